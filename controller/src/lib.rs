@@ -1,1 +1,26 @@
-//! Placeholder while the workspace is laid out.
+//! The decisions of an Ebbtide deployment.
+//!
+//! Every step of a deployment is a function from an [`observation::Observation`] of the world and
+//! the [`deployment::Deployment`] to a [`decision::Decision`]. Nothing in this crate reads a
+//! clock, talks to AWS, or keeps anything between two calls.
+
+pub mod arn;
+pub mod cleanup;
+pub mod contract;
+pub mod create;
+pub mod decision;
+pub mod deployment;
+pub mod drain;
+pub mod identity;
+pub mod observation;
+pub mod preflight;
+pub mod ready;
+pub mod refusal;
+pub mod request;
+pub mod rollback;
+pub mod routing;
+pub mod scale_down;
+pub mod swap;
+
+#[cfg(test)]
+mod fixture;

@@ -1,0 +1,202 @@
+//! Cleanup: deletes the drained original and looks once more at the whole.
+
+use crate::arn::short;
+use crate::decision::{Action, Decision, WaitingOn};
+use crate::deployment::{Answer, Deployment, Status};
+use crate::observation::{Observation, TaskSet, TaskSetStatus};
+use crate::ready;
+use crate::refusal::{ErrorName, Refusal};
+use crate::routing;
+use crate::scale_down;
+
+/// Seconds between two looks at a task set that ECS is deleting.
+const POLL: u32 = 15;
+
+/// Looks at a task set that ECS is deleting, at most: half an hour.
+pub const POLLS: u32 = 120;
+
+/// Decides how the drained original goes.
+///
+/// Deletes it without `force`, which ECS refuses for a set that still runs tasks, and waits until
+/// it is gone. "Already gone" is success. Done only when the world is what the deployment was
+/// for; anything else is `Drift`.
+pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
+    match deployment.original_in(observation) {
+        Some(original) if original.is_being_deleted() => {
+            if deployment.progress.waited < POLL * POLLS {
+                return Decision::Wait(WaitingOn::Deletion {
+                    task_set: original.id.clone(),
+                });
+            }
+            Decision::Refuse(Refusal::new(
+                ErrorName::DrainTimeout,
+                format!(
+                    "{} is still DRAINING {} s after it was deleted.",
+                    original.id,
+                    POLL * POLLS
+                ),
+                "Production traffic is on the replacement. ECS finishes the deletion by itself; look \
+                 at the service's events if it does not.",
+            ))
+        }
+        Some(original) => match may_be_deleted(observation, deployment, original) {
+            Ok(()) => Decision::Act(vec![Action::DeleteTaskSet {
+                task_set: original.id.clone(),
+                force: false,
+            }]),
+            Err(refusal) => Decision::Refuse(refusal),
+        },
+        None => match as_intended(observation, deployment) {
+            Ok(()) => Decision::Done,
+            Err(refusal) => Decision::Refuse(refusal),
+        },
+    }
+}
+
+fn may_be_deleted(
+    observation: &Observation,
+    deployment: &Deployment,
+    original: &TaskSet,
+) -> Result<(), Refusal> {
+    scale_down::not_in_production(observation, deployment, original)?;
+    if original.scale > 0.0 || original.running_count > 0 || original.pending_count > 0 {
+        return Err(Refusal::drift(
+            format!(
+                "{} was drained and now has scale {} % and {} running tasks again.",
+                original.id, original.scale, original.running_count
+            ),
+            "Somebody scaled it up: it was not deleted. Start a new execution, or delete it by hand.",
+        ));
+    }
+    Ok(())
+}
+
+/// What the execution reports at its end is what the world shows.
+fn as_intended(observation: &Observation, deployment: &Deployment) -> Result<(), Refusal> {
+    let replacement = ready::living_replacement(observation, deployment)?;
+    let pair = routing::pair(observation, &deployment.request.service)?;
+    let roles = routing::roles(observation, pair)?;
+    if !roles.production_is_all_to(&deployment.replacement_target_group) {
+        return Err(Refusal::drift(
+            format!(
+                "The drain is over, but the production listener does not forward to {} alone.",
+                short(&deployment.replacement_target_group)
+            ),
+            "Somebody moved the listener: point it at that target group (aws elbv2 modify-listener).",
+        ));
+    }
+    if replacement.status != TaskSetStatus::Primary {
+        return Err(Refusal::drift(
+            format!(
+                "The drain is over, but {} is {}, not PRIMARY.",
+                replacement.id, replacement.status
+            ),
+            format!(
+                "Make it so: aws ecs update-service-primary-task-set --primary-task-set {}",
+                replacement.id
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The answer after a look at the deletion.
+pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
+    let mut deployment = deployment.clone();
+    if let Some(waiting_on) = waiting_on {
+        deployment.progress.waited = deployment.progress.waited.saturating_add(POLL);
+        return Answer {
+            status: Status::Waiting,
+            reason: format!("{waiting_on}; next look in {POLL} s"),
+            wait: POLL,
+            deployment,
+        };
+    }
+    let reason = format!(
+        "service {} runs {} as {} on target group {}",
+        deployment.request.service,
+        short(&deployment.request.task_definition),
+        deployment.replacement.as_deref().unwrap_or_default(),
+        short(&deployment.replacement_target_group),
+    );
+    Answer {
+        status: Status::Deployed,
+        reason,
+        wait: 0,
+        deployment,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{World, group_arn};
+    use crate::observation::Forward;
+
+    fn look(world: &World) -> Decision {
+        decide(&world.observation, &world.deployment())
+    }
+
+    fn drained() -> World {
+        let mut world = World::swapped();
+        let original = world.task_set_mut("ecs-svc/1");
+        original.scale = 0.0;
+        original.computed_desired_count = 0;
+        original.running_count = 0;
+        world
+    }
+
+    #[test]
+    fn a_drained_original_is_deleted_without_force() {
+        assert_eq!(
+            look(&drained()),
+            Decision::Act(vec![Action::DeleteTaskSet {
+                task_set: "ecs-svc/1".into(),
+                force: false
+            }])
+        );
+    }
+
+    #[test]
+    fn deletion_waits_until_the_original_is_gone() {
+        let mut world = drained();
+        world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Draining;
+        assert!(matches!(
+            look(&world),
+            Decision::Wait(WaitingOn::Deletion { .. })
+        ));
+        world.progress.waited = POLL * POLLS;
+        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::DrainTimeout));
+    }
+
+    #[test]
+    fn already_gone_is_success() {
+        let mut world = drained();
+        world
+            .observation
+            .task_sets
+            .retain(|set| set.id != "ecs-svc/1");
+        assert_eq!(look(&world), Decision::Done);
+    }
+
+    #[test]
+    fn an_original_that_runs_or_serves_again_is_not_deleted() {
+        let mut world = drained();
+        world.task_set_mut("ecs-svc/1").running_count = 1;
+        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+        let mut world = drained();
+        world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+    }
+
+    #[test]
+    fn success_is_not_reported_for_a_world_that_is_not_so() {
+        let mut world = drained();
+        world
+            .observation
+            .task_sets
+            .retain(|set| set.id != "ecs-svc/1");
+        world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Active;
+        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+    }
+}

@@ -1,0 +1,290 @@
+//! CheckAndCreateService: adopts or creates the replacement task set, beside the one that serves.
+
+use crate::arn::short;
+use crate::decision::{Action, Decision, NewTaskSet, Role};
+use crate::deployment::{Answer, Deployment, Progress, Status};
+use crate::identity::client_token;
+use crate::observation::{Forward, Launch, Network, Observation};
+use crate::preflight;
+use crate::refusal::{ErrorName, Refusal};
+use crate::request::SwapMode;
+use crate::routing;
+
+/// Decides what brings the replacement task set into being.
+///
+/// Done when it exists. Otherwise preflight's checks are made again on what is seen now, then:
+/// record what each listener is for, put the alternate group into the production listeners at
+/// weight 0 (a group in no listener is never health-checked: AWS documentation), create.
+pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
+    match deployment.replacement_in(observation) {
+        Some(task_set) if task_set.is_being_deleted() => Decision::Refuse(Refusal::drift(
+            format!(
+                "The replacement {} of this deployment was deleted.",
+                task_set.id
+            ),
+            "Start a new execution; this one would not bring it back.",
+        )),
+        Some(_) => Decision::Done,
+        None => match actions(observation, deployment) {
+            Ok(actions) => Decision::Act(actions),
+            Err(refusal) => Decision::Refuse(refusal),
+        },
+    }
+}
+
+fn actions(observation: &Observation, deployment: &Deployment) -> Result<Vec<Action>, Refusal> {
+    let settled = preflight::settle(&deployment.id, &deployment.request, observation)?;
+    if settled.original != deployment.original
+        || settled.replacement_target_group != deployment.replacement_target_group
+    {
+        return Err(Refusal::drift(
+            format!(
+                "Preflight found {} serving on {}; now {} serves on {}.",
+                deployment.original.as_deref().unwrap_or("no task set"),
+                short(&deployment.original_target_group),
+                settled.original.as_deref().unwrap_or("no task set"),
+                short(&settled.original_target_group),
+            ),
+            "Somebody else changed the service meanwhile: start a new execution.",
+        ));
+    }
+    let routing = routing::read(observation, &settled.request.service)?;
+    let mut actions = Vec::new();
+    for (listener, role) in routing.roles.all() {
+        if listener.role.as_deref() != Some(role.as_str()) {
+            actions.push(Action::RecordRole {
+                listener: listener.arn.clone(),
+                role,
+            });
+        }
+    }
+    if settled.request.swap_mode == SwapMode::Weighted {
+        for (listener, role) in routing.roles.all() {
+            if role == Role::Production && !listener.forward.names(&routing.alternate.arn) {
+                actions.push(Action::Forward {
+                    listener: listener.arn.clone(),
+                    seen: listener.forward.clone(),
+                    wanted: Forward::weighted(&routing.production.arn, &routing.alternate.arn),
+                });
+            }
+        }
+    }
+    actions.push(Action::CreateTaskSet(Box::new(new_task_set(
+        observation,
+        &settled,
+    )?)));
+    Ok(actions)
+}
+
+fn new_task_set(observation: &Observation, deployment: &Deployment) -> Result<NewTaskSet, Refusal> {
+    let request = &deployment.request;
+    let unsettled = |field: &str| {
+        Refusal::new(
+            ErrorName::InvalidInput,
+            format!("{field} is missing from the request that preflight returned."),
+            "Start the state machine, not this function: preflight fills it in.",
+        )
+    };
+    let container_name = request
+        .container_name
+        .clone()
+        .ok_or_else(|| unsettled("containerName"))?;
+    let container_port = request
+        .container_port
+        .ok_or_else(|| unsettled("containerPort"))?;
+    let launch = request
+        .launch
+        .clone()
+        .ok_or_else(|| unsettled("launchType"))?;
+    let network = request.subnets.clone().map(|subnets| Network {
+        subnets,
+        security_groups: request.security_groups.clone().unwrap_or_default(),
+        assign_public_ip: request.assign_public_ip.unwrap_or(false),
+    });
+    let token = {
+        let port = container_port.to_string();
+        let execution = deployment.id.execution();
+        let target_group = deployment.replacement_target_group.as_str();
+        let placed = placement(
+            network.as_ref(),
+            &launch,
+            request.platform_version.as_deref(),
+        );
+        client_token(&[
+            &request.cluster,
+            &request.service,
+            execution,
+            &request.task_definition,
+            target_group,
+            &container_name,
+            &port,
+            &placed,
+        ])
+    };
+    Ok(NewTaskSet {
+        task_definition: request.task_definition.clone(),
+        external_id: deployment.id.external_id(),
+        client_token: token,
+        target_group: deployment.replacement_target_group.clone(),
+        container_name,
+        container_port,
+        network,
+        launch,
+        platform_version: request.platform_version.clone(),
+        service_registries: deployment
+            .original_in(observation)
+            .map(|original| original.service_registries.clone())
+            .unwrap_or_default(),
+    })
+}
+
+/// Where tasks are placed, as text that goes into the idempotency token.
+fn placement(network: Option<&Network>, launch: &Launch, platform: Option<&str>) -> String {
+    format!("{network:?} {launch:?} {platform:?}")
+}
+
+/// The answer once the replacement exists: the first look follows after `waitForService` seconds.
+pub fn answer(observation: &Observation, deployment: &Deployment) -> Answer {
+    let mut deployment = deployment.clone();
+    let replacement = deployment
+        .replacement_in(observation)
+        .map(|task_set| task_set.id.clone());
+    let wait = deployment.request.wait_for_service;
+    let reason = format!(
+        "replacement {} of {} is on target group {}; first look in {wait} s",
+        replacement.as_deref().unwrap_or_default(),
+        short(&deployment.request.task_definition),
+        short(&deployment.replacement_target_group),
+    );
+    deployment.replacement = replacement;
+    deployment.progress = Progress {
+        waited: wait,
+        ..Progress::default()
+    };
+    Answer {
+        status: Status::Created,
+        reason,
+        wait,
+        deployment,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{World, group_arn, listener_arn};
+
+    fn actions_in(world: &World) -> Vec<Action> {
+        match decide(&world.observation, &world.deployment()) {
+            Decision::Act(actions) => actions,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn created(actions: &[Action]) -> &NewTaskSet {
+        match actions.last() {
+            Some(Action::CreateTaskSet(new)) => new,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn roles_are_recorded_and_the_alternate_group_attached_before_the_task_set_is_created() {
+        let actions = actions_in(&World::serving());
+        assert_eq!(
+            actions[..3],
+            [
+                Action::RecordRole {
+                    listener: listener_arn(80),
+                    role: Role::Production
+                },
+                Action::RecordRole {
+                    listener: listener_arn(8080),
+                    role: Role::Test
+                },
+                Action::Forward {
+                    listener: listener_arn(80),
+                    seen: Forward::to(&group_arn("blue")),
+                    wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+                },
+            ]
+        );
+        assert_eq!(created(&actions).target_group, group_arn("green"));
+        assert_eq!(actions.len(), 4);
+    }
+
+    #[test]
+    fn replace_mode_leaves_the_production_listener_alone_until_the_swap() {
+        let mut world = World::serving();
+        world.request.swap_mode = SwapMode::Replace;
+        let actions = actions_in(&world);
+        assert!(!actions.iter().any(|a| matches!(a, Action::Forward { .. })));
+    }
+
+    #[test]
+    fn what_is_recorded_already_is_not_written_again() {
+        let mut world = World::serving();
+        world.listener_mut(80).role = Some("production".into());
+        world.listener_mut(8080).role = Some("test".into());
+        world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+        assert_eq!(actions_in(&world).len(), 1);
+    }
+
+    #[test]
+    fn the_same_deployment_creates_with_the_same_token_and_another_with_another() {
+        let world = World::serving();
+        let first = created(&actions_in(&world)).client_token.clone();
+        assert_eq!(created(&actions_in(&world)).client_token, first);
+        let mut other = World::serving();
+        other.execution = "run-2".into();
+        assert_ne!(created(&actions_in(&other)).client_token, first);
+        let mut other = World::serving();
+        other.request.container_port = Some(8081);
+        other.container_mut().ports.push(8081);
+        assert_ne!(created(&actions_in(&other)).client_token, first);
+    }
+
+    #[test]
+    fn an_existing_replacement_is_adopted() {
+        let world = World::created();
+        assert_eq!(
+            decide(&world.observation, &world.deployment()),
+            Decision::Done
+        );
+        let answer = answer(&world.observation, &world.deployment());
+        assert_eq!(answer.deployment.replacement.as_deref(), Some("ecs-svc/2"));
+        assert_eq!(answer.deployment.progress.waited, 60);
+    }
+
+    #[test]
+    fn a_deleted_replacement_is_not_made_again() {
+        let mut world = World::created();
+        world.task_set_mut("ecs-svc/2").status = crate::observation::TaskSetStatus::Draining;
+        assert!(matches!(
+            decide(&world.observation, &world.deployment()),
+            Decision::Refuse(refusal) if refusal.error == ErrorName::Drift
+        ));
+    }
+
+    #[test]
+    fn a_service_that_changed_since_preflight_is_drift() {
+        let world = World::serving();
+        let mut deployment = world.deployment();
+        deployment.original = Some("ecs-svc/0".into());
+        assert!(matches!(
+            decide(&world.observation, &deployment),
+            Decision::Refuse(refusal) if refusal.error == ErrorName::Drift
+        ));
+    }
+
+    #[test]
+    fn the_replacement_runs_where_the_original_does_unless_told_otherwise() {
+        let mut world = World::serving();
+        world.request.subnets = None;
+        world.request.security_groups = None;
+        let actions = actions_in(&world);
+        let network = created(&actions).network.clone().unwrap();
+        assert_eq!(network.subnets, ["subnet-0"]);
+        assert_eq!(created(&actions).launch, Launch::Type("FARGATE".into()));
+    }
+}

@@ -1,0 +1,134 @@
+//! What a deployment is called, everywhere: derived from the execution's ARN (rule R2).
+
+use sha2::{Digest, Sha256};
+
+use crate::arn::{Arn, Home};
+
+/// One run of the state machine, named by its execution ARN.
+///
+/// A redriven execution keeps its ARN and is therefore the same deployment; a new execution is
+/// another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentId {
+    execution: String,
+    home: Home,
+    machine: String,
+    name: String,
+}
+
+impl DeploymentId {
+    /// The deployment of an execution ARN
+    /// (`arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME`), or `None` for any other text.
+    pub fn of_execution(execution: &str) -> Option<Self> {
+        let arn = Arn::parse(execution)?;
+        let (machine, name) = arn
+            .resource
+            .strip_prefix("execution:")
+            .and_then(|rest| rest.split_once(':'))?;
+        (arn.service == "states" && !machine.is_empty() && !name.is_empty()).then(|| Self {
+            execution: execution.to_owned(),
+            home: arn.home(),
+            machine: machine.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// The execution's ARN.
+    pub fn execution(&self) -> &str {
+        &self.execution
+    }
+
+    /// The execution's own name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The partition, region and account the execution runs in.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The label that a task set made by this deployment carries as its `externalId`.
+    ///
+    /// ECS does not keep it unique (AWS API model), so it finds a task set but proves nothing.
+    pub fn external_id(&self) -> String {
+        format!("ebbtide:{}:{}", self.machine, self.name)
+    }
+
+    /// The same label in the characters that an ELBv2 tag value allows: letters, digits, spaces
+    /// and `_.:/=+-@`, at most 256 of them (AWS API model).
+    pub fn tag_value(&self) -> String {
+        self.external_id()
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || "_.:/=+-@ ".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .take(256)
+            .collect()
+    }
+}
+
+/// The idempotency token of a `CreateTaskSet`: the same for every retry of the same request.
+///
+/// At most 36 ASCII characters (AWS API model); this is 32 hexadecimal digits of a SHA-256 over
+/// length-prefixed parts, so `["ab", "c"]` and `["a", "bc"]` differ.
+pub fn client_token(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXECUTION: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
+
+    #[test]
+    fn a_deployment_is_named_by_its_execution() {
+        let id = DeploymentId::of_execution(EXECUTION).unwrap();
+        assert_eq!(id.external_id(), "ebbtide:Ebbtide:run-1");
+        assert_eq!(id.home().account, "555555555555");
+    }
+
+    #[test]
+    fn other_arns_name_no_deployment() {
+        for text in [
+            "arn:aws:states:us-east-1:555555555555:stateMachine:Ebbtide",
+            "arn:aws:ecs:us-east-1:555555555555:execution:a:b",
+            "arn:aws:states:us-east-1:555555555555:execution:a:",
+            "run-1",
+        ] {
+            assert_eq!(DeploymentId::of_execution(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tag_value_holds_only_what_a_tag_may_hold() {
+        let id = DeploymentId::of_execution(
+            "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:a!b*c",
+        )
+        .unwrap();
+        assert_eq!(id.tag_value(), "ebbtide:Ebbtide:a_b_c");
+    }
+
+    #[test]
+    fn a_token_is_stable_short_and_tells_its_parts_apart() {
+        let token = client_token(&["main", "web"]);
+        assert_eq!(token, client_token(&["main", "web"]));
+        assert_ne!(token, client_token(&["mai", "nweb"]));
+        assert_eq!(token.len(), 32);
+        assert!(token.chars().all(|c| c.is_ascii_hexdigit()));
+    }
+}

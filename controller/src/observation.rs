@@ -1,0 +1,354 @@
+//! Everything a step needs to know about the world, read in one go.
+//!
+//! Plain data in AWS's nouns. The `functions` crate fills it in; nothing in here comes from
+//! Step Functions state.
+
+use std::fmt;
+
+/// What one step saw of the service, its task sets and its load balancer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// The ECS service, or `None` where the cluster has none of that name.
+    pub service: Option<Service>,
+    /// Every task set of the service, those being deleted included.
+    pub task_sets: Vec<TaskSet>,
+    /// The load balancer, or `None` where neither the request nor a task set names one.
+    pub load_balancer: Option<LoadBalancer>,
+    /// Every listener of the load balancer.
+    pub listeners: Vec<Listener>,
+    /// Every target group of the load balancer.
+    pub target_groups: Vec<TargetGroup>,
+    /// The task definition that the request names, or `None` where it does not exist.
+    pub task_definition: Option<TaskDefinition>,
+    /// Tasks of the replacement task set that ECS stopped, newest first.
+    pub stopped_tasks: Vec<StoppedTask>,
+}
+
+/// An ECS service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: String,
+    /// `EXTERNAL`, `ECS` or `CODE_DEPLOY`.
+    pub deployment_controller: String,
+    /// How many tasks the service wants; every task set's scale is a percentage of it.
+    pub desired_count: u32,
+}
+
+/// An ECS task set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskSet {
+    /// `ecs-svc/…`, as ECS calls it.
+    pub id: String,
+    /// What ECS says of it.
+    pub status: TaskSetStatus,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// The deployment that made it, where one did.
+    pub external_id: Option<String>,
+    /// Percent of the service's desired count, 0 to 100.
+    pub scale: f64,
+    /// Desired count × scale, rounded up by ECS (AWS API model).
+    pub computed_desired_count: u32,
+    /// Tasks that run, those that are being deregistered included.
+    pub running_count: u32,
+    /// Tasks that are starting.
+    pub pending_count: u32,
+    /// Whether ECS reports `STEADY_STATE`. Also true for a set that wants no task at all.
+    pub steady: bool,
+    /// Where its tasks are registered.
+    pub load_balancers: Vec<TaskSetLoadBalancer>,
+    /// Its awsvpc configuration; `None` for bridge and host networking.
+    pub network: Option<Network>,
+    /// How its tasks are placed.
+    pub launch: Option<Launch>,
+    /// The Fargate platform version.
+    pub platform_version: Option<String>,
+    /// Its Cloud Map registries.
+    pub service_registries: Vec<ServiceRegistry>,
+}
+
+impl TaskSet {
+    /// Whether ECS is already stopping this set (`DRAINING`).
+    pub fn is_being_deleted(&self) -> bool {
+        self.status == TaskSetStatus::Draining
+    }
+
+    /// Whether this set's tasks are registered with a target group.
+    pub fn is_attached_to(&self, target_group: &str) -> bool {
+        self.load_balancers
+            .iter()
+            .any(|attached| attached.target_group == target_group)
+    }
+}
+
+/// The status of a task set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskSetStatus {
+    /// The service's own, set by `UpdateServicePrimaryTaskSet`; exclusive.
+    Primary,
+    /// Any other that runs.
+    Active,
+    /// Being stopped; it will be gone soon.
+    Draining,
+    /// A value this version does not know.
+    Unknown(String),
+}
+
+impl fmt::Display for TaskSetStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Primary => "PRIMARY",
+            Self::Active => "ACTIVE",
+            Self::Draining => "DRAINING",
+            Self::Unknown(status) => status,
+        })
+    }
+}
+
+/// One target group that a task set registers its tasks with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskSetLoadBalancer {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// The container whose port is registered.
+    pub container_name: Option<String>,
+    /// That port.
+    pub container_port: Option<u16>,
+}
+
+/// The awsvpc configuration of a task set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Subnet ids, at least one.
+    pub subnets: Vec<String>,
+    /// Security group ids.
+    pub security_groups: Vec<String>,
+    /// Whether tasks get a public address.
+    pub assign_public_ip: bool,
+}
+
+/// How tasks are placed: a launch type or a capacity provider strategy, never both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Launch {
+    /// `FARGATE`, `EC2` or `EXTERNAL`.
+    Type(String),
+    /// Capacity providers with their weights.
+    Providers(Vec<CapacityProvider>),
+}
+
+/// One entry of a capacity provider strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapacityProvider {
+    /// For example `FARGATE_SPOT`.
+    pub name: String,
+    /// Share of tasks, 0 to 1,000.
+    pub weight: u32,
+    /// Tasks that go here before any weight counts.
+    pub base: u32,
+}
+
+/// A Cloud Map registry of a task set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceRegistry {
+    /// The registry's ARN.
+    pub arn: String,
+    /// The port to register, where one is.
+    pub port: Option<u16>,
+    /// The container to register, where one is.
+    pub container_name: Option<String>,
+    /// The port of that container.
+    pub container_port: Option<u16>,
+}
+
+/// A load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadBalancer {
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// A listener and where its default action sends traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its ARN.
+    pub arn: String,
+    /// Its port; users reach the production listener's.
+    pub port: u16,
+    /// The target groups its default action forwards to; empty for a redirect or fixed response.
+    pub forward: Forward,
+    /// Target groups that rules other than the default one forward to (Application Load
+    /// Balancers only).
+    pub rule_target_groups: Vec<String>,
+    /// The value of its `ebbtide:role` tag.
+    pub role: Option<String>,
+}
+
+/// The target groups of a forward action with their weights, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forward(pub Vec<WeightedTargetGroup>);
+
+/// A target group and its share of new connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightedTargetGroup {
+    /// The target group's ARN.
+    pub target_group: String,
+    /// 0 to 999; a group of weight 0 gets no new connections but is health-checked.
+    pub weight: u32,
+}
+
+impl Forward {
+    /// Everything to one group.
+    pub fn to(target_group: &str) -> Self {
+        Self(vec![WeightedTargetGroup {
+            target_group: target_group.to_owned(),
+            weight: 100,
+        }])
+    }
+
+    /// Everything to one group, with a second one attached at weight 0.
+    pub fn weighted(live: &str, idle: &str) -> Self {
+        Self(vec![
+            WeightedTargetGroup {
+                target_group: live.to_owned(),
+                weight: 100,
+            },
+            WeightedTargetGroup {
+                target_group: idle.to_owned(),
+                weight: 0,
+            },
+        ])
+    }
+
+    /// The groups that get new connections. A lone group gets all of them whatever its weight.
+    pub fn live(&self) -> impl Iterator<Item = &str> {
+        let lone = self.0.len() == 1;
+        self.0
+            .iter()
+            .filter(move |group| lone || group.weight > 0)
+            .map(|group| group.target_group.as_str())
+    }
+
+    /// Whether the action names a group, at any weight.
+    pub fn names(&self, target_group: &str) -> bool {
+        self.0
+            .iter()
+            .any(|group| group.target_group == target_group)
+    }
+
+    /// Whether all new connections go to this group and to no other.
+    pub fn is_all_to(&self, target_group: &str) -> bool {
+        let mut live = self.live();
+        live.next() == Some(target_group) && live.next().is_none()
+    }
+}
+
+/// A target group with its tags and the health of its targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetGroup {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// The value of its `isProduction` tag.
+    pub is_production: Option<String>,
+    /// The value of its `serviceName` tag.
+    pub service_name: Option<String>,
+    /// The value of its `taskSetId` tag.
+    pub task_set_id: Option<String>,
+    /// The value of its `ebbtide:swap` tag: the deployment that is moving traffic to it.
+    pub swap_intent: Option<String>,
+    /// `deregistration_delay.timeout_seconds`, 0 to 3,600.
+    pub deregistration_delay: u32,
+    /// How many of its targets are in which state.
+    pub targets: Targets,
+}
+
+impl TargetGroup {
+    /// Whether the group is tagged `isProduction=true`. Any other value is not production.
+    pub fn is_tagged_production(&self) -> bool {
+        self.is_production
+            .as_deref()
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+}
+
+/// How many targets of a group are in which health state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Targets {
+    /// Pass their health checks.
+    pub healthy: u32,
+    /// Are being registered or have not passed enough checks yet.
+    pub initial: u32,
+    /// Fail their health checks.
+    pub unhealthy: u32,
+    /// Are in a group that no listener uses, or in a zone that is not enabled: never checked.
+    pub unused: u32,
+    /// Are being deregistered: they take no new connections.
+    pub draining: u32,
+    /// Are `unavailable`, or in a state this version does not know: not ready.
+    pub unknown: u32,
+}
+
+impl Targets {
+    /// Targets that are to take connections: all but those being deregistered.
+    pub fn registered(&self) -> u32 {
+        self.healthy + self.initial + self.unhealthy + self.unused + self.unknown
+    }
+}
+
+impl fmt::Display for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let states = [
+            (self.healthy, "healthy"),
+            (self.initial, "initial"),
+            (self.unhealthy, "unhealthy"),
+            (self.unused, "unused"),
+            (self.draining, "draining"),
+            (self.unknown, "unavailable or unknown"),
+        ];
+        let mut first = true;
+        for (count, state) in states {
+            if count > 0 {
+                let comma = if first { "" } else { ", " };
+                write!(f, "{comma}{count} {state}")?;
+                first = false;
+            }
+        }
+        if first {
+            f.write_str("no targets")?;
+        }
+        Ok(())
+    }
+}
+
+/// A task definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskDefinition {
+    /// Its ARN, revision included.
+    pub arn: String,
+    /// Whether it is `ACTIVE`; an `INACTIVE` one starts no new tasks.
+    pub active: bool,
+    /// `awsvpc`, `bridge`, `host` or `none`.
+    pub network_mode: String,
+    /// Its containers.
+    pub containers: Vec<Container>,
+}
+
+/// A container of a task definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// The container ports it maps.
+    pub ports: Vec<u16>,
+}
+
+/// A task that ECS stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoppedTask {
+    /// Its id.
+    pub id: String,
+    /// Why, in ECS's words, cut to a length that fits a sentence.
+    pub reason: String,
+}

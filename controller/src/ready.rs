@@ -1,0 +1,289 @@
+//! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
+
+use crate::decision::{Decision, WaitingOn};
+use crate::deployment::{Answer, Deployment, Status};
+use crate::observation::{Observation, TaskSet};
+use crate::refusal::{ErrorName, Refusal};
+
+/// Looks in a row at which the replacement must be steady and healthy: one could fall between
+/// two failed health checks of a target that flaps.
+pub const LOOKS: u32 = 2;
+
+/// Decides whether the replacement may take production traffic.
+///
+/// Waits until it has been steady and healthy [`LOOKS`] times in a row; refuses with
+/// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`.
+pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
+    let replacement = match living_replacement(observation, deployment) {
+        Ok(replacement) => replacement,
+        Err(refusal) => return Decision::Refuse(refusal),
+    };
+    match shortfall(observation, deployment, replacement) {
+        Some(waiting_on) => wait_or_give_up(observation, deployment, replacement, waiting_on),
+        None if deployment.progress.looks + 1 < LOOKS => Decision::Wait(WaitingOn::Confirmation {
+            seen: deployment.progress.looks + 1,
+            wanted: LOOKS,
+        }),
+        None => Decision::Done,
+    }
+}
+
+/// The replacement, or why there is none to look at.
+pub(crate) fn living_replacement<'a>(
+    observation: &'a Observation,
+    deployment: &Deployment,
+) -> Result<&'a TaskSet, Refusal> {
+    match deployment.replacement_in(observation) {
+        Some(task_set) if !task_set.is_being_deleted() => Ok(task_set),
+        Some(task_set) => Err(Refusal::drift(
+            format!(
+                "The replacement {} is DRAINING: somebody deleted it.",
+                task_set.id
+            ),
+            "Start a new execution.",
+        )),
+        None => Err(Refusal::drift(
+            format!(
+                "The replacement {} of this deployment is gone.",
+                deployment.replacement.as_deref().unwrap_or("task set")
+            ),
+            "Start a new execution.",
+        )),
+    }
+}
+
+/// What the replacement lacks to serve, or `None` where it is steady and healthy.
+///
+/// `STEADY_STATE` alone is not enough: it is true for a task set that wants no tasks (AWS API
+/// model), and an NLB with no healthy target sends traffic to all of them (AWS documentation).
+pub(crate) fn shortfall(
+    observation: &Observation,
+    deployment: &Deployment,
+    replacement: &TaskSet,
+) -> Option<WaitingOn> {
+    let desired = observation
+        .service
+        .as_ref()
+        .map_or(0, |service| service.desired_count);
+    let wanted = replacement.computed_desired_count.max(desired).max(1);
+    if replacement.running_count < wanted || replacement.pending_count > 0 {
+        return Some(WaitingOn::Tasks {
+            running: replacement.running_count,
+            pending: replacement.pending_count,
+            wanted,
+        });
+    }
+    let targets = observation
+        .target_groups
+        .iter()
+        .find(|group| group.arn == deployment.replacement_target_group)
+        .map(|group| group.targets)
+        .unwrap_or_default();
+    if targets.healthy < wanted || targets.healthy < targets.registered() {
+        return Some(WaitingOn::HealthyTargets { targets, wanted });
+    }
+    (!replacement.steady).then_some(WaitingOn::SteadyState)
+}
+
+/// Waits on while `readinessTimeout` lasts.
+pub(crate) fn wait_or_give_up(
+    observation: &Observation,
+    deployment: &Deployment,
+    replacement: &TaskSet,
+    waiting_on: WaitingOn,
+) -> Decision {
+    let timeout = deployment.request.readiness_timeout;
+    if deployment.progress.waited < timeout {
+        return Decision::Wait(waiting_on);
+    }
+    let stopped = observation.stopped_tasks.first().map_or_else(
+        || "ECS reports no stopped task of it.".to_owned(),
+        |task| {
+            format!(
+                "{} of its tasks stopped, the last one ({}) because: {}.",
+                observation.stopped_tasks.len(),
+                task.id,
+                task.reason.trim_end_matches('.')
+            )
+        },
+    );
+    Decision::Refuse(Refusal::new(
+        ErrorName::NotReadyTimeout,
+        format!(
+            "Replacement {} was not steady and healthy within {timeout} s: {waiting_on}. {stopped}",
+            replacement.id
+        ),
+        "Production traffic was not moved. Look at the tasks' logs and at the health check of the \
+         target group; raise readinessTimeout where they only need longer.",
+    ))
+}
+
+/// The answer after a look: ready, or when to look again.
+pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
+    let mut deployment = deployment.clone();
+    let replacement = deployment.replacement.clone().unwrap_or_default();
+    let Some(waiting_on) = waiting_on else {
+        deployment.progress.looks = LOOKS;
+        let reason = format!("replacement {replacement}: steady and healthy");
+        return Answer {
+            status: Status::Ready,
+            reason,
+            wait: 0,
+            deployment,
+        };
+    };
+    deployment.progress.looks = match waiting_on {
+        WaitingOn::Confirmation { seen, .. } => *seen,
+        _ => 0,
+    };
+    let wait = next_look(&deployment);
+    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
+    let reason = format!("replacement {replacement}: {waiting_on}; next look in {wait} s");
+    Answer {
+        status: Status::Waiting,
+        reason,
+        wait,
+        deployment,
+    }
+}
+
+/// `waitForService`, cut short so that the last look is at the deadline.
+fn next_look(deployment: &Deployment) -> u32 {
+    let request = &deployment.request;
+    let left = request
+        .readiness_timeout
+        .saturating_sub(deployment.progress.waited);
+    if left == 0 {
+        request.wait_for_service
+    } else {
+        request.wait_for_service.min(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::World;
+    use crate::observation::{StoppedTask, Targets};
+
+    fn look(world: &World) -> Decision {
+        decide(&world.observation, &world.deployment())
+    }
+
+    #[test]
+    fn a_healthy_replacement_is_ready_at_the_second_look() {
+        let mut world = World::healthy();
+        assert_eq!(
+            look(&world),
+            Decision::Wait(WaitingOn::Confirmation { seen: 1, wanted: 2 })
+        );
+        world.progress.looks = 1;
+        assert_eq!(look(&world), Decision::Done);
+    }
+
+    #[test]
+    fn a_bad_look_starts_the_count_again() {
+        let mut world = World::healthy();
+        world.progress.looks = 1;
+        let answer = answer(&world.deployment(), Some(&WaitingOn::SteadyState));
+        assert_eq!(answer.deployment.progress.looks, 0);
+    }
+
+    #[test]
+    fn tasks_that_start_are_waited_for() {
+        let mut world = World::healthy();
+        world.task_set_mut("ecs-svc/2").running_count = 1;
+        world.task_set_mut("ecs-svc/2").pending_count = 3;
+        assert_eq!(
+            look(&world),
+            Decision::Wait(WaitingOn::Tasks {
+                running: 1,
+                pending: 3,
+                wanted: 4
+            })
+        );
+    }
+
+    #[test]
+    fn a_steady_set_without_tasks_is_not_ready() {
+        let mut world = World::healthy();
+        let set = world.task_set_mut("ecs-svc/2");
+        (set.computed_desired_count, set.running_count, set.scale) = (0, 0, 0.0);
+        world.group_mut("green").targets = Targets::default();
+        assert!(matches!(
+            look(&world),
+            Decision::Wait(WaitingOn::Tasks { wanted: 4, .. })
+        ));
+    }
+
+    #[test]
+    fn one_target_in_any_other_state_holds_the_swap() {
+        let states: [fn(&mut Targets); 4] = [
+            |targets| targets.initial = 1,
+            |targets| targets.unhealthy = 1,
+            |targets| targets.unused = 1,
+            |targets| targets.unknown = 1,
+        ];
+        for make in states {
+            let mut world = World::healthy();
+            make(&mut world.group_mut("green").targets);
+            assert!(
+                matches!(
+                    look(&world),
+                    Decision::Wait(WaitingOn::HealthyTargets { .. })
+                ),
+                "{}",
+                world.group_mut("green").targets
+            );
+        }
+    }
+
+    #[test]
+    fn targets_that_are_leaving_do_not_hold_the_swap() {
+        let mut world = World::healthy();
+        world.progress.looks = 1;
+        world.group_mut("green").targets.draining = 2;
+        assert_eq!(look(&world), Decision::Done);
+    }
+
+    #[test]
+    fn the_deadline_is_named_with_the_reason_of_the_last_stopped_task() {
+        let mut world = World::healthy();
+        world.group_mut("green").targets.healthy = 0;
+        world.group_mut("green").targets.unhealthy = 4;
+        world.progress.waited = 600;
+        world.request.readiness_timeout = 600;
+        world.observation.stopped_tasks = vec![StoppedTask {
+            id: "t1".into(),
+            reason: "Essential container in task exited".into(),
+        }];
+        let Decision::Refuse(refusal) = look(&world) else {
+            panic!()
+        };
+        assert_eq!(refusal.error, ErrorName::NotReadyTimeout);
+        assert!(refusal.seen.contains("4 unhealthy"), "{refusal}");
+        assert!(
+            refusal.seen.contains("Essential container in task exited"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn the_last_look_is_at_the_deadline() {
+        let mut world = World::healthy();
+        world.request.readiness_timeout = 100;
+        world.progress.waited = 60;
+        let answer = answer(&world.deployment(), Some(&WaitingOn::SteadyState));
+        assert_eq!((answer.wait, answer.deployment.progress.waited), (40, 100));
+    }
+
+    #[test]
+    fn a_replacement_that_somebody_deleted_is_drift() {
+        let mut world = World::healthy();
+        world
+            .observation
+            .task_sets
+            .retain(|set| set.id != "ecs-svc/2");
+        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+    }
+}

@@ -1,0 +1,151 @@
+//! The stable error names and the sentence that goes with each.
+
+use std::fmt;
+
+/// Every error name a deployment can end or be retried with.
+///
+/// They are the contract with `Retry` and `Catch` in the state machine and with whoever watches
+/// executions: a name is never renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorName {
+    /// A field of the input is missing, unknown or out of range.
+    InvalidInput,
+    /// The input is well formed, but the account does not allow this deployment.
+    PreflightFailed,
+    /// The world is not what this deployment left behind: somebody else changed it.
+    Drift,
+    /// Another deployment of the same service is running.
+    ConcurrentDeployment,
+    /// This execution no longer owns the service.
+    LockLost,
+    /// The replacement task set did not become steady and healthy in `readinessTimeout`.
+    NotReadyTimeout,
+    /// The original task set was not drained in `drainTimeout`.
+    DrainTimeout,
+    /// The service has as many task sets as ECS allows.
+    TaskSetLimit,
+    /// The service is not `ACTIVE`.
+    ServiceNotActive,
+    /// The function's role does not allow a call.
+    Permission,
+    /// AWS did not answer, or answered with a fault of its own.
+    Transient,
+    /// AWS asked to be called more slowly.
+    Throttled,
+    /// A write is not visible in reads yet.
+    NotYetConsistent,
+}
+
+impl ErrorName {
+    /// Every name, terminal ones first.
+    pub const ALL: [Self; 13] = [
+        Self::InvalidInput,
+        Self::PreflightFailed,
+        Self::Drift,
+        Self::ConcurrentDeployment,
+        Self::LockLost,
+        Self::NotReadyTimeout,
+        Self::DrainTimeout,
+        Self::TaskSetLimit,
+        Self::ServiceNotActive,
+        Self::Permission,
+        Self::Transient,
+        Self::Throttled,
+        Self::NotYetConsistent,
+    ];
+
+    /// The name as Step Functions sees it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "InvalidInput",
+            Self::PreflightFailed => "PreflightFailed",
+            Self::Drift => "Drift",
+            Self::ConcurrentDeployment => "ConcurrentDeployment",
+            Self::LockLost => "LockLost",
+            Self::NotReadyTimeout => "NotReadyTimeout",
+            Self::DrainTimeout => "DrainTimeout",
+            Self::TaskSetLimit => "TaskSetLimit",
+            Self::ServiceNotActive => "ServiceNotActive",
+            Self::Permission => "Permission",
+            Self::Transient => "Transient",
+            Self::Throttled => "Throttled",
+            Self::NotYetConsistent => "NotYetConsistent",
+        }
+    }
+
+    /// Whether the same call may succeed a little later, with nothing changed by anybody.
+    pub fn is_worth_retrying(self) -> bool {
+        match self {
+            Self::Transient | Self::Throttled | Self::NotYetConsistent => true,
+            Self::InvalidInput
+            | Self::PreflightFailed
+            | Self::Drift
+            | Self::ConcurrentDeployment
+            | Self::LockLost
+            | Self::NotReadyTimeout
+            | Self::DrainTimeout
+            | Self::TaskSetLimit
+            | Self::ServiceNotActive
+            | Self::Permission => false,
+        }
+    }
+}
+
+impl fmt::Display for ErrorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a step will not go on: the error name, what was seen, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{seen} {mend}")]
+pub struct Refusal {
+    /// The name that ends the execution.
+    pub error: ErrorName,
+    /// What was seen and what was wanted, as a sentence.
+    pub seen: String,
+    /// What to do next, as a sentence; often a command to run.
+    pub mend: String,
+}
+
+impl Refusal {
+    /// A refusal from its two sentences.
+    pub fn new(error: ErrorName, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self {
+            error,
+            seen: seen.into(),
+            mend: mend.into(),
+        }
+    }
+
+    pub(crate) fn preflight(seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::new(ErrorName::PreflightFailed, seen, mend)
+    }
+
+    pub(crate) fn drift(seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::new(ErrorName::Drift, seen, mend)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_reads_as_what_was_seen_and_what_to_do() {
+        let refusal = Refusal::drift("The task set is gone.", "Start a new execution.");
+        assert_eq!(
+            refusal.to_string(),
+            "The task set is gone. Start a new execution."
+        );
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = ErrorName::ALL.iter().map(|name| name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorName::ALL.len());
+    }
+}

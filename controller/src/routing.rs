@@ -1,0 +1,410 @@
+//! Which listener is production and where it sends traffic: the listener says so, tags record it
+//! (rule R1).
+
+use crate::arn::short;
+use crate::decision::Role;
+use crate::observation::{Listener, Observation, TargetGroup};
+use crate::refusal::Refusal;
+
+/// Where production traffic goes today.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Routing<'a> {
+    /// The target group that every production listener forwards to.
+    pub production: &'a TargetGroup,
+    /// The other one.
+    pub alternate: &'a TargetGroup,
+    /// What each listener is for.
+    pub roles: Roles<'a>,
+}
+
+/// The listeners of a service by what they are for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Roles<'a> {
+    /// Users reach the service through these; at least one.
+    pub production: Vec<&'a Listener>,
+    /// These reach the other task set.
+    pub test: Vec<&'a Listener>,
+}
+
+impl<'a> Roles<'a> {
+    /// Every listener with its role.
+    pub fn all(&self) -> impl Iterator<Item = (&'a Listener, Role)> + '_ {
+        let production = self.production.iter().map(|l| (*l, Role::Production));
+        let test = self.test.iter().map(|l| (*l, Role::Test));
+        production.chain(test)
+    }
+
+    /// Whether every production listener sends all new connections to this group.
+    pub fn production_is_all_to(&self, target_group: &str) -> bool {
+        self.production
+            .iter()
+            .all(|listener| listener.forward.is_all_to(target_group))
+    }
+
+    /// Whether any production listener sends new connections to this group.
+    pub fn production_reaches(&self, target_group: &str) -> bool {
+        self.production
+            .iter()
+            .any(|listener| listener.forward.live().any(|live| live == target_group))
+    }
+}
+
+/// Reads the routing of a service.
+///
+/// Refuses with `PreflightFailed` where the groups or the listeners' roles cannot be told, and
+/// with `Drift` where production listeners disagree with each other.
+pub fn read<'a>(observation: &'a Observation, service: &str) -> Result<Routing<'a>, Refusal> {
+    let pair = pair(observation, service)?;
+    let roles = roles(observation, pair)?;
+    let [first, second] = pair;
+    if roles.production_is_all_to(&first.arn) {
+        Ok(Routing {
+            production: first,
+            alternate: second,
+            roles,
+        })
+    } else if roles.production_is_all_to(&second.arn) {
+        Ok(Routing {
+            production: second,
+            alternate: first,
+            roles,
+        })
+    } else {
+        let listeners: Vec<_> = roles.production.iter().map(|l| forwards(l)).collect();
+        Err(Refusal::drift(
+            format!(
+                "The production listeners of service {service} send traffic to different target groups: {}.",
+                listeners.join(", ")
+            ),
+            "Point all of them at the target group of the task set that shall serve \
+             (aws elbv2 modify-listener), then start a new execution.",
+        ))
+    }
+}
+
+/// The two target groups of the load balancer that belong to a service.
+///
+/// The `serviceName` tag decides where one exists: a group tagged for another service is never
+/// this one's, and where any group is tagged for this service, untagged ones are not its.
+pub fn pair<'a>(
+    observation: &'a Observation,
+    service: &str,
+) -> Result<[&'a TargetGroup; 2], Refusal> {
+    let candidates = candidates(&observation.target_groups, service);
+    if let [first, second] = candidates[..] {
+        return Ok([first, second]);
+    }
+    let load_balancer = observation
+        .load_balancer
+        .as_ref()
+        .map_or("the load balancer", |lb| short(&lb.arn));
+    let names: Vec<_> = candidates.iter().map(|group| group.name.as_str()).collect();
+    let seen = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{}: {}", names.len(), names.join(", "))
+    };
+    Err(Refusal::preflight(
+        format!(
+            "Service {service} needs exactly two target groups on {load_balancer}; seen: {seen}."
+        ),
+        format!(
+            "Tag the two that are its own: aws elbv2 add-tags --resource-arns ARN ARN --tags \
+             Key=serviceName,Value={service}"
+        ),
+    ))
+}
+
+/// The target groups that may belong to a service; see [`pair`].
+pub fn candidates<'a>(groups: &'a [TargetGroup], service: &str) -> Vec<&'a TargetGroup> {
+    let own: Vec<_> = groups
+        .iter()
+        .filter(|group| group.service_name.as_deref() == Some(service))
+        .collect();
+    if own.is_empty() {
+        groups
+            .iter()
+            .filter(|group| group.service_name.is_none())
+            .collect()
+    } else {
+        own
+    }
+}
+
+/// What each listener of the two groups is for.
+pub fn roles<'a>(
+    observation: &'a Observation,
+    pair: [&'a TargetGroup; 2],
+) -> Result<Roles<'a>, Refusal> {
+    let ours = |arn: &str| pair.iter().any(|group| group.arn == arn);
+    let mut listeners = Vec::new();
+    for listener in &observation.listeners {
+        if let Some(group) = listener.rule_target_groups.iter().find(|arn| ours(arn)) {
+            return Err(Refusal::preflight(
+                format!(
+                    "A rule of listener {} forwards to target group {}, and Ebbtide moves default actions only.",
+                    listener.port,
+                    short(group)
+                ),
+                "Give the service a listener of its own, with its target group in the default action.",
+            ));
+        }
+        if !pair.iter().any(|group| listener.forward.names(&group.arn)) {
+            continue;
+        }
+        let live: Vec<_> = listener.forward.live().collect();
+        let [only] = live[..] else {
+            return Err(Refusal::drift(
+                format!(
+                    "Listener {} shares new connections between several target groups: {}.",
+                    listener.port,
+                    forwards(listener)
+                ),
+                "Finish that traffic shift first: give all the weight to one group \
+                 (aws elbv2 modify-listener), then start a new execution.",
+            ));
+        };
+        if !ours(only) || listener.forward.0.iter().any(|g| !ours(&g.target_group)) {
+            return Err(Refusal::preflight(
+                format!(
+                    "Listener {} also names a target group of another service: {}.",
+                    listener.port,
+                    forwards(listener)
+                ),
+                "Leave only this service's two target groups in it (aws elbv2 modify-listener).",
+            ));
+        }
+        listeners.push(listener);
+    }
+    by_tag_or_traffic(observation, pair, &listeners)
+}
+
+fn by_tag_or_traffic<'a>(
+    observation: &Observation,
+    pair: [&'a TargetGroup; 2],
+    listeners: &[&'a Listener],
+) -> Result<Roles<'a>, Refusal> {
+    let role = |listener: &Listener| listener.role.as_deref().and_then(Role::parse);
+    let recorded = listeners
+        .iter()
+        .find(|listener| role(listener) == Some(Role::Production));
+    let production = match recorded {
+        Some(listener) => live_group(listener),
+        None => {
+            let open: Vec<_> = listeners
+                .iter()
+                .copied()
+                .filter(|listener| role(listener).is_none())
+                .collect();
+            production_group(observation, pair, &open)?
+        }
+    };
+    let (production, test) = listeners.iter().partition(|listener| match role(listener) {
+        Some(role) => role == Role::Production,
+        None => live_group(listener) == production,
+    });
+    Ok(Roles { production, test })
+}
+
+/// The production group where no listener's role is recorded.
+fn production_group<'a>(
+    observation: &Observation,
+    pair: [&'a TargetGroup; 2],
+    listeners: &[&'a Listener],
+) -> Result<&'a str, Refusal> {
+    let Some(first) = listeners.iter().min_by_key(|listener| listener.port) else {
+        return Err(Refusal::preflight(
+            format!(
+                "No listener forwards to target group {} or {}.",
+                pair[0].name, pair[1].name
+            ),
+            "Create the production listener with one of them as its default action \
+             (aws elbv2 create-listener).",
+        ));
+    };
+    if listeners.iter().all(|l| live_group(l) == live_group(first)) {
+        return Ok(live_group(first));
+    }
+    let tagged: Vec<_> = pair.iter().filter(|g| g.is_tagged_production()).collect();
+    if let [only] = tagged[..] {
+        return Ok(&only.arn);
+    }
+    // Nothing serves yet, so nothing can be cut: the lowest port is the one users reach (80 before
+    // 8080, 443 before 8443, 1883 before 8883). The choice is recorded as a tag before any write.
+    if observation.task_sets.is_empty() {
+        return Ok(live_group(first));
+    }
+    let listeners: Vec<_> = listeners.iter().map(|l| forwards(l)).collect();
+    let count = if tagged.is_empty() { "neither" } else { "both" };
+    Err(Refusal::preflight(
+        format!(
+            "Cannot tell which listener is production: {}, and {count} of the target groups {} and {} is tagged isProduction=true.",
+            listeners.join(", "),
+            pair[0].name,
+            pair[1].name
+        ),
+        format!(
+            "Say it once on the production listener: aws elbv2 add-tags --resource-arns {} --tags \
+             Key=ebbtide:role,Value=production (or the listener it is)",
+            first.arn
+        ),
+    ))
+}
+
+fn live_group(listener: &Listener) -> &str {
+    listener.forward.live().next().unwrap_or_default()
+}
+
+fn forwards(listener: &Listener) -> String {
+    let groups: Vec<_> = listener
+        .forward
+        .0
+        .iter()
+        .map(|group| match listener.forward.0.len() {
+            1 => short(&group.target_group).to_owned(),
+            _ => format!("{} ({})", short(&group.target_group), group.weight),
+        })
+        .collect();
+    format!("{} to {}", listener.port, groups.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{World, group_arn};
+    use crate::observation::Forward;
+    use crate::refusal::ErrorName;
+
+    fn production(world: &World) -> String {
+        read(&world.observation, "web")
+            .map(|routing| routing.production.name.clone())
+            .unwrap_or_else(|refusal| format!("{}: {refusal}", refusal.error))
+    }
+
+    #[test]
+    fn a_false_tag_is_not_production() {
+        let mut world = World::serving();
+        world.group_mut("blue").is_production = Some("false".into());
+        world.group_mut("green").is_production = Some("true".into());
+        assert_eq!(production(&world), "green");
+    }
+
+    #[test]
+    fn a_lone_listener_wins_over_a_tag() {
+        let mut world = World::serving();
+        world.observation.listeners.truncate(1);
+        world.group_mut("blue").is_production = None;
+        world.group_mut("green").is_production = Some("true".into());
+        assert_eq!(production(&world), "blue");
+    }
+
+    #[test]
+    fn a_recorded_role_wins_over_a_tag() {
+        let mut world = World::serving();
+        world.listener_mut(80).role = Some("production".into());
+        world.group_mut("blue").is_production = None;
+        world.group_mut("green").is_production = Some("true".into());
+        assert_eq!(production(&world), "blue");
+    }
+
+    #[test]
+    fn no_tag_or_two_tags_are_refused_where_listeners_differ() {
+        for tag in [None, Some("true".to_owned())] {
+            let mut world = World::serving();
+            world.group_mut("blue").is_production.clone_from(&tag);
+            world.group_mut("green").is_production = tag;
+            let seen = production(&world);
+            assert!(
+                seen.starts_with("PreflightFailed: Cannot tell which"),
+                "{seen}"
+            );
+            assert!(seen.contains("Key=ebbtide:role,Value=production"), "{seen}");
+        }
+    }
+
+    #[test]
+    fn two_tags_are_settled_by_listeners_that_agree() {
+        let mut world = World::serving();
+        world.group_mut("green").is_production = Some("true".into());
+        world.listener_mut(8080).forward = Forward::to(&group_arn("blue"));
+        assert_eq!(production(&world), "blue");
+    }
+
+    #[test]
+    fn before_the_first_deployment_the_lowest_port_is_production() {
+        let mut world = World::serving();
+        world.observation.task_sets.clear();
+        world.group_mut("blue").is_production = None;
+        assert_eq!(production(&world), "blue");
+    }
+
+    #[test]
+    fn several_production_listeners_are_found_by_their_group() {
+        let mut world = World::serving();
+        let mut second = world.listener_mut(80).clone();
+        second.port = 443;
+        world.observation.listeners.push(second);
+        let routing = read(&world.observation, "web").unwrap();
+        let ports: Vec<_> = routing.roles.production.iter().map(|l| l.port).collect();
+        assert_eq!(ports, [80, 443]);
+    }
+
+    #[test]
+    fn production_listeners_that_disagree_are_drift() {
+        let mut world = World::serving();
+        world.listener_mut(80).role = Some("production".into());
+        world.listener_mut(8080).role = Some("production".into());
+        assert!(production(&world).starts_with("Drift: The production listeners"));
+    }
+
+    #[test]
+    fn a_traffic_shift_by_hand_is_drift() {
+        let mut world = World::serving();
+        let mut shared = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+        shared.0[1].weight = 10;
+        world.listener_mut(80).forward = shared;
+        assert!(production(&world).starts_with("Drift: Listener 80 shares"));
+    }
+
+    #[test]
+    fn a_rule_that_forwards_to_the_service_is_refused() {
+        let mut world = World::serving();
+        world.listener_mut(80).rule_target_groups = vec![group_arn("green")];
+        assert!(production(&world).starts_with("PreflightFailed: A rule of listener 80"));
+    }
+
+    #[test]
+    fn one_three_or_four_groups_are_refused_by_name() {
+        let mut world = World::serving();
+        world.observation.target_groups.truncate(1);
+        assert!(production(&world).contains("seen: 1: blue"));
+        let mut world = World::serving();
+        world.add_group("red");
+        let seen = production(&world);
+        assert!(seen.contains("seen: 3: blue, green, red"), "{seen}");
+        assert!(seen.contains("Key=serviceName,Value=web"), "{seen}");
+    }
+
+    #[test]
+    fn groups_of_another_service_are_left_alone() {
+        let mut world = World::serving();
+        world.add_group("red");
+        world.group_mut("red").service_name = Some("other".into());
+        assert_eq!(production(&world), "blue");
+        let mut world = World::serving();
+        world.add_group("red");
+        for group in ["blue", "green"] {
+            world.group_mut(group).service_name = Some("web".into());
+        }
+        assert_eq!(production(&world), "blue");
+    }
+
+    #[test]
+    fn a_listener_shared_with_another_service_is_refused() {
+        let mut world = World::serving();
+        world.listener_mut(80).forward =
+            Forward::weighted(&group_arn("blue"), &group_arn("elsewhere"));
+        let refusal = read(&world.observation, "web").unwrap_err();
+        assert_eq!(refusal.error, ErrorName::PreflightFailed);
+    }
+}
