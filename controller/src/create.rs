@@ -1,4 +1,4 @@
-//! CheckAndCreateService: adopts or creates the replacement task set, beside the one that serves.
+//! `CheckAndCreateService`: adopts or creates the replacement task set, beside the one that serves.
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, NewTaskSet, Role};

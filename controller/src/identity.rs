@@ -1,5 +1,7 @@
 //! What a deployment is called, everywhere: derived from the execution's ARN (rule R2).
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 
 use crate::arn::{Arn, Home};
@@ -82,11 +84,11 @@ pub fn client_token(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digits = hash.finalize();
+    digits[..16].iter().fold(String::new(), |mut token, byte| {
+        let _ = write!(token, "{byte:02x}");
+        token
+    })
 }
 
 #[cfg(test)]

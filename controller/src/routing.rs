@@ -188,16 +188,15 @@ fn by_tag_or_traffic<'a>(
     let recorded = listeners
         .iter()
         .find(|listener| role(listener) == Some(Role::Production));
-    let production = match recorded {
-        Some(listener) => live_group(listener),
-        None => {
-            let open: Vec<_> = listeners
-                .iter()
-                .copied()
-                .filter(|listener| role(listener).is_none())
-                .collect();
-            production_group(observation, pair, &open)?
-        }
+    let production = if let Some(listener) = recorded {
+        live_group(listener)
+    } else {
+        let open: Vec<_> = listeners
+            .iter()
+            .copied()
+            .filter(|listener| role(listener).is_none())
+            .collect();
+        production_group(observation, pair, &open)?
     };
     let (production, test) = listeners.iter().partition(|listener| match role(listener) {
         Some(role) => role == Role::Production,
@@ -276,9 +275,10 @@ mod tests {
     use crate::refusal::ErrorName;
 
     fn production(world: &World) -> String {
-        read(&world.observation, "web")
-            .map(|routing| routing.production.name.clone())
-            .unwrap_or_else(|refusal| format!("{}: {refusal}", refusal.error))
+        read(&world.observation, "web").map_or_else(
+            |refusal| format!("{}: {refusal}", refusal.error),
+            |routing| routing.production.name.clone(),
+        )
     }
 
     #[test]

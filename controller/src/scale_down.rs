@@ -1,4 +1,4 @@
-//! ScaleDown: one step of the drain of the original task set.
+//! `ScaleDown`: one step of the drain of the original task set.
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};

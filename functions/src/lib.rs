@@ -1,1 +1,18 @@
-//! Placeholder while the workspace is laid out.
+//! The three Lambda functions of Ebbtide: observe the service, decide, act, look again.
+//!
+//! The only package in the Lambdas that knows the AWS SDK. It makes no choices: what to do is
+//! decided in `ebbtide-controller`.
+
+mod act;
+mod clients;
+mod error;
+mod handler;
+mod lambda;
+mod observe;
+mod observe_ecs;
+mod observe_elb;
+
+pub use clients::Clients;
+pub use error::StepError;
+pub use handler::{Function, handle};
+pub use lambda::run;

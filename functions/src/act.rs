@@ -1,0 +1,306 @@
+//! Every write, as it was decided: one match, no choices left.
+
+use aws_sdk_ecs::types::{
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, LaunchType, LoadBalancer,
+    NetworkConfiguration, Scale, ScaleUnit, ServiceRegistry,
+};
+use aws_sdk_elasticloadbalancingv2::types::{Action as ElbAction, Tag, TargetGroupTuple};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::arn::short;
+use ebbtide_controller::decision::{Action, NewTaskSet};
+use ebbtide_controller::observation::{Forward, Launch, Network};
+use ebbtide_controller::request::Request;
+
+use crate::clients::Clients;
+use crate::error::StepError;
+use crate::observe_elb::{forward, is_forward};
+
+/// Tag of a listener: `production` or `test`.
+pub(crate) const ROLE: &str = "ebbtide:role";
+/// Tag of a target group that a swap is moving traffic to: the deployment.
+pub(crate) const SWAP_INTENT: &str = "ebbtide:swap";
+/// Tag of the target group that serves, as the public sample has it.
+pub(crate) const IS_PRODUCTION: &str = "isProduction";
+/// Tag of the target group that serves: the task set behind it, as the public sample has it.
+pub(crate) const TASK_SET_ID: &str = "taskSetId";
+
+/// Makes one write.
+pub(crate) async fn act(
+    clients: &Clients,
+    request: &Request,
+    action: &Action,
+) -> Result<(), StepError> {
+    match action {
+        Action::RecordRole { listener, role } => {
+            add_tags(clients, listener, &[(ROLE, role.as_str())]).await
+        }
+        Action::Forward {
+            listener,
+            seen,
+            wanted,
+        } => modify_listener(clients, listener, seen, wanted).await,
+        Action::CreateTaskSet(new) => create_task_set(clients, request, new).await,
+        Action::RecordSwapIntent {
+            target_group,
+            deployment,
+        } => add_tags(clients, target_group, &[(SWAP_INTENT, deployment)]).await,
+        Action::ClearSwapIntent { target_group } => {
+            remove_tags(clients, target_group, &[SWAP_INTENT]).await
+        }
+        Action::TagProduction {
+            target_group,
+            task_set,
+        } => {
+            let tags = [(IS_PRODUCTION, "true"), (TASK_SET_ID, task_set.as_str())];
+            add_tags(clients, target_group, &tags).await
+        }
+        Action::UntagProduction { target_group } => {
+            remove_tags(clients, target_group, &[IS_PRODUCTION, TASK_SET_ID]).await
+        }
+        Action::MakePrimary { task_set } => clients
+            .ecs
+            .update_service_primary_task_set()
+            .cluster(&request.cluster)
+            .service(&request.service)
+            .primary_task_set(task_set)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| StepError::of_call("ecs:UpdateServicePrimaryTaskSet", &error)),
+        Action::SetScale {
+            task_set, percent, ..
+        } => clients
+            .ecs
+            .update_task_set()
+            .cluster(&request.cluster)
+            .service(&request.service)
+            .task_set(task_set)
+            .scale(scale(*percent))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| StepError::of_call("ecs:UpdateTaskSet", &error)),
+        Action::DeleteTaskSet { task_set, force } => {
+            delete_task_set(clients, request, task_set, *force).await
+        }
+    }
+}
+
+fn scale(percent: f64) -> Scale {
+    Scale::builder()
+        .unit(ScaleUnit::Percent)
+        .value(percent)
+        .build()
+}
+
+async fn add_tags(clients: &Clients, arn: &str, tags: &[(&str, &str)]) -> Result<(), StepError> {
+    let tags = tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(*key).value(*value).build())
+        .collect();
+    clients
+        .elb
+        .add_tags()
+        .resource_arns(arn)
+        .set_tags(Some(tags))
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| StepError::of_call("elasticloadbalancing:AddTags", &error))
+}
+
+async fn remove_tags(clients: &Clients, arn: &str, keys: &[&str]) -> Result<(), StepError> {
+    clients
+        .elb
+        .remove_tags()
+        .resource_arns(arn)
+        .set_tag_keys(Some(keys.iter().map(|key| (*key).to_owned()).collect()))
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| StepError::of_call("elasticloadbalancing:RemoveTags", &error))
+}
+
+/// Compares the listener with what was decided on, then edits the forward action that was read.
+///
+/// `ModifyListener` leaves alone what it does not name, and naming the protocol could lose
+/// certificates (AWS API model): only `DefaultActions` is sent. There is no conditional write, so
+/// the comparison narrows a race with another writer; it does not close it.
+async fn modify_listener(
+    clients: &Clients,
+    listener: &str,
+    seen: &Forward,
+    wanted: &Forward,
+) -> Result<(), StepError> {
+    let answer = clients
+        .elb
+        .describe_listeners()
+        .listener_arns(listener)
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeListeners", &error))?;
+    let actions = answer
+        .listeners()
+        .first()
+        .map(|listener| listener.default_actions().to_vec())
+        .unwrap_or_default();
+    let now = forward(&actions);
+    if now == *wanted {
+        return Ok(());
+    }
+    if now != *seen {
+        return Err(StepError::not_yet_consistent(format!(
+            "Listener {} changed between being read and being written; nothing was written to it.",
+            short(listener)
+        )));
+    }
+    let edited = actions
+        .into_iter()
+        .map(|action| {
+            if is_forward(&action) {
+                forwarding(action, wanted)
+            } else {
+                action
+            }
+        })
+        .collect();
+    clients
+        .elb
+        .modify_listener()
+        .listener_arn(listener)
+        .set_default_actions(Some(edited))
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| StepError::of_call("elasticloadbalancing:ModifyListener", &error))
+}
+
+/// The same action with other target groups; order and stickiness stay as they are.
+fn forwarding(mut action: ElbAction, wanted: &Forward) -> ElbAction {
+    let stickiness = action
+        .forward_config
+        .take()
+        .and_then(|config| config.target_group_stickiness_config);
+    action.target_group_arn = match &wanted.0[..] {
+        [only] => Some(only.target_group.clone()),
+        _ => None,
+    };
+    if wanted.0.len() > 1 || stickiness.is_some() {
+        let groups = wanted
+            .0
+            .iter()
+            .map(|group| {
+                TargetGroupTuple::builder()
+                    .target_group_arn(&group.target_group)
+                    .weight(i32::try_from(group.weight).unwrap_or(999))
+                    .build()
+            })
+            .collect();
+        action.forward_config = Some(
+            aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::builder()
+                .set_target_groups(Some(groups))
+                .set_target_group_stickiness_config(stickiness)
+                .build(),
+        );
+    }
+    action
+}
+
+async fn create_task_set(
+    clients: &Clients,
+    request: &Request,
+    new: &NewTaskSet,
+) -> Result<(), StepError> {
+    let attached = LoadBalancer::builder()
+        .target_group_arn(&new.target_group)
+        .container_name(&new.container_name)
+        .container_port(i32::from(new.container_port))
+        .build();
+    let mut call = clients
+        .ecs
+        .create_task_set()
+        .cluster(&request.cluster)
+        .service(&request.service)
+        .task_definition(&new.task_definition)
+        .external_id(&new.external_id)
+        .client_token(&new.client_token)
+        .load_balancers(attached)
+        .set_network_configuration(new.network.as_ref().map(network))
+        .set_platform_version(new.platform_version.clone())
+        .scale(scale(100.0));
+    match &new.launch {
+        Launch::Type(launch_type) => {
+            call = call.launch_type(LaunchType::from(launch_type.as_str()));
+        }
+        Launch::Providers(providers) => {
+            for provider in providers {
+                let item = CapacityProviderStrategyItem::builder()
+                    .capacity_provider(&provider.name)
+                    .weight(signed(provider.weight))
+                    .base(signed(provider.base))
+                    .build()
+                    .map_err(|error| StepError {
+                        name: ebbtide_controller::refusal::ErrorName::InvalidInput,
+                        message: format!("capacityProviderStrategy: {error}"),
+                    })?;
+                call = call.capacity_provider_strategy(item);
+            }
+        }
+    }
+    for registry in &new.service_registries {
+        call = call.service_registries(
+            ServiceRegistry::builder()
+                .registry_arn(&registry.arn)
+                .set_port(registry.port.map(i32::from))
+                .set_container_name(registry.container_name.clone())
+                .set_container_port(registry.container_port.map(i32::from))
+                .build(),
+        );
+    }
+    call.send()
+        .await
+        .map(drop)
+        .map_err(|error| StepError::of_call("ecs:CreateTaskSet", &error))
+}
+
+fn network(network: &Network) -> NetworkConfiguration {
+    let awsvpc = AwsVpcConfiguration::builder()
+        .set_subnets(Some(network.subnets.clone()))
+        .set_security_groups(Some(network.security_groups.clone()))
+        .assign_public_ip(if network.assign_public_ip {
+            AssignPublicIp::Enabled
+        } else {
+            AssignPublicIp::Disabled
+        })
+        .build();
+    NetworkConfiguration::builder()
+        .set_awsvpc_configuration(awsvpc.ok())
+        .build()
+}
+
+fn signed(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// Deletes a task set; one that is gone already is what was wanted.
+async fn delete_task_set(
+    clients: &Clients,
+    request: &Request,
+    task_set: &str,
+    force: bool,
+) -> Result<(), StepError> {
+    let answer = clients
+        .ecs
+        .delete_task_set()
+        .cluster(&request.cluster)
+        .service(&request.service)
+        .task_set(task_set)
+        .force(force)
+        .send()
+        .await;
+    match answer {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("TaskSetNotFoundException") => Ok(()),
+        Err(error) => Err(StepError::of_call("ecs:DeleteTaskSet", &error)),
+    }
+}

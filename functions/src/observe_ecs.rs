@@ -1,0 +1,268 @@
+//! Reading ECS: the service, its task sets, the task definition, stopped tasks.
+
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::types::{DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::observation::{
+    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
+    TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
+};
+use ebbtide_controller::refusal::{ErrorName, Refusal};
+use ebbtide_controller::request::Request;
+
+use crate::error::{StepError, quoted};
+
+/// Tasks that `DescribeTasks` takes a call (AWS API model).
+const TASKS_A_CALL: i32 = 100;
+
+/// The service, and the ids of its task sets.
+///
+/// `DescribeTaskSets` without ids is refused in practice, so they are listed by
+/// `DescribeServices`.
+pub(crate) async fn service(
+    ecs: &Client,
+    request: &Request,
+) -> Result<(Option<Service>, Vec<String>), StepError> {
+    let answer = ecs
+        .describe_services()
+        .cluster(&request.cluster)
+        .services(&request.service)
+        .send()
+        .await
+        .map_err(|error| {
+            if error.code() == Some("ClusterNotFoundException") {
+                return StepError::from(Refusal::new(
+                    ErrorName::PreflightFailed,
+                    format!("cluster: {} does not exist.", request.cluster),
+                    "Look them up: aws ecs list-clusters",
+                ));
+            }
+            StepError::of_call("ecs:DescribeServices", &error)
+        })?;
+    let Some(service) = answer.services().first() else {
+        return Ok((None, Vec::new()));
+    };
+    let ids = service
+        .task_sets()
+        .iter()
+        .filter_map(|task_set| task_set.id().map(str::to_owned))
+        .collect();
+    let observed = Service {
+        status: service.status().unwrap_or("without a status").to_owned(),
+        // A service without the field has ECS's own rolling deployments.
+        deployment_controller: service
+            .deployment_controller()
+            .map_or("ECS", |controller| controller.r#type().as_str())
+            .to_owned(),
+        desired_count: count(service.desired_count()),
+    };
+    Ok((Some(observed), ids))
+}
+
+/// Task sets by id. One that is gone meanwhile is reported under `failures` and left out.
+pub(crate) async fn task_sets(
+    ecs: &Client,
+    request: &Request,
+    ids: &[String],
+) -> Result<Vec<TaskSet>, StepError> {
+    let answer = ecs
+        .describe_task_sets()
+        .cluster(&request.cluster)
+        .service(&request.service)
+        .set_task_sets(Some(ids.to_vec()))
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("ecs:DescribeTaskSets", &error))?;
+    if let Some(failure) = answer
+        .failures()
+        .iter()
+        .find(|failure| failure.reason() != Some("MISSING"))
+    {
+        return Err(StepError {
+            name: ErrorName::Transient,
+            message: format!(
+                "ecs:DescribeTaskSets could not describe {}: {}.",
+                failure.arn().unwrap_or("a task set"),
+                quoted(failure.reason().unwrap_or("no reason given"))
+            ),
+        });
+    }
+    Ok(answer.task_sets().iter().map(task_set).collect())
+}
+
+fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
+    TaskSet {
+        id: seen.id().unwrap_or_default().to_owned(),
+        status: match seen.status().unwrap_or_default() {
+            "PRIMARY" => TaskSetStatus::Primary,
+            "ACTIVE" => TaskSetStatus::Active,
+            "DRAINING" => TaskSetStatus::Draining,
+            other => TaskSetStatus::Unknown(other.to_owned()),
+        },
+        task_definition: seen.task_definition().unwrap_or_default().to_owned(),
+        external_id: seen.external_id().map(str::to_owned),
+        scale: seen.scale().map_or(0.0, aws_sdk_ecs::types::Scale::value),
+        computed_desired_count: count(seen.computed_desired_count()),
+        running_count: count(seen.running_count()),
+        pending_count: count(seen.pending_count()),
+        steady: seen.stability_status() == Some(&StabilityStatus::SteadyState),
+        load_balancers: seen
+            .load_balancers()
+            .iter()
+            .filter_map(|attached| {
+                Some(TaskSetLoadBalancer {
+                    target_group: attached.target_group_arn()?.to_owned(),
+                    container_name: attached.container_name().map(str::to_owned),
+                    container_port: port(attached.container_port()),
+                })
+            })
+            .collect(),
+        network: seen
+            .network_configuration()
+            .and_then(|network| network.awsvpc_configuration())
+            .map(|awsvpc| Network {
+                subnets: awsvpc.subnets().to_vec(),
+                security_groups: awsvpc.security_groups().to_vec(),
+                assign_public_ip: awsvpc
+                    .assign_public_ip()
+                    .is_some_and(|assign| assign.as_str() == "ENABLED"),
+            }),
+        launch: launch(seen),
+        platform_version: seen.platform_version().map(str::to_owned),
+        service_registries: seen
+            .service_registries()
+            .iter()
+            .filter_map(|registry| {
+                Some(ServiceRegistry {
+                    arn: registry.registry_arn()?.to_owned(),
+                    port: port(registry.port()),
+                    container_name: registry.container_name().map(str::to_owned),
+                    container_port: port(registry.container_port()),
+                })
+            })
+            .collect(),
+    }
+}
+
+fn launch(seen: &aws_sdk_ecs::types::TaskSet) -> Option<Launch> {
+    let strategy = seen.capacity_provider_strategy();
+    if strategy.is_empty() {
+        return seen
+            .launch_type()
+            .map(|launch_type| Launch::Type(launch_type.as_str().to_owned()));
+    }
+    Some(Launch::Providers(
+        strategy
+            .iter()
+            .map(|item| CapacityProvider {
+                name: item.capacity_provider().to_owned(),
+                weight: count(item.weight()),
+                base: count(item.base()),
+            })
+            .collect(),
+    ))
+}
+
+/// The task definition, or `None` where it does not exist: ECS answers a `ClientException` then.
+pub(crate) async fn task_definition(
+    ecs: &Client,
+    request: &Request,
+) -> Result<Option<TaskDefinition>, StepError> {
+    let answer = ecs
+        .describe_task_definition()
+        .task_definition(&request.task_definition)
+        .send()
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) if error.code() == Some("ClientException") => return Ok(None),
+        Err(error) => return Err(StepError::of_call("ecs:DescribeTaskDefinition", &error)),
+    };
+    Ok(answer.task_definition().map(|definition| TaskDefinition {
+        arn: definition
+            .task_definition_arn()
+            .unwrap_or(&request.task_definition)
+            .to_owned(),
+        active: definition.status() == Some(&TaskDefinitionStatus::Active),
+        network_mode: definition
+            .network_mode()
+            .map_or("bridge", |mode| mode.as_str())
+            .to_owned(),
+        containers: definition
+            .container_definitions()
+            .iter()
+            .map(|container| Container {
+                name: container.name().unwrap_or_default().to_owned(),
+                ports: container
+                    .port_mappings()
+                    .iter()
+                    .filter_map(|mapping| port(mapping.container_port()))
+                    .collect(),
+            })
+            .collect(),
+    }))
+}
+
+/// Tasks of a task set that ECS stopped, newest first; it shows them for an hour at least.
+pub(crate) async fn stopped_tasks(
+    ecs: &Client,
+    request: &Request,
+    task_set: &str,
+) -> Result<Vec<StoppedTask>, StepError> {
+    let listed = ecs
+        .list_tasks()
+        .cluster(&request.cluster)
+        .started_by(task_set)
+        .desired_status(DesiredStatus::Stopped)
+        .max_results(TASKS_A_CALL)
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("ecs:ListTasks", &error))?;
+    if listed.task_arns().is_empty() {
+        return Ok(Vec::new());
+    }
+    let described = ecs
+        .describe_tasks()
+        .cluster(&request.cluster)
+        .set_tasks(Some(listed.task_arns().to_vec()))
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("ecs:DescribeTasks", &error))?;
+    let mut tasks: Vec<&Task> = described.tasks().iter().collect();
+    tasks.sort_by_key(|task| {
+        std::cmp::Reverse(task.stopped_at().map(aws_smithy_types::DateTime::secs))
+    });
+    Ok(tasks
+        .into_iter()
+        .map(|task| StoppedTask {
+            id: task
+                .task_arn()
+                .and_then(|arn| arn.rsplit('/').next())
+                .unwrap_or_default()
+                .to_owned(),
+            reason: reason(task),
+        })
+        .collect())
+}
+
+fn reason(task: &Task) -> String {
+    let mut reason = quoted(task.stopped_reason().unwrap_or("no reason given"));
+    let exit = task
+        .containers()
+        .iter()
+        .find_map(|container| Some((container.name()?, container.exit_code()?)));
+    if let Some((name, code)) = exit {
+        reason = format!("{reason} (container {name} exited with {code})");
+    }
+    reason
+}
+
+/// A count from ECS, which models them as signed.
+fn count(seen: i32) -> u32 {
+    u32::try_from(seen).unwrap_or(0)
+}
+
+fn port(seen: Option<i32>) -> Option<u16> {
+    seen.and_then(|port| u16::try_from(port).ok())
+        .filter(|port| *port > 0)
+}

@@ -1,0 +1,263 @@
+//! Reading Elastic Load Balancing: target groups, listeners, tags, target health.
+
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::{Action, TargetHealthStateEnum};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::observation::{
+    Forward, Listener, TargetGroup, Targets, TaskSet, WeightedTargetGroup,
+};
+use ebbtide_controller::refusal::{ErrorName, Refusal};
+
+use crate::error::StepError;
+
+/// ARNs that `DescribeTags` takes a call (AWS API model).
+const ARNS_A_CALL: usize = 20;
+
+/// The deregistration delay of a group that does not say: AWS's default, in seconds.
+const DEFAULT_DEREGISTRATION_DELAY: u32 = 300;
+
+/// The load balancer that a living task set's target group belongs to.
+pub(crate) async fn load_balancer_of(
+    elb: &Client,
+    task_sets: &[TaskSet],
+) -> Result<Option<String>, StepError> {
+    let Some(group) = task_sets
+        .iter()
+        .filter(|set| !set.is_being_deleted())
+        .flat_map(|set| &set.load_balancers)
+        .next()
+    else {
+        return Ok(None);
+    };
+    let answer = elb
+        .describe_target_groups()
+        .target_group_arns(&group.target_group)
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error))?;
+    Ok(answer
+        .target_groups()
+        .iter()
+        .flat_map(aws_sdk_elasticloadbalancingv2::types::TargetGroup::load_balancer_arns)
+        .next()
+        .cloned())
+}
+
+/// Every target group of one load balancer. Never without that filter: it would be every group of
+/// the account.
+pub(crate) async fn target_groups(
+    elb: &Client,
+    load_balancer: &str,
+) -> Result<Vec<TargetGroup>, StepError> {
+    let mut pages = elb
+        .describe_target_groups()
+        .load_balancer_arn(load_balancer)
+        .into_paginator()
+        .items()
+        .send();
+    let mut groups = Vec::new();
+    while let Some(group) = pages.next().await {
+        let group = group.map_err(|error| {
+            StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error)
+        })?;
+        groups.push(TargetGroup {
+            arn: group.target_group_arn().unwrap_or_default().to_owned(),
+            name: group.target_group_name().unwrap_or_default().to_owned(),
+            is_production: None,
+            service_name: None,
+            task_set_id: None,
+            swap_intent: None,
+            deregistration_delay: DEFAULT_DEREGISTRATION_DELAY,
+            targets: Targets::default(),
+        });
+    }
+    groups.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(groups)
+}
+
+/// Every listener of one load balancer; the rules too, where it is an Application Load Balancer.
+pub(crate) async fn listeners(
+    elb: &Client,
+    load_balancer: &str,
+) -> Result<Vec<Listener>, StepError> {
+    let mut pages = elb
+        .describe_listeners()
+        .load_balancer_arn(load_balancer)
+        .into_paginator()
+        .items()
+        .send();
+    let mut listeners = Vec::new();
+    while let Some(listener) = pages.next().await {
+        let listener = listener.map_err(|error| {
+            if error.code() == Some("LoadBalancerNotFound") {
+                return StepError::from(Refusal::new(
+                    ErrorName::PreflightFailed,
+                    format!("nlb: {load_balancer} does not exist."),
+                    "Look them up: aws elbv2 describe-load-balancers",
+                ));
+            }
+            StepError::of_call("elasticloadbalancing:DescribeListeners", &error)
+        })?;
+        listeners.push(Listener {
+            arn: listener.listener_arn().unwrap_or_default().to_owned(),
+            port: listener
+                .port()
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or(0),
+            forward: forward(listener.default_actions()),
+            rule_target_groups: Vec::new(),
+            role: None,
+        });
+    }
+    if load_balancer.contains(":loadbalancer/app/") {
+        for listener in &mut listeners {
+            listener.rule_target_groups = rule_target_groups(elb, &listener.arn).await?;
+        }
+    }
+    listeners.sort_by_key(|listener| listener.port);
+    Ok(listeners)
+}
+
+async fn rule_target_groups(elb: &Client, listener: &str) -> Result<Vec<String>, StepError> {
+    let mut pages = elb
+        .describe_rules()
+        .listener_arn(listener)
+        .into_paginator()
+        .items()
+        .send();
+    let mut groups = Vec::new();
+    while let Some(rule) = pages.next().await {
+        let rule =
+            rule.map_err(|error| StepError::of_call("elasticloadbalancing:DescribeRules", &error))?;
+        if rule.is_default() != Some(true) {
+            let forward = forward(rule.actions());
+            groups.extend(forward.0.into_iter().map(|group| group.target_group));
+        }
+    }
+    Ok(groups)
+}
+
+/// Where a list of actions forwards to; nothing for a redirect or a fixed response.
+pub(crate) fn forward(actions: &[Action]) -> Forward {
+    let Some(action) = actions.iter().find(|action| is_forward(action)) else {
+        return Forward::default();
+    };
+    let weighted: Vec<_> = action
+        .forward_config()
+        .into_iter()
+        .flat_map(aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::target_groups)
+        .filter_map(|group| {
+            Some(WeightedTargetGroup {
+                target_group: group.target_group_arn()?.to_owned(),
+                weight: group
+                    .weight()
+                    .and_then(|weight| u32::try_from(weight).ok())
+                    .unwrap_or(1),
+            })
+        })
+        .collect();
+    if weighted.is_empty() {
+        action
+            .target_group_arn()
+            .map(Forward::to)
+            .unwrap_or_default()
+    } else {
+        Forward(weighted)
+    }
+}
+
+pub(crate) fn is_forward(action: &Action) -> bool {
+    action
+        .r#type()
+        .is_some_and(|action_type| action_type.as_str() == "forward")
+}
+
+/// Reads the tags of listeners and target groups into them, 20 ARNs a call.
+pub(crate) async fn read_tags(
+    elb: &Client,
+    listeners: &mut [Listener],
+    target_groups: &mut [TargetGroup],
+) -> Result<(), StepError> {
+    let arns: Vec<String> = listeners
+        .iter()
+        .map(|listener| listener.arn.clone())
+        .chain(target_groups.iter().map(|group| group.arn.clone()))
+        .collect();
+    for arns in arns.chunks(ARNS_A_CALL) {
+        let answer = elb
+            .describe_tags()
+            .set_resource_arns(Some(arns.to_vec()))
+            .send()
+            .await
+            .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTags", &error))?;
+        for description in answer.tag_descriptions() {
+            let tag = |key: &str| {
+                description
+                    .tags()
+                    .iter()
+                    .find(|tag| tag.key() == Some(key))
+                    .map(|tag| tag.value().unwrap_or_default().to_owned())
+            };
+            let arn = description.resource_arn();
+            for listener in listeners.iter_mut().filter(|l| Some(l.arn.as_str()) == arn) {
+                listener.role = tag(crate::act::ROLE);
+            }
+            for group in target_groups
+                .iter_mut()
+                .filter(|g| Some(g.arn.as_str()) == arn)
+            {
+                group.is_production = tag(crate::act::IS_PRODUCTION);
+                group.service_name = tag("serviceName");
+                group.task_set_id = tag(crate::act::TASK_SET_ID);
+                group.swap_intent = tag(crate::act::SWAP_INTENT);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many targets of a group are in which state. One that this version does not know counts as
+/// not ready.
+pub(crate) async fn targets(elb: &Client, group: &str) -> Result<Targets, StepError> {
+    let answer = elb
+        .describe_target_health()
+        .target_group_arn(group)
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetHealth", &error))?;
+    let mut targets = Targets::default();
+    for description in answer.target_health_descriptions() {
+        let state = description
+            .target_health()
+            .and_then(|health| health.state());
+        *match state {
+            Some(TargetHealthStateEnum::Healthy) => &mut targets.healthy,
+            Some(TargetHealthStateEnum::Initial) => &mut targets.initial,
+            Some(TargetHealthStateEnum::Unhealthy | TargetHealthStateEnum::UnhealthyDraining) => {
+                &mut targets.unhealthy
+            }
+            Some(TargetHealthStateEnum::Unused) => &mut targets.unused,
+            Some(TargetHealthStateEnum::Draining) => &mut targets.draining,
+            _ => &mut targets.unknown,
+        } += 1;
+    }
+    Ok(targets)
+}
+
+/// `deregistration_delay.timeout_seconds` of a group.
+pub(crate) async fn deregistration_delay(elb: &Client, group: &str) -> Result<u32, StepError> {
+    let answer = elb
+        .describe_target_group_attributes()
+        .target_group_arn(group)
+        .send()
+        .await
+        .map_err(|error| {
+            StepError::of_call("elasticloadbalancing:DescribeTargetGroupAttributes", &error)
+        })?;
+    Ok(answer
+        .attributes()
+        .iter()
+        .find(|attribute| attribute.key() == Some("deregistration_delay.timeout_seconds"))
+        .and_then(|attribute| attribute.value()?.parse().ok())
+        .unwrap_or(DEFAULT_DEREGISTRATION_DELAY))
+}
