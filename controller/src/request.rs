@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arn::{Arn, Home};
 use crate::observation::{CapacityProvider, Launch};
+use crate::ready::LOOKS;
 use crate::refusal::{ErrorName, Refusal};
 
 /// One deployment, as asked for.
@@ -386,6 +387,15 @@ impl Reader<'_> {
         let comment = self.optional("comment", |value| {
             text_where(value, |text| text.chars().count() <= 1_024)
         });
+        let wait_for_service = wait_for_service.unwrap_or(DEFAULT_WAIT_FOR_SERVICE);
+        let looks = wait_for_service.saturating_mul(LOOKS);
+        if let Some(timeout) = readiness_timeout.filter(|timeout| *timeout < looks) {
+            self.problems.push(Problem {
+                field: "readinessTimeout".to_owned(),
+                given: Some(timeout.to_string()),
+                allowed: format!("at least {LOOKS} times waitForService, here {looks}"),
+            });
+        }
         Some(Request {
             cluster: cluster?,
             service: service?,
@@ -398,10 +408,12 @@ impl Reader<'_> {
             container_port,
             launch,
             platform_version,
-            wait_for_service: wait_for_service.unwrap_or(DEFAULT_WAIT_FOR_SERVICE),
+            wait_for_service,
             scale_down_decrement: scale_down_decrement.unwrap_or(DEFAULT_DECREMENT),
             scale_down_wait: scale_down_wait.unwrap_or(DEFAULT_SCALE_DOWN_WAIT),
-            readiness_timeout: readiness_timeout.unwrap_or(DEFAULT_READINESS_TIMEOUT),
+            // Where looks are far apart, ten of them.
+            readiness_timeout: readiness_timeout
+                .unwrap_or(DEFAULT_READINESS_TIMEOUT.max(10 * wait_for_service)),
             bake_time: bake_time.unwrap_or(DEFAULT_BAKE_TIME),
             drain_timeout,
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
@@ -737,6 +749,15 @@ mod tests {
         let mut input = with("launchType", json!("FARGATE"));
         input["capacityProviderStrategy"] = json!([{"capacityProvider": "FARGATE", "weight": 1}]);
         assert!(refused(&input).starts_with("launchType is "));
+    }
+
+    #[test]
+    fn a_readiness_timeout_must_hold_two_looks() {
+        let seen = refused(&with("readinessTimeout", json!(100)));
+        assert_eq!(
+            seen,
+            "readinessTimeout is 100; allowed: at least 2 times waitForService, here 120."
+        );
     }
 
     #[test]
