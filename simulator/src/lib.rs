@@ -1,1 +1,3 @@
-//! Placeholder while the workspace is laid out.
+//! A simulated AWS that behaves, and the interpreter of the shipped state machine.
+
+pub mod asl;
