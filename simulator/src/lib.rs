@@ -1,3 +1,14 @@
-//! A simulated AWS that behaves, and the interpreter of the shipped state machine.
+//! A simulated AWS (Amazon ECS and Elastic Load Balancing) that behaves, and its wire protocols:
+//! in process under the real Rust SDK clients, and on a port for anybody's client.
 
-pub mod asl;
+pub mod aws;
+pub mod clock;
+mod connector;
+pub mod scenario;
+pub mod server;
+pub mod wire;
+pub mod world;
+
+pub use aws::SimulatedAws;
+pub use scenario::{Names, Scenario};
+pub use world::World;
