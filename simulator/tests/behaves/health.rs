@@ -1,5 +1,7 @@
 //! Target health: registering, checking, being of no use.
 
+use aws_sdk_elasticloadbalancingv2::types::TargetHealthReasonEnum;
+
 use crate::support::{ALTERNATE, PRODUCTION, Stage, forward, refusal, scenario, stage, wait};
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +162,7 @@ async fn a_target_registered_by_hand_is_nobody() {
         .target_health()
         .and_then(|health| health.reason());
     assert_eq!(
-        reason.map(|reason| reason.as_str()),
+        reason.map(TargetHealthReasonEnum::as_str),
         Some("Target.NotRegistered")
     );
 

@@ -39,7 +39,7 @@ async fn a_single_group_is_named_both_ways_and_several_by_weight_only() {
         .expect("a forward")
         .target_groups()
         .iter()
-        .map(|group| group.weight())
+        .map(TargetGroupTuple::weight)
         .collect();
     assert_eq!(weights, [Some(0), Some(100)]);
 }

@@ -38,7 +38,9 @@ async fn a_service_shows_nothing_of_its_task_sets_until_one_is_primary() {
             .ends_with("task-definition/sample-app:1")
     );
     assert_eq!(
-        after.launch_type().map(|kind| kind.as_str()),
+        after
+            .launch_type()
+            .map(aws_sdk_ecs::types::LaunchType::as_str),
         Some("FARGATE")
     );
     assert_eq!(after.load_balancers().len(), 1);

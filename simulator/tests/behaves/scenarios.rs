@@ -57,7 +57,9 @@ async fn the_original_is_in_service_as_the_sample_leaves_it() {
         "the sample sets no primary"
     );
     assert_eq!(
-        original.stability_status().map(|status| status.as_str()),
+        original
+            .stability_status()
+            .map(aws_sdk_ecs::types::StabilityStatus::as_str),
         Some("STEADY_STATE")
     );
     assert!(

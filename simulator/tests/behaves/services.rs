@@ -23,7 +23,9 @@ async fn under_external_update_service_may_not_touch_what_a_task_set_carries() {
     }
     let updated = update().desired_count(2).send().await.expect("updated");
     assert_eq!(
-        updated.service().map(|service| service.desired_count()),
+        updated
+            .service()
+            .map(aws_sdk_ecs::types::Service::desired_count),
         Some(2)
     );
 }

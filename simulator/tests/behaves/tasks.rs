@@ -169,7 +169,8 @@ async fn a_task_that_never_passes_its_health_checks_is_replaced() {
     Stage::when(&events, &[&id, "failed ELB health checks"]);
     let set = stage.task_set(&id).await.expect("it");
     assert_eq!(
-        set.stability_status().map(|status| status.as_str()),
+        set.stability_status()
+            .map(aws_sdk_ecs::types::StabilityStatus::as_str),
         Some("STABILIZING")
     );
 }
