@@ -106,8 +106,10 @@ impl Event {
                 "The event of this function is not one of the state machine's: {error}."
             ))
         })?;
-        let id = DeploymentId::of_execution(&wire.execution).ok_or_else(|| {
-            not_from_the_state_machine("The event's execution is not the ARN of an execution.")
+        let id = DeploymentId::of_execution(&wire.execution, &wire.started_at).ok_or_else(|| {
+            not_from_the_state_machine(
+                "The event's execution and startedAt are not the ARN and the start of an execution.",
+            )
         })?;
         Ok(Self {
             step: wire.step,

@@ -50,7 +50,7 @@ pub fn settle(
         ));
     }
     let routing = routing::read(observation, &request.service)?;
-    let original = original(id, request, observation, &routing)?;
+    let original = original(request, observation, &routing)?;
     alternate_is_free(request, &routing)?;
     let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
 
@@ -169,19 +169,14 @@ fn active_task_definition<'a>(
 
 /// The one task set that serves; `None` where the service has none yet.
 fn original<'a>(
-    id: &DeploymentId,
     request: &Request,
     observation: &'a Observation,
     routing: &Routing<'_>,
 ) -> Result<Option<&'a TaskSet>, Refusal> {
     let service = &request.service;
-    let others: Vec<_> = observation
-        .task_sets
-        .iter()
-        .filter(|set| set.external_id.as_deref() != Some(id.external_id().as_str()))
-        .collect();
-    if others.len() >= TASK_SET_LIMIT {
-        let names: Vec<_> = others
+    let task_sets = &observation.task_sets;
+    if task_sets.len() >= TASK_SET_LIMIT {
+        let names: Vec<_> = task_sets
             .iter()
             .map(|set| format!("{} ({})", set.id, set.status))
             .collect();
@@ -189,15 +184,15 @@ fn original<'a>(
             ErrorName::TaskSetLimit,
             format!(
                 "Service {service} has {} task sets and ECS allows {TASK_SET_LIMIT}: {}.",
-                others.len(),
+                task_sets.len(),
                 names.join(", ")
             ),
             "Wait for those that are DRAINING, or delete what no listener reaches: aws ecs delete-task-set",
         ));
     }
-    let living: Vec<_> = others
-        .into_iter()
-        .filter(|s| !s.is_being_deleted())
+    let living: Vec<_> = task_sets
+        .iter()
+        .filter(|set| !set.is_being_deleted())
         .collect();
     match living[..] {
         [] => Ok(None),

@@ -217,7 +217,7 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{World, group_arn, listener_arn};
+    use crate::fixture::{OWNER, World, group_arn, listener_arn};
     use crate::refusal::ErrorName;
 
     fn look(world: &World) -> Decision {
@@ -238,7 +238,7 @@ mod tests {
             [
                 Action::RecordSwapIntent {
                     target_group: group_arn("green"),
-                    deployment: "ebbtide:Ebbtide:run-1".into()
+                    deployment: OWNER.into()
                 },
                 Action::Forward {
                     listener: listener_arn(80),
