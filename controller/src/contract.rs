@@ -93,6 +93,7 @@ struct StateWire {
     original: Option<String>,
     replacement: Option<String>,
     tasks: u32,
+    desired: u32,
     waited: u32,
     looks: u32,
     step: u32,
@@ -139,6 +140,7 @@ impl Event {
             original: wire.original,
             replacement: wire.replacement,
             tasks: wire.tasks,
+            desired: wire.desired,
             progress: Progress {
                 waited: wire.waited,
                 looks: wire.looks,
@@ -224,6 +226,7 @@ impl Answer {
             original: deployment.original.clone(),
             replacement: deployment.replacement.clone(),
             tasks: deployment.tasks,
+            desired: deployment.desired,
             waited: deployment.progress.waited,
             looks: deployment.progress.looks,
             step: deployment.progress.step,

@@ -149,6 +149,7 @@ impl World {
             original: Some("ecs-svc/1".into()),
             replacement: Some("ecs-svc/2".into()),
             tasks: 4,
+            desired: 4,
             progress: self.progress,
         }
     }

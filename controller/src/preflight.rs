@@ -70,6 +70,7 @@ pub fn settle(
         original: original.map(|task_set| task_set.id.clone()),
         replacement: None,
         tasks,
+        desired: service.desired_count,
         progress: Progress::default(),
     })
 }

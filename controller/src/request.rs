@@ -411,9 +411,11 @@ impl Reader<'_> {
             wait_for_service,
             scale_down_decrement: scale_down_decrement.unwrap_or(DEFAULT_DECREMENT),
             scale_down_wait: scale_down_wait.unwrap_or(DEFAULT_SCALE_DOWN_WAIT),
-            // Where looks are far apart, ten of them.
-            readiness_timeout: readiness_timeout
-                .unwrap_or(DEFAULT_READINESS_TIMEOUT.max(10 * wait_for_service)),
+            // Where looks are far apart, ten of them; where they are close, as many as the
+            // execution's history has room for.
+            readiness_timeout: readiness_timeout.unwrap_or(
+                DEFAULT_READINESS_TIMEOUT.clamp(10 * wait_for_service, 600 * wait_for_service),
+            ),
             bake_time: bake_time.unwrap_or(DEFAULT_BAKE_TIME),
             drain_timeout,
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
