@@ -59,7 +59,10 @@ impl<'a> Arn<'a> {
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
         let twelve_digits = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
-        let visible = !resource.is_empty() && resource.chars().all(|c| c.is_ascii_graphic());
+        let visible = !resource.is_empty()
+            && resource
+                .chars()
+                .all(|c| !c.is_whitespace() && !c.is_control());
         (prefix == "arn"
             && plain(partition)
             && plain(service)

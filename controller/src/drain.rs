@@ -39,12 +39,51 @@ impl Schedule {
         }
         let per_step = f64::from(self.tasks) * self.decrement / 100.0;
         if per_step < 1.0 {
-            self.tasks
+            return self.tasks;
+        }
+        // A decrement such as 33.33 needs one step more than 100 divided by it.
+        let steps = floor(100.0 / self.decrement - ROUNDING) + 1;
+        if self.left_after(steps) > 0 {
+            steps + 1
         } else {
-            floor(100.0 / self.decrement - ROUNDING) + 1
+            steps
         }
     }
+
+    /// Seconds that the steps take at least, `wait` seconds apart, with the last one's
+    /// deregistration delay.
+    pub fn least_seconds(self, wait: u32, deregistration_delay: u32) -> u32 {
+        self.steps()
+            .saturating_sub(1)
+            .saturating_mul(wait)
+            .saturating_add(deregistration_delay)
+    }
 }
+
+/// Seconds a task may need beyond the deregistration delay: the longest stop timeout (120 s on
+/// Fargate), and a quarter of an hour for a held step or a slow deregistration.
+const SLACK: u32 = 120 + 900;
+
+/// The least number of seconds a drain is given where the input names none.
+const SHORTEST_DEFAULT: u32 = 1_800;
+
+/// Seconds after which a drain is given up where the input does not say.
+pub fn default_timeout(schedule: Schedule, wait: u32, deregistration_delay: u32) -> u32 {
+    schedule
+        .least_seconds(wait, deregistration_delay)
+        .saturating_add(SLACK)
+        .max(SHORTEST_DEFAULT)
+}
+
+/// Seconds between two looks where a drain waits for something other than its own pace: the last
+/// tasks' connections, or a replacement that lost health. Half a minute, or so long that a drain
+/// of this many seconds takes at most 500 of them, because each costs a turn of the history.
+pub fn poll(timeout: u32) -> u32 {
+    timeout.div_ceil(MOST_POLLS).max(30)
+}
+
+/// Looks at a drain that waits, at most.
+pub const MOST_POLLS: u32 = 500;
 
 /// The scale, in percent, at which ECS runs exactly `tasks` of `desired` tasks.
 ///
@@ -104,6 +143,7 @@ mod tests {
         assert_eq!(left(3, 33.4), [2, 1, 0]);
         assert_eq!(left(10, 30.0), [7, 4, 1, 0]);
         assert_eq!(left(40, 100.0), [0]);
+        assert_eq!(left(30, 33.33), [21, 11, 1, 0]);
         assert!(left(0, 25.0).is_empty());
     }
 

@@ -187,6 +187,7 @@ fn group(name: &str) -> TargetGroup {
     TargetGroup {
         arn: group_arn(name),
         name: name.into(),
+        load_balancer: Some(format!("{ELB}:loadbalancer/net/lb/0123456789abcdef")),
         is_production: None,
         service_name: None,
         task_set_id: None,

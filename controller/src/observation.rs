@@ -250,6 +250,8 @@ pub struct TargetGroup {
     pub arn: String,
     /// Its name.
     pub name: String,
+    /// The load balancer whose listeners use it; `None` where no listener does.
+    pub load_balancer: Option<String>,
     /// The value of its `isProduction` tag.
     pub is_production: Option<String>,
     /// The value of its `serviceName` tag.

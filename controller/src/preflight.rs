@@ -4,15 +4,15 @@ mod defaults;
 
 use crate::arn::short;
 use crate::deployment::{Answer, Deployment, Progress, Status};
-use crate::drain::Schedule;
+use crate::drain::{self, Schedule};
 use crate::identity::DeploymentId;
-use crate::observation::{Observation, Service, TaskDefinition, TaskSet};
+use crate::observation::{Observation, Service, TargetGroup, TaskDefinition, TaskSet};
 use crate::ready::LOOKS;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::{Request, SwapMode};
 use crate::routing::{self, Routing};
 
-use defaults::{settle_container, settle_drain, settle_launch, settle_network};
+use defaults::{check_drain, settle_container, settle_launch, settle_network};
 
 /// Task sets that ECS allows a service, those being deleted included (seen in the field: the
 /// refusal speaks of 5 deployments).
@@ -46,8 +46,12 @@ pub fn settle(
             "Give the load balancer's ARN in nlb.",
         ));
     }
+    on_this_load_balancer(observation)?;
     let routing = routing::read(observation, &request.service)?;
     let original = original(request, observation, &routing)?;
+    if original.is_none() {
+        production_is_free(request, &routing)?;
+    }
     alternate_is_free(request, &routing)?;
     let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
 
@@ -56,8 +60,9 @@ pub fn settle(
     settle_container(&mut settled, definition, original)?;
     settle_network(&mut settled, definition, original)?;
     settle_launch(&mut settled, original);
-    settle_drain(&mut settled, tasks, routing.production.deregistration_delay)?;
-    history_fits(&settled, tasks, service)?;
+    let delay = routing.production.deregistration_delay;
+    check_drain(&settled, tasks, delay)?;
+    history_fits(&settled, tasks.max(service.desired_count), delay)?;
 
     Ok(Deployment {
         id: id.clone(),
@@ -192,26 +197,92 @@ fn original<'a>(
         .iter()
         .filter(|set| !set.is_being_deleted())
         .collect();
-    match living[..] {
-        [] => Ok(None),
-        [only] if only.is_attached_to(&routing.production.arn) => Ok(Some(only)),
-        _ => {
-            let places: Vec<_> = living.iter().map(|set| place(set)).collect();
-            Err(Refusal::drift(
+    let on = |set: &TaskSet, group: &TargetGroup| set.is_attached_to(&group.arn);
+    let (serving, others): (Vec<&TaskSet>, Vec<&TaskSet>) = living
+        .iter()
+        .copied()
+        .partition(|set| on(set, routing.production));
+    match (&serving[..], &others[..]) {
+        ([], []) => return Ok(None),
+        ([only], []) => return Ok(Some(only)),
+        _ => {}
+    }
+    let cluster = short(&request.cluster);
+    let mend = match (&serving[..], &others[..]) {
+        ([], [only]) if on(only, routing.alternate) => format!(
+            "Production traffic reaches no task: point the production listener at target group {} \
+             again (aws elbv2 modify-listener), then start a new execution.",
+            routing.alternate.name
+        ),
+        ([_], leftovers) => {
+            let ids: Vec<_> = leftovers.iter().map(|set| set.id.as_str()).collect();
+            format!(
+                "Delete what does not serve, {}: aws ecs delete-task-set --cluster {cluster} \
+                 --service {service} --task-set ID --force",
+                ids.join(" and ")
+            )
+        }
+        _ => "Leave one task set that serves, behind the production listener, and start a new execution."
+            .to_owned(),
+    };
+    let places: Vec<_> = living.iter().map(|set| place(set)).collect();
+    Err(Refusal::drift(
+        format!(
+            "Exactly one task set of service {service} should run, on target group {}, \
+             which the production listener forwards to; seen: {}.",
+            routing.production.name,
+            places.join(", ")
+        ),
+        mend,
+    ))
+}
+
+/// The task sets must be behind the load balancer that is looked at, or it is not the service's.
+fn on_this_load_balancer(observation: &Observation) -> Result<(), Refusal> {
+    let here = observation.load_balancer.as_ref().map(|lb| lb.arn.as_str());
+    for task_set in observation
+        .task_sets
+        .iter()
+        .filter(|s| !s.is_being_deleted())
+    {
+        let elsewhere = observation.target_groups.iter().find(|group| {
+            task_set.is_attached_to(&group.arn)
+                && group.load_balancer.is_some()
+                && group.load_balancer.as_deref() != here
+        });
+        if let Some(group) = elsewhere {
+            return Err(Refusal::preflight(
                 format!(
-                    "Exactly one task set of service {service} should run, on target group {}, \
-                     which the production listener forwards to; seen: {}.",
-                    routing.production.name,
-                    places.join(", ")
+                    "nlb: {} is behind {}, not behind {}.",
+                    task_set.id,
+                    short(group.load_balancer.as_deref().unwrap_or_default()),
+                    short(here.unwrap_or_default())
                 ),
-                format!(
-                    "Delete what does not serve: aws ecs delete-task-set --cluster {} --service \
-                     {service} --task-set ID --force",
-                    short(&request.cluster)
-                ),
-            ))
+                "Give that load balancer's ARN in nlb, or leave nlb out.",
+            ));
         }
     }
+    Ok(())
+}
+
+/// Before a service's first deployment nothing of it serves: whatever is registered with the
+/// production group belongs to somebody else.
+fn production_is_free(request: &Request, routing: &Routing<'_>) -> Result<(), Refusal> {
+    let production = routing.production;
+    if production.targets.registered() == 0 {
+        return Ok(());
+    }
+    Err(Refusal::preflight(
+        format!(
+            "Service {} has no task set, and yet target group {}, which the production listener forwards to, has targets: {}.",
+            request.service, production.name, production.targets
+        ),
+        format!(
+            "They are another service's. Tag the two target groups that are this one's: aws elbv2 \
+             add-tags --resource-arns ARN ARN --tags Key=serviceName,Value={}",
+            request.service
+        ),
+    ))
 }
 
 fn place(task_set: &TaskSet) -> String {
@@ -259,30 +330,31 @@ fn alternate_is_free(request: &Request, routing: &Routing<'_>) -> Result<(), Ref
 }
 
 /// Refuses what would outgrow the execution's history (rule R9).
-fn history_fits(settled: &Request, tasks: u32, service: &Service) -> Result<(), Refusal> {
-    let looks = settled.readiness_timeout.div_ceil(settled.wait_for_service) + LOOKS;
-    let steps = Schedule::new(
-        tasks.max(service.desired_count),
-        settled.scale_down_decrement,
-    )
-    .steps();
-    let polls = settled
-        .drain_timeout
-        .unwrap_or_default()
-        .div_ceil(crate::scale_down::POLL);
+fn history_fits(request: &Request, tasks: u32, deregistration_delay: u32) -> Result<(), Refusal> {
+    let schedule = Schedule::new(tasks, request.scale_down_decrement);
+    let timeout = request.drain_timeout.unwrap_or_else(|| {
+        drain::default_timeout(schedule, request.scale_down_wait, deregistration_delay)
+    });
+    let looks = request.readiness_timeout.div_ceil(request.wait_for_service) + LOOKS;
+    let steps = schedule.steps();
+    let polls = timeout.div_ceil(drain::poll(timeout));
     let turns = [looks, steps, polls, crate::cleanup::POLLS]
         .into_iter()
         .fold(0u32, u32::saturating_add);
-    let events = turns.saturating_mul(EVENTS_A_TURN);
-    if events <= EVENTS_ALLOWED {
+    if turns.saturating_mul(EVENTS_A_TURN) <= EVENTS_ALLOWED {
         return Ok(());
     }
     let most = EVENTS_ALLOWED / EVENTS_A_TURN;
+    let mend = if looks > steps {
+        "Raise waitForService, or lower readinessTimeout."
+    } else {
+        "Raise scaledown_decrement: one task a step is too fine for so many tasks."
+    };
     Err(Refusal::preflight(
         format!(
             "This deployment could take {turns} turns of the state machine ({looks} looks at readiness, {steps} steps, {polls} looks at the drain), and its history holds {most}."
         ),
-        "Raise waitForService or scaledown_decrement, or lower readinessTimeout or drainTimeout.",
+        mend,
     ))
 }
 

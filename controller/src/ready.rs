@@ -42,13 +42,10 @@ pub(crate) fn living_replacement<'a>(
             ),
             "Start a new execution.",
         )),
-        None => Err(Refusal::drift(
-            format!(
-                "The replacement {} of this deployment is gone.",
-                deployment.replacement.as_deref().unwrap_or("task set")
-            ),
-            "Start a new execution.",
-        )),
+        None => Err(Refusal::not_seen(format!(
+            "ECS does not show the replacement {} of this deployment.",
+            deployment.replacement.as_deref().unwrap_or("task set")
+        ))),
     }
 }
 
@@ -96,21 +93,22 @@ pub(crate) fn wait_or_give_up(
     if deployment.progress.waited < timeout {
         return Decision::Wait(waiting_on);
     }
-    let stopped = observation.stopped_tasks.first().map_or_else(
-        || "ECS reports no stopped task of it.".to_owned(),
-        |task| {
+    let stopped = observation
+        .stopped_tasks
+        .first()
+        .map(|task| {
             format!(
-                "{} of its tasks stopped, the last one ({}) because: {}.",
+                " {} of its tasks stopped, the last one ({}) because: {}.",
                 observation.stopped_tasks.len(),
                 task.id,
                 task.reason.trim_end_matches('.')
             )
-        },
-    );
+        })
+        .unwrap_or_default();
     Decision::Refuse(Refusal::new(
         ErrorName::NotReadyTimeout,
         format!(
-            "Replacement {} was not steady and healthy within {timeout} s: {waiting_on}. {stopped}",
+            "Replacement {} was not steady and healthy within {timeout} s: {waiting_on}.{stopped}",
             replacement.id
         ),
         "Production traffic was not moved. Look at the tasks' logs and at the health check of the \
@@ -278,12 +276,21 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_that_somebody_deleted_is_drift() {
+    fn a_replacement_that_one_read_does_not_show_is_looked_for_again() {
         let mut world = World::healthy();
         world
             .observation
             .task_sets
             .retain(|set| set.id != "ecs-svc/2");
+        assert!(
+            matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotYetConsistent)
+        );
+    }
+
+    #[test]
+    fn a_replacement_that_somebody_deletes_is_drift() {
+        let mut world = World::healthy();
+        world.task_set_mut("ecs-svc/2").status = crate::observation::TaskSetStatus::Draining;
         assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
     }
 }

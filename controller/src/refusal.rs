@@ -123,6 +123,15 @@ impl Refusal {
         Self::new(ErrorName::PreflightFailed, seen, mend)
     }
 
+    /// Something is not there that should be: a read may be behind, so it is worth another look.
+    pub(crate) fn not_seen(seen: impl Into<String>) -> Self {
+        Self::new(
+            ErrorName::NotYetConsistent,
+            seen,
+            "If it stays so, somebody deleted it: start a new execution.",
+        )
+    }
+
     pub(crate) fn drift(seen: impl Into<String>, mend: impl Into<String>) -> Self {
         Self::new(ErrorName::Drift, seen, mend)
     }

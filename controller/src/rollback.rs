@@ -12,10 +12,7 @@ use crate::routing;
 /// A candidate that never served is deleted with `force` (rule R4). Once any production listener
 /// sends traffic to it, nothing is undone: both task sets stay as they are.
 pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    let Some(candidate) = deployment
-        .replacement_in(observation)
-        .filter(|candidate| !candidate.is_being_deleted())
-    else {
+    let Some(candidate) = deployment.replacement_in(observation) else {
         return Decision::Done;
     };
     let (reached, intent) = match reached(observation, deployment, candidate) {
@@ -26,16 +23,20 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     if reached || candidate.status == TaskSetStatus::Primary {
         return Decision::Done;
     }
-    let mut actions = vec![Action::DeleteTaskSet {
+    // A swap may have begun. Its record goes first, and the listener is read once more before
+    // anything is deleted: what one read says of a listener that was just written may be old.
+    if intent {
+        return Decision::Act(vec![Action::ClearSwapIntent {
+            target_group: deployment.replacement_target_group.clone(),
+        }]);
+    }
+    if candidate.is_being_deleted() {
+        return Decision::Done;
+    }
+    Decision::Act(vec![Action::DeleteTaskSet {
         task_set: candidate.id.clone(),
         force: true,
-    }];
-    if intent {
-        actions.push(Action::ClearSwapIntent {
-            target_group: deployment.replacement_target_group.clone(),
-        });
-    }
-    Decision::Act(actions)
+    }])
 }
 
 /// Whether production traffic reaches the candidate, and whether its group bears a swap intent.
@@ -112,18 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn the_intent_of_a_swap_that_did_not_happen_is_cleared() {
-        let mut world = World::created();
-        world.group_mut("green").swap_intent = Some(OWNER.into());
-        let Decision::Act(actions) = look(&world) else {
-            panic!()
-        };
-        assert_eq!(
-            actions[1],
-            Action::ClearSwapIntent {
-                target_group: group_arn("green")
-            }
-        );
+    fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
+        for status in [TaskSetStatus::Active, TaskSetStatus::Draining] {
+            let mut world = World::created();
+            world.group_mut("green").swap_intent = Some(OWNER.into());
+            world.task_set_mut("ecs-svc/2").status = status;
+            assert_eq!(
+                look(&world),
+                Decision::Act(vec![Action::ClearSwapIntent {
+                    target_group: group_arn("green")
+                }])
+            );
+        }
     }
 
     #[test]

@@ -104,7 +104,8 @@ pub fn pair<'a>(
     } else {
         format!("{}: {}", names.len(), names.join(", "))
     };
-    let mend = if names.len() < 2 {
+    let tagged = candidates.iter().any(|group| group.service_name.is_some());
+    let mend = if names.len() < 2 && !tagged {
         "A target group that no listener uses does not count: create a test listener that forwards \
          to the second one (aws elbv2 create-listener), or put both into the production listener \
          with weights 100 and 0 (aws elbv2 modify-listener)."
@@ -414,5 +415,13 @@ mod tests {
             Forward::weighted(&group_arn("blue"), &group_arn("elsewhere"));
         let refusal = read(&world.observation, "web").unwrap_err();
         assert_eq!(refusal.error, ErrorName::PreflightFailed);
+    }
+
+    #[test]
+    fn one_tagged_group_is_told_to_tag_the_other() {
+        let mut world = World::serving();
+        world.group_mut("blue").service_name = Some("web".into());
+        let refusal = read(&world.observation, "web").unwrap_err();
+        assert!(refusal.mend.contains("Key=serviceName"), "{refusal}");
     }
 }

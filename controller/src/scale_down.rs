@@ -1,41 +1,38 @@
 //! `ScaleDown`: one step of the drain of the original task set.
 
 use crate::arn::short;
-use crate::decision::{Action, Decision, WaitingOn};
+use crate::decision::{Action, Decision, Role, WaitingOn};
 use crate::deployment::{Answer, Deployment, Status};
-use crate::drain::{Schedule, scale_for, tasks_at};
-use crate::observation::{Observation, TaskSet};
+use crate::drain::{self, Schedule, scale_for, tasks_at};
+use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetLoadBalancer};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
 use crate::routing;
 
-/// Seconds between two looks where the drain waits for something other than its own pace: the
-/// last tasks' connections, or a replacement that lost health.
-pub const POLL: u32 = 30;
-
 /// Decides the next write of the drain.
 ///
-/// Guards first (rule R4): the original is not behind a production listener and the replacement
-/// is steady and healthy, or the step is held. Then an absolute scale, computed from the start of
-/// the drain and the step's own number, so that doing a step twice is doing it once (rule R3).
-/// Done when the original is gone or runs no task; refuses with `DrainTimeout` after
-/// `drainTimeout`.
+/// Guards first (rule R4): the original is behind no production listener, and the replacement is
+/// steady and healthy, or the step is held. Then an absolute scale, computed from the plan made at
+/// the swap and the step's own number, so that doing a step twice is doing it once (rule R3).
+/// Done when the original is gone, or runs no task and has no target left; refuses with
+/// `DrainTimeout` after `drainTimeout`.
 pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    let Some(original) = deployment
-        .original_in(observation)
-        .filter(|original| !original.is_being_deleted())
-    else {
-        return Decision::Done;
+    let Some(original) = deployment.original_in(observation) else {
+        return gone(observation, deployment);
     };
+    if original.is_being_deleted() {
+        return Decision::Done;
+    }
     if let Err(refusal) = not_in_production(observation, deployment, original) {
         return Decision::Refuse(refusal);
     }
-    let desired = observation
-        .service
-        .as_ref()
-        .map_or(0, |service| service.desired_count);
+    let Some(service) = &observation.service else {
+        return Decision::Refuse(unseen(deployment));
+    };
+    let desired = service.desired_count;
     let wants = tasks_at(original.scale, desired).max(original.computed_desired_count);
-    if wants == 0 && original.running_count == 0 && original.pending_count == 0 {
+    let remaining = remaining(observation, deployment, original);
+    if wants == 0 && remaining == 0 {
         return if original.scale > 0.0 {
             // A service that wants no tasks: without this, the set would come back with it.
             Decision::Act(vec![scaled(original, 0, desired)])
@@ -43,41 +40,106 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
             Decision::Done
         };
     }
-    if let Some(refusal) = overdue(deployment, original) {
-        return Decision::Refuse(refusal);
-    }
-    let (schedule, tasks) = schedule(deployment, desired);
-    let left = schedule.left_after(deployment.progress.step);
-    if wants > left || (left == 0 && original.scale > 0.0) {
-        return match held(observation, deployment) {
-            Some(held) => held,
-            None => Decision::Act(vec![scaled(original, left, desired)]),
-        };
-    }
-    Decision::Wait(if left > 0 {
-        WaitingOn::NextStep { left, of: tasks }
-    } else {
-        WaitingOn::TasksStopping {
-            running: original.running_count + original.pending_count,
+    let left = left_after(deployment, deployment.progress.step, desired);
+    let step_is_due = wants > left || (left == 0 && original.scale > 0.0);
+    let held = if step_is_due {
+        match held(observation, deployment) {
+            Ok(held) => held,
+            Err(refusal) => return Decision::Refuse(refusal),
         }
-    })
+    } else {
+        None
+    };
+    if deployment.progress.waited >= timeout(observation, deployment) {
+        return Decision::Refuse(overdue(deployment, original, held.as_ref()));
+    }
+    match held {
+        Some(held) => Decision::Wait(held),
+        None if step_is_due => Decision::Act(vec![scaled(original, left, desired)]),
+        None if left > 0 => Decision::Wait(WaitingOn::NextStep {
+            left,
+            of: share(deployment.tasks, deployment, desired),
+        }),
+        None => Decision::Wait(WaitingOn::TasksStopping { running: remaining }),
+    }
 }
 
-/// The drain as it was planned at the swap, and its tasks.
+/// What it means that the original is not there: one read may be behind, so it takes two, and
+/// each of them has to show the rest of the service.
+fn gone(observation: &Observation, deployment: &Deployment) -> Decision {
+    if deployment.original.is_none() {
+        return Decision::Done;
+    }
+    if observation.service.is_none() {
+        return Decision::Refuse(unseen(deployment));
+    }
+    if let Err(refusal) = ready::living_replacement(observation, deployment) {
+        return Decision::Refuse(refusal);
+    }
+    if deployment.progress.looks + 1 < ready::LOOKS {
+        return Decision::Wait(WaitingOn::Confirmation {
+            seen: deployment.progress.looks + 1,
+            wanted: ready::LOOKS,
+        });
+    }
+    Decision::Done
+}
+
+fn unseen(deployment: &Deployment) -> Refusal {
+    Refusal::not_seen(format!(
+        "ECS does not show service {}.",
+        deployment.request.service
+    ))
+}
+
+/// Tasks and targets of the original that are still there.
 ///
-/// Where Auto Scaling has moved the desired count since, every task set has followed it by its
-/// percentage (AWS documentation), and so does the plan: a step is the same share of what there is.
-fn schedule(deployment: &Deployment, desired: u32) -> (Schedule, u32) {
-    let tasks = if desired == deployment.desired || desired == 0 || deployment.desired == 0 {
-        deployment.tasks
-    } else {
-        let tasks = u64::from(deployment.tasks) * u64::from(desired);
-        u32::try_from(tasks.div_ceil(u64::from(deployment.desired))).unwrap_or(u32::MAX)
-    };
-    (
-        Schedule::new(tasks, deployment.request.scale_down_decrement),
-        tasks,
-    )
+/// Whether `runningCount` counts a task while its target is deregistered is unproven (the API
+/// model says tasks in status RUNNING; such a task is DEACTIVATING): the targets are asked too.
+fn remaining(observation: &Observation, deployment: &Deployment, original: &TaskSet) -> u32 {
+    let targets = group(observation, deployment).map_or(0, |group| {
+        group.targets.registered() + group.targets.draining
+    });
+    targets.max(original.running_count + original.pending_count)
+}
+
+fn group<'a>(observation: &'a Observation, deployment: &Deployment) -> Option<&'a TargetGroup> {
+    let groups = &observation.target_groups;
+    groups
+        .iter()
+        .find(|group| group.arn == deployment.original_target_group)
+}
+
+/// The drain as it was planned at the swap.
+fn schedule(deployment: &Deployment) -> Schedule {
+    Schedule::new(deployment.tasks, deployment.request.scale_down_decrement)
+}
+
+/// Tasks left after a step, of a service that wants `desired` tasks now.
+fn left_after(deployment: &Deployment, step: u32, desired: u32) -> u32 {
+    share(schedule(deployment).left_after(step), deployment, desired)
+}
+
+/// Tasks of the plan as they are now.
+///
+/// Where Auto Scaling has moved the desired count since the swap, every task set has followed it
+/// by its percentage (AWS documentation), and so does each step of the plan.
+fn share(tasks: u32, deployment: &Deployment, desired: u32) -> u32 {
+    if desired == deployment.desired || desired == 0 || deployment.desired == 0 {
+        return tasks;
+    }
+    let share = (u64::from(tasks) * u64::from(desired)).div_ceil(u64::from(deployment.desired));
+    u32::try_from(share).unwrap_or(u32::MAX)
+}
+
+/// Seconds after which this drain is given up.
+fn timeout(observation: &Observation, deployment: &Deployment) -> u32 {
+    let delay = group(observation, deployment).map_or(0, |group| group.deregistration_delay);
+    let wait = deployment.request.scale_down_wait;
+    deployment
+        .request
+        .drain_timeout
+        .unwrap_or_else(|| drain::default_timeout(schedule(deployment), wait, delay))
 }
 
 fn scaled(original: &TaskSet, tasks: u32, desired: u32) -> Action {
@@ -102,6 +164,32 @@ pub(crate) fn not_in_production(
         .load_balancers
         .iter()
         .any(|attached| roles.production_reaches(&attached.target_group));
+    // Every listener's role was recorded before the task set was created: one without a role came
+    // later, and may be one that users reach.
+    let new_listener = observation.listeners.iter().find(|listener| {
+        let reaches = |attached: &TaskSetLoadBalancer| {
+            listener
+                .forward
+                .live()
+                .any(|live| live == attached.target_group)
+        };
+        listener.role.as_deref() != Some(Role::Test.as_str())
+            && original.load_balancers.iter().any(reaches)
+    });
+    if let Some(listener) = new_listener.filter(|_| !serves) {
+        return Err(Refusal::drift(
+            format!(
+                "Listener {} sends traffic to {}, and is not recorded as a test listener.",
+                listener.port, original.id
+            ),
+            format!(
+                "Nothing more was taken away. If no user reaches it: aws elbv2 add-tags \
+                 --resource-arns {} --tags Key=ebbtide:role,Value=test; otherwise point it at the \
+                 replacement. Then start a new execution.",
+                listener.arn
+            ),
+        ));
+    }
     if serves || !roles.production_is_all_to(&deployment.replacement_target_group) {
         return Err(Refusal::drift(
             format!(
@@ -116,38 +204,45 @@ pub(crate) fn not_in_production(
     Ok(())
 }
 
-/// A replacement that cannot take more connections holds the step.
-fn held(observation: &Observation, deployment: &Deployment) -> Option<Decision> {
-    match ready::living_replacement(observation, deployment) {
-        Ok(replacement) => {
-            ready::shortfall(observation, deployment, replacement).map(Decision::Wait)
-        }
-        Err(refusal) => Some(Decision::Refuse(refusal)),
-    }
+/// What a replacement lacks that cannot take more connections: it holds the step.
+fn held(observation: &Observation, deployment: &Deployment) -> Result<Option<WaitingOn>, Refusal> {
+    let replacement = ready::living_replacement(observation, deployment)?;
+    Ok(ready::shortfall(observation, deployment, replacement))
 }
 
-fn overdue(deployment: &Deployment, original: &TaskSet) -> Option<Refusal> {
-    let timeout = deployment.request.drain_timeout?;
-    if deployment.progress.waited < timeout {
-        return None;
+fn overdue(deployment: &Deployment, original: &TaskSet, held: Option<&WaitingOn>) -> Refusal {
+    let request = &deployment.request;
+    let replacement = deployment.replacement.as_deref().unwrap_or_default();
+    let seen = format!(
+        "{} still runs {} of its {} tasks {} s after the drain began",
+        original.id, original.running_count, deployment.tasks, deployment.progress.waited
+    );
+    if let Some(held) = held {
+        return Refusal::new(
+            ErrorName::DrainTimeout,
+            format!("{seen}, held because replacement {replacement} is not healthy: {held}."),
+            format!(
+                "Do not take {} away: it still is. Make the replacement healthy, or point the \
+                 production listener back at target group {} (aws elbv2 modify-listener).",
+                original.id,
+                short(&deployment.original_target_group)
+            ),
+        );
     }
-    Some(Refusal::new(
+    Refusal::new(
         ErrorName::DrainTimeout,
+        format!("{seen}."),
         format!(
-            "{} still runs {} of its {} tasks {timeout} s after the drain began.",
-            original.id, original.running_count, deployment.tasks
+            "Production traffic is on {replacement}. Look at what keeps the tasks (deregistration \
+             delay, stop timeout, scale-in protection), then finish by hand: aws ecs \
+             update-task-set --cluster {cluster} --service {service} --task-set {id} --scale \
+             value=0,unit=PERCENT, and when it runs no task: aws ecs delete-task-set --cluster \
+             {cluster} --service {service} --task-set {id}",
+            cluster = short(&request.cluster),
+            service = request.service,
+            id = original.id,
         ),
-        format!(
-            "Production traffic is on {}. Look at what keeps the tasks (deregistration delay, \
-             stop timeout, scale-in protection), then finish by hand: aws ecs update-task-set \
-             --task-set {} --scale value=0,unit=PERCENT, and delete it.",
-            deployment
-                .replacement
-                .as_deref()
-                .unwrap_or("the replacement"),
-            original.id
-        ),
-    ))
+    )
 }
 
 /// The answer after a step: what is left, and when the next step comes.
@@ -175,30 +270,38 @@ pub fn answer(
     let running = deployment
         .original_in(observation)
         .map_or(0, |original| original.running_count);
+    let poll = drain::poll(timeout(observation, &deployment));
+    deployment.progress.looks = 0;
     let (wait, reason) = match waiting_on {
         WaitingOn::NextStep { left, of } => {
             let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
-            let (next, _) = schedule(&deployment, desired);
             let step = deployment.progress.step;
             let wait = deployment.request.scale_down_wait;
+            let next = left.saturating_sub(left_after(&deployment, step + 1, desired));
             deployment.progress.step += 1;
             (
                 wait,
                 format!(
-                    "original {name}: {left} of {of} tasks left after step {step} of {}, next {} in {wait} s",
-                    next.steps(),
-                    left.saturating_sub(next.left_after(step + 1))
+                    "original {name}: {left} of {of} tasks left after step {step} of {}, next {next} in {wait} s",
+                    schedule(&deployment).steps(),
                 ),
             )
         }
         WaitingOn::TasksStopping { .. } => (
-            POLL,
-            format!("original {name}: {waiting_on}; next look in {POLL} s"),
+            poll,
+            format!("original {name}: {waiting_on}; next look in {poll} s"),
         ),
+        WaitingOn::Confirmation { seen, wanted } => {
+            deployment.progress.looks = *seen;
+            (
+                poll,
+                format!("original {name}: gone in {seen} of {wanted} looks; next look in {poll} s"),
+            )
+        }
         held => (
-            POLL,
+            poll,
             format!(
-                "original {name}: step held with {running} tasks, because the replacement is not healthy: {held}; next look in {POLL} s"
+                "original {name}: step held with {running} tasks, because the replacement is not healthy: {held}; next look in {poll} s"
             ),
         ),
     };
@@ -236,6 +339,7 @@ mod tests {
         original.scale = scale_for(tasks, 4);
         original.computed_desired_count = tasks;
         original.running_count = running;
+        world.group_mut("blue").targets.healthy = running;
         world
     }
 
@@ -301,7 +405,7 @@ mod tests {
         };
         let answer = answer(&world.observation, &world.deployment(), Some(&held));
         assert_eq!(answer.deployment.progress.step, 1);
-        assert_eq!((answer.status, answer.wait), (Status::Draining, POLL));
+        assert_eq!((answer.status, answer.wait), (Status::Draining, 30));
         assert!(
             answer.reason.contains("step held with 4 tasks"),
             "{}",
@@ -357,7 +461,90 @@ mod tests {
             .observation
             .task_sets
             .retain(|set| set.id != "ecs-svc/1");
+        let seen = WaitingOn::Confirmation { seen: 1, wanted: 2 };
+        assert_eq!(look(&world), Decision::Wait(seen));
+        world.progress.looks = 1;
         assert_eq!(look(&world), Decision::Done);
+    }
+
+    #[test]
+    fn seeing_nothing_is_not_seeing_a_drained_original() {
+        let mut world = World::swapped();
+        world.progress.looks = 1;
+        world.observation.service = None;
+        world.observation.task_sets.clear();
+        assert!(
+            matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotYetConsistent)
+        );
+    }
+
+    #[test]
+    fn an_original_whose_targets_still_drain_is_not_drained() {
+        let mut world = drained_to(0, 0);
+        world.progress.step = 4;
+        world.group_mut("blue").targets.draining = 4;
+        assert_eq!(
+            look(&world),
+            Decision::Wait(WaitingOn::TasksStopping { running: 4 })
+        );
+    }
+
+    #[test]
+    fn a_listener_that_came_later_stops_the_drain() {
+        let mut world = World::swapped();
+        let mut new = world.listener_mut(80).clone();
+        (new.port, new.role) = (443, None);
+        new.forward = Forward::to(&group_arn("blue"));
+        world.observation.listeners.push(new);
+        let Decision::Refuse(refusal) = look(&world) else {
+            panic!()
+        };
+        assert!(
+            refusal.seen.starts_with("Listener 443 sends traffic"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn a_desired_count_that_falls_in_the_drain_makes_no_bigger_step() {
+        let mut world = World::swapped();
+        world.request.scale_down_decrement = 1.0;
+        world.observation.service.as_mut().unwrap().desired_count = 50;
+        let original = world.task_set_mut("ecs-svc/1");
+        (
+            original.scale,
+            original.computed_desired_count,
+            original.running_count,
+        ) = (39.5, 20, 20);
+        let replacement = world.task_set_mut("ecs-svc/2");
+        (
+            replacement.computed_desired_count,
+            replacement.running_count,
+        ) = (50, 50);
+        world.group_mut("green").targets.healthy = 50;
+        world.progress.step = 62;
+        let mut deployment = world.deployment();
+        (deployment.tasks, deployment.desired) = (100, 100);
+        assert!(matches!(
+            decide(&world.observation, &deployment),
+            Decision::Act(actions) if matches!(actions[..], [Action::SetScale { tasks: 19, .. }])
+        ));
+    }
+
+    #[test]
+    fn a_drain_that_was_held_is_not_given_up_with_advice_to_take_the_original_away() {
+        let mut world = World::swapped();
+        world.group_mut("green").targets.healthy = 0;
+        world.request.drain_timeout = Some(1_800);
+        world.progress.waited = 1_800;
+        let Decision::Refuse(refusal) = look(&world) else {
+            panic!()
+        };
+        assert_eq!(refusal.error, ErrorName::DrainTimeout);
+        assert!(
+            refusal.mend.starts_with("Do not take ecs-svc/1 away"),
+            "{refusal}"
+        );
     }
 
     #[test]

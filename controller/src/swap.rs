@@ -37,14 +37,35 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
     }
     nobody_else_swapped(observation, deployment, &roles, &groups)?;
     if let Some(shortfall) = ready::shortfall(observation, deployment, replacement) {
-        return Ok(ready::wait_or_give_up(
-            observation,
-            deployment,
-            replacement,
-            shortfall,
-        ));
+        let decision = ready::wait_or_give_up(observation, deployment, replacement, shortfall);
+        return Ok(match decision {
+            Decision::Refuse(refusal) if roles.production_reaches(&groups.to.arn) => {
+                Decision::Refuse(half_moved(refusal, &roles, &groups))
+            }
+            decision => decision,
+        });
     }
     Ok(Decision::Act(commit(deployment, &roles, &groups)))
+}
+
+/// Some production listeners were moved before the replacement lost its health.
+fn half_moved(refusal: Refusal, roles: &Roles<'_>, groups: &Groups<'_>) -> Refusal {
+    let moved: Vec<_> = roles
+        .production
+        .iter()
+        .filter(|listener| listener.forward.is_all_to(&groups.to.arn))
+        .map(|listener| listener.port.to_string())
+        .collect();
+    Refusal {
+        mend: format!(
+            "Production listener {} forwards to {} already: point it back at {} (aws elbv2 \
+             modify-listener), or make the replacement healthy.",
+            moved.join(", "),
+            groups.to.name,
+            groups.from.name
+        ),
+        ..refusal
+    }
 }
 
 /// The two target groups by this deployment's names.
@@ -380,5 +401,25 @@ mod tests {
         world.task_set_mut("ecs-svc/1").computed_desired_count = 8;
         let answer = answer(&world.observation, &world.deployment(), None);
         assert_eq!((answer.deployment.tasks, answer.deployment.desired), (8, 8));
+    }
+
+    #[test]
+    fn a_half_moved_pair_of_listeners_is_not_told_as_not_moved() {
+        let mut world = World::healthy();
+        let mut second = world.listener_mut(80).clone();
+        (second.port, second.arn) = (443, listener_arn(443));
+        world.observation.listeners.push(second);
+        world.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
+        world.group_mut("green").targets.healthy = 0;
+        world.progress.waited = world.request.readiness_timeout;
+        let Decision::Refuse(refusal) = look(&world) else {
+            panic!()
+        };
+        assert!(
+            refusal
+                .mend
+                .starts_with("Production listener 80 forwards to green already"),
+            "{refusal}"
+        );
     }
 }

@@ -160,7 +160,7 @@ async fn modify_listener(
             if is_forward(&action) {
                 forwarding(action, wanted)
             } else {
-                action
+                keeping_secret(action)
             }
         })
         .collect();
@@ -173,6 +173,15 @@ async fn modify_listener(
         .await
         .map(drop)
         .map_err(|error| StepError::of_call("elasticloadbalancing:ModifyListener", &error))
+}
+
+/// The same action, to be sent again: AWS never returns an OIDC client secret, and keeps it when
+/// told to (AWS API model).
+fn keeping_secret(mut action: ElbAction) -> ElbAction {
+    if let Some(config) = &mut action.authenticate_oidc_config {
+        config.use_existing_client_secret = Some(true);
+    }
+    action
 }
 
 /// The same action with other target groups; order and stickiness stay as they are.

@@ -47,8 +47,13 @@ impl StepError {
             SdkError::ServiceError(service) => {
                 let code = service.err().code().unwrap_or("an error without a code");
                 let message = service.err().message().unwrap_or_default();
+                let mut name = classify(code, message, service.raw().status().as_u16());
+                // Listed by one call and gone at the next: it need not even be this service's.
+                if name == ErrorName::Drift && operation.contains(":Describe") {
+                    name = ErrorName::NotYetConsistent;
+                }
                 Self {
-                    name: classify(code, message, service.raw().status().as_u16()),
+                    name,
                     message: format!("{operation} answered {code}: {}", quoted(message)),
                 }
             }

@@ -92,7 +92,7 @@ async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Val
     match event.step {
         Step::Preflight => {
             let request = event.request()?;
-            let observation = observe(clients, event.step, &event.id, &request).await?;
+            let observation = observe(clients, event.step, &event.id, &request, &[]).await?;
             let deployment = preflight::settle(&event.id, &request, &observation)?;
             let answer = preflight::answer(deployment);
             log(event, &observation, "pass", &answer.reason, 0);
@@ -141,9 +141,13 @@ async fn converge(
     decide: Decide,
 ) -> Result<(Observation, Option<WaitingOn>), StepError> {
     let request = &deployment.request;
+    let groups = [
+        deployment.original_target_group.as_str(),
+        deployment.replacement_target_group.as_str(),
+    ];
     let mut written = Vec::new();
     for _ in 0..ROUNDS {
-        let observation = observe(clients, event.step, &event.id, request).await?;
+        let observation = observe(clients, event.step, &event.id, request, &groups).await?;
         match decide(&observation, deployment) {
             Decision::Done => return Ok((observation, None)),
             Decision::Wait(waiting_on) => return Ok((observation, Some(waiting_on))),

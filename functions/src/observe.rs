@@ -15,16 +15,21 @@ use crate::{observe_ecs, observe_elb};
 ///
 /// The task definition is read only where a task set may be created from it, and stopped tasks
 /// only where their reasons may be asked for, so that each function makes no call it has no use
-/// for.
+/// for. `also` names target groups that are read whether a listener uses them or not.
 pub(crate) async fn observe(
     clients: &Clients,
     step: Step,
     id: &DeploymentId,
     request: &Request,
+    also: &[&str],
 ) -> Result<Observation, StepError> {
     let ecs = &clients.ecs;
     let (service, ids) = observe_ecs::service(ecs, request).await?;
-    let task_sets = if ids.is_empty() {
+    // ECS refuses to describe the task sets of any other service, and preflight says it better.
+    let has_task_sets = service.as_ref().is_some_and(|service| {
+        service.status == "ACTIVE" && service.deployment_controller == "EXTERNAL"
+    });
+    let task_sets = if ids.is_empty() || !has_task_sets {
         Vec::new()
     } else {
         observe_ecs::task_sets(ecs, request, &ids).await?
@@ -52,9 +57,9 @@ pub(crate) async fn observe(
         ),
         None => (Vec::new(), Vec::new()),
     };
-    // In the middle of a swap that replaces groups, the original's is in no listener, and AWS does
-    // not count it among the load balancer's: its task set still names it.
-    let named = named_by(&task_sets, &target_groups);
+    // In the middle of a swap that replaces groups, one of them is in no listener, and AWS does not
+    // count it among the load balancer's: its task set or the deployment still names it.
+    let named = named_by(&task_sets, also, &target_groups);
     if load_balancer.is_some() && !named.is_empty() {
         target_groups.extend(observe_elb::target_groups_by_arn(elb, named).await?);
         target_groups.sort_by(|a, b| a.name.cmp(&b.name));
@@ -82,13 +87,14 @@ pub(crate) async fn observe(
     })
 }
 
-/// The target groups of living task sets that are not known yet.
-fn named_by(task_sets: &[TaskSet], known: &[TargetGroup]) -> Vec<String> {
+/// The target groups of living task sets, and others by name, that are not known yet.
+fn named_by(task_sets: &[TaskSet], also: &[&str], known: &[TargetGroup]) -> Vec<String> {
     let mut arns: Vec<_> = task_sets
         .iter()
         .filter(|task_set| !task_set.is_being_deleted())
         .flat_map(|task_set| &task_set.load_balancers)
         .map(|attached| attached.target_group.clone())
+        .chain(also.iter().map(|arn| (*arn).to_owned()))
         .filter(|arn| known.iter().all(|group| group.arn != *arn))
         .collect();
     arns.sort();

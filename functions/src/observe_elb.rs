@@ -85,6 +85,7 @@ fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> Ta
     TargetGroup {
         arn: seen.target_group_arn().unwrap_or_default().to_owned(),
         name: seen.target_group_name().unwrap_or_default().to_owned(),
+        load_balancer: seen.load_balancer_arns().first().cloned(),
         is_production: None,
         service_name: None,
         task_set_id: None,

@@ -6,20 +6,13 @@ use crate::observation::{Launch, Network, TaskDefinition, TaskSet};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
-/// Seconds a task may need beyond the deregistration delay: the longest stop timeout (120 s on
-/// Fargate), and a quarter of an hour for a held step or a slow deregistration.
-const DRAIN_SLACK: u32 = 120 + 900;
-
-/// The least number of seconds a drain is given where the input names none.
-const SHORTEST_DEFAULT_DRAIN: u32 = 1_800;
-
 pub(super) fn settle_container(
     settled: &mut Request,
     definition: &TaskDefinition,
     original: Option<&TaskSet>,
 ) -> Result<(), Refusal> {
     let attached = original.and_then(|task_set| task_set.load_balancers.first());
-    let all: Vec<_> = definition
+    let mut all: Vec<_> = definition
         .containers
         .iter()
         .flat_map(|container| {
@@ -29,6 +22,9 @@ pub(super) fn settle_container(
                 .map(|port| (container.name.as_str(), *port))
         })
         .collect();
+    // One port may be mapped twice, for TCP and for UDP.
+    all.sort_unstable();
+    all.dedup();
     let name = settled
         .container_name
         .clone()
@@ -130,32 +126,23 @@ pub(super) fn settle_launch(settled: &mut Request, original: Option<&TaskSet>) {
     }
 }
 
-pub(super) fn settle_drain(
-    settled: &mut Request,
+/// Refuses a `drainTimeout` that the steps cannot keep.
+pub(super) fn check_drain(
+    request: &Request,
     tasks: u32,
     deregistration_delay: u32,
 ) -> Result<(), Refusal> {
-    let steps = Schedule::new(tasks, settled.scale_down_decrement).steps();
-    let least = steps
-        .saturating_sub(1)
-        .saturating_mul(settled.scale_down_wait)
-        .saturating_add(deregistration_delay);
-    match settled.drain_timeout {
+    let schedule = Schedule::new(tasks, request.scale_down_decrement);
+    let wait = request.scale_down_wait;
+    let least = schedule.least_seconds(wait, deregistration_delay);
+    match request.drain_timeout {
         Some(timeout) if timeout < least => Err(Refusal::preflight(
             format!(
-                "drainTimeout is {timeout} s, but {steps} steps {} s apart and a deregistration delay of {deregistration_delay} s take {least} s.",
-                settled.scale_down_wait
+                "drainTimeout is {timeout} s, but {} steps {wait} s apart and a deregistration delay of {deregistration_delay} s take {least} s.",
+                schedule.steps(),
             ),
             format!("Give at least {least} in drainTimeout, or leave it out."),
         )),
-        Some(_) => Ok(()),
-        None => {
-            settled.drain_timeout = Some(
-                least
-                    .saturating_add(DRAIN_SLACK)
-                    .max(SHORTEST_DEFAULT_DRAIN),
-            );
-            Ok(())
-        }
+        Some(_) | None => Ok(()),
     }
 }

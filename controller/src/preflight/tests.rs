@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::{World, group_arn};
-use crate::observation::{Launch, TaskSetLoadBalancer, TaskSetStatus};
+use crate::observation::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
 
 fn look(world: &World) -> Result<Deployment, Refusal> {
     settle(&world.deployment().id, &world.request, &world.observation)
@@ -95,6 +95,7 @@ fn a_container_or_port_that_is_not_in_the_task_definition_is_refused() {
 fn the_only_container_port_is_the_default_of_a_first_deployment() {
     let mut world = World::serving();
     world.observation.task_sets.clear();
+    world.group_mut("blue").targets.healthy = 0;
     world.request.subnets = Some(vec!["subnet-0".into()]);
     world.request.security_groups = Some(vec!["sg-0".into()]);
     let deployment = look(&world).unwrap();
@@ -110,7 +111,10 @@ fn the_only_container_port_is_the_default_of_a_first_deployment() {
 
 #[test]
 fn a_first_deployment_says_what_nothing_can_be_taken_from() {
-    assert_refused("subnets is missing", |w| w.observation.task_sets.clear());
+    assert_refused("subnets is missing", |w| {
+        w.observation.task_sets.clear();
+        w.group_mut("blue").targets.healthy = 0;
+    });
     assert_refused("nlb is missing", |w| w.observation.load_balancer = None);
 }
 
@@ -206,4 +210,40 @@ fn a_dry_run_says_so() {
         "service web: ecs-svc/1 (4 tasks) on blue serves; web:2 goes to green, then the \
          original drains in 4 steps, 60 s apart"
     );
+}
+
+#[test]
+fn a_port_that_is_mapped_for_tcp_and_udp_is_one_port() {
+    let mut world = World::serving();
+    world.container_mut().ports = vec![8080, 8080];
+    assert!(look(&world).is_ok());
+}
+
+#[test]
+fn a_listener_that_was_moved_away_is_not_answered_with_a_forced_delete() {
+    let mut world = World::serving();
+    world.listener_mut(80).forward = Forward::to(&group_arn("green"));
+    let seen = refused(&world);
+    assert!(
+        seen.contains("point the production listener at target group blue"),
+        "{seen}"
+    );
+    assert!(!seen.contains("delete-task-set"), "{seen}");
+}
+
+#[test]
+fn a_first_deployment_is_refused_where_others_serve_on_its_production_group() {
+    assert_refused(
+        "PreflightFailed: Service web has no task set, and yet",
+        |w| {
+            w.observation.task_sets.clear();
+        },
+    );
+}
+
+#[test]
+fn a_load_balancer_that_is_not_the_services_is_refused_by_its_field() {
+    assert_refused("PreflightFailed: nlb: ecs-svc/1 is behind", |w| {
+        w.group_mut("blue").load_balancer = Some("arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/0123456789abcdef".into());
+    });
 }

@@ -45,9 +45,12 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     (
         "capacityProviderStrategy",
-        "a list of 1 to 20 {capacityProvider, weight 0 to 1000, base 0 to 100000}, at least one weight above 0",
+        "a list of 1 to 20 {capacityProvider, weight 0 to 1000, base 0 to 100000}, at least one weight above 0 and at most one base",
     ),
-    ("platformVersion", "LATEST or a version such as 1.4.0"),
+    (
+        "platformVersion",
+        "LATEST or a version such as 1.4.0, for Fargate only",
+    ),
     ("waitForService", "a whole number of seconds from 1 to 3600"),
     (
         "scaledown_decrement",
@@ -197,6 +200,10 @@ impl Reader<'_> {
         {
             self.refuse("launchType");
         }
+        let elsewhere = launch_type.as_deref().is_some_and(|name| name != "FARGATE");
+        if elsewhere && self.fields.contains_key("platformVersion") {
+            self.refuse("platformVersion");
+        }
         launch_type
             .map(Launch::Type)
             .or(providers.map(Launch::Providers))
@@ -337,7 +344,11 @@ fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {
         });
     }
     let some_weight = providers.iter().any(|provider| provider.weight > 0);
-    ((1..=20).contains(&providers.len()) && some_weight).then_some(providers)
+    let bases = providers
+        .iter()
+        .filter(|provider| provider.base > 0)
+        .count();
+    ((1..=20).contains(&providers.len()) && some_weight && bases <= 1).then_some(providers)
 }
 
 /// A value as it is quoted back: at most 100 characters of its JSON, control characters escaped.

@@ -184,6 +184,18 @@ fn a_readiness_timeout_must_hold_two_looks() {
 }
 
 #[test]
+fn what_ecs_would_refuse_after_the_first_write_is_refused_here() {
+    let mut input = with("launchType", json!("EC2"));
+    input["platformVersion"] = json!("1.4.0");
+    assert!(refused(&input).starts_with("platformVersion is \"1.4.0\"; allowed: "));
+    let two_bases = json!([
+        {"capacityProvider": "FARGATE", "weight": 1, "base": 1},
+        {"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 1},
+    ]);
+    assert!(refused(&with("capacityProviderStrategy", two_bases)).contains("at most one base"));
+}
+
+#[test]
 fn a_request_survives_its_own_json() {
     let mut input = sample_input();
     input["capacityProviderStrategy"] =

@@ -74,18 +74,18 @@ fn refusal(
     in_elb: &'static str,
     status: u16,
 ) -> Response<Bytes> {
-    let is_ecs = request.headers().contains_key("x-amz-target");
+    let for_ecs = request.headers().contains_key("x-amz-target");
     let answer = Answer {
         service: "",
         operation: String::new(),
         result: Err(ApiError {
-            code: if is_ecs { in_ecs } else { in_elb },
+            code: if for_ecs { in_ecs } else { in_elb },
             message: "a simulated fault".to_owned(),
             status,
         }),
     };
     let request_id = "00000000-0000-4000-8000-000000000000";
-    if is_ecs {
+    if for_ecs {
         ecs::response(&answer, request_id)
     } else {
         elb::response(&answer, request_id)
