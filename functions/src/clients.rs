@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls;
 
 /// One attempt of one call. The SDK has no read timeout of its own, and a silent server has held
@@ -38,9 +38,14 @@ impl Clients {
             .timeout_config(Self::timeouts())
             .load()
             .await;
+        Self::new(&config)
+    }
+
+    /// Clients of one configuration.
+    pub fn new(config: &SdkConfig) -> Self {
         Self {
-            ecs: aws_sdk_ecs::Client::new(&config),
-            elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            ecs: aws_sdk_ecs::Client::new(config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
         }
     }
 

@@ -1,1 +1,14 @@
-//! Placeholder while the workspace is laid out.
+//! A simulated AWS (Amazon ECS and Elastic Load Balancing) that behaves, and its wire protocols:
+//! in process under the real Rust SDK clients, and on a port for anybody's client.
+
+pub mod aws;
+pub mod clock;
+mod connector;
+pub mod scenario;
+pub mod server;
+pub mod wire;
+pub mod world;
+
+pub use aws::SimulatedAws;
+pub use scenario::{Names, Scenario};
+pub use world::World;

@@ -1,0 +1,234 @@
+//! The history of an execution, as `GetExecutionHistory` shows it.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::definition::StateType;
+
+/// One event of an execution's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryEvent {
+    /// The time since the execution started.
+    pub at: Duration,
+    /// Counts from 1, as in Step Functions: the last event's id is the number of events.
+    pub id: u64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. The names and the fields are those of Step Functions' `HistoryEvent`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum EventKind {
+    /// The first event.
+    ExecutionStarted {
+        /// What the execution was started with.
+        input: Value,
+        /// The role that the state machine runs as.
+        role_arn: String,
+    },
+    /// The first event after a redrive.
+    ExecutionRedriven {
+        /// How many redrives there have been, with this one.
+        redrive_count: u32,
+    },
+    /// `TaskStateEntered`, `WaitStateEntered`, …
+    StateEntered {
+        /// Becomes the first part of the event's name.
+        #[serde(skip)]
+        state: StateType,
+        /// The state's name.
+        name: String,
+        /// The state's input, before `InputPath`.
+        input: Value,
+    },
+    /// An attempt at a task: the first, or a retry.
+    TaskScheduled {
+        /// The service: `lambda`, `aws-sdk:cloudwatch`.
+        resource_type: String,
+        /// Its action: `invoke`, `describeAlarms`.
+        resource: String,
+        /// What is sent.
+        parameters: Value,
+        /// The state's `TimeoutSeconds`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timeout_in_seconds: Option<u64>,
+    },
+    /// The service was called.
+    TaskStarted {
+        /// The service.
+        resource_type: String,
+        /// Its action.
+        resource: String,
+    },
+    /// The service answered.
+    TaskSucceeded {
+        /// The service.
+        resource_type: String,
+        /// Its action.
+        resource: String,
+        /// The answer, before `ResultSelector`.
+        output: Value,
+    },
+    /// The attempt ended with an error. What follows is a retry, a catch, or the end.
+    TaskFailed {
+        /// The service.
+        resource_type: String,
+        /// Its action.
+        resource: String,
+        /// The error's name.
+        error: String,
+        /// What the service said.
+        cause: String,
+    },
+    /// The attempt took longer than `TimeoutSeconds`.
+    TaskTimedOut {
+        /// The service.
+        resource_type: String,
+        /// Its action.
+        resource: String,
+        /// `States.Timeout`.
+        error: String,
+    },
+    /// `TaskStateExited`, `WaitStateExited`, … A Fail state has none.
+    StateExited {
+        /// Becomes the first part of the event's name.
+        #[serde(skip)]
+        state: StateType,
+        /// The state's name.
+        name: String,
+        /// The state's output, which is the next one's input.
+        output: Value,
+    },
+    /// The last event of an execution that came to a Succeed state or to an `End`.
+    ExecutionSucceeded {
+        /// The last state's output.
+        output: Value,
+    },
+    /// The last event of an execution that failed. A field without text is left out.
+    ExecutionFailed {
+        /// The error's name.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        error: String,
+        /// Why, for a person.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        cause: String,
+    },
+    /// The last event of an execution that took longer than the machine's `TimeoutSeconds`.
+    ExecutionTimedOut {
+        /// `States.Timeout`.
+        error: String,
+    },
+}
+
+impl EventKind {
+    /// The event's type in Step Functions' words: `TaskStateEntered`.
+    pub fn name(&self) -> String {
+        let name = match self {
+            Self::ExecutionStarted { .. } => "ExecutionStarted",
+            Self::ExecutionRedriven { .. } => "ExecutionRedriven",
+            Self::StateEntered { state, .. } => return format!("{state}StateEntered"),
+            Self::TaskScheduled { .. } => "TaskScheduled",
+            Self::TaskStarted { .. } => "TaskStarted",
+            Self::TaskSucceeded { .. } => "TaskSucceeded",
+            Self::TaskFailed { .. } => "TaskFailed",
+            Self::TaskTimedOut { .. } => "TaskTimedOut",
+            Self::StateExited { state, .. } => return format!("{state}StateExited"),
+            Self::ExecutionSucceeded { .. } => "ExecutionSucceeded",
+            Self::ExecutionFailed { .. } => "ExecutionFailed",
+            Self::ExecutionTimedOut { .. } => "ExecutionTimedOut",
+        };
+        name.to_owned()
+    }
+
+    /// Whether it is the last event of an execution.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(
+            self,
+            Self::ExecutionSucceeded { .. }
+                | Self::ExecutionFailed { .. }
+                | Self::ExecutionTimedOut { .. }
+        )
+    }
+}
+
+impl Serialize for HistoryEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Flat<'a> {
+            /// Seconds since the start.
+            at: f64,
+            id: u64,
+            r#type: String,
+            #[serde(flatten)]
+            details: &'a EventKind,
+        }
+
+        let Self { at, id, kind } = self;
+        Flat {
+            at: at.as_secs_f64(),
+            id: *id,
+            r#type: kind.name(),
+            details: kind,
+        }
+        .serialize(serializer)
+    }
+}
+
+/// Step Functions' quota of events in one execution's history.
+const MAX_EVENTS: u64 = 25_000;
+
+/// The history is full: the only event that still has a place is the execution's last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Full;
+
+/// Counts and dates the events of one execution, and hands them to the caller.
+pub(super) struct Journal<'a> {
+    began: tokio::time::Instant,
+    /// How long the execution ran before it was redriven.
+    before: Duration,
+    events: u64,
+    on_event: &'a mut dyn FnMut(&HistoryEvent),
+}
+
+impl<'a> Journal<'a> {
+    pub(super) fn new(
+        before: Duration,
+        events: u64,
+        on_event: &'a mut dyn FnMut(&HistoryEvent),
+    ) -> Self {
+        Self {
+            began: tokio::time::Instant::now(),
+            before,
+            events,
+            on_event,
+        }
+    }
+
+    /// The time since the execution started.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.before + self.began.elapsed()
+    }
+
+    /// The number of events so far, which is the last one's id.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Adds an event. The last place is kept for the execution's last event.
+    pub(super) fn record(&mut self, kind: EventKind) -> Result<(), Full> {
+        if self.events + 1 >= MAX_EVENTS && !kind.is_last() {
+            return Err(Full);
+        }
+        self.events += 1;
+        let event = HistoryEvent {
+            at: self.elapsed(),
+            id: self.events,
+            kind,
+        };
+        (self.on_event)(&event);
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! The interpreter that runs the shipped state machine in virtual time.
+//!
+//! It implements what `statemachine/deployment.asl.json` uses of the Amazon States Language and of
+//! Step Functions' Standard workflows, and refuses everything else by name when the definition is
+//! parsed: a field that is read but not honoured would make the simulated world kinder than AWS.
+//!
+//! Waits and retries sleep on tokio's clock. Under a paused clock a deployment of eight days takes
+//! milliseconds; what a task does, and how long it takes, is the caller's ([`Resources`]).
+//!
+//! What happens in which order, and the events that it leaves, follows the language's specification
+//! (<https://states-language.net/spec.html>) and, where that is silent, histories recorded on AWS.
+
+mod choice;
+mod data;
+mod definition;
+mod history;
+mod parse;
+mod path;
+mod payload;
+mod retry;
+mod run;
+mod step;
+mod substitute;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+pub use choice::{Condition, Rule, Test};
+pub use definition::{State, StateMachine, StateType};
+pub use history::{EventKind, HistoryEvent};
+pub use parse::DefinitionError;
+pub use path::JsonPath;
+pub use retry::{Catcher, ErrorNames, Jitter, Retrier};
+pub use run::{Execution, Outcome, Redrive, Resources, Status, TaskError, run, run_from};
+pub use substitute::{SubstitutionError, substitute};

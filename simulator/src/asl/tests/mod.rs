@@ -1,0 +1,195 @@
+//! Whole executions: a definition, what its tasks answer, and the history that must come of it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+mod quotas;
+mod states;
+mod tasks;
+
+/// Tasks that answer what they were told to, in turn, each after its time.
+#[derive(Default)]
+struct Script {
+    answers: RefCell<VecDeque<(Duration, Result<Value, TaskError>)>>,
+    calls: RefCell<Vec<(String, Value)>>,
+}
+
+impl Resources for Script {
+    async fn call(&self, resource: &str, parameters: Value) -> Result<Value, TaskError> {
+        self.calls
+            .borrow_mut()
+            .push((resource.to_owned(), parameters));
+        let (after, answer) = self
+            .answers
+            .borrow_mut()
+            .pop_front()
+            .expect("no answer is left");
+        tokio::time::sleep(after).await;
+        answer
+    }
+}
+
+impl Script {
+    fn new(answers: impl IntoIterator<Item = Result<Value, TaskError>>) -> Self {
+        let answers = answers
+            .into_iter()
+            .map(|answer| (Duration::ZERO, answer))
+            .collect();
+        Self {
+            answers: RefCell::new(answers),
+            ..Self::default()
+        }
+    }
+
+    fn called(&self) -> Vec<Value> {
+        self.calls
+            .borrow()
+            .iter()
+            .map(|(_, parameters)| parameters.clone())
+            .collect()
+    }
+}
+
+fn fails(error: &str) -> Result<Value, TaskError> {
+    Err(TaskError {
+        error: error.to_owned(),
+        cause: format!("why {error}"),
+    })
+}
+
+fn execution() -> Execution {
+    Execution {
+        arn: "arn:aws:states:eu-west-1:111122223333:execution:ebbtide:deploy-1".to_owned(),
+        name: "deploy-1".to_owned(),
+        state_machine_arn: "arn:aws:states:eu-west-1:111122223333:stateMachine:ebbtide".to_owned(),
+        role_arn: "arn:aws:iam::111122223333:role/ebbtide".to_owned(),
+        start_time: "2026-11-20T21:10:37Z".parse().unwrap(),
+    }
+}
+
+fn machine(states: &Value) -> StateMachine {
+    StateMachine::parse(&json!({ "StartAt": "A", "States": states }).to_string()).unwrap()
+}
+
+/// A Task `A` with these fields, going on to a Succeed `Done`; a catch may lead to `Caught`.
+fn task(fields: &Value) -> Value {
+    let mut task = json!({
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Next": "Done",
+    });
+    let caught = fields.get("Catch").is_some();
+    task.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
+    let mut states = json!({ "A": task, "Done": { "Type": "Succeed" } });
+    if caught {
+        states["Caught"] = json!({ "Type": "Succeed" });
+    }
+    states
+}
+
+async fn run_states(states: &Value, input: Value, script: &Script) -> (Outcome, Vec<HistoryEvent>) {
+    run_machine(&machine(states), input, script).await
+}
+
+async fn run_machine(
+    machine: &StateMachine,
+    input: Value,
+    script: &Script,
+) -> (Outcome, Vec<HistoryEvent>) {
+    let mut history = Vec::new();
+    let mut lot = fastrand::Rng::with_seed(7);
+    let mut note = |event: &HistoryEvent| history.push(event.clone());
+    let outcome = run(machine, &execution(), input, script, &mut lot, &mut note).await;
+    assert_eq!(outcome.events, history.len() as u64);
+    (outcome, history)
+}
+
+fn names(history: &[HistoryEvent]) -> Vec<String> {
+    history.iter().map(|event| event.kind.name()).collect()
+}
+
+fn succeeded(output: Value) -> Status {
+    Status::Succeeded { output }
+}
+
+fn error_of(outcome: &Outcome) -> &str {
+    match &outcome.status {
+        Status::Failed { error, .. } => error,
+        other => panic!("not failed: {other:?}"),
+    }
+}
+
+fn cause_of(outcome: &Outcome) -> &str {
+    match &outcome.status {
+        Status::Failed { cause, .. } => cause,
+        other => panic!("not failed: {other:?}"),
+    }
+}
+
+/// Task `A` → Wait → Choice, and back to `A` while the task says so.
+fn looping() -> Value {
+    json!({
+        "A": {
+            "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "Wait",
+            "Retry": [{ "ErrorEquals": ["Transient"] }],
+        },
+        "Wait": { "Type": "Wait", "SecondsPath": "$.wait", "Next": "More" },
+        "More": {
+            "Type": "Choice",
+            "Choices": [{ "Variable": "$.more", "BooleanEquals": true, "Next": "A" }],
+            "Default": "Done",
+        },
+        "Done": { "Type": "Succeed" },
+    })
+}
+
+fn shipped() -> StateMachine {
+    let definition = include_str!("../../../../statemachine/deployment.asl.json");
+    let wanted: BTreeSet<&str> = definition
+        .split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+        .collect();
+    let value = |name: &str| {
+        if name == "Partition" {
+            "aws"
+        } else {
+            "substituted"
+        }
+    };
+    let values: BTreeMap<&str, &str> = wanted.iter().map(|name| (*name, value(name))).collect();
+    StateMachine::parse(&substitute(definition, &values).unwrap()).unwrap()
+}
+
+#[test]
+fn the_shipped_state_machine_is_read_whole() {
+    let machine = shipped();
+    assert!(machine.comment().is_some() && machine.timeout().is_some());
+    for state in machine.states() {
+        let name = state.name();
+        assert!(state.comment().is_some(), "{name} has no Comment");
+        for rule in state.rules() {
+            assert_eq!(
+                rule.condition.unguarded(),
+                None,
+                "{name} reads what may be missing"
+            );
+        }
+        if state.state_type() == StateType::Task {
+            assert!(state.timeout().is_some(), "{name} has no timeout");
+            assert!(!state.retriers().is_empty(), "{name} is not retried");
+            let last = state.catchers().last().expect("a Task has a Catch");
+            assert!(
+                last.errors.matches("AnyError"),
+                "{name} does not catch everything"
+            );
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The events of an execution, its quotas, its own timeout, and its redrive.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_of_task_wait_and_choice_costs_9_events_and_a_retry_3() {
+    let turn = |more: bool| Ok(json!({ "wait": 30, "more": more }));
+    let events = async |answers: Vec<Result<Value, TaskError>>| {
+        run_states(&looping(), json!({}), &Script::new(answers))
+            .await
+            .0
+            .events
+    };
+    let once = events(vec![turn(false)]).await;
+    assert_eq!(once, 1 + 9 + 3);
+    assert_eq!(events(vec![turn(true), turn(false)]).await - once, 9);
+    assert_eq!(
+        events(vec![fails("Transient"), turn(false)]).await - once,
+        3
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_25000th_event_is_the_failure() {
+    let turns = std::iter::repeat_with(|| Ok(json!({ "wait": 1, "more": true }))).take(3_000);
+    let (outcome, history) = run_states(&looping(), json!({}), &Script::new(turns)).await;
+    assert_eq!(error_of(&outcome), "States.Runtime");
+    assert!(cause_of(&outcome).contains("maximum number of history events (25000)"));
+    assert_eq!((outcome.events, history[24_999].id), (25_000, 25_000));
+    assert_eq!(history[24_999].kind.name(), "ExecutionFailed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_may_be_the_25000th_event() {
+    let states = json!({ "A": { "Type": "Pass", "Next": "Done" }, "Done": { "Type": "Succeed" } });
+    let machine = machine(&states);
+    let redrive = Redrive {
+        state: "Done".to_owned(),
+        input: json!({}),
+        at: Duration::ZERO,
+        events: 24_996,
+        count: 1,
+    };
+    let mut lot = fastrand::Rng::with_seed(7);
+    let mut note = |_: &HistoryEvent| {};
+    let script = Script::default();
+    let outcome = run_from(
+        &machine,
+        &execution(),
+        json!({}),
+        redrive,
+        &script,
+        &mut lot,
+        &mut note,
+    )
+    .await;
+    assert_eq!(
+        (outcome.status, outcome.events),
+        (succeeded(json!({})), 25_000)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_machines_timeout_ends_a_wait_a_task_and_a_retry() {
+    let wait = json!({ "A": { "Type": "Wait", "Seconds": 100, "End": true } });
+    let retry = task(&json!({ "Retry": [{ "ErrorEquals": ["X"], "IntervalSeconds": 100 }] }));
+    let slow = Script::default();
+    slow.answers
+        .borrow_mut()
+        .push_back((Duration::from_secs(100), Ok(json!({}))));
+    for (states, script) in [
+        (wait, Script::default()),
+        (task(&json!({})), slow),
+        (retry, Script::new([fails("X")])),
+    ] {
+        let definition = json!({ "StartAt": "A", "TimeoutSeconds": 60, "States": states });
+        let machine = StateMachine::parse(&definition.to_string()).unwrap();
+        let (outcome, history) = run_machine(&machine, json!({}), &script).await;
+        assert_eq!(outcome.status, Status::TimedOut);
+        assert_eq!(outcome.elapsed, Duration::from_mins(1));
+        assert_eq!(names(&history).last().unwrap(), "ExecutionTimedOut");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_above_256_kib_is_caught_by_its_own_name_only() {
+    let large = || Script::new([Ok(json!("x".repeat(262_143)))]);
+    for (name, caught) in [
+        ("States.ALL", false),
+        ("States.TaskFailed", false),
+        ("States.DataLimitExceeded", true),
+    ] {
+        let states = task(&json!({ "Catch": [{ "ErrorEquals": [name], "Next": "Caught" }] }));
+        let (outcome, history) = run_states(&states, json!({}), &large()).await;
+        assert_eq!(outcome.last_state == "Caught", caught, "{name}");
+        assert_eq!(names(&history)[4], "TaskFailed");
+        if !caught {
+            assert_eq!(error_of(&outcome), "States.DataLimitExceeded");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_above_256_kib_fails_the_execution() {
+    let states = json!({ "A": { "Type": "Pass", "ResultPath": "$.copy", "End": true } });
+    let input = json!({ "a": "x".repeat(200_000) });
+    let (outcome, history) = run_states(&states, input, &Script::default()).await;
+    assert_eq!(error_of(&outcome), "States.DataLimitExceeded");
+    assert_eq!(
+        names(&history),
+        ["ExecutionStarted", "PassStateEntered", "ExecutionFailed"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_execution_is_redriven_from_where_it_was() {
+    let machine = machine(&looping());
+    let (execution, mut lot) = (execution(), fastrand::Rng::with_seed(7));
+    let script = Script::new([
+        Ok(json!({ "wait": 600, "more": true })),
+        Ok(json!({ "wait": 1, "more": false })),
+    ]);
+    let mut history = Vec::new();
+    {
+        let mut note = |event: &HistoryEvent| history.push(event.clone());
+        let stopped = run(
+            &machine,
+            &execution,
+            json!({}),
+            &script,
+            &mut lot,
+            &mut note,
+        );
+        let minute = Duration::from_mins(1);
+        tokio::time::timeout(minute, stopped)
+            .await
+            .expect_err("it waits for ten minutes");
+    }
+    let redrive = Redrive::of(&history, Duration::from_mins(3)).unwrap();
+    assert_eq!(
+        (redrive.state.as_str(), redrive.events, redrive.count),
+        ("Wait", 7, 1)
+    );
+    let mut note = |event: &HistoryEvent| history.push(event.clone());
+    let outcome = run_from(
+        &machine,
+        &execution,
+        json!({}),
+        redrive,
+        &script,
+        &mut lot,
+        &mut note,
+    )
+    .await;
+    assert_eq!(outcome.last_state, "Done");
+    assert_eq!(
+        names(&history)[7..9],
+        ["ExecutionRedriven", "WaitStateEntered"]
+    );
+    assert_eq!(history[7].at, Duration::from_mins(3));
+    assert_eq!(outcome.elapsed, Duration::from_secs(3 * 60 + 600 + 1));
+    assert_eq!(outcome.events, history.len() as u64);
+}

@@ -1,0 +1,267 @@
+//! Tasks: retries, catches, timeouts, and the paths of their data.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_task_leaves_the_events_of_a_standard_workflow() {
+    let script = Script::new([Ok(json!({ "Payload": { "status": "ready" } }))]);
+    let states = task(&json!({ "OutputPath": "$.Payload", "TimeoutSeconds": 75 }));
+    let (outcome, history) = run_states(&states, json!({ "a": 1 }), &script).await;
+    assert_eq!(outcome.status, succeeded(json!({ "status": "ready" })));
+    let shown: Vec<Value> = history
+        .iter()
+        .map(|event| serde_json::to_value(event).unwrap())
+        .collect();
+    assert_eq!(
+        Value::from(shown),
+        json!([
+            {
+                "at": 0.0, "id": 1, "type": "ExecutionStarted", "input": { "a": 1 },
+                "roleArn": "arn:aws:iam::111122223333:role/ebbtide",
+            },
+            { "at": 0.0, "id": 2, "type": "TaskStateEntered", "name": "A", "input": { "a": 1 } },
+            {
+                "at": 0.0, "id": 3, "type": "TaskScheduled", "resourceType": "lambda",
+                "resource": "invoke", "parameters": { "a": 1 }, "timeoutInSeconds": 75,
+            },
+            {
+                "at": 0.0, "id": 4, "type": "TaskStarted", "resourceType": "lambda",
+                "resource": "invoke",
+            },
+            {
+                "at": 0.0, "id": 5, "type": "TaskSucceeded", "resourceType": "lambda",
+                "resource": "invoke", "output": { "Payload": { "status": "ready" } },
+            },
+            {
+                "at": 0.0, "id": 6, "type": "TaskStateExited", "name": "A",
+                "output": { "status": "ready" },
+            },
+            {
+                "at": 0.0, "id": 7, "type": "SucceedStateEntered", "name": "Done",
+                "input": { "status": "ready" },
+            },
+            {
+                "at": 0.0, "id": 8, "type": "SucceedStateExited", "name": "Done",
+                "output": { "status": "ready" },
+            },
+            {
+                "at": 0.0, "id": 9, "type": "ExecutionSucceeded",
+                "output": { "status": "ready" },
+            },
+        ]),
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_error_is_not_retried() {
+    let states = task(&json!({
+        "Retry": [
+            { "ErrorEquals": ["Drift"], "MaxAttempts": 0 },
+            { "ErrorEquals": ["States.ALL"] },
+        ],
+        "Catch": [{ "ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Caught" }],
+    }));
+    let script = Script::new([fails("Drift")]);
+    let (outcome, _) = run_states(&states, json!({ "a": 1 }), &script).await;
+    let error = json!({ "Error": "Drift", "Cause": "why Drift" });
+    assert_eq!(outcome.status, succeeded(json!({ "a": 1, "error": error })));
+    assert_eq!(
+        (outcome.elapsed, script.called().len()),
+        (Duration::ZERO, 1)
+    );
+    assert_eq!(outcome.last_state, "Caught");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_retrier_counts_its_own_attempts() {
+    let states = task(&json!({ "Retry": [
+        { "ErrorEquals": ["Transient"], "IntervalSeconds": 1, "MaxAttempts": 2, "BackoffRate": 2 },
+        { "ErrorEquals": ["Throttled"], "IntervalSeconds": 10, "MaxAttempts": 2, "BackoffRate": 3 },
+    ] }));
+    let errors = ["Transient", "Throttled", "Transient", "Throttled"];
+    let script = Script::new(errors.map(fails).into_iter().chain([Ok(json!({}))]));
+    let (outcome, _) = run_states(&states, json!({}), &script).await;
+    assert_eq!(outcome.status, succeeded(json!({})));
+    assert_eq!(outcome.elapsed, Duration::from_secs(1 + 10 + 2 + 30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exhausted_retrier_leaves_the_error_to_the_catchers_not_to_the_next_retrier() {
+    let states = task(&json!({
+        "Retry": [
+            { "ErrorEquals": ["Transient"], "MaxAttempts": 1 },
+            { "ErrorEquals": ["States.ALL"], "MaxAttempts": 5 },
+        ],
+        "Catch": [{ "ErrorEquals": ["Transient"], "Next": "Caught" }],
+    }));
+    let script = Script::new(["Transient", "Transient"].map(fails));
+    let (outcome, history) = run_states(&states, json!({}), &script).await;
+    let error = json!({ "Error": "Transient", "Cause": "why Transient" });
+    assert_eq!(outcome.status, succeeded(error));
+    assert_eq!(
+        names(&history)[2..9],
+        [
+            "TaskScheduled",
+            "TaskStarted",
+            "TaskFailed",
+            "TaskScheduled",
+            "TaskStarted",
+            "TaskFailed",
+            "TaskStateExited",
+        ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_uncaught_error_fails_the_execution_with_its_name_and_cause() {
+    let states =
+        task(&json!({ "Catch": [{ "ErrorEquals": ["States.Timeout"], "Next": "Caught" }] }));
+    let (outcome, history) = run_states(&states, json!({}), &Script::new([fails("Drift")])).await;
+    assert_eq!(
+        (error_of(&outcome), cause_of(&outcome)),
+        ("Drift", "why Drift")
+    );
+    assert_eq!(names(&history)[4..], ["TaskFailed", "ExecutionFailed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_takes_too_long_is_dropped_and_times_out() {
+    let script = Script::default();
+    script
+        .answers
+        .borrow_mut()
+        .push_back((Duration::from_secs(76), Ok(json!("late"))));
+    script
+        .answers
+        .borrow_mut()
+        .push_back((Duration::from_secs(75), Ok(json!("in time"))));
+    let states = task(&json!({
+        "TimeoutSeconds": 75,
+        "Retry": [{ "ErrorEquals": ["States.Timeout"], "IntervalSeconds": 5 }],
+    }));
+    let (outcome, history) = run_states(&states, json!({}), &script).await;
+    assert_eq!(outcome.status, succeeded(json!("in time")));
+    assert_eq!(outcome.elapsed, Duration::from_secs(75 + 5 + 75));
+    assert_eq!(names(&history)[4], "TaskTimedOut");
+}
+
+#[tokio::test(start_paused = true)]
+async fn task_failed_does_not_catch_a_timeout() {
+    let script = Script::default();
+    script
+        .answers
+        .borrow_mut()
+        .push_back((Duration::from_secs(9), Ok(json!({}))));
+    let states = task(&json!({
+        "TimeoutSeconds": 5,
+        "Catch": [
+            { "ErrorEquals": ["States.TaskFailed"], "Next": "Done" },
+            { "ErrorEquals": ["States.ALL"], "Next": "Caught" },
+        ],
+    }));
+    let (outcome, _) = run_states(&states, json!({}), &script).await;
+    assert_eq!(
+        outcome.status,
+        succeeded(json!({ "Error": "States.Timeout", "Cause": "" }))
+    );
+    assert_eq!(outcome.last_state, "Caught");
+}
+
+#[tokio::test(start_paused = true)]
+async fn jitter_is_within_the_wait_and_the_same_for_the_same_seed() {
+    let states = task(&json!({ "Retry": [
+        { "ErrorEquals": ["Throttled"], "IntervalSeconds": 8, "JitterStrategy": "FULL" },
+    ] }));
+    let mut elapsed = Vec::new();
+    for _ in 0..2 {
+        let script = Script::new([fails("Throttled"), Ok(json!({}))]);
+        elapsed.push(run_states(&states, json!({}), &script).await.0.elapsed);
+    }
+    assert!(
+        elapsed[0] > Duration::ZERO && elapsed[0] <= Duration::from_secs(8),
+        "{elapsed:?}"
+    );
+    assert_eq!(elapsed[0], elapsed[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn paths_and_templates_apply_in_their_order() {
+    let states = task(&json!({
+        "InputPath": "$.request",
+        "Parameters": { "step": "swap", "state.$": "$", "retry.$": "$$.State.RetryCount" },
+        "ResultSelector": { "status.$": "$.Payload.status" },
+        "ResultPath": "$.request.answer",
+        "OutputPath": "$.request",
+        "Retry": [{ "ErrorEquals": ["Transient"] }],
+    }));
+    let answer = Ok(json!({ "Payload": { "status": "swapped", "more": 1 }, "StatusCode": 200 }));
+    let script = Script::new([fails("Transient"), answer]);
+    let input = json!({ "request": { "cluster": "c" }, "other": 2 });
+    let (outcome, _) = run_states(&states, input, &script).await;
+    let answer = json!({ "status": "swapped" });
+    assert_eq!(
+        outcome.status,
+        succeeded(json!({ "cluster": "c", "answer": answer }))
+    );
+    let called = |retry| json!({ "step": "swap", "state": { "cluster": "c" }, "retry": retry });
+    assert_eq!(script.called(), [called(0), called(1)]);
+    assert_eq!(script.calls.borrow()[0].0, "arn:aws:states:::lambda:invoke");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_null_path_means_nothing_of_it() {
+    for (fields, sent, output) in [
+        (json!({ "InputPath": null }), json!({}), json!("result")),
+        (
+            json!({ "ResultPath": null }),
+            json!({ "a": 1 }),
+            json!({ "a": 1 }),
+        ),
+        (json!({ "OutputPath": null }), json!({ "a": 1 }), json!({})),
+    ] {
+        let script = Script::new([Ok(json!("result"))]);
+        let (outcome, _) = run_states(&task(&fields), json!({ "a": 1 }), &script).await;
+        assert_eq!(outcome.status, succeeded(output), "{fields}");
+        assert_eq!(script.called(), [sent], "{fields}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_catches_a_path_that_points_at_nothing() {
+    let script = Script::new([Ok(json!({})), Ok(json!({}))]);
+    for fields in [
+        json!({ "Parameters": { "wait.$": "$.wait" } }),
+        json!({ "InputPath": "$.none" }),
+        json!({ "OutputPath": "$.Payload" }),
+        json!({ "ResultSelector": { "a.$": "$.none" } }),
+    ] {
+        let mut fields = fields;
+        fields["Retry"] = json!([{ "ErrorEquals": ["States.ALL"] }]);
+        fields["Catch"] = json!([{ "ErrorEquals": ["States.ALL"], "Next": "Caught" }]);
+        let (outcome, _) = run_states(&task(&fields), json!({}), &script).await;
+        assert_eq!(error_of(&outcome), "States.Runtime", "{fields}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catch_is_blind_to_the_paths_of_the_state() {
+    let states = task(&json!({
+        "InputPath": "$.b",
+        "OutputPath": "$.no.such.path",
+        "Catch": [{ "ErrorEquals": ["Drift"], "ResultPath": null, "Next": "Caught" }],
+    }));
+    let input = json!({ "a": 1, "b": 2 });
+    let (outcome, _) = run_states(&states, input.clone(), &Script::new([fails("Drift")])).await;
+    assert_eq!(outcome.status, succeeded(input));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_without_a_place_is_an_error_that_can_be_caught() {
+    let states = task(&json!({
+        "ResultPath": "$.a.b",
+        "Catch": [{ "ErrorEquals": ["States.ResultPathMatchFailure"], "Next": "Caught" }],
+    }));
+    let script = Script::new([Ok(json!({}))]);
+    let (outcome, _) = run_states(&states, json!({ "a": 1 }), &script).await;
+    assert_eq!(outcome.last_state, "Caught");
+}

@@ -1,0 +1,42 @@
+//! The simulated AWS on a port, for anybody's client.
+
+use std::future::Future;
+use std::io;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+
+use crate::aws::SimulatedAws;
+
+/// The caller's name in the journal.
+const CALLER: &str = "client";
+
+/// The largest request body that is read, in bytes; AWS's own limits are below it.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// Serves both protocols on one port until `shutdown` is done. Whoever opens the listener decides
+/// who can reach it: nothing is authenticated.
+pub async fn serve(
+    listener: TcpListener,
+    aws: SimulatedAws,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let router = Router::new().fallback(answer).with_state(aws);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown)
+        .await
+}
+
+async fn answer(State(aws): State<SimulatedAws>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match to_bytes(body, MAX_BODY).await {
+        Ok(body) => aws
+            .call(CALLER, &Request::from_parts(parts, body))
+            .map(Body::from),
+        Err(error) => (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response(),
+    }
+}

@@ -1,0 +1,210 @@
+//! ECS over awsJson1.1.
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::ecs_answer as write;
+use super::{Answer, Handler, find, not_simulated, respond, without_nulls};
+use crate::world::{ApiError, Tag, World};
+
+/// What every `X-Amz-Target` of ECS begins with.
+const TARGET_PREFIX: &str = "AmazonEC2ContainerServiceV20141113.";
+
+pub(super) const OPERATIONS: &[(&str, Handler)] = &[
+    ("CreateCluster", |world, input| {
+        let name = world.create_cluster(&parse(input)?)?;
+        Ok(json!({ "cluster": write::cluster(world, &name, true) }))
+    }),
+    ("DescribeClusters", |world, input| {
+        let request = parse(input)?;
+        let (found, missing) = world.describe_clusters(&request);
+        let tags = includes(&request.include, "TAGS");
+        let clusters: Vec<_> = found
+            .iter()
+            .map(|cluster| write::cluster(world, &cluster.name, tags))
+            .collect();
+        Ok(json!({ "clusters": clusters, "failures": write::failures(&missing) }))
+    }),
+    ("DeleteCluster", |world, input| {
+        let name = world.delete_cluster(&parse(input)?)?;
+        Ok(json!({ "cluster": write::cluster(world, &name, false) }))
+    }),
+    ("RegisterTaskDefinition", |world, input| {
+        let definition = world.register_task_definition(&parse(input)?)?;
+        Ok(json!({
+            "taskDefinition": write::task_definition(definition),
+            "tags": write::tags(&definition.tags),
+        }))
+    }),
+    ("DescribeTaskDefinition", |world, input| {
+        let request: crate::world::DescribeTaskDefinition = parse(input)?;
+        let definition = world.find_task_definition(&request.task_definition)?;
+        let tags = includes(&request.include, "TAGS");
+        Ok(json!({
+            "taskDefinition": write::task_definition(definition),
+            "tags": tags.then(|| write::tags(&definition.tags)),
+        }))
+    }),
+    ("DeregisterTaskDefinition", |world, input| {
+        let arn = world.deregister_task_definition(&parse(input)?)?;
+        let definition = world.find_task_definition(&arn)?;
+        Ok(json!({ "taskDefinition": write::task_definition(definition) }))
+    }),
+    ("ListTaskDefinitions", |world, input| {
+        let page = world.list_task_definitions(&parse(input)?)?;
+        Ok(json!({ "taskDefinitionArns": page.items, "nextToken": page.next }))
+    }),
+    ("CreateService", |world, input| {
+        let key = world.create_service(&parse(input)?)?;
+        Ok(json!({ "service": write::service_at(world, &key, true) }))
+    }),
+    ("DescribeServices", |world, input| {
+        let request = parse(input)?;
+        let (found, missing) = world.describe_services(&request)?;
+        let tags = includes(&request.include, "TAGS");
+        let services: Vec<_> = found
+            .iter()
+            .map(|service| write::service(world, service, tags))
+            .collect();
+        Ok(json!({ "services": services, "failures": write::failures(&missing) }))
+    }),
+    ("UpdateService", |world, input| {
+        let key = world.update_service(&parse(input)?)?;
+        Ok(json!({ "service": write::service_at(world, &key, false) }))
+    }),
+    ("DeleteService", |world, input| {
+        let key = world.delete_service(&parse(input)?)?;
+        Ok(json!({ "service": write::service_at(world, &key, false) }))
+    }),
+    ("ListServices", |world, input| {
+        let page = world.list_services(&parse(input)?)?;
+        Ok(json!({ "serviceArns": page.items, "nextToken": page.next }))
+    }),
+    ("CreateTaskSet", |world, input| {
+        let id = world.create_task_set(&parse(input)?)?;
+        Ok(json!({ "taskSet": write::task_set_at(world, &id, true) }))
+    }),
+    ("DescribeTaskSets", |world, input| {
+        let request = parse(input)?;
+        let (found, missing) = world.describe_task_sets(&request)?;
+        let tags = includes(&request.include, "TAGS");
+        let sets: Vec<_> = found
+            .iter()
+            .map(|task_set| write::task_set(world, task_set, tags))
+            .collect();
+        Ok(json!({ "taskSets": sets, "failures": write::failures(&missing) }))
+    }),
+    ("UpdateTaskSet", |world, input| {
+        let id = world.update_task_set(&parse(input)?)?;
+        Ok(json!({ "taskSet": write::task_set_at(world, &id, false) }))
+    }),
+    ("DeleteTaskSet", |world, input| {
+        let id = world.delete_task_set(&parse(input)?)?;
+        Ok(json!({ "taskSet": write::task_set_at(world, &id, false) }))
+    }),
+    ("UpdateServicePrimaryTaskSet", |world, input| {
+        let id = world.update_service_primary_task_set(&parse(input)?)?;
+        Ok(json!({ "taskSet": write::task_set_at(world, &id, false) }))
+    }),
+    ("ListTasks", |world, input| {
+        let page = world.list_tasks(&parse(input)?)?;
+        Ok(json!({ "taskArns": page.items, "nextToken": page.next }))
+    }),
+    ("DescribeTasks", |world, input| {
+        let request = parse(input)?;
+        let (found, missing) = world.describe_tasks(&request)?;
+        let tags = includes(&request.include, "TAGS");
+        let tasks: Vec<_> = found
+            .iter()
+            .map(|task| write::task(world, task, tags))
+            .collect();
+        Ok(json!({ "tasks": tasks, "failures": write::failures(&missing) }))
+    }),
+    ("StopTask", |world, input| {
+        let arn = world.stop_task(&parse(input)?)?;
+        let task = world.task(&arn).map(|task| write::task(world, task, true));
+        Ok(json!({ "task": task }))
+    }),
+    ("TagResource", |world, input| {
+        let request: TagResource = parse(input)?;
+        world.tag_ecs_resource(&request.resource_arn, &request.tags)?;
+        Ok(json!({}))
+    }),
+    ("UntagResource", |world, input| {
+        let request: UntagResource = parse(input)?;
+        world.untag_ecs_resource(&request.resource_arn, &request.tag_keys)?;
+        Ok(json!({}))
+    }),
+    ("ListTagsForResource", |world, input| {
+        let request: ListTagsForResource = parse(input)?;
+        let tags = world.ecs_tags(&request.resource_arn)?;
+        Ok(json!({ "tags": write::tags(&tags) }))
+    }),
+];
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct TagResource {
+    resource_arn: String,
+    tags: Vec<Tag>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UntagResource {
+    resource_arn: String,
+    tag_keys: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ListTagsForResource {
+    resource_arn: String,
+}
+
+pub(super) fn answer(world: &mut World, target: &str, body: &Bytes) -> Answer {
+    let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
+    let unknown = || {
+        ApiError::new(
+            "UnknownOperationException",
+            not_simulated(operation, OPERATIONS),
+        )
+    };
+    let result = if target.starts_with(TARGET_PREFIX) {
+        find(OPERATIONS, operation).ok_or_else(unknown)
+    } else {
+        Err(unknown())
+    };
+    let result = result.and_then(|handler| {
+        let input = serde_json::from_slice(body)
+            .map_err(|error| ApiError::new("SerializationException", error.to_string()))?;
+        handler(world, input)
+    });
+    Answer {
+        service: "ecs",
+        operation: operation.to_owned(),
+        result,
+    }
+}
+
+pub(super) fn response(answer: &Answer, request_id: &str) -> Response<Bytes> {
+    let (status, body) = match &answer.result {
+        Ok(value) => (200, without_nulls(value.clone())),
+        Err(error) => (
+            error.status,
+            json!({ "__type": error.code, "message": error.message }),
+        ),
+    };
+    let body = body.to_string().into_bytes();
+    respond(status, "application/x-amz-json-1.1", request_id, body)
+}
+
+/// Parameters that are not simulated are refused as ECS refuses what it cannot read.
+fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, ApiError> {
+    super::parse(input, |message| ApiError::new("ClientException", message))
+}
+
+fn includes(wanted: &[String], field: &str) -> bool {
+    wanted.iter().any(|name| name == field)
+}

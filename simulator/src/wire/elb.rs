@@ -1,0 +1,285 @@
+//! Elastic Load Balancing over awsQuery.
+
+use bytes::Bytes;
+use http::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::elb_answer as write;
+use super::{Answer, Handler, find, not_simulated, query, respond, xml};
+use crate::world::{
+    ApiError, DeleteListener, DescribeRules, DescribeTargetGroups, DescribeTargetHealth, Tag, World,
+};
+
+const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
+
+pub(super) const OPERATIONS: &[(&str, Handler)] = &[
+    ("CreateLoadBalancer", |world, input| {
+        let arn = world.create_load_balancer(&parse(input)?)?;
+        let load_balancer = world.load_balancer(&arn)?;
+        Ok(json!({ "LoadBalancers": [write::load_balancer(world, load_balancer)] }))
+    }),
+    ("DescribeLoadBalancers", |world, input| {
+        let page = world.describe_load_balancers(&parse(input)?)?;
+        let found: Vec<_> = page
+            .items
+            .iter()
+            .map(|load_balancer| write::load_balancer(world, load_balancer))
+            .collect();
+        Ok(json!({ "LoadBalancers": found, "NextMarker": page.next }))
+    }),
+    ("DeleteLoadBalancer", |world, input| {
+        let request: LoadBalancerArn = parse(input)?;
+        world.delete_load_balancer(&request.load_balancer_arn)?;
+        Ok(Value::Null)
+    }),
+    ("DescribeLoadBalancerAttributes", |world, input| {
+        let request: LoadBalancerArn = parse(input)?;
+        let load_balancer = world.load_balancer(&request.load_balancer_arn)?;
+        Ok(json!({ "Attributes": write::pairs(&load_balancer.attributes) }))
+    }),
+    ("ModifyLoadBalancerAttributes", |world, input| {
+        let request: LoadBalancerAttributes = parse(input)?;
+        let arn = &request.load_balancer_arn;
+        world.modify_load_balancer_attributes(arn, &pairs(&request.attributes))?;
+        let load_balancer = world.load_balancer(arn)?;
+        Ok(json!({ "Attributes": write::pairs(&load_balancer.attributes) }))
+    }),
+    ("CreateTargetGroup", |world, input| {
+        let arn = world.create_target_group(&parse(input)?)?;
+        let group = world.group(&arn)?;
+        Ok(json!({ "TargetGroups": [write::target_group(world, group)] }))
+    }),
+    ("DescribeTargetGroups", |world, input| {
+        let request: DescribeTargetGroups = parse(input)?;
+        let page = world.describe_target_groups(&request)?;
+        let found: Vec<_> = page
+            .items
+            .iter()
+            .map(|group| write::target_group(world, group))
+            .collect();
+        Ok(json!({ "TargetGroups": found, "NextMarker": page.next }))
+    }),
+    ("DeleteTargetGroup", |world, input| {
+        let request: TargetGroupArn = parse(input)?;
+        world.delete_target_group(&request.target_group_arn)?;
+        Ok(Value::Null)
+    }),
+    ("DescribeTargetGroupAttributes", |world, input| {
+        let request: TargetGroupArn = parse(input)?;
+        let group = world.group(&request.target_group_arn)?;
+        Ok(json!({ "Attributes": write::pairs(&group.attributes) }))
+    }),
+    ("ModifyTargetGroupAttributes", |world, input| {
+        let request: TargetGroupAttributes = parse(input)?;
+        let arn = &request.target_group_arn;
+        world.modify_target_group_attributes(arn, &pairs(&request.attributes))?;
+        Ok(json!({ "Attributes": write::pairs(&world.group(arn)?.attributes) }))
+    }),
+    ("DescribeTargetHealth", |world, input| {
+        let request: DescribeTargetHealth = parse(input)?;
+        let targets = world.describe_target_health(&request)?;
+        let described: Vec<_> = targets.iter().map(write::target_health).collect();
+        Ok(json!({ "TargetHealthDescriptions": described }))
+    }),
+    ("RegisterTargets", |world, input| {
+        world.register_targets(&parse(input)?)?;
+        Ok(Value::Null)
+    }),
+    ("DeregisterTargets", |world, input| {
+        world.deregister_targets(&parse(input)?)?;
+        Ok(Value::Null)
+    }),
+    ("CreateListener", |world, input| {
+        let arn = world.create_listener(&parse(input)?)?;
+        Ok(json!({ "Listeners": [write::listener(world.existing_listener(&arn)?)] }))
+    }),
+    ("DescribeListeners", |world, input| {
+        let page = world.describe_listeners(&parse(input)?)?;
+        let found: Vec<_> = page
+            .items
+            .iter()
+            .map(|listener| write::listener(listener))
+            .collect();
+        Ok(json!({ "Listeners": found, "NextMarker": page.next }))
+    }),
+    ("ModifyListener", |world, input| {
+        let arn = world.modify_listener(&parse(input)?)?;
+        Ok(json!({ "Listeners": [write::listener(world.existing_listener(&arn)?)] }))
+    }),
+    ("DeleteListener", |world, input| {
+        let request: DeleteListener = parse(input)?;
+        world.delete_listener(&request.listener_arn)?;
+        Ok(Value::Null)
+    }),
+    ("CreateRule", |world, input| {
+        let arn = world.create_rule(&parse(input)?)?;
+        Ok(json!({ "Rules": [write::rule(&world.rule(&arn)?)] }))
+    }),
+    ("DescribeRules", |world, input| {
+        let request: DescribeRules = parse(input)?;
+        let page = world.describe_rules(&request)?;
+        let found: Vec<_> = page.items.iter().map(write::rule).collect();
+        Ok(json!({ "Rules": found, "NextMarker": page.next }))
+    }),
+    ("ModifyRule", |world, input| {
+        let arn = world.modify_rule(&parse(input)?)?;
+        Ok(json!({ "Rules": [write::rule(&world.rule(&arn)?)] }))
+    }),
+    ("DeleteRule", |world, input| {
+        let request: RuleArn = parse(input)?;
+        world.delete_rule(&request.rule_arn)?;
+        Ok(Value::Null)
+    }),
+    ("AddTags", |world, input| {
+        let request: AddTags = parse(input)?;
+        world.add_elb_tags(&request.resource_arns, &request.tags)?;
+        Ok(Value::Null)
+    }),
+    ("RemoveTags", |world, input| {
+        let request: RemoveTags = parse(input)?;
+        world.remove_elb_tags(&request.resource_arns, &request.tag_keys)?;
+        Ok(Value::Null)
+    }),
+    ("DescribeTags", |world, input| {
+        let request: DescribeTags = parse(input)?;
+        let described: Vec<_> = world
+            .elb_tags(&request.resource_arns)?
+            .iter()
+            .map(|(arn, tags)| json!({ "ResourceArn": arn, "Tags": write::pairs(tags) }))
+            .collect();
+        Ok(json!({ "TagDescriptions": described }))
+    }),
+];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct LoadBalancerArn {
+    load_balancer_arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct TargetGroupArn {
+    target_group_arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RuleArn {
+    rule_arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Attribute {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct LoadBalancerAttributes {
+    load_balancer_arn: String,
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct TargetGroupAttributes {
+    target_group_arn: String,
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct AddTags {
+    resource_arns: Vec<String>,
+    tags: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RemoveTags {
+    resource_arns: Vec<String>,
+    tag_keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DescribeTags {
+    resource_arns: Vec<String>,
+}
+
+pub(super) fn answer(world: &mut World, uri_query: Option<&str>, body: &Bytes) -> Answer {
+    let form = if body.is_empty() {
+        uri_query.unwrap_or_default().as_bytes()
+    } else {
+        body
+    };
+    let mut input = query::parameters(form);
+    let mut take = |name: &str| match input.as_object_mut().and_then(|fields| fields.remove(name)) {
+        Some(Value::String(text)) => Some(text),
+        Some(_) | None => None,
+    };
+    let action = take("Action");
+    take("Version");
+    let operation = action.clone().unwrap_or_default();
+    let result = match action {
+        None => Err(ApiError::new(
+            "MissingAction",
+            "The request is missing an action or a required parameter",
+        )),
+        Some(_) => find(OPERATIONS, &operation)
+            .ok_or_else(|| ApiError::new("InvalidAction", not_simulated(&operation, OPERATIONS))),
+    };
+    Answer {
+        service: "elasticloadbalancing",
+        result: result.and_then(|handler| handler(world, input)),
+        operation,
+    }
+}
+
+pub(super) fn response(answer: &Answer, request_id: &str) -> Response<Bytes> {
+    let operation = &answer.operation;
+    let (status, body) = match &answer.result {
+        Ok(value) => {
+            let value = json!({
+                format!("{operation}Result"): if value.is_null() { json!({}) } else { value.clone() },
+                "ResponseMetadata": { "RequestId": request_id },
+            });
+            (
+                200,
+                xml::document(&format!("{operation}Response"), NAMESPACE, &value),
+            )
+        }
+        Err(error) => {
+            let value = json!({
+                "Error": {
+                    "Type": if error.status < 500 { "Sender" } else { "Receiver" },
+                    "Code": error.code,
+                    "Message": error.message,
+                },
+                "RequestId": request_id,
+            });
+            (
+                error.status,
+                xml::document("ErrorResponse", NAMESPACE, &value),
+            )
+        }
+    };
+    respond(status, "text/xml", request_id, body)
+}
+
+/// Parameters that are not simulated are refused as Elastic Load Balancing refuses what is wrong.
+fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, ApiError> {
+    super::parse(input, |message| ApiError::new("ValidationError", message))
+}
+
+fn pairs(attributes: &[Attribute]) -> Vec<(String, String)> {
+    attributes
+        .iter()
+        .map(|attribute| (attribute.key.clone(), attribute.value.clone()))
+        .collect()
+}

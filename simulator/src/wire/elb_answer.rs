@@ -1,0 +1,154 @@
+//! Elastic Load Balancing resources as the API writes them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::world::{
+    Action, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth, World,
+};
+
+/// ISO 8601, as awsQuery writes instants.
+fn timestamp(epoch_ms: u64) -> Option<String> {
+    let millis = i64::try_from(epoch_ms).ok()?;
+    let timestamp = jiff::Timestamp::from_millisecond(millis).ok()?;
+    Some(timestamp.to_string())
+}
+
+/// `{Key, Value}`: attributes and tags.
+pub(super) fn pairs(pairs: &BTreeMap<String, String>) -> Value {
+    pairs
+        .iter()
+        .map(|(key, value)| json!({ "Key": key, "Value": value }))
+        .collect()
+}
+
+pub(super) fn load_balancer(world: &World, load_balancer: &LoadBalancer) -> Value {
+    let zones: Vec<_> = load_balancer
+        .subnets
+        .iter()
+        .enumerate()
+        .map(|(index, subnet)| {
+            json!({ "ZoneName": world.zone(index), "SubnetId": subnet, "LoadBalancerAddresses": [] })
+        })
+        .collect();
+    let active_at = load_balancer.created_at_ms + world.timings.load_balancer_provisioning_ms;
+    let state = if world.epoch_ms() < active_at {
+        "provisioning"
+    } else {
+        "active"
+    };
+    let hex = load_balancer.arn.rsplit('/').next().unwrap_or_default();
+    json!({
+        "LoadBalancerArn": load_balancer.arn,
+        "DNSName": format!("{}-{hex}.elb.{}.amazonaws.com", load_balancer.name, world.region),
+        "CanonicalHostedZoneId": "Z0000000000000",
+        "CreatedTime": timestamp(load_balancer.created_at_ms),
+        "LoadBalancerName": load_balancer.name,
+        "Scheme": load_balancer.scheme,
+        "VpcId": load_balancer.vpc_id,
+        "State": { "Code": state },
+        "Type": load_balancer.kind.as_str(),
+        "AvailabilityZones": zones,
+        "SecurityGroups": load_balancer.security_groups,
+        "IpAddressType": "ipv4",
+    })
+}
+
+pub(super) fn target_group(world: &World, group: &TargetGroup) -> Value {
+    let check = &group.health_check;
+    json!({
+        "TargetGroupArn": group.arn,
+        "TargetGroupName": group.name,
+        "Protocol": group.protocol,
+        "ProtocolVersion": group.protocol_version,
+        "Port": group.port,
+        "VpcId": group.vpc_id,
+        "HealthCheckProtocol": check.protocol,
+        "HealthCheckPort": check.port,
+        "HealthCheckEnabled": true,
+        "HealthCheckIntervalSeconds": check.interval_seconds,
+        "HealthCheckTimeoutSeconds": check.timeout_seconds,
+        "HealthyThresholdCount": check.healthy_threshold,
+        "UnhealthyThresholdCount": check.unhealthy_threshold,
+        "HealthCheckPath": check.path,
+        "Matcher": check.matcher.as_ref().map(|codes| json!({ "HttpCode": codes })),
+        "LoadBalancerArns": world.load_balancers_of(&group.arn),
+        "TargetType": group.target_type,
+        "IpAddressType": "ipv4",
+    })
+}
+
+pub(super) fn target_health(target: &TargetHealth) -> Value {
+    json!({
+        "Target": { "Id": target.id, "Port": target.port, "AvailabilityZone": target.zone },
+        "HealthCheckPort": target.health_check_port,
+        "TargetHealth": {
+            "State": target.health.state,
+            "Reason": target.health.reason,
+            "Description": target.health.description,
+        },
+    })
+}
+
+pub(super) fn listener(listener: &Listener) -> Value {
+    json!({
+        "ListenerArn": listener.arn,
+        "LoadBalancerArn": listener.load_balancer_arn,
+        "Port": listener.port,
+        "Protocol": listener.protocol,
+        "Certificates": (!listener.certificates.is_empty()).then_some(&listener.certificates),
+        "SslPolicy": listener.ssl_policy,
+        "DefaultActions": actions(&listener.default_actions),
+        "AlpnPolicy": (!listener.alpn_policy.is_empty()).then_some(&listener.alpn_policy),
+    })
+}
+
+pub(super) fn rule(rule: &Rule) -> Value {
+    json!({
+        "RuleArn": rule.arn,
+        "Priority": rule.priority.map_or_else(|| "default".to_owned(), |number| number.to_string()),
+        "Conditions": rule.conditions,
+        "Actions": actions(&rule.actions),
+        "IsDefault": rule.priority.is_none(),
+    })
+}
+
+fn actions(actions: &[Action]) -> Value {
+    actions.iter().map(action).collect()
+}
+
+fn action(action: &Action) -> Value {
+    match action {
+        Action::Forward(forward) => json!({
+            "Type": "forward",
+            "TargetGroupArn": only_group(forward),
+            "ForwardConfig": {
+                "TargetGroups": forward
+                    .groups
+                    .iter()
+                    .map(|group| json!({ "TargetGroupArn": group.arn, "Weight": group.weight }))
+                    .collect::<Value>(),
+                "TargetGroupStickinessConfig": {
+                    "Enabled": forward.stickiness.enabled,
+                    "DurationSeconds": forward.stickiness.duration_seconds,
+                },
+            },
+        }),
+        Action::Answer {
+            config_name,
+            config,
+        } => json!({
+            "Type": if config_name == "RedirectConfig" { "redirect" } else { "fixed-response" },
+            config_name.clone(): config,
+        }),
+    }
+}
+
+/// With one group it is named the short way as well; with several it is not.
+fn only_group(forward: &Forward) -> Option<&str> {
+    match forward.groups.as_slice() {
+        [only] => Some(&only.arn),
+        _ => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, awsQuery for Elastic Load
+//! Balancing.
+//!
+//! [`handle`] is the one way in, for the connector under the Rust SDK and for the port alike:
+//! whoever wants to delay, lose or repeat calls wraps it.
+
+mod ecs;
+mod ecs_answer;
+mod elb;
+mod elb_answer;
+mod query;
+mod xml;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::world::{ApiError, Outcome, World};
+
+/// One operation: what it does with the request's parameters.
+type Handler = fn(&mut World, Value) -> Result<Value, ApiError>;
+
+/// An operation and how it ended, before it is written in its protocol.
+struct Answer {
+    service: &'static str,
+    operation: String,
+    result: Result<Value, ApiError>,
+}
+
+/// Answers one AWS API request at the world's present time, and writes it into the journal under
+/// the caller's name.
+///
+/// Requests with an `X-Amz-Target` header are ECS's, others Elastic Load Balancing's. Signatures,
+/// access keys and the request's region are not looked at.
+pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok());
+    let answer = match target {
+        Some(target) => ecs::answer(world, target, request.body()),
+        None => elb::answer(world, request.uri().query(), request.body()),
+    };
+    world.settle();
+    let outcome = match &answer.result {
+        Ok(_) => Outcome::Ok,
+        Err(error) => Outcome::Error(error.code.to_owned()),
+    };
+    let operation = format!("{}:{}", answer.service, answer.operation);
+    world.journal(caller, operation, outcome);
+    let request_id = world.next_request_id();
+    if target.is_some() {
+        ecs::response(&answer, &request_id)
+    } else {
+        elb::response(&answer, &request_id)
+    }
+}
+
+/// The names of the operations that are simulated: ECS's, and Elastic Load Balancing's.
+pub fn operations() -> (Vec<&'static str>, Vec<&'static str>) {
+    let names = |table: &[(&'static str, Handler)]| table.iter().map(|(name, _)| *name).collect();
+    (names(ecs::OPERATIONS), names(elb::OPERATIONS))
+}
+
+fn find(table: &[(&'static str, Handler)], operation: &str) -> Option<Handler> {
+    table
+        .iter()
+        .find(|(name, _)| *name == operation)
+        .map(|(_, handler)| *handler)
+}
+
+/// What an operation answers that is not simulated: its own name, and those that are.
+fn not_simulated(operation: &str, table: &[(&'static str, Handler)]) -> String {
+    let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+    format!(
+        "The operation {operation} is not simulated. Simulated: {}.",
+        names.join(", ")
+    )
+}
+
+fn parse<T: DeserializeOwned>(
+    input: Value,
+    refuse: impl FnOnce(String) -> ApiError,
+) -> Result<T, ApiError> {
+    serde_json::from_value(input).map_err(|error| refuse(error.to_string()))
+}
+
+/// Objects without their null members: AWS leaves out what is not set.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, without_nulls(member)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        scalar => scalar,
+    }
+}
+
+fn respond(
+    status: u16,
+    content_type: &'static str,
+    request_id: &str,
+    body: Vec<u8>,
+) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert("content-type", http::HeaderValue::from_static(content_type));
+    if let Ok(request_id) = http::HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", request_id);
+    }
+    response
+}

@@ -1,0 +1,111 @@
+//! What is due to happen by itself, and when.
+
+use serde::{Deserialize, Serialize};
+
+use super::World;
+use super::health::TargetRef;
+
+/// Something that will happen unless the world has moved on by then: whoever performs it looks
+/// again at what it finds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Due {
+    /// ECS compares the tasks of a set with the number it wants.
+    Reconcile {
+        task_set: String,
+    },
+    TaskPending {
+        task: String,
+    },
+    TaskActivating {
+        task: String,
+    },
+    TaskRunning {
+        task: String,
+    },
+    TaskCrashes {
+        task: String,
+    },
+    /// The container's answer to health checks may have changed.
+    TaskHealthChanges {
+        task: String,
+    },
+    TaskExits {
+        task: String,
+    },
+    TaskStops {
+        task: String,
+    },
+    TaskForgotten {
+        task: String,
+    },
+    /// ECS looks at a target that failed its health checks.
+    UnhealthyTask {
+        task: String,
+        group: String,
+    },
+    TargetRegistered {
+        target: TargetRef,
+    },
+    HealthCheck {
+        target: TargetRef,
+    },
+    TargetDrained {
+        target: TargetRef,
+    },
+    TaskSetGone {
+        task_set: String,
+    },
+}
+
+/// A [`Due`] with its time; equal times keep the order in which they were scheduled.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Scheduled {
+    pub(crate) at_ms: u64,
+    ordinal: u64,
+    pub(crate) what: Due,
+}
+
+impl World {
+    pub(crate) fn schedule_in(&mut self, delay_ms: u64, what: Due) {
+        let at_ms = self.now_ms.saturating_add(delay_ms);
+        let ordinal = self.next_ordinal();
+        self.agenda.insert(Scheduled {
+            at_ms,
+            ordinal,
+            what,
+        });
+    }
+
+    pub(crate) fn next_due(&mut self, until_ms: u64) -> Option<Scheduled> {
+        if self.agenda.first()?.at_ms > until_ms {
+            return None;
+        }
+        self.agenda.pop_first()
+    }
+
+    pub(crate) fn perform(&mut self, what: Due) {
+        match what {
+            Due::Reconcile { task_set } => self.reconcile(&task_set),
+            Due::TaskPending { task } => self.task_pending(&task),
+            Due::TaskActivating { task } => self.task_activating(&task),
+            Due::TaskRunning { task } => self.task_running(&task),
+            Due::TaskCrashes { task } => self.task_crashes(&task),
+            Due::TaskHealthChanges { task } => self.task_health_changes(&task),
+            Due::TaskExits { task } => self.task_exits(&task),
+            Due::TaskStops { task } => self.task_stops(&task),
+            Due::TaskForgotten { task } => {
+                self.tasks.remove(&task);
+            }
+            Due::UnhealthyTask { task, group } => self.replace_unhealthy_task(&task, &group),
+            Due::TargetRegistered { target } => self.target_registered(&target),
+            Due::HealthCheck { target } => self.health_check(&target),
+            Due::TargetDrained { target } => self.target_drained(&target),
+            Due::TaskSetGone { task_set } => self.task_set_gone(&task_set),
+        }
+    }
+
+    pub(crate) fn next_ordinal(&mut self) -> u64 {
+        self.ordinal += 1;
+        self.ordinal
+    }
+}

@@ -1,0 +1,48 @@
+//! How the containers of a task definition behave.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApiError, World};
+
+/// What the program inside the containers does. The default is a program that starts, answers its
+/// health checks at once and for ever, and uses its whole stop timeout when it is asked to end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Behaviour {
+    /// It runs, and never passes a health check.
+    pub never_healthy: bool,
+    /// Seconds between RUNNING and the first health check it would pass.
+    pub slow_start_seconds: u64,
+    /// Seconds between RUNNING and its end with exit code 1.
+    pub crashes_after_seconds: Option<u64>,
+    /// Seconds between RUNNING and the first health check it no longer passes.
+    pub unhealthy_after_seconds: Option<u64>,
+    /// Seconds between SIGTERM and its own end, if that is shorter than its stop timeout.
+    pub exits_after_seconds: Option<u64>,
+    /// Its tasks are protected from scale-in, and from the deletion of their task set: they end by
+    /// `StopTask` or a crash only. Whether `UpdateTaskSet` honours the protection is unproven; this
+    /// is the harsher answer for a drain.
+    pub never_stops: bool,
+}
+
+impl World {
+    /// Gives a registered task definition (ARN, `family:revision` or `family`) a behaviour. It
+    /// holds for tasks that are created from now on.
+    pub fn set_behaviour(
+        &mut self,
+        task_definition: &str,
+        behaviour: Behaviour,
+    ) -> Result<(), ApiError> {
+        let arn = self.find_task_definition(task_definition)?.arn.clone();
+        if let Some(definition) = self.task_definition_mut(&arn) {
+            definition.behaviour = behaviour;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn behaviour_of(&self, task_definition_arn: &str) -> Behaviour {
+        self.find_task_definition(task_definition_arn)
+            .map(|definition| definition.behaviour.clone())
+            .unwrap_or_default()
+    }
+}

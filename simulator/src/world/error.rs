@@ -1,0 +1,64 @@
+//! The errors that AWS's operations answer with.
+
+/// A refusal, as the API models name it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ApiError {
+    /// The code on the wire: `ServiceNotFoundException` for ECS, `TargetGroupNotFound` for
+    /// Elastic Load Balancing (whose modelled names end in `Exception`, its codes do not).
+    pub code: &'static str,
+    /// AWS's sentence where it is known, ours where it is not.
+    pub message: String,
+    /// The HTTP status: 400 for every refusal that is the caller's fault.
+    pub status: u16,
+}
+
+impl ApiError {
+    /// A refusal with status 400.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            status: 400,
+        }
+    }
+
+    pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
+        Self::new("InvalidParameterException", message)
+    }
+
+    pub(crate) fn client(message: impl Into<String>) -> Self {
+        Self::new("ClientException", message)
+    }
+
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::new("ValidationError", message)
+    }
+
+    pub(crate) fn cluster_not_found() -> Self {
+        Self::new("ClusterNotFoundException", "Cluster not found.")
+    }
+
+    pub(crate) fn service_not_found() -> Self {
+        Self::new("ServiceNotFoundException", "Service not found.")
+    }
+
+    pub(crate) fn load_balancer_not_found(arn: &str) -> Self {
+        Self::new(
+            "LoadBalancerNotFound",
+            format!("Load balancer '{arn}' not found"),
+        )
+    }
+
+    pub(crate) fn target_group_not_found() -> Self {
+        Self::new("TargetGroupNotFound", "One or more target groups not found")
+    }
+
+    pub(crate) fn listener_not_found() -> Self {
+        Self::new("ListenerNotFound", "One or more listeners not found")
+    }
+
+    pub(crate) fn rule_not_found() -> Self {
+        Self::new("RuleNotFound", "One or more rules not found")
+    }
+}

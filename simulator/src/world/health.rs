@@ -1,0 +1,435 @@
+//! Targets and their health: registering, health checks, draining.
+
+use serde::{Deserialize, Serialize};
+
+use super::agenda::Due;
+use super::load_balancer::Kind;
+use super::target_group::TargetGroup;
+use super::{EventKind, Task, TaskStatus, World};
+
+/// A target of a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// An IP address or an instance id.
+    pub id: String,
+    /// Where it is reached.
+    pub port: u16,
+    /// Its Availability Zone, if it was given.
+    pub zone: Option<String>,
+    /// Where it is.
+    pub phase: Phase,
+    pub(crate) generation: u64,
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) check_is_due: bool,
+}
+
+/// Where a target is between being registered and being gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// No listener uses the group: no health checks (Docs).
+    Unused,
+    /// The load balancer does not check it yet.
+    Registering,
+    /// Health checks have begun and have not decided.
+    Checking,
+    /// It passed.
+    Healthy,
+    /// It failed.
+    Unhealthy,
+    /// It was deregistered, and the deregistration delay runs.
+    Draining,
+}
+
+/// The state of a target as `DescribeTargetHealth` writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthState {
+    /// `initial`, `healthy`, …
+    pub state: &'static str,
+    /// `Elb.RegistrationInProgress`, …
+    pub reason: Option<&'static str>,
+    /// A sentence.
+    pub description: Option<&'static str>,
+}
+
+/// A target's place in a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The group's ARN.
+    pub group: String,
+    /// An IP address or an instance id.
+    pub id: String,
+    /// Where it is reached.
+    pub port: u16,
+}
+
+/// A target as it was when something was scheduled for it: with another generation it is another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct TargetRef {
+    group: String,
+    target: String,
+    generation: u64,
+}
+
+impl Phase {
+    /// As `DescribeTargetHealth` writes it (Model: states and reasons).
+    pub fn health(self) -> HealthState {
+        let (state, reason, description) = match self {
+            Self::Unused => (
+                "unused",
+                Some("Target.NotInUse"),
+                Some("Target group is not configured to receive traffic from the load balancer"),
+            ),
+            Self::Registering => (
+                "initial",
+                Some("Elb.RegistrationInProgress"),
+                Some("Target registration is in progress"),
+            ),
+            Self::Checking => (
+                "initial",
+                Some("Elb.InitialHealthChecking"),
+                Some("Initial health checks in progress"),
+            ),
+            Self::Healthy => ("healthy", None, None),
+            Self::Unhealthy => (
+                "unhealthy",
+                Some("Target.FailedHealthChecks"),
+                Some("Health checks failed"),
+            ),
+            Self::Draining => (
+                "draining",
+                Some("Target.DeregistrationInProgress"),
+                Some("Target deregistration is in progress"),
+            ),
+        };
+        HealthState {
+            state,
+            reason,
+            description,
+        }
+    }
+}
+
+impl Registration {
+    /// Where the target is kept in its group.
+    pub(crate) fn key(&self) -> String {
+        format!("{}:{}", self.id, self.port)
+    }
+}
+
+impl World {
+    /// Registers a target; registering one that is draining brings it back.
+    pub(crate) fn register_target(&mut self, place: &Registration, zone: Option<&str>) {
+        let generation = self.next_ordinal();
+        let Some(group) = self.target_groups.get_mut(&place.group) else {
+            return;
+        };
+        let key = place.key();
+        let known = group.targets.get(&key);
+        if known.is_some_and(|target| target.phase != Phase::Draining) {
+            return;
+        }
+        let target = Target {
+            id: place.id.clone(),
+            port: place.port,
+            zone: zone.map(str::to_owned),
+            phase: Phase::Unused,
+            generation,
+            passed: 0,
+            failed: 0,
+            check_is_due: false,
+        };
+        group.targets.insert(key.clone(), target);
+        self.record(EventKind::TargetRegistered {
+            target_group: place.group.clone(),
+            target: key.clone(),
+        });
+        self.begin_registration(&place.group, &key);
+    }
+
+    /// Begins what the load balancer does before its health checks, if one uses the group.
+    fn begin_registration(&mut self, group: &str, key: &str) {
+        let kinds = self.kinds_using(group);
+        let Some(delay) = kinds
+            .iter()
+            .map(|kind| match kind {
+                Kind::Network => self.timings.nlb_registration_ms,
+                Kind::Application => self.timings.alb_registration_ms,
+            })
+            .max()
+        else {
+            return;
+        };
+        let generation = self.next_ordinal();
+        let Some(target) = self.target_mut(group, key) else {
+            return;
+        };
+        target.phase = Phase::Registering;
+        target.generation = generation;
+        (target.passed, target.failed) = (0, 0);
+        target.check_is_due = false;
+        let delay = self.jittered(delay);
+        let target = TargetRef {
+            group: group.to_owned(),
+            target: key.to_owned(),
+            generation,
+        };
+        self.schedule_in(delay, Due::TargetRegistered { target });
+    }
+
+    pub(crate) fn target_registered(&mut self, at: &TargetRef) {
+        let Some(target) = self.same_target(at) else {
+            return;
+        };
+        target.phase = Phase::Checking;
+        self.record(EventKind::TargetHealthChecking {
+            target_group: at.group.clone(),
+            target: at.target.clone(),
+        });
+        self.check_next(&at.group, &at.target);
+    }
+
+    /// The next health check, one interval from now, unless one is due already.
+    fn check_next(&mut self, group: &str, key: &str) {
+        let Some(interval) = self
+            .target_groups
+            .get(group)
+            .map(|group| group.health_check.interval_seconds)
+        else {
+            return;
+        };
+        let Some(target) = self.target_mut(group, key) else {
+            return;
+        };
+        let checked = matches!(
+            target.phase,
+            Phase::Checking | Phase::Healthy | Phase::Unhealthy
+        );
+        if !checked || target.check_is_due {
+            return;
+        }
+        target.check_is_due = true;
+        let target = TargetRef {
+            group: group.to_owned(),
+            target: key.to_owned(),
+            generation: target.generation,
+        };
+        self.schedule_in(interval * 1_000, Due::HealthCheck { target });
+    }
+
+    pub(crate) fn health_check(&mut self, at: &TargetRef) {
+        let passes = self
+            .task_at(&at.group, &at.target)
+            .is_some_and(|task| self.passes_health_checks(task));
+        let Some((healthy_after, unhealthy_after)) =
+            self.target_groups.get(&at.group).map(|group| {
+                let check = &group.health_check;
+                (check.healthy_threshold, check.unhealthy_threshold)
+            })
+        else {
+            return;
+        };
+        let Some(target) = self.same_target(at) else {
+            return;
+        };
+        target.check_is_due = false;
+        if passes {
+            (target.passed, target.failed) = (target.passed + 1, 0);
+        } else {
+            (target.passed, target.failed) = (0, target.failed + 1);
+        }
+        let before = target.phase;
+        if target.passed >= healthy_after {
+            target.phase = Phase::Healthy;
+        } else if target.failed >= unhealthy_after {
+            target.phase = Phase::Unhealthy;
+        }
+        let after = target.phase;
+        let decided = match after {
+            Phase::Healthy => passes,
+            Phase::Unhealthy => !passes,
+            Phase::Unused | Phase::Registering | Phase::Checking | Phase::Draining => false,
+        };
+        if before != after {
+            self.health_changed(at, after);
+        }
+        // What is decided is looked at again when the task changes: see `task_health_changes`.
+        if !decided {
+            self.check_next(&at.group, &at.target);
+        }
+    }
+
+    fn health_changed(&mut self, at: &TargetRef, phase: Phase) {
+        let (target_group, target) = (at.group.clone(), at.target.clone());
+        if phase == Phase::Healthy {
+            self.record(EventKind::TargetHealthy {
+                target_group,
+                target,
+            });
+            return;
+        }
+        self.record(EventKind::TargetUnhealthy {
+            target_group,
+            target,
+        });
+        let Some(task) = self.task_at(&at.group, &at.target) else {
+            return;
+        };
+        let grace_ms = self
+            .service(&task.cluster, &task.service)
+            .map_or(0, |service| {
+                service.health_check_grace_period_seconds * 1_000
+            });
+        let ignored_until = task.started_at_ms.unwrap_or(self.now_ms) + grace_ms;
+        let due = Due::UnhealthyTask {
+            task: task.arn.clone(),
+            group: at.group.clone(),
+        };
+        self.schedule_in(ignored_until.saturating_sub(self.now_ms), due);
+    }
+
+    pub(crate) fn task_health_changes(&mut self, task: &str) {
+        let registrations = self
+            .tasks
+            .get(task)
+            .map(|task| task.registrations.clone())
+            .unwrap_or_default();
+        for place in registrations {
+            self.check_next(&place.group, &place.key());
+        }
+    }
+
+    /// Deregisters a target: `draining` for the deregistration delay, and with an NLB at least as
+    /// long as it takes to deregister. One that no listener uses has nothing to drain.
+    pub(crate) fn deregister_target(&mut self, place: &Registration) {
+        let least_ms = if self.kinds_using(&place.group).contains(&Kind::Network) {
+            self.jittered(self.timings.nlb_deregistration_ms)
+        } else {
+            0
+        };
+        let generation = self.next_ordinal();
+        let delay_ms = self
+            .target_groups
+            .get(&place.group)
+            .map_or(0, TargetGroup::deregistration_delay_seconds)
+            * 1_000;
+        let key = place.key();
+        let Some(target) = self.target_mut(&place.group, &key) else {
+            return;
+        };
+        match target.phase {
+            Phase::Draining => return,
+            Phase::Unused => {
+                self.remove_target(&place.group, &key);
+                return;
+            }
+            Phase::Registering | Phase::Checking | Phase::Healthy | Phase::Unhealthy => {}
+        }
+        target.phase = Phase::Draining;
+        target.generation = generation;
+        self.record(EventKind::TargetDraining {
+            target_group: place.group.clone(),
+            target: key.clone(),
+        });
+        let target = TargetRef {
+            group: place.group.clone(),
+            target: key,
+            generation,
+        };
+        self.schedule_in(delay_ms.max(least_ms), Due::TargetDrained { target });
+    }
+
+    pub(crate) fn target_drained(&mut self, at: &TargetRef) {
+        if self.same_target(at).is_some() {
+            self.remove_target(&at.group, &at.target);
+        }
+    }
+
+    fn remove_target(&mut self, group: &str, key: &str) {
+        let owner = self.task_at(group, key).map(|task| task.arn.clone());
+        if let Some(group) = self.target_groups.get_mut(group) {
+            group.targets.remove(key);
+        }
+        self.record(EventKind::TargetDeregistered {
+            target_group: group.to_owned(),
+            target: key.to_owned(),
+        });
+        if let Some(task) = owner {
+            self.terminate_if_deregistered(&task);
+        }
+    }
+
+    /// The group came into use, or went out of it: its targets start anew, or are no longer checked.
+    pub(crate) fn use_changed(&mut self, group: &str, used: bool) {
+        let keys: Vec<_> = self
+            .target_groups
+            .get(group)
+            .map(|group| {
+                group
+                    .targets
+                    .iter()
+                    .filter(|(_, target)| target.phase != Phase::Draining)
+                    .map(|(key, _)| key.clone())
+                    .collect()
+            })
+            .unwrap_or_default();
+        for key in keys {
+            if used {
+                self.begin_registration(group, &key);
+                continue;
+            }
+            let generation = self.next_ordinal();
+            if let Some(target) = self.target_mut(group, &key) {
+                target.phase = Phase::Unused;
+                target.generation = generation;
+                target.check_is_due = false;
+            }
+            self.record(EventKind::TargetUnused {
+                target_group: group.to_owned(),
+                target: key,
+            });
+        }
+    }
+
+    /// Whether ECS still waits for a target of the task to be `unused` or gone.
+    pub(crate) fn is_registered(&self, task: &Task) -> bool {
+        task.registrations.iter().any(|place| {
+            self.phase_of(place)
+                .is_some_and(|phase| phase != Phase::Unused)
+        })
+    }
+
+    pub(crate) fn is_healthy(&self, place: &Registration) -> bool {
+        self.phase_of(place) == Some(Phase::Healthy)
+    }
+
+    pub(crate) fn is_unhealthy(&self, place: &Registration) -> bool {
+        self.phase_of(place) == Some(Phase::Unhealthy)
+    }
+
+    fn phase_of(&self, place: &Registration) -> Option<Phase> {
+        let group = self.target_groups.get(&place.group)?;
+        Some(group.targets.get(&place.key())?.phase)
+    }
+
+    /// The task that answers at a target.
+    pub(crate) fn task_at(&self, group: &str, key: &str) -> Option<&Task> {
+        self.tasks.values().find(|task| {
+            task.last_status != TaskStatus::Stopped
+                && task
+                    .registrations
+                    .iter()
+                    .any(|place| place.group == group && place.key() == key)
+        })
+    }
+
+    fn target_mut(&mut self, group: &str, key: &str) -> Option<&mut Target> {
+        self.target_groups.get_mut(group)?.targets.get_mut(key)
+    }
+
+    fn same_target(&mut self, at: &TargetRef) -> Option<&mut Target> {
+        self.target_mut(&at.group, &at.target)
+            .filter(|target| target.generation == at.generation)
+    }
+}

@@ -1,0 +1,347 @@
+//! Listeners and their actions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::group_name;
+use super::load_balancer::{Kind, LoadBalancer};
+use super::tags::Tags;
+use super::text::parsed;
+use super::{ApiError, Certificate, Rule, World};
+
+/// A listener.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Its ARN.
+    pub arn: String,
+    /// The ARN of its load balancer.
+    pub load_balancer_arn: String,
+    /// The port clients connect to.
+    pub port: u16,
+    /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP` or `HTTPS`.
+    pub protocol: String,
+    /// For TLS and HTTPS.
+    pub ssl_policy: Option<String>,
+    /// For TLS and HTTPS.
+    pub certificates: Vec<Certificate>,
+    /// For TLS.
+    pub alpn_policy: Vec<String>,
+    /// What it does with a new connection or request.
+    pub default_actions: Vec<Action>,
+    /// What it did until then: new connections may still see it (Field).
+    pub before: Option<Before>,
+    /// Rules of an Application Load Balancer by ARN, the default rule not among them.
+    pub rules: BTreeMap<String, Rule>,
+    pub(crate) default_rule_arn: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The actions before a change, while the change reaches the load balancer's nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// What it did.
+    pub actions: Vec<Action>,
+    /// Until when nodes may still do it, in milliseconds since the Unix epoch.
+    pub until_ms: u64,
+}
+
+/// What a listener or rule does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Sends it to targets.
+    Forward(Forward),
+    /// `fixed-response` or `redirect`: answered as it was given.
+    Answer {
+        /// `FixedResponseConfig` or `RedirectConfig`.
+        config_name: String,
+        /// Its fields.
+        config: BTreeMap<String, String>,
+    },
+}
+
+/// Where to, by weight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The groups, in the order given.
+    pub groups: Vec<WeightedGroup>,
+    /// Stickiness to a group.
+    pub stickiness: Stickiness,
+}
+
+/// A target group and its weight, 0 to 999.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct WeightedGroup {
+    pub arn: String,
+    pub weight: u16,
+}
+
+/// Stickiness to a target group. The duration is for Application Load Balancers only (Docs).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct Stickiness {
+    pub enabled: bool,
+    pub duration_seconds: Option<u32>,
+}
+
+/// An action as a request writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct ActionRequest {
+    pub r#type: String,
+    #[serde(default)]
+    pub target_group_arn: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub order: Option<u32>,
+    #[serde(default)]
+    pub forward_config: Option<ForwardRequest>,
+    #[serde(default)]
+    pub fixed_response_config: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub redirect_config: Option<BTreeMap<String, String>>,
+}
+
+/// A forward as a request writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct ForwardRequest {
+    #[serde(default)]
+    pub target_groups: Vec<GroupRequest>,
+    #[serde(default)]
+    pub target_group_stickiness_config: Option<StickinessRequest>,
+}
+
+/// A weighted group as a request writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct GroupRequest {
+    pub target_group_arn: String,
+    #[serde(default, deserialize_with = "parsed")]
+    pub weight: Option<u16>,
+}
+
+/// Stickiness as a request writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct StickinessRequest {
+    #[serde(default, deserialize_with = "parsed")]
+    pub enabled: Option<bool>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub duration_seconds: Option<u32>,
+}
+
+impl Listener {
+    /// Whether its default action or a rule names the group, whatever the weight.
+    pub fn forwards_to(&self, group: &str) -> bool {
+        self.actions()
+            .flat_map(groups_of)
+            .any(|known| known.arn == group)
+    }
+
+    /// Its default actions and those of its rules.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.default_actions
+            .iter()
+            .chain(self.rules.values().flat_map(|rule| rule.actions.iter()))
+    }
+}
+
+/// The groups an action forwards to.
+pub(crate) fn groups_of(action: &Action) -> &[WeightedGroup] {
+    match action {
+        Action::Forward(forward) => &forward.groups,
+        Action::Answer { .. } => &[],
+    }
+}
+
+/// `100 to blue, 0 to green`.
+pub(crate) fn sentence(actions: &[Action]) -> String {
+    let groups: Vec<_> = actions.iter().flat_map(groups_of).collect();
+    match groups.as_slice() {
+        [] => "an answer of its own".to_owned(),
+        [only] => format!("to {}", group_name(&only.arn)),
+        several => several
+            .iter()
+            .map(|group| format!("{} to {}", group.weight, group_name(&group.arn)))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+impl World {
+    /// The actions of a request, or why this load balancer refuses them.
+    pub(crate) fn check_actions(
+        &self,
+        load_balancer: &LoadBalancer,
+        protocol: &str,
+        requested: &[ActionRequest],
+    ) -> Result<Vec<Action>, ApiError> {
+        let [requested] = requested else {
+            return Err(match requested.len() {
+                0 => ApiError::validation("At least one action must be specified"),
+                _ => ApiError::new("TooManyActions", "More than one action is not simulated"),
+            });
+        };
+        let answer = |config_name: &str, config: &Option<BTreeMap<String, String>>| {
+            let config = config
+                .clone()
+                .ok_or_else(|| ApiError::validation(format!("{config_name} must be specified")))?;
+            Ok(Action::Answer {
+                config_name: config_name.to_owned(),
+                config,
+            })
+        };
+        let action = match (requested.r#type.as_str(), load_balancer.kind) {
+            ("forward", kind) => Action::Forward(self.check_forward(kind, requested)?),
+            ("fixed-response", Kind::Application) => {
+                answer("FixedResponseConfig", &requested.fixed_response_config)?
+            }
+            ("redirect", Kind::Application) => {
+                answer("RedirectConfig", &requested.redirect_config)?
+            }
+            (other, _) => {
+                return Err(ApiError::new(
+                    "InvalidLoadBalancerAction",
+                    format!("Action type '{other}' is not supported by this load balancer"),
+                ));
+            }
+        };
+        for weighted in groups_of(&action) {
+            let group = self.group(&weighted.arn)?;
+            if !compatible(protocol, &group.protocol) {
+                return Err(ApiError::new(
+                    "IncompatibleProtocols",
+                    format!(
+                        "The listener protocol '{protocol}' cannot be used with the protocol '{}' of target group '{}'",
+                        group.protocol, group.arn
+                    ),
+                ));
+            }
+            if self
+                .load_balancers_of(&weighted.arn)
+                .iter()
+                .any(|arn| *arn != load_balancer.arn)
+            {
+                return Err(ApiError::new(
+                    "TargetGroupAssociationLimit",
+                    format!(
+                        "The following target groups cannot be associated with more than one load balancer: {}",
+                        weighted.arn
+                    ),
+                ));
+            }
+        }
+        Ok(vec![action])
+    }
+
+    fn check_forward(&self, kind: Kind, requested: &ActionRequest) -> Result<Forward, ApiError> {
+        let (groups, stickiness) = match (&requested.target_group_arn, &requested.forward_config) {
+            (None, None) => {
+                return Err(ApiError::validation(
+                    "A target group ARN or a forward config must be specified",
+                ));
+            }
+            (Some(arn), None) => {
+                let only = WeightedGroup {
+                    arn: arn.clone(),
+                    weight: 1,
+                };
+                return Ok(Forward {
+                    groups: vec![only],
+                    stickiness: Stickiness::default(),
+                });
+            }
+            (arn, Some(config)) => {
+                let names = config
+                    .target_groups
+                    .iter()
+                    .map(|group| &group.target_group_arn);
+                // Both forms are allowed when they say the same.
+                if arn.as_ref().is_some_and(|arn| !names.eq([arn])) {
+                    return Err(ApiError::validation(
+                        "You can specify both TargetGroupArn and ForwardConfig only if ForwardConfig names that target group alone",
+                    ));
+                }
+                (
+                    &config.target_groups,
+                    &config.target_group_stickiness_config,
+                )
+            }
+        };
+        if groups.is_empty() || groups.len() > self.limits.groups_per_action {
+            return Err(ApiError::new(
+                "InvalidLoadBalancerAction",
+                format!(
+                    "A forward action takes 1 to {} target groups",
+                    self.limits.groups_per_action
+                ),
+            ));
+        }
+        let groups: Vec<_> = groups
+            .iter()
+            .map(|group| WeightedGroup {
+                arn: group.target_group_arn.clone(),
+                weight: group.weight.unwrap_or(1),
+            })
+            .collect();
+        if groups.iter().any(|group| group.weight > 999) {
+            return Err(ApiError::validation(
+                "A target group weight must be between 0 and 999",
+            ));
+        }
+        let mut names: Vec<_> = groups.iter().map(|group| &group.arn).collect();
+        names.sort();
+        names.dedup();
+        if names.len() < groups.len() {
+            return Err(ApiError::validation(
+                "A target group can be named only once in an action",
+            ));
+        }
+        let stickiness = stickiness
+            .as_ref()
+            .map_or_else(Stickiness::default, |given| Stickiness {
+                enabled: given.enabled.unwrap_or(false),
+                duration_seconds: given.duration_seconds,
+            });
+        if kind == Kind::Network && stickiness.duration_seconds.is_some() {
+            return Err(ApiError::new(
+                "InvalidConfigurationRequest",
+                "A stickiness duration cannot be specified on load balancers of type 'network'",
+            ));
+        }
+        Ok(Forward { groups, stickiness })
+    }
+}
+
+/// Which target group protocols a listener protocol goes with (Docs).
+fn compatible(listener: &str, group: &str) -> bool {
+    match listener {
+        "HTTP" | "HTTPS" => matches!(group, "HTTP" | "HTTPS"),
+        "TCP" => matches!(group, "TCP" | "TCP_UDP"),
+        "TLS" => matches!(group, "TCP" | "TLS"),
+        "UDP" => matches!(group, "UDP" | "TCP_UDP"),
+        "TCP_UDP" => group == "TCP_UDP",
+        _ => false,
+    }
+}
+
+impl ActionRequest {
+    /// The short way to forward to one group.
+    pub fn forward_to(target_group_arn: &str) -> Self {
+        Self {
+            r#type: "forward".to_owned(),
+            target_group_arn: Some(target_group_arn.to_owned()),
+            order: None,
+            forward_config: None,
+            fixed_response_config: None,
+            redirect_config: None,
+        }
+    }
+}

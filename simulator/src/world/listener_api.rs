@@ -1,0 +1,331 @@
+//! Creating, describing, modifying and deleting listeners.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::listener::{self, ActionRequest, Before, groups_of};
+use super::load_balancer::Kind;
+use super::name::Page;
+use super::tags::{self, Tag};
+use super::text::parsed;
+use super::{ApiError, EventKind, Listener, World};
+
+/// A certificate of a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct Certificate {
+    pub certificate_arn: String,
+}
+
+/// What `CreateListener` takes here. What is not listed is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct CreateListener {
+    pub load_balancer_arn: String,
+    #[serde(default)]
+    pub protocol: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub ssl_policy: Option<String>,
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+    #[serde(default)]
+    pub default_actions: Vec<ActionRequest>,
+    #[serde(default)]
+    pub alpn_policy: Vec<String>,
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+}
+
+/// What `DescribeListeners` takes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct DescribeListeners {
+    pub load_balancer_arn: Option<String>,
+    pub listener_arns: Vec<String>,
+    pub marker: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    pub page_size: Option<usize>,
+}
+
+/// What `ModifyListener` takes here. What is not named stays as it is (Model).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct ModifyListener {
+    pub listener_arn: String,
+    #[serde(default, deserialize_with = "parsed")]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub protocol: Option<String>,
+    #[serde(default)]
+    pub ssl_policy: Option<String>,
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+    #[serde(default)]
+    pub default_actions: Vec<ActionRequest>,
+    #[serde(default)]
+    pub alpn_policy: Vec<String>,
+}
+
+/// What `DeleteListener` takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct DeleteListener {
+    pub listener_arn: String,
+}
+
+impl World {
+    /// `elasticloadbalancing:CreateListener`.
+    pub fn create_listener(&mut self, request: &CreateListener) -> Result<String, ApiError> {
+        let load_balancer = self.load_balancer(&request.load_balancer_arn)?;
+        let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
+            return Err(ApiError::validation(
+                "A listener protocol and port must be specified",
+            ));
+        };
+        check_protocol(load_balancer.kind, &protocol)?;
+        check_certificates(&protocol, &request.certificates)?;
+        self.check_port(&load_balancer.arn, port, None)?;
+        let of_load_balancer = self
+            .listeners
+            .values()
+            .filter(|listener| listener.load_balancer_arn == load_balancer.arn)
+            .count();
+        if of_load_balancer >= self.limits.listeners {
+            return Err(ApiError::new(
+                "TooManyListeners",
+                format!(
+                    "The maximum number of listeners is {}",
+                    self.limits.listeners
+                ),
+            ));
+        }
+        let default_actions =
+            self.check_actions(load_balancer, &protocol, &request.default_actions)?;
+        let tags = tags::parse_elb(&request.tags)?;
+        let load_balancer_arn = load_balancer.arn.clone();
+        let place = load_balancer_arn.replace(":loadbalancer/", ":listener/");
+        let arn = format!("{place}/{}", self.hex16());
+        let default_rule_arn = format!(
+            "{}/{}",
+            arn.replace(":listener/", ":listener-rule/"),
+            self.hex16()
+        );
+        let secure = is_secure(&protocol);
+        let listener = Listener {
+            arn: arn.clone(),
+            load_balancer_arn,
+            port,
+            ssl_policy: secure.then(|| {
+                request
+                    .ssl_policy
+                    .clone()
+                    .unwrap_or_else(|| "ELBSecurityPolicy-TLS13-1-2-2021-06".to_owned())
+            }),
+            protocol,
+            certificates: request.certificates.clone(),
+            alpn_policy: request.alpn_policy.clone(),
+            default_actions,
+            before: None,
+            rules: BTreeMap::new(),
+            default_rule_arn,
+            tags,
+        };
+        let event = EventKind::ListenerCreated {
+            listener: arn.clone(),
+            port,
+            forward: listener::sentence(&listener.default_actions),
+        };
+        self.changing_use(|world| {
+            world.listeners.insert(listener.arn.clone(), listener);
+        });
+        self.record(event);
+        Ok(arn)
+    }
+
+    /// `elasticloadbalancing:DescribeListeners`, of one load balancer or by ARN.
+    pub fn describe_listeners(
+        &self,
+        request: &DescribeListeners,
+    ) -> Result<Page<&Listener>, ApiError> {
+        if let Some(arn) = &request.load_balancer_arn {
+            self.load_balancer(arn)?;
+        } else if request.listener_arns.is_empty() {
+            return Err(ApiError::validation(
+                "You must specify either listener ARNs or a load balancer ARN",
+            ));
+        }
+        for arn in &request.listener_arns {
+            self.existing_listener(arn)?;
+        }
+        let listeners = self
+            .listeners
+            .values()
+            .filter(|listener| {
+                request
+                    .load_balancer_arn
+                    .as_ref()
+                    .is_none_or(|arn| *arn == listener.load_balancer_arn)
+            })
+            .filter(|listener| {
+                request.listener_arns.is_empty() || request.listener_arns.contains(&listener.arn)
+            })
+            .collect();
+        self.elb_page(listeners, request.marker.as_deref(), request.page_size)
+    }
+
+    /// `elasticloadbalancing:ModifyListener`. Naming a protocol without TLS loses the certificates.
+    pub fn modify_listener(&mut self, request: &ModifyListener) -> Result<String, ApiError> {
+        let mut listener = self.existing_listener(&request.listener_arn)?.clone();
+        let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
+        if let Some(protocol) = &request.protocol {
+            check_protocol(load_balancer.kind, protocol)?;
+            listener.protocol.clone_from(protocol);
+            if !is_secure(protocol) {
+                listener.certificates.clear();
+                listener.ssl_policy = None;
+                listener.alpn_policy.clear();
+            }
+        }
+        if let Some(port) = request.port {
+            self.check_port(&load_balancer.arn, port, Some(&listener.arn))?;
+            listener.port = port;
+        }
+        if !request.certificates.is_empty() {
+            listener.certificates.clone_from(&request.certificates);
+        }
+        check_certificates(&listener.protocol, &listener.certificates)?;
+        if request.ssl_policy.is_some() {
+            listener.ssl_policy.clone_from(&request.ssl_policy);
+        }
+        if !request.alpn_policy.is_empty() {
+            listener.alpn_policy.clone_from(&request.alpn_policy);
+        }
+        if !request.default_actions.is_empty() {
+            let actions =
+                self.check_actions(load_balancer, &listener.protocol, &request.default_actions)?;
+            let before = std::mem::replace(&mut listener.default_actions, actions);
+            if before != listener.default_actions {
+                listener.before = Some(Before {
+                    actions: before,
+                    until_ms: self.now_ms + self.timings.listener_propagation_ms,
+                });
+            }
+        }
+        let event = EventKind::ListenerChanged {
+            listener: listener.arn.clone(),
+            port: listener.port,
+            forward: listener::sentence(&listener.default_actions),
+        };
+        let arn = listener.arn.clone();
+        self.changing_use(|world| {
+            world.listeners.insert(listener.arn.clone(), listener);
+        });
+        self.record(event);
+        Ok(arn)
+    }
+
+    /// `elasticloadbalancing:DeleteListener`, with its rules.
+    pub fn delete_listener(&mut self, arn: &str) -> Result<(), ApiError> {
+        let port = self.existing_listener(arn)?.port;
+        self.changing_use(|world| {
+            world.listeners.remove(arn);
+        });
+        self.record(EventKind::ListenerDeleted {
+            listener: arn.to_owned(),
+            port,
+        });
+        Ok(())
+    }
+
+    /// Changes listeners or rules, and lets the targets of the groups that came into use or went
+    /// out of it know.
+    pub(crate) fn changing_use(&mut self, change: impl FnOnce(&mut Self)) {
+        let before = self.used_groups();
+        change(self);
+        let after = self.used_groups();
+        for group in after.difference(&before) {
+            self.use_changed(group, true);
+        }
+        for group in before.difference(&after) {
+            self.use_changed(group, false);
+        }
+    }
+
+    fn used_groups(&self) -> BTreeSet<String> {
+        self.listeners
+            .values()
+            .flat_map(Listener::actions)
+            .flat_map(groups_of)
+            .map(|group| group.arn.clone())
+            .collect()
+    }
+
+    pub(crate) fn existing_listener(&self, arn: &str) -> Result<&Listener, ApiError> {
+        self.listeners
+            .get(arn)
+            .ok_or_else(ApiError::listener_not_found)
+    }
+
+    fn check_port(
+        &self,
+        load_balancer: &str,
+        port: u16,
+        except: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let taken = self.listeners.values().any(|listener| {
+            listener.load_balancer_arn == load_balancer
+                && listener.port == port
+                && except != Some(listener.arn.as_str())
+        });
+        if taken {
+            return Err(ApiError::new(
+                "DuplicateListener",
+                "A listener already exists on this port for this load balancer",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn is_secure(protocol: &str) -> bool {
+    matches!(protocol, "TLS" | "HTTPS")
+}
+
+fn check_protocol(kind: Kind, protocol: &str) -> Result<(), ApiError> {
+    let allowed: &[&str] = match kind {
+        Kind::Network => &["TCP", "TLS", "UDP", "TCP_UDP"],
+        Kind::Application => &["HTTP", "HTTPS"],
+    };
+    if allowed.contains(&protocol) {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "Listener protocol '{protocol}' must be one of '{}'",
+        allowed.join(", ")
+    )))
+}
+
+fn check_certificates(protocol: &str, certificates: &[Certificate]) -> Result<(), ApiError> {
+    match (is_secure(protocol), certificates.len()) {
+        (true, 0) => Err(ApiError::validation(format!(
+            "A certificate must be specified for {protocol} listeners"
+        ))),
+        (true, 1) | (false, 0) => Ok(()),
+        (true, _) => Err(ApiError::new(
+            "TooManyCertificates",
+            "A listener takes exactly one default certificate",
+        )),
+        (false, _) => Err(ApiError::new(
+            "InvalidConfigurationRequest",
+            format!("Certificates cannot be specified for {protocol} listeners"),
+        )),
+    }
+}

@@ -1,0 +1,341 @@
+//! Load balancers and their attributes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::Page;
+use super::tags::{self, Tag, Tags};
+use super::target_group::check_attribute;
+use super::target_group_api::check_name;
+use super::text::parsed;
+use super::{ApiError, World};
+
+/// A load balancer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadBalancer {
+    /// Its ARN: `loadbalancer/net/NAME/HEX` or `loadbalancer/app/NAME/HEX`.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// Network or Application.
+    pub kind: Kind,
+    /// `internet-facing` or `internal`.
+    pub scheme: String,
+    /// Its network.
+    pub vpc_id: String,
+    /// Its subnets, one an Availability Zone.
+    pub subnets: Vec<String>,
+    /// Its security groups.
+    pub security_groups: Vec<String>,
+    /// In milliseconds since the Unix epoch.
+    pub created_at_ms: u64,
+    /// Attributes by key, as text.
+    pub attributes: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The kind of a load balancer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// Connections: TCP, TLS, UDP.
+    #[default]
+    Network,
+    /// Requests: HTTP, HTTPS.
+    Application,
+}
+
+impl Kind {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Application => "application",
+        }
+    }
+
+    fn in_arn(self) -> &'static str {
+        match self {
+            Self::Network => "net",
+            Self::Application => "app",
+        }
+    }
+}
+
+/// What `CreateLoadBalancer` takes here. What is not listed is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct CreateLoadBalancer {
+    pub name: String,
+    #[serde(default)]
+    pub subnets: Vec<String>,
+    #[serde(default)]
+    pub security_groups: Vec<String>,
+    #[serde(default)]
+    pub scheme: Option<String>,
+    #[serde(default)]
+    pub r#type: Option<String>,
+    #[serde(default)]
+    pub ip_address_type: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+}
+
+/// What `DescribeLoadBalancers` takes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct DescribeLoadBalancers {
+    pub load_balancer_arns: Vec<String>,
+    pub names: Vec<String>,
+    pub marker: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    pub page_size: Option<usize>,
+}
+
+/// A load balancer with the name and number somebody else gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedLoadBalancer {
+    /// Network or Application.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The 16 hexadecimal digits at the end of its ARN.
+    pub hex: String,
+}
+
+/// The network everything is in.
+pub(crate) const VPC_ID: &str = "vpc-0e00000000000000e";
+
+impl World {
+    /// `elasticloadbalancing:CreateLoadBalancer`; the same name with the same settings answers the
+    /// one that exists.
+    pub fn create_load_balancer(
+        &mut self,
+        request: &CreateLoadBalancer,
+    ) -> Result<String, ApiError> {
+        check_name(&request.name, "Load balancer")?;
+        let kind = match request.r#type.as_deref() {
+            None | Some("application") => Kind::Application,
+            Some("network") => Kind::Network,
+            Some(other) => {
+                return Err(ApiError::validation(format!(
+                    "This simulated account has no load balancers of type '{other}'"
+                )));
+            }
+        };
+        let scheme = request
+            .scheme
+            .clone()
+            .unwrap_or_else(|| "internet-facing".to_owned());
+        if !["internet-facing", "internal"].contains(&scheme.as_str()) {
+            return Err(ApiError::new(
+                "InvalidScheme",
+                format!("Scheme '{scheme}' is not valid"),
+            ));
+        }
+        if request.subnets.is_empty() {
+            return Err(ApiError::validation(
+                "At least one subnet must be specified",
+            ));
+        }
+        if let Some(subnet) = request
+            .subnets
+            .iter()
+            .find(|name| !name.starts_with("subnet-"))
+        {
+            return Err(ApiError::new(
+                "SubnetNotFound",
+                format!("The subnet ID '{subnet}' does not exist"),
+            ));
+        }
+        if let Some(known) = self
+            .load_balancers
+            .values()
+            .find(|known| known.name == request.name)
+        {
+            if known.kind == kind && known.scheme == scheme && known.subnets == request.subnets {
+                return Ok(known.arn.clone());
+            }
+            return Err(ApiError::new(
+                "DuplicateLoadBalancerName",
+                format!(
+                    "A load balancer with the same name '{}' exists, but with different settings",
+                    request.name
+                ),
+            ));
+        }
+        let tags = tags::parse_elb(&request.tags)?;
+        let named = NamedLoadBalancer {
+            kind,
+            name: request.name.clone(),
+            hex: self.hex16(),
+        };
+        let arn = self.put_load_balancer(&named, &request.subnets, &request.security_groups);
+        if let Some(load_balancer) = self.load_balancers.get_mut(&arn) {
+            load_balancer.tags = tags;
+            load_balancer.scheme = scheme;
+        }
+        Ok(arn)
+    }
+
+    /// A load balancer with a given name and number, for a world that has to match names from
+    /// outside.
+    pub fn put_load_balancer(
+        &mut self,
+        named: &NamedLoadBalancer,
+        subnets: &[String],
+        security_groups: &[String],
+    ) -> String {
+        let place = format!(
+            "loadbalancer/{}/{}/{}",
+            named.kind.in_arn(),
+            named.name,
+            named.hex
+        );
+        let arn = self.elb_arn(&place);
+        let load_balancer = LoadBalancer {
+            arn: arn.clone(),
+            name: named.name.clone(),
+            kind: named.kind,
+            scheme: "internet-facing".to_owned(),
+            vpc_id: VPC_ID.to_owned(),
+            subnets: subnets.to_vec(),
+            security_groups: security_groups.to_vec(),
+            created_at_ms: self.now_ms,
+            attributes: default_attributes(named.kind),
+            tags: Tags::new(),
+        };
+        self.load_balancers.insert(arn.clone(), load_balancer);
+        arn
+    }
+
+    /// `elasticloadbalancing:DescribeLoadBalancers`: all, by ARN, or by name.
+    pub fn describe_load_balancers(
+        &self,
+        request: &DescribeLoadBalancers,
+    ) -> Result<Page<&LoadBalancer>, ApiError> {
+        for arn in &request.load_balancer_arns {
+            self.load_balancer(arn)?;
+        }
+        for name in &request.names {
+            if !self
+                .load_balancers
+                .values()
+                .any(|known| known.name == *name)
+            {
+                return Err(ApiError::new(
+                    "LoadBalancerNotFound",
+                    format!("Load balancers '[{name}]' not found"),
+                ));
+            }
+        }
+        let found = self
+            .load_balancers
+            .values()
+            .filter(|known| {
+                request.load_balancer_arns.is_empty()
+                    || request.load_balancer_arns.contains(&known.arn)
+            })
+            .filter(|known| request.names.is_empty() || request.names.contains(&known.name))
+            .collect();
+        self.elb_page(found, request.marker.as_deref(), request.page_size)
+    }
+
+    /// `elasticloadbalancing:DeleteLoadBalancer`, with its listeners; one that is gone is no error
+    /// (Docs).
+    pub fn delete_load_balancer(&mut self, arn: &str) -> Result<(), ApiError> {
+        let Some(load_balancer) = self.load_balancers.get(arn) else {
+            return Ok(());
+        };
+        let protected = load_balancer
+            .attributes
+            .get("deletion_protection.enabled")
+            .is_some_and(|value| value == "true");
+        if protected {
+            return Err(ApiError::new(
+                "OperationNotPermitted",
+                format!(
+                    "Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
+                ),
+            ));
+        }
+        self.changing_use(|world| {
+            world
+                .listeners
+                .retain(|_, listener| listener.load_balancer_arn != arn);
+            world.load_balancers.remove(arn);
+        });
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:ModifyLoadBalancerAttributes`: all or none.
+    pub fn modify_load_balancer_attributes(
+        &mut self,
+        arn: &str,
+        attributes: &[(String, String)],
+    ) -> Result<(), ApiError> {
+        let known = self.load_balancer(arn)?;
+        for (key, value) in attributes {
+            check_attribute(&known.attributes, key, value, "Load balancer")?;
+            let fixed = known.kind == Kind::Application
+                && key == "load_balancing.cross_zone.enabled"
+                && value != "true";
+            if fixed {
+                return Err(ApiError::new(
+                    "InvalidConfigurationRequest",
+                    "Cross-zone load balancing cannot be turned off for an Application Load Balancer",
+                ));
+            }
+        }
+        if let Some(load_balancer) = self.load_balancers.get_mut(arn) {
+            load_balancer.attributes.extend(attributes.iter().cloned());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn load_balancer(&self, arn: &str) -> Result<&LoadBalancer, ApiError> {
+        self.load_balancers
+            .get(arn)
+            .ok_or_else(|| ApiError::load_balancer_not_found(arn))
+    }
+}
+
+/// The attributes a new load balancer has, and so all that can be set here (Model). Cross-zone is
+/// off by default on an NLB.
+fn default_attributes(kind: Kind) -> BTreeMap<String, String> {
+    let mut attributes = vec![
+        ("deletion_protection.enabled", "false"),
+        ("access_logs.s3.enabled", "false"),
+        ("access_logs.s3.bucket", ""),
+        ("access_logs.s3.prefix", ""),
+        ("ipv6.deny_all_igw_traffic", "false"),
+        ("zonal_shift.config.enabled", "false"),
+    ];
+    attributes.extend(match kind {
+        Kind::Network => vec![
+            ("load_balancing.cross_zone.enabled", "false"),
+            ("dns_record.client_routing_policy", "any_availability_zone"),
+            ("secondary_ips.auto_assigned.per_subnet", "0"),
+        ],
+        Kind::Application => vec![
+            ("load_balancing.cross_zone.enabled", "true"),
+            ("idle_timeout.timeout_seconds", "60"),
+            ("client_keep_alive.seconds", "3600"),
+            ("routing.http2.enabled", "true"),
+            ("routing.http.drop_invalid_header_fields.enabled", "false"),
+            ("routing.http.preserve_host_header.enabled", "false"),
+            ("routing.http.desync_mitigation_mode", "defensive"),
+            ("routing.http.xff_header_processing.mode", "append"),
+            ("routing.http.xff_client_port.enabled", "false"),
+            ("waf.fail_open.enabled", "false"),
+        ],
+    });
+    attributes
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,270 @@
+//! The simulated world: Amazon ECS and Elastic Load Balancing as plain data that changes with time.
+//!
+//! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
+//! environment or a random source: time is handed in ([`World::advance_to`]), and chance comes
+//! from the seed, so the same calls at the same times give the same bytes.
+//!
+//! **Architecture invariant:** no I/O, no `async`, no wire format in here.
+//!
+//! Where AWS's behaviour is known, it is taken from `AWS_FACTS.md`. Where it is not, the harsher
+//! behaviour is simulated, and the place says so.
+
+mod agenda;
+mod behaviour;
+mod cluster;
+mod error;
+mod event;
+mod health;
+mod journal;
+mod listener;
+mod listener_api;
+mod load_balancer;
+mod name;
+mod reconcile;
+mod rule;
+mod service;
+mod service_update;
+mod stability;
+mod tags;
+mod target_group;
+mod target_group_api;
+mod task;
+mod task_api;
+mod task_definition;
+mod task_set;
+mod task_set_create;
+mod text;
+mod timings;
+
+pub use behaviour::Behaviour;
+pub use cluster::{Cluster, CreateCluster, DeleteCluster, DescribeClusters};
+pub use error::ApiError;
+pub use event::{EventKind, WorldEvent};
+pub use health::{HealthState, Phase, Registration, Target};
+pub use journal::{Call, Outcome};
+pub use listener::{
+    Action, ActionRequest, Before, Forward, ForwardRequest, GroupRequest, Listener, Stickiness,
+    StickinessRequest, WeightedGroup,
+};
+pub use listener_api::{
+    Certificate, CreateListener, DeleteListener, DescribeListeners, ModifyListener,
+};
+pub use load_balancer::{
+    CreateLoadBalancer, DescribeLoadBalancers, Kind, LoadBalancer, NamedLoadBalancer,
+};
+pub use name::Page;
+pub use rule::{Condition, CreateRule, DescribeRules, HeaderValues, ModifyRule, Rule, Values};
+pub use service::{
+    ControllerType, CreateService, DeleteService, DeploymentController, DescribeServices,
+    FromPrimary, ListServices, Service, ServiceStatus,
+};
+pub use service_update::{UpdateService, UpdateServicePrimaryTaskSet};
+pub use tags::{Tag, Tags};
+pub use target_group::{HealthCheck, TargetGroup};
+pub use target_group_api::{
+    CreateTargetGroup, DescribeTargetGroups, DescribeTargetHealth, Matcher, RegisterTargets,
+    TargetDescription, TargetHealth,
+};
+pub use task::{DesiredStatus, Task, TaskStatus};
+pub(crate) use task_api::launch_type;
+pub use task_api::{DescribeTasks, ListTasks, StopTask};
+pub use task_definition::{
+    ContainerDefinition, DeregisterTaskDefinition, DescribeTaskDefinition, ListTaskDefinitions,
+    PortMapping, RegisterTaskDefinition, TaskDefinition,
+};
+pub use task_set::{
+    CapacityProviderStrategyItem, DeleteTaskSet, DescribeTaskSets, NetworkConfiguration, Scale,
+    ServiceRegistry, TaskSet, TaskSetLoadBalancer, TaskSetStatus, UpdateTaskSet, VpcConfiguration,
+};
+pub use task_set_create::CreateTaskSet;
+pub use timings::{Limits, Timings};
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use agenda::Scheduled;
+
+/// 2026-01-01T00:00:00Z in milliseconds since the Unix epoch: where a world's time starts unless
+/// told otherwise, so that outputs are reproducible.
+pub const DEFAULT_START_EPOCH_MS: u64 = 1_767_225_600_000;
+
+/// One account in one region, at one moment.
+///
+/// Instants inside are milliseconds since the Unix epoch; what goes in and out of
+/// [`World::advance_to`], [`World::now`] and events is milliseconds since the world's start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct World {
+    /// The account id in every ARN.
+    pub account: String,
+    /// The region in every ARN.
+    pub region: String,
+    /// How long things take.
+    pub timings: Timings,
+    /// How much of something AWS allows, and how long its pages are.
+    pub limits: Limits,
+    pub(crate) start_ms: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) random_state: u64,
+    pub(crate) ordinal: u64,
+    pub(crate) answered: u64,
+    pub(crate) agenda: BTreeSet<Scheduled>,
+    pub(crate) events: Vec<WorldEvent>,
+    pub(crate) calls: VecDeque<Call>,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) task_definitions: BTreeMap<String, BTreeMap<u32, TaskDefinition>>,
+    pub(crate) services: BTreeMap<String, Service>,
+    pub(crate) task_sets: BTreeMap<String, TaskSet>,
+    pub(crate) tasks: BTreeMap<String, Task>,
+    pub(crate) load_balancers: BTreeMap<String, LoadBalancer>,
+    pub(crate) target_groups: BTreeMap<String, TargetGroup>,
+    pub(crate) listeners: BTreeMap<String, Listener>,
+}
+
+impl World {
+    /// An empty account at [`DEFAULT_START_EPOCH_MS`].
+    pub fn new(account: &str, region: &str, timings: Timings, seed: u64) -> Self {
+        Self::starting_at(account, region, timings, seed, DEFAULT_START_EPOCH_MS)
+    }
+
+    /// An empty account whose time starts at `epoch_ms`, in milliseconds since the Unix epoch.
+    pub fn starting_at(
+        account: &str,
+        region: &str,
+        timings: Timings,
+        seed: u64,
+        epoch_ms: u64,
+    ) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            timings,
+            limits: Limits::default(),
+            start_ms: epoch_ms,
+            now_ms: epoch_ms,
+            random_state: seed,
+            ordinal: 0,
+            answered: 0,
+            agenda: BTreeSet::new(),
+            events: Vec::new(),
+            calls: VecDeque::new(),
+            clusters: BTreeMap::new(),
+            task_definitions: BTreeMap::new(),
+            services: BTreeMap::new(),
+            task_sets: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            load_balancers: BTreeMap::new(),
+            target_groups: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+        }
+    }
+
+    /// Milliseconds since the world's start.
+    pub fn now(&self) -> u64 {
+        self.now_ms - self.start_ms
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn epoch_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Lets time pass until `millis_since_start`: everything due by then happens, in time order.
+    /// A time that has passed already changes nothing.
+    pub fn advance_to(&mut self, millis_since_start: u64) {
+        let until = self.start_ms.saturating_add(millis_since_start);
+        while let Some(due) = self.next_due(until) {
+            self.now_ms = self.now_ms.max(due.at_ms);
+            self.perform(due.what);
+            self.settle();
+        }
+        self.now_ms = self.now_ms.max(until);
+    }
+
+    /// When the next thing happens by itself, in milliseconds since the start.
+    pub fn next_event_at(&self) -> Option<u64> {
+        let first = self.agenda.first()?;
+        Some(first.at_ms.saturating_sub(self.start_ms))
+    }
+
+    /// Makes this moment the start: [`World::now`] answers 0, what happened before is forgotten by
+    /// the event log and the journal, and the resources stay as they are.
+    pub fn begin(&mut self) {
+        self.start_ms = self.now_ms;
+        self.events.clear();
+        self.calls.clear();
+    }
+
+    /// Takes out what has happened since the last time, oldest first.
+    pub fn take_events(&mut self) -> Vec<WorldEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(crate) fn record(&mut self, kind: EventKind) {
+        self.events.push(WorldEvent {
+            at_ms: self.now(),
+            kind,
+        });
+    }
+
+    /// The cluster of that name.
+    pub fn cluster(&self, name: &str) -> Option<&Cluster> {
+        self.clusters.get(name)
+    }
+
+    /// The service of that name in that cluster.
+    pub fn service(&self, cluster: &str, name: &str) -> Option<&Service> {
+        self.services.get(&service::key(cluster, name))
+    }
+
+    /// The service a task set belongs to.
+    pub fn service_of(&self, task_set: &TaskSet) -> Option<&Service> {
+        self.services.get(&task_set.service_key)
+    }
+
+    /// The task sets of a service, oldest first, those that are draining included.
+    pub fn task_sets_of(&self, cluster: &str, service: &str) -> Vec<&TaskSet> {
+        self.task_sets_of_key(&service::key(cluster, service))
+    }
+
+    /// The task set with that id.
+    pub fn task_set(&self, id: &str) -> Option<&TaskSet> {
+        self.task_sets.get(id)
+    }
+
+    /// Every task of a task set that is still known, stopped ones included, oldest first.
+    pub fn tasks_of(&self, task_set: &str) -> Vec<&Task> {
+        let mut tasks: Vec<_> = self
+            .tasks
+            .values()
+            .filter(|task| task.task_set == task_set)
+            .collect();
+        tasks.sort_by_key(|task| task.ordinal);
+        tasks
+    }
+
+    /// Every load balancer, by ARN.
+    pub fn load_balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
+        self.load_balancers.values()
+    }
+
+    /// Every target group, by ARN.
+    pub fn target_groups(&self) -> impl Iterator<Item = &TargetGroup> {
+        self.target_groups.values()
+    }
+
+    /// Every listener, by ARN.
+    pub fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.values()
+    }
+
+    /// The target group with that ARN.
+    pub fn target_group(&self, arn: &str) -> Option<&TargetGroup> {
+        self.target_groups.get(arn)
+    }
+
+    /// The listener with that ARN.
+    pub fn listener(&self, arn: &str) -> Option<&Listener> {
+        self.listeners.get(arn)
+    }
+}

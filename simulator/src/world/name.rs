@@ -1,0 +1,96 @@
+//! Names that AWS makes: ARNs, ids, addresses; chance; and pages of a list.
+
+use super::{ApiError, World};
+
+/// One page of a list and where the next one starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// What to send to get the next page; `None` on the last.
+    pub next: Option<String>,
+}
+
+impl World {
+    pub(crate) fn ecs_arn(&self, resource: &str) -> String {
+        format!("arn:aws:ecs:{}:{}:{resource}", self.region, self.account)
+    }
+
+    pub(crate) fn elb_arn(&self, resource: &str) -> String {
+        format!(
+            "arn:aws:elasticloadbalancing:{}:{}:{resource}",
+            self.region, self.account
+        )
+    }
+
+    pub(crate) fn random<T>(&mut self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        let mut rng = fastrand::Rng::with_seed(self.random_state);
+        let drawn = draw(&mut rng);
+        self.random_state = rng.get_seed();
+        drawn
+    }
+
+    pub(crate) fn hex16(&mut self) -> String {
+        let number = self.random(|rng| rng.u64(..));
+        format!("{number:016x}")
+    }
+
+    pub(crate) fn hex32(&mut self) -> String {
+        let number = self.random(|rng| rng.u128(..));
+        format!("{number:032x}")
+    }
+
+    /// `delay_ms`, more or less by the world's jitter.
+    pub(crate) fn jittered(&mut self, delay_ms: u64) -> u64 {
+        let spread = delay_ms.saturating_mul(self.timings.jitter_percent.min(100)) / 100;
+        let shift = self.random(|rng| rng.u64(0..=spread.saturating_mul(2)));
+        delay_ms - spread + shift
+    }
+
+    /// A private address of the subnet's own /24, in the order asked for.
+    pub(crate) fn next_address(&mut self, subnet_index: usize) -> String {
+        let host = self.next_ordinal() % 60_000;
+        format!(
+            "10.{}.{}.{}",
+            subnet_index % 256,
+            host / 250,
+            host % 250 + 4
+        )
+    }
+
+    /// The Availability Zone of the n-th subnet.
+    pub(crate) fn zone(&self, subnet_index: usize) -> String {
+        let letter = ["a", "b", "c", "d", "e", "f"][subnet_index % 6];
+        format!("{}{letter}", self.region)
+    }
+}
+
+/// The page after `marker`. The marker is opaque to callers and names the next item by number.
+pub(crate) fn page<T>(
+    items: Vec<T>,
+    marker: Option<&str>,
+    size: usize,
+    bad_marker: impl FnOnce() -> ApiError,
+) -> Result<Page<T>, ApiError> {
+    let from = match marker {
+        None => 0,
+        Some(marker) => marker
+            .strip_prefix("page-")
+            .and_then(|number| number.parse::<usize>().ok())
+            .filter(|from| *from < items.len().max(1))
+            .ok_or_else(bad_marker)?,
+    };
+    let until = from.saturating_add(size.max(1));
+    let next = (until < items.len()).then(|| format!("page-{until}"));
+    let items = items.into_iter().skip(from).take(until - from).collect();
+    Ok(Page { items, next })
+}
+
+/// The last part of an ARN, or the name itself.
+pub(crate) fn short_name(name_or_arn: &str) -> &str {
+    if name_or_arn.starts_with("arn:") {
+        name_or_arn.rsplit('/').next().unwrap_or(name_or_arn)
+    } else {
+        name_or_arn
+    }
+}

@@ -1,0 +1,188 @@
+//! ECS's scheduler: as many tasks of a set as are wanted.
+
+use super::agenda::Due;
+use super::health::Registration;
+use super::task::StopReason;
+use super::{DesiredStatus, EventKind, Task, TaskSet, TaskStatus, World};
+
+impl World {
+    /// Starts what is missing, and takes away what is too much: first what does not run yet, then
+    /// any. Which one cannot be chosen (Docs), so chance chooses.
+    pub(crate) fn reconcile(&mut self, id: &str) {
+        let Some(task_set) = self.task_sets.get(id).cloned() else {
+            return;
+        };
+        let wanted = usize::try_from(self.computed_desired_count(id)).unwrap_or(usize::MAX);
+        let alive: Vec<Task> = self
+            .tasks_of(id)
+            .into_iter()
+            .filter(|task| task.desired_status == DesiredStatus::Running)
+            .cloned()
+            .collect();
+        for _ in alive.len()..wanted {
+            self.start_task(&task_set);
+        }
+        let too_many = alive.len().saturating_sub(wanted);
+        if too_many == 0 {
+            return;
+        }
+        let (mut pending, mut running): (Vec<_>, Vec<_>) = alive
+            .iter()
+            .partition(|task| task.last_status != TaskStatus::Running);
+        running.retain(|task| !task.behaviour.never_stops);
+        self.random(|rng| {
+            rng.shuffle(&mut pending);
+            rng.shuffle(&mut running);
+        });
+        let reason = StopReason {
+            code: "ServiceSchedulerInitiated",
+            text: format!("Scaling activity initiated by (deployment {id})"),
+        };
+        for task in pending.into_iter().chain(running).take(too_many) {
+            self.stop_task_for(&task.arn, &reason);
+        }
+    }
+
+    fn start_task(&mut self, task_set: &TaskSet) {
+        let Some(service) = self.services.get(&task_set.service_key) else {
+            return;
+        };
+        let (cluster, service) = (service.cluster.clone(), service.name.clone());
+        let subnets = task_set
+            .network_configuration
+            .as_ref()
+            .map(|network| network.awsvpc_configuration.subnets.clone())
+            .unwrap_or_default();
+        let started = self.tasks_of(&task_set.id).len();
+        let subnet_index = started % subnets.len().max(2);
+        let arn = format!("task/{cluster}/{}", self.hex32());
+        let arn = self.ecs_arn(&arn);
+        let on_instance = subnets.is_empty();
+        let ports = self.host_ports(task_set, on_instance);
+        let task = Task {
+            arn: arn.clone(),
+            ordinal: self.next_ordinal(),
+            cluster,
+            service,
+            task_set: task_set.id.clone(),
+            task_definition: task_set.task_definition.clone(),
+            last_status: TaskStatus::Provisioning,
+            desired_status: DesiredStatus::Running,
+            ip: if on_instance {
+                format!("10.0.{subnet_index}.4")
+            } else {
+                self.next_address(subnet_index)
+            },
+            subnet: subnets.get(subnet_index).cloned(),
+            zone: self.zone(subnet_index),
+            // Two container instances, one a zone.
+            instance: on_instance.then(|| format!("i-{subnet_index:017x}")),
+            ports,
+            created_at_ms: self.now_ms,
+            started_at_ms: None,
+            stopping_at_ms: None,
+            execution_stopped_at_ms: None,
+            stopped_at_ms: None,
+            stopped_reason: None,
+            stop_code: None,
+            exit_code: None,
+            behaviour: self.behaviour_of(&task_set.task_definition),
+            registrations: Vec::new(),
+            tags: super::Tags::new(),
+        };
+        self.tasks.insert(arn.clone(), task);
+        self.record(EventKind::TaskCreated {
+            task: arn.clone(),
+            task_set: task_set.id.clone(),
+        });
+        let delay = self.jittered(self.timings.task_provisioning_ms);
+        self.schedule_in(delay, Due::TaskPending { task: arn });
+    }
+
+    /// The host's port for each of the container's: the same with a network interface of its own,
+    /// else the one asked for, else a free one of Docker's range.
+    fn host_ports(&mut self, task_set: &TaskSet, on_instance: bool) -> Vec<(u16, u16)> {
+        let mappings: Vec<_> = self
+            .find_task_definition(&task_set.task_definition)
+            .map(|definition| {
+                definition
+                    .registered
+                    .container_definitions
+                    .iter()
+                    .flat_map(|container| container.port_mappings.clone())
+                    .collect()
+            })
+            .unwrap_or_default();
+        mappings
+            .into_iter()
+            .map(|mapping| {
+                let host_port = match mapping.host_port.filter(|port| *port > 0) {
+                    _ if !on_instance => mapping.container_port,
+                    Some(port) => port,
+                    None => 32_768 + u16::try_from(self.next_ordinal() % 28_000).unwrap_or(0),
+                };
+                (mapping.container_port, host_port)
+            })
+            .collect()
+    }
+
+    pub(crate) fn register_task(&mut self, arn: &str) {
+        let Some(task) = self.tasks.get(arn).cloned() else {
+            return;
+        };
+        let load_balancers = self
+            .task_sets
+            .get(&task.task_set)
+            .map(|task_set| task_set.load_balancers.clone())
+            .unwrap_or_default();
+        for load_balancer in load_balancers {
+            let port = task
+                .ports
+                .iter()
+                .find(|(container, _)| *container == load_balancer.container_port)
+                .map_or(load_balancer.container_port, |(_, host)| *host);
+            let id = task.instance.clone().unwrap_or_else(|| task.ip.clone());
+            let registration = Registration {
+                group: load_balancer.target_group_arn,
+                id,
+                port,
+            };
+            self.register_target(&registration, Some(&task.zone));
+            if let Some(task) = self.tasks.get_mut(arn) {
+                task.registrations.push(registration);
+            }
+        }
+    }
+
+    pub(crate) fn deregister_task(&mut self, arn: &str) {
+        let registrations = self
+            .tasks
+            .get(arn)
+            .map(|task| task.registrations.clone())
+            .unwrap_or_default();
+        for registration in registrations {
+            self.deregister_target(&registration);
+        }
+    }
+
+    /// ECS replaces a task whose target failed its health checks, after the grace period.
+    pub(crate) fn replace_unhealthy_task(&mut self, arn: &str, group: &str) {
+        let Some(task) = self.tasks.get(arn) else {
+            return;
+        };
+        let still = task
+            .registrations
+            .iter()
+            .any(|registration| registration.group == group && self.is_unhealthy(registration));
+        if !still || task.desired_status == DesiredStatus::Stopped {
+            return;
+        }
+        let task_set = task.task_set.clone();
+        let reason = StopReason {
+            code: "ServiceSchedulerInitiated",
+            text: format!("Task failed ELB health checks in (target-group {group})"),
+        };
+        self.stop_task_for(arn, &reason);
+        self.reconcile_soon(&task_set);
+    }
+}

@@ -1,0 +1,210 @@
+//! `UpdateService` and `UpdateServicePrimaryTaskSet`.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::service::FromPrimary;
+use super::{
+    ApiError, DeploymentController, EventKind, NetworkConfiguration, ServiceStatus,
+    TaskSetLoadBalancer, TaskSetStatus, World,
+};
+
+/// What `UpdateService` takes here. What is not listed is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct UpdateService {
+    #[serde(default)]
+    pub cluster: Option<String>,
+    pub service: String,
+    #[serde(default)]
+    pub desired_count: Option<u32>,
+    #[serde(default)]
+    pub health_check_grace_period_seconds: Option<u64>,
+    #[serde(default)]
+    pub placement_constraints: Option<Vec<Value>>,
+    #[serde(default)]
+    pub placement_strategy: Option<Vec<Value>>,
+    #[serde(default)]
+    pub propagate_tags: Option<String>,
+    #[serde(default, rename = "enableECSManagedTags")]
+    pub enable_ecs_managed_tags: Option<bool>,
+    #[serde(default)]
+    pub task_definition: Option<String>,
+    #[serde(default)]
+    pub force_new_deployment: Option<bool>,
+    #[serde(default)]
+    pub network_configuration: Option<NetworkConfiguration>,
+    #[serde(default)]
+    pub load_balancers: Option<Vec<TaskSetLoadBalancer>>,
+    #[serde(default)]
+    pub platform_version: Option<String>,
+    #[serde(default)]
+    pub capacity_provider_strategy: Option<Vec<Value>>,
+    #[serde(default)]
+    pub deployment_configuration: Option<Value>,
+    #[serde(default)]
+    pub service_registries: Option<Vec<Value>>,
+}
+
+/// What `UpdateServicePrimaryTaskSet` takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct UpdateServicePrimaryTaskSet {
+    pub cluster: String,
+    pub service: String,
+    pub primary_task_set: String,
+}
+
+impl World {
+    /// `ecs:UpdateService`: under `EXTERNAL` the desired count, placement, the grace period and
+    /// tag propagation only (Model, Docs). Every task set follows the desired count by its
+    /// percentage.
+    pub fn update_service(&mut self, request: &UpdateService) -> Result<String, ApiError> {
+        let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
+        let service = self
+            .find_service(&cluster, &request.service)
+            .ok_or_else(ApiError::service_not_found)?;
+        if service.status != ServiceStatus::Active {
+            return Err(ApiError::new(
+                "ServiceNotActiveException",
+                "Service was not ACTIVE.",
+            ));
+        }
+        check_allowed(request, service.deployment_controller)?;
+        let key = service.key();
+        let Some(service) = self.services.get_mut(&key) else {
+            return Err(ApiError::service_not_found());
+        };
+        if let Some(desired_count) = request.desired_count {
+            service.desired_count = desired_count;
+        }
+        if let Some(seconds) = request.health_check_grace_period_seconds {
+            service.health_check_grace_period_seconds = seconds;
+        }
+        if let Some(constraints) = &request.placement_constraints {
+            service
+                .carried
+                .placement_constraints
+                .clone_from(constraints);
+        }
+        if let Some(strategy) = &request.placement_strategy {
+            service.carried.placement_strategy.clone_from(strategy);
+        }
+        if let Some(managed) = request.enable_ecs_managed_tags {
+            service.carried.enable_ecs_managed_tags = managed;
+        }
+        if request.propagate_tags.is_some() {
+            service.propagate_tags.clone_from(&request.propagate_tags);
+        }
+        let event = EventKind::ServiceUpdated {
+            service: service.name.clone(),
+            desired_count: service.desired_count,
+        };
+        self.record(event);
+        let sets: Vec<_> = self
+            .task_sets_of_key(&key)
+            .iter()
+            .map(|task_set| task_set.id.clone())
+            .collect();
+        for id in sets {
+            self.reconcile_soon(&id);
+        }
+        Ok(key)
+    }
+
+    /// `ecs:UpdateServicePrimaryTaskSet`: the set becomes PRIMARY, the one that was becomes
+    /// ACTIVE, and the service takes over the set's parameters (Model, Docs). A DRAINING set is
+    /// refused (unproven; the harsher choice).
+    pub fn update_service_primary_task_set(
+        &mut self,
+        request: &UpdateServicePrimaryTaskSet,
+    ) -> Result<String, ApiError> {
+        let id = self.existing_task_set(
+            &request.cluster,
+            &request.service,
+            &request.primary_task_set,
+        )?;
+        let Some(task_set) = self.task_sets.get(&id).cloned() else {
+            return Err(ApiError::service_not_found());
+        };
+        match task_set.status {
+            TaskSetStatus::Draining => {
+                return Err(ApiError::invalid_parameter(
+                    "The task set cannot become the primary while it is DRAINING.",
+                ));
+            }
+            TaskSetStatus::Primary => return Ok(id),
+            TaskSetStatus::Active => {}
+        }
+        let now_ms = self.now_ms;
+        for other in self.task_sets.values_mut() {
+            if other.service_key != task_set.service_key {
+                continue;
+            }
+            if other.id == id {
+                other.status = TaskSetStatus::Primary;
+                other.updated_at_ms = now_ms;
+            } else if other.status == TaskSetStatus::Primary {
+                other.status = TaskSetStatus::Active;
+                other.updated_at_ms = now_ms;
+            }
+        }
+        if let Some(service) = self.services.get_mut(&task_set.service_key) {
+            service.from_primary = Some(FromPrimary {
+                task_definition: task_set.task_definition,
+                launch_type: task_set.launch_type,
+                capacity_provider_strategy: task_set.capacity_provider_strategy,
+                platform_version: task_set.platform_version,
+                network_configuration: task_set.network_configuration,
+                load_balancers: task_set.load_balancers,
+                service_registries: task_set.service_registries,
+            });
+        }
+        self.record(EventKind::PrimaryChanged {
+            task_set: id.clone(),
+        });
+        Ok(id)
+    }
+}
+
+fn check_allowed(
+    request: &UpdateService,
+    controller: DeploymentController,
+) -> Result<(), ApiError> {
+    let set_level = [
+        ("task definition", request.task_definition.is_some()),
+        (
+            "network configuration",
+            request.network_configuration.is_some(),
+        ),
+        ("load balancers", request.load_balancers.is_some()),
+        ("platform version", request.platform_version.is_some()),
+        (
+            "capacity provider strategy",
+            request.capacity_provider_strategy.is_some(),
+        ),
+        (
+            "deployment configuration",
+            request.deployment_configuration.is_some(),
+        ),
+        ("service registries", request.service_registries.is_some()),
+        (
+            "force new deployment",
+            request.force_new_deployment == Some(true),
+        ),
+    ];
+    let Some((field, _)) = set_level.iter().find(|(_, given)| *given) else {
+        return Ok(());
+    };
+    if controller == DeploymentController::External {
+        return Err(ApiError::invalid_parameter(format!(
+            "Unable to update {field} on services with an EXTERNAL deployment controller. Use CreateTaskSet to create a new task set."
+        )));
+    }
+    Err(ApiError::new(
+        "UnsupportedFeatureException",
+        format!("This simulated ECS has no deployments of its own: {field} cannot be updated."),
+    ))
+}

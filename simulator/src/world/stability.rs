@@ -1,0 +1,116 @@
+//! What follows from what just happened: steady or not, drained or not.
+
+use super::agenda::Due;
+use super::{DesiredStatus, EventKind, ServiceStatus, TaskSetStatus, TaskStatus, World};
+
+/// The counts of a task set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) running: u32,
+    pub(crate) pending: u32,
+}
+
+impl World {
+    pub(crate) fn counts(&self, id: &str) -> Counts {
+        let mut counts = Counts {
+            running: 0,
+            pending: 0,
+        };
+        for task in self.tasks.values().filter(|task| task.task_set == id) {
+            counts.running += u32::from(task.last_status.counts_as_running());
+            counts.pending += u32::from(task.last_status.counts_as_pending());
+        }
+        counts
+    }
+
+    /// `STEADY_STATE` (Model): running equals computed, nothing is pending, and all tasks report
+    /// healthy. So it is true for a set that wants zero tasks and has none.
+    fn is_steady(&self, id: &str) -> bool {
+        let counts = self.counts(id);
+        let healthy = self
+            .tasks
+            .values()
+            .filter(|task| task.task_set == id && task.last_status.counts_as_running())
+            .all(|task| {
+                task.desired_status == DesiredStatus::Running
+                    && task
+                        .registrations
+                        .iter()
+                        .all(|registration| self.is_healthy(registration))
+                    && (!self.has_container_health_check(task) || self.passes_health_checks(task))
+            });
+        counts.running == self.computed_desired_count(id) && counts.pending == 0 && healthy
+    }
+
+    pub(crate) fn has_container_health_check(&self, task: &super::Task) -> bool {
+        self.find_task_definition(&task.task_definition)
+            .is_ok_and(|definition| {
+                definition
+                    .registered
+                    .container_definitions
+                    .iter()
+                    .any(|container| container.health_check.is_some())
+            })
+    }
+
+    /// Brings everything derived up to date. Runs after each event and each call.
+    pub(crate) fn settle(&mut self) {
+        let ids: Vec<_> = self.task_sets.keys().cloned().collect();
+        for id in ids {
+            self.settle_task_set(&id);
+        }
+        let drained: Vec<_> = self
+            .services
+            .values()
+            .filter(|service| service.status == ServiceStatus::Draining)
+            .map(super::Service::key)
+            .filter(|key| self.task_sets_of_key(key).is_empty())
+            .collect();
+        for key in drained {
+            if let Some(service) = self.services.get_mut(&key) {
+                service.status = ServiceStatus::Inactive;
+                let service = service.name.clone();
+                self.record(EventKind::ServiceInactive { service });
+            }
+        }
+    }
+
+    fn settle_task_set(&mut self, id: &str) {
+        let steady = self.is_steady(id);
+        let running = self.counts(id).running;
+        let empty = !self
+            .tasks
+            .values()
+            .any(|task| task.task_set == id && task.last_status != TaskStatus::Stopped);
+        let now_ms = self.now_ms;
+        let Some(task_set) = self.task_sets.get_mut(id) else {
+            return;
+        };
+        let turned = task_set.steady != steady;
+        if turned {
+            task_set.steady = steady;
+            task_set.steady_at_ms = now_ms;
+        }
+        let goes = task_set.status == TaskSetStatus::Draining && empty && !task_set.going;
+        if goes {
+            task_set.going = true;
+        }
+        let task_set = id.to_owned();
+        if turned {
+            self.record(if steady {
+                EventKind::TaskSetSteady {
+                    task_set: task_set.clone(),
+                    running,
+                }
+            } else {
+                EventKind::TaskSetStabilizing {
+                    task_set: task_set.clone(),
+                }
+            });
+        }
+        if goes {
+            let delay = self.jittered(self.timings.task_set_deletion_ms);
+            self.schedule_in(delay, Due::TaskSetGone { task_set });
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Tags of ECS and Elastic Load Balancing resources.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApiError, EventKind, World};
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// One tag as ECS writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tag {
+    /// 1 to 128 characters.
+    #[serde(alias = "Key")]
+    pub key: String,
+    /// At most 256 characters of letters, digits, spaces and `_.:/=+-@` (Model).
+    #[serde(default, alias = "Value")]
+    pub value: String,
+}
+
+/// Why a list of tags is refused, before either service gives it its own error code.
+pub(crate) enum TagFault {
+    Duplicate(String),
+    Malformed(String),
+}
+
+/// The tags of a request, refused as the models' patterns say.
+pub(crate) fn parse(tags: &[Tag]) -> Result<Tags, TagFault> {
+    let mut parsed = Tags::new();
+    for tag in tags {
+        let key_fits = (1..=128).contains(&tag.key.chars().count()) && allowed(&tag.key);
+        if !key_fits || tag.key.starts_with("aws:") {
+            return Err(TagFault::Malformed(format!(
+                "Tag key '{}' is not valid: 1 to 128 letters, digits, spaces or _.:/=+-@, and not starting with aws:",
+                tag.key
+            )));
+        }
+        if tag.value.chars().count() > 256 || !allowed(&tag.value) {
+            return Err(TagFault::Malformed(format!(
+                "Tag value '{}' is not valid: at most 256 letters, digits, spaces or _.:/=+-@",
+                tag.value
+            )));
+        }
+        if parsed.insert(tag.key.clone(), tag.value.clone()).is_some() {
+            return Err(TagFault::Duplicate(tag.key.clone()));
+        }
+    }
+    Ok(parsed)
+}
+
+fn allowed(text: &str) -> bool {
+    text.chars().all(|letter| {
+        letter.is_alphanumeric() || letter.is_whitespace() || "_.:/=+-@".contains(letter)
+    })
+}
+
+pub(crate) fn parse_ecs(tags: &[Tag]) -> Result<Tags, ApiError> {
+    parse(tags).map_err(|fault| match fault {
+        TagFault::Duplicate(key) => {
+            ApiError::invalid_parameter(format!("Duplicate tag key: {key}."))
+        }
+        TagFault::Malformed(message) => ApiError::invalid_parameter(message),
+    })
+}
+
+pub(crate) fn parse_elb(tags: &[Tag]) -> Result<Tags, ApiError> {
+    parse(tags).map_err(|fault| match fault {
+        TagFault::Duplicate(key) => ApiError::new(
+            "DuplicateTagKeys",
+            format!("Tag key '{key}' was specified more than once"),
+        ),
+        TagFault::Malformed(message) => ApiError::validation(message),
+    })
+}
+
+impl World {
+    /// `ecs:TagResource`. A resource that does not exist is `ResourceNotFoundException`.
+    pub fn tag_ecs_resource(&mut self, arn: &str, tags: &[Tag]) -> Result<(), ApiError> {
+        let added = parse_ecs(tags)?;
+        let limit = self.limits.tags;
+        let known = self.ecs_tags_mut(arn)?;
+        let mut merged = known.clone();
+        merged.extend(added);
+        if merged.len() > limit {
+            return Err(ApiError::invalid_parameter(format!(
+                "A resource can have {limit} tags at most."
+            )));
+        }
+        *known = merged;
+        self.record(EventKind::TagsChanged {
+            arn: arn.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// `ecs:UntagResource`. Keys that are not there are no error.
+    pub fn untag_ecs_resource(&mut self, arn: &str, keys: &[String]) -> Result<(), ApiError> {
+        let known = self.ecs_tags_mut(arn)?;
+        for key in keys {
+            known.remove(key);
+        }
+        self.record(EventKind::TagsChanged {
+            arn: arn.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// `ecs:ListTagsForResource`; its model has no `ResourceNotFoundException`, so an unknown ARN
+    /// is an `InvalidParameterException`.
+    pub fn ecs_tags(&mut self, arn: &str) -> Result<Tags, ApiError> {
+        self.ecs_tags_mut(arn)
+            .cloned()
+            .map_err(|error| ApiError::invalid_parameter(error.message))
+    }
+
+    fn ecs_tags_mut(&mut self, arn: &str) -> Result<&mut Tags, ApiError> {
+        let not_found = || {
+            ApiError::new(
+                "ResourceNotFoundException",
+                format!("The specified resource could not be found: {arn}"),
+            )
+        };
+        let resource = arn
+            .splitn(6, ':')
+            .nth(5)
+            .ok_or_else(|| ApiError::invalid_parameter(format!("Invalid ARN: {arn}")))?;
+        let (kind, _) = resource.split_once('/').unwrap_or((resource, ""));
+        let tags = match kind {
+            "cluster" => self
+                .clusters
+                .values_mut()
+                .find(|cluster| cluster.arn == arn)
+                .map(|cluster| &mut cluster.tags),
+            "service" => self
+                .services
+                .values_mut()
+                .find(|service| service.arn == arn)
+                .map(|service| &mut service.tags),
+            "task-set" => self
+                .task_sets
+                .values_mut()
+                .find(|task_set| task_set.arn == arn)
+                .map(|task_set| &mut task_set.tags),
+            "task" => self.tasks.get_mut(arn).map(|task| &mut task.tags),
+            "task-definition" => self
+                .task_definition_mut(arn)
+                .map(|definition| &mut definition.tags),
+            _ => None,
+        };
+        tags.ok_or_else(not_found)
+    }
+
+    /// `elasticloadbalancing:AddTags`: all resources or none.
+    pub fn add_elb_tags(&mut self, arns: &[String], tags: &[Tag]) -> Result<(), ApiError> {
+        let added = parse_elb(tags)?;
+        let limit = self.limits.tags;
+        for arn in arns {
+            let mut merged = self.elb_tags_mut(arn)?.clone();
+            merged.extend(added.clone());
+            if merged.len() > limit {
+                return Err(ApiError::new(
+                    "TooManyTags",
+                    format!("The maximum number of tags for a resource is {limit}"),
+                ));
+            }
+        }
+        for arn in arns {
+            self.elb_tags_mut(arn)?.extend(added.clone());
+            self.record(EventKind::TagsChanged { arn: arn.clone() });
+        }
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:RemoveTags`. Keys that are not there are no error.
+    pub fn remove_elb_tags(&mut self, arns: &[String], keys: &[String]) -> Result<(), ApiError> {
+        for arn in arns {
+            self.elb_tags_mut(arn)?;
+        }
+        for arn in arns {
+            let known = self.elb_tags_mut(arn)?;
+            for key in keys {
+                known.remove(key);
+            }
+            self.record(EventKind::TagsChanged { arn: arn.clone() });
+        }
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:DescribeTags`: 20 resources at most a call (Model).
+    pub fn elb_tags(&mut self, arns: &[String]) -> Result<Vec<(String, Tags)>, ApiError> {
+        if arns.is_empty() || arns.len() > 20 {
+            return Err(ApiError::validation(format!(
+                "1 validation error detected: Value '{arns:?}' at 'resourceArns' failed to satisfy constraint: Member must have length between 1 and 20"
+            )));
+        }
+        arns.iter()
+            .map(|arn| Ok((arn.clone(), self.elb_tags_mut(arn)?.clone())))
+            .collect()
+    }
+
+    fn elb_tags_mut(&mut self, arn: &str) -> Result<&mut Tags, ApiError> {
+        let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
+        let (kind, _) = resource.split_once('/').unwrap_or((resource, ""));
+        match kind {
+            "loadbalancer" => self
+                .load_balancers
+                .get_mut(arn)
+                .map(|load_balancer| &mut load_balancer.tags)
+                .ok_or_else(|| ApiError::load_balancer_not_found(arn)),
+            "targetgroup" => self
+                .target_groups
+                .get_mut(arn)
+                .map(|group| &mut group.tags)
+                .ok_or_else(ApiError::target_group_not_found),
+            "listener" => self
+                .listeners
+                .get_mut(arn)
+                .map(|listener| &mut listener.tags)
+                .ok_or_else(ApiError::listener_not_found),
+            "listener-rule" => self
+                .listeners
+                .values_mut()
+                .find_map(|listener| listener.rules.get_mut(arn))
+                .map(|rule| &mut rule.tags)
+                .ok_or_else(ApiError::rule_not_found),
+            _ => Err(ApiError::validation(format!(
+                "'{arn}' is not a valid load balancer, target group, listener or listener rule ARN"
+            ))),
+        }
+    }
+}

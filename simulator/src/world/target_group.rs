@@ -1,0 +1,209 @@
+//! Target groups and their attributes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::health::Target;
+use super::tags::Tags;
+use super::{ApiError, World};
+
+/// A target group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP` or `HTTPS`.
+    pub protocol: String,
+    /// The port targets are registered with unless they say another.
+    pub port: u16,
+    /// Its network.
+    pub vpc_id: Option<String>,
+    /// `ip` or `instance`.
+    pub target_type: String,
+    /// How its targets are checked.
+    pub health_check: HealthCheck,
+    /// Attributes by key, as text.
+    pub attributes: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: Tags,
+    /// Its targets by `id:port`.
+    pub targets: BTreeMap<String, Target>,
+    /// Only for HTTP and HTTPS.
+    pub protocol_version: Option<String>,
+}
+
+/// How targets are checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// TCP, HTTP or HTTPS.
+    pub protocol: String,
+    /// `traffic-port` or a number.
+    pub port: String,
+    /// Only for HTTP and HTTPS.
+    pub path: Option<String>,
+    /// The HTTP codes that are good; only for HTTP and HTTPS.
+    pub matcher: Option<String>,
+    /// Seconds between two checks of a target.
+    pub interval_seconds: u64,
+    /// Seconds after which no answer is a failure.
+    pub timeout_seconds: u64,
+    /// Passed checks in a row that make a target healthy.
+    pub healthy_threshold: u32,
+    /// Failed checks in a row that make a target unhealthy.
+    pub unhealthy_threshold: u32,
+}
+
+impl TargetGroup {
+    /// Whether it belongs to an Application Load Balancer.
+    pub fn is_http(&self) -> bool {
+        is_http(&self.protocol)
+    }
+
+    /// `deregistration_delay.timeout_seconds`: 0 to 3600, by default 300 (Model).
+    pub fn deregistration_delay_seconds(&self) -> u64 {
+        self.attributes
+            .get("deregistration_delay.timeout_seconds")
+            .and_then(|seconds| seconds.parse().ok())
+            .unwrap_or(300)
+    }
+}
+
+pub(crate) fn is_http(protocol: &str) -> bool {
+    matches!(protocol, "HTTP" | "HTTPS")
+}
+
+/// The attributes a new group has, and so all that can be set (Model).
+pub(crate) fn default_attributes(protocol: &str, target_type: &str) -> BTreeMap<String, String> {
+    let udp = protocol.contains("UDP");
+    let keeps_client_ip = udp || target_type == "instance";
+    let mut attributes = vec![
+        ("deregistration_delay.timeout_seconds", "300"),
+        ("stickiness.enabled", "false"),
+        (
+            "load_balancing.cross_zone.enabled",
+            "use_load_balancer_configuration",
+        ),
+        (
+            "target_group_health.dns_failover.minimum_healthy_targets.count",
+            "1",
+        ),
+        (
+            "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+            "off",
+        ),
+        (
+            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
+            "1",
+        ),
+        (
+            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+            "off",
+        ),
+    ];
+    if is_http(protocol) {
+        attributes.extend([
+            ("stickiness.type", "lb_cookie"),
+            ("stickiness.lb_cookie.duration_seconds", "86400"),
+            ("stickiness.app_cookie.cookie_name", ""),
+            ("stickiness.app_cookie.duration_seconds", "86400"),
+            ("load_balancing.algorithm.type", "round_robin"),
+            ("load_balancing.algorithm.anomaly_mitigation", "off"),
+            ("slow_start.duration_seconds", "0"),
+        ]);
+    } else {
+        attributes.extend([
+            ("stickiness.type", "source_ip"),
+            (
+                "deregistration_delay.connection_termination.enabled",
+                if udp { "true" } else { "false" },
+            ),
+            (
+                "preserve_client_ip.enabled",
+                if keeps_client_ip { "true" } else { "false" },
+            ),
+            ("proxy_protocol_v2.enabled", "false"),
+            (
+                "target_health_state.unhealthy.connection_termination.enabled",
+                if udp { "false" } else { "true" },
+            ),
+            (
+                "target_health_state.unhealthy.draining_interval_seconds",
+                "0",
+            ),
+        ]);
+    }
+    attributes
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Checks a new value against what the attribute's name says about it.
+pub(crate) fn check_attribute(
+    known: &BTreeMap<String, String>,
+    key: &str,
+    value: &str,
+    of: &str,
+) -> Result<(), ApiError> {
+    if !known.contains_key(key) {
+        return Err(ApiError::validation(format!(
+            "{of} attribute key '{key}' is not recognized"
+        )));
+    }
+    let fits = match key {
+        "deregistration_delay.timeout_seconds" => in_range(value, 0, 3_600),
+        "slow_start.duration_seconds" => value == "0" || in_range(value, 30, 900),
+        "idle_timeout.timeout_seconds" => in_range(value, 1, 4_000),
+        "load_balancing.cross_zone.enabled" if of == "Target group" => {
+            matches!(value, "true" | "false" | "use_load_balancer_configuration")
+        }
+        _ if key.ends_with(".enabled") => matches!(value, "true" | "false"),
+        _ if key.ends_with("_seconds") => in_range(value, 0, 604_800),
+        _ => true,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(ApiError::validation(format!(
+            "{of} attribute value '{value}' for key '{key}' is not valid"
+        )))
+    }
+}
+
+fn in_range(value: &str, least: u64, most: u64) -> bool {
+    value
+        .parse::<u64>()
+        .is_ok_and(|number| (least..=most).contains(&number))
+}
+
+impl World {
+    /// The load balancers whose listeners or rules forward to a group, weight 0 included (Docs).
+    pub fn load_balancers_of(&self, group: &str) -> Vec<String> {
+        let mut arns: Vec<_> = self
+            .listeners
+            .values()
+            .filter(|listener| listener.forwards_to(group))
+            .map(|listener| listener.load_balancer_arn.clone())
+            .collect();
+        arns.sort();
+        arns.dedup();
+        arns
+    }
+
+    pub(crate) fn kinds_using(&self, group: &str) -> Vec<super::Kind> {
+        self.load_balancers_of(group)
+            .iter()
+            .filter_map(|arn| self.load_balancers.get(arn))
+            .map(|load_balancer| load_balancer.kind)
+            .collect()
+    }
+
+    pub(crate) fn group(&self, arn: &str) -> Result<&TargetGroup, ApiError> {
+        self.target_groups
+            .get(arn)
+            .ok_or_else(ApiError::target_group_not_found)
+    }
+}

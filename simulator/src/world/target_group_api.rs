@@ -1,0 +1,508 @@
+//! Creating, describing and deleting target groups; registering targets.
+
+use serde::Deserialize;
+
+use super::health::{Phase, Registration};
+use super::name::{self, Page};
+use super::tags::{self, Tag};
+use super::target_group::{self, HealthCheck, TargetGroup, is_http};
+use super::text::parsed;
+use super::{ApiError, HealthState, World};
+
+/// What `CreateTargetGroup` takes here. What is not listed is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct CreateTargetGroup {
+    pub name: String,
+    #[serde(default)]
+    pub protocol: Option<String>,
+    #[serde(default)]
+    pub protocol_version: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub vpc_id: Option<String>,
+    #[serde(default)]
+    pub target_type: Option<String>,
+    #[serde(default)]
+    pub health_check_protocol: Option<String>,
+    #[serde(default)]
+    pub health_check_port: Option<String>,
+    #[serde(default)]
+    pub health_check_path: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub health_check_enabled: Option<bool>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub health_check_interval_seconds: Option<u64>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub health_check_timeout_seconds: Option<u64>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub healthy_threshold_count: Option<u32>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub unhealthy_threshold_count: Option<u32>,
+    #[serde(default)]
+    pub matcher: Option<Matcher>,
+    #[serde(default)]
+    pub ip_address_type: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+}
+
+/// The HTTP codes that are good.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct Matcher {
+    #[serde(default)]
+    pub http_code: Option<String>,
+    #[serde(default)]
+    pub grpc_code: Option<String>,
+}
+
+/// What `DescribeTargetGroups` takes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct DescribeTargetGroups {
+    pub load_balancer_arn: Option<String>,
+    pub target_group_arns: Vec<String>,
+    pub names: Vec<String>,
+    pub marker: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    pub page_size: Option<usize>,
+}
+
+/// A target as a request names it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct TargetDescription {
+    pub id: String,
+    #[serde(default, deserialize_with = "parsed")]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub availability_zone: Option<String>,
+}
+
+/// What `RegisterTargets` and `DeregisterTargets` take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct RegisterTargets {
+    pub target_group_arn: String,
+    #[serde(default)]
+    pub targets: Vec<TargetDescription>,
+}
+
+/// What `DescribeTargetHealth` takes here.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct DescribeTargetHealth {
+    pub target_group_arn: String,
+    #[serde(default)]
+    pub targets: Vec<TargetDescription>,
+}
+
+/// A target and its health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetHealth {
+    pub(crate) id: String,
+    pub(crate) port: u16,
+    pub(crate) zone: Option<String>,
+    pub(crate) health_check_port: String,
+    pub(crate) health: HealthState,
+}
+
+impl World {
+    /// `elasticloadbalancing:CreateTargetGroup`; the same name with the same settings answers the
+    /// group that exists.
+    pub fn create_target_group(&mut self, request: &CreateTargetGroup) -> Result<String, ApiError> {
+        let mut group = new_group(request)?;
+        let existing = self
+            .target_groups
+            .values()
+            .find(|known| known.name == group.name);
+        if let Some(known) = existing {
+            let same = known.protocol == group.protocol
+                && known.port == group.port
+                && known.target_type == group.target_type
+                && known.vpc_id == group.vpc_id
+                && known.health_check == group.health_check;
+            if same {
+                return Ok(known.arn.clone());
+            }
+            return Err(ApiError::new(
+                "DuplicateTargetGroupName",
+                format!(
+                    "A target group with the same name '{}' exists, but with different settings",
+                    group.name
+                ),
+            ));
+        }
+        group.tags = tags::parse_elb(&request.tags)?;
+        let hex = self.hex16();
+        let arn = self.elb_arn(&format!("targetgroup/{}/{hex}", group.name));
+        group.arn.clone_from(&arn);
+        self.target_groups.insert(arn.clone(), group);
+        Ok(arn)
+    }
+
+    /// `elasticloadbalancing:DescribeTargetGroups`. Without a filter: every group in the account
+    /// (Model).
+    pub fn describe_target_groups(
+        &self,
+        request: &DescribeTargetGroups,
+    ) -> Result<Page<&TargetGroup>, ApiError> {
+        let filters = [
+            request.load_balancer_arn.is_some(),
+            !request.target_group_arns.is_empty(),
+            !request.names.is_empty(),
+        ];
+        if filters.iter().filter(|given| **given).count() > 1 {
+            return Err(ApiError::validation(
+                "Load balancer ARN, target group ARNs and target group names cannot be specified at the same time",
+            ));
+        }
+        if let Some(arn) = &request.load_balancer_arn
+            && !self.load_balancers.contains_key(arn)
+        {
+            return Err(ApiError::load_balancer_not_found(arn));
+        }
+        for arn in &request.target_group_arns {
+            self.group(arn)?;
+        }
+        for name in &request.names {
+            if !self.target_groups.values().any(|group| group.name == *name) {
+                return Err(ApiError::target_group_not_found());
+            }
+        }
+        let groups = self
+            .target_groups
+            .values()
+            .filter(|group| {
+                request
+                    .load_balancer_arn
+                    .as_ref()
+                    .is_none_or(|arn| self.load_balancers_of(&group.arn).contains(arn))
+            })
+            .filter(|group| {
+                request.target_group_arns.is_empty()
+                    || request.target_group_arns.contains(&group.arn)
+            })
+            .filter(|group| request.names.is_empty() || request.names.contains(&group.name))
+            .collect();
+        self.elb_page(groups, request.marker.as_deref(), request.page_size)
+    }
+
+    /// `elasticloadbalancing:DeleteTargetGroup`; one that is gone is no error, one in use is.
+    pub fn delete_target_group(&mut self, arn: &str) -> Result<(), ApiError> {
+        if !self.load_balancers_of(arn).is_empty() {
+            return Err(ApiError::new(
+                "ResourceInUse",
+                format!("Target group '{arn}' is currently in use by a listener or a rule"),
+            ));
+        }
+        self.target_groups.remove(arn);
+        // ECS waits for no target of a group that is gone.
+        let waiting: Vec<_> = self.tasks.keys().cloned().collect();
+        for task in waiting {
+            self.terminate_if_deregistered(&task);
+        }
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:ModifyTargetGroupAttributes`: all or none.
+    pub fn modify_target_group_attributes(
+        &mut self,
+        arn: &str,
+        attributes: &[(String, String)],
+    ) -> Result<(), ApiError> {
+        let known = self.group(arn)?.attributes.clone();
+        for (key, value) in attributes {
+            target_group::check_attribute(&known, key, value, "Target group")?;
+        }
+        if let Some(group) = self.target_groups.get_mut(arn) {
+            group.attributes.extend(attributes.iter().cloned());
+        }
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:RegisterTargets`. A target that no task answers at stays unhealthy.
+    pub fn register_targets(&mut self, request: &RegisterTargets) -> Result<(), ApiError> {
+        for (place, zone) in self.places(request)? {
+            self.register_target(&place, zone.as_deref());
+        }
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:DeregisterTargets`. A target that is not registered is no error.
+    pub fn deregister_targets(&mut self, request: &RegisterTargets) -> Result<(), ApiError> {
+        for (place, _) in self.places(request)? {
+            self.deregister_target(&place);
+        }
+        Ok(())
+    }
+
+    fn places(
+        &self,
+        request: &RegisterTargets,
+    ) -> Result<Vec<(Registration, Option<String>)>, ApiError> {
+        let group = self.group(&request.target_group_arn)?;
+        if request.targets.is_empty() {
+            return Err(ApiError::validation("Targets must be specified"));
+        }
+        request
+            .targets
+            .iter()
+            .map(|target| {
+                let is_ip = target.id.parse::<std::net::IpAddr>().is_ok();
+                if is_ip != (group.target_type == "ip") {
+                    return Err(ApiError::new(
+                        "InvalidTarget",
+                        format!(
+                            "The target '{}' is not valid for target type '{}'",
+                            target.id, group.target_type
+                        ),
+                    ));
+                }
+                let place = Registration {
+                    group: group.arn.clone(),
+                    id: target.id.clone(),
+                    port: target.port.unwrap_or(group.port),
+                };
+                Ok((place, target.availability_zone.clone()))
+            })
+            .collect()
+    }
+
+    /// `elasticloadbalancing:DescribeTargetHealth`: of all targets, or of those asked for; one that
+    /// is not registered is `unused` / `Target.NotRegistered`.
+    pub fn describe_target_health(
+        &self,
+        request: &DescribeTargetHealth,
+    ) -> Result<Vec<TargetHealth>, ApiError> {
+        let group = self.group(&request.target_group_arn)?;
+        let check_port = |port: u16| match group.health_check.port.as_str() {
+            "traffic-port" => port.to_string(),
+            other => other.to_owned(),
+        };
+        if request.targets.is_empty() {
+            return Ok(group
+                .targets
+                .values()
+                .map(|target| TargetHealth {
+                    id: target.id.clone(),
+                    port: target.port,
+                    zone: target.zone.clone(),
+                    health_check_port: check_port(target.port),
+                    health: target.phase.health(),
+                })
+                .collect());
+        }
+        Ok(request
+            .targets
+            .iter()
+            .map(|wanted| {
+                let port = wanted.port.unwrap_or(group.port);
+                let known = group.targets.get(&format!("{}:{port}", wanted.id));
+                TargetHealth {
+                    id: wanted.id.clone(),
+                    port,
+                    zone: known.and_then(|target| target.zone.clone()),
+                    health_check_port: check_port(port),
+                    health: known.map_or(NOT_REGISTERED, |target| Phase::health(target.phase)),
+                }
+            })
+            .collect())
+    }
+
+    pub(crate) fn elb_page<T>(
+        &self,
+        items: Vec<T>,
+        marker: Option<&str>,
+        size: Option<usize>,
+    ) -> Result<Page<T>, ApiError> {
+        if size.is_some_and(|size| !(1..=400).contains(&size)) {
+            return Err(ApiError::validation("Page size must be between 1 and 400"));
+        }
+        let size = size.unwrap_or(self.limits.elb_page);
+        name::page(items, marker, size, || {
+            ApiError::validation(format!("Invalid marker '{}'", marker.unwrap_or_default()))
+        })
+    }
+}
+
+const NOT_REGISTERED: HealthState = HealthState {
+    state: "unused",
+    reason: Some("Target.NotRegistered"),
+    description: Some("Target is not registered to the target group"),
+};
+
+/// The group that a request describes, not yet named or tagged.
+fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
+    check_name(&request.name, "Target group")?;
+    let target_type = request
+        .target_type
+        .clone()
+        .unwrap_or_else(|| "instance".to_owned());
+    if !["ip", "instance"].contains(&target_type.as_str()) {
+        return Err(ApiError::validation(format!(
+            "This simulated load balancer has no targets of type '{target_type}'"
+        )));
+    }
+    let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
+        return Err(ApiError::validation(
+            "A protocol and a port must be specified",
+        ));
+    };
+    if !["TCP", "TLS", "UDP", "TCP_UDP", "HTTP", "HTTPS"].contains(&protocol.as_str()) {
+        return Err(ApiError::validation(format!(
+            "'{protocol}' is not a valid value for protocol"
+        )));
+    }
+    if request.vpc_id.is_none() {
+        return Err(ApiError::validation("A VPC ID must be specified"));
+    }
+    if request.health_check_enabled == Some(false) {
+        return Err(ApiError::new(
+            "InvalidConfigurationRequest",
+            format!(
+                "Health check enabled must be true for target groups with target type '{target_type}'"
+            ),
+        ));
+    }
+    Ok(TargetGroup {
+        arn: String::new(),
+        name: request.name.clone(),
+        health_check: health_check(request, &protocol)?,
+        attributes: target_group::default_attributes(&protocol, &target_type),
+        protocol_version: is_http(&protocol).then(|| {
+            request
+                .protocol_version
+                .clone()
+                .unwrap_or_else(|| "HTTP1".to_owned())
+        }),
+        protocol,
+        port,
+        vpc_id: request.vpc_id.clone(),
+        target_type,
+        tags: super::Tags::new(),
+        targets: std::collections::BTreeMap::new(),
+    })
+}
+
+/// 1 to 32 letters, digits and hyphens, no hyphen at either end (Docs).
+pub(crate) fn check_name(name: &str, of: &str) -> Result<(), ApiError> {
+    let fits = (1..=32).contains(&name.len())
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if fits {
+        Ok(())
+    } else {
+        Err(ApiError::validation(format!(
+            "{of} name '{name}' must have 1 to 32 letters, digits and hyphens, and no hyphen at either end"
+        )))
+    }
+}
+
+/// The defaults of AWS: interval 30 s, 5 passes, 2 failures (Docs).
+fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthCheck, ApiError> {
+    let http_group = is_http(protocol);
+    let check_protocol = request.health_check_protocol.clone().unwrap_or_else(|| {
+        if http_group {
+            protocol.to_owned()
+        } else {
+            "TCP".to_owned()
+        }
+    });
+    let http_check = is_http(&check_protocol);
+    let ranges = [
+        (
+            "Health check interval",
+            request.health_check_interval_seconds,
+            5,
+            300,
+        ),
+        (
+            "Health check timeout",
+            request.health_check_timeout_seconds,
+            2,
+            120,
+        ),
+        (
+            "Healthy threshold count",
+            request.healthy_threshold_count.map(u64::from),
+            2,
+            10,
+        ),
+        (
+            "Unhealthy threshold count",
+            request.unhealthy_threshold_count.map(u64::from),
+            2,
+            10,
+        ),
+    ];
+    for (what, value, least, most) in ranges {
+        if value.is_some_and(|value| !(least..=most).contains(&value)) {
+            return Err(ApiError::validation(format!(
+                "{what} must be between {least} and {most}"
+            )));
+        }
+    }
+    Ok(HealthCheck {
+        path: http_check.then(|| {
+            request
+                .health_check_path
+                .clone()
+                .unwrap_or_else(|| "/".to_owned())
+        }),
+        matcher: http_check.then(|| {
+            request
+                .matcher
+                .as_ref()
+                .and_then(|matcher| matcher.http_code.clone())
+                .unwrap_or_else(|| "200".to_owned())
+        }),
+        protocol: check_protocol,
+        port: request
+            .health_check_port
+            .clone()
+            .unwrap_or_else(|| "traffic-port".to_owned()),
+        interval_seconds: request.health_check_interval_seconds.unwrap_or(30),
+        timeout_seconds: request
+            .health_check_timeout_seconds
+            .unwrap_or(if http_group { 5 } else { 10 }),
+        healthy_threshold: request.healthy_threshold_count.unwrap_or(5),
+        unhealthy_threshold: request.unhealthy_threshold_count.unwrap_or(2),
+    })
+}
+
+impl CreateTargetGroup {
+    /// A request for a group of `ip` targets with nothing but a name and the simulated network.
+    pub fn ip(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            target_type: Some("ip".to_owned()),
+            vpc_id: Some(super::load_balancer::VPC_ID.to_owned()),
+            protocol: None,
+            protocol_version: None,
+            port: None,
+            health_check_protocol: None,
+            health_check_port: None,
+            health_check_path: None,
+            health_check_enabled: None,
+            health_check_interval_seconds: None,
+            health_check_timeout_seconds: None,
+            healthy_threshold_count: None,
+            unhealthy_threshold_count: None,
+            matcher: None,
+            ip_address_type: None,
+            tags: Vec::new(),
+        }
+    }
+}

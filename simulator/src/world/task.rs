@@ -1,0 +1,356 @@
+//! The life of a task: PROVISIONING, PENDING, ACTIVATING, RUNNING, and the way out.
+
+use serde::{Deserialize, Serialize};
+
+use super::agenda::Due;
+use super::health::Registration;
+use super::tags::Tags;
+use super::{Behaviour, EventKind, World};
+
+/// A task of a task set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its ARN.
+    pub arn: String,
+    pub(crate) ordinal: u64,
+    /// The name of its cluster.
+    pub cluster: String,
+    /// The name of its service.
+    pub service: String,
+    /// The id of the task set that started it (`startedBy`).
+    pub task_set: String,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// Where it is in its life.
+    pub last_status: TaskStatus,
+    /// Where ECS wants it to be.
+    pub desired_status: DesiredStatus,
+    /// Its private IPv4 address.
+    pub ip: String,
+    /// Its subnet, with `awsvpc`.
+    pub subnet: Option<String>,
+    /// Its Availability Zone.
+    pub zone: String,
+    /// Its container instance, on EC2.
+    pub instance: Option<String>,
+    /// Port of the host by port of the container.
+    pub ports: Vec<(u16, u16)>,
+    /// In milliseconds since the Unix epoch, as are all instants here.
+    pub created_at_ms: u64,
+    /// When it was RUNNING.
+    pub started_at_ms: Option<u64>,
+    /// When it was sent SIGTERM, or ended by itself.
+    pub stopping_at_ms: Option<u64>,
+    /// When its containers had ended.
+    pub execution_stopped_at_ms: Option<u64>,
+    /// When it was STOPPED.
+    pub stopped_at_ms: Option<u64>,
+    /// Why.
+    pub stopped_reason: Option<String>,
+    /// Why, in AWS's code.
+    pub stop_code: Option<String>,
+    /// 0 ended by itself after SIGTERM, 1 crashed, 137 killed after the stop timeout.
+    pub exit_code: Option<i32>,
+    /// How its containers behave: as its task definition said when it was created.
+    pub behaviour: Behaviour,
+    /// Where it is registered as a target.
+    pub registrations: Vec<Registration>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Where a task is in its life (Docs: task lifecycle).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the statuses are the API's")]
+pub enum TaskStatus {
+    Provisioning,
+    Pending,
+    Activating,
+    Running,
+    /// Its targets are being deregistered; its containers still run.
+    Deactivating,
+    /// It was sent SIGTERM.
+    Stopping,
+    Deprovisioning,
+    Stopped,
+}
+
+impl TaskStatus {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provisioning => "PROVISIONING",
+            Self::Pending => "PENDING",
+            Self::Activating => "ACTIVATING",
+            Self::Running => "RUNNING",
+            Self::Deactivating => "DEACTIVATING",
+            Self::Stopping => "STOPPING",
+            Self::Deprovisioning => "DEPROVISIONING",
+            Self::Stopped => "STOPPED",
+        }
+    }
+
+    /// Whether it is in `runningCount`: from RUNNING until SIGTERM is sent.
+    pub fn counts_as_running(self) -> bool {
+        matches!(self, Self::Running | Self::Deactivating)
+    }
+
+    /// Whether it is in `pendingCount`.
+    pub fn counts_as_pending(self) -> bool {
+        matches!(self, Self::Provisioning | Self::Pending | Self::Activating)
+    }
+}
+
+/// Where ECS wants a task to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the statuses are the API's")]
+pub enum DesiredStatus {
+    Running,
+    Stopped,
+}
+
+impl DesiredStatus {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+/// Why ECS stops a task.
+#[derive(Debug, Clone)]
+pub(crate) struct StopReason {
+    pub(crate) code: &'static str,
+    pub(crate) text: String,
+}
+
+impl World {
+    pub(crate) fn task_pending(&mut self, arn: &str) {
+        if self.move_task(arn, TaskStatus::Provisioning, TaskStatus::Pending) {
+            let delay = self.jittered(self.timings.task_start_ms);
+            self.schedule_in(
+                delay,
+                Due::TaskActivating {
+                    task: arn.to_owned(),
+                },
+            );
+        }
+    }
+
+    pub(crate) fn task_activating(&mut self, arn: &str) {
+        if self.move_task(arn, TaskStatus::Pending, TaskStatus::Activating) {
+            self.register_task(arn);
+            let delay = self.jittered(self.timings.task_activation_ms);
+            self.schedule_in(
+                delay,
+                Due::TaskRunning {
+                    task: arn.to_owned(),
+                },
+            );
+        }
+    }
+
+    pub(crate) fn task_running(&mut self, arn: &str) {
+        if !self.move_task(arn, TaskStatus::Activating, TaskStatus::Running) {
+            return;
+        }
+        let now_ms = self.now_ms;
+        let Some(task) = self.tasks.get_mut(arn) else {
+            return;
+        };
+        task.started_at_ms = Some(now_ms);
+        let (task_set, behaviour) = (task.task_set.clone(), task.behaviour.clone());
+        let task = arn.to_owned();
+        self.record(EventKind::TaskStarted {
+            task: task.clone(),
+            task_set,
+        });
+        if let Some(seconds) = behaviour.crashes_after_seconds {
+            self.schedule_in(seconds * 1_000, Due::TaskCrashes { task: task.clone() });
+        }
+        self.schedule_in(
+            behaviour.slow_start_seconds * 1_000,
+            Due::TaskHealthChanges { task: task.clone() },
+        );
+        if let Some(seconds) = behaviour.unhealthy_after_seconds {
+            self.schedule_in(seconds * 1_000, Due::TaskHealthChanges { task });
+        }
+    }
+
+    /// Whether the container would answer a health check now.
+    pub(crate) fn passes_health_checks(&self, task: &Task) -> bool {
+        let behaviour = &task.behaviour;
+        let Some(started) = task.started_at_ms else {
+            return false;
+        };
+        let alive = matches!(
+            task.last_status,
+            TaskStatus::Running | TaskStatus::Deactivating | TaskStatus::Stopping
+        );
+        let up = self.now_ms >= started + behaviour.slow_start_seconds * 1_000;
+        let down = behaviour
+            .unhealthy_after_seconds
+            .is_some_and(|seconds| self.now_ms >= started + seconds * 1_000);
+        alive && up && !down && !behaviour.never_healthy
+    }
+
+    /// Takes a task away: deregister its targets, wait until they are gone, SIGTERM, and so on
+    /// (Docs). One that does not run yet ends at once.
+    pub(crate) fn stop_task_for(&mut self, arn: &str, reason: &StopReason) {
+        let Some(task) = self.tasks.get_mut(arn) else {
+            return;
+        };
+        if task.desired_status == DesiredStatus::Stopped {
+            return;
+        }
+        task.desired_status = DesiredStatus::Stopped;
+        task.stopped_reason = Some(reason.text.clone());
+        task.stop_code = Some(reason.code.to_owned());
+        let running = matches!(
+            task.last_status,
+            TaskStatus::Activating | TaskStatus::Running
+        );
+        let task_set = task.task_set.clone();
+        self.record(EventKind::TaskStopping {
+            task: arn.to_owned(),
+            task_set,
+            reason: reason.text.clone(),
+        });
+        if !running {
+            self.deprovision(arn, None);
+            return;
+        }
+        if let Some(task) = self.tasks.get_mut(arn) {
+            task.last_status = TaskStatus::Deactivating;
+        }
+        self.deregister_task(arn);
+        self.terminate_if_deregistered(arn);
+    }
+
+    /// SIGTERM, once no target of a task that is being taken away is left.
+    pub(crate) fn terminate_if_deregistered(&mut self, arn: &str) {
+        let waiting = self.tasks.get(arn).is_some_and(|task| {
+            task.last_status == TaskStatus::Deactivating && !self.is_registered(task)
+        });
+        if !waiting {
+            return;
+        }
+        let now_ms = self.now_ms;
+        let Some(task) = self.tasks.get_mut(arn) else {
+            return;
+        };
+        task.last_status = TaskStatus::Stopping;
+        task.stopping_at_ms = Some(now_ms);
+        let fargate = task.instance.is_none();
+        let own = task.behaviour.exits_after_seconds;
+        let (task_set, definition) = (task.task_set.clone(), task.task_definition.clone());
+        self.record(EventKind::SigtermSent {
+            task: arn.to_owned(),
+            task_set,
+        });
+        let timeout = self
+            .find_task_definition(&definition)
+            .map_or(30, |definition| definition.stop_timeout_seconds(fargate));
+        let seconds = own.map_or(timeout, |own| own.min(timeout));
+        if let Some(task) = self.tasks.get_mut(arn) {
+            let ended_by_itself = own.is_some_and(|own| own <= timeout);
+            task.exit_code = Some(if ended_by_itself { 0 } else { 137 });
+        }
+        self.schedule_in(
+            seconds * 1_000,
+            Due::TaskExits {
+                task: arn.to_owned(),
+            },
+        );
+    }
+
+    pub(crate) fn task_exits(&mut self, arn: &str) {
+        if self
+            .tasks
+            .get(arn)
+            .is_some_and(|task| task.last_status == TaskStatus::Stopping)
+        {
+            self.deprovision(arn, None);
+        }
+    }
+
+    /// The essential container ends by itself: nothing waits for its targets to drain.
+    pub(crate) fn task_crashes(&mut self, arn: &str) {
+        let Some(task) = self.tasks.get_mut(arn) else {
+            return;
+        };
+        if !matches!(
+            task.last_status,
+            TaskStatus::Running | TaskStatus::Deactivating
+        ) {
+            return;
+        }
+        task.desired_status = DesiredStatus::Stopped;
+        task.stopped_reason = Some("Essential container in task exited".to_owned());
+        task.stop_code = Some("EssentialContainerExited".to_owned());
+        let task_set = task.task_set.clone();
+        self.record(EventKind::TaskCrashed {
+            task: arn.to_owned(),
+            task_set: task_set.clone(),
+        });
+        self.deprovision(arn, Some(1));
+        self.deregister_task(arn);
+        self.reconcile_soon(&task_set);
+    }
+
+    fn deprovision(&mut self, arn: &str, exit_code: Option<i32>) {
+        let now_ms = self.now_ms;
+        if let Some(task) = self.tasks.get_mut(arn) {
+            task.last_status = TaskStatus::Deprovisioning;
+            task.stopping_at_ms.get_or_insert(now_ms);
+            task.execution_stopped_at_ms = Some(now_ms);
+            task.exit_code = exit_code.or(task.exit_code);
+        }
+        let delay = self.jittered(self.timings.task_deprovisioning_ms);
+        self.schedule_in(
+            delay,
+            Due::TaskStops {
+                task: arn.to_owned(),
+            },
+        );
+    }
+
+    pub(crate) fn task_stops(&mut self, arn: &str) {
+        if !self.move_task(arn, TaskStatus::Deprovisioning, TaskStatus::Stopped) {
+            return;
+        }
+        let now_ms = self.now_ms;
+        let Some(task) = self.tasks.get_mut(arn) else {
+            return;
+        };
+        task.stopped_at_ms = Some(now_ms);
+        let task_set = task.task_set.clone();
+        let reason = task.stopped_reason.clone().unwrap_or_default();
+        self.record(EventKind::TaskStopped {
+            task: arn.to_owned(),
+            task_set,
+            reason,
+        });
+        self.schedule_in(
+            self.timings.stopped_task_visible_ms,
+            Due::TaskForgotten {
+                task: arn.to_owned(),
+            },
+        );
+    }
+
+    /// Moves a task on, unless something else happened to it meanwhile.
+    fn move_task(&mut self, arn: &str, from: TaskStatus, to: TaskStatus) -> bool {
+        match self.tasks.get_mut(arn) {
+            Some(task) if task.last_status == from => {
+                task.last_status = to;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+}

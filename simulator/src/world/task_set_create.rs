@@ -1,0 +1,292 @@
+//! `CreateTaskSet` and everything that makes ECS refuse it.
+
+use serde::{Deserialize, Serialize};
+
+use super::tags::{self, Tag};
+use super::task_set::check_scale;
+use super::{
+    ApiError, CapacityProviderStrategyItem, EventKind, NetworkConfiguration, Scale,
+    ServiceRegistry, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus, World,
+};
+
+/// What `CreateTaskSet` takes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct CreateTaskSet {
+    pub cluster: String,
+    pub service: String,
+    pub task_definition: String,
+    #[serde(default)]
+    pub external_id: Option<String>,
+    #[serde(default)]
+    pub network_configuration: Option<NetworkConfiguration>,
+    #[serde(default)]
+    pub load_balancers: Vec<TaskSetLoadBalancer>,
+    #[serde(default)]
+    pub service_registries: Vec<ServiceRegistry>,
+    #[serde(default)]
+    pub launch_type: Option<String>,
+    #[serde(default)]
+    pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    #[serde(default)]
+    pub platform_version: Option<String>,
+    /// 100 percent when it is not given: what the public sample relies on.
+    #[serde(default)]
+    pub scale: Option<Scale>,
+    #[serde(default)]
+    pub client_token: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+}
+
+impl World {
+    /// `ecs:CreateTaskSet`.
+    ///
+    /// The same client token with the same parameters answers the set that exists; with others it
+    /// is refused. A token is forgotten with its set: a late duplicate that lands after the set is
+    /// gone creates another one (unproven; the harsher choice).
+    pub fn create_task_set(&mut self, request: &CreateTaskSet) -> Result<String, ApiError> {
+        let service = self.external_service(&request.cluster, &request.service)?;
+        let service_key = service.key();
+        let (cluster, service_name) = (service.cluster.clone(), service.name.clone());
+        let created_with =
+            serde_json::to_string(request).map_err(|error| ApiError::client(error.to_string()))?;
+
+        if let Some(id) = self.created_before(request, &service_key, &created_with)? {
+            return Ok(id);
+        }
+        let scale = request.scale.as_ref().map_or(Ok(100.0), check_scale)?;
+        let tags = tags::parse_ecs(&request.tags)?;
+        let definition = self
+            .find_task_definition(&request.task_definition)
+            .map_err(|_| ApiError::client("TaskDefinition not found."))?;
+        if !definition.active {
+            return Err(ApiError::client("TaskDefinition is inactive"));
+        }
+        let task_definition = definition.arn.clone();
+        let launch_type = self.check_placement(request, definition)?;
+        self.check_load_balancers(request, definition)?;
+
+        let existing = self.task_sets_of_key(&service_key).len();
+        if existing >= self.limits.task_sets {
+            return Err(ApiError::invalid_parameter(format!(
+                "{existing} deployments exist on the service. Unable to create new TaskSet since this exceeds the maximum limit."
+            )));
+        }
+
+        let digits =
+            self.random(|rng| rng.u64(1_000_000_000_000_000_000..9_999_999_999_999_999_999));
+        let id = format!("ecs-svc/{digits}");
+        let fargate = launch_type.as_deref() == Some("FARGATE");
+        let task_set = TaskSet {
+            arn: self.ecs_arn(&format!("task-set/{cluster}/{service_name}/{id}")),
+            id: id.clone(),
+            ordinal: self.next_ordinal(),
+            service_key,
+            external_id: request.external_id.clone(),
+            client_token: request.client_token.clone(),
+            created_with,
+            status: TaskSetStatus::Active,
+            task_definition: task_definition.clone(),
+            launch_type,
+            capacity_provider_strategy: request.capacity_provider_strategy.clone(),
+            platform_version: match &request.platform_version {
+                None if fargate => Some("LATEST".to_owned()),
+                given => given.clone(),
+            },
+            network_configuration: request.network_configuration.clone(),
+            load_balancers: request.load_balancers.clone(),
+            service_registries: request.service_registries.clone(),
+            scale,
+            created_at_ms: self.now_ms,
+            updated_at_ms: self.now_ms,
+            steady: false,
+            steady_at_ms: self.now_ms,
+            tags,
+            going: false,
+        };
+        self.task_sets.insert(id.clone(), task_set);
+        let wanted = self.computed_desired_count(&id);
+        self.record(EventKind::TaskSetCreated {
+            task_set: id.clone(),
+            task_definition,
+            scale,
+            wanted,
+        });
+        self.reconcile_soon(&id);
+        Ok(id)
+    }
+
+    fn created_before(
+        &self,
+        request: &CreateTaskSet,
+        service_key: &str,
+        created_with: &str,
+    ) -> Result<Option<String>, ApiError> {
+        let Some(token) = &request.client_token else {
+            return Ok(None);
+        };
+        let fits =
+            (1..=36).contains(&token.len()) && token.bytes().all(|byte| (33..=126).contains(&byte));
+        if !fits {
+            return Err(ApiError::invalid_parameter(
+                "clientToken must have 1 to 36 ASCII characters in the range of 33 to 126.",
+            ));
+        }
+        let Some(task_set) = self
+            .task_sets
+            .values()
+            .find(|set| set.service_key == service_key && set.client_token.as_ref() == Some(token))
+        else {
+            return Ok(None);
+        };
+        if task_set.created_with != created_with {
+            return Err(ApiError::invalid_parameter(
+                "The client token was used before, with other parameters.",
+            ));
+        }
+        Ok(Some(task_set.id.clone()))
+    }
+
+    /// The launch type in the end, or none with a capacity provider strategy.
+    fn check_placement(
+        &self,
+        request: &CreateTaskSet,
+        definition: &TaskDefinition,
+    ) -> Result<Option<String>, ApiError> {
+        if request.launch_type.is_some() && !request.capacity_provider_strategy.is_empty() {
+            return Err(ApiError::invalid_parameter(
+                "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
+            ));
+        }
+        let cluster = self.find_cluster(Some(&request.cluster))?;
+        for item in &request.capacity_provider_strategy {
+            let built_in = ["FARGATE", "FARGATE_SPOT"].contains(&item.capacity_provider.as_str());
+            if !built_in && !cluster.capacity_providers.contains(&item.capacity_provider) {
+                return Err(ApiError::invalid_parameter(
+                    "The specified capacity provider was not found. Specify a valid name or ARN and try again.",
+                ));
+            }
+        }
+        let by_provider = !request.capacity_provider_strategy.is_empty()
+            || !cluster.default_capacity_provider_strategy.is_empty();
+        let launch_type = match &request.launch_type {
+            Some(given) => Some(given.clone()),
+            None if by_provider => None,
+            None => Some("EC2".to_owned()),
+        };
+        match launch_type.as_deref() {
+            None | Some("EC2" | "EXTERNAL") => {}
+            Some("FARGATE") => {
+                let compatible = &definition.registered.requires_compatibilities;
+                if !compatible.iter().any(|name| name == "FARGATE") {
+                    return Err(ApiError::invalid_parameter(
+                        "Task definition does not support launch_type FARGATE.",
+                    ));
+                }
+            }
+            Some(other) => {
+                return Err(ApiError::invalid_parameter(format!(
+                    "Unknown launch type: {other}."
+                )));
+            }
+        }
+        if request.platform_version.is_some() && launch_type.as_deref() == Some("EC2") {
+            return Err(ApiError::invalid_parameter(
+                "The platform version must be null when specifying an EC2 launch type.",
+            ));
+        }
+        match (&request.network_configuration, definition.is_awsvpc()) {
+            (None, true) => Err(ApiError::invalid_parameter(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+            )),
+            (Some(_), false) => Err(ApiError::invalid_parameter(
+                "Network Configuration is not valid for the given networkMode of this task definition.",
+            )),
+            (Some(network), true) if network.awsvpc_configuration.subnets.is_empty() => {
+                Err(ApiError::invalid_parameter("subnets can not be empty."))
+            }
+            (Some(_), true) | (None, false) => Ok(launch_type),
+        }
+    }
+
+    fn check_load_balancers(
+        &self,
+        request: &CreateTaskSet,
+        definition: &TaskDefinition,
+    ) -> Result<(), ApiError> {
+        if request.load_balancers.len() > 1 {
+            return Err(ApiError::invalid_parameter(
+                "load balancers can have at most 1 items.",
+            ));
+        }
+        for wanted in &request.load_balancers {
+            let container = definition
+                .registered
+                .container_definitions
+                .iter()
+                .find(|container| container.name == wanted.container_name)
+                .ok_or_else(|| {
+                    ApiError::invalid_parameter(format!(
+                        "The container {} does not exist in the task definition.",
+                        wanted.container_name
+                    ))
+                })?;
+            let has_port = container
+                .port_mappings
+                .iter()
+                .any(|mapping| mapping.container_port == wanted.container_port);
+            if !has_port {
+                return Err(ApiError::invalid_parameter(format!(
+                    "The container {} did not have a container port {} defined.",
+                    wanted.container_name, wanted.container_port
+                )));
+            }
+            let arn = &wanted.target_group_arn;
+            let group = self.target_groups.get(arn).ok_or_else(|| {
+                ApiError::invalid_parameter(format!(
+                    "The specified target group does not exist: {arn}."
+                ))
+            })?;
+            if definition.is_awsvpc() != (group.target_type == "ip") {
+                return Err(ApiError::invalid_parameter(format!(
+                    "The provided target group {arn} has target type {}, which is incompatible with the {} network mode specified in the task definition.",
+                    group.target_type,
+                    definition
+                        .registered
+                        .network_mode
+                        .as_deref()
+                        .unwrap_or("bridge")
+                )));
+            }
+            if self.load_balancers_of(arn).is_empty() {
+                return Err(ApiError::invalid_parameter(format!(
+                    "The target group with targetGroupArn {arn} does not have an associated load balancer."
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CreateTaskSet {
+    /// A request with nothing but what is required.
+    pub fn of(cluster: &str, service: &str, task_definition: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            service: service.to_owned(),
+            task_definition: task_definition.to_owned(),
+            external_id: None,
+            network_configuration: None,
+            load_balancers: Vec::new(),
+            service_registries: Vec::new(),
+            launch_type: None,
+            capacity_provider_strategy: Vec::new(),
+            platform_version: None,
+            scale: None,
+            client_token: None,
+            tags: Vec::new(),
+        }
+    }
+}

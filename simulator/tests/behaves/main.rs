@@ -1,0 +1,16 @@
+//! The simulated AWS behaves as `AWS_FACTS.md` says. One file an idea; [`support`] is the stage.
+
+mod health;
+mod listeners;
+mod pages;
+mod primary;
+mod refusals;
+mod replay;
+mod rules;
+mod scale;
+mod scenarios;
+mod services;
+mod speaking;
+mod support;
+mod task_sets;
+mod tasks;

@@ -1,0 +1,264 @@
+//! A service in service, and the SDK clients to deploy it with.
+
+use std::time::Duration;
+
+use aws_sdk_ecs::types::{
+    AwsVpcConfiguration, LaunchType, LoadBalancer, NetworkConfiguration, Scale, ScaleUnit, TaskSet,
+};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, Listener, TargetGroup, TargetGroupTuple,
+};
+use ebbtide_simulator::world::WorldEvent;
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+
+pub(crate) const PRODUCTION: usize = 0;
+pub(crate) const ALTERNATE: usize = 1;
+
+/// The clients, the simulated AWS behind them, and the names in it.
+pub(crate) struct Stage {
+    pub(crate) aws: SimulatedAws,
+    pub(crate) ecs: aws_sdk_ecs::Client,
+    pub(crate) elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub(crate) names: Names,
+}
+
+pub(crate) fn stage(scenario: &Scenario) -> Stage {
+    stage_named(scenario, Names::default())
+}
+
+pub(crate) fn stage_named(scenario: &Scenario, names: Names) -> Stage {
+    let world = scenario.world_for(&names).expect("a world");
+    let aws = SimulatedAws::new(world, 1.0);
+    Stage {
+        ecs: aws.sdk_ecs("test"),
+        elb: aws.sdk_elb("test"),
+        aws,
+        names,
+    }
+}
+
+pub(crate) fn scenario(json: &str) -> Scenario {
+    serde_json::from_str(json).expect("a scenario")
+}
+
+/// Virtual time passes.
+pub(crate) async fn wait(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+impl Stage {
+    /// The two target groups: production, alternate.
+    pub(crate) async fn groups(&self) -> Vec<TargetGroup> {
+        let answer = self
+            .elb
+            .describe_target_groups()
+            .send()
+            .await
+            .expect("groups");
+        let mut groups = answer.target_groups.expect("groups");
+        groups.sort_by_key(|group| group.target_group_name.clone());
+        groups
+    }
+
+    pub(crate) async fn group_arn(&self, which: usize) -> String {
+        self.groups().await[which]
+            .target_group_arn
+            .clone()
+            .expect("an ARN")
+    }
+
+    /// The listeners by port.
+    pub(crate) async fn listeners(&self) -> Vec<Listener> {
+        let load_balancers = self
+            .elb
+            .describe_load_balancers()
+            .send()
+            .await
+            .expect("one");
+        let arn = load_balancers.load_balancers()[0]
+            .load_balancer_arn()
+            .expect("an ARN")
+            .to_owned();
+        let answer = self
+            .elb
+            .describe_listeners()
+            .load_balancer_arn(arn)
+            .send()
+            .await
+            .expect("listeners");
+        let mut listeners = answer.listeners.expect("listeners");
+        listeners.sort_by_key(|listener| listener.port);
+        listeners
+    }
+
+    /// A request for a replacement in the alternate group, as a deployment would write it.
+    pub(crate) async fn replacement(
+        &self,
+    ) -> aws_sdk_ecs::operation::create_task_set::builders::CreateTaskSetFluentBuilder {
+        self.create_task_set(&self.group_arn(ALTERNATE).await)
+    }
+
+    pub(crate) fn create_task_set(
+        &self,
+        group: &str,
+    ) -> aws_sdk_ecs::operation::create_task_set::builders::CreateTaskSetFluentBuilder {
+        let network = AwsVpcConfiguration::builder()
+            .set_subnets(Some(self.names.subnets.clone()))
+            .set_security_groups(Some(self.names.security_groups.clone()))
+            .build()
+            .expect("a network");
+        self.ecs
+            .create_task_set()
+            .cluster(&self.names.cluster)
+            .service(&self.names.service)
+            .task_definition(&self.names.task_definition)
+            .launch_type(LaunchType::Fargate)
+            .network_configuration(
+                NetworkConfiguration::builder()
+                    .awsvpc_configuration(network)
+                    .build(),
+            )
+            .load_balancers(
+                LoadBalancer::builder()
+                    .target_group_arn(group)
+                    .container_name(&self.names.container_name)
+                    .container_port(i32::from(self.names.container_port))
+                    .build(),
+            )
+    }
+
+    pub(crate) async fn create_replacement(&self) -> TaskSet {
+        let answer = self.replacement().await.send().await.expect("a task set");
+        answer.task_set.expect("a task set")
+    }
+
+    pub(crate) async fn service(&self) -> aws_sdk_ecs::types::Service {
+        let answer = self
+            .ecs
+            .describe_services()
+            .cluster(&self.names.cluster)
+            .services(&self.names.service)
+            .send()
+            .await
+            .expect("services");
+        answer.services.expect("services").remove(0)
+    }
+
+    /// The task sets, oldest first.
+    pub(crate) async fn task_sets(&self) -> Vec<TaskSet> {
+        self.service().await.task_sets.unwrap_or_default()
+    }
+
+    pub(crate) async fn task_set(&self, id: &str) -> Option<TaskSet> {
+        self.task_sets()
+            .await
+            .into_iter()
+            .find(|task_set| task_set.id() == Some(id))
+    }
+
+    /// The id of the set that was in service first.
+    pub(crate) async fn original(&self) -> String {
+        self.task_sets().await[0].id.clone().expect("an id")
+    }
+
+    pub(crate) async fn scale(&self, id: &str, percent: f64) -> TaskSet {
+        let answer = self
+            .ecs
+            .update_task_set()
+            .cluster(&self.names.cluster)
+            .service(&self.names.service)
+            .task_set(id)
+            .scale(
+                Scale::builder()
+                    .value(percent)
+                    .unit(ScaleUnit::Percent)
+                    .build(),
+            )
+            .send()
+            .await
+            .expect("scaled");
+        answer.task_set.expect("a task set")
+    }
+
+    pub(crate) fn delete(
+        &self,
+        id: &str,
+    ) -> aws_sdk_ecs::operation::delete_task_set::builders::DeleteTaskSetFluentBuilder {
+        self.ecs
+            .delete_task_set()
+            .cluster(&self.names.cluster)
+            .service(&self.names.service)
+            .task_set(id)
+    }
+
+    /// `state/reason` of each target of a group.
+    pub(crate) async fn health(&self, which: usize) -> Vec<String> {
+        let arn = self.group_arn(which).await;
+        let answer = self
+            .elb
+            .describe_target_health()
+            .target_group_arn(arn)
+            .send()
+            .await
+            .expect("health");
+        answer
+            .target_health_descriptions()
+            .iter()
+            .map(|target| {
+                let health = target.target_health().expect("health");
+                let state = health.state().expect("a state").as_str();
+                health.reason().map_or(state.to_owned(), |reason| {
+                    format!("{state}/{}", reason.as_str())
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn events(&self) -> Vec<WorldEvent> {
+        self.aws.with_world(ebbtide_simulator::World::take_events)
+    }
+
+    /// When the first event whose sentence has all these words happened, in milliseconds.
+    pub(crate) fn when(events: &[WorldEvent], words: &[&str]) -> u64 {
+        events
+            .iter()
+            .find(|event| {
+                let sentence = event.kind.to_string();
+                words.iter().all(|word| sentence.contains(word))
+            })
+            .unwrap_or_else(|| panic!("nothing with {words:?} in {events:#?}"))
+            .at_ms
+    }
+}
+
+/// A forward action with weights.
+pub(crate) fn forward(groups: &[(&str, i32)]) -> Action {
+    let mut config = ForwardActionConfig::builder();
+    for (arn, weight) in groups {
+        let group = TargetGroupTuple::builder()
+            .target_group_arn(*arn)
+            .weight(*weight)
+            .build();
+        config = config.target_groups(group);
+    }
+    Action::builder()
+        .r#type(ActionTypeEnum::Forward)
+        .forward_config(config.build())
+        .build()
+}
+
+/// The code and message of a refusal.
+pub(crate) fn refusal<T: std::fmt::Debug, E, R>(
+    answer: Result<T, aws_sdk_ecs::error::SdkError<E, R>>,
+) -> (String, String)
+where
+    E: aws_sdk_ecs::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug,
+{
+    let error = answer.expect_err("a refusal");
+    let meta = error.as_service_error().expect("AWS's refusal").meta();
+    (
+        meta.code().unwrap_or_default().to_owned(),
+        meta.message().unwrap_or_default().to_owned(),
+    )
+}

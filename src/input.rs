@@ -1,0 +1,128 @@
+//! Reading what a command is given: events, scenarios, and the names that a world must match.
+
+use std::fs;
+use std::path::Path;
+
+use ebbtide_controller::arn::{Arn, Home, short};
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::{Names, Scenario};
+use serde_json::Value;
+
+/// A file that could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    /// It could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not the JSON it should be.
+    #[error("{path} is not {what}")]
+    Parse {
+        /// The file.
+        path: String,
+        /// What it should be.
+        what: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Reads a `StartExecution` input.
+pub(crate) fn event(path: &Path) -> Result<Value, InputError> {
+    parsed(path, "JSON")
+}
+
+/// Reads a scenario; the default one where none is given.
+pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, InputError> {
+    path.map_or_else(
+        || Ok(Scenario::default()),
+        |path| parsed(path, "a scenario"),
+    )
+}
+
+pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    what: &'static str,
+) -> Result<T, InputError> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|source| InputError::Read {
+        path: name.clone(),
+        source,
+    })?;
+    serde_json::from_str(&text).map_err(|source| InputError::Parse {
+        path: name,
+        what,
+        source,
+    })
+}
+
+/// Writes a file.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), InputError> {
+    fs::write(path, text).map_err(|source| InputError::Write {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// Where an event's resources live: as its first ARN says, or a made-up account.
+pub(crate) fn home_of(event: &Value) -> Home {
+    ["nlb", "taskDefinition", "cluster"]
+        .iter()
+        .filter_map(|field| event.get(field)?.as_str())
+        .find_map(|text| Arn::parse(text).map(|arn| arn.home()))
+        .unwrap_or_else(|| Home {
+            partition: "aws".to_owned(),
+            region: "us-east-1".to_owned(),
+            account: "555555555555".to_owned(),
+        })
+}
+
+/// The names that a world must have for a request to find its service there.
+pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
+    let defaults = Names::default();
+    Names {
+        account: home.account.clone(),
+        region: home.region.clone(),
+        cluster: short(&request.cluster).to_owned(),
+        service: request.service.clone(),
+        load_balancer_arn: request.load_balancer.clone(),
+        task_definition: short(&request.task_definition).to_owned(),
+        subnets: request.subnets.clone().unwrap_or(defaults.subnets),
+        security_groups: request
+            .security_groups
+            .clone()
+            .unwrap_or(defaults.security_groups),
+        container_name: request
+            .container_name
+            .clone()
+            .unwrap_or(defaults.container_name),
+        container_port: request.container_port.unwrap_or(defaults.container_port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_events_own_arns_say_where_it_lives() {
+        let event = json!({"cluster": "main", "taskDefinition":
+            "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:2"});
+        assert_eq!(home_of(&event).region, "eu-west-1");
+        assert_eq!(home_of(&json!({"cluster": "main"})).account, "555555555555");
+    }
+}

@@ -1,0 +1,62 @@
+//! Every event that is shipped is one that the contract takes.
+
+use std::fs;
+use std::path::Path;
+
+use ebbtide_controller::arn::{Arn, Home};
+use ebbtide_controller::request::{FIELDS, Request};
+use serde_json::Value;
+
+fn events() -> Vec<(String, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let event = serde_json::from_str(&text).unwrap();
+            (path.display().to_string(), event)
+        })
+        .collect()
+}
+
+fn home_of(event: &Value) -> Home {
+    let arn = event["taskDefinition"].as_str().and_then(Arn::parse);
+    arn.map_or_else(
+        || Home {
+            partition: "aws".into(),
+            region: "us-east-1".into(),
+            account: "555555555555".into(),
+        },
+        |arn| arn.home(),
+    )
+}
+
+#[test]
+fn every_event_parses() {
+    let events = events();
+    assert!(events.len() >= 4);
+    for (path, event) in events {
+        if let Err(refusal) = Request::parse(&event, &home_of(&event)) {
+            panic!("{path}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn together_the_events_show_every_field() {
+    let events = events();
+    for (field, _) in FIELDS {
+        // It excludes capacityProviderStrategy, which full.json shows.
+        let shown = events.iter().any(|(_, event)| event.get(field).is_some());
+        assert!(shown || *field == "launchType", "{field}");
+    }
+}
+
+#[test]
+fn the_readme_has_a_row_for_every_field() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for (field, _) in FIELDS {
+        assert!(readme.contains(&format!("| `{field}` |")), "{field}");
+    }
+}
