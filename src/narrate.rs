@@ -1,7 +1,7 @@
 //! A deployment as it happens: one line an event.
 
 use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent};
-use ebbtide_simulator::world::{EventKind, World, WorldEvent};
+use ebbtide_simulator::world::{EventKind, Phase, World, WorldEvent};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub(crate) struct Line {
 }
 
 /// Tasks that run and targets that are healthy, by target group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Counts {
     /// Running tasks of the task set that served at the start.
@@ -55,7 +55,11 @@ impl Line {
 pub(crate) fn head(width: usize) -> String {
     format!(
         "{:<8}  {:<width$}  {:>7} {:>7}  {}",
-        "time", "state", "tasks", "healthy", "what (tasks and healthy targets: original+replacement)"
+        "time",
+        "state",
+        "tasks",
+        "healthy",
+        "what (tasks and healthy targets: original+replacement)"
     )
 }
 
@@ -75,14 +79,14 @@ pub(crate) fn clock(seconds: f64) -> String {
     )
 }
 
-/// Counts the tasks and targets of the group that served at the start, and of the others.
-pub(crate) fn counts(world: &World, original_group: &str) -> Counts {
+/// Counts the tasks and targets of the task sets on the group that served at the start, and of the
+/// others.
+pub(crate) fn counts(world: &World, cluster: &str, service: &str, original_group: &str) -> Counts {
     let mut counts = Counts::default();
     for group in world.target_groups() {
-        let healthy = world
-            .health_of(&group.arn)
-            .iter()
-            .filter(|(_, health)| health.is_healthy())
+        let targets = group.targets.values();
+        let healthy = targets
+            .filter(|target| target.phase == Phase::Healthy)
             .count();
         if group.arn == original_group {
             counts.original_healthy += healthy;
@@ -90,14 +94,20 @@ pub(crate) fn counts(world: &World, original_group: &str) -> Counts {
             counts.replacement_healthy += healthy;
         }
     }
-    for task in world.tasks().filter(|task| task.last_status.counts_as_running()) {
-        let attached = world
-            .task_set(&task.task_set)
-            .is_some_and(|set| set.load_balancers.iter().any(|lb| lb.target_group_arn == original_group));
+    for set in world.task_sets_of(cluster, service) {
+        let tasks = world.tasks_of(&set.id);
+        let running = tasks
+            .iter()
+            .filter(|task| task.last_status.counts_as_running())
+            .count();
+        let attached = set
+            .load_balancers
+            .iter()
+            .any(|lb| lb.target_group_arn == original_group);
         if attached {
-            counts.original_tasks += 1;
+            counts.original_tasks += running;
         } else {
-            counts.replacement_tasks += 1;
+            counts.replacement_tasks += running;
         }
     }
     counts
@@ -115,9 +125,10 @@ pub(crate) fn of_history(event: &HistoryEvent) -> Option<(String, String)> {
         HistoryKind::TaskFailed { error, cause, .. } => {
             Some((String::new(), format!("{error}: {}", sentence(cause))))
         }
-        HistoryKind::TaskTimedOut { error, .. } => {
-            Some((String::new(), format!("{error}: the function did not answer in time")))
-        }
+        HistoryKind::TaskTimedOut { error, .. } => Some((
+            String::new(),
+            format!("{error}: the function did not answer in time"),
+        )),
         HistoryKind::ExecutionStarted { .. }
         | HistoryKind::ExecutionRedriven { .. }
         | HistoryKind::StateEntered { .. }
@@ -197,12 +208,14 @@ fn plural(kind: &EventKind) -> Option<Option<String>> {
         EventKind::TaskStopped { task_set, .. } => {
             Some(Some(format!("tasks of {task_set} stopped")))
         }
-        EventKind::TargetHealthy { target_group, .. } => {
-            Some(Some(format!("targets of {} are healthy", group(target_group))))
-        }
-        EventKind::TargetUnhealthy { target_group, .. } => {
-            Some(Some(format!("targets of {} are unhealthy", group(target_group))))
-        }
+        EventKind::TargetHealthy { target_group, .. } => Some(Some(format!(
+            "targets of {} are healthy",
+            group(target_group)
+        ))),
+        EventKind::TargetUnhealthy { target_group, .. } => Some(Some(format!(
+            "targets of {} are unhealthy",
+            group(target_group)
+        ))),
         EventKind::TargetDraining { target_group, .. } => {
             Some(Some(format!("targets of {} drain", group(target_group))))
         }
@@ -240,7 +253,7 @@ mod tests {
         WorldEvent {
             at_ms,
             kind: EventKind::TaskStarted {
-                task: "task/main/1".into(),
+                task: "arn:aws:ecs:us-east-1:555555555555:task/main/1".into(),
                 task_set: task_set.into(),
             },
         }
@@ -248,7 +261,12 @@ mod tests {
 
     #[test]
     fn what_happens_to_several_tasks_is_one_line() {
-        let events = [started(1, "a"), started(2, "b"), started(3, "a"), started(90_000, "a")];
+        let events = [
+            started(1, "a"),
+            started(2, "b"),
+            started(3, "a"),
+            started(90_000, "a"),
+        ];
         assert_eq!(
             of_world(&events),
             [

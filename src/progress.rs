@@ -18,7 +18,8 @@ impl Progress {
         } else {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
         };
-        if let Ok(style) = ProgressStyle::with_template("{msg:<24} {bar:30} {pos} of {len} tasks gone")
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:<24} {bar:30} {pos} of {len} tasks gone")
         {
             bar.set_style(style);
         }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::input;
-use crate::narrate::{Line, counts, head, of_history, of_world};
+use crate::narrate::{Counts, Line, counts, head, of_history, of_world};
 use crate::progress::Progress;
 use crate::summary::Summary;
 
@@ -91,7 +91,14 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     for (number, (path, event, request)) in requests.iter().enumerate() {
         let name = format!("simulated-{}", number + 1);
         let done = runtime.block_on(deploy(
-            world, &name, path, event, request, &home, arguments.format, &mut trace,
+            world,
+            &name,
+            path,
+            event,
+            request,
+            &home,
+            arguments.format,
+            &mut trace,
         ))?;
         world = done.1;
         all_well &= done.0.summary.succeeded();
@@ -101,7 +108,10 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         }
     }
     if arguments.format == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "deployments": deployed }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&json!({ "deployments": deployed }))?
+        );
     }
     if let Some(path) = &arguments.trace {
         input::write(path, &(trace.join("\n") + "\n"))?;
@@ -128,7 +138,10 @@ fn refused(format: Format, path: &Path, refusal: &ebbtide_controller::refusal::R
 }
 
 /// Runs one deployment in a world and returns the world after it.
-#[expect(clippy::too_many_arguments, reason = "one caller, which has them all at hand")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one caller, which has them all at hand"
+)]
 async fn deploy(
     mut world: World,
     name: &str,
@@ -144,7 +157,12 @@ async fn deploy(
     let original_group = original_group(&world, &cluster, &request.service);
     let aws = SimulatedAws::new(world, 1.0);
     let installation = Installation::new(&aws)?;
-    let mut narrator = Narrator::new(&aws, installation.machine(), original_group, format, trace);
+    let service = Watched {
+        cluster: cluster.clone(),
+        service: request.service.clone(),
+        original_group,
+    };
+    let mut narrator = Narrator::new(&aws, installation.machine(), service, format, trace);
     narrator.begin(path, request, home);
     let outcome = installation
         .deploy(name, event.clone(), 1, &mut |event| narrator.history(event))
@@ -175,10 +193,24 @@ fn original_group(world: &World, cluster: &str, service: &str) -> String {
         .unwrap_or_default()
 }
 
+/// What is counted while a deployment runs.
+struct Watched {
+    cluster: String,
+    service: String,
+    /// The target group that served at the start.
+    original_group: String,
+}
+
+impl Watched {
+    fn counts(&self, world: &World) -> Counts {
+        counts(world, &self.cluster, &self.service, &self.original_group)
+    }
+}
+
 /// Tells a deployment as it happens, and keeps what was told.
 struct Narrator<'a> {
     aws: &'a SimulatedAws,
-    original_group: String,
+    watched: Watched,
     width: usize,
     format: Format,
     progress: Progress,
@@ -192,15 +224,15 @@ impl<'a> Narrator<'a> {
     fn new(
         aws: &'a SimulatedAws,
         machine: &ebbtide_simulator::asl::StateMachine,
-        original_group: String,
+        watched: Watched,
         format: Format,
         trace: &'a mut Vec<String>,
     ) -> Self {
         let widest = machine.states().map(|state| state.name().len()).max();
-        let tasks = aws.with_world(|world| counts(world, &original_group).original_tasks);
+        let tasks = aws.with_world(|world| watched.counts(world).original_tasks);
         Self {
             aws,
-            original_group,
+            watched,
             width: widest.unwrap_or_default(),
             format,
             progress: Progress::new(tasks, format == Format::Text),
@@ -253,9 +285,7 @@ impl<'a> Narrator<'a> {
     }
 
     fn tell(&mut self, at: f64, state: String, what: String) {
-        let counts = self
-            .aws
-            .with_world(|world| counts(world, &self.original_group));
+        let counts = self.aws.with_world(|world| self.watched.counts(world));
         self.progress.show(&state, counts);
         let line = Line {
             at,

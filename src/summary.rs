@@ -167,10 +167,19 @@ impl fmt::Display for Summary {
             )?;
         }
         for listener in &self.listeners {
-            writeln!(f, "  listener      {} sends {}", listener.port, listener.forward)?;
+            writeln!(
+                f,
+                "  listener      {} sends {}",
+                listener.port, listener.forward
+            )?;
         }
         for group in &self.tags {
-            writeln!(f, "  target group  {} {}", group.target_group, group.tags.join(" "))?;
+            writeln!(
+                f,
+                "  target group  {} {}",
+                group.target_group,
+                group.tags.join(" ")
+            )?;
         }
         Ok(())
     }

@@ -33,7 +33,10 @@ impl Ended {
     }
 
     fn steps(&self) -> usize {
-        self.states.iter().filter(|state| *state == "ScaleDown").count()
+        self.states
+            .iter()
+            .filter(|state| *state == "ScaleDown")
+            .count()
     }
 }
 
@@ -70,7 +73,10 @@ async fn deploy(mut world: World, name: &str, event: &Value) -> Ended {
         .deploy(name, event.clone(), 1, &mut |event| match &event.kind {
             EventKind::StateEntered { name, .. } => states.push(name.clone()),
             EventKind::TaskSucceeded { output, .. } => reasons.push(
-                output["Payload"]["reason"].as_str().unwrap_or_default().to_owned(),
+                output["Payload"]["reason"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
             ),
             _ => {}
         })
@@ -87,7 +93,12 @@ async fn deploy(mut world: World, name: &str, event: &Value) -> Ended {
 fn tagged_production(world: &World) -> &str {
     let tagged: Vec<_> = world
         .target_groups()
-        .filter(|group| group.tags.get("isProduction").is_some_and(|value| value == "true"))
+        .filter(|group| {
+            group
+                .tags
+                .get("isProduction")
+                .is_some_and(|value| value == "true")
+        })
         .collect();
     assert_eq!(tagged.len(), 1, "{tagged:?}");
     &tagged[0].arn
@@ -101,7 +112,10 @@ fn assert_one_primary_on_the_production_group(world: &World) -> String {
     assert_eq!(sets[0].status.as_str(), "PRIMARY");
     let production = tagged_production(world);
     assert_eq!(sets[0].load_balancers[0].target_group_arn, production);
-    let listener = world.listeners().find(|listener| listener.port == 80).unwrap();
+    let listener = world
+        .listeners()
+        .find(|listener| listener.port == 80)
+        .unwrap();
     assert_eq!(listener.live_target_groups(), [production]);
     sets[0].id.clone()
 }
@@ -115,7 +129,12 @@ async fn the_samples_input_deploys_in_four_steps_and_a_second_time_back_again() 
     let first = assert_one_primary_on_the_production_group(&ended.world);
     assert_ne!(tagged_production(&ended.world), first_group);
     assert_eq!(ended.output()["steps"], 4);
-    assert!(ended.reasons.iter().any(|r| r.contains("1 of 4 tasks left after step 3 of 4")));
+    assert!(
+        ended
+            .reasons
+            .iter()
+            .any(|r| r.contains("1 of 4 tasks left after step 3 of 4"))
+    );
 
     let again = deploy(ended.world, "run-2", &sample()).await;
     assert_eq!(again.output()["status"], "deployed");
@@ -129,7 +148,10 @@ async fn states_come_in_the_order_that_the_console_shows() {
     let ended = deploy(world(&Scenario::default()), "run-1", &sample()).await;
     let mut order = ended.states.clone();
     order.dedup();
-    assert_eq!(order[..3], ["Preflight", "MayDeploy", "CheckAndCreateService"]);
+    assert_eq!(
+        order[..3],
+        ["Preflight", "MayDeploy", "CheckAndCreateService"]
+    );
     let position = |name: &str| order.iter().position(|state| state == name).unwrap();
     assert!(position("ServiceReady") < position("Swap"));
     assert!(position("Swap") < position("Bake"));
@@ -170,7 +192,10 @@ async fn a_replacement_that_never_gets_healthy_is_deleted_and_traffic_stays() {
     let ended = deploy(before, "run-1", &event).await;
     let (error, cause) = ended.failure();
     assert_eq!(error, "NotReadyTimeout");
-    assert!(cause.contains("4 unhealthy") || cause.contains("4 initial"), "{cause}");
+    assert!(
+        cause.contains("4 unhealthy") || cause.contains("4 initial"),
+        "{cause}"
+    );
     assert!(cause.contains("Rolled back: "), "{cause}");
     assert_eq!(tagged_production(&ended.world), production);
     let listener = ended.world.listeners().find(|l| l.port == 80).unwrap();
@@ -201,7 +226,8 @@ async fn a_crash_on_start_is_reported_with_its_exit_code() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_start_is_waited_for() {
     let mut scenario = Scenario::default();
-    scenario.replacement.slow_start_seconds = 600;
+    // Longer than that, ECS replaces tasks that fail their health checks, again and again.
+    scenario.replacement.slow_start_seconds = 150;
     let ended = deploy(world(&scenario), "run-1", &sample()).await;
     assert_eq!(ended.output()["status"], "deployed");
 }
@@ -221,7 +247,13 @@ async fn a_service_without_a_task_set_gets_its_first_one() {
 
 #[tokio::test(start_paused = true)]
 async fn services_of_every_size_drain_without_an_empty_step() {
-    for (tasks, decrement, steps) in [(1, 25.0, 1), (2, 25.0, 2), (3, 100.0, 1), (10, 30.0, 4), (40, 25.0, 4)] {
+    for (tasks, decrement, steps) in [
+        (1, 25.0, 1),
+        (2, 25.0, 2),
+        (3, 100.0, 1),
+        (10, 30.0, 4),
+        (40, 25.0, 4),
+    ] {
         let scenario = Scenario {
             tasks,
             ..Scenario::default()
@@ -229,9 +261,21 @@ async fn services_of_every_size_drain_without_an_empty_step() {
         let mut event = sample();
         event["scaledown_decrement"] = json!(decrement);
         let ended = deploy(world(&scenario), "run-1", &event).await;
-        assert_eq!(ended.output()["steps"], steps, "{tasks} tasks, {decrement} %");
-        let told = ended.reasons.iter().filter(|r| r.contains(" tasks left after step ")).count();
-        assert!(told < steps && ended.steps() >= steps, "{:?}", ended.reasons);
+        assert_eq!(
+            ended.output()["steps"],
+            steps,
+            "{tasks} tasks, {decrement} %"
+        );
+        let told = ended
+            .reasons
+            .iter()
+            .filter(|r| r.contains(" tasks left after step "))
+            .count();
+        assert!(
+            told < steps && ended.steps() >= steps,
+            "{:?}",
+            ended.reasons
+        );
         assert_one_primary_on_the_production_group(&ended.world);
     }
 }
@@ -277,25 +321,73 @@ async fn refused(event: &Value) -> String {
 #[tokio::test(start_paused = true)]
 async fn bad_input_fails_the_execution_by_its_field_and_writes_nothing() {
     let cases = [
-        ("waitForService", json!("60"), "InvalidInput: waitForService is \"60\"; allowed: "),
-        ("scaledown_decrement", json!(0), "InvalidInput: scaledown_decrement is 0; allowed: "),
-        ("scaledown_wait", json!(-5), "InvalidInput: scaledown_wait is -5; allowed: "),
-        ("colour", json!("blue"), "InvalidInput: \"colour\" is \"blue\"; allowed: no such field"),
-        ("cluster", json!(""), "InvalidInput: cluster is \"\"; allowed: "),
-        ("taskDefinition", json!("web"), "InvalidInput: taskDefinition is \"web\"; allowed: "),
-        ("taskDefinition", json!("nothing:7"), "PreflightFailed: taskDefinition: nothing:7 does not exist"),
-        ("cluster", json!("elsewhere"), "PreflightFailed: cluster: elsewhere does not exist"),
-        ("serviceName", json!("nobody"), "PreflightFailed: serviceName: cluster sample-infra-Cluster-1234567890ab has no service nobody"),
-        ("containerName", json!("sidecar"), "PreflightFailed: containerName sidecar"),
-        ("containerPort", json!(9), "PreflightFailed: containerName webserver with containerPort 9 "),
+        (
+            "waitForService",
+            json!("60"),
+            "InvalidInput: waitForService is \"60\"; allowed: ",
+        ),
+        (
+            "scaledown_decrement",
+            json!(0),
+            "InvalidInput: scaledown_decrement is 0; allowed: ",
+        ),
+        (
+            "scaledown_wait",
+            json!(-5),
+            "InvalidInput: scaledown_wait is -5; allowed: ",
+        ),
+        (
+            "colour",
+            json!("blue"),
+            "InvalidInput: \"colour\" is \"blue\"; allowed: no such field",
+        ),
+        (
+            "cluster",
+            json!(""),
+            "InvalidInput: cluster is \"\"; allowed: ",
+        ),
+        (
+            "taskDefinition",
+            json!("web"),
+            "InvalidInput: taskDefinition is \"web\"; allowed: ",
+        ),
+        (
+            "taskDefinition",
+            json!("nothing:7"),
+            "PreflightFailed: taskDefinition: nothing:7 does not exist",
+        ),
+        (
+            "cluster",
+            json!("elsewhere"),
+            "PreflightFailed: cluster: elsewhere does not exist",
+        ),
+        (
+            "serviceName",
+            json!("nobody"),
+            "PreflightFailed: serviceName: cluster sample-infra-Cluster-1234567890ab has no service nobody",
+        ),
+        (
+            "containerName",
+            json!("sidecar"),
+            "PreflightFailed: containerName sidecar",
+        ),
+        (
+            "containerPort",
+            json!(9),
+            "PreflightFailed: containerName webserver with containerPort 9 ",
+        ),
         (
             "nlb",
-            json!("arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef"),
+            json!(
+                "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef"
+            ),
             "PreflightFailed: nlb: arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef does not exist",
         ),
         (
             "nlb",
-            json!("arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/other/1234567890abcdef"),
+            json!(
+                "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/other/1234567890abcdef"
+            ),
             "InvalidInput: nlb is ",
         ),
     ];
@@ -303,7 +395,10 @@ async fn bad_input_fails_the_execution_by_its_field_and_writes_nothing() {
         let mut event = sample();
         event[field] = value;
         let seen = refused(&event).await;
-        assert!(seen.starts_with(expected), "wanted {expected:?}\nseen {seen:?}");
+        assert!(
+            seen.starts_with(expected),
+            "wanted {expected:?}\nseen {seen:?}"
+        );
     }
     for event in [json!([]), json!("run"), json!(null)] {
         let seen = refused(&event).await;

@@ -55,7 +55,8 @@ fn together_the_events_show_every_field() {
 
 #[test]
 fn the_readme_has_a_row_for_every_field() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for (field, _) in FIELDS {
         assert!(readme.contains(&format!("| `{field}` |")), "{field}");
     }

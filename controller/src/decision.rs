@@ -264,8 +264,14 @@ impl fmt::Display for WaitingOn {
                 write!(f, "steady and healthy in {seen} of {wanted} looks")
             }
             Self::NextStep { left, of } => write!(f, "{left} of {of} tasks left"),
+            Self::TasksStopping { running: 1 } => {
+                f.write_str("1 task still runs, until its connections are drained")
+            }
             Self::TasksStopping { running } => {
-                write!(f, "{running} tasks are still draining their connections")
+                write!(
+                    f,
+                    "{running} tasks still run, until their connections are drained"
+                )
             }
             Self::Deletion { task_set } => write!(f, "ECS is deleting {task_set}"),
         }

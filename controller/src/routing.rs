@@ -104,14 +104,22 @@ pub fn pair<'a>(
     } else {
         format!("{}: {}", names.len(), names.join(", "))
     };
+    let mend = if names.len() < 2 {
+        "A target group that no listener uses does not count: create a test listener that forwards \
+         to the second one (aws elbv2 create-listener), or put both into the production listener \
+         with weights 100 and 0 (aws elbv2 modify-listener)."
+            .to_owned()
+    } else {
+        format!(
+            "Tag the two that are its own: aws elbv2 add-tags --resource-arns ARN ARN --tags \
+             Key=serviceName,Value={service}"
+        )
+    };
     Err(Refusal::preflight(
         format!(
             "Service {service} needs exactly two target groups on {load_balancer}; seen: {seen}."
         ),
-        format!(
-            "Tag the two that are its own: aws elbv2 add-tags --resource-arns ARN ARN --tags \
-             Key=serviceName,Value={service}"
-        ),
+        mend,
     ))
 }
 

@@ -3,7 +3,7 @@
 use ebbtide_controller::arn::short;
 use ebbtide_controller::contract::Step;
 use ebbtide_controller::identity::DeploymentId;
-use ebbtide_controller::observation::{LoadBalancer, Observation, TaskSet};
+use ebbtide_controller::observation::{LoadBalancer, Observation, TargetGroup, TaskSet};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
 
@@ -52,6 +52,13 @@ pub(crate) async fn observe(
         ),
         None => (Vec::new(), Vec::new()),
     };
+    // In the middle of a swap that replaces groups, the original's is in no listener, and AWS does
+    // not count it among the load balancer's: its task set still names it.
+    let named = named_by(&task_sets, &target_groups);
+    if load_balancer.is_some() && !named.is_empty() {
+        target_groups.extend(observe_elb::target_groups_by_arn(elb, named).await?);
+        target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+    }
     observe_elb::read_tags(elb, &mut listeners, &mut target_groups).await?;
     // Health and attributes of this service's two groups only: a load balancer may have a hundred.
     let own: Vec<_> = routing::candidates(&target_groups, &request.service)
@@ -73,6 +80,20 @@ pub(crate) async fn observe(
         task_definition,
         stopped_tasks,
     })
+}
+
+/// The target groups of living task sets that are not known yet.
+fn named_by(task_sets: &[TaskSet], known: &[TargetGroup]) -> Vec<String> {
+    let mut arns: Vec<_> = task_sets
+        .iter()
+        .filter(|task_set| !task_set.is_being_deleted())
+        .flat_map(|task_set| &task_set.load_balancers)
+        .map(|attached| attached.target_group.clone())
+        .filter(|arn| known.iter().all(|group| group.arn != *arn))
+        .collect();
+    arns.sort();
+    arns.dedup();
+    arns
 }
 
 fn replacement<'a>(id: &DeploymentId, task_sets: &'a [TaskSet]) -> Option<&'a TaskSet> {

@@ -60,19 +60,38 @@ pub(crate) async fn target_groups(
         let group = group.map_err(|error| {
             StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error)
         })?;
-        groups.push(TargetGroup {
-            arn: group.target_group_arn().unwrap_or_default().to_owned(),
-            name: group.target_group_name().unwrap_or_default().to_owned(),
-            is_production: None,
-            service_name: None,
-            task_set_id: None,
-            swap_intent: None,
-            deregistration_delay: DEFAULT_DEREGISTRATION_DELAY,
-            targets: Targets::default(),
-        });
+        groups.push(target_group(&group));
     }
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(groups)
+}
+
+/// Target groups by ARN, whether a listener uses them or not.
+pub(crate) async fn target_groups_by_arn(
+    elb: &Client,
+    arns: Vec<String>,
+) -> Result<Vec<TargetGroup>, StepError> {
+    let answer = elb
+        .describe_target_groups()
+        .set_target_group_arns(Some(arns))
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error))?;
+    Ok(answer.target_groups().iter().map(target_group).collect())
+}
+
+/// A group as it is listed; its tags, attributes and targets are read later.
+fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> TargetGroup {
+    TargetGroup {
+        arn: seen.target_group_arn().unwrap_or_default().to_owned(),
+        name: seen.target_group_name().unwrap_or_default().to_owned(),
+        is_production: None,
+        service_name: None,
+        task_set_id: None,
+        swap_intent: None,
+        deregistration_delay: DEFAULT_DEREGISTRATION_DELAY,
+        targets: Targets::default(),
+    }
 }
 
 /// Every listener of one load balancer; the rules too, where it is an Application Load Balancer.

@@ -142,10 +142,15 @@ impl Installation {
         format!("arn:{partition}:states:{region}:{account}:execution:{STATE_MACHINE}:{name}")
     }
 
-    async fn invoke(&self, installed: &InstalledFunction, event: Value) -> Result<Value, TaskError> {
+    async fn invoke(
+        &self,
+        installed: &InstalledFunction,
+        event: Value,
+    ) -> Result<Value, TaskError> {
         let now = SystemTime::UNIX_EPOCH
             + Duration::from_millis(self.aws.with_world(|world| world.epoch_ms()));
-        let invocation = handle(installed.function, &installed.clients, event, now);
+        // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
+        let invocation = Box::pin(handle(installed.function, &installed.clients, event, now));
         match tokio::time::timeout(FUNCTION_TIMEOUT, invocation).await {
             Ok(Ok(answer)) => Ok(json!({
                 "ExecutedVersion": "$LATEST",
@@ -181,7 +186,11 @@ impl Resources for Installation {
         }
         let payload = parameters["Payload"].take();
         let name = parameters["FunctionName"].as_str().unwrap_or_default();
-        match self.functions.iter().find(|installed| installed.arn == name) {
+        match self
+            .functions
+            .iter()
+            .find(|installed| installed.arn == name)
+        {
             Some(installed) => self.invoke(installed, payload).await,
             None => Err(TaskError {
                 error: "Lambda.ResourceNotFoundException".to_owned(),

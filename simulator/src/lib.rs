@@ -1,9 +1,12 @@
 //! A simulated AWS (Amazon ECS and Elastic Load Balancing) that behaves, and its wire protocols:
-//! in process under the real Rust SDK clients, and on a port for anybody's client.
+//! in process under the real Rust SDK clients, and on a port for anybody's client. On top of it, the
+//! shipped state machine with its functions.
 
+pub mod asl;
 pub mod aws;
 pub mod clock;
 mod connector;
+pub mod deployment;
 pub mod scenario;
 pub mod server;
 pub mod wire;

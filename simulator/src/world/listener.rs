@@ -145,6 +145,22 @@ impl Listener {
             .any(|known| known.arn == group)
     }
 
+    /// The target groups that its default action sends new connections to; a lone group gets all
+    /// of them, whatever its weight.
+    pub fn live_target_groups(&self) -> Vec<&str> {
+        let groups: Vec<_> = self.default_actions.iter().flat_map(groups_of).collect();
+        groups
+            .iter()
+            .filter(|group| groups.len() == 1 || group.weight > 0)
+            .map(|group| group.arn.as_str())
+            .collect()
+    }
+
+    /// Where its default action sends new connections, in words.
+    pub fn forward_in_words(&self) -> String {
+        sentence(&self.default_actions)
+    }
+
     /// Its default actions and those of its rules.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
         self.default_actions
