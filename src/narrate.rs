@@ -160,8 +160,10 @@ pub(crate) fn of_world(events: &[WorldEvent]) -> Vec<(u64, String)> {
     }
     let mut lines: Vec<Told> = Vec::new();
     for event in events {
-        let Some(many) = plural(&event.kind) else {
-            continue;
+        let many = match telling(&event.kind) {
+            Telling::Together(many) => Some(many),
+            Telling::Alone => None,
+            Telling::Never => continue,
         };
         let before = lines.iter_mut().find(|line| {
             many.is_some() && line.many == many && event.at_ms < line.at_ms + TOGETHER_MS
@@ -192,32 +194,40 @@ pub(crate) fn of_world(events: &[WorldEvent]) -> Vec<(u64, String)> {
 /// Milliseconds within which the same thing happening to several tasks is told once.
 const TOGETHER_MS: u64 = 60_000;
 
-/// How an event is told when it happens to several tasks or targets; `Some(None)` for what is told
-/// by itself, `None` for what is not told: intermediate steps, and what the functions' own lines
-/// say already.
-fn plural(kind: &EventKind) -> Option<Option<String>> {
+/// How an event is told.
+#[derive(Debug, PartialEq)]
+enum Telling {
+    /// In these words, when it happens to several tasks or targets.
+    Together(String),
+    /// By itself.
+    Alone,
+    /// Not at all: intermediate steps, and what the functions' own lines say already.
+    Never,
+}
+
+fn telling(kind: &EventKind) -> Telling {
     let group = |arn: &str| arn.split('/').nth(1).unwrap_or(arn).to_owned();
     match kind {
-        EventKind::TaskStarted { task_set, .. } => Some(Some(format!("tasks of {task_set} run"))),
+        EventKind::TaskStarted { task_set, .. } => {
+            Telling::Together(format!("tasks of {task_set} run"))
+        }
         EventKind::TaskCrashed { task_set, .. } => {
-            Some(Some(format!("tasks of {task_set} crashed")))
+            Telling::Together(format!("tasks of {task_set} crashed"))
         }
         EventKind::SigtermSent { task_set, .. } => {
-            Some(Some(format!("tasks of {task_set} were sent SIGTERM")))
+            Telling::Together(format!("tasks of {task_set} were sent SIGTERM"))
         }
         EventKind::TaskStopped { task_set, .. } => {
-            Some(Some(format!("tasks of {task_set} stopped")))
+            Telling::Together(format!("tasks of {task_set} stopped"))
         }
-        EventKind::TargetHealthy { target_group, .. } => Some(Some(format!(
-            "targets of {} are healthy",
-            group(target_group)
-        ))),
-        EventKind::TargetUnhealthy { target_group, .. } => Some(Some(format!(
-            "targets of {} are unhealthy",
-            group(target_group)
-        ))),
+        EventKind::TargetHealthy { target_group, .. } => {
+            Telling::Together(format!("targets of {} are healthy", group(target_group)))
+        }
+        EventKind::TargetUnhealthy { target_group, .. } => {
+            Telling::Together(format!("targets of {} are unhealthy", group(target_group)))
+        }
         EventKind::TargetDraining { target_group, .. } => {
-            Some(Some(format!("targets of {} drain", group(target_group))))
+            Telling::Together(format!("targets of {} drain", group(target_group)))
         }
         EventKind::ServiceUpdated { .. }
         | EventKind::ServiceDeleted { .. }
@@ -230,7 +240,7 @@ fn plural(kind: &EventKind) -> Option<Option<String>> {
         | EventKind::ListenerChanged { .. }
         | EventKind::ListenerDeleted { .. }
         | EventKind::RuleChanged { .. }
-        | EventKind::RuleDeleted { .. } => Some(None),
+        | EventKind::RuleDeleted { .. } => Telling::Alone,
         EventKind::ServiceCreated { .. }
         | EventKind::ServiceInactive { .. }
         | EventKind::TaskSetSteady { .. }
@@ -241,7 +251,7 @@ fn plural(kind: &EventKind) -> Option<Option<String>> {
         | EventKind::TargetHealthChecking { .. }
         | EventKind::TargetUnused { .. }
         | EventKind::TargetDeregistered { .. }
-        | EventKind::TagsChanged { .. } => None,
+        | EventKind::TagsChanged { .. } => Telling::Never,
     }
 }
 

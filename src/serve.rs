@@ -13,9 +13,10 @@ use crate::input;
 
 /// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing) on a loopback port.
 ///
-/// Any AWS client can use it: AWS_ENDPOINT_URL_ECS and AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2
+/// Any AWS client can use it: `AWS_ENDPOINT_URL_ECS` and `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`
 /// (or --endpoint-url of the AWS CLI) take the address that is printed. Credentials are not looked
-/// at. Ends on Ctrl-C.
+/// at. A container whose environment has SIMULATED_BEHAVIOUR, for example {"neverHealthy": true},
+/// behaves so. Ends on Ctrl-C.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one.
@@ -24,7 +25,7 @@ pub(crate) struct Arguments {
     /// Simulated seconds a second.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Begin with a service that fits this StartExecution input, instead of an empty account.
+    /// Begin with a service that fits this `StartExecution` input, instead of an empty account.
     #[arg(long, value_name = "EVENT.json")]
     event: Option<PathBuf>,
     /// What is particular about that service's world.

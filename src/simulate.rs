@@ -24,7 +24,7 @@ use crate::summary::Summary;
 /// deployed one after the other into the world that the one before has left.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// StartExecution inputs, in the order to deploy them.
+    /// `StartExecution` inputs, in the order to deploy them.
     #[arg(required = true, value_name = "EVENT.json")]
     events: Vec<PathBuf>,
     /// What is particular about the world: tasks, timings, seed, how the replacement behaves.

@@ -69,7 +69,7 @@ impl Summary {
         cluster: &str,
         service: &str,
     ) -> Self {
-        let (status, error, reason) = match &outcome.status {
+        let (ended, error, reason) = match &outcome.status {
             Status::Succeeded { output } => {
                 let reason = output.get("reason").and_then(|reason| reason.as_str());
                 ("SUCCEEDED", None, reason.unwrap_or_default().to_owned())
@@ -82,7 +82,7 @@ impl Summary {
             ),
         };
         Self {
-            status: status.to_owned(),
+            status: ended.to_owned(),
             error,
             reason,
             seconds: outcome.elapsed.as_secs_f64(),

@@ -528,7 +528,7 @@ mod tests {
             w.request.container_name = Some("sidecar".into());
         });
         assert_refused("containerPort 9090", |w| {
-            w.request.container_port = Some(9090)
+            w.request.container_port = Some(9090);
         });
         assert_refused("which maps: none", |w| w.container_mut().ports.clear());
     }

@@ -21,11 +21,11 @@ pub struct SimulatedAws {
 }
 
 impl SimulatedAws {
-    /// A world that starts living now, at simulated seconds a second (`speed`).
+    /// A world that goes on from where it is, at simulated seconds a second (`speed`).
     pub fn new(world: World, speed: f64) -> Self {
         Self {
+            clock: Clock::start(world.now(), speed),
             world: Arc::new(Mutex::new(world)),
-            clock: Clock::start(speed),
             latency: Duration::from_millis(20),
         }
     }

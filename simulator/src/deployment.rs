@@ -27,7 +27,7 @@ pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.jso
 pub const STATE_MACHINE: &str = "Ebbtide";
 
 /// The functions' own timeout in `template.yaml`.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Ebbtide, installed in a simulated account.
 #[derive(Debug)]

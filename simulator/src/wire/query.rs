@@ -12,10 +12,14 @@ struct Node {
 }
 
 /// The parameters of a form-encoded request: structures as objects, `member` lists as arrays in the
-/// order of their numbers, everything else as text.
+/// order of their numbers, everything else as text. A parameter without a value counts as not given:
+/// that is how clients write an empty list.
 pub(super) fn parameters(form: &[u8]) -> Value {
     let mut root = Node::default();
     for (name, value) in form_urlencoded::parse(form) {
+        if value.is_empty() && !name.contains('.') {
+            continue;
+        }
         let mut node = &mut root;
         for part in name.split('.') {
             node = node.members.entry(part.to_owned()).or_default();
@@ -60,7 +64,10 @@ mod tests {
     fn flat_names_become_a_tree() {
         for (form, tree) in [
             ("", json!({})),
-            ("Action=DescribeTags", json!({ "Action": "DescribeTags" })),
+            (
+                "Names=&Action=DescribeTags",
+                json!({ "Action": "DescribeTags" }),
+            ),
             (
                 "Names.member.2=b&Names.member.10=c&Names.member.1=a",
                 json!({ "Names": ["a", "b", "c"] }),

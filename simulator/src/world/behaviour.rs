@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiError, World};
+use super::{ApiError, ContainerDefinition, World};
 
 /// What the program inside the containers does. The default is a program that starts, answers its
 /// health checks at once and for ever, and uses its whole stop timeout when it is asked to end.
@@ -23,6 +23,29 @@ pub struct Behaviour {
     /// `StopTask` or a crash only. Whether `UpdateTaskSet` honours the protection is unproven; this
     /// is the harsher answer for a drain.
     pub never_stops: bool,
+}
+
+/// The environment variable by which a container says how it behaves, as JSON: a client on the port
+/// has no other way to tell, and on AWS it has no effect.
+const VARIABLE: &str = "SIMULATED_BEHAVIOUR";
+
+impl Behaviour {
+    /// What the first container says that says anything.
+    pub(crate) fn of_containers(containers: &[ContainerDefinition]) -> Result<Self, ApiError> {
+        let said = containers
+            .iter()
+            .filter_map(|container| container.carried.get("environment")?.as_array())
+            .flatten()
+            .find(|variable| variable["name"] == VARIABLE)
+            .and_then(|variable| variable["value"].as_str());
+        said.map_or_else(
+            || Ok(Self::default()),
+            |json| {
+                serde_json::from_str(json)
+                    .map_err(|error| ApiError::client(format!("{VARIABLE}: {error}.")))
+            },
+        )
+    }
 }
 
 impl World {

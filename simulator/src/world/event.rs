@@ -145,6 +145,7 @@ pub enum EventKind {
 }
 
 impl fmt::Display for EventKind {
+    #[expect(clippy::too_many_lines, reason = "one sentence for each kind of event")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ServiceCreated { service } => write!(f, "Service {service} was created."),
@@ -210,7 +211,7 @@ impl fmt::Display for EventKind {
             } => {
                 write!(
                     f,
-                    "Task {} of {task_set} will be stopped: {reason}",
+                    "Task {} of {task_set} is being taken away: {reason}",
                     short_name(task)
                 )
             }

@@ -219,7 +219,7 @@ impl World {
             registered_at_ms: self.now_ms,
             deregistered_at_ms: None,
             tags,
-            behaviour: Behaviour::default(),
+            behaviour: Behaviour::of_containers(&request.container_definitions)?,
         };
         Ok(self
             .task_definitions

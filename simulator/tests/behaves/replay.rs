@@ -1,1 +1,137 @@
-//! TBD
+//! One seed, one world: saved, loaded, forked, and written down.
+
+use ebbtide_simulator::world::Outcome;
+use ebbtide_simulator::{Names, SimulatedAws, World};
+
+use crate::support::{scenario, stage, wait};
+
+async fn story(json: &str) -> (Vec<String>, World) {
+    let stage = stage(&scenario(json));
+    let original = stage.original().await;
+    let replacement = stage.create_replacement().await.id.expect("an id");
+    wait(500).await;
+    stage.scale(&original, 0.0).await;
+    wait(500).await;
+    stage.delete(&original).send().await.expect("deleted");
+    stage.scale(&replacement, 50.0).await;
+    wait(500).await;
+    let events = stage.events();
+    let told = events
+        .iter()
+        .map(|event| format!("{} {}", event.at_ms, event.kind))
+        .collect();
+    (told, stage.aws.snapshot())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_tells_the_same_story() {
+    let (first, world) = story(r#"{"seed": 7}"#).await;
+    let (again, same_world) = story(r#"{"seed": 7}"#).await;
+    assert_eq!(first, again);
+    assert_eq!(world, same_world);
+    let (other, _) = story(r#"{"seed": 8}"#).await;
+    assert_ne!(first, other);
+}
+
+#[test]
+fn a_saved_world_goes_on_as_if_it_had_not_been_saved() {
+    let mut world = scenario("{}")
+        .world_for(&Names::default())
+        .expect("a world");
+    let original = world.task_sets_of("sample-cluster", "sample-service")[0]
+        .id
+        .clone();
+    let request = ebbtide_simulator::world::UpdateTaskSet {
+        cluster: "sample-cluster".to_owned(),
+        service: "sample-service".to_owned(),
+        task_set: original,
+        scale: ebbtide_simulator::world::Scale {
+            value: Some(50.0),
+            unit: None,
+        },
+    };
+    world.update_task_set(&request).expect("scaled");
+    world.advance_to(100_000);
+    let saved = serde_json::to_string(&world).expect("saved");
+    let mut loaded: World = serde_json::from_str(&saved).expect("loaded");
+    assert_eq!(world, loaded);
+    world.advance_to(1_000_000);
+    loaded.advance_to(1_000_000);
+    assert_eq!(world.take_events(), loaded.take_events());
+    assert_eq!(world, loaded);
+}
+
+#[test]
+fn how_often_the_world_is_looked_at_changes_nothing() {
+    let settle = |steps: &[u64]| {
+        let mut world = scenario(r#"{"replacement": {"crashesAfterSeconds": 50}}"#)
+            .world_for(&Names::default())
+            .expect("a world");
+        for step in steps {
+            world.advance_to(*step);
+        }
+        world
+    };
+    let often: Vec<u64> = (0..=1_000).map(|second| second * 1_000).collect();
+    assert_eq!(settle(&often), settle(&[1_000_000]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_is_in_the_journal_with_its_caller_and_end() {
+    let stage = stage(&scenario("{}"));
+    stage.aws.with_world(World::take_calls);
+    let swap = stage.aws.sdk_ecs("swap");
+    swap.list_services()
+        .cluster(&stage.names.cluster)
+        .send()
+        .await
+        .expect("listed");
+    swap.list_services()
+        .cluster("nowhere")
+        .send()
+        .await
+        .expect_err("refused");
+    stage.groups().await;
+    let calls = stage.aws.with_world(World::take_calls);
+    let told: Vec<_> = calls
+        .iter()
+        .map(|call| {
+            (
+                call.caller.as_str(),
+                call.operation.as_str(),
+                call.outcome.clone(),
+            )
+        })
+        .collect();
+    let refused = Outcome::Error("ClusterNotFoundException".to_owned());
+    assert_eq!(
+        told,
+        [
+            ("swap", "ecs:ListServices", Outcome::Ok),
+            ("swap", "ecs:ListServices", refused),
+            (
+                "test",
+                "elasticloadbalancing:DescribeTargetGroups",
+                Outcome::Ok
+            ),
+        ]
+    );
+    assert!(calls.is_sorted_by_key(|call| call.at_ms));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_clock_makes_simulated_time_pass_faster() {
+    let world = scenario("{}")
+        .world_for(&Names::default())
+        .expect("a world");
+    let aws = SimulatedAws::new(world, 60.0);
+    wait(10).await;
+    assert_eq!(aws.with_world(|world| world.now()), 600_000);
+    let loaded = SimulatedAws::new(aws.snapshot(), 60.0);
+    wait(1).await;
+    assert_eq!(
+        loaded.with_world(|world| world.now()),
+        660_000,
+        "it goes on from where it was"
+    );
+}

@@ -1,1 +1,142 @@
-//! TBD
+//! Worlds made to measure: they match the names of a deployment's input.
+
+use ebbtide_simulator::{Names, Scenario};
+
+use crate::support::{ALTERNATE, PRODUCTION, scenario, stage, stage_named, wait};
+
+fn sample() -> Names {
+    Names {
+        cluster: "sample-infra-Cluster-1234567890ab".to_owned(),
+        service: "sample-external-deployment".to_owned(),
+        load_balancer_arn: Some(
+            "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/sample-LoadB-1234567890abc/1234567890abcdef"
+                .to_owned(),
+        ),
+        task_definition:
+            "arn:aws:ecs:us-east-1:555555555555:task-definition/sample-infra-TaskDefinition-1234567890ab:1"
+                .to_owned(),
+        ..Names::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_samples_own_input_finds_its_names_even_with_revision_one() {
+    let stage = stage_named(
+        &scenario(r#"{"replacement": {"neverHealthy": true}}"#),
+        sample(),
+    );
+    let listener = stage.listeners().await.remove(0);
+    assert_eq!(
+        listener.load_balancer_arn(),
+        stage.names.load_balancer_arn.as_deref()
+    );
+    let sets = stage.task_sets().await;
+    assert_eq!(
+        sets[0].task_definition(),
+        Some(stage.names.task_definition.as_str())
+    );
+    assert_eq!(stage.health(PRODUCTION).await, ["healthy"; 4]);
+    stage.create_replacement().await;
+    wait(900).await;
+    assert!(
+        !stage
+            .health(ALTERNATE)
+            .await
+            .contains(&"healthy".to_owned())
+    );
+    assert_eq!(stage.health(PRODUCTION).await, ["healthy"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_original_is_in_service_as_the_sample_leaves_it() {
+    let stage = stage(&scenario("{}"));
+    let original = stage.task_sets().await.remove(0);
+    assert_eq!(
+        original.status(),
+        Some("ACTIVE"),
+        "the sample sets no primary"
+    );
+    assert_eq!(
+        original
+            .stability_status()
+            .map(aws_sdk_ecs::types::StabilityStatus::as_str),
+        Some("STEADY_STATE")
+    );
+    assert!(
+        original
+            .task_definition()
+            .expect("one")
+            .ends_with("sample-app:1")
+    );
+    let groups = [
+        stage.group_arn(PRODUCTION).await,
+        stage.group_arn(ALTERNATE).await,
+    ];
+    let described = stage
+        .elb
+        .describe_tags()
+        .set_resource_arns(Some(groups.to_vec()))
+        .send()
+        .await;
+    let described = described.expect("tags");
+    let tags = |which: usize| -> Vec<_> {
+        described.tag_descriptions()[which]
+            .tags()
+            .iter()
+            .map(|tag| {
+                (
+                    tag.key().unwrap_or_default(),
+                    tag.value().unwrap_or_default(),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(
+        tags(PRODUCTION),
+        [
+            ("isProduction", "true"),
+            ("taskSetId", original.id().expect("an id"))
+        ]
+    );
+    assert!(tags(ALTERNATE).is_empty());
+    assert!(
+        stage.events().is_empty(),
+        "what made it so is not part of the story"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_deployment_finds_a_service_without_task_sets() {
+    let stage = stage(&scenario(r#"{"firstDeployment": true}"#));
+    assert!(stage.task_sets().await.is_empty());
+    assert_eq!(stage.groups().await.len(), 2);
+}
+
+#[test]
+fn scenarios_say_what_is_wrong_with_them() {
+    for (json, words) in [
+        (
+            r#"{"listeners": [{"port": 80, "role": "test"}]}"#,
+            "production listener",
+        ),
+        (r#"{"original": {"neverHealthy": true}}"#, "not steady"),
+        (r#"{"deregistrationDelaySeconds": 4000}"#, "refuses"),
+    ] {
+        let refused = scenario(json)
+            .world_for(&Names::default())
+            .expect_err("a refusal");
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+    for json in [
+        r#"{"task": 4}"#,
+        r#"{"timings": {"jitter": 4}}"#,
+        r#"{"replacement": {"crashes": 4}}"#,
+    ] {
+        serde_json::from_str::<Scenario>(json).expect_err("an unknown field");
+    }
+    let mut elsewhere = sample();
+    elsewhere.region = "eu-west-1".to_owned();
+    scenario("{}")
+        .world_for(&elsewhere)
+        .expect_err("an ARN of another region");
+}

@@ -1,1 +1,51 @@
-//! TBD
+//! The port: both protocols, over a socket.
+
+use bytes::Bytes;
+use ebbtide_simulator::{Names, SimulatedAws, server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::support::scenario;
+
+async fn ask(address: std::net::SocketAddr, headers: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let length = Bytes::from(body.to_owned()).len();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("received");
+    answer
+}
+
+#[tokio::test]
+async fn the_port_speaks_both_protocols_until_it_is_told_to_stop() {
+    let world = scenario("{}")
+        .world_for(&Names::default())
+        .expect("a world");
+    let aws = SimulatedAws::new(world, 1.0);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server::serve(listener, aws.clone(), async {
+        let _ = stopped.await;
+    }));
+
+    let target = "x-amz-target: AmazonEC2ContainerServiceV20141113.ListServices\r\n";
+    let answer = ask(address, target, r#"{"cluster": "sample-cluster"}"#).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains("service/sample-cluster/sample-service"),
+        "{answer}"
+    );
+    let answer = ask(address, "", "Action=DescribeTargetGroups&PageSize=1").await;
+    assert!(answer.contains("<DescribeTargetGroupsResult>"), "{answer}");
+    let callers: Vec<_> =
+        aws.with_world(|world| world.calls().map(|call| call.caller.clone()).collect());
+    assert_eq!(callers, ["client", "client"]);
+
+    stop.send(()).expect("still serving");
+    serving.await.expect("joined").expect("served");
+}

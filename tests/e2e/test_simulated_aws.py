@@ -1,0 +1,602 @@
+"""boto3 reads what the simulated AWS answers: every operation, and every refusal it can give.
+
+The simulated AWS is the one at EBBTIDE_ENDPOINT, or one started with `$EBBTIDE_BIN serve --port 0`.
+Every test builds what it needs under names of its own, so the world may hold anything else.
+"""
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import pytest
+
+NUMBERS = itertools.count(int(time.time() * 1000) % 10_000_000)
+SUBNETS = ["subnet-0000000000000000a", "subnet-0000000000000000b"]
+# Answered for parameters that no operation's model has an error for; documented as common errors.
+COMMON_ERRORS = {"ValidationError"}
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint():
+    if endpoint := os.environ.get("EBBTIDE_ENDPOINT"):
+        yield endpoint
+        return
+    if "EBBTIDE_BIN" not in os.environ:
+        pytest.skip("neither EBBTIDE_ENDPOINT nor EBBTIDE_BIN is set")
+    command = [os.environ["EBBTIDE_BIN"], "serve", "--port", "0"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        for line in server.stdout:
+            if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)", line):
+                yield found[1]
+                return
+        pytest.fail(f"{command} ended without saying where it listens")
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def connect(service, endpoint, unfit):
+    client = boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="simulated",
+        aws_secret_access_key="simulated",
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+    )
+
+    def compare(http_response, model, **_):
+        if http_response.status_code == 200 and model.output_shape is not None:
+            unfit.extend(f"{model.name}: {fault}" for fault in unknown_members(http_response, model))
+
+    client.meta.events.register("after-call", compare)
+    return client
+
+
+def unknown_members(http_response, model):
+    """What an answer has that its model has not: boto3 would drop it without a word."""
+    shape = model.output_shape
+    if "x-amzn-requestid" in http_response.headers and "json" in http_response.headers["content-type"]:
+        return list(unknown_json(json.loads(http_response.content), shape, ""))
+    root = ElementTree.fromstring(http_response.content)
+    wrapper = shape.serialization["resultWrapper"]
+    names = [local(child) for child in root]
+    if names != [wrapper, "ResponseMetadata"]:
+        return [f"the answer holds {names}"]
+    return list(unknown_xml(root[0], shape, wrapper))
+
+
+def unknown_json(value, shape, place):
+    if shape.type_name == "structure":
+        for name, member in value.items():
+            if name in shape.members:
+                yield from unknown_json(member, shape.members[name], f"{place}.{name}")
+            else:
+                yield f"{place}.{name}"
+    elif shape.type_name == "list":
+        for item in value:
+            yield from unknown_json(item, shape.member, f"{place}[]")
+
+
+def unknown_xml(element, shape, place):
+    if shape.type_name == "structure":
+        for child in element:
+            if local(child) in shape.members:
+                yield from unknown_xml(child, shape.members[local(child)], f"{place}.{local(child)}")
+            else:
+                yield f"{place}.{local(child)}"
+    elif shape.type_name == "list":
+        for child in element:
+            if local(child) != "member":
+                yield f"{place}.{local(child)}"
+            yield from unknown_xml(child, shape.member, f"{place}[]")
+
+
+def local(element):
+    return element.tag.rsplit("}", 1)[-1]
+
+
+class World:
+    """An account's clients, and what a test builds with them, once it asks for it."""
+
+    def __init__(self, endpoint, unfit):
+        self.ecs = connect("ecs", endpoint, unfit)
+        self.elb = connect("elbv2", endpoint, unfit)
+        self.name = f"e2e-{next(NUMBERS)}"
+        self.built = {}
+
+    def once(self, what, build):
+        if what not in self.built:
+            self.built[what] = build()
+        return self.built[what]
+
+    @property
+    def cluster(self):
+        return self.once("cluster", lambda: self.ecs.create_cluster(clusterName=self.name)["cluster"]["clusterName"])
+
+    @property
+    def task_definition(self):
+        return self.once("task definition", lambda: self.register()["taskDefinition"]["taskDefinitionArn"])
+
+    def register(self, **more):
+        request = {
+            "family": self.name,
+            "containerDefinitions": [
+                {"name": "web", "image": "web", "portMappings": [{"containerPort": 8080}], "logConfiguration": {"logDriver": "awslogs"}}
+            ],
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256",
+            "memory": "512",
+            "tags": [{"key": "team", "value": "e2e"}],
+        }
+        return self.ecs.register_task_definition(**{**request, **more})
+
+    def create_service(self, **more):
+        request = {
+            "cluster": self.cluster,
+            "serviceName": self.name,
+            "desiredCount": 2,
+            "deploymentController": {"type": "EXTERNAL"},
+            "tags": [{"key": "team", "value": "e2e"}],
+        }
+        return self.ecs.create_service(**{**request, **more})["service"]
+
+    @property
+    def service(self):
+        return self.once("service", self.create_service)["serviceName"]
+
+    def of_service(self, **more):
+        return {"cluster": self.cluster, "service": self.service, **more}
+
+    def create_task_set(self, **more):
+        request = {
+            "taskDefinition": self.task_definition,
+            "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": SUBNETS, "securityGroups": ["sg-1"]}},
+            "loadBalancers": [{"targetGroupArn": self.group_in_use, "containerName": "web", "containerPort": 8080}],
+            "tags": [{"key": "team", "value": "e2e"}],
+        }
+        return self.ecs.create_task_set(**self.of_service(**{**request, **more}))["taskSet"]
+
+    @property
+    def task_set(self):
+        return self.once("task set", self.create_task_set)["id"]
+
+    @property
+    def task(self):
+        """A task of the task set: ECS's scheduler takes a few seconds to create it."""
+        for _ in range(100):
+            found = self.ecs.list_tasks(cluster=self.cluster, startedBy=self.task_set)["taskArns"]
+            if found:
+                return found[0]
+            time.sleep(0.2)
+        pytest.fail("no task was created")
+
+    @property
+    def load_balancer(self):
+        return self.create_load_balancer("network", self.name)
+
+    @property
+    def alb(self):
+        return self.create_load_balancer("application", f"{self.name}-alb")
+
+    def create_load_balancer(self, kind, name, **more):
+        request = {"Name": name, "Type": kind, "Subnets": SUBNETS, "Tags": [{"Key": "team", "Value": "e2e"}]}
+        build = lambda: self.elb.create_load_balancer(**{**request, **more})["LoadBalancers"][0]
+        return self.once(name, build)["LoadBalancerArn"]
+
+    def create_group(self, name, **more):
+        request = {"Name": name, "Protocol": "TCP", "Port": 8080, "VpcId": "vpc-1", "TargetType": "ip"}
+        return self.elb.create_target_group(**{**request, **more})["TargetGroups"][0]["TargetGroupArn"]
+
+    @property
+    def group(self):
+        return self.once("group", lambda: self.create_group(self.name))
+
+    @property
+    def http_group(self):
+        return self.once("http group", lambda: self.create_group(f"{self.name}-http", Protocol="HTTP"))
+
+    @property
+    def group_in_use(self):
+        self.listener
+        return self.group
+
+    @property
+    def listener(self):
+        return self.once("listener", lambda: self.create_listener())
+
+    def create_listener(self, **more):
+        request = {"LoadBalancerArn": self.load_balancer, "Protocol": "TCP", "Port": 80, "DefaultActions": forward(self.group)}
+        return self.elb.create_listener(**{**request, **more})["Listeners"][0]["ListenerArn"]
+
+    @property
+    def alb_listener(self):
+        return self.once(
+            "alb listener",
+            lambda: self.create_listener(
+                LoadBalancerArn=self.alb, Protocol="HTTP", DefaultActions=forward(self.http_group)
+            ),
+        )
+
+    @property
+    def rule(self):
+        return self.once("rule", lambda: self.create_rule()["Rules"][0]["RuleArn"])
+
+    def create_rule(self, **more):
+        conditions = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a/*"]}}]
+        request = {"ListenerArn": self.alb_listener, "Priority": 7, "Conditions": conditions, "Actions": forward(self.http_group)}
+        return self.elb.create_rule(**{**request, **more})
+
+    @property
+    def default_rule(self):
+        rules = self.elb.describe_rules(ListenerArn=self.alb_listener)["Rules"]
+        return next(rule["RuleArn"] for rule in rules if rule["IsDefault"])
+
+
+def forward(*groups):
+    weighted = [{"TargetGroupArn": group, "Weight": 1} for group in groups]
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": weighted}}]
+
+
+@pytest.fixture
+def world(aws_endpoint):
+    unfit = []
+    yield World(aws_endpoint, unfit)
+    assert unfit == [], "members that the model does not have"
+
+
+# One entry an operation: what is asked, and something of the answer that shows it was understood.
+ECS = {
+    "CreateCluster": lambda w: w.ecs.create_cluster(clusterName=w.name)["cluster"]["status"] == "ACTIVE",
+    "DescribeClusters": lambda w: [
+        (found["clusters"][0]["clusterName"], found["failures"][0]["reason"])
+        for found in [w.ecs.describe_clusters(clusters=[w.cluster, "nowhere"], include=["TAGS"])]
+    ]
+    == [(w.name, "MISSING")],
+    "DeleteCluster": lambda w: w.ecs.delete_cluster(cluster=w.cluster)["cluster"]["status"] == "INACTIVE",
+    "RegisterTaskDefinition": lambda w: [w.register()["taskDefinition"]["revision"] for _ in "ab"] == [1, 2],
+    "DescribeTaskDefinition": lambda w: w.ecs.describe_task_definition(taskDefinition=w.task_definition, include=["TAGS"])["tags"]
+    == [{"key": "team", "value": "e2e"}],
+    "DeregisterTaskDefinition": lambda w: w.ecs.deregister_task_definition(taskDefinition=w.task_definition)["taskDefinition"]["status"]
+    == "INACTIVE",
+    "ListTaskDefinitions": lambda w: [w.task_definition] == w.ecs.list_task_definitions(familyPrefix=w.name)["taskDefinitionArns"],
+    "CreateService": lambda w: w.create_service()["deploymentController"] == {"type": "EXTERNAL"},
+    "DescribeServices": lambda w: w.ecs.describe_services(cluster=w.cluster, services=[w.service], include=["TAGS"])["services"][0]["createdAt"].year
+    >= 2026,
+    "UpdateService": lambda w: w.ecs.update_service(**w.of_service(desiredCount=3))["service"]["desiredCount"] == 3,
+    "DeleteService": lambda w: w.ecs.delete_service(**w.of_service(force=True))["service"]["status"] == "DRAINING",
+    "ListServices": lambda w: w.service in w.ecs.list_services(cluster=w.cluster)["serviceArns"][0],
+    "CreateTaskSet": lambda w: w.create_task_set(scale={"value": 50.0, "unit": "PERCENT"})["computedDesiredCount"] == 1,
+    "DescribeTaskSets": lambda w: w.ecs.describe_task_sets(**w.of_service(taskSets=[w.task_set], include=["TAGS"]))["taskSets"][0]["tags"]
+    == [{"key": "team", "value": "e2e"}],
+    "UpdateTaskSet": lambda w: w.ecs.update_task_set(**w.of_service(taskSet=w.task_set, scale={"value": 12.5, "unit": "PERCENT"}))["taskSet"]["scale"]
+    == {"value": 12.5, "unit": "PERCENT"},
+    "DeleteTaskSet": lambda w: w.ecs.delete_task_set(**w.of_service(taskSet=w.task_set, force=True))["taskSet"]["status"] == "DRAINING",
+    "UpdateServicePrimaryTaskSet": lambda w: w.ecs.update_service_primary_task_set(**w.of_service(primaryTaskSet=w.task_set))["taskSet"]["status"]
+    == "PRIMARY",
+    "ListTasks": lambda w: w.cluster in w.task,
+    "DescribeTasks": lambda w: w.ecs.describe_tasks(cluster=w.cluster, tasks=[w.task], include=["TAGS"])["tasks"][0]["startedBy"] == w.task_set,
+    "StopTask": lambda w: w.ecs.stop_task(cluster=w.cluster, task=w.task, reason="e2e")["task"]["stoppedReason"] == "e2e",
+    "TagResource": lambda w: w.ecs.tag_resource(resourceArn=w.task_definition, tags=[{"key": "a", "value": ""}])["ResponseMetadata"]["HTTPStatusCode"]
+    == 200,
+    "UntagResource": lambda w: w.ecs.untag_resource(resourceArn=w.task_definition, tagKeys=["team", "other"])
+    and w.ecs.list_tags_for_resource(resourceArn=w.task_definition)["tags"] == [],
+    "ListTagsForResource": lambda w: w.ecs.list_tags_for_resource(resourceArn=w.task_definition)["tags"] == [{"key": "team", "value": "e2e"}],
+}
+
+ELB = {
+    "CreateLoadBalancer": lambda w: ":loadbalancer/net/" in w.load_balancer and ":loadbalancer/app/" in w.alb,
+    "DescribeLoadBalancers": lambda w: w.elb.describe_load_balancers(LoadBalancerArns=[w.load_balancer])["LoadBalancers"][0]["CreatedTime"].year >= 2026,
+    "DeleteLoadBalancer": lambda w: w.elb.delete_load_balancer(LoadBalancerArn=w.load_balancer)["ResponseMetadata"]["RequestId"] != "",
+    "DescribeLoadBalancerAttributes": lambda w: {"Key": "load_balancing.cross_zone.enabled", "Value": "false"}
+    in w.elb.describe_load_balancer_attributes(LoadBalancerArn=w.load_balancer)["Attributes"],
+    "ModifyLoadBalancerAttributes": lambda w: {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
+    in w.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=w.load_balancer, Attributes=[{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}]
+    )["Attributes"],
+    "CreateTargetGroup": lambda w: ":targetgroup/" in w.group and w.http_group != w.group,
+    "DescribeTargetGroups": lambda w: w.elb.describe_target_groups(TargetGroupArns=[w.group_in_use])["TargetGroups"][0]["LoadBalancerArns"]
+    == [w.load_balancer],
+    "DeleteTargetGroup": lambda w: w.elb.delete_target_group(TargetGroupArn=w.group)["ResponseMetadata"]["HTTPStatusCode"] == 200,
+    "DescribeTargetGroupAttributes": lambda w: {"Key": "deregistration_delay.timeout_seconds", "Value": "300"}
+    in w.elb.describe_target_group_attributes(TargetGroupArn=w.group)["Attributes"],
+    "ModifyTargetGroupAttributes": lambda w: {"Key": "deregistration_delay.timeout_seconds", "Value": "60"}
+    in w.elb.modify_target_group_attributes(
+        TargetGroupArn=w.group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "60"}]
+    )["Attributes"],
+    "DescribeTargetHealth": lambda w: w.elb.describe_target_health(TargetGroupArn=w.group, Targets=[{"Id": "10.0.0.1"}])["TargetHealthDescriptions"][0][
+        "TargetHealth"
+    ]["Reason"]
+    == "Target.NotRegistered",
+    "RegisterTargets": lambda w: w.elb.register_targets(TargetGroupArn=w.group_in_use, Targets=[{"Id": "10.0.0.1", "Port": 81}])
+    and w.elb.describe_target_health(TargetGroupArn=w.group)["TargetHealthDescriptions"][0]["Target"] == {"Id": "10.0.0.1", "Port": 81},
+    "DeregisterTargets": lambda w: w.elb.register_targets(TargetGroupArn=w.group, Targets=[{"Id": "10.0.0.1"}])
+    and w.elb.deregister_targets(TargetGroupArn=w.group, Targets=[{"Id": "10.0.0.1"}])
+    and w.elb.describe_target_health(TargetGroupArn=w.group)["TargetHealthDescriptions"] == [],
+    "CreateListener": lambda w: ":listener/net/" in w.listener and ":listener/app/" in w.alb_listener,
+    "DescribeListeners": lambda w: w.elb.describe_listeners(ListenerArns=[w.listener])["Listeners"][0]["DefaultActions"][0]["TargetGroupArn"] == w.group,
+    "ModifyListener": lambda w: w.elb.modify_listener(ListenerArn=w.listener, Port=81)["Listeners"][0]["Port"] == 81,
+    "DeleteListener": lambda w: w.elb.delete_listener(ListenerArn=w.listener)["ResponseMetadata"]["HTTPStatusCode"] == 200,
+    "CreateRule": lambda w: ":listener-rule/app/" in w.rule,
+    "DescribeRules": lambda w: w.rule and [rule["Priority"] for rule in w.elb.describe_rules(ListenerArn=w.alb_listener)["Rules"]] == ["7", "default"],
+    "ModifyRule": lambda w: w.elb.modify_rule(RuleArn=w.rule, Actions=forward(w.http_group))["Rules"][0]["Conditions"][0]["PathPatternConfig"]
+    == {"Values": ["/a/*"]},
+    "DeleteRule": lambda w: w.elb.delete_rule(RuleArn=w.rule)["ResponseMetadata"]["HTTPStatusCode"] == 200,
+    "AddTags": lambda w: w.elb.add_tags(ResourceArns=[w.group, w.listener], Tags=[{"Key": "k", "Value": "a = b"}])
+    and w.elb.describe_tags(ResourceArns=[w.listener])["TagDescriptions"][0]["Tags"] == [{"Key": "k", "Value": "a = b"}],
+    "RemoveTags": lambda w: w.elb.remove_tags(ResourceArns=[w.load_balancer], TagKeys=["team"])
+    and w.elb.describe_tags(ResourceArns=[w.load_balancer])["TagDescriptions"][0]["Tags"] == [],
+    "DescribeTags": lambda w: w.elb.describe_tags(ResourceArns=[w.load_balancer])["TagDescriptions"]
+    == [{"ResourceArn": w.load_balancer, "Tags": [{"Key": "team", "Value": "e2e"}]}],
+}
+
+
+@pytest.mark.parametrize("operation", ECS)
+def test_ecs_answers(world, operation):
+    assert ECS[operation](world)
+
+
+@pytest.mark.parametrize("operation", ELB)
+def test_elb_answers(world, operation):
+    assert ELB[operation](world)
+
+
+NOWHERE = "arn:aws:elasticloadbalancing:us-east-1:000000000000"
+NO_GROUP = f"{NOWHERE}:targetgroup/x/0000000000000000"
+NO_BALANCER = f"{NOWHERE}:loadbalancer/net/x/0000000000000000"
+NO_LISTENER = f"{NOWHERE}:listener/net/x/0000000000000000/0000000000000000"
+NO_RULE = f"{NOWHERE}:listener-rule/app/x/0000000000000000/0000000000000000/0000000000000000"
+NO_SET = "ecs-svc/1111111111111111111"
+SCALE = {"value": 1.0, "unit": "PERCENT"}
+
+
+def full(w):
+    """A service with as many task sets as it can have."""
+    for _ in range(5):
+        w.create_task_set()
+
+
+def inactive(w):
+    w.ecs.deregister_task_definition(taskDefinition=w.task_definition)
+
+
+def draining(w):
+    w.ecs.delete_service(**w.of_service(force=True))
+
+
+def rolling(w):
+    """A service that ECS deploys itself."""
+    w.built["service"] = w.create_service(deploymentController={"type": "ECS"}, taskDefinition=w.task_definition)
+
+
+ECS_REFUSALS = [
+    ("CreateCluster", "InvalidParameterException", lambda w: w.ecs.create_cluster(clusterName="no spaces")),
+    ("DeleteCluster", "ClusterNotFoundException", lambda w: w.ecs.delete_cluster(cluster="nowhere")),
+    ("DeleteCluster", "ClusterContainsServicesException", lambda w: w.service and w.ecs.delete_cluster(cluster=w.cluster)),
+    ("RegisterTaskDefinition", "ClientException", lambda w: w.register(containerDefinitions=[])),
+    ("RegisterTaskDefinition", "ClientException", lambda w: w.register(networkMode="bridge")),
+    ("DescribeTaskDefinition", "ClientException", lambda w: w.ecs.describe_task_definition(taskDefinition="nothing:1")),
+    ("DeregisterTaskDefinition", "ClientException", lambda w: w.ecs.deregister_task_definition(taskDefinition="nothing:1")),
+    ("ListTaskDefinitions", "InvalidParameterException", lambda w: w.ecs.list_task_definitions(status="LOST")),
+    ("CreateService", "ClusterNotFoundException", lambda w: w.create_service(cluster="nowhere")),
+    ("CreateService", "InvalidParameterException", lambda w: w.service and w.create_service()),
+    ("CreateService", "ClientException", lambda w: w.create_service(monitoring={})),
+    ("DescribeServices", "ClusterNotFoundException", lambda w: w.ecs.describe_services(cluster="nowhere", services=["x"])),
+    ("DescribeServices", "InvalidParameterException", lambda w: w.ecs.describe_services(cluster=w.cluster, services=[])),
+    ("UpdateService", "ClusterNotFoundException", lambda w: w.ecs.update_service(cluster="nowhere", service="x")),
+    ("UpdateService", "ServiceNotFoundException", lambda w: w.ecs.update_service(cluster=w.cluster, service="nobody")),
+    ("UpdateService", "ServiceNotActiveException", lambda w: draining(w) or w.ecs.update_service(**w.of_service(desiredCount=1))),
+    ("UpdateService", "InvalidParameterException", lambda w: w.ecs.update_service(**w.of_service(taskDefinition=w.task_definition))),
+    ("UpdateService", "UnsupportedFeatureException", lambda w: rolling(w) or w.ecs.update_service(**w.of_service(forceNewDeployment=True))),
+    ("DeleteService", "ServiceNotFoundException", lambda w: w.ecs.delete_service(cluster=w.cluster, service="nobody")),
+    ("DeleteService", "InvalidParameterException", lambda w: w.ecs.delete_service(**w.of_service())),
+    ("DeleteService", "ClusterNotFoundException", lambda w: w.ecs.delete_service(cluster="nowhere", service="x")),
+    ("ListServices", "ClusterNotFoundException", lambda w: w.ecs.list_services(cluster="nowhere")),
+    ("ListServices", "InvalidParameterException", lambda w: w.ecs.list_services(cluster=w.cluster, nextToken="x")),
+    ("CreateTaskSet", "InvalidParameterException", lambda w: full(w) or w.create_task_set()),
+    ("CreateTaskSet", "InvalidParameterException", lambda w: rolling(w) or w.create_task_set()),
+    ("CreateTaskSet", "InvalidParameterException", lambda w: w.create_task_set(clientToken="x" * 37)),
+    ("CreateTaskSet", "ClientException", lambda w: inactive(w) or w.create_task_set()),
+    ("CreateTaskSet", "ServiceNotFoundException", lambda w: w.create_task_set(service="nobody")),
+    ("CreateTaskSet", "ServiceNotActiveException", lambda w: draining(w) or w.create_task_set()),
+    ("CreateTaskSet", "ClusterNotFoundException", lambda w: w.create_task_set(cluster="nowhere")),
+    ("DescribeTaskSets", "InvalidParameterException", lambda w: w.ecs.describe_task_sets(**w.of_service())),
+    ("DescribeTaskSets", "ServiceNotFoundException", lambda w: w.ecs.describe_task_sets(cluster=w.cluster, service="x", taskSets=[NO_SET])),
+    ("DescribeTaskSets", "ServiceNotActiveException", lambda w: draining(w) or w.ecs.describe_task_sets(**w.of_service(taskSets=[NO_SET]))),
+    ("DescribeTaskSets", "ClusterNotFoundException", lambda w: w.ecs.describe_task_sets(cluster="nowhere", service="x")),
+    ("UpdateTaskSet", "TaskSetNotFoundException", lambda w: w.ecs.update_task_set(**w.of_service(taskSet=NO_SET, scale=SCALE))),
+    ("UpdateTaskSet", "InvalidParameterException", lambda w: w.ecs.update_task_set(**w.of_service(taskSet=NO_SET, scale={"value": 101.0}))),
+    ("UpdateTaskSet", "ServiceNotFoundException", lambda w: w.ecs.update_task_set(cluster=w.cluster, service="x", taskSet=NO_SET, scale=SCALE)),
+    ("UpdateTaskSet", "ServiceNotActiveException", lambda w: draining(w) or w.ecs.update_task_set(**w.of_service(taskSet=NO_SET, scale=SCALE))),
+    ("UpdateTaskSet", "ClusterNotFoundException", lambda w: w.ecs.update_task_set(cluster="nowhere", service="x", taskSet=NO_SET, scale=SCALE)),
+    ("DeleteTaskSet", "TaskSetNotFoundException", lambda w: w.ecs.delete_task_set(**w.of_service(taskSet=NO_SET))),
+    ("DeleteTaskSet", "InvalidParameterException", lambda w: w.ecs.delete_task_set(**w.of_service(taskSet=w.task_set))),
+    ("DeleteTaskSet", "ServiceNotFoundException", lambda w: w.ecs.delete_task_set(cluster=w.cluster, service="x", taskSet=NO_SET)),
+    ("DeleteTaskSet", "ServiceNotActiveException", lambda w: draining(w) or w.ecs.delete_task_set(**w.of_service(taskSet=NO_SET))),
+    ("DeleteTaskSet", "ClusterNotFoundException", lambda w: w.ecs.delete_task_set(cluster="nowhere", service="x", taskSet=NO_SET)),
+    ("UpdateServicePrimaryTaskSet", "TaskSetNotFoundException", lambda w: w.ecs.update_service_primary_task_set(**w.of_service(primaryTaskSet=NO_SET))),
+    ("UpdateServicePrimaryTaskSet", "InvalidParameterException", lambda w: w.ecs.update_service_primary_task_set(**w.of_service(primaryTaskSet="x"))),
+    ("UpdateServicePrimaryTaskSet", "ServiceNotFoundException", lambda w: w.ecs.update_service_primary_task_set(cluster=w.cluster, service="x", primaryTaskSet=NO_SET)),
+    ("UpdateServicePrimaryTaskSet", "ServiceNotActiveException", lambda w: draining(w) or w.ecs.update_service_primary_task_set(**w.of_service(primaryTaskSet=NO_SET))),
+    ("UpdateServicePrimaryTaskSet", "ClusterNotFoundException", lambda w: w.ecs.update_service_primary_task_set(cluster="nowhere", service="x", primaryTaskSet=NO_SET)),
+    ("ListTasks", "ClusterNotFoundException", lambda w: w.ecs.list_tasks(cluster="nowhere")),
+    ("ListTasks", "ServiceNotFoundException", lambda w: w.ecs.list_tasks(cluster=w.cluster, serviceName="nobody")),
+    ("ListTasks", "InvalidParameterException", lambda w: w.ecs.list_tasks(cluster=w.cluster, startedBy="x", family="y")),
+    ("DescribeTasks", "ClusterNotFoundException", lambda w: w.ecs.describe_tasks(cluster="nowhere", tasks=["x"])),
+    ("DescribeTasks", "InvalidParameterException", lambda w: w.ecs.describe_tasks(cluster=w.cluster, tasks=[])),
+    ("StopTask", "ClusterNotFoundException", lambda w: w.ecs.stop_task(cluster="nowhere", task="x")),
+    ("StopTask", "InvalidParameterException", lambda w: w.ecs.stop_task(cluster=w.cluster, task="x")),
+    ("TagResource", "ResourceNotFoundException", lambda w: w.ecs.tag_resource(resourceArn="arn:aws:ecs:us-east-1:1:service/a/b", tags=[])),
+    ("TagResource", "InvalidParameterException", lambda w: w.ecs.tag_resource(resourceArn=w.task_definition, tags=[{"key": "a", "value": "?"}])),
+    ("UntagResource", "ResourceNotFoundException", lambda w: w.ecs.untag_resource(resourceArn="arn:aws:ecs:us-east-1:1:service/a/b", tagKeys=[])),
+    ("UntagResource", "InvalidParameterException", lambda w: w.ecs.untag_resource(resourceArn="x", tagKeys=[])),
+    ("ListTagsForResource", "InvalidParameterException", lambda w: w.ecs.list_tags_for_resource(resourceArn="x")),
+]
+
+
+def protect(w):
+    w.elb.modify_load_balancer_attributes(LoadBalancerArn=w.load_balancer, Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}])
+
+
+CERTIFICATES = [{"CertificateArn": "arn:aws:acm:a"}, {"CertificateArn": "arn:aws:acm:b"}]
+DURATION = {"Enabled": True, "DurationSeconds": 60}
+
+
+def sticky(group):
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": group}], "TargetGroupStickinessConfig": DURATION}}]
+
+
+def many_tags(key, value):
+    return [{key: f"k{number}", value: "v"} for number in range(51)]
+
+
+def other_group(w):
+    return w.create_group(f"{w.name}-udp", Protocol="UDP")
+
+
+def second_balancer(w):
+    return w.listener and w.create_load_balancer("network", f"{w.name}-2")
+
+
+REDIRECT = [{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}]
+TWICE = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
+
+ELB_REFUSALS = [
+    ("CreateLoadBalancer", "DuplicateLoadBalancerName", lambda w: w.load_balancer and w.elb.create_load_balancer(Name=w.name, Subnets=SUBNETS)),
+    ("CreateLoadBalancer", "InvalidScheme", lambda w: w.elb.create_load_balancer(Name=w.name, Subnets=SUBNETS, Scheme="secret")),
+    ("CreateLoadBalancer", "SubnetNotFound", lambda w: w.elb.create_load_balancer(Name=w.name, Subnets=["x"])),
+    ("CreateLoadBalancer", "DuplicateTagKeys", lambda w: w.elb.create_load_balancer(Name=w.name, Subnets=SUBNETS, Tags=TWICE)),
+    ("CreateLoadBalancer", "ValidationError", lambda w: w.elb.create_load_balancer(Name="-", Subnets=SUBNETS)),
+    ("DescribeLoadBalancers", "LoadBalancerNotFound", lambda w: w.elb.describe_load_balancers(Names=["nobody"])),
+    ("DeleteLoadBalancer", "OperationNotPermitted", lambda w: protect(w) or w.elb.delete_load_balancer(LoadBalancerArn=w.load_balancer)),
+    ("DescribeLoadBalancerAttributes", "LoadBalancerNotFound", lambda w: w.elb.describe_load_balancer_attributes(LoadBalancerArn=NO_BALANCER)),
+    ("ModifyLoadBalancerAttributes", "LoadBalancerNotFound", lambda w: w.elb.modify_load_balancer_attributes(LoadBalancerArn=NO_BALANCER, Attributes=[{"Key": "a", "Value": "b"}])),
+    ("ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", lambda w: w.elb.modify_load_balancer_attributes(LoadBalancerArn=w.alb, Attributes=[{"Key": "load_balancing.cross_zone.enabled", "Value": "false"}])),
+    ("CreateTargetGroup", "DuplicateTargetGroupName", lambda w: w.group and w.create_group(w.name, Port=9)),
+    ("CreateTargetGroup", "InvalidConfigurationRequest", lambda w: w.create_group(w.name, HealthCheckEnabled=False)),
+    ("CreateTargetGroup", "ValidationError", lambda w: w.create_group(w.name, HealthCheckIntervalSeconds=1)),
+    ("DescribeTargetGroups", "TargetGroupNotFound", lambda w: w.elb.describe_target_groups(TargetGroupArns=[NO_GROUP])),
+    ("DescribeTargetGroups", "LoadBalancerNotFound", lambda w: w.elb.describe_target_groups(LoadBalancerArn=NO_BALANCER)),
+    ("DeleteTargetGroup", "ResourceInUse", lambda w: w.elb.delete_target_group(TargetGroupArn=w.group_in_use)),
+    ("DescribeTargetGroupAttributes", "TargetGroupNotFound", lambda w: w.elb.describe_target_group_attributes(TargetGroupArn=NO_GROUP)),
+    ("ModifyTargetGroupAttributes", "TargetGroupNotFound", lambda w: w.elb.modify_target_group_attributes(TargetGroupArn=NO_GROUP, Attributes=[{"Key": "a", "Value": "b"}])),
+    ("ModifyTargetGroupAttributes", "ValidationError", lambda w: w.elb.modify_target_group_attributes(TargetGroupArn=w.group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "3601"}])),
+    ("DescribeTargetHealth", "TargetGroupNotFound", lambda w: w.elb.describe_target_health(TargetGroupArn=NO_GROUP)),
+    ("RegisterTargets", "TargetGroupNotFound", lambda w: w.elb.register_targets(TargetGroupArn=NO_GROUP, Targets=[{"Id": "10.0.0.1"}])),
+    ("RegisterTargets", "InvalidTarget", lambda w: w.elb.register_targets(TargetGroupArn=w.group, Targets=[{"Id": "i-1"}])),
+    ("DeregisterTargets", "TargetGroupNotFound", lambda w: w.elb.deregister_targets(TargetGroupArn=NO_GROUP, Targets=[{"Id": "10.0.0.1"}])),
+    ("DeregisterTargets", "InvalidTarget", lambda w: w.elb.deregister_targets(TargetGroupArn=w.group, Targets=[{"Id": "i-1"}])),
+    ("CreateListener", "DuplicateListener", lambda w: w.listener and w.create_listener()),
+    ("CreateListener", "LoadBalancerNotFound", lambda w: w.create_listener(LoadBalancerArn=NO_BALANCER)),
+    ("CreateListener", "TargetGroupNotFound", lambda w: w.create_listener(DefaultActions=forward(NO_GROUP))),
+    ("CreateListener", "TargetGroupAssociationLimit", lambda w: w.create_listener(LoadBalancerArn=second_balancer(w))),
+    ("CreateListener", "IncompatibleProtocols", lambda w: w.create_listener(DefaultActions=forward(other_group(w)))),
+    ("CreateListener", "TooManyActions", lambda w: w.create_listener(DefaultActions=forward(w.group) * 2)),
+    ("CreateListener", "TooManyCertificates", lambda w: w.create_listener(Protocol="TLS", Certificates=CERTIFICATES)),
+    ("CreateListener", "InvalidConfigurationRequest", lambda w: w.create_listener(DefaultActions=sticky(w.group))),
+    ("CreateListener", "InvalidLoadBalancerAction", lambda w: w.create_listener(DefaultActions=REDIRECT)),
+    ("DescribeListeners", "ListenerNotFound", lambda w: w.elb.describe_listeners(ListenerArns=[NO_LISTENER])),
+    ("DescribeListeners", "LoadBalancerNotFound", lambda w: w.elb.describe_listeners(LoadBalancerArn=NO_BALANCER)),
+    ("ModifyListener", "ListenerNotFound", lambda w: w.elb.modify_listener(ListenerArn=NO_LISTENER, Port=1)),
+    ("ModifyListener", "DuplicateListener", lambda w: w.create_listener(Port=81) and w.elb.modify_listener(ListenerArn=w.listener, Port=81)),
+    ("ModifyListener", "TargetGroupNotFound", lambda w: w.elb.modify_listener(ListenerArn=w.listener, DefaultActions=forward(NO_GROUP))),
+    ("ModifyListener", "TargetGroupAssociationLimit", lambda w: w.alb_listener and w.elb.modify_listener(ListenerArn=w.create_listener(LoadBalancerArn=w.create_load_balancer("application", f"{w.name}-b"), Protocol="HTTP", DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}]), DefaultActions=forward(w.http_group))),
+    ("ModifyListener", "IncompatibleProtocols", lambda w: w.elb.modify_listener(ListenerArn=w.listener, DefaultActions=forward(other_group(w)))),
+    ("ModifyListener", "TooManyActions", lambda w: w.elb.modify_listener(ListenerArn=w.listener, DefaultActions=forward(w.group) * 2)),
+    ("ModifyListener", "TooManyCertificates", lambda w: w.elb.modify_listener(ListenerArn=w.listener, Protocol="TLS", Certificates=CERTIFICATES)),
+    ("ModifyListener", "InvalidConfigurationRequest", lambda w: w.elb.modify_listener(ListenerArn=w.listener, DefaultActions=sticky(w.group))),
+    ("ModifyListener", "InvalidLoadBalancerAction", lambda w: w.elb.modify_listener(ListenerArn=w.listener, DefaultActions=REDIRECT)),
+    ("DeleteListener", "ListenerNotFound", lambda w: w.elb.delete_listener(ListenerArn=NO_LISTENER)),
+    ("CreateRule", "PriorityInUse", lambda w: w.rule and w.create_rule()),
+    ("CreateRule", "ListenerNotFound", lambda w: w.create_rule(ListenerArn=NO_LISTENER)),
+    ("CreateRule", "TargetGroupNotFound", lambda w: w.create_rule(Actions=forward(NO_GROUP))),
+    ("CreateRule", "UnsupportedProtocol", lambda w: w.create_rule(ListenerArn=w.listener)),
+    ("CreateRule", "TooManyActions", lambda w: w.create_rule(Actions=forward(w.http_group) * 2)),
+    ("DescribeRules", "ListenerNotFound", lambda w: w.elb.describe_rules(ListenerArn=NO_LISTENER)),
+    ("DescribeRules", "RuleNotFound", lambda w: w.elb.describe_rules(RuleArns=[NO_RULE])),
+    ("DescribeRules", "UnsupportedProtocol", lambda w: w.elb.describe_rules(ListenerArn=w.listener)),
+    ("ModifyRule", "RuleNotFound", lambda w: w.elb.modify_rule(RuleArn=NO_RULE, Actions=[])),
+    ("ModifyRule", "OperationNotPermitted", lambda w: w.elb.modify_rule(RuleArn=w.default_rule, Actions=forward(w.http_group))),
+    ("ModifyRule", "TargetGroupNotFound", lambda w: w.elb.modify_rule(RuleArn=w.rule, Actions=forward(NO_GROUP))),
+    ("DeleteRule", "RuleNotFound", lambda w: w.elb.delete_rule(RuleArn=NO_RULE)),
+    ("DeleteRule", "OperationNotPermitted", lambda w: w.elb.delete_rule(RuleArn=w.default_rule)),
+    ("AddTags", "DuplicateTagKeys", lambda w: w.elb.add_tags(ResourceArns=[w.group], Tags=TWICE)),
+    ("AddTags", "TooManyTags", lambda w: w.elb.add_tags(ResourceArns=[w.group], Tags=many_tags("Key", "Value"))),
+    ("AddTags", "ValidationError", lambda w: w.elb.add_tags(ResourceArns=[w.group], Tags=[{"Key": "a", "Value": "b&c"}])),
+    *[
+        (operation, code, lambda w, call=call, arn=arn: call(w, arn))
+        for operation, call in [
+            ("AddTags", lambda w, arn: w.elb.add_tags(ResourceArns=[arn], Tags=TWICE[:1])),
+            ("RemoveTags", lambda w, arn: w.elb.remove_tags(ResourceArns=[arn], TagKeys=["a"])),
+            ("DescribeTags", lambda w, arn: w.elb.describe_tags(ResourceArns=[arn])),
+        ]
+        for code, arn in [
+            ("LoadBalancerNotFound", NO_BALANCER),
+            ("TargetGroupNotFound", NO_GROUP),
+            ("ListenerNotFound", NO_LISTENER),
+            ("RuleNotFound", NO_RULE),
+        ]
+    ],
+    ("DescribeTags", "ValidationError", lambda w: w.elb.describe_tags(ResourceArns=[w.group] * 21)),
+]
+
+
+def refused(client, operation, code, call):
+    modelled = {shape.error_code for shape in client.meta.service_model.operation_model(operation).error_shapes}
+    assert code in modelled | COMMON_ERRORS, f"{operation} has no {code} in its model"
+    with pytest.raises(botocore.exceptions.ClientError) as refusal:
+        call()
+    assert refusal.value.operation_name == operation
+    assert refusal.value.response["Error"]["Code"] == code, refusal.value
+    assert refusal.value.response["Error"]["Message"]
+    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+@pytest.mark.parametrize(("operation", "code", "call"), ECS_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
+def test_ecs_refuses(world, operation, code, call):
+    refused(world.ecs, operation, code, lambda: call(world))
+
+
+@pytest.mark.parametrize(("operation", "code", "call"), ELB_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
+def test_elb_refuses(world, operation, code, call):
+    refused(world.elb, operation, code, lambda: call(world))
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "code", "tested"),
+    [
+        ("ecs", lambda w: w.ecs.list_account_settings(), "UnknownOperationException", ECS),
+        ("elbv2", lambda w: w.elb.describe_account_limits(), "InvalidAction", ELB),
+    ],
+    ids=["ecs", "elbv2"],
+)
+def test_no_operation_goes_untested(world, service, call, code, tested):
+    with pytest.raises(botocore.exceptions.ClientError) as refusal:
+        call(world)
+    assert refusal.value.response["Error"]["Code"] == code
+    message = refusal.value.response["Error"]["Message"]
+    assert refusal.value.operation_name in message
+    assert set(re.search(r"Simulated: (.*)\.", message)[1].split(", ")) == set(tested)
+
+
+def test_boto3s_paginators_see_every_page(world):
+    names = [f"{world.name}-{number}" for number in range(3)]
+    arns = {world.create_group(name) for name in names}
+    pages = list(world.elb.get_paginator("describe_target_groups").paginate(PaginationConfig={"PageSize": 1}))
+    assert len(pages) >= 3
+    assert arns <= {group["TargetGroupArn"] for page in pages for group in page["TargetGroups"]}
+
+    for _ in names:
+        world.register()
+    pages = world.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=world.name, PaginationConfig={"PageSize": 2})
+    assert [len(page["taskDefinitionArns"]) for page in pages] == [2, 1]
