@@ -12,8 +12,8 @@ from world import Service, World
 
 os.environ.setdefault("EBBTIDE_BIN", str(stack.BIN))
 
-# A deployment of 17 simulated minutes takes 10 seconds.
-SPEED = 100
+# A deployment of 17 simulated minutes takes some 6 seconds.
+SPEED = 200
 
 
 @pytest.fixture(scope="session")

@@ -61,13 +61,10 @@ class Interpreter:
 
 
 def order(states):
-    """The states with every loop told once: how often one turns is a matter of timing."""
-    told = list(states)
-    for length in range(1, len(told) // 2 + 1):
-        start = 0
-        while start + 2 * length <= len(told):
-            if told[start : start + length] == told[start + length : start + 2 * length]:
-                del told[start : start + length]
-            else:
-                start += 1
-    return told
+    """The states with every loop cut out: how often one turns is a matter of timing."""
+    path = []
+    for state in states:
+        if state in path:
+            del path[path.index(state) :]
+        path.append(state)
+    return path
