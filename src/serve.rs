@@ -15,7 +15,7 @@ use crate::input;
 ///
 /// Any AWS client can use it: `AWS_ENDPOINT_URL_ECS` and `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`
 /// (or --endpoint-url of the AWS CLI) take the address that is printed. Credentials are not looked
-/// at. A container whose environment has SIMULATED_BEHAVIOUR, for example {"neverHealthy": true},
+/// at. A container whose environment has `SIMULATED_BEHAVIOUR`, for example `{"neverHealthy": true}`,
 /// behaves so. Ends on Ctrl-C.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

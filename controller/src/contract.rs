@@ -93,6 +93,7 @@ struct StateWire {
     original: Option<String>,
     replacement: Option<String>,
     tasks: u32,
+    desired: u32,
     waited: u32,
     looks: u32,
     step: u32,
@@ -106,8 +107,10 @@ impl Event {
                 "The event of this function is not one of the state machine's: {error}."
             ))
         })?;
-        let id = DeploymentId::of_execution(&wire.execution).ok_or_else(|| {
-            not_from_the_state_machine("The event's execution is not the ARN of an execution.")
+        let id = DeploymentId::of_execution(&wire.execution, &wire.started_at).ok_or_else(|| {
+            not_from_the_state_machine(
+                "The event's execution and startedAt are not the ARN and the start of an execution.",
+            )
         })?;
         Ok(Self {
             step: wire.step,
@@ -137,6 +140,7 @@ impl Event {
             original: wire.original,
             replacement: wire.replacement,
             tasks: wire.tasks,
+            desired: wire.desired,
             progress: Progress {
                 waited: wire.waited,
                 looks: wire.looks,
@@ -222,6 +226,7 @@ impl Answer {
             original: deployment.original.clone(),
             replacement: deployment.replacement.clone(),
             tasks: deployment.tasks,
+            desired: deployment.desired,
             waited: deployment.progress.waited,
             looks: deployment.progress.looks,
             step: deployment.progress.step,

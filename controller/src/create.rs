@@ -24,6 +24,16 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
             ),
             "Start a new execution; this one would not bring it back.",
         )),
+        Some(task_set) if !task_set.is_attached_to(&deployment.replacement_target_group) => {
+            Decision::Refuse(Refusal::drift(
+                format!(
+                    "The replacement {} of this deployment is not on target group {}.",
+                    task_set.id,
+                    short(&deployment.replacement_target_group)
+                ),
+                "Start a new execution.",
+            ))
+        }
         Some(_) => Decision::Done,
         None => match actions(observation, deployment) {
             Ok(actions) => Decision::Act(actions),
@@ -260,6 +270,16 @@ mod tests {
     fn a_deleted_replacement_is_not_made_again() {
         let mut world = World::created();
         world.task_set_mut("ecs-svc/2").status = crate::observation::TaskSetStatus::Draining;
+        assert!(matches!(
+            decide(&world.observation, &world.deployment()),
+            Decision::Refuse(refusal) if refusal.error == ErrorName::Drift
+        ));
+    }
+
+    #[test]
+    fn a_task_set_on_the_production_group_is_never_adopted() {
+        let mut world = World::created();
+        world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
         assert!(matches!(
             decide(&world.observation, &world.deployment()),
             Decision::Refuse(refusal) if refusal.error == ErrorName::Drift

@@ -24,8 +24,10 @@ pub struct Deployment {
     pub original: Option<String>,
     /// The task set this deployment created, once it has.
     pub replacement: Option<String>,
-    /// Tasks of the original when its drain was planned.
+    /// Tasks of the original when its drain was planned: at the swap.
     pub tasks: u32,
+    /// The service's desired count at that time.
+    pub desired: u32,
     /// How far the current phase has got.
     pub progress: Progress,
 }

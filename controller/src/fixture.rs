@@ -11,6 +11,9 @@ use crate::observation::{
 };
 use crate::request::Request;
 
+/// What this deployment's task set and its swap are labelled with.
+pub(crate) const OWNER: &str = "ebbtide:Ebbtide:run-1:20260101T000000Z";
+
 const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555";
 
 pub(crate) fn home() -> Home {
@@ -86,7 +89,7 @@ impl World {
     pub(crate) fn created() -> Self {
         let mut world = Self::serving();
         let mut replacement = task_set("ecs-svc/2", "green");
-        replacement.external_id = Some("ebbtide:Ebbtide:run-1".into());
+        replacement.external_id = Some(OWNER.into());
         world.observation.task_sets.push(replacement);
         world.group_mut("green").targets.initial = 4;
         world.listener_mut(80).role = Some("production".into());
@@ -108,7 +111,7 @@ impl World {
     /// The production listener was moved, and nothing after it.
     pub(crate) fn committed() -> Self {
         let mut world = Self::healthy();
-        world.group_mut("green").swap_intent = Some("ebbtide:Ebbtide:run-1".into());
+        world.group_mut("green").swap_intent = Some(OWNER.into());
         world.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
         world
     }
@@ -132,10 +135,13 @@ impl World {
 
     pub(crate) fn deployment(&self) -> Deployment {
         Deployment {
-            id: DeploymentId::of_execution(&format!(
-                "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:{}",
-                self.execution
-            ))
+            id: DeploymentId::of_execution(
+                &format!(
+                    "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:{}",
+                    self.execution
+                ),
+                "2026-01-01T00:00:00Z",
+            )
             .unwrap(),
             request: self.request.clone(),
             original_target_group: group_arn("blue"),
@@ -143,6 +149,7 @@ impl World {
             original: Some("ecs-svc/1".into()),
             replacement: Some("ecs-svc/2".into()),
             tasks: 4,
+            desired: 4,
             progress: self.progress,
         }
     }

@@ -8,11 +8,13 @@ use crate::arn::{Arn, Home};
 
 /// One run of the state machine, named by its execution ARN.
 ///
-/// A redriven execution keeps its ARN and is therefore the same deployment; a new execution is
-/// another one.
+/// A redriven execution keeps its ARN and its start, and is therefore the same deployment. A new
+/// execution is another one, even under a name that was used before: names are free again after
+/// 90 days (AWS documentation), and the task set of back then may be the one that serves today.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeploymentId {
     execution: String,
+    started: String,
     home: Home,
     machine: String,
     name: String,
@@ -20,15 +22,23 @@ pub struct DeploymentId {
 
 impl DeploymentId {
     /// The deployment of an execution ARN
-    /// (`arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME`), or `None` for any other text.
-    pub fn of_execution(execution: &str) -> Option<Self> {
+    /// (`arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME`) and the time it started at, as Step
+    /// Functions writes it; `None` for any other text.
+    pub fn of_execution(execution: &str, started_at: &str) -> Option<Self> {
         let arn = Arn::parse(execution)?;
         let (machine, name) = arn
             .resource
             .strip_prefix("execution:")
             .and_then(|rest| rest.split_once(':'))?;
-        (arn.service == "states" && !machine.is_empty() && !name.is_empty()).then(|| Self {
+        let started: String = started_at
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(24)
+            .collect();
+        let complete = !machine.is_empty() && !name.is_empty() && !started.is_empty();
+        (arn.service == "states" && complete).then(|| Self {
             execution: execution.to_owned(),
+            started,
             home: arn.home(),
             machine: machine.to_owned(),
             name: name.to_owned(),
@@ -54,7 +64,7 @@ impl DeploymentId {
     ///
     /// ECS does not keep it unique (AWS API model), so it finds a task set but proves nothing.
     pub fn external_id(&self) -> String {
-        format!("ebbtide:{}:{}", self.machine, self.name)
+        format!("ebbtide:{}:{}:{}", self.machine, self.name, self.started)
     }
 
     /// The same label in the characters that an ELBv2 tag value allows: letters, digits, spaces
@@ -96,12 +106,21 @@ mod tests {
     use super::*;
 
     const EXECUTION: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
+    const START: &str = "2026-01-01T00:00:00Z";
 
     #[test]
     fn a_deployment_is_named_by_its_execution() {
-        let id = DeploymentId::of_execution(EXECUTION).unwrap();
-        assert_eq!(id.external_id(), "ebbtide:Ebbtide:run-1");
+        let id = DeploymentId::of_execution(EXECUTION, START).unwrap();
+        assert_eq!(id.external_id(), "ebbtide:Ebbtide:run-1:20260101T000000Z");
         assert_eq!(id.home().account, "555555555555");
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_is_another_deployment() {
+        let first = DeploymentId::of_execution(EXECUTION, START).unwrap();
+        let second = DeploymentId::of_execution(EXECUTION, "2026-06-01T00:00:00Z").unwrap();
+        assert_ne!(first.external_id(), second.external_id());
+        assert_eq!(DeploymentId::of_execution(EXECUTION, ""), None);
     }
 
     #[test]
@@ -112,7 +131,7 @@ mod tests {
             "arn:aws:states:us-east-1:555555555555:execution:a:",
             "run-1",
         ] {
-            assert_eq!(DeploymentId::of_execution(text), None, "{text}");
+            assert_eq!(DeploymentId::of_execution(text, START), None, "{text}");
         }
     }
 
@@ -120,9 +139,10 @@ mod tests {
     fn a_tag_value_holds_only_what_a_tag_may_hold() {
         let id = DeploymentId::of_execution(
             "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:a!b*c",
+            START,
         )
         .unwrap();
-        assert_eq!(id.tag_value(), "ebbtide:Ebbtide:a_b_c");
+        assert_eq!(id.tag_value(), "ebbtide:Ebbtide:a_b_c:20260101T000000Z");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::arn::short;
 use crate::decision::{Action, Decision};
 use crate::deployment::Deployment;
-use crate::observation::{Observation, TaskSetStatus};
+use crate::observation::{Observation, TaskSet, TaskSetStatus};
 use crate::refusal::Refusal;
 use crate::routing;
 
@@ -18,7 +18,7 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     else {
         return Decision::Done;
     };
-    let (reached, intent) = match reached(observation, deployment) {
+    let (reached, intent) = match reached(observation, deployment, candidate) {
         Ok(seen) => seen,
         // Without knowing where traffic goes, nothing may be deleted.
         Err(refusal) => return Decision::Refuse(refusal),
@@ -39,20 +39,24 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
 }
 
 /// Whether production traffic reaches the candidate, and whether its group bears a swap intent.
-fn reached(observation: &Observation, deployment: &Deployment) -> Result<(bool, bool), Refusal> {
+///
+/// Asked of the groups that the candidate is attached to now, and not of the one that this
+/// deployment named.
+fn reached(
+    observation: &Observation,
+    deployment: &Deployment,
+    candidate: &TaskSet,
+) -> Result<(bool, bool), Refusal> {
     let pair = routing::pair(observation, &deployment.request.service)?;
     let roles = routing::roles(observation, pair)?;
-    let group = &deployment.replacement_target_group;
-    let intent = pair
-        .iter()
-        .any(|candidate| candidate.arn == *group && candidate.swap_intent.is_some());
-    let listeners_reach = observation.listeners.iter().any(|listener| {
-        roles.production.contains(&listener)
-            && !listener
-                .forward
-                .is_all_to(&deployment.original_target_group)
+    let intent = pair.iter().any(|group| {
+        group.arn == deployment.replacement_target_group && group.swap_intent.is_some()
     });
-    Ok((listeners_reach || roles.production_reaches(group), intent))
+    let reached = candidate
+        .load_balancers
+        .iter()
+        .any(|attached| roles.production_reaches(&attached.target_group));
+    Ok((reached, intent))
 }
 
 /// What was undone and what remains, as a sentence for the end of the execution's cause.
@@ -90,7 +94,7 @@ pub fn outcome(observation: &Observation, deployment: &Deployment) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{World, group_arn};
+    use crate::fixture::{OWNER, World, group_arn};
 
     fn look(world: &World) -> Decision {
         decide(&world.observation, &world.deployment())
@@ -110,7 +114,7 @@ mod tests {
     #[test]
     fn the_intent_of_a_swap_that_did_not_happen_is_cleared() {
         let mut world = World::created();
-        world.group_mut("green").swap_intent = Some("ebbtide:Ebbtide:run-1".into());
+        world.group_mut("green").swap_intent = Some(OWNER.into());
         let Decision::Act(actions) = look(&world) else {
             panic!()
         };
@@ -131,6 +135,13 @@ mod tests {
                 .starts_with("Not rolled back: production traffic reaches ecs-svc/2")
         );
         assert_eq!(look(&World::swapped()), Decision::Done);
+    }
+
+    #[test]
+    fn a_set_behind_the_production_listener_is_not_deleted_whatever_it_was_made_for() {
+        let mut world = World::created();
+        world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
+        assert_eq!(look(&world), Decision::Done);
     }
 
     #[test]

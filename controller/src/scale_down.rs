@@ -46,7 +46,8 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     if let Some(refusal) = overdue(deployment, original) {
         return Decision::Refuse(refusal);
     }
-    let left = left_after_this_step(deployment);
+    let (schedule, tasks) = schedule(deployment, desired);
+    let left = schedule.left_after(deployment.progress.step);
     if wants > left || (left == 0 && original.scale > 0.0) {
         return match held(observation, deployment) {
             Some(held) => held,
@@ -54,10 +55,7 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
         };
     }
     Decision::Wait(if left > 0 {
-        WaitingOn::NextStep {
-            left,
-            of: deployment.tasks,
-        }
+        WaitingOn::NextStep { left, of: tasks }
     } else {
         WaitingOn::TasksStopping {
             running: original.running_count + original.pending_count,
@@ -65,9 +63,21 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     })
 }
 
-fn left_after_this_step(deployment: &Deployment) -> u32 {
-    Schedule::new(deployment.tasks, deployment.request.scale_down_decrement)
-        .left_after(deployment.progress.step)
+/// The drain as it was planned at the swap, and its tasks.
+///
+/// Where Auto Scaling has moved the desired count since, every task set has followed it by its
+/// percentage (AWS documentation), and so does the plan: a step is the same share of what there is.
+fn schedule(deployment: &Deployment, desired: u32) -> (Schedule, u32) {
+    let tasks = if desired == deployment.desired || desired == 0 || deployment.desired == 0 {
+        deployment.tasks
+    } else {
+        let tasks = u64::from(deployment.tasks) * u64::from(desired);
+        u32::try_from(tasks.div_ceil(u64::from(deployment.desired))).unwrap_or(u32::MAX)
+    };
+    (
+        Schedule::new(tasks, deployment.request.scale_down_decrement),
+        tasks,
+    )
 }
 
 fn scaled(original: &TaskSet, tasks: u32, desired: u32) -> Action {
@@ -167,7 +177,8 @@ pub fn answer(
         .map_or(0, |original| original.running_count);
     let (wait, reason) = match waiting_on {
         WaitingOn::NextStep { left, of } => {
-            let next = Schedule::new(deployment.tasks, deployment.request.scale_down_decrement);
+            let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
+            let (next, _) = schedule(&deployment, desired);
             let step = deployment.progress.step;
             let wait = deployment.request.scale_down_wait;
             deployment.progress.step += 1;
@@ -176,7 +187,7 @@ pub fn answer(
                 format!(
                     "original {name}: {left} of {of} tasks left after step {step} of {}, next {} in {wait} s",
                     next.steps(),
-                    left - next.left_after(step + 1)
+                    left.saturating_sub(next.left_after(step + 1))
                 ),
             )
         }
@@ -315,9 +326,25 @@ mod tests {
         let Decision::Act(actions) = look(&world) else {
             panic!()
         };
+        // A quarter of eight, as it was a quarter of four.
         assert!(matches!(
             actions[..],
-            [Action::SetScale { percent, tasks: 1, .. }] if percent < before
+            [Action::SetScale { percent, tasks: 2, .. }] if percent < before
+        ));
+    }
+
+    #[test]
+    fn a_desired_count_that_rises_between_swap_and_drain_makes_no_bigger_step() {
+        let mut world = World::swapped();
+        world.observation.service.as_mut().unwrap().desired_count = 40;
+        for id in ["ecs-svc/1", "ecs-svc/2"] {
+            let set = world.task_set_mut(id);
+            (set.computed_desired_count, set.running_count) = (40, 40);
+        }
+        world.group_mut("green").targets.healthy = 40;
+        assert!(matches!(
+            look(&world),
+            Decision::Act(actions) if matches!(actions[..], [Action::SetScale { tasks: 30, .. }])
         ));
     }
 

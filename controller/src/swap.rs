@@ -191,11 +191,24 @@ fn moved(listener: &Listener, deployment: &Deployment, live: &str, idle: &str) -
 }
 
 /// The answer after a swap, or after one that has to wait because the replacement lost health.
-pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
+///
+/// The drain is planned here, with the tasks that there are now and not at preflight: Auto Scaling
+/// may have moved the desired count meanwhile.
+pub fn answer(
+    observation: &Observation,
+    deployment: &Deployment,
+    waiting_on: Option<&WaitingOn>,
+) -> Answer {
     if waiting_on.is_some() {
         return ready::answer(deployment, waiting_on);
     }
     let mut deployment = deployment.clone();
+    if let Some(original) = deployment.original_in(observation) {
+        deployment.tasks = original.computed_desired_count;
+    }
+    if let Some(service) = &observation.service {
+        deployment.desired = service.desired_count;
+    }
     deployment.progress = Progress {
         step: 1,
         ..Progress::default()
@@ -217,7 +230,7 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{World, group_arn, listener_arn};
+    use crate::fixture::{OWNER, World, group_arn, listener_arn};
     use crate::refusal::ErrorName;
 
     fn look(world: &World) -> Decision {
@@ -238,7 +251,7 @@ mod tests {
             [
                 Action::RecordSwapIntent {
                     target_group: group_arn("green"),
-                    deployment: "ebbtide:Ebbtide:run-1".into()
+                    deployment: OWNER.into()
                 },
                 Action::Forward {
                     listener: listener_arn(80),
@@ -356,7 +369,16 @@ mod tests {
     fn the_drain_begins_at_step_one_after_the_bake_time() {
         let mut world = World::swapped();
         world.request.bake_time = 90;
-        let answer = answer(&world.deployment(), None);
+        let answer = answer(&world.observation, &world.deployment(), None);
         assert_eq!((answer.wait, answer.deployment.progress.step), (90, 1));
+    }
+
+    #[test]
+    fn the_drain_is_planned_with_the_tasks_there_are_at_the_swap() {
+        let mut world = World::swapped();
+        world.observation.service.as_mut().unwrap().desired_count = 8;
+        world.task_set_mut("ecs-svc/1").computed_desired_count = 8;
+        let answer = answer(&world.observation, &world.deployment(), None);
+        assert_eq!((answer.deployment.tasks, answer.deployment.desired), (8, 8));
     }
 }

@@ -109,7 +109,7 @@ async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Val
                     create::answer(&observation, &deployment)
                 }
                 Step::Ready => ready::answer(&deployment, waiting_on),
-                Step::Swap => swap::answer(&deployment, waiting_on),
+                Step::Swap => swap::answer(&observation, &deployment, waiting_on),
                 Step::ScaleDown => scale_down::answer(&observation, &deployment, waiting_on),
                 Step::Cleanup => cleanup::answer(&deployment, waiting_on),
             };

@@ -8,7 +8,6 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use ebbtide_controller::arn::Home;
-use ebbtide_controller::identity::DeploymentId;
 use ebbtide_functions::{Clients, Function, handle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -95,11 +94,6 @@ impl Installation {
     /// The parsed state machine.
     pub fn machine(&self) -> &StateMachine {
         &self.machine
-    }
-
-    /// The deployment that an execution of this name would be.
-    pub fn deployment_id(&self, name: &str) -> Option<DeploymentId> {
-        DeploymentId::of_execution(&self.execution_arn(name))
     }
 
     /// Starts an execution and runs it to its end. `seed` draws the jitter of retries.

@@ -1,0 +1,209 @@
+//! What preflight takes, and what it refuses.
+
+use super::*;
+use crate::fixture::{World, group_arn};
+use crate::observation::{Launch, TaskSetLoadBalancer, TaskSetStatus};
+
+fn look(world: &World) -> Result<Deployment, Refusal> {
+    settle(&world.deployment().id, &world.request, &world.observation)
+}
+
+fn refused(world: &World) -> String {
+    let refusal = look(world).unwrap_err();
+    format!("{}: {refusal}", refusal.error)
+}
+
+fn assert_refused(expected: &str, change: impl Fn(&mut World)) {
+    let mut world = World::serving();
+    change(&mut world);
+    let seen = refused(&world);
+    assert!(seen.contains(expected), "wanted {expected:?} in {seen:?}");
+}
+
+#[test]
+fn defaults_are_what_the_task_set_in_service_has() {
+    let deployment = look(&World::serving()).unwrap();
+    let request = &deployment.request;
+    assert_eq!(request.container_name.as_deref(), Some("webserver"));
+    assert_eq!(request.container_port, Some(8080));
+    assert_eq!(
+        request.subnets.as_deref(),
+        Some(&["subnet-0".to_owned()][..])
+    );
+    assert_eq!(request.platform_version.as_deref(), Some("1.4.0"));
+    assert_eq!(deployment.original.as_deref(), Some("ecs-svc/1"));
+    assert_eq!(deployment.replacement_target_group, group_arn("green"));
+    assert_eq!(deployment.tasks, 4);
+}
+
+#[test]
+fn a_settled_request_settles_to_itself() {
+    let mut world = World::serving();
+    let settled = look(&world).unwrap();
+    world.request = settled.request.clone();
+    assert_eq!(look(&world).unwrap(), settled);
+}
+
+#[test]
+fn a_service_that_cannot_be_deployed_to_is_refused_with_what_mends_it() {
+    assert_refused(
+        "PreflightFailed: serviceName: cluster main has no service web",
+        |w| {
+            w.observation.service = None;
+        },
+    );
+    assert_refused("ServiceNotActive: Service web is INACTIVE", |w| {
+        w.observation.service.as_mut().unwrap().status = "INACTIVE".into();
+    });
+    assert_refused("deployment controller CODE_DEPLOY", |w| {
+        w.observation
+            .service
+            .as_mut()
+            .unwrap()
+            .deployment_controller = "CODE_DEPLOY".into();
+    });
+    assert_refused("--desired-count 1", |w| {
+        w.observation.service.as_mut().unwrap().desired_count = 0;
+    });
+}
+
+#[test]
+fn a_task_definition_that_starts_no_tasks_is_refused() {
+    assert_refused(
+        "PreflightFailed: taskDefinition: web:2 does not exist",
+        |w| {
+            w.observation.task_definition = None;
+        },
+    );
+    assert_refused("web:2 is INACTIVE", |w| {
+        w.observation.task_definition.as_mut().unwrap().active = false;
+    });
+}
+
+#[test]
+fn a_container_or_port_that_is_not_in_the_task_definition_is_refused() {
+    assert_refused("containerName sidecar", |w| {
+        w.request.container_name = Some("sidecar".into());
+    });
+    assert_refused("containerPort 9090", |w| {
+        w.request.container_port = Some(9090);
+    });
+    assert_refused("which maps: none", |w| w.container_mut().ports.clear());
+}
+
+#[test]
+fn the_only_container_port_is_the_default_of_a_first_deployment() {
+    let mut world = World::serving();
+    world.observation.task_sets.clear();
+    world.request.subnets = Some(vec!["subnet-0".into()]);
+    world.request.security_groups = Some(vec!["sg-0".into()]);
+    let deployment = look(&world).unwrap();
+    assert_eq!(deployment.request.container_port, Some(8080));
+    assert_eq!(
+        deployment.request.launch,
+        Some(Launch::Type("FARGATE".into()))
+    );
+    assert_eq!((deployment.original, deployment.tasks), (None, 0));
+    world.container_mut().ports.push(9090);
+    assert!(refused(&world).contains("webserver:8080, webserver:9090"));
+}
+
+#[test]
+fn a_first_deployment_says_what_nothing_can_be_taken_from() {
+    assert_refused("subnets is missing", |w| w.observation.task_sets.clear());
+    assert_refused("nlb is missing", |w| w.observation.load_balancer = None);
+}
+
+#[test]
+fn a_sixth_task_set_is_refused_before_it_is_asked_for() {
+    assert_refused("TaskSetLimit: Service web has 5 task sets", |w| {
+        for number in 2..6 {
+            let mut draining = w.observation.task_sets[0].clone();
+            draining.id = format!("ecs-svc/{number}");
+            draining.status = TaskSetStatus::Draining;
+            w.observation.task_sets.push(draining);
+        }
+    });
+}
+
+#[test]
+fn a_leftover_on_the_alternate_group_is_refused_by_name() {
+    assert_refused("Drift: Exactly one task set", |w| {
+        let mut leftover = w.observation.task_sets[0].clone();
+        leftover.id = "ecs-svc/9".into();
+        leftover.load_balancers = vec![TaskSetLoadBalancer {
+            target_group: group_arn("green"),
+            container_name: None,
+            container_port: None,
+        }];
+        w.observation.task_sets.push(leftover);
+    });
+    assert_refused("ecs-svc/1 (4 tasks) on green", |w| {
+        w.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("green");
+    });
+    assert_refused("targets that no task set owns: 2 healthy", |w| {
+        w.group_mut("green").targets.healthy = 2;
+    });
+}
+
+#[test]
+fn targets_of_the_last_deployment_that_still_leave_are_no_obstacle() {
+    let mut world = World::serving();
+    world.group_mut("green").targets.draining = 3;
+    assert!(look(&world).is_ok());
+}
+
+#[test]
+fn replace_mode_needs_a_test_listener() {
+    assert_refused("swapMode is replace", |w| {
+        w.request.swap_mode = SwapMode::Replace;
+        w.observation.listeners.truncate(1);
+    });
+}
+
+#[test]
+fn a_drain_that_cannot_fit_its_timeout_is_refused_with_the_number_that_would() {
+    assert_refused("Give at least 210 in drainTimeout", |w| {
+        w.request.drain_timeout = Some(100);
+    });
+    let mut world = World::serving();
+    world.request.drain_timeout = Some(210);
+    assert!(look(&world).is_ok());
+}
+
+#[test]
+fn what_would_outgrow_the_history_is_refused() {
+    assert_refused("turns of the state machine", |w| {
+        w.request.wait_for_service = 1;
+        w.request.readiness_timeout = 3_600;
+    });
+}
+
+#[test]
+fn subnets_are_for_awsvpc_only() {
+    assert_refused("has bridge", |w| {
+        w.observation.task_definition.as_mut().unwrap().network_mode = "bridge".into();
+        w.request.subnets = Some(vec!["subnet-0".into()]);
+    });
+    let mut world = World::serving();
+    world
+        .observation
+        .task_definition
+        .as_mut()
+        .unwrap()
+        .network_mode = "bridge".into();
+    assert_eq!(look(&world).unwrap().request.subnets, None);
+}
+
+#[test]
+fn a_dry_run_says_so() {
+    let mut world = World::serving();
+    world.request.dry_run = true;
+    let answer = answer(look(&world).unwrap());
+    assert_eq!(answer.status, Status::DryRun);
+    assert_eq!(
+        answer.reason,
+        "service web: ecs-svc/1 (4 tasks) on blue serves; web:2 goes to green, then the \
+         original drains in 4 steps, 60 s apart"
+    );
+}

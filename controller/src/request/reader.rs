@@ -1,0 +1,394 @@
+//! Reading the fields of an input, one by one, so that all problems are reported at once.
+
+use serde_json::{Map, Value, json};
+
+use super::{Problem, Request, SwapMode};
+use crate::arn::{Arn, Home};
+use crate::observation::{CapacityProvider, Launch};
+use crate::ready::LOOKS;
+
+/// Every field of the input, with what it allows. README's table is checked against it.
+pub const FIELDS: &[(&str, &str)] = &[
+    (
+        "cluster",
+        "the name or ARN of an ECS cluster of this account and region",
+    ),
+    (
+        "serviceName",
+        "the name of an ECS service: 1 to 255 letters, digits, - or _",
+    ),
+    (
+        "taskDefinition",
+        "family:revision, or the ARN of one revision in this account and region",
+    ),
+    (
+        "nlb",
+        "the ARN of a Network or Application Load Balancer of this account and region",
+    ),
+    (
+        "task_sg",
+        "a security group id (sg-…), or a list of 1 to 5 of them",
+    ),
+    (
+        "subnets",
+        "a list of 1 to 16 different subnet ids (subnet-…)",
+    ),
+    ("assignPublicIp", "ENABLED or DISABLED"),
+    (
+        "containerName",
+        "the name of a container of the task definition",
+    ),
+    ("containerPort", "a whole number from 1 to 65535"),
+    (
+        "launchType",
+        "FARGATE, EC2 or EXTERNAL, and no capacityProviderStrategy beside it",
+    ),
+    (
+        "capacityProviderStrategy",
+        "a list of 1 to 20 {capacityProvider, weight 0 to 1000, base 0 to 100000}, at least one weight above 0",
+    ),
+    ("platformVersion", "LATEST or a version such as 1.4.0"),
+    ("waitForService", "a whole number of seconds from 1 to 3600"),
+    (
+        "scaledown_decrement",
+        "a number of percent above 0 and at most 100",
+    ),
+    (
+        "scaledown_wait",
+        "a whole number of seconds from 1 to 86400",
+    ),
+    (
+        "readinessTimeout",
+        "a whole number of seconds from 1 to 86400",
+    ),
+    ("bakeTime", "a whole number of seconds from 0 to 86400"),
+    ("drainTimeout", "a whole number of seconds from 1 to 86400"),
+    ("swapMode", "weighted or replace"),
+    ("dryRun", "true or false"),
+    ("comment", "text of at most 1024 characters"),
+];
+
+/// The pause between readiness checks where the input names none, in seconds: an NLB takes
+/// minutes to register a target, so looking more often only costs transitions.
+const DEFAULT_WAIT_FOR_SERVICE: u32 = 30;
+/// A quarter at a time, as the sample's own input has it.
+const DEFAULT_DECREMENT: f64 = 25.0;
+/// A step a minute, as the sample's own input has it.
+const DEFAULT_SCALE_DOWN_WAIT: u32 = 60;
+/// Starting tasks and registering them with an NLB (3 to 5 minutes) fits several times.
+const DEFAULT_READINESS_TIMEOUT: u32 = 1_800;
+/// New connections have been seen on the old group for 75 s after a listener change; the first
+/// step of a drain should not begin before that.
+const DEFAULT_BAKE_TIME: u32 = 90;
+/// A day: longer phases would outlive the machine's own timeout of eight days in no case.
+const LONGEST_PHASE: u32 = 86_400;
+
+pub(super) struct Reader<'a> {
+    pub(super) fields: &'a Map<String, Value>,
+    pub(super) home: &'a Home,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// Reads every field, so that all problems are reported at once.
+    pub(super) fn request(&mut self) -> Option<Request> {
+        let home = self.home.clone();
+        let cluster = self.required("cluster", |value| {
+            text_where(value, |text| is_name(text) || is_cluster_arn(text, &home))
+        });
+        let service = self.required("serviceName", |value| text_where(value, is_name));
+        let task_definition = self.required("taskDefinition", |value| {
+            text_where(value, |text| {
+                is_revision(text) || is_task_definition_arn(text, &home)
+            })
+        });
+        let load_balancer = self.optional("nlb", |value| {
+            text_where(value, |text| is_load_balancer_arn(text, &home))
+        });
+        let security_groups = self.optional("task_sg", |value| match value {
+            Value::String(text) => is_id(text, "sg-").then(|| vec![text.clone()]),
+            list => ids(list, "sg-", 5),
+        });
+        let subnets = self.optional("subnets", |value| ids(value, "subnet-", 16));
+        let assign_public_ip = self.optional("assignPublicIp", |value| match value.as_str()? {
+            "ENABLED" => Some(true),
+            "DISABLED" => Some(false),
+            _ => None,
+        });
+        let container_name = self.optional("containerName", |value| text_where(value, is_name));
+        let container_port = self.optional("containerPort", |value| {
+            u16::try_from(whole(value, 1, 65_535)?).ok()
+        });
+        let launch = self.launch();
+        let platform_version = self.optional("platformVersion", |value| {
+            text_where(value, |text| {
+                text == "LATEST"
+                    || (text.len() <= 20
+                        && text.split('.').all(|part| {
+                            !part.is_empty() && part.chars().all(|c| c.is_ascii_digit())
+                        }))
+            })
+        });
+        let wait_for_service = self.optional("waitForService", |value| whole(value, 1, 3_600));
+        let scale_down_decrement = self.optional("scaledown_decrement", |value| {
+            value
+                .as_f64()
+                .filter(|percent| *percent > 0.0 && *percent <= 100.0)
+        });
+        let scale_down_wait =
+            self.optional("scaledown_wait", |value| whole(value, 1, LONGEST_PHASE));
+        let readiness_timeout =
+            self.optional("readinessTimeout", |value| whole(value, 1, LONGEST_PHASE));
+        let bake_time = self.optional("bakeTime", |value| whole(value, 0, LONGEST_PHASE));
+        let drain_timeout = self.optional("drainTimeout", |value| whole(value, 1, LONGEST_PHASE));
+        let swap_mode = self.optional("swapMode", |value| match value.as_str()? {
+            "weighted" => Some(SwapMode::Weighted),
+            "replace" => Some(SwapMode::Replace),
+            _ => None,
+        });
+        let dry_run = self.optional("dryRun", Value::as_bool);
+        let comment = self.optional("comment", |value| {
+            text_where(value, |text| text.chars().count() <= 1_024)
+        });
+        let wait_for_service = wait_for_service.unwrap_or(DEFAULT_WAIT_FOR_SERVICE);
+        let looks = wait_for_service.saturating_mul(LOOKS);
+        if let Some(timeout) = readiness_timeout.filter(|timeout| *timeout < looks) {
+            self.problems.push(Problem {
+                field: "readinessTimeout".to_owned(),
+                given: Some(timeout.to_string()),
+                allowed: format!("at least {LOOKS} times waitForService, here {looks}"),
+            });
+        }
+        Some(Request {
+            cluster: cluster?,
+            service: service?,
+            task_definition: task_definition?,
+            load_balancer,
+            subnets,
+            security_groups,
+            assign_public_ip,
+            container_name,
+            container_port,
+            launch,
+            platform_version,
+            wait_for_service,
+            scale_down_decrement: scale_down_decrement.unwrap_or(DEFAULT_DECREMENT),
+            scale_down_wait: scale_down_wait.unwrap_or(DEFAULT_SCALE_DOWN_WAIT),
+            // Where looks are far apart, ten of them; where they are close, as many as the
+            // execution's history has room for.
+            readiness_timeout: readiness_timeout.unwrap_or(
+                DEFAULT_READINESS_TIMEOUT.clamp(10 * wait_for_service, 600 * wait_for_service),
+            ),
+            bake_time: bake_time.unwrap_or(DEFAULT_BAKE_TIME),
+            drain_timeout,
+            swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
+            dry_run: dry_run.unwrap_or(false),
+            comment,
+        })
+    }
+
+    fn launch(&mut self) -> Option<Launch> {
+        let launch_type = self.optional("launchType", |value| {
+            text_where(value, |text| matches!(text, "FARGATE" | "EC2" | "EXTERNAL"))
+        });
+        let providers = self.optional("capacityProviderStrategy", capacity_providers);
+        if self.fields.contains_key("launchType")
+            && self.fields.contains_key("capacityProviderStrategy")
+        {
+            self.refuse("launchType");
+        }
+        launch_type
+            .map(Launch::Type)
+            .or(providers.map(Launch::Providers))
+    }
+
+    fn required<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        if !self.fields.contains_key(field) {
+            self.refuse(field);
+        }
+        self.optional(field, read)
+    }
+
+    fn optional<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        let value = self.fields.get(field)?;
+        let read = read(value);
+        if read.is_none() {
+            self.refuse(field);
+        }
+        read
+    }
+
+    fn refuse(&mut self, field: &str) {
+        let mut allowed = allowed(field).to_owned();
+        if allowed.contains("this account") {
+            allowed.push_str(" (");
+            allowed.push_str(&self.home.to_string());
+            allowed.push(')');
+        }
+        self.problems.push(Problem {
+            field: field.to_owned(),
+            given: self.fields.get(field).map(shown),
+            allowed,
+        });
+    }
+}
+
+fn text_where(value: &Value, holds: impl Fn(&str) -> bool) -> Option<String> {
+    value.as_str().filter(|text| holds(text)).map(str::to_owned)
+}
+
+/// A whole number in a range; `60.0` is one, `"60"` and `60.5` are not.
+fn whole(value: &Value, least: u32, most: u32) -> Option<u32> {
+    let number = value.as_f64()?;
+    if number.fract() != 0.0 || number < f64::from(least) || number > f64::from(most) {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number between two u32"
+    )]
+    Some(number as u32)
+}
+
+/// ECS names: up to 255 letters, digits, hyphens and underscores (AWS API model).
+fn is_name(text: &str) -> bool {
+    (1..=255).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn is_revision(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(family, revision)| {
+        is_name(family)
+            && !revision.starts_with('0')
+            && revision.parse::<u32>().is_ok()
+            && revision.chars().all(|c| c.is_ascii_digit())
+    })
+}
+
+/// The resource of an ARN of this home and service, after its type.
+fn resource_at_home<'a>(
+    text: &'a str,
+    home: &Home,
+    service: &str,
+    resource_type: &str,
+) -> Option<&'a str> {
+    let arn = Arn::parse(text)?;
+    if arn.service != service || arn.home() != *home {
+        return None;
+    }
+    arn.resource.strip_prefix(resource_type)
+}
+
+fn is_cluster_arn(text: &str, home: &Home) -> bool {
+    resource_at_home(text, home, "ecs", "cluster/").is_some_and(is_name)
+}
+
+fn is_task_definition_arn(text: &str, home: &Home) -> bool {
+    resource_at_home(text, home, "ecs", "task-definition/").is_some_and(is_revision)
+}
+
+fn is_load_balancer_arn(text: &str, home: &Home) -> bool {
+    resource_at_home(text, home, "elasticloadbalancing", "loadbalancer/").is_some_and(|resource| {
+        let parts: Vec<_> = resource.split('/').collect();
+        matches!(parts[..], ["net" | "app", name, id] if is_name(name) && is_name(id))
+    })
+}
+
+fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|id| {
+        (1..=64).contains(&id.len())
+            && id
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    })
+}
+
+fn ids(value: &Value, prefix: &str, most: usize) -> Option<Vec<String>> {
+    let mut ids = Vec::new();
+    for item in value.as_array()? {
+        let id = text_where(item, |text| is_id(text, prefix))?;
+        if ids.contains(&id) {
+            return None;
+        }
+        ids.push(id);
+    }
+    (1..=most).contains(&ids.len()).then_some(ids)
+}
+
+fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {
+    let mut providers = Vec::new();
+    for item in value.as_array()? {
+        let fields = item.as_object()?;
+        let known = ["capacityProvider", "weight", "base"];
+        if fields.keys().any(|name| !known.contains(&name.as_str())) {
+            return None;
+        }
+        let number = |name: &str, most: u32| match fields.get(name) {
+            Some(value) => whole(value, 0, most),
+            None => Some(0),
+        };
+        providers.push(CapacityProvider {
+            name: text_where(fields.get("capacityProvider")?, is_name)?,
+            weight: number("weight", 1_000)?,
+            base: number("base", 100_000)?,
+        });
+    }
+    let some_weight = providers.iter().any(|provider| provider.weight > 0);
+    ((1..=20).contains(&providers.len()) && some_weight).then_some(providers)
+}
+
+/// A value as it is quoted back: at most 100 characters of its JSON, control characters escaped.
+pub(super) fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn allowed(field: &str) -> &'static str {
+    FIELDS
+        .iter()
+        .find(|(name, _)| *name == field)
+        .map_or("see README", |(_, allowed)| allowed)
+}
+
+pub(super) fn unknown_fields(fields: &Map<String, Value>) -> Vec<Problem> {
+    let known = |name: &str| FIELDS.iter().any(|(field, _)| *field == name);
+    fields
+        .iter()
+        .filter(|(name, _)| !known(name))
+        .map(|(name, value)| {
+            let close = FIELDS
+                .iter()
+                .map(|(field, _)| *field)
+                .find(|field| squashed(field) == squashed(name));
+            Problem {
+                field: shown(&json!(name)),
+                given: Some(shown(value)),
+                allowed: match close {
+                    Some(field) => format!("no such field; the field is called {field}"),
+                    None => format!(
+                        "no such field; the fields are {}",
+                        FIELDS
+                            .iter()
+                            .map(|(field, _)| *field)
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    ),
+                },
+            }
+        })
+        .collect()
+}
+
+/// A field name without its writing style, to recognise `scaledownWait` and `service_name`.
+fn squashed(name: &str) -> String {
+    name.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}

@@ -1,0 +1,208 @@
+//! What the input may hold, and what is said where it may not.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixture::{home, sample_input};
+
+fn refused(input: &Value) -> String {
+    let refusal = Request::parse(input, &home()).unwrap_err();
+    assert_eq!(refusal.error, ErrorName::InvalidInput);
+    refusal.seen
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut input = sample_input();
+    input[field] = value;
+    input
+}
+
+#[test]
+fn the_samples_input_is_taken_as_it_is() {
+    let request = Request::parse(&sample_input(), &home()).unwrap();
+    assert_eq!(request.service, "sample-external-deployment");
+    assert_eq!(request.wait_for_service, 60);
+    assert_eq!(request.security_groups.unwrap(), ["sg-1234567890abcdef0"]);
+}
+
+#[test]
+fn three_fields_are_enough() {
+    let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
+    let request = Request::parse(&input, &home()).unwrap();
+    assert_eq!(request.swap_mode, SwapMode::Weighted);
+    assert_eq!(request.load_balancer, None);
+}
+
+#[test]
+fn each_wrong_value_is_refused_by_its_field_with_what_is_allowed() {
+    let cases = [
+        ("cluster", json!("")),
+        ("cluster", json!(7)),
+        (
+            "cluster",
+            json!("arn:aws:ecs:us-east-1:111111111111:cluster/main"),
+        ),
+        (
+            "cluster",
+            json!("arn:aws:ecs:eu-west-1:555555555555:cluster/main"),
+        ),
+        (
+            "cluster",
+            json!("arn:aws-cn:ecs:us-east-1:555555555555:cluster/main"),
+        ),
+        (
+            "cluster",
+            json!("arn:aws:ecs:us-east-1:555555555555:service/main/web"),
+        ),
+        ("serviceName", json!("a b")),
+        ("serviceName", json!("x".repeat(256))),
+        ("taskDefinition", json!("web")),
+        ("taskDefinition", json!("web:0")),
+        ("taskDefinition", json!("web:latest")),
+        (
+            "taskDefinition",
+            json!("arn:aws:ecs:us-east-1:555555555555:task-definition/web"),
+        ),
+        ("nlb", json!("sample-LoadB-1")),
+        (
+            "nlb",
+            json!("arn:aws:ecs:us-east-1:555555555555:loadbalancer/net/a/b"),
+        ),
+        (
+            "nlb",
+            json!("arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/a/b"),
+        ),
+        (
+            "nlb",
+            json!("arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/gwy/a/b"),
+        ),
+        ("task_sg", json!("subnet-1")),
+        ("task_sg", json!([])),
+        ("subnets", json!("subnet-1")),
+        ("subnets", json!([])),
+        ("subnets", json!(["subnet-1", "subnet-1"])),
+        ("waitForService", json!("60")),
+        ("waitForService", json!(0)),
+        ("waitForService", json!(-1)),
+        ("waitForService", json!(1.5)),
+        ("waitForService", json!(1e300)),
+        ("waitForService", json!(null)),
+        ("scaledown_decrement", json!(0)),
+        ("scaledown_decrement", json!(-25)),
+        ("scaledown_decrement", json!(100.5)),
+        ("scaledown_decrement", json!("25")),
+        ("scaledown_wait", json!(0)),
+        ("scaledown_wait", json!(99_999_999)),
+        ("readinessTimeout", json!([60])),
+        ("bakeTime", json!(-1)),
+        ("drainTimeout", json!(0)),
+        ("containerPort", json!(0)),
+        ("containerPort", json!(65_536)),
+        ("containerName", json!("")),
+        ("launchType", json!("fargate")),
+        (
+            "capacityProviderStrategy",
+            json!([{"capacityProvider": "FARGATE", "weight": 0}]),
+        ),
+        ("platformVersion", json!("newest")),
+        ("swapMode", json!("both")),
+        ("dryRun", json!("true")),
+        ("assignPublicIp", json!(true)),
+        ("comment", json!("x".repeat(1_025))),
+    ];
+    for (field, value) in cases {
+        let seen = refused(&with(field, value.clone()));
+        assert!(
+            seen.starts_with(&format!("{field} is ")),
+            "{field} {value}: {seen}"
+        );
+        assert!(seen.contains("; allowed: "), "{seen}");
+    }
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    for field in ["cluster", "serviceName", "taskDefinition"] {
+        let mut input = sample_input();
+        input.as_object_mut().unwrap().remove(field);
+        assert!(refused(&input).starts_with(&format!("{field} is missing; allowed: ")));
+    }
+}
+
+#[test]
+fn an_unknown_field_is_named_and_the_right_one_suggested() {
+    let seen = refused(&with("scaleDownWait", json!(60)));
+    assert!(
+        seen.contains("the field is called scaledown_wait"),
+        "{seen}"
+    );
+    let seen = refused(&with("colour", json!("blue")));
+    assert!(
+        seen.contains("the fields are cluster, serviceName"),
+        "{seen}"
+    );
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let seen = refused(&json!({"cluster": 1, "serviceName": "web", "x": 2}));
+    for part in ["cluster is 1", "taskDefinition is missing", "\"x\" is 2"] {
+        assert!(seen.contains(part), "{part}: {seen}");
+    }
+}
+
+#[test]
+fn an_input_that_is_no_object_is_refused() {
+    for input in [json!([]), json!("run"), json!(null), json!(1)] {
+        assert!(refused(&input).starts_with("the input is "));
+    }
+}
+
+#[test]
+fn what_is_quoted_back_is_short_and_escaped() {
+    let seen = refused(&with("cluster", json!("\u{1b}[31m\n".repeat(500))));
+    assert!(
+        seen.len() < 800 && !seen.contains('\u{1b}') && !seen.contains('\n'),
+        "{seen}"
+    );
+}
+
+#[test]
+fn launch_type_and_capacity_providers_exclude_each_other() {
+    let mut input = with("launchType", json!("FARGATE"));
+    input["capacityProviderStrategy"] = json!([{"capacityProvider": "FARGATE", "weight": 1}]);
+    assert!(refused(&input).starts_with("launchType is "));
+}
+
+#[test]
+fn a_readiness_timeout_must_hold_two_looks() {
+    let seen = refused(&with("readinessTimeout", json!(100)));
+    assert_eq!(
+        seen,
+        "readinessTimeout is 100; allowed: at least 2 times waitForService, here 120."
+    );
+}
+
+#[test]
+fn a_request_survives_its_own_json() {
+    let mut input = sample_input();
+    input["capacityProviderStrategy"] =
+        json!([{"capacityProvider": "FARGATE_SPOT", "weight": 3, "base": 1}]);
+    input["drainTimeout"] = json!(900);
+    input["assignPublicIp"] = json!("ENABLED");
+    let request = Request::parse(&input, &home()).unwrap();
+    assert_eq!(
+        Request::parse(&request.to_json(), &home()).unwrap(),
+        request
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_value_of_any_field_panics(index in 0..FIELDS.len(), text in ".{0,40}", number: f64) {
+        let field = FIELDS[index].0;
+        let _ = Request::parse(&with(field, json!(text)), &home());
+        let _ = Request::parse(&with(field, json!(number)), &home());
+        let _ = Request::parse(&with(field, json!([text, number])), &home());
+    }
+}

@@ -1,0 +1,151 @@
+//! Each function's policy in `template.yaml` holds exactly the calls that the function makes: derived
+//! from what the simulated AWS was asked, over deployments that between them take every way there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ebbtide_controller::contract::Step;
+use ebbtide_functions::{Clients, Function, handle};
+use ebbtide_simulator::asl::{EventKind, HistoryEvent};
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::world::{Kind, Tag, World};
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::{Value, json};
+
+/// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
+const PASSED_ROLES: &str = "iam:PassRole";
+
+type Calls = BTreeMap<String, BTreeSet<String>>;
+
+fn event() -> Value {
+    json!({"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"})
+}
+
+fn names() -> Names {
+    Names {
+        cluster: "main".into(),
+        service: "chat".into(),
+        task_definition: "chat:2".into(),
+        ..Names::default()
+    }
+}
+
+/// Runs one deployment, adds its calls, and returns the state and the world after each step.
+async fn deploy(world: World, event: Value, calls: &mut Calls) -> Vec<(String, Value, World)> {
+    let aws = SimulatedAws::new(world, 1.0);
+    let mut steps = Vec::new();
+    Installation::new(&aws)
+        .unwrap()
+        .deploy("run-1", event, 1, &mut |event: &HistoryEvent| {
+            if let EventKind::StateExited { name, output, .. } = &event.kind {
+                steps.push((name.clone(), output.clone(), aws.snapshot()));
+            }
+        })
+        .await;
+    collect(&aws, calls);
+    steps
+}
+
+fn collect(aws: &SimulatedAws, calls: &mut Calls) {
+    for call in aws.with_world(World::take_calls) {
+        calls.entry(call.caller).or_default().insert(call.operation);
+    }
+}
+
+async fn calls_made() -> Calls {
+    let mut calls = Calls::new();
+    let healthy = Scenario::default();
+    let steps = deploy(healthy.world_for(&names()).unwrap(), event(), &mut calls).await;
+
+    let on_an_alb = Scenario {
+        load_balancer: Kind::Application,
+        ..Scenario::default()
+    };
+    deploy(on_an_alb.world_for(&names()).unwrap(), event(), &mut calls).await;
+
+    let mut crashing = Scenario::default();
+    crashing.replacement.crashes_after_seconds = Some(5);
+    let mut impatient = event();
+    impatient["readinessTimeout"] = json!(300);
+    deploy(crashing.world_for(&names()).unwrap(), impatient, &mut calls).await;
+
+    // A swap that failed between its intent and its commit point.
+    let (_, state, mut world) = steps
+        .into_iter()
+        .find(|(name, _, _)| name == "CheckAndCreateService")
+        .unwrap();
+    let group = state["replacementTargetGroup"].as_str().unwrap().to_owned();
+    let intent = Tag {
+        key: "ebbtide:swap".into(),
+        value: "ebbtide:Ebbtide:run-1".into(),
+    };
+    world.add_elb_tags(&[group], &[intent]).unwrap();
+    world.take_calls();
+    roll_back(world, state, &mut calls).await;
+    calls
+}
+
+async fn roll_back(world: World, mut state: Value, calls: &mut Calls) {
+    let aws = SimulatedAws::new(world, 1.0);
+    let function = Function::ScaleDown;
+    let clients = Clients {
+        ecs: aws.sdk_ecs(function.as_str()),
+        elb: aws.sdk_elb(function.as_str()),
+    };
+    state["error"] = json!({"Error": "Permission", "Cause": "because"});
+    let event = json!({
+        "step": Step::Rollback.as_str(),
+        "execution": "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1",
+        "startedAt": "2026-01-01T00:00:00.000Z",
+        "state": state,
+    });
+    let now = std::time::SystemTime::UNIX_EPOCH;
+    let answer = handle(function, &clients, event, now).await.unwrap();
+    assert!(
+        answer["reason"].as_str().unwrap().contains("Rolled back"),
+        "{answer}"
+    );
+    collect(&aws, calls);
+}
+
+/// Every `Action` under a node, wherever its policies put it.
+fn actions(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
+    match node {
+        Yaml::Tagged(_, inner) => actions(inner, found),
+        Yaml::Sequence(items) => items.iter().for_each(|item| actions(item, found)),
+        Yaml::Mapping(fields) => {
+            for (key, value) in fields {
+                if key.as_str() != Some("Action") {
+                    actions(value, found);
+                } else if let Some(action) = value.as_str() {
+                    found.insert(action.to_owned());
+                } else {
+                    let listed = value.as_vec().unwrap().iter();
+                    found.extend(listed.map(|action| action.as_str().unwrap().to_owned()));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_functions_policy_is_exactly_the_calls_it_makes() {
+    let template = Yaml::load_from_str(include_str!("../template.yaml")).unwrap();
+    let resources = &template[0]["Resources"];
+    let calls = calls_made().await;
+    assert_eq!(calls.len(), Function::ALL.len(), "{calls:?}");
+    for (resource, function) in [
+        ("CheckAndCreateFunction", Function::CheckAndCreate),
+        ("SwapFunction", Function::Swap),
+        ("ScaleDownFunction", Function::ScaleDown),
+    ] {
+        let mut allowed = BTreeSet::new();
+        actions(&resources[resource], &mut allowed);
+        let mut made = calls[function.as_str()].clone();
+        if made.contains("ecs:CreateTaskSet") {
+            made.insert(PASSED_ROLES.to_owned());
+        }
+        assert_eq!(allowed, made, "{resource}: allowed is not what is called");
+    }
+}
