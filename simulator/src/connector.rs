@@ -12,6 +12,8 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
 use crate::aws::SimulatedAws;
+use crate::fault::Fault;
+use crate::wire;
 
 /// An HTTP connector whose other end is a simulated world. Every call takes the world's latency.
 #[derive(Debug, Clone)]
@@ -27,12 +29,52 @@ impl HttpConnector for Connector {
             let request = to_http(request)?;
             let half = connector.aws.latency / 2;
             tokio::time::sleep(half).await;
-            let response = connector.aws.call(&connector.caller, &request);
+            let response = connector.answer(&request).await;
             tokio::time::sleep(half).await;
-            let response = response.map(|body| SdkBody::from(body.to_vec()));
+            let response = response?.map(|body| SdkBody::from(body.to_vec()));
             HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
         })
     }
+}
+
+impl Connector {
+    /// What comes back over the wire, if anything does.
+    async fn answer(
+        &self,
+        request: &http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, ConnectorError> {
+        let Some(fault) = self.aws.next_call() else {
+            return Ok(self.aws.perform(&self.caller, request));
+        };
+        let perform = || self.aws.perform(&self.caller, request);
+        match fault {
+            Fault::Unreachable => Err(broken()),
+            Fault::Silent => std::future::pending().await,
+            Fault::ServerError => Ok(wire::server_error(request)),
+            Fault::Throttled => Ok(wire::throttled(request)),
+            Fault::Stale => Ok(self.aws.answer_stale(&self.caller, request)),
+            Fault::LostReply => {
+                perform();
+                Err(broken())
+            }
+            Fault::ServerErrorAfter => {
+                perform();
+                Ok(wire::server_error(request))
+            }
+            Fault::Twice => {
+                perform();
+                Ok(perform())
+            }
+            Fault::Late(after) => {
+                self.aws.deliver_late(after, &self.caller, request);
+                Err(broken())
+            }
+        }
+    }
+}
+
+fn broken() -> ConnectorError {
+    ConnectorError::io("the simulated connection broke".into())
 }
 
 impl HttpClient for Connector {

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod clock;
 mod connector;
 pub mod deployment;
+pub mod fault;
 pub mod scenario;
 pub mod server;
 pub mod wire;

@@ -57,6 +57,41 @@ pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Resp
     }
 }
 
+/// The answer of an AWS that has a fault of its own.
+pub(crate) fn server_error(request: &Request<Bytes>) -> Response<Bytes> {
+    refusal(request, "ServerException", "InternalFailure", 500)
+}
+
+/// The answer of an AWS that wants to be called more slowly.
+pub(crate) fn throttled(request: &Request<Bytes>) -> Response<Bytes> {
+    refusal(request, "ThrottlingException", "Throttling", 400)
+}
+
+/// A refusal in the request's protocol, by its code in ECS and in Elastic Load Balancing.
+fn refusal(
+    request: &Request<Bytes>,
+    in_ecs: &'static str,
+    in_elb: &'static str,
+    status: u16,
+) -> Response<Bytes> {
+    let is_ecs = request.headers().contains_key("x-amz-target");
+    let answer = Answer {
+        service: "",
+        operation: String::new(),
+        result: Err(ApiError {
+            code: if is_ecs { in_ecs } else { in_elb },
+            message: "a simulated fault".to_owned(),
+            status,
+        }),
+    };
+    let request_id = "00000000-0000-4000-8000-000000000000";
+    if is_ecs {
+        ecs::response(&answer, request_id)
+    } else {
+        elb::response(&answer, request_id)
+    }
+}
+
 /// The names of the operations that are simulated: ECS's, and Elastic Load Balancing's.
 pub fn operations() -> (Vec<&'static str>, Vec<&'static str>) {
     let names = |table: &[(&'static str, Handler)]| table.iter().map(|(name, _)| *name).collect();

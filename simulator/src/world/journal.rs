@@ -41,6 +41,16 @@ impl World {
         self.calls.iter()
     }
 
+    /// Whether anything but the journal and the time is different: whether a call has written.
+    pub(crate) fn differs_from(&self, before: &Self) -> bool {
+        let mut same = before.clone();
+        same.calls.clone_from(&self.calls);
+        same.answered = self.answered;
+        same.now_ms = self.now_ms;
+        same.random_state = self.random_state;
+        same != *self
+    }
+
     pub(crate) fn journal(&mut self, caller: &str, operation: String, outcome: Outcome) {
         if self.calls.len() == KEPT_CALLS {
             self.calls.pop_front();
