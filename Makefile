@@ -1,0 +1,90 @@
+# Needed: the Rust toolchain of `rust-version` in Cargo.toml, Python 3.11, Node.js, make. Everything
+# else is installed into the checkout, from pinned versions.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+E2E := tests/e2e
+VENV := $(E2E)/.venv
+NODE := $(E2E)/node_modules
+
+export SAM_CLI_TELEMETRY := 0
+export NPM_CONFIG_UPDATE_NOTIFIER := false
+
+.PHONY: help
+help: ## Says what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: test
+test: fmt lint unit definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
+
+.PHONY: fmt
+fmt: need-cargo ## Formatting of the Rust code
+	@echo "== cargo fmt"
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: need-cargo ## Lints, warnings denied
+	@echo "== cargo clippy"
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: unit
+unit: need-cargo ## All cargo tests, with nextest where it is installed
+	@echo "== cargo tests"
+	if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --locked --workspace; \
+	else \
+		cargo test --locked --workspace; \
+	fi
+
+# The validator wants whole ARNs: CloudFormation puts the partition in.
+.PHONY: definition
+definition: $(NODE)/.made ## The state machine's definition against the language's schema
+	@echo "== asl-validator"
+	@$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' statemachine/deployment.asl.json)"
+
+.PHONY: template
+template: $(VENV)/.made ## The CloudFormation template
+	@echo "== sam validate --lint"
+	@$(VENV)/bin/sam validate --lint
+
+.PHONY: e2e
+e2e: need-cargo ## The end-to-end tests alone
+	cargo build --locked
+	@$(MAKE) end-to-end
+
+# After the cargo tests, which build target/debug/ebbtide as well.
+.PHONY: end-to-end
+end-to-end: need-cargo $(VENV)/.made
+	@echo "== end-to-end tests"
+	$(VENV)/bin/python -m pytest $(E2E)
+
+.PHONY: local
+local: need-cargo $(VENV)/.made ## A stack to play with: the template on MiniStack, until Ctrl-C
+	cargo build --locked
+	@$(VENV)/bin/python $(E2E)/local.py
+
+$(VENV)/.made: $(E2E)/requirements-pip.txt $(E2E)/requirements.txt
+	@echo "== installing the Python packages of $(E2E)/requirements.txt into $(VENV)"
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is not installed; it is needed for the end-to-end tests" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; say which to use with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make virtual environments (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-pip.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements.txt
+	@touch $@
+
+$(NODE)/.made: $(E2E)/package.json $(E2E)/package-lock.json
+	@echo "== installing the packages of $(E2E)/package-lock.json into $(NODE)"
+	@command -v npm >/dev/null || { echo "npm is not installed (it comes with Node.js); it is needed to validate the state machine" >&2; exit 1; }
+	@npm ci --prefix $(E2E) --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: need-cargo
+need-cargo:
+	@command -v cargo >/dev/null || { echo "cargo is not installed; the Rust toolchain of rust-version in Cargo.toml is needed" >&2; exit 1; }
+
+.PHONY: clean
+clean: ## Removes what was built and installed
+	rm -rf target .aws-sam $(VENV) $(NODE)

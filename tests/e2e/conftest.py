@@ -1,0 +1,90 @@
+"""What the tests run on, started once: the shipped stack, and a second interpreter beside it."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import stack
+from interpreter import Interpreter
+from world import Service, World
+
+os.environ.setdefault("EBBTIDE_BIN", str(stack.BIN))
+
+# A deployment of 17 simulated minutes takes some 6 seconds.
+SPEED = 200
+
+
+@pytest.fixture(scope="session")
+def deployed(request):
+    """The stack: simulated AWS, MiniStack, the template deployed."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def say(what):
+        print(f"\n[e2e] {what}", end="", flush=True)
+
+    with capture.global_and_fixture_disabled():
+        print()
+        running = stack.running(SPEED, say)
+        up = running.__enter__()
+        print()
+    yield up
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def ministack(deployed):
+    return Interpreter("MiniStack", stack.client("stepfunctions", deployed.ministack), deployed.state_machine)
+
+
+@pytest.fixture(scope="session")
+def moto(deployed, ministack):
+    """moto's interpreter with the definition that CloudFormation has put together."""
+    definition = ministack.client.describe_state_machine(stateMachineArn=deployed.state_machine)
+    with stack.moto(deployed.logs, deployed.speed, deployed.ministack_port) as endpoint:
+        client = stack.client("stepfunctions", endpoint)
+        created = client.create_state_machine(
+            name="ebbtide", definition=definition["definition"], roleArn=definition["roleArn"]
+        )
+        yield Interpreter("moto", client, created["stateMachineArn"])
+
+
+@pytest.fixture(params=["ministack", "moto"])
+def interpreter(request):
+    """Each of the two interpreters: what holds under one holds under the other."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def world(deployed):
+    return World(deployed.aws)
+
+
+@pytest.fixture(scope="session")
+def sample(world):
+    """The service of events/sample.json, which `ebbtide serve --event` begins with."""
+    event = json.loads(stack.EVENT.read_text())
+    return Service(world, event["cluster"], event["serviceName"], event["nlb"])
+
+
+@pytest.fixture(scope="session")
+def chat(world):
+    """The service of events/minimal.json."""
+    original = world.register("chat")
+    world.register("chat")
+    return world.put_in_service("main", "chat", original)
+
+
+@pytest.fixture(scope="session")
+def simulate():
+    """The summary of a deployment under our own interpreter."""
+
+    def summary(event, *arguments):
+        command = [str(stack.BIN), "simulate", str(event), "--format", "json", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode in (0, 1), done.stderr
+        [only] = json.loads(done.stdout)["deployments"]
+        return only["summary"]
+
+    return summary

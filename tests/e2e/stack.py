@@ -1,0 +1,203 @@
+"""The shipped template on emulators that nobody here wrote, over the simulated AWS.
+
+`ebbtide serve` answers for ECS and Elastic Load Balancing, MiniStack for CloudFormation, Step
+Functions and Lambda. MiniStack starts the built bootstraps as processes that inherit its
+environment: that is how the functions come to call the simulated AWS, and why the template needs no
+parameter for it.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+import boto3
+
+import processes
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+SCRIPTS = sysconfig.get_path("scripts")
+EVENT = ROOT / "events" / "sample.json"
+# Those of events/sample.json: its ARNs must be of the execution's own account and region.
+ACCOUNT = "555555555555"
+REGION = "us-east-1"
+STACK = "ebbtide"
+FUNCTIONS = ("check-and-create", "swap", "scale-down")
+
+BIN = pathlib.Path(os.environ.get("EBBTIDE_BIN", ROOT / "target" / "debug" / "ebbtide")).resolve()
+
+
+def environment(**more):
+    """This process's environment without anything that leads to a real account."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {
+        **mine,
+        "PATH": os.pathsep.join([SCRIPTS, mine.get("PATH", os.defpath)]),
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "simulated",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_PAGER": "",
+        "SAM_CLI_TELEMETRY": "0",
+        **more,
+    }
+
+
+def client(service, endpoint):
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCOUNT,
+        aws_secret_access_key="simulated",
+    )
+
+
+@dataclasses.dataclass
+class Stack:
+    """Where things are."""
+
+    aws: str
+    ministack: str
+    ministack_port: int
+    state_machine: str
+    logs: pathlib.Path
+    speed: float
+
+    def command_line(self, *arguments):
+        """What the AWS CLI prints, with both endpoints in its environment."""
+        done = subprocess.run(
+            ["aws", "--output", "json", *arguments],
+            env=environment(**self.endpoints()),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"aws {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    def endpoints(self):
+        return {
+            "AWS_ENDPOINT_URL_ECS": self.aws,
+            "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self.aws,
+            "AWS_ENDPOINT_URL_SFN": self.ministack,
+        }
+
+
+@contextlib.contextmanager
+def running(speed, say):
+    """Builds, starts and deploys everything; ends it all at the end.
+
+    `speed`: simulated seconds a second, for the simulated AWS and for the waits of the state
+    machine alike.
+    """
+    build(say)
+    with contextlib.ExitStack() as end:
+        logs = pathlib.Path(end.enter_context(tempfile.TemporaryDirectory(prefix="ebbtide-e2e-")))
+        say(f"starting the simulated AWS, {speed:g} times as fast as real time")
+        aws = end.enter_context(simulated_aws(logs / "serve.log", speed, EVENT))
+        say("starting MiniStack")
+        port = end.enter_context(ministack(logs, speed, aws))
+        endpoint = f"http://127.0.0.1:{port}"
+        say("sam deploy")
+        deploy(endpoint, logs / "deploy.log")
+        outputs = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+        state_machine = next(o["OutputValue"] for o in outputs if o["OutputKey"] == "DeploymentStateMachineArn")
+        yield Stack(aws, endpoint, port, state_machine, logs, speed)
+
+
+def build(say):
+    """`sam build`, after one cargo-lambda run for all three functions.
+
+    `sam build` alone calls cargo-lambda once a function, and each call links one binary on one
+    processor. Called once for the three, it links them side by side and holds Cargo.lock to its
+    word; `sam build` then finds everything done.
+    """
+    say("building the three functions (the first time takes some minutes)")
+    bins = [part for name in FUNCTIONS for part in ("--bin", name)]
+    call(["cargo", "lambda", "build", "--release", "--locked", *bins])
+    say("sam build")
+    call(["sam", "build"])
+
+
+def deploy(endpoint, log):
+    with open(log, "wb") as output:
+        done = subprocess.run(
+            ["sam", "deploy", "--stack-name", STACK, "--no-confirm-changeset", "--no-progressbar"],
+            env=environment(AWS_ENDPOINT_URL=endpoint, SAM_CLI_POLL_DELAY="0.5"),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"sam deploy failed:\n{processes.tail(log)}")
+
+
+def call(command):
+    if shutil.which(command[0], path=environment()["PATH"]) is None:
+        sys.exit(f"{command[0]} is not installed; it is needed for the end-to-end tests")
+    subprocess.run(command, env=environment(), cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
+
+
+@contextlib.contextmanager
+def simulated_aws(log, speed, event=None):
+    """`ebbtide serve` on a free port; its address."""
+    if not BIN.exists():
+        sys.exit(f"{BIN} does not exist: cargo build first, or set EBBTIDE_BIN")
+    command = [str(BIN), "serve", "--port", "0", "--speed", f"{speed:g}"]
+    if event is not None:
+        command += ["--event", str(event)]
+
+    def address():
+        return re.search(r"listening on (http://127\.0\.0\.1:\d+)\n", processes.tail(log))
+
+    with processes.server(command, log, address, env=environment()):
+        yield address()[1]
+
+
+@contextlib.contextmanager
+def ministack(logs, speed, aws):
+    """MiniStack on a free port, its functions' calls led to the simulated AWS; the port."""
+    port = processes.free_port()
+    env = environment(
+        BIND_HOST="127.0.0.1",
+        GATEWAY_PORT=str(port),
+        MINISTACK_ACCOUNT_ID=ACCOUNT,
+        MINISTACK_REGION=REGION,
+        SFN_WAIT_SCALE=str(1 / speed),
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+        TMPDIR=str(logs),
+        AWS_ENDPOINT_URL_ECS=aws,
+        AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=aws,
+    )
+    with processes.server(["ministack"], logs / "ministack.log", lambda: processes.answers(port), env):
+        yield port
+
+
+@contextlib.contextmanager
+def moto(logs, speed, lambda_port):
+    """moto on a free port, its Lambda calls led to `lambda_port`; its address."""
+    port = processes.free_port()
+    env = environment(
+        MOTO_PORT=str(lambda_port),
+        MOTO_ACCOUNT_ID=ACCOUNT,
+        WAIT_SCALE=str(1 / speed),
+    )
+    command = [sys.executable, str(HERE / "moto_interpreter.py"), "--host", "127.0.0.1", "--port", str(port)]
+    with processes.server(command, logs / "moto.log", lambda: processes.answers(port), env):
+        yield f"http://127.0.0.1:{port}"
