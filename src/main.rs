@@ -7,6 +7,7 @@ mod serve;
 mod simulate;
 mod summary;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +46,13 @@ fn main() -> ExitCode {
             eprintln!();
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints a line of the answer; a reader that has gone away (`| head`) ends the program quietly.
+fn print(line: &str) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(1);
     }
 }
 

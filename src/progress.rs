@@ -39,7 +39,7 @@ impl Progress {
 
     /// Prints a line of the answer without tearing the bar.
     pub(crate) fn print(&self, line: &str) {
-        self.0.suspend(|| println!("{line}"));
+        self.0.suspend(|| crate::print(line));
     }
 
     /// Takes the bar away.

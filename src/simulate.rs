@@ -108,10 +108,9 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         }
     }
     if arguments.format == Format::Json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&json!({ "deployments": deployed }))?
-        );
+        crate::print(&serde_json::to_string_pretty(
+            &json!({ "deployments": deployed }),
+        )?);
     }
     if let Some(path) = &arguments.trace {
         input::write(path, &(trace.join("\n") + "\n"))?;
@@ -125,14 +124,14 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
 fn refused(format: Format, path: &Path, refusal: &ebbtide_controller::refusal::Refusal) -> bool {
     match format {
         Format::Text => eprintln!("{}: {}: {refusal}", path.display(), refusal.error),
-        Format::Json => println!(
-            "{}",
-            json!({
+        Format::Json => {
+            let refused = json!({
                 "event": path,
                 "error": refusal.error.as_str(),
                 "reason": refusal.to_string(),
-            })
-        ),
+            });
+            crate::print(&json!({ "deployments": [], "refused": refused }).to_string());
+        }
     }
     false
 }
@@ -173,7 +172,7 @@ async fn deploy(
     let world = aws.snapshot();
     let summary = Summary::of(&outcome, states, calls, &world, &cluster, &request.service);
     if format == Format::Text {
-        println!("\n{summary}");
+        crate::print(&format!("\n{summary}"));
     }
     let deployed = Deployed {
         event: path.display().to_string(),
@@ -245,14 +244,14 @@ impl<'a> Narrator<'a> {
 
     fn begin(&self, path: &Path, request: &Request, home: &Home) {
         if self.format == Format::Text {
-            println!(
+            crate::print(&format!(
                 "{}: {} to service {} in cluster {} ({home}, simulated)\n",
                 path.display(),
                 short(&request.task_definition),
                 request.service,
                 short(&request.cluster),
-            );
-            println!("{}", head(self.width));
+            ));
+            crate::print(&head(self.width));
         }
     }
 

@@ -12,6 +12,9 @@ use crate::world::{
 /// The infrastructure was there a day before the deployment starts, and has settled since.
 const SETTLING_MS: u64 = 24 * 3_600 * 1_000;
 
+/// The longest time a scenario may name.
+const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
+
 /// What is particular about a simulated world. Everything has a default: a service of four tasks
 /// behind a Network Load Balancer whose replacement becomes healthy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +102,9 @@ pub enum ScenarioError {
     /// The task definition has no revision one can register.
     #[error("{0} is not a task definition: family:revision, with a revision from 1")]
     TaskDefinition(String),
+    /// A time is out of all proportion.
+    #[error("a scenario's times are a year at most, and its jitter is 100 percent at most")]
+    TooLong,
     /// There is no production listener.
     #[error("a scenario needs a production listener")]
     NoProductionListener,
@@ -180,6 +186,7 @@ impl Scenario {
         if !production_port {
             return Err(ScenarioError::NoProductionListener);
         }
+        self.check_times()?;
         let settling_from = epoch_ms.saturating_sub(SETTLING_MS);
         let mut world = World::starting_at(
             &names.account,
@@ -204,6 +211,30 @@ impl Scenario {
         world.set_behaviour(&replacement, self.replacement.clone())?;
         world.begin();
         Ok(world)
+    }
+
+    /// Times beyond a year are mistakes.
+    fn check_times(&self) -> Result<(), ScenarioError> {
+        let behaviours = [&self.original, &self.replacement];
+        let seconds = behaviours.into_iter().flat_map(|behaviour| {
+            [
+                Some(behaviour.slow_start_seconds),
+                behaviour.crashes_after_seconds,
+                behaviour.unhealthy_after_seconds,
+                behaviour.exits_after_seconds,
+            ]
+        });
+        let own = [
+            Some(self.deregistration_delay_seconds),
+            Some(self.health_check_interval_seconds),
+            Some(self.stop_timeout_seconds),
+        ];
+        let longest = seconds.chain(own).flatten().max().unwrap_or_default();
+        let longest_ms = longest.saturating_mul(1_000).max(self.timings.longest_ms());
+        if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
+            return Err(ScenarioError::TooLong);
+        }
+        Ok(())
     }
 
     /// Registers both task definitions, and answers the ARNs of the original's and the
@@ -319,6 +350,7 @@ impl Scenario {
     fn build_service(&self, world: &mut World, names: &Names) -> Result<(), ScenarioError> {
         world.create_cluster(&CreateCluster {
             cluster_name: Some(names.cluster.clone()),
+            capacity_providers: vec!["FARGATE".to_owned(), "FARGATE_SPOT".to_owned()],
             ..CreateCluster::default()
         })?;
         world.create_service(&CreateService {

@@ -280,6 +280,11 @@ impl World {
         port: u16,
         except: Option<&str>,
     ) -> Result<(), ApiError> {
+        if port == 0 {
+            return Err(ApiError::validation(
+                "1 validation error detected: Value '0' at 'port' failed to satisfy constraint: Member must have value greater than or equal to 1",
+            ));
+        }
         let taken = self.listeners.values().any(|listener| {
             listener.load_balancer_arn == load_balancer
                 && listener.port == port

@@ -161,9 +161,15 @@ impl World {
             ));
         }
         let cluster = self.find_cluster(Some(&request.cluster))?;
+        let bases = request.capacity_provider_strategy.iter();
+        if bases.filter(|item| item.base > 0).count() > 1 {
+            return Err(ApiError::invalid_parameter(
+                "Only one capacity provider in a strategy can have a base defined.",
+            ));
+        }
+        // FARGATE and FARGATE_SPOT too have to be associated with the cluster (Model).
         for item in &request.capacity_provider_strategy {
-            let built_in = ["FARGATE", "FARGATE_SPOT"].contains(&item.capacity_provider.as_str());
-            if !built_in && !cluster.capacity_providers.contains(&item.capacity_provider) {
+            if !cluster.capacity_providers.contains(&item.capacity_provider) {
                 return Err(ApiError::invalid_parameter(
                     "The specified capacity provider was not found. Specify a valid name or ARN and try again.",
                 ));

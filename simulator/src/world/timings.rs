@@ -37,6 +37,29 @@ pub struct Timings {
     pub load_balancer_provisioning_ms: u64,
 }
 
+impl Timings {
+    /// The longest of them, in milliseconds.
+    pub(crate) fn longest_ms(&self) -> u64 {
+        [
+            self.scheduling_ms,
+            self.task_provisioning_ms,
+            self.task_start_ms,
+            self.task_activation_ms,
+            self.task_deprovisioning_ms,
+            self.stopped_task_visible_ms,
+            self.task_set_deletion_ms,
+            self.nlb_registration_ms,
+            self.nlb_deregistration_ms,
+            self.alb_registration_ms,
+            self.listener_propagation_ms,
+            self.load_balancer_provisioning_ms,
+        ]
+        .into_iter()
+        .max()
+        .unwrap_or_default()
+    }
+}
+
 impl Default for Timings {
     fn default() -> Self {
         Self {
