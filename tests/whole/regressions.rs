@@ -1,124 +1,24 @@
 //! Deployments that once ended wrongly: people, Auto Scaling and other services in between.
 
-use ebbtide_controller::arn::{Arn, short};
-use ebbtide_controller::request::Request;
-use ebbtide_simulator::asl::{EventKind, Outcome, Status};
-use ebbtide_simulator::deployment::Installation;
+use ebbtide_controller::arn::short;
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::Status;
 use ebbtide_simulator::world::{
     ActionRequest, ControllerType, CreateListener, CreateService, CreateTargetGroup, CreateTaskSet,
-    DeleteService, DeploymentController, EventKind as WorldKind, Kind, NamedLoadBalancer,
-    NetworkConfiguration, TaskSetLoadBalancer, UpdateService, VpcConfiguration, World,
+    DeleteService, DeploymentController, Kind, NamedLoadBalancer, NetworkConfiguration,
+    TaskSetLoadBalancer, UpdateService, VpcConfiguration, World,
 };
-use ebbtide_simulator::{Names, Scenario, SimulatedAws};
-use serde_json::{Value, json};
+use serde_json::json;
 
-struct Ended {
-    outcome: Outcome,
-    reasons: Vec<String>,
-    events: Vec<WorldKind>,
-    world: World,
-}
-
-impl Ended {
-    fn text(&self) -> String {
-        match &self.outcome.status {
-            Status::Failed { error, cause } => format!("{error}: {cause}"),
-            other => format!("{other:?}"),
-        }
-    }
-    /// (task set, tasks wanted) of every `UpdateTaskSet`.
-    fn scales(&self) -> Vec<(String, u32)> {
-        self.events
-            .iter()
-            .filter_map(|event| match event {
-                WorldKind::ScaleSet {
-                    task_set, wanted, ..
-                } => Some((task_set.clone(), *wanted)),
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-fn sample() -> Value {
-    serde_json::from_str(include_str!("../events/sample.json")).unwrap()
-}
-
-fn names(event: &Value) -> Names {
-    let text = |field: &str| event[field].as_str().map(str::to_owned);
-    let arn = text("taskDefinition").unwrap();
-    let home = Arn::parse(&arn).unwrap().home();
-    let request = Request::parse(event, &home).unwrap();
-    Names {
-        account: home.account,
-        region: home.region,
-        cluster: request.cluster,
-        service: request.service,
-        load_balancer_arn: request.load_balancer,
-        task_definition: short(&arn).to_owned(),
-        ..Names::default()
-    }
-}
-
-fn world(scenario: &Scenario) -> World {
-    scenario.world_for(&names(&sample())).unwrap()
-}
-
-/// Runs a deployment; `people` may change the world whenever a state is entered.
-async fn deploy(
-    mut world: World,
-    event: &Value,
-    mut people: impl FnMut(&str, usize, &mut World),
-) -> Ended {
-    world.begin();
-    let aws = SimulatedAws::new(world, 1.0);
-    let installation = Installation::new(&aws).unwrap();
-    let (mut states, mut reasons, mut events) = (Vec::<String>::new(), Vec::new(), Vec::new());
-    let watched = aws.clone();
-    let outcome = installation
-        .deploy("run-1", event.clone(), 1, &mut |event| {
-            watched
-                .with_world(|world| events.extend(world.take_events().into_iter().map(|e| e.kind)));
-            match &event.kind {
-                EventKind::StateEntered { name, .. } => {
-                    let before = states.iter().filter(|s| *s == name).count();
-                    states.push(name.clone());
-                    watched.with_world(|world| people(name, before, world));
-                }
-                EventKind::TaskSucceeded { output, .. } => reasons.push(
-                    output["Payload"]["reason"]
-                        .as_str()
-                        .unwrap_or_default()
-                        .to_owned(),
-                ),
-                _ => {}
-            }
-        })
-        .await;
-    aws.with_world(|world| events.extend(world.take_events().into_iter().map(|e| e.kind)));
-    Ended {
-        outcome,
-        reasons,
-        events,
-        world: aws.snapshot(),
-    }
-}
+use crate::support::{deploy, deploy_among, group, names, sample, world};
 
 fn desired(world: &mut World, count: u32) {
-    let names = names(&sample());
+    let names = names();
     let request: UpdateService = serde_json::from_value(json!({
         "cluster": names.cluster, "service": names.service, "desiredCount": count,
     }))
     .unwrap();
     world.update_service(&request).unwrap();
-}
-
-fn group<'a>(world: &'a World, suffix: &str) -> &'a str {
-    world
-        .target_groups()
-        .find(|g| g.name.ends_with(suffix))
-        .map(|g| g.arn.as_str())
-        .unwrap()
 }
 
 fn live(world: &World, port: u16) -> Vec<String> {
@@ -136,8 +36,9 @@ fn live(world: &World, port: u16) -> Vec<String> {
 /// replacement starts. A step of 25 % may take 10 tasks at most.
 #[tokio::test(start_paused = true)]
 async fn auto_scaling_before_the_drain_makes_no_storm() {
-    let ended = deploy(
+    let ended = deploy_among(
         world(&Scenario::default()),
+        "run-1",
         &sample(),
         |state, nth, world| {
             if state == "WaitForServiceReady" && nth == 0 {
@@ -165,7 +66,7 @@ async fn a_first_deployment_works_in_replace_mode() {
     };
     let mut event = sample();
     event["swapMode"] = json!("replace");
-    let ended = deploy(world(&scenario), &event, |_, _, _| {}).await;
+    let ended = deploy(world(&scenario), "run-1", &event).await;
     assert!(
         matches!(ended.outcome.status, Status::Succeeded { .. }),
         "{}",
@@ -180,7 +81,7 @@ async fn a_first_deployment_does_not_take_another_services_traffic() {
         ..Scenario::default()
     };
     let mut world = world(&scenario);
-    let names = names(&sample());
+    let names = names();
     // Another service's tasks serve on listener 80's group. No serviceName tags.
     world
         .create_service(&CreateService {
@@ -192,7 +93,7 @@ async fn a_first_deployment_does_not_take_another_services_traffic() {
             ..CreateService::named("somebody-else")
         })
         .unwrap();
-    let tg1 = group(&world, "-tg-1").to_owned();
+    let tg1 = group(&world, "-tg-1");
     world
         .create_task_set(&CreateTaskSet {
             launch_type: Some("FARGATE".to_owned()),
@@ -213,7 +114,7 @@ async fn a_first_deployment_does_not_take_another_services_traffic() {
         .unwrap();
     world.advance_to(world.now() + 3_600_000);
     let before = live(&world, 80);
-    let ended = deploy(world, &sample(), |_, _, _| {}).await;
+    let ended = deploy(world, "run-1", &sample()).await;
     assert_eq!(
         live(&ended.world, 80),
         before,
@@ -225,27 +126,32 @@ async fn a_first_deployment_does_not_take_another_services_traffic() {
 /// R4: a set behind a listener that nobody recorded as test must not be drained.
 #[tokio::test(start_paused = true)]
 async fn a_new_listener_to_the_original_stops_the_drain() {
-    let ended = deploy(world(&Scenario::default()), &sample(), |state, _, world| {
-        if state == "Bake" {
-            let load_balancer = world.load_balancers().next().unwrap().arn.clone();
-            let tg1 = group(world, "-tg-1").to_owned();
-            world
-                .create_listener(&CreateListener {
-                    load_balancer_arn: load_balancer,
-                    protocol: Some("TCP".into()),
-                    port: Some(443),
-                    ssl_policy: None,
-                    certificates: Vec::new(),
-                    default_actions: vec![ActionRequest::forward_to(&tg1)],
-                    alpn_policy: Vec::new(),
-                    tags: Vec::new(),
-                })
-                .unwrap();
-        }
-    })
+    let ended = deploy_among(
+        world(&Scenario::default()),
+        "run-1",
+        &sample(),
+        |state, _, world| {
+            if state == "Bake" {
+                let load_balancer = world.load_balancers().next().unwrap().arn.clone();
+                let tg1 = group(world, "-tg-1");
+                world
+                    .create_listener(&CreateListener {
+                        load_balancer_arn: load_balancer,
+                        protocol: Some("TCP".into()),
+                        port: Some(443),
+                        ssl_policy: None,
+                        certificates: Vec::new(),
+                        default_actions: vec![ActionRequest::forward_to(&tg1)],
+                        alpn_policy: Vec::new(),
+                        tags: Vec::new(),
+                    })
+                    .unwrap();
+            }
+        },
+    )
     .await;
     let tg1 = group(&ended.world, "-tg-1");
-    let healthy = ended.world.target_group(tg1).unwrap().targets.len();
+    let healthy = ended.world.target_group(&tg1).unwrap().targets.len();
     assert!(
         healthy > 0,
         "listener 443 forwards to {:?}, which has no target left: {}",
@@ -262,7 +168,7 @@ async fn a_drain_that_was_held_for_health_says_so() {
     let mut event = sample();
     event["waitForService"] = json!(20);
     event["drainTimeout"] = json!(600);
-    let ended = deploy(world(&scenario), &event, |_, _, _| {}).await;
+    let ended = deploy(world(&scenario), "run-1", &event).await;
     let text = ended.text();
     assert!(text.starts_with("DrainTimeout"), "{text}");
     assert!(
@@ -274,7 +180,7 @@ async fn a_drain_that_was_held_for_health_says_so() {
 #[tokio::test(start_paused = true)]
 async fn another_load_balancer_is_not_answered_with_a_forced_delete_of_what_serves() {
     let mut world = world(&Scenario::default());
-    let names = names(&sample());
+    let names = names();
     let other = world.put_load_balancer(
         &NamedLoadBalancer {
             kind: Kind::Network,
@@ -305,7 +211,7 @@ async fn another_load_balancer_is_not_answered_with_a_forced_delete_of_what_serv
         .unwrap();
     let mut event = sample();
     event["nlb"] = json!(other);
-    let ended = deploy(world, &event, |_, _, _| {}).await;
+    let ended = deploy(world, "run-1", &event).await;
     let text = ended.text();
     assert!(!text.contains("delete-task-set"), "{text}");
     assert!(
@@ -317,7 +223,7 @@ async fn another_load_balancer_is_not_answered_with_a_forced_delete_of_what_serv
 #[tokio::test(start_paused = true)]
 async fn a_draining_service_is_refused_with_what_mends_it() {
     let mut world = world(&Scenario::default());
-    let names = names(&sample());
+    let names = names();
     world
         .delete_service(&DeleteService {
             cluster: Some(names.cluster),
@@ -325,7 +231,7 @@ async fn a_draining_service_is_refused_with_what_mends_it() {
             force: true,
         })
         .unwrap();
-    let ended = deploy(world, &sample(), |_, _, _| {}).await;
+    let ended = deploy(world, "run-1", &sample()).await;
     let text = ended.text();
     assert!(text.starts_with("ServiceNotActive: "), "{text}");
     assert!(
@@ -339,7 +245,7 @@ async fn a_platform_version_beside_ec2_is_refused_before_anything_is_written() {
     let mut event = sample();
     event["launchType"] = json!("EC2");
     event["platformVersion"] = json!("1.4.0");
-    let ended = deploy(world(&Scenario::default()), &event, |_, _, _| {}).await;
+    let ended = deploy(world(&Scenario::default()), "run-1", &event).await;
     let written: Vec<_> = ended
         .world
         .calls()
@@ -358,7 +264,7 @@ async fn twenty_steps_an_hour_apart_are_twenty_turns() {
     let mut event = sample();
     event["scaledown_wait"] = json!(3_600);
     event["scaledown_decrement"] = json!(5);
-    let ended = deploy(world(&scenario), &event, |_, _, _| {}).await;
+    let ended = deploy(world(&scenario), "run-1", &event).await;
     assert!(
         matches!(ended.outcome.status, Status::Succeeded { .. }),
         "{}",
@@ -378,8 +284,8 @@ async fn auto_scaling_down_in_the_drain_makes_no_storm() {
     let mut event = sample();
     event["scaledown_decrement"] = json!(1);
     event["scaledown_wait"] = json!(20);
-    let ended = deploy(world(&scenario), &event, |state, nth, world| {
-        let names = names(&sample());
+    let ended = deploy_among(world(&scenario), "run-1", &event, |state, nth, world| {
+        let names = names();
         if state == "ScaleDown" {
             let original = world.task_sets_of(&names.cluster, &names.service)[0]
                 .id
@@ -407,11 +313,16 @@ async fn auto_scaling_before_the_swap_does_not_outrun_the_default_drain_timeout(
     let mut event = sample();
     event["scaledown_decrement"] = json!(5);
     event["scaledown_wait"] = json!(300);
-    let ended = deploy(world(&Scenario::default()), &event, |state, nth, world| {
-        if state == "WaitForServiceReady" && nth == 0 {
-            desired(world, 20);
-        }
-    })
+    let ended = deploy_among(
+        world(&Scenario::default()),
+        "run-1",
+        &event,
+        |state, nth, world| {
+            if state == "WaitForServiceReady" && nth == 0 {
+                desired(world, 20);
+            }
+        },
+    )
     .await;
     assert!(
         matches!(ended.outcome.status, Status::Succeeded { .. }),

@@ -1,93 +1,11 @@
 //! Whole deployments on the simulated AWS: what the world shows at the end, whatever the execution
 //! says.
 
-use ebbtide_controller::arn::{Arn, short};
-use ebbtide_controller::request::Request;
-use ebbtide_simulator::asl::{EventKind, Outcome, Status};
-use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::World;
-use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::world::{Kind, World};
 use serde_json::{Value, json};
 
-/// A deployment that ended: how, which states, and the world after it.
-struct Ended {
-    outcome: Outcome,
-    states: Vec<String>,
-    reasons: Vec<String>,
-    world: World,
-}
-
-impl Ended {
-    fn output(&self) -> &Value {
-        match &self.outcome.status {
-            Status::Succeeded { output } => output,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn failure(&self) -> (&str, &str) {
-        match &self.outcome.status {
-            Status::Failed { error, cause } => (error, cause),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn steps(&self) -> usize {
-        self.states
-            .iter()
-            .filter(|state| *state == "ScaleDown")
-            .count()
-    }
-}
-
-fn sample() -> Value {
-    serde_json::from_str(include_str!("../events/sample.json")).unwrap()
-}
-
-fn names(event: &Value) -> Names {
-    let text = |field: &str| event[field].as_str().map(str::to_owned);
-    let arn = text("taskDefinition").unwrap();
-    let home = Arn::parse(&arn).unwrap().home();
-    let request = Request::parse(event, &home).unwrap();
-    Names {
-        account: home.account,
-        region: home.region,
-        cluster: request.cluster,
-        service: request.service,
-        load_balancer_arn: request.load_balancer,
-        task_definition: short(&arn).to_owned(),
-        ..Names::default()
-    }
-}
-
-fn world(scenario: &Scenario) -> World {
-    scenario.world_for(&names(&sample())).unwrap()
-}
-
-async fn deploy(mut world: World, name: &str, event: &Value) -> Ended {
-    world.begin();
-    let aws = SimulatedAws::new(world, 1.0);
-    let installation = Installation::new(&aws).unwrap();
-    let (mut states, mut reasons) = (Vec::new(), Vec::new());
-    let outcome = installation
-        .deploy(name, event.clone(), 1, &mut |event| match &event.kind {
-            EventKind::StateEntered { name, .. } => states.push(name.clone()),
-            EventKind::TaskSucceeded { output, .. } => reasons.push(
-                output["Payload"]["reason"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
-            _ => {}
-        })
-        .await;
-    Ended {
-        outcome,
-        states,
-        reasons,
-        world: aws.snapshot(),
-    }
-}
+use crate::support::{deploy, names, sample, world};
 
 /// The one target group tagged `isProduction=true`.
 fn tagged_production(world: &World) -> &str {
@@ -105,8 +23,7 @@ fn tagged_production(world: &World) -> &str {
 }
 
 fn assert_one_primary_on_the_production_group(world: &World) -> String {
-    let event = sample();
-    let names = names(&event);
+    let names = names();
     let sets = world.task_sets_of(&names.cluster, &names.service);
     assert_eq!(sets.len(), 1, "{sets:?}");
     assert_eq!(sets[0].status.as_str(), "PRIMARY");
@@ -178,7 +95,7 @@ async fn a_dry_run_changes_nothing() {
     event["dryRun"] = json!(true);
     let ended = deploy(world(&Scenario::default()), "run-1", &event).await;
     assert_eq!(ended.output()["status"], "dryRun");
-    assert_nothing_written(&ended.world);
+    assert!(ended.writes().is_empty(), "{:?}", ended.writes());
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +118,7 @@ async fn a_replacement_that_never_gets_healthy_is_deleted_and_traffic_stays() {
     let listener = ended.world.listeners().find(|l| l.port == 80).unwrap();
     assert_eq!(listener.live_target_groups(), [production]);
     assert!(!ended.states.iter().any(|state| state == "Swap"));
-    let names = names(&sample());
+    let names = names();
     let living = ended
         .world
         .task_sets_of(&names.cluster, &names.service)
@@ -272,7 +189,7 @@ async fn services_of_every_size_drain_without_an_empty_step() {
             .filter(|r| r.contains(" tasks left after step "))
             .count();
         assert!(
-            told < steps && ended.steps() >= steps,
+            told < steps && ended.scales().len() == steps,
             "{:?}",
             ended.reasons
         );
@@ -283,10 +200,10 @@ async fn services_of_every_size_drain_without_an_empty_step() {
 #[tokio::test(start_paused = true)]
 async fn an_application_load_balancer_works_as_well() {
     let scenario = Scenario {
-        load_balancer: ebbtide_simulator::world::Kind::Application,
+        load_balancer: Kind::Application,
         ..Scenario::default()
     };
-    let mut names = names(&sample());
+    let mut names = names();
     names.load_balancer_arn = None;
     let mut event = sample();
     event.as_object_mut().unwrap().remove("nlb");
@@ -301,109 +218,6 @@ async fn replace_mode_works_where_a_test_listener_keeps_the_other_group_in_use()
     let ended = deploy(world(&Scenario::default()), "run-1", &event).await;
     assert_eq!(ended.output()["status"], "deployed");
     assert_one_primary_on_the_production_group(&ended.world);
-}
-
-/// Nothing was written: every call that the functions made only reads.
-fn assert_nothing_written(world: &World) {
-    for call in world.calls() {
-        let reads = call.operation.contains(":Describe") || call.operation.contains(":List");
-        assert!(reads, "{call:?}");
-    }
-}
-
-async fn refused(event: &Value) -> String {
-    let ended = deploy(world(&Scenario::default()), "run-1", event).await;
-    assert_nothing_written(&ended.world);
-    let (error, cause) = ended.failure();
-    format!("{error}: {cause}")
-}
-
-#[tokio::test(start_paused = true)]
-async fn bad_input_fails_the_execution_by_its_field_and_writes_nothing() {
-    let cases = [
-        (
-            "waitForService",
-            json!("60"),
-            "InvalidInput: waitForService is \"60\"; allowed: ",
-        ),
-        (
-            "scaledown_decrement",
-            json!(0),
-            "InvalidInput: scaledown_decrement is 0; allowed: ",
-        ),
-        (
-            "scaledown_wait",
-            json!(-5),
-            "InvalidInput: scaledown_wait is -5; allowed: ",
-        ),
-        (
-            "colour",
-            json!("blue"),
-            "InvalidInput: \"colour\" is \"blue\"; allowed: no such field",
-        ),
-        (
-            "cluster",
-            json!(""),
-            "InvalidInput: cluster is \"\"; allowed: ",
-        ),
-        (
-            "taskDefinition",
-            json!("web"),
-            "InvalidInput: taskDefinition is \"web\"; allowed: ",
-        ),
-        (
-            "taskDefinition",
-            json!("nothing:7"),
-            "PreflightFailed: taskDefinition: nothing:7 does not exist",
-        ),
-        (
-            "cluster",
-            json!("elsewhere"),
-            "PreflightFailed: cluster: elsewhere does not exist",
-        ),
-        (
-            "serviceName",
-            json!("nobody"),
-            "PreflightFailed: serviceName: cluster sample-infra-Cluster-1234567890ab has no service nobody",
-        ),
-        (
-            "containerName",
-            json!("sidecar"),
-            "PreflightFailed: containerName sidecar",
-        ),
-        (
-            "containerPort",
-            json!(9),
-            "PreflightFailed: containerName webserver with containerPort 9 ",
-        ),
-        (
-            "nlb",
-            json!(
-                "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef"
-            ),
-            "PreflightFailed: nlb: arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef does not exist",
-        ),
-        (
-            "nlb",
-            json!(
-                "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/other/1234567890abcdef"
-            ),
-            "InvalidInput: nlb is ",
-        ),
-    ];
-    for (field, value, expected) in cases {
-        let mut event = sample();
-        event[field] = value;
-        let seen = refused(&event).await;
-        assert!(
-            seen.starts_with(expected),
-            "wanted {expected:?}\nseen {seen:?}"
-        );
-    }
-    for event in [json!([]), json!("run"), json!(null)] {
-        let seen = refused(&event).await;
-        assert!(seen.starts_with("InvalidInput: the input is "), "{seen}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

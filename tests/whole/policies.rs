@@ -131,7 +131,7 @@ fn actions(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
 
 #[tokio::test(start_paused = true)]
 async fn each_functions_policy_is_exactly_the_calls_it_makes() {
-    let template = Yaml::load_from_str(include_str!("../template.yaml")).unwrap();
+    let template = Yaml::load_from_str(include_str!("../../template.yaml")).unwrap();
     let resources = &template[0]["Resources"];
     let calls = calls_made().await;
     assert_eq!(calls.len(), Function::ALL.len(), "{calls:?}");

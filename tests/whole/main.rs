@@ -1,0 +1,9 @@
+//! The whole on one machine: the shipped state machine over the real functions, over the real SDK
+//! clients, on the simulated AWS. What is asserted is what the world shows at the end.
+
+mod deployment;
+mod faults;
+mod policies;
+mod refusals;
+mod regressions;
+mod support;
