@@ -7,9 +7,8 @@ use crate::deployment::{Answer, Deployment, Progress, Status};
 use crate::drain::{self, Schedule};
 use crate::identity::DeploymentId;
 use crate::observation::{Observation, Service, TargetGroup, TaskDefinition, TaskSet};
-use crate::ready::LOOKS;
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::{Request, SwapMode};
+use crate::request::{LOOKS, Request, SwapMode};
 use crate::routing::{self, Routing};
 
 use defaults::{check_drain, settle_container, settle_launch, settle_network};

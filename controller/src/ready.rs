@@ -4,10 +4,7 @@ use crate::decision::{Decision, WaitingOn};
 use crate::deployment::{Answer, Deployment, Status};
 use crate::observation::{Observation, TaskSet};
 use crate::refusal::{ErrorName, Refusal};
-
-/// Looks in a row at which the replacement must be steady and healthy: one could fall between
-/// two failed health checks of a target that flaps.
-pub const LOOKS: u32 = 2;
+use crate::request::LOOKS;
 
 /// Decides whether the replacement may take production traffic.
 ///

@@ -64,6 +64,10 @@ pub struct Request {
     pub comment: Option<String>,
 }
 
+/// Looks in a row at which the replacement must be steady and healthy: one could fall between
+/// two failed health checks of a target that flaps.
+pub const LOOKS: u32 = 2;
+
 /// How a listener is moved from one target group to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwapMode {

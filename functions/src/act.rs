@@ -14,15 +14,7 @@ use ebbtide_controller::request::Request;
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::observe_elb::{forward, is_forward};
-
-/// Tag of a listener: `production` or `test`.
-pub(crate) const ROLE: &str = "ebbtide:role";
-/// Tag of a target group that a swap is moving traffic to: the deployment.
-pub(crate) const SWAP_INTENT: &str = "ebbtide:swap";
-/// Tag of the target group that serves, as the public sample has it.
-pub(crate) const IS_PRODUCTION: &str = "isProduction";
-/// Tag of the target group that serves: the task set behind it, as the public sample has it.
-pub(crate) const TASK_SET_ID: &str = "taskSetId";
+use crate::tags::{IS_PRODUCTION, ROLE, SWAP_INTENT, TASK_SET_ID};
 
 /// Makes one write.
 pub(crate) async fn act(

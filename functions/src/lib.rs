@@ -11,6 +11,7 @@ mod lambda;
 mod observe;
 mod observe_ecs;
 mod observe_elb;
+mod tags;
 
 pub use clients::Clients;
 pub use error::StepError;

@@ -9,6 +9,7 @@ use ebbtide_controller::observation::{
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 
 use crate::error::StepError;
+use crate::tags;
 
 /// ARNs that `DescribeTags` takes a call (AWS API model).
 const ARNS_A_CALL: usize = 20;
@@ -220,16 +221,16 @@ pub(crate) async fn read_tags(
             };
             let arn = description.resource_arn();
             for listener in listeners.iter_mut().filter(|l| Some(l.arn.as_str()) == arn) {
-                listener.role = tag(crate::act::ROLE);
+                listener.role = tag(tags::ROLE);
             }
             for group in target_groups
                 .iter_mut()
                 .filter(|g| Some(g.arn.as_str()) == arn)
             {
-                group.is_production = tag(crate::act::IS_PRODUCTION);
-                group.service_name = tag("serviceName");
-                group.task_set_id = tag(crate::act::TASK_SET_ID);
-                group.swap_intent = tag(crate::act::SWAP_INTENT);
+                group.is_production = tag(tags::IS_PRODUCTION);
+                group.service_name = tag(tags::SERVICE_NAME);
+                group.task_set_id = tag(tags::TASK_SET_ID);
+                group.swap_intent = tag(tags::SWAP_INTENT);
             }
         }
     }

@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Problem, Request, SwapMode};
+use super::{LOOKS, Problem, Request, SwapMode};
 use crate::arn::{Arn, Home};
 use crate::observation::{CapacityProvider, Launch};
-use crate::ready::LOOKS;
 
 /// Every field of the input, with what it allows. README's table is checked against it.
 pub const FIELDS: &[(&str, &str)] = &[

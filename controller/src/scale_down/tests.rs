@@ -1,0 +1,262 @@
+//! The drain, step by step: what is taken, what is held, when it ends.
+
+use super::*;
+use crate::fixture::{World, group_arn};
+use crate::observation::{Forward, TaskSetStatus};
+
+fn look(world: &World) -> Decision {
+    decide(&world.observation, &world.deployment())
+}
+
+fn scale_to(tasks: u32) -> Decision {
+    Decision::Act(vec![Action::SetScale {
+        task_set: "ecs-svc/1".into(),
+        percent: scale_for(tasks, 4),
+        tasks,
+    }])
+}
+
+/// The original at `tasks` of 4, `running` of them still there.
+fn drained_to(tasks: u32, running: u32) -> World {
+    let mut world = World::swapped();
+    let original = world.task_set_mut("ecs-svc/1");
+    original.scale = scale_for(tasks, 4);
+    original.computed_desired_count = tasks;
+    original.running_count = running;
+    world.group_mut("blue").targets.healthy = running;
+    world
+}
+
+#[test]
+fn the_first_step_takes_a_quarter() {
+    assert_eq!(look(&World::swapped()), scale_to(3));
+}
+
+#[test]
+fn a_step_that_was_made_is_not_made_again() {
+    let world = drained_to(3, 4);
+    assert_eq!(
+        look(&world),
+        Decision::Wait(WaitingOn::NextStep { left: 3, of: 4 })
+    );
+}
+
+#[test]
+fn a_late_duplicate_of_an_early_step_does_not_bring_tasks_back() {
+    let mut world = drained_to(1, 1);
+    world.progress.step = 1;
+    assert!(matches!(
+        look(&world),
+        Decision::Wait(WaitingOn::NextStep { left: 3, .. })
+    ));
+}
+
+#[test]
+fn the_drain_is_done_when_the_last_task_has_left_and_not_before() {
+    let mut world = drained_to(0, 1);
+    world.progress.step = 4;
+    assert_eq!(
+        look(&world),
+        Decision::Wait(WaitingOn::TasksStopping { running: 1 })
+    );
+    let mut world = drained_to(0, 0);
+    world.progress.step = 4;
+    assert_eq!(look(&world), Decision::Done);
+}
+
+#[test]
+fn a_service_scaled_to_zero_is_not_drained_while_its_tasks_run() {
+    let mut world = drained_to(4, 2);
+    world.observation.service.as_mut().unwrap().desired_count = 0;
+    world.task_set_mut("ecs-svc/1").computed_desired_count = 0;
+    assert!(matches!(look(&world), Decision::Wait(_)));
+}
+
+#[test]
+fn the_set_behind_the_production_listener_is_never_drained() {
+    let mut world = World::swapped();
+    world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+}
+
+#[test]
+fn a_replacement_that_lost_health_holds_the_step() {
+    let mut world = World::swapped();
+    world.group_mut("green").targets.healthy = 3;
+    world.group_mut("green").targets.unhealthy = 1;
+    let Decision::Wait(held) = look(&world) else {
+        panic!()
+    };
+    let answer = answer(&world.observation, &world.deployment(), Some(&held));
+    assert_eq!(answer.deployment.progress.step, 1);
+    assert_eq!((answer.status, answer.wait), (Status::Draining, 30));
+    assert!(
+        answer.reason.contains("step held with 4 tasks"),
+        "{}",
+        answer.reason
+    );
+}
+
+#[test]
+fn a_desired_count_that_rises_never_brings_tasks_back() {
+    let mut world = drained_to(2, 2);
+    world.progress.step = 3;
+    world.observation.service.as_mut().unwrap().desired_count = 8;
+    let original = world.task_set_mut("ecs-svc/1");
+    original.computed_desired_count = tasks_at(original.scale, 8);
+    let before = original.scale;
+    let replacement = world.task_set_mut("ecs-svc/2");
+    (
+        replacement.computed_desired_count,
+        replacement.running_count,
+    ) = (8, 8);
+    world.group_mut("green").targets.healthy = 8;
+    let Decision::Act(actions) = look(&world) else {
+        panic!()
+    };
+    // A quarter of eight, as it was a quarter of four.
+    assert!(matches!(
+        actions[..],
+        [Action::SetScale { percent, tasks: 2, .. }] if percent < before
+    ));
+}
+
+#[test]
+fn a_desired_count_that_rises_between_swap_and_drain_makes_no_bigger_step() {
+    let mut world = World::swapped();
+    world.observation.service.as_mut().unwrap().desired_count = 40;
+    for id in ["ecs-svc/1", "ecs-svc/2"] {
+        let set = world.task_set_mut(id);
+        (set.computed_desired_count, set.running_count) = (40, 40);
+    }
+    world.group_mut("green").targets.healthy = 40;
+    assert!(matches!(
+        look(&world),
+        Decision::Act(actions) if matches!(actions[..], [Action::SetScale { tasks: 30, .. }])
+    ));
+}
+
+#[test]
+fn an_original_that_is_gone_or_going_is_drained() {
+    let mut world = World::swapped();
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Draining;
+    assert_eq!(look(&world), Decision::Done);
+    world
+        .observation
+        .task_sets
+        .retain(|set| set.id != "ecs-svc/1");
+    let seen = WaitingOn::Confirmation { seen: 1, wanted: 2 };
+    assert_eq!(look(&world), Decision::Wait(seen));
+    world.progress.looks = 1;
+    assert_eq!(look(&world), Decision::Done);
+}
+
+#[test]
+fn seeing_nothing_is_not_seeing_a_drained_original() {
+    let mut world = World::swapped();
+    world.progress.looks = 1;
+    world.observation.service = None;
+    world.observation.task_sets.clear();
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotYetConsistent));
+}
+
+#[test]
+fn an_original_whose_targets_still_drain_is_not_drained() {
+    let mut world = drained_to(0, 0);
+    world.progress.step = 4;
+    world.group_mut("blue").targets.draining = 4;
+    assert_eq!(
+        look(&world),
+        Decision::Wait(WaitingOn::TasksStopping { running: 4 })
+    );
+}
+
+#[test]
+fn a_listener_that_came_later_stops_the_drain() {
+    let mut world = World::swapped();
+    let mut new = world.listener_mut(80).clone();
+    (new.port, new.role) = (443, None);
+    new.forward = Forward::to(&group_arn("blue"));
+    world.observation.listeners.push(new);
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!()
+    };
+    assert!(
+        refusal.seen.starts_with("Listener 443 sends traffic"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_desired_count_that_falls_in_the_drain_makes_no_bigger_step() {
+    let mut world = World::swapped();
+    world.request.scale_down_decrement = 1.0;
+    world.observation.service.as_mut().unwrap().desired_count = 50;
+    let original = world.task_set_mut("ecs-svc/1");
+    (
+        original.scale,
+        original.computed_desired_count,
+        original.running_count,
+    ) = (39.5, 20, 20);
+    let replacement = world.task_set_mut("ecs-svc/2");
+    (
+        replacement.computed_desired_count,
+        replacement.running_count,
+    ) = (50, 50);
+    world.group_mut("green").targets.healthy = 50;
+    world.progress.step = 62;
+    let mut deployment = world.deployment();
+    (deployment.tasks, deployment.desired) = (100, 100);
+    assert!(matches!(
+        decide(&world.observation, &deployment),
+        Decision::Act(actions) if matches!(actions[..], [Action::SetScale { tasks: 19, .. }])
+    ));
+}
+
+#[test]
+fn a_drain_that_was_held_is_not_given_up_with_advice_to_take_the_original_away() {
+    let mut world = World::swapped();
+    world.group_mut("green").targets.healthy = 0;
+    world.request.drain_timeout = Some(1_800);
+    world.progress.waited = 1_800;
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!()
+    };
+    assert_eq!(refusal.error, ErrorName::DrainTimeout);
+    assert!(
+        refusal.mend.starts_with("Do not take ecs-svc/1 away"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn the_deadline_is_named_with_what_remains() {
+    let mut world = drained_to(0, 2);
+    world.progress.step = 4;
+    world.request.drain_timeout = Some(1_800);
+    world.progress.waited = 1_800;
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!()
+    };
+    assert_eq!(refusal.error, ErrorName::DrainTimeout);
+    assert!(
+        refusal.seen.contains("still runs 2 of its 4 tasks"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn each_answer_counts_the_step_and_the_wait() {
+    let world = drained_to(3, 4);
+    let answer = answer(
+        &world.observation,
+        &world.deployment(),
+        Some(&WaitingOn::NextStep { left: 3, of: 4 }),
+    );
+    assert_eq!(answer.deployment.progress.step, 2);
+    assert_eq!(answer.deployment.progress.waited, 60);
+    assert_eq!(
+        answer.reason,
+        "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s"
+    );
+}
