@@ -6,6 +6,7 @@ use crate::deployment::{Answer, Deployment, Status};
 use crate::observation::{Observation, TaskSet, TaskSetStatus};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
+use crate::request::LOOKS;
 use crate::routing;
 use crate::scale_down;
 
@@ -39,6 +40,12 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
                  at the service's events if it does not.",
             ))
         }
+        Some(original) if runs(original) && deployment.progress.looks + 1 < LOOKS => {
+            // It was drained a moment ago: what one read says of that may be old.
+            Decision::Wait(WaitingOn::TasksStopping {
+                running: original.running_count + original.pending_count,
+            })
+        }
         Some(original) => match may_be_deleted(observation, deployment, original) {
             Ok(()) => Decision::Act(vec![Action::DeleteTaskSet {
                 task_set: original.id.clone(),
@@ -59,7 +66,7 @@ fn may_be_deleted(
     original: &TaskSet,
 ) -> Result<(), Refusal> {
     scale_down::not_in_production(observation, deployment, original)?;
-    if original.scale > 0.0 || original.running_count > 0 || original.pending_count > 0 {
+    if runs(original) {
         return Err(Refusal::drift(
             format!(
                 "{} was drained and now has scale {} % and {} running tasks again.",
@@ -69,6 +76,11 @@ fn may_be_deleted(
         ));
     }
     Ok(())
+}
+
+/// Whether the original wants or runs tasks.
+fn runs(original: &TaskSet) -> bool {
+    original.scale > 0.0 || original.running_count > 0 || original.pending_count > 0
 }
 
 /// What the execution reports at its end is what the world shows.
@@ -105,6 +117,10 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
     let mut deployment = deployment.clone();
     if let Some(waiting_on) = waiting_on {
         deployment.progress.waited = deployment.progress.waited.saturating_add(POLL);
+        deployment.progress.looks = match waiting_on {
+            WaitingOn::TasksStopping { .. } => deployment.progress.looks + 1,
+            _ => 0,
+        };
         return Answer {
             status: Status::Waiting,
             reason: format!("{waiting_on}; next look in {POLL} s"),
@@ -183,6 +199,14 @@ mod tests {
     fn an_original_that_runs_or_serves_again_is_not_deleted() {
         let mut world = drained();
         world.task_set_mut("ecs-svc/1").running_count = 1;
+        assert!(matches!(
+            look(&world),
+            Decision::Wait(WaitingOn::TasksStopping { running: 1 })
+        ));
+        let waiting_on = WaitingOn::TasksStopping { running: 1 };
+        world.progress = answer(&world.deployment(), Some(&waiting_on))
+            .deployment
+            .progress;
         assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
         let mut world = drained();
         world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));

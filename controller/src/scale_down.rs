@@ -261,6 +261,7 @@ pub fn answer(
             format!("original {name}: drained, no task left")
         };
         deployment.progress.waited = 0;
+        deployment.progress.looks = 0;
         return Answer {
             status: Status::Drained,
             reason,

@@ -85,12 +85,14 @@ impl SimulatedAws {
         response
     }
 
-    /// Answers a read from the world before the last write.
+    /// Answers a read from the world before the last write; does a write as it is asked for.
     pub(crate) fn answer_stale(&self, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
         let before = self.faults().before_last_write.clone();
         match before {
-            Some(mut before) => wire::handle(&mut before, caller, request),
-            None => self.call(caller, request),
+            Some(mut before) if wire::is_read(request) => {
+                wire::handle(&mut before, caller, request)
+            }
+            _ => self.perform(caller, request),
         }
     }
 

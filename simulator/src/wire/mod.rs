@@ -57,6 +57,18 @@ pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Resp
     }
 }
 
+/// Whether a request only reads: its operation is a `Describe…` or a `List…`.
+pub(crate) fn is_read(request: &Request<Bytes>) -> bool {
+    let reads =
+        |operation: &str| operation.starts_with("Describe") || operation.starts_with("List");
+    let target = request.headers().get("x-amz-target");
+    match target.and_then(|value| value.to_str().ok()) {
+        Some(target) => target.rsplit('.').next().is_some_and(reads),
+        None => form_urlencoded::parse(request.body())
+            .any(|(name, value)| name == "Action" && reads(&value)),
+    }
+}
+
 /// The answer of an AWS that has a fault of its own.
 pub(crate) fn server_error(request: &Request<Bytes>) -> Response<Bytes> {
     refusal(request, "ServerException", "InternalFailure", 500)
