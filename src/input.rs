@@ -29,6 +29,9 @@ pub(crate) enum InputError {
         #[source]
         source: serde_json::Error,
     },
+    /// Its resources live where no simulated world can be.
+    #[error("the simulated AWS is of the partition aws, and the event's ARNs are of {0}")]
+    Partition(String),
     /// It could not be written.
     #[error("cannot write {path}")]
     Write {
@@ -77,8 +80,8 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), InputError> {
 }
 
 /// Where an event's resources live: as its first ARN says, or a made-up account.
-pub(crate) fn home_of(event: &Value) -> Home {
-    ["nlb", "taskDefinition", "cluster"]
+pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
+    let home = ["nlb", "taskDefinition", "cluster"]
         .iter()
         .filter_map(|field| event.get(field)?.as_str())
         .find_map(|text| Arn::parse(text).map(|arn| arn.home()))
@@ -86,7 +89,12 @@ pub(crate) fn home_of(event: &Value) -> Home {
             partition: "aws".to_owned(),
             region: "us-east-1".to_owned(),
             account: "555555555555".to_owned(),
-        })
+        });
+    if home.partition == "aws" {
+        Ok(home)
+    } else {
+        Err(InputError::Partition(home.partition))
+    }
 }
 
 /// The names that a world must have for a request to find its service there.
@@ -122,7 +130,15 @@ mod tests {
     fn an_events_own_arns_say_where_it_lives() {
         let event = json!({"cluster": "main", "taskDefinition":
             "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:2"});
-        assert_eq!(home_of(&event).region, "eu-west-1");
-        assert_eq!(home_of(&json!({"cluster": "main"})).account, "555555555555");
+        assert_eq!(home_of(&event).unwrap().region, "eu-west-1");
+        let made_up = home_of(&json!({"cluster": "main"})).unwrap();
+        assert_eq!(made_up.account, "555555555555");
+    }
+
+    #[test]
+    fn another_partition_is_said_to_be_one() {
+        let event = json!({"cluster": "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/main"});
+        let error = home_of(&event).unwrap_err().to_string();
+        assert!(error.contains("aws-cn"), "{error}");
     }
 }

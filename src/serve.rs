@@ -90,7 +90,7 @@ fn world(arguments: &Arguments) -> Result<World, Box<dyn std::error::Error>> {
         ));
     };
     let event = input::event(path)?;
-    let home = input::home_of(&event);
+    let home = input::home_of(&event)?;
     let request = Request::parse(&event, &home)?;
     let scenario = input::scenario(arguments.scenario.as_deref())?;
     Ok(scenario.world_starting_at(&input::names_of(&request, &home), epoch_ms)?)

@@ -67,7 +67,10 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let mut home = None;
     for path in &arguments.events {
         let event = input::event(path)?;
-        let home = home.get_or_insert_with(|| input::home_of(&event));
+        let home = match &mut home {
+            Some(home) => home,
+            None => home.insert(input::home_of(&event)?),
+        };
         match Request::parse(&event, home) {
             Ok(request) => requests.push((path, event, request)),
             Err(refusal) => return Ok(refused(arguments.format, path, &refusal)),
