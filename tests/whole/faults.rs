@@ -1,7 +1,7 @@
 //! Every single fault at every call of a deployment: whatever fails, traffic stays on healthy tasks
 //! and the deployment still ends as it should.
 
-use ebbtide_simulator::asl::{Outcome, Status};
+use ebbtide_simulator::asl::{HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{Phase, Timings, World};
@@ -198,4 +198,42 @@ async fn delivered_a_little_late() {
 #[tokio::test(start_paused = true)]
 async fn delivered_much_later() {
     strike_every_call(Fault::Late(12)).await;
+}
+
+/// Runs a deployment and stops the execution (`StopExecution`) after its `transition`th history
+/// event; `None` where it ended before. A call in flight is cut off in the middle.
+async fn stopped_after(start: World, transition: u64) -> Option<World> {
+    let aws = SimulatedAws::new(start, 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    let stop = tokio::sync::Notify::new();
+    let mut on_event = |event: &HistoryEvent| {
+        if event.id == transition {
+            stop.notify_one();
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.notified() => Some(aws.snapshot()),
+        _ = installation.deploy("run-1", event(), 7, &mut on_event) => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_anywhere_traffic_stays_on_healthy_tasks() {
+    let start = world(2);
+    let mut stops = 0;
+    for transition in 1.. {
+        let Some(mut left) = stopped_after(start.clone(), transition).await else {
+            break;
+        };
+        // Nothing is cleaned up, and the world goes on.
+        for _ in 0..60 {
+            left.advance_to(left.now() + 60_000);
+            let broken = broken_invariant(&left, 2);
+            assert_eq!(broken, None, "stopped after event {transition}");
+        }
+        stops += 1;
+    }
+    println!("{stops} stops");
+    assert!(stops > 60, "{stops}");
 }
