@@ -237,3 +237,37 @@ async fn stopped_anywhere_traffic_stays_on_healthy_tasks() {
     println!("{stops} stops");
     assert!(stops > 60, "{stops}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn every_step_done_three_times_is_done_once() {
+    let start = world(2);
+    let aws = SimulatedAws::new(start, 1.0);
+    let mut broken = None;
+    let outcome = Installation::new(&aws)
+        .unwrap()
+        .invoking(3)
+        .deploy("run-1", event(), 7, &mut |_| {
+            broken = broken
+                .take()
+                .or_else(|| aws.with_world(|world| broken_invariant(world, 2)));
+        })
+        .await;
+    assert_eq!(broken, None);
+    assert!(
+        matches!(outcome.status, Status::Succeeded { .. }),
+        "{outcome:?}"
+    );
+    let world = aws.snapshot();
+    assert_eq!(unfinished(&world), None);
+    let written = |operation: &str| {
+        world
+            .calls()
+            .filter(|call| call.operation == operation)
+            .count()
+    };
+    assert_eq!(written("ecs:CreateTaskSet"), 1);
+    assert_eq!(written("ecs:UpdateTaskSet"), 2);
+    assert_eq!(written("ecs:DeleteTaskSet"), 1);
+    // The alternate group attached, and the two listeners moved.
+    assert_eq!(written("elasticloadbalancing:ModifyListener"), 3);
+}
