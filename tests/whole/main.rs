@@ -6,4 +6,5 @@ mod faults;
 mod policies;
 mod refusals;
 mod regressions;
+mod stories;
 mod support;
