@@ -15,7 +15,7 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 .PHONY: help
 help: ## Says what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .PHONY: test
 test: fmt lint unit definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end

@@ -129,7 +129,7 @@ def build(say):
     bins = [part for name in FUNCTIONS for part in ("--bin", name)]
     call(["cargo", "lambda", "build", "--release", "--locked", *bins])
     say("sam build")
-    call(["sam", "build"])
+    call(["sam", "build"], quiet=True)
 
 
 def deploy(endpoint, log):
@@ -147,10 +147,14 @@ def deploy(endpoint, log):
         raise RuntimeError(f"sam deploy failed:\n{processes.tail(log)}")
 
 
-def call(command):
+def call(command, quiet=False):
+    """Runs a command at the root; a quiet one shows what it printed only when it fails."""
     if shutil.which(command[0], path=environment()["PATH"]) is None:
         sys.exit(f"{command[0]} is not installed; it is needed for the end-to-end tests")
-    subprocess.run(command, env=environment(), cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
+    printed = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} if quiet else {}
+    done = subprocess.run(command, env=environment(), cwd=ROOT, stdin=subprocess.DEVNULL, **printed)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout or ''}")
 
 
 @contextlib.contextmanager
