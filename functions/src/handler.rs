@@ -218,7 +218,7 @@ fn state(answer: &Answer, event: &Event, now: SystemTime) -> Value {
 
 /// Seconds from an RFC 3339 time to `now`; 0 where it cannot be read or lies ahead.
 fn seconds_since(started_at: &str, now: SystemTime) -> u64 {
-    DateTime::from_str(started_at, Format::DateTime)
+    DateTime::from_str(started_at, Format::DateTimeWithOffset)
         .ok()
         .and_then(|started| SystemTime::try_from(started).ok())
         .and_then(|started| now.duration_since(started).ok())
@@ -248,6 +248,7 @@ mod tests {
     fn a_deployments_seconds_are_counted_from_its_start() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_700);
         assert_eq!(seconds_since("2026-01-01T00:00:00.000Z", now), 100);
+        assert_eq!(seconds_since("2026-01-01T00:00:00.000000+00:00", now), 100);
         assert_eq!(seconds_since("2027-01-01T00:00:00Z", now), 0);
         assert_eq!(seconds_since("soon", now), 0);
     }
