@@ -1,7 +1,7 @@
 //! The three Lambda functions of Ebbtide: observe the service, decide, act, look again.
 //!
 //! The only package in the Lambdas that knows the AWS SDK. It makes no choices: what to do is
-//! decided in `ebbtide-controller`.
+//! decided in `controller`.
 
 mod act;
 mod clients;
