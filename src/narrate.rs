@@ -5,7 +5,7 @@ use ebbtide_simulator::world::{EventKind, Phase, World, WorldEvent};
 use serde::Serialize;
 use serde_json::Value;
 
-/// One line: when, where in the state machine, what, and what the world then counts.
+/// One line: when, where in the state machine, what, and what the world counts at the end of a step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Line {
@@ -15,8 +15,8 @@ pub(crate) struct Line {
     pub(crate) state: String,
     /// What the controller decided and why, or what happened.
     pub(crate) what: String,
-    /// Tasks and targets at the time.
-    pub(crate) counts: Counts,
+    /// Tasks and targets after a step; nothing for what happens between two steps.
+    pub(crate) counts: Option<Counts>,
 }
 
 /// Tasks that run and targets that are healthy, by target group.
@@ -36,14 +36,19 @@ pub(crate) struct Counts {
 impl Line {
     /// The line as text; `width` columns are for the state's name.
     pub(crate) fn text(&self, width: usize) -> String {
+        let counts = self.counts.map_or_else(String::new, |counts| {
+            format!(
+                "{:>3}+{:<3} {:>3}+{:<3}",
+                counts.original_tasks,
+                counts.replacement_tasks,
+                counts.original_healthy,
+                counts.replacement_healthy
+            )
+        });
         let mut text = format!(
-            "{}  {:<width$}  {:>3}+{:<3} {:>3}+{:<3}  {}",
+            "{}  {:<width$}  {counts:<15}  {}",
             clock(self.at),
             self.state,
-            self.counts.original_tasks,
-            self.counts.replacement_tasks,
-            self.counts.original_healthy,
-            self.counts.replacement_healthy,
             self.what
         );
         text.truncate(text.trim_end().len());

@@ -289,11 +289,12 @@ impl<'a> Narrator<'a> {
     fn tell(&mut self, at: f64, state: String, what: String) {
         let counts = self.aws.with_world(|world| self.watched.counts(world));
         self.progress.show(&state, counts);
+        // Between two steps the world is looked at once: only a step's own line has its counts.
         let line = Line {
             at,
+            counts: (!state.is_empty()).then_some(counts),
             state,
             what,
-            counts,
         };
         if self.format == Format::Text {
             self.progress.print(&line.text(self.width));

@@ -49,6 +49,7 @@ pub(crate) struct TaskSetSummary {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListenerSummary {
     port: u16,
+    role: Option<String>,
     forward: String,
 }
 
@@ -90,13 +91,7 @@ impl Summary {
             states,
             calls,
             task_sets: task_sets(world, cluster, service),
-            listeners: world
-                .listeners()
-                .map(|listener| ListenerSummary {
-                    port: listener.port,
-                    forward: listener.forward_in_words(),
-                })
-                .collect(),
+            listeners: listeners(world),
             tags: world
                 .target_groups()
                 .filter(|group| !group.tags.is_empty())
@@ -116,6 +111,19 @@ impl Summary {
     pub(crate) fn succeeded(&self) -> bool {
         self.error.is_none()
     }
+}
+
+fn listeners(world: &World) -> Vec<ListenerSummary> {
+    let mut listeners: Vec<_> = world
+        .listeners()
+        .map(|listener| ListenerSummary {
+            port: listener.port,
+            role: listener.tags.get("ebbtide:role").cloned(),
+            forward: listener.forward_in_words(),
+        })
+        .collect();
+    listeners.sort_by_key(|listener| listener.port);
+    listeners
 }
 
 fn task_sets(world: &World, cluster: &str, service: &str) -> Vec<TaskSetSummary> {
@@ -169,8 +177,10 @@ impl fmt::Display for Summary {
         for listener in &self.listeners {
             writeln!(
                 f,
-                "  listener      {} sends {}",
-                listener.port, listener.forward
+                "  listener      :{} ({}) sends {}",
+                listener.port,
+                listener.role.as_deref().unwrap_or("no role recorded"),
+                listener.forward
             )?;
         }
         for group in &self.tags {

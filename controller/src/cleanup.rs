@@ -113,7 +113,14 @@ fn as_intended(observation: &Observation, deployment: &Deployment) -> Result<(),
 }
 
 /// The answer after a look at the deletion.
-pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
+///
+/// A replacement that lost its health after the last step is said to have: nothing can be undone
+/// for it any more.
+pub fn answer(
+    observation: &Observation,
+    deployment: &Deployment,
+    waiting_on: Option<&WaitingOn>,
+) -> Answer {
     let mut deployment = deployment.clone();
     if let Some(waiting_on) = waiting_on {
         deployment.progress.waited = deployment.progress.waited.saturating_add(POLL);
@@ -129,11 +136,12 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
         };
     }
     let reason = format!(
-        "service {} runs {} as {} on target group {}",
+        "service {} runs {} as {} on target group {}{}",
         deployment.request.service,
         short(&deployment.request.task_definition),
         deployment.replacement.as_deref().unwrap_or_default(),
         short(&deployment.replacement_target_group),
+        ready::health_remark(observation, &deployment),
     );
     Answer {
         status: Status::Deployed,
@@ -204,13 +212,32 @@ mod tests {
             Decision::Wait(WaitingOn::TasksStopping { running: 1 })
         ));
         let waiting_on = WaitingOn::TasksStopping { running: 1 };
-        world.progress = answer(&world.deployment(), Some(&waiting_on))
+        world.progress = answer(&world.observation, &world.deployment(), Some(&waiting_on))
             .deployment
             .progress;
         assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
         let mut world = drained();
         world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
         assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+    }
+
+    #[test]
+    fn success_with_a_replacement_that_lost_its_health_says_so() {
+        let mut world = drained();
+        world
+            .observation
+            .task_sets
+            .retain(|set| set.id != "ecs-svc/1");
+        let told = answer(&world.observation, &world.deployment(), None);
+        assert!(!told.reason.contains("not healthy"), "{}", told.reason);
+        world.group_mut("green").targets.healthy = 1;
+        let told = answer(&world.observation, &world.deployment(), None);
+        assert!(
+            told.reason
+                .contains("not healthy now: 4 healthy targets wanted"),
+            "{}",
+            told.reason
+        );
     }
 
     #[test]

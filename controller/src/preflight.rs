@@ -88,8 +88,13 @@ pub fn answer(deployment: Deployment) -> Answer {
         None => "nothing serves yet".to_owned(),
     };
     let steps = Schedule::new(deployment.tasks, request.scale_down_decrement).steps();
+    let dry_run = if request.dry_run {
+        "dry run, nothing was changed: "
+    } else {
+        ""
+    };
     let reason = format!(
-        "service {}: {from}; {} goes to {}, then the original drains in {steps} steps, {} s apart",
+        "{dry_run}service {}: {from}; {} goes to {}, then the original drains in {steps} steps, {} s apart",
         request.service,
         short(&request.task_definition),
         short(&deployment.replacement_target_group),

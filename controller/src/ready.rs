@@ -79,6 +79,15 @@ pub(crate) fn shortfall(
     (!replacement.steady).then_some(WaitingOn::SteadyState)
 }
 
+/// What people should know of a replacement that nothing can be held or undone for any more.
+pub(crate) fn health_remark(observation: &Observation, deployment: &Deployment) -> String {
+    living_replacement(observation, deployment)
+        .ok()
+        .and_then(|replacement| shortfall(observation, deployment, replacement))
+        .map(|shortfall| format!("; the replacement is not healthy now: {shortfall}"))
+        .unwrap_or_default()
+}
+
 /// Waits on while `readinessTimeout` lasts.
 pub(crate) fn wait_or_give_up(
     observation: &Observation,

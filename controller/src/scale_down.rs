@@ -238,7 +238,7 @@ fn overdue(deployment: &Deployment, original: &TaskSet, held: Option<&WaitingOn>
              delay, stop timeout, scale-in protection), then finish by hand: aws ecs \
              update-task-set --cluster {cluster} --service {service} --task-set {id} --scale \
              value=0,unit=PERCENT, and when it runs no task: aws ecs delete-task-set --cluster \
-             {cluster} --service {service} --task-set {id}",
+             {cluster} --service {service} --task-set {id} .",
             cluster = short(&request.cluster),
             service = request.service,
             id = original.id,
@@ -291,7 +291,10 @@ pub fn answer(
         }
         WaitingOn::TasksStopping { .. } => (
             poll,
-            format!("original {name}: {waiting_on}; next look in {poll} s"),
+            format!(
+                "original {name}: {waiting_on}; next look in {poll} s{}",
+                ready::health_remark(observation, &deployment)
+            ),
         ),
         WaitingOn::Confirmation { seen, wanted } => {
             deployment.progress.looks = *seen;

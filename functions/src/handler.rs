@@ -111,7 +111,7 @@ async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Val
                 Step::Ready => ready::answer(&deployment, waiting_on),
                 Step::Swap => swap::answer(&observation, &deployment, waiting_on),
                 Step::ScaleDown => scale_down::answer(&observation, &deployment, waiting_on),
-                Step::Cleanup => cleanup::answer(&deployment, waiting_on),
+                Step::Cleanup => cleanup::answer(&observation, &deployment, waiting_on),
             };
             let outcome = if waiting_on.is_some() { "wait" } else { "done" };
             log(event, &observation, outcome, &answer.reason, answer.wait);

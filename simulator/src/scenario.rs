@@ -12,6 +12,9 @@ use crate::world::{
 /// The infrastructure was there a day before the deployment starts, and has settled since.
 const SETTLING_MS: u64 = 24 * 3_600 * 1_000;
 
+/// Tasks that a scenario may have.
+const MOST_TASKS: u32 = 5_000;
+
 /// The longest time a scenario may name.
 const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
 
@@ -105,6 +108,9 @@ pub enum ScenarioError {
     /// A time is out of all proportion.
     #[error("a scenario's times are a year at most, and its jitter is 100 percent at most")]
     TooLong,
+    /// More tasks than can be simulated in a time one would wait for.
+    #[error("a scenario has at most {MOST_TASKS} tasks, not {0}")]
+    TooManyTasks(u32),
     /// There is no production listener.
     #[error("a scenario needs a production listener")]
     NoProductionListener,
@@ -233,6 +239,9 @@ impl Scenario {
         let longest_ms = longest.saturating_mul(1_000).max(self.timings.longest_ms());
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
             return Err(ScenarioError::TooLong);
+        }
+        if self.tasks > MOST_TASKS {
+            return Err(ScenarioError::TooManyTasks(self.tasks));
         }
         Ok(())
     }

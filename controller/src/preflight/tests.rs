@@ -207,7 +207,7 @@ fn a_dry_run_says_so() {
     assert_eq!(answer.status, Status::DryRun);
     assert_eq!(
         answer.reason,
-        "service web: ecs-svc/1 (4 tasks) on blue serves; web:2 goes to green, then the \
+        "dry run, nothing was changed: service web: ecs-svc/1 (4 tasks) on blue serves; web:2 goes to green, then the \
          original drains in 4 steps, 60 s apart"
     );
 }
