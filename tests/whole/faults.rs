@@ -45,12 +45,19 @@ fn world(tasks: u32) -> World {
 
 /// What must hold after every transition, whatever failed; the names are those of the invariants.
 fn broken_invariant(world: &World, tasks: usize) -> Option<String> {
-    let production = world.listeners().find(|listener| listener.port == 80)?;
+    let Some(production) = world.listeners().find(|listener| listener.port == 80) else {
+        return Some("S1: there is no production listener".to_owned());
+    };
     let live = production.live_target_groups();
     let [group] = live[..] else {
         return Some(format!("S2: production reaches {live:?}"));
     };
-    let healthy = world.target_group(group)?.targets.values();
+    let Some(serving) = world.target_group(group) else {
+        return Some(format!(
+            "S1: production reaches {group}, which does not exist"
+        ));
+    };
+    let healthy = serving.targets.values();
     let healthy = healthy
         .filter(|target| target.phase == Phase::Healthy)
         .count();
