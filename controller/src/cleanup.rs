@@ -2,7 +2,7 @@
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Deployment, Status};
+use crate::deployment::{Answer, Course, Deployment, Status};
 use crate::observation::{Observation, TaskSet, TaskSetStatus};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
@@ -11,10 +11,10 @@ use crate::routing;
 use crate::scale_down;
 
 /// Seconds between two looks at a task set that ECS is deleting.
-const POLL: u32 = 15;
+const POLL: u32 = 30;
 
 /// Looks at a task set that ECS is deleting, at most: half an hour.
-pub const POLLS: u32 = 120;
+pub const POLLS: u32 = 60;
 
 /// Decides how the drained original goes.
 ///
@@ -54,13 +54,26 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
             Err(refusal) => Decision::Refuse(refusal),
         },
         None => match as_intended(observation, deployment) {
-            Ok(()) => Decision::Done,
+            Ok(()) => match served(observation, deployment) {
+                Some(target_group) => Decision::Act(vec![Action::ClearSwapIntent { target_group }]),
+                None => Decision::Done,
+            },
             Err(refusal) => Decision::Refuse(refusal),
         },
     }
 }
 
-fn may_be_deleted(
+/// The target group of what is gone, where it is still marked as one whose task set has served.
+fn served(observation: &Observation, deployment: &Deployment) -> Option<String> {
+    observation
+        .target_groups
+        .iter()
+        .find(|group| group.arn == deployment.original_target_group)
+        .filter(|group| group.swap_intent.is_some())
+        .map(|group| group.arn.clone())
+}
+
+pub(crate) fn may_be_deleted(
     observation: &Observation,
     deployment: &Deployment,
     original: &TaskSet,
@@ -135,16 +148,24 @@ pub fn answer(
             deployment,
         };
     }
+    let running = deployment
+        .replacement_in(observation)
+        .map_or(deployment.request.task_definition.as_str(), |set| {
+            set.task_definition.as_str()
+        });
     let reason = format!(
         "service {} runs {} as {} on target group {}{}",
         deployment.request.service,
-        short(&deployment.request.task_definition),
+        short(running),
         deployment.replacement.as_deref().unwrap_or_default(),
         short(&deployment.replacement_target_group),
         ready::health_remark(observation, &deployment),
     );
     Answer {
-        status: Status::Deployed,
+        status: match deployment.course {
+            Course::Forward | Course::Leftover => Status::Deployed,
+            Course::Back => Status::Failed,
+        },
         reason,
         wait: 0,
         deployment,
@@ -238,6 +259,26 @@ mod tests {
             "{}",
             told.reason
         );
+    }
+
+    #[test]
+    fn after_a_rollback_the_record_of_the_swap_goes_with_the_replacement() {
+        let mut world = World::swapped();
+        world
+            .observation
+            .task_sets
+            .retain(|set| set.id != "ecs-svc/1");
+        world.group_mut("blue").swap_intent = Some("ebbtide:Ebbtide:run-0:x".into());
+        world.course = Course::Back;
+        assert_eq!(
+            look(&world),
+            Decision::Act(vec![Action::ClearSwapIntent {
+                target_group: group_arn("blue")
+            }])
+        );
+        let told = answer(&world.observation, &world.deployment(), None);
+        assert_eq!(told.status, Status::Failed);
+        assert!(told.reason.contains("runs web:1"), "{}", told.reason);
     }
 
     #[test]

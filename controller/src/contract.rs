@@ -6,9 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::deployment::{Answer, Deployment, Progress, Status};
+use crate::deployment::{Alarm, Answer, Course, Deployment, Progress, Status};
 use crate::drain::Schedule;
 use crate::identity::DeploymentId;
+use crate::lock::{Held, Lock};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
 
@@ -18,6 +19,10 @@ use crate::request::Request;
 pub enum Step {
     /// Check the request against the world; write nothing.
     Preflight,
+    /// Finish a swap that an earlier deployment left half done.
+    FinishSwap,
+    /// Drain and delete what an earlier deployment left over.
+    Leftovers,
     /// Adopt or create the replacement.
     Create,
     /// Is the replacement steady and healthy?
@@ -28,32 +33,59 @@ pub enum Step {
     ScaleDown,
     /// Delete the drained original.
     Cleanup,
-    /// Undo what can be undone after a failure.
+    /// Undo what can be undone after a failure, or bring the original back for it.
     Rollback,
+    /// Move the production listener back to the original.
+    SwapBack,
+    /// Put a failure into a sentence; look at nothing and write nothing.
+    Explain,
 }
 
 impl Step {
     /// Every step, in the order of a deployment.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Preflight,
+        Self::FinishSwap,
+        Self::Leftovers,
         Self::Create,
         Self::Ready,
         Self::Swap,
         Self::ScaleDown,
         Self::Cleanup,
         Self::Rollback,
+        Self::SwapBack,
+        Self::Explain,
     ];
+
+    /// Whether the step may write: only under the lock.
+    pub fn writes(self) -> bool {
+        match self {
+            Self::Preflight | Self::Ready | Self::Explain => false,
+            Self::FinishSwap
+            | Self::Leftovers
+            | Self::Create
+            | Self::Swap
+            | Self::ScaleDown
+            | Self::Cleanup
+            | Self::Rollback
+            | Self::SwapBack => true,
+        }
+    }
 
     /// The value of `step` in an event.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Preflight => "preflight",
+            Self::FinishSwap => "finish-swap",
+            Self::Leftovers => "leftovers",
             Self::Create => "create",
             Self::Ready => "ready",
             Self::Swap => "swap",
             Self::ScaleDown => "scale-down",
             Self::Cleanup => "cleanup",
             Self::Rollback => "rollback",
+            Self::SwapBack => "swap-back",
+            Self::Explain => "explain",
         }
     }
 }
@@ -97,6 +129,81 @@ struct StateWire {
     waited: u32,
     looks: u32,
     step: u32,
+    held: u32,
+    renewals: u32,
+    course: String,
+    lock: LockWire,
+    /// Kept while a failure is rolled back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureWire>,
+    /// What a Catch has put there.
+    #[serde(skip_serializing)]
+    error: Option<CaughtWire>,
+    /// What `DescribeAlarms` answered; every turn reads it anew.
+    #[serde(skip_serializing)]
+    alarms: Option<AlarmsWire>,
+}
+
+/// The lock: its key, and what the last conditional write answered. DynamoDB writes numbers as
+/// text.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LockWire {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed_at: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FailureWire {
+    error: String,
+    cause: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CaughtWire {
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    cause: String,
+}
+
+/// The alarms' names and their states, in the same order.
+#[derive(Deserialize)]
+struct AlarmsWire {
+    names: Vec<String>,
+    states: Vec<String>,
+}
+
+impl LockWire {
+    fn of(lock: &Lock) -> Self {
+        let held = lock.held.as_ref();
+        Self {
+            id: lock.id.clone(),
+            owner: held.map(|held| held.owner.clone()),
+            fence: held.map(|held| held.fence.to_string()),
+            renewed_at: held.map(|held| held.renewed_at.clone()),
+        }
+    }
+
+    /// A lock without all of its parts is one that is not held.
+    fn read(self) -> Lock {
+        let fence = self.fence.and_then(|fence| fence.parse().ok());
+        let held = match (self.owner, fence, self.renewed_at) {
+            (Some(owner), Some(fence), Some(renewed_at)) => Some(Held {
+                owner,
+                fence,
+                renewed_at,
+            }),
+            _ => None,
+        };
+        Lock { id: self.id, held }
+    }
 }
 
 impl Event {
@@ -127,11 +234,29 @@ impl Event {
 
     /// The deployment that the step before answered with.
     pub fn deployment(&self) -> Result<Deployment, Refusal> {
-        let wire = StateWire::deserialize(&self.state).map_err(|error| {
+        let unreadable = |what: &dyn std::fmt::Display| {
             not_from_the_state_machine(&format!(
-                "The event's state is not what the step before answered: {error}."
+                "The event's state is not what the step before answered: {what}."
             ))
-        })?;
+        };
+        let wire = StateWire::deserialize(&self.state).map_err(|error| unreadable(&error))?;
+        let course = Course::parse(&wire.course)
+            .ok_or_else(|| unreadable(&format!("unknown course {:?}", wire.course)))?;
+        // The first failure is the one to report: what goes wrong while it is rolled back is the
+        // state machine's own to tell.
+        let just_failed = wire.failure.is_none() && wire.error.is_some();
+        let failure = match (wire.failure, wire.error) {
+            (Some(kept), _) => Some(Failure {
+                error: kept.error,
+                cause: kept.cause,
+            }),
+            (None, Some(caught)) => Some(Failure::of(&caught.error, &caught.cause)),
+            (None, None) => None,
+        };
+        let alarms = wire.alarms.map_or_else(Vec::new, |read| {
+            let pairs = read.names.into_iter().zip(read.states);
+            pairs.map(|(name, state)| Alarm { name, state }).collect()
+        });
         Ok(Deployment {
             id: self.id.clone(),
             request: Request::parse(&wire.request, self.id.home())?,
@@ -141,25 +266,60 @@ impl Event {
             replacement: wire.replacement,
             tasks: wire.tasks,
             desired: wire.desired,
-            progress: Progress {
-                waited: wire.waited,
-                looks: wire.looks,
-                step: wire.step,
+            // The seconds of the phase that failed are not those of its rollback.
+            progress: if just_failed {
+                Progress::default()
+            } else {
+                Progress {
+                    waited: wire.waited,
+                    looks: wire.looks,
+                    step: wire.step,
+                    held: wire.held,
+                    renewals: wire.renewals,
+                }
             },
+            lock: wire.lock.read(),
+            course,
+            failure,
+            alarms,
         })
     }
 
-    /// The failure that a rollback was called for.
+    /// The failure to explain: what a Catch or a Pass has put under `error`, or what a failed
+    /// preflight has left as the whole state. Where the lock was read, it says who holds it.
     pub fn failure(&self) -> Failure {
-        // A Catch puts it under `error`; where the input was no object, it is the whole state.
         let error = self.state.get("error").unwrap_or(&self.state);
         let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        Failure::of(text("Error"), text("Cause"))
-    }
-
-    /// Whether the failure came before there was a deployment to roll back.
-    pub fn failed_in_preflight(&self) -> bool {
-        self.state.get("request").is_none()
+        let failure = Failure::of(text("Error"), text("Cause"));
+        if self.state.get("holder").is_none() {
+            return failure;
+        }
+        let held = |name: &str| {
+            let attribute = self.state.pointer(&format!("/holder/Item/{name}/S"));
+            attribute.and_then(Value::as_str).unwrap_or_default()
+        };
+        let service = held("id");
+        let cause = match (failure.error.as_str(), held("owner")) {
+            ("LockLost", "") => format!(
+                "Another execution has deployed service {service} since this one stopped; nothing more was written. Start a new execution."
+            ),
+            ("LockLost", owner) => format!(
+                "Service {service} is being deployed by {owner} since this one stopped ({}); nothing more was written. Wait until that one has ended, then start a new execution.",
+                held("doing")
+            ),
+            (_, "") => format!(
+                "Another execution was deploying service {service} a moment ago; nothing was changed. Start a new execution."
+            ),
+            (_, owner) => format!(
+                "Service {service} is being deployed by {owner} ({}, at {}); nothing was changed. Wait until that one has ended, or stop it (aws stepfunctions stop-execution --execution-arn {owner}), then start a new execution.",
+                held("doing"),
+                held("lastActivity")
+            ),
+        };
+        Failure {
+            cause: one_line(&cause),
+            ..failure
+        }
     }
 }
 
@@ -203,13 +363,17 @@ impl Failure {
             } else {
                 error.to_owned()
             },
-            cause: sentence
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(LONGEST_CAUSE)
-                .collect(),
+            cause: one_line(&sentence),
         }
     }
+}
+
+/// Text from outside as it may be shown: no control characters, and not too long.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_CAUSE)
+        .collect()
 }
 
 impl Answer {
@@ -230,6 +394,16 @@ impl Answer {
             waited: deployment.progress.waited,
             looks: deployment.progress.looks,
             step: deployment.progress.step,
+            held: deployment.progress.held,
+            renewals: deployment.progress.renewals,
+            course: deployment.course.as_str().to_owned(),
+            lock: LockWire::of(&deployment.lock),
+            failure: deployment.failure.as_ref().map(|failure| FailureWire {
+                error: failure.error.clone(),
+                cause: failure.cause.clone(),
+            }),
+            error: None,
+            alarms: None,
         };
         json!(wire)
     }
@@ -253,11 +427,14 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
         "steps": steps,
         "seconds": seconds,
         "comment": request.comment,
+        "lock": LockWire::of(&deployment.lock),
     })
 }
 
-/// The answer of a rollback: what the execution fails with.
-pub fn failed(failure: &Failure, outcome: &str) -> Value {
+/// The last answer of a rollback: what the execution fails with, and the lock to release.
+///
+/// `lock` is `None` for a failure before there was a deployment.
+pub fn failed(failure: &Failure, outcome: &str, lock: Option<&Lock>) -> Value {
     let mut cause = failure.cause.clone();
     if !outcome.is_empty() {
         cause.push(' ');
@@ -270,6 +447,9 @@ pub fn failed(failure: &Failure, outcome: &str) -> Value {
         "failure".to_owned(),
         json!({"error": failure.error, "cause": cause}),
     );
+    if let Some(lock) = lock {
+        state.insert("lock".to_owned(), json!(LockWire::of(lock)));
+    }
     Value::Object(state)
 }
 
@@ -295,7 +475,85 @@ mod tests {
         };
         let parsed = Event::parse(event("scale-down", &answer.to_json())).unwrap();
         assert_eq!(parsed.deployment().unwrap(), deployment);
-        assert!(!parsed.failed_in_preflight());
+    }
+
+    fn state_of(world: &World) -> Value {
+        let answer = Answer {
+            status: Status::Draining,
+            reason: "because".into(),
+            wait: 60,
+            deployment: world.deployment(),
+        };
+        answer.to_json()
+    }
+
+    #[test]
+    fn a_renewal_and_what_cloudwatch_said_are_read_from_the_state() {
+        let mut state = state_of(&World::swapped());
+        state["lock"] = json!({"id": "main/web", "owner": EXECUTION, "fence": "12", "renewedAt": "2026-01-01T00:00:00Z"});
+        state["alarms"] = json!({"names": ["errors", "lag"], "states": ["OK", "ALARM"]});
+        let deployment = Event::parse(event("scale-down", &state))
+            .unwrap()
+            .deployment()
+            .unwrap();
+        assert!(deployment.lock.allows(EXECUTION, Some(0)));
+        assert_eq!(deployment.lock.held.unwrap().fence, 12);
+        assert_eq!(deployment.alarms[1].name, "lag");
+        assert_eq!(deployment.alarms[1].state, "ALARM");
+        for part in ["owner", "fence", "renewedAt"] {
+            let mut partial = state.clone();
+            partial["lock"].as_object_mut().unwrap().remove(part);
+            let parsed = Event::parse(event("scale-down", &partial)).unwrap();
+            assert_eq!(parsed.deployment().unwrap().lock.held, None, "{part}");
+        }
+    }
+
+    #[test]
+    fn a_caught_failure_begins_a_rollback_and_is_kept_through_it() {
+        let mut world = World::swapped();
+        world.progress.waited = 600;
+        let mut state = state_of(&world);
+        state["error"] = json!({"Error": "DrainTimeout", "Cause": "too long"});
+        let read = |state: &Value| {
+            let parsed = Event::parse(event("rollback", state)).unwrap();
+            parsed.deployment().unwrap()
+        };
+        let first = read(&state);
+        assert_eq!(first.failure.as_ref().unwrap().error, "DrainTimeout");
+        assert_eq!(first.progress, Progress::default());
+        world.failure.clone_from(&first.failure);
+        let mut state = state_of(&world);
+        state["error"] = json!({"Error": "Transient", "Cause": "again"});
+        let later = read(&state);
+        assert_eq!(later.failure, first.failure);
+        assert_eq!(later.progress.waited, 600);
+    }
+
+    #[test]
+    fn a_live_owner_is_named_with_what_it_is_doing() {
+        let state = json!({
+            "error": {"Error": "ConcurrentDeployment", "Cause": "Another one."},
+            "holder": {"Item": {"id": {"S": "main/web"}, "owner": {"S": "arn:other"},
+                "doing": {"S": "2 of 4 tasks left"}, "lastActivity": {"S": "2026-01-01T00:00:00Z"}}},
+        });
+        let cause = Event::parse(event("explain", &state))
+            .unwrap()
+            .failure()
+            .cause;
+        for part in [
+            "main/web",
+            "arn:other",
+            "2 of 4 tasks left",
+            "nothing was changed",
+        ] {
+            assert!(cause.contains(part), "{cause}");
+        }
+        let free = json!({"error": {"Error": "LockLost", "Cause": "Gone."}, "holder": {"Item": {"id": {"S": "main/web"}}}});
+        let cause = Event::parse(event("explain", &free))
+            .unwrap()
+            .failure()
+            .cause;
+        assert!(cause.contains("nothing more was written"), "{cause}");
     }
 
     #[test]
@@ -328,8 +586,7 @@ mod tests {
     #[test]
     fn an_error_of_step_functions_is_reported_in_its_own_words() {
         let caught = json!({"Error": "States.Timeout", "Cause": ""});
-        let parsed = Event::parse(event("rollback", &caught)).unwrap();
-        assert!(parsed.failed_in_preflight());
+        let parsed = Event::parse(event("explain", &caught)).unwrap();
         assert_eq!(
             parsed.failure().cause,
             "Step Functions reported States.Timeout."

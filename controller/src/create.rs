@@ -4,15 +4,16 @@ use crate::arn::short;
 use crate::decision::{Action, Decision, NewTaskSet, Role};
 use crate::deployment::{Answer, Deployment, Progress, Status};
 use crate::identity::client_token;
-use crate::observation::{Forward, Launch, Network, Observation};
+use crate::observation::{Forward, Launch, Network, Observation, TaskSet};
 use crate::preflight;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing;
+use crate::scale_down;
 
 /// Decides what brings the replacement task set into being.
 ///
-/// Done when it exists. Otherwise preflight's checks are made again on what is seen now, then:
+/// Done when it exists, on the target group that does not serve. Otherwise preflight's checks are made again on what is seen now, then:
 /// record what each listener is for, put the alternate group into the production listeners at
 /// weight 0 (a group in no listener is never health-checked: AWS documentation), create.
 pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
@@ -24,17 +25,10 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
             ),
             "Start a new execution; this one would not bring it back.",
         )),
-        Some(task_set) if !task_set.is_attached_to(&deployment.replacement_target_group) => {
-            Decision::Refuse(Refusal::drift(
-                format!(
-                    "The replacement {} of this deployment is not on target group {}.",
-                    task_set.id,
-                    short(&deployment.replacement_target_group)
-                ),
-                "Start a new execution.",
-            ))
-        }
-        Some(_) => Decision::Done,
+        Some(task_set) => match is_beside(observation, deployment, task_set) {
+            Ok(()) => Decision::Done,
+            Err(refusal) => Decision::Refuse(refusal),
+        },
         None => match actions(observation, deployment) {
             Ok(actions) => Decision::Act(actions),
             Err(refusal) => Decision::Refuse(refusal),
@@ -42,22 +36,28 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     }
 }
 
-fn actions(observation: &Observation, deployment: &Deployment) -> Result<Vec<Action>, Refusal> {
-    let settled = preflight::settle(&deployment.id, &deployment.request, observation)?;
-    if settled.original != deployment.original
-        || settled.replacement_target_group != deployment.replacement_target_group
-    {
-        return Err(Refusal::drift(
-            format!(
-                "Preflight found {} serving on {}; now {} serves on {}.",
-                deployment.original.as_deref().unwrap_or("no task set"),
-                short(&deployment.original_target_group),
-                settled.original.as_deref().unwrap_or("no task set"),
-                short(&settled.original_target_group),
-            ),
-            "Somebody else changed the service meanwhile: start a new execution.",
-        ));
+/// A replacement is adopted only where production traffic does not go.
+fn is_beside(
+    observation: &Observation,
+    deployment: &Deployment,
+    replacement: &TaskSet,
+) -> Result<(), Refusal> {
+    let routing = routing::read(observation, &deployment.request.service)?;
+    if replacement.is_attached_to(&routing.alternate.arn) {
+        return Ok(());
     }
+    Err(Refusal::drift(
+        format!(
+            "The replacement {} of this deployment is not on target group {}, which does not serve.",
+            replacement.id, routing.alternate.name
+        ),
+        "Start a new execution.",
+    ))
+}
+
+fn actions(observation: &Observation, deployment: &Deployment) -> Result<Vec<Action>, Refusal> {
+    scale_down::quiet(deployment)?;
+    let settled = preflight::settle(&deployment.id, &deployment.request, observation, None)?;
     let routing = routing::read(observation, &settled.request.service)?;
     let mut actions = Vec::new();
     for (listener, role) in routing.roles.all() {
@@ -153,30 +153,40 @@ fn placement(network: Option<&Network>, launch: &Launch, platform: Option<&str>)
     format!("{network:?} {launch:?} {platform:?}")
 }
 
-/// The answer once the replacement exists: the first look follows after `waitForService` seconds.
-pub fn answer(observation: &Observation, deployment: &Deployment) -> Answer {
-    let mut deployment = deployment.clone();
-    let replacement = deployment
-        .replacement_in(observation)
-        .map(|task_set| task_set.id.clone());
-    let wait = deployment.request.wait_for_service;
+/// The answer once the replacement exists: the deployment as the service is now, and the first look
+/// after `waitForService` seconds.
+///
+/// Refuses what [`preflight::settle`] refuses.
+pub fn answer(observation: &Observation, deployment: &Deployment) -> Result<Answer, Refusal> {
+    let replacement = deployment.replacement_in(observation);
+    let settled = preflight::settle(
+        &deployment.id,
+        &deployment.request,
+        observation,
+        replacement,
+    )?;
+    let wait = settled.request.wait_for_service;
+    let deployment = Deployment {
+        replacement: replacement.map(|task_set| task_set.id.clone()),
+        lock: deployment.lock.clone(),
+        progress: Progress {
+            waited: wait,
+            ..Progress::default()
+        },
+        ..settled
+    };
     let reason = format!(
         "replacement {} of {} is on target group {}; first look in {wait} s",
-        replacement.as_deref().unwrap_or_default(),
+        deployment.replacement.as_deref().unwrap_or_default(),
         short(&deployment.request.task_definition),
         short(&deployment.replacement_target_group),
     );
-    deployment.replacement = replacement;
-    deployment.progress = Progress {
-        waited: wait,
-        ..Progress::default()
-    };
-    Answer {
+    Ok(Answer {
         status: Status::Created,
         reason,
         wait,
         deployment,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -261,7 +271,7 @@ mod tests {
             decide(&world.observation, &world.deployment()),
             Decision::Done
         );
-        let answer = answer(&world.observation, &world.deployment());
+        let answer = answer(&world.observation, &world.deployment()).unwrap();
         assert_eq!(answer.deployment.replacement.as_deref(), Some("ecs-svc/2"));
         assert_eq!(answer.deployment.progress.waited, 60);
     }
@@ -287,14 +297,41 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_changed_since_preflight_is_drift() {
-        let world = World::serving();
+    fn what_serves_is_looked_up_anew() {
+        let world = World::created();
         let mut deployment = world.deployment();
         deployment.original = Some("ecs-svc/0".into());
+        deployment.original_target_group = group_arn("green");
+        let answer = answer(&world.observation, &deployment).unwrap();
+        assert_eq!(answer.deployment.original.as_deref(), Some("ecs-svc/1"));
+        assert_eq!(answer.deployment.original_target_group, group_arn("blue"));
+    }
+
+    #[test]
+    fn nothing_is_created_beside_what_is_left_over() {
+        let mut world = World::created();
+        world.task_set_mut("ecs-svc/2").external_id = Some("ebbtide:Ebbtide:run-0:x".into());
+        let mut deployment = world.deployment();
+        deployment.replacement = None;
         assert!(matches!(
             decide(&world.observation, &deployment),
             Decision::Refuse(refusal) if refusal.error == ErrorName::Drift
         ));
+    }
+
+    #[test]
+    fn nothing_is_created_while_an_alarm_rings_or_is_unknown() {
+        let refused = |world: World| match decide(&world.observation, &world.deployment()) {
+            Decision::Refuse(refusal) => Some(refusal.error),
+            _ => None,
+        };
+        assert_eq!(refused(World::serving().alarmed("OK")), None);
+        assert_eq!(refused(World::serving().alarmed("INSUFFICIENT_DATA")), None);
+        let ringing = World::serving().alarmed("ALARM");
+        assert_eq!(refused(ringing), Some(ErrorName::AlarmRaised));
+        let mut unknown = World::serving().alarmed("OK");
+        unknown.alarms.clear();
+        assert_eq!(refused(unknown), Some(ErrorName::PreflightFailed));
     }
 
     #[test]

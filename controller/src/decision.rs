@@ -229,6 +229,27 @@ pub enum WaitingOn {
         /// Looks wanted.
         wanted: u32,
     },
+    /// The pause between the swap and the first step of the drain.
+    Bake {
+        /// Seconds of it that are left.
+        left: u32,
+    },
+    /// A swap that an earlier deployment left half done.
+    SwapToFinish,
+    /// A task set that an earlier deployment left, and whose drain is to be planned.
+    Leftover {
+        /// Its id.
+        task_set: String,
+        /// Tasks that it wants.
+        tasks: u32,
+    },
+    /// A swap that may have begun: a late write would show by the next look.
+    SwapRecord,
+    /// Targets in a group that no living task set owns; they are being deregistered.
+    Deregistration {
+        /// How many are left.
+        targets: u32,
+    },
     /// The pause between two steps of the drain.
     NextStep {
         /// Tasks of the original that are left after this step.
@@ -262,6 +283,18 @@ impl fmt::Display for WaitingOn {
             Self::SteadyState => f.write_str("ECS does not report STEADY_STATE yet"),
             Self::Confirmation { seen, wanted } => {
                 write!(f, "steady and healthy in {seen} of {wanted} looks")
+            }
+            Self::Bake { left } => write!(f, "{left} s until the first step of the drain"),
+            Self::SwapToFinish => f.write_str("a swap is half done"),
+            Self::Leftover { task_set, tasks } => {
+                write!(f, "{task_set} is left with {tasks} tasks")
+            }
+            Self::SwapRecord => f.write_str("a swap may have begun: looking once more"),
+            Self::Deregistration { targets } => {
+                write!(
+                    f,
+                    "{targets} targets without a task set are being deregistered"
+                )
             }
             Self::NextStep { left, of } => write!(f, "{left} of {of} tasks left"),
             Self::TasksStopping { running: 1 } => {

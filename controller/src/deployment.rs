@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::contract::Failure;
 use crate::identity::DeploymentId;
+use crate::lock::Lock;
 use crate::observation::{Observation, TaskSet};
 use crate::request::Request;
 
@@ -30,6 +32,53 @@ pub struct Deployment {
     pub desired: u32,
     /// How far the current phase has got.
     pub progress: Progress,
+    /// The lock of the service.
+    pub lock: Lock,
+    /// Which way traffic goes.
+    pub course: Course,
+    /// What went wrong, while it is being rolled back.
+    pub failure: Option<Failure>,
+    /// The alarms that the request names, as CloudWatch had them a moment ago.
+    pub alarms: Vec<Alarm>,
+}
+
+/// Which way a deployment moves traffic: from its original to its replacement, whichever they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Course {
+    /// To the new version.
+    #[default]
+    Forward,
+    /// Back: the original is the task set that failed, the replacement the one that served before.
+    Back,
+    /// Neither: the original is what an earlier deployment left over, the replacement is what
+    /// serves.
+    Leftover,
+}
+
+impl Course {
+    /// The value of `course` in the state machine.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Back => "back",
+            Self::Leftover => "leftover",
+        }
+    }
+
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        [Self::Forward, Self::Back, Self::Leftover]
+            .into_iter()
+            .find(|course| course.as_str() == value)
+    }
+}
+
+/// A CloudWatch alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
 }
 
 /// How far a phase (readiness, drain, deletion) has got.
@@ -39,24 +88,48 @@ pub struct Progress {
     pub waited: u32,
     /// Looks in a row at which the replacement was steady and healthy.
     pub looks: u32,
-    /// The next step of the drain, counted from 1.
+    /// The next step of the drain, counted from 1; 0 while the swap bakes.
     pub step: u32,
+    /// Seconds for which a step has been held because the replacement is not healthy.
+    pub held: u32,
+    /// Renewals of the lock in a row without a step being done.
+    pub renewals: u32,
 }
 
 impl Deployment {
     /// The task set this deployment created, as it is now; one that is being deleted too.
+    ///
+    /// Found by its id once that is known, and before that by the deployment's label.
     pub fn replacement_in<'a>(&self, observation: &'a Observation) -> Option<&'a TaskSet> {
-        let external_id = self.id.external_id();
-        observation
-            .task_sets
-            .iter()
-            .find(|task_set| task_set.external_id.as_deref() == Some(external_id.as_str()))
+        let sets = &observation.task_sets;
+        match &self.replacement {
+            Some(id) => sets.iter().find(|set| set.id == *id),
+            None => {
+                let label = self.id.external_id();
+                sets.iter()
+                    .find(|set| set.external_id.as_deref() == Some(label.as_str()))
+            }
+        }
     }
 
     /// The task set that served when the deployment began, as it is now.
     pub fn original_in<'a>(&self, observation: &'a Observation) -> Option<&'a TaskSet> {
         let id = self.original.as_ref()?;
         observation.task_sets.iter().find(|set| set.id == *id)
+    }
+
+    /// The same deployment the other way round: what it created goes, what served before stays.
+    ///
+    /// `None` for a first deployment, which has nothing to go back to.
+    pub fn reversed(&self) -> Option<Self> {
+        Some(Self {
+            original: self.replacement.clone(),
+            original_target_group: self.replacement_target_group.clone(),
+            replacement: Some(self.original.clone()?),
+            replacement_target_group: self.original_target_group.clone(),
+            course: Course::Back,
+            ..self.clone()
+        })
     }
 }
 
@@ -94,13 +167,21 @@ pub enum Status {
     Drained,
     /// The original is gone and the world is as it should be.
     Deployed,
+    /// Nothing is left over from an earlier deployment.
+    Settled,
+    /// An earlier deployment left a swap half done.
+    HalfSwapped,
+    /// The original is at full strength and healthy: traffic may go back to it.
+    Restored,
     /// The deployment failed, and what could be undone was.
     Failed,
+    /// Too much time has passed since the lock was renewed: nothing was done.
+    Renew,
 }
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Passed,
         Self::DryRun,
         Self::Created,
@@ -110,7 +191,11 @@ impl Status {
         Self::Draining,
         Self::Drained,
         Self::Deployed,
+        Self::Settled,
+        Self::HalfSwapped,
+        Self::Restored,
         Self::Failed,
+        Self::Renew,
     ];
 
     /// The value of `status` in the state machine.
@@ -125,7 +210,11 @@ impl Status {
             Self::Draining => "draining",
             Self::Drained => "drained",
             Self::Deployed => "deployed",
+            Self::Settled => "settled",
+            Self::HalfSwapped => "halfSwapped",
+            Self::Restored => "restored",
             Self::Failed => "failed",
+            Self::Renew => "renew",
         }
     }
 }

@@ -77,13 +77,22 @@ pub fn default_timeout(schedule: Schedule, wait: u32, deregistration_delay: u32)
 
 /// Seconds between two looks where a drain waits for something other than its own pace: the last
 /// tasks' connections, or a replacement that lost health. Half a minute, or so long that a drain
-/// of this many seconds takes at most 500 of them, because each costs a turn of the history.
+/// of this many seconds takes at most 100 of them, because each costs a turn of the history.
 pub fn poll(timeout: u32) -> u32 {
     timeout.div_ceil(MOST_POLLS).max(30)
 }
 
 /// Looks at a drain that waits, at most.
-pub const MOST_POLLS: u32 = 500;
+pub const MOST_POLLS: u32 = 100;
+
+/// Seconds between two looks at the replacement while the swap bakes: a minute, or so long that
+/// there are at most [`MOST_BAKE_LOOKS`] of them; the whole where it is shorter.
+pub fn bake_poll(bake: u32) -> u32 {
+    bake.div_ceil(MOST_BAKE_LOOKS).max(60).min(bake)
+}
+
+/// Looks at a swap that bakes, at most.
+pub const MOST_BAKE_LOOKS: u32 = 60;
 
 /// The scale, in percent, at which ECS runs exactly `tasks` of `desired` tasks.
 ///

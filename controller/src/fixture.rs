@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::arn::Home;
-use crate::deployment::{Deployment, Progress};
+use crate::contract::Failure;
+use crate::deployment::{Alarm, Course, Deployment, Progress};
 use crate::identity::DeploymentId;
+use crate::lock::Lock;
 use crate::observation::{
     Container, Forward, Launch, Listener, LoadBalancer, Network, Observation, Service, TargetGroup,
     Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
@@ -42,6 +44,9 @@ pub(crate) struct World {
     pub(crate) request: Request,
     pub(crate) progress: Progress,
     pub(crate) execution: String,
+    pub(crate) course: Course,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) alarms: Vec<Alarm>,
 }
 
 impl World {
@@ -82,6 +87,9 @@ impl World {
             request: Request::parse(&input, &home()).unwrap(),
             progress: Progress::default(),
             execution: "run-1".into(),
+            course: Course::Forward,
+            failure: None,
+            alarms: Vec::new(),
         }
     }
 
@@ -90,6 +98,7 @@ impl World {
         let mut world = Self::serving();
         let mut replacement = task_set("ecs-svc/2", "green");
         replacement.external_id = Some(OWNER.into());
+        replacement.created_at = Some(2_000);
         world.observation.task_sets.push(replacement);
         world.group_mut("green").targets.initial = 4;
         world.listener_mut(80).role = Some("production".into());
@@ -151,7 +160,30 @@ impl World {
             tasks: 4,
             desired: 4,
             progress: self.progress,
+            lock: Lock::of(&self.request),
+            course: self.course,
+            failure: self.failure.clone(),
+            alarms: self.alarms.clone(),
         }
+    }
+
+    /// What went wrong, by its name.
+    pub(crate) fn failed(mut self, error: &str) -> Self {
+        self.failure = Some(Failure {
+            error: error.into(),
+            cause: "It went wrong.".into(),
+        });
+        self
+    }
+
+    /// An alarm that the request names, in a state.
+    pub(crate) fn alarmed(mut self, state: &str) -> Self {
+        self.request.alarms = vec!["errors".into()];
+        self.alarms = vec![Alarm {
+            name: "errors".into(),
+            state: state.into(),
+        }];
+        self
     }
 
     pub(crate) fn group_mut(&mut self, name: &str) -> &mut TargetGroup {
@@ -230,6 +262,7 @@ fn task_set(id: &str, group: &str) -> TaskSet {
         }),
         launch: Some(Launch::Type("FARGATE".into())),
         platform_version: Some("1.4.0".into()),
+        created_at: Some(1_000),
         service_registries: Vec::new(),
     }
 }

@@ -64,6 +64,8 @@ pub struct TaskSet {
     pub launch: Option<Launch>,
     /// The Fargate platform version.
     pub platform_version: Option<String>,
+    /// When it was created, in seconds since 1970; `None` where ECS does not say.
+    pub created_at: Option<i64>,
     /// Its Cloud Map registries.
     pub service_registries: Vec<ServiceRegistry>,
 }

@@ -3,10 +3,13 @@
 mod defaults;
 
 use crate::arn::short;
-use crate::deployment::{Answer, Deployment, Progress, Status};
+use crate::deployment::{Answer, Course, Deployment, Progress, Status};
 use crate::drain::{self, Schedule};
 use crate::identity::DeploymentId;
-use crate::observation::{Observation, Service, TargetGroup, TaskDefinition, TaskSet};
+use crate::lock::Lock;
+use crate::observation::{
+    Observation, Service, TargetGroup, TaskDefinition, TaskSet, TaskSetStatus,
+};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::{LOOKS, Request, SwapMode};
 use crate::routing::{self, Routing};
@@ -17,22 +20,60 @@ use defaults::{check_drain, settle_container, settle_launch, settle_network};
 /// refusal speaks of 5 deployments).
 pub const TASK_SET_LIMIT: usize = 5;
 
-/// Events of Step Functions' history that one turn of a loop costs: Task 5, Wait 2, Choice 2
-/// (AWS documentation; a test counts them in the shipped definition).
-pub const EVENTS_A_TURN: u32 = 9;
+/// Events of Step Functions' history that one turn of the readiness loop costs: Task 5, Wait 2,
+/// Choice 2 (AWS documentation; a test counts them in the shipped definition).
+pub const EVENTS_A_LOOK: u32 = 9;
+
+/// Events of one turn of a drain: two Choices, the lock's renewal, the function, Wait, Choice, and
+/// 5 more where alarms are read.
+pub const EVENTS_A_STEP: u32 = 21;
+
+/// Events of one turn of any other loop: renewal, function, Choice, Wait.
+pub const EVENTS_A_TURN: u32 = 14;
 
 /// Events that all loops together may cost. History ends at 25,000 (AWS documentation); the rest
-/// is for retries, at about 3 events each.
+/// is for retries, at about 3 events each, and for what comes once.
 pub const EVENTS_ALLOWED: u32 = 15_000;
 
-/// Checks a request against the world and fills its defaults in.
+/// Checks a request against the world before the lock is taken, and fills its defaults in.
 ///
-/// Returns the deployment that the following steps carry out. Refuses with `ServiceNotActive`,
-/// `TaskSetLimit`, `PreflightFailed` or `Drift`; whatever it refuses, nothing has been written.
+/// What an earlier deployment has left, or another one is just doing, is let pass: the lock and
+/// [`crate::leftovers`] deal with it. Refuses with `ServiceNotActive`, `TaskSetLimit`,
+/// `PreflightFailed` or `Drift`; whatever it refuses, nothing has been written.
+pub fn check(
+    id: &DeploymentId,
+    request: &Request,
+    observation: &Observation,
+) -> Result<Deployment, Refusal> {
+    fit(id, request, observation, Others::MayBeThere)
+}
+
+/// Checks a request against the world once nothing is left over, and fills its defaults in.
+///
+/// Returns the deployment that the following steps carry out. Refuses as [`check`] does, and every
+/// task set besides the one that serves and the deployment's own `replacement`.
 pub fn settle(
     id: &DeploymentId,
     request: &Request,
     observation: &Observation,
+    replacement: Option<&TaskSet>,
+) -> Result<Deployment, Refusal> {
+    fit(id, request, observation, Others::Refused(replacement))
+}
+
+/// Task sets besides the one that serves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Others<'a> {
+    MayBeThere,
+    /// All but this deployment's own.
+    Refused(Option<&'a TaskSet>),
+}
+
+fn fit(
+    id: &DeploymentId,
+    request: &Request,
+    observation: &Observation,
+    others: Others<'_>,
 ) -> Result<Deployment, Refusal> {
     let service = active_service(request, observation)?;
     let definition = active_task_definition(request, observation)?;
@@ -46,12 +87,18 @@ pub fn settle(
         ));
     }
     on_this_load_balancer(observation)?;
-    let routing = routing::read(observation, &request.service)?;
-    let original = original(request, observation, &routing)?;
+    let routing = match others {
+        Others::MayBeThere => routing::read_amid_swap(observation, &request.service)?,
+        Others::Refused(_) => routing::read(observation, &request.service)?,
+    };
+    let (original, left) = original(request, observation, &routing, others)?;
     if original.is_none() {
         production_is_free(request, &routing)?;
     }
-    alternate_is_free(request, &routing)?;
+    if left == 0 && !matches!(others, Others::Refused(Some(_))) {
+        alternate_is_free(&routing)?;
+    }
+    test_listener_for_replace(request, &routing)?;
     let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
 
     let mut settled = request.clone();
@@ -61,7 +108,7 @@ pub fn settle(
     settle_launch(&mut settled, original);
     let delay = routing.production.deregistration_delay;
     check_drain(&settled, tasks, delay)?;
-    history_fits(&settled, tasks.max(service.desired_count), delay)?;
+    history_fits(&settled, tasks.max(service.desired_count), delay, left)?;
 
     Ok(Deployment {
         id: id.clone(),
@@ -73,11 +120,15 @@ pub fn settle(
         tasks,
         desired: service.desired_count,
         progress: Progress::default(),
+        lock: Lock::of(request),
+        course: Course::Forward,
+        failure: None,
+        alarms: Vec::new(),
     })
 }
 
 /// The answer of a preflight that found nothing in the way.
-pub fn answer(deployment: Deployment) -> Answer {
+pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
     let request = &deployment.request;
     let from = match &deployment.original {
         Some(original) => format!(
@@ -93,8 +144,22 @@ pub fn answer(deployment: Deployment) -> Answer {
     } else {
         ""
     };
+    let left: Vec<_> = observation
+        .task_sets
+        .iter()
+        .filter(|set| !set.is_being_deleted() && Some(&set.id) != deployment.original.as_ref())
+        .map(|set| set.id.as_str())
+        .collect();
+    let left = if left.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; {} besides, drained and deleted first unless another deployment is at work",
+            left.join(" and ")
+        )
+    };
     let reason = format!(
-        "{dry_run}service {}: {from}; {} goes to {}, then the original drains in {steps} steps, {} s apart",
+        "{dry_run}service {}: {from}{left}; {} goes to {}, then the original drains in {steps} steps, {} s apart",
         request.service,
         short(&request.task_definition),
         short(&deployment.replacement_target_group),
@@ -174,15 +239,18 @@ fn active_task_definition<'a>(
     }
 }
 
-/// The one task set that serves; `None` where the service has none yet.
+/// The one task set that serves, `None` where the service has none yet; and how many others there
+/// are.
 fn original<'a>(
     request: &Request,
     observation: &'a Observation,
     routing: &Routing<'_>,
-) -> Result<Option<&'a TaskSet>, Refusal> {
+    beside: Others<'_>,
+) -> Result<(Option<&'a TaskSet>, u32), Refusal> {
     let service = &request.service;
     let task_sets = &observation.task_sets;
-    if task_sets.len() >= TASK_SET_LIMIT {
+    let room_is_needed = beside == Others::Refused(None);
+    if room_is_needed && task_sets.len() >= TASK_SET_LIMIT {
         let names: Vec<_> = task_sets
             .iter()
             .map(|set| format!("{} ({})", set.id, set.status))
@@ -200,6 +268,7 @@ fn original<'a>(
     let living: Vec<_> = task_sets
         .iter()
         .filter(|set| !set.is_being_deleted())
+        .filter(|set| !matches!(beside, Others::Refused(Some(ours)) if ours.id == set.id))
         .collect();
     let on = |set: &TaskSet, group: &TargetGroup| set.is_attached_to(&group.arn);
     let (serving, others): (Vec<&TaskSet>, Vec<&TaskSet>) = living
@@ -207,9 +276,24 @@ fn original<'a>(
         .copied()
         .partition(|set| on(set, routing.production));
     match (&serving[..], &others[..]) {
-        ([], []) => return Ok(None),
-        ([only], []) => return Ok(Some(only)),
+        ([], []) => return Ok((None, 0)),
+        ([only], []) => return Ok((Some(only), 0)),
         _ => {}
+    }
+    if beside == Others::MayBeThere && others.iter().all(|set| on(set, routing.alternate)) {
+        let left = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        match serving[..] {
+            [only] => return Ok((Some(only), left)),
+            // The candidate of a first deployment. A PRIMARY has served, and traffic has been taken
+            // away from it.
+            [] if others
+                .iter()
+                .all(|set| set.status != TaskSetStatus::Primary) =>
+            {
+                return Ok((None, left));
+            }
+            _ => {}
+        }
     }
     let cluster = short(&request.cluster);
     let mend = match (&serving[..], &others[..]) {
@@ -306,7 +390,7 @@ fn place(task_set: &TaskSet) -> String {
     )
 }
 
-fn alternate_is_free(request: &Request, routing: &Routing<'_>) -> Result<(), Refusal> {
+fn alternate_is_free(routing: &Routing<'_>) -> Result<(), Refusal> {
     let alternate = routing.alternate;
     if alternate.targets.registered() > 0 {
         return Err(Refusal::preflight(
@@ -321,11 +405,15 @@ fn alternate_is_free(request: &Request, routing: &Routing<'_>) -> Result<(), Ref
             ),
         ));
     }
+    Ok(())
+}
+
+fn test_listener_for_replace(request: &Request, routing: &Routing<'_>) -> Result<(), Refusal> {
     if request.swap_mode == SwapMode::Replace && routing.roles.test.is_empty() {
         return Err(Refusal::preflight(
             format!(
                 "swapMode is replace, and no test listener would be left for target group {}: a group in no listener is never health-checked.",
-                alternate.name
+                routing.alternate.name
             ),
             "Leave swapMode at weighted, or create a test listener that forwards to it.",
         ));
@@ -333,30 +421,44 @@ fn alternate_is_free(request: &Request, routing: &Routing<'_>) -> Result<(), Ref
     Ok(())
 }
 
-/// Refuses what would outgrow the execution's history (rule R9).
-fn history_fits(request: &Request, tasks: u32, deregistration_delay: u32) -> Result<(), Refusal> {
+/// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
+/// and the drains of what was left over, each taking as long as it may.
+fn history_fits(
+    request: &Request,
+    tasks: u32,
+    deregistration_delay: u32,
+    left: u32,
+) -> Result<(), Refusal> {
     let schedule = Schedule::new(tasks, request.scale_down_decrement);
     let timeout = request.drain_timeout.unwrap_or_else(|| {
         drain::default_timeout(schedule, request.scale_down_wait, deregistration_delay)
     });
-    let looks = request.readiness_timeout.div_ceil(request.wait_for_service) + LOOKS;
+    let readiness = request.readiness_timeout;
+    let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
+    let bakes = request
+        .bake_time
+        .div_ceil(drain::bake_poll(request.bake_time).max(1));
     let steps = schedule.steps();
-    let polls = timeout.div_ceil(drain::poll(timeout));
-    let turns = [looks, steps, polls, crate::cleanup::POLLS]
-        .into_iter()
-        .fold(0u32, u32::saturating_add);
-    if turns.saturating_mul(EVENTS_A_TURN) <= EVENTS_ALLOWED {
+    let polls = timeout.div_ceil(drain::poll(timeout)) + bakes;
+    let drains = 2 + left;
+    let returns = readiness.div_ceil(drain::poll(readiness)) + LOOKS;
+    let deletions = crate::cleanup::POLLS.saturating_mul(drains);
+    let cost = |turns: u32, events: u32| u64::from(turns) * u64::from(events);
+    let events = cost(looks, EVENTS_A_LOOK)
+        + u64::from(drains) * (cost(steps, EVENTS_A_STEP) + cost(polls, EVENTS_A_STEP))
+        + cost(returns, EVENTS_A_TURN)
+        + cost(deletions, EVENTS_A_TURN);
+    if events <= u64::from(EVENTS_ALLOWED) {
         return Ok(());
     }
-    let most = EVENTS_ALLOWED / EVENTS_A_TURN;
     let mend = if looks > steps {
         "Raise waitForService, or lower readinessTimeout."
     } else {
-        "Raise scaledown_decrement: one task a step is too fine for so many tasks."
+        "Raise scaledown_decrement: so small a step is too fine for so many tasks."
     };
     Err(Refusal::preflight(
         format!(
-            "This deployment could take {turns} turns of the state machine ({looks} looks at readiness, {steps} steps, {polls} looks at the drain), and its history holds {most}."
+            "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {steps} steps and {polls} looks a drain, {drains} drains), and {EVENTS_ALLOWED} are allowed."
         ),
         mend,
     ))

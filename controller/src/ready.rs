@@ -55,28 +55,38 @@ pub(crate) fn shortfall(
     deployment: &Deployment,
     replacement: &TaskSet,
 ) -> Option<WaitingOn> {
+    let target_group = &deployment.replacement_target_group;
+    shortfall_of(observation, replacement, target_group)
+}
+
+/// What a task set lacks to serve from a target group, or `None` where it is steady and healthy.
+pub(crate) fn shortfall_of(
+    observation: &Observation,
+    task_set: &TaskSet,
+    target_group: &str,
+) -> Option<WaitingOn> {
     let desired = observation
         .service
         .as_ref()
         .map_or(0, |service| service.desired_count);
-    let wanted = replacement.computed_desired_count.max(desired).max(1);
-    if replacement.running_count < wanted || replacement.pending_count > 0 {
+    let wanted = task_set.computed_desired_count.max(desired).max(1);
+    if task_set.running_count < wanted || task_set.pending_count > 0 {
         return Some(WaitingOn::Tasks {
-            running: replacement.running_count,
-            pending: replacement.pending_count,
+            running: task_set.running_count,
+            pending: task_set.pending_count,
             wanted,
         });
     }
     let targets = observation
         .target_groups
         .iter()
-        .find(|group| group.arn == deployment.replacement_target_group)
+        .find(|group| group.arn == target_group)
         .map(|group| group.targets)
         .unwrap_or_default();
     if targets.healthy < wanted || targets.healthy < targets.registered() {
         return Some(WaitingOn::HealthyTargets { targets, wanted });
     }
-    (!replacement.steady).then_some(WaitingOn::SteadyState)
+    (!task_set.steady).then_some(WaitingOn::SteadyState)
 }
 
 /// What people should know of a replacement that nothing can be held or undone for any more.

@@ -22,6 +22,8 @@ pub enum ErrorName {
     NotReadyTimeout,
     /// The original task set was not drained in `drainTimeout`.
     DrainTimeout,
+    /// A CloudWatch alarm that the request names is in `ALARM`.
+    AlarmRaised,
     /// The service has as many task sets as ECS allows.
     TaskSetLimit,
     /// The service is not `ACTIVE`.
@@ -38,7 +40,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
@@ -46,6 +48,7 @@ impl ErrorName {
         Self::LockLost,
         Self::NotReadyTimeout,
         Self::DrainTimeout,
+        Self::AlarmRaised,
         Self::TaskSetLimit,
         Self::ServiceNotActive,
         Self::Permission,
@@ -64,6 +67,7 @@ impl ErrorName {
             Self::LockLost => "LockLost",
             Self::NotReadyTimeout => "NotReadyTimeout",
             Self::DrainTimeout => "DrainTimeout",
+            Self::AlarmRaised => "AlarmRaised",
             Self::TaskSetLimit => "TaskSetLimit",
             Self::ServiceNotActive => "ServiceNotActive",
             Self::Permission => "Permission",
@@ -84,6 +88,7 @@ impl ErrorName {
             | Self::LockLost
             | Self::NotReadyTimeout
             | Self::DrainTimeout
+            | Self::AlarmRaised
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission => false,

@@ -56,6 +56,10 @@ pub struct Request {
     pub bake_time: u32,
     /// Seconds after which a drain that has not ended is given up.
     pub drain_timeout: Option<u32>,
+    /// Names of CloudWatch alarms; one that is in `ALARM` stops the deployment.
+    pub alarms: Vec<String>,
+    /// Whether a deployment that fails brings traffic back to the original.
+    pub rollback_on_failure: bool,
     /// How the production listener is moved.
     pub swap_mode: SwapMode,
     /// Check everything, change nothing.
@@ -183,6 +187,8 @@ impl Request {
         put("readinessTimeout", json!(self.readiness_timeout));
         put("bakeTime", json!(self.bake_time));
         put("drainTimeout", json!(self.drain_timeout));
+        put("alarms", json!(self.alarms));
+        put("rollbackOnFailure", json!(self.rollback_on_failure));
         put("swapMode", json!(self.swap_mode.as_str()));
         put("dryRun", json!(self.dry_run));
         put("comment", json!(self.comment));

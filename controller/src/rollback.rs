@@ -1,37 +1,147 @@
-//! Rollback: after a failure before the swap, deletes the candidate; afterwards says what remains.
+//! Rollback (rule R6): before the swap the candidate goes; after it the original comes back first.
 
 use crate::arn::short;
-use crate::decision::{Action, Decision};
-use crate::deployment::Deployment;
-use crate::observation::{Observation, TaskSet, TaskSetStatus};
-use crate::refusal::Refusal;
-use crate::routing;
+use crate::decision::{Action, Decision, WaitingOn};
+use crate::deployment::{Answer, Course, Deployment, Status};
+use crate::drain;
+use crate::leftovers;
+use crate::observation::{Observation, TaskSet};
+use crate::ready;
+use crate::refusal::{ErrorName, Refusal};
+use crate::request::LOOKS;
+use crate::routing::{self, Roles};
 
-/// Decides what can be undone.
+/// What a rollback comes to, besides the writes and waits on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The original is at full strength and healthy: traffic may go back to it.
+    Restored,
+    /// Nothing more can be done; the sentence says what was undone and what remains.
+    Over(String),
+}
+
+/// Decides how a failed deployment is undone.
 ///
-/// A candidate that never served is deleted with `force` (rule R4). Once any production listener
-/// sends traffic to it, nothing is undone: both task sets stay as they are.
+/// A candidate that never served is deleted with `force` (rule R4). Once production traffic
+/// reaches it, the original is brought back to 100 percent, and is ready to take the traffic
+/// ([`Outcome::Restored`]) when it is steady and healthy. An original that is gone or drained is
+/// not brought back: from there the deployment goes forward only.
 pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    let Some(candidate) = deployment.replacement_in(observation) else {
+    match undone(observation, deployment) {
+        Ok(decision) => decision,
+        // Without knowing where traffic goes, nothing may be changed.
+        Err(refusal) => Decision::Refuse(refusal),
+    }
+}
+
+fn undone(observation: &Observation, deployment: &Deployment) -> Result<Decision, Refusal> {
+    if left_alone(deployment).is_some() {
+        return Ok(Decision::Done);
+    }
+    let candidate = deployment.replacement_in(observation);
+    if candidate.is_none() && deployment.replacement.is_none() {
+        return Ok(Decision::Done);
+    }
+    let pair = routing::pair(observation, &deployment.request.service)?;
+    let roles = routing::roles(observation, pair)?;
+    if reached(&roles, deployment, candidate) {
+        return Ok(restore(observation, deployment));
+    }
+    let Some(candidate) = candidate.filter(|set| !set.is_being_deleted()) else {
+        return Ok(Decision::Done);
+    };
+    Ok(remove(observation, deployment, candidate))
+}
+
+/// Why nothing is undone at all.
+fn left_alone(deployment: &Deployment) -> Option<&'static str> {
+    let failure = deployment.failure.as_ref().map(|f| f.error.as_str());
+    match deployment.course {
+        Course::Back => Some("The way back failed as well"),
+        // What serves is not to blame for it, unless it is what lost its health.
+        Course::Leftover if failure != Some(ErrorName::NotReadyTimeout.as_str()) => {
+            Some("What an earlier deployment left was not taken away")
+        }
+        Course::Forward | Course::Leftover if !deployment.request.rollback_on_failure => {
+            Some("Not rolled back, because rollbackOnFailure is false")
+        }
+        Course::Forward | Course::Leftover => None,
+    }
+}
+
+/// Whether production traffic reaches the candidate: asked of the groups that it is attached to
+/// now; where it is gone, of the one that this deployment named.
+fn reached(roles: &Roles<'_>, deployment: &Deployment, candidate: Option<&TaskSet>) -> bool {
+    match candidate {
+        Some(candidate) => candidate
+            .load_balancers
+            .iter()
+            .any(|attached| roles.production_reaches(&attached.target_group)),
+        None => roles.production_reaches(&deployment.replacement_target_group),
+    }
+}
+
+/// Brings the original back to full strength, while there is one.
+fn restore(observation: &Observation, deployment: &Deployment) -> Decision {
+    let Some(original) = restorable(observation, deployment) else {
         return Decision::Done;
     };
-    let (reached, intent) = match reached(observation, deployment, candidate) {
-        Ok(seen) => seen,
-        // Without knowing where traffic goes, nothing may be deleted.
-        Err(refusal) => return Decision::Refuse(refusal),
-    };
-    if reached || candidate.status == TaskSetStatus::Primary {
+    if original.scale < 100.0 {
+        let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
+        return Decision::Act(vec![Action::SetScale {
+            task_set: original.id.clone(),
+            percent: 100.0,
+            tasks: desired,
+        }]);
+    }
+    match shortfall(observation, deployment, original) {
+        Some(_) if deployment.progress.waited >= deployment.request.readiness_timeout => {
+            Decision::Done
+        }
+        Some(shortfall) => Decision::Wait(shortfall),
+        None => Decision::Done,
+    }
+}
+
+/// The original, while it is worth bringing back: it wants or runs tasks still.
+fn restorable<'a>(observation: &'a Observation, deployment: &Deployment) -> Option<&'a TaskSet> {
+    deployment
+        .original_in(observation)
+        .filter(|original| !original.is_being_deleted())
+        .filter(|original| {
+            original.scale > 0.0 || original.running_count > 0 || original.pending_count > 0
+        })
+}
+
+fn shortfall(
+    observation: &Observation,
+    deployment: &Deployment,
+    original: &TaskSet,
+) -> Option<WaitingOn> {
+    ready::shortfall_of(observation, original, &deployment.original_target_group)
+}
+
+/// Deletes a candidate that production traffic does not reach, if it never did.
+fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSet) -> Decision {
+    let intent = observation.target_groups.iter().any(|group| {
+        group.arn == deployment.replacement_target_group && group.swap_intent.is_some()
+    });
+    let has_served = observation.target_groups.iter().any(|group| {
+        candidate.is_attached_to(&group.arn) && leftovers::has_served_on(candidate, group)
+    });
+    if has_served && !intent {
+        // Somebody moved the listener away from it: its connections are left to it.
         return Decision::Done;
     }
-    // A swap may have begun. Its record goes first, and the listener is read once more before
-    // anything is deleted: what one read says of a listener that was just written may be old.
+    // The swap may have begun. The listener is read once more, a while later, before anything is
+    // deleted: an old read, or a late write, would show by then.
+    if deployment.progress.looks + 1 < LOOKS {
+        return Decision::Wait(WaitingOn::SwapRecord);
+    }
     if intent {
         return Decision::Act(vec![Action::ClearSwapIntent {
             target_group: deployment.replacement_target_group.clone(),
         }]);
-    }
-    if candidate.is_being_deleted() {
-        return Decision::Done;
     }
     Decision::Act(vec![Action::DeleteTaskSet {
         task_set: candidate.id.clone(),
@@ -39,126 +149,103 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     }])
 }
 
-/// Whether production traffic reaches the candidate, and whether its group bears a swap intent.
-///
-/// Asked of the groups that the candidate is attached to now, and not of the one that this
-/// deployment named.
-fn reached(
-    observation: &Observation,
-    deployment: &Deployment,
-    candidate: &TaskSet,
-) -> Result<(bool, bool), Refusal> {
-    let pair = routing::pair(observation, &deployment.request.service)?;
-    let roles = routing::roles(observation, pair)?;
-    let intent = pair.iter().any(|group| {
-        group.arn == deployment.replacement_target_group && group.swap_intent.is_some()
-    });
-    let reached = candidate
-        .load_balancers
-        .iter()
-        .any(|attached| roles.production_reaches(&attached.target_group));
-    Ok((reached, intent))
-}
-
-/// What was undone and what remains, as a sentence for the end of the execution's cause.
-pub fn outcome(observation: &Observation, deployment: &Deployment) -> String {
-    let original = deployment.original_in(observation);
-    let serves = match original {
+/// What a finished rollback came to.
+pub fn outcome(observation: &Observation, deployment: &Deployment) -> Outcome {
+    let remains = remains(observation, deployment);
+    if let Some(why) = left_alone(deployment) {
+        return Outcome::Over(format!("{why}: {remains}."));
+    }
+    let reached = routing::pair(observation, &deployment.request.service)
+        .and_then(|pair| routing::roles(observation, pair))
+        .is_ok_and(|roles| reached(&roles, deployment, deployment.replacement_in(observation)));
+    let candidate = deployment.replacement_in(observation);
+    if reached && (candidate.is_some() || deployment.replacement.is_some()) {
+        return match restorable(observation, deployment) {
+            None => Outcome::Over(format!(
+                "Not rolled back, because there is no original to go back to: {remains}."
+            )),
+            Some(original) => match shortfall(observation, deployment, original) {
+                None => Outcome::Restored,
+                Some(shortfall) => Outcome::Over(format!(
+                    "Not rolled back, because {} did not get healthy again within {} s ({shortfall}): {remains}.",
+                    original.id, deployment.request.readiness_timeout
+                )),
+            },
+        };
+    }
+    let serves = match deployment.original_in(observation) {
         Some(original) => format!("{} serves as before", original.id),
         None => "no task set served before".to_owned(),
     };
-    match deployment.replacement_in(observation) {
+    Outcome::Over(match candidate {
         None => format!("Rolled back: there is no replacement task set, and {serves}."),
         Some(candidate) if candidate.is_being_deleted() => {
             format!("Rolled back: {} was deleted, and {serves}.", candidate.id)
         }
-        Some(candidate) => {
-            let original = match original {
-                Some(original) => format!(
-                    "{} still runs {} of {} tasks on {}",
-                    original.id,
-                    original.running_count,
-                    deployment.tasks,
-                    short(&deployment.original_target_group)
-                ),
-                None => "there is no original any more".to_owned(),
-            };
-            format!(
-                "Not rolled back: production traffic reaches {} on {}; {original}.",
-                candidate.id,
-                short(&deployment.replacement_target_group)
-            )
+        Some(_) => {
+            format!("Not rolled back, because somebody moved the production listener: {remains}.")
         }
+    })
+}
+
+/// What is there, for a rollback that leaves it.
+fn remains(observation: &Observation, deployment: &Deployment) -> String {
+    let group = |arn: &str| short(arn).to_owned();
+    let place = |set: Option<&TaskSet>, what: &str, arn: &str| match set {
+        Some(set) => format!(
+            "{} runs {} tasks on {}",
+            set.id,
+            set.running_count,
+            group(arn)
+        ),
+        None => format!("there is no {what} on {}", group(arn)),
+    };
+    let serving = routing::read(observation, &deployment.request.service).map_or_else(
+        |_| "production traffic is shared or cannot be read".to_owned(),
+        |routing| format!("production traffic goes to {}", routing.production.name),
+    );
+    format!(
+        "{serving}; {}, {}",
+        place(
+            deployment.replacement_in(observation),
+            "replacement",
+            &deployment.replacement_target_group
+        ),
+        place(
+            deployment.original_in(observation),
+            "original",
+            &deployment.original_target_group
+        ),
+    )
+}
+
+/// The answer while the original comes back, and once it has.
+pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
+    let mut deployment = deployment.clone();
+    let name = deployment.original.clone().unwrap_or_default();
+    let Some(waiting_on) = waiting_on else {
+        return Answer {
+            status: Status::Restored,
+            reason: format!(
+                "rolling back: {name} is steady and healthy at 100 %, and takes the traffic back"
+            ),
+            wait: 0,
+            deployment,
+        };
+    };
+    deployment.progress.looks = match waiting_on {
+        WaitingOn::SwapRecord => deployment.progress.looks + 1,
+        _ => 0,
+    };
+    let wait = drain::poll(deployment.request.readiness_timeout).max(60);
+    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
+    Answer {
+        status: Status::Waiting,
+        reason: format!("rolling back to {name}: {waiting_on}; next look in {wait} s"),
+        wait,
+        deployment,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture::{OWNER, World, group_arn};
-
-    fn look(world: &World) -> Decision {
-        decide(&world.observation, &world.deployment())
-    }
-
-    #[test]
-    fn a_candidate_that_never_served_is_deleted() {
-        assert_eq!(
-            look(&World::created()),
-            Decision::Act(vec![Action::DeleteTaskSet {
-                task_set: "ecs-svc/2".into(),
-                force: true
-            }])
-        );
-    }
-
-    #[test]
-    fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
-        for status in [TaskSetStatus::Active, TaskSetStatus::Draining] {
-            let mut world = World::created();
-            world.group_mut("green").swap_intent = Some(OWNER.into());
-            world.task_set_mut("ecs-svc/2").status = status;
-            assert_eq!(
-                look(&world),
-                Decision::Act(vec![Action::ClearSwapIntent {
-                    target_group: group_arn("green")
-                }])
-            );
-        }
-    }
-
-    #[test]
-    fn after_the_commit_point_nothing_is_deleted() {
-        let world = World::committed();
-        assert_eq!(look(&world), Decision::Done);
-        assert!(
-            outcome(&world.observation, &world.deployment())
-                .starts_with("Not rolled back: production traffic reaches ecs-svc/2")
-        );
-        assert_eq!(look(&World::swapped()), Decision::Done);
-    }
-
-    #[test]
-    fn a_set_behind_the_production_listener_is_not_deleted_whatever_it_was_made_for() {
-        let mut world = World::created();
-        world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
-        assert_eq!(look(&world), Decision::Done);
-    }
-
-    #[test]
-    fn without_a_readable_listener_nothing_is_deleted() {
-        let mut world = World::created();
-        world.observation.listeners.clear();
-        assert!(matches!(look(&world), Decision::Refuse(_)));
-    }
-
-    #[test]
-    fn nothing_created_is_nothing_to_undo() {
-        let world = World::serving();
-        assert_eq!(look(&world), Decision::Done);
-        assert_eq!(
-            outcome(&world.observation, &world.deployment()),
-            "Rolled back: there is no replacement task set, and ecs-svc/1 serves as before."
-        );
-    }
-}
+mod tests;

@@ -82,6 +82,29 @@ pub fn read<'a>(observation: &'a Observation, service: &str) -> Result<Routing<'
     }
 }
 
+/// Reads the routing of a service whose swap may be half done: where production listeners disagree
+/// and one group bears the record of a swap to it, the other one is production still.
+///
+/// Refuses what [`read`] refuses otherwise.
+pub fn read_amid_swap<'a>(
+    observation: &'a Observation,
+    service: &str,
+) -> Result<Routing<'a>, Refusal> {
+    read(observation, service).or_else(|refusal| {
+        let pair = pair(observation, service)?;
+        let (production, alternate) = match pair.map(|group| group.swap_intent.is_some()) {
+            [true, false] => (pair[1], pair[0]),
+            [false, true] => (pair[0], pair[1]),
+            [true, true] | [false, false] => return Err(refusal),
+        };
+        Ok(Routing {
+            production,
+            alternate,
+            roles: roles(observation, pair)?,
+        })
+    })
+}
+
 /// The two target groups of the load balancer that belong to a service.
 ///
 /// The `serviceName` tag decides where one exists: a group tagged for another service is never

@@ -2,7 +2,7 @@
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, Role, WaitingOn};
-use crate::deployment::{Answer, Deployment, Status};
+use crate::deployment::{Answer, Course, Deployment, Status};
 use crate::drain::{self, Schedule, scale_for, tasks_at};
 use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetLoadBalancer};
 use crate::ready;
@@ -12,8 +12,8 @@ use crate::routing;
 
 /// Decides the next write of the drain.
 ///
-/// Guards first (rule R4): the original is behind no production listener, and the replacement is
-/// steady and healthy, or the step is held. Then an absolute scale, computed from the plan made at
+/// Guards first (rule R4): no alarm rings, the original is behind no production listener, and the
+/// replacement is steady and healthy, or the step is held. Then an absolute scale, computed from the plan made at
 /// the swap and the step's own number, so that doing a step twice is doing it once (rule R3).
 /// Done when the original is gone, or runs no task and has no target left; refuses with
 /// `DrainTimeout` after `drainTimeout`.
@@ -24,7 +24,9 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     if original.is_being_deleted() {
         return Decision::Done;
     }
-    if let Err(refusal) = not_in_production(observation, deployment, original) {
+    let guards =
+        alarm(deployment).and_then(|()| not_in_production(observation, deployment, original));
+    if let Err(refusal) = guards {
         return Decision::Refuse(refusal);
     }
     let Some(service) = &observation.service else {
@@ -41,9 +43,10 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
             Decision::Done
         };
     }
-    let left = left_after(deployment, deployment.progress.step, desired);
-    let step_is_due = wants > left || (left == 0 && original.scale > 0.0);
-    let held = if step_is_due {
+    let left = left_after(deployment, next_step(deployment), desired);
+    let bake = bake_left(deployment);
+    let step_is_due = bake == 0 && (wants > left || (left == 0 && original.scale > 0.0));
+    let held = if step_is_due || bake > 0 {
         match held(observation, deployment) {
             Ok(held) => held,
             Err(refusal) => return Decision::Refuse(refusal),
@@ -51,11 +54,18 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     } else {
         None
     };
-    if deployment.progress.waited >= timeout(observation, deployment) {
+    if let Some(refusal) = held
+        .as_ref()
+        .and_then(|held| lost(observation, deployment, held))
+    {
+        return Decision::Refuse(refusal);
+    }
+    if drained_for(deployment) >= timeout(observation, deployment) {
         return Decision::Refuse(overdue(deployment, original, held.as_ref()));
     }
     match held {
         Some(held) => Decision::Wait(held),
+        None if bake > 0 => Decision::Wait(WaitingOn::Bake { left: bake }),
         None if step_is_due => Decision::Act(vec![scaled(original, left, desired)]),
         None if left > 0 => Decision::Wait(WaitingOn::NextStep {
             left,
@@ -84,6 +94,116 @@ fn gone(observation: &Observation, deployment: &Deployment) -> Decision {
         });
     }
     Decision::Done
+}
+
+/// The step that is due, or was made last.
+fn next_step(deployment: &Deployment) -> u32 {
+    deployment.progress.step.max(1)
+}
+
+/// Seconds until the first step; 0 once there was one.
+fn bake_left(deployment: &Deployment) -> u32 {
+    match deployment.progress.step {
+        0 => bake_time(deployment).saturating_sub(deployment.progress.waited),
+        _ => 0,
+    }
+}
+
+/// What is left over was swapped away from long ago.
+fn bake_time(deployment: &Deployment) -> u32 {
+    match deployment.course {
+        Course::Forward | Course::Back => deployment.request.bake_time,
+        Course::Leftover => 0,
+    }
+}
+
+/// Seconds since the drain began, which is when the bake was over.
+fn drained_for(deployment: &Deployment) -> u32 {
+    match deployment.progress.step {
+        0 => deployment
+            .progress
+            .waited
+            .saturating_sub(bake_time(deployment)),
+        _ => deployment.progress.waited,
+    }
+}
+
+/// An alarm that the request names stops a deployment while there is something to go back to. On
+/// the way back it rings on, and means nothing.
+fn alarm(deployment: &Deployment) -> Result<(), Refusal> {
+    match deployment.course {
+        Course::Forward => quiet(deployment),
+        Course::Back | Course::Leftover => Ok(()),
+    }
+}
+
+/// Whether no alarm that the request names is in `ALARM`, as CloudWatch had them a moment ago.
+///
+/// One that CloudWatch does not know could never ring: it is refused as well.
+pub(crate) fn quiet(deployment: &Deployment) -> Result<(), Refusal> {
+    for name in &deployment.request.alarms {
+        let state = deployment
+            .alarms
+            .iter()
+            .find(|alarm| alarm.name == *name)
+            .map(|alarm| alarm.state.as_str());
+        match state {
+            Some("ALARM") => {
+                return Err(Refusal::new(
+                    ErrorName::AlarmRaised,
+                    format!("CloudWatch alarm {name} is in ALARM."),
+                    "Find out why it rings before the next deployment, or take it out of alarms.",
+                ));
+            }
+            Some(_) => {}
+            None => {
+                return Err(Refusal::preflight(
+                    format!("alarms: CloudWatch has no alarm {name} in this account and region."),
+                    "Look them up: aws cloudwatch describe-alarms",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Seconds for which a replacement may have no healthy target at all behind the production
+/// listener: two looks, because one may fall between two health checks.
+const OUTAGE: u32 = 60;
+
+/// Seconds for which fewer than half of the wanted targets may be healthy.
+const HALF_LOST: u32 = 300;
+
+/// The replacement has lost its health for too long. How long depends on how much of it: tasks that
+/// Auto Scaling has added need minutes to be registered, and may take `readinessTimeout`.
+fn lost(observation: &Observation, deployment: &Deployment, held: &WaitingOn) -> Option<Refusal> {
+    if deployment.course == Course::Back {
+        return None;
+    }
+    let healthy = observation
+        .target_groups
+        .iter()
+        .find(|group| group.arn == deployment.replacement_target_group)
+        .map_or(0, |group| group.targets.healthy);
+    let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
+    let patience = if healthy == 0 {
+        OUTAGE
+    } else if healthy.saturating_mul(2) < desired {
+        HALF_LOST
+    } else {
+        deployment.request.readiness_timeout
+    };
+    (deployment.progress.held >= patience).then(|| {
+        Refusal::new(
+            ErrorName::NotReadyTimeout,
+            format!(
+                "{} lost its health behind the production listener, and has not been steady and healthy for {} s: {held}.",
+                deployment.replacement.as_deref().unwrap_or("The replacement"),
+                deployment.progress.held
+            ),
+            "Look at its tasks' logs and at the health check of the target group.",
+        )
+    })
 }
 
 fn unseen(deployment: &Deployment) -> Refusal {
@@ -198,8 +318,8 @@ pub(crate) fn not_in_production(
                 short(&deployment.replacement_target_group),
                 original.id
             ),
-            "Somebody moved the listener back: nothing more was taken away. Start a new execution \
-             for the version that shall serve.",
+            "Somebody moved the listener: nothing more was taken away. Start a new execution for the \
+             version that shall serve.",
         ));
     }
     Ok(())
@@ -212,37 +332,31 @@ fn held(observation: &Observation, deployment: &Deployment) -> Result<Option<Wai
 }
 
 fn overdue(deployment: &Deployment, original: &TaskSet, held: Option<&WaitingOn>) -> Refusal {
-    let request = &deployment.request;
-    let replacement = deployment.replacement.as_deref().unwrap_or_default();
     let seen = format!(
         "{} still runs {} of its {} tasks {} s after the drain began",
-        original.id, original.running_count, deployment.tasks, deployment.progress.waited
+        original.id,
+        original.running_count,
+        deployment.tasks,
+        drained_for(deployment)
     );
     if let Some(held) = held {
         return Refusal::new(
             ErrorName::DrainTimeout,
-            format!("{seen}, held because replacement {replacement} is not healthy: {held}."),
             format!(
-                "Do not take {} away: it still is. Make the replacement healthy, or point the \
-                 production listener back at target group {} (aws elbv2 modify-listener).",
-                original.id,
-                short(&deployment.original_target_group)
+                "{seen}, held because {} is not healthy: {held}.",
+                deployment
+                    .replacement
+                    .as_deref()
+                    .unwrap_or("the replacement")
             ),
+            "Look at its tasks' logs and at the health check of the target group.",
         );
     }
     Refusal::new(
         ErrorName::DrainTimeout,
         format!("{seen}."),
-        format!(
-            "Production traffic is on {replacement}. Look at what keeps the tasks (deregistration \
-             delay, stop timeout, scale-in protection), then finish by hand: aws ecs \
-             update-task-set --cluster {cluster} --service {service} --task-set {id} --scale \
-             value=0,unit=PERCENT, and when it runs no task: aws ecs delete-task-set --cluster \
-             {cluster} --service {service} --task-set {id} .",
-            cluster = short(&request.cluster),
-            service = request.service,
-            id = original.id,
-        ),
+        "Look at what keeps the tasks (deregistration delay, stop timeout, scale-in protection), or \
+         raise drainTimeout.",
     )
 }
 
@@ -254,11 +368,16 @@ pub fn answer(
 ) -> Answer {
     let mut deployment = deployment.clone();
     let name = deployment.original.clone().unwrap_or_default();
+    let what = match deployment.course {
+        Course::Forward => "original",
+        Course::Back => "replacement",
+        Course::Leftover => "leftover",
+    };
     let Some(waiting_on) = waiting_on else {
         let reason = if name.is_empty() {
             "there was no original task set to drain".to_owned()
         } else {
-            format!("original {name}: drained, no task left")
+            format!("{what} {name}: drained, no task left")
         };
         deployment.progress.waited = 0;
         deployment.progress.looks = 0;
@@ -274,41 +393,61 @@ pub fn answer(
         .map_or(0, |original| original.running_count);
     let poll = drain::poll(timeout(observation, &deployment));
     deployment.progress.looks = 0;
+    let held = std::mem::take(&mut deployment.progress.held);
     let (wait, reason) = match waiting_on {
+        WaitingOn::Bake { left } => {
+            let wait = drain::bake_poll(bake_time(&deployment)).min(*left);
+            (
+                wait,
+                format!("{what} {name}: {waiting_on}; next look in {wait} s"),
+            )
+        }
         WaitingOn::NextStep { left, of } => {
             let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
-            let step = deployment.progress.step;
+            let step = begin(&mut deployment);
             let wait = deployment.request.scale_down_wait;
             let next = left.saturating_sub(left_after(&deployment, step + 1, desired));
             deployment.progress.step += 1;
             (
                 wait,
                 format!(
-                    "original {name}: {left} of {of} tasks left after step {step} of {}, next {next} in {wait} s",
+                    "{what} {name}: {left} of {of} tasks left after step {step} of {}, next {next} in {wait} s",
                     schedule(&deployment).steps(),
                 ),
             )
         }
-        WaitingOn::TasksStopping { .. } => (
-            poll,
-            format!(
-                "original {name}: {waiting_on}; next look in {poll} s{}",
-                ready::health_remark(observation, &deployment)
-            ),
-        ),
+        WaitingOn::TasksStopping { .. } => {
+            begin(&mut deployment);
+            (
+                poll,
+                format!(
+                    "{what} {name}: {waiting_on}; next look in {poll} s{}",
+                    ready::health_remark(observation, &deployment)
+                ),
+            )
+        }
         WaitingOn::Confirmation { seen, wanted } => {
             deployment.progress.looks = *seen;
             (
                 poll,
-                format!("original {name}: gone in {seen} of {wanted} looks; next look in {poll} s"),
+                format!("{what} {name}: gone in {seen} of {wanted} looks; next look in {poll} s"),
             )
         }
-        held => (
-            poll,
-            format!(
-                "original {name}: step held with {running} tasks, because the replacement is not healthy: {held}; next look in {poll} s"
-            ),
-        ),
+        lacking => {
+            // How long it lasts is told to the minute while it is new.
+            let poll = if held < HALF_LOST { poll.min(60) } else { poll };
+            deployment.progress.held = held.saturating_add(poll);
+            (
+                poll,
+                format!(
+                    "{what} {name}: step held with {running} tasks, because {} is not healthy: {lacking}; next look in {poll} s",
+                    deployment
+                        .replacement
+                        .as_deref()
+                        .unwrap_or("the replacement")
+                ),
+            )
+        }
     };
     deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
     Answer {
@@ -317,6 +456,14 @@ pub fn answer(
         wait,
         deployment,
     }
+}
+
+/// The bake is over: from here on, the seconds of the drain are counted.
+fn begin(deployment: &mut Deployment) -> u32 {
+    let drained_for = drained_for(deployment);
+    deployment.progress.waited = drained_for;
+    deployment.progress.step = next_step(deployment);
+    deployment.progress.step
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Deployment, Progress, Status};
+use crate::deployment::{Answer, Course, Deployment, Progress, Status};
+use crate::drain;
 use crate::observation::{Forward, Listener, Observation, TargetGroup, TaskSet, TaskSetStatus};
 use crate::ready;
 use crate::refusal::Refusal;
 use crate::request::SwapMode;
 use crate::routing::{self, Roles};
+use crate::scale_down;
 
 /// Decides the next writes of the swap.
 ///
@@ -34,6 +36,9 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
         } else {
             Decision::Act(actions)
         });
+    }
+    if deployment.course == Course::Forward {
+        scale_down::quiet(deployment)?;
     }
     nobody_else_swapped(observation, deployment, &roles, &groups)?;
     if let Some(shortfall) = ready::shortfall(observation, deployment, replacement) {
@@ -108,7 +113,9 @@ fn nobody_else_swapped(
         .map(|set| set.id.as_str())
         .collect();
     let expected: Vec<_> = deployment.original.as_deref().into_iter().collect();
-    if serving == expected {
+    // On the way back, the task set that failed may be gone altogether.
+    let gone = serving.is_empty() && deployment.course == Course::Back;
+    if serving == expected || gone {
         return Ok(());
     }
     let listeners: Vec<_> = roles
@@ -138,9 +145,15 @@ fn nobody_else_swapped(
 fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     let intent = deployment.id.tag_value();
-    if groups.to.swap_intent.as_deref() != Some(intent.as_str()) {
+    // On the way back it is the group that traffic leaves: it stays marked as one whose task set
+    // has served, until that is drained and gone.
+    let marked = match deployment.course {
+        Course::Forward | Course::Leftover => groups.to,
+        Course::Back => groups.from,
+    };
+    if marked.swap_intent.as_deref() != Some(intent.as_str()) {
         actions.push(Action::RecordSwapIntent {
-            target_group: groups.to.arn.clone(),
+            target_group: marked.arn.clone(),
             deployment: intent,
         });
     }
@@ -200,7 +213,12 @@ fn after_commit(
     actions
 }
 
-fn moved(listener: &Listener, deployment: &Deployment, live: &str, idle: &str) -> Action {
+pub(crate) fn moved(
+    listener: &Listener,
+    deployment: &Deployment,
+    live: &str,
+    idle: &str,
+) -> Action {
     Action::Forward {
         listener: listener.arn.clone(),
         seen: listener.forward.clone(),
@@ -230,13 +248,14 @@ pub fn answer(
     if let Some(service) = &observation.service {
         deployment.desired = service.desired_count;
     }
+    let bake = deployment.request.bake_time;
+    let wait = drain::bake_poll(bake);
     deployment.progress = Progress {
-        step: 1,
+        waited: wait,
         ..Progress::default()
     };
-    let wait = deployment.request.bake_time;
     let reason = format!(
-        "production listener forwards to {} and replacement {} is PRIMARY; the drain begins in {wait} s",
+        "production listener forwards to {} and {} is PRIMARY; the drain begins in {bake} s",
         short(&deployment.replacement_target_group),
         deployment.replacement.as_deref().unwrap_or_default()
     );
@@ -387,11 +406,78 @@ mod tests {
     }
 
     #[test]
-    fn the_drain_begins_at_step_one_after_the_bake_time() {
+    fn the_swap_bakes_before_the_drain_begins() {
         let mut world = World::swapped();
         world.request.bake_time = 90;
         let answer = answer(&world.observation, &world.deployment(), None);
-        assert_eq!((answer.wait, answer.deployment.progress.step), (90, 1));
+        assert_eq!((answer.wait, answer.deployment.progress.step), (60, 0));
+        assert_eq!(answer.deployment.progress.waited, 60);
+    }
+
+    #[test]
+    fn no_traffic_is_moved_while_an_alarm_rings_but_it_is_moved_back() {
+        let refused = |world: &World| matches!(look(world), Decision::Refuse(r) if r.error == ErrorName::AlarmRaised);
+        let mut world = World::healthy().alarmed("ALARM");
+        assert!(refused(&world));
+        world.course = crate::deployment::Course::Back;
+        assert!(!refused(&world));
+    }
+
+    /// The way back after a finished swap.
+    fn back() -> (World, Deployment) {
+        let mut world = World::swapped();
+        world.group_mut("green").targets.healthy = 0;
+        let deployment = world.deployment().reversed().unwrap();
+        (world, deployment)
+    }
+
+    #[test]
+    fn on_the_way_back_the_group_that_is_left_is_marked_before_the_listener_moves() {
+        let (world, deployment) = back();
+        assert_eq!(
+            decide(&world.observation, &deployment),
+            Decision::Act(vec![
+                Action::RecordSwapIntent {
+                    target_group: group_arn("green"),
+                    deployment: OWNER.into(),
+                },
+                Action::Forward {
+                    listener: listener_arn(80),
+                    seen: Forward::weighted(&group_arn("green"), &group_arn("blue")),
+                    wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+                },
+            ])
+        );
+    }
+
+    #[test]
+    fn the_way_back_does_not_lead_to_an_original_that_is_not_healthy() {
+        let (mut world, deployment) = back();
+        world.group_mut("blue").targets.healthy = 3;
+        assert!(matches!(
+            decide(&world.observation, &deployment),
+            Decision::Wait(WaitingOn::HealthyTargets { .. })
+        ));
+    }
+
+    #[test]
+    fn the_way_back_is_open_where_the_replacement_has_gone() {
+        let (mut world, deployment) = back();
+        world
+            .observation
+            .task_sets
+            .retain(|set| set.id != "ecs-svc/2");
+        assert!(matches!(
+            decide(&world.observation, &deployment),
+            Decision::Act(_)
+        ));
+    }
+
+    #[test]
+    fn a_first_deployment_has_no_way_back() {
+        let mut deployment = World::swapped().deployment();
+        deployment.original = None;
+        assert_eq!(deployment.reversed(), None);
     }
 
     #[test]

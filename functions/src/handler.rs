@@ -6,11 +6,14 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use ebbtide_controller::contract::{self, Event, Step};
 use ebbtide_controller::decision::{Decision, WaitingOn};
-use ebbtide_controller::deployment::{Answer, Deployment, Status};
+use ebbtide_controller::deployment::{Answer, Course, Deployment, Status};
 use ebbtide_controller::observation::Observation;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
-use ebbtide_controller::{cleanup, create, preflight, ready, rollback, scale_down, swap};
+use ebbtide_controller::rollback::Outcome;
+use ebbtide_controller::{
+    cleanup, create, finish_swap, leftovers, lock, preflight, ready, rollback, scale_down, swap,
+};
 use serde_json::Value;
 
 use crate::act::act;
@@ -21,11 +24,11 @@ use crate::observe::{in_short, observe};
 /// The three Lambda functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
-    /// Preflight, create, ready.
+    /// Preflight, create, ready, explain.
     CheckAndCreate,
-    /// Swap.
+    /// Swap, there and back, and what is left of an earlier one.
     Swap,
-    /// Scale down, clean up, roll back.
+    /// Scale down, clean up, roll back, drain what is left over.
     ScaleDown,
 }
 
@@ -44,9 +47,9 @@ impl Function {
 
     fn of(step: Step) -> Self {
         match step {
-            Step::Preflight | Step::Create | Step::Ready => Self::CheckAndCreate,
-            Step::Swap => Self::Swap,
-            Step::ScaleDown | Step::Cleanup | Step::Rollback => Self::ScaleDown,
+            Step::Preflight | Step::Create | Step::Ready | Step::Explain => Self::CheckAndCreate,
+            Step::Swap | Step::SwapBack | Step::FinishSwap => Self::Swap,
+            Step::Leftovers | Step::ScaleDown | Step::Cleanup | Step::Rollback => Self::ScaleDown,
         }
     }
 }
@@ -56,7 +59,8 @@ const ROUNDS: u32 = 5;
 
 /// Carries out one step of a deployment and answers with the state machine's next state.
 ///
-/// `now` is used for the report of how long a deployment took, and for nothing else.
+/// `now` tells how old the lock's last renewal is and how long the deployment took; nothing else is
+/// decided by it.
 pub async fn handle(
     function: Function,
     clients: &Clients,
@@ -93,45 +97,137 @@ async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Val
         Step::Preflight => {
             let request = event.request()?;
             let observation = observe(clients, event.step, &event.id, &request, &[]).await?;
-            let deployment = preflight::settle(&event.id, &request, &observation)?;
-            let answer = preflight::answer(deployment);
+            let deployment = preflight::check(&event.id, &request, &observation)?;
+            let answer = preflight::answer(deployment, &observation);
             log(event, &observation, "pass", &answer.reason, 0);
             Ok(answer.to_json())
         }
-        Step::Rollback => roll_back(clients, event).await,
-        Step::Create | Step::Ready | Step::Swap | Step::ScaleDown | Step::Cleanup => {
-            let deployment = event.deployment()?;
-            let (observation, waiting_on) =
-                converge(clients, event, &deployment, decider(event.step)).await?;
-            let waiting_on = waiting_on.as_ref();
-            let answer = match event.step {
-                Step::Preflight | Step::Rollback | Step::Create => {
-                    create::answer(&observation, &deployment)
-                }
-                Step::Ready => ready::answer(&deployment, waiting_on),
-                Step::Swap => swap::answer(&observation, &deployment, waiting_on),
-                Step::ScaleDown => scale_down::answer(&observation, &deployment, waiting_on),
-                Step::Cleanup => cleanup::answer(&observation, &deployment, waiting_on),
-            };
-            let outcome = if waiting_on.is_some() { "wait" } else { "done" };
-            log(event, &observation, outcome, &answer.reason, answer.wait);
-            Ok(state(&answer, event, now))
+        Step::Explain => Ok(contract::failed(&event.failure(), "", None)),
+        Step::FinishSwap
+        | Step::Leftovers
+        | Step::Create
+        | Step::Ready
+        | Step::Swap
+        | Step::ScaleDown
+        | Step::Cleanup
+        | Step::Rollback
+        | Step::SwapBack => {
+            let deployment = turned(event.step, event.deployment()?)?;
+            if event.step.writes() && !may_write(&deployment, now) {
+                return renewal(event, deployment);
+            }
+            step(clients, event, deployment, now).await
         }
     }
 }
 
-type Decide = fn(&Observation, &Deployment) -> Decision;
+/// The deployment as a step sees it: on the way back, the other way round.
+fn turned(step: Step, deployment: Deployment) -> Result<Deployment, StepError> {
+    if step != Step::SwapBack || deployment.course == Course::Back {
+        return Ok(deployment);
+    }
+    let reversed = deployment.reversed().ok_or_else(|| {
+        Refusal::new(
+            ErrorName::InvalidInput,
+            "There is no original to move traffic back to.",
+            "Start an execution of the state machine instead of invoking this function.",
+        )
+    })?;
+    Ok(reversed)
+}
 
-fn decider(step: Step) -> Decide {
-    match step {
-        Step::Preflight | Step::Create => create::decide,
+/// Whether the lock's last renewal allows this invocation to write.
+fn may_write(deployment: &Deployment, now: SystemTime) -> bool {
+    let held = deployment.lock.held.as_ref();
+    let age = held.and_then(|held| age_of(&held.renewed_at, now));
+    deployment.lock.allows(deployment.id.execution(), age)
+}
+
+/// The answer of an invocation that came too late to write: renew the lock, and invoke again.
+fn renewal(event: &Event, mut deployment: Deployment) -> Result<Value, StepError> {
+    if !lock::may_renew(deployment.progress.renewals) {
+        return Err(StepError {
+            name: ErrorName::Transient,
+            message: format!(
+                "The step {} was not done within {} s of the lock's renewal, {} times in a row.",
+                event.step.as_str(),
+                lock::LEASE,
+                deployment.progress.renewals
+            ),
+        });
+    }
+    deployment.progress.renewals += 1;
+    let answer = Answer {
+        status: Status::Renew,
+        reason: format!(
+            "the lock was renewed more than {} s ago: nothing was done, it is renewed first",
+            lock::LEASE
+        ),
+        wait: 0,
+        deployment,
+    };
+    tracing::info!(
+        deployment = event.id.name(),
+        step = event.step.as_str(),
+        reason = answer.reason,
+        "renew"
+    );
+    Ok(answer.to_json())
+}
+
+async fn step(
+    clients: &Clients,
+    event: &Event,
+    mut deployment: Deployment,
+    now: SystemTime,
+) -> Result<Value, StepError> {
+    deployment.progress.renewals = 0;
+    let deployment = &deployment;
+    let decide: Decide = match event.step {
+        Step::FinishSwap => finish_swap::decide,
+        Step::Leftovers => leftovers::decide,
+        Step::Preflight | Step::Explain | Step::Create => create::decide,
         Step::Ready => ready::decide,
-        Step::Swap => swap::decide,
+        Step::Swap | Step::SwapBack => swap::decide,
         Step::ScaleDown => scale_down::decide,
         Step::Cleanup => cleanup::decide,
         Step::Rollback => rollback::decide,
-    }
+    };
+    let (observation, waiting_on) = match converge(clients, event, deployment, decide).await {
+        Ok(seen) => seen,
+        // A rollback that cannot go on says so, and what it was for.
+        Err(error) if event.step == Step::Rollback && !error.name.is_worth_retrying() => {
+            return Ok(over(
+                event,
+                deployment,
+                &format!("Not rolled back: {error}"),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let waiting_on = waiting_on.as_ref();
+    let answer = match event.step {
+        Step::FinishSwap => finish_swap::answer(deployment, waiting_on),
+        Step::Leftovers => leftovers::answer(&observation, deployment, waiting_on)?,
+        Step::Preflight | Step::Explain | Step::Create => create::answer(&observation, deployment)?,
+        Step::Ready => ready::answer(deployment, waiting_on),
+        Step::Swap | Step::SwapBack => swap::answer(&observation, deployment, waiting_on),
+        Step::ScaleDown => scale_down::answer(&observation, deployment, waiting_on),
+        Step::Cleanup => cleanup::answer(&observation, deployment, waiting_on),
+        Step::Rollback => match waiting_on {
+            Some(_) => rollback::answer(deployment, waiting_on),
+            None => match rollback::outcome(&observation, deployment) {
+                Outcome::Restored => rollback::answer(deployment, None),
+                Outcome::Over(outcome) => return Ok(over(event, deployment, &outcome)),
+            },
+        },
+    };
+    let outcome = if waiting_on.is_some() { "wait" } else { "done" };
+    log(event, &observation, outcome, &answer.reason, answer.wait);
+    Ok(state(&answer, event, now))
 }
+
+type Decide = fn(&Observation, &Deployment) -> Decision;
 
 /// Observes, decides and acts until a look at the world asks for no more writes.
 async fn converge(
@@ -179,18 +275,12 @@ async fn write_all(
     Ok(())
 }
 
-/// Undoes what can be undone, and answers with what the execution shall fail with.
-async fn roll_back(clients: &Clients, event: &Event) -> Result<Value, StepError> {
-    let failure = event.failure();
-    if event.failed_in_preflight() {
-        return Ok(contract::failed(&failure, ""));
-    }
-    let deployment = event.deployment()?;
-    let outcome = match converge(clients, event, &deployment, rollback::decide).await {
-        Ok((observation, _)) => rollback::outcome(&observation, &deployment),
-        Err(error) if error.name.is_worth_retrying() => return Err(error),
-        Err(error) => format!("Not rolled back: {error}"),
-    };
+/// The end of a deployment that failed: what it fails with, and what was undone.
+fn over(event: &Event, deployment: &Deployment, outcome: &str) -> Value {
+    let failure = deployment
+        .failure
+        .clone()
+        .unwrap_or_else(|| event.failure());
     tracing::info!(
         deployment = event.id.name(),
         step = event.step.as_str(),
@@ -198,12 +288,19 @@ async fn roll_back(clients: &Clients, event: &Event) -> Result<Value, StepError>
         reason = outcome,
         "done"
     );
-    Ok(contract::failed(&failure, &outcome))
+    contract::failed(&failure, outcome, Some(&deployment.lock))
 }
 
 fn state(answer: &Answer, event: &Event, now: SystemTime) -> Value {
+    let deployment = &answer.deployment;
     match answer.status {
-        Status::Deployed => contract::report(answer, seconds_since(&event.started_at, now)),
+        Status::Deployed => {
+            contract::report(answer, age_of(&event.started_at, now).unwrap_or_default())
+        }
+        Status::Failed => {
+            let outcome = format!("Rolled back: {}.", answer.reason);
+            over(event, deployment, &outcome)
+        }
         Status::Passed
         | Status::DryRun
         | Status::Created
@@ -212,17 +309,18 @@ fn state(answer: &Answer, event: &Event, now: SystemTime) -> Value {
         | Status::Swapped
         | Status::Draining
         | Status::Drained
-        | Status::Failed => answer.to_json(),
+        | Status::Settled
+        | Status::HalfSwapped
+        | Status::Restored
+        | Status::Renew => answer.to_json(),
     }
 }
 
-/// Seconds from an RFC 3339 time to `now`; 0 where it cannot be read or lies ahead.
-fn seconds_since(started_at: &str, now: SystemTime) -> u64 {
-    DateTime::from_str(started_at, Format::DateTimeWithOffset)
-        .ok()
-        .and_then(|started| SystemTime::try_from(started).ok())
-        .and_then(|started| now.duration_since(started).ok())
-        .map_or(0, |elapsed| elapsed.as_secs())
+/// Seconds from an RFC 3339 time to `now`, 0 where it lies ahead; `None` where it cannot be read.
+fn age_of(time: &str, now: SystemTime) -> Option<u64> {
+    let time = DateTime::from_str(time, Format::DateTimeWithOffset).ok()?;
+    let time = SystemTime::try_from(time).ok()?;
+    Some(now.duration_since(time).map_or(0, |age| age.as_secs()))
 }
 
 /// One structured line; never the whole event.
@@ -245,11 +343,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deployments_seconds_are_counted_from_its_start() {
+    fn seconds_are_counted_from_a_time_that_step_functions_wrote() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_700);
-        assert_eq!(seconds_since("2026-01-01T00:00:00.000Z", now), 100);
-        assert_eq!(seconds_since("2026-01-01T00:00:00.000000+00:00", now), 100);
-        assert_eq!(seconds_since("2027-01-01T00:00:00Z", now), 0);
-        assert_eq!(seconds_since("soon", now), 0);
+        assert_eq!(age_of("2026-01-01T00:00:00.000Z", now), Some(100));
+        assert_eq!(age_of("2026-01-01T00:00:00.000000+00:00", now), Some(100));
+        assert_eq!(age_of("2027-01-01T00:00:00Z", now), Some(0));
+        assert_eq!(age_of("soon", now), None);
     }
 }

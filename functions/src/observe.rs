@@ -36,7 +36,15 @@ pub(crate) async fn observe(
     };
     let task_definition = match step {
         Step::Preflight | Step::Create => observe_ecs::task_definition(ecs, request).await?,
-        Step::Ready | Step::Swap | Step::ScaleDown | Step::Cleanup | Step::Rollback => None,
+        Step::FinishSwap
+        | Step::Leftovers
+        | Step::Ready
+        | Step::Swap
+        | Step::ScaleDown
+        | Step::Cleanup
+        | Step::Rollback
+        | Step::SwapBack
+        | Step::Explain => None,
     };
     let stopped_tasks = match (step, replacement(id, &task_sets)) {
         (Step::Ready, Some(replacement)) => {

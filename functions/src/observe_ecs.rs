@@ -129,6 +129,7 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
             }),
         launch: launch(seen),
         platform_version: seen.platform_version().map(str::to_owned),
+        created_at: seen.created_at().map(aws_smithy_types::DateTime::secs),
         service_registries: seen
             .service_registries()
             .iter()

@@ -5,7 +5,12 @@ use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
 
 fn look(world: &World) -> Result<Deployment, Refusal> {
-    settle(&world.deployment().id, &world.request, &world.observation)
+    settle(
+        &world.deployment().id,
+        &world.request,
+        &world.observation,
+        None,
+    )
 }
 
 fn refused(world: &World) -> String {
@@ -177,7 +182,7 @@ fn a_drain_that_cannot_fit_its_timeout_is_refused_with_the_number_that_would() {
 
 #[test]
 fn what_would_outgrow_the_history_is_refused() {
-    assert_refused("turns of the state machine", |w| {
+    assert_refused("events of the execution's history", |w| {
         w.request.wait_for_service = 1;
         w.request.readiness_timeout = 3_600;
     });
@@ -203,7 +208,7 @@ fn subnets_are_for_awsvpc_only() {
 fn a_dry_run_says_so() {
     let mut world = World::serving();
     world.request.dry_run = true;
-    let answer = answer(look(&world).unwrap());
+    let answer = answer(look(&world).unwrap(), &world.observation);
     assert_eq!(answer.status, Status::DryRun);
     assert_eq!(
         answer.reason,
@@ -246,4 +251,46 @@ fn a_load_balancer_that_is_not_the_services_is_refused_by_its_field() {
     assert_refused("PreflightFailed: nlb: ecs-svc/1 is behind", |w| {
         w.group_mut("blue").load_balancer = Some("arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/0123456789abcdef".into());
     });
+}
+
+#[test]
+fn what_an_earlier_deployment_left_is_let_pass_before_the_lock_is_taken_and_refused_after() {
+    for world in [World::created(), World::swapped()] {
+        let checked = check(&world.deployment().id, &world.request, &world.observation);
+        assert!(checked.is_ok(), "{checked:?}");
+        assert!(look(&world).is_err());
+    }
+    let world = World::created();
+    let checked = check(&world.deployment().id, &world.request, &world.observation).unwrap();
+    assert_eq!(checked.original.as_deref(), Some("ecs-svc/1"));
+    let answer = answer(checked, &world.observation);
+    assert!(
+        answer
+            .reason
+            .contains("ecs-svc/2 besides, drained and deleted first"),
+        "{}",
+        answer.reason
+    );
+}
+
+#[test]
+fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
+    let mut world = World::committed();
+    world
+        .observation
+        .listeners
+        .push(crate::observation::Listener {
+            port: 443,
+            arn: crate::fixture::listener_arn(443),
+            forward: Forward::to(&group_arn("blue")),
+            rule_target_groups: Vec::new(),
+            role: Some("production".into()),
+        });
+    let check = |world: &World| check(&world.deployment().id, &world.request, &world.observation);
+    assert_eq!(
+        check(&world).unwrap().original_target_group,
+        group_arn("blue")
+    );
+    world.group_mut("green").swap_intent = None;
+    assert_eq!(check(&world).unwrap_err().error, ErrorName::Drift);
 }

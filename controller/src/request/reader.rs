@@ -65,6 +65,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     ("bakeTime", "a whole number of seconds from 0 to 86400"),
     ("drainTimeout", "a whole number of seconds from 1 to 86400"),
+    (
+        "alarms",
+        "a list of up to 100 different names of CloudWatch alarms of this account and region",
+    ),
+    ("rollbackOnFailure", "true or false"),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
     ("comment", "text of at most 1024 characters"),
@@ -82,7 +87,7 @@ const DEFAULT_READINESS_TIMEOUT: u32 = 1_800;
 /// New connections have been seen on the old group for 75 s after a listener change; the first
 /// step of a drain should not begin before that.
 const DEFAULT_BAKE_TIME: u32 = 90;
-/// A day: longer phases would outlive the machine's own timeout of eight days in no case.
+/// A day: with the longest phases, forth and back, an execution ends before the machine's timeout.
 const LONGEST_PHASE: u32 = 86_400;
 
 pub(super) struct Reader<'a> {
@@ -143,6 +148,8 @@ impl Reader<'_> {
             self.optional("readinessTimeout", |value| whole(value, 1, LONGEST_PHASE));
         let bake_time = self.optional("bakeTime", |value| whole(value, 0, LONGEST_PHASE));
         let drain_timeout = self.optional("drainTimeout", |value| whole(value, 1, LONGEST_PHASE));
+        let alarms = self.optional("alarms", alarm_names);
+        let rollback_on_failure = self.optional("rollbackOnFailure", Value::as_bool);
         let swap_mode = self.optional("swapMode", |value| match value.as_str()? {
             "weighted" => Some(SwapMode::Weighted),
             "replace" => Some(SwapMode::Replace),
@@ -183,6 +190,8 @@ impl Reader<'_> {
             ),
             bake_time: bake_time.unwrap_or(DEFAULT_BAKE_TIME),
             drain_timeout,
+            alarms: alarms.unwrap_or_default(),
+            rollback_on_failure: rollback_on_failure.unwrap_or(true),
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,
@@ -322,6 +331,21 @@ fn ids(value: &Value, prefix: &str, most: usize) -> Option<Vec<String>> {
         ids.push(id);
     }
     (1..=most).contains(&ids.len()).then_some(ids)
+}
+
+/// Alarm names: 1 to 255 characters, at most 100 a call of `DescribeAlarms` (AWS API model).
+fn alarm_names(value: &Value) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for item in value.as_array()? {
+        let name = text_where(item, |text| {
+            (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        })?;
+        if names.contains(&name) {
+            return None;
+        }
+        names.push(name);
+    }
+    (names.len() <= 100).then_some(names)
 }
 
 fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {

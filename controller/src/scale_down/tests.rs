@@ -214,9 +214,9 @@ fn a_desired_count_that_falls_in_the_drain_makes_no_bigger_step() {
 }
 
 #[test]
-fn a_drain_that_was_held_is_not_given_up_with_advice_to_take_the_original_away() {
+fn a_drain_that_was_held_to_its_end_says_what_held_it() {
     let mut world = World::swapped();
-    world.group_mut("green").targets.healthy = 0;
+    world.group_mut("green").targets.healthy = 3;
     world.request.drain_timeout = Some(1_800);
     world.progress.waited = 1_800;
     let Decision::Refuse(refusal) = look(&world) else {
@@ -224,9 +224,97 @@ fn a_drain_that_was_held_is_not_given_up_with_advice_to_take_the_original_away()
     };
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
-        refusal.mend.starts_with("Do not take ecs-svc/1 away"),
+        refusal
+            .seen
+            .contains("held because ecs-svc/2 is not healthy"),
         "{refusal}"
     );
+}
+
+#[test]
+fn how_long_lost_health_is_borne_depends_on_how_much_is_lost() {
+    let given_up = |healthy: u32, held: u32| {
+        let mut world = World::swapped();
+        world.group_mut("green").targets.healthy = healthy;
+        world.progress.held = held;
+        matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotReadyTimeout)
+    };
+    assert!(!given_up(0, 59));
+    assert!(given_up(0, 60));
+    assert!(!given_up(1, 299));
+    assert!(given_up(1, 300));
+    // Half of what is wanted: as after Auto Scaling has doubled the service.
+    assert!(!given_up(2, 1_799));
+    assert!(given_up(2, 1_800));
+}
+
+#[test]
+fn on_the_way_back_lost_health_holds_and_is_not_given_up() {
+    let mut world = World::swapped();
+    world.course = Course::Back;
+    world.group_mut("green").targets.healthy = 0;
+    world.progress.held = 900;
+    assert!(matches!(look(&world), Decision::Wait(_)));
+}
+
+#[test]
+fn held_looks_are_counted_and_forgotten_when_health_is_back() {
+    let mut world = World::swapped();
+    world.group_mut("green").targets.healthy = 3;
+    let Decision::Wait(waiting_on) = look(&world) else {
+        panic!()
+    };
+    let first = answer(&world.observation, &world.deployment(), Some(&waiting_on));
+    assert_eq!(first.deployment.progress.held, first.wait);
+    let step = WaitingOn::NextStep { left: 3, of: 4 };
+    let later = answer(&world.observation, &first.deployment, Some(&step));
+    assert_eq!(later.deployment.progress.held, 0);
+}
+
+#[test]
+fn nothing_is_taken_away_before_the_bake_is_over() {
+    let mut world = World::swapped();
+    (world.progress.step, world.progress.waited) = (0, 60);
+    assert_eq!(look(&world), Decision::Wait(WaitingOn::Bake { left: 30 }));
+    let baking = WaitingOn::Bake { left: 30 };
+    let answer = answer(&world.observation, &world.deployment(), Some(&baking));
+    assert_eq!((answer.wait, answer.deployment.progress.waited), (30, 90));
+    world.progress = answer.deployment.progress;
+    assert_eq!(look(&world), scale_to(3));
+}
+
+#[test]
+fn the_seconds_of_a_drain_are_counted_from_the_end_of_the_bake() {
+    let mut world = World::swapped();
+    world.request.bake_time = 3_600;
+    (world.progress.step, world.progress.waited) = (0, 3_600);
+    assert_eq!(look(&world), scale_to(3));
+    let step = WaitingOn::NextStep { left: 3, of: 4 };
+    let answer = answer(&world.observation, &world.deployment(), Some(&step));
+    assert_eq!(answer.deployment.progress.waited, 60);
+    assert_eq!(answer.deployment.progress.step, 2);
+}
+
+#[test]
+fn a_replacement_that_loses_health_while_it_bakes_is_noticed() {
+    let mut world = World::swapped();
+    (world.progress.step, world.progress.waited) = (0, 60);
+    world.group_mut("green").targets.healthy = 0;
+    assert!(matches!(
+        look(&world),
+        Decision::Wait(WaitingOn::HealthyTargets { .. })
+    ));
+    world.progress.held = 60;
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotReadyTimeout));
+}
+
+#[test]
+fn an_alarm_stops_the_drain_and_means_nothing_on_the_way_back() {
+    let mut world = World::swapped().alarmed("ALARM");
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::AlarmRaised));
+    world.course = Course::Back;
+    assert_eq!(look(&world), scale_to(3));
+    assert_eq!(look(&World::swapped().alarmed("OK")), scale_to(3));
 }
 
 #[test]

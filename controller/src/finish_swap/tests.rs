@@ -1,0 +1,117 @@
+//! A half-done swap is finished, whichever half.
+
+use super::*;
+use crate::fixture::{OWNER, World, group_arn, listener_arn};
+use crate::observation::{Forward, Listener};
+use crate::refusal::ErrorName;
+
+fn look(world: &World) -> Decision {
+    decide(&world.observation, &world.deployment())
+}
+
+#[test]
+fn without_a_record_and_without_leftovers_nothing_is_written() {
+    assert_eq!(look(&World::serving()), Decision::Done);
+}
+
+#[test]
+fn after_the_commit_point_it_goes_forward() {
+    assert_eq!(
+        look(&World::committed()),
+        Decision::Act(vec![
+            Action::Forward {
+                listener: listener_arn(8080),
+                seen: Forward::to(&group_arn("green")),
+                wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+            },
+            Action::RecordSwapIntent {
+                target_group: group_arn("blue"),
+                deployment: OWNER.into(),
+            },
+            Action::TagProduction {
+                target_group: group_arn("green"),
+                task_set: "ecs-svc/2".into(),
+            },
+            Action::UntagProduction {
+                target_group: group_arn("blue")
+            },
+            Action::MakePrimary {
+                task_set: "ecs-svc/2".into()
+            },
+            Action::ClearSwapIntent {
+                target_group: group_arn("green")
+            },
+        ])
+    );
+}
+
+#[test]
+fn before_the_commit_point_the_candidate_stays_known_as_one_that_may_have_served() {
+    let mut world = World::healthy();
+    world.group_mut("green").swap_intent = Some(OWNER.into());
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_eq!(look(&world), Decision::Done);
+}
+
+/// Two production listeners, of which one was moved.
+fn half_moved() -> World {
+    let mut world = World::committed();
+    world.observation.listeners.push(Listener {
+        port: 443,
+        arn: listener_arn(443),
+        forward: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+        rule_target_groups: Vec::new(),
+        role: Some("production".into()),
+    });
+    world
+}
+
+#[test]
+fn a_half_moved_swap_goes_forward_to_healthy_tasks() {
+    assert_eq!(
+        look(&half_moved()),
+        Decision::Act(vec![Action::Forward {
+            listener: listener_arn(443),
+            seen: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+            wanted: Forward::weighted(&group_arn("green"), &group_arn("blue")),
+        }])
+    );
+}
+
+#[test]
+fn a_half_moved_swap_goes_back_where_the_replacement_is_not_healthy() {
+    let mut world = half_moved();
+    world.group_mut("green").targets.healthy = 1;
+    assert_eq!(
+        look(&world),
+        Decision::Act(vec![Action::Forward {
+            listener: listener_arn(80),
+            seen: Forward::weighted(&group_arn("green"), &group_arn("blue")),
+            wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+        }])
+    );
+    world.group_mut("blue").targets.healthy = 1;
+    assert!(matches!(look(&world), Decision::Wait(_)));
+    world.progress.waited = world.request.readiness_timeout;
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotReadyTimeout));
+}
+
+#[test]
+fn listeners_that_disagree_without_a_record_are_a_persons_doing() {
+    let mut world = half_moved();
+    world.group_mut("green").swap_intent = None;
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+}
+
+#[test]
+fn the_record_of_a_rollback_goes_when_the_task_set_is_gone() {
+    let mut world = World::serving();
+    world.group_mut("green").swap_intent = Some(OWNER.into());
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_eq!(
+        look(&world),
+        Decision::Act(vec![Action::ClearSwapIntent {
+            target_group: group_arn("green")
+        }])
+    );
+}

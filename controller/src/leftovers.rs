@@ -1,0 +1,224 @@
+//! What an earlier deployment has left is drained and deleted before a new one begins (rule R8).
+
+use crate::arn::short;
+use crate::cleanup;
+use crate::decision::{Action, Decision, WaitingOn};
+use crate::deployment::{Answer, Course, Deployment, Progress, Status};
+use crate::finish_swap;
+use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetStatus};
+use crate::preflight;
+use crate::refusal::Refusal;
+use crate::routing::{self, Routing};
+use crate::scale_down;
+
+/// Seconds between two looks at targets without a task set.
+const POLL: u32 = 30;
+
+/// Looks at them until they are somebody else's: ten minutes, twice what an NLB takes.
+const LOOKS: u32 = 20;
+
+/// Decides how one task set that does not serve goes.
+///
+/// One that may have served is drained like an original, at the request's pace, and deleted without
+/// `force`; one that never did is deleted at once. Done when only what serves is left.
+pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
+    next(observation, deployment).unwrap_or_else(Decision::Refuse)
+}
+
+fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, Refusal> {
+    match finish_swap::decide(observation, deployment) {
+        Decision::Done => {}
+        Decision::Act(_) | Decision::Wait(_) => return Ok(Decision::Wait(WaitingOn::SwapToFinish)),
+        Decision::Refuse(refusal) => return Err(refusal),
+    }
+    let routing = routing::read(observation, &deployment.request.service)?;
+    let found = Found::of(observation, &routing)?;
+    let Some(leftover) = found.next(deployment) else {
+        let targets = routing.alternate.targets.registered();
+        if targets > 0 && deployment.progress.looks < LOOKS {
+            return Ok(Decision::Wait(WaitingOn::Deregistration { targets }));
+        }
+        // What is being deleted counts as well, until it is gone.
+        let full = observation.task_sets.len() >= preflight::TASK_SET_LIMIT;
+        let deleted = observation
+            .task_sets
+            .iter()
+            .find(|set| set.is_being_deleted());
+        if let Some(deleted) = deleted.filter(|_| full && deployment.progress.looks < LOOKS) {
+            return Ok(Decision::Wait(WaitingOn::Deletion {
+                task_set: deleted.id.clone(),
+            }));
+        }
+        return Ok(Decision::Done);
+    };
+    if !may_have_served(leftover, routing.alternate, found.serving) {
+        return Ok(Decision::Act(vec![Action::DeleteTaskSet {
+            task_set: leftover.id.clone(),
+            force: true,
+        }]));
+    }
+    if deployment.course != Course::Leftover
+        || deployment.original.as_deref() != Some(leftover.id.as_str())
+    {
+        // Its drain is planned first: a plan made anew at each look would take a step at each.
+        return Ok(Decision::Wait(WaitingOn::Leftover {
+            task_set: leftover.id.clone(),
+            tasks: leftover.computed_desired_count,
+        }));
+    }
+    match scale_down::decide(observation, deployment) {
+        Decision::Done => {
+            cleanup::may_be_deleted(observation, deployment, leftover)?;
+            Ok(Decision::Act(vec![Action::DeleteTaskSet {
+                task_set: leftover.id.clone(),
+                force: false,
+            }]))
+        }
+        decision => Ok(decision),
+    }
+}
+
+/// The living task sets of a service by whether production traffic reaches them.
+struct Found<'a> {
+    serving: Option<&'a TaskSet>,
+    leftovers: Vec<&'a TaskSet>,
+}
+
+impl<'a> Found<'a> {
+    fn of(observation: &'a Observation, routing: &Routing<'_>) -> Result<Self, Refusal> {
+        let living = observation
+            .task_sets
+            .iter()
+            .filter(|set| !set.is_being_deleted());
+        let (serving, leftovers): (Vec<_>, Vec<_>) =
+            living.partition(|set| set.is_attached_to(&routing.production.arn));
+        let serving = match serving[..] {
+            [] => None,
+            [only] => Some(only),
+            [..] => {
+                let ids: Vec<_> = serving.iter().map(|set| set.id.as_str()).collect();
+                return Err(Refusal::drift(
+                    format!(
+                        "{} are all on target group {}, which the production listener forwards to.",
+                        ids.join(" and "),
+                        routing.production.name
+                    ),
+                    "Leave one of them: take tasks away from the others step by step (aws ecs \
+                     update-task-set), delete them, then start a new execution.",
+                ));
+            }
+        };
+        Ok(Self { serving, leftovers })
+    }
+
+    /// The leftover that is being drained, else the first one.
+    fn next(&self, deployment: &Deployment) -> Option<&'a TaskSet> {
+        let current = deployment.original.as_deref();
+        self.leftovers
+            .iter()
+            .find(|set| deployment.course == Course::Leftover && current == Some(set.id.as_str()))
+            .or(self.leftovers.first())
+            .copied()
+    }
+}
+
+/// Whether connections may be left on a task set that production traffic does not reach now.
+///
+/// A set that is older than what serves has served before it. A newer one has if traffic was moved
+/// to it and back again: then its group is still marked.
+fn may_have_served(set: &TaskSet, group: &TargetGroup, serving: Option<&TaskSet>) -> bool {
+    let older = serving.is_some_and(|serving| match (set.created_at, serving.created_at) {
+        (Some(set), Some(serving)) => set <= serving,
+        _ => true,
+    });
+    older
+        || group.swap_intent.is_some()
+        || group.is_tagged_production()
+        || has_served_on(set, group)
+}
+
+/// Whether the records say that a task set serves or has served.
+pub(crate) fn has_served_on(set: &TaskSet, group: &TargetGroup) -> bool {
+    set.status == TaskSetStatus::Primary || group.task_set_id.as_deref() == Some(set.id.as_str())
+}
+
+/// The answer after a look: a step of a leftover's drain, or, when nothing is left over, the
+/// deployment as the service is now.
+pub fn answer(
+    observation: &Observation,
+    deployment: &Deployment,
+    waiting_on: Option<&WaitingOn>,
+) -> Result<Answer, Refusal> {
+    let again = |wait: u32, status: Status, reason: String, mut deployment: Deployment| {
+        deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
+        Answer {
+            status,
+            reason,
+            wait,
+            deployment,
+        }
+    };
+    match waiting_on {
+        None => {
+            let routing = routing::read(observation, &deployment.request.service)?;
+            let found = Found::of(observation, &routing)?;
+            let settled = Deployment {
+                course: Course::Forward,
+                original: found.serving.map(|set| set.id.clone()),
+                original_target_group: routing.production.arn.clone(),
+                replacement: None,
+                replacement_target_group: routing.alternate.arn.clone(),
+                progress: Progress::default(),
+                ..deployment.clone()
+            };
+            Ok(Answer {
+                status: Status::Settled,
+                reason: match &settled.original {
+                    Some(original) => format!("only {original} is there, and serves"),
+                    None => "no task set is there yet".to_owned(),
+                },
+                wait: 0,
+                deployment: settled,
+            })
+        }
+        Some(WaitingOn::SwapToFinish) => Ok(Answer {
+            status: Status::HalfSwapped,
+            reason: "an earlier deployment left a swap half done: it is finished first".to_owned(),
+            wait: 0,
+            deployment: deployment.clone(),
+        }),
+        Some(WaitingOn::Leftover { task_set, tasks }) => {
+            let routing = routing::read(observation, &deployment.request.service)?;
+            let found = Found::of(observation, &routing)?;
+            let mut taken = deployment.clone();
+            taken.course = Course::Leftover;
+            taken.original = Some(task_set.clone());
+            taken
+                .original_target_group
+                .clone_from(&routing.alternate.arn);
+            taken.replacement = found.serving.map(|set| set.id.clone());
+            taken
+                .replacement_target_group
+                .clone_from(&routing.production.arn);
+            taken.tasks = *tasks;
+            taken.desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
+            taken.progress = Progress::default();
+            let reason = format!(
+                "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first",
+                short(&routing.alternate.arn)
+            );
+            Ok(again(0, Status::Draining, reason, taken))
+        }
+        Some(WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. }) => {
+            let reason = waiting_on.map(ToString::to_string).unwrap_or_default();
+            let reason = format!("{reason}; next look in {POLL} s");
+            let mut looked = deployment.clone();
+            looked.progress.looks += 1;
+            Ok(again(POLL, Status::Draining, reason, looked))
+        }
+        Some(_) => Ok(scale_down::answer(observation, deployment, waiting_on)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

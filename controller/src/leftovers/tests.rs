@@ -1,0 +1,175 @@
+//! What an earlier deployment left: deleted at once, drained, or left alone.
+
+use super::*;
+use crate::drain::scale_for;
+use crate::fixture::{OWNER, World, group_arn};
+use crate::refusal::ErrorName;
+
+fn look(world: &World) -> Decision {
+    decide(&world.observation, &world.deployment())
+}
+
+/// A new deployment finds what an earlier one has left in this world.
+fn found(mut world: World) -> World {
+    for set in &mut world.observation.task_sets {
+        set.external_id = set
+            .external_id
+            .take()
+            .map(|_| "ebbtide:Ebbtide:run-0:x".into());
+    }
+    world
+}
+
+/// What is left of a finished swap: the original, its drain planned.
+fn draining() -> World {
+    let mut world = found(World::swapped());
+    world.course = Course::Leftover;
+    world
+}
+
+fn forced(task_set: &str) -> Decision {
+    Decision::Act(vec![Action::DeleteTaskSet {
+        task_set: task_set.into(),
+        force: true,
+    }])
+}
+
+#[test]
+fn nothing_left_over_is_nothing_to_do() {
+    let world = World::serving();
+    assert_eq!(look(&world), Decision::Done);
+    let answer = answer(&world.observation, &world.deployment(), None).unwrap();
+    assert_eq!(answer.status, Status::Settled);
+    assert_eq!(answer.deployment.original.as_deref(), Some("ecs-svc/1"));
+    assert_eq!(answer.deployment.replacement, None);
+}
+
+#[test]
+fn a_candidate_that_never_served_is_deleted_at_once() {
+    let mut world = found(World::created());
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_eq!(look(&world), forced("ecs-svc/2"));
+}
+
+#[test]
+fn the_candidate_of_a_first_deployment_is_deleted_at_once() {
+    let mut world = found(World::created());
+    world
+        .observation
+        .task_sets
+        .retain(|set| set.id != "ecs-svc/1");
+    world.group_mut("blue").targets.healthy = 0;
+    assert_eq!(look(&world), forced("ecs-svc/2"));
+}
+
+#[test]
+fn a_candidate_whose_swap_is_on_record_may_have_served_and_is_drained() {
+    let mut world = found(World::healthy());
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    world.group_mut("green").swap_intent = Some(OWNER.into());
+    assert!(matches!(
+        look(&world),
+        Decision::Wait(WaitingOn::Leftover { .. })
+    ));
+}
+
+#[test]
+fn a_half_done_swap_is_finished_before_anything_is_drained() {
+    let world = found(World::committed());
+    assert_eq!(look(&world), Decision::Wait(WaitingOn::SwapToFinish));
+    let waiting_on = WaitingOn::SwapToFinish;
+    let answer = answer(&world.observation, &world.deployment(), Some(&waiting_on)).unwrap();
+    assert_eq!(answer.status, Status::HalfSwapped);
+}
+
+#[test]
+fn an_old_production_set_is_planned_first_and_then_drained_step_by_step() {
+    let world = found(World::swapped());
+    let planned = Decision::Wait(WaitingOn::Leftover {
+        task_set: "ecs-svc/1".into(),
+        tasks: 4,
+    });
+    assert_eq!(look(&world), planned);
+    let Decision::Wait(waiting_on) = planned else {
+        unreachable!()
+    };
+    let taken = answer(&world.observation, &world.deployment(), Some(&waiting_on))
+        .unwrap()
+        .deployment;
+    assert_eq!(taken.course, Course::Leftover);
+    assert_eq!(taken.original.as_deref(), Some("ecs-svc/1"));
+    assert_eq!(taken.replacement.as_deref(), Some("ecs-svc/2"));
+    assert_eq!(
+        decide(&world.observation, &taken),
+        Decision::Act(vec![Action::SetScale {
+            task_set: "ecs-svc/1".into(),
+            percent: scale_for(3, 4),
+            tasks: 3
+        }])
+    );
+}
+
+#[test]
+fn a_drained_leftover_is_deleted_without_force() {
+    let mut world = draining();
+    let set = world.task_set_mut("ecs-svc/1");
+    (set.scale, set.computed_desired_count, set.running_count) = (0.0, 0, 0);
+    world.group_mut("blue").targets.healthy = 0;
+    assert_eq!(
+        look(&world),
+        Decision::Act(vec![Action::DeleteTaskSet {
+            task_set: "ecs-svc/1".into(),
+            force: false
+        }])
+    );
+}
+
+#[test]
+fn a_leftover_is_not_drained_while_what_serves_is_not_healthy() {
+    let mut world = draining();
+    world.group_mut("green").targets.healthy = 3;
+    assert!(matches!(
+        look(&world),
+        Decision::Wait(WaitingOn::HealthyTargets { .. })
+    ));
+    world.group_mut("green").targets.healthy = 0;
+    world.progress.held = 60;
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotReadyTimeout));
+}
+
+#[test]
+fn a_set_whose_age_is_not_known_may_have_served() {
+    let mut world = found(World::created());
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    world.task_set_mut("ecs-svc/2").created_at = None;
+    assert!(matches!(
+        look(&world),
+        Decision::Wait(WaitingOn::Leftover { .. })
+    ));
+}
+
+#[test]
+fn two_sets_behind_production_are_for_a_person_to_sort_out() {
+    let mut world = found(World::created());
+    world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!()
+    };
+    assert_eq!(refusal.error, ErrorName::Drift);
+    assert!(
+        refusal.seen.contains("ecs-svc/1 and ecs-svc/2"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn targets_of_a_deleted_set_are_waited_for() {
+    let mut world = World::serving();
+    world.group_mut("green").targets.healthy = 2;
+    assert_eq!(
+        look(&world),
+        Decision::Wait(WaitingOn::Deregistration { targets: 2 })
+    );
+    world.progress.looks = LOOKS;
+    assert_eq!(look(&world), Decision::Done);
+}
