@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::deployment::{Answer, Deployment, Progress, Status};
 use crate::drain::Schedule;
 use crate::identity::DeploymentId;
+use crate::quote::{quote, sentence};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
 
@@ -166,7 +167,7 @@ impl Event {
 fn not_from_the_state_machine(seen: &str) -> Refusal {
     Refusal::new(
         ErrorName::InvalidInput,
-        seen.chars().take(1_000).collect::<String>(),
+        seen,
         "Start an execution of the state machine instead of invoking this function.",
     )
 }
@@ -180,9 +181,6 @@ pub struct Failure {
     pub cause: String,
 }
 
-/// Characters of a cause that are kept: enough for a sentence, too few for a payload.
-const LONGEST_CAUSE: usize = 2_000;
-
 impl Failure {
     /// Reads what a Catch was given: a function's cause is JSON with an `errorMessage`, Step
     /// Functions' own is plain text.
@@ -192,7 +190,8 @@ impl Failure {
         struct FunctionError {
             error_message: String,
         }
-        let sentence = match serde_json::from_str::<FunctionError>(cause) {
+        let error = quote(error);
+        let cause = match serde_json::from_str::<FunctionError>(cause) {
             Ok(function_error) => function_error.error_message,
             Err(_) if cause.is_empty() => format!("Step Functions reported {error}."),
             Err(_) => cause.to_owned(),
@@ -201,13 +200,9 @@ impl Failure {
             error: if error.is_empty() {
                 "UnexpectedAnswer".to_owned()
             } else {
-                error.to_owned()
+                error
             },
-            cause: sentence
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(LONGEST_CAUSE)
-                .collect(),
+            cause: sentence(&cause),
         }
     }
 }
@@ -218,7 +213,7 @@ impl Answer {
         let deployment = &self.deployment;
         let wire = StateWire {
             status: self.status.as_str().to_owned(),
-            reason: self.reason.clone(),
+            reason: sentence(&self.reason),
             wait: self.wait,
             request: deployment.request.to_json(),
             original_target_group: deployment.original_target_group.clone(),
@@ -242,7 +237,7 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
     let steps = Schedule::new(deployment.tasks, request.scale_down_decrement).steps();
     json!({
         "status": answer.status.as_str(),
-        "reason": answer.reason,
+        "reason": sentence(&answer.reason),
         "wait": answer.wait,
         "cluster": request.cluster,
         "service": request.service,
@@ -261,7 +256,7 @@ pub fn failed(failure: &Failure, outcome: &str) -> Value {
     let mut cause = failure.cause.clone();
     if !outcome.is_empty() {
         cause.push(' ');
-        cause.push_str(outcome);
+        cause.push_str(&sentence(outcome));
     }
     let mut state = Map::new();
     state.insert("status".to_owned(), json!(Status::Failed.as_str()));
@@ -322,7 +317,7 @@ mod tests {
         let caught = json!({"request": {}, "error": {"Error": "Drift", "Cause": cause}});
         let failure = Event::parse(event("rollback", &caught)).unwrap().failure();
         assert_eq!(failure.error, "Drift");
-        assert_eq!(failure.cause, "It is gone.");
+        assert_eq!(failure.cause, r"It is gone.\u{7}");
     }
 
     #[test]

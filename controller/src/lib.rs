@@ -14,6 +14,7 @@ pub mod drain;
 pub mod identity;
 pub mod observation;
 pub mod preflight;
+pub mod quote;
 pub mod ready;
 pub mod refusal;
 pub mod request;
