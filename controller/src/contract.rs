@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::arn::Arn;
 use crate::deployment::{Answer, Deployment, Progress, Status};
 use crate::drain::Schedule;
 use crate::identity::DeploymentId;
@@ -133,6 +134,7 @@ impl Event {
                 "The event's state is not what the step before answered: {error}."
             ))
         })?;
+        self.names_its_own(&wire)?;
         Ok(Deployment {
             id: self.id.clone(),
             request: Request::parse(&wire.request, self.id.home())?,
@@ -148,6 +150,25 @@ impl Event {
                 step: wire.step,
             },
         })
+    }
+
+    /// What a state names is of this account and region, as everything of a request is.
+    fn names_its_own(&self, wire: &StateWire) -> Result<(), Refusal> {
+        for group in [&wire.original_target_group, &wire.replacement_target_group] {
+            let of_home = Arn::parse(group).is_some_and(|arn| {
+                arn.service == "elasticloadbalancing"
+                    && arn.home() == *self.id.home()
+                    && arn.resource.starts_with("targetgroup/")
+            });
+            if !of_home {
+                return Err(not_from_the_state_machine(&format!(
+                    "The event's state names {} as a target group of {}.",
+                    quote(group),
+                    self.id.home()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The failure that a rollback was called for.
@@ -309,6 +330,28 @@ mod tests {
             parsed.deployment().unwrap_err().error,
             ErrorName::InvalidInput
         );
+    }
+
+    #[test]
+    fn a_state_that_names_a_target_group_of_another_account_is_refused() {
+        let answer = Answer {
+            status: Status::Draining,
+            reason: String::new(),
+            wait: 60,
+            deployment: World::swapped().deployment(),
+        };
+        for foreign in [
+            "arn:aws:elasticloadbalancing:us-east-1:111111111111:targetgroup/blue/0123456789abcdef",
+            "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/lb/1",
+            "blue",
+        ] {
+            let mut state = answer.to_json();
+            state["originalTargetGroup"] = json!(foreign);
+            let event = Event::parse(event("scale-down", &state)).unwrap();
+            let refusal = event.deployment().unwrap_err();
+            assert_eq!(refusal.error, ErrorName::InvalidInput);
+            assert!(refusal.seen.contains(foreign), "{refusal}");
+        }
     }
 
     #[test]

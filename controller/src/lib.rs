@@ -5,6 +5,7 @@
 //! clock, talks to AWS, or keeps anything between two calls.
 
 pub mod arn;
+pub mod caller;
 pub mod cleanup;
 pub mod contract;
 pub mod create;

@@ -79,7 +79,10 @@ mod tests {
             ("two\nlines\r\n", r"two\nlines\r\n"),
             ("\u{1b}[31mred\u{7}", r"\u{1b}[31mred\u{7}"),
             ("\u{9b}2J", r"\u{9b}2J"),
-            ("a\u{202e}b\u{2028}c\u{feff}\u{0}", r"a\u{202e}b\u{2028}c\u{feff}\0"),
+            (
+                "a\u{202e}b\u{2028}c\u{feff}\u{0}",
+                r"a\u{202e}b\u{2028}c\u{feff}\0",
+            ),
         ];
         for (text, shown) in cases {
             assert_eq!(quote(text), shown);

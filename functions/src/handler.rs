@@ -8,9 +8,10 @@ use ebbtide_controller::contract::{self, Event, Step};
 use ebbtide_controller::decision::{Decision, WaitingOn};
 use ebbtide_controller::deployment::{Answer, Deployment, Status};
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::quote::sentence;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
-use ebbtide_controller::{cleanup, create, preflight, ready, rollback, scale_down, swap};
+use ebbtide_controller::{caller, cleanup, create, preflight, ready, rollback, scale_down, swap};
 use serde_json::Value;
 
 use crate::act::act;
@@ -56,14 +57,18 @@ const ROUNDS: u32 = 5;
 
 /// Carries out one step of a deployment and answers with the state machine's next state.
 ///
-/// `now` is used for the report of how long a deployment took, and for nothing else.
+/// `arn` is the function's own, as Lambda gives it with the invocation: only executions of its
+/// partition, region and account are served. `now` is used for the report of how long a deployment
+/// took, and for nothing else.
 pub async fn handle(
     function: Function,
+    arn: &str,
     clients: &Clients,
     event: Value,
     now: SystemTime,
 ) -> Result<Value, StepError> {
     let event = Event::parse(event)?;
+    caller::check(&event, arn)?;
     if Function::of(event.step) != function {
         return Err(StepError::from(Refusal::new(
             ErrorName::InvalidInput,
@@ -195,7 +200,7 @@ async fn roll_back(clients: &Clients, event: &Event) -> Result<Value, StepError>
         deployment = event.id.name(),
         step = event.step.as_str(),
         error = failure.error,
-        reason = outcome,
+        reason = sentence(&outcome),
         "done"
     );
     Ok(contract::failed(&failure, &outcome))
@@ -230,9 +235,9 @@ fn log(event: &Event, observation: &Observation, decision: &str, reason: &str, w
     tracing::info!(
         deployment = event.id.name(),
         step = event.step.as_str(),
-        observation = in_short(observation),
+        observation = sentence(&in_short(observation)),
         decision,
-        reason,
+        reason = sentence(reason),
         wait,
         "step"
     );

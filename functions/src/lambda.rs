@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
+use tracing::Level;
 
 use crate::clients::Clients;
 use crate::handler::{Function, handle};
@@ -12,6 +13,8 @@ use crate::handler::{Function, handle};
 pub async fn run(function: Function) -> Result<(), Error> {
     tracing_subscriber::fmt()
         .json()
+        // Said aloud: at TRACE the runtime logs every event whole.
+        .with_max_level(Level::INFO)
         .flatten_event(true)
         .with_target(false)
         .with_current_span(false)
@@ -21,7 +24,8 @@ pub async fn run(function: Function) -> Result<(), Error> {
     let clients = Clients::from_env().await;
     let clients = &clients;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        handle(function, clients, event.payload, SystemTime::now()).await
+        let own = &event.context.invoked_function_arn;
+        handle(function, own, clients, event.payload, SystemTime::now()).await
     }))
     .await
 }
