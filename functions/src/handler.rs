@@ -8,11 +8,13 @@ use ebbtide_controller::contract::{self, Event, Step};
 use ebbtide_controller::decision::{Decision, WaitingOn};
 use ebbtide_controller::deployment::{Answer, Course, Deployment, Status};
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::quote::sentence;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::rollback::Outcome;
 use ebbtide_controller::{
-    cleanup, create, finish_swap, leftovers, lock, preflight, ready, rollback, scale_down, swap,
+    caller, cleanup, create, finish_swap, leftovers, lock, preflight, ready, rollback, scale_down,
+    swap,
 };
 use serde_json::Value;
 
@@ -59,15 +61,18 @@ const ROUNDS: u32 = 5;
 
 /// Carries out one step of a deployment and answers with the state machine's next state.
 ///
-/// `now` tells how old the lock's last renewal is and how long the deployment took; nothing else is
-/// decided by it.
+/// `arn` is the function's own, as Lambda gives it with the invocation: only executions of its
+/// partition, region and account are served. `now` tells how old the lock's last renewal is and how
+/// long the deployment took; nothing else is decided by it.
 pub async fn handle(
     function: Function,
+    arn: &str,
     clients: &Clients,
     event: Value,
     now: SystemTime,
 ) -> Result<Value, StepError> {
     let event = Event::parse(event)?;
+    caller::check(&event, arn)?;
     if Function::of(event.step) != function {
         return Err(StepError::from(Refusal::new(
             ErrorName::InvalidInput,
@@ -285,7 +290,7 @@ fn over(event: &Event, deployment: &Deployment, outcome: &str) -> Value {
         deployment = event.id.name(),
         step = event.step.as_str(),
         error = failure.error,
-        reason = outcome,
+        reason = sentence(&outcome),
         "done"
     );
     contract::failed(&failure, outcome, Some(&deployment.lock))
@@ -328,9 +333,9 @@ fn log(event: &Event, observation: &Observation, decision: &str, reason: &str, w
     tracing::info!(
         deployment = event.id.name(),
         step = event.step.as_str(),
-        observation = in_short(observation),
+        observation = sentence(&in_short(observation)),
         decision,
-        reason,
+        reason = sentence(reason),
         wait,
         "step"
     );

@@ -16,4 +16,4 @@ mod tags;
 pub use clients::Clients;
 pub use error::StepError;
 pub use handler::{Function, handle};
-pub use lambda::run;
+pub use lambda::{logs, run};
