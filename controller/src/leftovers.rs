@@ -213,7 +213,7 @@ pub fn answer(
             let reason = waiting_on.map(ToString::to_string).unwrap_or_default();
             let reason = format!("{reason}; next look in {POLL} s");
             let mut looked = deployment.clone();
-            looked.progress.looks += 1;
+            looked.progress.looks = looked.progress.looks.saturating_add(1);
             Ok(again(POLL, Status::Draining, reason, looked))
         }
         Some(_) => Ok(scale_down::answer(observation, deployment, waiting_on)),

@@ -135,7 +135,7 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
     }
     // The swap may have begun. The listener is read once more, a while later, before anything is
     // deleted: an old read, or a late write, would show by then.
-    if deployment.progress.looks + 1 < LOOKS {
+    if deployment.progress.looks.saturating_add(1) < LOOKS {
         return Decision::Wait(WaitingOn::SwapRecord);
     }
     if intent {
@@ -234,7 +234,7 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
         };
     };
     deployment.progress.looks = match waiting_on {
-        WaitingOn::SwapRecord => deployment.progress.looks + 1,
+        WaitingOn::SwapRecord => deployment.progress.looks.saturating_add(1),
         _ => 0,
     };
     let wait = drain::poll(deployment.request.readiness_timeout).max(60);
