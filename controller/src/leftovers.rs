@@ -51,7 +51,8 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
         }
         return Ok(Decision::Done);
     };
-    if !may_have_served(leftover, routing.alternate, found.serving) {
+    let reached = routing::reached_beside(observation, leftover).is_some();
+    if !reached && !may_have_served(leftover, routing.alternate, found.serving) {
         return Ok(Decision::Act(vec![Action::DeleteTaskSet {
             task_set: leftover.id.clone(),
             force: true,

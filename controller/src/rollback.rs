@@ -50,6 +50,16 @@ fn undone(observation: &Observation, deployment: &Deployment) -> Result<Decision
     let Some(candidate) = candidate.filter(|set| !set.is_being_deleted()) else {
         return Ok(Decision::Done);
     };
+    if let Some(listener) = routing::reached_beside(observation, candidate) {
+        return Err(Refusal::drift(
+            format!(
+                "Listener {} sends traffic to {}, and is not recorded as a test listener.",
+                listener.port, candidate.id
+            ),
+            "It was not deleted: point the listener elsewhere (aws elbv2 modify-listener), then start \
+             a new execution.",
+        ));
+    }
     Ok(remove(observation, deployment, candidate))
 }
 
