@@ -250,8 +250,8 @@ impl Event {
         let just_failed = wire.failure.is_none() && wire.error.is_some();
         let failure = match (wire.failure, wire.error) {
             (Some(kept), _) => Some(Failure {
-                error: kept.error,
-                cause: kept.cause,
+                error: quote(&kept.error),
+                cause: sentence(&kept.cause),
             }),
             (None, Some(caught)) => Some(Failure::of(&caught.error, &caught.cause)),
             (None, None) => None,
@@ -288,7 +288,8 @@ impl Event {
         })
     }
 
-    /// What a state names is of this account and region, as everything of a request is.
+    /// What a state names is of this account and region, as everything of a request is, and its two
+    /// target groups are two.
     fn names_its_own(&self, wire: &StateWire) -> Result<(), Refusal> {
         for group in [&wire.original_target_group, &wire.replacement_target_group] {
             let of_home = Arn::parse(group).is_some_and(|arn| {
@@ -303,6 +304,11 @@ impl Event {
                     self.id.home()
                 )));
             }
+        }
+        if wire.original_target_group == wire.replacement_target_group {
+            return Err(not_from_the_state_machine(
+                "The event's state names one target group as both.",
+            ));
         }
         Ok(())
     }
@@ -606,6 +612,15 @@ mod tests {
             assert_eq!(refusal.error, ErrorName::InvalidInput);
             assert!(refusal.seen.contains(foreign), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_state_that_names_one_target_group_twice_is_refused() {
+        let mut state = state_of(&World::swapped());
+        state["originalTargetGroup"] = state["replacementTargetGroup"].clone();
+        let event = Event::parse(event("swap", &state)).unwrap();
+        let refusal = event.deployment().unwrap_err();
+        assert_eq!(refusal.error, ErrorName::InvalidInput);
     }
 
     #[test]

@@ -199,15 +199,15 @@ fn may_write(deployment: &Deployment, now: SystemTime) -> bool {
 /// The answer of an invocation that came too late to write: renew the lock, and invoke again.
 fn renewal(event: &Event, mut deployment: Deployment) -> Result<Value, StepError> {
     if !lock::may_renew(deployment.progress.renewals) {
-        return Err(StepError {
-            name: ErrorName::Transient,
-            message: format!(
+        return Err(StepError::new(
+            ErrorName::Transient,
+            format!(
                 "The step {} was not done within {} s of the lock's renewal, {} times in a row.",
                 event.step.as_str(),
                 lock::LEASE,
                 deployment.progress.renewals
             ),
-        });
+        ));
     }
     deployment.progress.renewals += 1;
     let answer = Answer {
