@@ -56,6 +56,37 @@ impl Function {
     }
 }
 
+/// What a step decides by.
+pub type Decide = fn(&Observation, &Deployment) -> Decision;
+
+/// Which function decides which step. The tests put a wrong one in, to see that it is caught.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "a field for each step that decides")]
+pub struct Deciders {
+    pub finish_swap: Decide,
+    pub leftovers: Decide,
+    pub create: Decide,
+    pub ready: Decide,
+    pub swap: Decide,
+    pub scale_down: Decide,
+    pub cleanup: Decide,
+    pub rollback: Decide,
+}
+
+impl Deciders {
+    /// The decisions of this version.
+    pub const SHIPPED: Self = Self {
+        finish_swap: finish_swap::decide,
+        leftovers: leftovers::decide,
+        create: create::decide,
+        ready: ready::decide,
+        swap: swap::decide,
+        scale_down: scale_down::decide,
+        cleanup: cleanup::decide,
+        rollback: rollback::decide,
+    };
+}
+
 /// Writes and looks of one invocation, at most: a swap needs two of each, and one more look.
 const ROUNDS: u32 = 5;
 
@@ -65,6 +96,18 @@ const ROUNDS: u32 = 5;
 /// partition, region and account are served. `now` tells how old the lock's last renewal is and how
 /// long the deployment took; nothing else is decided by it.
 pub async fn handle(
+    function: Function,
+    arn: &str,
+    clients: &Clients,
+    event: Value,
+    now: SystemTime,
+) -> Result<Value, StepError> {
+    handle_by(&Deciders::SHIPPED, function, arn, clients, event, now).await
+}
+
+/// The same, with other decisions.
+pub async fn handle_by(
+    deciders: &Deciders,
     function: Function,
     arn: &str,
     clients: &Clients,
@@ -84,7 +127,7 @@ pub async fn handle(
             format!("Invoke {} for it.", Function::of(event.step).as_str()),
         )));
     }
-    let answer = answer(clients, &event, now).await;
+    let answer = answer(deciders, clients, &event, now).await;
     if let Err(error) = &answer {
         tracing::warn!(
             deployment = event.id.name(),
@@ -97,7 +140,12 @@ pub async fn handle(
     answer
 }
 
-async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Value, StepError> {
+async fn answer(
+    deciders: &Deciders,
+    clients: &Clients,
+    event: &Event,
+    now: SystemTime,
+) -> Result<Value, StepError> {
     match event.step {
         Step::Preflight => {
             let request = event.request()?;
@@ -121,7 +169,7 @@ async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Val
             if event.step.writes() && !may_write(&deployment, now) {
                 return renewal(event, deployment);
             }
-            step(clients, event, deployment, now).await
+            step(deciders, clients, event, deployment, now).await
         }
     }
 }
@@ -181,6 +229,7 @@ fn renewal(event: &Event, mut deployment: Deployment) -> Result<Value, StepError
 }
 
 async fn step(
+    deciders: &Deciders,
     clients: &Clients,
     event: &Event,
     mut deployment: Deployment,
@@ -189,14 +238,14 @@ async fn step(
     deployment.progress.renewals = 0;
     let deployment = &deployment;
     let decide: Decide = match event.step {
-        Step::FinishSwap => finish_swap::decide,
-        Step::Leftovers => leftovers::decide,
-        Step::Preflight | Step::Explain | Step::Create => create::decide,
-        Step::Ready => ready::decide,
-        Step::Swap | Step::SwapBack => swap::decide,
-        Step::ScaleDown => scale_down::decide,
-        Step::Cleanup => cleanup::decide,
-        Step::Rollback => rollback::decide,
+        Step::FinishSwap => deciders.finish_swap,
+        Step::Leftovers => deciders.leftovers,
+        Step::Preflight | Step::Explain | Step::Create => deciders.create,
+        Step::Ready => deciders.ready,
+        Step::Swap | Step::SwapBack => deciders.swap,
+        Step::ScaleDown => deciders.scale_down,
+        Step::Cleanup => deciders.cleanup,
+        Step::Rollback => deciders.rollback,
     };
     let (observation, waiting_on) = match converge(clients, event, deployment, decide).await {
         Ok(seen) => seen,
@@ -231,8 +280,6 @@ async fn step(
     log(event, &observation, outcome, &answer.reason, answer.wait);
     Ok(state(&answer, event, now))
 }
-
-type Decide = fn(&Observation, &Deployment) -> Decision;
 
 /// Observes, decides and acts until a look at the world asks for no more writes.
 async fn converge(
