@@ -87,7 +87,10 @@ fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
     };
     let deployment = answer(&world.observation, &world.deployment(), Some(&waiting_on));
     let decision = decide(&world.observation, &deployment.unwrap().deployment);
-    assert!(matches!(&decision, Decision::Refuse(r) if r.error == ErrorName::Drift), "{decision:?}");
+    assert!(
+        matches!(&decision, Decision::Refuse(r) if r.error == ErrorName::Drift),
+        "{decision:?}"
+    );
 }
 
 #[test]
