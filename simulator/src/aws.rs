@@ -89,7 +89,7 @@ impl SimulatedAws {
     pub(crate) fn answer_stale(&self, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
         let before = self.faults().before_last_write.clone();
         match before {
-            Some(mut before) if wire::is_read(request) => {
+            Some(mut before) if wire::may_be_stale(request) => {
                 wire::handle(&mut before, caller, request)
             }
             _ => self.perform(caller, request),

@@ -1,4 +1,4 @@
-//! The simulated world: Amazon ECS and Elastic Load Balancing as plain data that changes with time.
+//! The simulated world: Amazon ECS, Elastic Load Balancing and DynamoDB as plain data that changes with time.
 //!
 //! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
 //! environment or a random source: time is handed in ([`World::advance_to`]), and chance comes
@@ -14,6 +14,7 @@ mod behaviour;
 mod cluster;
 mod error;
 mod event;
+mod expression;
 mod health;
 mod journal;
 mod listener;
@@ -25,6 +26,8 @@ mod rule;
 mod service;
 mod service_update;
 mod stability;
+mod table;
+mod table_api;
 mod tags;
 mod target_group;
 mod target_group_api;
@@ -59,6 +62,11 @@ pub use service::{
     FromPrimary, ListServices, Service, ServiceStatus,
 };
 pub use service_update::{UpdateService, UpdateServicePrimaryTaskSet};
+pub use table::{AttributeValue, Item, Number, Table, True};
+pub use table_api::{
+    AttributeDefinition, CreateTable, DeleteItem, GetItem, KeySchemaElement, Names, PutItem,
+    ReturnValues, UpdateItem,
+};
 pub use tags::{Tag, Tags};
 pub use target_group::{HealthCheck, TargetGroup};
 pub use target_group_api::{
@@ -119,6 +127,8 @@ pub struct World {
     pub(crate) load_balancers: BTreeMap<String, LoadBalancer>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) listeners: BTreeMap<String, Listener>,
+    #[serde(default)]
+    pub(crate) tables: BTreeMap<String, Table>,
 }
 
 impl World {
@@ -156,6 +166,7 @@ impl World {
             load_balancers: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            tables: BTreeMap::new(),
         }
     }
 

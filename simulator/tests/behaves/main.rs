@@ -12,5 +12,6 @@ mod scenarios;
 mod services;
 mod speaking;
 mod support;
+mod tables;
 mod task_sets;
 mod tasks;
