@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::json;
 
-use super::{Answer, Handler, dynamodb, ecs, find, not_simulated, respond, without_nulls};
+use super::{
+    Answer, Handler, cloudwatch, dynamodb, ecs, find, not_simulated, respond, states, without_nulls,
+};
 use crate::world::{ApiError, World};
 
 /// What differs from one of them to the other.
@@ -24,7 +26,7 @@ pub(super) struct Service {
     pub(super) throttled: &'static str,
 }
 
-pub(super) static SERVICES: [Service; 2] = [
+pub(super) static SERVICES: [Service; 4] = [
     Service {
         name: "ecs",
         target: "AmazonEC2ContainerServiceV20141113.",
@@ -42,6 +44,24 @@ pub(super) static SERVICES: [Service; 2] = [
         namespace: dynamodb::namespace,
         server_error: "InternalServerError",
         throttled: "ThrottlingException",
+    },
+    Service {
+        name: "states",
+        target: "AWSStepFunctions.",
+        content_type: "application/x-amz-json-1.0",
+        operations: states::OPERATIONS,
+        namespace: |_| "com.amazonaws.swf.service.v2.model#",
+        server_error: "InternalFailure",
+        throttled: "ThrottlingException",
+    },
+    Service {
+        name: "cloudwatch",
+        target: "GraniteServiceVersion20100801.",
+        content_type: "application/x-amz-json-1.0",
+        operations: cloudwatch::OPERATIONS,
+        namespace: |_| "com.amazonaws.cloudwatch.v2010_08_01#",
+        server_error: "InternalServiceFault",
+        throttled: "Throttling",
     },
 ];
 

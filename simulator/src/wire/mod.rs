@@ -1,9 +1,10 @@
-//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, awsJson1.0 for DynamoDB, awsQuery for
-//! Elastic Load Balancing.
+//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, awsJson1.0 for DynamoDB,
+//! Step Functions and CloudWatch, awsQuery for Elastic Load Balancing.
 //!
 //! [`handle`] is the one way in, for the connector under the Rust SDK and for the port alike:
 //! whoever wants to delay, lose or repeat calls wraps it.
 
+mod cloudwatch;
 mod dynamodb;
 mod ecs;
 mod ecs_answer;
@@ -11,6 +12,7 @@ mod elb;
 mod elb_answer;
 mod json;
 mod query;
+mod states;
 mod xml;
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The simulated world: Amazon ECS, Elastic Load Balancing and DynamoDB as plain data that changes with time.
+//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch's alarms and
+//! Step Functions' executions as plain data that changes with time.
 //!
 //! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
 //! environment or a random source: time is handed in ([`World::advance_to`]), and chance comes
@@ -10,10 +11,12 @@
 //! behaviour is simulated, and the place says so.
 
 mod agenda;
+mod alarm;
 mod behaviour;
 mod cluster;
 mod error;
 mod event;
+mod execution;
 mod expression;
 mod health;
 mod journal;
@@ -39,10 +42,12 @@ mod task_set_create;
 mod text;
 mod timings;
 
+pub use alarm::{Alarm, AlarmState, AlarmType, DescribeAlarms};
 pub use behaviour::Behaviour;
 pub use cluster::{Cluster, CreateCluster, DeleteCluster, DescribeClusters};
 pub use error::ApiError;
 pub use event::{EventKind, WorldEvent};
+pub use execution::{DescribeExecution, Execution, ExecutionEnd, ExecutionStatus};
 pub use health::{HealthState, Phase, Registration, Target};
 pub use journal::{Call, Outcome};
 pub use listener::{
@@ -129,6 +134,10 @@ pub struct World {
     pub(crate) listeners: BTreeMap<String, Listener>,
     #[serde(default)]
     pub(crate) tables: BTreeMap<String, Table>,
+    #[serde(default)]
+    pub(crate) alarms: BTreeMap<String, Alarm>,
+    #[serde(default)]
+    pub(crate) executions: BTreeMap<String, Execution>,
 }
 
 impl World {
@@ -167,6 +176,8 @@ impl World {
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
             tables: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            executions: BTreeMap::new(),
         }
     }
 

@@ -105,6 +105,9 @@ pub struct Limits {
     pub rules: usize,
     /// Target groups in one forward action (Docs: 5).
     pub groups_per_action: usize,
+    /// Alarms on a page of `DescribeAlarms` when `MaxRecords` is not given (Model: at most 100; that
+    /// it is fewer by itself is the harsher answer).
+    pub alarms_page: usize,
 }
 
 impl Default for Limits {
@@ -118,6 +121,7 @@ impl Default for Limits {
             listeners: 50,
             rules: 100,
             groups_per_action: 5,
+            alarms_page: 50,
         }
     }
 }

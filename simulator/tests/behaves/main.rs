@@ -1,5 +1,6 @@
 //! The simulated AWS behaves as `AWS_FACTS.md` says. One file an idea; [`support`] is the stage.
 
+mod alarms;
 mod health;
 mod listeners;
 mod pages;

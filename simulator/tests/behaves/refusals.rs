@@ -134,8 +134,15 @@ async fn what_is_not_simulated_is_refused_by_name() {
             .count()
     };
     assert_eq!(
-        ["ecs:", "elasticloadbalancing:", "dynamodb:"].map(count),
-        [23, 24, 6]
+        [
+            "ecs:",
+            "elasticloadbalancing:",
+            "dynamodb:",
+            "states:",
+            "cloudwatch:"
+        ]
+        .map(count),
+        [23, 24, 6, 1, 1]
     );
 }
 
