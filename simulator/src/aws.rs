@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::clock::Clock;
-use crate::fault::{Fault, Faults, LateCall};
+use crate::fault::{Fault, Faults, LambdaFault, LateCall};
 use crate::wire;
 use crate::world::World;
 
@@ -45,6 +45,27 @@ impl SimulatedAws {
         plan.planned.extend(faults);
         let stale = plan.planned.values().any(|fault| *fault == Fault::Stale);
         plan.before_last_write = stale.then(|| self.snapshot());
+    }
+
+    /// Plans what goes wrong with invocations of functions: by the invocation's number, counted from
+    /// 1 over all functions. A retry of Step Functions is an invocation.
+    pub fn plan_lambda_faults(&self, faults: impl IntoIterator<Item = (u64, LambdaFault)>) {
+        self.faults().planned_for_functions.extend(faults);
+    }
+
+    /// Invocations of functions so far.
+    pub fn invocation_count(&self) -> u64 {
+        self.faults().invocations
+    }
+
+    /// Counts an invocation, and says what goes wrong with it.
+    pub(crate) fn next_invocation(&self) -> Option<LambdaFault> {
+        let mut faults = self.faults();
+        faults.invocations += 1;
+        faults
+            .planned_for_functions
+            .get(&faults.invocations)
+            .copied()
     }
 
     /// Calls through the SDK connector so far.

@@ -1,7 +1,9 @@
 //! The simulated AWS behaves as `AWS_FACTS.md` says. One file an idea; [`support`] is the stage.
 
 mod alarms;
+mod executions;
 mod health;
+mod integrations;
 mod listeners;
 mod pages;
 mod primary;
