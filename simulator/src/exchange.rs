@@ -5,7 +5,7 @@ use http::{Request, Response};
 
 use crate::aws::SimulatedAws;
 use crate::fault::Fault;
-use crate::wire;
+use crate::wire::{self, Distortion};
 
 /// Nothing came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,15 +33,20 @@ impl SimulatedAws {
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, Broken> {
         let Some(fault) = self.next_call() else {
-            return Ok(self.perform(caller, request));
+            return Ok(self.call(caller, request));
         };
-        let perform = || self.perform(caller, request);
+        let perform = || self.call(caller, request);
         match fault {
             Fault::Unreachable => Err(Broken),
             Fault::Silent => std::future::pending().await,
             Fault::ServerError => Ok(wire::server_error(request)),
             Fault::Throttled => Ok(wire::throttled(request)),
-            Fault::Stale => Ok(self.answer_stale(caller, request)),
+            Fault::Stale => Ok(self.answer_stale(1, caller, request)),
+            Fault::VeryStale => Ok(self.answer_stale(2, caller, request)),
+            Fault::UnknownValue => {
+                Ok(self.perform_distorted(caller, request, Distortion::UnknownValue))
+            }
+            Fault::EmptyPage => Ok(self.perform_distorted(caller, request, Distortion::EmptyPage)),
             Fault::LostReply => {
                 perform();
                 Err(Broken)

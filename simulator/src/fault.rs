@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::Request;
 
-use crate::world::World;
-
 /// One thing that goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -21,24 +19,37 @@ pub enum Fault {
     Throttled,
     /// A read shows the world as it was before the last write; a write is done as asked.
     Stale,
+    /// A read shows the world as it was before the last two writes; a write is done as asked.
+    VeryStale,
+    /// A read answers statuses and states (of task sets, targets, alarms, executions) that no version
+    /// of the API has had so far; anything else is done as asked.
+    UnknownValue,
+    /// A read of a list that comes in pages answers a page without items, and where to go on;
+    /// anything else is done as asked.
+    EmptyPage,
     /// AWS does it, and the connection breaks before the answer is there.
     LostReply,
     /// AWS does it, and answers 500.
     ServerErrorAfter,
     /// AWS gets the request twice, and does it twice.
     Twice,
-    /// The connection breaks, and AWS gets the request after this many further calls.
+    /// The connection breaks, and AWS gets the request after this many further calls, or a minute
+    /// later, whichever is first: by then the client that sent it has ended, because a function's
+    /// timeout is a minute, and what nobody sends does not arrive.
     Late(u32),
 }
 
 impl Fault {
     /// One of each kind, for reads and for writes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::Silent,
         Self::ServerError,
         Self::Throttled,
         Self::Stale,
+        Self::VeryStale,
+        Self::UnknownValue,
+        Self::EmptyPage,
         Self::LostReply,
         Self::ServerErrorAfter,
         Self::Twice,
@@ -96,16 +107,22 @@ pub(crate) struct Faults {
     /// By the number of the invocation they strike, counted from 1 over all functions.
     pub(crate) planned_for_functions: BTreeMap<u64, LambdaFault>,
     pub(crate) invocations: u64,
-    /// The world before the last write, once a stale read is planned.
-    pub(crate) before_last_write: Option<World>,
 }
 
 /// A request that AWS gets later than its caller believes.
 #[derive(Debug, Clone)]
 pub(crate) struct LateCall {
-    pub(crate) due: u64,
+    /// The number of the call that it arrives before.
+    pub(crate) due_call: u64,
+    /// Milliseconds since the world's start: it arrives then at the latest.
+    pub(crate) latest_ms: u64,
     pub(crate) caller: String,
     pub(crate) request: Request<Bytes>,
+}
+
+impl LateCall {
+    /// The functions' own timeout, in simulated milliseconds.
+    pub(crate) const LATEST_MS: u64 = 60_000;
 }
 
 impl Faults {
@@ -115,8 +132,22 @@ impl Faults {
         let now = self.calls;
         let (due, later) = std::mem::take(&mut self.late)
             .into_iter()
-            .partition(|call| call.due <= now);
+            .partition(|call| call.due_call <= now);
         self.late = later;
         (self.planned.get(&now).copied(), due)
+    }
+
+    /// Takes out the first of the calls whose time it is by then.
+    pub(crate) fn next_late(&mut self, now_ms: u64) -> Option<LateCall> {
+        let due = self.late.iter().enumerate();
+        let due = due.filter(|(_, call)| call.latest_ms <= now_ms);
+        let (first, _) = due.min_by_key(|(_, call)| call.latest_ms)?;
+        Some(self.late.remove(first))
+    }
+
+    /// Counts one more invocation, and says what goes wrong with it.
+    pub(crate) fn next_invocation(&mut self) -> Option<LambdaFault> {
+        self.invocations += 1;
+        self.planned_for_functions.get(&self.invocations).copied()
     }
 }

@@ -5,6 +5,7 @@
 //! whoever wants to delay, lose or repeat calls wraps it.
 
 mod cloudwatch;
+mod distortion;
 mod dynamodb;
 mod ecs;
 mod ecs_answer;
@@ -24,6 +25,8 @@ use serde_json::Value;
 
 use crate::world::{ApiError, Outcome, World};
 
+pub(crate) use distortion::Distortion;
+
 /// One operation: what it does with the request's parameters.
 type Handler = fn(&mut World, Value) -> Result<Value, ApiError>;
 
@@ -40,10 +43,23 @@ struct Answer {
 /// Requests with an `X-Amz-Target` header are of the service that it names, others Elastic Load
 /// Balancing's. Signatures, access keys and the request's region are not looked at.
 pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
-    let answer = match target(request) {
+    handle_distorted(world, caller, request, None)
+}
+
+/// The same, with an answer that is different.
+pub(crate) fn handle_distorted(
+    world: &mut World,
+    caller: &str,
+    request: &Request<Bytes>,
+    distortion: Option<Distortion>,
+) -> Response<Bytes> {
+    let mut answer = match target(request) {
         Some(target) => json::answer(world, target, request.body()),
         None => elb::answer(world, request.uri().query(), request.body()),
     };
+    if let (Some(distortion), Ok(value)) = (distortion, &mut answer.result) {
+        distortion.apply(request, value);
+    }
     world.settle();
     let outcome = match &answer.result {
         Ok(_) => Outcome::Ok,

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod executions;
+mod faults;
 mod health;
 mod integrations;
 mod listeners;
