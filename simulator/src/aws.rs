@@ -91,9 +91,9 @@ impl SimulatedAws {
         let mut shared = self.present();
         shared.faults.planned.extend(faults);
         let mut planned = shared.faults.planned.values();
-        if planned.any(|fault| matches!(fault, Fault::Stale | Fault::VeryStale)) {
-            let now = shared.world.without_log();
-            shared.versions.get_or_insert_default().push_back(now);
+        let stale = planned.any(|fault| matches!(fault, Fault::Stale | Fault::VeryStale));
+        if stale && shared.versions.is_none() {
+            shared.versions = Some(VecDeque::from([shared.world.without_log()]));
         }
     }
 

@@ -55,10 +55,10 @@ impl Term {
         data: Data<'_>,
     ) -> Result<Value, Unevaluated<'a>> {
         match self {
-            Self::Path(path) => path
-                .resolve(data)
-                .cloned()
-                .ok_or(Unevaluated::Missing { field, path }),
+            Self::Path(path) => path.resolve(data).cloned().ok_or(Unevaluated::Missing {
+                field,
+                path: path.as_str(),
+            }),
             Self::Format(format) => format.evaluate(data).map(Value::String),
         }
     }
@@ -103,7 +103,7 @@ impl Format {
                     path.resolve(data)
                         .ok_or_else(|| Unevaluated::MissingArgument {
                             function: &self.text,
-                            path,
+                            path: path.as_str(),
                         })?
                 }
             };

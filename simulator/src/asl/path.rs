@@ -71,6 +71,10 @@ impl JsonPath {
         })
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the path looks into the context object (`$$`) instead of the state's input.
     pub fn is_context(&self) -> bool {
         self.root == Root::Context
@@ -170,7 +174,7 @@ pub(super) fn steps(mut rest: &str) -> Result<Vec<Step>, &'static str> {
     Ok(steps)
 }
 
-fn is_name(c: char) -> bool {
+pub(super) fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
 }
 

@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::data::Data;
 use super::intrinsic::Term;
-use super::path::JsonPath;
 use super::scan::Scan;
 
 /// JSON in which a field whose name ends in `.$` is replaced by what its path points at, by what its
@@ -27,12 +26,9 @@ enum Node {
 #[derive(Debug, PartialEq)]
 pub(super) enum Unevaluated<'a> {
     /// The path of a field points at nothing.
-    Missing { field: &'a str, path: &'a JsonPath },
+    Missing { field: &'a str, path: &'a str },
     /// The path of an intrinsic function's argument points at nothing.
-    MissingArgument {
-        function: &'a str,
-        path: &'a JsonPath,
-    },
+    MissingArgument { function: &'a str, path: &'a str },
     /// An intrinsic function cannot do anything with an argument.
     BadArgument { function: &'a str, value: Value },
 }
@@ -53,7 +49,10 @@ impl Node {
         match self {
             Self::Constant(value) => Ok(value.clone()),
             Self::Term(term) => term.evaluate(field, data),
-            Self::Scan(scan) => Ok(scan.resolve(data)),
+            Self::Scan(scan) => scan.resolve(data).ok_or(Unevaluated::Missing {
+                field,
+                path: scan.as_str(),
+            }),
             Self::Object(template) => template.evaluate(data),
             Self::Array(nodes) => nodes
                 .iter()
@@ -79,9 +78,7 @@ impl TryFrom<Map<String, Value>> for Template {
                     .as_str()
                     .ok_or_else(|| format!("{name} wants a path"))?;
                 let node = match Term::parse(text) {
-                    Err(_) if text.starts_with('$') && text.contains("..") => {
-                        Scan::parse(text).map(Node::Scan)
-                    }
+                    Err(_) if Scan::is_meant_by(text) => Scan::parse(text).map(Node::Scan),
                     term => term.map(Node::Term),
                 };
                 node.map_err(|problem| format!("{problem} (in {name})"))?
@@ -160,9 +157,8 @@ mod tests {
                 context: &nothing,
             })
             .unwrap_err();
-        let path = JsonPath::parse("$.wait").unwrap();
-        let field = "wait.$";
-        assert_eq!(missing, Unevaluated::Missing { field, path: &path });
+        let (field, path) = ("wait.$", "$.wait");
+        assert_eq!(missing, Unevaluated::Missing { field, path });
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl Installation {
         let redrive = Redrive::of(&recorded.history, at).unwrap_or_else(|| Redrive {
             state: self.machine.start_at().to_owned(),
             input: recorded.input.clone(),
+            entered_at: at,
             at,
             events: recorded.history.last().map_or(0, |event| event.id),
             count,

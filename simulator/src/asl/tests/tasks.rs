@@ -228,12 +228,13 @@ async fn a_null_path_means_nothing_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_catches_a_path_that_points_at_nothing() {
-    let script = Script::new([Ok(json!({})), Ok(json!({}))]);
+    let script = Script::new(std::iter::repeat_with(|| Ok(json!({}))).take(3));
     for fields in [
         json!({ "Parameters": { "wait.$": "$.wait" } }),
         json!({ "InputPath": "$.none" }),
         json!({ "OutputPath": "$.Payload" }),
         json!({ "ResultSelector": { "a.$": "$.none" } }),
+        json!({ "ResultSelector": { "a.$": "$.none[*].name" } }),
     ] {
         let mut fields = fields;
         fields["Retry"] = json!([{ "ErrorEquals": ["States.ALL"] }]);
