@@ -193,3 +193,10 @@ fn targets_of_a_deleted_set_are_waited_for() {
     world.progress.looks = LOOKS;
     assert_eq!(look(&world), Decision::Done);
 }
+
+#[test]
+fn a_late_invocation_leaves_what_its_own_deployment_has_created_since() {
+    let mut world = World::healthy();
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_eq!(look(&world), Decision::Done);
+}
