@@ -35,7 +35,11 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
     let found = Found::of(observation, deployment, &routing)?;
     let Some(leftover) = found.next(deployment) else {
         let targets = routing.alternate.targets.registered();
-        if targets > 0 && deployment.progress.looks < LOOKS {
+        // A late invocation finds those of what this deployment has created since.
+        let ours = deployment
+            .replacement_in(observation)
+            .is_some_and(|set| set.is_attached_to(&routing.alternate.arn));
+        if targets > 0 && !ours && deployment.progress.looks < LOOKS {
             return Ok(Decision::Wait(WaitingOn::Deregistration { targets }));
         }
         // What is being deleted counts as well, until it is gone.
