@@ -37,7 +37,7 @@ async fn at_every_state(mut case: Case, meddle: Meddling) {
                 },
             )
             .await;
-        stage.installation.settled().await;
+        stage.settled().await;
         if entered < moment {
             break;
         }

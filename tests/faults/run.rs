@@ -1,6 +1,7 @@
 //! One deployment under a plan of faults, watched at every call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
@@ -106,8 +107,14 @@ impl Stage {
                 self.note(event, &mut entered);
             })
             .await;
-        self.installation.settled().await;
+        self.settled().await;
         outcome
+    }
+
+    /// Waits until every function has ended: a minute, and what nobody answers is left.
+    pub(crate) async fn settled(&self) {
+        let settled = self.installation.settled();
+        let _ = tokio::time::timeout(Duration::from_secs(90), settled).await;
     }
 
     /// Everything done so far is over, and a new execution begins in a world without faults: it
@@ -193,7 +200,10 @@ pub(crate) fn wrong(case: &Case, ran: &Ran) -> Option<String> {
 
 /// What is wrong with a run that may end in any way: invariants hold, it ends, and a new execution
 /// brings the service in order.
-pub(crate) async fn unsafe_or_stuck(ran: Ran) -> Option<String> {
+pub(crate) async fn unsafe_or_stuck(case: &Case, ran: Ran) -> Option<String> {
+    if wrong(case, &ran).is_none() {
+        return None;
+    }
     if ran.broken.is_some() {
         return ran.broken;
     }
