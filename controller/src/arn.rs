@@ -96,7 +96,16 @@ pub fn short(arn: &str) -> &str {
     let Some(parsed) = Arn::parse(arn) else {
         return arn;
     };
-    let resource = parsed.resource;
+    let name = last_part(parsed.resource);
+    // `cluster/` is no cluster's ARN, but has to be called something.
+    if name.is_empty() {
+        parsed.resource
+    } else {
+        name
+    }
+}
+
+fn last_part(resource: &str) -> &str {
     if let Some(group) = resource.strip_prefix("targetgroup/") {
         return group.split('/').next().unwrap_or(group);
     }
@@ -156,6 +165,11 @@ mod tests {
                 "lb/1/2",
             ),
             ("ecs-svc/1", "ecs-svc/1"),
+            ("arn:aws:ecs:us-east-1:123456789012:cluster/", "cluster/"),
+            (
+                "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup//1",
+                "targetgroup//1",
+            ),
         ];
         for (arn, name) in cases {
             assert_eq!(short(arn), name);

@@ -102,14 +102,12 @@ impl Deployment {
     /// Found by its id once that is known, and before that by the deployment's label.
     pub fn replacement_in<'a>(&self, observation: &'a Observation) -> Option<&'a TaskSet> {
         let sets = &observation.task_sets;
-        match &self.replacement {
-            Some(id) => sets.iter().find(|set| set.id == *id),
-            None => {
-                let label = self.id.external_id();
-                sets.iter()
-                    .find(|set| set.external_id.as_deref() == Some(label.as_str()))
-            }
+        if let Some(id) = &self.replacement {
+            return sets.iter().find(|set| set.id == *id);
         }
+        let label = self.id.external_id();
+        sets.iter()
+            .find(|set| set.external_id.as_deref() == Some(label.as_str()))
     }
 
     /// The task set that served when the deployment began, as it is now.

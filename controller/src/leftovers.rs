@@ -35,7 +35,11 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
     let found = Found::of(observation, deployment, &routing)?;
     let Some(leftover) = found.next(deployment) else {
         let targets = routing.alternate.targets.registered();
-        if targets > 0 && deployment.progress.looks < LOOKS {
+        // A late invocation finds those of what this deployment has created since.
+        let ours = deployment
+            .replacement_in(observation)
+            .is_some_and(|set| set.is_attached_to(&routing.alternate.arn));
+        if targets > 0 && !ours && deployment.progress.looks < LOOKS {
             return Ok(Decision::Wait(WaitingOn::Deregistration { targets }));
         }
         // What is being deleted counts as well, until it is gone.
@@ -51,8 +55,9 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
         }
         return Ok(Decision::Done);
     };
+    on_the_alternate_group(leftover, &routing)?;
     let reached = routing::reached_beside(observation, leftover).is_some();
-    if !reached && !may_have_served(leftover, routing.alternate, found.serving) {
+    if !reached && !may_have_served(observation, leftover, &routing, found.serving) {
         return Ok(Decision::Act(vec![Action::DeleteTaskSet {
             task_set: leftover.id.clone(),
             force: true,
@@ -134,15 +139,46 @@ impl<'a> Found<'a> {
 ///
 /// A set that is older than what serves has served before it. A newer one has if traffic was moved
 /// to it and back again: then its group is still marked.
-fn may_have_served(set: &TaskSet, group: &TargetGroup, serving: Option<&TaskSet>) -> bool {
+fn may_have_served(
+    observation: &Observation,
+    set: &TaskSet,
+    routing: &Routing<'_>,
+    serving: Option<&TaskSet>,
+) -> bool {
     let older = serving.is_some_and(|serving| match (set.created_at, serving.created_at) {
         (Some(set), Some(serving)) => set <= serving,
         _ => true,
     });
     older
-        || group.swap_intent.is_some()
-        || group.is_tagged_production()
-        || has_served_on(set, group)
+        || routing.alternate.swap_intent.is_some()
+        || routing.alternate.is_tagged_production()
+        || observation
+            .target_groups
+            .iter()
+            .any(|group| has_served_on(set, group))
+}
+
+/// Whether users reach a task set through a target group that is not one of the service's two
+/// cannot be told: its listeners may be another load balancer's.
+fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(), Refusal> {
+    let elsewhere = leftover
+        .load_balancers
+        .iter()
+        .find(|attached| attached.target_group != routing.alternate.arn);
+    match elsewhere {
+        None => Ok(()),
+        Some(attached) => Err(Refusal::drift(
+            format!(
+                "{} is on target group {}, which is neither {} nor {}.",
+                leftover.id,
+                short(&attached.target_group),
+                routing.production.name,
+                routing.alternate.name
+            ),
+            "It may serve there, and nothing was taken from it. Delete it once no user reaches it \
+             (aws ecs delete-task-set), then start a new execution.",
+        )),
+    }
 }
 
 /// Whether the records say that a task set serves or has served.

@@ -136,9 +136,10 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
     let intent = observation.target_groups.iter().any(|group| {
         group.arn == deployment.replacement_target_group && group.swap_intent.is_some()
     });
-    let has_served = observation.target_groups.iter().any(|group| {
-        candidate.is_attached_to(&group.arn) && leftovers::has_served_on(candidate, group)
-    });
+    let has_served = observation
+        .target_groups
+        .iter()
+        .any(|group| leftovers::has_served_on(candidate, group));
     if has_served && !intent {
         // Somebody moved the listener away from it: its connections are left to it.
         return Decision::Done;

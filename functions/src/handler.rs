@@ -337,7 +337,7 @@ fn over(event: &Event, deployment: &Deployment, outcome: &str) -> Value {
         deployment = event.id.name(),
         step = event.step.as_str(),
         error = failure.error,
-        reason = sentence(&outcome),
+        reason = sentence(outcome),
         "done"
     );
     contract::failed(&failure, outcome, Some(&deployment.lock))

@@ -94,6 +94,27 @@ fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
 }
 
 #[test]
+fn a_set_on_a_target_group_of_somewhere_else_is_for_a_person_to_sort_out() {
+    let mut world = found(World::serving());
+    world.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("red");
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!()
+    };
+    assert_eq!(refusal.error, ErrorName::Drift);
+    assert!(refusal.seen.contains("red, which is neither"), "{refusal}");
+}
+
+#[test]
+fn a_set_that_another_groups_tag_names_may_have_served() {
+    let mut world = found(World::serving());
+    world.task_set_mut("ecs-svc/1").load_balancers.clear();
+    assert!(matches!(
+        look(&world),
+        Decision::Wait(WaitingOn::Leftover { .. })
+    ));
+}
+
+#[test]
 fn a_half_done_swap_is_finished_before_anything_is_drained() {
     let world = found(World::committed());
     assert_eq!(look(&world), Decision::Wait(WaitingOn::SwapToFinish));

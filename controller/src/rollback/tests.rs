@@ -131,6 +131,15 @@ fn a_replacement_that_traffic_was_taken_from_by_hand_keeps_its_connections() {
 }
 
 #[test]
+fn a_primary_candidate_is_not_deleted_whatever_group_it_is_seen_on() {
+    let mut world = second_look(World::created());
+    let candidate = world.task_set_mut("ecs-svc/2");
+    candidate.status = TaskSetStatus::Primary;
+    candidate.load_balancers.clear();
+    assert_eq!(look(&world), Decision::Done);
+}
+
+#[test]
 fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
     let mut world = second_look(World::created());
     let mut new = world.listener_mut(80).clone();
