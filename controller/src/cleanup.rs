@@ -40,10 +40,10 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
                  at the service's events if it does not.",
             ))
         }
-        Some(original) if runs(original) && deployment.progress.looks + 1 < LOOKS => {
+        Some(original) if runs(original) && deployment.progress.looks.saturating_add(1) < LOOKS => {
             // It was drained a moment ago: what one read says of that may be old.
             Decision::Wait(WaitingOn::TasksStopping {
-                running: original.running_count + original.pending_count,
+                running: original.tasks(),
             })
         }
         Some(original) => match may_be_deleted(observation, deployment, original) {
@@ -138,7 +138,7 @@ pub fn answer(
     if let Some(waiting_on) = waiting_on {
         deployment.progress.waited = deployment.progress.waited.saturating_add(POLL);
         deployment.progress.looks = match waiting_on {
-            WaitingOn::TasksStopping { .. } => deployment.progress.looks + 1,
+            WaitingOn::TasksStopping { .. } => deployment.progress.looks.saturating_add(1),
             _ => 0,
         };
         return Answer {

@@ -6,10 +6,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::arn::Arn;
 use crate::deployment::{Alarm, Answer, Course, Deployment, Progress, Status};
 use crate::drain::Schedule;
 use crate::identity::DeploymentId;
 use crate::lock::{Held, Lock};
+use crate::quote::{quote, sentence};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
 
@@ -240,6 +242,7 @@ impl Event {
             ))
         };
         let wire = StateWire::deserialize(&self.state).map_err(|error| unreadable(&error))?;
+        self.names_its_own(&wire)?;
         let course = Course::parse(&wire.course)
             .ok_or_else(|| unreadable(&format!("unknown course {:?}", wire.course)))?;
         // The first failure is the one to report: what goes wrong while it is rolled back is the
@@ -247,8 +250,8 @@ impl Event {
         let just_failed = wire.failure.is_none() && wire.error.is_some();
         let failure = match (wire.failure, wire.error) {
             (Some(kept), _) => Some(Failure {
-                error: kept.error,
-                cause: kept.cause,
+                error: quote(&kept.error),
+                cause: sentence(&kept.cause),
             }),
             (None, Some(caught)) => Some(Failure::of(&caught.error, &caught.cause)),
             (None, None) => None,
@@ -285,6 +288,31 @@ impl Event {
         })
     }
 
+    /// What a state names is of this account and region, as everything of a request is, and its two
+    /// target groups are two.
+    fn names_its_own(&self, wire: &StateWire) -> Result<(), Refusal> {
+        for group in [&wire.original_target_group, &wire.replacement_target_group] {
+            let of_home = Arn::parse(group).is_some_and(|arn| {
+                arn.service == "elasticloadbalancing"
+                    && arn.home() == *self.id.home()
+                    && arn.resource.starts_with("targetgroup/")
+            });
+            if !of_home {
+                return Err(not_from_the_state_machine(&format!(
+                    "The event's state names {} as a target group of {}.",
+                    quote(group),
+                    self.id.home()
+                )));
+            }
+        }
+        if wire.original_target_group == wire.replacement_target_group {
+            return Err(not_from_the_state_machine(
+                "The event's state names one target group as both.",
+            ));
+        }
+        Ok(())
+    }
+
     /// The failure to explain: what a Catch or a Pass has put under `error`, or what a failed
     /// preflight has left as the whole state. Where the lock was read, it says who holds it.
     pub fn failure(&self) -> Failure {
@@ -317,7 +345,7 @@ impl Event {
             ),
         };
         Failure {
-            cause: one_line(&cause),
+            cause: sentence(&cause),
             ..failure
         }
     }
@@ -326,7 +354,7 @@ impl Event {
 fn not_from_the_state_machine(seen: &str) -> Refusal {
     Refusal::new(
         ErrorName::InvalidInput,
-        seen.chars().take(1_000).collect::<String>(),
+        seen,
         "Start an execution of the state machine instead of invoking this function.",
     )
 }
@@ -340,9 +368,6 @@ pub struct Failure {
     pub cause: String,
 }
 
-/// Characters of a cause that are kept: enough for a sentence, too few for a payload.
-const LONGEST_CAUSE: usize = 2_000;
-
 impl Failure {
     /// Reads what a Catch was given: a function's cause is JSON with an `errorMessage`, Step
     /// Functions' own is plain text.
@@ -352,7 +377,8 @@ impl Failure {
         struct FunctionError {
             error_message: String,
         }
-        let sentence = match serde_json::from_str::<FunctionError>(cause) {
+        let error = quote(error);
+        let cause = match serde_json::from_str::<FunctionError>(cause) {
             Ok(function_error) => function_error.error_message,
             Err(_) if cause.is_empty() => format!("Step Functions reported {error}."),
             Err(_) => cause.to_owned(),
@@ -361,19 +387,11 @@ impl Failure {
             error: if error.is_empty() {
                 "UnexpectedAnswer".to_owned()
             } else {
-                error.to_owned()
+                error
             },
-            cause: one_line(&sentence),
+            cause: sentence(&cause),
         }
     }
-}
-
-/// Text from outside as it may be shown: no control characters, and not too long.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_CAUSE)
-        .collect()
 }
 
 impl Answer {
@@ -382,7 +400,7 @@ impl Answer {
         let deployment = &self.deployment;
         let wire = StateWire {
             status: self.status.as_str().to_owned(),
-            reason: self.reason.clone(),
+            reason: sentence(&self.reason),
             wait: self.wait,
             request: deployment.request.to_json(),
             original_target_group: deployment.original_target_group.clone(),
@@ -416,7 +434,7 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
     let steps = Schedule::new(deployment.tasks, request.scale_down_decrement).steps();
     json!({
         "status": answer.status.as_str(),
-        "reason": answer.reason,
+        "reason": sentence(&answer.reason),
         "wait": answer.wait,
         "cluster": request.cluster,
         "service": request.service,
@@ -438,7 +456,7 @@ pub fn failed(failure: &Failure, outcome: &str, lock: Option<&Lock>) -> Value {
     let mut cause = failure.cause.clone();
     if !outcome.is_empty() {
         cause.push(' ');
-        cause.push_str(outcome);
+        cause.push_str(&sentence(outcome));
     }
     let mut state = Map::new();
     state.insert("status".to_owned(), json!(Status::Failed.as_str()));
@@ -575,12 +593,43 @@ mod tests {
     }
 
     #[test]
+    fn a_state_that_names_a_target_group_of_another_account_is_refused() {
+        let answer = Answer {
+            status: Status::Draining,
+            reason: String::new(),
+            wait: 60,
+            deployment: World::swapped().deployment(),
+        };
+        for foreign in [
+            "arn:aws:elasticloadbalancing:us-east-1:111111111111:targetgroup/blue/0123456789abcdef",
+            "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/lb/1",
+            "blue",
+        ] {
+            let mut state = answer.to_json();
+            state["originalTargetGroup"] = json!(foreign);
+            let event = Event::parse(event("scale-down", &state)).unwrap();
+            let refusal = event.deployment().unwrap_err();
+            assert_eq!(refusal.error, ErrorName::InvalidInput);
+            assert!(refusal.seen.contains(foreign), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_names_one_target_group_twice_is_refused() {
+        let mut state = state_of(&World::swapped());
+        state["originalTargetGroup"] = state["replacementTargetGroup"].clone();
+        let event = Event::parse(event("swap", &state)).unwrap();
+        let refusal = event.deployment().unwrap_err();
+        assert_eq!(refusal.error, ErrorName::InvalidInput);
+    }
+
+    #[test]
     fn a_functions_error_is_reported_by_its_sentence() {
         let cause = r#"{"errorType":"Drift","errorMessage":"It is gone.\u0007"}"#;
         let caught = json!({"request": {}, "error": {"Error": "Drift", "Cause": cause}});
         let failure = Event::parse(event("rollback", &caught)).unwrap().failure();
         assert_eq!(failure.error, "Drift");
-        assert_eq!(failure.cause, "It is gone.");
+        assert_eq!(failure.cause, r"It is gone.\u{7}");
     }
 
     #[test]

@@ -5,6 +5,10 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::arn::{Arn, Home};
+use crate::quote::is_visible;
+
+/// Characters of a state machine's or an execution's name, at most (AWS API model).
+const LONGEST_NAME: usize = 80;
 
 /// One run of the state machine, named by its execution ARN.
 ///
@@ -35,7 +39,9 @@ impl DeploymentId {
             .filter(char::is_ascii_alphanumeric)
             .take(24)
             .collect();
-        let complete = !machine.is_empty() && !name.is_empty() && !started.is_empty();
+        let is_name =
+            |text: &str| (1..=LONGEST_NAME).contains(&text.chars().count()) && is_visible(text);
+        let complete = is_name(machine) && is_name(name) && !started.is_empty();
         (arn.service == "states" && complete).then(|| Self {
             execution: execution.to_owned(),
             started,
@@ -129,6 +135,11 @@ mod tests {
             "arn:aws:states:us-east-1:555555555555:stateMachine:Ebbtide",
             "arn:aws:ecs:us-east-1:555555555555:execution:a:b",
             "arn:aws:states:us-east-1:555555555555:execution:a:",
+            "arn:aws:states:us-east-1:555555555555:execution:a:turned\u{202e}round",
+            &format!(
+                "arn:aws:states:us-east-1:555555555555:execution:a:{}",
+                "b".repeat(81)
+            ),
             "run-1",
         ] {
             assert_eq!(DeploymentId::of_execution(text, START), None, "{text}");

@@ -51,7 +51,8 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
         }
         return Ok(Decision::Done);
     };
-    if !may_have_served(leftover, routing.alternate, found.serving) {
+    let reached = routing::reached_beside(observation, leftover).is_some();
+    if !reached && !may_have_served(leftover, routing.alternate, found.serving) {
         return Ok(Decision::Act(vec![Action::DeleteTaskSet {
             task_set: leftover.id.clone(),
             force: true,
@@ -213,7 +214,7 @@ pub fn answer(
             let reason = waiting_on.map(ToString::to_string).unwrap_or_default();
             let reason = format!("{reason}; next look in {POLL} s");
             let mut looked = deployment.clone();
-            looked.progress.looks += 1;
+            looked.progress.looks = looked.progress.looks.saturating_add(1);
             Ok(again(POLL, Status::Draining, reason, looked))
         }
         Some(_) => Ok(scale_down::answer(observation, deployment, waiting_on)),

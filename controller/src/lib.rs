@@ -5,6 +5,7 @@
 //! clock, talks to AWS, or keeps anything between two calls.
 
 pub mod arn;
+pub mod caller;
 pub mod cleanup;
 pub mod contract;
 pub mod create;
@@ -17,6 +18,7 @@ pub mod leftovers;
 pub mod lock;
 pub mod observation;
 pub mod preflight;
+pub mod quote;
 pub mod ready;
 pub mod refusal;
 pub mod request;

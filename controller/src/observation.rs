@@ -76,6 +76,11 @@ impl TaskSet {
         self.status == TaskSetStatus::Draining
     }
 
+    /// Tasks that run or start.
+    pub fn tasks(&self) -> u32 {
+        self.running_count.saturating_add(self.pending_count)
+    }
+
     /// Whether this set's tasks are registered with a target group.
     pub fn is_attached_to(&self, target_group: &str) -> bool {
         self.load_balancers
@@ -297,7 +302,13 @@ pub struct Targets {
 impl Targets {
     /// Targets that are to take connections: all but those being deregistered.
     pub fn registered(&self) -> u32 {
-        self.healthy + self.initial + self.unhealthy + self.unused + self.unknown
+        let states = [self.initial, self.unhealthy, self.unused, self.unknown];
+        states.into_iter().fold(self.healthy, u32::saturating_add)
+    }
+
+    /// Every target, those being deregistered included.
+    pub fn all(&self) -> u32 {
+        self.registered().saturating_add(self.draining)
     }
 }
 

@@ -17,10 +17,12 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     };
     match shortfall(observation, deployment, replacement) {
         Some(waiting_on) => wait_or_give_up(observation, deployment, replacement, waiting_on),
-        None if deployment.progress.looks + 1 < LOOKS => Decision::Wait(WaitingOn::Confirmation {
-            seen: deployment.progress.looks + 1,
-            wanted: LOOKS,
-        }),
+        None if deployment.progress.looks.saturating_add(1) < LOOKS => {
+            Decision::Wait(WaitingOn::Confirmation {
+                seen: deployment.progress.looks.saturating_add(1),
+                wanted: LOOKS,
+            })
+        }
         None => Decision::Done,
     }
 }
@@ -192,6 +194,13 @@ mod tests {
             Decision::Wait(WaitingOn::Confirmation { seen: 1, wanted: 2 })
         );
         world.progress.looks = 1;
+        assert_eq!(look(&world), Decision::Done);
+    }
+
+    #[test]
+    fn any_number_of_looks_is_enough() {
+        let mut world = World::healthy();
+        world.progress.looks = u32::MAX;
         assert_eq!(look(&world), Decision::Done);
     }
 

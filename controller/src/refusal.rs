@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::quote::sentence;
+
 /// Every error name a deployment can end or be retried with.
 ///
 /// They are the contract with `Retry` and `Catch` in the state machine and with whoever watches
@@ -115,12 +117,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal from its two sentences.
+    /// A refusal from its two sentences, in which anything may be quoted.
     pub fn new(error: ErrorName, seen: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             error,
-            seen: seen.into(),
-            mend: mend.into(),
+            seen: sentence(&seen.into()),
+            mend: sentence(&mend.into()),
         }
     }
 
@@ -153,6 +155,13 @@ mod tests {
             refusal.to_string(),
             "The task set is gone. Start a new execution."
         );
+    }
+
+    #[test]
+    fn what_is_quoted_in_a_refusal_shows_and_is_of_bounded_length() {
+        let refusal = Refusal::drift("\u{1b}[2J\n".repeat(10_000), "Look.");
+        assert!(refusal.seen.starts_with("\\u{1b}[2J\\n"), "{refusal}");
+        assert!(refusal.to_string().chars().count() < 4_100);
     }
 
     #[test]

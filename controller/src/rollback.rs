@@ -50,6 +50,16 @@ fn undone(observation: &Observation, deployment: &Deployment) -> Result<Decision
     let Some(candidate) = candidate.filter(|set| !set.is_being_deleted()) else {
         return Ok(Decision::Done);
     };
+    if let Some(listener) = routing::reached_beside(observation, candidate) {
+        return Err(Refusal::drift(
+            format!(
+                "Listener {} sends traffic to {}, and is not recorded as a test listener.",
+                listener.port, candidate.id
+            ),
+            "It was not deleted: point the listener elsewhere (aws elbv2 modify-listener), then start \
+             a new execution.",
+        ));
+    }
     Ok(remove(observation, deployment, candidate))
 }
 
@@ -135,7 +145,7 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
     }
     // The swap may have begun. The listener is read once more, a while later, before anything is
     // deleted: an old read, or a late write, would show by then.
-    if deployment.progress.looks + 1 < LOOKS {
+    if deployment.progress.looks.saturating_add(1) < LOOKS {
         return Decision::Wait(WaitingOn::SwapRecord);
     }
     if intent {
@@ -234,7 +244,7 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
         };
     };
     deployment.progress.looks = match waiting_on {
-        WaitingOn::SwapRecord => deployment.progress.looks + 1,
+        WaitingOn::SwapRecord => deployment.progress.looks.saturating_add(1),
         _ => 0,
     };
     let wait = drain::poll(deployment.request.readiness_timeout).max(60);

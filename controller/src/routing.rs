@@ -3,7 +3,7 @@
 
 use crate::arn::short;
 use crate::decision::Role;
-use crate::observation::{Listener, Observation, TargetGroup};
+use crate::observation::{Listener, Observation, TargetGroup, TaskSet};
 use crate::refusal::Refusal;
 
 /// Where production traffic goes today.
@@ -209,6 +209,23 @@ pub fn roles<'a>(
         listeners.push(listener);
     }
     by_tag_or_traffic(observation, pair, &listeners)
+}
+
+/// A listener that sends traffic to a task set, by its default action or by a rule, and is not
+/// recorded as a test listener.
+///
+/// Every listener's role is recorded before a task set is created: one without a role came later, and
+/// may be one that users reach.
+pub(crate) fn reached_beside<'a>(
+    observation: &'a Observation,
+    task_set: &TaskSet,
+) -> Option<&'a Listener> {
+    observation.listeners.iter().find(|listener| {
+        let rules = listener.rule_target_groups.iter().map(String::as_str);
+        let mut reached = listener.forward.live().chain(rules);
+        listener.role.as_deref() != Some(Role::Test.as_str())
+            && reached.any(|group| task_set.is_attached_to(group))
+    })
 }
 
 fn by_tag_or_traffic<'a>(

@@ -1,10 +1,10 @@
 //! `ScaleDown`: one step of the drain of the original task set.
 
 use crate::arn::short;
-use crate::decision::{Action, Decision, Role, WaitingOn};
+use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Status};
 use crate::drain::{self, Schedule, scale_for, tasks_at};
-use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetLoadBalancer};
+use crate::observation::{Observation, TargetGroup, TaskSet};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
@@ -87,9 +87,9 @@ fn gone(observation: &Observation, deployment: &Deployment) -> Decision {
     if let Err(refusal) = ready::living_replacement(observation, deployment) {
         return Decision::Refuse(refusal);
     }
-    if deployment.progress.looks + 1 < LOOKS {
+    if deployment.progress.looks.saturating_add(1) < LOOKS {
         return Decision::Wait(WaitingOn::Confirmation {
-            seen: deployment.progress.looks + 1,
+            seen: deployment.progress.looks.saturating_add(1),
             wanted: LOOKS,
         });
     }
@@ -218,10 +218,8 @@ fn unseen(deployment: &Deployment) -> Refusal {
 /// Whether `runningCount` counts a task while its target is deregistered is unproven (the API
 /// model says tasks in status RUNNING; such a task is DEACTIVATING): the targets are asked too.
 fn remaining(observation: &Observation, deployment: &Deployment, original: &TaskSet) -> u32 {
-    let targets = group(observation, deployment).map_or(0, |group| {
-        group.targets.registered() + group.targets.draining
-    });
-    targets.max(original.running_count + original.pending_count)
+    let targets = group(observation, deployment).map_or(0, |group| group.targets.all());
+    targets.max(original.tasks())
 }
 
 fn group<'a>(observation: &'a Observation, deployment: &Deployment) -> Option<&'a TargetGroup> {
@@ -285,18 +283,7 @@ pub(crate) fn not_in_production(
         .load_balancers
         .iter()
         .any(|attached| roles.production_reaches(&attached.target_group));
-    // Every listener's role was recorded before the task set was created: one without a role came
-    // later, and may be one that users reach.
-    let new_listener = observation.listeners.iter().find(|listener| {
-        let reaches = |attached: &TaskSetLoadBalancer| {
-            listener
-                .forward
-                .live()
-                .any(|live| live == attached.target_group)
-        };
-        listener.role.as_deref() != Some(Role::Test.as_str())
-            && original.load_balancers.iter().any(reaches)
-    });
+    let new_listener = routing::reached_beside(observation, original);
     if let Some(listener) = new_listener.filter(|_| !serves) {
         return Err(Refusal::drift(
             format!(
@@ -406,8 +393,9 @@ pub fn answer(
             let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
             let step = begin(&mut deployment);
             let wait = deployment.request.scale_down_wait;
-            let next = left.saturating_sub(left_after(&deployment, step + 1, desired));
-            deployment.progress.step += 1;
+            let next =
+                left.saturating_sub(left_after(&deployment, step.saturating_add(1), desired));
+            deployment.progress.step = deployment.progress.step.saturating_add(1);
             (
                 wait,
                 format!(

@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::decision::{Action, NewTaskSet};
 use ebbtide_controller::observation::{Forward, Launch, Network};
+use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
 
 use crate::clients::Clients;
@@ -240,9 +241,9 @@ async fn create_task_set(
                     .weight(signed(provider.weight))
                     .base(signed(provider.base))
                     .build()
-                    .map_err(|error| StepError {
-                        name: ebbtide_controller::refusal::ErrorName::InvalidInput,
-                        message: format!("capacityProviderStrategy: {error}"),
+                    .map_err(|error| {
+                        let message = format!("capacityProviderStrategy: {error}");
+                        StepError::new(ErrorName::InvalidInput, message)
                     })?;
                 call = call.capacity_provider_strategy(item);
             }

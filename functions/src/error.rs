@@ -3,6 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::quote::{quote, sentence};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use lambda_runtime::Diagnostic;
 
@@ -12,7 +13,7 @@ use lambda_runtime::Diagnostic;
 pub struct StepError {
     /// The error's name.
     pub name: ErrorName,
-    /// What happened, in a sentence or two.
+    /// What happened, in a sentence or two; what it quotes is escaped and cut.
     pub message: String,
 }
 
@@ -34,10 +35,14 @@ impl From<StepError> for Diagnostic {
     }
 }
 
-/// Characters of an error text from outside that are kept.
-const LONGEST_OUTSIDE_TEXT: usize = 300;
-
 impl StepError {
+    pub(crate) fn new(name: ErrorName, message: impl AsRef<str>) -> Self {
+        Self {
+            name,
+            message: sentence(message.as_ref()),
+        }
+    }
+
     /// The failure of one AWS call, named by what can be done about it.
     pub(crate) fn of_call<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -52,45 +57,29 @@ impl StepError {
                 if name == ErrorName::Drift && operation.contains(":Describe") {
                     name = ErrorName::NotYetConsistent;
                 }
-                Self {
-                    name,
-                    message: format!("{operation} answered {code}: {}", quoted(message)),
-                }
+                let (code, message) = (quote(code), quote(message));
+                Self::new(name, format!("{operation} answered {code}: {message}"))
             }
             SdkError::TimeoutError(_) => Self::transient(operation, "did not answer in time"),
             SdkError::DispatchFailure(_) => Self::transient(operation, "could not be reached"),
             SdkError::ResponseError(_) => {
                 Self::transient(operation, "answered something that could not be read")
             }
-            SdkError::ConstructionFailure(_) => Self {
-                name: ErrorName::PreflightFailed,
-                message: format!("{operation}: the request could not be built from the input."),
-            },
+            SdkError::ConstructionFailure(_) => Self::new(
+                ErrorName::PreflightFailed,
+                format!("{operation}: the request could not be built from the input."),
+            ),
             _ => Self::transient(operation, "failed in a way this version does not know"),
         }
     }
 
     fn transient(operation: &str, what: &str) -> Self {
-        Self {
-            name: ErrorName::Transient,
-            message: format!("{operation} {what}."),
-        }
+        Self::new(ErrorName::Transient, format!("{operation} {what}."))
     }
 
-    pub(crate) fn not_yet_consistent(message: impl Into<String>) -> Self {
-        Self {
-            name: ErrorName::NotYetConsistent,
-            message: message.into(),
-        }
+    pub(crate) fn not_yet_consistent(message: impl AsRef<str>) -> Self {
+        Self::new(ErrorName::NotYetConsistent, message)
     }
-}
-
-/// Text from outside, cut and without control characters.
-pub(crate) fn quoted(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_OUTSIDE_TEXT)
-        .collect()
 }
 
 /// Our name for an AWS error.
@@ -137,6 +126,10 @@ fn classify(code: &str, message: &str, http_status: u16) -> ErrorName {
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
 
     #[test]
@@ -172,11 +165,25 @@ mod tests {
         }
     }
 
+    fn answered(code: &str, message: &str) -> StepError {
+        let metadata = ErrorMetadata::builder().code(code).message(message).build();
+        let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+        StepError::of_call(
+            "ecs:DeleteTaskSet",
+            &SdkError::service_error(metadata, response),
+        )
+    }
+
     #[test]
-    fn text_from_outside_is_cut_and_cleaned() {
-        let text = quoted(&"a\u{1b}\n".repeat(1_000));
-        assert_eq!(text.len(), LONGEST_OUTSIDE_TEXT);
-        assert!(text.chars().all(|c| c == 'a'));
+    fn what_aws_says_is_quoted_escaped_and_cut() {
+        let error = answered("Odd\nException", "\u{1b}[2JIt \"failed\".\r\n");
+        assert_eq!(
+            error.message,
+            r#"ecs:DeleteTaskSet answered Odd\nException: \u{1b}[2JIt "failed".\r\n"#
+        );
+        let error = answered(&"c".repeat(100_000), &"m".repeat(100_000));
+        assert!(error.message.chars().count() < 700, "{error}");
+        assert!(error.message.ends_with('…'));
     }
 
     #[test]

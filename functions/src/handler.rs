@@ -8,11 +8,13 @@ use ebbtide_controller::contract::{self, Event, Step};
 use ebbtide_controller::decision::{Decision, WaitingOn};
 use ebbtide_controller::deployment::{Answer, Course, Deployment, Status};
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::quote::sentence;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::rollback::Outcome;
 use ebbtide_controller::{
-    cleanup, create, finish_swap, leftovers, lock, preflight, ready, rollback, scale_down, swap,
+    caller, cleanup, create, finish_swap, leftovers, lock, preflight, ready, rollback, scale_down,
+    swap,
 };
 use serde_json::Value;
 
@@ -54,20 +56,66 @@ impl Function {
     }
 }
 
+/// What a step decides by.
+pub type Decide = fn(&Observation, &Deployment) -> Decision;
+
+/// Which function decides which step. The tests put a wrong one in, to see that it is caught.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "a field for each step that decides")]
+pub struct Deciders {
+    pub finish_swap: Decide,
+    pub leftovers: Decide,
+    pub create: Decide,
+    pub ready: Decide,
+    pub swap: Decide,
+    pub scale_down: Decide,
+    pub cleanup: Decide,
+    pub rollback: Decide,
+}
+
+impl Deciders {
+    /// The decisions of this version.
+    pub const SHIPPED: Self = Self {
+        finish_swap: finish_swap::decide,
+        leftovers: leftovers::decide,
+        create: create::decide,
+        ready: ready::decide,
+        swap: swap::decide,
+        scale_down: scale_down::decide,
+        cleanup: cleanup::decide,
+        rollback: rollback::decide,
+    };
+}
+
 /// Writes and looks of one invocation, at most: a swap needs two of each, and one more look.
 const ROUNDS: u32 = 5;
 
 /// Carries out one step of a deployment and answers with the state machine's next state.
 ///
-/// `now` tells how old the lock's last renewal is and how long the deployment took; nothing else is
-/// decided by it.
+/// `arn` is the function's own, as Lambda gives it with the invocation: only executions of its
+/// partition, region and account are served. `now` tells how old the lock's last renewal is and how
+/// long the deployment took; nothing else is decided by it.
 pub async fn handle(
     function: Function,
+    arn: &str,
+    clients: &Clients,
+    event: Value,
+    now: SystemTime,
+) -> Result<Value, StepError> {
+    handle_by(&Deciders::SHIPPED, function, arn, clients, event, now).await
+}
+
+/// The same, with other decisions.
+pub async fn handle_by(
+    deciders: &Deciders,
+    function: Function,
+    arn: &str,
     clients: &Clients,
     event: Value,
     now: SystemTime,
 ) -> Result<Value, StepError> {
     let event = Event::parse(event)?;
+    caller::check(&event, arn)?;
     if Function::of(event.step) != function {
         return Err(StepError::from(Refusal::new(
             ErrorName::InvalidInput,
@@ -79,7 +127,7 @@ pub async fn handle(
             format!("Invoke {} for it.", Function::of(event.step).as_str()),
         )));
     }
-    let answer = answer(clients, &event, now).await;
+    let answer = answer(deciders, clients, &event, now).await;
     if let Err(error) = &answer {
         tracing::warn!(
             deployment = event.id.name(),
@@ -92,7 +140,12 @@ pub async fn handle(
     answer
 }
 
-async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Value, StepError> {
+async fn answer(
+    deciders: &Deciders,
+    clients: &Clients,
+    event: &Event,
+    now: SystemTime,
+) -> Result<Value, StepError> {
     match event.step {
         Step::Preflight => {
             let request = event.request()?;
@@ -116,7 +169,7 @@ async fn answer(clients: &Clients, event: &Event, now: SystemTime) -> Result<Val
             if event.step.writes() && !may_write(&deployment, now) {
                 return renewal(event, deployment);
             }
-            step(clients, event, deployment, now).await
+            step(deciders, clients, event, deployment, now).await
         }
     }
 }
@@ -146,15 +199,15 @@ fn may_write(deployment: &Deployment, now: SystemTime) -> bool {
 /// The answer of an invocation that came too late to write: renew the lock, and invoke again.
 fn renewal(event: &Event, mut deployment: Deployment) -> Result<Value, StepError> {
     if !lock::may_renew(deployment.progress.renewals) {
-        return Err(StepError {
-            name: ErrorName::Transient,
-            message: format!(
+        return Err(StepError::new(
+            ErrorName::Transient,
+            format!(
                 "The step {} was not done within {} s of the lock's renewal, {} times in a row.",
                 event.step.as_str(),
                 lock::LEASE,
                 deployment.progress.renewals
             ),
-        });
+        ));
     }
     deployment.progress.renewals += 1;
     let answer = Answer {
@@ -176,6 +229,7 @@ fn renewal(event: &Event, mut deployment: Deployment) -> Result<Value, StepError
 }
 
 async fn step(
+    deciders: &Deciders,
     clients: &Clients,
     event: &Event,
     mut deployment: Deployment,
@@ -184,14 +238,14 @@ async fn step(
     deployment.progress.renewals = 0;
     let deployment = &deployment;
     let decide: Decide = match event.step {
-        Step::FinishSwap => finish_swap::decide,
-        Step::Leftovers => leftovers::decide,
-        Step::Preflight | Step::Explain | Step::Create => create::decide,
-        Step::Ready => ready::decide,
-        Step::Swap | Step::SwapBack => swap::decide,
-        Step::ScaleDown => scale_down::decide,
-        Step::Cleanup => cleanup::decide,
-        Step::Rollback => rollback::decide,
+        Step::FinishSwap => deciders.finish_swap,
+        Step::Leftovers => deciders.leftovers,
+        Step::Preflight | Step::Explain | Step::Create => deciders.create,
+        Step::Ready => deciders.ready,
+        Step::Swap | Step::SwapBack => deciders.swap,
+        Step::ScaleDown => deciders.scale_down,
+        Step::Cleanup => deciders.cleanup,
+        Step::Rollback => deciders.rollback,
     };
     let (observation, waiting_on) = match converge(clients, event, deployment, decide).await {
         Ok(seen) => seen,
@@ -226,8 +280,6 @@ async fn step(
     log(event, &observation, outcome, &answer.reason, answer.wait);
     Ok(state(&answer, event, now))
 }
-
-type Decide = fn(&Observation, &Deployment) -> Decision;
 
 /// Observes, decides and acts until a look at the world asks for no more writes.
 async fn converge(
@@ -285,7 +337,7 @@ fn over(event: &Event, deployment: &Deployment, outcome: &str) -> Value {
         deployment = event.id.name(),
         step = event.step.as_str(),
         error = failure.error,
-        reason = outcome,
+        reason = sentence(&outcome),
         "done"
     );
     contract::failed(&failure, outcome, Some(&deployment.lock))
@@ -328,9 +380,9 @@ fn log(event: &Event, observation: &Observation, decision: &str, reason: &str, w
     tracing::info!(
         deployment = event.id.name(),
         step = event.step.as_str(),
-        observation = in_short(observation),
+        observation = sentence(&in_short(observation)),
         decision,
-        reason,
+        reason = sentence(reason),
         wait,
         "step"
     );

@@ -15,5 +15,5 @@ mod tags;
 
 pub use clients::Clients;
 pub use error::StepError;
-pub use handler::{Function, handle};
-pub use lambda::run;
+pub use handler::{Decide, Deciders, Function, handle, handle_by};
+pub use lambda::{logs, run};

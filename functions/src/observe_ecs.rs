@@ -7,10 +7,11 @@ use ebbtide_controller::observation::{
     CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
     TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
 };
+use ebbtide_controller::quote::quote;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 
-use crate::error::{StepError, quoted};
+use crate::error::StepError;
 
 /// Tasks that `DescribeTasks` takes a call (AWS API model).
 const TASKS_A_CALL: i32 = 100;
@@ -48,7 +49,7 @@ pub(crate) async fn service(
         .filter_map(|task_set| task_set.id().map(str::to_owned))
         .collect();
     let observed = Service {
-        status: service.status().unwrap_or("without a status").to_owned(),
+        status: quote(service.status().unwrap_or("without a status")),
         // A service without the field has ECS's own rolling deployments.
         deployment_controller: service
             .deployment_controller()
@@ -78,14 +79,14 @@ pub(crate) async fn task_sets(
         .iter()
         .find(|failure| failure.reason() != Some("MISSING"))
     {
-        return Err(StepError {
-            name: ErrorName::Transient,
-            message: format!(
+        return Err(StepError::new(
+            ErrorName::Transient,
+            format!(
                 "ecs:DescribeTaskSets could not describe {}: {}.",
-                failure.arn().unwrap_or("a task set"),
-                quoted(failure.reason().unwrap_or("no reason given"))
+                quote(failure.arn().unwrap_or("a task set")),
+                quote(failure.reason().unwrap_or("no reason given"))
             ),
-        });
+        ));
     }
     Ok(answer.task_sets().iter().map(task_set).collect())
 }
@@ -97,7 +98,7 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
             "PRIMARY" => TaskSetStatus::Primary,
             "ACTIVE" => TaskSetStatus::Active,
             "DRAINING" => TaskSetStatus::Draining,
-            other => TaskSetStatus::Unknown(other.to_owned()),
+            other => TaskSetStatus::Unknown(quote(other)),
         },
         task_definition: seen.task_definition().unwrap_or_default().to_owned(),
         external_id: seen.external_id().map(str::to_owned),
@@ -247,12 +248,13 @@ pub(crate) async fn stopped_tasks(
 }
 
 fn reason(task: &Task) -> String {
-    let mut reason = quoted(task.stopped_reason().unwrap_or("no reason given"));
+    let mut reason = quote(task.stopped_reason().unwrap_or("no reason given"));
     let exit = task
         .containers()
         .iter()
         .find_map(|container| Some((container.name()?, container.exit_code()?)));
     if let Some((name, code)) = exit {
+        let name = quote(name);
         reason = format!("{reason} (container {name} exited with {code})");
     }
     reason

@@ -156,7 +156,13 @@ impl Installation {
         let now = SystemTime::UNIX_EPOCH
             + Duration::from_millis(self.aws.with_world(|world| world.epoch_ms()));
         // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
-        let invocation = Box::pin(handle(installed.function, &installed.clients, event, now));
+        let invocation = Box::pin(handle(
+            installed.function,
+            &installed.arn,
+            &installed.clients,
+            event,
+            now,
+        ));
         match tokio::time::timeout(FUNCTION_TIMEOUT, invocation).await {
             Ok(Ok(answer)) => Ok(json!({
                 "ExecutedVersion": "$LATEST",

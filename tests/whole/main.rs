@@ -6,5 +6,6 @@ mod faults;
 mod policies;
 mod refusals;
 mod regressions;
+mod security;
 mod stories;
 mod support;

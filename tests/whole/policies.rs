@@ -100,7 +100,8 @@ async fn roll_back(world: World, mut state: Value, calls: &mut Calls) {
         "state": state,
     });
     let now = std::time::SystemTime::UNIX_EPOCH;
-    let answer = handle(function, &clients, event, now).await.unwrap();
+    let arn = "arn:aws:lambda:us-east-1:555555555555:function:ebbtide-scale-down";
+    let answer = handle(function, arn, &clients, event, now).await.unwrap();
     assert!(
         answer["reason"].as_str().unwrap().contains("Rolled back"),
         "{answer}"

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::drain::scale_for;
-use crate::fixture::{OWNER, World, group_arn};
+use crate::fixture::{OWNER, World, group_arn, listener_arn};
+use crate::observation::Forward;
 use crate::refusal::ErrorName;
 
 fn look(world: &World) -> Decision {
@@ -71,6 +72,22 @@ fn a_candidate_whose_swap_is_on_record_may_have_served_and_is_drained() {
         look(&world),
         Decision::Wait(WaitingOn::Leftover { .. })
     ));
+}
+
+#[test]
+fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
+    let mut world = found(World::created());
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    let mut new = world.listener_mut(80).clone();
+    (new.port, new.arn, new.role) = (443, listener_arn(443), None);
+    new.forward = Forward::to(&group_arn("green"));
+    world.observation.listeners.push(new);
+    let Decision::Wait(waiting_on) = look(&world) else {
+        panic!()
+    };
+    let deployment = answer(&world.observation, &world.deployment(), Some(&waiting_on));
+    let decision = decide(&world.observation, &deployment.unwrap().deployment);
+    assert!(matches!(&decision, Decision::Refuse(r) if r.error == ErrorName::Drift), "{decision:?}");
 }
 
 #[test]

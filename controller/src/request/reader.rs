@@ -374,7 +374,8 @@ fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {
     ((1..=20).contains(&providers.len()) && some_weight && bases <= 1).then_some(providers)
 }
 
-/// A value as it is quoted back: at most 100 characters of its JSON, control characters escaped.
+/// A value as it is quoted back: at most 100 characters of its JSON. What JSON leaves invisible is
+/// escaped where the sentence is made.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(100) {

@@ -1,8 +1,8 @@
 //! What is undone, what comes back first, and what is left alone.
 
 use super::*;
-use crate::fixture::{OWNER, World, group_arn};
-use crate::observation::TaskSetStatus;
+use crate::fixture::{OWNER, World, group_arn, listener_arn};
+use crate::observation::{Forward, TaskSetStatus};
 
 fn look(world: &World) -> Decision {
     decide(&world.observation, &world.deployment())
@@ -128,6 +128,20 @@ fn a_replacement_that_traffic_was_taken_from_by_hand_keeps_its_connections() {
         crate::observation::Forward::weighted(&group_arn("blue"), &group_arn("green"));
     assert_eq!(look(&world), Decision::Done);
     assert!(told(&world).contains("somebody moved the production listener"));
+}
+
+#[test]
+fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
+    let mut world = second_look(World::created());
+    let mut new = world.listener_mut(80).clone();
+    (new.port, new.arn, new.role) = (443, listener_arn(443), None);
+    new.forward = Forward::to(&group_arn("green"));
+    world.observation.listeners.push(new);
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!()
+    };
+    assert_eq!(refusal.error, ErrorName::Drift);
+    assert!(refusal.seen.starts_with("Listener 443 sends"), "{refusal}");
 }
 
 #[test]

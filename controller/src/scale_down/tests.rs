@@ -33,6 +33,22 @@ fn the_first_step_takes_a_quarter() {
 }
 
 #[test]
+fn counts_as_large_as_they_get_are_no_overflow() {
+    let mut world = drained_to(0, u32::MAX);
+    world.task_set_mut("ecs-svc/1").pending_count = u32::MAX;
+    let targets = &mut world.group_mut("blue").targets;
+    (targets.initial, targets.draining) = (u32::MAX, u32::MAX);
+    world.progress.step = u32::MAX;
+    let Decision::Wait(waiting_on) = look(&world) else {
+        panic!()
+    };
+    assert_eq!(waiting_on, WaitingOn::TasksStopping { running: u32::MAX });
+    let next = WaitingOn::NextStep { left: 0, of: 4 };
+    let answer = answer(&world.observation, &world.deployment(), Some(&next));
+    assert_eq!(answer.deployment.progress.step, u32::MAX);
+}
+
+#[test]
 fn a_step_that_was_made_is_not_made_again() {
     let world = drained_to(3, 4);
     assert_eq!(

@@ -34,13 +34,19 @@ fn members(writer: &mut Writer<Vec<u8>>, value: &Value) -> io::Result<()> {
             .iter()
             .try_for_each(|item| element(writer, "member", item)),
         Value::String(text) => {
-            writer.write_event(quick_xml::events::Event::Text(BytesText::new(text)))
+            let text = text.replace(|c| !is_allowed(c), "\u{fffd}");
+            writer.write_event(quick_xml::events::Event::Text(BytesText::new(&text)))
         }
         Value::Bool(_) | Value::Number(_) => {
             let text = value.to_string();
             writer.write_event(quick_xml::events::Event::Text(BytesText::new(&text)))
         }
     }
+}
+
+/// Whether XML 1.0 has a way to write a character: what a request was refused for may hold any.
+fn is_allowed(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 fn element(writer: &mut Writer<Vec<u8>>, name: &str, value: &Value) -> io::Result<()> {
@@ -56,11 +62,11 @@ mod tests {
 
     #[test]
     fn values_become_elements_and_are_escaped() {
-        let value = json!({ "A": [{ "B": "<&>" }], "N": 1, "Z": null, "E": [] });
+        let value = json!({ "A": [{ "B": "<&\u{1}>" }], "N": 1, "Z": null, "E": [] });
         let xml = super::document("R", "urn:x", &value);
         assert_eq!(
             String::from_utf8(xml).expect("text"),
-            r#"<R xmlns="urn:x"><A><member><B>&lt;&amp;&gt;</B></member></A><N>1</N><E></E></R>"#
+            "<R xmlns=\"urn:x\"><A><member><B>&lt;&amp;\u{fffd}&gt;</B></member></A><N>1</N><E></E></R>"
         );
     }
 }

@@ -1,0 +1,83 @@
+//! Whose word a function takes: a deployment of its own partition, region and account only.
+
+use crate::arn::Arn;
+use crate::contract::Event;
+use crate::refusal::{ErrorName, Refusal};
+
+/// Refuses an event whose execution does not live where the function does.
+///
+/// Every ARN of a request is held to the home of the execution, which the event names itself:
+/// whoever may invoke a function could name any. `function` is the function's own ARN as Lambda
+/// gives it with the invocation (with an alias or version, perhaps).
+pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
+    let Some(own) = Arn::parse(function).filter(|arn| arn.service == "lambda") else {
+        return Err(Refusal::new(
+            ErrorName::InvalidInput,
+            format!("The function cannot tell where it runs: its own ARN is {function}."),
+            "Invoke it by Lambda.",
+        ));
+    };
+    let (own, theirs) = (own.home(), event.id.home());
+    if own == *theirs {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorName::InvalidInput,
+        format!(
+            "The execution is of {theirs}, and this function serves executions of {own} only: {}.",
+            event.id.execution()
+        ),
+        "Start an execution of the state machine that was installed with this function.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FUNCTION: &str = "arn:aws:lambda:us-east-1:555555555555:function:ebbtide-swap";
+
+    fn from(home: &str) -> Event {
+        Event::parse(json!({
+            "step": "swap",
+            "execution": format!("arn:{home}:execution:Ebbtide:run-1"),
+            "startedAt": "2026-01-01T00:00:00Z",
+            "state": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_execution_of_the_functions_own_account_and_region_is_served() {
+        let event = from("aws:states:us-east-1:555555555555");
+        assert_eq!(check(&event, FUNCTION), Ok(()));
+        assert_eq!(check(&event, &format!("{FUNCTION}:live")), Ok(()));
+    }
+
+    #[test]
+    fn an_execution_of_another_partition_region_or_account_is_refused() {
+        for home in [
+            "aws-cn:states:us-east-1:555555555555",
+            "aws:states:eu-west-1:555555555555",
+            "aws:states:us-east-1:111111111111",
+        ] {
+            let refusal = check(&from(home), FUNCTION).unwrap_err();
+            assert_eq!(refusal.error, ErrorName::InvalidInput);
+            assert!(refusal.seen.contains("555555555555 only"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_function_that_does_not_know_where_it_is_serves_nobody() {
+        let event = from("aws:states:us-east-1:555555555555");
+        for function in [
+            "",
+            "No header lambda-runtime-invoked-function-arn found.",
+            "arn:aws:states:us-east-1:555555555555:function:ebbtide-swap",
+        ] {
+            assert!(check(&event, function).is_err(), "{function}");
+        }
+    }
+}
