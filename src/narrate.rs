@@ -146,6 +146,7 @@ pub(crate) fn of_history(event: &HistoryEvent) -> Option<(String, String)> {
         | HistoryKind::TaskSucceeded { .. }
         | HistoryKind::ExecutionSucceeded { .. }
         | HistoryKind::ExecutionFailed { .. }
+        | HistoryKind::ExecutionAborted {}
         | HistoryKind::ExecutionTimedOut { .. } => None,
     }
 }
@@ -249,7 +250,8 @@ fn telling(kind: &EventKind) -> Telling {
         | EventKind::ListenerChanged { .. }
         | EventKind::ListenerDeleted { .. }
         | EventKind::RuleChanged { .. }
-        | EventKind::RuleDeleted { .. } => Telling::Alone,
+        | EventKind::RuleDeleted { .. }
+        | EventKind::AlarmChanged { .. } => Telling::Alone,
         EventKind::ServiceCreated { .. }
         | EventKind::ServiceInactive { .. }
         | EventKind::TaskSetSteady { .. }

@@ -11,10 +11,10 @@ use tokio::net::TcpListener;
 
 use crate::input;
 
-/// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing) on a loopback port.
+/// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a loopback port.
 ///
-/// Any AWS client can use it: `AWS_ENDPOINT_URL_ECS` and `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`
-/// (or --endpoint-url of the AWS CLI) take the address that is printed. Credentials are not looked
+/// Any AWS client can use it: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2` and
+/// `AWS_ENDPOINT_URL_DYNAMODB` (or --endpoint-url of the AWS CLI) take the address that is printed. Credentials are not looked
 /// at. A container whose environment has `SIMULATED_BEHAVIOUR`, for example `{"neverHealthy": true}`,
 /// behaves so. Ends on Ctrl-C.
 #[derive(Debug, Args)]

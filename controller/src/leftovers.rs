@@ -32,7 +32,7 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
         Decision::Refuse(refusal) => return Err(refusal),
     }
     let routing = routing::read(observation, &deployment.request.service)?;
-    let found = Found::of(observation, &routing)?;
+    let found = Found::of(observation, deployment, &routing)?;
     let Some(leftover) = found.next(deployment) else {
         let targets = routing.alternate.targets.registered();
         if targets > 0 && deployment.progress.looks < LOOKS {
@@ -86,11 +86,18 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn of(observation: &'a Observation, routing: &Routing<'_>) -> Result<Self, Refusal> {
+    fn of(
+        observation: &'a Observation,
+        deployment: &Deployment,
+        routing: &Routing<'_>,
+    ) -> Result<Self, Refusal> {
+        // A late invocation may find what this deployment has created since.
+        let ours = deployment.id.external_id();
         let living = observation
             .task_sets
             .iter()
-            .filter(|set| !set.is_being_deleted());
+            .filter(|set| !set.is_being_deleted())
+            .filter(|set| set.external_id.as_deref() != Some(ours.as_str()));
         let (serving, leftovers): (Vec<_>, Vec<_>) =
             living.partition(|set| set.is_attached_to(&routing.production.arn));
         let serving = match serving[..] {
@@ -162,7 +169,7 @@ pub fn answer(
     match waiting_on {
         None => {
             let routing = routing::read(observation, &deployment.request.service)?;
-            let found = Found::of(observation, &routing)?;
+            let found = Found::of(observation, deployment, &routing)?;
             let settled = Deployment {
                 course: Course::Forward,
                 original: found.serving.map(|set| set.id.clone()),
@@ -190,7 +197,7 @@ pub fn answer(
         }),
         Some(WaitingOn::Leftover { task_set, tasks }) => {
             let routing = routing::read(observation, &deployment.request.service)?;
-            let found = Found::of(observation, &routing)?;
+            let found = Found::of(observation, deployment, &routing)?;
             let mut taken = deployment.clone();
             taken.course = Course::Leftover;
             taken.original = Some(task_set.clone());

@@ -1,5 +1,7 @@
 //! One simulated AWS, shared by everybody who calls it.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,106 +9,168 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::clock::Clock;
-use crate::fault::{Fault, Faults, LateCall};
-use crate::wire;
-use crate::world::World;
+use crate::fault::{Fault, Faults, LambdaFault, LateCall};
+use crate::wire::{self, Distortion};
+use crate::world::{Call, World};
 
 /// A world, and the clock it follows. Clones are the same world.
 #[derive(Debug, Clone)]
 pub struct SimulatedAws {
-    world: Arc<Mutex<World>>,
-    faults: Arc<Mutex<Faults>>,
+    shared: Arc<Mutex<Shared>>,
     clock: Clock,
     /// How long a call through the SDK connector takes, in tokio's time: half on the way there,
     /// half on the way back.
     pub latency: Duration,
 }
 
+/// A call that AWS has carried out.
+#[derive(Debug)]
+pub struct Effect<'a> {
+    /// The world before it, without its journal and its events; the same as `after` for a read.
+    pub before: &'a World,
+    /// The world after it.
+    pub after: &'a World,
+    /// Who called what, and how it ended.
+    pub call: &'a Call,
+}
+
+/// Somebody who looks at every effect.
+type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;
+
+struct Shared {
+    world: World,
+    faults: Faults,
+    /// The world before the last writes, newest last, once stale reads are planned.
+    versions: Option<VecDeque<World>>,
+    watchers: Vec<Watcher>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("world", &self.world)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far back a stale read can look.
+const VERSIONS: usize = 2;
+
 impl SimulatedAws {
     /// A world that goes on from where it is, at simulated seconds a second (`speed`).
     pub fn new(world: World, speed: f64) -> Self {
+        let clock = Clock::start(world.now(), speed);
+        let shared = Shared {
+            world,
+            faults: Faults::default(),
+            versions: None,
+            watchers: Vec::new(),
+        };
         Self {
-            clock: Clock::start(world.now(), speed),
-            world: Arc::new(Mutex::new(world)),
-            faults: Arc::default(),
+            shared: Arc::new(Mutex::new(shared)),
+            clock,
             latency: Duration::from_millis(20),
         }
     }
 
     /// Brings the world up to the present, and answers one API request.
     pub fn call(&self, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
-        self.with_world(|world| wire::handle(world, caller, request))
+        self.present().perform(caller, request, None)
     }
 
-    /// Plans what goes wrong with calls through the SDK connector: by the call's number, counted
-    /// from 1 over all callers. An SDK's own retry is a call.
+    /// Has somebody look at the world after every call that AWS has carried out, whoever made it:
+    /// SDK clients, late calls, integrations, the port. Do not call back from inside.
+    pub fn watch(&self, watcher: impl FnMut(&Effect<'_>) + Send + 'static) {
+        self.present().watchers.push(Box::new(watcher));
+    }
+
+    /// Plans what goes wrong with calls of SDK clients and of integrations: by the call's number,
+    /// counted from 1 over all callers. An SDK's own retry is a call.
     pub fn plan_faults(&self, faults: impl IntoIterator<Item = (u64, Fault)>) {
-        let mut plan = self.faults();
-        plan.planned.extend(faults);
-        let stale = plan.planned.values().any(|fault| *fault == Fault::Stale);
-        plan.before_last_write = stale.then(|| self.snapshot());
+        let mut shared = self.present();
+        shared.faults.planned.extend(faults);
+        let mut planned = shared.faults.planned.values();
+        let stale = planned.any(|fault| matches!(fault, Fault::Stale | Fault::VeryStale));
+        if stale && shared.versions.is_none() {
+            shared.versions = Some(VecDeque::from([shared.world.without_log()]));
+        }
     }
 
-    /// Calls through the SDK connector so far.
+    /// Plans what goes wrong with invocations of functions: by the invocation's number, counted from
+    /// 1 over all functions. A retry of Step Functions is an invocation.
+    pub fn plan_lambda_faults(&self, faults: impl IntoIterator<Item = (u64, LambdaFault)>) {
+        self.present().faults.planned_for_functions.extend(faults);
+    }
+
+    /// Calls of SDK clients and integrations so far.
     pub fn call_count(&self) -> u64 {
-        self.faults().calls
+        self.present().faults.calls
     }
 
-    /// Counts a call through the connector, lets late ones in, and says what goes wrong with it.
+    /// Invocations of functions so far.
+    pub fn invocation_count(&self) -> u64 {
+        self.present().faults.invocations
+    }
+
+    /// Counts an invocation, and says what goes wrong with it.
+    pub(crate) fn next_invocation(&self) -> Option<LambdaFault> {
+        self.present().faults.next_invocation()
+    }
+
+    /// Counts a call, lets late ones in, and says what goes wrong with it.
     pub(crate) fn next_call(&self) -> Option<Fault> {
-        let (fault, due) = self.faults().next_call();
+        let mut shared = self.present();
+        let (fault, due) = shared.faults.next_call();
         for late in due {
-            self.perform(&late.caller, &late.request);
+            shared.perform(&late.caller, &late.request, None);
         }
         fault
     }
 
     /// Has AWS get a request later than its caller believes.
     pub(crate) fn deliver_late(&self, after: u32, caller: &str, request: &Request<Bytes>) {
-        let mut faults = self.faults();
-        let due = faults.calls + u64::from(after);
+        let latest_ms = self.clock.now_ms() + LateCall::LATEST_MS;
+        let faults = &mut self.present().faults;
+        let due_call = faults.calls + u64::from(after);
         faults.late.push(LateCall {
-            due,
+            due_call,
+            latest_ms,
             caller: caller.to_owned(),
             request: request.clone(),
         });
     }
 
-    /// Answers a request, and remembers the world before it where stale reads are planned.
-    pub(crate) fn perform(&self, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
-        if self.faults().before_last_write.is_none() {
-            return self.call(caller, request);
-        }
-        let before = self.snapshot();
-        let response = self.call(caller, request);
-        if self.snapshot().differs_from(&before) {
-            self.faults().before_last_write = Some(before);
-        }
-        response
+    /// Carries a request out, and answers something else.
+    pub(crate) fn perform_distorted(
+        &self,
+        caller: &str,
+        request: &Request<Bytes>,
+        distortion: Distortion,
+    ) -> Response<Bytes> {
+        self.present().perform(caller, request, Some(distortion))
     }
 
-    /// Answers a read from the world before the last write; does a write as it is asked for.
-    pub(crate) fn answer_stale(&self, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
-        let before = self.faults().before_last_write.clone();
-        match before {
-            Some(mut before) if wire::is_read(request) => {
-                wire::handle(&mut before, caller, request)
-            }
-            _ => self.perform(caller, request),
+    /// Answers a read from the world before the last write, or before as many as are remembered;
+    /// does a write as it is asked for.
+    pub(crate) fn answer_stale(
+        &self,
+        versions: usize,
+        caller: &str,
+        request: &Request<Bytes>,
+    ) -> Response<Bytes> {
+        let mut shared = self.present();
+        if wire::may_be_stale(request) {
+            shared.answer_stale(versions, caller, request)
+        } else {
+            shared.perform(caller, request, None)
         }
-    }
-
-    fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings the world up to the present, and looks at it or changes it. Do not call back from
     /// inside.
     pub fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
-        // A visitor that panicked has failed its own test or request; the world is still whole.
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.advance_to(self.clock.now_ms());
-        visit(&mut world)
+        visit(&mut self.present().world)
     }
 
     /// A copy of the world at present, for saving or for going two ways from here.
@@ -117,5 +181,76 @@ impl SimulatedAws {
     /// The clock it follows.
     pub fn clock(&self) -> Clock {
         self.clock
+    }
+
+    fn present(&self) -> MutexGuard<'_, Shared> {
+        // A visitor that panicked has failed its own test or request; the world is still whole.
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.catch_up(self.clock.now_ms());
+        shared
+    }
+}
+
+impl Shared {
+    /// Lets time pass, and the calls in whose time it is by then.
+    fn catch_up(&mut self, now_ms: u64) {
+        while let Some(late) = self.faults.next_late(now_ms) {
+            self.world.advance_to(late.latest_ms);
+            self.perform(&late.caller, &late.request, None);
+        }
+        self.world.advance_to(now_ms);
+    }
+
+    fn perform(
+        &mut self,
+        caller: &str,
+        request: &Request<Bytes>,
+        distortion: Option<Distortion>,
+    ) -> Response<Bytes> {
+        let looked_at = !self.watchers.is_empty() || self.versions.is_some();
+        let mut before = (looked_at && !wire::is_read(request)).then(|| self.world.without_log());
+        let response = wire::handle_distorted(&mut self.world, caller, request, distortion);
+        self.show(before.as_ref());
+        if let (Some(before), Some(versions)) = (&mut before, &mut self.versions)
+            && self.world.differs_from(before)
+        {
+            versions.push_back(before.clone());
+            if versions.len() > VERSIONS {
+                versions.pop_front();
+            }
+        }
+        response
+    }
+
+    fn answer_stale(
+        &mut self,
+        versions: usize,
+        caller: &str,
+        request: &Request<Bytes>,
+    ) -> Response<Bytes> {
+        let remembered = self.versions.iter().flatten().rev().take(versions).last();
+        let Some(mut before) = remembered.cloned() else {
+            return self.perform(caller, request, None);
+        };
+        let response = wire::handle(&mut before, caller, request);
+        // The call was made all the same.
+        self.world.journal_as_in(&before);
+        self.show(None);
+        response
+    }
+
+    /// Shows the last call to who watches; without a world before it, it has changed nothing.
+    fn show(&mut self, before: Option<&World>) {
+        let Some(call) = self.world.calls().last() else {
+            return;
+        };
+        let effect = Effect {
+            before: before.unwrap_or(&self.world),
+            after: &self.world,
+            call,
+        };
+        for watcher in &mut self.watchers {
+            watcher(&effect);
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! The simulated AWS under the real Rust SDK clients.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -10,16 +13,49 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::aws::SimulatedAws;
-use crate::fault::Fault;
-use crate::wire;
 
 /// An HTTP connector whose other end is a simulated world. Every call takes the world's latency.
 #[derive(Debug, Clone)]
 struct Connector {
     aws: SimulatedAws,
     caller: String,
+    gate: Option<Arc<Gate>>,
+}
+
+/// Lets some calls of one caller pass, and none after them.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    left: AtomicU32,
+    reached: Notify,
+}
+
+impl Gate {
+    pub(crate) fn after(calls: u32) -> Self {
+        Self {
+            left: AtomicU32::new(calls),
+            reached: Notify::new(),
+        }
+    }
+
+    /// Waits until somebody wants to make the first call that is not let pass.
+    pub(crate) async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    async fn pass(&self) {
+        let passed = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        if passed.is_err() {
+            self.reached.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl HttpConnector for Connector {
@@ -27,54 +63,16 @@ impl HttpConnector for Connector {
         let connector = self.clone();
         HttpConnectorFuture::new(async move {
             let request = to_http(request)?;
-            let half = connector.aws.latency / 2;
-            tokio::time::sleep(half).await;
-            let response = connector.answer(&request).await;
-            tokio::time::sleep(half).await;
-            let response = response?.map(|body| SdkBody::from(body.to_vec()));
+            if let Some(gate) = &connector.gate {
+                gate.pass().await;
+            }
+            let response = connector.aws.exchange(&connector.caller, &request).await;
+            let response = response
+                .map_err(|broken| ConnectorError::io(broken.into()))?
+                .map(|body| SdkBody::from(body.to_vec()));
             HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
         })
     }
-}
-
-impl Connector {
-    /// What comes back over the wire, if anything does.
-    async fn answer(
-        &self,
-        request: &http::Request<Bytes>,
-    ) -> Result<http::Response<Bytes>, ConnectorError> {
-        let Some(fault) = self.aws.next_call() else {
-            return Ok(self.aws.perform(&self.caller, request));
-        };
-        let perform = || self.aws.perform(&self.caller, request);
-        match fault {
-            Fault::Unreachable => Err(broken()),
-            Fault::Silent => std::future::pending().await,
-            Fault::ServerError => Ok(wire::server_error(request)),
-            Fault::Throttled => Ok(wire::throttled(request)),
-            Fault::Stale => Ok(self.aws.answer_stale(&self.caller, request)),
-            Fault::LostReply => {
-                perform();
-                Err(broken())
-            }
-            Fault::ServerErrorAfter => {
-                perform();
-                Ok(wire::server_error(request))
-            }
-            Fault::Twice => {
-                perform();
-                Ok(perform())
-            }
-            Fault::Late(after) => {
-                self.aws.deliver_late(after, &self.caller, request);
-                Err(broken())
-            }
-        }
-    }
-}
-
-fn broken() -> ConnectorError {
-    ConnectorError::io("the simulated connection broke".into())
 }
 
 impl HttpClient for Connector {
@@ -106,6 +104,16 @@ impl SimulatedAws {
         SharedHttpClient::new(Connector {
             aws: self.clone(),
             caller: caller.to_owned(),
+            gate: None,
+        })
+    }
+
+    /// The same, for a caller that comes to an end in the middle.
+    pub(crate) fn gated_http_client(&self, caller: &str, gate: Arc<Gate>) -> SharedHttpClient {
+        SharedHttpClient::new(Connector {
+            aws: self.clone(),
+            caller: caller.to_owned(),
+            gate: Some(gate),
         })
     }
 

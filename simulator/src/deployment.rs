@@ -1,23 +1,31 @@
 //! A whole deployment on the simulated AWS: the shipped state machine, over the real functions, over
 //! the real SDK clients.
 
+mod execution;
+mod in_flight;
+mod invocation;
+
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ebbtide_controller::arn::Home;
-use ebbtide_functions::{Clients, Function, handle};
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use ebbtide_functions::{Clients, Deciders, Function};
+use serde_json::Value;
 
 use crate::asl::{
-    DefinitionError, Execution, HistoryEvent, Outcome, Resources, StateMachine, SubstitutionError,
-    TaskError, run, substitute,
+    DefinitionError, Resources, StateMachine, SubstitutionError, TaskError, substitute,
 };
 use crate::aws::SimulatedAws;
 use crate::connector::test_credentials;
+use crate::integration;
+
+use execution::Executions;
+pub use execution::RedriveError;
+use in_flight::InFlight;
+use invocation::InstalledFunction;
 
 /// The state machine as it is shipped.
 pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.json");
@@ -25,8 +33,11 @@ pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.jso
 /// The state machine's name in the simulated account.
 pub const STATE_MACHINE: &str = "Ebbtide";
 
-/// The functions' own timeout in `template.yaml`.
-const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
+/// The name of the table that locks are in, and of its key attribute.
+pub const LOCK_TABLE: (&str, &str) = ("ebbtide-locks", "id");
+
+/// What invokes a function.
+const LAMBDA: &str = ":states:::lambda:invoke";
 
 /// Ebbtide, installed in a simulated account.
 #[derive(Debug)]
@@ -36,13 +47,8 @@ pub struct Installation {
     machine: StateMachine,
     functions: Vec<InstalledFunction>,
     times: u32,
-}
-
-#[derive(Debug)]
-struct InstalledFunction {
-    arn: String,
-    function: Function,
-    clients: Clients,
+    executions: Executions,
+    in_flight: InFlight,
 }
 
 /// Why the shipped state machine cannot be installed.
@@ -54,11 +60,27 @@ pub enum InstallError {
     /// The interpreter does not take the definition.
     #[error("the state machine's definition is wrong")]
     Definition(#[from] DefinitionError),
+    /// A Task calls what is not simulated.
+    #[error("the state {state} calls {resource}, which is not simulated")]
+    Integration {
+        /// The Task.
+        state: String,
+        /// Its `Resource`.
+        resource: String,
+    },
 }
 
 impl Installation {
-    /// Installs the shipped state machine and its functions.
+    /// Installs the shipped state machine, its functions and its lock table.
     pub fn new(aws: &SimulatedAws) -> Result<Self, InstallError> {
+        Self::of(aws, DEFINITION)
+    }
+
+    /// Installs another state machine over the same functions and lock table. Like `sam deploy`, it
+    /// does not mind a substitution that the definition does not want.
+    pub fn of(aws: &SimulatedAws, definition: &str) -> Result<Self, InstallError> {
+        let (lock_table, lock_key) = LOCK_TABLE;
+        aws.with_world(|world| world.put_table(lock_table, lock_key));
         let (region, account) =
             aws.with_world(|world| (world.region.clone(), world.account.clone()));
         let home = Home {
@@ -76,21 +98,38 @@ impl Installation {
                     function.as_str()
                 ),
                 function,
-                clients: clients(aws, function.as_str(), &home.region),
+                clients: clients(aws.http_client(function.as_str()), &home.region),
+                deciders: Deciders::SHIPPED,
             })
             .collect();
-        let mut values = BTreeMap::from([("Partition", home.partition.as_str())]);
+        let mut values = BTreeMap::from([
+            ("Partition", home.partition.as_str()),
+            ("LockTable", lock_table),
+        ]);
         for installed in &functions {
             values.insert(placeholder(installed.function), &installed.arn);
         }
-        let machine = StateMachine::parse(&substitute(DEFINITION, &values)?)?;
+        values.retain(|name, _| definition.contains(&format!("${{{name}}}")));
+        let machine = StateMachine::parse(&substitute(definition, &values)?)?;
+        check_integrations(&machine)?;
         Ok(Self {
             aws: aws.clone(),
             home,
             machine,
             functions,
             times: 1,
+            executions: Executions::default(),
+            in_flight: InFlight::default(),
         })
+    }
+
+    /// Has the functions decide otherwise: to see that a wrong decision is caught.
+    #[must_use]
+    pub fn deciding_by(mut self, deciders: Deciders) -> Self {
+        for installed in &mut self.functions {
+            installed.deciders = deciders;
+        }
+        self
     }
 
     /// Has every invocation run this many times, one after the other, and the last one's answer
@@ -103,94 +142,27 @@ impl Installation {
         }
     }
 
+    /// Waits until no function and no service integration is under way: they run on when their
+    /// execution is stopped, or has not waited for them.
+    pub async fn settled(&self) {
+        self.in_flight.ended().await;
+    }
+
     /// The parsed state machine.
     pub fn machine(&self) -> &StateMachine {
         &self.machine
-    }
-
-    /// Starts an execution and runs it to its end. `seed` draws the jitter of retries.
-    pub async fn deploy(
-        &self,
-        name: &str,
-        input: Value,
-        seed: u64,
-        on_event: &mut dyn FnMut(&HistoryEvent),
-    ) -> Outcome {
-        let epoch_ms = self.aws.with_world(|world| world.epoch_ms());
-        let start_time = i64::try_from(epoch_ms)
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .unwrap_or_default();
-        let Home {
-            partition,
-            region,
-            account,
-        } = &self.home;
-        let execution = Execution {
-            arn: self.execution_arn(name),
-            name: name.to_owned(),
-            state_machine_arn: format!(
-                "arn:{partition}:states:{region}:{account}:stateMachine:{STATE_MACHINE}"
-            ),
-            role_arn: format!("arn:{partition}:iam::{account}:role/{STATE_MACHINE}"),
-            start_time,
-        };
-        let mut lot = fastrand::Rng::with_seed(seed);
-        run(&self.machine, &execution, input, self, &mut lot, on_event).await
-    }
-
-    fn execution_arn(&self, name: &str) -> String {
-        let Home {
-            partition,
-            region,
-            account,
-        } = &self.home;
-        format!("arn:{partition}:states:{region}:{account}:execution:{STATE_MACHINE}:{name}")
-    }
-
-    async fn invoke(
-        &self,
-        installed: &InstalledFunction,
-        event: Value,
-    ) -> Result<Value, TaskError> {
-        let now = SystemTime::UNIX_EPOCH
-            + Duration::from_millis(self.aws.with_world(|world| world.epoch_ms()));
-        // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
-        let invocation = Box::pin(handle(
-            installed.function,
-            &installed.arn,
-            &installed.clients,
-            event,
-            now,
-        ));
-        match tokio::time::timeout(FUNCTION_TIMEOUT, invocation).await {
-            Ok(Ok(answer)) => Ok(json!({
-                "ExecutedVersion": "$LATEST",
-                "Payload": answer,
-                "StatusCode": 200,
-            })),
-            Ok(Err(error)) => Err(TaskError {
-                error: error.name.as_str().to_owned(),
-                cause: json!({
-                    "errorType": error.name.as_str(),
-                    "errorMessage": error.message,
-                })
-                .to_string(),
-            }),
-            Err(_) => Err(TaskError {
-                error: "Sandbox.Timedout".to_owned(),
-                cause: format!(
-                    "Task timed out after {} seconds",
-                    FUNCTION_TIMEOUT.as_secs()
-                ),
-            }),
-        }
     }
 }
 
 impl Resources for Installation {
     async fn call(&self, resource: &str, mut parameters: Value) -> Result<Value, TaskError> {
-        if !resource.ends_with(":states:::lambda:invoke") {
+        if let Some(integration) = integration::find(resource) {
+            let aws = self.aws.clone();
+            // A call that is under way is not called back when its execution is stopped.
+            let call = async move { integration.call(&aws, parameters).await };
+            return self.in_flight.run(call).await;
+        }
+        if !resource.ends_with(LAMBDA) {
             return Err(TaskError {
                 error: "States.Runtime".to_owned(),
                 cause: format!("the simulated account has no integration {resource}"),
@@ -218,6 +190,22 @@ impl Resources for Installation {
     }
 }
 
+/// Every Task calls something that is simulated.
+fn check_integrations(machine: &StateMachine) -> Result<(), InstallError> {
+    for state in machine.states() {
+        let Some(resource) = state.resource() else {
+            continue;
+        };
+        if !resource.ends_with(LAMBDA) && integration::find(resource).is_none() {
+            return Err(InstallError::Integration {
+                state: state.name().to_owned(),
+                resource: resource.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The name of a function's ARN in the definition's substitutions.
 fn placeholder(function: Function) -> &'static str {
     match function {
@@ -228,14 +216,14 @@ fn placeholder(function: Function) -> &'static str {
 }
 
 /// A function's clients as they are in Lambda, but for the other end of the connection.
-fn clients(aws: &SimulatedAws, caller: &str, region: &str) -> Clients {
+fn clients(http_client: SharedHttpClient, region: &str) -> Clients {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(test_credentials()))
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .timeout_config(Clients::timeouts())
-        .http_client(aws.http_client(caller))
+        .http_client(http_client)
         .build();
     Clients::new(&config)
 }

@@ -1,11 +1,10 @@
-//! What can go wrong between a caller and AWS, at a call chosen beforehand.
+//! What can go wrong between a caller and AWS, at a call chosen beforehand, and with a function, at
+//! an invocation chosen beforehand.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Request;
-
-use crate::world::World;
 
 /// One thing that goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,29 +19,82 @@ pub enum Fault {
     Throttled,
     /// A read shows the world as it was before the last write; a write is done as asked.
     Stale,
+    /// A read shows the world as it was before the last two writes; a write is done as asked.
+    VeryStale,
+    /// A read answers statuses and states (of task sets, targets, alarms, executions) that no version
+    /// of the API has had so far; anything else is done as asked.
+    UnknownValue,
+    /// A read of a list that comes in pages answers a page without items, and where to go on;
+    /// anything else is done as asked.
+    EmptyPage,
     /// AWS does it, and the connection breaks before the answer is there.
     LostReply,
     /// AWS does it, and answers 500.
     ServerErrorAfter,
     /// AWS gets the request twice, and does it twice.
     Twice,
-    /// The connection breaks, and AWS gets the request after this many further calls.
+    /// The connection breaks, and AWS gets the request after this many further calls, or a minute
+    /// later, whichever is first: by then the client that sent it has ended, because a function's
+    /// timeout is a minute, and what nobody sends does not arrive.
     Late(u32),
 }
 
 impl Fault {
     /// One of each kind, for reads and for writes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::Silent,
         Self::ServerError,
         Self::Throttled,
         Self::Stale,
+        Self::VeryStale,
+        Self::UnknownValue,
+        Self::EmptyPage,
         Self::LostReply,
         Self::ServerErrorAfter,
         Self::Twice,
         Self::Late(2),
         Self::Late(12),
+    ];
+}
+
+/// One thing that goes wrong with one invocation of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LambdaFault {
+    /// It dies before it has done anything.
+    DiesAtStart,
+    /// It dies after this many calls of AWS (an SDK's own retry is a call), when it is about to make
+    /// the next; one that makes no more of them dies at its end.
+    DiesAfterCalls(u32),
+    /// It does everything, and dies before it has answered.
+    DiesAtEnd,
+    /// It hangs after this many calls of AWS, until its timeout ends it.
+    TimesOutAfterCalls(u32),
+    /// It runs a second time after the first, and the second answer is taken.
+    Twice,
+    /// It runs twice at the same time, and one's answer does not wait for the other.
+    TwiceAtOnce,
+    /// Step Functions fails the task, and the function has not run.
+    TaskFailedBefore,
+    /// Step Functions fails the task, and the function has run.
+    TaskFailedAfter,
+}
+
+impl LambdaFault {
+    /// One of each kind.
+    pub const ALL: [Self; 12] = [
+        Self::DiesAtStart,
+        Self::DiesAfterCalls(3),
+        Self::DiesAfterCalls(8),
+        Self::DiesAfterCalls(12),
+        Self::DiesAtEnd,
+        Self::TimesOutAfterCalls(0),
+        Self::TimesOutAfterCalls(8),
+        Self::TimesOutAfterCalls(12),
+        Self::Twice,
+        Self::TwiceAtOnce,
+        Self::TaskFailedBefore,
+        Self::TaskFailedAfter,
     ];
 }
 
@@ -52,16 +104,25 @@ pub(crate) struct Faults {
     pub(crate) planned: BTreeMap<u64, Fault>,
     pub(crate) calls: u64,
     pub(crate) late: Vec<LateCall>,
-    /// The world before the last write, once a stale read is planned.
-    pub(crate) before_last_write: Option<World>,
+    /// By the number of the invocation they strike, counted from 1 over all functions.
+    pub(crate) planned_for_functions: BTreeMap<u64, LambdaFault>,
+    pub(crate) invocations: u64,
 }
 
 /// A request that AWS gets later than its caller believes.
 #[derive(Debug, Clone)]
 pub(crate) struct LateCall {
-    pub(crate) due: u64,
+    /// The number of the call that it arrives before.
+    pub(crate) due_call: u64,
+    /// Milliseconds since the world's start: it arrives then at the latest.
+    pub(crate) latest_ms: u64,
     pub(crate) caller: String,
     pub(crate) request: Request<Bytes>,
+}
+
+impl LateCall {
+    /// The functions' own timeout, in simulated milliseconds.
+    pub(crate) const LATEST_MS: u64 = 60_000;
 }
 
 impl Faults {
@@ -71,8 +132,22 @@ impl Faults {
         let now = self.calls;
         let (due, later) = std::mem::take(&mut self.late)
             .into_iter()
-            .partition(|call| call.due <= now);
+            .partition(|call| call.due_call <= now);
         self.late = later;
         (self.planned.get(&now).copied(), due)
+    }
+
+    /// Takes out the first of the calls whose time it is by then.
+    pub(crate) fn next_late(&mut self, now_ms: u64) -> Option<LateCall> {
+        let due = self.late.iter().enumerate();
+        let due = due.filter(|(_, call)| call.latest_ms <= now_ms);
+        let (first, _) = due.min_by_key(|(_, call)| call.latest_ms)?;
+        Some(self.late.remove(first))
+    }
+
+    /// Counts one more invocation, and says what goes wrong with it.
+    pub(crate) fn next_invocation(&mut self) -> Option<LambdaFault> {
+        self.invocations += 1;
+        self.planned_for_functions.get(&self.invocations).copied()
     }
 }

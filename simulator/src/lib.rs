@@ -1,4 +1,5 @@
-//! A simulated AWS (Amazon ECS and Elastic Load Balancing) that behaves, and its wire protocols:
+//! A simulated AWS (Amazon ECS, Elastic Load Balancing, and what a state machine calls beside them)
+//! that behaves, and its wire protocols:
 //! in process under the real Rust SDK clients, and on a port for anybody's client. On top of it, the
 //! shipped state machine with its functions.
 
@@ -7,7 +8,9 @@ pub mod aws;
 pub mod clock;
 mod connector;
 pub mod deployment;
+mod exchange;
 pub mod fault;
+pub mod integration;
 pub mod scenario;
 pub mod server;
 pub mod wire;

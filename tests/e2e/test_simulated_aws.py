@@ -19,8 +19,9 @@ import pytest
 
 NUMBERS = itertools.count(int(time.time() * 1000) % 10_000_000)
 SUBNETS = ["subnet-0000000000000000a", "subnet-0000000000000000b"]
+TABLE = f"e2e-locks-{next(NUMBERS)}"
 # Answered for parameters that no operation's model has an error for; documented as common errors.
-COMMON_ERRORS = {"ValidationError"}
+COMMON_ERRORS = {"ValidationError", "ValidationException"}
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +111,7 @@ class World:
     def __init__(self, endpoint, unfit):
         self.ecs = connect("ecs", endpoint, unfit)
         self.elb = connect("elbv2", endpoint, unfit)
+        self.dynamodb = connect("dynamodb", endpoint, unfit)
         self.name = f"e2e-{next(NUMBERS)}"
         self.built = {}
 
@@ -238,6 +240,46 @@ class World:
         return self.elb.create_rule(**{**request, **more})
 
     @property
+    def table(self):
+        """One for all tests, each of which has a key of its own: a table takes seconds to be active."""
+        try:
+            self.dynamodb.describe_table(TableName=TABLE)
+        except self.dynamodb.exceptions.ResourceNotFoundException:
+            self.create_table(TABLE)
+            self.dynamodb.get_waiter("table_exists").wait(TableName=TABLE, WaiterConfig={"Delay": 1})
+        return TABLE
+
+    def create_table(self, name, **more):
+        request = {
+            "TableName": name,
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        }
+        return self.dynamodb.create_table(**{**request, **more})["TableDescription"]
+
+    @property
+    def key(self):
+        return {"id": {"S": self.name}}
+
+    def of_item(self, **more):
+        return {"TableName": self.table, "Key": self.key, **more}
+
+    def acquire(self, owner, **more):
+        """Takes a lock, as the state machine does."""
+        request = {
+            "ConditionExpression": "attribute_not_exists(#owner) OR #owner = :me",
+            "UpdateExpression": "SET #owner = :me ADD fence :one",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+            "ExpressionAttributeValues": {":me": {"S": owner}, ":one": {"N": "1"}},
+            "ReturnValues": "ALL_NEW",
+        }
+        return self.dynamodb.update_item(**self.of_item(**{**request, **more}))["Attributes"]
+
+    def item(self):
+        return self.dynamodb.get_item(**self.of_item(ConsistentRead=True)).get("Item")
+
+    @property
     def default_rule(self):
         rules = self.elb.describe_rules(ListenerArn=self.alb_listener)["Rules"]
         return next(rule["RuleArn"] for rule in rules if rule["IsDefault"])
@@ -341,6 +383,20 @@ ELB = {
 }
 
 
+DYNAMODB = {
+    "CreateTable": lambda w: w.create_table(w.name)["TableStatus"] == "CREATING",
+    "DescribeTable": lambda w: w.dynamodb.describe_table(TableName=w.table)["Table"]["CreationDateTime"].year >= 2026,
+    "GetItem": lambda w: w.item() is None and w.acquire("a") and w.item() == {**w.key, "owner": {"S": "a"}, "fence": {"N": "1"}},
+    "PutItem": lambda w: w.acquire("a")
+    and w.dynamodb.put_item(TableName=w.table, Item={**w.key, "free": {"BOOL": True}}, ReturnValues="ALL_OLD")["Attributes"]["owner"] == {"S": "a"}
+    and w.item() == {**w.key, "free": {"BOOL": True}},
+    "UpdateItem": lambda w: [w.acquire("a")["fence"]["N"] for _ in "ab"] == ["1", "2"],
+    "DeleteItem": lambda w: w.acquire("a")
+    and w.dynamodb.delete_item(**w.of_item(ReturnValues="ALL_OLD"))["Attributes"]["owner"] == {"S": "a"}
+    and w.item() is None,
+}
+
+
 @pytest.mark.parametrize("operation", ECS)
 def test_ecs_answers(world, operation):
     assert ECS[operation](world)
@@ -349,6 +405,11 @@ def test_ecs_answers(world, operation):
 @pytest.mark.parametrize("operation", ELB)
 def test_elb_answers(world, operation):
     assert ELB[operation](world)
+
+
+@pytest.mark.parametrize("operation", DYNAMODB)
+def test_dynamodb_answers(world, operation):
+    assert DYNAMODB[operation](world)
 
 
 NOWHERE = "arn:aws:elasticloadbalancing:us-east-1:000000000000"
@@ -551,6 +612,29 @@ ELB_REFUSALS = [
 ]
 
 
+DYNAMODB_REFUSALS = [
+    ("CreateTable", "ResourceInUseException", lambda w: w.create_table(w.table)),
+    ("DescribeTable", "ResourceNotFoundException", lambda w: w.dynamodb.describe_table(TableName="nowhere")),
+    ("GetItem", "ResourceNotFoundException", lambda w: w.dynamodb.get_item(TableName="nowhere", Key=w.key)),
+    ("GetItem", "ValidationException", lambda w: w.dynamodb.get_item(TableName=w.table, Key={"name": {"S": "a"}})),
+    ("GetItem", "ValidationException", lambda w: w.dynamodb.get_item(**w.of_item(ProjectionExpression="fence"))),
+    ("PutItem", "ValidationException", lambda w: w.dynamodb.put_item(TableName=w.table, Item={"name": {"S": "a"}})),
+    (
+        "PutItem",
+        "ConditionalCheckFailedException",
+        lambda w: w.dynamodb.put_item(TableName=w.table, Item=w.key, ConditionExpression="attribute_exists(id)"),
+    ),
+    ("UpdateItem", "ConditionalCheckFailedException", lambda w: w.acquire("a") and w.acquire("b")),
+    ("UpdateItem", "ValidationException", lambda w: w.acquire("a", ConditionExpression="owner = :me")),
+    ("UpdateItem", "ValidationException", lambda w: w.acquire("a", UpdateExpression="SET #owner = :me")),
+    (
+        "DeleteItem",
+        "ConditionalCheckFailedException",
+        lambda w: w.dynamodb.delete_item(**w.of_item(ConditionExpression="attribute_exists(id)")),
+    ),
+]
+
+
 def refused(client, operation, code, call):
     modelled = {shape.error_code for shape in client.meta.service_model.operation_model(operation).error_shapes}
     assert code in modelled | COMMON_ERRORS, f"{operation} has no {code} in its model"
@@ -572,13 +656,27 @@ def test_elb_refuses(world, operation, code, call):
     refused(world.elb, operation, code, lambda: call(world))
 
 
+@pytest.mark.parametrize(("operation", "code", "call"), DYNAMODB_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
+def test_dynamodb_refuses(world, operation, code, call):
+    refused(world.dynamodb, operation, code, lambda: call(world))
+
+
+def test_a_lock_that_somebody_holds_is_left_as_it_is(world):
+    world.acquire("a")
+    with pytest.raises(world.dynamodb.exceptions.ConditionalCheckFailedException) as refusal:
+        world.acquire("b")
+    assert refusal.value.response["Error"]["Message"] == "The conditional request failed"
+    assert world.item() == {**world.key, "owner": {"S": "a"}, "fence": {"N": "1"}}
+
+
 @pytest.mark.parametrize(
     ("service", "call", "code", "tested"),
     [
         ("ecs", lambda w: w.ecs.list_account_settings(), "UnknownOperationException", ECS),
         ("elbv2", lambda w: w.elb.describe_account_limits(), "InvalidAction", ELB),
+        ("dynamodb", lambda w: w.dynamodb.list_tables(), "UnknownOperationException", DYNAMODB),
     ],
-    ids=["ecs", "elbv2"],
+    ids=["ecs", "elbv2", "dynamodb"],
 )
 def test_no_operation_goes_untested(world, service, call, code, tested):
     with pytest.raises(botocore.exceptions.ClientError) as refusal:

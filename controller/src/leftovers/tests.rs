@@ -87,7 +87,10 @@ fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
     };
     let deployment = answer(&world.observation, &world.deployment(), Some(&waiting_on));
     let decision = decide(&world.observation, &deployment.unwrap().deployment);
-    assert!(matches!(&decision, Decision::Refuse(r) if r.error == ErrorName::Drift), "{decision:?}");
+    assert!(
+        matches!(&decision, Decision::Refuse(r) if r.error == ErrorName::Drift),
+        "{decision:?}"
+    );
 }
 
 #[test]
@@ -188,5 +191,12 @@ fn targets_of_a_deleted_set_are_waited_for() {
         Decision::Wait(WaitingOn::Deregistration { targets: 2 })
     );
     world.progress.looks = LOOKS;
+    assert_eq!(look(&world), Decision::Done);
+}
+
+#[test]
+fn a_late_invocation_leaves_what_its_own_deployment_has_created_since() {
+    let mut world = World::healthy();
+    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
     assert_eq!(look(&world), Decision::Done);
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::choice::Rule;
+use super::intrinsic::Term;
 use super::path::JsonPath;
 use super::payload::Template;
 use super::retry::{Catcher, ErrorNames, Retrier};
@@ -251,9 +252,9 @@ pub(super) struct Succeed {
 pub(super) struct Fail {
     comment: Option<String>,
     pub(super) error: Option<String>,
-    pub(super) error_path: Option<JsonPath>,
+    pub(super) error_path: Option<Term>,
     pub(super) cause: Option<String>,
-    pub(super) cause_path: Option<JsonPath>,
+    pub(super) cause_path: Option<Term>,
 }
 
 impl Kind {

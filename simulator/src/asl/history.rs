@@ -116,6 +116,9 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "String::is_empty")]
         cause: String,
     },
+    /// The last event of an execution that was stopped. The interpreter does not write it: whoever
+    /// stops an execution does.
+    ExecutionAborted {},
     /// The last event of an execution that took longer than the machine's `TimeoutSeconds`.
     ExecutionTimedOut {
         /// `States.Timeout`.
@@ -138,6 +141,7 @@ impl EventKind {
             Self::StateExited { state, .. } => return format!("{state}StateExited"),
             Self::ExecutionSucceeded { .. } => "ExecutionSucceeded",
             Self::ExecutionFailed { .. } => "ExecutionFailed",
+            Self::ExecutionAborted {} => "ExecutionAborted",
             Self::ExecutionTimedOut { .. } => "ExecutionTimedOut",
         };
         name.to_owned()
@@ -149,6 +153,7 @@ impl EventKind {
             self,
             Self::ExecutionSucceeded { .. }
                 | Self::ExecutionFailed { .. }
+                | Self::ExecutionAborted {}
                 | Self::ExecutionTimedOut { .. }
         )
     }

@@ -202,8 +202,8 @@ mod tests {
     fn a_field_of_a_task_that_is_not_supported_is_refused_by_name_and_place() {
         for (fields, refusal) in [
             (
-                json!({ "Parameters": { "Payload": { "a.$": "States.Format('{}')" } } }),
-                "States.Swap.Parameters.Payload.a.$: intrinsic functions are not supported: States.Format",
+                json!({ "Parameters": { "Payload": { "a.$": "States.UUID()" } } }),
+                "States.Swap.Parameters.Payload.a.$: no intrinsic function but States.Format",
             ),
             (
                 json!({ "HeartbeatSeconds": 5 }),

@@ -25,7 +25,7 @@ enum Root {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Name(String),
     Index(usize),
 }
@@ -49,7 +49,9 @@ impl JsonPath {
     /// Parses a path. The error says what of it is not supported.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with("States.") {
-            return Err(format!("intrinsic functions are not supported: {text}"));
+            return Err(format!(
+                "intrinsic functions are not supported here: {text}"
+            ));
         }
         let (root, rest) = match text.strip_prefix("$$") {
             Some(rest) => (Root::Context, rest),
@@ -67,6 +69,10 @@ impl JsonPath {
             root,
             steps,
         })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// Whether the path looks into the context object (`$$`) instead of the state's input.
@@ -90,10 +96,7 @@ impl JsonPath {
             Root::Input => data.input,
             Root::Context => data.context,
         };
-        self.steps.iter().try_fold(root, |value, step| match step {
-            Step::Name(name) => value.as_object()?.get(name),
-            Step::Index(index) => value.as_array()?.get(*index),
-        })
+        find(&self.steps, root)
     }
 
     /// `target` with `value` placed where the path points; objects on the way are created.
@@ -122,8 +125,16 @@ impl JsonPath {
     }
 }
 
+/// What the steps lead to, if there is such a place.
+pub(super) fn find<'a>(steps: &[Step], value: &'a Value) -> Option<&'a Value> {
+    steps.iter().try_fold(value, |value, step| match step {
+        Step::Name(name) => value.as_object()?.get(name),
+        Step::Index(index) => value.as_array()?.get(*index),
+    })
+}
+
 /// The steps of a path, after its root.
-fn steps(mut rest: &str) -> Result<Vec<Step>, &'static str> {
+pub(super) fn steps(mut rest: &str) -> Result<Vec<Step>, &'static str> {
     let mut steps = Vec::new();
     while !rest.is_empty() {
         if rest.starts_with("..") {
@@ -163,7 +174,7 @@ fn steps(mut rest: &str) -> Result<Vec<Step>, &'static str> {
     Ok(steps)
 }
 
-fn is_name(c: char) -> bool {
+pub(super) fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
 }
 

@@ -4,9 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::data::Data;
-use super::path::JsonPath;
+use super::intrinsic::Term;
+use super::scan::Scan;
 
-/// JSON in which a field whose name ends in `.$` is replaced by what its path points at.
+/// JSON in which a field whose name ends in `.$` is replaced by what its path points at, by what its
+/// scan finds, or by what its intrinsic function answers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
 pub(super) struct Template(Vec<(String, Node)>);
@@ -14,21 +16,26 @@ pub(super) struct Template(Vec<(String, Node)>);
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
     Constant(Value),
-    Path(JsonPath),
+    Term(Term),
+    Scan(Scan),
     Object(Template),
     Array(Vec<Node>),
 }
 
-/// A path of the template points at nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Missing<'a> {
-    pub(super) field: &'a str,
-    pub(super) path: &'a JsonPath,
+/// Why there is no payload.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unevaluated<'a> {
+    /// The path of a field points at nothing.
+    Missing { field: &'a str, path: &'a str },
+    /// The path of an intrinsic function's argument points at nothing.
+    MissingArgument { function: &'a str, path: &'a str },
+    /// An intrinsic function cannot do anything with an argument.
+    BadArgument { function: &'a str, value: Value },
 }
 
 impl Template {
     /// The payload, with every path replaced by what it points at.
-    pub(super) fn evaluate(&self, data: Data<'_>) -> Result<Value, Missing<'_>> {
+    pub(super) fn evaluate(&self, data: Data<'_>) -> Result<Value, Unevaluated<'_>> {
         let fields = self.0.iter().map(|(name, node)| {
             let plain = name.strip_suffix(".$").unwrap_or(name);
             Ok((plain.to_owned(), node.evaluate(name, data)?))
@@ -38,10 +45,14 @@ impl Template {
 }
 
 impl Node {
-    fn evaluate<'a>(&'a self, field: &'a str, data: Data<'_>) -> Result<Value, Missing<'a>> {
+    fn evaluate<'a>(&'a self, field: &'a str, data: Data<'_>) -> Result<Value, Unevaluated<'a>> {
         match self {
             Self::Constant(value) => Ok(value.clone()),
-            Self::Path(path) => path.resolve(data).cloned().ok_or(Missing { field, path }),
+            Self::Term(term) => term.evaluate(field, data),
+            Self::Scan(scan) => scan.resolve(data).ok_or(Unevaluated::Missing {
+                field,
+                path: scan.as_str(),
+            }),
             Self::Object(template) => template.evaluate(data),
             Self::Array(nodes) => nodes
                 .iter()
@@ -66,9 +77,11 @@ impl TryFrom<Map<String, Value>> for Template {
                 let text = value
                     .as_str()
                     .ok_or_else(|| format!("{name} wants a path"))?;
-                Node::Path(
-                    JsonPath::parse(text).map_err(|problem| format!("{problem} (in {name})"))?,
-                )
+                let node = match Term::parse(text) {
+                    Err(_) if Scan::is_meant_by(text) => Scan::parse(text).map(Node::Scan),
+                    term => term.map(Node::Term),
+                };
+                node.map_err(|problem| format!("{problem} (in {name})"))?
             } else {
                 Node::try_from(value)?
             };
@@ -112,9 +125,11 @@ mod tests {
             "all.$": "$",
             "list": [{ "deep.$": "$.a[1]" }, 3, "$.a"],
             "execution.$": "$$.Execution.Id",
+            "text.$": "States.Format('{} of {}', $$.Execution.Id, $.a[0])",
+            "found.$": "$..deep",
         }))
         .unwrap();
-        let input = json!({ "a": [1, 2] });
+        let input = json!({ "a": [1, 2], "b": [{ "deep": 3 }, { "deep": 4 }] });
         let context = json!({ "Execution": { "Id": "arn" } });
         assert_eq!(
             template.evaluate(Data {
@@ -123,9 +138,11 @@ mod tests {
             }),
             Ok(json!({
                 "step": "swap",
-                "all": { "a": [1, 2] },
+                "all": input,
                 "list": [{ "deep": 2 }, 3, "$.a"],
                 "execution": "arn",
+                "text": "arn of 1",
+                "found": [3, 4],
             })),
         );
     }
@@ -140,18 +157,16 @@ mod tests {
                 context: &nothing,
             })
             .unwrap_err();
-        assert_eq!(
-            (missing.field, missing.path.to_string().as_str()),
-            ("wait.$", "$.wait")
-        );
+        let (field, path) = ("wait.$", "$.wait");
+        assert_eq!(missing, Unevaluated::Missing { field, path });
     }
 
     #[test]
     fn what_is_not_a_path_is_refused() {
         for (value, problem) in [
             (
-                json!({ "name.$": "States.Format('{}', $.a)" }),
-                "intrinsic functions are not supported: States.Format('{}', $.a) (in name.$)",
+                json!({ "name.$": "States.UUID()" }),
+                "no intrinsic function but States.Format is supported: States.UUID() (in name.$)",
             ),
             (json!({ "a": { "b.$": 3 } }), "b.$ wants a path"),
             (json!({ "a": 1, "a.$": "$" }), "both a and a.$ are given"),

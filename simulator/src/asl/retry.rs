@@ -18,6 +18,8 @@ pub(super) const DATA_LIMIT: &str = "States.DataLimitExceeded";
 pub(super) const RUNTIME: &str = "States.Runtime";
 /// A result has no place in the state's input.
 pub(super) const RESULT_PATH: &str = "States.ResultPathMatchFailure";
+/// An intrinsic function cannot do anything with its arguments.
+pub(super) const INTRINSIC: &str = "States.IntrinsicFailure";
 /// Step Functions may not call the service.
 const PERMISSIONS: &str = "States.Permissions";
 
@@ -193,6 +195,7 @@ impl TryFrom<Vec<String>> for ErrorNames {
                 TIMEOUT,
                 DATA_LIMIT,
                 RESULT_PATH,
+                INTRINSIC,
                 PERMISSIONS,
             ];
             if name == RUNTIME {

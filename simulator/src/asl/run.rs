@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::data::fits;
 use super::definition::{Kind, Seconds, State, StateMachine};
 use super::history::{EventKind, HistoryEvent, Journal};
+use super::redrive::Redrive;
 use super::retry::{RUNTIME, TIMEOUT};
 use super::step::{Entered, Halt, Step, choose, end, failure, pass_on, pause, too_large};
 
@@ -84,47 +85,6 @@ pub enum Status {
     TimedOut,
 }
 
-/// Where a redriven execution goes on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Redrive {
-    /// The state that failed, or was stopped.
-    pub state: String,
-    /// What that state was entered with.
-    pub input: Value,
-    /// The time from the execution's start to the redrive.
-    pub at: Duration,
-    /// The events in the history so far; they count against the quota.
-    pub events: u64,
-    /// `$$.Execution.RedriveCount`: 1 for the first redrive.
-    pub count: u32,
-}
-
-impl Redrive {
-    /// The redrive of an execution with this history, `at` that time after its start.
-    ///
-    /// `None` for a history in which no state was entered.
-    pub fn of(history: &[HistoryEvent], at: Duration) -> Option<Self> {
-        let events = history.last()?.id;
-        let last_state = history.iter().rev().find_map(|event| match &event.kind {
-            EventKind::StateEntered { name, input, .. } => Some((name, input)),
-            _ => None,
-        });
-        let redrives = history.iter().rev().find_map(|event| match event.kind {
-            EventKind::ExecutionRedriven { redrive_count } => Some(redrive_count),
-            _ => None,
-        });
-        let (state, input) = last_state?;
-        let count = redrives.unwrap_or(0) + 1;
-        Some(Self {
-            state: state.clone(),
-            input: input.clone(),
-            at,
-            events,
-            count,
-        })
-    }
-}
-
 /// Runs an execution to its end.
 ///
 /// Waits, retries and timeouts go by tokio's clock. `lot` draws the jitter of retries. Dropping the
@@ -154,6 +114,7 @@ pub async fn run<R: Resources>(
         lot,
         journal,
         state,
+        entered_at: None,
     }
     .finish(first, input)
     .await
@@ -175,6 +136,7 @@ pub async fn run_from<R: Resources>(
     let Redrive {
         state,
         input: state_input,
+        entered_at,
         at,
         events,
         count,
@@ -192,6 +154,7 @@ pub async fn run_from<R: Resources>(
         lot,
         journal,
         state,
+        entered_at: Some(entered_at),
     }
     .finish(first, state_input)
     .await
@@ -208,6 +171,8 @@ pub(super) struct Run<'a, R> {
     pub(super) journal: Journal<'a>,
     /// The name of the state that is entered next, or was last.
     state: String,
+    /// When the next state was entered, where that was before a redrive.
+    entered_at: Option<Duration>,
 }
 
 impl<'a, R: Resources> Run<'a, R> {
@@ -310,7 +275,7 @@ impl<'a, R: Resources> Run<'a, R> {
         step.map_err(Halt::Failed)
     }
 
-    fn context(&self) -> Value {
+    fn context(&mut self) -> Value {
         let Execution {
             arn,
             name,
@@ -318,8 +283,10 @@ impl<'a, R: Resources> Run<'a, R> {
             role_arn,
             start_time,
         } = self.execution;
-        let elapsed = SignedDuration::try_from(self.journal.elapsed()).unwrap_or_default();
-        let now = start_time.saturating_add(elapsed).unwrap_or(*start_time);
+        let entered_at = self.entered_at.take();
+        let entered_at = entered_at.unwrap_or_else(|| self.journal.elapsed());
+        let entered_at = SignedDuration::try_from(entered_at).unwrap_or_default();
+        let entered_at = start_time.saturating_add(entered_at);
         json!({
             "Execution": {
                 "Id": arn,
@@ -330,7 +297,7 @@ impl<'a, R: Resources> Run<'a, R> {
                 "StartTime": milliseconds(*start_time),
             },
             "State": {
-                "EnteredTime": milliseconds(now),
+                "EnteredTime": milliseconds(entered_at.unwrap_or(*start_time)),
                 "Name": self.state,
                 "RetryCount": 0,
             },

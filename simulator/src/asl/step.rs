@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use super::data::Data;
 use super::definition::{Choice, Fail, Pass, Seconds, State, Succeed, Wait};
 use super::history::Full;
+use super::intrinsic::Term;
 use super::path::JsonPath;
-use super::payload::Missing;
-use super::retry::{DATA_LIMIT, RESULT_PATH, RUNTIME};
+use super::payload::Unevaluated;
+use super::retry::{DATA_LIMIT, INTRINSIC, RESULT_PATH, RUNTIME};
 use super::run::TaskError;
 
 /// Where a state leads, with its output.
@@ -104,12 +105,21 @@ impl Entered<'_> {
         })
     }
 
-    pub(super) fn missing(&self, missing: &Missing<'_>, input: &Value) -> TaskError {
-        let Missing { field, path } = missing;
-        self.runtime(&format!(
-            "The JSONPath '{path}' specified for the field '{field}' could not be found in the \
-             input '{input}'"
-        ))
+    pub(super) fn unevaluated(&self, why: &Unevaluated<'_>, input: &Value) -> TaskError {
+        match why {
+            Unevaluated::Missing { field, path } => self.runtime(&format!(
+                "The JSONPath '{path}' specified for the field '{field}' could not be found in the \
+                 input '{input}'"
+            )),
+            Unevaluated::MissingArgument { function, path } => self.runtime(&format!(
+                "The function '{function}' had the following error: The JsonPath argument for the \
+                 field '{path}' could not be found in the input '{input}'"
+            )),
+            Unevaluated::BadArgument { function, value } => self.error(
+                INTRINSIC,
+                &format!("The function '{function}' had the following error: no place for {value}"),
+            ),
+        }
     }
 }
 
@@ -178,7 +188,7 @@ pub(super) fn pass_on<'a>(pass: &'a Pass, entered: &Entered<'_>) -> Result<Step<
         (Some(result), _) => result.clone(),
         (None, Some(template)) => template
             .evaluate(entered.data())
-            .map_err(|missing| entered.missing(&missing, entered.input))?,
+            .map_err(|why| entered.unevaluated(&why, entered.input))?,
         (None, None) => entered.input.clone(),
     };
     let output = entered.combine(pass.result_path.as_ref(), result)?;
@@ -196,14 +206,14 @@ pub(super) fn end<'a>(succeed: &Succeed, entered: &Entered<'_>) -> Result<Step<'
 
 /// The error of a Fail state, or the one that it could not be told.
 pub(super) fn failure(fail: &Fail, entered: &Entered<'_>) -> TaskError {
-    let text = |constant: &Option<String>, path: &Option<JsonPath>, field| match path {
+    let text = |constant: &Option<String>, term: &Option<Term>, field| match term {
         None => Ok(constant.clone().unwrap_or_default()),
-        Some(path) => match path.resolve(entered.data()) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(entered.runtime(&format!(
-                "The JSONPath '{path}' specified for the field '{field}' is not a string: {other}"
+        Some(term) => match term.evaluate(field, entered.data()) {
+            Ok(Value::String(text)) => Ok(text),
+            Ok(other) => Err(entered.runtime(&format!(
+                "The value specified for the field '{field}' is not a string: {other}"
             ))),
-            None => Err(entered.missing(&Missing { field, path }, entered.input)),
+            Err(why) => Err(entered.unevaluated(&why, entered.input)),
         },
     };
     let error = text(&fail.error, &fail.error_path, "ErrorPath");

@@ -127,7 +127,7 @@ fn parameters(task: &Task, entered: &Entered<'_>) -> Result<Value, TaskError> {
         input: &input,
         context: &entered.context,
     });
-    parameters.map_err(|missing| entered.missing(&missing, &input))
+    parameters.map_err(|why| entered.unevaluated(&why, &input))
 }
 
 /// What a Task makes of its result: `ResultSelector`, `ResultPath`, then `OutputPath`.
@@ -139,7 +139,7 @@ fn output(task: &Task, entered: &Entered<'_>, result: Value) -> Result<Value, Ta
                 input: &result,
                 context: &entered.context,
             })
-            .map_err(|missing| entered.missing(&missing, &result))?,
+            .map_err(|why| entered.unevaluated(&why, &result))?,
     };
     let output = entered.combine(task.result_path.as_ref(), result)?;
     entered.select(task.output_path.as_ref(), &output)

@@ -1,15 +1,10 @@
 //! ECS over awsJson1.1.
 
-use bytes::Bytes;
-use http::Response;
 use serde_json::{Value, json};
 
+use super::Handler;
 use super::ecs_answer as write;
-use super::{Answer, Handler, find, not_simulated, respond, without_nulls};
-use crate::world::{ApiError, Tag, World};
-
-/// What every `X-Amz-Target` of ECS begins with.
-const TARGET_PREFIX: &str = "AmazonEC2ContainerServiceV20141113.";
+use crate::world::{ApiError, Tag};
 
 pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("CreateCluster", |world, input| {
@@ -161,43 +156,6 @@ struct UntagResource {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ListTagsForResource {
     resource_arn: String,
-}
-
-pub(super) fn answer(world: &mut World, target: &str, body: &Bytes) -> Answer {
-    let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
-    let unknown = || {
-        ApiError::new(
-            "UnknownOperationException",
-            not_simulated(operation, OPERATIONS),
-        )
-    };
-    let result = if target.starts_with(TARGET_PREFIX) {
-        find(OPERATIONS, operation).ok_or_else(unknown)
-    } else {
-        Err(unknown())
-    };
-    let result = result.and_then(|handler| {
-        let input = serde_json::from_slice(body)
-            .map_err(|error| ApiError::new("SerializationException", error.to_string()))?;
-        handler(world, input)
-    });
-    Answer {
-        service: "ecs",
-        operation: operation.to_owned(),
-        result,
-    }
-}
-
-pub(super) fn response(answer: &Answer, request_id: &str) -> Response<Bytes> {
-    let (status, body) = match &answer.result {
-        Ok(value) => (200, without_nulls(value.clone())),
-        Err(error) => (
-            error.status,
-            json!({ "__type": error.code, "message": error.message }),
-        ),
-    };
-    let body = body.to_string().into_bytes();
-    respond(status, "application/x-amz-json-1.1", request_id, body)
 }
 
 /// Parameters that are not simulated are refused as ECS refuses what it cannot read.

@@ -1,15 +1,10 @@
 //! ECS resources as the API writes them.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::world::{Cluster, Service, Tags, Task, TaskDefinition, TaskSet, World};
+use super::seconds;
 
-/// Seconds since the Unix epoch, as awsJson writes instants.
-fn seconds(epoch_ms: u64) -> f64 {
-    Duration::from_millis(epoch_ms).as_secs_f64()
-}
+use crate::world::{Cluster, Service, Tags, Task, TaskDefinition, TaskSet, World};
 
 pub(super) fn tags(tags: &Tags) -> Value {
     tags.iter()

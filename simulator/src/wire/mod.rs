@@ -1,15 +1,22 @@
-//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, awsQuery for Elastic Load
-//! Balancing.
+//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, awsJson1.0 for DynamoDB,
+//! Step Functions and CloudWatch, awsQuery for Elastic Load Balancing.
 //!
 //! [`handle`] is the one way in, for the connector under the Rust SDK and for the port alike:
 //! whoever wants to delay, lose or repeat calls wraps it.
 
+mod cloudwatch;
+mod distortion;
+mod dynamodb;
 mod ecs;
 mod ecs_answer;
 mod elb;
 mod elb_answer;
+mod json;
 mod query;
+mod states;
 mod xml;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -17,6 +24,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::world::{ApiError, Outcome, World};
+
+pub(crate) use distortion::Distortion;
 
 /// One operation: what it does with the request's parameters.
 type Handler = fn(&mut World, Value) -> Result<Value, ApiError>;
@@ -31,17 +40,26 @@ struct Answer {
 /// Answers one AWS API request at the world's present time, and writes it into the journal under
 /// the caller's name.
 ///
-/// Requests with an `X-Amz-Target` header are ECS's, others Elastic Load Balancing's. Signatures,
-/// access keys and the request's region are not looked at.
+/// Requests with an `X-Amz-Target` header are of the service that it names, others Elastic Load
+/// Balancing's. Signatures, access keys and the request's region are not looked at.
 pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
-    let target = request
-        .headers()
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok());
-    let answer = match target {
-        Some(target) => ecs::answer(world, target, request.body()),
+    handle_distorted(world, caller, request, None)
+}
+
+/// The same, with an answer that is different.
+pub(crate) fn handle_distorted(
+    world: &mut World,
+    caller: &str,
+    request: &Request<Bytes>,
+    distortion: Option<Distortion>,
+) -> Response<Bytes> {
+    let mut answer = match target(request) {
+        Some(target) => json::answer(world, target, request.body()),
         None => elb::answer(world, request.uri().query(), request.body()),
     };
+    if let (Some(distortion), Ok(value)) = (distortion, &mut answer.result) {
+        distortion.apply(request, value);
+    }
     world.settle();
     let outcome = match &answer.result {
         Ok(_) => Outcome::Ok,
@@ -49,65 +67,82 @@ pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Resp
     };
     let operation = format!("{}:{}", answer.service, answer.operation);
     world.journal(caller, operation, outcome);
-    let request_id = world.next_request_id();
-    if target.is_some() {
-        ecs::response(&answer, &request_id)
-    } else {
-        elb::response(&answer, &request_id)
+    respond_to(request, &answer, &world.next_request_id())
+}
+
+fn target(request: &Request<Bytes>) -> Option<&str> {
+    let target = request.headers().get("x-amz-target");
+    target.and_then(|value| value.to_str().ok())
+}
+
+/// An answer in its request's protocol.
+fn respond_to(request: &Request<Bytes>, answer: &Answer, request_id: &str) -> Response<Bytes> {
+    match target(request) {
+        Some(target) => json::response(target, answer, request_id),
+        None => elb::response(answer, request_id),
     }
 }
 
-/// Whether a request only reads: its operation is a `Describe…` or a `List…`.
+/// Whether a request only reads: its operation is a `Describe…`, a `Get…` or a `List…`.
 pub(crate) fn is_read(request: &Request<Bytes>) -> bool {
-    let reads =
-        |operation: &str| operation.starts_with("Describe") || operation.starts_with("List");
-    let target = request.headers().get("x-amz-target");
-    match target.and_then(|value| value.to_str().ok()) {
+    let reads = |operation: &str| {
+        let mut beginnings = ["Describe", "Get", "List"].iter();
+        beginnings.any(|beginning| operation.starts_with(beginning))
+    };
+    match target(request) {
         Some(target) => target.rsplit('.').next().is_some_and(reads),
         None => form_urlencoded::parse(request.body())
             .any(|(name, value)| name == "Action" && reads(&value)),
     }
 }
 
+/// Whether a read may show the world as it was: DynamoDB's consistent reads never do.
+pub(crate) fn may_be_stale(request: &Request<Bytes>) -> bool {
+    let consistent = serde_json::from_slice::<Value>(request.body())
+        .is_ok_and(|input| input["ConsistentRead"] == true);
+    is_read(request) && !consistent
+}
+
 /// The answer of an AWS that has a fault of its own.
 pub(crate) fn server_error(request: &Request<Bytes>) -> Response<Bytes> {
-    refusal(request, "ServerException", "InternalFailure", 500)
+    let code = target(request).map(|target| json::service(target).server_error);
+    refusal(request, code.unwrap_or("InternalFailure"), 500)
 }
 
 /// The answer of an AWS that wants to be called more slowly.
 pub(crate) fn throttled(request: &Request<Bytes>) -> Response<Bytes> {
-    refusal(request, "ThrottlingException", "Throttling", 400)
+    let code = target(request).map(|target| json::service(target).throttled);
+    refusal(request, code.unwrap_or("Throttling"), 400)
 }
 
-/// A refusal in the request's protocol, by its code in ECS and in Elastic Load Balancing.
-fn refusal(
-    request: &Request<Bytes>,
-    in_ecs: &'static str,
-    in_elb: &'static str,
-    status: u16,
-) -> Response<Bytes> {
-    let for_ecs = request.headers().contains_key("x-amz-target");
+fn refusal(request: &Request<Bytes>, code: &'static str, status: u16) -> Response<Bytes> {
     let answer = Answer {
         service: "",
         operation: String::new(),
         result: Err(ApiError {
-            code: if for_ecs { in_ecs } else { in_elb },
+            code,
             message: "a simulated fault".to_owned(),
             status,
         }),
     };
-    let request_id = "00000000-0000-4000-8000-000000000000";
-    if for_ecs {
-        ecs::response(&answer, request_id)
-    } else {
-        elb::response(&answer, request_id)
-    }
+    respond_to(request, &answer, "00000000-0000-4000-8000-000000000000")
 }
 
-/// The names of the operations that are simulated: ECS's, and Elastic Load Balancing's.
-pub fn operations() -> (Vec<&'static str>, Vec<&'static str>) {
-    let names = |table: &[(&'static str, Handler)]| table.iter().map(|(name, _)| *name).collect();
-    (names(ecs::OPERATIONS), names(elb::OPERATIONS))
+/// The operations that are simulated, as IAM names them: `ecs:CreateTaskSet`.
+pub fn operations() -> Vec<String> {
+    let of = |service: &str, table: &[(&str, Handler)]| -> Vec<String> {
+        let names = table.iter().map(|(name, _)| format!("{service}:{name}"));
+        names.collect()
+    };
+    let json = json::SERVICES.iter();
+    json.flat_map(|service| of(service.name, service.operations))
+        .chain(of("elasticloadbalancing", elb::OPERATIONS))
+        .collect()
+}
+
+/// Seconds since the Unix epoch, as awsJson writes instants.
+fn seconds(epoch_ms: u64) -> f64 {
+    Duration::from_millis(epoch_ms).as_secs_f64()
 }
 
 fn find(table: &[(&'static str, Handler)], operation: &str) -> Option<Handler> {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::World;
 use super::health::TargetRef;
+use super::{AlarmState, World};
 
 /// Something that will happen unless the world has moved on by then: whoever performs it looks
 /// again at what it finds.
@@ -55,6 +55,10 @@ pub(crate) enum Due {
     TaskSetGone {
         task_set: String,
     },
+    AlarmChanges {
+        alarm: String,
+        state: AlarmState,
+    },
 }
 
 /// A [`Due`] with its time; equal times keep the order in which they were scheduled.
@@ -101,6 +105,7 @@ impl World {
             Due::HealthCheck { target } => self.health_check(&target),
             Due::TargetDrained { target } => self.target_drained(&target),
             Due::TaskSetGone { task_set } => self.task_set_gone(&task_set),
+            Due::AlarmChanges { alarm, state } => self.alarm_changes(&alarm, state),
         }
     }
 

@@ -35,6 +35,10 @@ impl ApiError {
         Self::new("ValidationError", message)
     }
 
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new("ValidationException", message)
+    }
+
     pub(crate) fn cluster_not_found() -> Self {
         Self::new("ClusterNotFoundException", "Cluster not found.")
     }

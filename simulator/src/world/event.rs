@@ -142,6 +142,10 @@ pub enum EventKind {
     TagsChanged {
         arn: String,
     },
+    AlarmChanged {
+        alarm: String,
+        state: String,
+    },
 }
 
 impl fmt::Display for EventKind {
@@ -319,6 +323,7 @@ impl fmt::Display for EventKind {
                 )
             }
             Self::RuleDeleted { rule } => write!(f, "Rule {} was deleted.", short_name(rule)),
+            Self::AlarmChanged { alarm, state } => write!(f, "Alarm {alarm} is {state}."),
             Self::TagsChanged { arn } => {
                 write!(
                     f,

@@ -41,14 +41,36 @@ impl World {
         self.calls.iter()
     }
 
-    /// Whether anything but the journal and the time is different: whether a call has written.
-    pub(crate) fn differs_from(&self, before: &Self) -> bool {
-        let mut same = before.clone();
-        same.calls.clone_from(&self.calls);
-        same.answered = self.answered;
-        same.now_ms = self.now_ms;
-        same.random_state = self.random_state;
-        same != *self
+    /// A copy without the journal and without the events that nobody has taken out: both grow.
+    pub(crate) fn without_log(&mut self) -> Self {
+        let (calls, events) = (
+            std::mem::take(&mut self.calls),
+            std::mem::take(&mut self.events),
+        );
+        let copy = self.clone();
+        (self.calls, self.events) = (calls, events);
+        copy
+    }
+
+    /// Whether anything but its log is different from a copy that was made without it just before a
+    /// call: whether the call has written.
+    pub(crate) fn differs_from(&mut self, before: &mut Self) -> bool {
+        let (calls, events) = (
+            std::mem::take(&mut self.calls),
+            std::mem::take(&mut self.events),
+        );
+        before.answered = self.answered;
+        before.random_state = self.random_state;
+        let differs = *self != *before;
+        (self.calls, self.events) = (calls, events);
+        differs
+    }
+
+    /// Takes another world's last call into this one's journal.
+    pub(crate) fn journal_as_in(&mut self, other: &Self) {
+        if let Some(call) = other.calls.back() {
+            self.journal(&call.caller, call.operation.clone(), call.outcome.clone());
+        }
     }
 
     pub(crate) fn journal(&mut self, caller: &str, operation: String, outcome: Outcome) {

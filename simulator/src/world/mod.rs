@@ -1,4 +1,5 @@
-//! The simulated world: Amazon ECS and Elastic Load Balancing as plain data that changes with time.
+//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch's alarms and
+//! Step Functions' executions as plain data that changes with time.
 //!
 //! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
 //! environment or a random source: time is handed in ([`World::advance_to`]), and chance comes
@@ -10,10 +11,13 @@
 //! behaviour is simulated, and the place says so.
 
 mod agenda;
+mod alarm;
 mod behaviour;
 mod cluster;
 mod error;
 mod event;
+mod execution;
+mod expression;
 mod health;
 mod journal;
 mod listener;
@@ -25,6 +29,8 @@ mod rule;
 mod service;
 mod service_update;
 mod stability;
+mod table;
+mod table_api;
 mod tags;
 mod target_group;
 mod target_group_api;
@@ -36,10 +42,12 @@ mod task_set_create;
 mod text;
 mod timings;
 
+pub use alarm::{Alarm, AlarmState, AlarmType, DescribeAlarms};
 pub use behaviour::Behaviour;
 pub use cluster::{Cluster, CreateCluster, DeleteCluster, DescribeClusters};
 pub use error::ApiError;
 pub use event::{EventKind, WorldEvent};
+pub use execution::{DescribeExecution, Execution, ExecutionEnd, ExecutionStatus};
 pub use health::{HealthState, Phase, Registration, Target};
 pub use journal::{Call, Outcome};
 pub use listener::{
@@ -59,6 +67,11 @@ pub use service::{
     FromPrimary, ListServices, Service, ServiceStatus,
 };
 pub use service_update::{UpdateService, UpdateServicePrimaryTaskSet};
+pub use table::{AttributeValue, Item, Number, Table, True};
+pub use table_api::{
+    AttributeDefinition, CreateTable, DeleteItem, GetItem, KeySchemaElement, Names, PutItem,
+    ReturnValues, UpdateItem,
+};
 pub use tags::{Tag, Tags};
 pub use target_group::{HealthCheck, TargetGroup};
 pub use target_group_api::{
@@ -119,6 +132,12 @@ pub struct World {
     pub(crate) load_balancers: BTreeMap<String, LoadBalancer>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) listeners: BTreeMap<String, Listener>,
+    #[serde(default)]
+    pub(crate) tables: BTreeMap<String, Table>,
+    #[serde(default)]
+    pub(crate) alarms: BTreeMap<String, Alarm>,
+    #[serde(default)]
+    pub(crate) executions: BTreeMap<String, Execution>,
 }
 
 impl World {
@@ -156,6 +175,9 @@ impl World {
             load_balancers: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            executions: BTreeMap::new(),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Timings {
     pub listener_propagation_ms: u64,
     /// How long a new load balancer says `provisioning`.
     pub load_balancer_provisioning_ms: u64,
+    /// How long a new DynamoDB table says `CREATING`.
+    pub table_creation_ms: u64,
 }
 
 impl Timings {
@@ -53,6 +55,7 @@ impl Timings {
             self.alb_registration_ms,
             self.listener_propagation_ms,
             self.load_balancer_provisioning_ms,
+            self.table_creation_ms,
         ]
         .into_iter()
         .max()
@@ -76,6 +79,7 @@ impl Default for Timings {
             alb_registration_ms: 5_000,
             listener_propagation_ms: 75_000,
             load_balancer_provisioning_ms: 120_000,
+            table_creation_ms: 5_000,
         }
     }
 }
@@ -101,6 +105,9 @@ pub struct Limits {
     pub rules: usize,
     /// Target groups in one forward action (Docs: 5).
     pub groups_per_action: usize,
+    /// Alarms on a page of `DescribeAlarms` when `MaxRecords` is not given (Model: at most 100; that
+    /// it is fewer by itself is the harsher answer).
+    pub alarms_page: usize,
 }
 
 impl Default for Limits {
@@ -114,6 +121,7 @@ impl Default for Limits {
             listeners: 50,
             rules: 100,
             groups_per_action: 5,
+            alarms_page: 50,
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The simulated AWS behaves as `AWS_FACTS.md` says. One file an idea; [`support`] is the stage.
 
+mod alarms;
+mod executions;
+mod faults;
 mod health;
+mod integrations;
 mod listeners;
 mod pages;
 mod primary;
@@ -12,5 +16,6 @@ mod scenarios;
 mod services;
 mod speaking;
 mod support;
+mod tables;
 mod task_sets;
 mod tasks;

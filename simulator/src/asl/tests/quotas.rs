@@ -37,6 +37,7 @@ async fn a_success_may_be_the_25000th_event() {
     let redrive = Redrive {
         state: "Done".to_owned(),
         input: json!({}),
+        entered_at: Duration::ZERO,
         at: Duration::ZERO,
         events: 24_996,
         count: 1,
@@ -160,4 +161,27 @@ async fn a_stopped_execution_is_redriven_from_where_it_was() {
     assert_eq!(history[7].at, Duration::from_mins(3));
     assert_eq!(outcome.elapsed, Duration::from_secs(3 * 60 + 600 + 1));
     assert_eq!(outcome.events, history.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redriven_state_was_entered_when_it_was_entered_first() {
+    let states = task(&json!({ "Parameters": { "now.$": "$$.State.EnteredTime" } }));
+    let machine = machine(&states);
+    let (execution, mut lot) = (execution(), fastrand::Rng::with_seed(7));
+    let script = Script::new([fails("Drift"), fails("Drift"), Ok(json!({}))]);
+    let mut history = Vec::new();
+    let mut note = |event: &HistoryEvent| history.push(event.clone());
+    let input = json!({});
+    run(&machine, &execution, input, &script, &mut lot, &mut note).await;
+    for hours in [1, 2] {
+        let redrive = Redrive::of(&history, Duration::from_hours(hours)).unwrap();
+        let mut note = |event: &HistoryEvent| history.push(event.clone());
+        let input = json!({});
+        run_from(
+            &machine, &execution, input, redrive, &script, &mut lot, &mut note,
+        )
+        .await;
+    }
+    let start = json!({ "now": "2026-11-20T21:10:37.000Z" });
+    assert_eq!(script.called(), [start.clone(), start.clone(), start]);
 }

@@ -178,6 +178,16 @@ async fn a_fail_state_says_what_it_was_told() {
             "States.Runtime",
             "is not a string",
         ),
+        (
+            json!({ "Error": "E", "CausePath": "States.Format('{}: {}', $.failure.error, $$.State.Name)" }),
+            "E",
+            "Drift: A",
+        ),
+        (
+            json!({ "Error": "E", "CausePath": "States.Format('{}', $.none)" }),
+            "States.Runtime",
+            "The function 'States.Format('{}', $.none)' had the following error",
+        ),
     ] {
         let mut state = json!({ "Type": "Fail" });
         state

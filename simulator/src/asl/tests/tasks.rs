@@ -228,12 +228,13 @@ async fn a_null_path_means_nothing_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_catches_a_path_that_points_at_nothing() {
-    let script = Script::new([Ok(json!({})), Ok(json!({}))]);
+    let script = Script::new(std::iter::repeat_with(|| Ok(json!({}))).take(3));
     for fields in [
         json!({ "Parameters": { "wait.$": "$.wait" } }),
         json!({ "InputPath": "$.none" }),
         json!({ "OutputPath": "$.Payload" }),
         json!({ "ResultSelector": { "a.$": "$.none" } }),
+        json!({ "ResultSelector": { "a.$": "$.none[*].name" } }),
     ] {
         let mut fields = fields;
         fields["Retry"] = json!([{ "ErrorEquals": ["States.ALL"] }]);
@@ -263,5 +264,36 @@ async fn a_result_without_a_place_is_an_error_that_can_be_caught() {
     }));
     let script = Script::new([Ok(json!({}))]);
     let (outcome, _) = run_states(&states, json!({ "a": 1 }), &script).await;
+    assert_eq!(outcome.last_state, "Caught");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_selector_sees_the_result_and_the_context_and_not_the_input() {
+    let states = task(&json!({
+        "ResultSelector": {
+            "owner.$": "$.Attributes.owner.S",
+            "me.$": "$$.Execution.Name",
+            "names.$": "$..S",
+            "text.$": "States.Format('{} has it', $.Attributes.owner.S)",
+        },
+        "ResultPath": "$.lock",
+    }));
+    let answer = json!({ "Attributes": { "owner": { "S": "a" }, "doing": { "S": "b" } } });
+    let script = Script::new([Ok(answer)]);
+    let (outcome, _) = run_states(&states, json!({ "kept": 1 }), &script).await;
+    let lock = json!({ "owner": "a", "me": "deploy-1", "names": ["a", "b"], "text": "a has it" });
+    assert_eq!(
+        outcome.status,
+        succeeded(json!({ "kept": 1, "lock": lock }))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_cannot_use_its_argument_is_an_error_that_can_be_caught() {
+    let states = task(&json!({
+        "Parameters": { "text.$": "States.Format('{}', $.list)" },
+        "Catch": [{ "ErrorEquals": ["States.IntrinsicFailure"], "Next": "Caught" }],
+    }));
+    let (outcome, _) = run_states(&states, json!({ "list": [] }), &Script::default()).await;
     assert_eq!(outcome.last_state, "Caught");
 }

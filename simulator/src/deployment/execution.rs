@@ -1,0 +1,279 @@
+//! Executions of the installed state machine: started, stopped, redriven.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ebbtide_controller::arn::Home;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Installation, STATE_MACHINE};
+use crate::asl::{EventKind, Execution, HistoryEvent, Outcome, Redrive, Status, run, run_from};
+use crate::world::{ApiError, ExecutionEnd, ExecutionStatus};
+
+/// What is kept of the executions, by name.
+#[derive(Debug, Default)]
+pub(super) struct Executions(Mutex<BTreeMap<String, Recorded>>);
+
+#[derive(Debug, Clone)]
+struct Recorded {
+    input: Value,
+    start_epoch_ms: u64,
+    history: Vec<HistoryEvent>,
+}
+
+/// Why an execution is not redriven.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RedriveError {
+    /// This installation has not run it, so it has no history.
+    #[error("this installation has run no execution {0}")]
+    NotRecorded(String),
+    /// Step Functions refuses.
+    #[error("the execution is not redriven")]
+    Refused(#[from] ApiError),
+}
+
+impl Executions {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Recorded>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, name: &str, event: &HistoryEvent) {
+        if let Some(recorded) = self.lock().get_mut(name) {
+            recorded.history.push(event.clone());
+        }
+    }
+}
+
+impl Installation {
+    /// Starts an execution and runs it to its end. `seed` draws the jitter of retries.
+    ///
+    /// Several may run at once. Dropping the future is `StopExecution`: the execution is `ABORTED`,
+    /// nothing is cleaned up, and what is under way runs on. A name whose execution runs is refused
+    /// with `ExecutionAlreadyExists`.
+    pub async fn deploy(
+        &self,
+        name: &str,
+        input: Value,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+    ) -> Outcome {
+        let arn = self.execution_arn(name);
+        let started = self.aws.with_world(|world| {
+            world.start_execution(&arn, &self.state_machine_arn(), &input.to_string())?;
+            Ok(world.epoch_ms())
+        });
+        let start_epoch_ms = match started {
+            Ok(epoch_ms) => epoch_ms,
+            Err(refused) => return not_started(&refused),
+        };
+        let recorded = Recorded {
+            input: input.clone(),
+            start_epoch_ms,
+            history: Vec::new(),
+        };
+        self.executions.lock().insert(name.to_owned(), recorded);
+        let running = Running::of(self, name, &arn);
+        let execution = self.execution(name, start_epoch_ms);
+        let mut lot = fastrand::Rng::with_seed(seed);
+        let mut note = |event: &HistoryEvent| {
+            self.executions.record(name, event);
+            on_event(event);
+        };
+        let outcome = run(&self.machine, &execution, input, self, &mut lot, &mut note).await;
+        running.ended(&outcome);
+        outcome
+    }
+
+    /// The same, until it ends or until `stop` is done: then it is stopped, and there is no outcome.
+    pub async fn deploy_until(
+        &self,
+        name: &str,
+        input: Value,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+        stop: impl Future<Output = ()>,
+    ) -> Option<Outcome> {
+        tokio::select! {
+            biased;
+            () = stop => None,
+            outcome = self.deploy(name, input, seed, on_event) => Some(outcome),
+        }
+    }
+
+    /// `RedriveExecution`, and the execution to its end: it goes on with the state that failed or was
+    /// stopped, with that state's input, its own start and the same definition.
+    pub async fn redrive(
+        &self,
+        name: &str,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+    ) -> Result<Outcome, RedriveError> {
+        let recorded = self.executions.lock().get(name).cloned();
+        let recorded = recorded.ok_or_else(|| RedriveError::NotRecorded(name.to_owned()))?;
+        let arn = self.execution_arn(name);
+        let (count, now_ms) = self.aws.with_world(|world| {
+            let count = world.redrive_execution(&arn)?.redrive_count;
+            Ok::<_, ApiError>((count, world.epoch_ms()))
+        })?;
+        let at = Duration::from_millis(now_ms.saturating_sub(recorded.start_epoch_ms));
+        let redrive = Redrive::of(&recorded.history, at).unwrap_or_else(|| Redrive {
+            state: self.machine.start_at().to_owned(),
+            input: recorded.input.clone(),
+            entered_at: at,
+            at,
+            events: recorded.history.last().map_or(0, |event| event.id),
+            count,
+        });
+        let running = Running::of(self, name, &arn);
+        let execution = self.execution(name, recorded.start_epoch_ms);
+        let mut lot = fastrand::Rng::with_seed(seed);
+        let mut note = |event: &HistoryEvent| {
+            self.executions.record(name, event);
+            on_event(event);
+        };
+        let (machine, input) = (&self.machine, recorded.input);
+        let outcome = run_from(
+            machine, &execution, input, redrive, self, &mut lot, &mut note,
+        )
+        .await;
+        running.ended(&outcome);
+        Ok(outcome)
+    }
+
+    /// The same, until it ends or until `stop` is done: then it is stopped, and there is no outcome.
+    pub async fn redrive_until(
+        &self,
+        name: &str,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Outcome>, RedriveError> {
+        tokio::select! {
+            biased;
+            () = stop => Ok(None),
+            outcome = self.redrive(name, seed, on_event) => outcome.map(Some),
+        }
+    }
+
+    /// The history of an execution so far; empty for one that this installation has not run.
+    pub fn history(&self, name: &str) -> Vec<HistoryEvent> {
+        let executions = self.executions.lock();
+        let recorded = executions.get(name);
+        recorded.map_or_else(Vec::new, |recorded| recorded.history.clone())
+    }
+
+    /// The ARN of the execution of that name.
+    pub fn execution_arn(&self, name: &str) -> String {
+        let Home {
+            partition,
+            region,
+            account,
+        } = &self.home;
+        format!("arn:{partition}:states:{region}:{account}:execution:{STATE_MACHINE}:{name}")
+    }
+
+    fn state_machine_arn(&self) -> String {
+        let Home {
+            partition,
+            region,
+            account,
+        } = &self.home;
+        format!("arn:{partition}:states:{region}:{account}:stateMachine:{STATE_MACHINE}")
+    }
+
+    fn execution(&self, name: &str, start_epoch_ms: u64) -> Execution {
+        let start_time = i64::try_from(start_epoch_ms)
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .unwrap_or_default();
+        let Home {
+            partition, account, ..
+        } = &self.home;
+        Execution {
+            arn: self.execution_arn(name),
+            name: name.to_owned(),
+            state_machine_arn: self.state_machine_arn(),
+            role_arn: format!("arn:{partition}:iam::{account}:role/{STATE_MACHINE}"),
+            start_time,
+        }
+    }
+}
+
+fn not_started(refused: &ApiError) -> Outcome {
+    Outcome {
+        status: Status::Failed {
+            error: refused.code.to_owned(),
+            cause: refused.message.clone(),
+        },
+        events: 0,
+        elapsed: Duration::ZERO,
+        last_state: String::new(),
+    }
+}
+
+/// An execution that runs: one that is dropped before its end was stopped.
+struct Running<'a> {
+    installation: &'a Installation,
+    name: &'a str,
+    arn: &'a str,
+    ended: bool,
+}
+
+impl<'a> Running<'a> {
+    fn of(installation: &'a Installation, name: &'a str, arn: &'a str) -> Self {
+        Self {
+            installation,
+            name,
+            arn,
+            ended: false,
+        }
+    }
+
+    fn ended(mut self, outcome: &Outcome) {
+        self.ended = true;
+        let (status, end) = match &outcome.status {
+            Status::Succeeded { output } => (
+                ExecutionStatus::Succeeded,
+                ExecutionEnd {
+                    output: Some(output.to_string()),
+                    ..ExecutionEnd::default()
+                },
+            ),
+            Status::Failed { error, cause } => (
+                ExecutionStatus::Failed,
+                ExecutionEnd {
+                    error: Some(error.clone()),
+                    cause: Some(cause.clone()),
+                    ..ExecutionEnd::default()
+                },
+            ),
+            Status::TimedOut => (ExecutionStatus::TimedOut, ExecutionEnd::default()),
+        };
+        let aws = &self.installation.aws;
+        aws.with_world(|world| world.end_execution(self.arn, status, end));
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let now_ms = self.installation.aws.with_world(|world| {
+            let end = ExecutionEnd::default();
+            world.end_execution(self.arn, ExecutionStatus::Aborted, end);
+            world.epoch_ms()
+        });
+        if let Some(recorded) = self.installation.executions.lock().get_mut(self.name) {
+            let id = recorded.history.last().map_or(0, |event| event.id) + 1;
+            let since_start = now_ms.saturating_sub(recorded.start_epoch_ms);
+            recorded.history.push(HistoryEvent {
+                at: Duration::from_millis(since_start),
+                id,
+                kind: EventKind::ExecutionAborted {},
+            });
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Invocations of the functions, and what goes wrong with them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use ebbtide_functions::{Clients, Deciders, Function, handle_by};
+use serde_json::{Value, json};
+
+use super::{Installation, clients};
+use crate::asl::TaskError;
+use crate::aws::SimulatedAws;
+use crate::connector::Gate;
+use crate::fault::LambdaFault;
+
+/// The functions' own timeout in `template.yaml`.
+const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A function, with the clients that its invocations share.
+#[derive(Debug, Clone)]
+pub(super) struct InstalledFunction {
+    pub(super) arn: String,
+    pub(super) function: Function,
+    pub(super) clients: Clients,
+    pub(super) deciders: Deciders,
+}
+
+/// One invocation.
+#[derive(Debug, Clone)]
+struct Invocation {
+    aws: SimulatedAws,
+    installed: InstalledFunction,
+    event: Value,
+}
+
+impl Installation {
+    /// Invokes a function. It runs on when nobody waits for its answer any more.
+    pub(super) async fn invoke(
+        &self,
+        installed: &InstalledFunction,
+        event: Value,
+    ) -> Result<Value, TaskError> {
+        let fault = self.aws.next_invocation();
+        let invocation = Invocation {
+            aws: self.aws.clone(),
+            installed: installed.clone(),
+            event,
+        };
+        if fault == Some(LambdaFault::TwiceAtOnce) {
+            // The first one's answer does not wait for the second.
+            drop(self.in_flight.start(invocation.clone().run()));
+        }
+        self.in_flight.run(invocation.run_under(fault)).await
+    }
+}
+
+impl Invocation {
+    async fn run_under(self, fault: Option<LambdaFault>) -> Result<Value, TaskError> {
+        match fault {
+            None | Some(LambdaFault::TwiceAtOnce) => self.run().await,
+            Some(LambdaFault::DiesAtStart) => Err(died()),
+            Some(LambdaFault::DiesAtEnd) => {
+                drop(self.run().await);
+                Err(died())
+            }
+            Some(LambdaFault::DiesAfterCalls(calls)) => self.run_up_to(calls, Duration::ZERO).await,
+            Some(LambdaFault::TimesOutAfterCalls(calls)) => {
+                self.run_up_to(calls, FUNCTION_TIMEOUT).await
+            }
+            Some(LambdaFault::Twice) => {
+                drop(self.clone().run().await);
+                self.run().await
+            }
+            Some(LambdaFault::TaskFailedBefore) => Err(task_failed()),
+            Some(LambdaFault::TaskFailedAfter) => {
+                drop(self.run().await);
+                Err(task_failed())
+            }
+        }
+    }
+
+    /// Runs the function until it has made so many calls, and is about to make another.
+    async fn run_up_to(mut self, calls: u32, then: Duration) -> Result<Value, TaskError> {
+        let began = tokio::time::Instant::now();
+        let gate = Arc::new(Gate::after(calls));
+        let region = self.aws.with_world(|world| world.region.clone());
+        let caller = self.installed.function.as_str();
+        let http_client = self.aws.gated_http_client(caller, Arc::clone(&gate));
+        self.installed.clients = clients(http_client, &region);
+        tokio::select! {
+            biased;
+            () = gate.reached() => {}
+            // One that made fewer calls is struck at its end.
+            _ = self.run() => {}
+        }
+        if then.is_zero() {
+            return Err(died());
+        }
+        tokio::time::sleep_until(began + then).await;
+        Err(timed_out())
+    }
+
+    async fn run(self) -> Result<Value, TaskError> {
+        let Self {
+            aws,
+            installed,
+            event,
+        } = self;
+        let now = SystemTime::UNIX_EPOCH
+            + Duration::from_millis(aws.with_world(|world| world.epoch_ms()));
+        // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
+        let handling = Box::pin(handle_by(
+            &installed.deciders,
+            installed.function,
+            &installed.arn,
+            &installed.clients,
+            event,
+            now,
+        ));
+        match tokio::time::timeout(FUNCTION_TIMEOUT, handling).await {
+            Ok(Ok(answer)) => Ok(json!({
+                "ExecutedVersion": "$LATEST",
+                "Payload": answer,
+                "StatusCode": 200,
+            })),
+            Ok(Err(error)) => Err(TaskError {
+                error: error.name.as_str().to_owned(),
+                cause: json!({
+                    "errorType": error.name.as_str(),
+                    "errorMessage": error.message,
+                })
+                .to_string(),
+            }),
+            Err(_) => Err(timed_out()),
+        }
+    }
+}
+
+/// A process that ended without an answer (Docs: "unhandled errors").
+fn died() -> TaskError {
+    TaskError {
+        error: "Lambda.Unknown".to_owned(),
+        cause: "The cause could not be determined because Lambda did not return an error type. \
+                Returned payload: {\"errorMessage\":\"RequestId: simulated Process exited before \
+                completing request\"}"
+            .to_owned(),
+    }
+}
+
+fn timed_out() -> TaskError {
+    let seconds = FUNCTION_TIMEOUT.as_secs();
+    TaskError {
+        error: "Sandbox.Timedout".to_owned(),
+        cause: format!("Task timed out after {seconds} seconds"),
+    }
+}
+
+/// Step Functions cannot tell whether the function ran (Field).
+fn task_failed() -> TaskError {
+    TaskError {
+        error: "States.TaskFailed".to_owned(),
+        cause: "A simulated fault of Step Functions.".to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! One call, on its way to the simulated AWS and back: latency, and what goes wrong.
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::aws::SimulatedAws;
+use crate::fault::Fault;
+use crate::wire::{self, Distortion};
+
+/// Nothing came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the simulated connection broke")]
+pub(crate) struct Broken;
+
+impl SimulatedAws {
+    /// Sends a request under the plan of faults, and waits for what comes back over the wire, if
+    /// anything does. A caller that is gone before half the latency has sent nothing.
+    pub(crate) async fn exchange(
+        &self,
+        caller: &str,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, Broken> {
+        let half = self.latency / 2;
+        tokio::time::sleep(half).await;
+        let response = self.strike(caller, request).await;
+        tokio::time::sleep(half).await;
+        response
+    }
+
+    async fn strike(
+        &self,
+        caller: &str,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, Broken> {
+        let Some(fault) = self.next_call() else {
+            return Ok(self.call(caller, request));
+        };
+        let perform = || self.call(caller, request);
+        match fault {
+            Fault::Unreachable => Err(Broken),
+            Fault::Silent => std::future::pending().await,
+            Fault::ServerError => Ok(wire::server_error(request)),
+            Fault::Throttled => Ok(wire::throttled(request)),
+            Fault::Stale => Ok(self.answer_stale(1, caller, request)),
+            Fault::VeryStale => Ok(self.answer_stale(2, caller, request)),
+            Fault::UnknownValue => {
+                Ok(self.perform_distorted(caller, request, Distortion::UnknownValue))
+            }
+            Fault::EmptyPage => Ok(self.perform_distorted(caller, request, Distortion::EmptyPage)),
+            Fault::LostReply => {
+                perform();
+                Err(Broken)
+            }
+            Fault::ServerErrorAfter => {
+                perform();
+                Ok(wire::server_error(request))
+            }
+            Fault::Twice => {
+                perform();
+                Ok(perform())
+            }
+            Fault::Late(after) => {
+                self.deliver_late(after, caller, request);
+                Err(Broken)
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Step Functions' service integrations, Lambda's aside: one call of an AWS service each.
+//!
+//! They go over the same wire as the SDKs' calls, and the same faults strike them.
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Map, Value, json};
+
+use crate::asl::TaskError;
+use crate::aws::SimulatedAws;
+use crate::exchange::Broken;
+
+/// The caller's name in the journal: the role of the state machine.
+pub const CALLER: &str = "state-machine";
+
+/// An integration that is simulated.
+#[derive(Debug)]
+pub(crate) struct Integration {
+    /// What follows `arn:aws:states:::` in a Task's `Resource`.
+    resource: &'static str,
+    /// `X-Amz-Target`.
+    target: &'static str,
+    service: &'static Service,
+}
+
+/// How Step Functions speaks of a service and its errors.
+#[derive(Debug)]
+struct Service {
+    /// What error names begin with.
+    name: &'static str,
+    /// The error that stands for those without a class of their own in the SDK.
+    unmodelled: &'static str,
+    /// The codes with a class of their own.
+    modelled: &'static [&'static str],
+    kind: Kind,
+}
+
+/// The two kinds of integration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Parameters and answer as the service has them, with the SDK's metadata.
+    Optimised,
+    /// `aws-sdk`: every name begins with a capital, and instants are texts.
+    Sdk,
+}
+
+static DYNAMODB: Service = Service {
+    name: "DynamoDB",
+    unmodelled: "AmazonDynamoDBException",
+    modelled: &[
+        "ConditionalCheckFailedException",
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ResourceNotFoundException",
+        "ThrottlingException",
+    ],
+    kind: Kind::Optimised,
+};
+
+static SFN: Service = Service {
+    name: "Sfn",
+    unmodelled: "SfnException",
+    modelled: &["ExecutionDoesNotExist", "InvalidArn"],
+    kind: Kind::Sdk,
+};
+
+static CLOUDWATCH: Service = Service {
+    name: "CloudWatch",
+    unmodelled: "CloudWatchException",
+    modelled: &["InvalidNextToken"],
+    kind: Kind::Sdk,
+};
+
+static INTEGRATIONS: [Integration; 6] = [
+    Integration {
+        resource: "dynamodb:getItem",
+        target: "DynamoDB_20120810.GetItem",
+        service: &DYNAMODB,
+    },
+    Integration {
+        resource: "dynamodb:putItem",
+        target: "DynamoDB_20120810.PutItem",
+        service: &DYNAMODB,
+    },
+    Integration {
+        resource: "dynamodb:updateItem",
+        target: "DynamoDB_20120810.UpdateItem",
+        service: &DYNAMODB,
+    },
+    Integration {
+        resource: "dynamodb:deleteItem",
+        target: "DynamoDB_20120810.DeleteItem",
+        service: &DYNAMODB,
+    },
+    Integration {
+        resource: "aws-sdk:sfn:describeExecution",
+        target: "AWSStepFunctions.DescribeExecution",
+        service: &SFN,
+    },
+    Integration {
+        resource: "aws-sdk:cloudwatch:describeAlarms",
+        target: "GraniteServiceVersion20100801.DescribeAlarms",
+        service: &CLOUDWATCH,
+    },
+];
+
+/// The integration of a Task's `Resource`, if it is simulated.
+pub(crate) fn find(resource: &str) -> Option<&'static Integration> {
+    let (_, name) = resource.split_once(":states:::")?;
+    INTEGRATIONS
+        .iter()
+        .find(|integration| integration.resource == name)
+}
+
+impl Integration {
+    /// Calls the service, and answers as Step Functions hands the answer to the state.
+    pub(crate) async fn call(
+        &self,
+        aws: &SimulatedAws,
+        parameters: Value,
+    ) -> Result<Value, TaskError> {
+        let body = self.request(parameters)?;
+        let mut request = Request::new(Bytes::from(body.to_string()));
+        request
+            .headers_mut()
+            .insert("x-amz-target", http::HeaderValue::from_static(self.target));
+        let response = aws
+            .exchange(CALLER, &request)
+            .await
+            .map_err(|broken| self.unreachable(broken))?;
+        let header = response.headers().get("x-amzn-requestid");
+        let id = header.and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let status = response.status().as_u16();
+        let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        if status >= 400 {
+            return Err(self.refused(&answer, status, id));
+        }
+        Ok(match self.service.kind {
+            Kind::Sdk => capitalised(answer),
+            Kind::Optimised => with_metadata(answer, id),
+        })
+    }
+
+    /// The parameters as the service wants them.
+    fn request(&self, parameters: Value) -> Result<Value, TaskError> {
+        let Value::Object(fields) = parameters else {
+            return Err(self.not_supported("a payload that is not an object"));
+        };
+        let bad = fields.keys().find(|name| !starts_with_a_capital(name));
+        if let Some(name) = bad {
+            return Err(self.not_supported(&format!("the field '{name}'")));
+        }
+        // Of the services that are simulated, only Step Functions writes names in small letters.
+        let fields: Map<_, _> = if self.service.name == SFN.name {
+            let small = |name: String| with_first(&name, |c| c.to_ascii_lowercase());
+            fields
+                .into_iter()
+                .map(|(name, value)| (small(name), value))
+                .collect()
+        } else {
+            fields
+        };
+        Ok(Value::Object(fields))
+    }
+
+    /// AWS refuses such a definition; here it is found when it is run.
+    fn not_supported(&self, what: &str) -> TaskError {
+        TaskError {
+            error: "States.Runtime".to_owned(),
+            cause: format!(
+                "{}: {what} is not supported by Step Functions",
+                self.resource
+            ),
+        }
+    }
+
+    /// The error that the SDK inside of Step Functions ends with when nothing comes back.
+    fn unreachable(&self, broken: Broken) -> TaskError {
+        TaskError {
+            error: format!("{}.SdkClientException", self.service.name),
+            cause: format!("Unable to execute HTTP request: {broken}"),
+        }
+    }
+
+    fn refused(&self, answer: &Value, status: u16, id: &str) -> TaskError {
+        let Service {
+            name,
+            unmodelled,
+            modelled,
+            kind,
+        } = self.service;
+        let code = answer["__type"].as_str().unwrap_or_default();
+        let code = code.rsplit('#').next().unwrap_or_default();
+        let class = match code.strip_suffix("Exception").unwrap_or(code) {
+            stem if modelled.contains(&code) => format!("{stem}Exception"),
+            _ => (*unmodelled).to_owned(),
+        };
+        let message = answer["message"].as_str().unwrap_or_default();
+        let cause = match kind {
+            Kind::Optimised => format!(
+                "{message} (Service: AmazonDynamoDBv2; Status Code: {status}; Error Code: {code}; \
+                 Request ID: {id}; Proxy: null)"
+            ),
+            Kind::Sdk => {
+                format!("{message} (Service: {name}, Status Code: {status}, Request ID: {id})")
+            }
+        };
+        TaskError {
+            error: format!("{name}.{class}"),
+            cause,
+        }
+    }
+}
+
+fn starts_with_a_capital(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
+fn with_first(name: &str, change: impl Fn(char) -> char) -> String {
+    let mut rest = name.chars();
+    rest.next().map(change).into_iter().chain(rest).collect()
+}
+
+/// What the optimised integration of DynamoDB adds to an answer.
+fn with_metadata(mut answer: Value, id: &str) -> Value {
+    answer["SdkHttpMetadata"] = json!({
+        "AllHttpHeaders": { "x-amzn-RequestId": [id] },
+        "HttpHeaders": { "x-amzn-RequestId": id },
+        "HttpStatusCode": 200,
+    });
+    answer["SdkResponseMetadata"] = json!({ "RequestId": id });
+    answer
+}
+
+/// The answer as `aws-sdk` integrations write it: capitals, and instants as texts.
+fn capitalised(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| {
+                let name = with_first(&name, |c| c.to_ascii_uppercase());
+                let is_instant = name.ends_with("Date") || name.ends_with("Timestamp");
+                let field = match instant(&field).filter(|_| is_instant) {
+                    Some(text) => Value::String(text),
+                    None => capitalised(field),
+                };
+                (name, field)
+            })
+            .collect(),
+        Value::Array(items) => items.into_iter().map(capitalised).collect(),
+        scalar => scalar,
+    }
+}
+
+/// `2026-01-01T00:00:00.000Z` for seconds since the Unix epoch.
+fn instant(seconds: &Value) -> Option<String> {
+    let seconds = jiff::SignedDuration::try_from_secs_f64(seconds.as_f64()?).ok()?;
+    let timestamp = jiff::Timestamp::from_duration(seconds).ok()?;
+    let timestamp = timestamp.round(jiff::Unit::Millisecond).ok()?;
+    Some(format!("{timestamp:.3}"))
+}

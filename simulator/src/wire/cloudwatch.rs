@@ -1,0 +1,33 @@
+//! CloudWatch over awsJson1.0, one of the three protocols that it speaks.
+
+use serde_json::{Value, json};
+
+use super::{Handler, seconds};
+use crate::world::{Alarm, AlarmType, ApiError, World};
+
+pub(super) const OPERATIONS: &[(&str, Handler)] = &[("DescribeAlarms", |world, input| {
+    let request = super::parse(input, |problem| ApiError::new("ValidationError", problem))?;
+    let page = world.describe_alarms(&request)?;
+    let of_type = |wanted: AlarmType| -> Value {
+        let alarms = page.items.iter();
+        let alarms = alarms.filter(|alarm| alarm.alarm_type == wanted);
+        alarms.map(|alarm| description(world, alarm)).collect()
+    };
+    Ok(json!({
+        "MetricAlarms": of_type(AlarmType::MetricAlarm),
+        "CompositeAlarms": of_type(AlarmType::CompositeAlarm),
+        "NextToken": page.next,
+    }))
+})];
+
+fn description(world: &World, alarm: &Alarm) -> Value {
+    let (region, account, name) = (&world.region, &world.account, &alarm.name);
+    json!({
+        "AlarmName": name,
+        "AlarmArn": format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}"),
+        "ActionsEnabled": true,
+        "StateValue": alarm.state.as_str(),
+        "StateReason": "The scenario says so.",
+        "StateUpdatedTimestamp": seconds(alarm.state_updated_at_ms),
+    })
+}

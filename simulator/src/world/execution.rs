@@ -1,0 +1,171 @@
+//! Step Functions' executions, as `DescribeExecution` knows them.
+//!
+//! Who runs an execution writes here how it goes; nothing here runs one.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApiError, World};
+
+/// An execution of a Standard workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execution {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// The state machine's ARN.
+    pub state_machine_arn: String,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// What it was started with, as JSON.
+    pub input: String,
+    /// What it ended with.
+    pub end: ExecutionEnd,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// When it started, in milliseconds since the Unix epoch.
+    pub start_date_ms: u64,
+    /// When it ended, likewise.
+    pub stop_date_ms: Option<u64>,
+}
+
+/// `status`. `PENDING_REDRIVE` is for Map runs, which are not simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExecutionStatus {
+    /// It has not ended.
+    Running,
+    /// It came to a good end.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It took longer than its state machine allows.
+    TimedOut,
+    /// It was stopped.
+    Aborted,
+}
+
+impl ExecutionStatus {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+
+    /// Whether an execution that stands so can be redriven (Docs).
+    pub fn is_redrivable(self) -> bool {
+        match self {
+            Self::Failed | Self::TimedOut | Self::Aborted => true,
+            Self::Running | Self::Succeeded => false,
+        }
+    }
+}
+
+/// What an execution ended with: an output, or an error and its cause.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionEnd {
+    /// Of one that succeeded, as JSON.
+    pub output: Option<String>,
+    /// Of one that failed.
+    pub error: Option<String>,
+    /// Why, for a person.
+    pub cause: Option<String>,
+}
+
+/// `DescribeExecution`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DescribeExecution {
+    /// The execution's ARN.
+    pub execution_arn: String,
+}
+
+impl World {
+    /// Writes down an execution that starts now. A name is free again once its execution has ended:
+    /// AWS waits 90 days.
+    pub fn start_execution(
+        &mut self,
+        arn: &str,
+        state_machine_arn: &str,
+        input: &str,
+    ) -> Result<(), ApiError> {
+        let running = self.execution(arn).map(|execution| execution.status);
+        if running == Some(ExecutionStatus::Running) {
+            return Err(ApiError::new(
+                "ExecutionAlreadyExists",
+                format!("Execution Already Exists: '{arn}'"),
+            ));
+        }
+        let execution = Execution {
+            arn: arn.to_owned(),
+            name: arn.rsplit(':').next().unwrap_or(arn).to_owned(),
+            state_machine_arn: state_machine_arn.to_owned(),
+            status: ExecutionStatus::Running,
+            input: input.to_owned(),
+            end: ExecutionEnd::default(),
+            redrive_count: 0,
+            start_date_ms: self.now_ms,
+            stop_date_ms: None,
+        };
+        self.executions.insert(arn.to_owned(), execution);
+        Ok(())
+    }
+
+    /// Writes down how an execution that runs has ended.
+    pub fn end_execution(&mut self, arn: &str, status: ExecutionStatus, end: ExecutionEnd) {
+        let now_ms = self.now_ms;
+        if let Some(execution) = self.executions.get_mut(arn) {
+            execution.status = status;
+            execution.end = end;
+            execution.stop_date_ms = Some(now_ms);
+        }
+    }
+
+    /// Writes down that an execution runs again.
+    pub fn redrive_execution(&mut self, arn: &str) -> Result<&Execution, ApiError> {
+        let Some(execution) = self.executions.get_mut(arn) else {
+            return Err(does_not_exist(arn));
+        };
+        if !execution.status.is_redrivable() {
+            let status = execution.status.as_str();
+            return Err(ApiError::new(
+                "ExecutionNotRedrivable",
+                format!("Execution is not redrivable: its status is {status}"),
+            ));
+        }
+        execution.status = ExecutionStatus::Running;
+        execution.end = ExecutionEnd::default();
+        execution.stop_date_ms = None;
+        execution.redrive_count += 1;
+        Ok(execution)
+    }
+
+    /// `DescribeExecution`.
+    pub fn describe_execution(&self, request: &DescribeExecution) -> Result<&Execution, ApiError> {
+        let arn = &request.execution_arn;
+        if !(arn.starts_with("arn:") && arn.contains(":execution:")) {
+            return Err(ApiError::new(
+                "InvalidArn",
+                format!("Invalid Arn: 'Invalid ARN prefix: {arn}'"),
+            ));
+        }
+        self.executions.get(arn).ok_or_else(|| does_not_exist(arn))
+    }
+
+    /// The execution with that ARN.
+    pub fn execution(&self, arn: &str) -> Option<&Execution> {
+        self.executions.get(arn)
+    }
+}
+
+fn does_not_exist(arn: &str) -> ApiError {
+    ApiError::new(
+        "ExecutionDoesNotExist",
+        format!("Execution Does Not Exist: '{arn}'"),
+    )
+}

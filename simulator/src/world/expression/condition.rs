@@ -1,0 +1,199 @@
+//! `ConditionExpression`: what an item must be like for a write to happen.
+
+use std::cmp::Ordering;
+
+use super::super::table::Item;
+use super::super::{ApiError, AttributeValue};
+use super::Placeholders;
+use super::parser::Parser;
+use super::token::Token;
+
+/// What must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) enum Condition {
+    And(Box<Condition>, Box<Condition>),
+    Or(Box<Condition>, Box<Condition>),
+    Not(Box<Condition>),
+    Exists(String),
+    Compare(Operand, Comparator, Operand),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) enum Operand {
+    Attribute(String),
+    Value(AttributeValue),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Comparator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Comparator {
+    fn of(symbol: &str) -> Option<Self> {
+        Some(match symbol {
+            "=" => Self::Equal,
+            "<>" => Self::NotEqual,
+            "<" => Self::Less,
+            "<=" => Self::LessOrEqual,
+            ">" => Self::Greater,
+            ">=" => Self::GreaterOrEqual,
+            _ => return None,
+        })
+    }
+}
+
+impl Condition {
+    pub(in super::super) fn parse(
+        text: &str,
+        placeholders: &mut Placeholders<'_>,
+    ) -> Result<Self, ApiError> {
+        let mut parser = Parser::new("ConditionExpression", text, placeholders)?;
+        let condition = parser.alternatives()?;
+        match parser.peek() {
+            None => Ok(condition),
+            Some(_) => Err(parser.unexpected()),
+        }
+    }
+
+    /// Whether it holds for an item; a missing item has no attributes.
+    pub(in super::super) fn holds(&self, item: &Item) -> bool {
+        match self {
+            Self::And(left, right) => left.holds(item) && right.holds(item),
+            Self::Or(left, right) => left.holds(item) || right.holds(item),
+            Self::Not(condition) => !condition.holds(item),
+            Self::Exists(attribute) => item.contains_key(attribute),
+            Self::Compare(left, comparator, right) => {
+                compare(left.value(item), *comparator, right.value(item))
+            }
+        }
+    }
+}
+
+impl Operand {
+    fn value<'a>(&'a self, item: &'a Item) -> Option<&'a AttributeValue> {
+        match self {
+            Self::Attribute(name) => item.get(name),
+            Self::Value(value) => Some(value),
+        }
+    }
+}
+
+/// What is missing, or of another type, is not equal, and neither less nor greater.
+fn compare(
+    left: Option<&AttributeValue>,
+    comparator: Comparator,
+    right: Option<&AttributeValue>,
+) -> bool {
+    let order = match (left, right) {
+        (Some(AttributeValue::N(left)), Some(AttributeValue::N(right))) => Some(left.cmp(right)),
+        // By their bytes of UTF-8, as Rust compares text.
+        (Some(AttributeValue::S(left)), Some(AttributeValue::S(right))) => Some(left.cmp(right)),
+        _ => None,
+    };
+    match comparator {
+        Comparator::Equal => left.is_some() && left == right,
+        Comparator::NotEqual => left.is_none() || left != right,
+        Comparator::Less => order == Some(Ordering::Less),
+        Comparator::LessOrEqual => order.is_some_and(Ordering::is_le),
+        Comparator::Greater => order == Some(Ordering::Greater),
+        Comparator::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+    }
+}
+
+impl Parser<'_, '_> {
+    fn alternatives(&mut self) -> Result<Condition, ApiError> {
+        let mut condition = self.conjunction()?;
+        while self.takes_word("OR") {
+            condition = Condition::Or(Box::new(condition), Box::new(self.conjunction()?));
+        }
+        Ok(condition)
+    }
+
+    fn conjunction(&mut self) -> Result<Condition, ApiError> {
+        let mut condition = self.negation()?;
+        while self.takes_word("AND") {
+            condition = Condition::And(Box::new(condition), Box::new(self.negation()?));
+        }
+        Ok(condition)
+    }
+
+    /// `NOT` binds more tightly than `AND`, and less than a comparison.
+    fn negation(&mut self) -> Result<Condition, ApiError> {
+        if self.takes_word("NOT") {
+            return Ok(Condition::Not(Box::new(self.negation()?)));
+        }
+        if self.takes("(") {
+            let condition = self.alternatives()?;
+            self.expect(")")?;
+            return Ok(condition);
+        }
+        let Some(function) = self.function() else {
+            return self.comparison();
+        };
+        let condition = match function {
+            "attribute_exists" => Condition::Exists(self.attribute()?),
+            "attribute_not_exists" => {
+                Condition::Not(Box::new(Condition::Exists(self.attribute()?)))
+            }
+            "attribute_type" | "begins_with" | "contains" | "size" => {
+                return Err(self.invalid(format!("the function {function} is not simulated")));
+            }
+            _ => {
+                return Err(self.invalid(format!("Invalid function name; function: {function}")));
+            }
+        };
+        self.expect(")")?;
+        Ok(condition)
+    }
+
+    fn comparison(&mut self) -> Result<Condition, ApiError> {
+        let left = self.operand()?;
+        let (comparator, symbol) = match self.peek() {
+            Some(Token::Symbol(symbol)) => match Comparator::of(symbol) {
+                Some(comparator) => (comparator, symbol),
+                None => return Err(self.unexpected()),
+            },
+            Some(Token::Word(word)) if ["BETWEEN", "IN"].contains(&&*word.to_uppercase()) => {
+                return Err(self.invalid(format!("{word} is not simulated")));
+            }
+            _ => return Err(self.unexpected()),
+        };
+        self.at += 1;
+        let right = self.operand()?;
+        if let (Operand::Attribute(left), Operand::Attribute(right)) = (&left, &right)
+            && left == right
+        {
+            return Err(self.invalid(format!(
+                "The first operand must be distinct from the remaining operands for this operator \
+                 or function; operator: {symbol}, first operand: [{left}]"
+            )));
+        }
+        if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
+            for operand in [&left, &right] {
+                if let Operand::Value(value @ (AttributeValue::Bool(_) | AttributeValue::Null(_))) =
+                    operand
+                {
+                    return Err(self.invalid(format!(
+                        "Incorrect operand type for operator or function; operator: {symbol}, \
+                         operand type: {}",
+                        value.type_name()
+                    )));
+                }
+            }
+        }
+        Ok(Condition::Compare(left, comparator, right))
+    }
+
+    fn operand(&mut self) -> Result<Operand, ApiError> {
+        match self.value()? {
+            Some(value) => Ok(Operand::Value(value)),
+            None => Ok(Operand::Attribute(self.attribute()?)),
+        }
+    }
+}

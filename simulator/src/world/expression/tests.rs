@@ -1,0 +1,235 @@
+//! Conditions and updates: what holds, what comes of them, and what is refused in which words.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::table::Item;
+use super::*;
+
+fn item(json: Value) -> Item {
+    serde_json::from_value(json).unwrap()
+}
+
+fn names() -> BTreeMap<String, String> {
+    BTreeMap::from([("#owner".to_owned(), "owner".to_owned())])
+}
+
+fn values() -> Item {
+    item(json!({
+        ":me": {"S": "me"}, ":other": {"S": "other"}, ":one": {"N": "1"}, ":ten": {"N": "10"},
+        ":yes": {"BOOL": true}, ":null": {"NULL": true},
+    }))
+}
+
+fn condition(text: &str) -> Result<Condition, ApiError> {
+    Condition::parse(text, &mut Placeholders::new(&names(), &values()))
+}
+
+fn update(text: &str) -> Result<Update, ApiError> {
+    Update::parse(text, &mut Placeholders::new(&names(), &values()))
+}
+
+#[test]
+fn a_condition_holds_for_what_it_says() {
+    let held = item(json!({
+        "owner": {"S": "me"}, "fence": {"N": "2"}, "word": {"S": "2"}, "flag": {"BOOL": true},
+    }));
+    for (text, holds) in [
+        ("#owner = :me", true),
+        (":me = #owner", true),
+        ("#owner = :other", false),
+        ("#owner <> :other", true),
+        ("attribute_exists(#owner)", true),
+        ("attribute_not_exists(#owner)", false),
+        ("attribute_not_exists(#owner) OR #owner = :me", true),
+        ("fence < :ten and fence > :one", true),
+        ("fence >= :ten OR fence <= :one", false),
+        ("NOT fence = :one", true),
+        ("NOT (fence = :one OR #owner = :me)", false),
+        // AND binds more tightly than OR, and NOT more tightly than both.
+        ("#owner = :me OR #owner = :me AND fence = :one", true),
+        ("(#owner = :me OR #owner = :me) AND fence = :one", false),
+        ("NOT fence = :one AND #owner = :me", true),
+        // Nothing is less or greater than what is missing or of another type, and all is unequal.
+        ("gone = :me", false),
+        ("gone <> :me", true),
+        ("gone < :me", false),
+        ("gone >= :me", false),
+        ("word = :one", false),
+        ("word < :ten", false),
+        ("word <> :one", true),
+        ("flag = :yes", true),
+        ("flag <> :null", true),
+        // Numbers by their value, strings by their bytes.
+        ("fence < :ten", true),
+        ("word > :me", false),
+    ] {
+        assert_eq!(condition(text).unwrap().holds(&held), holds, "{text}");
+    }
+}
+
+#[test]
+fn a_missing_item_has_no_attributes() {
+    let free = condition("attribute_not_exists(#owner) OR #owner = :me").unwrap();
+    assert!(free.holds(&Item::new()));
+    assert!(!condition("#owner = :me").unwrap().holds(&Item::new()));
+}
+
+#[test]
+fn an_update_looks_at_the_item_as_it_was() {
+    for (text, before, after) in [
+        (
+            "SET #owner = :me, seen = fence ADD fence :one, revision :one",
+            json!({"fence": {"N": "9"}}),
+            json!({"owner": {"S": "me"}, "seen": {"N": "9"}, "fence": {"N": "10"}, "revision": {"N": "1"}}),
+        ),
+        (
+            "REMOVE #owner, doing SET lastActivity = :other add revision :one",
+            json!({"owner": {"S": "me"}, "revision": {"N": "-1"}}),
+            json!({"lastActivity": {"S": "other"}, "revision": {"N": "0"}}),
+        ),
+        (
+            "SET fence = if_not_exists(fence, :ten) + :one, a = if_not_exists(#owner, :me)",
+            json!({"owner": {"S": "you"}}),
+            json!({"owner": {"S": "you"}, "fence": {"N": "11"}, "a": {"S": "you"}}),
+        ),
+        (
+            "SET a = b, b = a - :one",
+            json!({"a": {"N": "1"}, "b": {"N": "2"}}),
+            json!({"a": {"N": "2"}, "b": {"N": "0"}}),
+        ),
+    ] {
+        let applied = update(text).unwrap().apply(&item(before)).unwrap();
+        assert_eq!(json!(applied), json!(item(after)), "{text}");
+    }
+}
+
+#[test]
+fn an_update_that_does_not_fit_the_item_changes_nothing() {
+    let before = item(json!({"a": {"S": "text"}, "n": {"N": "9".repeat(38)}}));
+    for (text, problem) in [
+        ("SET b = c", "refers to an attribute that does not exist"),
+        ("ADD a :one", "incorrect data type"),
+        ("SET b = a + :one", "incorrect data type"),
+        ("ADD n :one", "Number overflow"),
+    ] {
+        let refusal = update(text).unwrap().apply(&before).unwrap_err();
+        assert_eq!(refusal.code, "ValidationException");
+        assert!(refusal.message.contains(problem), "{text}: {refusal}");
+    }
+}
+
+#[test]
+fn what_dynamodb_or_the_simulation_refuses_is_named() {
+    for (text, problem) in [
+        (
+            "owner = :me",
+            "Attribute name is a reserved keyword; reserved keyword: owner",
+        ),
+        ("Lock = :me", "reserved keyword: Lock"),
+        ("#none = :me", "attribute name: #none"),
+        ("#owner = :none", "attribute value: :none"),
+        ("", "The expression can not be empty;"),
+        ("#owner", "Syntax error; token: \"<EOF>\", near: \"#owner\""),
+        (
+            "#owner = :me fence",
+            "Syntax error; token: \"fence\", near: \":me fence\"",
+        ),
+        ("(#owner = :me", "token: \"<EOF>\""),
+        (
+            "#owner == :me",
+            "Syntax error; token: \"=\", near: \"= = :me\"",
+        ),
+        ("#owner ! :me", "Syntax error; token: \"!\""),
+        ("fence < :yes", "operator: <, operand type: BOOLEAN"),
+        ("fence >= :null", "operand type: NULL"),
+        ("fence = fence", "first operand: [fence]"),
+        ("a.b = :me", "paths into an attribute (.) are not simulated"),
+        (
+            "a[0] = :me",
+            "paths into an attribute ([) are not simulated",
+        ),
+        ("fence BETWEEN :one AND :ten", "BETWEEN is not simulated"),
+        ("fence IN (:one)", "IN is not simulated"),
+        (
+            "begins_with(#owner, :me)",
+            "the function begins_with is not simulated",
+        ),
+        (
+            "Attribute_exists(#owner)",
+            "Invalid function name; function: Attribute_exists",
+        ),
+    ] {
+        let refusal = condition(text).unwrap_err();
+        assert_eq!(refusal.code, "ValidationException");
+        let whole = refusal.message;
+        assert!(
+            whole.starts_with("Invalid ConditionExpression: "),
+            "{whole}"
+        );
+        assert!(whole.contains(problem), "{text}: {whole}");
+    }
+    for (text, problem) in [
+        ("SET owner = :me", "reserved keyword: owner"),
+        (
+            "SET a = :me SET b = :me",
+            "The \"SET\" section can only be used once",
+        ),
+        ("SET a = :me REMOVE a", "Two document paths overlap"),
+        ("SET a = :me,", "token: \"<EOF>\""),
+        ("PUT a = :me", "token: \"PUT\""),
+        ("DELETE a :me", "the section DELETE is not simulated"),
+        (
+            "SET a = list_append(a, :me)",
+            "the function list_append is not simulated",
+        ),
+        ("SET a = :one + :me", "operator: +, operand type: STRING"),
+        (
+            "ADD a :me",
+            "operator: ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND",
+        ),
+        ("ADD a b", "token: \"b\""),
+        ("REMOVE a = :me", "token: \"=\""),
+    ] {
+        let refusal = update(text).unwrap_err().message;
+        assert!(
+            refusal.starts_with("Invalid UpdateExpression: "),
+            "{refusal}"
+        );
+        assert!(refusal.contains(problem), "{text}: {refusal}");
+    }
+}
+
+#[test]
+fn a_placeholder_that_no_expression_uses_is_a_mistake() {
+    let (names, values) = (names(), values());
+    let mut placeholders = Placeholders::new(&names, &values);
+    Condition::parse("#owner = :me", &mut placeholders).unwrap();
+    Update::parse("SET a = :one, b = :ten", &mut placeholders).unwrap();
+    assert_eq!(
+        placeholders.all_used().unwrap_err().message,
+        "Value provided in ExpressionAttributeValues unused in expressions: keys: {:null, :other, \
+         :yes}"
+    );
+    let mut placeholders = Placeholders::new(&names, &values);
+    Condition::parse("a = :me", &mut placeholders).unwrap();
+    assert_eq!(
+        placeholders.all_used().unwrap_err().message,
+        "Value provided in ExpressionAttributeNames unused in expressions: keys: {#owner}"
+    );
+}
+
+mod no_text {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn makes_the_parsers_panic(text in "[ -~é]{0,40}") {
+            let _ = condition(&text);
+            let _ = update(&format!("SET {text}"));
+        }
+    }
+}

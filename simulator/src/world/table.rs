@@ -1,0 +1,254 @@
+//! Amazon DynamoDB: tables of items, one key attribute each.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApiError, World};
+
+/// A table whose items are told apart by one attribute, a string.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// The table's name.
+    pub name: String,
+    /// The name of the key attribute (`HASH`, type `S`).
+    pub key: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) created_at_ms: u64,
+    /// From when on it is `ACTIVE`; until then nothing can be read or written.
+    pub(crate) active_at_ms: u64,
+    pub(crate) items: BTreeMap<String, Item>,
+}
+
+/// An item: its attributes by name, the key among them.
+pub type Item = BTreeMap<String, AttributeValue>;
+
+/// The value of an attribute, as the API writes it: `{"S": "text"}`.
+///
+/// Binary values, sets, lists and maps are not simulated, and refused by the name of their type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttributeValue {
+    /// A string.
+    S(String),
+    /// A number, which the API writes as text.
+    N(Number),
+    /// A boolean.
+    #[serde(rename = "BOOL")]
+    Bool(bool),
+    /// Null; the API knows it as `true` only.
+    #[serde(rename = "NULL")]
+    Null(True),
+}
+
+impl AttributeValue {
+    /// The type as DynamoDB's sentences name it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::S(_) => "STRING",
+            Self::N(_) => "NUMBER",
+            Self::Bool(_) => "BOOLEAN",
+            Self::Null(_) => "NULL",
+        }
+    }
+
+    /// The text of a string.
+    pub fn as_s(&self) -> Option<&str> {
+        match self {
+            Self::S(text) => Some(text),
+            Self::N(_) | Self::Bool(_) | Self::Null(_) => None,
+        }
+    }
+
+    /// The value of a number.
+    pub fn as_n(&self) -> Option<i128> {
+        match self {
+            Self::N(number) => Some(number.0),
+            Self::S(_) | Self::Bool(_) | Self::Null(_) => None,
+        }
+    }
+
+    /// Bytes that count against an item's size (Docs, rounded up).
+    fn size(&self) -> usize {
+        match self {
+            Self::S(text) => text.len(),
+            Self::N(number) => number.to_string().len(),
+            Self::Bool(_) | Self::Null(_) => 1,
+        }
+    }
+}
+
+impl From<&str> for AttributeValue {
+    fn from(text: &str) -> Self {
+        Self::S(text.to_owned())
+    }
+}
+
+/// `true`, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "bool", into = "bool")]
+pub struct True;
+
+impl TryFrom<bool> for True {
+    type Error = &'static str;
+
+    fn try_from(value: bool) -> Result<Self, Self::Error> {
+        if value {
+            Ok(Self)
+        } else {
+            Err("Null attribute value types must have the value of true")
+        }
+    }
+}
+
+impl From<True> for bool {
+    fn from(True: True) -> Self {
+        true
+    }
+}
+
+/// A whole number of at most 38 digits. Fractions are not simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Number(i128);
+
+/// The first number with 39 digits.
+const TOO_LARGE: u128 = 10_u128.pow(38);
+
+impl Number {
+    pub(crate) fn plus(self, other: Self) -> Result<Self, ApiError> {
+        Self::checked(self.0.checked_add(other.0))
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Result<Self, ApiError> {
+        Self::checked(self.0.checked_sub(other.0))
+    }
+
+    fn checked(value: Option<i128>) -> Result<Self, ApiError> {
+        let fits = value.filter(|value| value.unsigned_abs() < TOO_LARGE);
+        fits.map(Self).ok_or_else(|| {
+            ApiError::invalid(
+                "Number overflow. Attempting to store a number with magnitude larger than \
+                 supported range",
+            )
+        })
+    }
+}
+
+impl From<i64> for Number {
+    fn from(value: i64) -> Self {
+        Self(value.into())
+    }
+}
+
+impl FromStr for Number {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = |value: &i128| value.unsigned_abs() < TOO_LARGE;
+        let number = text.parse().ok().filter(fits).map(Self);
+        number.ok_or_else(|| format!("only whole numbers of 38 digits are simulated, not {text}"))
+    }
+}
+
+impl TryFrom<String> for Number {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Number> for String {
+    fn from(number: Number) -> Self {
+        number.to_string()
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An item is at most 400 KB large, with the names of its attributes (Docs).
+const MAX_ITEM: usize = 400 * 1024;
+
+impl Table {
+    /// The key's value in a request, which names the key attribute and nothing else.
+    pub(crate) fn key_in<'a>(&self, key: &'a Item) -> Result<&'a str, ApiError> {
+        if key.len() != 1 {
+            return Err(ApiError::invalid(
+                "The provided key element does not match the schema",
+            ));
+        }
+        let value = key.get(&self.key).and_then(AttributeValue::as_s);
+        let value = value.ok_or_else(|| {
+            ApiError::invalid("The provided key element does not match the schema")
+        })?;
+        self.check_key(value)?;
+        Ok(value)
+    }
+
+    pub(crate) fn check_key(&self, value: &str) -> Result<(), ApiError> {
+        let problem = if value.is_empty() {
+            format!(
+                "One or more parameter values are not valid. The AttributeValue for a key \
+                 attribute cannot contain an empty string value. Key: {}",
+                self.key
+            )
+        } else if value.len() > 2048 {
+            "One or more parameter values were invalid: Size of hashkey has exceeded the maximum \
+             size limit of2048 bytes"
+                .to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(ApiError::invalid(problem))
+    }
+
+    pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {
+        let sizes = item.iter().map(|(name, value)| name.len() + value.size());
+        if sizes.sum::<usize>() > MAX_ITEM {
+            return Err(ApiError::invalid(
+                "Item size has exceeded the maximum allowed size",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether it can be read and written at that time, in milliseconds since the Unix epoch.
+    pub(crate) fn is_active(&self, epoch_ms: u64) -> bool {
+        self.active_at_ms <= epoch_ms
+    }
+
+    /// The item with that key.
+    pub fn item(&self, key: &str) -> Option<&Item> {
+        self.items.get(key)
+    }
+
+    /// Every item, by key.
+    pub fn items(&self) -> impl Iterator<Item = (&str, &Item)> {
+        self.items.iter().map(|(key, item)| (key.as_str(), item))
+    }
+}
+
+impl World {
+    /// A table that has been there for long; one of that name that exists already stays as it is.
+    pub fn put_table(&mut self, name: &str, key: &str) {
+        let now = self.now_ms;
+        self.tables.entry(name.to_owned()).or_insert_with(|| Table {
+            name: name.to_owned(),
+            key: key.to_owned(),
+            created_at_ms: now,
+            active_at_ms: now,
+            items: BTreeMap::new(),
+        });
+    }
+
+    /// The table of that name.
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.get(name)
+    }
+}

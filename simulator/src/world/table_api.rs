@@ -1,0 +1,329 @@
+//! The operations on DynamoDB's tables and their items.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::expression::{Condition, Expressions, Update};
+use super::table::{AttributeValue, Item, Table};
+use super::{ApiError, World};
+
+/// `CreateTable`: one key attribute, billed by request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct CreateTable {
+    /// The table's name, unique in account and region.
+    pub table_name: String,
+    /// The key attributes.
+    pub key_schema: Vec<KeySchemaElement>,
+    /// The types of the key attributes.
+    pub attribute_definitions: Vec<AttributeDefinition>,
+    /// `PAY_PER_REQUEST`; provisioned throughput is not simulated.
+    pub billing_mode: String,
+}
+
+/// A key attribute.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct KeySchemaElement {
+    /// Its name.
+    pub attribute_name: String,
+    /// `HASH`.
+    pub key_type: String,
+}
+
+/// The type of a key attribute.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct AttributeDefinition {
+    /// Its name.
+    pub attribute_name: String,
+    /// `S`.
+    pub attribute_type: String,
+}
+
+/// `GetItem`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct GetItem {
+    /// The table's name.
+    pub table_name: String,
+    /// The key attribute and its value.
+    pub key: Item,
+    /// Whether the answer must show every write before it; without it, it may be stale.
+    #[serde(default)]
+    pub consistent_read: bool,
+}
+
+/// `PutItem`: the whole item, which replaces the one with its key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "as in UpdateItem")]
+pub struct PutItem {
+    pub table_name: String,
+    pub item: Item,
+    pub condition_expression: Option<String>,
+    pub expression_attribute_names: Option<Names>,
+    pub expression_attribute_values: Option<Item>,
+    #[serde(default)]
+    pub return_values: ReturnValues,
+}
+
+/// `DeleteItem`: an item that is not there is deleted already.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "as in UpdateItem")]
+pub struct DeleteItem {
+    pub table_name: String,
+    pub key: Item,
+    pub condition_expression: Option<String>,
+    pub expression_attribute_names: Option<Names>,
+    pub expression_attribute_values: Option<Item>,
+    #[serde(default)]
+    pub return_values: ReturnValues,
+}
+
+/// `UpdateItem`: an item that is not there is made, unless there is nothing to set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct UpdateItem {
+    /// The table's name.
+    pub table_name: String,
+    /// The key attribute and its value.
+    pub key: Item,
+    /// `SET`, `REMOVE` and `ADD`.
+    pub update_expression: Option<String>,
+    /// What must hold for anything to be written.
+    pub condition_expression: Option<String>,
+    /// `#name` to the attribute it stands for.
+    pub expression_attribute_names: Option<Names>,
+    /// `:value` to the value it stands for.
+    pub expression_attribute_values: Option<Item>,
+    /// What is answered.
+    #[serde(default)]
+    pub return_values: ReturnValues,
+}
+
+/// `ExpressionAttributeNames`.
+pub type Names = BTreeMap<String, String>;
+
+/// Which item a write answers with. Of updated attributes alone is not simulated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReturnValues {
+    /// None.
+    #[default]
+    None,
+    /// As it was before the write, if there was one.
+    AllOld,
+    /// As it is after the write.
+    AllNew,
+}
+
+impl World {
+    /// `CreateTable`. The table is `ACTIVE` after a while.
+    pub fn create_table(&mut self, request: &CreateTable) -> Result<&Table, ApiError> {
+        let name = &request.table_name;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if !(3..=255).contains(&name.len()) || !name.chars().all(allowed) {
+            return Err(ApiError::invalid(format!(
+                "TableName must be at least 3 characters long and at most 255 characters long, of \
+                 letters, digits, '_', '-' and '.': {name}"
+            )));
+        }
+        let ([element], [definition]) =
+            (&request.key_schema[..], &request.attribute_definitions[..])
+        else {
+            return Err(ApiError::invalid(
+                "tables with anything but one key attribute are not simulated",
+            ));
+        };
+        let key = &element.attribute_name;
+        if element.key_type != "HASH" || definition.attribute_type != "S" {
+            return Err(ApiError::invalid(
+                "a key attribute of any KeyType but HASH and AttributeType but S is not simulated",
+            ));
+        }
+        if *key != definition.attribute_name {
+            return Err(ApiError::invalid(format!(
+                "One or more parameter values were invalid: Some index key attributes are not \
+                 defined in AttributeDefinitions. Keys: [{key}], AttributeDefinitions: [{}]",
+                definition.attribute_name
+            )));
+        }
+        if request.billing_mode != "PAY_PER_REQUEST" {
+            return Err(ApiError::invalid(format!(
+                "the BillingMode {} is not simulated",
+                request.billing_mode
+            )));
+        }
+        if self.tables.contains_key(name) {
+            return Err(ApiError::new(
+                "ResourceInUseException",
+                format!("Table already exists: {name}"),
+            ));
+        }
+        let active_at_ms = self.now_ms.saturating_add(self.timings.table_creation_ms);
+        self.put_table(name, key);
+        let table = self.tables.get_mut(name).ok_or_else(not_found)?;
+        table.active_at_ms = active_at_ms;
+        Ok(table)
+    }
+
+    /// `DescribeTable`.
+    pub fn describe_table(&self, name: &str) -> Result<&Table, ApiError> {
+        self.tables.get(name).ok_or_else(|| {
+            ApiError::new(
+                "ResourceNotFoundException",
+                format!("Requested resource not found: Table: {name} not found"),
+            )
+        })
+    }
+
+    /// `GetItem`: the item, if there is one.
+    pub fn get_item(&self, request: &GetItem) -> Result<Option<&Item>, ApiError> {
+        let table = self.active_table(&request.table_name)?;
+        let key = table.key_in(&request.key)?;
+        Ok(table.items.get(key))
+    }
+
+    /// `PutItem`: the item that was there before, if it was asked for.
+    pub fn put_item(&mut self, request: &PutItem) -> Result<Option<Item>, ApiError> {
+        let table = self.active_table(&request.table_name)?;
+        let key = match request.item.get(&table.key) {
+            Some(AttributeValue::S(key)) => key.clone(),
+            Some(other) => {
+                return Err(ApiError::invalid(format!(
+                    "One or more parameter values were invalid: Type mismatch for key {} expected: \
+                     S actual: {}",
+                    table.key,
+                    other.type_name()
+                )));
+            }
+            None => {
+                return Err(ApiError::invalid(format!(
+                    "One or more parameter values were invalid: Missing the key {} in the item",
+                    table.key
+                )));
+            }
+        };
+        table.check_key(&key)?;
+        Table::check_size(&request.item)?;
+        let expressions = Expressions {
+            is_update: false,
+            update: None,
+            condition: request.condition_expression.as_deref(),
+            names: request.expression_attribute_names.as_ref(),
+            values: request.expression_attribute_values.as_ref(),
+        };
+        let (_, condition) = expressions.parse()?;
+        let old = old_only(request.return_values)?;
+        let before = table.items.get(&key).cloned();
+        check(condition.as_ref(), before.as_ref())?;
+        let table = self.table_mut(&request.table_name)?;
+        table.items.insert(key, request.item.clone());
+        Ok(before.filter(|_| old))
+    }
+
+    /// `DeleteItem`: the item that was there before, if it was asked for.
+    pub fn delete_item(&mut self, request: &DeleteItem) -> Result<Option<Item>, ApiError> {
+        let table = self.active_table(&request.table_name)?;
+        let key = table.key_in(&request.key)?;
+        let expressions = Expressions {
+            is_update: false,
+            update: None,
+            condition: request.condition_expression.as_deref(),
+            names: request.expression_attribute_names.as_ref(),
+            values: request.expression_attribute_values.as_ref(),
+        };
+        let (_, condition) = expressions.parse()?;
+        let old = old_only(request.return_values)?;
+        check(condition.as_ref(), table.items.get(key))?;
+        let before = self.table_mut(&request.table_name)?.items.remove(key);
+        Ok(before.filter(|_| old))
+    }
+
+    /// `UpdateItem`: the item before or after it, as was asked for.
+    pub fn update_item(&mut self, request: &UpdateItem) -> Result<Option<Item>, ApiError> {
+        let table = self.active_table(&request.table_name)?;
+        let key = table.key_in(&request.key)?;
+        let expressions = Expressions {
+            is_update: true,
+            update: request.update_expression.as_deref(),
+            condition: request.condition_expression.as_deref(),
+            names: request.expression_attribute_names.as_ref(),
+            values: request.expression_attribute_values.as_ref(),
+        };
+        let (update, condition) = expressions.parse()?;
+        if update
+            .as_ref()
+            .is_some_and(|update| update.writes_to(&table.key))
+        {
+            return Err(ApiError::invalid(format!(
+                "One or more parameter values were invalid: Cannot update attribute {}. This \
+                 attribute is part of the key",
+                table.key
+            )));
+        }
+        let before = table.items.get(key).cloned();
+        check(condition.as_ref(), before.as_ref())?;
+        // Taking attributes away from an item that is not there does not make one.
+        let only_removes = update.as_ref().is_some_and(Update::only_removes);
+        let after = if before.is_none() && only_removes {
+            None
+        } else {
+            let item = before.as_ref().unwrap_or(&request.key);
+            let item = update.map_or_else(|| Ok(item.clone()), |update| update.apply(item))?;
+            Table::check_size(&item)?;
+            Some(item)
+        };
+        let table = self.table_mut(&request.table_name)?;
+        if let Some(item) = &after {
+            table.items.insert(key.to_owned(), item.clone());
+        }
+        Ok(match request.return_values {
+            ReturnValues::None => None,
+            ReturnValues::AllOld => before,
+            ReturnValues::AllNew => after,
+        })
+    }
+
+    fn active_table(&self, name: &str) -> Result<&Table, ApiError> {
+        let table = self.tables.get(name);
+        let active = table.filter(|table| table.is_active(self.now_ms));
+        active.ok_or_else(not_found)
+    }
+
+    fn table_mut(&mut self, name: &str) -> Result<&mut Table, ApiError> {
+        self.tables.get_mut(name).ok_or_else(not_found)
+    }
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(
+        "ResourceNotFoundException",
+        "Cannot do operations on a non-existent table",
+    )
+}
+
+/// Whether the item before the write is wanted; the one after it is for updates only.
+fn old_only(wanted: ReturnValues) -> Result<bool, ApiError> {
+    match wanted {
+        ReturnValues::None => Ok(false),
+        ReturnValues::AllOld => Ok(true),
+        ReturnValues::AllNew => Err(ApiError::invalid(
+            "ReturnValues can only be ALL_OLD or NONE",
+        )),
+    }
+}
+
+fn check(condition: Option<&Condition>, item: Option<&Item>) -> Result<(), ApiError> {
+    let none = Item::new();
+    match condition {
+        Some(condition) if !condition.holds(item.unwrap_or(&none)) => Err(ApiError::new(
+            "ConditionalCheckFailedException",
+            "The conditional request failed",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

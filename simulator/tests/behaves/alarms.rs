@@ -1,0 +1,143 @@
+//! CloudWatch's alarms: what they say when, and how they are asked.
+
+use ebbtide_simulator::Names;
+use ebbtide_simulator::world::{Alarm, AlarmState, AlarmType, ApiError, DescribeAlarms, World};
+use serde_json::{Value, json};
+
+use crate::support::scenario;
+
+fn world(alarms: &Value) -> World {
+    let world = scenario(&json!({ "alarms": alarms }).to_string()).world_for(&Names::default());
+    world.expect("a world")
+}
+
+fn asked(world: &World, request: Value) -> Result<Vec<&str>, ApiError> {
+    let request: DescribeAlarms = serde_json::from_value(request).expect("a request");
+    let page = world.describe_alarms(&request)?;
+    Ok(page.items.iter().map(|alarm| alarm.name.as_str()).collect())
+}
+
+#[test]
+fn an_alarm_changes_when_the_scenario_says_so() {
+    let mut world = world(&json!([
+        { "name": "errors", "changes": [
+            { "afterSeconds": 60, "state": "ALARM" },
+            { "afterSeconds": 90, "state": "INSUFFICIENT_DATA" },
+            { "afterSeconds": 120, "state": "OK" },
+        ] },
+        { "name": "quiet", "state": "INSUFFICIENT_DATA" },
+    ]));
+    let mut said = Vec::new();
+    for second in [59, 60, 90, 120] {
+        world.advance_to(second * 1_000);
+        said.push(world.alarm("errors").map(|alarm| alarm.state));
+    }
+    let states = [
+        AlarmState::Ok,
+        AlarmState::Alarm,
+        AlarmState::InsufficientData,
+        AlarmState::Ok,
+    ];
+    assert_eq!(said, states.map(Some));
+    let told: Vec<_> = world
+        .take_events()
+        .iter()
+        .map(|event| format!("{} {}", event.at_ms, event.kind))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "60000 Alarm errors is ALARM.",
+            "90000 Alarm errors is INSUFFICIENT_DATA.",
+            "120000 Alarm errors is OK.",
+        ]
+    );
+    let quiet = world.alarm("quiet").map(|alarm: &Alarm| alarm.state);
+    assert_eq!(quiet, Some(AlarmState::InsufficientData));
+}
+
+#[test]
+fn without_names_every_alarm_of_the_account_is_described_and_without_types_metric_ones_only() {
+    let world = world(&json!([
+        { "name": "ours" },
+        { "name": "both", "type": "CompositeAlarm", "state": "ALARM" },
+        { "name": "somebody-elses", "state": "ALARM" },
+    ]));
+    for (request, names) in [
+        (json!({}), vec!["ours", "somebody-elses"]),
+        (json!({ "AlarmNames": [] }), vec!["ours", "somebody-elses"]),
+        (json!({ "AlarmNames": ["ours", "gone"] }), vec!["ours"]),
+        (json!({ "AlarmNames": ["both"] }), vec![]),
+        (
+            json!({ "AlarmNames": ["both", "ours"], "AlarmTypes": ["CompositeAlarm", "MetricAlarm"] }),
+            vec!["ours", "both"],
+        ),
+        (
+            json!({ "AlarmTypes": ["CompositeAlarm", "MetricAlarm"], "StateValue": "ALARM" }),
+            vec!["somebody-elses", "both"],
+        ),
+    ] {
+        assert_eq!(asked(&world, request.clone()), Ok(names), "{request}");
+    }
+}
+
+#[test]
+fn more_than_100_names_are_refused_and_alarms_come_in_pages() {
+    let alarms: Value = (0..120)
+        .map(|number| json!({ "name": format!("alarm-{number:03}") }))
+        .collect();
+    let world = world(&alarms);
+    let names = |count: usize| -> Vec<String> {
+        (0..count)
+            .map(|number| format!("alarm-{number:03}"))
+            .collect()
+    };
+    let refused = asked(&world, json!({ "AlarmNames": names(101) }));
+    assert_eq!(refused.expect_err("too many").code, "ValidationError");
+    let mut request = DescribeAlarms {
+        alarm_names: names(100),
+        alarm_types: vec![AlarmType::MetricAlarm],
+        ..DescribeAlarms::default()
+    };
+    let first = world.describe_alarms(&request).expect("a page");
+    assert_eq!(first.items.len(), 50);
+    request.next_token = first.next;
+    let second = world.describe_alarms(&request).expect("a page");
+    assert_eq!((second.items.len(), second.next), (50, None));
+    let wide = asked(
+        &world,
+        json!({ "AlarmNames": names(100), "MaxRecords": 100 }),
+    );
+    assert_eq!(wide.map(|names| names.len()), Ok(100));
+    let refused = asked(&world, json!({ "NextToken": "elsewhere" }));
+    assert_eq!(refused.expect_err("no such page").code, "InvalidNextToken");
+    let refused = asked(&world, json!({ "MaxRecords": 101 }));
+    assert_eq!(refused.expect_err("too many").code, "ValidationError");
+}
+
+#[test]
+fn a_scenario_says_what_is_wrong_with_its_alarms() {
+    for alarms in [
+        json!([{ "name": "a", "state": "FINE" }]),
+        json!([{ "name": "a", "metric": "x" }]),
+        json!([{ "name": "a", "changes": [{ "afterSeconds": 1 }] }]),
+        json!([{ "state": "OK" }]),
+    ] {
+        let text = json!({ "alarms": alarms }).to_string();
+        serde_json::from_str::<ebbtide_simulator::Scenario>(&text).expect_err("a refusal");
+    }
+    for (alarms, words) in [
+        (json!([{ "name": "a" }, { "name": "a" }]), "two of a"),
+        (json!([{ "name": "" }]), "refuses this scenario"),
+        (
+            json!([{ "name": "a", "changes": [{ "afterSeconds": 99_999_999, "state": "OK" }] }]),
+            "a year at most",
+        ),
+    ] {
+        let scenario = scenario(&json!({ "alarms": alarms }).to_string());
+        let refused = scenario
+            .world_for(&Names::default())
+            .expect_err("a refusal");
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+}

@@ -1,0 +1,280 @@
+//! What goes wrong with calls: old answers, strange answers, late writes; and who sees it.
+
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorSettings};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use bytes::Bytes;
+use ebbtide_simulator::fault::Fault;
+use ebbtide_simulator::world::{Outcome, World};
+use serde_json::{Value, json};
+
+use crate::support::{ALTERNATE, PRODUCTION, Stage, refusal, scenario, stage, wait};
+
+/// Strikes the n-th call from now on.
+fn strike(stage: &Stage, call: u64, fault: Fault) {
+    let made = stage.aws.call_count();
+    stage.aws.plan_faults([(made + call, fault)]);
+}
+
+async fn scale_now(stage: &Stage, id: &str) -> f64 {
+    let task_set = stage.task_set(id).await.expect("a task set");
+    task_set.scale().map_or(0.0, |scale| scale.value)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_read_is_one_write_old_and_a_very_stale_one_two() {
+    for (fault, seen) in [
+        (Fault::Stale, 80.0),
+        (Fault::VeryStale, 90.0),
+        // Read just after the others, for comparison.
+        (Fault::UnknownValue, 70.0),
+    ] {
+        let stage = stage(&scenario("{}"));
+        let original = stage.original().await;
+        strike(&stage, 4, fault);
+        for percent in [90.0, 80.0, 70.0] {
+            stage.scale(&original, percent).await;
+        }
+        assert!(
+            (scale_now(&stage, &original).await - seen).abs() < 0.1,
+            "{fault:?}"
+        );
+        assert!(
+            (scale_now(&stage, &original).await - 70.0).abs() < 0.1,
+            "{fault:?}"
+        );
+        let reads = stage.aws.with_world(|world| {
+            let calls = world.calls();
+            calls
+                .filter(|call| call.operation == "ecs:DescribeServices")
+                .count()
+        });
+        assert_eq!(reads, 3, "a stale read is in the journal too");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_any_write_a_stale_read_shows_the_world_as_it_was_when_it_was_planned() {
+    let stage = stage(&scenario("{}"));
+    let original = stage.original().await;
+    strike(&stage, 1, Fault::VeryStale);
+    assert!((scale_now(&stage, &original).await - 100.0).abs() < 0.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_dynamodb_reads_consistently_is_never_stale() {
+    for (consistent, fence) in [(true, Some("2")), (false, Some("1"))] {
+        let stage = stage(&scenario("{}"));
+        stage.aws.with_world(|world| world.put_table("locks", "id"));
+        strike(&stage, 1, Fault::Stale);
+        let key = json!({ "id": { "S": "a" } });
+        for _ in 0..2 {
+            let update = json!({
+                "TableName": "locks",
+                "Key": key,
+                "UpdateExpression": "ADD fence :one",
+                "ExpressionAttributeValues": { ":one": { "N": "1" } },
+            });
+            dynamodb(&stage, "UpdateItem", &update);
+        }
+        let get = json!({ "TableName": "locks", "Key": key, "ConsistentRead": consistent });
+        let answer = over_the_connector(&stage, "GetItem", &get).await;
+        assert_eq!(answer["Item"]["fence"]["N"].as_str(), fence, "{consistent}");
+    }
+}
+
+fn request(operation: &str, body: &Value) -> http::Request<Bytes> {
+    http::Request::builder()
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .body(Bytes::from(body.to_string()))
+        .expect("a request")
+}
+
+fn dynamodb(stage: &Stage, operation: &str, body: &Value) {
+    let response = stage.aws.call("test", &request(operation, body));
+    assert_eq!(response.status(), 200, "{:?}", response.body());
+}
+
+/// As an SDK's client would call, which is where faults strike.
+async fn over_the_connector(stage: &Stage, operation: &str, body: &Value) -> Value {
+    let components = RuntimeComponentsBuilder::for_tests()
+        .build()
+        .expect("components");
+    let client = stage.aws.http_client("test");
+    let connector = client.http_connector(&HttpConnectorSettings::default(), &components);
+    let request = request(operation, body).map(|body| body.to_vec().into());
+    let request = HttpRequest::try_from(request).expect("a request");
+    let response = connector.call(request).await.expect("an answer");
+    serde_json::from_slice(response.body().bytes().expect("a body")).expect("JSON")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_status_and_an_unknown_state_are_answered_once() {
+    let stage = stage(&scenario("{}"));
+    strike(&stage, 1, Fault::UnknownValue);
+    let task_set = stage.task_sets().await.remove(0);
+    assert_eq!(task_set.status(), Some("NOT_KNOWN_YET"));
+    assert_eq!(
+        task_set
+            .stability_status()
+            .map(aws_sdk_ecs::types::StabilityStatus::as_str),
+        Some("NOT_KNOWN_YET")
+    );
+    assert_eq!(stage.task_sets().await[0].status(), Some("ACTIVE"));
+    stage.groups().await;
+    strike(&stage, 2, Fault::UnknownValue);
+    assert_eq!(stage.health(PRODUCTION).await, ["NOT_KNOWN_YET"; 4]);
+    assert_eq!(stage.health(PRODUCTION).await, ["healthy"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_page_is_followed_by_what_was_asked_for() {
+    let stage = stage(&scenario(r#"{"limits": {"elbPage": 1}}"#));
+    strike(&stage, 1, Fault::EmptyPage);
+    let first = stage
+        .elb
+        .describe_target_groups()
+        .send()
+        .await
+        .expect("a page");
+    assert!(first.target_groups().is_empty());
+    assert!(first.next_marker().is_some());
+    // Now in the middle of a list.
+    strike(&stage, 2, Fault::EmptyPage);
+    let mut pages = stage.elb.describe_target_groups().into_paginator().send();
+    let mut sizes = Vec::new();
+    while let Some(page) = pages.next().await {
+        sizes.push(page.expect("a page").target_groups().len());
+    }
+    assert_eq!(sizes, [1, 0, 1]);
+    strike(&stage, 1, Fault::EmptyPage);
+    let mut pages = stage
+        .ecs
+        .list_tasks()
+        .cluster(&stage.names.cluster)
+        .into_paginator()
+        .send();
+    let mut sizes = Vec::new();
+    while let Some(page) = pages.next().await {
+        sizes.push(page.expect("a page").task_arns().len());
+    }
+    assert_eq!(sizes, [0, 4]);
+    // What has no pages is answered as ever.
+    strike(&stage, 1, Fault::EmptyPage);
+    assert_eq!(stage.task_sets().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_write_lands_after_so_many_calls_or_after_a_minute() {
+    for (calls, seconds, landed) in [(0, 59, false), (0, 60, true), (1, 1, false), (2, 1, true)] {
+        let stage = stage(&scenario("{}"));
+        let original = stage.original().await;
+        strike(&stage, 1, Fault::Late(2));
+        let once = aws_sdk_ecs::config::retry::RetryConfig::disabled();
+        let config = stage.ecs.config().to_builder().retry_config(once).build();
+        let update = aws_sdk_ecs::Client::from_conf(config)
+            .update_task_set()
+            .cluster(&stage.names.cluster)
+            .service(&stage.names.service)
+            .task_set(&original)
+            .scale(aws_sdk_ecs::types::Scale::builder().value(50.0).build());
+        update.send().await.expect_err("the connection breaks");
+        for _ in 0..calls {
+            stage.groups().await;
+        }
+        wait(seconds).await;
+        let scale = |world: &mut World| world.task_set(&original).map(|set| set.scale);
+        let scale = stage.aws.with_world(scale).expect("the original");
+        assert_eq!(
+            scale < 60.0,
+            landed,
+            "after {calls} calls and {seconds} s: {scale}"
+        );
+        let at = stage.aws.with_world(|world| {
+            let mut calls = world.calls();
+            calls
+                .find(|call| call.operation == "ecs:UpdateTaskSet")
+                .map(|call| call.at_ms)
+        });
+        if (calls, landed) == (0, true) {
+            // To the millisecond, however late somebody looks.
+            assert!(
+                at.is_some_and(|at| (60_000..=60_100).contains(&at)),
+                "{at:?}"
+            );
+        }
+    }
+}
+
+/// Operation, whether it was refused, and whether anything has changed.
+type Seen = Arc<Mutex<Vec<(String, bool, bool)>>>;
+
+fn watched(stage: &Stage) -> Seen {
+    let seen = Seen::default();
+    let told = Arc::clone(&seen);
+    stage.aws.watch(move |effect| {
+        let sets = |world: &World| -> Vec<_> {
+            let sets = world.task_sets_of("sample-cluster", "sample-service");
+            sets.into_iter().cloned().collect()
+        };
+        let changed = sets(effect.before) != sets(effect.after);
+        let call = effect.call;
+        assert_eq!(call.caller, "test");
+        let refused = call.outcome != Outcome::Ok;
+        told.lock()
+            .expect("unpoisoned")
+            .push((call.operation.clone(), refused, changed));
+    });
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_watches_sees_every_call_with_the_world_before_and_after_it() {
+    let stage = stage(&scenario("{}"));
+    let original = stage.original().await;
+    let seen = watched(&stage);
+    stage.scale(&original, 50.0).await;
+    stage.task_sets().await;
+    strike(&stage, 1, Fault::Twice);
+    stage.scale(&original, 25.0).await;
+    strike(&stage, 1, Fault::Late(1));
+    stage.scale(&original, 10.0).await;
+    strike(&stage, 1, Fault::Unreachable);
+    refusal(stage.delete("ecs-svc/0").send().await);
+    let told = seen.lock().expect("unpoisoned").clone();
+    let told: Vec<_> = told
+        .iter()
+        .map(|(operation, refused, changed)| (operation.as_str(), *refused, *changed))
+        .collect();
+    let (update, delete) = ("ecs:UpdateTaskSet", "ecs:DeleteTaskSet");
+    assert_eq!(
+        told,
+        [
+            (update, false, true),
+            ("ecs:DescribeServices", false, false),
+            (update, false, true),
+            // Its second delivery; then the late one, and the SDK's own retry that it comes before.
+            (update, false, false),
+            (update, false, true),
+            (update, false, false),
+            // The first try never arrived.
+            (delete, true, false),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_write_is_seen_when_it_lands() {
+    let stage = stage(&scenario("{}"));
+    stage.group_arn(ALTERNATE).await;
+    let seen = watched(&stage);
+    strike(&stage, 1, Fault::Late(1_000));
+    let replacement = stage.create_task_set("x").send();
+    replacement.await.expect_err("there is no such group");
+    let before = seen.lock().expect("unpoisoned").len();
+    wait(61).await;
+    stage.aws.with_world(|world| world.now());
+    assert_eq!(seen.lock().expect("unpoisoned").len(), before + 1);
+}

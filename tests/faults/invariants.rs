@@ -1,0 +1,379 @@
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S12 are
+//! the names that ARCHITECTURE.md and a failure give them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ebbtide_simulator::aws::Effect;
+use ebbtide_simulator::world::{
+    Action, Call, ExecutionStatus, Listener, Phase, TaskSet, TaskSetStatus, World,
+};
+
+use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
+
+/// The lock table of an installation.
+const LOCK_TABLE: &str = "ebbtide-locks";
+
+/// Milliseconds for which the last function of an execution that has ended may still write: the
+/// lease and the function's own timeout.
+const LATE_WRITES_MS: u64 = 120_000;
+
+/// What has been seen of a run so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    healthy: usize,
+    wait_ms: u64,
+    first: BTreeMap<String, Listener>,
+    neighbours: Vec<String>,
+    served: BTreeSet<String>,
+    lowered: BTreeMap<String, u64>,
+    moves: BTreeMap<String, u32>,
+    had_health: bool,
+    /// An execution has begun to roll back: scales may rise, and traffic may move once more.
+    pub(crate) rolling_back: bool,
+    /// The first thing that did not hold.
+    pub(crate) broken: Option<String>,
+    /// Checks made.
+    pub(crate) checks: u64,
+}
+
+impl Watch {
+    pub(crate) fn new(case: &Case) -> Self {
+        let wait = case.event["scaledown_wait"].as_u64().unwrap_or(60);
+        let mut watch = Self {
+            healthy: case.healthy,
+            wait_ms: wait * 1_000,
+            first: listeners(&case.world)
+                .map(|listener| (listener.arn.clone(), listener.clone()))
+                .collect(),
+            neighbours: neighbours(&case.world),
+            served: BTreeSet::new(),
+            lowered: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            had_health: false,
+            rolling_back: false,
+            broken: None,
+            checks: 0,
+        };
+        watch.note_served(&case.world);
+        watch
+    }
+
+    /// Looks at the world after a call.
+    pub(crate) fn see(&mut self, effect: &Effect<'_>) {
+        let Effect {
+            before,
+            after,
+            call,
+        } = effect;
+        self.checks += 1;
+        if self.broken.is_some() {
+            return;
+        }
+        let wrote = !std::ptr::eq(*before, *after);
+        let broken = self
+            .state(after)
+            .or_else(|| wrote.then(|| self.write(before, after, call)).flatten());
+        self.note_served(after);
+        self.broken =
+            broken.map(|what| format!("{what} (after {} by {})", call.operation, call.caller));
+    }
+
+    /// What a state of the world breaks.
+    fn state(&mut self, world: &World) -> Option<String> {
+        for listener in production(world) {
+            let live = listener.live_target_groups();
+            let [group] = live[..] else {
+                return Some(format!("S2: listener {} reaches {live:?}", listener.port));
+            };
+            let healthy = world.target_group(group).map_or(0, |group| {
+                let targets = group.targets.values();
+                targets
+                    .filter(|target| target.phase == Phase::Healthy)
+                    .count()
+            });
+            self.had_health |= healthy >= self.healthy;
+            if self.had_health && healthy < self.healthy {
+                return Some(format!(
+                    "S1: {healthy} of {} healthy targets behind listener {}",
+                    self.healthy, listener.port
+                ));
+            }
+        }
+        let sets = world.task_sets_of(CLUSTER, SERVICE);
+        if sets.len() > 5 {
+            return Some(format!("S10: {} task sets", sets.len()));
+        }
+        let mut labels = BTreeSet::new();
+        for set in living(world) {
+            if let Some(label) = &set.external_id
+                && !labels.insert(label)
+            {
+                return Some(format!("S3: two task sets of {label}"));
+            }
+        }
+        let now = neighbours(world);
+        if now != self.neighbours {
+            return Some("S9: a neighbour was changed".to_owned());
+        }
+        self.properties(world)
+    }
+
+    /// Listeners keep everything but their target groups.
+    fn properties(&self, world: &World) -> Option<String> {
+        for (arn, first) in &self.first {
+            let Some(listener) = world.listener(arn) else {
+                return Some(format!("S8: listener {} is gone", first.port));
+            };
+            let without_groups = |listener: &Listener| {
+                let mut plain = listener.clone();
+                plain.tags.retain(|key, _| !key.starts_with("ebbtide:"));
+                for action in &mut plain.default_actions {
+                    if let Action::Forward(forward) = action {
+                        forward.groups.clear();
+                    }
+                }
+                plain
+            };
+            if without_groups(listener) != without_groups(first) {
+                return Some(format!("S8: listener {} has changed", first.port));
+            }
+        }
+        None
+    }
+
+    /// What a write breaks, judged when its effect lands.
+    fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
+        self.owned(before, after, call)
+            .or_else(|| self.moved(before, after))
+            .or_else(|| self.taken_away(before, after))
+    }
+
+    /// S6: nothing of AWS's is written without the lock.
+    fn owned(&self, before: &World, after: &World, call: &Call) -> Option<String> {
+        let ours = call.operation.starts_with("ecs:") || call.operation.starts_with("elastic");
+        if !ours || same_resources(before, after) {
+            return None;
+        }
+        let item = before
+            .table(LOCK_TABLE)
+            .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
+        let Some(owner) = item
+            .and_then(|item| item.get("owner"))
+            .and_then(|owner| owner.as_s())
+        else {
+            return Some("S6: a write, and nobody holds the lock".to_owned());
+        };
+        let execution = before.execution(owner);
+        let Some(execution) = execution else {
+            return Some(format!("S6: the lock is {owner}'s, which does not exist"));
+        };
+        let stopped = execution
+            .stop_date_ms
+            .filter(|_| execution.status != ExecutionStatus::Running);
+        match stopped {
+            Some(stopped) if after.epoch_ms() > stopped + LATE_WRITES_MS => Some(format!(
+                "S6: {owner} writes {} ms after it has ended",
+                after.epoch_ms() - stopped
+            )),
+            _ => None,
+        }
+    }
+
+    /// S7: a deployment moves production traffic once, and back once if it fails.
+    fn moved(&mut self, before: &World, after: &World) -> Option<String> {
+        for listener in production(after) {
+            let was = before
+                .listener(&listener.arn)
+                .map(Listener::live_target_groups);
+            if was.is_none_or(|was| was == listener.live_target_groups()) {
+                continue;
+            }
+            let moves = self.moves.entry(listener.arn.clone()).or_default();
+            *moves += 1;
+            if *moves > 1 + u32::from(self.rolling_back) {
+                return Some(format!(
+                    "S7: listener {} was moved {moves} times",
+                    listener.port
+                ));
+            }
+        }
+        None
+    }
+
+    /// A new execution may move traffic again.
+    pub(crate) fn begin_another(&mut self) {
+        self.moves.clear();
+    }
+
+    /// S4, S5, S11: what is taken away from whom.
+    fn taken_away(&mut self, before: &World, after: &World) -> Option<String> {
+        for was in living(before) {
+            let Some(is) = after.task_set(&was.id) else {
+                return Some(format!("S4: {} is gone at once", was.id));
+            };
+            let deleted = is.status == TaskSetStatus::Draining;
+            let serves = reached(before, was);
+            if serves && (deleted || is.scale < was.scale) {
+                return Some(format!("S4: {} serves, and goes to {} %", was.id, is.scale));
+            }
+            let runs = before
+                .tasks_of(&was.id)
+                .iter()
+                .any(|task| task.last_status.counts_as_running());
+            if deleted && runs && self.served.contains(&was.id) {
+                return Some(format!(
+                    "S11: {} has served, and was deleted by force",
+                    was.id
+                ));
+            }
+            if is.scale > was.scale && !self.rolling_back {
+                return Some(format!("S5: {} rises to {} %", was.id, is.scale));
+            }
+            if is.scale < was.scale {
+                let last = self.lowered.insert(was.id.clone(), after.now());
+                // A second for the state machine's own clock.
+                if last.is_some_and(|last| after.now() + 1_000 < last + self.wait_ms) {
+                    return Some(format!("S5: {} takes two steps in one wait", was.id));
+                }
+            }
+        }
+        None
+    }
+
+    fn note_served(&mut self, world: &World) {
+        for set in world.task_sets_of(CLUSTER, SERVICE) {
+            if reached(world, set) {
+                self.served.insert(set.id.clone());
+            }
+        }
+    }
+}
+
+/// What is not as an execution that ended so says it is (S12, L2).
+pub(crate) fn unfinished(world: &World, ends: Ends) -> Option<String> {
+    let sets = world.task_sets_of(CLUSTER, SERVICE);
+    let [set] = &sets[..] else {
+        let seen: Vec<_> = sets
+            .iter()
+            .map(|set| format!("{} {} at {} %", set.id, set.status.as_str(), set.scale))
+            .collect();
+        return Some(format!(
+            "S12: {} task sets at the end: {}",
+            sets.len(),
+            seen.join(", ")
+        ));
+    };
+    let new = set.task_definition.ends_with("chat:2");
+    if new != (ends == Ends::Deployed) {
+        return Some(format!(
+            "S12: {} serves after {ends:?}",
+            set.task_definition
+        ));
+    }
+    settled(world, set, ends == Ends::Deployed)
+}
+
+/// One task set, on the production group; tags, listener and primary agree, the lock is free.
+fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
+    if set.scale < 100.0 {
+        return Some(format!("L2: {} is left at {} %", set.id, set.scale));
+    }
+    if deployed && set.status != TaskSetStatus::Primary {
+        return Some(format!("L2: {} is {}", set.id, set.status.as_str()));
+    }
+    if !reached(world, set) {
+        return Some(format!("L2: production traffic does not reach {}", set.id));
+    }
+    let group = &set.load_balancers[0].target_group_arn;
+    for other in world
+        .target_groups()
+        .filter(|other| other.name.contains("-tg-"))
+    {
+        let tagged = other
+            .tags
+            .get("isProduction")
+            .is_some_and(|value| value == "true");
+        if deployed && tagged != (other.arn == *group) {
+            return Some(format!("L2: tags of {} are {:?}", other.name, other.tags));
+        }
+        if other.tags.contains_key("ebbtide:swap") {
+            return Some(format!(
+                "L2: {} still bears the record of a swap",
+                other.name
+            ));
+        }
+    }
+    let item = world
+        .table(LOCK_TABLE)
+        .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
+    item.and_then(|item| item.get("owner"))
+        .map(|owner| format!("L2: the lock is still {owner:?}'s"))
+}
+
+/// Exactly one task set at the end, whichever version it is.
+pub(crate) fn converged(world: &World) -> Option<String> {
+    let sets = world.task_sets_of(CLUSTER, SERVICE);
+    match &sets[..] {
+        [set] => settled(world, set, set.task_definition.ends_with("chat:2")),
+        _ => Some(format!("L2: {} task sets", sets.len())),
+    }
+}
+
+fn living(world: &World) -> impl Iterator<Item = &TaskSet> {
+    world
+        .task_sets_of(CLUSTER, SERVICE)
+        .into_iter()
+        .filter(|set| set.status != TaskSetStatus::Draining)
+}
+
+fn listeners(world: &World) -> impl Iterator<Item = &Listener> {
+    world.listeners()
+}
+
+/// The listeners that users reach.
+fn production(world: &World) -> impl Iterator<Item = &Listener> {
+    world
+        .listeners()
+        .filter(|listener| matches!(listener.port, 80 | 443))
+}
+
+fn reached(world: &World, set: &TaskSet) -> bool {
+    production(world).any(|listener| {
+        let live = listener.live_target_groups();
+        set.load_balancers
+            .iter()
+            .any(|attached| live.contains(&attached.target_group_arn.as_str()))
+    })
+}
+
+/// Everything that the request does not name.
+fn neighbours(world: &World) -> Vec<String> {
+    let groups = world
+        .target_groups()
+        .filter(|group| !group.name.contains("-tg-"))
+        .map(|group| format!("{group:?}"));
+    let listeners = world
+        .listeners()
+        .filter(|listener| listener.port == 9_000)
+        .map(|listener| format!("{listener:?}"));
+    groups.chain(listeners).collect()
+}
+
+/// Whether a call has changed nothing of ECS or Elastic Load Balancing.
+fn same_resources(before: &World, after: &World) -> bool {
+    let services = |world: &World| world.service(CLUSTER, SERVICE).cloned();
+    let sets = |world: &World| -> Vec<TaskSet> {
+        world
+            .task_sets_of(CLUSTER, SERVICE)
+            .into_iter()
+            .cloned()
+            .collect()
+    };
+    let groups =
+        |world: &World| -> Vec<_> { world.target_groups().map(|g| g.tags.clone()).collect() };
+    let listeners = |world: &World| -> Vec<Listener> { world.listeners().cloned().collect() };
+    services(before) == services(after)
+        && sets(before) == sets(after)
+        && groups(before) == groups(after)
+        && listeners(before) == listeners(after)
+}

@@ -1,0 +1,12 @@
+//! Everything that can go wrong, at every call: faults of AWS and of Lambda, executions that are
+//! stopped, redriven, started anew or race, people who meddle. The shipped state machine runs over
+//! the real functions and the real SDK, in virtual time; invariants are looked at after every call.
+
+mod invariants;
+mod pairs;
+mod people;
+mod races;
+mod run;
+mod scenarios;
+mod singles;
+mod stops;

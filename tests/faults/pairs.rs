@@ -1,0 +1,98 @@
+//! All pairs of faults at the writes of a deployment: whatever happens, the invariants hold, the
+//! execution ends, and a new one brings the service in order.
+
+use std::sync::{Arc, Mutex};
+
+use ebbtide_simulator::SimulatedAws;
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::Fault;
+
+use crate::run::{Plan, run, unsafe_or_stuck};
+use crate::scenarios::{self, Case};
+
+/// What can go wrong with a write.
+const OF_WRITES: [Fault; 6] = [
+    Fault::Unreachable,
+    Fault::LostReply,
+    Fault::ServerErrorAfter,
+    Fault::Throttled,
+    Fault::Twice,
+    Fault::Late(12),
+];
+
+/// The numbers of the calls of a deployment that write.
+async fn writes(case: &Case) -> Vec<u64> {
+    let aws = SimulatedAws::new(case.world.clone(), 1.0);
+    let seen = Arc::new(Mutex::new((0, Vec::new())));
+    let noted = Arc::clone(&seen);
+    aws.watch(move |effect| {
+        let mut noted = noted.lock().unwrap();
+        noted.0 += 1;
+        if !std::ptr::eq(effect.before, effect.after) {
+            let number = noted.0;
+            noted.1.push(number);
+        }
+    });
+    let installation = Installation::new(&aws).unwrap();
+    installation
+        .deploy("run-1", case.event.clone(), 7, &mut |_| {})
+        .await;
+    let (calls, writes) = seen.lock().unwrap().clone();
+    assert_eq!(calls, aws.call_count(), "every call is watched");
+    writes
+}
+
+/// Strikes two writes: the first with one kind of fault, the second with every kind.
+async fn strike_pairs(case: Case, first: Fault) {
+    let writes = writes(&case).await;
+    let (mut runs, mut checks, mut failures) = (0, 0, Vec::new());
+    for (index, &one) in writes.iter().enumerate() {
+        // A retried call moves those after it by one: the second fault strikes near the write too.
+        for &other in &writes[index + 1..] {
+            for second in OF_WRITES {
+                let plan = Plan {
+                    calls: vec![(one, first), (other, second)],
+                    ..Plan::default()
+                };
+                let ran = run(&case, &plan).await;
+                runs += 1;
+                checks += ran.checks;
+                if let Some(what) = unsafe_or_stuck(ran).await {
+                    failures.push(format!("{plan:?}: {what}"));
+                }
+            }
+        }
+    }
+    println!(
+        "{}, {first:?} and another: {} writes in {runs} runs, {checks} looks at the invariants, {} failures",
+        case.name,
+        writes.len(),
+        failures.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "{}\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+macro_rules! every_first {
+    ($($test:ident = $fault:expr,)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $test() {
+                strike_pairs(scenarios::named("one task"), $fault).await;
+            }
+        )*
+    };
+}
+
+every_first! {
+    unreachable_and_another = Fault::Unreachable,
+    lost_reply_and_another = Fault::LostReply,
+    server_error_after_the_effect_and_another = Fault::ServerErrorAfter,
+    throttled_and_another = Fault::Throttled,
+    delivered_twice_and_another = Fault::Twice,
+    delivered_late_and_another = Fault::Late(12),
+}

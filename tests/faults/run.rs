@@ -1,0 +1,210 @@
+//! One deployment under a plan of faults, watched at every call.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ebbtide_simulator::SimulatedAws;
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::{Fault, LambdaFault};
+use ebbtide_simulator::world::{UpdateService, World};
+
+use serde_json::json;
+
+use crate::invariants::{Watch, converged, unfinished};
+use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
+
+/// What goes wrong, by the number of the call or of the invocation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    pub(crate) calls: Vec<(u64, Fault)>,
+    pub(crate) invocations: Vec<(u64, LambdaFault)>,
+}
+
+impl Plan {
+    pub(crate) fn call(number: u64, fault: Fault) -> Self {
+        Self {
+            calls: vec![(number, fault)],
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn invocation(number: u64, fault: LambdaFault) -> Self {
+        Self {
+            invocations: vec![(number, fault)],
+            ..Self::default()
+        }
+    }
+}
+
+/// A watched world with Ebbtide installed.
+pub(crate) struct Stage {
+    pub(crate) aws: SimulatedAws,
+    pub(crate) installation: Installation,
+    watch: Arc<Mutex<Watch>>,
+    case: Case,
+}
+
+impl Stage {
+    pub(crate) fn new(case: &Case) -> Self {
+        Self::installed(case, |aws| Installation::new(aws).unwrap())
+    }
+
+    pub(crate) fn installed(
+        case: &Case,
+        install: impl FnOnce(&SimulatedAws) -> Installation,
+    ) -> Self {
+        Self::from(case, case.world.clone(), Watch::new(case), install)
+    }
+
+    fn from(
+        case: &Case,
+        world: World,
+        watch: Watch,
+        install: impl FnOnce(&SimulatedAws) -> Installation,
+    ) -> Self {
+        let aws = SimulatedAws::new(world, 1.0);
+        let watch = Arc::new(Mutex::new(watch));
+        let seen = Arc::clone(&watch);
+        aws.watch(move |effect| {
+            let mut watch = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            watch.see(effect);
+        });
+        Self {
+            installation: install(&aws),
+            aws,
+            watch,
+            case: case.clone(),
+        }
+    }
+
+    pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what an execution enters, and lets people do what the case says they do.
+    pub(crate) fn note(&self, event: &HistoryEvent, entered: &mut u32) {
+        let EventKind::StateEntered { name, .. } = &event.kind else {
+            return;
+        };
+        if matches!(name.as_str(), "Rollback" | "FinishSwap") {
+            self.watch().rolling_back = true;
+        }
+        if name == "Wait" {
+            *entered += 1;
+            if let Some(desired) = self.case.rescaled.filter(|_| *entered == 1) {
+                self.aws.with_world(|world| rescale(world, desired));
+            }
+        }
+    }
+
+    /// Runs an execution to its end.
+    pub(crate) async fn deploy(&self, name: &str) -> Outcome {
+        let mut entered = 0;
+        let outcome = self
+            .installation
+            .deploy(name, self.case.event.clone(), 7, &mut |event| {
+                self.note(event, &mut entered);
+            })
+            .await;
+        self.installation.settled().await;
+        outcome
+    }
+
+    /// Everything done so far is over, and a new execution begins in a world without faults: it
+    /// must end with one task set (L2).
+    pub(crate) async fn anew(self, name: &str) -> Option<String> {
+        let world = self.aws.snapshot();
+        let mut watch = self.watch().clone();
+        watch.begin_another();
+        // What a dead execution has left may go back to what served before.
+        watch.rolling_back = true;
+        let mut case = self.case.clone();
+        case.rescaled = None;
+        let next = Self::from(&case, world, watch, |aws| Installation::new(aws).unwrap());
+        let outcome = next.deploy(name).await;
+        let broken = next.watch().broken.clone();
+        let world = next.aws.snapshot();
+        broken
+            .or_else(|| converged(&world))
+            .or_else(|| match outcome.status {
+                Status::TimedOut => Some("L1: the new execution did not end".to_owned()),
+                Status::Succeeded { .. } | Status::Failed { .. } => None,
+            })
+            .map(|what| format!("a new execution: {what}; it ended {:?}", outcome.status))
+    }
+}
+
+pub(crate) fn rescale(world: &mut World, desired: u32) {
+    let request: UpdateService = serde_json::from_value(json!({
+        "cluster": CLUSTER, "service": SERVICE, "desiredCount": desired,
+    }))
+    .unwrap();
+    world.update_service(&request).unwrap();
+}
+
+/// A run that ended.
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
+    pub(crate) broken: Option<String>,
+    pub(crate) calls: u64,
+    pub(crate) invocations: u64,
+    pub(crate) checks: u64,
+    pub(crate) stage: Stage,
+}
+
+/// Runs a case under a plan.
+pub(crate) async fn run(case: &Case, plan: &Plan) -> Ran {
+    run_on(Stage::new(case), plan).await
+}
+
+pub(crate) async fn run_on(stage: Stage, plan: &Plan) -> Ran {
+    stage.aws.plan_faults(plan.calls.iter().copied());
+    stage
+        .aws
+        .plan_lambda_faults(plan.invocations.iter().copied());
+    let outcome = stage.deploy("run-1").await;
+    let (broken, checks) = {
+        let watch = stage.watch();
+        (watch.broken.clone(), watch.checks)
+    };
+    Ran {
+        outcome,
+        broken,
+        calls: stage.aws.call_count(),
+        invocations: stage.aws.invocation_count(),
+        checks,
+        stage,
+    }
+}
+
+/// What is wrong with a run that should have ended as if nothing had gone wrong.
+pub(crate) fn wrong(case: &Case, ran: &Ran) -> Option<String> {
+    let ended = match (&ran.outcome.status, case.ends) {
+        (Status::Succeeded { .. }, Ends::Deployed) => None,
+        (Status::Failed { error, .. }, Ends::RolledBack(expected)) if error == expected => None,
+        (Status::Failed { error, cause }, _) => Some(format!("{error}: {cause}")),
+        (other, _) => Some(format!("{other:?}")),
+    };
+    ran.broken
+        .clone()
+        .or(ended)
+        .or_else(|| unfinished(&ran.stage.aws.snapshot(), case.ends))
+}
+
+/// What is wrong with a run that may end in any way: invariants hold, it ends, and a new execution
+/// brings the service in order.
+pub(crate) async fn unsafe_or_stuck(ran: Ran) -> Option<String> {
+    if ran.broken.is_some() {
+        return ran.broken;
+    }
+    if ran.outcome.status == Status::TimedOut {
+        return Some("L1: it did not end".to_owned());
+    }
+    let ended = format!("{:?}", ran.outcome.status);
+    // The last late write has landed by then.
+    ran.stage
+        .aws
+        .with_world(|world| world.advance_to(world.now() + 60_000));
+    let again = ran.stage.anew("run-2").await;
+    again.map(|what| format!("{what} (after {ended})"))
+}

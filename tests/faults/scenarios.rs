@@ -1,0 +1,305 @@
+//! The services that are deployed while things go wrong.
+
+use ebbtide_simulator::scenario::{ListenerRole, ListenerScenario};
+use ebbtide_simulator::world::{AlarmState, AlarmType, Behaviour, Kind, Tag, Timings, World};
+use ebbtide_simulator::{Names, Scenario};
+use serde_json::{Value, json};
+
+pub(crate) const SERVICE: &str = "chat";
+pub(crate) const CLUSTER: &str = "main";
+
+/// One deployment, and how it ends when nothing goes wrong besides.
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) world: World,
+    pub(crate) event: Value,
+    pub(crate) ends: Ends,
+    /// Healthy targets that production must never have fewer of; 0 where the tasks themselves are
+    /// sick.
+    pub(crate) healthy: usize,
+    /// Whether a person changes the desired count in the middle of the drain.
+    pub(crate) rescaled: Option<u32>,
+}
+
+/// How a deployment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// The new version serves alone.
+    Deployed,
+    /// With this error; the version of before serves alone.
+    RolledBack(&'static str),
+}
+
+/// Short times, so that a run has few calls and every one of them can be struck.
+fn timings() -> Timings {
+    Timings {
+        nlb_registration_ms: 5_000,
+        nlb_deregistration_ms: 5_000,
+        task_deprovisioning_ms: 1_000,
+        task_set_deletion_ms: 1_000,
+        ..Timings::default()
+    }
+}
+
+fn scenario(tasks: u32) -> Scenario {
+    Scenario {
+        tasks,
+        deregistration_delay_seconds: 0,
+        stop_timeout_seconds: 2,
+        timings: timings(),
+        ..Scenario::default()
+    }
+}
+
+fn names() -> Names {
+    Names {
+        cluster: CLUSTER.into(),
+        service: SERVICE.into(),
+        task_definition: "chat:2".into(),
+        ..Names::default()
+    }
+}
+
+fn listeners(roles: &[(u16, ListenerRole)]) -> Vec<ListenerScenario> {
+    roles
+        .iter()
+        .map(|&(port, role)| ListenerScenario { port, role })
+        .collect()
+}
+
+fn event(more: &Value) -> Value {
+    let mut event = json!({
+        "cluster": CLUSTER, "serviceName": SERVICE, "taskDefinition": "chat:2",
+        "waitForService": 90, "bakeTime": 0, "scaledown_decrement": 50, "scaledown_wait": 60,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        event[name] = value.clone();
+    }
+    event
+}
+
+fn case(name: &'static str, scenario: &Scenario, more: &Value, ends: Ends) -> Case {
+    Case {
+        name,
+        world: scenario.world_for(&names()).unwrap(),
+        event: event(more),
+        ends,
+        healthy: scenario.tasks as usize,
+        rescaled: None,
+    }
+}
+
+/// Two tasks behind two listeners: the smallest deployment that has two steps.
+pub(crate) fn two_tasks() -> Case {
+    case("two tasks", &scenario(2), &json!({}), Ends::Deployed)
+}
+
+/// Every scenario.
+pub(crate) fn all() -> Vec<Case> {
+    let one_step = json!({"scaledown_decrement": 100});
+    let none = json!({});
+    vec![
+        case("one task", &scenario(1), &none, Ends::Deployed),
+        two_tasks(),
+        case("three tasks", &scenario(3), &none, Ends::Deployed),
+        case("ten tasks", &scenario(10), &none, Ends::Deployed),
+        case("a hundred tasks", &scenario(100), &one_step, Ends::Deployed),
+        case(
+            "several production listeners",
+            &Scenario {
+                listeners: listeners(&[
+                    (80, ListenerRole::Production),
+                    (443, ListenerRole::Production),
+                    (8080, ListenerRole::Test),
+                ]),
+                ..scenario(1)
+            },
+            &one_step,
+            Ends::Deployed,
+        ),
+        case(
+            "groups replaced",
+            &scenario(1),
+            &json!({"swapMode": "replace", "scaledown_decrement": 100}),
+            Ends::Deployed,
+        ),
+        case(
+            "an application load balancer",
+            &Scenario {
+                load_balancer: Kind::Application,
+                ..scenario(1)
+            },
+            &one_step,
+            Ends::Deployed,
+        ),
+        first_deployment(),
+        left_by_the_sample(),
+        case(
+            "slow start",
+            &Scenario {
+                replacement: Behaviour {
+                    slow_start_seconds: 200,
+                    ..Behaviour::default()
+                },
+                ..scenario(1)
+            },
+            &json!({"scaledown_decrement": 100}),
+            Ends::Deployed,
+        ),
+        never_healthy(),
+        sick_after_the_swap(),
+        alarm_in_the_drain(),
+        drain_deadline(),
+        Case {
+            rescaled: Some(4),
+            ..case(
+                "desired count changed while draining",
+                &scenario(2),
+                &json!({"scaledown_wait": 120}),
+                Ends::Deployed,
+            )
+        },
+        neighbours(),
+    ]
+}
+
+fn first_deployment() -> Case {
+    let scenario = Scenario {
+        first_deployment: true,
+        ..scenario(1)
+    };
+    let names = names();
+    let mut case = case("first deployment", &scenario, &json!({}), Ends::Deployed);
+    let balancer = case.world.load_balancers().next().unwrap().arn.clone();
+    case.event["nlb"] = balancer.into();
+    case.event["subnets"] = names.subnets.into();
+    case.event["task_sg"] = names.security_groups.into();
+    case
+}
+
+/// What the public sample leaves after a crash between its two tag calls: both groups tagged, a
+/// stale `taskSetId`, a forgotten task set in the alternate group.
+fn left_by_the_sample() -> Case {
+    let mut case = case(
+        "left by the sample",
+        &scenario(1),
+        &json!({"scaledown_decrement": 100}),
+        Ends::Deployed,
+    );
+    let world = &mut case.world;
+    let set = world.task_sets_of(CLUSTER, SERVICE)[0].clone();
+    let alternate = world
+        .target_groups()
+        .find(|group| group.name.ends_with("-tg-2"))
+        .unwrap()
+        .arn
+        .clone();
+    let tag = |key: &str, value: &str| Tag {
+        key: key.into(),
+        value: value.into(),
+    };
+    let tags = [tag("isProduction", "true"), tag("taskSetId", "ecs-svc/9")];
+    world
+        .add_elb_tags(std::slice::from_ref(&alternate), &tags)
+        .unwrap();
+    let mut forgotten =
+        ebbtide_simulator::world::CreateTaskSet::of(CLUSTER, SERVICE, &set.task_definition);
+    forgotten
+        .network_configuration
+        .clone_from(&set.network_configuration);
+    forgotten.launch_type.clone_from(&set.launch_type);
+    forgotten.load_balancers.clone_from(&set.load_balancers);
+    forgotten.load_balancers[0]
+        .target_group_arn
+        .clone_from(&alternate);
+    world.create_task_set(&forgotten).unwrap();
+    world.advance_to(world.now() + 600_000);
+    world.begin();
+    case
+}
+
+fn never_healthy() -> Case {
+    let sick = Scenario {
+        replacement: Behaviour {
+            never_healthy: true,
+            ..Behaviour::default()
+        },
+        ..scenario(1)
+    };
+    let deadline = json!({"readinessTimeout": 180});
+    case(
+        "never healthy",
+        &sick,
+        &deadline,
+        Ends::RolledBack("NotReadyTimeout"),
+    )
+}
+
+fn sick_after_the_swap() -> Case {
+    let sick = Scenario {
+        replacement: Behaviour {
+            unhealthy_after_seconds: Some(400),
+            ..Behaviour::default()
+        },
+        ..scenario(2)
+    };
+    let more = json!({"scaledown_wait": 300, "readinessTimeout": 600});
+    Case {
+        healthy: 0,
+        ..case(
+            "sick after the swap",
+            &sick,
+            &more,
+            Ends::RolledBack("NotReadyTimeout"),
+        )
+    }
+}
+
+pub(crate) fn alarm_in_the_drain() -> Case {
+    let more = json!({"alarms": ["errors"], "scaledown_wait": 300});
+    let mut case = case(
+        "an alarm in the drain",
+        &scenario(2),
+        &more,
+        Ends::RolledBack("AlarmRaised"),
+    );
+    case.world
+        .put_alarm("errors", AlarmType::MetricAlarm, AlarmState::Ok)
+        .unwrap();
+    case.world
+        .change_alarm_in(400_000, "errors", AlarmState::Alarm);
+    case
+}
+
+fn drain_deadline() -> Case {
+    let protected = Scenario {
+        original: Behaviour {
+            never_stops: true,
+            ..Behaviour::default()
+        },
+        ..scenario(1)
+    };
+    let more = json!({"drainTimeout": 60, "scaledown_decrement": 100});
+    case(
+        "protected tasks",
+        &protected,
+        &more,
+        Ends::RolledBack("DrainTimeout"),
+    )
+}
+
+/// Another service on the same load balancer, which nobody has named.
+fn neighbours() -> Case {
+    case(
+        "neighbours",
+        &scenario(1),
+        &json!({"scaledown_decrement": 100}),
+        Ends::Deployed,
+    )
+}
+
+/// A scenario by its name.
+pub(crate) fn named(name: &str) -> Case {
+    all().into_iter().find(|case| case.name == name).unwrap()
+}

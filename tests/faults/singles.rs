@@ -1,0 +1,78 @@
+//! Every single fault at every call and every invocation of every scenario.
+
+use ebbtide_simulator::fault::{Fault, LambdaFault};
+
+use crate::run::{Plan, run, wrong};
+use crate::scenarios::{self, Case};
+
+/// Strikes every call with every kind of fault and every invocation with every kind of its own, one
+/// run each. A single fault is ridden out: the deployment ends as if nothing had happened.
+async fn strike(case: Case) {
+    let clean = run(&case, &Plan::default()).await;
+    assert_eq!(wrong(&case, &clean), None, "{}, without a fault", case.name);
+    let calls = (1..=clean.calls).flat_map(|call| Fault::ALL.map(|fault| Plan::call(call, fault)));
+    let invocations = (1..=clean.invocations)
+        .flat_map(|number| LambdaFault::ALL.map(|fault| Plan::invocation(number, fault)));
+    let (mut runs, mut checks, mut failures) = (0, 0, Vec::new());
+    for plan in calls.chain(invocations) {
+        let ran = run(&case, &plan).await;
+        runs += 1;
+        checks += ran.checks;
+        if let Some(what) = wrong(&case, &ran) {
+            failures.push(format!("{plan:?}: {what}"));
+        }
+    }
+    println!(
+        "{}: {} calls and {} invocations struck in {runs} runs, {checks} looks at the invariants, {} failures",
+        case.name,
+        clean.calls,
+        clean.invocations,
+        failures.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "{}: {}\n{}",
+        case.name,
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+macro_rules! every_scenario {
+    ($($test:ident = $name:literal,)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $test() {
+                strike(scenarios::named($name)).await;
+            }
+        )*
+
+        #[test]
+        fn every_scenario_has_a_test() {
+            let tested = [$($name),*];
+            for case in scenarios::all() {
+                assert!(tested.contains(&case.name), "{}", case.name);
+            }
+        }
+    };
+}
+
+every_scenario! {
+    one_task = "one task",
+    two_tasks = "two tasks",
+    three_tasks = "three tasks",
+    ten_tasks = "ten tasks",
+    a_hundred_tasks = "a hundred tasks",
+    several_production_listeners = "several production listeners",
+    groups_replaced = "groups replaced",
+    an_application_load_balancer = "an application load balancer",
+    first_deployment = "first deployment",
+    left_by_the_sample = "left by the sample",
+    slow_start = "slow start",
+    never_healthy = "never healthy",
+    sick_after_the_swap = "sick after the swap",
+    an_alarm_in_the_drain = "an alarm in the drain",
+    protected_tasks_at_the_drain_deadline = "protected tasks",
+    desired_count_changed_while_draining = "desired count changed while draining",
+    neighbours_on_the_same_load_balancer = "neighbours",
+}

@@ -1,0 +1,126 @@
+//! Executions stopped after every transition: left alone, started anew, or redriven.
+
+use ebbtide_simulator::asl::{HistoryEvent, Status};
+use tokio::sync::Notify;
+
+use crate::invariants::converged;
+use crate::run::Stage;
+use crate::scenarios::{self, Case};
+
+/// Runs a deployment and stops it (`StopExecution`) after its `transition`th event, with a function
+/// in flight running on; `false` where it ended before.
+async fn stopped_after(stage: &Stage, case: &Case, transition: u64) -> bool {
+    let stop = Notify::new();
+    let mut entered = 0;
+    let mut on_event = |event: &HistoryEvent| {
+        stage.note(event, &mut entered);
+        if event.id == transition {
+            stop.notify_one();
+        }
+    };
+    let ended = stage
+        .installation
+        .deploy_until(
+            "run-1",
+            case.event.clone(),
+            7,
+            &mut on_event,
+            stop.notified(),
+        )
+        .await;
+    ended.is_none()
+}
+
+/// Stops a deployment after each of its transitions, and does what `then` does.
+async fn at_every_stop(case: Case, then: impl AsyncFn(Stage) -> Option<String>) {
+    let (mut stops, mut failures) = (0, Vec::new());
+    for transition in 1.. {
+        let stage = Stage::new(&case);
+        if !stopped_after(&stage, &case, transition).await {
+            break;
+        }
+        stops += 1;
+        let broken = stage.watch().broken.clone();
+        let broken = match broken {
+            Some(broken) => Some(broken),
+            None => then(stage).await,
+        };
+        if let Some(what) = broken {
+            failures.push(format!("stopped after event {transition}: {what}"));
+        }
+    }
+    println!("{}: {stops} stops, {} failures", case.name, failures.len());
+    assert!(stops > 60, "{stops}");
+    assert!(
+        failures.is_empty(),
+        "{}\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+/// A stopped execution left alone: nobody loses traffic, then or later.
+async fn left(stage: Stage) -> Option<String> {
+    stage.installation.settled().await;
+    for _ in 0..60 {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        stage.aws.with_world(|_| {});
+    }
+    let broken = stage.watch().broken.clone();
+    broken
+}
+
+/// A new execution at once, while the stopped one's last function may still be writing.
+async fn anew(stage: Stage) -> Option<String> {
+    stage.watch().rolling_back = true;
+    stage.watch().begin_another();
+    let outcome = stage.deploy("run-2").await;
+    let broken = stage.watch().broken.clone();
+    broken
+        .or_else(|| converged(&stage.aws.snapshot()))
+        .map(|what| format!("{what}; the new execution ended {:?}", outcome.status))
+}
+
+/// The stopped execution redriven, and, where it fails, a new one.
+async fn redriven(stage: Stage) -> Option<String> {
+    let mut entered = 1;
+    let redriven = stage
+        .installation
+        .redrive("run-1", 8, &mut |event| stage.note(event, &mut entered))
+        .await;
+    stage.installation.settled().await;
+    let outcome = match redriven {
+        Ok(outcome) => outcome,
+        Err(error) => return Some(error.to_string()),
+    };
+    let broken = stage.watch().broken.clone();
+    if broken.is_some() {
+        return broken;
+    }
+    match outcome.status {
+        Status::Succeeded { .. } => converged(&stage.aws.snapshot()),
+        other => Some(format!("the redriven execution ended {other:?}")),
+    }
+}
+
+macro_rules! every_stop {
+    ($($test:ident: $then:ident in $name:literal,)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $test() {
+                at_every_stop(scenarios::named($name), $then).await;
+            }
+        )*
+    };
+}
+
+every_stop! {
+    stopped_anywhere_and_left_alone_traffic_stays_on_healthy_tasks: left in "two tasks",
+    stopped_anywhere_and_started_anew_it_converges: anew in "two tasks",
+    stopped_anywhere_and_redriven_it_deploys: redriven in "two tasks",
+    stopped_anywhere_with_several_listeners_and_started_anew_it_converges: anew in "several production listeners",
+    stopped_anywhere_with_groups_replaced_and_started_anew_it_converges: anew in "groups replaced",
+    stopped_anywhere_in_a_first_deployment_and_started_anew_it_converges: anew in "first deployment",
+    stopped_anywhere_in_a_rollback_and_started_anew_it_converges: anew in "an alarm in the drain",
+    stopped_anywhere_in_a_sick_deployment_and_started_anew_it_converges: anew in "sick after the swap",
+}
