@@ -37,7 +37,15 @@ pub async fn run(function: Function) -> Result<(), Error> {
     let clients = &clients;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let own = &event.context.invoked_function_arn;
-        handle(function, own, clients, event.payload, SystemTime::now()).await
+        // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
+        Box::pin(handle(
+            function,
+            own,
+            clients,
+            event.payload,
+            SystemTime::now(),
+        ))
+        .await
     }))
     .await
 }
