@@ -10,7 +10,8 @@ use crate::graph::{
 };
 
 /// Names that AWS uses and that this definition matches on (AWS documentation; `Sandbox.Timedout`
-/// and `Lambda.Unknown` are seen in the field).
+/// and `Lambda.Unknown` are seen in the field; the API model calls an unknown execution
+/// `ExecutionDoesNotExist`, and Step Functions is documented to add `Exception`).
 const AWS_ERRORS: &[&str] = &[
     CONDITION_FAILED,
     "Lambda.AWSLambdaException",
@@ -20,6 +21,7 @@ const AWS_ERRORS: &[&str] = &[
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Sandbox.Timedout",
+    "Sfn.ExecutionDoesNotExist",
     "Sfn.ExecutionDoesNotExistException",
     "States.ALL",
     "States.TaskFailed",
@@ -77,6 +79,7 @@ fn an_answer_that_will_not_change_is_not_asked_for_again() {
     for (resource, error) in [
         (UPDATE_ITEM, CONDITION_FAILED),
         (DESCRIBE_EXECUTION, "Sfn.ExecutionDoesNotExistException"),
+        (DESCRIBE_EXECUTION, "Sfn.ExecutionDoesNotExist"),
     ] {
         for name in definition.calling(resource) {
             let task = definition.machine.state(name).unwrap();

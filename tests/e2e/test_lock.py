@@ -48,6 +48,21 @@ def test_of_two_deployments_at_once_one_wins_and_the_other_names_it(interpreter,
     assert_free(interpreter.lock(chat))
 
 
+def test_the_lock_of_an_execution_that_nobody_remembers_is_taken_over(interpreter, chat):
+    fence = int(interpreter.lock(chat).get("fence", 0))
+    [name] = interpreter.state_machine.rsplit(":", 1)[1:]
+    forgotten = f"arn:aws:states:{stack.REGION}:{stack.ACCOUNT}:execution:{name}:forgotten"
+    interpreter.own_lock(chat, forgotten)
+    # Fails right after it has the lock, so that nothing is deployed.
+    ended = interpreter.run({**EVENT, "alarms": ["nobody-has-made-it"]})
+    assert (ended.status, ended.error) == ("FAILED", "PreflightFailed")
+    described = ["DescribeOwner", "Grace", "DescribeOwnerAgain", "TakeLockOver", "DrainLeftovers"]
+    assert ended.states[5:10] == described
+    lock = interpreter.lock(chat)
+    assert_free(lock)
+    assert int(lock["fence"]) == fence + 1
+
+
 def test_what_a_stopped_deployment_left_is_drained_step_by_step_before_the_next_one(interpreter, chat):
     [original] = chat.task_sets()
     production = chat.forwards_to(80)
