@@ -338,19 +338,43 @@ async fn a_grace_of_nothing_is_caught() {
     assert_eq!(stopped_with_a_write_on_its_way(DEFINITION).await, None);
 }
 
+/// Two executions of one service, the second a little after the first.
+async fn two_at_once(definition: &str) -> Option<String> {
+    let case = scenarios::two_tasks();
+    for seconds in [1, 5, 100, 230] {
+        let stage = Stage::installed(&case, |aws| Installation::of(aws, definition).unwrap());
+        let later = async {
+            tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+            stage.deploy("run-2").await
+        };
+        tokio::join!(stage.deploy("run-1"), later);
+        let broken = stage.watch().broken.clone();
+        if broken.is_some() {
+            return broken;
+        }
+    }
+    None
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_deployment_without_the_lock_is_caught() {
-    let without_lock = DEFINITION.replacen(
-        "\"Next\": \"AcquireLock\"",
-        "\"Next\": \"DrainLeftovers\"",
-        1,
+async fn a_lock_that_anybody_gets_is_caught() {
+    let anybody = DEFINITION
+        .replace(
+            "attribute_not_exists(#owner) OR #owner = :me",
+            "attribute_exists(#owner) OR attribute_not_exists(#owner)",
+        )
+        .replace(
+            "\"ConditionExpression\": \"#owner = :me\"",
+            "\"ConditionExpression\": \"attribute_exists(id)\"",
+        );
+    // What is not in the condition has to be in the update, or DynamoDB refuses the call.
+    let anybody = anybody.replace(
+        "SET lastActivity = :now, doing",
+        "SET #owner = :me, lastActivity = :now, doing",
     );
-    assert_ne!(without_lock, DEFINITION);
-    // The lease would stop it: a lock that was never taken allows nothing.
-    let case = scenarios::named("one task");
-    let stage = Stage::installed(&case, |aws| Installation::of(aws, &without_lock).unwrap());
-    let ran = run_on(stage, &Plan::default()).await;
-    assert_eq!(ran.broken, None);
-    let status = format!("{:?}", ran.outcome.status);
-    assert!(status.contains("LockLost"), "{status}");
+    assert_ne!(anybody, DEFINITION);
+    let what = two_at_once(&anybody).await.unwrap();
+    assert!(what.starts_with('S'), "{what}");
+    println!("caught: {what}");
+    assert_eq!(two_at_once(DEFINITION).await, None);
 }
