@@ -63,6 +63,14 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
             force: true,
         }]));
     }
+    // Somebody pointed the listener at a task set that was being drained: it comes back first.
+    if let Some(serving) = found.serving.filter(|set| set.scale < 100.0) {
+        return Ok(Decision::Act(vec![Action::SetScale {
+            task_set: serving.id.clone(),
+            percent: 100.0,
+            tasks: observation.service.as_ref().map_or(0, |s| s.desired_count),
+        }]));
+    }
     if deployment.course != Course::Leftover
         || deployment.original.as_deref() != Some(leftover.id.as_str())
     {

@@ -15,6 +15,7 @@ type Meddling = fn(&mut World);
 async fn at_every_state(mut case: Case, meddle: Meddling) {
     // What a person takes away is not ours to answer for.
     case.healthy = 0;
+    scenarios::say_everything(&mut case);
     let (mut runs, mut failures) = (0, Vec::new());
     for moment in 1.. {
         let stage = Stage::new(&case);

@@ -115,6 +115,9 @@ impl Stage {
     pub(crate) async fn settled(&self) {
         let settled = self.installation.settled();
         let _ = tokio::time::timeout(Duration::from_secs(90), settled).await;
+        // What was deleted goes.
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        self.aws.with_world(|_| {});
     }
 
     /// Everything done so far is over, and a new execution begins in a world without faults: it

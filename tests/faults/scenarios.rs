@@ -1,7 +1,9 @@
 //! The services that are deployed while things go wrong.
 
 use ebbtide_simulator::scenario::{ListenerRole, ListenerScenario};
-use ebbtide_simulator::world::{AlarmState, AlarmType, Behaviour, Kind, Tag, Timings, World};
+use ebbtide_simulator::world::{
+    AlarmState, AlarmType, Behaviour, CreateListener, CreateTargetGroup, Kind, Tag, Timings, World,
+};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
@@ -169,13 +171,18 @@ fn first_deployment() -> Case {
         first_deployment: true,
         ..scenario(1)
     };
-    let names = names();
     let mut case = case("first deployment", &scenario, &json!({}), Ends::Deployed);
+    say_everything(&mut case);
+    case
+}
+
+/// Gives what is otherwise taken from the task set in service.
+pub(crate) fn say_everything(case: &mut Case) {
+    let names = names();
     let balancer = case.world.load_balancers().next().unwrap().arn.clone();
     case.event["nlb"] = balancer.into();
     case.event["subnets"] = names.subnets.into();
     case.event["task_sg"] = names.security_groups.into();
-    case
 }
 
 /// What the public sample leaves after a crash between its two tag calls: both groups tagged, a
@@ -195,10 +202,6 @@ fn left_by_the_sample() -> Case {
         .unwrap()
         .arn
         .clone();
-    let tag = |key: &str, value: &str| Tag {
-        key: key.into(),
-        value: value.into(),
-    };
     let tags = [tag("isProduction", "true"), tag("taskSetId", "ecs-svc/9")];
     world
         .add_elb_tags(std::slice::from_ref(&alternate), &tags)
@@ -291,12 +294,36 @@ fn drain_deadline() -> Case {
 
 /// Another service on the same load balancer, which nobody has named.
 fn neighbours() -> Case {
-    case(
+    let mut case = case(
         "neighbours",
         &scenario(1),
         &json!({"scaledown_decrement": 100}),
         Ends::Deployed,
-    )
+    );
+    let world = &mut case.world;
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let group = world
+        .create_target_group(&CreateTargetGroup::ip("other"))
+        .unwrap();
+    let tags = [tag("serviceName", "other"), tag("isProduction", "true")];
+    world
+        .add_elb_tags(std::slice::from_ref(&group), &tags)
+        .unwrap();
+    let listener: CreateListener = serde_json::from_value(json!({
+        "LoadBalancerArn": balancer, "Protocol": "TCP", "Port": 9_000,
+        "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
+    }))
+    .unwrap();
+    world.create_listener(&listener).unwrap();
+    world.begin();
+    case
+}
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag {
+        key: key.into(),
+        value: value.into(),
+    }
 }
 
 /// A scenario by its name.
