@@ -195,10 +195,10 @@ pub(crate) fn wrong(case: &Case, ran: &Ran) -> Option<String> {
         (Status::Failed { error, cause }, _) => Some(format!("{error}: {cause}")),
         (other, _) => Some(format!("{other:?}")),
     };
-    ran.broken
-        .clone()
-        .or(ended)
-        .or_else(|| unfinished(&ran.stage.aws.snapshot(), case.ends))
+    ran.broken.clone().or(ended).or_else(|| {
+        let left = unfinished(&ran.stage.aws.snapshot(), case.ends)?;
+        Some(format!("{left}; it ended {:?}", ran.outcome.status))
+    })
 }
 
 /// What is wrong with a run that may end in any way: invariants hold, it ends, and a new execution

@@ -185,8 +185,8 @@ pub(crate) fn say_everything(case: &mut Case) {
     case.event["task_sg"] = names.security_groups.into();
 }
 
-/// What the public sample leaves after a crash between its two tag calls: both groups tagged, a
-/// stale `taskSetId`, a forgotten task set in the alternate group.
+/// What the public sample leaves: no task set is primary, no listener has a role, the alternate group
+/// has a stale `taskSetId` and a forgotten task set.
 fn left_by_the_sample() -> Case {
     let mut case = case(
         "left by the sample",
@@ -202,7 +202,7 @@ fn left_by_the_sample() -> Case {
         .unwrap()
         .arn
         .clone();
-    let tags = [tag("isProduction", "true"), tag("taskSetId", "ecs-svc/9")];
+    let tags = [tag("taskSetId", "ecs-svc/9")];
     world
         .add_elb_tags(std::slice::from_ref(&alternate), &tags)
         .unwrap();
@@ -302,15 +302,17 @@ fn neighbours() -> Case {
     );
     let world = &mut case.world;
     let balancer = world.load_balancers().next().unwrap().arn.clone();
-    let group = world
-        .create_target_group(&CreateTargetGroup::ip("other"))
-        .unwrap();
+    let other: CreateTargetGroup = serde_json::from_value(json!({
+        "Name": "other", "Protocol": "TCP", "Port": "8080", "TargetType": "ip", "VpcId": "vpc-1",
+    }))
+    .unwrap();
+    let group = world.create_target_group(&other).unwrap();
     let tags = [tag("serviceName", "other"), tag("isProduction", "true")];
     world
         .add_elb_tags(std::slice::from_ref(&group), &tags)
         .unwrap();
     let listener: CreateListener = serde_json::from_value(json!({
-        "LoadBalancerArn": balancer, "Protocol": "TCP", "Port": 9_000,
+        "LoadBalancerArn": balancer, "Protocol": "TCP", "Port": "9000",
         "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
     }))
     .unwrap();
