@@ -251,7 +251,10 @@ pub fn answer(
                 "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first",
                 short(&routing.alternate.arn)
             );
-            Ok(again(0, Status::Draining, reason, taken))
+            // When the last step was taken is not known: one whole pause lies before the next.
+            let wait = deployment.request.scale_down_wait;
+            let reason = format!("{reason}, in {wait} s");
+            Ok(again(wait, Status::Draining, reason, taken))
         }
         Some(WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. }) => {
             let reason = waiting_on.map(ToString::to_string).unwrap_or_default();

@@ -117,11 +117,11 @@ fn a_step_that_writes_comes_straight_after_the_lock_was_taken_or_renewed() {
     let writers = definition.writers();
     let writing = Step::ALL.into_iter().filter(|step| step.writes()).count();
     assert_eq!(writers.len(), writing);
-    let writes = lock_writes(&definition);
+    let of_the_lock = lock_writes(&definition);
     for writer in writers {
         assert_ne!(definition.machine.start_at(), writer);
         for way in definition.ways_to(writer) {
-            let holds = writes
+            let holds = of_the_lock
                 .iter()
                 .any(|(name, write)| *name == way.from && *write != Write::Release);
             assert!(holds && way.by == By::Next, "{way:?}");

@@ -135,6 +135,7 @@ impl Watch {
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         self.properties(after)
             .or_else(|| self.owned(before, after, call))
+            .or_else(|| self.tagged(before, after))
             .or_else(|| self.moved(before, after))
             .or_else(|| self.taken_away(before, after))
     }
@@ -154,6 +155,14 @@ impl Watch {
         else {
             return Some("S6: a write, and nobody holds the lock".to_owned());
         };
+        // Whoever calls is called by function and execution.
+        let writer = call.caller.split(' ').nth(1).unwrap_or_default();
+        if owner.rsplit(':').next() != Some(writer) {
+            return Some(format!(
+                "S6: {} writes under the lock of {owner}",
+                call.caller
+            ));
+        }
         let execution = before.execution(owner);
         let Some(execution) = execution else {
             return Some(format!("S6: the lock is {owner}'s, which does not exist"));
@@ -168,6 +177,27 @@ impl Watch {
             )),
             _ => None,
         }
+    }
+
+    /// R5: the listener is moved before the tags are.
+    fn tagged(&self, before: &World, after: &World) -> Option<String> {
+        let is_tagged = |world: &World, arn: &str| {
+            let group = world.target_group(arn);
+            group.is_some_and(|group| {
+                group
+                    .tags
+                    .get("isProduction")
+                    .is_some_and(|value| value == "true")
+            })
+        };
+        after
+            .target_groups()
+            .filter(|group| is_tagged(after, &group.arn) && !is_tagged(before, &group.arn))
+            .find(|group| {
+                let arn = group.arn.as_str();
+                !production(after).all(|listener| listener.live_target_groups() == [arn])
+            })
+            .map(|group| format!("R5: {} is tagged before traffic goes to it", group.name))
     }
 
     /// S7: a deployment moves production traffic once, and back once if it fails.

@@ -3,6 +3,7 @@
 //! the real functions and the real SDK, in virtual time; invariants are looked at after every call.
 
 mod invariants;
+mod mutations;
 mod pairs;
 mod people;
 mod races;

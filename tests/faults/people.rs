@@ -115,7 +115,7 @@ fn point_production_at(world: &mut World, group: &str) {
     world.modify_listener(&request).unwrap();
 }
 
-fn points_the_listener_at_the_first_group(world: &mut World) {
+pub(crate) fn points_the_listener_at_the_first_group(world: &mut World) {
     let (first, _) = groups(world);
     point_production_at(world, &first);
 }
