@@ -6,7 +6,7 @@ use ebbtide_controller::refusal::ErrorName;
 use ebbtide_simulator::asl::State;
 
 use crate::graph::{
-    By, CONDITION_FAILED, DESCRIBE_EXECUTION, Definition, LAMBDA, UPDATE_ITEM, shipped,
+    By, CONDITION_FAILED, DESCRIBE_EXECUTION, Definition, LAMBDA, UPDATE_ITEM, names, shipped,
 };
 
 /// Names that AWS uses and that this definition matches on (AWS documentation; `Sandbox.Timedout`
@@ -113,8 +113,8 @@ fn caught_by<'a>(definition: &'a Definition, task: &str) -> BTreeSet<&'a str> {
         .into_iter()
         .filter(|way| way.from == task)
         .filter(|way| match way.by {
-            By::Catch(errors) => !errors.iter().any(|error| {
-                error == CONDITION_FAILED || error == "Sfn.ExecutionDoesNotExistException"
+            By::Catch(catcher) => !names(catcher).iter().any(|error| {
+                *error == CONDITION_FAILED || *error == "Sfn.ExecutionDoesNotExistException"
             }),
             By::Next | By::Rule(_) => false,
         });
@@ -163,18 +163,49 @@ fn a_failure_is_rolled_back_while_the_lock_is_held_and_only_explained_before() {
 #[test]
 fn a_failure_is_put_beside_the_state_that_its_rollback_needs() {
     let definition = shipped();
-    for (name, state) in definition.states() {
-        for catcher in state["Catch"].as_array().into_iter().flatten() {
-            let path = &catcher["ResultPath"];
+    for way in definition.ways() {
+        let By::Catch(catcher) = way.by else {
+            continue;
+        };
+        let path = &catcher["ResultPath"];
+        match way.to {
             // Before there is a state, and after the end, there is nothing to keep.
-            let replaces = ["Preflight", "ExplainFailure"].contains(&name);
-            let drops = state["ResultPath"].is_null() && state.get("ResultPath").is_some();
-            let gone = catcher["ErrorEquals"][0] == "Sfn.ExecutionDoesNotExistException";
-            match (replaces, drops || name == "ReadHolder", gone) {
-                (true, _, _) => assert_eq!(path, "$", "{name}"),
-                (_, true, _) => assert!(path.is_null(), "{name}"),
-                (_, _, true) => assert_eq!(path, "$.holder.execution", "{name}"),
-                _ => assert_eq!(path, "$.error", "{name}"),
+            "ExplainFailure" if way.from == "Preflight" => assert_eq!(path, "$"),
+            "DeploymentFailedUnexplained" => assert_eq!(path, "$"),
+            // A lock that cannot be read or released adds nothing to what has happened.
+            _ if way.from.starts_with("ReleaseLock") || way.from == "ReadHolder" => {
+                assert!(path.is_null(), "{way:?}");
+            }
+            "ReadLock" => assert!(path.is_null(), "{way:?}"),
+            "Grace" | "TakeLockOver" => assert_eq!(path, "$.holder.execution", "{way:?}"),
+            _ => assert_eq!(path, "$.error", "{way:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_deployment_that_goes_on_carries_no_error() {
+    let definition = shipped();
+    // The error of a state is taken for the deployment's failure by the next function.
+    let functions: Vec<_> = definition.calling(LAMBDA).collect();
+    for (name, state) in definition.states() {
+        let puts_error = definition
+            .ways()
+            .into_iter()
+            .filter_map(|way| match way.by {
+                By::Catch(catcher) if way.from == name && catcher["ResultPath"] == "$.error" => {
+                    Some(way.to)
+                }
+                By::Next if way.from == name && state["ResultPath"] == "$.error" => Some(way.to),
+                _ => None,
+            });
+        for to in puts_error {
+            let next = definition.reached(&[to], |way| !functions.contains(&way.from));
+            for function in functions.iter().filter(|f| next.contains(**f)) {
+                assert!(
+                    ["Rollback", "ExplainFailure"].contains(function),
+                    "{name} leaves an error that {function} finds"
+                );
             }
         }
     }

@@ -39,8 +39,8 @@ pub(crate) enum By<'a> {
     Next,
     /// A rule of a Choice.
     Rule(&'a Value),
-    /// A Catch, for these errors.
-    Catch(&'a [Value]),
+    /// A Catch.
+    Catch(&'a Value),
 }
 
 pub(crate) fn shipped() -> Definition {
@@ -56,6 +56,12 @@ pub(crate) fn shipped() -> Definition {
         machine: StateMachine::parse(&text).unwrap(),
         json: serde_json::from_str(&text).unwrap(),
     }
+}
+
+/// The error names of a Catch.
+pub(crate) fn names(catcher: &Value) -> Vec<&str> {
+    let names = catcher["ErrorEquals"].as_array().unwrap().iter();
+    names.map(|name| name.as_str().unwrap()).collect()
 }
 
 impl Definition {
@@ -111,8 +117,7 @@ impl Definition {
                 add("Next", rule, By::Rule(rule));
             }
             for catcher in state["Catch"].as_array().into_iter().flatten() {
-                let errors = catcher["ErrorEquals"].as_array().unwrap();
-                add("Next", catcher, By::Catch(errors));
+                add("Next", catcher, By::Catch(catcher));
             }
         }
         ways

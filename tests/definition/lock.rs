@@ -6,7 +6,7 @@ use ebbtide_controller::lock;
 use serde_json::{Value, json};
 
 use crate::graph::{
-    By, CONDITION_FAILED, DESCRIBE_ALARMS, Definition, GET_ITEM, UPDATE_ITEM, shipped,
+    By, CONDITION_FAILED, DESCRIBE_ALARMS, Definition, GET_ITEM, UPDATE_ITEM, names, shipped,
 };
 
 /// What the write of a lock does to it.
@@ -117,11 +117,11 @@ fn a_step_that_writes_comes_straight_after_the_lock_was_taken_or_renewed() {
     let writers = definition.writers();
     let writing = Step::ALL.into_iter().filter(|step| step.writes()).count();
     assert_eq!(writers.len(), writing);
-    let writes = lock_writes(&definition);
+    let of_the_lock = lock_writes(&definition);
     for writer in writers {
         assert_ne!(definition.machine.start_at(), writer);
         for way in definition.ways_to(writer) {
-            let holds = writes
+            let holds = of_the_lock
                 .iter()
                 .any(|(name, write)| *name == way.from && *write != Write::Release);
             assert!(holds && way.by == By::Next, "{way:?}");
@@ -135,8 +135,8 @@ fn a_renewal_that_finds_another_owner_is_the_end_of_all_writes() {
     for name in those_that(&definition, Write::Renew) {
         let first = definition.ways().into_iter().find(|way| {
             way.from == name
-                && matches!(way.by, By::Catch(errors)
-                    if errors.iter().any(|e| e == CONDITION_FAILED || e == "States.ALL"))
+                && matches!(way.by, By::Catch(catcher)
+                    if names(catcher).iter().any(|e| [CONDITION_FAILED, "States.ALL"].contains(e)))
         });
         assert_eq!(first.unwrap().to, "LockLost", "{name}");
     }

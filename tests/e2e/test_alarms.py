@@ -12,12 +12,15 @@ EVENT = json.loads((stack.ROOT / "events" / "minimal.json").read_text())
 ALARM = "chat-errors"
 
 
-def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_is_warm(interpreter, chat):
+def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_is_warm(
+    interpreter, chat, simulate, tmp_path
+):
     [original] = chat.task_sets()
     production = chat.forwards_to(80)
     interpreter.alarm(ALARM, "OK")
 
-    execution = interpreter.start({**EVENT, "alarms": [ALARM], "scaledown_wait": 240})
+    event = {**EVENT, "alarms": [ALARM], "scaledown_wait": 240}
+    execution = interpreter.start(event)
     chat.wait_until(lambda: chat.task_set(original["id"])["computedDesiredCount"] < 4, "a step of the drain")
     assert chat.forwards_to(80) != production
     interpreter.alarm(ALARM, "ALARM")
@@ -37,6 +40,16 @@ def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_
     assert restored["status"] == "restored"
     assert original["id"] in restored["reason"]
     assert_free(interpreter.lock(chat))
+
+    said = tmp_path / "event.json"
+    said.write_text(json.dumps(event))
+    scenario = tmp_path / "scenario.json"
+    rings = {"name": ALARM, "changes": [{"afterSeconds": 700, "state": "ALARM"}]}
+    scenario.write_text(json.dumps({"alarms": [rings]}))
+    simulated = simulate(said, "--scenario", scenario)
+    assert simulated["error"] == "AlarmRaised"
+    # In its order a state that comes again cuts the way to it out, so each is asked for by itself.
+    assert set(ended.states) == set(simulated["states"])
 
 
 @pytest.mark.parametrize(
