@@ -110,6 +110,12 @@ fn as_intended(observation: &Observation, deployment: &Deployment) -> Result<(),
             "Somebody moved the listener: point it at that target group (aws elbv2 modify-listener).",
         ));
     }
+    if let TaskSetStatus::Unknown(status) = &replacement.status {
+        return Err(Refusal::not_seen(format!(
+            "{} has the status {status}, which this version does not know.",
+            replacement.id
+        )));
+    }
     if replacement.status != TaskSetStatus::Primary {
         return Err(Refusal::drift(
             format!(

@@ -247,8 +247,9 @@ impl Event {
             .ok_or_else(|| unreadable(&format!("unknown course {:?}", wire.course)))?;
         // The first failure is the one to report: what goes wrong while it is rolled back is the
         // state machine's own to tell.
-        let just_failed = wire.failure.is_none() && wire.error.is_some();
-        let failure = match (wire.failure, wire.error) {
+        let caught = wire.error.filter(|_| self.step == Step::Rollback);
+        let just_failed = wire.failure.is_none() && caught.is_some();
+        let failure = match (wire.failure, caught) {
             (Some(kept), _) => Some(Failure {
                 error: quote(&kept.error),
                 cause: sentence(&kept.cause),

@@ -63,6 +63,14 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
             force: true,
         }]));
     }
+    // Somebody pointed the listener at a task set that was being drained: it comes back first.
+    if let Some(serving) = found.serving.filter(|set| set.scale < 100.0) {
+        return Ok(Decision::Act(vec![Action::SetScale {
+            task_set: serving.id.clone(),
+            percent: 100.0,
+            tasks: observation.service.as_ref().map_or(0, |s| s.desired_count),
+        }]));
+    }
     if deployment.course != Course::Leftover
         || deployment.original.as_deref() != Some(leftover.id.as_str())
     {
@@ -251,7 +259,10 @@ pub fn answer(
                 "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first",
                 short(&routing.alternate.arn)
             );
-            Ok(again(0, Status::Draining, reason, taken))
+            // When the last step was taken is not known: one whole pause lies before the next.
+            let wait = deployment.request.scale_down_wait;
+            let reason = format!("{reason}, in {wait} s");
+            Ok(again(wait, Status::Draining, reason, taken))
         }
         Some(WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. }) => {
             let reason = waiting_on.map(ToString::to_string).unwrap_or_default();

@@ -92,7 +92,12 @@ fn fit(
         Others::Refused(_) => routing::read(observation, &request.service)?,
     };
     let (original, left) = original(request, observation, &routing, others)?;
-    if original.is_none() {
+    // Targets of a task set that is being deleted are on their way out.
+    let leaving = observation
+        .task_sets
+        .iter()
+        .any(|set| set.is_being_deleted() && set.is_attached_to(&routing.production.arn));
+    if original.is_none() && !leaving {
         production_is_free(request, &routing)?;
     }
     if left == 0 && !matches!(others, Others::Refused(Some(_))) {

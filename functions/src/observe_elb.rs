@@ -3,6 +3,7 @@
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{Action, TargetHealthStateEnum};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::arn::short;
 use ebbtide_controller::observation::{
     Forward, Listener, TargetGroup, Targets, TaskSet, WeightedTargetGroup,
 };
@@ -36,12 +37,13 @@ pub(crate) async fn load_balancer_of(
         .send()
         .await
         .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error))?;
-    Ok(answer
-        .target_groups()
-        .iter()
-        .flat_map(aws_sdk_elasticloadbalancingv2::types::TargetGroup::load_balancer_arns)
-        .next()
-        .cloned())
+    let Some(found) = answer.target_groups().first() else {
+        return Err(StepError::not_yet_consistent(format!(
+            "Elastic Load Balancing does not show target group {}.",
+            short(&group.target_group)
+        )));
+    };
+    Ok(found.load_balancer_arns().first().cloned())
 }
 
 /// Every target group of one load balancer. Never without that filter: it would be every group of

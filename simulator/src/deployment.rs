@@ -98,7 +98,6 @@ impl Installation {
                     function.as_str()
                 ),
                 function,
-                clients: clients(aws.http_client(function.as_str()), &home.region),
                 deciders: Deciders::SHIPPED,
             })
             .collect();

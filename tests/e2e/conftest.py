@@ -35,19 +35,28 @@ def deployed(request):
 
 @pytest.fixture(scope="session")
 def ministack(deployed):
-    return Interpreter("MiniStack", stack.client("stepfunctions", deployed.ministack), deployed.state_machine)
+    """MiniStack's interpreter, with the state machine and the lock table of the stack."""
+    return Interpreter("MiniStack", deployed.ministack, deployed.state_machine, deployed.lock_table)
 
 
 @pytest.fixture(scope="session")
 def moto(deployed, ministack):
-    """moto's interpreter with the definition that CloudFormation has put together."""
+    """moto's interpreter with the definition that CloudFormation has put together.
+
+    The lock table that the definition names, executions and alarms are moto's own as well.
+    """
     definition = ministack.client.describe_state_machine(stateMachineArn=deployed.state_machine)
-    with stack.moto(deployed.logs, deployed.speed, deployed.ministack_port) as endpoint:
-        client = stack.client("stepfunctions", endpoint)
-        created = client.create_state_machine(
+    with stack.moto(deployed.logs, deployed.speed, deployed.ministack) as endpoint:
+        created = stack.client("stepfunctions", endpoint).create_state_machine(
             name="ebbtide", definition=definition["definition"], roleArn=definition["roleArn"]
         )
-        yield Interpreter("moto", client, created["stateMachineArn"])
+        stack.client("dynamodb", endpoint).create_table(
+            TableName=deployed.lock_table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        yield Interpreter("moto", endpoint, created["stateMachineArn"], deployed.lock_table)
 
 
 @pytest.fixture(params=["ministack", "moto"])

@@ -5,6 +5,8 @@ import itertools
 import json
 import time
 
+import stack
+
 NUMBERS = itertools.count(1)
 
 
@@ -24,20 +26,28 @@ class Ended:
 
 
 class Interpreter:
-    """A Step Functions endpoint with the state machine on it."""
+    """A Step Functions endpoint with the state machine on it; its locks and its alarms."""
 
-    def __init__(self, name, client, state_machine):
+    def __init__(self, name, endpoint, state_machine, lock_table):
         self.name = name
-        self.client = client
+        self.client = stack.client("stepfunctions", endpoint)
+        self.dynamodb = stack.client("dynamodb", endpoint)
+        self.cloudwatch = stack.client("cloudwatch", endpoint)
         self.state_machine = state_machine
+        self.lock_table = lock_table
 
     def run(self, event, seconds=180):
         """Starts an execution with an event (a dict, or JSON text) and waits for its end."""
+        return self.ended(self.start(event), seconds)
+
+    def start(self, event):
         text = event if isinstance(event, str) else json.dumps(event)
-        execution = self.client.start_execution(
+        return self.client.start_execution(
             stateMachineArn=self.state_machine, name=f"e2e-{next(NUMBERS)}", input=text
         )["executionArn"]
-        return self.ended(execution, seconds)
+
+    def stop(self, execution):
+        self.client.stop_execution(executionArn=execution, error="Stopped", cause="by a person")
 
     def ended(self, execution, seconds=180):
         deadline = time.monotonic() + seconds
@@ -54,10 +64,47 @@ class Interpreter:
         )
 
     def states(self, execution):
-        pages = self.client.get_paginator("get_execution_history").paginate(executionArn=execution)
-        events = (event for page in pages for event in page["events"])
-        entered = (event.get("stateEnteredEventDetails") for event in events)
+        entered = (event.get("stateEnteredEventDetails") for event in self.history(execution))
         return [details["name"] for details in entered if details]
+
+    def outputs(self, execution, state):
+        """What a state left behind, each time."""
+        exited = (event.get("stateExitedEventDetails") for event in self.history(execution))
+        return [json.loads(details["output"]) for details in exited if details and details["name"] == state]
+
+    def history(self, execution):
+        pages = self.client.get_paginator("get_execution_history").paginate(executionArn=execution)
+        return [event for page in pages for event in page["events"]]
+
+    def lock(self, service):
+        """The lock of a service: its attributes' values, all of them text."""
+        key = {"id": {"S": f"{service.cluster}/{service.name}"}}
+        found = self.dynamodb.get_item(TableName=self.lock_table, Key=key, ConsistentRead=True).get("Item", {})
+        return {name: text for name, value in found.items() for text in value.values()}
+
+    def own_lock(self, service, owner):
+        """Makes an execution the owner of a service's lock, or nobody."""
+        self.dynamodb.update_item(
+            TableName=self.lock_table,
+            Key={"id": {"S": f"{service.cluster}/{service.name}"}},
+            UpdateExpression="SET #owner = :owner ADD revision :one" if owner else "REMOVE #owner ADD revision :one",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":one": {"N": "1"}, **({":owner": {"S": owner}} if owner else {})},
+        )
+
+    def alarm(self, name, state):
+        """Has CloudWatch report an alarm in a state."""
+        self.cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="e2e",
+            MetricName="errors",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=0,
+        )
+        self.cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="because")
 
 
 def order(states):

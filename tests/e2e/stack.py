@@ -1,7 +1,7 @@
 """The shipped template on emulators that nobody here wrote, over the simulated AWS.
 
-`ebbtide serve` answers for ECS and Elastic Load Balancing, MiniStack for CloudFormation, Step
-Functions and Lambda. MiniStack starts the built bootstraps as processes that inherit its
+`ebbtide serve` answers for ECS and Elastic Load Balancing, MiniStack for everything else:
+CloudFormation, Step Functions, Lambda, DynamoDB, CloudWatch, EventBridge. MiniStack starts the built bootstraps as processes that inherit its
 environment: that is how the functions come to call the simulated AWS, and why the template needs no
 parameter for it.
 """
@@ -69,13 +69,13 @@ class Stack:
 
     aws: str
     ministack: str
-    ministack_port: int
     state_machine: str
+    lock_table: str
     logs: pathlib.Path
     speed: float
 
     def command_line(self, *arguments):
-        """What the AWS CLI prints, with both endpoints in its environment."""
+        """What the AWS CLI prints, with the endpoints in its environment."""
         done = subprocess.run(
             ["aws", "--output", "json", *arguments],
             env=environment(**self.endpoints()),
@@ -93,7 +93,15 @@ class Stack:
             "AWS_ENDPOINT_URL_ECS": self.aws,
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self.aws,
             "AWS_ENDPOINT_URL_SFN": self.ministack,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.ministack,
+            "AWS_ENDPOINT_URL_CLOUDWATCH": self.ministack,
         }
+
+    def resource(self, logical_id):
+        """What the deployed stack calls a resource of the template."""
+        cloudformation = client("cloudformation", self.ministack)
+        detail = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+        return detail["StackResourceDetail"]["PhysicalResourceId"]
 
 
 @contextlib.contextmanager
@@ -109,13 +117,12 @@ def running(speed, say):
         say(f"starting the simulated AWS, {speed:g} times as fast as real time")
         aws = end.enter_context(simulated_aws(logs / "serve.log", speed, EVENT))
         say("starting MiniStack")
-        port = end.enter_context(ministack(logs, speed, aws))
-        endpoint = f"http://127.0.0.1:{port}"
+        endpoint = end.enter_context(ministack(logs, speed, aws))
         say("sam deploy")
         deploy(endpoint, logs / "deploy.log")
-        outputs = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
-        state_machine = next(o["OutputValue"] for o in outputs if o["OutputKey"] == "DeploymentStateMachineArn")
-        yield Stack(aws, endpoint, port, state_machine, logs, speed)
+        described = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+        yield Stack(aws, endpoint, outputs["DeploymentStateMachineArn"], outputs["LockTableName"], logs, speed)
 
 
 def build(say):
@@ -175,7 +182,7 @@ def simulated_aws(log, speed, event=None):
 
 @contextlib.contextmanager
 def ministack(logs, speed, aws):
-    """MiniStack on a free port, its functions' calls led to the simulated AWS; the port."""
+    """MiniStack on a free port, its functions' calls led to the simulated AWS; its address."""
     port = processes.free_port()
     env = environment(
         BIND_HOST="127.0.0.1",
@@ -190,15 +197,15 @@ def ministack(logs, speed, aws):
         AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=aws,
     )
     with processes.server(["ministack"], logs / "ministack.log", lambda: processes.answers(port), env):
-        yield port
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
-def moto(logs, speed, lambda_port):
-    """moto on a free port, its Lambda calls led to `lambda_port`; its address."""
+def moto(logs, speed, functions):
+    """moto on a free port, its Lambda calls led to the endpoint `functions`; its address."""
     port = processes.free_port()
     env = environment(
-        MOTO_PORT=str(lambda_port),
+        LAMBDA_ENDPOINT=functions,
         MOTO_ACCOUNT_ID=ACCOUNT,
         WAIT_SCALE=str(1 / speed),
     )

@@ -91,6 +91,10 @@ class Service:
     def task_sets(self):
         return self.described()["taskSets"]
 
+    def task_set(self, id):
+        [found] = [task_set for task_set in self.task_sets() if task_set["id"] == id]
+        return found
+
     def described(self):
         return self.world.ecs.describe_services(cluster=self.cluster, services=[self.name])["services"][0]
 

@@ -111,31 +111,21 @@ impl Watch {
                 return Some(format!("S3: two task sets of {label}"));
             }
         }
-        let now = neighbours(world);
-        if now != self.neighbours {
-            return Some("S9: a neighbour was changed".to_owned());
-        }
-        self.properties(world)
+        None
     }
 
-    /// Listeners keep everything but their target groups.
+    /// S8, S9: listeners keep everything but their target groups, and neighbours everything.
     fn properties(&self, world: &World) -> Option<String> {
+        if neighbours(world) != self.neighbours {
+            return Some("S9: a neighbour was changed".to_owned());
+        }
         for (arn, first) in &self.first {
             let Some(listener) = world.listener(arn) else {
                 return Some(format!("S8: listener {} is gone", first.port));
             };
-            let without_groups = |listener: &Listener| {
-                let mut plain = listener.clone();
-                plain.tags.retain(|key, _| !key.starts_with("ebbtide:"));
-                for action in &mut plain.default_actions {
-                    if let Action::Forward(forward) = action {
-                        forward.groups.clear();
-                    }
-                }
-                plain
-            };
-            if without_groups(listener) != without_groups(first) {
-                return Some(format!("S8: listener {} has changed", first.port));
+            let (was, is) = (plain(first), plain(listener));
+            if is != was {
+                return Some(format!("S8: a listener was {was} and is {is}"));
             }
         }
         None
@@ -143,7 +133,9 @@ impl Watch {
 
     /// What a write breaks, judged when its effect lands.
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
-        self.owned(before, after, call)
+        self.properties(after)
+            .or_else(|| self.owned(before, after, call))
+            .or_else(|| self.tagged(before, after))
             .or_else(|| self.moved(before, after))
             .or_else(|| self.taken_away(before, after))
     }
@@ -163,6 +155,14 @@ impl Watch {
         else {
             return Some("S6: a write, and nobody holds the lock".to_owned());
         };
+        // Whoever calls is called by function and execution.
+        let writer = call.caller.split(' ').nth(1).unwrap_or_default();
+        if owner.rsplit(':').next() != Some(writer) {
+            return Some(format!(
+                "S6: {} writes under the lock of {owner}",
+                call.caller
+            ));
+        }
         let execution = before.execution(owner);
         let Some(execution) = execution else {
             return Some(format!("S6: the lock is {owner}'s, which does not exist"));
@@ -177,6 +177,27 @@ impl Watch {
             )),
             _ => None,
         }
+    }
+
+    /// R5: the listener is moved before the tags are.
+    fn tagged(&self, before: &World, after: &World) -> Option<String> {
+        let is_tagged = |world: &World, arn: &str| {
+            let group = world.target_group(arn);
+            group.is_some_and(|group| {
+                group
+                    .tags
+                    .get("isProduction")
+                    .is_some_and(|value| value == "true")
+            })
+        };
+        after
+            .target_groups()
+            .filter(|group| is_tagged(after, &group.arn) && !is_tagged(before, &group.arn))
+            .find(|group| {
+                let arn = group.arn.as_str();
+                !production(after).all(|listener| listener.live_target_groups() == [arn])
+            })
+            .map(|group| format!("R5: {} is tagged before traffic goes to it", group.name))
     }
 
     /// S7: a deployment moves production traffic once, and back once if it fails.
@@ -335,6 +356,29 @@ fn production(world: &World) -> impl Iterator<Item = &Listener> {
     world
         .listeners()
         .filter(|listener| matches!(listener.port, 80 | 443))
+}
+
+/// A listener but for where it forwards to, and for our own tags.
+fn plain(listener: &Listener) -> String {
+    let sticky: Vec<_> = listener
+        .default_actions
+        .iter()
+        .map(|action| match action {
+            Action::Forward(forward) => format!("{:?}", forward.stickiness),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    let mut tags = listener.tags.clone();
+    tags.retain(|key, _| !key.starts_with("ebbtide:"));
+    format!(
+        "{} {} {:?} {:?} {:?} {:?} {sticky:?} {tags:?}",
+        listener.protocol,
+        listener.port,
+        listener.ssl_policy,
+        listener.certificates,
+        listener.alpn_policy,
+        listener.rules,
+    )
 }
 
 fn reached(world: &World, set: &TaskSet) -> bool {

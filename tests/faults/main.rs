@@ -2,7 +2,9 @@
 //! stopped, redriven, started anew or race, people who meddle. The shipped state machine runs over
 //! the real functions and the real SDK, in virtual time; invariants are looked at after every call.
 
+mod exhaustive;
 mod invariants;
+mod mutations;
 mod pairs;
 mod people;
 mod races;

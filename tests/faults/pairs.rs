@@ -57,7 +57,7 @@ async fn strike_pairs(case: Case, first: Fault) {
                 let ran = run(&case, &plan).await;
                 runs += 1;
                 checks += ran.checks;
-                if let Some(what) = unsafe_or_stuck(ran).await {
+                if let Some(what) = unsafe_or_stuck(&case, ran).await {
                     failures.push(format!("{plan:?}: {what}"));
                 }
             }

@@ -15,6 +15,7 @@ type Meddling = fn(&mut World);
 async fn at_every_state(mut case: Case, meddle: Meddling) {
     // What a person takes away is not ours to answer for.
     case.healthy = 0;
+    scenarios::say_everything(&mut case);
     let (mut runs, mut failures) = (0, Vec::new());
     for moment in 1.. {
         let stage = Stage::new(&case);
@@ -37,7 +38,7 @@ async fn at_every_state(mut case: Case, meddle: Meddling) {
                 },
             )
             .await;
-        stage.installation.settled().await;
+        stage.settled().await;
         if entered < moment {
             break;
         }
@@ -115,7 +116,7 @@ fn point_production_at(world: &mut World, group: &str) {
     world.modify_listener(&request).unwrap();
 }
 
-fn points_the_listener_at_the_first_group(world: &mut World) {
+pub(crate) fn points_the_listener_at_the_first_group(world: &mut World) {
     let (first, _) = groups(world);
     point_production_at(world, &first);
 }

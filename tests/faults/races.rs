@@ -134,7 +134,7 @@ async fn a_redriven_execution_that_has_lost_the_lock_writes_nothing() {
             .redrive("run-1", 8, &mut |_| {})
             .await
             .unwrap();
-        stage.installation.settled().await;
+        stage.settled().await;
         let Status::Failed { error, .. } = &redriven.status else {
             // It was stopped before it had the lock, and deploys now like any other.
             assert!(won(&redriven), "{redriven:?}");

@@ -1,6 +1,7 @@
 //! One deployment under a plan of faults, watched at every call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
@@ -106,8 +107,17 @@ impl Stage {
                 self.note(event, &mut entered);
             })
             .await;
-        self.installation.settled().await;
+        self.settled().await;
         outcome
+    }
+
+    /// Waits until every function has ended: a minute, and what nobody answers is left.
+    pub(crate) async fn settled(&self) {
+        let settled = self.installation.settled();
+        let _ = tokio::time::timeout(Duration::from_secs(90), settled).await;
+        // What was deleted goes.
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        self.aws.with_world(|_| {});
     }
 
     /// Everything done so far is over, and a new execution begins in a world without faults: it
@@ -185,15 +195,18 @@ pub(crate) fn wrong(case: &Case, ran: &Ran) -> Option<String> {
         (Status::Failed { error, cause }, _) => Some(format!("{error}: {cause}")),
         (other, _) => Some(format!("{other:?}")),
     };
-    ran.broken
-        .clone()
-        .or(ended)
-        .or_else(|| unfinished(&ran.stage.aws.snapshot(), case.ends))
+    ran.broken.clone().or(ended).or_else(|| {
+        let left = unfinished(&ran.stage.aws.snapshot(), case.ends)?;
+        Some(format!("{left}; it ended {:?}", ran.outcome.status))
+    })
 }
 
 /// What is wrong with a run that may end in any way: invariants hold, it ends, and a new execution
 /// brings the service in order.
-pub(crate) async fn unsafe_or_stuck(ran: Ran) -> Option<String> {
+pub(crate) async fn unsafe_or_stuck(case: &Case, ran: Ran) -> Option<String> {
+    if wrong(case, &ran).is_none() {
+        return None;
+    }
     if ran.broken.is_some() {
         return ran.broken;
     }

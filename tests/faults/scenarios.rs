@@ -1,7 +1,9 @@
 //! The services that are deployed while things go wrong.
 
 use ebbtide_simulator::scenario::{ListenerRole, ListenerScenario};
-use ebbtide_simulator::world::{AlarmState, AlarmType, Behaviour, Kind, Tag, Timings, World};
+use ebbtide_simulator::world::{
+    AlarmState, AlarmType, Behaviour, CreateListener, CreateTargetGroup, Kind, Tag, Timings, World,
+};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
@@ -169,17 +171,22 @@ fn first_deployment() -> Case {
         first_deployment: true,
         ..scenario(1)
     };
-    let names = names();
     let mut case = case("first deployment", &scenario, &json!({}), Ends::Deployed);
+    say_everything(&mut case);
+    case
+}
+
+/// Gives what is otherwise taken from the task set in service.
+pub(crate) fn say_everything(case: &mut Case) {
+    let names = names();
     let balancer = case.world.load_balancers().next().unwrap().arn.clone();
     case.event["nlb"] = balancer.into();
     case.event["subnets"] = names.subnets.into();
     case.event["task_sg"] = names.security_groups.into();
-    case
 }
 
-/// What the public sample leaves after a crash between its two tag calls: both groups tagged, a
-/// stale `taskSetId`, a forgotten task set in the alternate group.
+/// What the public sample leaves: no task set is primary, no listener has a role, the alternate group
+/// has a stale `taskSetId` and a forgotten task set.
 fn left_by_the_sample() -> Case {
     let mut case = case(
         "left by the sample",
@@ -195,11 +202,7 @@ fn left_by_the_sample() -> Case {
         .unwrap()
         .arn
         .clone();
-    let tag = |key: &str, value: &str| Tag {
-        key: key.into(),
-        value: value.into(),
-    };
-    let tags = [tag("isProduction", "true"), tag("taskSetId", "ecs-svc/9")];
+    let tags = [tag("taskSetId", "ecs-svc/9")];
     world
         .add_elb_tags(std::slice::from_ref(&alternate), &tags)
         .unwrap();
@@ -291,12 +294,38 @@ fn drain_deadline() -> Case {
 
 /// Another service on the same load balancer, which nobody has named.
 fn neighbours() -> Case {
-    case(
+    let mut case = case(
         "neighbours",
         &scenario(1),
         &json!({"scaledown_decrement": 100}),
         Ends::Deployed,
-    )
+    );
+    let world = &mut case.world;
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let other: CreateTargetGroup = serde_json::from_value(json!({
+        "Name": "other", "Protocol": "TCP", "Port": "8080", "TargetType": "ip", "VpcId": "vpc-1",
+    }))
+    .unwrap();
+    let group = world.create_target_group(&other).unwrap();
+    let tags = [tag("serviceName", "other"), tag("isProduction", "true")];
+    world
+        .add_elb_tags(std::slice::from_ref(&group), &tags)
+        .unwrap();
+    let listener: CreateListener = serde_json::from_value(json!({
+        "LoadBalancerArn": balancer, "Protocol": "TCP", "Port": "9000",
+        "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
+    }))
+    .unwrap();
+    world.create_listener(&listener).unwrap();
+    world.begin();
+    case
+}
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag {
+        key: key.into(),
+        value: value.into(),
+    }
 }
 
 /// A scenario by its name.

@@ -61,7 +61,7 @@ async fn at_every_stop(case: Case, then: impl AsyncFn(Stage) -> Option<String>) 
 
 /// A stopped execution left alone: nobody loses traffic, then or later.
 async fn left(stage: Stage) -> Option<String> {
-    stage.installation.settled().await;
+    stage.settled().await;
     for _ in 0..60 {
         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
         stage.aws.with_world(|_| {});
@@ -88,7 +88,7 @@ async fn redriven(stage: Stage) -> Option<String> {
         .installation
         .redrive("run-1", 8, &mut |event| stage.note(event, &mut entered))
         .await;
-    stage.installation.settled().await;
+    stage.settled().await;
     let outcome = match redriven {
         Ok(outcome) => outcome,
         Err(error) => return Some(error.to_string()),

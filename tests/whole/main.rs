@@ -2,7 +2,6 @@
 //! clients, on the simulated AWS. What is asserted is what the world shows at the end.
 
 mod deployment;
-mod faults;
 mod policies;
 mod refusals;
 mod regressions;

@@ -48,7 +48,12 @@ async fn deploy(world: World, event: Value, calls: &mut Calls) -> Vec<(String, V
 
 fn collect(aws: &SimulatedAws, calls: &mut Calls) {
     for call in aws.with_world(World::take_calls) {
-        calls.entry(call.caller).or_default().insert(call.operation);
+        // The caller is the function and the execution.
+        let function = call.caller.split(' ').next().unwrap_or_default();
+        calls
+            .entry(function.to_owned())
+            .or_default()
+            .insert(call.operation);
     }
 }
 

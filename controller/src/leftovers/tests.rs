@@ -221,3 +221,17 @@ fn a_late_invocation_leaves_what_its_own_deployment_has_created_since() {
     world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
     assert_eq!(look(&world), Decision::Done);
 }
+
+#[test]
+fn a_half_drained_set_that_serves_again_is_brought_back_before_anything_else_is_drained() {
+    let mut world = found(World::swapped());
+    world.task_set_mut("ecs-svc/2").scale = 37.5;
+    assert_eq!(
+        look(&world),
+        Decision::Act(vec![Action::SetScale {
+            task_set: "ecs-svc/2".into(),
+            percent: 100.0,
+            tasks: 4
+        }])
+    );
+}

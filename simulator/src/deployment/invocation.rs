@@ -15,12 +15,11 @@ use crate::fault::LambdaFault;
 /// The functions' own timeout in `template.yaml`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A function, with the clients that its invocations share.
+/// A function as it is installed.
 #[derive(Debug, Clone)]
 pub(super) struct InstalledFunction {
     pub(super) arn: String,
     pub(super) function: Function,
-    pub(super) clients: Clients,
     pub(super) deciders: Deciders,
 }
 
@@ -28,6 +27,9 @@ pub(super) struct InstalledFunction {
 #[derive(Debug, Clone)]
 struct Invocation {
     aws: SimulatedAws,
+    /// The function and the execution: who calls, in the journal.
+    caller: String,
+    clients: Clients,
     installed: InstalledFunction,
     event: Value,
 }
@@ -40,8 +42,13 @@ impl Installation {
         event: Value,
     ) -> Result<Value, TaskError> {
         let fault = self.aws.next_invocation();
+        let execution = event["execution"].as_str().unwrap_or_default();
+        let name = execution.rsplit(':').next().unwrap_or_default();
+        let caller = format!("{} {name}", installed.function.as_str());
         let invocation = Invocation {
             aws: self.aws.clone(),
+            clients: clients(self.aws.http_client(&caller), &self.home.region),
+            caller,
             installed: installed.clone(),
             event,
         };
@@ -83,9 +90,8 @@ impl Invocation {
         let began = tokio::time::Instant::now();
         let gate = Arc::new(Gate::after(calls));
         let region = self.aws.with_world(|world| world.region.clone());
-        let caller = self.installed.function.as_str();
-        let http_client = self.aws.gated_http_client(caller, Arc::clone(&gate));
-        self.installed.clients = clients(http_client, &region);
+        let http_client = self.aws.gated_http_client(&self.caller, Arc::clone(&gate));
+        self.clients = clients(http_client, &region);
         tokio::select! {
             biased;
             () = gate.reached() => {}
@@ -102,8 +108,10 @@ impl Invocation {
     async fn run(self) -> Result<Value, TaskError> {
         let Self {
             aws,
+            clients,
             installed,
             event,
+            ..
         } = self;
         let now = SystemTime::UNIX_EPOCH
             + Duration::from_millis(aws.with_world(|world| world.epoch_ms()));
@@ -112,7 +120,7 @@ impl Invocation {
             &installed.deciders,
             installed.function,
             &installed.arn,
-            &installed.clients,
+            &clients,
             event,
             now,
         ));
