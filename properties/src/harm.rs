@@ -9,7 +9,7 @@ use ebbtide_controller::observation::{Forward, Listener, Observation, TaskSet, T
 /// Whether a step takes tasks away by a plan, or may bring them back too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A step of the drain: no scale ever rises.
+    /// A step of a drain: no scale rises but that of what serves.
     Drain,
     /// Any other.
     Other,
@@ -94,8 +94,12 @@ fn harm_of(kind: Kind, observation: &Observation, action: &Action) -> Result<(),
             let possible = (0.0..=100.0).contains(percent);
             refuse(!possible, "ECS takes 0 to 100 percent")?;
             let (rises, falls) = (*percent > set.scale, *percent < set.scale);
-            refuse(rises && kind == Kind::Drain, "a drain never rises")?;
-            refuse(falls && serves(observation, set), "users reach it")
+            let serves = serves(observation, set);
+            refuse(
+                rises && !serves && kind == Kind::Drain,
+                "what is drained never rises",
+            )?;
+            refuse(falls && serves, "users reach it")
         }
         Action::DeleteTaskSet { task_set, force } => {
             let set = seen_task_set(observation, task_set)?;

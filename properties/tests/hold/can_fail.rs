@@ -97,7 +97,7 @@ fn a_scale_that_rises_in_a_drain_or_that_ecs_does_not_take_is_found() {
     world.task_sets[1].scale = 50.0;
     let up = Decision::Act(vec![scale(REPLACEMENT, 75.0)]);
     let found = harm(Kind::Drain, &world, &up).unwrap();
-    assert!(found.ends_with("a drain never rises"), "{found}");
+    assert!(found.ends_with("what is drained never rises"), "{found}");
     assert_eq!(harm(Kind::Other, &world, &up), None);
     for percent in [-1.0, 100.1, f64::NAN] {
         assert_found(
