@@ -144,6 +144,12 @@ fn a_turn_of_each_loop_costs_what_preflight_counts() {
             "NothingLeftOver",
         ],
         [
+            "WaitToSwapBack",
+            "RenewBeforeSwapBack",
+            "SwapBack",
+            "SwappedBack",
+        ],
+        [
             "WaitToFinishSwap",
             "RenewBeforeFinishSwap",
             "FinishSwap",

@@ -97,7 +97,9 @@ async fn roll_back(world: World, mut state: Value, calls: &mut Calls) {
         ecs: aws.sdk_ecs(function.as_str()),
         elb: aws.sdk_elb(function.as_str()),
     };
-    state["error"] = json!({"Error": "Permission", "Cause": "because"});
+    // At its second look.
+    state["failure"] = json!({"error": "Permission", "cause": "because"});
+    state["looks"] = json!(1);
     let event = json!({
         "step": Step::Rollback.as_str(),
         "execution": "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1",
