@@ -167,6 +167,12 @@ fn a_turn_of_each_loop_costs_what_preflight_counts() {
             "Rollback",
             "RolledBack",
         ],
+        [
+            "WaitToSwapBack",
+            "RenewBeforeSwapBack",
+            "SwapBack",
+            "SwappedBack",
+        ],
     ];
     assert_eq!(turn(&definition, &look), EVENTS_A_LOOK);
     assert_eq!(turn(&definition, &step), EVENTS_A_STEP);
