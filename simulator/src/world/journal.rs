@@ -42,7 +42,8 @@ impl World {
     }
 
     /// A copy without the journal and without the events that nobody has taken out: both grow.
-    pub(crate) fn without_log(&mut self) -> Self {
+    #[must_use]
+    pub fn without_log(&mut self) -> Self {
         let (calls, events) = (
             std::mem::take(&mut self.calls),
             std::mem::take(&mut self.events),
@@ -54,7 +55,7 @@ impl World {
 
     /// Whether anything but its log is different from a copy that was made without it just before a
     /// call: whether the call has written.
-    pub(crate) fn differs_from(&mut self, before: &mut Self) -> bool {
+    pub fn differs_from(&mut self, before: &mut Self) -> bool {
         let (calls, events) = (
             std::mem::take(&mut self.calls),
             std::mem::take(&mut self.events),

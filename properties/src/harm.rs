@@ -1,0 +1,182 @@
+//! Actions that no step may decide on, whatever it sees.
+//!
+//! Said here without the code that decides: what a listener sends where is read off the observation,
+//! and one that is not recorded as a test listener may be one that users reach.
+
+use ebbtide_controller::decision::{Action, Decision};
+use ebbtide_controller::observation::{Forward, Listener, Observation, TaskSet, TaskSetStatus};
+
+/// Whether a step takes tasks away by a plan, or may bring them back too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A step of the drain: no scale ever rises.
+    Drain,
+    /// Any other.
+    Other,
+}
+
+/// Why a decision would do harm in the world it was made for; `None` where it would not. Each action
+/// is judged when those before it are done.
+pub fn harm(kind: Kind, observation: &Observation, decision: &Decision) -> Option<String> {
+    let Decision::Act(actions) = decision else {
+        return None;
+    };
+    if actions.is_empty() {
+        return Some("an order to act names no action".to_owned());
+    }
+    let mut observation = observation.clone();
+    for action in actions {
+        if let Err(why) = harm_of(kind, &observation, action) {
+            return Some(format!("{action}: {why}"));
+        }
+        done(&mut observation, action);
+    }
+    None
+}
+
+/// What an action changes of where traffic goes and of what is known of it.
+fn done(observation: &mut Observation, action: &Action) {
+    for seen in &mut observation.listeners {
+        match action {
+            Action::RecordRole { listener, role } if seen.arn == *listener => {
+                seen.role = Some(role.as_str().to_owned());
+            }
+            Action::Forward {
+                listener, wanted, ..
+            } if seen.arn == *listener => seen.forward = wanted.clone(),
+            _ => {}
+        }
+    }
+}
+
+fn harm_of(kind: Kind, observation: &Observation, action: &Action) -> Result<(), &'static str> {
+    match action {
+        Action::RecordRole { listener, .. } => seen_listener(observation, listener).map(drop),
+        Action::Forward {
+            listener, wanted, ..
+        } => forward(observation, listener, wanted),
+        Action::CreateTaskSet(new) => {
+            seen_group(observation, &new.target_group)?;
+            refuse(
+                may_reach_users(observation, &new.target_group),
+                "users reach it before it is healthy",
+            )?;
+            refuse(
+                new.client_token.len() > 36,
+                "ECS takes 36 characters of a client token",
+            )
+        }
+        Action::RecordSwapIntent { target_group, .. }
+        | Action::ClearSwapIntent { target_group } => seen_group(observation, target_group),
+        Action::TagProduction {
+            target_group,
+            task_set,
+        } => {
+            seen_group(observation, target_group)?;
+            seen_task_set(observation, task_set).map(drop)
+        }
+        Action::UntagProduction { target_group } => {
+            seen_group(observation, target_group)?;
+            let reaches = |l: &Listener| is_production(l) && l.forward.is_all_to(target_group);
+            refuse(
+                observation.listeners.iter().any(reaches),
+                "users reach it, and the record would be lost",
+            )
+        }
+        Action::MakePrimary { task_set } => refuse(
+            seen_task_set(observation, task_set)?.is_being_deleted(),
+            "it is being deleted",
+        ),
+        Action::SetScale {
+            task_set, percent, ..
+        } => {
+            let set = seen_task_set(observation, task_set)?;
+            let possible = (0.0..=100.0).contains(percent);
+            refuse(!possible, "ECS takes 0 to 100 percent")?;
+            let (rises, falls) = (*percent > set.scale, *percent < set.scale);
+            refuse(rises && kind == Kind::Drain, "a drain never rises")?;
+            refuse(falls && serves(observation, set), "users reach it")
+        }
+        Action::DeleteTaskSet { task_set, force } => {
+            let set = seen_task_set(observation, task_set)?;
+            refuse(serves(observation, set), "users reach it")?;
+            let primary = set.status == TaskSetStatus::Primary;
+            refuse(*force && primary, "what is PRIMARY has served")?;
+            refuse(
+                *force && is_recorded(observation, set),
+                "its group records that it serves or that a swap to it has begun",
+            )
+        }
+    }
+}
+
+fn forward(observation: &Observation, listener: &str, to: &Forward) -> Result<(), &'static str> {
+    let listener = seen_listener(observation, listener)?;
+    for group in &to.0 {
+        seen_group(observation, &group.target_group)?;
+    }
+    refuse(to.live().count() != 1, "it shares traffic between groups")?;
+    let healthy = |arn: &str| {
+        let groups = &observation.target_groups;
+        groups.iter().any(|g| g.arn == arn && g.targets.healthy > 0)
+    };
+    let moves = |live: &str| !listener.forward.is_all_to(live);
+    refuse(
+        is_production(listener) && to.live().any(|live| moves(live) && !healthy(live)),
+        "it sends users where no target is healthy",
+    )
+}
+
+fn refuse(is_so: bool, why: &'static str) -> Result<(), &'static str> {
+    if is_so { Err(why) } else { Ok(()) }
+}
+
+/// Whether users may reach a task set.
+fn serves(observation: &Observation, task_set: &TaskSet) -> bool {
+    task_set
+        .load_balancers
+        .iter()
+        .any(|attached| may_reach_users(observation, &attached.target_group))
+}
+
+/// Whether any listener but a test listener sends traffic to a group, by default or by a rule.
+fn may_reach_users(observation: &Observation, group: &str) -> bool {
+    observation.listeners.iter().any(|listener| {
+        listener.role.as_deref() != Some("test")
+            && (listener.forward.live().any(|live| live == group)
+                || listener.rule_target_groups.iter().any(|arn| arn == group))
+    })
+}
+
+/// Whether a tag says that a task set serves, or may by now.
+fn is_recorded(observation: &Observation, task_set: &TaskSet) -> bool {
+    observation.target_groups.iter().any(|group| {
+        group.task_set_id.as_deref() == Some(task_set.id.as_str())
+            || (group.swap_intent.is_some() && task_set.is_attached_to(&group.arn))
+    })
+}
+
+fn is_production(listener: &Listener) -> bool {
+    listener.role.as_deref() == Some("production")
+}
+
+fn seen_task_set<'a>(observation: &'a Observation, id: &str) -> Result<&'a TaskSet, &'static str> {
+    let mut task_sets = observation.task_sets.iter();
+    let found = task_sets.find(|set| set.id == *id);
+    found.ok_or("no such task set was seen")
+}
+
+fn seen_listener<'a>(
+    observation: &'a Observation,
+    arn: &str,
+) -> Result<&'a Listener, &'static str> {
+    let mut listeners = observation.listeners.iter();
+    let found = listeners.find(|listener| listener.arn == arn);
+    found.ok_or("no such listener was seen")
+}
+
+fn seen_group(observation: &Observation, arn: &str) -> Result<(), &'static str> {
+    let mut groups = observation.target_groups.iter();
+    let found = groups.any(|group| group.arn == arn);
+    refuse(!found, "no such target group was seen")
+}

@@ -1,0 +1,88 @@
+use arbitrary::Unstructured;
+use ebbtide_controller::decision::Role;
+use ebbtide_controller::observation::Observation;
+use ebbtide_controller::routing::{Routing, read};
+
+use crate::Scene;
+
+/// Where production traffic goes is one group of two, reached by every production listener and the
+/// other by none, as the tags of the listeners say and whatever order AWS lists things in; or it is
+/// refused.
+///
+/// The input draws a [`Scene`].
+pub fn routing(data: &[u8]) {
+    let observation = Scene::draw(&mut Unstructured::new(data)).observation;
+    let seen = production_in(&observation);
+    let mut reversed = observation;
+    reversed.listeners.reverse();
+    reversed.target_groups.reverse();
+    assert_eq!(seen, production_in(&reversed), "by another order");
+}
+
+/// The production group and the production listeners, checked.
+fn production_in(observation: &Observation) -> Option<(String, Vec<u16>)> {
+    let routing = read(observation, "web").ok()?;
+    is_what_listeners_do(observation, &routing);
+    let mut ports: Vec<_> = routing.roles.production.iter().map(|l| l.port).collect();
+    ports.sort_unstable();
+    Some((routing.production.arn.clone(), ports))
+}
+
+fn is_what_listeners_do(observation: &Observation, routing: &Routing<'_>) {
+    let (production, alternate) = (&routing.production.arn, &routing.alternate.arn);
+    assert_ne!(production, alternate);
+    for group in [routing.production, routing.alternate] {
+        assert!(observation.target_groups.contains(group));
+        assert_ne!(group.service_name.as_deref(), Some("other"));
+    }
+    let roles = &routing.roles;
+    assert!(!roles.production.is_empty());
+    for (listener, role) in roles.all() {
+        assert!(
+            listener
+                .rule_target_groups
+                .iter()
+                .all(|arn| arn != production)
+        );
+        match role {
+            Role::Production => {
+                assert_ne!(listener.role.as_deref(), Some("test"));
+                assert!(listener.forward.is_all_to(production));
+            }
+            Role::Test => assert_ne!(listener.role.as_deref(), Some("production")),
+        }
+    }
+    // One that is recorded as production is never overlooked.
+    for listener in &observation.listeners {
+        let ours = listener.forward.names(production) || listener.forward.names(alternate);
+        if ours && listener.role.as_deref() == Some("production") {
+            assert!(roles.production.contains(&listener));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "is_all_to(production)")]
+    fn a_production_group_that_no_listener_reaches_is_found() {
+        let observation = Scene::draw(&mut Unstructured::new(&[])).observation;
+        let mut routing = read(&observation, "web").unwrap();
+        std::mem::swap(&mut routing.production, &mut routing.alternate);
+        is_what_listeners_do(&observation, &routing);
+    }
+
+    #[test]
+    #[should_panic(expected = "roles.production.contains")]
+    fn a_production_listener_that_was_overlooked_is_found() {
+        let mut observation = Scene::draw(&mut Unstructured::new(&[])).observation;
+        let mut second = observation.listeners[0].clone();
+        second.port = 443;
+        observation.listeners.push(second);
+        let mut routing = read(&observation, "web").unwrap();
+        routing.roles.production.pop();
+        is_what_listeners_do(&observation, &routing);
+    }
+}

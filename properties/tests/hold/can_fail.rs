@@ -1,0 +1,239 @@
+//! What the properties look for is found where it is: made up here, because no step does it.
+
+use crate::support::{Drawn, corpus};
+use arbitrary::Unstructured;
+use bytes::Bytes;
+use ebbtide_controller::decision::{Action, Decision, Role};
+use ebbtide_controller::deployment::Deployment;
+use ebbtide_controller::observation::{Forward, Observation, TargetGroup, TaskSetStatus};
+use ebbtide_properties::Scene;
+use ebbtide_properties::harm::{Kind, harm};
+use ebbtide_properties::wire::answered;
+use http::{Request, Response};
+
+const ORIGINAL: &str = "ecs-svc/1";
+const REPLACEMENT: &str = "ecs-svc/2";
+
+/// `ecs-svc/1` serves on `blue`, and `ecs-svc/2` is steady and healthy on `green`.
+fn healthy() -> Observation {
+    Scene::draw(&mut Unstructured::new(&[])).observation
+}
+
+fn scale(task_set: &str, percent: f64) -> Action {
+    Action::SetScale {
+        task_set: task_set.to_owned(),
+        percent,
+        tasks: 1,
+    }
+}
+
+fn delete(task_set: &str, force: bool) -> Action {
+    Action::DeleteTaskSet {
+        task_set: task_set.to_owned(),
+        force,
+    }
+}
+
+fn forward(observation: &Observation, wanted: Forward) -> Action {
+    Action::Forward {
+        listener: observation.listeners[0].arn.clone(),
+        seen: observation.listeners[0].forward.clone(),
+        wanted,
+    }
+}
+
+fn found(observation: &Observation, action: Action) -> Option<String> {
+    harm(Kind::Other, observation, &Decision::Act(vec![action]))
+}
+
+#[track_caller]
+fn assert_found(observation: &Observation, action: Action, why: &str) {
+    let found = found(observation, action).unwrap_or_default();
+    assert!(found.ends_with(why), "found {found:?}, wanted {why:?}");
+}
+
+#[test]
+fn what_takes_tasks_from_users_is_found() {
+    let mut world = healthy();
+    assert_found(&world, scale(ORIGINAL, 75.0), "users reach it");
+    assert_found(&world, delete(ORIGINAL, false), "users reach it");
+    assert_eq!(found(&world, scale(ORIGINAL, 100.0)), None);
+    assert_eq!(found(&world, scale(REPLACEMENT, 50.0)), None);
+    assert_eq!(found(&world, delete(REPLACEMENT, true)), None);
+    // By a listener that nobody has recorded, or by a rule.
+    world.listeners[1].role = None;
+    assert_found(&world, delete(REPLACEMENT, false), "users reach it");
+    world.listeners[1].role = Some("test".to_owned());
+    let green = world.target_groups[1].arn.clone();
+    world.listeners[0].rule_target_groups.push(green);
+    assert_found(&world, scale(REPLACEMENT, 50.0), "users reach it");
+}
+
+#[test]
+fn force_on_what_has_served_is_found() {
+    let mut world = healthy();
+    world.task_sets[1].status = TaskSetStatus::Primary;
+    assert_found(
+        &world,
+        delete(REPLACEMENT, true),
+        "what is PRIMARY has served",
+    );
+    assert_eq!(found(&world, delete(REPLACEMENT, false)), None);
+    let records: [fn(&mut TargetGroup); 2] = [
+        |green| green.task_set_id = Some(REPLACEMENT.to_owned()),
+        |green| green.swap_intent = Some("another deployment".to_owned()),
+    ];
+    for record in records {
+        let mut world = healthy();
+        record(&mut world.target_groups[1]);
+        assert_found(&world, delete(REPLACEMENT, true), "has begun");
+        assert_eq!(found(&world, delete(REPLACEMENT, false)), None);
+    }
+}
+
+#[test]
+fn a_scale_that_rises_in_a_drain_or_that_ecs_does_not_take_is_found() {
+    let mut world = healthy();
+    world.task_sets[1].scale = 50.0;
+    let up = Decision::Act(vec![scale(REPLACEMENT, 75.0)]);
+    let found = harm(Kind::Drain, &world, &up).unwrap();
+    assert!(found.ends_with("a drain never rises"), "{found}");
+    assert_eq!(harm(Kind::Other, &world, &up), None);
+    for percent in [-1.0, 100.1, f64::NAN] {
+        assert_found(
+            &world,
+            scale(REPLACEMENT, percent),
+            "ECS takes 0 to 100 percent",
+        );
+    }
+}
+
+#[test]
+fn what_names_a_thing_that_was_not_seen_is_found() {
+    let world = healthy();
+    assert_found(
+        &world,
+        delete("ecs-svc/9", false),
+        "no such task set was seen",
+    );
+    let nowhere = forward(&world, Forward::to("nowhere"));
+    assert_found(&world, nowhere, "no such target group was seen");
+    let nothing = Action::RecordRole {
+        listener: "nothing".to_owned(),
+        role: Role::Test,
+    };
+    assert_found(&world, nothing, "no such listener was seen");
+    let none = harm(Kind::Other, &world, &Decision::Act(Vec::new()));
+    assert!(none.is_some());
+}
+
+#[test]
+fn traffic_that_goes_where_nothing_is_healthy_or_is_shared_is_found() {
+    let mut world = healthy();
+    let (blue, green) = (
+        world.target_groups[0].arn.clone(),
+        world.target_groups[1].arn.clone(),
+    );
+    let swap = forward(&world, Forward::weighted(&green, &blue));
+    assert_eq!(found(&world, swap.clone()), None);
+    world.target_groups[1].targets.healthy = 0;
+    assert_found(&world, swap, "no target is healthy");
+    let mut shared = Forward::weighted(&blue, &green);
+    shared.0[1].weight = 50;
+    let shared = forward(&world, shared);
+    assert_found(&world, shared, "it shares traffic between groups");
+}
+
+#[test]
+fn a_record_that_contradicts_the_listener_is_found() {
+    let mut world = healthy();
+    let untag = Action::UntagProduction {
+        target_group: world.target_groups[0].arn.clone(),
+    };
+    assert_found(&world, untag, "the record would be lost");
+    world.task_sets[1].status = TaskSetStatus::Draining;
+    let primary = Action::MakePrimary {
+        task_set: REPLACEMENT.to_owned(),
+    };
+    assert_found(&world, primary, "it is being deleted");
+}
+
+#[test]
+fn actions_are_judged_one_after_the_other() {
+    let world = healthy();
+    let (blue, green) = (&world.target_groups[0].arn, &world.target_groups[1].arn);
+    let swap = forward(&world, Forward::weighted(green, blue));
+    let in_order = Decision::Act(vec![swap.clone(), delete(ORIGINAL, false)]);
+    assert_eq!(harm(Kind::Other, &world, &in_order), None);
+    let reversed = Decision::Act(vec![delete(ORIGINAL, false), swap]);
+    assert!(harm(Kind::Other, &world, &reversed).is_some());
+}
+
+/// Steps as somebody might have written them, over inputs that are drawn like those of the tests.
+#[test]
+fn a_step_without_its_guard_does_harm_in_an_input_that_is_drawn() {
+    type Decide = fn(&Observation, &Deployment) -> Option<Action>;
+    let unguarded: [Decide; 3] = [
+        // Deletes the drained original without a look at the listeners.
+        |seen, deployment| {
+            let original = deployment.original_in(seen)?;
+            (original.scale == 0.0).then(|| delete(&original.id, false))
+        },
+        // Rolls back by what the deployment believes.
+        |seen, deployment| Some(delete(&deployment.replacement_in(seen)?.id, true)),
+        // Scales to the plan, whatever somebody has done meanwhile.
+        |seen, deployment| Some(scale(&deployment.original_in(seen)?.id, 75.0)),
+    ];
+    for (index, decide) in unguarded.into_iter().enumerate() {
+        let mut drawn = Drawn::new(corpus("decisions"), 1);
+        let harmful = (0..2_000).any(|_| {
+            let scene = Scene::draw(&mut Unstructured::new(&drawn.next()));
+            let action = decide(&scene.observation, &scene.deployment);
+            action.is_some_and(|action| {
+                let decision = Decision::Act(vec![action]);
+                harm(Kind::Drain, &scene.observation, &decision).is_some()
+            })
+        });
+        assert!(harmful, "step {index} did no harm in 2000 inputs");
+    }
+}
+
+fn response(status: u16, body: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
+    *response.status_mut() = status.try_into().unwrap();
+    let headers = response.headers_mut();
+    headers.insert("x-amzn-requestid", "1".parse().unwrap());
+    response
+}
+
+#[test]
+fn an_answer_that_is_not_its_protocols_is_found() {
+    let query = Request::new(Bytes::new());
+    let mut json = Request::new(Bytes::new());
+    let target = "AmazonEC2ContainerServiceV20141113.X".parse().unwrap();
+    json.headers_mut().insert("x-amz-target", target);
+    let judge = |request, response| answered(request, &response, false);
+    assert_eq!(judge(&json, response(200, "{}")), Ok(()));
+    assert_eq!(judge(&query, response(400, "<A><B>c</B></A>")), Ok(()));
+    for body in ["", "[]", "{", "<A/>"] {
+        assert!(judge(&json, response(200, body)).is_err(), "{body}");
+    }
+    for body in ["", "{}", "<A>", "<A></B>", "</A>", "<A>\u{1}</A>"] {
+        assert!(judge(&query, response(200, body)).is_err(), "{body}");
+    }
+    assert!(judge(&json, response(500, "{}")).is_err());
+    let anonymous = Response::new(Bytes::from_static(b"{}"));
+    assert!(judge(&json, anonymous).is_err());
+}
+
+#[test]
+fn a_refusal_that_has_written_is_found() {
+    let request = Request::new(Bytes::new());
+    let refused = response(400, "<A></A>");
+    assert_eq!(
+        answered(&request, &refused, true),
+        Err("it refuses, and yet it has written")
+    );
+    let done = response(200, "<A></A>");
+    assert_eq!(answered(&request, &done, true), Ok(()));
+}
