@@ -149,8 +149,8 @@ fn living_on<'a>(observation: &'a Observation, group: &TargetGroup) -> Vec<&'a T
 
 /// The answer once listeners, tags and `PRIMARY` agree, or when to look again.
 pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
-    if waiting_on.is_some() {
-        return ready::answer(deployment, waiting_on);
+    if let Some(waiting_on) = waiting_on {
+        return ready::answer_slowly(deployment, waiting_on);
     }
     Answer {
         status: Status::Settled,
