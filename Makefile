@@ -52,6 +52,11 @@ unit: need-cargo ## All cargo tests, with nextest where it is installed
 		cargo test --locked --workspace; \
 	fi
 
+# All pairs of a deployment's faults are millions of runs: without MINUTES it takes days.
+.PHONY: test-exhaustive
+test-exhaustive: need-cargo ## All pairs of faults and long random runs; MINUTES=10 for ten minutes each
+	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked --test faults exhaustive -- --nocapture
+
 # The validator wants whole ARNs: CloudFormation puts the partition in.
 .PHONY: definition
 definition: $(NODE)/.made ## The state machine's definition against the language's schema

@@ -86,6 +86,20 @@ fn tidy(observation: &Observation, deployment: &Deployment, routing: &Routing<'_
         return Decision::Done;
     }
     let mut actions = Vec::new();
+    // The public sample recorded none: without it, no leftover behind a test listener is drained.
+    // Where some are recorded, one without a role came later, and may be one that users reach.
+    if routing
+        .roles
+        .all()
+        .all(|(listener, _)| listener.role.is_none())
+    {
+        for (listener, role) in routing.roles.all() {
+            actions.push(Action::RecordRole {
+                listener: listener.arn.clone(),
+                role,
+            });
+        }
+    }
     for listener in &routing.roles.test {
         if !listener.forward.is_all_to(&alternate.arn) {
             actions.push(swap::moved(
@@ -149,8 +163,8 @@ fn living_on<'a>(observation: &'a Observation, group: &TargetGroup) -> Vec<&'a T
 
 /// The answer once listeners, tags and `PRIMARY` agree, or when to look again.
 pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
-    if waiting_on.is_some() {
-        return ready::answer(deployment, waiting_on);
+    if let Some(waiting_on) = waiting_on {
+        return ready::answer_slowly(deployment, waiting_on);
     }
     Answer {
         status: Status::Settled,

@@ -24,6 +24,10 @@ pub const TASK_SET_LIMIT: usize = 5;
 /// Choice 2 (AWS documentation; a test counts them in the shipped definition).
 pub const EVENTS_A_LOOK: u32 = 9;
 
+/// Events of a swap that has to wait, because the replacement has lost its health again: a Choice,
+/// alarms read, renewal, function, Choice. It comes after [`LOOKS`] good looks at the earliest.
+pub const EVENTS_A_VAIN_SWAP: u32 = 19;
+
 /// Events of one turn of a drain: two Choices, the lock's renewal, the function, Wait, Choice, and
 /// 5 more where alarms are read.
 pub const EVENTS_A_STEP: u32 = 21;
@@ -450,8 +454,10 @@ fn history_fits(
     let deletions = crate::cleanup::POLLS.saturating_mul(drains);
     let cost = |turns: u32, events: u32| u64::from(turns) * u64::from(events);
     let events = cost(looks, EVENTS_A_LOOK)
+        + cost(looks.div_ceil(LOOKS), EVENTS_A_VAIN_SWAP)
         + u64::from(drains) * (cost(steps, EVENTS_A_STEP) + cost(polls, EVENTS_A_STEP))
-        + cost(returns, EVENTS_A_TURN)
+        // To finish a swap that was left half done, to bring the original back, to swap back to it.
+        + 3 * cost(returns, EVENTS_A_TURN)
         + cost(deletions, EVENTS_A_TURN);
     if events <= u64::from(EVENTS_ALLOWED) {
         return Ok(());

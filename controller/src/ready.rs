@@ -2,6 +2,7 @@
 
 use crate::decision::{Decision, WaitingOn};
 use crate::deployment::{Answer, Deployment, Status};
+use crate::drain;
 use crate::observation::{Observation, TaskSet};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
@@ -153,6 +154,18 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
         _ => 0,
     };
     let wait = next_look(&deployment);
+    wait_on(deployment, waiting_on, wait)
+}
+
+/// The answer while something else than a new replacement has to get healthy: every turn of such a
+/// loop costs more of the execution's history, so looks are further apart.
+pub(crate) fn answer_slowly(deployment: &Deployment, waiting_on: &WaitingOn) -> Answer {
+    let wait = drain::poll(deployment.request.readiness_timeout).max(60);
+    wait_on(deployment.clone(), waiting_on, wait)
+}
+
+fn wait_on(mut deployment: Deployment, waiting_on: &WaitingOn, wait: u32) -> Answer {
+    let replacement = deployment.replacement.clone().unwrap_or_default();
     deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
     let reason = format!("replacement {replacement}: {waiting_on}; next look in {wait} s");
     Answer {

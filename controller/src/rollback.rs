@@ -39,17 +39,30 @@ fn undone(observation: &Observation, deployment: &Deployment) -> Result<Decision
         return Ok(Decision::Done);
     }
     let candidate = deployment.replacement_in(observation);
+    // One read may be old, and not show yet what was created a moment ago.
+    let second_look = deployment.progress.looks + 1 >= LOOKS;
     if candidate.is_none() && deployment.replacement.is_none() {
-        return Ok(Decision::Done);
+        return Ok(if second_look {
+            Decision::Done
+        } else {
+            Decision::Wait(WaitingOn::SwapRecord)
+        });
     }
     let pair = routing::pair(observation, &deployment.request.service)?;
     let roles = routing::roles(observation, pair)?;
     if reached(&roles, deployment, candidate) {
         return Ok(restore(observation, deployment));
     }
-    let Some(candidate) = candidate.filter(|set| !set.is_being_deleted()) else {
-        return Ok(Decision::Done);
+    let Some(candidate) = candidate else {
+        return Ok(if second_look {
+            Decision::Done
+        } else {
+            Decision::Wait(WaitingOn::SwapRecord)
+        });
     };
+    if candidate.is_being_deleted() {
+        return Ok(Decision::Done);
+    }
     if let Some(listener) = routing::reached_beside(observation, candidate) {
         return Err(Refusal::drift(
             format!(

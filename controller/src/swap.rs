@@ -238,8 +238,12 @@ pub fn answer(
     deployment: &Deployment,
     waiting_on: Option<&WaitingOn>,
 ) -> Answer {
-    if waiting_on.is_some() {
-        return ready::answer(deployment, waiting_on);
+    match waiting_on {
+        Some(waiting_on) if deployment.course == Course::Back => {
+            return ready::answer_slowly(deployment, waiting_on);
+        }
+        Some(_) => return ready::answer(deployment, waiting_on),
+        None => {}
     }
     let mut deployment = deployment.clone();
     if let Some(original) = deployment.original_in(observation) {

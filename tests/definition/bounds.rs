@@ -144,6 +144,12 @@ fn a_turn_of_each_loop_costs_what_preflight_counts() {
             "NothingLeftOver",
         ],
         [
+            "WaitToSwapBack",
+            "RenewBeforeSwapBack",
+            "SwapBack",
+            "SwappedBack",
+        ],
+        [
             "WaitToFinishSwap",
             "RenewBeforeFinishSwap",
             "FinishSwap",
@@ -160,6 +166,12 @@ fn a_turn_of_each_loop_costs_what_preflight_counts() {
             "RenewBeforeRollback",
             "Rollback",
             "RolledBack",
+        ],
+        [
+            "WaitToSwapBack",
+            "RenewBeforeSwapBack",
+            "SwapBack",
+            "SwappedBack",
         ],
     ];
     assert_eq!(turn(&definition, &look), EVENTS_A_LOOK);

@@ -134,14 +134,14 @@ impl Watch {
     /// What a write breaks, judged when its effect lands.
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         self.properties(after)
-            .or_else(|| self.owned(before, after, call))
-            .or_else(|| self.tagged(before, after))
+            .or_else(|| Self::owned(before, after, call))
+            .or_else(|| Self::tagged(before, after))
             .or_else(|| self.moved(before, after))
             .or_else(|| self.taken_away(before, after))
     }
 
     /// S6: nothing of AWS's is written without the lock.
-    fn owned(&self, before: &World, after: &World, call: &Call) -> Option<String> {
+    fn owned(before: &World, after: &World, call: &Call) -> Option<String> {
         let ours = call.operation.starts_with("ecs:") || call.operation.starts_with("elastic");
         if !ours || same_resources(before, after) {
             return None;
@@ -180,7 +180,7 @@ impl Watch {
     }
 
     /// R5: the listener is moved before the tags are.
-    fn tagged(&self, before: &World, after: &World) -> Option<String> {
+    fn tagged(before: &World, after: &World) -> Option<String> {
         let is_tagged = |world: &World, arn: &str| {
             let group = world.target_group(arn);
             group.is_some_and(|group| {
@@ -365,7 +365,7 @@ fn plain(listener: &Listener) -> String {
         .iter()
         .map(|action| match action {
             Action::Forward(forward) => format!("{:?}", forward.stickiness),
-            other => format!("{other:?}"),
+            other @ Action::Answer { .. } => format!("{other:?}"),
         })
         .collect();
     let mut tags = listener.tags.clone();

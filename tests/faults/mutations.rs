@@ -187,8 +187,7 @@ async fn a_drain_without_its_guard_is_caught() {
                 },
             )
             .await;
-        let broken = stage.watch().broken.clone();
-        broken
+        stage.watch().broken.clone()
     };
     let mutated = Deciders {
         scale_down: without_the_guard,

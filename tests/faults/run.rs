@@ -204,9 +204,7 @@ pub(crate) fn wrong(case: &Case, ran: &Ran) -> Option<String> {
 /// What is wrong with a run that may end in any way: invariants hold, it ends, and a new execution
 /// brings the service in order.
 pub(crate) async fn unsafe_or_stuck(case: &Case, ran: Ran) -> Option<String> {
-    if wrong(case, &ran).is_none() {
-        return None;
-    }
+    wrong(case, &ran)?;
     if ran.broken.is_some() {
         return ran.broken;
     }

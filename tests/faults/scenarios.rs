@@ -141,7 +141,7 @@ pub(crate) fn all() -> Vec<Case> {
             "slow start",
             &Scenario {
                 replacement: Behaviour {
-                    slow_start_seconds: 200,
+                    slow_start_seconds: 15,
                     ..Behaviour::default()
                 },
                 ..scenario(1)
@@ -242,12 +242,12 @@ fn never_healthy() -> Case {
 fn sick_after_the_swap() -> Case {
     let sick = Scenario {
         replacement: Behaviour {
-            unhealthy_after_seconds: Some(400),
+            unhealthy_after_seconds: Some(300),
             ..Behaviour::default()
         },
         ..scenario(2)
     };
-    let more = json!({"scaledown_wait": 300, "readinessTimeout": 600});
+    let more = json!({"bakeTime": 600, "readinessTimeout": 600});
     Case {
         healthy: 0,
         ..case(

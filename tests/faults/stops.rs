@@ -63,11 +63,10 @@ async fn at_every_stop(case: Case, then: impl AsyncFn(Stage) -> Option<String>) 
 async fn left(stage: Stage) -> Option<String> {
     stage.settled().await;
     for _ in 0..60 {
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        tokio::time::sleep(std::time::Duration::from_mins(1)).await;
         stage.aws.with_world(|_| {});
     }
-    let broken = stage.watch().broken.clone();
-    broken
+    stage.watch().broken.clone()
 }
 
 /// A new execution at once, while the stopped one's last function may still be writing.

@@ -1,12 +1,15 @@
 //! How the public sample that this project replaces fails, and that the same story ends well here.
-//! Each test is named by its story; A1's two executions at once need the lock, which is not there
-//! yet.
+//! Each test is named by its story.
 
+use ebbtide_simulator::asl::HistoryEvent;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
-use ebbtide_simulator::world::{Tag, UpdateService, World};
+use ebbtide_simulator::world::{
+    ActionRequest, CreateListener, CreateTargetGroup, EventKind, Kind, Tag, UpdateService, World,
+};
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{Ended, deploy, deploy_among, group, names, sample, world};
 
@@ -136,26 +139,60 @@ async fn c7_and_i1_a_tag_on_the_wrong_group_is_put_right_by_the_listener() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c6_groups_of_other_services_on_the_load_balancer_are_left_alone() {
+    let mut world = served();
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let other: CreateTargetGroup = serde_json::from_value(json!({
+        "Name": "other", "Protocol": "TCP", "Port": "8080", "TargetType": "ip", "VpcId": "vpc-1",
+    }))
+    .unwrap();
+    let other = world.create_target_group(&other).unwrap();
+    tag(&mut world, &other, "serviceName", "other");
+    let listener: CreateListener = serde_json::from_value(json!({
+        "LoadBalancerArn": balancer, "Protocol": "TCP", "Port": "9000",
+        "DefaultActions": [{"Type": "forward", "TargetGroupArn": other}],
+    }))
+    .unwrap();
+    world.create_listener(&listener).unwrap();
+    let before = world.target_group(&other).unwrap().clone();
+    let ended = deploy(world, "run-1", &sample()).await;
+    assert_deployed(&ended);
+    assert_eq!(ended.world.target_group(&other), Some(&before));
+}
+
+#[tokio::test(start_paused = true)]
 async fn c8_a_leftover_on_the_alternate_group_gets_no_traffic() {
-    // What a deployment leaves behind that was stopped before its swap.
-    let mut leftover = None;
+    // A deployment that was stopped before its swap.
     let aws = SimulatedAws::new(served(), 1.0);
+    let stop = Notify::new();
+    let mut on_event = |event: &HistoryEvent| {
+        if event.kind.name() == "WaitStateEntered" {
+            stop.notify_one();
+        }
+    };
     Installation::new(&aws)
         .unwrap()
-        .deploy("run-1", sample(), 1, &mut |event| {
-            if leftover.is_none() && event.kind.name() == "WaitStateEntered" {
-                leftover = Some(aws.snapshot());
-            }
-        })
+        .deploy_until("run-1", sample(), 1, &mut on_event, stop.notified())
         .await;
-    let ended = deploy(leftover.unwrap(), "run-2", &sample()).await;
-    let text = ended.text();
-    assert!(text.starts_with("Drift: Exactly one task set"), "{text}");
-    assert!(text.contains("aws ecs delete-task-set"), "{text}");
-    let listener = ended.world.listeners().find(|l| l.port == 80).unwrap();
-    assert_eq!(
-        listener.live_target_groups(),
-        [group(&ended.world, "-tg-1")]
+    let stopped = aws.snapshot();
+    let names = names();
+    let sets = stopped.task_sets_of(&names.cluster, &names.service);
+    assert_eq!(sets.len(), 2, "{sets:?}");
+    let leftover = sets
+        .iter()
+        .find(|set| set.external_id.is_some())
+        .unwrap()
+        .id
+        .clone();
+    let ended = deploy(stopped.clone(), "run-2", &sample()).await;
+    assert_deployed(&ended);
+    assert!(ended.world.task_set(&leftover).is_none());
+    assert!(
+        ended.events.iter().any(|event| matches!(
+            event,
+            EventKind::TaskSetDraining { task_set, force: true } if *task_set == leftover
+        )),
+        "the leftover never served, and is deleted at once"
     );
 }
 
@@ -238,7 +275,7 @@ async fn s3_a_deletion_that_happened_already_fails_no_good_deployment() {
 #[tokio::test(start_paused = true)]
 async fn s5_the_set_behind_the_production_listener_is_not_drained_when_somebody_moves_it_back() {
     let ended = deploy_among(served(), "run-1", &sample(), |state, nth, world| {
-        if state == "ScaleDown" && nth == 1 {
+        if state == "ScaleDown" && nth == 2 {
             let (original, replacement) = (group(world, "-tg-1"), group(world, "-tg-2"));
             let listener = world
                 .listeners()
@@ -263,5 +300,156 @@ async fn s5_the_set_behind_the_production_listener_is_not_drained_when_somebody_
         1,
         "one step was made before: {:?}",
         ended.scales()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn w3_the_stickiness_of_a_listener_is_kept() {
+    let on_an_alb = Scenario {
+        load_balancer: Kind::Application,
+        ..Scenario::default()
+    };
+    let mut event = without("nlb");
+    event["serviceName"] = json!(names().service);
+    let names = ebbtide_simulator::Names {
+        load_balancer_arn: None,
+        ..names()
+    };
+    let mut world = on_an_alb.world_for(&names).unwrap();
+    let listener = world
+        .listeners()
+        .find(|l| l.port == 80)
+        .unwrap()
+        .arn
+        .clone();
+    let forward: ActionRequest = serde_json::from_value(json!({
+        "Type": "forward",
+        "ForwardConfig": {
+            "TargetGroups": [{"TargetGroupArn": group(&world, "-tg-1"), "Weight": "1"}],
+            "TargetGroupStickinessConfig": {"Enabled": "true", "DurationSeconds": "600"},
+        },
+    }))
+    .unwrap();
+    let request = serde_json::from_value(json!({"ListenerArn": listener}));
+    let mut request: ebbtide_simulator::world::ModifyListener = request.unwrap();
+    request.default_actions = vec![forward];
+    world.modify_listener(&request).unwrap();
+    let sticky = |world: &World| {
+        let listener = world.listener(&listener).unwrap();
+        let text = format!("{:?}", listener.default_actions);
+        text.contains("enabled: true") && text.contains("Some(600)")
+    };
+    assert!(sticky(&world));
+    let ended = deploy(world, "run-1", &event).await;
+    assert_deployed(&ended);
+    assert!(
+        sticky(&ended.world),
+        "{:?}",
+        ended.world.listener(&listener)
+    );
+}
+
+/// An execution that was stopped in its swap is redriven after another one has deployed.
+#[tokio::test(start_paused = true)]
+async fn w5_a_late_swap_does_not_undo_a_newer_deployment() {
+    let aws = SimulatedAws::new(served(), 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    let stop = Notify::new();
+    let mut on_event = |event: &HistoryEvent| {
+        if let ebbtide_simulator::asl::EventKind::StateEntered { name, .. } = &event.kind
+            && name == "Swap"
+        {
+            stop.notify_one();
+        }
+    };
+    installation
+        .deploy_until("run-1", sample(), 1, &mut on_event, stop.notified())
+        .await;
+    let newer = installation.deploy("run-2", sample(), 1, &mut |_| {}).await;
+    assert!(format!("{newer:?}").contains("deployed"), "{newer:?}");
+    let serves = |world: &World| {
+        let listener = world.listeners().find(|l| l.port == 80).unwrap();
+        listener.live_target_groups().concat()
+    };
+    let before = serves(&aws.snapshot());
+    let late = installation.redrive("run-1", 1, &mut |_| {}).await.unwrap();
+    assert!(format!("{late:?}").contains("LockLost"), "{late:?}");
+    assert_eq!(serves(&aws.snapshot()), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_a_step_that_is_invoked_again_takes_nothing_more() {
+    let aws = SimulatedAws::new(served(), 1.0);
+    let installation = Installation::new(&aws).unwrap().invoking(3);
+    let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
+    assert!(format!("{outcome:?}").contains("deployed"), "{outcome:?}");
+    let world = aws.snapshot();
+    let scaled = world
+        .calls()
+        .filter(|call| call.operation == "ecs:UpdateTaskSet");
+    assert_eq!(scaled.count(), 4, "four tasks, a quarter a step");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s4_and_a2_a_wrong_decrement_or_wait_is_refused_before_anything_is_written() {
+    for (field, value) in [
+        ("scaledown_decrement", json!(0)),
+        ("scaledown_decrement", json!(-25)),
+        ("scaledown_decrement", json!("25")),
+        ("scaledown_wait", json!(-1)),
+        ("scaledown_wait", json!(1.5)),
+        ("waitForService", json!("60")),
+    ] {
+        let mut event = sample();
+        event[field] = value;
+        let ended = deploy(served(), "run-1", &event).await;
+        assert!(
+            ended.text().starts_with("InvalidInput: "),
+            "{}",
+            ended.text()
+        );
+        assert!(ended.text().contains(field), "{}", ended.text());
+        assert!(ended.writes().is_empty());
+    }
+    let ended = deploy(served(), "run-1", &without("scaledown_decrement")).await;
+    assert_deployed(&ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s6_no_step_is_empty_whatever_the_rounding() {
+    for (tasks, decrement, steps) in [(1, 25, 1), (7, 10, 7), (3, 30, 3)] {
+        let scenario = Scenario {
+            tasks,
+            ..Scenario::default()
+        };
+        let mut event = sample();
+        event["scaledown_decrement"] = json!(decrement);
+        let ended = deploy(world(&scenario), "run-1", &event).await;
+        assert_deployed(&ended);
+        assert_eq!(
+            ended.scales().len(),
+            steps,
+            "{tasks} tasks by {decrement} %"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a1_two_executions_at_once_are_one_deployment() {
+    let aws = SimulatedAws::new(served(), 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    let second = async {
+        tokio::time::sleep(std::time::Duration::from_secs(400)).await;
+        installation.deploy("run-2", sample(), 1, &mut |_| {}).await
+    };
+    let mut on_event = |_: &HistoryEvent| {};
+    let first = installation.deploy("run-1", sample(), 1, &mut on_event);
+    let (first, second) = tokio::join!(first, second);
+    assert!(format!("{first:?}").contains("deployed"), "{first:?}");
+    let second = format!("{second:?}");
+    assert!(second.contains("ConcurrentDeployment"), "{second}");
+    assert!(
+        second.contains(&installation.execution_arn("run-1")),
+        "{second}"
     );
 }

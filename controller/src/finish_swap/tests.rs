@@ -106,6 +106,7 @@ fn listeners_that_disagree_without_a_record_are_a_persons_doing() {
 #[test]
 fn the_record_of_a_rollback_goes_when_the_task_set_is_gone() {
     let mut world = World::serving();
+    world.listener_mut(80).role = Some("production".into());
     world.group_mut("green").swap_intent = Some(OWNER.into());
     world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
     assert_eq!(
@@ -113,5 +114,31 @@ fn the_record_of_a_rollback_goes_when_the_task_set_is_gone() {
         Decision::Act(vec![Action::ClearSwapIntent {
             target_group: group_arn("green")
         }])
+    );
+}
+
+#[test]
+fn what_each_listener_is_for_is_recorded_before_anything_else() {
+    let mut world = World::committed();
+    world.group_mut("green").is_production = Some("true".into());
+    world.group_mut("blue").is_production = None;
+    world.listener_mut(80).role = None;
+    world.listener_mut(8080).role = None;
+    world.listener_mut(8080).forward = Forward::to(&group_arn("blue"));
+    let Decision::Act(actions) = look(&world) else {
+        panic!()
+    };
+    assert_eq!(
+        actions[..2],
+        [
+            Action::RecordRole {
+                listener: listener_arn(80),
+                role: crate::decision::Role::Production
+            },
+            Action::RecordRole {
+                listener: listener_arn(8080),
+                role: crate::decision::Role::Test
+            },
+        ]
     );
 }

@@ -186,7 +186,7 @@ impl Reader<'_> {
             // Where looks are far apart, ten of them; where they are close, as many as the
             // execution's history has room for.
             readiness_timeout: readiness_timeout.unwrap_or(
-                DEFAULT_READINESS_TIMEOUT.clamp(10 * wait_for_service, 600 * wait_for_service),
+                DEFAULT_READINESS_TIMEOUT.clamp(10 * wait_for_service, 300 * wait_for_service),
             ),
             bake_time: bake_time.unwrap_or(DEFAULT_BAKE_TIME),
             drain_timeout,

@@ -168,8 +168,17 @@ fn a_set_behind_the_production_listener_is_not_deleted_whatever_it_was_made_for(
 }
 
 #[test]
-fn nothing_created_is_nothing_to_undo() {
-    let world = World::serving();
+fn nothing_created_is_nothing_to_undo_at_the_second_look() {
+    let mut world = World::serving();
+    for replacement in [None, Some("ecs-svc/2".to_owned())] {
+        let mut deployment = world.deployment();
+        deployment.replacement = replacement;
+        assert_eq!(
+            decide(&world.observation, &deployment),
+            Decision::Wait(WaitingOn::SwapRecord)
+        );
+    }
+    world.progress.looks = 1;
     let mut deployment = world.deployment();
     deployment.replacement = None;
     assert_eq!(decide(&world.observation, &deployment), Decision::Done);
