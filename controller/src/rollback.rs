@@ -40,7 +40,7 @@ fn undone(observation: &Observation, deployment: &Deployment) -> Result<Decision
     }
     let candidate = deployment.replacement_in(observation);
     // One read may be old, and not show yet what was created a moment ago.
-    let second_look = deployment.progress.looks + 1 >= LOOKS;
+    let second_look = deployment.progress.looks.saturating_add(1) >= LOOKS;
     if candidate.is_none() && deployment.replacement.is_none() {
         return Ok(if second_look {
             Decision::Done
@@ -146,14 +146,18 @@ fn shortfall(
 
 /// Deletes a candidate that production traffic does not reach, if it never did.
 fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSet) -> Decision {
-    let intent = observation.target_groups.iter().any(|group| {
-        group.arn == deployment.replacement_target_group && group.swap_intent.is_some()
+    // Asked of the groups that the candidate is attached to now as well: what this deployment named
+    // is no evidence.
+    let intent = observation.target_groups.iter().find(|group| {
+        let its = group.arn == deployment.replacement_target_group
+            || candidate.is_attached_to(&group.arn);
+        its && group.swap_intent.is_some()
     });
     let has_served = observation
         .target_groups
         .iter()
         .any(|group| leftovers::has_served_on(candidate, group));
-    if has_served && !intent {
+    if has_served && intent.is_none() {
         // Somebody moved the listener away from it: its connections are left to it.
         return Decision::Done;
     }
@@ -162,9 +166,9 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
     if deployment.progress.looks.saturating_add(1) < LOOKS {
         return Decision::Wait(WaitingOn::SwapRecord);
     }
-    if intent {
+    if let Some(group) = intent {
         return Decision::Act(vec![Action::ClearSwapIntent {
-            target_group: deployment.replacement_target_group.clone(),
+            target_group: group.arn.clone(),
         }]);
     }
     Decision::Act(vec![Action::DeleteTaskSet {

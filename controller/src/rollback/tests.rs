@@ -53,6 +53,20 @@ fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
 }
 
 #[test]
+fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
+    let mut world = second_look(World::created());
+    world.group_mut("green").swap_intent = Some(OWNER.into());
+    let mut deployment = world.deployment();
+    deployment.replacement_target_group = group_arn("red");
+    assert_eq!(
+        decide(&world.observation, &deployment),
+        Decision::Act(vec![Action::ClearSwapIntent {
+            target_group: group_arn("green")
+        }])
+    );
+}
+
+#[test]
 fn after_the_commit_point_a_warm_original_takes_the_traffic_back() {
     for world in [World::committed(), World::swapped()] {
         assert_eq!(look(&world), Decision::Done);
