@@ -5,24 +5,16 @@ use ebbtide_simulator::fault::{Fault, LambdaFault};
 use crate::run::{Plan, Ran, run, wrong};
 use crate::scenarios::{self, Case};
 
-/// What can go wrong with a read: whether it is carried out makes no difference.
-const OF_READS: &[Fault] = &[
+/// Ways in which a call fails before it is carried out.
+const FAILURES: [Fault; 4] = [
     Fault::Unreachable,
     Fault::Silent,
     Fault::ServerError,
     Fault::Throttled,
-    Fault::Stale,
-    Fault::VeryStale,
-    Fault::UnknownValue,
-    Fault::EmptyPage,
 ];
 
-/// What can go wrong with a write: there is nothing to misread.
-const OF_WRITES: &[Fault] = &[
-    Fault::Unreachable,
-    Fault::Silent,
-    Fault::ServerError,
-    Fault::Throttled,
+/// What a write may come to besides.
+const OF_WRITES: [Fault; 5] = [
     Fault::LostReply,
     Fault::ServerErrorAfter,
     Fault::Twice,
@@ -30,23 +22,64 @@ const OF_WRITES: &[Fault] = &[
     Fault::Late(12),
 ];
 
-/// What can go wrong with each call of a deployment, in the order of the calls.
-fn kinds(clean: &Ran) -> Vec<&'static [Fault]> {
-    let of = |operation: &str| {
-        let name = operation.rsplit(':').next().unwrap_or_default();
-        let reads = ["Describe", "List", "Get"]
-            .iter()
-            .any(|verb| name.starts_with(verb));
-        if reads { OF_READS } else { OF_WRITES }
+/// Operations that answer in pages, and those that answer statuses: elsewhere an empty page or an
+/// unknown value strikes nothing.
+const IN_PAGES: [&str; 4] = [
+    "DescribeListeners",
+    "DescribeTargetGroups",
+    "DescribeRules",
+    "ListTasks",
+];
+const WITH_STATUSES: [&str; 4] = [
+    "DescribeTaskSets",
+    "DescribeTargetHealth",
+    "DescribeAlarms",
+    "DescribeExecution",
+];
+
+/// What can go wrong with a call. With many tasks, where a run takes long, calls take turns in how
+/// they fail before they are carried out: the SDK retries all of these alike.
+fn faults_of(number: usize, operation: &str, case: &Case) -> Vec<Fault> {
+    let many = case.tasks() >= 10;
+    let mut faults = if many {
+        vec![FAILURES[number % FAILURES.len()]]
+    } else {
+        FAILURES.to_vec()
     };
+    let name = operation.rsplit(':').next().unwrap_or_default();
+    let reads = ["Describe", "List", "Get"]
+        .iter()
+        .any(|verb| name.starts_with(verb));
+    if !reads {
+        faults.extend(OF_WRITES);
+        return faults;
+    }
+    faults.extend([Fault::Stale, Fault::VeryStale]);
+    if IN_PAGES.contains(&name) {
+        faults.push(Fault::EmptyPage);
+    }
+    if WITH_STATUSES.contains(&name) {
+        faults.push(Fault::UnknownValue);
+    }
+    faults
+}
+
+/// What can go wrong with each call of a deployment, one at a time.
+fn of_calls(case: &Case, clean: &Ran) -> Vec<Plan> {
     let world = clean.stage.aws.snapshot();
-    let calls: Vec<_> = world.calls().map(|call| of(&call.operation)).collect();
+    let operations: Vec<_> = world.calls().map(|call| call.operation.clone()).collect();
     assert_eq!(
-        calls.len() as u64,
+        operations.len() as u64,
         clean.calls,
         "every call is in the journal"
     );
-    calls
+    (1..)
+        .zip(operations.iter().enumerate())
+        .flat_map(|(call, (number, operation))| {
+            let faults = faults_of(number, operation, case).into_iter();
+            faults.map(move |fault| Plan::call(call, fault))
+        })
+        .collect()
 }
 
 /// Strikes every call with every kind of fault and every invocation with every kind of its own, one
@@ -54,10 +87,7 @@ fn kinds(clean: &Ran) -> Vec<&'static [Fault]> {
 async fn strike(case: Case) {
     let clean = run(&case, &Plan::default()).await;
     assert_eq!(wrong(&case, &clean), None, "{}, without a fault", case.name);
-    let calls = (1..).zip(kinds(&clean)).flat_map(|(call, faults)| {
-        let plan = move |fault: &Fault| Plan::call(call, *fault);
-        faults.iter().map(plan)
-    });
+    let calls = of_calls(&case, &clean).into_iter();
     let invocations = (1..=clean.invocations)
         .flat_map(|number| LambdaFault::ALL.map(|fault| Plan::invocation(number, fault)));
     let (mut runs, mut checks, mut failures) = (0, 0, Vec::new());

@@ -38,6 +38,8 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
     let written = Written::default();
     let writer = written.clone();
     let guard = tracing::subscriber::set_default(logs(move || writer.clone()));
+    // Other tests of this process have been here without anybody who listens.
+    tracing::callsite::rebuild_interest_cache();
     let mut event = sample();
     event["comment"] = json!("approved with hunter2");
     let scenario = Scenario {
