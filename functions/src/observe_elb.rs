@@ -74,13 +74,21 @@ pub(crate) async fn target_groups_by_arn(
     elb: &Client,
     arns: Vec<String>,
 ) -> Result<Vec<TargetGroup>, StepError> {
-    let answer = elb
+    // A page may be empty, and the next one not.
+    let mut pages = elb
         .describe_target_groups()
         .set_target_group_arns(Some(arns))
-        .send()
-        .await
-        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error))?;
-    Ok(answer.target_groups().iter().map(target_group).collect())
+        .into_paginator()
+        .items()
+        .send();
+    let mut groups = Vec::new();
+    while let Some(group) = pages.next().await {
+        let group = group.map_err(|error| {
+            StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error)
+        })?;
+        groups.push(target_group(&group));
+    }
+    Ok(groups)
 }
 
 /// A group as it is listed; its tags, attributes and targets are read later.
