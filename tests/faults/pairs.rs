@@ -1,4 +1,4 @@
-//! Pairs of faults at the writes of a deployment, the first of which is a lost reply: whatever happens, the invariants hold, the
+//! Pairs of faults at the writes of a deployment, the first of which is a lost reply (all pairs: `exhaustive`): whatever happens, the invariants hold, the
 //! execution ends, and a new one brings the service in order.
 
 use std::sync::{Arc, Mutex};
