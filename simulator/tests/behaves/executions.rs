@@ -320,6 +320,6 @@ async fn a_function_runs_on_when_its_task_has_timed_out() {
         aws.with_world(World::take_calls)
             .last()
             .map(|call| call.caller.clone()),
-        Some("check-and-create".to_owned())
+        Some("check-and-create run-1".to_owned())
     );
 }
