@@ -167,11 +167,12 @@ pub fn answer(
         short(&deployment.replacement_target_group),
         ready::health_remark(observation, &deployment),
     );
+    let (status, reason) = match deployment.course {
+        Course::Forward | Course::Leftover => (Status::Deployed, reason),
+        Course::Back => (Status::Failed, format!("Rolled back: {reason}.")),
+    };
     Answer {
-        status: match deployment.course {
-            Course::Forward | Course::Leftover => Status::Deployed,
-            Course::Back => Status::Failed,
-        },
+        status,
         reason,
         wait: 0,
         deployment,

@@ -1,5 +1,6 @@
 //! What a step has decided: plain data, and every write the program can make.
 
+use crate::quote::quote;
 use std::fmt;
 
 use crate::arn::short;
@@ -229,6 +230,13 @@ pub enum WaitingOn {
         /// Looks wanted.
         wanted: u32,
     },
+    /// An alarm whose state is none that this version knows: whether it rings cannot be told.
+    AlarmState {
+        /// Its name.
+        alarm: String,
+        /// What CloudWatch says.
+        state: String,
+    },
     /// The pause between the swap and the first step of the drain.
     Bake {
         /// Seconds of it that are left.
@@ -244,7 +252,7 @@ pub enum WaitingOn {
         tasks: u32,
     },
     /// A swap that may have begun: a late write would show by the next look.
-    SwapRecord,
+    SecondLook,
     /// Targets in a group that no living task set owns; they are being deregistered.
     Deregistration {
         /// How many are left.
@@ -284,12 +292,20 @@ impl fmt::Display for WaitingOn {
             Self::Confirmation { seen, wanted } => {
                 write!(f, "steady and healthy in {seen} of {wanted} looks")
             }
+            Self::AlarmState { alarm, state } => {
+                write!(
+                    f,
+                    "alarm {} is in the unknown state {}",
+                    quote(alarm),
+                    quote(state)
+                )
+            }
             Self::Bake { left } => write!(f, "{left} s until the first step of the drain"),
             Self::SwapToFinish => f.write_str("a swap is half done"),
             Self::Leftover { task_set, tasks } => {
                 write!(f, "{task_set} is left with {tasks} tasks")
             }
-            Self::SwapRecord => f.write_str("a swap may have begun: looking once more"),
+            Self::SecondLook => f.write_str("one read may be old: looking once more"),
             Self::Deregistration { targets } => {
                 write!(
                     f,

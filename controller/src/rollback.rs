@@ -13,7 +13,7 @@ use crate::routing::{self, Roles};
 
 /// What a rollback comes to, besides the writes and waits on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+enum Outcome {
     /// The original is at full strength and healthy: traffic may go back to it.
     Restored,
     /// Nothing more can be done; the sentence says what was undone and what remains.
@@ -24,7 +24,7 @@ pub enum Outcome {
 ///
 /// A candidate that never served is deleted with `force` (rule R4). Once production traffic
 /// reaches it, the original is brought back to 100 percent, and is ready to take the traffic
-/// ([`Outcome::Restored`]) when it is steady and healthy. An original that is gone or drained is
+/// ([`Status::Restored`]) when it is steady and healthy. An original that is gone or drained is
 /// not brought back: from there the deployment goes forward only.
 pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     match undone(observation, deployment) {
@@ -40,13 +40,8 @@ fn undone(observation: &Observation, deployment: &Deployment) -> Result<Decision
     }
     let candidate = deployment.replacement_in(observation);
     // One read may be old, and not show yet what was created a moment ago.
-    let second_look = deployment.progress.looks.saturating_add(1) >= LOOKS;
     if candidate.is_none() && deployment.replacement.is_none() {
-        return Ok(if second_look {
-            Decision::Done
-        } else {
-            Decision::Wait(WaitingOn::SwapRecord)
-        });
+        return Ok(seen_twice(deployment));
     }
     let pair = routing::pair(observation, &deployment.request.service)?;
     let roles = routing::roles(observation, pair)?;
@@ -54,26 +49,27 @@ fn undone(observation: &Observation, deployment: &Deployment) -> Result<Decision
         return Ok(restore(observation, deployment));
     }
     let Some(candidate) = candidate else {
-        return Ok(if second_look {
-            Decision::Done
-        } else {
-            Decision::Wait(WaitingOn::SwapRecord)
-        });
+        return Ok(seen_twice(deployment));
     };
     if candidate.is_being_deleted() {
         return Ok(Decision::Done);
     }
     if let Some(listener) = routing::reached_beside(observation, candidate) {
         return Err(Refusal::drift(
-            format!(
-                "Listener {} sends traffic to {}, and is not recorded as a test listener.",
-                listener.port, candidate.id
-            ),
+            listener.unrecorded_for(candidate),
             "It was not deleted: point the listener elsewhere (aws elbv2 modify-listener), then start \
              a new execution.",
         ));
     }
     Ok(remove(observation, deployment, candidate))
+}
+
+/// Nothing to undo is believed at the second look.
+fn seen_twice(deployment: &Deployment) -> Decision {
+    if deployment.progress.looks.saturating_add(1) < LOOKS {
+        return Decision::Wait(WaitingOn::SecondLook);
+    }
+    Decision::Done
 }
 
 /// Why nothing is undone at all.
@@ -107,7 +103,8 @@ fn reached(roles: &Roles<'_>, deployment: &Deployment, candidate: Option<&TaskSe
 /// Brings the original back to full strength, while there is one.
 fn restore(observation: &Observation, deployment: &Deployment) -> Decision {
     let Some(original) = restorable(observation, deployment) else {
-        return Decision::Done;
+        // One read may be old, or its answer lost on the way.
+        return seen_twice(deployment);
     };
     if original.scale < 100.0 {
         let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
@@ -164,7 +161,7 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
     // The swap may have begun. The listener is read once more, a while later, before anything is
     // deleted: an old read, or a late write, would show by then.
     if deployment.progress.looks.saturating_add(1) < LOOKS {
-        return Decision::Wait(WaitingOn::SwapRecord);
+        return Decision::Wait(WaitingOn::SecondLook);
     }
     if let Some(group) = intent {
         return Decision::Act(vec![Action::ClearSwapIntent {
@@ -177,8 +174,47 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
     }])
 }
 
+/// The answer while something is undone, once the original is back, and when nothing more can be
+/// done: then `reason` says what was undone and what remains.
+pub fn answer(
+    observation: &Observation,
+    deployment: &Deployment,
+    waiting_on: Option<&WaitingOn>,
+) -> Answer {
+    let mut deployment = deployment.clone();
+    let name = deployment.original.clone().unwrap_or_default();
+    let (status, reason, wait) = match waiting_on {
+        Some(waiting_on) => {
+            deployment.progress.looks = match waiting_on {
+                WaitingOn::SecondLook => deployment.progress.looks.saturating_add(1),
+                _ => 0,
+            };
+            let wait = drain::poll(deployment.request.readiness_timeout).max(60);
+            deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
+            let reason = format!("rolling back to {name}: {waiting_on}; next look in {wait} s");
+            (Status::Waiting, reason, wait)
+        }
+        None => match outcome(observation, &deployment) {
+            Outcome::Restored => (
+                Status::Restored,
+                format!(
+                    "rolling back: {name} is steady and healthy at 100 %, and takes the traffic back"
+                ),
+                0,
+            ),
+            Outcome::Over(sentence) => (Status::Failed, sentence, 0),
+        },
+    };
+    Answer {
+        status,
+        reason,
+        wait,
+        deployment,
+    }
+}
+
 /// What a finished rollback came to.
-pub fn outcome(observation: &Observation, deployment: &Deployment) -> Outcome {
+fn outcome(observation: &Observation, deployment: &Deployment) -> Outcome {
     let remains = remains(observation, deployment);
     if let Some(why) = left_alone(deployment) {
         return Outcome::Over(format!("{why}: {remains}."));
@@ -245,34 +281,6 @@ fn remains(observation: &Observation, deployment: &Deployment) -> String {
             &deployment.original_target_group
         ),
     )
-}
-
-/// The answer while the original comes back, and once it has.
-pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
-    let mut deployment = deployment.clone();
-    let name = deployment.original.clone().unwrap_or_default();
-    let Some(waiting_on) = waiting_on else {
-        return Answer {
-            status: Status::Restored,
-            reason: format!(
-                "rolling back: {name} is steady and healthy at 100 %, and takes the traffic back"
-            ),
-            wait: 0,
-            deployment,
-        };
-    };
-    deployment.progress.looks = match waiting_on {
-        WaitingOn::SwapRecord => deployment.progress.looks.saturating_add(1),
-        _ => 0,
-    };
-    let wait = drain::poll(deployment.request.readiness_timeout).max(60);
-    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
-    Answer {
-        status: Status::Waiting,
-        reason: format!("rolling back to {name}: {waiting_on}; next look in {wait} s"),
-        wait,
-        deployment,
-    }
 }
 
 #[cfg(test)]

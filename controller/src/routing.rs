@@ -228,6 +228,16 @@ pub(crate) fn reached_beside<'a>(
     })
 }
 
+impl Listener {
+    /// What is wrong with a listener that [`reached_beside`] found.
+    pub(crate) fn unrecorded_for(&self, task_set: &TaskSet) -> String {
+        format!(
+            "Listener {} sends traffic to {}, and is not recorded as a test listener.",
+            self.port, task_set.id
+        )
+    }
+}
+
 fn by_tag_or_traffic<'a>(
     observation: &Observation,
     pair: [&'a TargetGroup; 2],

@@ -56,6 +56,7 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     };
     if let Some(refusal) = held
         .as_ref()
+        .filter(|held| !matches!(held, WaitingOn::AlarmState { .. }))
         .and_then(|held| lost(observation, deployment, held))
     {
         return Decision::Refuse(refusal);
@@ -286,10 +287,7 @@ pub(crate) fn not_in_production(
     let new_listener = routing::reached_beside(observation, original);
     if let Some(listener) = new_listener.filter(|_| !serves) {
         return Err(Refusal::drift(
-            format!(
-                "Listener {} sends traffic to {}, and is not recorded as a test listener.",
-                listener.port, original.id
-            ),
+            listener.unrecorded_for(original),
             format!(
                 "Nothing more was taken away. If no user reaches it: aws elbv2 add-tags \
                  --resource-arns {} --tags Key=ebbtide:role,Value=test; otherwise point it at the \
@@ -312,10 +310,36 @@ pub(crate) fn not_in_production(
     Ok(())
 }
 
-/// What a replacement lacks that cannot take more connections: it holds the step.
+/// What holds the step: a replacement that cannot take more connections, or an alarm that nobody
+/// can read.
 fn held(observation: &Observation, deployment: &Deployment) -> Result<Option<WaitingOn>, Refusal> {
     let replacement = ready::living_replacement(observation, deployment)?;
-    Ok(ready::shortfall(observation, deployment, replacement))
+    let shortfall = ready::shortfall(observation, deployment, replacement);
+    Ok(shortfall.or_else(|| unreadable_alarm(deployment)))
+}
+
+/// An alarm in a state that CloudWatch did not have when this was written. Alarms are read anew
+/// before every step.
+fn unreadable_alarm(deployment: &Deployment) -> Option<WaitingOn> {
+    const KNOWN: [&str; 3] = ["OK", "ALARM", "INSUFFICIENT_DATA"];
+    let mut alarms = deployment.alarms.iter();
+    let alarm = alarms.find(|alarm| !KNOWN.contains(&alarm.state.as_str()))?;
+    (deployment.course == Course::Forward).then(|| WaitingOn::AlarmState {
+        alarm: alarm.name.clone(),
+        state: alarm.state.clone(),
+    })
+}
+
+/// Why a step is held.
+fn why(held: &WaitingOn, deployment: &Deployment) -> String {
+    if matches!(held, WaitingOn::AlarmState { .. }) {
+        return held.to_string();
+    }
+    let replacement = deployment.replacement.as_deref();
+    format!(
+        "{} is not healthy: {held}",
+        replacement.unwrap_or("the replacement")
+    )
 }
 
 fn overdue(deployment: &Deployment, original: &TaskSet, held: Option<&WaitingOn>) -> Refusal {
@@ -329,13 +353,7 @@ fn overdue(deployment: &Deployment, original: &TaskSet, held: Option<&WaitingOn>
     if let Some(held) = held {
         return Refusal::new(
             ErrorName::DrainTimeout,
-            format!(
-                "{seen}, held because {} is not healthy: {held}.",
-                deployment
-                    .replacement
-                    .as_deref()
-                    .unwrap_or("the replacement")
-            ),
+            format!("{seen}, held because {}.", why(held, deployment)),
             "Look at its tasks' logs and at the health check of the target group.",
         );
     }
@@ -428,11 +446,8 @@ pub fn answer(
             (
                 poll,
                 format!(
-                    "{what} {name}: step held with {running} tasks, because {} is not healthy: {lacking}; next look in {poll} s",
-                    deployment
-                        .replacement
-                        .as_deref()
-                        .unwrap_or("the replacement")
+                    "{what} {name}: step held with {running} tasks, because {}; next look in {poll} s",
+                    why(lacking, &deployment)
                 ),
             )
         }

@@ -11,7 +11,6 @@ use ebbtide_controller::observation::Observation;
 use ebbtide_controller::quote::sentence;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
-use ebbtide_controller::rollback::Outcome;
 use ebbtide_controller::{
     caller, cleanup, create, finish_swap, leftovers, lock, preflight, ready, rollback, scale_down,
     swap,
@@ -58,6 +57,9 @@ impl Function {
 
 /// What a step decides by.
 pub type Decide = fn(&Observation, &Deployment) -> Decision;
+
+/// How a step answers, by what it saw last and what it waits for.
+type Say = fn(&Observation, &Deployment, Option<&WaitingOn>) -> Result<Answer, Refusal>;
 
 /// Which function decides which step. The tests put a wrong one in, to see that it is caught.
 #[derive(Debug, Clone, Copy)]
@@ -146,32 +148,63 @@ async fn answer(
     event: &Event,
     now: SystemTime,
 ) -> Result<Value, StepError> {
-    match event.step {
+    let (decide, say): (Decide, Say) = match event.step {
         Step::Preflight => {
             let request = event.request()?;
             let observation = observe(clients, event.step, &event.id, &request, &[]).await?;
             let deployment = preflight::check(&event.id, &request, &observation)?;
             let answer = preflight::answer(deployment, &observation);
             log(event, &observation, "pass", &answer.reason, 0);
-            Ok(answer.to_json())
+            return Ok(answer.to_json());
         }
-        Step::Explain => Ok(contract::failed(&event.failure(), "", None)),
-        Step::FinishSwap
-        | Step::Leftovers
-        | Step::Create
-        | Step::Ready
-        | Step::Swap
-        | Step::ScaleDown
-        | Step::Cleanup
-        | Step::Rollback
-        | Step::SwapBack => {
-            let deployment = turned(event.step, event.deployment()?)?;
-            if event.step.writes() && !may_write(&deployment, now) {
-                return renewal(event, deployment);
-            }
-            step(deciders, clients, event, deployment, now).await
-        }
+        Step::Explain => return Ok(contract::failed(&event.failure(), "", None)),
+        Step::FinishSwap => (deciders.finish_swap, |_, deployment, waiting_on| {
+            Ok(finish_swap::answer(deployment, waiting_on))
+        }),
+        Step::Leftovers => (deciders.leftovers, leftovers::answer),
+        Step::Create => (deciders.create, |observation, deployment, _| {
+            create::answer(observation, deployment)
+        }),
+        Step::Ready => (deciders.ready, |_, deployment, waiting_on| {
+            Ok(ready::answer(deployment, waiting_on))
+        }),
+        Step::Swap | Step::SwapBack => (deciders.swap, |observation, deployment, waiting_on| {
+            Ok(swap::answer(observation, deployment, waiting_on))
+        }),
+        Step::ScaleDown => (
+            deciders.scale_down,
+            |observation, deployment, waiting_on| {
+                Ok(scale_down::answer(observation, deployment, waiting_on))
+            },
+        ),
+        Step::Cleanup => (deciders.cleanup, |observation, deployment, waiting_on| {
+            Ok(cleanup::answer(observation, deployment, waiting_on))
+        }),
+        Step::Rollback => (deciders.rollback, |observation, deployment, waiting_on| {
+            Ok(rollback::answer(observation, deployment, waiting_on))
+        }),
+    };
+    let mut deployment = turned(event.step, event.deployment()?)?;
+    if event.step.writes() && !may_write(&deployment, now) {
+        return renewal(event, deployment);
     }
+    deployment.progress.renewals = 0;
+    let (observation, waiting_on) = match converge(clients, event, &deployment, decide).await {
+        Ok(seen) => seen,
+        // A rollback that cannot go on says so, and what it was for.
+        Err(error) if event.step == Step::Rollback && !error.name.is_worth_retrying() => {
+            return Ok(over(
+                event,
+                &deployment,
+                &format!("Not rolled back: {error}"),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let answer = say(&observation, &deployment, waiting_on.as_ref())?;
+    let outcome = if waiting_on.is_some() { "wait" } else { "done" };
+    log(event, &observation, outcome, &answer.reason, answer.wait);
+    Ok(state(&answer, event, now))
 }
 
 /// The deployment as a step sees it: on the way back, the other way round.
@@ -226,59 +259,6 @@ fn renewal(event: &Event, mut deployment: Deployment) -> Result<Value, StepError
         "renew"
     );
     Ok(answer.to_json())
-}
-
-async fn step(
-    deciders: &Deciders,
-    clients: &Clients,
-    event: &Event,
-    mut deployment: Deployment,
-    now: SystemTime,
-) -> Result<Value, StepError> {
-    deployment.progress.renewals = 0;
-    let deployment = &deployment;
-    let decide: Decide = match event.step {
-        Step::FinishSwap => deciders.finish_swap,
-        Step::Leftovers => deciders.leftovers,
-        Step::Preflight | Step::Explain | Step::Create => deciders.create,
-        Step::Ready => deciders.ready,
-        Step::Swap | Step::SwapBack => deciders.swap,
-        Step::ScaleDown => deciders.scale_down,
-        Step::Cleanup => deciders.cleanup,
-        Step::Rollback => deciders.rollback,
-    };
-    let (observation, waiting_on) = match converge(clients, event, deployment, decide).await {
-        Ok(seen) => seen,
-        // A rollback that cannot go on says so, and what it was for.
-        Err(error) if event.step == Step::Rollback && !error.name.is_worth_retrying() => {
-            return Ok(over(
-                event,
-                deployment,
-                &format!("Not rolled back: {error}"),
-            ));
-        }
-        Err(error) => return Err(error),
-    };
-    let waiting_on = waiting_on.as_ref();
-    let answer = match event.step {
-        Step::FinishSwap => finish_swap::answer(deployment, waiting_on),
-        Step::Leftovers => leftovers::answer(&observation, deployment, waiting_on)?,
-        Step::Preflight | Step::Explain | Step::Create => create::answer(&observation, deployment)?,
-        Step::Ready => ready::answer(deployment, waiting_on),
-        Step::Swap | Step::SwapBack => swap::answer(&observation, deployment, waiting_on),
-        Step::ScaleDown => scale_down::answer(&observation, deployment, waiting_on),
-        Step::Cleanup => cleanup::answer(&observation, deployment, waiting_on),
-        Step::Rollback => match waiting_on {
-            Some(_) => rollback::answer(deployment, waiting_on),
-            None => match rollback::outcome(&observation, deployment) {
-                Outcome::Restored => rollback::answer(deployment, None),
-                Outcome::Over(outcome) => return Ok(over(event, deployment, &outcome)),
-            },
-        },
-    };
-    let outcome = if waiting_on.is_some() { "wait" } else { "done" };
-    log(event, &observation, outcome, &answer.reason, answer.wait);
-    Ok(state(&answer, event, now))
 }
 
 /// Observes, decides and acts until a look at the world asks for no more writes.
@@ -349,10 +329,7 @@ fn state(answer: &Answer, event: &Event, now: SystemTime) -> Value {
         Status::Deployed => {
             contract::report(answer, age_of(&event.started_at, now).unwrap_or_default())
         }
-        Status::Failed => {
-            let outcome = format!("Rolled back: {}.", answer.reason);
-            over(event, deployment, &outcome)
-        }
+        Status::Failed => over(event, deployment, &answer.reason),
         Status::Passed
         | Status::DryRun
         | Status::Created

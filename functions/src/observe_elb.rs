@@ -1,6 +1,7 @@
 //! Reading Elastic Load Balancing: target groups, listeners, tags, target health.
 
 use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders::DescribeTargetGroupsFluentBuilder;
 use aws_sdk_elasticloadbalancingv2::types::{Action, TargetHealthStateEnum};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
@@ -52,19 +53,10 @@ pub(crate) async fn target_groups(
     elb: &Client,
     load_balancer: &str,
 ) -> Result<Vec<TargetGroup>, StepError> {
-    let mut pages = elb
+    let its = elb
         .describe_target_groups()
-        .load_balancer_arn(load_balancer)
-        .into_paginator()
-        .items()
-        .send();
-    let mut groups = Vec::new();
-    while let Some(group) = pages.next().await {
-        let group = group.map_err(|error| {
-            StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error)
-        })?;
-        groups.push(target_group(&group));
-    }
+        .load_balancer_arn(load_balancer);
+    let mut groups = listed(its).await?;
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(groups)
 }
@@ -74,13 +66,15 @@ pub(crate) async fn target_groups_by_arn(
     elb: &Client,
     arns: Vec<String>,
 ) -> Result<Vec<TargetGroup>, StepError> {
-    // A page may be empty, and the next one not.
-    let mut pages = elb
+    let named = elb
         .describe_target_groups()
-        .set_target_group_arns(Some(arns))
-        .into_paginator()
-        .items()
-        .send();
+        .set_target_group_arns(Some(arns));
+    listed(named).await
+}
+
+/// All that a request asks for: a page may be empty, and the next one not.
+async fn listed(request: DescribeTargetGroupsFluentBuilder) -> Result<Vec<TargetGroup>, StepError> {
+    let mut pages = request.into_paginator().items().send();
     let mut groups = Vec::new();
     while let Some(group) = pages.next().await {
         let group = group.map_err(|error| {

@@ -4,7 +4,6 @@ use ebbtide_controller::decision::{Decision, WaitingOn};
 use ebbtide_controller::deployment::{Answer, Course, Deployment};
 use ebbtide_controller::observation::Observation;
 use ebbtide_controller::quote::is_visible;
-use ebbtide_controller::rollback::Outcome;
 use ebbtide_controller::{
     cleanup, create, finish_swap, leftovers, preflight, ready, rollback, scale_down, swap,
 };
@@ -84,13 +83,7 @@ fn told(step: Step, observation: &Observation, deployment: &Deployment, decision
         Step::Swap | Step::SwapBack => Ok(swap::answer(observation, deployment, waiting_on)),
         Step::ScaleDown => Ok(scale_down::answer(observation, deployment, waiting_on)),
         Step::Cleanup => Ok(cleanup::answer(observation, deployment, waiting_on)),
-        Step::Rollback if waiting_on.is_none() => {
-            match rollback::outcome(observation, deployment) {
-                Outcome::Restored => Ok(rollback::answer(deployment, None)),
-                Outcome::Over(outcome) => return assert!(!outcome.is_empty()),
-            }
-        }
-        Step::Rollback => Ok(rollback::answer(deployment, waiting_on)),
+        Step::Rollback => Ok(rollback::answer(observation, deployment, waiting_on)),
     };
     let answer = match answer {
         Ok(answer) => answer,

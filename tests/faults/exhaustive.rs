@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 
-use crate::run::{Plan, run, unsafe_or_stuck};
+use crate::run::{Plan, Tally, run, unsafe_or_stuck};
 use crate::scenarios::{self, Case};
 
 /// Set by `make test-exhaustive`: the minutes that a test may take; 0 for as long as it needs.
@@ -49,30 +49,20 @@ impl Reach {
 /// Runs plans until there are no more, or this run's share is done; says what it found.
 async fn run_all(what: &str, of: usize, plans: impl Iterator<Item = (Case, Plan)>) {
     let reach = Reach::of_this_run();
-    let (mut runs, mut faults, mut checks, mut failures) = (0, 0, 0, Vec::new());
+    let (mut tally, mut faults) = (Tally::default(), 0);
     for (case, plan) in plans {
-        if reach.is_over(runs) {
+        if reach.is_over(tally.runs) {
             break;
         }
         let ran = run(&case, &plan).await;
-        runs += 1;
+        tally.count(ran.checks);
         faults += plan.calls.len() + plan.invocations.len();
-        checks += ran.checks;
         if let Some(broken) = unsafe_or_stuck(&case, ran).await {
-            failures.push(format!("{}: {plan:?}: {broken}", case.name));
+            tally.failed(&plan, &format!("{}: {broken}", case.name));
         }
     }
-    println!(
-        "{what}: {runs} runs of {of}, {faults} faults planned, {checks} looks at the invariants, {} failures",
-        failures.len()
-    );
-    assert!(
-        failures.is_empty(),
-        "{}\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
-    assert!(runs > 0);
+    assert!(tally.runs > 0);
+    tally.end(&format!("{what}: {faults} faults planned, of {of} plans"));
 }
 
 /// Everything that can go wrong in a deployment, one thing at a time.

@@ -11,7 +11,6 @@ use ebbtide_functions::Deciders;
 use ebbtide_simulator::asl::HistoryEvent;
 use ebbtide_simulator::deployment::{DEFINITION, Installation};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
-use tokio::sync::Notify;
 
 use crate::people::points_the_listener_at_the_first_group;
 use crate::run::{Plan, Stage, run_on};
@@ -295,23 +294,10 @@ async fn stopped_with_a_write_on_its_way(definition: &str) -> Option<String> {
     for call in 20..110 {
         let stage = Stage::installed(&case, |aws| Installation::of(aws, definition).unwrap());
         stage.aws.plan_faults([(call, Fault::Late(1_000))]);
-        let stop = Notify::new();
-        let mut on_event = |_: &HistoryEvent| {
-            if stage.aws.call_count() >= call {
-                stop.notify_one();
-            }
-        };
-        let ended = stage
-            .installation
-            .deploy_until(
-                "run-1",
-                case.event.clone(),
-                7,
-                &mut on_event,
-                stop.notified(),
-            )
+        let stopped = stage
+            .deploy_until("run-1", |_| stage.aws.call_count() >= call)
             .await;
-        if ended.is_some() {
+        if !stopped {
             break;
         }
         stage.watch().begin_another();

@@ -137,14 +137,14 @@ fn tags_both_groups(world: &mut World) {
     world.add_elb_tags(&[first, second], &[tag]).unwrap();
 }
 
-fn scales_the_newest_set_down(world: &mut World) {
+fn newest_set(world: &World) -> String {
     let sets = world.task_sets_of(CLUSTER, SERVICE);
-    let id = sets
-        .iter()
-        .max_by_key(|set| set.created_at_ms)
-        .unwrap()
-        .id
-        .clone();
+    let newest = sets.iter().max_by_key(|set| set.created_at_ms);
+    newest.unwrap().id.clone()
+}
+
+fn scales_the_newest_set_down(world: &mut World) {
+    let id = newest_set(world);
     let request: UpdateTaskSet = serde_json::from_value(json!({
         "cluster": CLUSTER, "service": SERVICE, "taskSet": id,
         "scale": {"value": 50.0, "unit": "PERCENT"},
@@ -155,13 +155,7 @@ fn scales_the_newest_set_down(world: &mut World) {
 }
 
 fn deletes_the_newest_set(world: &mut World) {
-    let sets = world.task_sets_of(CLUSTER, SERVICE);
-    let id = sets
-        .iter()
-        .max_by_key(|set| set.created_at_ms)
-        .unwrap()
-        .id
-        .clone();
+    let id = newest_set(world);
     let request: DeleteTaskSet = serde_json::from_value(json!({
         "cluster": CLUSTER, "service": SERVICE, "taskSet": id, "force": true,
     }))

@@ -10,6 +10,7 @@ use ebbtide_simulator::fault::{Fault, LambdaFault};
 use ebbtide_simulator::world::{UpdateService, World};
 
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::invariants::{Watch, converged, unfinished};
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
@@ -111,6 +112,28 @@ impl Stage {
         outcome
     }
 
+    /// Runs an execution until `stops` says so at one of its events; says whether it was stopped.
+    pub(crate) async fn deploy_until(
+        &self,
+        name: &str,
+        mut stops: impl FnMut(&HistoryEvent) -> bool,
+    ) -> bool {
+        let stop = Notify::new();
+        let mut entered = 0;
+        let mut on_event = |event: &HistoryEvent| {
+            self.note(event, &mut entered);
+            if stops(event) {
+                stop.notify_one();
+            }
+        };
+        let event = self.case.event.clone();
+        let ended = self
+            .installation
+            .deploy_until(name, event, 7, &mut on_event, stop.notified())
+            .await;
+        ended.is_none()
+    }
+
     /// Waits until every function has ended: a minute, and what nobody answers is left.
     pub(crate) async fn settled(&self) {
         let settled = self.installation.settled();
@@ -184,6 +207,41 @@ pub(crate) async fn run_on(stage: Stage, plan: &Plan) -> Ran {
         invocations: stage.aws.invocation_count(),
         checks,
         stage,
+    }
+}
+
+/// What many runs came to.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) runs: usize,
+    checks: u64,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, checks: u64) {
+        self.runs += 1;
+        self.checks += checks;
+    }
+
+    pub(crate) fn failed(&mut self, plan: &Plan, what: &str) {
+        self.failures.push(format!("{plan:?}: {what}"));
+    }
+
+    /// Prints the counts; panics with every failure.
+    pub(crate) fn end(self, what: &str) {
+        println!(
+            "{what}: {} runs, {} looks at the invariants, {} failures",
+            self.runs,
+            self.checks,
+            self.failures.len()
+        );
+        assert!(
+            self.failures.is_empty(),
+            "{what}: {}\n{}",
+            self.failures.len(),
+            self.failures.join("\n")
+        );
     }
 }
 

@@ -268,10 +268,11 @@ fn sick_after_the_swap() -> Case {
 }
 
 pub(crate) fn alarm_in_the_drain() -> Case {
-    let more = json!({"alarms": ["errors"], "scaledown_wait": 300});
+    // Three steps: an alarm that one read does not show is seen before the last of them.
+    let more = json!({"alarms": ["errors"], "scaledown_wait": 300, "scaledown_decrement": 34});
     let mut case = case(
         "an alarm in the drain",
-        &scenario(2),
+        &scenario(3),
         &more,
         Ends::RolledBack("AlarmRaised"),
     );

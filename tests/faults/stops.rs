@@ -1,7 +1,6 @@
 //! Executions stopped after every transition: left alone, started anew, or redriven.
 
-use ebbtide_simulator::asl::{HistoryEvent, Status};
-use tokio::sync::Notify;
+use ebbtide_simulator::asl::Status;
 
 use crate::invariants::converged;
 use crate::run::Stage;
@@ -9,26 +8,10 @@ use crate::scenarios::{self, Case};
 
 /// Runs a deployment and stops it (`StopExecution`) after its `transition`th event, with a function
 /// in flight running on; `false` where it ended before.
-async fn stopped_after(stage: &Stage, case: &Case, transition: u64) -> bool {
-    let stop = Notify::new();
-    let mut entered = 0;
-    let mut on_event = |event: &HistoryEvent| {
-        stage.note(event, &mut entered);
-        if event.id == transition {
-            stop.notify_one();
-        }
-    };
-    let ended = stage
-        .installation
-        .deploy_until(
-            "run-1",
-            case.event.clone(),
-            7,
-            &mut on_event,
-            stop.notified(),
-        )
-        .await;
-    ended.is_none()
+async fn stopped_after(stage: &Stage, transition: u64) -> bool {
+    stage
+        .deploy_until("run-1", |event| event.id == transition)
+        .await
 }
 
 /// Stops a deployment after each of its transitions, and does what `then` does.
@@ -36,7 +19,7 @@ async fn at_every_stop(case: Case, then: impl AsyncFn(Stage) -> Option<String>) 
     let (mut stops, mut failures) = (0, Vec::new());
     for transition in 1.. {
         let stage = Stage::new(&case);
-        if !stopped_after(&stage, &case, transition).await {
+        if !stopped_after(&stage, transition).await {
             break;
         }
         stops += 1;

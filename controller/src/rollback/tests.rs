@@ -28,7 +28,7 @@ fn second_look(mut world: World) -> World {
 fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
     assert_eq!(
         look(&World::created()),
-        Decision::Wait(WaitingOn::SwapRecord)
+        Decision::Wait(WaitingOn::SecondLook)
     );
     assert_eq!(
         look(&second_look(World::created())),
@@ -43,7 +43,7 @@ fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
 fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
     let mut world = World::created();
     world.group_mut("green").swap_intent = Some(OWNER.into());
-    assert_eq!(look(&world), Decision::Wait(WaitingOn::SwapRecord));
+    assert_eq!(look(&world), Decision::Wait(WaitingOn::SecondLook));
     assert_eq!(
         look(&second_look(world)),
         Decision::Act(vec![Action::ClearSwapIntent {
@@ -115,9 +115,11 @@ fn after_the_original_is_gone_there_is_no_way_back() {
         .observation
         .task_sets
         .retain(|set| set.id != "ecs-svc/1");
+    assert_eq!(look(&world), Decision::Wait(WaitingOn::SecondLook));
+    let world = second_look(world);
     assert_eq!(look(&world), Decision::Done);
     assert!(told(&world).starts_with("Not rolled back, because there is no original"));
-    let mut world = World::swapped();
+    let mut world = second_look(World::swapped());
     let original = world.task_set_mut("ecs-svc/1");
     (original.scale, original.running_count) = (0.0, 0);
     assert_eq!(look(&world), Decision::Done);
@@ -189,7 +191,7 @@ fn nothing_created_is_nothing_to_undo_at_the_second_look() {
         deployment.replacement = replacement;
         assert_eq!(
             decide(&world.observation, &deployment),
-            Decision::Wait(WaitingOn::SwapRecord)
+            Decision::Wait(WaitingOn::SecondLook)
         );
     }
     world.progress.looks = 1;

@@ -334,6 +334,23 @@ fn an_alarm_stops_the_drain_and_means_nothing_on_the_way_back() {
 }
 
 #[test]
+fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
+    let world = World::swapped().alarmed("SOMETHING_NEW");
+    let Decision::Wait(held) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    let answer = answer(&world.observation, &world.deployment(), Some(&held));
+    assert!(
+        answer
+            .reason
+            .contains("because alarm errors is in the unknown state SOMETHING_NEW"),
+        "{}",
+        answer.reason
+    );
+    assert_eq!(answer.deployment.progress.step, world.progress.step);
+}
+
+#[test]
 fn the_deadline_is_named_with_what_remains() {
     let mut world = drained_to(0, 2);
     world.progress.step = 4;
