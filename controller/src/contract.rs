@@ -4,6 +4,7 @@
 //! whole state, in which `status` is what a Choice goes by and `wait` what a Wait waits.
 
 mod failure;
+mod flows;
 mod state;
 
 pub use failure::Failure;

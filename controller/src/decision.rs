@@ -237,6 +237,13 @@ pub enum WaitingOn {
         /// What CloudWatch says.
         state: String,
     },
+    /// More new connections than the budget of the drain allows.
+    Reconnects {
+        /// New connections a second beyond the ordinary ones, in CloudWatch's newest minute.
+        seen: u64,
+        /// How many the replacement can bear.
+        budget: u64,
+    },
     /// The pause between the swap and the first step of the drain.
     Bake {
         /// Seconds of it that are left.
@@ -298,6 +305,12 @@ impl fmt::Display for WaitingOn {
                     "alarm {} is in the unknown state {}",
                     quote(alarm),
                     quote(state)
+                )
+            }
+            Self::Reconnects { seen, budget } => {
+                write!(
+                    f,
+                    "{seen} reconnects a second came, and {budget} are allowed"
                 )
             }
             Self::Bake { left } => write!(f, "{left} s until the first step of the drain"),

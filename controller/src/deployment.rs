@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::budget::Control;
 use crate::contract::Failure;
+use crate::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{Observation, TaskSet};
@@ -40,6 +42,12 @@ pub struct Deployment {
     pub failure: Option<Failure>,
     /// The alarms that the request names, as CloudWatch had them a moment ago.
     pub alarms: Vec<Alarm>,
+    /// How a drain by a budget goes on.
+    pub control: Control,
+    /// The metrics that the drain goes by, as CloudWatch had them a moment ago.
+    pub flows: Flows,
+    /// Seconds since 1970. Only the pace of a drain goes by it: deadlines count the seconds waited.
+    pub now: u64,
 }
 
 /// Which way a deployment moves traffic: from its original to its replacement, whichever they are.
@@ -126,6 +134,7 @@ impl Deployment {
             replacement: Some(self.original.clone()?),
             replacement_target_group: self.original_target_group.clone(),
             course: Course::Back,
+            control: Control::default(),
             ..self.clone()
         })
     }

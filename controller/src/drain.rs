@@ -1,34 +1,95 @@
-//! The drain in whole tasks: how many are left after each step.
+//! The drain in whole tasks: how many are left after each step, and when it comes.
 
-/// A drain planned from its start: `tasks` tasks, `decrement` percent of them a step.
+use crate::budget;
+use crate::deployment::Course;
+use crate::pace::{Pace, SHORTEST_WAIT};
+
+/// A drain planned from its start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
     tasks: u32,
-    decrement: f64,
+    steps: Steps,
+}
+
+/// How the steps of a plan come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Steps {
+    /// Percent of all tasks a step, a pause apart.
+    Percent { decrement: f64, every: u32 },
+    /// So many tasks a step, a pause apart.
+    Tasks { tasks: u32, every: u32 },
+    /// So many steps of about equal size, evenly over so many seconds.
+    Even { steps: u32, seconds: u32 },
 }
 
 /// Keeps a product such as 3 × 33.333… from missing a whole number by a rounding error.
 const ROUNDING: f64 = 1e-6;
 
+/// Steps of a drain that may have as many as it has tasks: each costs a turn of the execution's
+/// history.
+pub const MOST_STEPS: u32 = 100;
+
+/// The same for a drain on the way back and for one of what was left over, which an execution
+/// must have room for besides.
+pub const MOST_STEPS_BESIDES: u32 = 50;
+
+/// The most steps of a drain on this course.
+pub fn most_steps(course: Course) -> u32 {
+    match course {
+        Course::Forward => MOST_STEPS,
+        Course::Back | Course::Leftover => MOST_STEPS_BESIDES,
+    }
+}
+
 impl Schedule {
-    /// A drain of `tasks` tasks by `decrement` percent (above 0, at most 100) a step.
-    pub fn new(tasks: u32, decrement: f64) -> Self {
-        Self { tasks, decrement }
+    /// A drain of `tasks` tasks at a pace, in `most` steps at most where the pace leaves their
+    /// number open. A budget's plan is what it does as long as no metric says anything else.
+    pub fn new(tasks: u32, pace: &Pace, most: u32, deregistration_delay: u32) -> Self {
+        let even = |seconds: u32| {
+            let most = tasks.min(most).min(seconds / SHORTEST_WAIT + 1);
+            Steps::Even {
+                steps: most.max(1),
+                seconds,
+            }
+        };
+        let steps = match pace {
+            Pace::Percent { decrement, every } => Steps::Percent {
+                decrement: *decrement,
+                every: *every,
+            },
+            Pace::Tasks { tasks, every } => Steps::Tasks {
+                tasks: *tasks,
+                every: *every,
+            },
+            Pace::Within { seconds } => even(*seconds),
+            Pace::Budget(budget) => even(budget::seconds(budget, tasks, deregistration_delay)),
+        };
+        Self { tasks, steps }
     }
 
     /// Tasks left after `step` steps: never the same twice before 0, so no step is empty, and
-    /// never more gone than the decrement rounded up, so none is double.
+    /// never more gone than a step's share rounded up, so none is double.
     pub fn left_after(self, step: u32) -> u32 {
-        let per_step = f64::from(self.tasks) * self.decrement / 100.0;
-        let gone = if per_step < 1.0 {
-            step
-        } else {
-            floor(per_step * f64::from(step) + ROUNDING)
+        let gone = match self.steps {
+            Steps::Percent { decrement, .. } => {
+                let per_step = f64::from(self.tasks) * decrement / 100.0;
+                // The decrement is worked off when its percentages add up to 100, whatever
+                // rounding did.
+                if decrement * f64::from(step) >= 100.0 - ROUNDING && per_step >= 1.0 {
+                    return 0;
+                }
+                if per_step < 1.0 {
+                    step
+                } else {
+                    floor(per_step * f64::from(step) + ROUNDING)
+                }
+            }
+            Steps::Tasks { tasks, .. } => tasks.saturating_mul(step),
+            Steps::Even { steps, .. } => {
+                let gone = u64::from(self.tasks) * u64::from(step.min(steps)) / u64::from(steps);
+                u32::try_from(gone).unwrap_or(u32::MAX)
+            }
         };
-        // The decrement is worked off when its percentages add up to 100, whatever rounding did.
-        if self.decrement * f64::from(step) >= 100.0 - ROUNDING && per_step >= 1.0 {
-            return 0;
-        }
         self.tasks.saturating_sub(gone)
     }
 
@@ -37,26 +98,49 @@ impl Schedule {
         if self.tasks == 0 {
             return 0;
         }
-        let per_step = f64::from(self.tasks) * self.decrement / 100.0;
-        if per_step < 1.0 {
-            return self.tasks;
-        }
-        // A decrement such as 33.33 needs one step more than 100 divided by it.
-        let steps = floor(100.0 / self.decrement - ROUNDING) + 1;
-        if self.left_after(steps) > 0 {
-            steps + 1
-        } else {
-            steps
+        match self.steps {
+            Steps::Percent { decrement, .. } => {
+                let per_step = f64::from(self.tasks) * decrement / 100.0;
+                if per_step < 1.0 {
+                    return self.tasks;
+                }
+                // A decrement such as 33.33 needs one step more than 100 divided by it.
+                let steps = floor(100.0 / decrement - ROUNDING) + 1;
+                if self.left_after(steps) > 0 {
+                    steps + 1
+                } else {
+                    steps
+                }
+            }
+            Steps::Tasks { tasks, .. } => self.tasks.div_ceil(tasks.max(1)),
+            Steps::Even { steps, .. } => steps,
         }
     }
 
-    /// Seconds that the steps take at least, `wait` seconds apart, with the last one's
-    /// deregistration delay.
-    pub fn least_seconds(self, wait: u32, deregistration_delay: u32) -> u32 {
-        self.steps()
-            .saturating_sub(1)
-            .saturating_mul(wait)
-            .saturating_add(deregistration_delay)
+    /// Seconds from the first step, which is step 1, to this one.
+    pub fn at(self, step: u32) -> u32 {
+        let before = step.saturating_sub(1);
+        match self.steps {
+            Steps::Percent { every, .. } | Steps::Tasks { every, .. } => {
+                every.saturating_mul(before)
+            }
+            Steps::Even { steps, seconds } => {
+                let gaps = u64::from(steps.saturating_sub(1).max(1));
+                let at = (u64::from(seconds) * u64::from(before) * 2 + gaps) / (gaps * 2);
+                u32::try_from(at).unwrap_or(u32::MAX)
+            }
+        }
+    }
+
+    /// Seconds between this step and the next.
+    pub fn wait_after(self, step: u32) -> u32 {
+        let wait = self.at(step.saturating_add(1)) - self.at(step);
+        wait.max(1)
+    }
+
+    /// Seconds that the steps take at least, with the last one's deregistration delay.
+    pub fn least_seconds(self, deregistration_delay: u32) -> u32 {
+        self.at(self.steps()).saturating_add(deregistration_delay)
     }
 }
 
@@ -68,9 +152,9 @@ const SLACK: u32 = 120 + 900;
 const SHORTEST_DEFAULT: u32 = 1_800;
 
 /// Seconds after which a drain is given up where the input does not say.
-pub fn default_timeout(schedule: Schedule, wait: u32, deregistration_delay: u32) -> u32 {
+pub fn default_timeout(schedule: Schedule, deregistration_delay: u32) -> u32 {
     schedule
-        .least_seconds(wait, deregistration_delay)
+        .least_seconds(deregistration_delay)
         .saturating_add(SLACK)
         .max(SHORTEST_DEFAULT)
 }
@@ -135,8 +219,17 @@ mod tests {
 
     use super::*;
 
+    fn by_percent(tasks: u32, decrement: f64) -> Schedule {
+        let every = 60;
+        Schedule::new(tasks, &Pace::Percent { decrement, every }, MOST_STEPS, 300)
+    }
+
+    fn evenly(tasks: u32, seconds: u32) -> Schedule {
+        Schedule::new(tasks, &Pace::Within { seconds }, MOST_STEPS, 300)
+    }
+
     fn left(tasks: u32, decrement: f64) -> Vec<u32> {
-        let schedule = Schedule::new(tasks, decrement);
+        let schedule = by_percent(tasks, decrement);
         (1..=schedule.steps())
             .map(|step| schedule.left_after(step))
             .collect()
@@ -159,7 +252,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_step_is_empty_and_none_is_double(tasks in 1u32..3_000, decrement in 0.001f64..=100.0) {
-            let schedule = Schedule::new(tasks, decrement);
+            let schedule = by_percent(tasks, decrement);
             let most = ceil((f64::from(tasks) * decrement / 100.0).max(1.0));
             let mut before = tasks;
             for step in 1..=schedule.steps() {
@@ -170,6 +263,54 @@ mod tests {
             }
             prop_assert_eq!(before, 0);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn even_steps_fill_their_time_and_differ_by_one_task_at_most(tasks in 1u32..3_000, seconds in 0u32..86_400) {
+            let schedule = evenly(tasks, seconds);
+            let steps = schedule.steps();
+            prop_assert!(steps <= tasks.min(MOST_STEPS));
+            let least = tasks / steps;
+            for step in 1..=steps {
+                let cut = schedule.left_after(step - 1) - schedule.left_after(step);
+                prop_assert!(cut == least || cut == least + 1, "step {step}: {cut}, not {least}");
+                if step < steps {
+                    let wait = schedule.at(step + 1) - schedule.at(step);
+                    prop_assert!(wait >= SHORTEST_WAIT, "step {step}: {wait} s");
+                }
+            }
+            prop_assert_eq!(schedule.left_after(steps), 0);
+            if steps > 1 {
+                prop_assert_eq!(schedule.at(steps), seconds);
+            }
+        }
+    }
+
+    #[test]
+    fn forty_tasks_go_one_by_one_in_three_minutes() {
+        let schedule = evenly(40, 180);
+        assert_eq!(schedule.steps(), 40);
+        assert_eq!(
+            (1..4).map(|step| schedule.at(step)).collect::<Vec<_>>(),
+            [0, 5, 9]
+        );
+        assert_eq!(schedule.at(40), 180);
+        assert_eq!(schedule.left_after(1), 39);
+    }
+
+    #[test]
+    fn so_many_tasks_a_step_leave_a_smaller_last_step() {
+        let pace = Pace::Tasks {
+            tasks: 3,
+            every: 30,
+        };
+        let schedule = Schedule::new(7, &pace, MOST_STEPS, 300);
+        let left: Vec<_> = (1..=schedule.steps())
+            .map(|step| schedule.left_after(step))
+            .collect();
+        assert_eq!(left, [4, 1, 0]);
+        assert_eq!(schedule.at(3), 60);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::arn::Home;
+use crate::budget::Control;
 use crate::contract::Failure;
 use crate::deployment::{Alarm, Course, Deployment, Progress};
+use crate::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{
@@ -47,6 +49,9 @@ pub(crate) struct World {
     pub(crate) course: Course,
     pub(crate) failure: Option<Failure>,
     pub(crate) alarms: Vec<Alarm>,
+    pub(crate) control: Control,
+    pub(crate) flows: Flows,
+    pub(crate) now: u64,
 }
 
 impl World {
@@ -90,6 +95,9 @@ impl World {
             course: Course::Forward,
             failure: None,
             alarms: Vec::new(),
+            control: Control::default(),
+            flows: Flows::default(),
+            now: 0,
         }
     }
 
@@ -164,6 +172,9 @@ impl World {
             course: self.course,
             failure: self.failure.clone(),
             alarms: self.alarms.clone(),
+            control: self.control.clone(),
+            flows: self.flows.clone(),
+            now: self.now,
         }
     }
 

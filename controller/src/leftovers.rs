@@ -1,6 +1,7 @@
 //! What an earlier deployment has left is drained and deleted before a new one begins (rule R8).
 
 use crate::arn::short;
+use crate::budget::Control;
 use crate::cleanup;
 use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Progress, Status};
@@ -221,6 +222,7 @@ pub fn answer(
                 replacement: None,
                 replacement_target_group: routing.alternate.arn.clone(),
                 progress: Progress::default(),
+                control: Control::default(),
                 ..deployment.clone()
             };
             Ok(Answer {
@@ -255,12 +257,13 @@ pub fn answer(
             taken.tasks = *tasks;
             taken.desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
             taken.progress = Progress::default();
+            taken.control = Control::default();
             let reason = format!(
                 "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first",
                 short(&routing.alternate.arn)
             );
             // When the last step was taken is not known: one whole pause lies before the next.
-            let wait = deployment.request.scale_down_wait;
+            let wait = scale_down::pause(observation, &taken);
             let reason = format!("{reason}, in {wait} s");
             Ok(again(wait, Status::Draining, reason, taken))
         }

@@ -5,18 +5,22 @@
 //! clock, talks to AWS, or keeps anything between two calls.
 
 pub mod arn;
+pub mod budget;
 pub mod caller;
 pub mod cleanup;
+pub mod clock;
 pub mod contract;
 pub mod create;
 pub mod decision;
 pub mod deployment;
 pub mod drain;
 pub mod finish_swap;
+pub mod flows;
 pub mod identity;
 pub mod leftovers;
 pub mod lock;
 pub mod observation;
+pub mod pace;
 pub mod preflight;
 pub mod quote;
 pub mod ready;

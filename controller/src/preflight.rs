@@ -1,10 +1,13 @@
 //! Preflight: does the request fit the world? Reads only, fills every default in.
 
 mod defaults;
+mod pace;
 
 use crate::arn::short;
+use crate::budget::Control;
 use crate::deployment::{Answer, Course, Deployment, Progress, Status};
 use crate::drain::{self, Schedule};
+use crate::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{
@@ -14,7 +17,9 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::request::{LOOKS, Request, SwapMode};
 use crate::routing::{self, Routing};
 
-use defaults::{check_drain, settle_container, settle_launch, settle_network};
+use defaults::{settle_container, settle_launch, settle_network};
+use pace::check_drain;
+pub use pace::{planned, unkept};
 
 /// Task sets that ECS allows a service, those being deleted included (seen in the field: the
 /// refusal speaks of 5 deployments).
@@ -30,7 +35,10 @@ pub const EVENTS_A_VAIN_SWAP: u32 = 19;
 
 /// Events of one turn of a drain: two Choices, the lock's renewal, the function, Wait, Choice, and
 /// 5 more where alarms are read.
-pub const EVENTS_A_STEP: u32 = 21;
+pub const EVENTS_A_STEP: u32 = 23;
+
+/// Events that a turn of a drain costs besides where metrics are read.
+pub const EVENTS_OF_METRICS: u32 = 5;
 
 /// Events of one turn of any other loop: renewal, function, Choice, Wait.
 pub const EVENTS_A_TURN: u32 = 14;
@@ -133,6 +141,9 @@ fn fit(
         course: Course::Forward,
         failure: None,
         alarms: Vec::new(),
+        control: Control::default(),
+        flows: Flows::default(),
+        now: 0,
     })
 }
 
@@ -147,7 +158,11 @@ pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
         ),
         None => "nothing serves yet".to_owned(),
     };
-    let steps = Schedule::new(deployment.tasks, request.scale_down_decrement).steps();
+    let delay = observation
+        .target_groups
+        .iter()
+        .find(|group| group.arn == deployment.original_target_group)
+        .map_or(0, |group| group.deregistration_delay);
     let dry_run = if request.dry_run {
         "dry run, nothing was changed: "
     } else {
@@ -168,11 +183,11 @@ pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
         )
     };
     let reason = format!(
-        "{dry_run}service {}: {from}{left}; {} goes to {}, then the original drains in {steps} steps, {} s apart",
+        "{dry_run}service {}: {from}{left}; {} goes to {}, then {}",
         request.service,
         short(&request.task_definition),
         short(&deployment.replacement_target_group),
-        request.scale_down_wait,
+        planned(&request.drain.pace, deployment.tasks, delay),
     );
     Answer {
         status: if request.dry_run {
@@ -438,41 +453,76 @@ fn history_fits(
     deregistration_delay: u32,
     left: u32,
 ) -> Result<(), Refusal> {
-    let schedule = Schedule::new(tasks, request.scale_down_decrement);
-    let timeout = request.drain_timeout.unwrap_or_else(|| {
-        drain::default_timeout(schedule, request.scale_down_wait, deregistration_delay)
-    });
     let readiness = request.readiness_timeout;
     let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
-    let bakes = request
-        .bake_time
-        .div_ceil(drain::bake_poll(request.bake_time).max(1));
-    let steps = schedule.steps();
-    let polls = timeout.div_ceil(drain::poll(timeout)) + bakes;
-    let drains = 2 + left;
     let returns = readiness.div_ceil(drain::poll(readiness)) + LOOKS;
-    let deletions = crate::cleanup::POLLS.saturating_mul(drains);
+    let deletions = crate::cleanup::POLLS.saturating_mul(2 + left);
+    let forth = Turns::of(request, tasks, deregistration_delay, Course::Forward);
+    let besides = Turns::of(request, tasks, deregistration_delay, Course::Back);
+    let a_step = if request.drain.reads_metrics() {
+        EVENTS_A_STEP + EVENTS_OF_METRICS
+    } else {
+        EVENTS_A_STEP
+    };
     let cost = |turns: u32, events: u32| u64::from(turns) * u64::from(events);
     let events = cost(looks, EVENTS_A_LOOK)
         + cost(looks.div_ceil(LOOKS), EVENTS_A_VAIN_SWAP)
-        + u64::from(drains) * (cost(steps, EVENTS_A_STEP) + cost(polls, EVENTS_A_STEP))
+        + cost(forth.all(), a_step)
+        + u64::from(1 + left) * cost(besides.all(), a_step)
         // To finish a swap that was left half done, to bring the original back, to swap back to it.
         + 3 * cost(returns, EVENTS_A_TURN)
         + cost(deletions, EVENTS_A_TURN);
+    let (steps, polls) = (forth.steps, forth.polls);
     if events <= u64::from(EVENTS_ALLOWED) {
         return Ok(());
     }
     let mend = if looks > steps {
         "Raise waitForService, or lower readinessTimeout."
     } else {
-        "Raise scaledown_decrement: so small a step is too fine for so many tasks."
+        "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
     };
     Err(Refusal::preflight(
         format!(
-            "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {steps} steps and {polls} looks a drain, {drains} drains), and {EVENTS_ALLOWED} are allowed."
+            "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {steps} steps and {polls} looks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
+            2 + left
         ),
         mend,
     ))
+}
+
+/// Turns of a drain's loop, at most.
+struct Turns {
+    steps: u32,
+    /// Looks in between and after: while it bakes, while a step is held, while tasks stop.
+    polls: u32,
+}
+
+impl Turns {
+    fn of(request: &Request, tasks: u32, deregistration_delay: u32, course: Course) -> Self {
+        let pace = &request.drain.pace;
+        let most = drain::most_steps(course);
+        let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
+        let timeout = request
+            .drain_timeout
+            .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+        let bakes = request
+            .bake_time
+            .div_ceil(drain::bake_poll(request.bake_time).max(1));
+        // The seconds between the steps are not waited a second time: at least three quarters of
+        // them, because a step that was late makes the next wait shorter.
+        let paused = schedule.at(schedule.steps()) / 4 * 3;
+        let polls = timeout
+            .saturating_sub(paused)
+            .div_ceil(drain::poll(timeout));
+        Self {
+            steps: schedule.steps(),
+            polls: polls + bakes,
+        }
+    }
+
+    fn all(&self) -> u32 {
+        self.steps.saturating_add(self.polls)
+    }
 }
 
 #[cfg(test)]

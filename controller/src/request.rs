@@ -3,6 +3,7 @@
 //! The field names that users already have in CI (`task_sg`, `scaledown_decrement`, …) appear in
 //! this file and nowhere else.
 
+mod drain;
 mod reader;
 
 use std::fmt;
@@ -11,8 +12,10 @@ use serde_json::{Map, Value, json};
 
 use crate::arn::Home;
 use crate::observation::Launch;
+use crate::pace::Drain;
 use crate::refusal::{ErrorName, Refusal};
 
+pub use drain::DRAIN_FIELDS;
 pub use reader::FIELDS;
 use reader::{Reader, shown, unknown_fields};
 
@@ -46,10 +49,8 @@ pub struct Request {
     pub platform_version: Option<String>,
     /// Seconds before the first and between further readiness checks.
     pub wait_for_service: u32,
-    /// Percent of the desired count to take away a step, above 0 and at most 100.
-    pub scale_down_decrement: f64,
-    /// Seconds between two steps.
-    pub scale_down_wait: u32,
+    /// How the original is drained.
+    pub drain: Drain,
     /// Seconds after which a replacement that is not steady and healthy is given up.
     pub readiness_timeout: u32,
     /// Seconds between the swap and the first step of the drain.
@@ -182,8 +183,7 @@ impl Request {
         }
         put("platformVersion", json!(self.platform_version));
         put("waitForService", json!(self.wait_for_service));
-        put("scaledown_decrement", json!(self.scale_down_decrement));
-        put("scaledown_wait", json!(self.scale_down_wait));
+        put("drain", self.drain.to_json());
         put("readinessTimeout", json!(self.readiness_timeout));
         put("bakeTime", json!(self.bake_time));
         put("drainTimeout", json!(self.drain_timeout));

@@ -1,10 +1,14 @@
 //! `ScaleDown`: one step of the drain of the original task set.
 
+mod pacing;
+
+pub(crate) use pacing::pause;
+
 use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Status};
-use crate::drain::{self, Schedule, scale_for, tasks_at};
-use crate::observation::{Observation, TargetGroup, TaskSet};
+use crate::drain::{self, scale_for, tasks_at};
+use crate::observation::{Observation, TaskSet};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
@@ -43,7 +47,7 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
             Decision::Done
         };
     }
-    let left = left_after(deployment, next_step(deployment), desired);
+    let left = pacing::left(observation, deployment, desired);
     let bake = bake_left(deployment);
     let step_is_due = bake == 0 && (wants > left || (left == 0 && original.scale > 0.0));
     let held = if step_is_due || bake > 0 {
@@ -56,9 +60,12 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     };
     if let Some(refusal) = held
         .as_ref()
-        .filter(|held| !matches!(held, WaitingOn::AlarmState { .. }))
+        .filter(|held| is_of_health(held))
         .and_then(|held| lost(observation, deployment, held))
     {
+        return Decision::Refuse(refusal);
+    }
+    if let Some(refusal) = pacing::out_of_time(observation, deployment) {
         return Decision::Refuse(refusal);
     }
     if drained_for(deployment) >= timeout(observation, deployment) {
@@ -70,7 +77,7 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
         None if step_is_due => Decision::Act(vec![scaled(original, left, desired)]),
         None if left > 0 => Decision::Wait(WaitingOn::NextStep {
             left,
-            of: share(deployment.tasks, deployment, desired),
+            of: pacing::share(deployment.tasks, deployment, desired),
         }),
         None => Decision::Wait(WaitingOn::TasksStopping { running: remaining }),
     }
@@ -95,11 +102,6 @@ fn gone(observation: &Observation, deployment: &Deployment) -> Decision {
         });
     }
     Decision::Done
-}
-
-/// The step that is due, or was made last.
-fn next_step(deployment: &Deployment) -> u32 {
-    deployment.progress.step.max(1)
 }
 
 /// Seconds until the first step; 0 once there was one.
@@ -219,47 +221,18 @@ fn unseen(deployment: &Deployment) -> Refusal {
 /// Whether `runningCount` counts a task while its target is deregistered is unproven (the API
 /// model says tasks in status RUNNING; such a task is DEACTIVATING): the targets are asked too.
 fn remaining(observation: &Observation, deployment: &Deployment, original: &TaskSet) -> u32 {
-    let targets = group(observation, deployment).map_or(0, |group| group.targets.all());
+    let targets = pacing::group(observation, deployment).map_or(0, |group| group.targets.all());
     targets.max(original.tasks())
-}
-
-fn group<'a>(observation: &'a Observation, deployment: &Deployment) -> Option<&'a TargetGroup> {
-    let groups = &observation.target_groups;
-    groups
-        .iter()
-        .find(|group| group.arn == deployment.original_target_group)
-}
-
-/// The drain as it was planned at the swap.
-fn schedule(deployment: &Deployment) -> Schedule {
-    Schedule::new(deployment.tasks, deployment.request.scale_down_decrement)
-}
-
-/// Tasks left after a step, of a service that wants `desired` tasks now.
-fn left_after(deployment: &Deployment, step: u32, desired: u32) -> u32 {
-    share(schedule(deployment).left_after(step), deployment, desired)
-}
-
-/// Tasks of the plan as they are now.
-///
-/// Where Auto Scaling has moved the desired count since the swap, every task set has followed it
-/// by its percentage (AWS documentation), and so does each step of the plan.
-fn share(tasks: u32, deployment: &Deployment, desired: u32) -> u32 {
-    if desired == deployment.desired || desired == 0 || deployment.desired == 0 {
-        return tasks;
-    }
-    let share = (u64::from(tasks) * u64::from(desired)).div_ceil(u64::from(deployment.desired));
-    u32::try_from(share).unwrap_or(u32::MAX)
 }
 
 /// Seconds after which this drain is given up.
 fn timeout(observation: &Observation, deployment: &Deployment) -> u32 {
-    let delay = group(observation, deployment).map_or(0, |group| group.deregistration_delay);
-    let wait = deployment.request.scale_down_wait;
-    deployment
-        .request
-        .drain_timeout
-        .unwrap_or_else(|| drain::default_timeout(schedule(deployment), wait, delay))
+    deployment.request.drain_timeout.unwrap_or_else(|| {
+        drain::default_timeout(
+            pacing::schedule(observation, deployment),
+            pacing::delay(observation, deployment),
+        )
+    })
 }
 
 fn scaled(original: &TaskSet, tasks: u32, desired: u32) -> Action {
@@ -310,12 +283,14 @@ pub(crate) fn not_in_production(
     Ok(())
 }
 
-/// What holds the step: a replacement that cannot take more connections, or an alarm that nobody
-/// can read.
+/// What holds the step: a replacement that cannot take more connections, an alarm that nobody can
+/// read, or more reconnects than the budget allows.
 fn held(observation: &Observation, deployment: &Deployment) -> Result<Option<WaitingOn>, Refusal> {
     let replacement = ready::living_replacement(observation, deployment)?;
     let shortfall = ready::shortfall(observation, deployment, replacement);
-    Ok(shortfall.or_else(|| unreadable_alarm(deployment)))
+    Ok(shortfall
+        .or_else(|| unreadable_alarm(deployment))
+        .or_else(|| pacing::excess(observation, deployment)))
 }
 
 /// An alarm in a state that CloudWatch did not have when this was written. Alarms are read anew
@@ -330,9 +305,17 @@ fn unreadable_alarm(deployment: &Deployment) -> Option<WaitingOn> {
     })
 }
 
+/// Whether a step is held because the replacement lacks something.
+fn is_of_health(held: &WaitingOn) -> bool {
+    !matches!(
+        held,
+        WaitingOn::AlarmState { .. } | WaitingOn::Reconnects { .. }
+    )
+}
+
 /// Why a step is held.
 fn why(held: &WaitingOn, deployment: &Deployment) -> String {
-    if matches!(held, WaitingOn::AlarmState { .. }) {
+    if !is_of_health(held) {
         return held.to_string();
     }
     let replacement = deployment.replacement.as_deref();
@@ -396,6 +379,7 @@ pub fn answer(
     let running = deployment
         .original_in(observation)
         .map_or(0, |original| original.running_count);
+    let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
     let poll = drain::poll(timeout(observation, &deployment));
     deployment.progress.looks = 0;
     let held = std::mem::take(&mut deployment.progress.held);
@@ -408,26 +392,30 @@ pub fn answer(
             )
         }
         WaitingOn::NextStep { left, of } => {
-            let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
             let step = begin(&mut deployment);
-            let wait = deployment.request.scale_down_wait;
-            let next =
-                left.saturating_sub(left_after(&deployment, step.saturating_add(1), desired));
+            let next = pacing::next(observation, &mut deployment, desired, false);
             deployment.progress.step = deployment.progress.step.saturating_add(1);
+            let (tasks, wait) = (next.tasks, next.wait);
             (
                 wait,
                 format!(
-                    "{what} {name}: {left} of {of} tasks left after step {step} of {}, next {next} in {wait} s",
-                    schedule(&deployment).steps(),
+                    "{what} {name}: {left} of {of} tasks left after step {step}{}, next {tasks} in {wait} s{}",
+                    steps(observation, &deployment),
+                    next.remark
                 ),
             )
         }
         WaitingOn::TasksStopping { .. } => {
             begin(&mut deployment);
+            let idle = if pacing::connections_are_gone(&deployment) {
+                "no connection is left, "
+            } else {
+                ""
+            };
             (
                 poll,
                 format!(
-                    "{what} {name}: {waiting_on}; next look in {poll} s{}",
+                    "{what} {name}: {idle}{waiting_on}; next look in {poll} s{}",
                     ready::health_remark(observation, &deployment)
                 ),
             )
@@ -437,6 +425,16 @@ pub fn answer(
             (
                 poll,
                 format!("{what} {name}: gone in {seen} of {wanted} looks; next look in {poll} s"),
+            )
+        }
+        WaitingOn::Reconnects { .. } => {
+            let next = pacing::next(observation, &mut deployment, desired, true);
+            (
+                next.wait,
+                format!(
+                    "{what} {name}: step held with {running} tasks, because {waiting_on}; next look in {} s",
+                    next.wait
+                ),
             )
         }
         lacking => {
@@ -465,8 +463,17 @@ pub fn answer(
 fn begin(deployment: &mut Deployment) -> u32 {
     let drained_for = drained_for(deployment);
     deployment.progress.waited = drained_for;
-    deployment.progress.step = next_step(deployment);
+    deployment.progress.step = pacing::next_step(deployment);
+    pacing::begin(deployment);
     deployment.progress.step
+}
+
+/// Of how many steps, where that is settled: a budget takes as many as it needs.
+fn steps(observation: &Observation, deployment: &Deployment) -> String {
+    match deployment.request.drain.pace.budget() {
+        Some(_) => String::new(),
+        None => format!(" of {}", pacing::schedule(observation, deployment).steps()),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! One step: parse, observe, decide, act, look again, answer.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use ebbtide_controller::contract::{self, Event, Step};
 use ebbtide_controller::decision::{Decision, WaitingOn};
 use ebbtide_controller::deployment::{Answer, Course, Deployment, Status};
@@ -12,8 +10,8 @@ use ebbtide_controller::quote::sentence;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::{
-    caller, cleanup, create, finish_swap, leftovers, lock, preflight, ready, rollback, scale_down,
-    swap,
+    caller, cleanup, clock, create, finish_swap, leftovers, lock, preflight, ready, rollback,
+    scale_down, swap,
 };
 use serde_json::Value;
 
@@ -95,8 +93,8 @@ const ROUNDS: u32 = 5;
 /// Carries out one step of a deployment and answers with the state machine's next state.
 ///
 /// `arn` is the function's own, as Lambda gives it with the invocation: only executions of its
-/// partition, region and account are served. `now` tells how old the lock's last renewal is and how
-/// long the deployment took; nothing else is decided by it.
+/// partition, region and account are served. `now` tells how old the lock's last renewal is, how long
+/// the deployment took, and when the next step of an even drain is due; nothing else goes by it.
 pub async fn handle(
     function: Function,
     arn: &str,
@@ -189,6 +187,9 @@ async fn answer(
         return renewal(event, deployment);
     }
     deployment.progress.renewals = 0;
+    deployment.now = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let (observation, waiting_on) = match converge(clients, event, &deployment, decide).await {
         Ok(seen) => seen,
         // A rollback that cannot go on says so, and what it was for.
@@ -347,8 +348,7 @@ fn state(answer: &Answer, event: &Event, now: SystemTime) -> Value {
 
 /// Seconds from an RFC 3339 time to `now`, 0 where it lies ahead; `None` where it cannot be read.
 fn age_of(time: &str, now: SystemTime) -> Option<u64> {
-    let time = DateTime::from_str(time, Format::DateTimeWithOffset).ok()?;
-    let time = SystemTime::try_from(time).ok()?;
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(clock::seconds(time)?);
     Some(now.duration_since(time).map_or(0, |age| age.as_secs()))
 }
 
@@ -367,8 +367,6 @@ fn log(event: &Event, observation: &Observation, decision: &str, reason: &str, w
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

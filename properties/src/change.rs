@@ -2,11 +2,15 @@
 //! AWS that says something new.
 
 use arbitrary::Unstructured;
+use ebbtide_controller::budget::Control;
 use ebbtide_controller::contract::Failure;
-use ebbtide_controller::deployment::{Alarm, Course};
+use ebbtide_controller::deployment::{Alarm, Course, Deployment};
+use ebbtide_controller::flows::{Flows, Point};
 use ebbtide_controller::observation::{
     Forward, StoppedTask, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
 };
+
+use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 
 use crate::draw::{count, once_in, one, text};
 use crate::scene::{
@@ -245,7 +249,7 @@ fn definition_changes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
 /// The state that the step got is not this world's: an old one, or another's.
 fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let deployment = &mut scene.deployment;
-    match bytes.int_in_range(0..=3).unwrap_or(0) {
+    match bytes.int_in_range(0..=4).unwrap_or(0) {
         0 => {
             deployment.original = optional(bytes);
             deployment.replacement = optional(bytes);
@@ -266,6 +270,7 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
             deployment.tasks = count(bytes);
             deployment.desired = count(bytes);
         }
+        3 => drain_is_paced(deployment, bytes),
         _ => {
             deployment.progress.waited = count(bytes);
             deployment.progress.looks = count(bytes);
@@ -274,6 +279,51 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
             deployment.progress.renewals = count(bytes);
         }
     }
+}
+
+/// The drain goes by a pace of any kind, and by metrics that say anything.
+fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
+    let rate = |bytes: &mut Unstructured<'_>| f64::from(count(bytes)) + 0.5;
+    deployment.request.drain.pace = match bytes.int_in_range(0..=3).unwrap_or(0) {
+        0 => Pace::Tasks {
+            tasks: count(bytes).max(1),
+            every: count(bytes).clamp(1, 86_400),
+        },
+        1 => Pace::Within {
+            seconds: count(bytes).min(86_400),
+        },
+        _ => Pace::Budget(Budget {
+            reconnects: rate(bytes),
+            connections_per_task: once_in(bytes, 2).then(|| rate(bytes)),
+            deadline: count(bytes).min(86_400),
+            on_deadline: one(bytes, &[OnDeadline::Finish, OnDeadline::Stop]),
+        }),
+    };
+    deployment.now = u64::from(count(bytes));
+    deployment.control = Control {
+        began: once_in(bytes, 2).then(|| u64::from(count(bytes))),
+        left: once_in(bytes, 2).then(|| count(bytes)),
+        factor: one(bytes, &[1.0, 0.5, 0.05]),
+        ordinary: rate(bytes),
+        connections_per_task: once_in(bytes, 2).then(|| rate(bytes)),
+        judged: once_in(bytes, 2).then(|| u64::from(count(bytes))),
+        changed: u64::from(count(bytes)),
+    };
+    let mut points = |most: usize| -> Vec<_> {
+        let some = bytes.int_in_range(0..=most).unwrap_or(0);
+        (0..some)
+            .map(|_| Point {
+                at: u64::from(count(bytes)),
+                value: f64::from(count(bytes)),
+            })
+            .collect()
+    };
+    deployment.flows = Flows {
+        new: points(3),
+        active: points(2),
+        connections: points(3),
+        error: None,
+    };
 }
 
 /// It failed, or takes away what another one has left.

@@ -1,6 +1,7 @@
 use ebbtide_controller::caller;
 use ebbtide_controller::contract::{Event, failed};
 use ebbtide_controller::deployment::{Answer, Deployment, Status};
+use ebbtide_controller::flows::Flows;
 use ebbtide_controller::quote::{LONGEST_SENTENCE, is_visible};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use serde_json::{Value, json};
@@ -39,9 +40,10 @@ pub fn events(data: &[u8]) {
                 status: Status::Draining,
                 reason: "because\u{1b}".to_owned(),
                 wait: 60,
-                // Alarms are read anew for every step.
+                // Alarms and metrics are read anew for every step.
                 deployment: Deployment {
                     alarms: Vec::new(),
+                    flows: Flows::default(),
                     ..deployment
                 },
             };

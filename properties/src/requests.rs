@@ -33,7 +33,6 @@ pub(crate) fn stays(request: &Request, home: &Home) {
         Request::parse(&request.to_json(), home).as_ref(),
         Ok(request)
     );
-    assert!(request.scale_down_decrement > 0.0 && request.scale_down_decrement <= 100.0);
     assert!(request.readiness_timeout >= request.wait_for_service);
 }
 
@@ -52,6 +51,15 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
         ("waitForService", json!([30, 1, 3_600])),
         ("scaledown_decrement", json!([25, 100, 0.001, 33.4, 60])),
         ("scaledown_wait", json!([60, 1, 86_400])),
+        (
+            "drain",
+            json!([
+                {"percent": 10}, {"tasks": 1, "every": 5}, {"within": 0}, {"within": 1_800},
+                {"reconnectsPerSecond": 500, "deadline": 3_600},
+                {"reconnectsPerSecond": 0.5, "deadline": 480, "connectionsPerTask": 2_500, "onDeadline": "stop"},
+                {"within": 600, "connectionsMetric": {"namespace": "App", "metricName": "Connections", "dimensions": {"TaskSet": "{taskSet}"}}},
+            ]),
+        ),
         ("bakeTime", json!([90, 0, 86_400])),
         ("drainTimeout", json!([86_400, 1, 1_800])),
         ("swapMode", json!(["replace", "weighted"])),
@@ -67,6 +75,14 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
         ("comment", json!(["why not", "\u{1b}[31m\n"])),
     ];
     for (name, values) in optional {
+        // One way of pacing at a time.
+        if name == "drain"
+            && ["scaledown_decrement", "scaledown_wait"]
+                .iter()
+                .any(|field| input.get(*field).is_some())
+        {
+            continue;
+        }
         if let Some(values) = values.as_array().filter(|_| draw::once_in(bytes, 4)) {
             input[name] = draw::one(bytes, values);
         }
@@ -80,14 +96,19 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use ebbtide_controller::pace::Pace;
+
     use super::*;
 
     #[test]
-    #[should_panic(expected = "scaledown_decrement is 200")]
+    #[should_panic(expected = "drain.percent is 200")]
     fn a_request_that_does_not_stay_is_found() {
         let input = whole(&mut Unstructured::new(&[]));
         let mut request = Request::parse(&input, &home()).unwrap();
-        request.scale_down_decrement = 200.0;
+        request.drain.pace = Pace::Percent {
+            decrement: 200.0,
+            every: 60,
+        };
         stays(&request, &home());
     }
 }

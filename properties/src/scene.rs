@@ -2,7 +2,9 @@
 //! happened meanwhile.
 
 use arbitrary::Unstructured;
+use ebbtide_controller::budget::Control;
 use ebbtide_controller::deployment::{Course, Deployment, Progress};
+use ebbtide_controller::flows::Flows;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::lock::Lock;
 use ebbtide_controller::observation::{
@@ -153,6 +155,9 @@ fn deployment(stage: Stage) -> Deployment {
         course: Course::Forward,
         failure: None,
         alarms: Vec::new(),
+        control: Control::default(),
+        flows: Flows::default(),
+        now: 0,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ebbtide_controller::lock;
 use ebbtide_controller::preflight::{
-    EVENTS_A_LOOK, EVENTS_A_STEP, EVENTS_A_TURN, EVENTS_ALLOWED, TASK_SET_LIMIT,
+    EVENTS_A_LOOK, EVENTS_A_STEP, EVENTS_A_TURN, EVENTS_ALLOWED, EVENTS_OF_METRICS, TASK_SET_LIMIT,
 };
 use ebbtide_simulator::asl::{ErrorNames, Jitter};
 use saphyr::{LoadableYamlNode, Yaml};
@@ -131,6 +131,7 @@ fn a_turn_of_each_loop_costs_what_preflight_counts() {
     let step = [
         "AlarmsNamedForDrain",
         "ReadAlarms",
+        "MetricsWanted",
         "RenewBeforeScaleDown",
         "ScaleDown",
         "Wait",
@@ -176,6 +177,7 @@ fn a_turn_of_each_loop_costs_what_preflight_counts() {
     ];
     assert_eq!(turn(&definition, &look), EVENTS_A_LOOK);
     assert_eq!(turn(&definition, &step), EVENTS_A_STEP);
+    assert_eq!(events(&definition, "ReadMetrics"), EVENTS_OF_METRICS);
     for states in &turns {
         assert_eq!(turn(&definition, states), EVENTS_A_TURN, "{states:?}");
     }

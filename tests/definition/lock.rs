@@ -6,7 +6,8 @@ use ebbtide_controller::lock;
 use serde_json::{Value, json};
 
 use crate::graph::{
-    By, CONDITION_FAILED, DESCRIBE_ALARMS, Definition, GET_ITEM, UPDATE_ITEM, names, shipped,
+    By, CONDITION_FAILED, DESCRIBE_ALARMS, Definition, GET_ITEM, GET_METRIC_DATA, UPDATE_ITEM, Way,
+    names, shipped,
 };
 
 /// What the write of a lock does to it.
@@ -276,7 +277,7 @@ fn alarms_are_read_right_before_each_step_that_heeds_them() {
     let reading: Vec<_> = definition.calling(DESCRIBE_ALARMS).collect();
     for step in [Step::Create, Step::Swap, Step::ScaleDown] {
         for renewal in definition.ways_to(definition.task_of(step)) {
-            for way in definition.ways_to(renewal.from) {
+            for way in before_metrics(&definition, renewal.from) {
                 let before = definition.state(way.from);
                 let none_named = before["Choices"][0]["Variable"] == "$.request.alarms[0]";
                 assert!(reading.contains(&way.from) || none_named, "{way:?}");
@@ -284,4 +285,42 @@ fn alarms_are_read_right_before_each_step_that_heeds_them() {
             }
         }
     }
+}
+
+/// The ways to a state, or to the reading of metrics in front of it.
+fn before_metrics<'a>(definition: &'a Definition, name: &str) -> Vec<Way<'a>> {
+    let mut ways = definition.ways_to(name);
+    while let Some(at) = ways
+        .iter()
+        .position(|way| is_of_metrics(definition, way.from))
+    {
+        let way = ways.swap_remove(at);
+        ways.extend(definition.ways_to(way.from));
+    }
+    ways
+}
+
+fn is_of_metrics(definition: &Definition, name: &str) -> bool {
+    let asks = definition
+        .calling(GET_METRIC_DATA)
+        .any(|state| state == name);
+    asks || definition.state(name)["Choices"][0]["Variable"] == "$.flows.queries[0]"
+}
+
+#[test]
+fn metrics_are_read_only_where_the_pace_wants_them_and_nothing_depends_on_the_answer() {
+    let definition = shipped();
+    let reading: Vec<_> = definition.calling(GET_METRIC_DATA).collect();
+    let [name] = reading[..] else {
+        panic!("{reading:?}")
+    };
+    for way in definition.ways_to(name) {
+        assert!(matches!(way.by, By::Rule(_)), "{way:?}");
+    }
+    let caught = &definition.state(name)["Catch"];
+    let next = definition.state(name)["Next"].clone();
+    assert_eq!(
+        *caught,
+        json!([{"ErrorEquals": ["States.ALL"], "ResultPath": "$.seen", "Next": next}])
+    );
 }

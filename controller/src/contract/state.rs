@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::flows::{QuestionWire, SeenWire};
 use super::{Event, Failure, Step, not_from_the_state_machine};
 use crate::arn::Arn;
+use crate::budget::Control;
 use crate::deployment::{Alarm, Answer, Course, Deployment, Progress, Status};
-use crate::drain::Schedule;
+use crate::flows::Flows;
 use crate::lock::{Held, Lock};
 use crate::quote::{quote, sentence};
 use crate::refusal::Refusal;
@@ -42,6 +44,67 @@ struct StateWire {
     /// What `DescribeAlarms` answered; every turn reads it anew.
     #[serde(skip_serializing)]
     alarms: Option<AlarmsWire>,
+    /// How a drain by a budget goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    control: Option<ControlWire>,
+    /// What CloudWatch is asked before the next step.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
+    flows: Option<QuestionWire>,
+    /// What `GetMetricData` answered; every turn reads it anew.
+    #[serde(skip_serializing)]
+    seen: Option<SeenWire>,
+}
+
+/// How a drain by a budget goes on.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ControlWire {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    began: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<u32>,
+    factor: f64,
+    ordinary: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_per_task: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judged: Option<u64>,
+    changed: u64,
+}
+
+impl ControlWire {
+    fn of(control: &Control) -> Option<Self> {
+        let Control {
+            began,
+            left,
+            factor,
+            ordinary,
+            connections_per_task,
+            judged,
+            changed,
+        } = *control;
+        (*control != Control::default()).then_some(Self {
+            began,
+            left,
+            factor,
+            ordinary,
+            connections_per_task,
+            judged,
+            changed,
+        })
+    }
+
+    fn read(self) -> Control {
+        Control {
+            began: self.began,
+            left: self.left,
+            factor: self.factor,
+            ordinary: self.ordinary,
+            connections_per_task: self.connections_per_task,
+            judged: self.judged,
+            changed: self.changed,
+        }
+    }
 }
 
 /// The lock: its key, and what the last conditional write answered. DynamoDB writes numbers as
@@ -159,6 +222,12 @@ impl Event {
             course,
             failure,
             alarms,
+            control: match wire.control {
+                Some(control) if !just_failed => control.read(),
+                Some(_) | None => Control::default(),
+            },
+            flows: wire.seen.map_or_else(Flows::default, SeenWire::read),
+            now: 0,
         })
     }
 
@@ -216,6 +285,9 @@ impl Answer {
             }),
             error: None,
             alarms: None,
+            control: ControlWire::of(&deployment.control),
+            flows: QuestionWire::of(deployment, self.wait),
+            seen: None,
         };
         json!(wire)
     }
@@ -225,7 +297,6 @@ impl Answer {
 pub fn report(answer: &Answer, seconds: u64) -> Value {
     let deployment = &answer.deployment;
     let request = &deployment.request;
-    let steps = Schedule::new(deployment.tasks, request.scale_down_decrement).steps();
     json!({
         "status": answer.status.as_str(),
         "reason": sentence(&answer.reason),
@@ -236,7 +307,7 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
         "taskSet": deployment.replacement,
         "targetGroup": deployment.replacement_target_group,
         "previousTaskSet": deployment.original,
-        "steps": steps,
+        "steps": deployment.progress.step,
         "seconds": seconds,
         "comment": request.comment,
         "lock": LockWire::of(&deployment.lock),

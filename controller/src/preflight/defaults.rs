@@ -1,7 +1,6 @@
 //! The defaults of a request: what the task set in service has.
 
 use crate::arn::short;
-use crate::drain::Schedule;
 use crate::observation::{Launch, Network, TaskDefinition, TaskSet};
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -123,26 +122,5 @@ pub(super) fn settle_launch(settled: &mut Request, original: Option<&TaskSet>) {
     // A platform version belongs to Fargate: it is taken over only with the way of launching.
     if settled.platform_version.is_none() && as_before {
         settled.platform_version = original.and_then(|task_set| task_set.platform_version.clone());
-    }
-}
-
-/// Refuses a `drainTimeout` that the steps cannot keep.
-pub(super) fn check_drain(
-    request: &Request,
-    tasks: u32,
-    deregistration_delay: u32,
-) -> Result<(), Refusal> {
-    let schedule = Schedule::new(tasks, request.scale_down_decrement);
-    let wait = request.scale_down_wait;
-    let least = schedule.least_seconds(wait, deregistration_delay);
-    match request.drain_timeout {
-        Some(timeout) if timeout < least => Err(Refusal::preflight(
-            format!(
-                "drainTimeout is {timeout} s, but {} steps {wait} s apart and a deregistration delay of {deregistration_delay} s take {least} s.",
-                schedule.steps(),
-            ),
-            format!("Give at least {least} in drainTimeout, or leave it out."),
-        )),
-        Some(_) | None => Ok(()),
     }
 }

@@ -70,6 +70,10 @@ pub const FIELDS: &[(&str, &str)] = &[
         "a list of up to 100 different names of CloudWatch alarms of this account and region",
     ),
     ("rollbackOnFailure", "true or false"),
+    (
+        "drain",
+        "one way of pacing: {percent, every}, {tasks, every}, {within} or {reconnectsPerSecond, deadline}, and no scaledown_decrement or scaledown_wait beside it",
+    ),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
     ("comment", "text of at most 1024 characters"),
@@ -78,17 +82,13 @@ pub const FIELDS: &[(&str, &str)] = &[
 /// The pause between readiness checks where the input names none, in seconds: an NLB takes
 /// minutes to register a target, so looking more often only costs transitions.
 const DEFAULT_WAIT_FOR_SERVICE: u32 = 30;
-/// A quarter at a time, as the sample's own input has it.
-const DEFAULT_DECREMENT: f64 = 25.0;
-/// A step a minute, as the sample's own input has it.
-const DEFAULT_SCALE_DOWN_WAIT: u32 = 60;
 /// Starting tasks and registering them with an NLB (3 to 5 minutes) fits several times.
 const DEFAULT_READINESS_TIMEOUT: u32 = 1_800;
 /// New connections have been seen on the old group for 75 s after a listener change; the first
 /// step of a drain should not begin before that.
 const DEFAULT_BAKE_TIME: u32 = 90;
 /// A day: with the longest phases, forth and back, an execution ends before the machine's timeout.
-const LONGEST_PHASE: u32 = 86_400;
+pub(super) const LONGEST_PHASE: u32 = 86_400;
 
 pub(super) struct Reader<'a> {
     pub(super) fields: &'a Map<String, Value>,
@@ -137,13 +137,7 @@ impl Reader<'_> {
             })
         });
         let wait_for_service = self.optional("waitForService", |value| whole(value, 1, 3_600));
-        let scale_down_decrement = self.optional("scaledown_decrement", |value| {
-            value
-                .as_f64()
-                .filter(|percent| *percent > 0.0 && *percent <= 100.0)
-        });
-        let scale_down_wait =
-            self.optional("scaledown_wait", |value| whole(value, 1, LONGEST_PHASE));
+        let drain = self.drain();
         let readiness_timeout =
             self.optional("readinessTimeout", |value| whole(value, 1, LONGEST_PHASE));
         let bake_time = self.optional("bakeTime", |value| whole(value, 0, LONGEST_PHASE));
@@ -181,8 +175,7 @@ impl Reader<'_> {
             launch,
             platform_version,
             wait_for_service,
-            scale_down_decrement: scale_down_decrement.unwrap_or(DEFAULT_DECREMENT),
-            scale_down_wait: scale_down_wait.unwrap_or(DEFAULT_SCALE_DOWN_WAIT),
+            drain: drain?,
             // Where looks are far apart, ten of them; where they are close, as many as the
             // execution's history has room for.
             readiness_timeout: readiness_timeout.unwrap_or(
@@ -224,7 +217,11 @@ impl Reader<'_> {
         self.optional(field, read)
     }
 
-    fn optional<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    pub(super) fn optional<T>(
+        &mut self,
+        field: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
         let value = self.fields.get(field)?;
         let read = read(value);
         if read.is_none() {
@@ -233,7 +230,7 @@ impl Reader<'_> {
         read
     }
 
-    fn refuse(&mut self, field: &str) {
+    pub(super) fn refuse(&mut self, field: &str) {
         let mut allowed = allowed(field).to_owned();
         if allowed.contains("this account") {
             allowed.push_str(" (");
@@ -248,12 +245,12 @@ impl Reader<'_> {
     }
 }
 
-fn text_where(value: &Value, holds: impl Fn(&str) -> bool) -> Option<String> {
+pub(super) fn text_where(value: &Value, holds: impl Fn(&str) -> bool) -> Option<String> {
     value.as_str().filter(|text| holds(text)).map(str::to_owned)
 }
 
 /// A whole number in a range; `60.0` is one, `"60"` and `60.5` are not.
-fn whole(value: &Value, least: u32, most: u32) -> Option<u32> {
+pub(super) fn whole(value: &Value, least: u32, most: u32) -> Option<u32> {
     let number = value.as_f64()?;
     if number.fract() != 0.0 || number < f64::from(least) || number > f64::from(most) {
         return None;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, TaskSetStatus};
+use crate::pace::Pace;
 
 fn look(world: &World) -> Decision {
     decide(&world.observation, &world.deployment())
@@ -206,7 +207,10 @@ fn a_listener_that_came_later_stops_the_drain() {
 #[test]
 fn a_desired_count_that_falls_in_the_drain_makes_no_bigger_step() {
     let mut world = World::swapped();
-    world.request.scale_down_decrement = 1.0;
+    world.request.drain.pace = Pace::Percent {
+        decrement: 1.0,
+        every: 60,
+    };
     world.observation.service.as_mut().unwrap().desired_count = 50;
     let original = world.task_set_mut("ecs-svc/1");
     (

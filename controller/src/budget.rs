@@ -1,0 +1,259 @@
+//! A drain by the new connections that the replacement can bear: how many tasks may go, and when
+//! it has to hold.
+//!
+//! What a step does is seen minutes later: its targets are deregistered first, and CloudWatch's
+//! minute comes after its end. So the pace follows from what one task's connections are, keeps
+//! below the budget, and the metric only corrects it: down at once, up when the effect of the last
+//! change was to be seen.
+
+use crate::flows::{Flows, PERIOD};
+use crate::pace::{Budget, OnDeadline, SHORTEST_WAIT};
+
+/// The share of the budget that is planned with: tasks do not hold the same number of connections
+/// each, and those that leave a few seconds apart may be cut in the same minute.
+const HEADROOM: f64 = 0.7;
+
+/// Seconds from a step to the last reconnects it causes: an NLB takes 3 to 5 minutes to deregister
+/// a target (AWS support), or as long as its deregistration delay; then the task has its stop
+/// timeout, 120 s at most on Fargate.
+pub fn tail(deregistration_delay: u32) -> u32 {
+    deregistration_delay.max(300).saturating_add(120)
+}
+
+/// Seconds until the effect of a step is in CloudWatch.
+fn dead_time(deregistration_delay: u32) -> u64 {
+    u64::from(tail(deregistration_delay)) + 2 * PERIOD
+}
+
+/// How a drain by a budget goes on: what a deployment carries from step to step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Control {
+    /// When the first step was made, in seconds since 1970.
+    pub began: Option<u64>,
+    /// Tasks that are to be left after the step that is due.
+    pub left: Option<u32>,
+    /// The share of the planned pace that is kept, above 0 and at most 1.
+    pub factor: f64,
+    /// New connections a second before the drain.
+    pub ordinary: f64,
+    /// Connections a task holds, as CloudWatch had them before the first step.
+    pub connections_per_task: Option<f64>,
+    /// The newest minute that was judged, in seconds since 1970.
+    pub judged: Option<u64>,
+    /// When the factor was last changed, in seconds since 1970.
+    pub changed: u64,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            began: None,
+            left: None,
+            factor: 1.0,
+            ordinary: 0.0,
+            connections_per_task: None,
+            judged: None,
+            changed: 0,
+        }
+    }
+}
+
+/// Where a drain stands when its next step is decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Tasks that the original is to have.
+    pub left: u32,
+    /// Tasks that the drain began with.
+    pub of: u32,
+    /// Steps that a drain may have.
+    pub most_steps: u32,
+    /// Seconds since the first step.
+    pub elapsed: u32,
+    /// Seconds from a target's deregistration to the end of its task.
+    pub deregistration_delay: u32,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// More new connections came than the replacement can bear.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Excess {
+    /// New connections a second beyond the ordinary ones, in the newest minute.
+    pub seen: f64,
+    /// The budget.
+    pub budget: f64,
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// Tasks that it takes away.
+    pub tasks: u32,
+    /// Seconds until then.
+    pub wait: u32,
+    /// What binds.
+    pub binds: Binds,
+}
+
+/// What a drain's pace follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binds {
+    /// The budget.
+    Budget,
+    /// The time that is left.
+    Deadline,
+}
+
+/// Seconds that the steps of a drain of `tasks` tasks are planned to take, from the first to the
+/// last: as long as the budget asks for, and where that is longer than there is time, as long as
+/// there is time, unless the drain is to stop at its deadline. Without a number of connections the
+/// whole time is used.
+pub fn seconds(budget: &Budget, tasks: u32, deregistration_delay: u32) -> u32 {
+    let available = budget.deadline.saturating_sub(tail(deregistration_delay));
+    let Some(rate) = bearable(budget, budget.connections_per_task) else {
+        return available;
+    };
+    let asked = whole(f64::from(tasks.saturating_sub(1)) / rate);
+    match budget.on_deadline {
+        OnDeadline::Finish => asked.min(available),
+        OnDeadline::Stop => asked,
+    }
+}
+
+/// The least deadline that a budget can be kept with, in seconds; `None` where connections are not
+/// known.
+pub fn least_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u32> {
+    let rate = bearable(budget, budget.connections_per_task)?;
+    let asked = whole((f64::from(tasks.saturating_sub(1)) / rate).ceil());
+    Some(asked.saturating_add(tail(deregistration_delay)))
+}
+
+/// The least budget, in new connections a second, that a deadline can be kept with.
+pub fn least_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<f64> {
+    let available = budget
+        .deadline
+        .saturating_sub(tail(deregistration_delay))
+        .max(1);
+    let connections = budget.connections_per_task?;
+    let rate = f64::from(tasks.saturating_sub(1)) / f64::from(available);
+    Some((rate * connections / HEADROOM).ceil())
+}
+
+/// Tasks a second whose connections the replacement can bear.
+fn bearable(budget: &Budget, connections: Option<f64>) -> Option<f64> {
+    let connections = connections.filter(|connections| *connections > 0.0)?;
+    Some(HEADROOM * budget.reconnects / connections)
+}
+
+/// Whether the newest minute had more new connections than the budget allows: the step is held.
+///
+/// Not held where the time that is left would then ask for more than the budget, and the deadline
+/// binds.
+pub fn excess(
+    budget: &Budget,
+    control: &Control,
+    flows: &Flows,
+    standing: &Standing,
+) -> Option<Excess> {
+    let newest = flows.newest(standing.now)?;
+    let seen = (newest.value - control.ordinary).max(0.0);
+    if seen <= budget.reconnects {
+        return None;
+    }
+    let connections = budget.connections_per_task.or(control.connections_per_task);
+    let after = Standing {
+        elapsed: standing.elapsed.saturating_add(HOLD),
+        ..*standing
+    };
+    let affordable = match (budget.on_deadline, bearable(budget, connections)) {
+        (OnDeadline::Stop, _) => true,
+        (OnDeadline::Finish, Some(rate)) => needed(budget, &after) <= rate / HEADROOM,
+        (OnDeadline::Finish, None) => needed(budget, &after).is_finite(),
+    };
+    affordable.then_some(Excess {
+        seen,
+        budget: budget.reconnects,
+    })
+}
+
+/// Seconds for which a step is held before CloudWatch is asked again: its next minute.
+pub const HOLD: u32 = 60;
+
+/// Tasks a second that have to go for the drain to end in time; infinite where there is none left.
+fn needed(budget: &Budget, standing: &Standing) -> f64 {
+    let last = budget
+        .deadline
+        .saturating_sub(tail(standing.deregistration_delay));
+    let time = last.saturating_sub(standing.elapsed);
+    if time == 0 {
+        return f64::INFINITY;
+    }
+    f64::from(standing.left) / f64::from(time)
+}
+
+/// Corrects the pace by the newest minute: half of it, or less, where the budget was exceeded, a
+/// quarter more where it was kept and the effect of the last change was to be seen. Where
+/// CloudWatch says nothing, the pace stays as it is.
+pub fn corrected(
+    budget: &Budget,
+    control: &Control,
+    flows: &Flows,
+    standing: &Standing,
+) -> Control {
+    let mut control = control.clone();
+    let newest = flows.newest(standing.now);
+    let Some(newest) = newest.filter(|point| control.judged.is_none_or(|at| point.at > at)) else {
+        return control;
+    };
+    control.judged = Some(newest.at);
+    let seen = (newest.value - control.ordinary).max(0.0);
+    let settled = control
+        .changed
+        .saturating_add(dead_time(standing.deregistration_delay));
+    if seen > budget.reconnects {
+        control.factor = (control.factor * (budget.reconnects / seen).min(0.5)).max(LEAST_FACTOR);
+        control.changed = standing.now;
+    } else if control.factor < 1.0 && standing.now >= settled {
+        control.factor = (control.factor * 1.25).min(1.0);
+        control.changed = standing.now;
+    }
+    control
+}
+
+/// The slowest that a pace gets, of what was planned.
+const LEAST_FACTOR: f64 = 0.05;
+
+/// How many tasks go next, and when.
+pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
+    let needed = needed(budget, standing);
+    let connections = budget.connections_per_task.or(control.connections_per_task);
+    let bearable = bearable(budget, connections).map(|rate| rate * control.factor);
+    let (rate, binds) = match (bearable, budget.on_deadline) {
+        (Some(rate), OnDeadline::Finish) if rate < needed => (needed, Binds::Deadline),
+        (Some(rate), _) => (rate, Binds::Budget),
+        // Nobody knows how many connections a task holds: evenly in the time that is left.
+        (None, _) => (needed, Binds::Deadline),
+    };
+    let grain = standing.of.div_ceil(standing.most_steps.max(1)).max(1);
+    if rate.is_infinite() {
+        return Next {
+            tasks: standing.left,
+            wait: SHORTEST_WAIT,
+            binds,
+        };
+    }
+    let tasks = grain
+        .max(whole((rate * f64::from(SHORTEST_WAIT)).ceil()))
+        .min(standing.left);
+    let wait = whole((f64::from(tasks) / rate).round()).max(SHORTEST_WAIT);
+    Next { tasks, wait, binds }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds and tasks: `as` saturates, and nothing is negative"
+)]
+fn whole(number: f64) -> u32 {
+    number as u32
+}

@@ -1,0 +1,39 @@
+//! Times as AWS writes them, and seconds since 1970.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Seconds since 1970 of an RFC 3339 time; `None` where it is none, or lies before.
+pub fn seconds(time: &str) -> Option<u64> {
+    let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp()).ok()
+}
+
+/// The RFC 3339 time of so many seconds since 1970; 1970 itself where that is no year of four
+/// digits.
+pub fn rfc3339(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_survives_being_written_and_read() {
+        assert_eq!(rfc3339(1_767_225_600), "2026-01-01T00:00:00Z");
+        assert_eq!(seconds("2026-01-01T00:00:00Z"), Some(1_767_225_600));
+        assert_eq!(
+            seconds("2026-01-01T01:00:00.250+01:00"),
+            Some(1_767_225_600)
+        );
+        assert_eq!(rfc3339(u64::MAX), "1970-01-01T00:00:00Z");
+        for other in ["", "soon", "2026-01-01", "1969-12-31T23:59:59Z"] {
+            assert_eq!(seconds(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What CloudWatch says of the connections: how many come a second, and how many there are.
+//!
+//! `NewFlowCount` and `ActiveFlowCount` have a load balancer, not a target group, as their
+//! dimension, and a value a minute (AWS documentation): they tell of everything behind the load
+//! balancer, a minute or two late.
+
+/// Seconds of one value of a load balancer's metrics.
+pub const PERIOD: u64 = 60;
+
+/// Seconds after the end of a newest value's minute from which it says nothing about now: a value
+/// is usually there after one minute, and after two at the latest where CloudWatch is well.
+pub const STALE: u64 = 240;
+
+/// Seconds of values that are asked for: enough for a baseline.
+pub const SPAN: u64 = 900;
+
+/// One value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// When its minute begins, in seconds since 1970.
+    pub at: u64,
+    /// The sum or the average of that minute.
+    pub value: f64,
+}
+
+/// What CloudWatch answered a moment ago, newest value first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Flows {
+    /// New connections a minute, of the whole load balancer.
+    pub new: Vec<Point>,
+    /// Connections, of the whole load balancer.
+    pub active: Vec<Point>,
+    /// Connections of the task set that drains, as the application tells.
+    pub connections: Vec<Point>,
+    /// Why there is nothing, where the call failed.
+    pub error: Option<String>,
+}
+
+impl Flows {
+    /// The newest minute's new connections a second, if it is new enough to say something about
+    /// `now`.
+    pub fn newest(&self, now: u64) -> Option<Point> {
+        fresh(&self.new, now).map(|point| Point {
+            at: point.at,
+            value: per_second(point.value),
+        })
+    }
+
+    /// New connections a second in an ordinary minute: the middle one of those that were read.
+    pub fn ordinary(&self) -> Option<f64> {
+        let mut values: Vec<_> = self.new.iter().map(|point| point.value).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).map(|value| per_second(*value))
+    }
+
+    /// Connections that `tasks` tasks hold: what the application says of the task set, or what the
+    /// load balancer says of all that is behind it, which is more.
+    pub fn connections(&self, now: u64) -> Option<f64> {
+        let point = fresh(&self.connections, now).or_else(|| fresh(&self.active, now))?;
+        Some(point.value)
+    }
+
+    /// Whether the application has said for two minutes in a row that no connection is left.
+    pub fn gone(&self, now: u64) -> bool {
+        let none = |point: &Point| point.value <= 0.0;
+        fresh(&self.connections, now).is_some()
+            && matches!(&self.connections[..], [last, before, ..] if none(last) && none(before))
+    }
+}
+
+fn fresh(points: &[Point], now: u64) -> Option<Point> {
+    let newest = points.first()?;
+    (now.saturating_sub(newest.at) <= PERIOD + STALE).then_some(*newest)
+}
+
+fn per_second(value: f64) -> f64 {
+    value / 60.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(values: &[(u64, f64)]) -> Vec<Point> {
+        let point = |&(at, value): &(u64, f64)| Point { at, value };
+        values.iter().map(point).collect()
+    }
+
+    #[test]
+    fn an_old_value_says_nothing_about_now() {
+        let flows = Flows {
+            new: points(&[(600, 1_200.0), (540, 60.0), (480, 60.0)]),
+            ..Flows::default()
+        };
+        assert_eq!(flows.newest(900).unwrap().value, 20.0);
+        assert_eq!(flows.newest(901), None);
+        assert_eq!(flows.ordinary(), Some(1.0));
+        assert_eq!(Flows::default().ordinary(), None);
+    }
+
+    #[test]
+    fn the_applications_own_count_goes_before_the_load_balancers() {
+        let mut flows = Flows {
+            active: points(&[(600, 5_000.0)]),
+            ..Flows::default()
+        };
+        assert_eq!(flows.connections(700), Some(5_000.0));
+        flows.connections = points(&[(600, 4_000.0)]);
+        assert_eq!(flows.connections(700), Some(4_000.0));
+        assert_eq!(flows.connections(2_000), None);
+    }
+
+    #[test]
+    fn connections_are_gone_after_two_empty_minutes() {
+        let gone = |values: &[(u64, f64)], now| {
+            let flows = Flows {
+                connections: points(values),
+                ..Flows::default()
+            };
+            flows.gone(now)
+        };
+        assert!(gone(&[(600, 0.0), (540, 0.0), (480, 9.0)], 700));
+        assert!(!gone(&[(600, 0.0), (540, 3.0)], 700));
+        assert!(!gone(&[(600, 0.0)], 700));
+        assert!(!gone(&[(600, 0.0), (540, 0.0)], 2_000));
+        assert!(!gone(&[], 700));
+    }
+}

@@ -1,0 +1,150 @@
+//! How fast a drain goes: the four ways to say it.
+
+use serde_json::{Map, Value, json};
+
+/// The drain that a request asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drain {
+    /// How fast it goes.
+    pub pace: Pace,
+    /// Where CloudWatch has the connections of a task set, if the application tells it.
+    pub connections: Option<Metric>,
+}
+
+/// A CloudWatch metric of the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metric {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its dimensions, in which [`TASK_SET`] stands for the id of the task set that drains.
+    pub dimensions: Vec<(String, String)>,
+}
+
+/// What stands for the id of the task set that drains in the value of a dimension.
+pub const TASK_SET: &str = "{taskSet}";
+
+/// How a drain is paced.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pace {
+    /// `decrement` percent of the tasks (above 0, at most 100) every `every` seconds.
+    Percent {
+        /// Percent of the desired count a step.
+        decrement: f64,
+        /// Seconds between two steps.
+        every: u32,
+    },
+    /// `tasks` tasks every `every` seconds.
+    Tasks {
+        /// Tasks a step, at least 1.
+        tasks: u32,
+        /// Seconds between two steps.
+        every: u32,
+    },
+    /// Evenly over `seconds` from the first step to the last, one task at a time where that fits.
+    Within {
+        /// Seconds from the first step to the last.
+        seconds: u32,
+    },
+    /// As fast as the replacement can bear.
+    Budget(Budget),
+}
+
+/// A drain by the new connections that the replacement can bear.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// New connections a second, all tasks together, beyond those that come without a drain.
+    pub reconnects: f64,
+    /// Connections that a task of the original holds, where the input says it.
+    pub connections_per_task: Option<f64>,
+    /// Seconds from the first step until the original runs no task.
+    pub deadline: u32,
+    /// What binds where budget and deadline cannot both be kept.
+    pub on_deadline: OnDeadline,
+}
+
+/// What is done where a drain cannot keep both its budget and its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDeadline {
+    /// The deadline binds: what is left goes evenly in the time that is left.
+    Finish,
+    /// The budget binds: at the deadline the drain stops with `DrainTimeout`.
+    Stop,
+}
+
+impl OnDeadline {
+    /// The value of `onDeadline` in the input.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finish => "finish",
+            Self::Stop => "stop",
+        }
+    }
+
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        [Self::Finish, Self::Stop]
+            .into_iter()
+            .find(|known| known.as_str() == value)
+    }
+}
+
+/// Seconds between two steps at least: a turn of the state machine's loop takes a second or two by
+/// itself, and each asks ECS and Elastic Load Balancing for a dozen things.
+pub const SHORTEST_WAIT: u32 = 3;
+
+impl Drain {
+    /// The field `drain` that parses to this.
+    pub fn to_json(&self) -> Value {
+        let mut fields = self.pace.to_json();
+        if let Some(metric) = &self.connections {
+            let dimensions: Map<String, Value> = metric
+                .dimensions
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value)))
+                .collect();
+            fields["connectionsMetric"] = json!({
+                "namespace": metric.namespace,
+                "metricName": metric.name,
+                "dimensions": dimensions,
+            });
+        }
+        fields
+    }
+}
+
+impl Drain {
+    /// Whether CloudWatch is asked before each step.
+    pub fn reads_metrics(&self) -> bool {
+        self.pace.budget().is_some() || self.connections.is_some()
+    }
+}
+
+impl Pace {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Percent { decrement, every } => json!({"percent": decrement, "every": every}),
+            Self::Tasks { tasks, every } => json!({"tasks": tasks, "every": every}),
+            Self::Within { seconds } => json!({"within": seconds}),
+            Self::Budget(budget) => {
+                let mut fields = json!({
+                    "reconnectsPerSecond": budget.reconnects,
+                    "deadline": budget.deadline,
+                    "onDeadline": budget.on_deadline.as_str(),
+                });
+                if let Some(connections) = budget.connections_per_task {
+                    fields["connectionsPerTask"] = json!(connections);
+                }
+                fields
+            }
+        }
+    }
+
+    /// The budget, where this is one.
+    pub fn budget(&self) -> Option<&Budget> {
+        match self {
+            Self::Budget(budget) => Some(budget),
+            Self::Percent { .. } | Self::Tasks { .. } | Self::Within { .. } => None,
+        }
+    }
+}

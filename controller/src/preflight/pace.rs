@@ -1,0 +1,125 @@
+//! Whether a pace and its times fit the tasks, and what the drain is planned to do.
+
+use crate::budget;
+use crate::deployment::Course;
+use crate::drain::{self, Schedule};
+use crate::pace::{Budget, OnDeadline, Pace};
+use crate::refusal::Refusal;
+use crate::request::Request;
+
+fn schedule(pace: &Pace, tasks: u32, deregistration_delay: u32) -> Schedule {
+    let most = drain::most_steps(Course::Forward);
+    Schedule::new(tasks, pace, most, deregistration_delay)
+}
+
+/// Refuses a `drainTimeout` that the steps cannot keep, and a budget's deadline that leaves no time
+/// for a step.
+pub(super) fn check_drain(
+    request: &Request,
+    tasks: u32,
+    deregistration_delay: u32,
+) -> Result<(), Refusal> {
+    let pace = &request.drain.pace;
+    if let Some(budget) = pace.budget() {
+        let least = budget::tail(deregistration_delay).saturating_add(60);
+        if budget.deadline < least {
+            return Err(Refusal::preflight(
+                format!(
+                    "drain.deadline is {} s, but with a deregistration delay of {deregistration_delay} s the last task leaves {} s after its step.",
+                    budget.deadline,
+                    budget::tail(deregistration_delay)
+                ),
+                format!("Give at least {least} in drain.deadline."),
+            ));
+        }
+    }
+    let schedule = schedule(pace, tasks, deregistration_delay);
+    let least = schedule.least_seconds(deregistration_delay);
+    match request.drain_timeout {
+        Some(timeout) if timeout < least => Err(Refusal::preflight(
+            format!(
+                "drainTimeout is {timeout} s, but {} steps over {} s and a deregistration delay of {deregistration_delay} s take {least} s.",
+                schedule.steps(),
+                schedule.at(schedule.steps()),
+            ),
+            format!("Give at least {least} in drainTimeout, or leave it out."),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What the drain of so many tasks is planned to do, as a sentence.
+pub fn planned(pace: &Pace, tasks: u32, deregistration_delay: u32) -> String {
+    let schedule = schedule(pace, tasks, deregistration_delay);
+    let steps = schedule.steps();
+    let over = schedule.at(steps);
+    match pace {
+        Pace::Percent { every, .. } | Pace::Tasks { every, .. } => {
+            format!("the original drains in {steps} steps, {every} s apart")
+        }
+        Pace::Within { .. } => format!("the original drains in {steps} steps over {over} s"),
+        Pace::Budget(budget) => format!(
+            "the original drains in about {steps} steps over {over} s, at {} new connections a second at most{}",
+            budget.reconnects,
+            unkept(budget, tasks, deregistration_delay).unwrap_or_default()
+        ),
+    }
+}
+
+/// What to expect where budget and deadline cannot both be kept, and what would do.
+pub fn unkept(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<String> {
+    let deadline = budget::least_deadline(budget, tasks, deregistration_delay)?;
+    if deadline <= budget.deadline {
+        return None;
+    }
+    let reconnects = budget::least_budget(budget, tasks, deregistration_delay)?;
+    let then = match budget.on_deadline {
+        OnDeadline::Finish => "the deadline binds",
+        OnDeadline::Stop => "it stops at the deadline",
+    };
+    Some(format!(
+        "; its budget cannot be kept by its deadline of {} s, and {then} ({reconnects} new connections a second would do, or {deadline} s)",
+        budget.deadline
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(reconnects: f64, deadline: u32, on_deadline: OnDeadline) -> Pace {
+        Pace::Budget(Budget {
+            reconnects,
+            connections_per_task: Some(2_500.0),
+            deadline,
+            on_deadline,
+        })
+    }
+
+    #[test]
+    fn the_plan_says_beforehand_that_a_budget_cannot_be_kept() {
+        let kept = planned(&budget(500.0, 3_600, OnDeadline::Finish), 40, 300);
+        assert_eq!(
+            kept,
+            "the original drains in about 40 steps over 278 s, at 500 new connections a second at most"
+        );
+        let unkept = planned(&budget(20.0, 3_600, OnDeadline::Finish), 40, 300);
+        assert!(unkept.contains("the deadline binds"), "{unkept}");
+        // What it says would do, does.
+        assert!(
+            unkept.contains("(44 new connections a second would do, or 7385 s)"),
+            "{unkept}"
+        );
+        assert!(!planned(&budget(44.0, 3_600, OnDeadline::Finish), 40, 300).contains("binds"));
+        let stops = planned(&budget(20.0, 7_000, OnDeadline::Stop), 40, 300);
+        assert!(stops.contains("it stops at the deadline"), "{stops}");
+    }
+
+    #[test]
+    fn a_pace_in_a_time_is_told_with_its_steps() {
+        assert_eq!(
+            planned(&Pace::Within { seconds: 600 }, 4, 300),
+            "the original drains in 4 steps over 600 s"
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! Reading how a drain is paced: the sample's two fields, or `drain`.
+
+use serde_json::{Map, Value};
+
+use super::Problem;
+use super::reader::{LONGEST_PHASE, Reader, shown, text_where, whole};
+use crate::budget;
+use crate::pace::{Budget, Drain, Metric, OnDeadline, Pace};
+
+/// A quarter at a time, as the sample's own input has it.
+const DEFAULT_DECREMENT: f64 = 25.0;
+/// A step a minute, as the sample's own input has it.
+const DEFAULT_EVERY: u32 = 60;
+
+/// The fields of `drain`, with what each allows. README's table is checked against it.
+pub const DRAIN_FIELDS: &[(&str, &str)] = &[
+    (
+        "percent",
+        "a number of percent of the desired count a step, above 0 and at most 100",
+    ),
+    ("tasks", "a whole number of tasks a step, from 1 to 5000"),
+    (
+        "every",
+        "a whole number of seconds between two steps from 1 to 86400, with percent or tasks",
+    ),
+    (
+        "within",
+        "a whole number of seconds from the first step to the last, from 0 to 86400",
+    ),
+    (
+        "reconnectsPerSecond",
+        "a number of new connections a second that the replacement can bear, above 0 and at most 1000000000",
+    ),
+    (
+        "deadline",
+        "a whole number of seconds until the original runs no task, from 480 to 86400, with reconnectsPerSecond",
+    ),
+    (
+        "connectionsPerTask",
+        "a number of connections that a task holds, above 0 and at most 1000000000, with reconnectsPerSecond",
+    ),
+    ("onDeadline", "finish or stop, with reconnectsPerSecond"),
+    (
+        "connectionsMetric",
+        "{namespace, metricName, dimensions} of a CloudWatch metric with the connections of a task set, whose id is written {taskSet} in a dimension",
+    ),
+];
+
+/// The fields that each say a way of pacing.
+const WAYS: [&str; 4] = ["percent", "tasks", "within", "reconnectsPerSecond"];
+
+/// The fields that belong to some ways of pacing only.
+const BELONG: [(&str, &[&str]); 4] = [
+    ("every", &["percent", "tasks"]),
+    ("deadline", &["reconnectsPerSecond"]),
+    ("connectionsPerTask", &["reconnectsPerSecond"]),
+    ("onDeadline", &["reconnectsPerSecond"]),
+];
+
+const MOST: f64 = 1e9;
+
+impl Reader<'_> {
+    /// How the drain is paced; a quarter a minute where the input does not say.
+    pub(super) fn drain(&mut self) -> Option<Drain> {
+        let decrement = self.optional("scaledown_decrement", percent);
+        let every = self.optional("scaledown_wait", |value| whole(value, 1, LONGEST_PHASE));
+        let Some(drain) = self.fields.get("drain") else {
+            return Some(Drain {
+                pace: Pace::Percent {
+                    decrement: decrement.unwrap_or(DEFAULT_DECREMENT),
+                    every: every.unwrap_or(DEFAULT_EVERY),
+                },
+                connections: None,
+            });
+        };
+        let beside = ["scaledown_decrement", "scaledown_wait"];
+        if let Some(field) = beside
+            .iter()
+            .find(|field| self.fields.contains_key(**field))
+        {
+            self.problems.push(Problem {
+                field: "drain".to_owned(),
+                given: Some(shown(drain)),
+                allowed: format!("one way of pacing, and {field} is another"),
+            });
+        }
+        let Some(fields) = drain.as_object() else {
+            self.refuse("drain");
+            return None;
+        };
+        let mut read = Fields {
+            fields,
+            problems: &mut self.problems,
+        };
+        read.all_known();
+        read.drain()
+    }
+}
+
+/// The fields of `drain`.
+struct Fields<'a> {
+    fields: &'a Map<String, Value>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Fields<'_> {
+    fn all_known(&mut self) {
+        let known: Vec<_> = DRAIN_FIELDS.iter().map(|(name, _)| *name).collect();
+        for (name, value) in self.fields {
+            if !known.contains(&name.as_str()) {
+                self.problems.push(Problem {
+                    field: format!(
+                        "drain.{}",
+                        shown(&Value::String(name.clone())).trim_matches('"')
+                    ),
+                    given: Some(shown(value)),
+                    allowed: format!(
+                        "no such field; the fields of drain are {}",
+                        known.join(", ")
+                    ),
+                });
+            }
+        }
+    }
+
+    fn drain(&mut self) -> Option<Drain> {
+        let has = |name: &&&str| self.fields.contains_key(**name);
+        let ways: Vec<_> = WAYS.iter().filter(has).copied().collect();
+        let [way] = ways[..] else {
+            self.problems.push(Problem {
+                field: "drain".to_owned(),
+                given: Some(if ways.is_empty() {
+                    "without a way of pacing".to_owned()
+                } else {
+                    format!(
+                        "{} ways of pacing at once ({})",
+                        ways.len(),
+                        ways.join(", ")
+                    )
+                }),
+                allowed: format!("one of {}", WAYS.join(", ")),
+            });
+            return None;
+        };
+        for (field, of) in BELONG {
+            if self.fields.contains_key(field) && !of.contains(&way) {
+                self.problems.push(Problem {
+                    field: format!("drain.{field}"),
+                    given: self.fields.get(field).map(shown),
+                    allowed: format!("only with {}", of.join(" or ")),
+                });
+            }
+        }
+        let pace = match way {
+            "percent" => self.by_percent(),
+            "tasks" => self.by_tasks(),
+            "within" => self
+                .required("within", |value| whole(value, 0, LONGEST_PHASE))
+                .map(|seconds| Pace::Within { seconds }),
+            _ => self.by_budget(),
+        };
+        let connections = self.optional("connectionsMetric", metric);
+        Some(Drain {
+            pace: pace?,
+            connections,
+        })
+    }
+
+    fn by_percent(&mut self) -> Option<Pace> {
+        let decrement = self.required("percent", percent);
+        let every = self.optional("every", |value| whole(value, 1, LONGEST_PHASE));
+        Some(Pace::Percent {
+            decrement: decrement?,
+            every: every.unwrap_or(DEFAULT_EVERY),
+        })
+    }
+
+    fn by_tasks(&mut self) -> Option<Pace> {
+        let tasks = self.required("tasks", |value| whole(value, 1, 5_000));
+        let every = self.optional("every", |value| whole(value, 1, LONGEST_PHASE));
+        Some(Pace::Tasks {
+            tasks: tasks?,
+            every: every.unwrap_or(DEFAULT_EVERY),
+        })
+    }
+
+    fn by_budget(&mut self) -> Option<Pace> {
+        let reconnects = self.required("reconnectsPerSecond", amount);
+        let least = budget::tail(0).saturating_add(60);
+        let deadline = self.required("deadline", |value| whole(value, least, LONGEST_PHASE));
+        let connections_per_task = self.optional("connectionsPerTask", amount);
+        let on_deadline = self.optional("onDeadline", |value| OnDeadline::parse(value.as_str()?));
+        Some(Pace::Budget(Budget {
+            reconnects: reconnects?,
+            connections_per_task,
+            deadline: deadline?,
+            on_deadline: on_deadline.unwrap_or(OnDeadline::Finish),
+        }))
+    }
+
+    fn required<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        if !self.fields.contains_key(field) {
+            self.refuse(field);
+        }
+        self.optional(field, read)
+    }
+
+    fn optional<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        let value = self.fields.get(field)?;
+        let read = read(value);
+        if read.is_none() {
+            self.refuse(field);
+        }
+        read
+    }
+
+    fn refuse(&mut self, field: &str) {
+        let allowed = DRAIN_FIELDS
+            .iter()
+            .find(|(name, _)| *name == field)
+            .map_or("see README", |(_, allowed)| allowed);
+        self.problems.push(Problem {
+            field: format!("drain.{field}"),
+            given: self.fields.get(field).map(shown),
+            allowed: allowed.to_owned(),
+        });
+    }
+}
+
+fn percent(value: &Value) -> Option<f64> {
+    value
+        .as_f64()
+        .filter(|percent| *percent > 0.0 && *percent <= 100.0)
+}
+
+fn amount(value: &Value) -> Option<f64> {
+    value
+        .as_f64()
+        .filter(|amount| *amount > 0.0 && *amount <= MOST)
+}
+
+/// Names of metrics and dimensions: 1 to 255 characters, values up to 1024, at most 30 dimensions
+/// (AWS API model).
+fn metric(value: &Value) -> Option<Metric> {
+    let fields = value.as_object()?;
+    let known = ["namespace", "metricName", "dimensions"];
+    if fields.keys().any(|name| !known.contains(&name.as_str())) {
+        return None;
+    }
+    let text = |value: &Value, most: usize| {
+        text_where(value, |text| {
+            (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        })
+    };
+    let dimensions = match fields.get("dimensions") {
+        Some(dimensions) => dimensions
+            .as_object()?
+            .iter()
+            .map(|(name, value)| Some((name.clone(), text(value, 1_024)?)))
+            .collect::<Option<Vec<_>>>()?,
+        None => Vec::new(),
+    };
+    let fits = dimensions.len() <= 30
+        && dimensions
+            .iter()
+            .all(|(name, _)| (1..=255).contains(&name.len()));
+    fits.then_some(Metric {
+        namespace: text(fields.get("namespace")?, 255)?,
+        name: text(fields.get("metricName")?, 255)?,
+        dimensions,
+    })
+}

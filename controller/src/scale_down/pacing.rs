@@ -1,0 +1,258 @@
+//! Which step of the drain is due, and when the next one comes.
+
+use crate::budget::{self, Standing};
+use crate::decision::WaitingOn;
+use crate::deployment::Deployment;
+use crate::drain::{self, Schedule};
+use crate::observation::{Observation, TargetGroup};
+use crate::pace::{OnDeadline, Pace};
+use crate::refusal::{ErrorName, Refusal};
+
+/// The original's target group.
+pub(super) fn group<'a>(
+    observation: &'a Observation,
+    deployment: &Deployment,
+) -> Option<&'a TargetGroup> {
+    let groups = &observation.target_groups;
+    groups
+        .iter()
+        .find(|group| group.arn == deployment.original_target_group)
+}
+
+/// Seconds between a task's deregistration and its SIGTERM.
+pub(super) fn delay(observation: &Observation, deployment: &Deployment) -> u32 {
+    group(observation, deployment).map_or(0, |group| group.deregistration_delay)
+}
+
+/// The drain as it was planned at the swap.
+pub(super) fn schedule(observation: &Observation, deployment: &Deployment) -> Schedule {
+    Schedule::new(
+        deployment.tasks,
+        &deployment.request.drain.pace,
+        drain::most_steps(deployment.course),
+        delay(observation, deployment),
+    )
+}
+
+/// The step that is due, or was made last.
+pub(super) fn next_step(deployment: &Deployment) -> u32 {
+    deployment.progress.step.max(1)
+}
+
+/// Tasks that are to be left after the step that is due, of a service that wants `desired` now.
+///
+/// None where the application says that the original has no connection left: nobody is cut then.
+pub(super) fn left(observation: &Observation, deployment: &Deployment, desired: u32) -> u32 {
+    if connections_are_gone(deployment) {
+        return 0;
+    }
+    share(planned(observation, deployment), deployment, desired)
+}
+
+/// The same, of the tasks that the drain began with.
+fn planned(observation: &Observation, deployment: &Deployment) -> u32 {
+    let schedule = schedule(observation, deployment);
+    match (
+        deployment.request.drain.pace.budget(),
+        deployment.control.left,
+    ) {
+        (Some(_), Some(left)) => left,
+        (Some(_), None) => schedule.left_after(1),
+        (None, _) => schedule.left_after(next_step(deployment)),
+    }
+}
+
+pub(super) fn connections_are_gone(deployment: &Deployment) -> bool {
+    deployment.flows.gone(deployment.now)
+}
+
+/// Tasks of the plan as they are now.
+///
+/// Where Auto Scaling has moved the desired count since the swap, every task set has followed it
+/// by its percentage (AWS documentation), and so does each step of the plan.
+pub(super) fn share(tasks: u32, deployment: &Deployment, desired: u32) -> u32 {
+    if desired == deployment.desired || desired == 0 || deployment.desired == 0 {
+        return tasks;
+    }
+    let share = (u64::from(tasks) * u64::from(desired)).div_ceil(u64::from(deployment.desired));
+    u32::try_from(share).unwrap_or(u32::MAX)
+}
+
+/// More reconnects than the budget allows: they hold the step.
+pub(super) fn excess(observation: &Observation, deployment: &Deployment) -> Option<WaitingOn> {
+    let budget = deployment.request.drain.pace.budget()?;
+    deployment.control.began?;
+    let standing = standing(observation, deployment, wanted(observation, deployment));
+    let excess = budget::excess(budget, &deployment.control, &deployment.flows, &standing)?;
+    Some(WaitingOn::Reconnects {
+        seen: rounded_up(excess.seen),
+        budget: rounded_up(excess.budget),
+    })
+}
+
+/// The refusal of a drain that stops at its deadline rather than exceed its budget.
+pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) -> Option<Refusal> {
+    let budget = deployment.request.drain.pace.budget()?;
+    let last = budget
+        .deadline
+        .saturating_sub(budget::tail(delay(observation, deployment)));
+    let left = wanted(observation, deployment);
+    let stops = budget.on_deadline == OnDeadline::Stop && deployment.control.began.is_some();
+    (stops && left > 0 && elapsed(deployment) >= last).then(|| {
+        Refusal::new(
+            ErrorName::DrainTimeout,
+            format!(
+                "{} still has {left} of its {} tasks {} s after the drain began, and the last step of one that ends within {} s would have been due by {last} s.",
+                deployment.original.as_deref().unwrap_or("The original"),
+                deployment.tasks,
+                elapsed(deployment),
+                budget.deadline,
+            ),
+            "Raise drain.deadline or drain.reconnectsPerSecond, or let the deadline bind with \
+             drain.onDeadline finish.",
+        )
+    })
+}
+
+/// Tasks that the original is to have now.
+fn wanted(observation: &Observation, deployment: &Deployment) -> u32 {
+    deployment
+        .original_in(observation)
+        .map_or(0, |original| original.computed_desired_count)
+}
+
+fn standing(observation: &Observation, deployment: &Deployment, left: u32) -> Standing {
+    Standing {
+        left,
+        of: deployment.tasks,
+        most_steps: drain::most_steps(deployment.course),
+        elapsed: elapsed(deployment),
+        deregistration_delay: delay(observation, deployment),
+        now: deployment.now,
+    }
+}
+
+/// Seconds since the first step.
+fn elapsed(deployment: &Deployment) -> u32 {
+    match deployment.control.began {
+        Some(began) => u32::try_from(deployment.now.saturating_sub(began)).unwrap_or(u32::MAX),
+        None => 0,
+    }
+}
+
+/// Notes what there was before the first step: the time, and for a budget what is ordinary.
+pub(super) fn begin(deployment: &mut Deployment) {
+    if deployment.control.began.is_some() {
+        return;
+    }
+    let control = &mut deployment.control;
+    control.began = Some(deployment.now);
+    if deployment.request.drain.pace.budget().is_none() {
+        return;
+    }
+    control.ordinary = deployment.flows.ordinary().unwrap_or(0.0);
+    let tasks = f64::from(deployment.tasks.max(1));
+    control.connections_per_task = deployment
+        .flows
+        .connections(deployment.now)
+        .map(|connections| connections / tasks)
+        .filter(|connections| *connections > 0.0);
+}
+
+/// What comes next: how many tasks, in how many seconds, and a remark on the pace.
+pub(super) struct Next {
+    pub(super) tasks: u32,
+    pub(super) wait: u32,
+    pub(super) remark: String,
+}
+
+/// The step after the one that is made, or, where `held`, in its place.
+pub(super) fn next(
+    observation: &Observation,
+    deployment: &mut Deployment,
+    desired: u32,
+    held: bool,
+) -> Next {
+    let Some(budget) = deployment.request.drain.pace.budget().cloned() else {
+        let schedule = schedule(observation, deployment);
+        let step = next_step(deployment);
+        let cut = share(schedule.left_after(step), deployment, desired).saturating_sub(share(
+            schedule.left_after(step.saturating_add(1)),
+            deployment,
+            desired,
+        ));
+        return Next {
+            tasks: cut,
+            wait: wait(schedule, deployment, step),
+            remark: String::new(),
+        };
+    };
+    let left = if held {
+        wanted(observation, deployment)
+    } else {
+        planned(observation, deployment)
+    };
+    let standing = standing(observation, deployment, left);
+    deployment.control =
+        budget::corrected(&budget, &deployment.control, &deployment.flows, &standing);
+    let next = budget::next(&budget, &deployment.control, &standing);
+    deployment.control.left = Some(left.saturating_sub(next.tasks));
+    Next {
+        tasks: next.tasks,
+        wait: if held { budget::HOLD } else { next.wait },
+        remark: remark(deployment, &budget, next.binds),
+    }
+}
+
+/// Seconds until the step after this one. Where steps are spread over a time, those that the turns
+/// of the loop themselves take are made up for, a quarter of a pause at a time: a drain that was
+/// held for long does not hurry afterwards.
+fn wait(schedule: Schedule, deployment: &Deployment, step: u32) -> u32 {
+    let pause = schedule.wait_after(step);
+    let (Pace::Within { .. }, Some(began)) = (
+        &deployment.request.drain.pace,
+        deployment.control.began.filter(|_| deployment.now > 0),
+    ) else {
+        return pause;
+    };
+    let due = began.saturating_add(u64::from(schedule.at(step.saturating_add(1))));
+    u32::try_from(due.saturating_sub(deployment.now))
+        .unwrap_or(u32::MAX)
+        .clamp(pause - pause / 4, pause)
+}
+
+/// Seconds between two steps at the beginning of a drain.
+pub(crate) fn pause(observation: &Observation, deployment: &Deployment) -> u32 {
+    schedule(observation, deployment).wait_after(1)
+}
+
+fn remark(deployment: &Deployment, budget: &crate::pace::Budget, binds: budget::Binds) -> String {
+    let seen = match deployment.flows.newest(deployment.now) {
+        Some(newest) => format!(
+            "{} of {} reconnects a second",
+            rounded_up((newest.value - deployment.control.ordinary).max(0.0)),
+            rounded_up(budget.reconnects)
+        ),
+        None => format!(
+            "at the planned pace, because CloudWatch has no new values{}",
+            deployment
+                .flows
+                .error
+                .as_deref()
+                .map_or_else(String::new, |error| format!(" ({error})"))
+        ),
+    };
+    match binds {
+        budget::Binds::Budget => format!(" ({seen})"),
+        budget::Binds::Deadline => format!(" ({seen}; the deadline binds)"),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate: `as` saturates, and none is negative"
+)]
+fn rounded_up(rate: f64) -> u64 {
+    rate.ceil() as u64
+}
