@@ -4,6 +4,7 @@ mod build;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::world::ClientsScenario;
 use crate::world::{AlarmState, AlarmType, ApiError, Behaviour, Kind, Limits, Timings};
 
 /// Tasks that a scenario may have.
@@ -42,6 +43,9 @@ pub struct Scenario {
     pub first_deployment: bool,
     /// The account's alarms.
     pub alarms: Vec<AlarmScenario>,
+    /// Clients with connections, through the production listeners. None: nobody is connected, and
+    /// nobody comes.
+    pub clients: Option<ClientsScenario>,
 }
 
 /// An alarm, and when it changes.
@@ -171,6 +175,7 @@ impl Default for Scenario {
             replacement: Behaviour::default(),
             first_deployment: false,
             alarms: Vec::new(),
+            clients: None,
         }
     }
 }

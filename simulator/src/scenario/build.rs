@@ -60,6 +60,7 @@ impl Scenario {
         world.set_behaviour(&replacement, self.replacement.clone())?;
         world.begin();
         self.set_alarms(&mut world)?;
+        self.connect_clients(&mut world)?;
         Ok(world)
     }
 
@@ -73,6 +74,23 @@ impl Scenario {
                 world.change_alarm_in(change.after_seconds * 1_000, &alarm.name, change.state);
             }
         }
+        Ok(())
+    }
+
+    fn connect_clients(&self, world: &mut World) -> Result<(), ScenarioError> {
+        let Some(clients) = &self.clients else {
+            return Ok(());
+        };
+        let production = |port: u16| {
+            let mut listeners = self.listeners.iter();
+            listeners.any(|known| known.port == port && known.role == ListenerRole::Production)
+        };
+        let listeners: Vec<_> = world
+            .listeners()
+            .filter(|listener| production(listener.port))
+            .map(|listener| listener.arn.clone())
+            .collect();
+        world.connect_clients(clients, &listeners)?;
         Ok(())
     }
 
@@ -94,7 +112,10 @@ impl Scenario {
         ];
         let changes = self.alarms.iter().flat_map(|alarm| &alarm.changes);
         let changes = changes.map(|change| Some(change.after_seconds));
-        let longest = seconds.chain(own).chain(changes).flatten().max();
+        let metrics = self.clients.iter();
+        let metrics = metrics.map(|clients| Some(clients.metrics_stop_after_seconds));
+        let times = seconds.chain(own).chain(changes).chain(metrics);
+        let longest = times.flatten().max();
         let longest = longest.unwrap_or_default();
         let longest_ms = longest.saturating_mul(1_000).max(self.timings.longest_ms());
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {

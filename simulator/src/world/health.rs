@@ -269,6 +269,9 @@ impl World {
             });
             return;
         }
+        if let Some(clients) = &mut self.clients {
+            clients.target_became_unhealthy(&target_group, &target);
+        }
         self.record(EventKind::TargetUnhealthy {
             target_group,
             target,

@@ -1,5 +1,5 @@
-//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch's alarms and
-//! Step Functions' executions as plain data that changes with time.
+//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch's alarms,
+//! Step Functions' executions, and clients with connections, as plain data that changes with time.
 //!
 //! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
 //! environment or a random source: time is handed in ([`World::advance_to`]), and chance comes
@@ -13,6 +13,7 @@
 mod agenda;
 mod alarm;
 mod behaviour;
+mod clients;
 mod cluster;
 mod error;
 mod event;
@@ -44,6 +45,7 @@ mod timings;
 
 pub use alarm::{Alarm, AlarmState, AlarmType, DescribeAlarms};
 pub use behaviour::Behaviour;
+pub use clients::{Backoff, Clients, ClientsScenario, Metrics, OnStop, Second, TaskPeak, Totals};
 pub use cluster::{Cluster, CreateCluster, DeleteCluster, DescribeClusters};
 pub use error::ApiError;
 pub use event::{EventKind, WorldEvent};
@@ -138,6 +140,8 @@ pub struct World {
     pub(crate) alarms: BTreeMap<String, Alarm>,
     #[serde(default)]
     pub(crate) executions: BTreeMap<String, Execution>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) clients: Option<Clients>,
 }
 
 impl World {
@@ -178,6 +182,7 @@ impl World {
             tables: BTreeMap::new(),
             alarms: BTreeMap::new(),
             executions: BTreeMap::new(),
+            clients: None,
         }
     }
 
@@ -196,10 +201,12 @@ impl World {
     pub fn advance_to(&mut self, millis_since_start: u64) {
         let until = self.start_ms.saturating_add(millis_since_start);
         while let Some(due) = self.next_due(until) {
+            self.let_clients_live(due.at_ms);
             self.now_ms = self.now_ms.max(due.at_ms);
             self.perform(due.what);
             self.settle();
         }
+        self.let_clients_live(until);
         self.now_ms = self.now_ms.max(until);
     }
 
@@ -210,11 +217,14 @@ impl World {
     }
 
     /// Makes this moment the start: [`World::now`] answers 0, what happened before is forgotten by
-    /// the event log and the journal, and the resources stay as they are.
+    /// the event log, the journal and the clients' record, and the resources stay as they are.
     pub fn begin(&mut self) {
         self.start_ms = self.now_ms;
         self.events.clear();
         self.calls.clear();
+        if let Some(clients) = &mut self.clients {
+            clients.begin(self.now_ms);
+        }
     }
 
     /// Takes out what has happened since the last time, oldest first.

@@ -245,19 +245,18 @@ impl World {
         };
         task.last_status = TaskStatus::Stopping;
         task.stopping_at_ms = Some(now_ms);
-        let fargate = task.instance.is_none();
-        let own = task.behaviour.exits_after_seconds;
-        let (task_set, definition) = (task.task_set.clone(), task.task_definition.clone());
+        let task_set = task.task_set.clone();
         self.record(EventKind::SigtermSent {
             task: arn.to_owned(),
             task_set,
         });
-        let timeout = self
-            .find_task_definition(&definition)
-            .map_or(30, |definition| definition.stop_timeout_seconds(fargate));
-        let seconds = own.map_or(timeout, |own| own.min(timeout));
+        let seconds = self
+            .tasks
+            .get(arn)
+            .map_or(0, |task| self.stop_seconds(task));
         if let Some(task) = self.tasks.get_mut(arn) {
-            let ended_by_itself = own.is_some_and(|own| own <= timeout);
+            let own = task.behaviour.exits_after_seconds;
+            let ended_by_itself = own.is_some_and(|own| own <= seconds);
             task.exit_code = Some(if ended_by_itself { 0 } else { 137 });
         }
         self.schedule_in(
@@ -266,6 +265,16 @@ impl World {
                 task: arn.to_owned(),
             },
         );
+    }
+
+    /// Seconds from SIGTERM to the end of its containers, by themselves or by SIGKILL.
+    pub(crate) fn stop_seconds(&self, task: &Task) -> u64 {
+        let fargate = task.instance.is_none();
+        let timeout = self
+            .find_task_definition(&task.task_definition)
+            .map_or(30, |definition| definition.stop_timeout_seconds(fargate));
+        let own = task.behaviour.exits_after_seconds;
+        own.map_or(timeout, |own| own.min(timeout))
     }
 
     pub(crate) fn task_exits(&mut self, arn: &str) {

@@ -1,6 +1,9 @@
 //! The simulated AWS behaves as `AWS_FACTS.md` says. One file an idea; [`support`] is the stage.
 
 mod alarms;
+mod clients;
+mod clients_stage;
+mod connections;
 mod executions;
 mod faults;
 mod health;

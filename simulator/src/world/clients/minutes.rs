@@ -1,0 +1,123 @@
+//! What the load balancer reports of its clients: a minute at a time, as a whole and by Availability
+//! Zone.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Clients, Metrics};
+
+/// Minutes that are kept at least; the oldest go first.
+const KEPT_MINUTES: usize = 10_000;
+
+/// A metric's samples, one a second, in CloudWatch's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Samples {
+    pub(crate) count: u64,
+    pub(crate) sum: u64,
+    pub(crate) minimum: u64,
+    pub(crate) maximum: u64,
+}
+
+/// What was active, and what was new.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Flows {
+    pub(crate) active: Samples,
+    pub(crate) new: Samples,
+}
+
+/// One minute of the clock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Minute {
+    /// Its beginning, in milliseconds since the Unix epoch.
+    pub(crate) from_ms: u64,
+    pub(crate) whole: Flows,
+    /// In the order of the zones.
+    by_zone: Vec<Flows>,
+}
+
+const MINUTE_MS: u64 = 60_000;
+
+impl Samples {
+    fn add(&mut self, value: u64) {
+        self.absorb(&Self {
+            count: 1,
+            sum: value,
+            minimum: value,
+            maximum: value,
+        });
+    }
+
+    /// Takes other samples in.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        if self.count == 0 {
+            self.minimum = other.minimum;
+        }
+        self.count += other.count;
+        self.sum += other.sum;
+        self.minimum = self.minimum.min(other.minimum);
+        self.maximum = self.maximum.max(other.maximum);
+    }
+}
+
+impl Flows {
+    fn add(&mut self, active: u64, new: u64) {
+        self.active.add(active);
+        self.new.add(new);
+    }
+}
+
+impl Clients {
+    /// Reports the second that ends now.
+    pub(super) fn report(&mut self, attempts: u64, attempts_by_zone: &[u64]) {
+        let since_ms = self.next_ms - 1_000;
+        let from_ms = since_ms - since_ms % MINUTE_MS;
+        if self
+            .minutes
+            .last()
+            .is_none_or(|minute| minute.from_ms != from_ms)
+        {
+            if self.minutes.len() == 2 * KEPT_MINUTES {
+                self.minutes.drain(..KEPT_MINUTES);
+            }
+            self.minutes.push(Minute {
+                from_ms,
+                ..Minute::default()
+            });
+        }
+        let Some(minute) = self.minutes.last_mut() else {
+            return;
+        };
+        minute.by_zone.resize(self.zones.len(), Flows::default());
+        minute.whole.add(self.connected.iter().sum(), attempts);
+        let by_zone = self.connected_by_zone.iter().zip(attempts_by_zone);
+        for (flows, (active, new)) in minute.by_zone.iter_mut().zip(by_zone) {
+            flows.add(*active, *new);
+        }
+    }
+
+    /// The minutes that can be read when everything is visible that was over by then, oldest first,
+    /// in one Availability Zone or as a whole.
+    #[expect(dead_code, reason = "GetMetricData is to read it")]
+    pub(crate) fn reported(
+        &self,
+        zone: Option<&str>,
+        over_by_ms: u64,
+    ) -> impl Iterator<Item = (u64, &Flows)> {
+        let stop_ms = match self.scenario.metrics {
+            Metrics::Reported => u64::MAX,
+            Metrics::None => 0,
+            Metrics::Stale => self.begun_ms + self.scenario.metrics_stop_after_seconds * 1_000,
+        };
+        let until_ms = over_by_ms.min(stop_ms);
+        let place = zone.map(|zone| self.zones.iter().position(|known| known == zone));
+        self.minutes
+            .iter()
+            .filter(move |minute| minute.from_ms + MINUTE_MS <= until_ms)
+            .filter_map(move |minute| {
+                let flows = match place {
+                    None => Some(&minute.whole),
+                    Some(place) => minute.by_zone.get(place?),
+                };
+                flows.map(|flows| (minute.from_ms, flows))
+            })
+    }
+}

@@ -1,0 +1,252 @@
+//! Clients that hold connections to tasks through the load balancer, and what they feel of a change.
+//!
+//! They are counts, not objects: connections by task, and who waits by the second of the next try. A
+//! second passes for them as a whole, and only when somebody lets the world's time pass: what happens
+//! in the world between two seconds is seen at the second's end. Nothing here draws from the world's
+//! own chance, so a world with clients does what it would do without.
+
+mod chance;
+mod held;
+mod minutes;
+mod record;
+mod routes;
+mod second;
+mod settings;
+mod waiting;
+
+pub use record::{Second, TaskPeak, Totals};
+pub use settings::{Backoff, ClientsScenario, Metrics, OnStop};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApiError, World};
+use chance::{Chance, evenly};
+use held::Held;
+use minutes::Minute;
+use record::Record;
+use waiting::Waiting;
+
+/// The clients of a world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Clients {
+    scenario: ClientsScenario,
+    /// The ARNs of the listeners that users reach, all of one load balancer.
+    listeners: Vec<String>,
+    pub(crate) load_balancer: String,
+    chance: Chance,
+    begun_ms: u64,
+    /// The end of the next second to live through, in milliseconds since the Unix epoch.
+    next_ms: u64,
+    total: u64,
+    /// By target group, target and task.
+    held: Vec<Held>,
+    waiting: Waiting,
+    /// Task sets in the order in which they were first connected to.
+    task_sets: Vec<String>,
+    /// Availability Zones likewise.
+    zones: Vec<String>,
+    /// Connections by task set.
+    connected: Vec<u64>,
+    connected_by_zone: Vec<u64>,
+    /// When the last connections end through groups that were replaced in a listener's action.
+    replaced: BTreeMap<String, u64>,
+    record: Record,
+    minutes: Vec<Minute>,
+}
+
+impl Clients {
+    /// How many clients there are, with and without a connection. They are always the same ones.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// How many have a connection.
+    pub fn connected(&self) -> u64 {
+        self.connected.iter().sum()
+    }
+
+    /// How many have none, and try again later.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.count()
+    }
+
+    /// The ids of the task sets that clients have connected to, in the order of
+    /// [`Second::by_task_set`].
+    pub fn task_sets(&self) -> &[String] {
+        &self.task_sets
+    }
+
+    /// Connections to the tasks of a task set, now.
+    pub fn connected_to(&self, task_set: &str) -> u64 {
+        let place = self.place_of(task_set);
+        place.map_or(0, |place| self.connected[place])
+    }
+
+    /// Connections to a task, by its ARN, now.
+    pub fn connected_to_task(&self, task: &str) -> u64 {
+        let held = self.held.iter().filter(|held| held.task == task);
+        held.map(|held| held.connections).sum()
+    }
+
+    /// Every second since the world's start, oldest first; of a very long time the last day at
+    /// least.
+    pub fn seconds(&self) -> &[Second] {
+        &self.record.seconds
+    }
+
+    /// Everything since the world's start.
+    pub fn totals(&self) -> Totals {
+        self.record.totals
+    }
+
+    /// The most reconnects (tries of clients that were cut) in as many seconds in a row, since the
+    /// world's start.
+    pub fn peak_reconnects(&self, window_seconds: usize) -> u64 {
+        self.record.peak_reconnects(window_seconds)
+    }
+
+    /// The most that one task of a task set had to bear since the world's start.
+    pub fn peak_of_a_task(&self, task_set: &str) -> TaskPeak {
+        let place = self.place_of(task_set);
+        let peak = place.and_then(|place| self.record.peaks.get(place));
+        peak.copied().unwrap_or_default()
+    }
+
+    /// How they behave.
+    pub fn scenario(&self) -> &ClientsScenario {
+        &self.scenario
+    }
+
+    fn place_of(&self, task_set: &str) -> Option<usize> {
+        self.task_sets.iter().position(|known| known == task_set)
+    }
+
+    /// Has the record begin anew; what was reported to CloudWatch stays.
+    pub(super) fn begin(&mut self, now_ms: u64) {
+        self.begun_ms = now_ms;
+        self.next_ms = now_ms + 1_000;
+        self.record = Record::default();
+    }
+
+    /// Connects them to the tasks that their listeners forward to now.
+    fn settle(&mut self, world: &World) {
+        let routes = self.routes(world);
+        let places: BTreeSet<usize> = routes.reached().collect();
+        self.total = self.scenario.connections_per_task * places.len() as u64;
+        let shares = self.spread(places.len());
+        for (place, connections) in places.into_iter().zip(shares) {
+            let held = &mut self.held[place];
+            held.connections = connections;
+            self.connected[held.task_set] += connections;
+            self.connected_by_zone[held.zone] += connections;
+        }
+        self.fates(world);
+    }
+
+    /// How many connections each of the tasks gets.
+    fn spread(&mut self, tasks: usize) -> Vec<u64> {
+        let factor = self.scenario.vary_by_factor;
+        let weights: Vec<u64> = (0..tasks)
+            .map(|task| {
+                let at = if self.chance.even {
+                    position(task, tasks)
+                } else {
+                    self.chance.fraction()
+                };
+                weight(factor.powf(at))
+            })
+            .collect();
+        evenly(self.total, &weights)
+    }
+}
+
+/// From 0 for the first to 1 for the last.
+#[expect(clippy::cast_precision_loss, reason = "some thousand tasks")]
+fn position(index: usize, of: usize) -> f64 {
+    index as f64 / of.saturating_sub(1).max(1) as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 1 to 1,000"
+)]
+fn weight(times: f64) -> u64 {
+    (times * 1_000_000.0).round() as u64
+}
+
+impl World {
+    /// Connects clients to the tasks that those listeners, the production listeners of one load
+    /// balancer, forward to now: as many to each as the scenario says. From now on they live in this
+    /// world's time; who was connected before is forgotten.
+    ///
+    /// Every connection comes through one of these listeners, each of which gets the same part of
+    /// them. Refuses a listener that is not there, listeners of several load balancers, and numbers
+    /// out of bounds.
+    pub fn connect_clients(
+        &mut self,
+        scenario: &ClientsScenario,
+        listeners: &[String],
+    ) -> Result<(), ApiError> {
+        scenario.check()?;
+        let mut load_balancers = Vec::new();
+        for arn in listeners {
+            load_balancers.push(self.existing_listener(arn)?.load_balancer_arn.clone());
+        }
+        load_balancers.dedup();
+        let [load_balancer] = load_balancers.as_slice() else {
+            return Err(ApiError::validation(
+                "clients connect through at least one listener, and all listeners are of one load balancer",
+            ));
+        };
+        let even = self.timings.jitter_percent == 0;
+        let mut clients = Clients {
+            scenario: scenario.clone(),
+            listeners: listeners.to_vec(),
+            load_balancer: load_balancer.clone(),
+            chance: Chance::new(self.random_state, even),
+            begun_ms: self.start_ms,
+            next_ms: self.now_ms + 1_000,
+            total: 0,
+            held: Vec::new(),
+            waiting: Waiting::default(),
+            task_sets: Vec::new(),
+            zones: Vec::new(),
+            connected: Vec::new(),
+            connected_by_zone: Vec::new(),
+            replaced: BTreeMap::new(),
+            record: Record::default(),
+            minutes: Vec::new(),
+        };
+        clients.settle(self);
+        self.clients = Some(clients);
+        Ok(())
+    }
+
+    /// Its clients, if it has any.
+    pub fn clients(&self) -> Option<&Clients> {
+        self.clients.as_ref()
+    }
+
+    /// Lets the clients live through every second that ends by then, in a world that does not change
+    /// meanwhile.
+    pub(crate) fn let_clients_live(&mut self, until_ms: u64) {
+        if self
+            .clients
+            .as_ref()
+            .is_none_or(|clients| clients.next_ms > until_ms)
+        {
+            return;
+        }
+        let Some(mut clients) = self.clients.take() else {
+            return;
+        };
+        let mut view = clients.look_at(self);
+        while clients.next_ms <= until_ms {
+            clients.live(&mut view);
+        }
+        self.clients = Some(clients);
+    }
+}

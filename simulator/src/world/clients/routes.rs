@@ -1,0 +1,235 @@
+//! Where new connections go, as the load balancer has it.
+
+use std::collections::BTreeMap;
+
+use super::Clients;
+use super::held::Held;
+use crate::world::listener::groups_of;
+use crate::world::{Action, Listener, Phase, TargetGroup, World};
+
+/// Where new connections go until the world changes.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// For each target group, where the clients' connections through each of its targets are kept;
+    /// `None` is a target that accepts no connection.
+    pub(super) groups: Vec<Vec<Option<usize>>>,
+    ways: Vec<Way>,
+}
+
+/// Target groups by number, and their weights.
+type Shares = Vec<(usize, u64)>;
+
+/// Where one listener sends them.
+#[derive(Debug)]
+struct Way {
+    now: Shares,
+    /// Where it sent them before, until when, and how long it takes for all to follow, all in
+    /// milliseconds.
+    before: Option<(Shares, u64, u64)>,
+}
+
+/// What all listeners together have to give: divides by most small numbers.
+const WHOLE: u64 = 720_720_000;
+
+impl Routes {
+    /// The places of the targets that new connections reach now, when every listener has reached the
+    /// load balancer's nodes.
+    pub(super) fn reached(&self) -> impl Iterator<Item = usize> {
+        let groups = self.ways.iter().flat_map(|way| &way.now);
+        let targets = groups.flat_map(|(group, _)| &self.groups[*group]);
+        targets.flatten().copied()
+    }
+
+    /// What each group gets of the connections that are made at that time; last, what reaches none.
+    ///
+    /// A change of a listener reaches the load balancer's nodes one after the other: what still goes
+    /// where it went before becomes less evenly until none does. (Field: 75 seconds observed.)
+    pub(super) fn weights(&self, at_ms: u64) -> Vec<u64> {
+        let mut weights = vec![0; self.groups.len() + 1];
+        let open: Vec<_> = self
+            .ways
+            .iter()
+            .filter_map(|way| {
+                let before = way
+                    .before
+                    .as_ref()
+                    .filter(|(_, until_ms, _)| at_ms < *until_ms);
+                (before.is_some() || !way.now.is_empty()).then_some((way, before))
+            })
+            .collect();
+        let Some(each) = WHOLE.checked_div(open.len() as u64) else {
+            weights[self.groups.len()] = WHOLE;
+            return weights;
+        };
+        for (way, before) in open {
+            let old = before.map_or(0, |(shares, until_ms, over_ms)| {
+                let remaining = (until_ms - at_ms).min(*over_ms);
+                let old = scaled(each, remaining, *over_ms);
+                give(&mut weights, shares, old);
+                old
+            });
+            give(&mut weights, &way.now, each - old);
+        }
+        weights
+    }
+}
+
+/// Gives an amount to groups by weight, or to nobody where there is none.
+fn give(weights: &mut [u64], shares: &[(usize, u64)], amount: u64) {
+    let total: u64 = shares.iter().map(|(_, weight)| weight).sum();
+    let nowhere = weights.len() - 1;
+    let mut left = amount;
+    for (index, (group, weight)) in shares.iter().enumerate() {
+        let last = index + 1 == shares.len();
+        let given = if last {
+            left
+        } else {
+            scaled(amount, *weight, total).min(left)
+        };
+        weights[*group] += given;
+        left -= given;
+    }
+    if shares.is_empty() {
+        weights[nowhere] += amount;
+    }
+}
+
+fn scaled(amount: u64, by: u64, of: u64) -> u64 {
+    let scaled = u128::from(amount) * u128::from(by) / u128::from(of.max(1));
+    u64::try_from(scaled).unwrap_or(amount)
+}
+
+/// The groups with a part in new connections; a lone group has all, whatever its weight.
+fn shares(actions: &[Action]) -> Vec<(&str, u64)> {
+    let groups: Vec<_> = actions.iter().flat_map(groups_of).collect();
+    let lone = groups.len() == 1;
+    let shares = groups.into_iter().map(|group| {
+        let weight = if lone { 1 } else { u64::from(group.weight) };
+        (group.arn.as_str(), weight)
+    });
+    shares.filter(|(_, weight)| *weight > 0).collect()
+}
+
+/// The targets of a group that get new connections: the healthy ones, or, as there are none, all that
+/// the load balancer knows: it fails open (Docs). One that is still being registered is not known.
+fn open_targets(group: &TargetGroup) -> Vec<&str> {
+    let of = |phases: &[Phase]| -> Vec<&str> {
+        let targets = group.targets.iter();
+        let targets = targets.filter(|(_, target)| phases.contains(&target.phase));
+        targets.map(|(key, _)| key.as_str()).collect()
+    };
+    let healthy = of(&[Phase::Healthy]);
+    if healthy.is_empty() {
+        of(&[Phase::Checking, Phase::Unhealthy])
+    } else {
+        healthy
+    }
+}
+
+impl Clients {
+    /// Where new connections go now. The targets that they reach for the first time get a place in
+    /// what is held.
+    ///
+    /// Rules of an Application Load Balancer are not looked at: clients get the default action.
+    pub(super) fn routes(&mut self, world: &World) -> Routes {
+        let listeners: Vec<&Listener> = self
+            .listeners
+            .iter()
+            .filter_map(|arn| world.listeners.get(arn))
+            .collect();
+        let before = |listener: &&Listener| {
+            let before = listener.before.as_ref();
+            before
+                .filter(|before| before.until_ms > self.next_ms)
+                .cloned()
+        };
+        let befores: Vec<_> = listeners.iter().map(before).collect();
+        let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut ways = Vec::new();
+        let mut number = |actions| -> Shares {
+            let shares: Vec<(&str, u64)> = actions;
+            let numbered = shares.into_iter().map(|(group, weight)| {
+                let next = groups.len();
+                (*groups.entry(group).or_insert(next), weight)
+            });
+            numbered.collect()
+        };
+        for (listener, before) in listeners.iter().zip(&befores) {
+            let over_ms = world.timings.listener_propagation_ms;
+            ways.push(Way {
+                now: number(shares(&listener.default_actions)),
+                before: before
+                    .as_ref()
+                    .map(|before| (number(shares(&before.actions)), before.until_ms, over_ms)),
+            });
+        }
+        let mut open: Vec<(&str, Vec<&str>)> = vec![("", Vec::new()); groups.len()];
+        for (arn, number) in groups {
+            let group = world.target_groups.get(arn);
+            open[number] = (arn, group.map(open_targets).unwrap_or_default());
+        }
+        for (group, targets) in &open {
+            self.take_in(world, group, targets);
+        }
+        let accepts = |held: &Held| {
+            let task = world.tasks.get(&held.task);
+            task.is_some_and(|task| world.passes_health_checks(task))
+        };
+        let place = |group: &str, target: &str| -> Option<usize> {
+            let found = self.held_at(world, group, target)?;
+            accepts(&self.held[found]).then_some(found)
+        };
+        let groups = open
+            .into_iter()
+            .map(|(group, targets)| targets.iter().map(|target| place(group, target)).collect())
+            .collect();
+        Routes { groups, ways }
+    }
+
+    /// Makes a place for the connections to each target that has none yet.
+    fn take_in(&mut self, world: &World, group: &str, targets: &[&str]) {
+        let unknown: Vec<_> = targets
+            .iter()
+            .filter(|target| self.held_at(world, group, target).is_none())
+            .filter_map(|target| Some((*target, world.task_at(group, target)?)))
+            .collect();
+        for (target, task) in unknown {
+            let (task_set, zone) = (number(&mut self.task_sets, &task.task_set), &task.zone);
+            let held = Held {
+                group: group.to_owned(),
+                target: target.to_owned(),
+                task: task.arn.clone(),
+                task_set,
+                zone: number(&mut self.zones, zone),
+                connections: 0,
+                became_unhealthy: false,
+            };
+            self.connected.resize(self.task_sets.len(), 0);
+            self.connected_by_zone.resize(self.zones.len(), 0);
+            let after = self
+                .held
+                .partition_point(|known| known.place() < held.place());
+            self.held.insert(after, held);
+        }
+    }
+
+    /// The place of the connections to a target, if the task that they are with is still there.
+    fn held_at(&self, world: &World, group: &str, target: &str) -> Option<usize> {
+        let first = self
+            .held
+            .partition_point(|held| (held.group.as_str(), held.target.as_str()) < (group, target));
+        let here = self.held[first..].iter();
+        let here = here.take_while(|held| held.group == group && held.target == target);
+        let mut alive = here.enumerate().filter(|(_, held)| held.is_alive(world));
+        alive.next().map(|(index, _)| first + index)
+    }
+}
+
+/// The place of a name in a list, to which it is added if it is new.
+fn number(names: &mut Vec<String>, name: &str) -> usize {
+    let known = names.iter().position(|known| known == name);
+    known.unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    })
+}

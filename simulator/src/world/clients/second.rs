@@ -1,0 +1,157 @@
+//! A second of the clients' life: connections end, clients try, tasks accept or refuse.
+
+use super::chance::evenly;
+use super::held::Fate;
+use super::record::Second;
+use super::routes::Routes;
+use super::waiting::{Batch, Origin};
+use super::{Clients, World};
+
+/// The world as clients see it until it changes.
+#[derive(Debug)]
+pub(super) struct View {
+    routes: Routes,
+    fates: Vec<Fate>,
+    /// No connection ends but by its client.
+    calm: bool,
+}
+
+impl Clients {
+    /// Looks at the world, which stays as it is for at least a second.
+    pub(super) fn look_at(&mut self, world: &World) -> View {
+        self.chance.even = world.timings.jitter_percent == 0;
+        self.held
+            .retain(|held| held.connections > 0 || held.is_alive(world));
+        let routes = self.routes(world);
+        let fates = self.fates(world);
+        let calm = fates.iter().all(|fate| *fate == Fate::Stay);
+        View {
+            routes,
+            fates,
+            calm,
+        }
+    }
+
+    /// Lives through the next second.
+    pub(super) fn live(&mut self, view: &mut View) {
+        let trying = self.waiting.next();
+        let at_s = (self.next_ms - self.begun_ms) / 1_000;
+        let mut second = Second {
+            at_s,
+            ..Second::default()
+        };
+        if !view.calm || self.scenario.lifetime_seconds.is_some() {
+            self.end_connections(view, &mut second);
+        }
+        let mut attempts_by_zone = vec![0; self.zones.len()];
+        if !trying.is_empty() {
+            self.connect(&view.routes, &trying, &mut second, &mut attempts_by_zone);
+        }
+        second.by_task_set.clone_from(&self.connected);
+        self.report(second.attempts, &attempts_by_zone);
+        self.record.push(second);
+        self.next_ms += 1_000;
+    }
+
+    /// Ends connections; who had them waits.
+    fn end_connections(&mut self, view: &mut View, second: &mut Second) {
+        let now_ms = self.next_ms;
+        for (held, fate) in self.held.iter_mut().zip(&mut view.fates) {
+            let cut = match *fate {
+                Fate::Stay => 0,
+                Fate::Cut => held.connections,
+                Fate::CutUntil { until_ms } => {
+                    let seconds_left = until_ms.saturating_sub(now_ms) / 1_000 + 1;
+                    self.chance.some(held.connections, 1, seconds_left)
+                }
+            };
+            // What is connected from now on was not meant.
+            if *fate == Fate::Cut {
+                *fate = Fate::Stay;
+            }
+            held.connections -= cut;
+            let ended = self
+                .scenario
+                .lifetime_seconds
+                .map_or(0, |seconds| self.chance.some(held.connections, 1, seconds));
+            held.connections -= ended;
+            self.connected[held.task_set] -= cut + ended;
+            self.connected_by_zone[held.zone] -= cut + ended;
+            second.cut += cut;
+            second.ended += ended;
+        }
+        view.calm = view.fates.iter().all(|fate| *fate == Fate::Stay);
+        let within = self.scenario.reconnect_within_seconds;
+        self.wait(Origin::Cut, 0, second.cut, within);
+        self.wait(Origin::Ended, 0, second.ended, within);
+    }
+
+    /// Has clients try again within as many seconds.
+    fn wait(&mut self, origin: Origin, refusals: usize, clients: u64, within_seconds: u64) {
+        if clients > 0 {
+            let seconds = usize::try_from(within_seconds).unwrap_or(usize::MAX);
+            let shares = self.chance.among(clients, seconds);
+            self.waiting.add(origin, refusals, &shares);
+        }
+    }
+
+    /// Has clients try: the listeners choose a group, the group a target, and the target accepts or
+    /// refuses.
+    fn connect(
+        &mut self,
+        routes: &Routes,
+        trying: &Batch,
+        second: &mut Second,
+        attempts_by_zone: &mut [u64],
+    ) {
+        second.reconnects = trying.iter().map(|tries| tries.cut).sum();
+        let others: u64 = trying.iter().map(|tries| tries.ended).sum();
+        second.attempts = second.reconnects + others;
+        if second.attempts == 0 {
+            return;
+        }
+        let most = self.scenario.new_connections_per_second_per_task;
+        let weights = routes.weights(self.next_ms);
+        let by_group = self.chance.by_weight(second.attempts, &weights);
+        let mut accepted_in_all = 0;
+        for (targets, attempts) in routes.groups.iter().zip(by_group) {
+            if attempts == 0 || targets.is_empty() {
+                continue;
+            }
+            let by_target = self.chance.among(attempts, targets.len());
+            for (target, attempts) in targets.iter().zip(by_target) {
+                let Some(held) = target.map(|place| &mut self.held[place]) else {
+                    continue;
+                };
+                let accepted = most.map_or(attempts, |most| attempts.min(most));
+                held.connections += accepted;
+                self.connected[held.task_set] += accepted;
+                self.connected_by_zone[held.zone] += accepted;
+                attempts_by_zone[held.zone] += attempts;
+                self.record.bear(held.task_set, attempts, held.connections);
+                accepted_in_all += accepted;
+            }
+        }
+        second.refused = second.attempts - accepted_in_all;
+        self.back_off(trying, second.refused);
+    }
+
+    /// Has those who were refused wait longer than before: everyone was refused as likely.
+    fn back_off(&mut self, trying: &Batch, refused: u64) {
+        if refused == 0 {
+            return;
+        }
+        let counts: Vec<u64> = trying
+            .iter()
+            .flat_map(|tries| [tries.cut, tries.ended])
+            .collect();
+        let shares = evenly(refused, &counts);
+        let most = self.scenario.backoff.most_refusals();
+        for (before, shares) in shares.chunks_exact(2).enumerate() {
+            let refusals = (before + 1).min(most);
+            let within = self.scenario.backoff.window_seconds(refusals);
+            self.wait(Origin::Cut, refusals, shares[0], within);
+            self.wait(Origin::Ended, refusals, shares[1], within);
+        }
+    }
+}

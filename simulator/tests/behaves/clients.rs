@@ -1,0 +1,421 @@
+//! Clients: where they go, when they come back, and that nobody gets lost.
+
+use ebbtide_simulator::world::{ClientsScenario, World};
+use ebbtide_simulator::{Names, Scenario};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::clients_stage::{ALTERNATE, PRODUCTION, Service, even, service};
+
+/// A deployment that takes the original away at once.
+fn storm(scenario: Value) -> (Service, String) {
+    let mut service = service(scenario);
+    let replacement = service.replacement();
+    service.forward(&[(PRODUCTION, 0), (ALTERNATE, 100)]);
+    service.wait(90);
+    let original = service.original.clone();
+    service.delete(&original);
+    service.wait(360);
+    (service, replacement)
+}
+
+#[test]
+fn forty_tasks_that_end_at_once_bring_100_000_reconnects_within_five_seconds() {
+    let (service, replacement) = storm(even(json!({ "tasks": 40, "clients": {} })));
+    let clients = service.clients();
+    let storm: Vec<_> = clients
+        .seconds()
+        .iter()
+        .filter(|second| second.reconnects > 0)
+        .collect();
+    let each: Vec<_> = storm.iter().map(|second| second.reconnects).collect();
+    assert_eq!(each, [20_000; 5]);
+    assert_eq!(storm[4].at_s, storm[0].at_s + 4);
+    assert_eq!(clients.peak_reconnects(1), 20_000);
+    assert_eq!(clients.peak_reconnects(3), 60_000);
+    assert_eq!(clients.peak_reconnects(60), 100_000);
+    assert_eq!(clients.connected_to(&replacement), 100_000);
+    let peak = clients.peak_of_a_task(&replacement);
+    assert_eq!((peak.attempts, peak.connections), (500, 2_500));
+}
+
+#[test]
+fn with_chance_the_storm_is_as_large_and_not_as_even() {
+    let (service, replacement) = storm(json!({ "tasks": 40, "clients": {} }));
+    let clients = service.clients();
+    assert_eq!(clients.totals().reconnects, 100_000);
+    assert_eq!(clients.connected_to(&replacement), 100_000);
+    let peak = clients.peak_of_a_task(&replacement);
+    assert!(peak.connections > 2_500, "{peak:?}");
+    service.check_that_nobody_is_lost();
+}
+
+#[test]
+fn new_connections_follow_the_listener_as_the_change_reaches_its_nodes() {
+    // Every second, one client in a thousand ends its connection and comes back in the next.
+    let mut service = service(even(json!({
+        "clients": { "lifetimeSeconds": 1_000, "reconnectWithinSeconds": 1 },
+    })));
+    let replacement = service.replacement();
+    let original = service.original.clone();
+    assert_eq!(service.clients().connected_to(&replacement), 0);
+    service.forward(&[(PRODUCTION, 0), (ALTERNATE, 100)]);
+    let mut came = Vec::new();
+    for _ in 0..5 {
+        let (before, from) = (
+            service.clients().connected_to(&replacement),
+            service.world.now(),
+        );
+        service.wait(15);
+        let clients = service.clients();
+        let left: u64 = clients
+            .seconds()
+            .iter()
+            .filter(|second| second.at_s * 1_000 > from)
+            .map(|second| second.attempts)
+            .sum();
+        let now = clients.connected_to(&replacement);
+        came.push((now - before) * 100 / left);
+        service.check_that_nobody_is_lost();
+    }
+    assert!(came.is_sorted(), "{came:?}");
+    assert!(came[0] <= 15 && came[4] >= 80, "{came:?}");
+    service.wait(20_000);
+    assert_eq!(
+        service.clients().connected_to(&original),
+        0,
+        "weight 0 gets nothing new"
+    );
+}
+
+#[test]
+fn weights_share_out_what_is_new() {
+    let mut service = service(even(json!({
+        "timings": { "jitterPercent": 0, "listenerPropagationMs": 0 },
+        "clients": { "lifetimeSeconds": 60 },
+    })));
+    let replacement = service.replacement();
+    service.forward(&[(PRODUCTION, 90), (ALTERNATE, 10)]);
+    service.wait(900);
+    let part = service.clients().connected_to(&replacement) * 1_000 / service.clients().connected();
+    assert!((99..=101).contains(&part), "{part} of 1,000");
+}
+
+#[test]
+fn who_is_refused_backs_off_and_all_are_connected_in_the_end() {
+    for scenario in [
+        json!({ "jitterPercent": 0 }),
+        json!({ "jitterPercent": 20 }),
+    ] {
+        let (mut service, replacement) = storm(json!({
+            "timings": scenario,
+            "clients": { "newConnectionsPerSecondPerTask": 100 },
+        }));
+        let totals = service.clients().totals();
+        assert!(totals.refused > 5_000, "{totals:?}");
+        let peak = service.clients().peak_of_a_task(&replacement);
+        assert!(
+            peak.attempts > 400,
+            "what is refused is borne as well: {peak:?}"
+        );
+        service.wait(300);
+        assert_eq!(service.clients().connected_to(&replacement), 10_000);
+        let totals = service.clients().totals();
+        assert_eq!(totals.attempts, totals.refused + 10_000);
+        let accepted = |second: &ebbtide_simulator::world::Second| second.attempts - second.refused;
+        assert!(
+            service
+                .clients()
+                .seconds()
+                .iter()
+                .all(|second| accepted(second) <= 400)
+        );
+    }
+}
+
+#[test]
+fn without_any_target_everybody_is_refused_until_there_is_one() {
+    let mut service = service(even(json!({ "clients": {} })));
+    let original = service.original.clone();
+    service.delete(&original);
+    service.wait(400);
+    let clients = service.clients();
+    assert_eq!((clients.connected(), clients.waiting()), (0, 10_000));
+    assert_eq!(clients.totals().refused, clients.totals().attempts);
+    let last = &clients.seconds().last().expect("a second");
+    assert!(last.attempts < 500, "they have backed off: {last:?}");
+    let replacement = service.replacement();
+    service.forward(&[(ALTERNATE, 100)]);
+    service.wait(240);
+    assert_eq!(service.clients().connected_to(&replacement), 10_000);
+}
+
+#[test]
+fn every_production_listener_has_its_part_and_test_listeners_have_none() {
+    let mut service = service(json!({
+        "timings": { "jitterPercent": 0, "listenerPropagationMs": 0 },
+        "listeners": [
+            { "port": 80, "role": "production" },
+            { "port": 443, "role": "production" },
+            { "port": 8080, "role": "test" },
+        ],
+        "clients": { "lifetimeSeconds": 60 },
+    }));
+    let replacement = service.replacement();
+    assert_eq!(
+        service.clients().connected_to(&replacement),
+        0,
+        "the test listener forwards to it"
+    );
+    service.forward(&[(PRODUCTION, 0), (ALTERNATE, 1)]);
+    service.wait(900);
+    let part = service.clients().connected_to(&replacement) * 1_000 / service.clients().connected();
+    assert!((495..=505).contains(&part), "one of two listeners: {part}");
+}
+
+#[test]
+fn tasks_hold_different_numbers_of_connections_where_the_scenario_says_so() {
+    for jitter in [0, 20] {
+        let service = service(json!({
+            "tasks": 50,
+            "timings": { "jitterPercent": jitter },
+            "clients": { "varyByFactor": 4 },
+        }));
+        let clients = service.clients();
+        let tasks = service.world.tasks_of(&service.original);
+        let held: Vec<_> = tasks
+            .iter()
+            .map(|task| clients.connected_to_task(&task.arn))
+            .collect();
+        assert_eq!(held.iter().sum::<u64>(), 50 * 2_500);
+        let (least, most) = (
+            held.iter().min().expect("one"),
+            held.iter().max().expect("one"),
+        );
+        assert!(
+            *most > 3 * least && *most <= 4 * least + 4,
+            "{least} to {most}"
+        );
+    }
+}
+
+#[test]
+fn a_first_deployment_has_no_clients_yet_and_a_world_without_them_has_none() {
+    let world_of = |json: Value| -> World {
+        let scenario: Scenario = serde_json::from_value(json).expect("a scenario");
+        scenario.world_for(&Names::default()).expect("a world")
+    };
+    let world = world_of(json!({ "firstDeployment": true, "clients": {} }));
+    assert_eq!(
+        world
+            .clients()
+            .map(ebbtide_simulator::world::Clients::total),
+        Some(0)
+    );
+    assert_eq!(world_of(json!({})).clients(), None);
+}
+
+#[test]
+fn clients_change_nothing_about_the_world_that_they_live_in() {
+    let told = |clients: Value| {
+        let mut scenario = json!({ "tasks": 6 });
+        if !clients.is_null() {
+            scenario["clients"] = clients;
+        }
+        let (mut service, _) = storm(scenario);
+        service.world.take_events()
+    };
+    let clients = json!({ "lifetimeSeconds": 60, "varyByFactor": 3 });
+    assert_eq!(told(json!(null)), told(clients));
+}
+
+#[test]
+fn one_seed_gives_the_same_clients_saved_or_not_and_however_often_they_are_looked_at() {
+    let scenario = |seed: u64| {
+        json!({
+            "seed": seed,
+            "clients": { "lifetimeSeconds": 300, "newConnectionsPerSecondPerTask": 20 },
+        })
+    };
+    let (whole, _) = storm(scenario(7));
+    let bytes = |world: &World| serde_json::to_string(world).expect("saved");
+    assert_eq!(bytes(&whole.world), bytes(&storm(scenario(7)).0.world));
+    assert_ne!(bytes(&whole.world), bytes(&storm(scenario(8)).0.world));
+    let mut loaded: World = serde_json::from_str(&bytes(&whole.world)).expect("loaded");
+    assert_eq!(loaded, whole.world);
+    let mut original = whole.world;
+    let now = original.now();
+    original.advance_to(now + 600_000);
+    for second in 1..=1_200 {
+        loaded.advance_to(now + second * 500);
+    }
+    assert_eq!(loaded, original);
+}
+
+#[test]
+fn a_million_connections_over_500_tasks_live_through_an_hour() {
+    let mut service = service(json!({
+        "tasks": 500,
+        "clients": {
+            "connectionsPerTask": 2_000,
+            "lifetimeSeconds": 1_800,
+            "varyByFactor": 2,
+            "newConnectionsPerSecondPerTask": 50,
+        },
+    }));
+    let replacement = service.replacement();
+    service.forward(&[(PRODUCTION, 0), (ALTERNATE, 100)]);
+    let original = service.original.clone();
+    for step in 1..=10_u32 {
+        service.wait(270);
+        service.scale(&original, 100.0 - 10.0 * f64::from(step));
+    }
+    service.wait(900);
+    service.check_that_nobody_is_lost();
+    let clients = service.clients();
+    assert_eq!(clients.total(), 1_000_000);
+    assert_eq!(clients.connected_to(&original), 0);
+    assert!(clients.connected_to(&replacement) > 990_000);
+    assert!(clients.peak_of_a_task(&replacement).connections < 2_600);
+}
+
+#[test]
+fn a_scenario_says_what_is_wrong_with_its_clients() {
+    for (clients, words) in [
+        (
+            json!({ "varyByFactor": 0.5 }),
+            "varyByFactor is from 1 to 1000",
+        ),
+        (
+            json!({ "reconnectWithinSeconds": 0 }),
+            "reconnectWithinSeconds is from 1",
+        ),
+        (json!({ "lifetimeSeconds": 0 }), "lifetimeSeconds is from 1"),
+        (
+            json!({ "connectionsPerTask": 2_000_000 }),
+            "connectionsPerTask is from 0",
+        ),
+        (
+            json!({ "backoff": { "baseSeconds": 61 } }),
+            "backoff.baseSeconds is from 1 to 60",
+        ),
+        (
+            json!({ "backoff": { "factor": 0 } }),
+            "backoff.factor is from 1",
+        ),
+    ] {
+        let scenario: Scenario =
+            serde_json::from_value(json!({ "clients": clients })).expect("one");
+        let refused = scenario
+            .world_for(&Names::default())
+            .expect_err("a refusal");
+        let source = std::error::Error::source(&refused).expect("AWS's words");
+        assert!(source.to_string().contains(words), "{source}");
+    }
+    for clients in [json!({ "connections": 1 }), json!({ "onStop": "drop" })] {
+        let text = json!({ "clients": clients });
+        serde_json::from_value::<Scenario>(text).expect_err("a refusal");
+    }
+}
+
+#[test]
+fn clients_connect_through_listeners_of_one_load_balancer() {
+    let mut service = service(even(json!({})));
+    let settings = ClientsScenario::default();
+    for listeners in [
+        vec![],
+        vec!["arn:aws:elasticloadbalancing:nowhere".to_owned()],
+    ] {
+        service
+            .world
+            .connect_clients(&settings, &listeners)
+            .expect_err("a refusal");
+    }
+    let listeners = [service.listener.clone()];
+    service
+        .world
+        .connect_clients(&settings, &listeners)
+        .expect("connected");
+    assert_eq!(service.clients().total(), 10_000);
+}
+
+/// Something that somebody does to the service.
+#[derive(Debug, Clone)]
+enum Deed {
+    Wait(u64),
+    Scale(bool, u8),
+    Forward(u16, u16),
+    Replace(bool),
+    Stop(bool),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        (1..400_u64).prop_map(Deed::Wait),
+        (any::<bool>(), 0..=100_u8).prop_map(|(which, percent)| Deed::Scale(which, percent)),
+        (0..3_u16, 0..3_u16).prop_map(|(one, other)| Deed::Forward(one, other)),
+        any::<bool>().prop_map(Deed::Replace),
+        any::<bool>().prop_map(Deed::Stop),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn nobody_gets_lost_whatever_is_done_to_the_service(
+        deeds in prop::collection::vec(deed(), 1..25),
+        seed in any::<u64>(),
+        jitter in prop_oneof![Just(0_u64), Just(20)],
+        on_stop in prop_oneof![Just("close"), Just("spread"), Just("keep")],
+        lifetime in prop::option::of(1..900_u64),
+        most in prop::option::of(0..200_u64),
+        unhealthy in prop::option::of(600..2_000_u64),
+    ) {
+        let mut service = service(json!({
+            "seed": seed,
+            "timings": { "jitterPercent": jitter },
+            "replacement": { "unhealthyAfterSeconds": unhealthy },
+            "clients": {
+                "connectionsPerTask": 1_000,
+                "varyByFactor": 3,
+                "lifetimeSeconds": lifetime,
+                "newConnectionsPerSecondPerTask": most,
+                "onStop": on_stop,
+            },
+        }));
+        let original = service.original.clone();
+        let replacement = service.replacement();
+        let which = |old: bool| if old { original.clone() } else { replacement.clone() };
+        for deed in deeds {
+            match deed {
+                Deed::Wait(seconds) => service.wait(seconds),
+                Deed::Scale(old, percent) => service.scale(&which(old), f64::from(percent)),
+                Deed::Forward(one, other) => {
+                    service.forward(&[(PRODUCTION, one), (ALTERNATE, other)]);
+                }
+                Deed::Replace(old) => {
+                    service.forward(&[(if old { PRODUCTION } else { ALTERNATE }, 1)]);
+                }
+                Deed::Stop(old) => {
+                    if !service.world.tasks_of(&which(old)).is_empty() {
+                        service.stop_a_task(&which(old));
+                    }
+                }
+            }
+            service.check_that_nobody_is_lost();
+            prop_assert_eq!(service.clients().total(), 4_000);
+        }
+        let clients = service.clients();
+        let (mut waiting, mut connected) = (0, 4_000_u64);
+        for second in clients.seconds() {
+            waiting += second.cut + second.ended;
+            waiting -= second.attempts - second.refused;
+            connected -= second.cut + second.ended;
+            connected += second.attempts - second.refused;
+            prop_assert_eq!(second.by_task_set.iter().sum::<u64>(), connected);
+            prop_assert!(second.reconnects <= second.attempts);
+        }
+        prop_assert_eq!(waiting, clients.waiting());
+    }
+}
