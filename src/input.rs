@@ -5,6 +5,8 @@ use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home, short};
 use ebbtide_controller::request::Request;
+use ebbtide_simulator::scenario::AlarmScenario;
+use ebbtide_simulator::world::{AlarmState, AlarmType};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::Value;
 
@@ -95,6 +97,21 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
     } else {
         Err(InputError::Partition(home.partition))
     }
+}
+
+/// The scenario, and in it the alarms that a request names, in `OK` where it does not say.
+pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
+    for name in &request.alarms {
+        if !scenario.alarms.iter().any(|alarm| alarm.name == *name) {
+            scenario.alarms.push(AlarmScenario {
+                name: name.clone(),
+                r#type: AlarmType::MetricAlarm,
+                state: AlarmState::Ok,
+                changes: Vec::new(),
+            });
+        }
+    }
+    scenario
 }
 
 /// The names that a world must have for a request to find its service there.

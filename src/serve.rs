@@ -63,7 +63,14 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
+            .await
+            .map_err(|error| {
+                format!(
+                    "port {} of 127.0.0.1: {error} (--port chooses another)",
+                    arguments.port
+                )
+            })?;
         println!("listening on http://{}", listener.local_addr()?);
         let aws = SimulatedAws::new(world, arguments.speed);
         server::serve(listener, aws, async {
@@ -92,6 +99,6 @@ fn world(arguments: &Arguments) -> Result<World, Box<dyn std::error::Error>> {
     let event = input::event(path)?;
     let home = input::home_of(&event)?;
     let request = Request::parse(&event, &home)?;
-    let scenario = input::scenario(arguments.scenario.as_deref())?;
+    let scenario = input::fitting(input::scenario(arguments.scenario.as_deref())?, &request);
     Ok(scenario.world_starting_at(&input::names_of(&request, &home), epoch_ms)?)
 }

@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     };
     let world = match &arguments.world {
         Some(path) => input::parsed(path, "a saved world")?,
-        None => input::scenario(arguments.scenario.as_deref())?
+        None => input::fitting(input::scenario(arguments.scenario.as_deref())?, first)
             .world_for(&input::names_of(first, &home))?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -107,6 +107,12 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         all_well &= done.0.summary.succeeded();
         deployed.push(done.0);
         if !all_well {
+            for (path, ..) in &requests[number + 1..] {
+                eprintln!(
+                    "{}: not deployed, because the one before failed",
+                    path.display()
+                );
+            }
             break;
         }
     }
@@ -217,6 +223,8 @@ struct Narrator<'a> {
     format: Format,
     progress: Progress,
     lines: Vec<Line>,
+    /// What was told last of the state machine.
+    said: String,
     states: Vec<String>,
     calls: usize,
     trace: &'a mut Vec<String>,
@@ -239,6 +247,7 @@ impl<'a> Narrator<'a> {
             format,
             progress: Progress::new(tasks, format == Format::Text),
             lines: Vec::new(),
+            said: String::new(),
             states: Vec::new(),
             calls: 0,
             trace,
@@ -265,7 +274,9 @@ impl<'a> Narrator<'a> {
         if let EventKind::StateEntered { name, .. } = &event.kind {
             self.states.push(name.clone());
         }
-        if let Some((state, what)) = of_history(event) {
+        // States between two functions pass on what the one before them said.
+        if let Some((state, what)) = of_history(event).filter(|(_, what)| self.said != *what) {
+            self.said.clone_from(&what);
             self.tell(event.at.as_secs_f64(), state, what);
         }
     }

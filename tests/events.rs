@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home};
-use ebbtide_controller::request::{FIELDS, Request};
+use ebbtide_controller::request::{DRAIN_FIELDS, FIELDS, Request};
 use serde_json::Value;
 
 fn events() -> Vec<(String, Value)> {
@@ -51,6 +51,13 @@ fn together_the_events_show_every_field() {
         let shown = events.iter().any(|(_, event)| event.get(field).is_some());
         assert!(shown || *field == "launchType", "{field}");
     }
+    for (field, _) in DRAIN_FIELDS {
+        let mut drains = events.iter().filter_map(|(_, event)| event.get("drain"));
+        assert!(
+            drains.any(|drain| drain.get(field).is_some()),
+            "drain.{field}"
+        );
+    }
 }
 
 #[test]
@@ -59,5 +66,8 @@ fn the_readme_has_a_row_for_every_field() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for (field, _) in FIELDS {
         assert!(readme.contains(&format!("| `{field}` |")), "{field}");
+    }
+    for (field, _) in DRAIN_FIELDS {
+        assert!(readme.contains(&format!("`{field}`")), "drain.{field}");
     }
 }

@@ -257,3 +257,163 @@ pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
 fn whole(number: f64) -> u32 {
     number as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::flows::Point;
+
+    fn budget(on_deadline: OnDeadline) -> Budget {
+        Budget {
+            reconnects: 500.0,
+            connections_per_task: Some(2_500.0),
+            deadline: 3_600,
+            on_deadline,
+        }
+    }
+
+    fn standing(left: u32, elapsed: u32) -> Standing {
+        Standing {
+            left,
+            of: 40,
+            most_steps: 100,
+            elapsed,
+            deregistration_delay: 300,
+            now: 100_000 + u64::from(elapsed),
+        }
+    }
+
+    /// The newest minute had so many new connections a second.
+    fn minute(standing: &Standing, per_second: f64) -> Flows {
+        Flows {
+            new: vec![Point {
+                at: standing.now - 120,
+                value: per_second * 60.0,
+            }],
+            ..Flows::default()
+        }
+    }
+
+    #[test]
+    fn one_task_goes_as_soon_as_its_connections_can_be_borne() {
+        let next = next(
+            &budget(OnDeadline::Finish),
+            &Control::default(),
+            &standing(39, 0),
+        );
+        // 2500 connections at 70 % of 500 a second.
+        assert_eq!((next.tasks, next.wait, next.binds), (1, 7, Binds::Budget));
+    }
+
+    #[test]
+    fn a_generous_budget_takes_several_tasks_a_step_rather_than_hurry() {
+        let mut generous = budget(OnDeadline::Finish);
+        generous.reconnects = 10_000.0;
+        let next = next(&generous, &Control::default(), &standing(39, 0));
+        assert_eq!((next.tasks, next.wait), (9, SHORTEST_WAIT));
+    }
+
+    #[test]
+    fn the_deadline_binds_or_the_budget_does() {
+        let late = standing(39, 3_170);
+        let finish = next(&budget(OnDeadline::Finish), &Control::default(), &late);
+        assert_eq!(finish.binds, Binds::Deadline);
+        assert_eq!((finish.tasks, finish.wait), (12, SHORTEST_WAIT));
+        let stop = next(&budget(OnDeadline::Stop), &Control::default(), &late);
+        assert_eq!((stop.tasks, stop.binds), (1, Binds::Budget));
+        let over = next(
+            &budget(OnDeadline::Finish),
+            &Control::default(),
+            &standing(7, 9_000),
+        );
+        assert_eq!(over.tasks, 7);
+    }
+
+    #[test]
+    fn without_a_number_of_connections_the_whole_time_is_used() {
+        let mut unknown = budget(OnDeadline::Stop);
+        unknown.connections_per_task = None;
+        let first = next(&unknown, &Control::default(), &standing(39, 0));
+        assert_eq!((first.tasks, first.wait), (1, 82));
+        let measured = Control {
+            connections_per_task: Some(2_500.0),
+            ..Control::default()
+        };
+        assert_eq!(next(&unknown, &measured, &standing(39, 0)).wait, 7);
+    }
+
+    #[test]
+    fn a_minute_over_the_budget_holds_the_step_unless_the_deadline_needs_it() {
+        let control = Control {
+            ordinary: 100.0,
+            ..Control::default()
+        };
+        let seen = |per_second: f64, standing: &Standing, on_deadline| {
+            let flows = minute(standing, per_second);
+            excess(&budget(on_deadline), &control, &flows, standing)
+        };
+        let early = standing(39, 60);
+        assert_eq!(seen(600.0, &early, OnDeadline::Finish), None);
+        let excess = seen(601.0, &early, OnDeadline::Finish).unwrap();
+        assert!((excess.seen - 501.0).abs() < 1e-6, "{excess:?}");
+        let late = standing(39, 3_100);
+        assert_eq!(seen(5_000.0, &late, OnDeadline::Finish), None);
+        assert!(seen(5_000.0, &late, OnDeadline::Stop).is_some());
+    }
+
+    #[test]
+    fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
+        let budget = budget(OnDeadline::Finish);
+        let now = standing(30, 600);
+        let fallen = corrected(&budget, &Control::default(), &minute(&now, 2_000.0), &now);
+        assert!((fallen.factor - 0.25).abs() < 1e-9, "{fallen:?}");
+        let again = corrected(&budget, &fallen, &minute(&now, 2_000.0), &now);
+        assert_eq!(again, fallen, "one minute is judged once");
+        let soon = standing(30, 700);
+        let still = corrected(&budget, &fallen, &minute(&soon, 10.0), &soon);
+        assert!((still.factor - 0.25).abs() < 1e-9, "{still:?}");
+        let later = standing(30, 1_200);
+        let grown = corrected(&budget, &fallen, &minute(&later, 10.0), &later);
+        assert!((grown.factor - 0.3125).abs() < 1e-9, "{grown:?}");
+        let blind = corrected(&budget, &fallen, &Flows::default(), &later);
+        assert_eq!(blind, fallen, "without a metric nothing grows");
+    }
+
+    #[test]
+    fn what_is_said_to_do_does() {
+        let tight = Budget {
+            reconnects: 20.0,
+            ..budget(OnDeadline::Finish)
+        };
+        let deadline = least_deadline(&tight, 40, 300).unwrap();
+        assert!(deadline > tight.deadline);
+        let longer = Budget {
+            deadline,
+            ..tight.clone()
+        };
+        assert!(least_deadline(&longer, 40, 300).unwrap() <= deadline);
+        let reconnects = least_budget(&tight, 40, 300).unwrap();
+        let wider = Budget {
+            reconnects,
+            ..tight
+        };
+        assert!(least_deadline(&wider, 40, 300).unwrap() <= wider.deadline);
+    }
+
+    proptest! {
+        #[test]
+        fn a_step_takes_a_task_at_least_and_no_more_than_there_are(
+            left in 1u32..3_000, elapsed in 0u32..90_000, reconnects in 0.1f64..1e6,
+            connections in proptest::option::of(0.1f64..1e6), factor in 0.05f64..=1.0,
+        ) {
+            let budget = Budget { reconnects, connections_per_task: connections, ..budget(OnDeadline::Finish) };
+            let control = Control { factor, ..Control::default() };
+            let standing = Standing { left, of: left, ..standing(left, elapsed) };
+            let next = next(&budget, &control, &standing);
+            prop_assert!(next.tasks >= 1 && next.tasks <= left, "{:?}", next);
+            prop_assert!(next.wait >= SHORTEST_WAIT);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::routing;
 use crate::scale_down;
 
 /// Seconds between two looks at a task set that ECS is deleting.
-const POLL: u32 = 30;
+pub const POLL: u32 = 30;
 
 /// Looks at a task set that ECS is deleting, at most: half an hour.
 pub const POLLS: u32 = 60;

@@ -113,7 +113,8 @@ fn new_task_set(observation: &Observation, deployment: &Deployment) -> Result<Ne
     });
     let token = {
         let port = container_port.to_string();
-        let execution = deployment.id.execution();
+        // Not the execution's ARN alone: its name may be used again after 90 days.
+        let label = deployment.id.external_id();
         let target_group = deployment.replacement_target_group.as_str();
         let placed = placement(
             network.as_ref(),
@@ -123,7 +124,7 @@ fn new_task_set(observation: &Observation, deployment: &Deployment) -> Result<Ne
         client_token(&[
             &request.cluster,
             &request.service,
-            execution,
+            &label,
             &request.task_definition,
             target_group,
             &container_name,

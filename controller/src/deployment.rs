@@ -100,6 +100,8 @@ pub struct Progress {
     pub step: u32,
     /// Seconds for which a step has been held because the replacement is not healthy.
     pub held: u32,
+    /// Looks at a held step that were made sooner than the others of this phase.
+    pub soon: u32,
     /// Renewals of the lock in a row without a step being done.
     pub renewals: u32,
 }

@@ -138,15 +138,21 @@ impl Schedule {
         wait.max(1)
     }
 
-    /// Seconds that the steps take at least, with the last one's deregistration delay.
+    /// Seconds that the steps take at least, with the last one's deregistration delay, the longest
+    /// stop timeout (120 s on Fargate) and a look to see it.
     pub fn least_seconds(self, deregistration_delay: u32) -> u32 {
-        self.at(self.steps()).saturating_add(deregistration_delay)
+        self.at(self.steps())
+            .saturating_add(deregistration_delay)
+            .saturating_add(STOP_TIMEOUT + 30)
     }
 }
 
-/// Seconds a task may need beyond the deregistration delay: the longest stop timeout (120 s on
-/// Fargate), and a quarter of an hour for a held step or a slow deregistration.
-const SLACK: u32 = 120 + 900;
+/// The longest stop timeout on Fargate, in seconds (AWS documentation).
+const STOP_TIMEOUT: u32 = 120;
+
+/// Seconds that a drain may take besides: a quarter of an hour for a held step or a slow
+/// deregistration.
+const SLACK: u32 = 900;
 
 /// The least number of seconds a drain is given where the input names none.
 const SHORTEST_DEFAULT: u32 = 1_800;
@@ -168,6 +174,9 @@ pub fn poll(timeout: u32) -> u32 {
 
 /// Looks at a drain that waits, at most.
 pub const MOST_POLLS: u32 = 100;
+
+/// Looks at a held step that may come a minute apart, where the drain's others are farther.
+pub const MOST_SOON: u32 = 30;
 
 /// Seconds between two looks at the replacement while the swap bakes: a minute, or so long that
 /// there are at most [`MOST_BAKE_LOOKS`] of them; the whole where it is shorter.

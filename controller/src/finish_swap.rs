@@ -2,6 +2,7 @@
 
 use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Deployment, Status};
+use crate::identity::goes_back;
 use crate::leftovers::has_served_on;
 use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetStatus};
 use crate::ready;
@@ -41,7 +42,12 @@ fn agree(
     mut pair: [&TargetGroup; 2],
     roles: &Roles<'_>,
 ) -> Decision {
-    pair.sort_by_key(|group| group.swap_intent.is_none());
+    // First where the record says that traffic goes: to its group, or, on a way back, away from it.
+    pair.sort_by_key(|group| match group.swap_intent.as_deref() {
+        Some(intent) if goes_back(intent) => 2,
+        Some(_) => 0,
+        None => 1,
+    });
     let mut lacking = None;
     for (to, from) in [(pair[0], pair[1]), (pair[1], pair[0])] {
         let [serving] = living_on(observation, to)[..] else {

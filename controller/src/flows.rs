@@ -92,7 +92,11 @@ mod tests {
             new: points(&[(600, 1_200.0), (540, 60.0), (480, 60.0)]),
             ..Flows::default()
         };
-        assert_eq!(flows.newest(900).unwrap().value, 20.0);
+        let newest = Point {
+            at: 600,
+            value: 20.0,
+        };
+        assert_eq!(flows.newest(900), Some(newest));
         assert_eq!(flows.newest(901), None);
         assert_eq!(flows.ordinary(), Some(1.0));
         assert_eq!(Flows::default().ordinary(), None);

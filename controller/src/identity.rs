@@ -85,9 +85,22 @@ impl DeploymentId {
                     '_'
                 }
             })
-            .take(256)
+            .take(256 - BACK.len())
             .collect()
     }
+
+    /// The record of a swap that goes back.
+    pub fn tag_value_back(&self) -> String {
+        self.tag_value() + BACK
+    }
+}
+
+/// What the record of a swap ends with where traffic goes back.
+const BACK: &str = ":back";
+
+/// Whether the record of a swap on a target group says that traffic leaves that group.
+pub fn goes_back(swap_intent: &str) -> bool {
+    swap_intent.ends_with(BACK)
 }
 
 /// The idempotency token of a `CreateTaskSet`: the same for every retry of the same request.

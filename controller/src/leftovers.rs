@@ -15,7 +15,8 @@ use crate::scale_down;
 /// Seconds between two looks at targets without a task set.
 const POLL: u32 = 30;
 
-/// Looks at them until they are somebody else's: ten minutes, twice what an NLB takes.
+/// Looks at them until they are somebody else's: ten minutes, twice what an NLB takes. As often a
+/// swap is finished that somebody else undoes.
 const LOOKS: u32 = 20;
 
 /// Decides how one task set that does not serve goes.
@@ -29,12 +30,22 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
 fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, Refusal> {
     match finish_swap::decide(observation, deployment) {
         Decision::Done => {}
+        Decision::Act(_) | Decision::Wait(_) if deployment.progress.looks >= LOOKS => {
+            return Err(Refusal::drift(
+                format!(
+                    "The listeners, tags or PRIMARY of service {} were brought in line {LOOKS} times, and are not.",
+                    deployment.request.service
+                ),
+                "Find out what else writes to them, stop it, and start a new execution.",
+            ));
+        }
         Decision::Act(_) | Decision::Wait(_) => return Ok(Decision::Wait(WaitingOn::SwapToFinish)),
         Decision::Refuse(refusal) => return Err(refusal),
     }
     let routing = routing::read(observation, &deployment.request.service)?;
     let found = Found::of(observation, deployment, &routing)?;
-    let Some(leftover) = found.next(deployment) else {
+    let never_served = |set: &TaskSet| !may_have_served(observation, set, &routing, found.serving);
+    let Some(leftover) = found.next(deployment, never_served) else {
         let targets = routing.alternate.targets.registered();
         // A late invocation finds those of what this deployment has created since.
         let ours = deployment
@@ -133,12 +144,21 @@ impl<'a> Found<'a> {
         Ok(Self { serving, leftovers })
     }
 
-    /// The leftover that is being drained, else the first one.
-    fn next(&self, deployment: &Deployment) -> Option<&'a TaskSet> {
+    /// One that never served, which goes at once; else the leftover that is being drained, else the
+    /// first one.
+    fn next(
+        &self,
+        deployment: &Deployment,
+        never_served: impl Fn(&TaskSet) -> bool,
+    ) -> Option<&'a TaskSet> {
         let current = deployment.original.as_deref();
-        self.leftovers
-            .iter()
-            .find(|set| deployment.course == Course::Leftover && current == Some(set.id.as_str()))
+        let drains = |set: &&&TaskSet| {
+            deployment.course == Course::Leftover && current == Some(set.id.as_str())
+        };
+        let mut leftovers = self.leftovers.iter();
+        leftovers
+            .find(|set| never_served(set))
+            .or_else(|| self.leftovers.iter().find(drains))
             .or(self.leftovers.first())
             .copied()
     }
@@ -237,9 +257,15 @@ pub fn answer(
         }
         Some(WaitingOn::SwapToFinish) => Ok(Answer {
             status: Status::HalfSwapped,
-            reason: "an earlier deployment left a swap half done: it is finished first".to_owned(),
+            deployment: {
+                let mut looked = deployment.clone();
+                looked.progress.looks = looked.progress.looks.saturating_add(1);
+                // The seconds of its own wait are not those of a drain.
+                looked.progress.waited = 0;
+                looked
+            },
+            reason: "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first".to_owned(),
             wait: 0,
-            deployment: deployment.clone(),
         }),
         Some(WaitingOn::Leftover { task_set, tasks }) => {
             let routing = routing::read(observation, &deployment.request.service)?;
@@ -264,8 +290,13 @@ pub fn answer(
             );
             // When the last step was taken is not known: one whole pause lies before the next.
             let wait = scale_down::pause(observation, &taken);
-            let reason = format!("{reason}, in {wait} s");
-            Ok(again(wait, Status::Draining, reason, taken))
+            // It lies before the drain, and is not counted as part of it.
+            Ok(Answer {
+                status: Status::Draining,
+                reason: format!("{reason}, in {wait} s"),
+                wait,
+                deployment: taken,
+            })
         }
         Some(WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. }) => {
             let reason = waiting_on.map(ToString::to_string).unwrap_or_default();

@@ -47,6 +47,10 @@ pub const EVENTS_A_TURN: u32 = 14;
 /// is for retries, at about 3 events each, and for what comes once.
 pub const EVENTS_ALLOWED: u32 = 15_000;
 
+/// Seconds that all phases together may last: the state machine ends after 14 days, and a day is left
+/// for retries and for the functions themselves.
+pub const LONGEST_PHASES: u64 = 13 * 86_400;
+
 /// Checks a request against the world before the lock is taken, and fills its defaults in.
 ///
 /// What an earlier deployment has left, or another one is just doing, is let pass: the lock and
@@ -113,7 +117,7 @@ fn fit(
         production_is_free(request, &routing)?;
     }
     if left == 0 && !matches!(others, Others::Refused(Some(_))) {
-        alternate_is_free(&routing)?;
+        alternate_is_free(observation, &routing, others)?;
     }
     test_listener_for_replace(request, &routing)?;
     let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
@@ -125,7 +129,9 @@ fn fit(
     settle_launch(&mut settled, original);
     let delay = routing.production.deregistration_delay;
     check_drain(&settled, tasks, delay)?;
-    history_fits(&settled, tasks.max(service.desired_count), delay, left)?;
+    let most = tasks.max(service.desired_count);
+    history_fits(&settled, most, delay, left)?;
+    time_fits(&settled, most, delay, left)?;
 
     Ok(Deployment {
         id: id.clone(),
@@ -414,8 +420,32 @@ fn place(task_set: &TaskSet) -> String {
     )
 }
 
-fn alternate_is_free(routing: &Routing<'_>) -> Result<(), Refusal> {
+/// Refuses targets in the alternate group that nobody waits for. Those of a task set that is being
+/// deleted go by themselves: under the lock they are waited for.
+fn alternate_is_free(
+    observation: &Observation,
+    routing: &Routing<'_>,
+    others: Others<'_>,
+) -> Result<(), Refusal> {
     let alternate = routing.alternate;
+    let mut leaving = observation
+        .task_sets
+        .iter()
+        .filter(|set| set.is_being_deleted() && set.is_attached_to(&alternate.arn));
+    if let Some(leaving) = leaving.next() {
+        return match others {
+            Others::MayBeThere => Ok(()),
+            Others::Refused(_) if alternate.targets.registered() == 0 => Ok(()),
+            Others::Refused(_) => Err(Refusal::preflight(
+                format!(
+                    "{} is still being deleted, and has targets in {}: {}.",
+                    leaving.id, alternate.name, alternate.targets
+                ),
+                "Start a new execution when it has gone: aws ecs describe-services shows it among \
+                 the task sets until then.",
+            )),
+        };
+    }
     if alternate.targets.registered() > 0 {
         return Err(Refusal::preflight(
             format!(
@@ -490,6 +520,37 @@ fn history_fits(
     ))
 }
 
+/// Refuses what would outlive the state machine (rule R10): it would end without a rollback, in the
+/// middle of a drain.
+fn time_fits(
+    request: &Request,
+    tasks: u32,
+    deregistration_delay: u32,
+    left: u32,
+) -> Result<(), Refusal> {
+    let most = drain::most_steps(Course::Forward);
+    let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration_delay);
+    let drain = request
+        .drain_timeout
+        .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+    let seconds = u64::from(2 + left) * u64::from(drain)
+        + 2 * u64::from(request.bake_time)
+        // Until it is ready; a rollback's wait for the original, and another to swap back to it.
+        + 3 * u64::from(request.readiness_timeout)
+        + u64::from(2 + left) * u64::from(crate::cleanup::POLLS * crate::cleanup::POLL);
+    if seconds <= LONGEST_PHASES {
+        return Ok(());
+    }
+    Err(Refusal::preflight(
+        format!(
+            "This deployment and its rollback could take {seconds} s ({} drains of {drain} s each), and {LONGEST_PHASES} s are allowed.",
+            2 + left
+        ),
+        "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or give \
+         a drainTimeout.",
+    ))
+}
+
 /// Turns of a drain's loop, at most.
 struct Turns {
     steps: u32,
@@ -514,9 +575,14 @@ impl Turns {
         let polls = timeout
             .saturating_sub(paused)
             .div_ceil(drain::poll(timeout));
+        let soon = if drain::poll(timeout) > 60 {
+            drain::MOST_SOON
+        } else {
+            0
+        };
         Self {
             steps: schedule.steps(),
-            polls: polls + bakes,
+            polls: polls + bakes + soon,
         }
     }
 

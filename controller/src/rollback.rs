@@ -128,9 +128,12 @@ fn restorable<'a>(observation: &'a Observation, deployment: &Deployment) -> Opti
     deployment
         .original_in(observation)
         .filter(|original| !original.is_being_deleted())
-        .filter(|original| {
-            original.scale > 0.0 || original.running_count > 0 || original.pending_count > 0
-        })
+        .filter(|original| is_warm(original))
+}
+
+/// Whether a task set wants or runs tasks still: one that does not is not gone back to.
+pub(crate) fn is_warm(original: &TaskSet) -> bool {
+    original.scale > 0.0 || original.tasks() > 0
 }
 
 fn shortfall(
@@ -139,6 +142,18 @@ fn shortfall(
     original: &TaskSet,
 ) -> Option<WaitingOn> {
     ready::shortfall_of(observation, original, &deployment.original_target_group)
+}
+
+/// Whether the original, though not whole, is better than what serves: that has no healthy target,
+/// and the original has some.
+fn is_better(observation: &Observation, deployment: &Deployment) -> bool {
+    let healthy = |arn: &str| {
+        let groups = &observation.target_groups;
+        let group = groups.iter().find(|group| group.arn == arn);
+        group.map_or(0, |group| group.targets.healthy)
+    };
+    healthy(&deployment.replacement_target_group) == 0
+        && healthy(&deployment.original_target_group) > 0
 }
 
 /// Deletes a candidate that production traffic does not reach, if it never did.
@@ -182,7 +197,10 @@ pub fn answer(
     waiting_on: Option<&WaitingOn>,
 ) -> Answer {
     let mut deployment = deployment.clone();
-    let name = deployment.original.clone().unwrap_or_default();
+    let name = deployment.original.clone();
+    let name = name
+        .as_deref()
+        .unwrap_or("nothing, because no task set served before");
     let (status, reason, wait) = match waiting_on {
         Some(waiting_on) => {
             deployment.progress.looks = match waiting_on {
@@ -230,12 +248,16 @@ fn outcome(observation: &Observation, deployment: &Deployment) -> Outcome {
             )),
             Some(original) => match shortfall(observation, deployment, original) {
                 None => Outcome::Restored,
+                Some(_) if is_better(observation, deployment) => Outcome::Restored,
                 Some(shortfall) => Outcome::Over(format!(
                     "Not rolled back, because {} did not get healthy again within {} s ({shortfall}): {remains}.",
                     original.id, deployment.request.readiness_timeout
                 )),
             },
         };
+    }
+    if let Err(split) = routing::read(observation, &deployment.request.service) {
+        return Outcome::Over(format!("Nothing was undone: {split}"));
     }
     let serves = match deployment.original_in(observation) {
         Some(original) => format!("{} serves as before", original.id),
@@ -244,7 +266,10 @@ fn outcome(observation: &Observation, deployment: &Deployment) -> Outcome {
     Outcome::Over(match candidate {
         None => format!("Rolled back: there is no replacement task set, and {serves}."),
         Some(candidate) if candidate.is_being_deleted() => {
-            format!("Rolled back: {} was deleted, and {serves}.", candidate.id)
+            format!(
+                "Rolled back: {} is being deleted, and {serves}.",
+                candidate.id
+            )
         }
         Some(_) => {
             format!("Not rolled back, because somebody moved the production listener: {remains}.")

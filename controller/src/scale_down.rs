@@ -8,10 +8,11 @@ use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Status};
 use crate::drain::{self, scale_for, tasks_at};
-use crate::observation::{Observation, TaskSet};
+use crate::observation::{Observation, TargetGroup, TaskSet};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
+use crate::rollback;
 use crate::routing;
 
 /// Decides the next write of the drain.
@@ -28,8 +29,8 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     if original.is_being_deleted() {
         return Decision::Done;
     }
-    let guards =
-        alarm(deployment).and_then(|()| not_in_production(observation, deployment, original));
+    let guards = alarm(deployment, original)
+        .and_then(|()| not_in_production(observation, deployment, original));
     if let Err(refusal) = guards {
         return Decision::Refuse(refusal);
     }
@@ -50,7 +51,7 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     let left = pacing::left(observation, deployment, desired);
     let bake = bake_left(deployment);
     let step_is_due = bake == 0 && (wants > left || (left == 0 && original.scale > 0.0));
-    let held = if step_is_due || bake > 0 {
+    let held = if (step_is_due || bake > 0) && !serves_nobody(observation, deployment) {
         match held(observation, deployment) {
             Ok(held) => held,
             Err(refusal) => return Decision::Refuse(refusal),
@@ -131,10 +132,11 @@ fn drained_for(deployment: &Deployment) -> u32 {
     }
 }
 
-/// An alarm that the request names stops a deployment while there is something to go back to. On
-/// the way back it rings on, and means nothing.
-fn alarm(deployment: &Deployment) -> Result<(), Refusal> {
+/// An alarm that the request names stops a deployment while there is something to go back to: not
+/// once the original neither wants nor runs a task. On the way back it rings on, and means nothing.
+fn alarm(deployment: &Deployment, original: &TaskSet) -> Result<(), Refusal> {
     match deployment.course {
+        Course::Forward if !rollback::is_warm(original) => Ok(()),
         Course::Forward => quiet(deployment),
         Course::Back | Course::Leftover => Ok(()),
     }
@@ -219,20 +221,31 @@ fn unseen(deployment: &Deployment) -> Refusal {
 /// Tasks and targets of the original that are still there.
 ///
 /// Whether `runningCount` counts a task while its target is deregistered is unproven (the API
-/// model says tasks in status RUNNING; such a task is DEACTIVATING): the targets are asked too.
+/// model says tasks in status RUNNING; such a task is DEACTIVATING): the targets that are being
+/// deregistered are asked too, unless they may be another task set's.
 fn remaining(observation: &Observation, deployment: &Deployment, original: &TaskSet) -> u32 {
-    let targets = pacing::group(observation, deployment).map_or(0, |group| group.targets.all());
-    targets.max(original.tasks())
+    let group = pacing::group(observation, deployment);
+    let shared = |group: &&TargetGroup| {
+        let mut others = observation
+            .task_sets
+            .iter()
+            .filter(|set| set.id != original.id);
+        others.any(|set| set.is_attached_to(&group.arn))
+    };
+    let leaving = group.filter(|group| !shared(group));
+    let leaving = leaving.map_or(0, |group| group.targets.draining);
+    leaving.max(original.tasks())
 }
 
 /// Seconds after which this drain is given up.
 fn timeout(observation: &Observation, deployment: &Deployment) -> u32 {
-    deployment.request.drain_timeout.unwrap_or_else(|| {
-        drain::default_timeout(
-            pacing::schedule(observation, deployment),
-            pacing::delay(observation, deployment),
-        )
-    })
+    let schedule = pacing::schedule(observation, deployment);
+    let delay = pacing::delay(observation, deployment);
+    match deployment.request.drain_timeout {
+        // The service may have grown since preflight.
+        Some(timeout) => timeout.max(schedule.least_seconds(delay)),
+        None => drain::default_timeout(schedule, delay),
+    }
 }
 
 fn scaled(original: &TaskSet, tasks: u32, desired: u32) -> Action {
@@ -281,6 +294,13 @@ pub(crate) fn not_in_production(
         ));
     }
     Ok(())
+}
+
+/// A leftover without a healthy target is nobody's way back: it is not kept for the sake of a
+/// replacement that is not healthy either, which the deployment that follows is to mend.
+fn serves_nobody(observation: &Observation, deployment: &Deployment) -> bool {
+    deployment.course == Course::Leftover
+        && pacing::group(observation, deployment).is_none_or(|group| group.targets.healthy == 0)
 }
 
 /// What holds the step: a replacement that cannot take more connections, an alarm that nobody can
@@ -427,24 +447,12 @@ pub fn answer(
                 format!("{what} {name}: gone in {seen} of {wanted} looks; next look in {poll} s"),
             )
         }
-        WaitingOn::Reconnects { .. } => {
-            let next = pacing::next(observation, &mut deployment, desired, true);
-            (
-                next.wait,
-                format!(
-                    "{what} {name}: step held with {running} tasks, because {waiting_on}; next look in {} s",
-                    next.wait
-                ),
-            )
-        }
         lacking => {
-            // How long it lasts is told to the minute while it is new.
-            let poll = if held < HALF_LOST { poll.min(60) } else { poll };
-            deployment.progress.held = held.saturating_add(poll);
+            let wait = hold(observation, &mut deployment, lacking, held, poll);
             (
-                poll,
+                wait,
                 format!(
-                    "{what} {name}: step held with {running} tasks, because {}; next look in {poll} s",
+                    "{what} {name}: step held with {running} tasks, because {}; next look in {wait} s",
                     why(lacking, &deployment)
                 ),
             )
@@ -457,6 +465,26 @@ pub fn answer(
         wait,
         deployment,
     }
+}
+
+/// Seconds until the next look at what holds a step. A replacement without health is given up after
+/// a while (`lost`), so how long it lasts is told to the minute while it is new.
+fn hold(
+    observation: &Observation,
+    deployment: &mut Deployment,
+    lacking: &WaitingOn,
+    held: u32,
+    poll: u32,
+) -> u32 {
+    if matches!(lacking, WaitingOn::Reconnects { .. }) {
+        let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
+        return pacing::next(observation, deployment, desired, true).wait;
+    }
+    let soon = held < HALF_LOST && deployment.progress.soon < drain::MOST_SOON;
+    let wait = if soon { poll.min(60) } else { poll };
+    deployment.progress.soon = deployment.progress.soon.saturating_add(u32::from(soon));
+    deployment.progress.held = held.saturating_add(wait);
+    wait
 }
 
 /// The bake is over: from here on, the seconds of the drain are counted.

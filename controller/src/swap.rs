@@ -41,7 +41,9 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
         scale_down::quiet(deployment)?;
     }
     nobody_else_swapped(observation, deployment, &roles, &groups)?;
-    if let Some(shortfall) = ready::shortfall(observation, deployment, replacement) {
+    let shortfall = ready::shortfall(observation, deployment, replacement)
+        .filter(|_| !is_the_last_resort(deployment, &groups));
+    if let Some(shortfall) = shortfall {
         let decision = ready::wait_or_give_up(observation, deployment, replacement, shortfall);
         return Ok(match decision {
             Decision::Refuse(refusal) if roles.production_reaches(&groups.to.arn) => {
@@ -51,6 +53,16 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
         });
     }
     Ok(Decision::Act(commit(deployment, &roles, &groups)))
+}
+
+/// Traffic goes back from targets of which none is healthy to targets of which some are: the rollback
+/// has waited `readinessTimeout` for all of them.
+fn is_the_last_resort(deployment: &Deployment, groups: &Groups<'_>) -> bool {
+    let waited = deployment.progress.waited >= deployment.request.readiness_timeout;
+    deployment.course == Course::Back
+        && waited
+        && groups.from.targets.healthy == 0
+        && groups.to.targets.healthy > 0
 }
 
 /// Some production listeners were moved before the replacement lost its health.
@@ -144,12 +156,11 @@ fn nobody_else_swapped(
 
 fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
-    let intent = deployment.id.tag_value();
     // On the way back it is the group that traffic leaves: it stays marked as one whose task set
     // has served, until that is drained and gone.
-    let marked = match deployment.course {
-        Course::Forward | Course::Leftover => groups.to,
-        Course::Back => groups.from,
+    let (marked, intent) = match deployment.course {
+        Course::Forward | Course::Leftover => (groups.to, deployment.id.tag_value()),
+        Course::Back => (groups.from, deployment.id.tag_value_back()),
     };
     if marked.swap_intent.as_deref() != Some(intent.as_str()) {
         actions.push(Action::RecordSwapIntent {
@@ -252,14 +263,22 @@ pub fn answer(
     if let Some(service) = &observation.service {
         deployment.desired = service.desired_count;
     }
-    let bake = deployment.request.bake_time;
+    // Without an original there is nothing to keep at full strength meanwhile.
+    let bake = match deployment.original {
+        Some(_) => deployment.request.bake_time,
+        None => 0,
+    };
     let wait = drain::bake_poll(bake);
     deployment.progress = Progress {
         waited: wait,
         ..Progress::default()
     };
+    let next = match deployment.original {
+        Some(_) => format!("the drain begins in {bake} s"),
+        None => "there is nothing to drain".to_owned(),
+    };
     let reason = format!(
-        "production listener forwards to {} and {} is PRIMARY; the drain begins in {bake} s",
+        "production listener forwards to {} and {} is PRIMARY; {next}",
         short(&deployment.replacement_target_group),
         deployment.replacement.as_deref().unwrap_or_default()
     );
@@ -427,6 +446,26 @@ mod tests {
         assert!(!refused(&world));
     }
 
+    #[test]
+    fn the_last_resort_of_a_rollback_is_an_original_with_some_healthy_targets() {
+        let (mut world, mut deployment) = back();
+        world.group_mut("blue").targets.healthy = 1;
+        assert!(matches!(
+            decide(&world.observation, &deployment),
+            Decision::Wait(_)
+        ));
+        deployment.progress.waited = deployment.request.readiness_timeout;
+        assert!(matches!(
+            decide(&world.observation, &deployment),
+            Decision::Act(_)
+        ));
+        world.group_mut("green").targets.healthy = 1;
+        assert!(matches!(
+            decide(&world.observation, &deployment),
+            Decision::Refuse(_)
+        ));
+    }
+
     /// The way back after a finished swap.
     fn back() -> (World, Deployment) {
         let mut world = World::swapped();
@@ -443,7 +482,7 @@ mod tests {
             Decision::Act(vec![
                 Action::RecordSwapIntent {
                     target_group: group_arn("green"),
-                    deployment: OWNER.into(),
+                    deployment: format!("{OWNER}:back"),
                 },
                 Action::Forward {
                     listener: listener_arn(80),

@@ -19,32 +19,34 @@ const ARNS_A_CALL: usize = 20;
 /// The deregistration delay of a group that does not say: AWS's default, in seconds.
 const DEFAULT_DEREGISTRATION_DELAY: u32 = 300;
 
-/// The load balancer that a living task set's target group belongs to.
+/// The load balancer that a living task set's target group belongs to: in the middle of a swap that
+/// replaces groups, one of them is in no listener and so in no load balancer.
 pub(crate) async fn load_balancer_of(
     elb: &Client,
     task_sets: &[TaskSet],
 ) -> Result<Option<String>, StepError> {
-    let Some(group) = task_sets
+    let mut arns: Vec<_> = task_sets
         .iter()
         .filter(|set| !set.is_being_deleted())
         .flat_map(|set| &set.load_balancers)
-        .next()
-    else {
+        .map(|attached| attached.target_group.clone())
+        .collect();
+    arns.sort();
+    arns.dedup();
+    if arns.is_empty() {
         return Ok(None);
-    };
-    let answer = elb
-        .describe_target_groups()
-        .target_group_arns(&group.target_group)
-        .send()
-        .await
-        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error))?;
-    let Some(found) = answer.target_groups().first() else {
+    }
+    let groups = target_groups_by_arn(elb, arns.clone()).await?;
+    if let Some(missing) = arns
+        .iter()
+        .find(|arn| groups.iter().all(|group| group.arn != **arn))
+    {
         return Err(StepError::not_yet_consistent(format!(
             "Elastic Load Balancing does not show target group {}.",
-            short(&group.target_group)
+            short(missing)
         )));
-    };
-    Ok(found.load_balancer_arns().first().cloned())
+    }
+    Ok(groups.into_iter().find_map(|group| group.load_balancer))
 }
 
 /// Every target group of one load balancer. Never without that filter: it would be every group of

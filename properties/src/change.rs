@@ -276,6 +276,7 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
             deployment.progress.looks = count(bytes);
             deployment.progress.step = count(bytes);
             deployment.progress.held = count(bytes);
+            deployment.progress.soon = count(bytes);
             deployment.progress.renewals = count(bytes);
         }
     }

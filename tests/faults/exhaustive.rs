@@ -92,7 +92,7 @@ async fn all_pairs_of_everything() {
         };
         (case.clone(), plan)
     });
-    run_all("all pairs of everything", of, plans).await;
+    Box::pin(run_all("all pairs of everything", of, plans)).await;
 }
 
 /// Every call fails with a chance of up to one in six, and every invocation likewise.
@@ -121,5 +121,5 @@ async fn long_runs_in_which_anything_may_fail() {
         }
         (case, plan)
     });
-    run_all("long runs", 1_000_000, plans.take(1_000_000)).await;
+    Box::pin(run_all("long runs", 1_000_000, plans.take(1_000_000))).await;
 }

@@ -247,15 +247,21 @@ fn never_healthy() -> Case {
     )
 }
 
+/// Long enough sick to be seen so whatever else goes wrong: ECS replaces the task, and registering
+/// the next one takes as long as it does on AWS.
 fn sick_after_the_swap() -> Case {
     let sick = Scenario {
         replacement: Behaviour {
-            unhealthy_after_seconds: Some(300),
+            unhealthy_after_seconds: Some(600),
             ..Behaviour::default()
         },
-        ..scenario(2)
+        timings: Timings {
+            nlb_registration_ms: 180_000,
+            ..timings()
+        },
+        ..scenario(1)
     };
-    let more = json!({"bakeTime": 600, "readinessTimeout": 600});
+    let more = json!({"waitForService": 150, "bakeTime": 300, "readinessTimeout": 1_200, "scaledown_decrement": 100});
     Case {
         healthy: 0,
         ..case(
@@ -292,7 +298,7 @@ fn drain_deadline() -> Case {
         },
         ..scenario(1)
     };
-    let more = json!({"drainTimeout": 60, "scaledown_decrement": 100});
+    let more = json!({"drainTimeout": 150, "scaledown_decrement": 100});
     case(
         "protected tasks",
         &protected,

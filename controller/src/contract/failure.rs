@@ -48,7 +48,8 @@ impl Event {
         let error = self.state.get("error").unwrap_or(&self.state);
         let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
         let failure = Failure::of(text("Error"), text("Cause"));
-        if self.state.get("holder").is_none() {
+        let of_the_lock = matches!(failure.error.as_str(), "ConcurrentDeployment" | "LockLost");
+        if !of_the_lock || self.state.get("holder").is_none() {
             return failure;
         }
         let held = |name: &str| {

@@ -32,6 +32,8 @@ struct StateWire {
     looks: u32,
     step: u32,
     held: u32,
+    #[serde(default)]
+    soon: u32,
     renewals: u32,
     course: String,
     lock: LockWire,
@@ -215,6 +217,7 @@ impl Event {
                     looks: wire.looks,
                     step: wire.step,
                     held: wire.held,
+                    soon: wire.soon,
                     renewals: wire.renewals,
                 }
             },
@@ -276,6 +279,7 @@ impl Answer {
             looks: deployment.progress.looks,
             step: deployment.progress.step,
             held: deployment.progress.held,
+            soon: deployment.progress.soon,
             renewals: deployment.progress.renewals,
             course: deployment.course.as_str().to_owned(),
             lock: LockWire::of(&deployment.lock),
@@ -320,6 +324,10 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
 pub fn failed(failure: &Failure, outcome: &str, lock: Option<&Lock>) -> Value {
     let mut cause = failure.cause.clone();
     if !outcome.is_empty() {
+        // What to do may end in a command.
+        if !cause.ends_with(['.', '!', '?']) {
+            cause.push('.');
+        }
         cause.push(' ');
         cause.push_str(&sentence(outcome));
     }

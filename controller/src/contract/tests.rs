@@ -178,3 +178,13 @@ fn steps_are_named_once() {
         assert_eq!(json!(step), json!(step.as_str()));
     }
 }
+
+#[test]
+fn what_failed_beside_the_lock_is_told_in_its_own_words() {
+    let state = json!({
+        "error": {"Error": "Sfn.AccessDeniedException", "Cause": "not authorized"},
+        "holder": {"Item": {"id": {"S": "main/web"}, "owner": {"S": "arn:other"}}},
+    });
+    let failure = Event::parse(event("explain", &state)).unwrap().failure();
+    assert_eq!(failure.cause, "not authorized");
+}

@@ -142,3 +142,20 @@ fn what_each_listener_is_for_is_recorded_before_anything_else() {
         ]
     );
 }
+
+#[test]
+fn a_half_done_way_back_is_finished_on_the_way_back() {
+    let mut world = half_moved();
+    let record = world.group_mut("green").swap_intent.clone().unwrap();
+    world.group_mut("blue").swap_intent = None;
+    world.group_mut("green").swap_intent = Some(record + ":back");
+    let Decision::Act(actions) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    for action in actions {
+        let Action::Forward { wanted, .. } = action else {
+            panic!("{action:?}");
+        };
+        assert!(wanted.is_all_to(&group_arn("blue")), "{wanted:?}");
+    }
+}

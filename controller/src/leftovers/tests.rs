@@ -235,3 +235,55 @@ fn a_half_drained_set_that_serves_again_is_brought_back_before_anything_else_is_
         }])
     );
 }
+
+#[test]
+fn the_pause_before_a_leftovers_drain_is_not_part_of_the_drain() {
+    let world = found(World::swapped());
+    let Decision::Wait(leftover) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    let told = answer(&world.observation, &world.deployment(), Some(&leftover)).unwrap();
+    assert_eq!((told.wait, told.deployment.progress.waited), (60, 0));
+}
+
+#[test]
+fn of_two_leftovers_the_drained_one_is_deleted_whatever_targets_the_other_has() {
+    let mut world = draining();
+    let mut other = world.task_set_mut("ecs-svc/1").clone();
+    other.id = "ecs-svc/0".into();
+    let drained = world.task_set_mut("ecs-svc/1");
+    (drained.scale, drained.running_count) = (0.0, 0);
+    drained.computed_desired_count = 0;
+    world.observation.task_sets.push(other);
+    world.group_mut("blue").targets.draining = 3;
+    assert_eq!(
+        look(&world),
+        Decision::Act(vec![Action::DeleteTaskSet {
+            task_set: "ecs-svc/1".into(),
+            force: false,
+        }])
+    );
+}
+
+#[test]
+fn a_sick_leftover_is_drained_though_what_serves_is_sick_as_well() {
+    let mut world = draining();
+    world.group_mut("green").targets.healthy = 0;
+    assert!(matches!(look(&world), Decision::Wait(_)));
+    world.group_mut("blue").targets.healthy = 0;
+    assert!(matches!(look(&world), Decision::Act(_)));
+}
+
+#[test]
+fn a_swap_that_somebody_undoes_again_and_again_is_told_of() {
+    let mut world = found(World::committed());
+    assert_eq!(look(&world), Decision::Wait(WaitingOn::SwapToFinish));
+    let told = answer(
+        &world.observation,
+        &world.deployment(),
+        Some(&WaitingOn::SwapToFinish),
+    );
+    assert_eq!(told.unwrap().deployment.progress.looks, 1);
+    world.progress.looks = LOOKS;
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+}

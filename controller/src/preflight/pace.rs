@@ -38,7 +38,7 @@ pub(super) fn check_drain(
     match request.drain_timeout {
         Some(timeout) if timeout < least => Err(Refusal::preflight(
             format!(
-                "drainTimeout is {timeout} s, but {} steps over {} s and a deregistration delay of {deregistration_delay} s take {least} s.",
+                "drainTimeout is {timeout} s, but {} steps over {} s, a deregistration delay of {deregistration_delay} s and the longest stop timeout take {least} s.",
                 schedule.steps(),
                 schedule.at(schedule.steps()),
             ),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
+use crate::pace::Pace;
 
 fn look(world: &World) -> Result<Deployment, Refusal> {
     settle(
@@ -172,11 +173,11 @@ fn replace_mode_needs_a_test_listener() {
 
 #[test]
 fn a_drain_that_cannot_fit_its_timeout_is_refused_with_the_number_that_would() {
-    assert_refused("Give at least 210 in drainTimeout", |w| {
+    assert_refused("Give at least 360 in drainTimeout", |w| {
         w.request.drain_timeout = Some(100);
     });
     let mut world = World::serving();
-    world.request.drain_timeout = Some(210);
+    world.request.drain_timeout = Some(360);
     assert!(look(&world).is_ok());
 }
 
@@ -293,4 +294,25 @@ fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
     );
     world.group_mut("green").swap_intent = None;
     assert_eq!(check(&world).unwrap_err().error, ErrorName::Drift);
+}
+
+#[test]
+fn what_would_outlive_the_state_machine_is_refused_with_the_seconds() {
+    assert_refused("s are allowed. Take larger steps or shorter pauses", |w| {
+        w.request.drain.pace = Pace::Percent {
+            decrement: 5.0,
+            every: 86_400,
+        };
+        let service = w.observation.service.as_mut().unwrap();
+        service.desired_count = 40;
+    });
+}
+
+#[test]
+fn targets_of_a_task_set_that_is_being_deleted_are_waited_for_under_the_lock() {
+    let mut world = World::created();
+    world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Draining;
+    let checked = check(&world.deployment().id, &world.request, &world.observation);
+    assert!(checked.is_ok(), "{checked:?}");
+    assert!(refused(&world).contains("ecs-svc/2 is still being deleted, and has targets in green"));
 }

@@ -218,3 +218,80 @@ proptest! {
         let _ = Request::parse(&with(field, json!([text, number])), &home());
     }
 }
+
+fn drain(value: Value) -> Value {
+    json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": value})
+}
+
+#[test]
+fn a_drain_that_cannot_be_meant_is_refused_by_its_field() {
+    let cases = [
+        (json!(25), "drain is 25"),
+        (
+            json!({}),
+            "drain is without a way of pacing; allowed: one of percent, tasks",
+        ),
+        (
+            json!({"percent": 25, "within": 600}),
+            "drain is 2 ways of pacing at once (percent, within)",
+        ),
+        (json!({"percent": 0}), "drain.percent is 0"),
+        (json!({"tasks": -1}), "drain.tasks is -1"),
+        (json!({"tasks": 1.5}), "drain.tasks is 1.5"),
+        (json!({"tasks": 1, "every": 0}), "drain.every is 0"),
+        (
+            json!({"within": 600, "every": 60}),
+            "drain.every is 60; allowed: only with percent or tasks",
+        ),
+        (json!({"within": 86_401}), "drain.within is 86401"),
+        (
+            json!({"reconnectsPerSecond": 500}),
+            "drain.deadline is missing; allowed: a whole number of seconds",
+        ),
+        (
+            json!({"reconnectsPerSecond": 0, "deadline": 3_600}),
+            "drain.reconnectsPerSecond is 0",
+        ),
+        (
+            json!({"reconnectsPerSecond": 1e12, "deadline": 3_600}),
+            "drain.reconnectsPerSecond is 1000000000000",
+        ),
+        (
+            json!({"reconnectsPerSecond": 500, "deadline": 479}),
+            "from 480 to 86400",
+        ),
+        (
+            json!({"reconnectsPerSecond": 500, "deadline": 3_600, "onDeadline": "hurry"}),
+            "drain.onDeadline is \"hurry\"; allowed: finish or stop",
+        ),
+        (
+            json!({"reconnectsPerSecond": 500, "deadline": 3_600, "connectionsPerTask": -3}),
+            "drain.connectionsPerTask is -3",
+        ),
+        (
+            json!({"within": 600, "wtihin": 600}),
+            "drain.wtihin is 600; allowed: no such field",
+        ),
+        (
+            json!({"within": 600, "connectionsMetric": {"namespace": "App"}}),
+            "drain.connectionsMetric is",
+        ),
+    ];
+    for (value, expected) in cases {
+        let seen = refused(&drain(value.clone()));
+        assert!(seen.contains(expected), "{value}: {seen}");
+    }
+    let mut both = drain(json!({"within": 600}));
+    both["scaledown_wait"] = json!(60);
+    assert!(refused(&both).contains("one way of pacing, and scaledown_wait is another"));
+}
+
+#[test]
+fn the_samples_two_fields_are_one_way_of_pacing() {
+    let mut input = drain(json!({"percent": 10, "every": 120}));
+    let said = Request::parse(&input, &home()).unwrap();
+    input.as_object_mut().unwrap().remove("drain");
+    input["scaledown_decrement"] = json!(10);
+    input["scaledown_wait"] = json!(120);
+    assert_eq!(Request::parse(&input, &home()).unwrap(), said);
+}

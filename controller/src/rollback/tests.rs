@@ -241,5 +241,31 @@ fn a_deleted_candidate_is_rolled_back() {
     let mut world = World::created();
     world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Draining;
     assert_eq!(look(&world), Decision::Done);
-    assert!(told(&world).starts_with("Rolled back: ecs-svc/2 was deleted"));
+    assert!(told(&world).starts_with("Rolled back: ecs-svc/2 is being deleted"));
+}
+
+#[test]
+fn an_original_that_is_not_whole_gets_the_traffic_of_a_replacement_with_nothing_healthy() {
+    let mut world = World::swapped();
+    world.group_mut("blue").targets.healthy = 3;
+    world.group_mut("blue").targets.unhealthy = 1;
+    world.group_mut("green").targets.healthy = 0;
+    assert!(matches!(look(&world), Decision::Wait(_)));
+    world.progress.waited = world.request.readiness_timeout;
+    assert_eq!(look(&world), Decision::Done);
+    assert_eq!(comes_to(&world), Outcome::Restored);
+}
+
+#[test]
+fn a_rollback_amid_listeners_that_disagree_does_not_say_that_it_was_one() {
+    let mut world = World::serving();
+    for port in [80, 8080] {
+        world.listener_mut(port).role = Some("production".into());
+    }
+    let mut deployment = world.deployment();
+    deployment.replacement = None;
+    let Outcome::Over(told) = outcome(&world.observation, &deployment) else {
+        panic!("restored");
+    };
+    assert!(told.starts_with("Nothing was undone: "), "{told}");
 }

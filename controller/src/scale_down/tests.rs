@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::fixture::{World, group_arn};
+use crate::flows::Point;
 use crate::observation::{Forward, TaskSetStatus};
-use crate::pace::Pace;
+use crate::pace::{Budget, OnDeadline, Pace};
 
 fn look(world: &World) -> Decision {
     decide(&world.observation, &world.deployment())
@@ -384,4 +385,157 @@ fn each_answer_counts_the_step_and_the_wait() {
         answer.reason,
         "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s"
     );
+}
+
+fn by_budget(on_deadline: OnDeadline) -> World {
+    let mut world = World::swapped();
+    world.request.drain.pace = Pace::Budget(Budget {
+        reconnects: 500.0,
+        connections_per_task: Some(2_500.0),
+        deadline: 3_600,
+        on_deadline,
+    });
+    world.now = 100_000;
+    world
+}
+
+fn minute(world: &mut World, per_second: f64) {
+    world.flows.new = vec![Point {
+        at: world.now - 120,
+        value: per_second * 60.0,
+    }];
+}
+
+/// The drain has begun: the original is at three of four tasks, and two are to be left next.
+fn begun(on_deadline: OnDeadline) -> World {
+    let mut world = by_budget(on_deadline);
+    let original = world.task_set_mut("ecs-svc/1");
+    original.scale = scale_for(3, 4);
+    original.computed_desired_count = 3;
+    world.progress.step = 2;
+    world.control.began = Some(99_990);
+    world.control.left = Some(2);
+    world
+}
+
+#[test]
+fn the_first_step_of_a_budget_takes_one_task_and_plans_the_next() {
+    let mut world = by_budget(OnDeadline::Finish);
+    assert_eq!(look(&world), scale_to(3));
+    let original = world.task_set_mut("ecs-svc/1");
+    original.scale = scale_for(3, 4);
+    original.computed_desired_count = 3;
+    minute(&mut world, 40.0);
+    let waiting_on = WaitingOn::NextStep { left: 3, of: 4 };
+    let told = answer(&world.observation, &world.deployment(), Some(&waiting_on));
+    assert_eq!(told.wait, 7);
+    assert_eq!(told.deployment.control.left, Some(2));
+    assert_eq!(told.deployment.control.began, Some(100_000));
+    assert!(
+        told.reason
+            .ends_with("next 1 in 7 s (0 of 500 reconnects a second)"),
+        "{}",
+        told.reason
+    );
+}
+
+#[test]
+fn a_step_is_held_while_more_reconnect_than_the_budget_allows() {
+    let mut world = begun(OnDeadline::Finish);
+    assert_eq!(look(&world), scale_to(2));
+    minute(&mut world, 1_000.0);
+    let Decision::Wait(held) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    let told = answer(&world.observation, &world.deployment(), Some(&held));
+    assert!(
+        told.reason
+            .contains("because 1000 reconnects a second came, and 500 are allowed"),
+        "{}",
+        told.reason
+    );
+    assert_eq!(told.deployment.progress.step, 2);
+    assert_eq!(
+        told.deployment.progress.held, 0,
+        "the replacement is not to blame"
+    );
+    assert!(told.deployment.control.factor < 1.0);
+}
+
+#[test]
+fn without_metrics_a_budget_goes_on_at_its_planned_pace_and_says_so() {
+    let mut world = begun(OnDeadline::Finish);
+    world.flows.error = Some("CloudWatch.AccessDenied".into());
+    assert_eq!(look(&world), scale_to(2));
+    let waiting_on = WaitingOn::NextStep { left: 2, of: 4 };
+    let told = answer(&world.observation, &world.deployment(), Some(&waiting_on));
+    assert_eq!(told.wait, 7);
+    assert!(
+        told.reason.ends_with(
+            "(at the planned pace, because CloudWatch has no new values (CloudWatch.AccessDenied))"
+        ),
+        "{}",
+        told.reason
+    );
+}
+
+#[test]
+fn a_drain_that_stops_at_its_deadline_says_what_is_left() {
+    let mut world = begun(OnDeadline::Stop);
+    world.now = 99_990 + 3_180;
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    assert_eq!(refusal.error, ErrorName::DrainTimeout);
+    assert!(
+        refusal.seen.contains("still has 3 of its 4 tasks"),
+        "{refusal}"
+    );
+    let mut world = begun(OnDeadline::Finish);
+    world.now = 99_990 + 3_180;
+    assert_eq!(look(&world), scale_to(2));
+}
+
+#[test]
+fn an_original_without_connections_goes_at_once() {
+    let mut world = World::swapped();
+    world.now = 100_000;
+    let none = |at| Point { at, value: 0.0 };
+    world.flows.connections = vec![none(99_880), none(99_820)];
+    assert_eq!(look(&world), scale_to(0));
+}
+
+#[test]
+fn steps_over_a_time_make_up_for_what_the_turns_take_and_never_hurry() {
+    let mut world = World::swapped();
+    world.request.drain.pace = Pace::Within { seconds: 60 };
+    world.progress.step = 2;
+    world.control.began = Some(100_000);
+    let wait_at = |world: &mut World, now: u64| {
+        world.now = now;
+        let original = world.task_set_mut("ecs-svc/1");
+        (original.scale, original.computed_desired_count) = (scale_for(2, 4), 2);
+        let waiting_on = WaitingOn::NextStep { left: 2, of: 4 };
+        answer(&world.observation, &world.deployment(), Some(&waiting_on)).wait
+    };
+    assert_eq!(wait_at(&mut world, 100_020), 20);
+    assert_eq!(wait_at(&mut world, 100_023), 17);
+    assert_eq!(wait_at(&mut world, 100_900), 15);
+}
+
+#[test]
+fn targets_that_are_no_task_of_the_original_do_not_keep_it() {
+    let mut world = drained_to(0, 0);
+    world.task_set_mut("ecs-svc/1").scale = 0.0;
+    world.group_mut("blue").targets.healthy = 1;
+    assert_eq!(look(&world), Decision::Done);
+    world.group_mut("blue").targets.draining = 1;
+    assert!(matches!(look(&world), Decision::Wait(_)));
+}
+
+#[test]
+fn an_alarm_means_nothing_once_the_original_runs_no_task() {
+    let mut world = drained_to(0, 0);
+    world.task_set_mut("ecs-svc/1").scale = 0.0;
+    assert_eq!(look(&world.alarmed("ALARM")), Decision::Done);
 }

@@ -1,0 +1,102 @@
+//! What functions log. Alone in its process: what a process logs is decided once for all threads.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use ebbtide_functions::logs;
+use ebbtide_simulator::asl::Status;
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::world::Behaviour;
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+use serde_json::{Value, json};
+
+/// The lines that functions log.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    fn lines(&self) -> Vec<String> {
+        let bytes = self.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+async fn deploy(scenario: &Scenario) {
+    let names = Names {
+        cluster: "main".to_owned(),
+        service: "chat".to_owned(),
+        task_definition: "chat:2".to_owned(),
+        ..Names::default()
+    };
+    let aws = SimulatedAws::new(scenario.world_for(&names).unwrap(), 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    let event = json!({
+        "cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+        "comment": "approved with hunter2",
+    });
+    let outcome = installation.deploy("run", event, 1, &mut |_| {}).await;
+    match outcome.status {
+        Status::Succeeded { output } => assert_eq!(output["comment"], "approved with hunter2"),
+        Status::Failed { error, .. } => assert_eq!(error, "NotReadyTimeout"),
+        Status::TimedOut => panic!("it did not end"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
+    let written = Written::default();
+    let writer = written.clone();
+    let guard = tracing::subscriber::set_default(logs(move || writer.clone()));
+    for never_healthy in [false, true] {
+        let scenario = Scenario {
+            replacement: Behaviour {
+                never_healthy,
+                ..Behaviour::default()
+            },
+            ..Scenario::default()
+        };
+        deploy(&scenario).await;
+    }
+    drop(guard);
+
+    let lines = written.lines();
+    assert!(lines.len() > 20, "{lines:?}");
+    let known = [
+        "level",
+        "message",
+        "deployment",
+        "step",
+        "observation",
+        "decision",
+        "reason",
+        "wait",
+        "error",
+    ];
+    for line in &lines {
+        let fields: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+        assert!(
+            fields.keys().all(|name| known.contains(&name.as_str())),
+            "{line}"
+        );
+        for hidden in ["hunter2", "subnet-", "sg-", "securityGroups"] {
+            assert!(!line.contains(hidden), "{line}");
+        }
+        assert!(line.len() < 2_000, "{line}");
+    }
+    assert!(
+        lines.iter().any(|line| line.contains("NotReadyTimeout")),
+        "{lines:?}"
+    );
+}
