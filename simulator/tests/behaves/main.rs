@@ -9,6 +9,7 @@ mod faults;
 mod health;
 mod integrations;
 mod listeners;
+mod metrics;
 mod pages;
 mod primary;
 mod refusals;
