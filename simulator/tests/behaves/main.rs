@@ -4,6 +4,7 @@ mod alarms;
 mod clients;
 mod clients_stage;
 mod connections;
+mod conservation;
 mod executions;
 mod faults;
 mod health;

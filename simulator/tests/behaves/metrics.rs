@@ -1,6 +1,9 @@
 //! CloudWatch's metrics of the load balancer: what they say of the clients, and when.
 
+use bytes::Bytes;
+use ebbtide_simulator::wire;
 use ebbtide_simulator::world::{ApiError, GetMetricData, MetricDataResult, World};
+use http::Request;
 use serde_json::{Value, json};
 
 use crate::clients_stage::{ALTERNATE, PRODUCTION, Service, even, service};
@@ -256,6 +259,46 @@ fn several_metrics_are_asked_for_at_once_and_only_those_wanted_are_returned() {
         })
         .collect();
     assert_eq!(named, [("a", "active", 4), ("c_2", "NewFlowCount", 4)]);
+}
+
+#[test]
+fn on_the_wire_instants_are_seconds_since_the_epoch() {
+    let mut service = service(even(json!({ "clients": {} })));
+    service.wait(180);
+    // As botocore's serializer for awsJson1.0 writes it.
+    let body = json!({
+        "MetricDataQueries": [
+            { "Id": "q", "MetricStat": stat("ActiveFlowCount", "Maximum", 60, None) },
+        ],
+        "StartTime": START,
+        "EndTime": START + 3_600,
+    });
+    let request = Request::builder()
+        .method("POST")
+        .header(
+            "X-Amz-Target",
+            "GraniteServiceVersion20100801.GetMetricData",
+        )
+        .body(Bytes::from(body.to_string()))
+        .expect("a request");
+    let response = wire::handle(&mut service.world, "test", &request);
+    assert_eq!(response.status(), 200);
+    let answer: Value = serde_json::from_slice(response.body()).expect("JSON");
+    assert_eq!(
+        answer,
+        json!({
+            "MetricDataResults": [{
+                "Id": "q",
+                "Label": "ActiveFlowCount",
+                "Timestamps": [1_767_225_660.0, 1_767_225_600.0],
+                "Values": [10_000.0, 10_000.0],
+                "StatusCode": "Complete",
+            }],
+            "Messages": [],
+        })
+    );
+    let calls = service.world.take_calls();
+    assert_eq!(calls[0].operation, "cloudwatch:GetMetricData");
 }
 
 #[test]
