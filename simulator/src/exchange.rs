@@ -41,6 +41,7 @@ impl SimulatedAws {
             Fault::Silent => std::future::pending().await,
             Fault::ServerError => Ok(wire::server_error(request)),
             Fault::Throttled => Ok(wire::throttled(request)),
+            Fault::AccessDenied => Ok(wire::access_denied(request)),
             Fault::Stale => Ok(self.answer_stale(1, caller, request)),
             Fault::VeryStale => Ok(self.answer_stale(2, caller, request)),
             Fault::UnknownValue => {

@@ -17,11 +17,13 @@ pub enum Fault {
     ServerError,
     /// AWS asks to be called more slowly, and does nothing.
     Throttled,
+    /// AWS does not allow it. Not among [`ALL`](Self::ALL): it is nothing that passes.
+    AccessDenied,
     /// A read shows the world as it was before the last write; a write is done as asked.
     Stale,
     /// A read shows the world as it was before the last two writes; a write is done as asked.
     VeryStale,
-    /// A read answers statuses and states (of task sets, targets, alarms, executions) that no version
+    /// A read answers statuses and states (of task sets, targets, alarms, metrics, executions) that no version
     /// of the API has had so far; anything else is done as asked.
     UnknownValue,
     /// A read of a list that comes in pages answers a page without items, and where to go on;
@@ -40,7 +42,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// One of each kind, for reads and for writes.
+    /// One of each kind that may pass, for reads and for writes.
     pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::Silent,

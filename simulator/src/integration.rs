@@ -72,7 +72,7 @@ static CLOUDWATCH: Service = Service {
     kind: Kind::Sdk,
 };
 
-static INTEGRATIONS: [Integration; 6] = [
+static INTEGRATIONS: [Integration; 7] = [
     Integration {
         resource: "dynamodb:getItem",
         target: "DynamoDB_20120810.GetItem",
@@ -101,6 +101,11 @@ static INTEGRATIONS: [Integration; 6] = [
     Integration {
         resource: "aws-sdk:cloudwatch:describeAlarms",
         target: "GraniteServiceVersion20100801.DescribeAlarms",
+        service: &CLOUDWATCH,
+    },
+    Integration {
+        resource: "aws-sdk:cloudwatch:getMetricData",
+        target: "GraniteServiceVersion20100801.GetMetricData",
         service: &CLOUDWATCH,
     },
 ];
@@ -151,6 +156,13 @@ impl Integration {
         if let Some(name) = bad {
             return Err(self.not_supported(&format!("the field '{name}'")));
         }
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| {
+                let value = self.with_instant(&name, value)?;
+                Ok((name, value))
+            })
+            .collect::<Result<Map<_, _>, TaskError>>()?;
         // Of the services that are simulated, only Step Functions writes names in small letters.
         let fields: Map<_, _> = if self.service.name == SFN.name {
             let small = |name: String| with_first(&name, |c| c.to_ascii_lowercase());
@@ -162,6 +174,18 @@ impl Integration {
             fields
         };
         Ok(Value::Object(fields))
+    }
+
+    /// An instant is a text for Step Functions, and seconds since the Unix epoch on the wire.
+    fn with_instant(&self, name: &str, value: Value) -> Result<Value, TaskError> {
+        if self.service.kind != Kind::Sdk || !name.ends_with("Time") {
+            return Ok(value);
+        }
+        let text = value.as_str().unwrap_or_default();
+        let timestamp: jiff::Timestamp = text
+            .parse()
+            .map_err(|_| self.not_supported(&format!("'{name}' that is no timestamp")))?;
+        Ok(timestamp.as_duration().as_secs_f64().into())
     }
 
     /// AWS refuses such a definition; here it is found when it is run.
@@ -240,16 +264,24 @@ fn capitalised(value: Value) -> Value {
             .into_iter()
             .map(|(name, field)| {
                 let name = with_first(&name, |c| c.to_ascii_uppercase());
-                let is_instant = name.ends_with("Date") || name.ends_with("Timestamp");
-                let field = match instant(&field).filter(|_| is_instant) {
-                    Some(text) => Value::String(text),
-                    None => capitalised(field),
-                };
+                let is_instant = ["Date", "Timestamp", "Timestamps"]
+                    .iter()
+                    .any(|end| name.ends_with(end));
+                let field = capitalised(field);
+                let field = if is_instant { instants(field) } else { field };
                 (name, field)
             })
             .collect(),
         Value::Array(items) => items.into_iter().map(capitalised).collect(),
         scalar => scalar,
+    }
+}
+
+/// An instant, or a list of them, as texts.
+fn instants(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(instants).collect(),
+        other => instant(&other).map_or(other, Value::String),
     }
 }
 

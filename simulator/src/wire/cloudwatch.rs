@@ -5,7 +5,36 @@ use serde_json::{Value, json};
 use super::{Handler, seconds};
 use crate::world::{Alarm, AlarmType, ApiError, World};
 
-pub(super) const OPERATIONS: &[(&str, Handler)] = &[("DescribeAlarms", |world, input| {
+pub(super) const OPERATIONS: &[(&str, Handler)] = &[
+    ("DescribeAlarms", describe_alarms),
+    ("GetMetricData", get_metric_data),
+];
+
+fn get_metric_data(world: &mut World, input: Value) -> Result<Value, ApiError> {
+    let request = super::parse(input, |problem| ApiError::new("ValidationError", problem))?;
+    let page = world.get_metric_data(&request)?;
+    let results = page.items.iter().map(|result| {
+        let (times, values): (Vec<_>, Vec<_>) = result
+            .datapoints
+            .iter()
+            .map(|(from_ms, value)| (seconds(*from_ms), *value))
+            .unzip();
+        json!({
+            "Id": result.id,
+            "Label": result.label,
+            "Timestamps": times,
+            "Values": values,
+            "StatusCode": "Complete",
+        })
+    });
+    Ok(json!({
+        "MetricDataResults": results.collect::<Value>(),
+        "NextToken": page.next,
+        "Messages": [],
+    }))
+}
+
+fn describe_alarms(world: &mut World, input: Value) -> Result<Value, ApiError> {
     let request = super::parse(input, |problem| ApiError::new("ValidationError", problem))?;
     let page = world.describe_alarms(&request)?;
     let of_type = |wanted: AlarmType| -> Value {
@@ -18,7 +47,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[("DescribeAlarms", |world, i
         "CompositeAlarms": of_type(AlarmType::CompositeAlarm),
         "NextToken": page.next,
     }))
-})];
+}
 
 fn description(world: &World, alarm: &Alarm) -> Value {
     let (region, account, name) = (&world.region, &world.account, &alarm.name);

@@ -17,11 +17,12 @@ pub(crate) enum Distortion {
 const UNKNOWN: &str = "NOT_KNOWN_YET";
 
 /// The members that say how something stands, by the member that holds it.
-const STATES: [(&str, &[&str]); 4] = [
+const STATES: [(&str, &[&str]); 5] = [
     ("taskSets", &["status", "stabilityStatus"]),
     ("TargetHealth", &["State"]),
     ("MetricAlarms", &["StateValue"]),
     ("CompositeAlarms", &["StateValue"]),
+    ("MetricDataResults", &["StatusCode"]),
 ];
 
 /// Where the next page of a list starts, in the words of each service.

@@ -24,6 +24,8 @@ pub(super) struct Service {
     pub(super) server_error: &'static str,
     /// The code that asks to be called more slowly.
     pub(super) throttled: &'static str,
+    /// The code, and the HTTP status, of what is not allowed.
+    pub(super) access_denied: (&'static str, u16),
 }
 
 pub(super) static SERVICES: [Service; 4] = [
@@ -35,6 +37,7 @@ pub(super) static SERVICES: [Service; 4] = [
         namespace: |_| "",
         server_error: "ServerException",
         throttled: "ThrottlingException",
+        access_denied: ("AccessDeniedException", 400),
     },
     Service {
         name: "dynamodb",
@@ -44,6 +47,7 @@ pub(super) static SERVICES: [Service; 4] = [
         namespace: dynamodb::namespace,
         server_error: "InternalServerError",
         throttled: "ThrottlingException",
+        access_denied: ("AccessDeniedException", 400),
     },
     Service {
         name: "states",
@@ -53,6 +57,7 @@ pub(super) static SERVICES: [Service; 4] = [
         namespace: |_| "com.amazonaws.swf.service.v2.model#",
         server_error: "InternalFailure",
         throttled: "ThrottlingException",
+        access_denied: ("AccessDeniedException", 400),
     },
     Service {
         name: "cloudwatch",
@@ -62,6 +67,7 @@ pub(super) static SERVICES: [Service; 4] = [
         namespace: |_| "com.amazonaws.cloudwatch.v2010_08_01#",
         server_error: "InternalServiceFault",
         throttled: "Throttling",
+        access_denied: ("AccessDenied", 403),
     },
 ];
 

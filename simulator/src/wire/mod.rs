@@ -115,6 +115,13 @@ pub(crate) fn throttled(request: &Request<Bytes>) -> Response<Bytes> {
     refusal(request, code.unwrap_or("Throttling"), 400)
 }
 
+/// The answer of an AWS that does not allow a call.
+pub(crate) fn access_denied(request: &Request<Bytes>) -> Response<Bytes> {
+    let denied = target(request).map(|target| json::service(target).access_denied);
+    let (code, status) = denied.unwrap_or(("AccessDenied", 403));
+    refusal(request, code, status)
+}
+
 fn refusal(request: &Request<Bytes>, code: &'static str, status: u16) -> Response<Bytes> {
     let answer = Answer {
         service: "",

@@ -1,4 +1,4 @@
-//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch's alarms,
+//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch,
 //! Step Functions' executions, and clients with connections, as plain data that changes with time.
 //!
 //! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
@@ -24,6 +24,7 @@ mod journal;
 mod listener;
 mod listener_api;
 mod load_balancer;
+mod metric;
 mod name;
 mod reconcile;
 mod rule;
@@ -61,6 +62,9 @@ pub use listener_api::{
 };
 pub use load_balancer::{
     CreateLoadBalancer, DescribeLoadBalancers, Kind, LoadBalancer, NamedLoadBalancer,
+};
+pub use metric::{
+    Dimension, GetMetricData, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
 };
 pub use name::Page;
 pub use rule::{Condition, CreateRule, DescribeRules, HeaderValues, ModifyRule, Rule, Values};

@@ -37,6 +37,8 @@ pub struct Timings {
     pub load_balancer_provisioning_ms: u64,
     /// How long a new DynamoDB table says `CREATING`.
     pub table_creation_ms: u64,
+    /// From the end of a minute until CloudWatch has its metrics: harsher than usual.
+    pub metric_delay_ms: u64,
 }
 
 impl Timings {
@@ -56,6 +58,7 @@ impl Timings {
             self.listener_propagation_ms,
             self.load_balancer_provisioning_ms,
             self.table_creation_ms,
+            self.metric_delay_ms,
         ]
         .into_iter()
         .max()
@@ -80,6 +83,7 @@ impl Default for Timings {
             listener_propagation_ms: 75_000,
             load_balancer_provisioning_ms: 120_000,
             table_creation_ms: 5_000,
+            metric_delay_ms: 60_000,
         }
     }
 }

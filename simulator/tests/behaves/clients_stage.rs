@@ -90,6 +90,14 @@ impl Service {
 
     /// Creates the replacement in the alternate group, and waits until it is healthy.
     pub(crate) fn replacement(&mut self) -> String {
+        let id = self.create_replacement();
+        self.wait(600);
+        assert!(self.world.task_set(&id).expect("it").steady);
+        id
+    }
+
+    /// Creates the replacement in the alternate group.
+    pub(crate) fn create_replacement(&mut self) -> String {
         let names = &self.names;
         let request = CreateTaskSet {
             launch_type: Some("FARGATE".to_owned()),
@@ -107,10 +115,7 @@ impl Service {
             }],
             ..CreateTaskSet::of(&names.cluster, &names.service, &names.task_definition)
         };
-        let id = self.world.create_task_set(&request).expect("a task set");
-        self.wait(600);
-        assert!(self.world.task_set(&id).expect("it").steady);
-        id
+        self.world.create_task_set(&request).expect("a task set")
     }
 
     /// Has the production listener forward by these weights.

@@ -56,6 +56,25 @@ async fn a_stale_read_is_one_write_old_and_a_very_stale_one_two() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_allowed_is_not_done_and_each_service_says_so_in_its_own_words() {
+    let stage = stage(&scenario("{}"));
+    let original = stage.original().await;
+    strike(&stage, 1, Fault::AccessDenied);
+    let scale = stage
+        .ecs
+        .update_task_set()
+        .cluster(&stage.names.cluster)
+        .service(&stage.names.service)
+        .task_set(&original);
+    let denied = refusal(scale.send().await);
+    assert_eq!(denied.0, "AccessDeniedException");
+    assert!((scale_now(&stage, &original).await - 100.0).abs() < 0.1);
+    strike(&stage, 1, Fault::AccessDenied);
+    let denied = stage.elb.describe_target_groups().send().await;
+    assert_eq!(refusal(denied).0, "AccessDenied");
+}
+
+#[tokio::test(start_paused = true)]
 async fn before_any_write_a_stale_read_shows_the_world_as_it_was_when_it_was_planned() {
     let stage = stage(&scenario("{}"));
     let original = stage.original().await;

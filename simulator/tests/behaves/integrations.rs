@@ -192,6 +192,76 @@ async fn alarms_are_described_as_they_are_now() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metrics_are_read_with_instants_as_texts() {
+    let aws = aws(r#"{"clients": {}}"#);
+    tokio::time::sleep(Duration::from_mins(4)).await;
+    let query = |name: &str, stat: &str| {
+        json!({ "Id": "q", "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/NetworkELB",
+                "MetricName": name,
+                "Dimensions": [{ "Name": "LoadBalancer", "Value": "net/sample-lb/1234567890abcdef" }],
+            },
+            "Period": 60,
+            "Stat": stat,
+        } })
+    };
+    let parameters = json!({
+        "MetricDataQueries": [query("ActiveFlowCount", "Average")],
+        "StartTime": "2026-01-01T00:01:00.000Z",
+        "EndTime": "2026-01-01T01:00:00Z",
+    });
+    let get = "aws-sdk:cloudwatch:getMetricData";
+    let read = run(&aws, "read", &call(get, &parameters)).await;
+    assert_eq!(
+        output(&read),
+        &json!({
+            "MetricDataResults": [{
+                "Id": "q",
+                "Label": "ActiveFlowCount",
+                "Timestamps": ["2026-01-01T00:02:00.000Z", "2026-01-01T00:01:00.000Z"],
+                "Values": [10_000.0, 10_000.0],
+                "StatusCode": "Complete",
+            }],
+            "Messages": [],
+        })
+    );
+    for (field, value, expected) in [
+        (
+            "MetricDataQueries",
+            json!([query("ActiveFlowCount", "p99")]),
+            "CloudWatch.CloudWatchException",
+        ),
+        (
+            "NextToken",
+            json!("elsewhere"),
+            "CloudWatch.InvalidNextTokenException",
+        ),
+        ("StartTime", json!("yesterday"), "States.Runtime"),
+        ("StartTime", json!(1_767_225_660), "States.Runtime"),
+    ] {
+        let mut wrong = parameters.clone();
+        wrong[field] = value;
+        let refused = run(&aws, "wrong", &call(get, &wrong)).await;
+        assert_eq!(error(&refused), expected, "{field}");
+    }
+    aws.plan_faults([(aws.call_count() + 1, Fault::AccessDenied)]);
+    let denied = run(&aws, "denied", &call(get, &parameters)).await;
+    assert_eq!(error(&denied), "CloudWatch.CloudWatchException");
+    aws.plan_faults([(aws.call_count() + 1, Fault::UnknownValue)]);
+    let strange = run(&aws, "strange", &call(get, &parameters)).await;
+    let result = &output(&strange)["MetricDataResults"][0];
+    assert_eq!(result["StatusCode"], "NOT_KNOWN_YET");
+    aws.plan_faults([(aws.call_count() + 1, Fault::EmptyPage)]);
+    let empty = run(&aws, "empty", &call(get, &parameters)).await;
+    let mut next = parameters.clone();
+    next["NextToken"] = output(&empty)["NextToken"].clone();
+    assert_eq!(output(&empty)["MetricDataResults"], json!([]));
+    let rest = run(&aws, "rest", &call(get, &next)).await;
+    assert_eq!(output(&rest), output(&read));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_faults_of_calls_strike_integrations_too() {
     for (fault, expected, fence) in [
         (Fault::Unreachable, "DynamoDB.SdkClientException", 0),

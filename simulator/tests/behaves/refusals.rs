@@ -142,7 +142,7 @@ async fn what_is_not_simulated_is_refused_by_name() {
             "cloudwatch:"
         ]
         .map(count),
-        [23, 24, 6, 1, 1]
+        [23, 24, 6, 1, 2]
     );
 }
 

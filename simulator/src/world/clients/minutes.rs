@@ -96,7 +96,6 @@ impl Clients {
 
     /// The minutes that can be read when everything is visible that was over by then, oldest first,
     /// in one Availability Zone or as a whole.
-    #[expect(dead_code, reason = "GetMetricData is to read it")]
     pub(crate) fn reported(
         &self,
         zone: Option<&str>,
@@ -105,7 +104,10 @@ impl Clients {
         let stop_ms = match self.scenario.metrics {
             Metrics::Reported => u64::MAX,
             Metrics::None => 0,
-            Metrics::Stale => self.begun_ms + self.scenario.metrics_stop_after_seconds * 1_000,
+            Metrics::Stale => {
+                let seconds = self.scenario.metrics_stop_after_seconds;
+                self.begun_ms.saturating_add(seconds.saturating_mul(1_000))
+            }
         };
         let until_ms = over_by_ms.min(stop_ms);
         let place = zone.map(|zone| self.zones.iter().position(|known| known == zone));

@@ -25,6 +25,7 @@ use super::{ApiError, World};
 use chance::{Chance, evenly};
 use held::Held;
 use minutes::Minute;
+pub(crate) use minutes::{Flows, Samples};
 use record::Record;
 use waiting::Waiting;
 

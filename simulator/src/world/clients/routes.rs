@@ -175,23 +175,25 @@ impl Clients {
             let task = world.tasks.get(&held.task);
             task.is_some_and(|task| world.passes_health_checks(task))
         };
-        let place = |group: &str, target: &str| -> Option<usize> {
-            let found = self.held_at(world, group, target)?;
-            accepts(&self.held[found]).then_some(found)
-        };
         let groups = open
             .into_iter()
-            .map(|(group, targets)| targets.iter().map(|target| place(group, target)).collect())
+            .map(|(group, targets)| {
+                let places = self.places(world, group, &targets).into_iter();
+                let open = places.map(|place| place.filter(|place| accepts(&self.held[*place])));
+                open.collect()
+            })
             .collect();
         Routes { groups, ways }
     }
 
     /// Makes a place for the connections to each target that has none yet.
     fn take_in(&mut self, world: &World, group: &str, targets: &[&str]) {
+        let places = self.places(world, group, targets);
         let unknown: Vec<_> = targets
             .iter()
-            .filter(|target| self.held_at(world, group, target).is_none())
-            .filter_map(|target| Some((*target, world.task_at(group, target)?)))
+            .zip(places)
+            .filter(|(_, place)| place.is_none())
+            .filter_map(|(target, _)| Some((*target, world.task_at(group, target)?)))
             .collect();
         for (target, task) in unknown {
             let (task_set, zone) = (number(&mut self.task_sets, &task.task_set), &task.zone);
@@ -213,15 +215,26 @@ impl Clients {
         }
     }
 
-    /// The place of the connections to a target, if the task that they are with is still there.
-    fn held_at(&self, world: &World, group: &str, target: &str) -> Option<usize> {
-        let first = self
+    /// The place of the connections to each target of a group, if the task that they are with is
+    /// still there. Targets come in the order of their names, as what is held does.
+    fn places(&self, world: &World, group: &str, targets: &[&str]) -> Vec<Option<usize>> {
+        let mut next = self
             .held
-            .partition_point(|held| (held.group.as_str(), held.target.as_str()) < (group, target));
-        let here = self.held[first..].iter();
-        let here = here.take_while(|held| held.group == group && held.target == target);
-        let mut alive = here.enumerate().filter(|(_, held)| held.is_alive(world));
-        alive.next().map(|(index, _)| first + index)
+            .partition_point(|held| held.group.as_str() < group);
+        let mut of_target = |target: &&str| {
+            let mut found = None;
+            while let Some(held) = self.held.get(next)
+                && held.group == group
+                && held.target.as_str() <= *target
+            {
+                if held.target == *target && held.is_alive(world) {
+                    found = Some(next);
+                }
+                next += 1;
+            }
+            found
+        };
+        targets.iter().map(&mut of_target).collect()
     }
 }
 

@@ -132,6 +132,12 @@ impl Clients {
                 accepted_in_all += accepted;
             }
         }
+        // Those that reach no target come in at the load balancer's nodes as well.
+        let lost = second.attempts - attempts_by_zone.iter().sum::<u64>();
+        let lost_by_zone = evenly(lost, &vec![1; attempts_by_zone.len()]);
+        for (attempts, lost) in attempts_by_zone.iter_mut().zip(lost_by_zone) {
+            *attempts += lost;
+        }
         second.refused = second.attempts - accepted_in_all;
         self.back_off(trying, second.refused);
     }

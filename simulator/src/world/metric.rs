@@ -1,0 +1,300 @@
+//! CloudWatch's metrics: what a Network Load Balancer reports of its clients' connections.
+//!
+//! `ActiveFlowCount` and `NewFlowCount` of `AWS/NetworkELB`, by load balancer, or by load balancer and
+//! Availability Zone: there is no dimension for a target group (Docs). Each second is a sample, so
+//! that `Average`, `Minimum` and `Maximum` of `ActiveFlowCount` are those of the connections, and
+//! `Sum` of `NewFlowCount` is the number of attempts; the sum of `ActiveFlowCount` counts a connection
+//! once for each of its seconds, and tells nothing.
+//!
+//! Harsher than usual: an attempt is a new flow even where its target refuses it, and a minute is
+//! visible only [`Timings::metric_delay_ms`](super::Timings::metric_delay_ms) after its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+use super::clients::{Flows, Samples};
+use super::name::page;
+use super::{ApiError, Page, World};
+
+/// What `GetMetricData` takes here. What is not listed is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct GetMetricData {
+    /// 1 to 500.
+    pub metric_data_queries: Vec<MetricDataQuery>,
+    /// Rounded down to the minute, in milliseconds since the Unix epoch (in seconds on the wire). The
+    /// first datapoint is the one of this minute.
+    #[serde(deserialize_with = "instant")]
+    pub start_time: u64,
+    /// What begins at it is left out. In milliseconds since the Unix epoch.
+    #[serde(deserialize_with = "instant")]
+    pub end_time: u64,
+    /// Newest first, by default.
+    #[serde(default)]
+    pub scan_by: ScanBy,
+    /// Where the page starts.
+    #[serde(default)]
+    pub next_token: Option<String>,
+}
+
+/// One metric that is asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct MetricDataQuery {
+    /// `^[a-z][a-zA-Z0-9_]*$`, unique in its request.
+    pub id: String,
+    /// What is asked for.
+    #[serde(default)]
+    pub metric_stat: Option<MetricStat>,
+    /// Metric math, which is refused.
+    #[serde(default)]
+    pub expression: Option<String>,
+    /// The metric's name, by default.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Whether it is in the answer, where it is by default.
+    #[serde(default)]
+    pub return_data: Option<bool>,
+}
+
+/// A metric, and what of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct MetricStat {
+    /// The metric.
+    pub metric: Metric,
+    /// Seconds that one datapoint is for: a multiple of 60, at most a day.
+    pub period: u64,
+    /// `Average`, `Sum`, `Minimum`, `Maximum` or `SampleCount`.
+    pub stat: String,
+    /// There is nothing in a unit other than `Count`.
+    #[serde(default)]
+    pub unit: Option<String>,
+}
+
+/// The name of a metric.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct Metric {
+    pub namespace: String,
+    pub metric_name: String,
+    #[serde(default)]
+    pub dimensions: Vec<Dimension>,
+}
+
+/// A part of a metric's name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct Dimension {
+    pub name: String,
+    pub value: String,
+}
+
+/// The order of datapoints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "the names are the API's")]
+pub enum ScanBy {
+    #[default]
+    TimestampDescending,
+    TimestampAscending,
+}
+
+/// The datapoints of one query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricDataResult {
+    /// The query's.
+    pub id: String,
+    /// The query's, or the metric's name.
+    pub label: String,
+    /// Beginnings of periods, in milliseconds since the Unix epoch, and values.
+    pub datapoints: Vec<(u64, f64)>,
+}
+
+/// The most queries in a request (Model), which is more than a page of anything else has.
+const MOST_QUERIES: usize = 500;
+
+const MINUTE_MS: u64 = 60_000;
+
+impl World {
+    /// `GetMetricData`. A metric that nobody reports is no error: it has no datapoints.
+    pub fn get_metric_data(
+        &self,
+        request: &GetMetricData,
+    ) -> Result<Page<MetricDataResult>, ApiError> {
+        let asked = check(request)?;
+        let start_ms = request.start_time - request.start_time % MINUTE_MS;
+        let results = asked
+            .into_iter()
+            .filter(|(query, _, _)| query.return_data != Some(false))
+            .map(|(query, metric_stat, statistic)| {
+                let period_ms = metric_stat.period * 1_000;
+                let mut periods: BTreeMap<u64, Samples> = BTreeMap::new();
+                for (from_ms, samples) in self.reported(metric_stat) {
+                    if (start_ms..request.end_time).contains(&from_ms) {
+                        let into = (from_ms - start_ms) % period_ms;
+                        periods.entry(from_ms - into).or_default().absorb(&samples);
+                    }
+                }
+                let values = periods.into_iter();
+                let values = values.map(|(from_ms, samples)| (from_ms, statistic.of(&samples)));
+                let mut datapoints: Vec<_> = values.collect();
+                if request.scan_by == ScanBy::TimestampDescending {
+                    datapoints.reverse();
+                }
+                let name = &metric_stat.metric.metric_name;
+                MetricDataResult {
+                    id: query.id.clone(),
+                    label: query.label.as_ref().unwrap_or(name).clone(),
+                    datapoints,
+                }
+            })
+            .collect();
+        page(results, request.next_token.as_deref(), MOST_QUERIES, || {
+            ApiError::new("InvalidNextToken", "The next token specified is invalid.")
+        })
+    }
+
+    /// What is visible of a metric, minute by minute.
+    fn reported(&self, asked: &MetricStat) -> Vec<(u64, Samples)> {
+        let Metric {
+            namespace,
+            metric_name,
+            dimensions,
+        } = &asked.metric;
+        let of: fn(&Flows) -> Samples = match metric_name.as_str() {
+            "ActiveFlowCount" => |flows| flows.active,
+            "NewFlowCount" => |flows| flows.new,
+            _ => return Vec::new(),
+        };
+        let in_count = asked.unit.as_ref().is_none_or(|unit| unit == "Count");
+        let Some(clients) = &self.clients else {
+            return Vec::new();
+        };
+        // `AWS/ApplicationELB` has other metrics.
+        let network = clients.load_balancer.split_once(":loadbalancer/");
+        let network = network.filter(|(_, name)| name.starts_with("net/"));
+        let dimension = |name: &str| {
+            let found = dimensions.iter().find(|dimension| dimension.name == name);
+            found.map(|dimension| dimension.value.as_str())
+        };
+        let zone = dimension("AvailabilityZone");
+        let named = network.is_some_and(|(_, name)| dimension("LoadBalancer") == Some(name))
+            && dimensions.len() == 1 + usize::from(zone.is_some());
+        if namespace != "AWS/NetworkELB" || !in_count || !named {
+            return Vec::new();
+        }
+        let over_by_ms = self.now_ms.saturating_sub(self.timings.metric_delay_ms);
+        let minutes = clients.reported(zone, over_by_ms);
+        minutes
+            .map(|(from_ms, flows)| (from_ms, of(flows)))
+            .collect()
+    }
+}
+
+/// What of a period's samples a datapoint is.
+#[derive(Debug, Clone, Copy)]
+enum Statistic {
+    Average,
+    Sum,
+    Minimum,
+    Maximum,
+    SampleCount,
+}
+
+impl Statistic {
+    #[expect(clippy::cast_precision_loss, reason = "CloudWatch has doubles")]
+    fn of(self, samples: &Samples) -> f64 {
+        match self {
+            Self::Average => samples.sum as f64 / samples.count.max(1) as f64,
+            Self::Sum => samples.sum as f64,
+            Self::Minimum => samples.minimum as f64,
+            Self::Maximum => samples.maximum as f64,
+            Self::SampleCount => samples.count as f64,
+        }
+    }
+}
+
+/// Each query with the statistic that it asks for, or why they are refused.
+fn check(
+    request: &GetMetricData,
+) -> Result<Vec<(&MetricDataQuery, &MetricStat, Statistic)>, ApiError> {
+    let queries = &request.metric_data_queries;
+    if !(1..=MOST_QUERIES).contains(&queries.len()) {
+        return Err(ApiError::validation(format!(
+            "The collection MetricDataQueries must have from 1 to {MOST_QUERIES} members, not {}.",
+            queries.len()
+        )));
+    }
+    if request.start_time >= request.end_time {
+        return Err(ApiError::validation(
+            "The parameter StartTime must be less than the parameter EndTime.",
+        ));
+    }
+    let mut ids = BTreeSet::new();
+    let mut asked = Vec::new();
+    for (query, number) in queries.iter().zip(1..) {
+        let at = format!("MetricDataQueries.member.{number}");
+        let id = &query.id;
+        if !is_id(id) {
+            return Err(ApiError::validation(format!(
+                "The value {id} for parameter {at}.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$."
+            )));
+        }
+        if !ids.insert(id) {
+            return Err(ApiError::validation(format!(
+                "The value {id} for parameter {at}.Id is already used by another query."
+            )));
+        }
+        let metric_stat = match (&query.metric_stat, &query.expression) {
+            (Some(metric_stat), None) => metric_stat,
+            (None, Some(_)) => {
+                return Err(ApiError::validation(format!(
+                    "The parameter {at}.Expression is not simulated."
+                )));
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(ApiError::validation(format!(
+                    "Exactly one of the parameters {at}.MetricStat and {at}.Expression must be specified."
+                )));
+            }
+        };
+        let period = metric_stat.period;
+        if !(60..=86_400).contains(&period) || !period.is_multiple_of(60) {
+            return Err(ApiError::validation(format!(
+                "The parameter {at}.MetricStat.Period must be any multiple of 60 from 60 to 86400, not {period}."
+            )));
+        }
+        let statistic = match metric_stat.stat.as_str() {
+            "Average" => Statistic::Average,
+            "Sum" => Statistic::Sum,
+            "Minimum" => Statistic::Minimum,
+            "Maximum" => Statistic::Maximum,
+            "SampleCount" => Statistic::SampleCount,
+            other => {
+                return Err(ApiError::validation(format!(
+                    "The value {other} for parameter {at}.MetricStat.Stat is not supported."
+                )));
+            }
+        };
+        asked.push((query, metric_stat, statistic));
+    }
+    Ok(asked)
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() <= 255
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Seconds since the Unix epoch, as awsJson has them, in milliseconds.
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    let duration = std::time::Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)?;
+    let rounded = duration + std::time::Duration::from_micros(500);
+    u64::try_from(rounded.as_millis()).map_err(D::Error::custom)
+}

@@ -1,0 +1,369 @@
+//! CloudWatch's metrics of the load balancer: what they say of the clients, and when.
+
+use bytes::Bytes;
+use ebbtide_simulator::wire;
+use ebbtide_simulator::world::{ApiError, GetMetricData, MetricDataResult, World};
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::clients_stage::{ALTERNATE, PRODUCTION, Service, even, service};
+
+/// 2026-01-01T00:00:00Z.
+const START: u64 = 1_767_225_600;
+
+fn stat(name: &str, stat: &str, period: u64, zone: Option<&str>) -> Value {
+    let mut dimensions =
+        vec![json!({ "Name": "LoadBalancer", "Value": "net/sample-lb/1234567890abcdef" })];
+    if let Some(zone) = zone {
+        dimensions.push(json!({ "Name": "AvailabilityZone", "Value": zone }));
+    }
+    json!({
+        "Metric": { "Namespace": "AWS/NetworkELB", "MetricName": name, "Dimensions": dimensions },
+        "Period": period,
+        "Stat": stat,
+    })
+}
+
+fn ask(world: &World, request: &Value) -> Result<Vec<MetricDataResult>, ApiError> {
+    let request: GetMetricData = serde_json::from_value(request.clone()).expect("a request");
+    world.get_metric_data(&request).map(|page| page.items)
+}
+
+/// The datapoints of one metric, oldest first: seconds since the world's start, and values.
+fn read(world: &World, metric_stat: &Value) -> Vec<(u64, f64)> {
+    let request = json!({
+        "MetricDataQueries": [{ "Id": "q1", "MetricStat": metric_stat }],
+        "StartTime": START,
+        "EndTime": START + 86_400,
+        "ScanBy": "TimestampAscending",
+    });
+    let results = ask(world, &request).expect("an answer");
+    let datapoints = results[0].datapoints.iter();
+    datapoints
+        .map(|(at_ms, value)| (at_ms / 1_000 - START, *value))
+        .collect()
+}
+
+fn values(world: &World, metric_stat: &Value) -> Vec<f64> {
+    let datapoints = read(world, metric_stat).into_iter();
+    datapoints.map(|(_, value)| value).collect()
+}
+
+/// A storm in a service whose clients come and go.
+fn stormy() -> Service {
+    let mut service = service(json!({
+        "tasks": 10,
+        "clients": { "lifetimeSeconds": 600, "newConnectionsPerSecondPerTask": 200 },
+    }));
+    service.replacement();
+    service.forward(&[(PRODUCTION, 0), (ALTERNATE, 100)]);
+    let original = service.original.clone();
+    service.delete(&original);
+    service.wait(600);
+    service
+}
+
+#[test]
+fn metrics_agree_with_the_clients_own_record() {
+    let service = stormy();
+    let seconds = service.clients().seconds();
+    assert_eq!(seconds.len(), 1_200);
+    for period in [60, 300] {
+        let periods = usize::try_from(period).expect("small");
+        // The last minute is not visible yet.
+        let visible = &seconds[..1_140];
+        let new = values(&service.world, &stat("NewFlowCount", "Sum", period, None));
+        let attempts = visible.chunks(periods).map(|period| {
+            let attempts: u64 = period.iter().map(|second| second.attempts).sum();
+            f64::from(u32::try_from(attempts).expect("small"))
+        });
+        assert_eq!(new, attempts.collect::<Vec<_>>());
+        let active = |second: &ebbtide_simulator::world::Second| -> f64 {
+            let active: u64 = second.by_task_set.iter().sum();
+            f64::from(u32::try_from(active).expect("small"))
+        };
+        for (name, fold) in [
+            ("Maximum", f64::max as fn(f64, f64) -> f64),
+            ("Minimum", f64::min),
+        ] {
+            let seen = values(&service.world, &stat("ActiveFlowCount", name, period, None));
+            let wanted = visible
+                .chunks(periods)
+                .map(|period| period.iter().map(active).reduce(fold).expect("some"));
+            assert_eq!(seen, wanted.collect::<Vec<_>>(), "{name}");
+        }
+        let average = values(
+            &service.world,
+            &stat("ActiveFlowCount", "Average", period, None),
+        );
+        let sum = values(
+            &service.world,
+            &stat("ActiveFlowCount", "Sum", period, None),
+        );
+        let count = values(
+            &service.world,
+            &stat("ActiveFlowCount", "SampleCount", period, None),
+        );
+        for ((average, sum), count) in average.iter().zip(&sum).zip(&count) {
+            assert!((average * count - sum).abs() < 0.5);
+        }
+        assert!((count.iter().sum::<f64>() - 1_140.0).abs() < 0.5);
+    }
+    assert!(service.clients().totals().refused > 0);
+}
+
+#[test]
+fn the_zones_make_the_whole() {
+    let service = stormy();
+    for (name, statistic) in [("ActiveFlowCount", "Sum"), ("NewFlowCount", "Sum")] {
+        let of = |zone| values(&service.world, &stat(name, statistic, 60, zone));
+        let (a, b) = (of(Some("us-east-1a")), of(Some("us-east-1b")));
+        let together: Vec<_> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+        assert_eq!(together, of(None), "{name}");
+        assert!(a.iter().sum::<f64>() > 0.0 && b.iter().sum::<f64>() > 0.0);
+    }
+}
+
+#[test]
+fn a_minute_is_visible_only_after_the_delay() {
+    for (delay_ms, seconds) in [(60_000, 120), (0, 60), (150_000, 210)] {
+        let mut service = service(json!({
+            "timings": { "jitterPercent": 0, "metricDelayMs": delay_ms },
+            "clients": {},
+        }));
+        let active = stat("ActiveFlowCount", "Average", 60, None);
+        service.world.advance_to(seconds * 1_000 - 1);
+        assert_eq!(read(&service.world, &active), []);
+        service.world.advance_to(seconds * 1_000);
+        assert_eq!(read(&service.world, &active), [(0, 10_000.0)]);
+        service.wait(59);
+        assert_eq!(read(&service.world, &active).len(), 1);
+        service.wait(1);
+        assert_eq!(read(&service.world, &active).len(), 2);
+    }
+}
+
+#[test]
+fn a_request_is_of_a_time_and_comes_in_the_order_that_it_says() {
+    let mut service = service(even(json!({ "clients": {} })));
+    service.wait(3_600);
+    let times = |from: u64, until: u64, scan_by: Option<&str>, period: u64| -> Vec<u64> {
+        let mut request = json!({
+            "MetricDataQueries": [
+                { "Id": "q", "MetricStat": stat("NewFlowCount", "Sum", period, None) },
+            ],
+            "StartTime": START + from,
+            "EndTime": START + until,
+        });
+        if let Some(scan_by) = scan_by {
+            request["ScanBy"] = json!(scan_by);
+        }
+        let results = ask(&service.world, &request).expect("an answer");
+        let times = results[0].datapoints.iter();
+        times.map(|(at_ms, _)| at_ms / 1_000 - START).collect()
+    };
+    assert_eq!(times(600, 780, None, 60), [720, 660, 600]);
+    assert_eq!(
+        times(600, 780, Some("TimestampAscending"), 60),
+        [600, 660, 720]
+    );
+    // From the minute that it begins in, up to what begins before it ends.
+    assert_eq!(times(645, 781, None, 60), [780, 720, 660, 600]);
+    assert_eq!(
+        times(660, 1_500, Some("TimestampAscending"), 300),
+        [660, 960, 1_260]
+    );
+    assert_eq!(times(90_000, 90_060, None, 60), [] as [u64; 0]);
+}
+
+#[test]
+fn what_nobody_reports_has_no_datapoints_and_is_no_error() {
+    let mut reporting = service(even(json!({ "clients": {} })));
+    reporting.wait(600);
+    let mut wrong = Vec::new();
+    for (pointer, value) in [
+        ("/Metric/Namespace", json!("AWS/ELB")),
+        ("/Metric/MetricName", json!("ActiveConnectionCount")),
+        (
+            "/Metric/Dimensions/0/Value",
+            json!("net/other/1234567890abcdef"),
+        ),
+        ("/Metric/Dimensions", json!([])),
+        ("/Metric/Dimensions/0/Name", json!("TargetGroup")),
+        ("/Unit", json!("Percent")),
+    ] {
+        let mut metric_stat = stat("ActiveFlowCount", "Average", 60, None);
+        metric_stat["Unit"] = json!("Count");
+        *metric_stat.pointer_mut(pointer).expect("it") = value;
+        wrong.push(metric_stat);
+    }
+    let mut three = stat("ActiveFlowCount", "Average", 60, Some("us-east-1a"));
+    three["Metric"]["Dimensions"]
+        .as_array_mut()
+        .expect("dimensions")
+        .push(json!({ "Name": "TargetGroup", "Value": "targetgroup/tg-1/1" }));
+    wrong.push(three);
+    wrong.push(stat("ActiveFlowCount", "Average", 60, Some("us-east-1f")));
+    for metric_stat in &wrong {
+        assert_eq!(read(&reporting.world, metric_stat), [], "{metric_stat}");
+    }
+    for scenario in [
+        json!({}),
+        json!({ "clients": { "metrics": "none" } }),
+        json!({ "clients": {}, "loadBalancer": "application" }),
+    ] {
+        let mut service = service(even(scenario));
+        service.wait(600);
+        let active = stat("ActiveFlowCount", "Average", 60, None);
+        assert_eq!(read(&service.world, &active), []);
+    }
+}
+
+#[test]
+fn stale_metrics_stop_when_the_scenario_says_so() {
+    let mut service = service(even(json!({
+        "clients": { "metrics": "stale", "metricsStopAfterSeconds": 330 },
+    })));
+    service.wait(3_600);
+    let active = read(
+        &service.world,
+        &stat("ActiveFlowCount", "Average", 60, None),
+    );
+    let times: Vec<_> = active.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [0, 60, 120, 180, 240]);
+}
+
+#[test]
+fn several_metrics_are_asked_for_at_once_and_only_those_wanted_are_returned() {
+    let mut service = service(even(json!({ "clients": {} })));
+    service.wait(300);
+    let active = stat("ActiveFlowCount", "Average", 60, None);
+    let request = json!({
+        "MetricDataQueries": [
+            { "Id": "a", "MetricStat": active, "Label": "active" },
+            { "Id": "b", "MetricStat": active, "ReturnData": false },
+            { "Id": "c_2", "MetricStat": stat("NewFlowCount", "Sum", 60, None), "ReturnData": true },
+        ],
+        "StartTime": START,
+        "EndTime": START + 600,
+    });
+    let results = ask(&service.world, &request).expect("an answer");
+    let named: Vec<_> = results
+        .iter()
+        .map(|result| {
+            (
+                result.id.as_str(),
+                result.label.as_str(),
+                result.datapoints.len(),
+            )
+        })
+        .collect();
+    assert_eq!(named, [("a", "active", 4), ("c_2", "NewFlowCount", 4)]);
+}
+
+#[test]
+fn on_the_wire_instants_are_seconds_since_the_epoch() {
+    let mut service = service(even(json!({ "clients": {} })));
+    service.wait(180);
+    // As botocore's serializer for awsJson1.0 writes it.
+    let body = json!({
+        "MetricDataQueries": [
+            { "Id": "q", "MetricStat": stat("ActiveFlowCount", "Maximum", 60, None) },
+        ],
+        "StartTime": START,
+        "EndTime": START + 3_600,
+    });
+    let request = Request::builder()
+        .method("POST")
+        .header(
+            "X-Amz-Target",
+            "GraniteServiceVersion20100801.GetMetricData",
+        )
+        .body(Bytes::from(body.to_string()))
+        .expect("a request");
+    let response = wire::handle(&mut service.world, "test", &request);
+    assert_eq!(response.status(), 200);
+    let answer: Value = serde_json::from_slice(response.body()).expect("JSON");
+    assert_eq!(
+        answer,
+        json!({
+            "MetricDataResults": [{
+                "Id": "q",
+                "Label": "ActiveFlowCount",
+                "Timestamps": [1_767_225_660.0, 1_767_225_600.0],
+                "Values": [10_000.0, 10_000.0],
+                "StatusCode": "Complete",
+            }],
+            "Messages": [],
+        })
+    );
+    let calls = service.world.take_calls();
+    assert_eq!(calls[0].operation, "cloudwatch:GetMetricData");
+}
+
+#[test]
+fn requests_that_the_api_refuses_are_refused() {
+    let service = service(even(json!({ "clients": {} })));
+    let query = json!({ "Id": "q", "MetricStat": stat("NewFlowCount", "Sum", 60, None) });
+    let request = json!({
+        "MetricDataQueries": [query],
+        "StartTime": START,
+        "EndTime": START + 60,
+    });
+    assert!(ask(&service.world, &request).is_ok());
+    for (pointer, value, words) in [
+        ("/MetricDataQueries", json!([]), "from 1 to 500"),
+        (
+            "/MetricDataQueries",
+            Value::Array(vec![query.clone(); 501]),
+            "from 1 to 500",
+        ),
+        ("/MetricDataQueries", json!([query, query]), "already used"),
+        ("/MetricDataQueries/0/Id", json!("Q"), "pattern ^[a-z]"),
+        ("/MetricDataQueries/0/Id", json!(""), "pattern ^[a-z]"),
+        ("/MetricDataQueries/0/Id", json!("q-1"), "pattern ^[a-z]"),
+        (
+            "/MetricDataQueries/0/MetricStat",
+            json!(null),
+            "Exactly one",
+        ),
+        (
+            "/MetricDataQueries/0",
+            json!({ "Id": "q", "Expression": "a*2" }),
+            "not simulated",
+        ),
+        (
+            "/MetricDataQueries/0/MetricStat/Period",
+            json!(30),
+            "multiple of 60",
+        ),
+        (
+            "/MetricDataQueries/0/MetricStat/Period",
+            json!(90),
+            "multiple of 60",
+        ),
+        (
+            "/MetricDataQueries/0/MetricStat/Period",
+            json!(0),
+            "multiple of 60",
+        ),
+        ("/MetricDataQueries/0/MetricStat/Stat", json!("p99"), "p99"),
+        ("/EndTime", json!(START), "StartTime must be less"),
+    ] {
+        let mut wrong = request.clone();
+        *wrong.pointer_mut(pointer).expect("it") = value;
+        let refused = ask(&service.world, &wrong).expect_err("a refusal");
+        assert_eq!(refused.code, "ValidationError");
+        assert!(refused.message.contains(words), "{refused}");
+    }
+    for (field, value) in [
+        ("StartTime", json!("2026-01-01T00:00:00Z")),
+        ("StartTime", json!(-1)),
+        ("ScanBy", json!("Newest")),
+        ("MaxDatapoint", json!(1)),
+    ] {
+        let mut wrong = request.clone();
+        wrong[field] = value;
+        serde_json::from_value::<GetMetricData>(wrong).expect_err("a refusal");
+    }
+}
