@@ -1,8 +1,10 @@
 //! `ebbtide`: see a deployment before it happens, on a simulated AWS.
 
+mod compare;
 mod input;
 mod narrate;
 mod progress;
+mod run;
 mod serve;
 mod simulate;
 mod summary;
@@ -25,12 +27,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Simulate(simulate::Arguments),
+    Compare(compare::Arguments),
     Serve(serve::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };
     match outcome {
