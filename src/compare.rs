@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 use crate::input;
 use crate::progress::Progress;
+use crate::report::{self, Heading};
 use crate::run::{self, Run};
 
 use figures::{Figures, Floor};
-pub(crate) use table::COLUMNS;
+pub(crate) use table::{COLUMNS, count};
 use ways::{Service, Way, ways};
 
 /// Deploys the same service with the same clients once for every way to drain, and says in a table
@@ -61,6 +62,9 @@ pub(crate) struct Arguments {
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Write the table and a plot of every way's reconnects, as a page that a browser shows by itself.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 const JSON_HELP: &str = "\
@@ -177,6 +181,19 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let comparison = compare(&request, &scenario, arguments.within, |scenario| {
         scenario.world_for(&names)
     })?;
+    if let Some(path) = &arguments.report {
+        let heading = Heading {
+            title: format!("{}: ways to drain, compared", comparison.name),
+            facts: vec![
+                ("command".to_owned(), input::command_line()),
+                (
+                    "scenario".to_owned(),
+                    input::scenario_in_words(arguments.scenario.as_deref(), &scenario),
+                ),
+            ],
+        };
+        input::write(path, &report::of_comparison(&heading, &comparison)?)?;
+    }
     match arguments.format {
         Format::Text => crate::print(comparison.to_string().trim_end()),
         Format::Json => crate::print(&serde_json::to_string_pretty(&comparison.to_json())?),

@@ -4,6 +4,7 @@ mod compare;
 mod input;
 mod narrate;
 mod progress;
+mod report;
 mod run;
 mod serve;
 mod simulate;
