@@ -8,9 +8,9 @@ pub(crate) use plot::PlotError;
 
 use crate::compare::{COLUMNS, Comparison, count};
 use crate::narrate::clock;
-use crate::run::{Phase, Run, Series, phases};
+use crate::run::{Felt, Phase, Run, Series, phases};
 
-use page::Page;
+use page::{Column, Page};
 use plot::{Ink, Line, Panel, Span};
 
 /// What a report says at its beginning.
@@ -21,10 +21,6 @@ pub(crate) struct Heading {
     /// What was simulated: names and facts, in the order to show them.
     pub(crate) facts: Vec<(String, String)>,
 }
-
-/// Height of one plot, and of one of several that share their axes.
-const HEIGHT: u32 = 190;
-const LOW: u32 = 130;
 
 /// A report of deployments, one after the other, each with a name.
 pub(crate) fn of_runs(heading: &Heading, runs: &[(String, Run)]) -> Result<String, PlotError> {
@@ -47,11 +43,12 @@ pub(crate) fn of_comparison(
     for sentence in comparison.about() {
         page.paragraph(&sentence);
     }
-    let head = ["way", "timings"].map(str::to_owned).into_iter();
-    let head = head.chain(COLUMNS.map(|(first, second)| {
+    let heads = COLUMNS.map(|(first, second)| {
         let joined = format!("{first} {second}").replace("- ", "");
         joined.trim().to_owned()
-    }));
+    });
+    let names = [("way", Column::Name), ("timings", Column::Name)].into_iter();
+    let figures = heads.iter().map(|head| (head.as_str(), Column::Number));
     let rows: Vec<_> = comparison
         .rows()
         .into_iter()
@@ -60,7 +57,7 @@ pub(crate) fn of_comparison(
             names.into_iter().chain(cells).collect()
         })
         .collect();
-    page.table(&head.collect::<Vec<_>>(), 2, &rows);
+    page.table(&names.chain(figures).collect::<Vec<_>>(), &rows);
     page.paragraph(&comparison.legend());
     for (name, run) in comparison.failures() {
         let text = format!("{name}, {}: {}", run.timings.as_str(), run.outcome());
@@ -68,7 +65,7 @@ pub(crate) fn of_comparison(
     }
     let runs = comparison.ways.iter().flat_map(|way| &way.runs);
     let felt: Vec<_> = runs.filter_map(|run| run.run.clients.as_ref()).collect();
-    let busy = |felt: &&crate::run::Felt| busy(&felt.cuts, &felt.reconnects);
+    let busy = |felt: &&Felt| busy(&felt.cuts, &felt.reconnects);
     let span = felt.iter().filter_map(busy);
     let span = span.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
     let Some((from, to)) = span else {
@@ -85,36 +82,33 @@ pub(crate) fn of_comparison(
         .iter()
         .map(|way| {
             let felt = way.runs.iter().filter_map(|run| run.run.clients.as_ref());
-            let mut lines: Vec<_> = felt
-                .zip([Ink::Beside, Ink::Reconnects])
-                .map(|(felt, ink)| Line {
-                    ink,
-                    values: &felt.reconnects,
-                    filled: false,
-                })
-                .collect();
-            // Of what is drawn, the last is what the scenario asks for.
-            lines.reverse();
-            if let Some(first) = lines.first_mut() {
-                (first.ink, first.filled) = (Ink::Reconnects, true);
-            }
+            let inks = [Ink::Beside, Ink::Reconnects];
+            let inks = &inks[inks.len() - way.runs.len()..];
+            let lines = felt.zip(inks).map(|(felt, ink)| Line {
+                ink: *ink,
+                values: &felt.reconnects,
+                filled: *ink == Ink::Reconnects,
+            });
+            let peaks = way
+                .runs
+                .iter()
+                .map(|run| run.figures.peak_reconnects_in1_second);
             Panel {
-                label: Some(&way.name),
-                lines,
+                label: Some(format!(
+                    "{}: {} at most",
+                    way.name,
+                    count(peaks.max().unwrap_or_default())
+                )),
+                lines: lines.collect(),
             }
         })
         .collect();
     let title = "Reconnects a second";
-    let described: Vec<_> = comparison
-        .ways
+    let described: Vec<_> = panels
         .iter()
-        .filter_map(|way| {
-            let last = way.runs.last()?;
-            let peak = count(last.figures.peak_reconnects_in1_second);
-            Some(format!("{}: at most {peak}", way.name))
-        })
+        .filter_map(|panel| panel.label.clone())
         .collect();
-    let svg = plot::picture(title, &described.join("; "), span, &[], &panels, LOW)?;
+    let svg = plot::picture(title, &described.join("; "), span, &[], &panels)?;
     let two = comparison.ways.iter().any(|way| way.runs.len() > 1);
     let legend = if two {
         vec![
@@ -165,11 +159,16 @@ fn deployment(page: &mut Page, run: &Run) -> Result<(), PlotError> {
     states(page, span, &phases)?;
     by_role(page, span, &marks, "Running tasks", &run.tasks)?;
     by_role(page, span, &marks, "Healthy targets", &run.healthy)?;
-    let Some(felt) = &run.clients else {
-        page.paragraph("The scenario has no clients: no connections were held, and none were cut.");
-        return Ok(());
-    };
-    by_role(page, span, &marks, "Connections", &felt.connections)?;
+    match &run.clients {
+        Some(felt) => connections(page, span, &marks, felt)?,
+        None => page.paragraph("The scenario has no clients: no connections were held or cut."),
+    }
+    timetable(page, &phases);
+    Ok(())
+}
+
+fn connections(page: &mut Page, span: Span, marks: &[f64], felt: &Felt) -> Result<(), PlotError> {
+    by_role(page, span, marks, "Connections", &felt.connections)?;
     let panel = Panel {
         label: None,
         lines: vec![
@@ -195,7 +194,7 @@ fn deployment(page: &mut Page, run: &Run) -> Result<(), PlotError> {
         ("refused", format!("refused, {} in all", count(refused))),
     ];
     let title = "Reconnects a second";
-    let svg = plot::picture(title, &words(&legend), span, &marks, &[panel], HEIGHT)?;
+    let svg = plot::picture(title, &words(&legend), span, marks, &[panel])?;
     page.figure(
         &format!("{title}; {} since the start", span.unit().0),
         &legend,
@@ -204,7 +203,7 @@ fn deployment(page: &mut Page, run: &Run) -> Result<(), PlotError> {
     Ok(())
 }
 
-/// The phases as bars, and as a table for what is too short to be read there.
+/// The phases as bars.
 fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError> {
     let title = "States";
     let told: Vec<_> = phases
@@ -213,6 +212,11 @@ fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError
         .collect();
     let svg = plot::phases(title, &told.join(", "), span, phases)?;
     page.figure(title, &[], &svg);
+    Ok(())
+}
+
+/// When which state was entered: what is too short for the bars, too.
+fn timetable(page: &mut Page, phases: &[Phase]) {
     let rows: Vec<_> = phases
         .iter()
         .map(|phase| {
@@ -224,9 +228,13 @@ fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError
             ]
         })
         .collect();
-    let head = ["phase", "from", "took", "states"].map(str::to_owned);
-    page.table(&head, 1, &rows);
-    Ok(())
+    let columns = [
+        ("phase", Column::Name),
+        ("from", Column::Number),
+        ("took", Column::Number),
+        ("states", Column::Text),
+    ];
+    page.table(&columns, &rows);
 }
 
 fn by_role(
@@ -252,7 +260,7 @@ fn by_role(
             (Ink::from(series.role).class(), words)
         })
         .collect();
-    let svg = plot::picture(title, &words(&legend), span, marks, &[panel], HEIGHT)?;
+    let svg = plot::picture(title, &words(&legend), span, marks, &[panel])?;
     let title = format!("{title}; {} since the start", span.unit().0);
     page.figure(&title, &legend, &svg);
     Ok(())

@@ -20,6 +20,26 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
+/// What is in a table's column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    /// What the row is about.
+    Name,
+    Number,
+    /// Text that may take several lines.
+    Text,
+}
+
+impl Column {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Number => "number",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// A page that is being written. What it is given is text, save where a name says otherwise.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -86,23 +106,30 @@ impl Page {
         ));
     }
 
-    /// A table; the first `names` cells of a row are its name, the others are numbers.
-    pub(super) fn table(&mut self, head: &[String], names: usize, rows: &[Vec<String>]) {
+    /// A table with columns that have a head and a kind.
+    pub(super) fn table(&mut self, columns: &[(&str, Column)], rows: &[Vec<String>]) {
         self.put(format_args!(
             "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>"
         ));
-        for cell in head {
-            self.put(format_args!("<th scope=\"col\">{}</th>", escape(cell)));
+        for (head, kind) in columns {
+            let class = kind.class();
+            self.put(format_args!(
+                "<th scope=\"col\" class=\"{class}\">{}</th>",
+                escape(head)
+            ));
         }
         self.put(format_args!("</tr></thead>\n<tbody>\n"));
         for row in rows {
             self.put(format_args!("<tr>"));
-            for (place, cell) in row.iter().enumerate() {
-                if place < names {
-                    self.put(format_args!("<th scope=\"row\">{}</th>", escape(cell)));
-                } else {
-                    self.put(format_args!("<td>{}</td>", escape(cell)));
-                }
+            for ((_, kind), cell) in columns.iter().zip(row) {
+                let (class, cell) = (kind.class(), escape(cell));
+                let (tag, scope) = match kind {
+                    Column::Name => ("th", " scope=\"row\""),
+                    Column::Number | Column::Text => ("td", ""),
+                };
+                self.put(format_args!(
+                    "<{tag}{scope} class=\"{class}\">{cell}</{tag}>"
+                ));
             }
             self.put(format_args!("</tr>\n"));
         }
@@ -136,13 +163,12 @@ mod tests {
         page.outcome(true, hostile);
         page.figure(hostile, &[("original", hostile.to_owned())], "<svg></svg>");
         page.table(
-            &[hostile.to_owned()],
-            1,
+            &[(hostile, Column::Name), (hostile, Column::Text)],
             &[vec![hostile.to_owned(), hostile.to_owned()]],
         );
         let page = page.finish();
         assert!(!page.contains("<script"), "{page}");
         assert!(!page.contains('\u{7}'), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 11, "{page}");
+        assert_eq!(page.matches("&lt;script&gt;").count(), 12, "{page}");
     }
 }

@@ -30,6 +30,7 @@ const OTHER_BAND: RGBColor = RGBColor(0xCF, 0xD7, 0xE0);
 const WIDTH: u32 = 960;
 const LEFT: u32 = 66;
 const RIGHT: u32 = 14;
+const BOTTOM: u32 = 26;
 /// Text, in the same units; the library divides by 1.24.
 const TEXT: f64 = 13.0 * 1.24;
 /// About as wide as a letter of that size is.
@@ -83,12 +84,8 @@ impl Ink {
 
     fn width(self) -> u32 {
         match self {
-            Self::Beside => 1,
-            Self::Original
-            | Self::Replacement
-            | Self::Leftover
-            | Self::Reconnects
-            | Self::Refused => 2,
+            Self::Reconnects | Self::Refused | Self::Beside => 1,
+            Self::Original | Self::Replacement | Self::Leftover => 2,
         }
     }
 }
@@ -140,9 +137,27 @@ impl Span {
 /// One plot of a picture.
 #[derive(Debug, Clone)]
 pub(super) struct Panel<'a> {
-    /// Said in the plot, at its upper right end, where there are several.
-    pub(super) label: Option<&'a str>,
+    /// Said above it, where there are several.
+    pub(super) label: Option<String>,
     pub(super) lines: Vec<Line<'a>>,
+}
+
+impl Panel<'_> {
+    /// Its height without the time below it: less for one of several.
+    fn height(&self) -> u32 {
+        match self.label {
+            Some(_) => 112,
+            None => 164,
+        }
+    }
+
+    /// Height of what is above the plot.
+    fn above(&self) -> u32 {
+        match self.label {
+            Some(_) => 34,
+            None => 12,
+        }
+    }
 }
 
 /// Draws plots below one another over the same time, with the same vertical scale. `marks` are
@@ -153,23 +168,27 @@ pub(super) fn picture(
     span: Span,
     marks: &[f64],
     panels: &[Panel<'_>],
-    height: u32,
 ) -> Result<String, PlotError> {
     let values = |line: &Line<'_>| {
-        let to = span.to.min(line.values.len());
+        let to = line.values.len().min(span.to + 1);
         let seen = line.values.get(span.from..to);
         seen.and_then(|values| values.iter().copied().max())
     };
     let most = panels.iter().flat_map(|panel| &panel.lines);
     let most = most.filter_map(values).max().unwrap_or_default();
+    let heights: Vec<_> = panels.iter().map(Panel::height).collect();
     let mut text = String::new();
     {
-        let all = height * u32::try_from(panels.len()).unwrap_or(u32::MAX);
-        let root = SVGBackend::with_string(&mut text, (WIDTH, all)).into_drawing_area();
-        for (panel, area) in panels.iter().zip(root.split_evenly((panels.len(), 1))) {
-            draw(&area, span, marks, panel, most)?;
+        let size = (WIDTH, heights.iter().sum::<u32>() + BOTTOM);
+        let mut rest = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        for (place, (panel, height)) in panels.iter().zip(heights).enumerate() {
+            // The time is written below the last one, for all of them.
+            let bottom = if place + 1 == panels.len() { BOTTOM } else { 0 };
+            let (area, below) = rest.split_vertically(height + bottom);
+            draw(&area, span, marks, panel, most, bottom)?;
+            rest = below;
         }
-        root.present()?;
+        rest.present()?;
     }
     Ok(named(&text, title, description))
 }
@@ -180,19 +199,20 @@ fn draw(
     marks: &[f64],
     panel: &Panel<'_>,
     most: u64,
+    bottom: u32,
 ) -> Result<(), PlotError> {
     let top = top_of(most);
     let mut chart = ChartBuilder::on(area)
-        .margin_top(12)
+        .margin_top(panel.above())
         .margin_right(RIGHT)
         .y_label_area_size(LEFT)
-        .x_label_area_size(26)
+        .x_label_area_size(bottom)
         .build_cartesian_2d(span.at(span.from)..span.at(span.to), 0..top)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
         .x_labels(12)
-        .y_labels(5)
+        .y_labels(if panel.label.is_some() { 3 } else { 6 })
         .bold_line_style(GRID)
         .light_line_style(GRID.mix(0.0))
         .axis_style(GRID)
@@ -228,17 +248,10 @@ fn draw(
             chart.draw_series(LineSeries::new(corners, style))?;
         }
     }
-    if let Some(label) = panel.label {
-        let style = TextStyle::from(("sans-serif", TEXT).into_font())
-            .color(&INK)
-            .pos(Pos::new(HPos::Right, VPos::Top));
-        let (width, _) = area.dim_in_pixel();
-        let right = width.saturating_sub(RIGHT + 6);
-        area.draw(&Text::new(
-            label,
-            (i32::try_from(right).unwrap_or(0), 14),
-            style,
-        ))?;
+    if let Some(label) = &panel.label {
+        let style = TextStyle::from(("sans-serif", TEXT).into_font()).color(&INK);
+        let left = i32::try_from(LEFT).unwrap_or_default();
+        area.draw(&Text::new(label.as_str(), (left, 14), style))?;
     }
     Ok(())
 }

@@ -203,7 +203,7 @@ impl Recorder {
                 world.advance_to(world.now() + 1_000);
             }
         }
-        let seconds = usize::try_from(world.now().div_ceil(1_000)).unwrap_or(usize::MAX) + 1;
+        let seconds = usize::try_from(world.now() / 1_000).unwrap_or(usize::MAX) + 1;
         let tasks = self.tasks.iter().map(|set| set.series(&set.id, seconds));
         let healthy = self.healthy.iter();
         let healthy = healthy.map(|group| group.series(group_name(&group.id), seconds));
