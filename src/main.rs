@@ -1,7 +1,9 @@
 //! `ebbtide`: see a deployment before it happens, on a simulated AWS.
 
+mod cost;
 mod input;
 mod narrate;
+mod plan;
 mod progress;
 mod serve;
 mod simulate;
@@ -25,12 +27,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Simulate(simulate::Arguments),
+    Plan(plan::Arguments),
     Serve(serve::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };
     match outcome {

@@ -475,6 +475,14 @@ fn test_listener_for_replace(request: &Request, routing: &Routing<'_>) -> Result
     Ok(())
 }
 
+/// Refuses times and steps that no world would allow: a `drainTimeout` that the steps cannot keep, and
+/// what would outgrow the execution's history or outlive the state machine.
+pub fn bounds(request: &Request, tasks: u32, deregistration_delay: u32) -> Result<(), Refusal> {
+    check_drain(request, tasks, deregistration_delay)?;
+    history_fits(request, tasks, deregistration_delay, 0)?;
+    time_fits(request, tasks, deregistration_delay, 0)
+}
+
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
 /// and the drains of what was left over, each taking as long as it may.
 fn history_fits(
