@@ -73,6 +73,10 @@ e2e: need-cargo ## The end-to-end tests alone
 	cargo build --locked
 	@$(MAKE) end-to-end
 
+.PHONY: bench
+bench: need-cargo ## Times decisions, whole simulated deployments, a million connections
+	cargo bench --locked -p benches
+
 # After the cargo tests, which build target/debug/ebbtide as well.
 .PHONY: end-to-end
 end-to-end: need-cargo $(VENV)/.made

@@ -1,8 +1,10 @@
 //! `ebbtide`: see a deployment before it happens, on a simulated AWS.
 
 mod compare;
+mod cost;
 mod input;
 mod narrate;
+mod plan;
 mod progress;
 mod report;
 mod run;
@@ -29,6 +31,7 @@ struct Cli {
 enum Command {
     Simulate(simulate::Arguments),
     Compare(compare::Arguments),
+    Plan(plan::Arguments),
     Serve(serve::Arguments),
 }
 
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };
     match outcome {

@@ -86,18 +86,15 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let (Some(home), Some((_, _, first))) = (home, requests.first()) else {
         return Ok(false);
     };
-    let (world, simulated): (World, _) = match &arguments.world {
-        Some(path) => {
-            let from = format!("as {} has it", path.display());
-            (input::parsed(path, "a saved world")?, ("world", from))
-        }
-        None => {
-            let path = arguments.scenario.as_deref();
-            let scenario = input::fitting(input::scenario(path)?, first);
-            let simulated = input::scenario_in_words(path, &scenario);
-            let world = scenario.world_for(&input::names_of(first, &home))?;
-            (world, ("scenario", simulated))
-        }
+    let (world, simulated): (World, _) = if let Some(path) = &arguments.world {
+        let from = format!("as {} has it", path.display());
+        (input::parsed(path, "a saved world")?, ("world", from))
+    } else {
+        let path = arguments.scenario.as_deref();
+        let scenario = input::fitting(input::scenario(path)?, first);
+        let simulated = input::scenario_in_words(path, &scenario);
+        let world = scenario.world_for(&input::names_of(first, &home))?;
+        (world, ("scenario", simulated))
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

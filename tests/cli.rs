@@ -207,3 +207,107 @@ fn the_simulated_aws_answers_on_a_loopback_port() {
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     assert!(answer.contains("\"serviceName\":\"chat\""), "{answer}");
 }
+
+#[test]
+fn a_plan_shows_the_steps_that_a_simulation_then_makes() {
+    let scenario = scratch(
+        "plan.json",
+        r#"{"tasks": 5, "timings": {"jitterPercent": 0}, "clients": {}}"#,
+    );
+    let scenario = scenario.to_str().unwrap();
+    for event in ["within", "tasks", "budget", "percent"] {
+        let event = format!("events/drain-{event}.json");
+        let planned = ebbtide(&["plan", &event, "--scenario", scenario, "--format", "json"]);
+        assert_eq!(planned.status.code(), Some(0), "{}", stderr(&planned));
+        let planned: Value = serde_json::from_str(&stdout(&planned)).unwrap();
+        let left: Vec<_> = planned["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| step["left"].as_u64().unwrap())
+            .filter(|left| *left > 0)
+            .collect();
+        let simulated = stdout(&ebbtide(&["simulate", &event, "--scenario", scenario]));
+        let made: Vec<u64> = simulated
+            .lines()
+            .filter_map(|line| {
+                let (before, _) = line.split_once(" of 5 tasks left after step")?;
+                before.rsplit(' ').next()?.parse().ok()
+            })
+            .collect();
+        assert_eq!(left, made, "{event}");
+        let cost = &planned["cost"];
+        assert!(
+            cost["invocations"].as_u64().unwrap() > left.len() as u64,
+            "{cost}"
+        );
+    }
+}
+
+#[test]
+fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
+    let output = ebbtide(&[
+        "plan",
+        "events/drain-budget.json",
+        "--tasks",
+        "200",
+        "--connections-per-task",
+        "60000",
+        "--new-connections-per-second-per-task",
+        "10",
+        "--zones",
+        "3",
+        "--for-reconnects",
+        "4000",
+        "--for-seconds",
+        "7200",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for part in [
+        "the deregistration delay of 300 s is longer than",
+        "60000 connections a task are more than the 55000",
+        "each replacement task, and it accepts 10",
+        "original has tasks in fewer than 3 zones",
+        "for 4000 reconnects a second in every minute: \"drain\": {\"within\": ",
+        "within 7200 s: \"drain\": {\"within\": 7200}",
+        "a budget of at least",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    let tight = scratch(
+        "tight.json",
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+            "drain": {"reconnectsPerSecond": 5, "connectionsPerTask": 2500, "deadline": 600}}"#,
+    );
+    let text = stdout(&ebbtide(&[
+        "plan",
+        tight.to_str().unwrap(),
+        "--tasks",
+        "40",
+    ]));
+    assert!(
+        text.contains("its budget cannot be kept by its deadline of 600 s, and the deadline binds"),
+        "{text}"
+    );
+    assert!(
+        text.contains("limit         the deadline of the budget"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_plan_of_an_input_that_is_refused_is_refused_alike() {
+    let both = scratch(
+        "both.json",
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+            "drain": {"within": 60, "tasks": 1}}"#,
+    );
+    let output = ebbtide(&["plan", both.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("2 ways of pacing at once"),
+        "{}",
+        stderr(&output)
+    );
+}

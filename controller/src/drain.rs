@@ -9,6 +9,8 @@ use crate::pace::{Pace, SHORTEST_WAIT};
 pub struct Schedule {
     tasks: u32,
     steps: Steps,
+    /// Seconds that a budget may take, however fast it is planned; 0 for other paces.
+    deadline: u32,
 }
 
 /// How the steps of a plan come.
@@ -64,7 +66,11 @@ impl Schedule {
             Pace::Within { seconds } => even(*seconds),
             Pace::Budget(budget) => even(budget::seconds(budget, tasks, deregistration_delay)),
         };
-        Self { tasks, steps }
+        Self {
+            tasks,
+            steps,
+            deadline: pace.budget().map_or(0, |budget| budget.deadline),
+        }
     }
 
     /// Tasks left after `step` steps: never the same twice before 0, so no step is empty, and
@@ -139,11 +145,12 @@ impl Schedule {
     }
 
     /// Seconds that the steps take at least, with the last one's deregistration delay, the longest
-    /// stop timeout (120 s on Fargate) and a look to see it.
+    /// stop timeout (120 s on Fargate) and a look to see it; a budget's deadline where that is later.
     pub fn least_seconds(self, deregistration_delay: u32) -> u32 {
         self.at(self.steps())
             .saturating_add(deregistration_delay)
             .saturating_add(STOP_TIMEOUT + 30)
+            .max(self.deadline)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod leftovers;
 pub mod lock;
 pub mod observation;
 pub mod pace;
+pub mod plan;
 pub mod preflight;
 pub mod quote;
 pub mod ready;

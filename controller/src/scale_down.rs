@@ -12,7 +12,6 @@ use crate::observation::{Observation, TargetGroup, TaskSet};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
-use crate::rollback;
 use crate::routing;
 
 /// Decides the next write of the drain.
@@ -136,7 +135,7 @@ fn drained_for(deployment: &Deployment) -> u32 {
 /// once the original neither wants nor runs a task. On the way back it rings on, and means nothing.
 fn alarm(deployment: &Deployment, original: &TaskSet) -> Result<(), Refusal> {
     match deployment.course {
-        Course::Forward if !rollback::is_warm(original) => Ok(()),
+        Course::Forward if !original.is_warm() => Ok(()),
         Course::Forward => quiet(deployment),
         Course::Back | Course::Leftover => Ok(()),
     }

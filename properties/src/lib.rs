@@ -20,7 +20,7 @@ pub use decisions::{decisions, decisions_in};
 pub use events::events;
 pub use requests::requests;
 pub use routing::routing;
-pub use scene::Scene;
+pub use scene::{Scene, Stage};
 pub use wire::wire;
 
 /// Something that holds for every input, by the name of its fuzzer and corpus.

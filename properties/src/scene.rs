@@ -31,7 +31,8 @@ pub struct Scene {
 
 /// How far a deployment has got where nothing unforeseen has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+#[expect(missing_docs, reason = "the stages of a deployment by their names")]
+pub enum Stage {
     Serving,
     Created,
     Healthy,
@@ -67,7 +68,7 @@ impl Scene {
 
     /// Four tasks on `blue`; where the deployment has got further, four of the replacement on
     /// `green`.
-    fn at(stage: Stage) -> Self {
+    pub fn at(stage: Stage) -> Self {
         let mut blue = group("blue");
         let mut green = group("green");
         blue.targets.healthy = 4;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::run::Run;
+use crate::run::{Felt, Run};
 
 /// Seconds in a row over which reconnects are summed up.
 pub(super) const WINDOW: u64 = 10;
@@ -31,7 +31,7 @@ pub(crate) struct Figures {
     pub(crate) api_calls: usize,
 }
 
-/// What no way to drain can be better than: connections spread evenly over a time, or one task's.
+/// What no drain over a time can be better than: all connections spread evenly over it, or one task's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Floor {
@@ -59,7 +59,7 @@ impl Figures {
         let window = usize::try_from(WINDOW).unwrap_or(usize::MAX);
         let peak = |seconds| clients.map_or(0, |felt| felt.peak(seconds));
         Self {
-            first_to_last_cut_seconds: clients.and_then(|felt| felt.first_to_last_cut()),
+            first_to_last_cut_seconds: clients.and_then(Felt::first_to_last_cut),
             peak_reconnects_in10_seconds: peak(window),
             times_floor: hundredths(ratio(peak(window), floor.reconnects_in10_seconds)),
             peak_reconnects_in1_second: peak(1),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::figures::Figures;
+use super::ways::Service;
 use super::{Comparison, Timings};
 
 /// The columns of figures: two lines of head each, and whether the floor has a part in it.
@@ -111,8 +112,6 @@ impl Comparison {
     }
 }
 
-use super::ways::Service;
-
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for sentence in self.about() {
@@ -130,11 +129,11 @@ impl fmt::Display for Comparison {
             })
             .collect();
         let mut line = |name: &str, timings: &str, cells: &[&str]| {
-            let mut line = format!("{name:<name_width$}  {timings:<7}");
+            write!(f, "{name:<name_width$}  {timings:<7}")?;
             for (cell, width) in cells.iter().zip(&widths) {
-                line += &format!("  {cell:>width$}");
+                write!(f, "  {cell:>width$}")?;
             }
-            writeln!(f, "{}", line.trim_end())
+            writeln!(f)
         };
         line("", "", &COLUMNS.map(|(first, _)| first))?;
         line("way", "timings", &COLUMNS.map(|(_, second)| second))?;

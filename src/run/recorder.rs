@@ -220,17 +220,6 @@ impl Recorder {
             summary,
         }
     }
-
-    /// Running tasks and healthy targets as counted so far, by task set and by target group.
-    #[cfg(test)]
-    fn counted(&self) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
-        let count = |all: &[Members]| {
-            let counted = all.iter().filter(|members| !members.now.is_empty());
-            let counted = counted.map(|members| (members.id.clone(), members.now.len()));
-            counted.collect()
-        };
-        (count(&self.tasks), count(&self.healthy))
-    }
 }
 
 fn set(all: &mut [Members], id: &str, at_ms: u64, member: &str, is_in: bool) {
@@ -320,5 +309,67 @@ fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
         refused,
         cuts,
         peak_of_a_task: peaks.max().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_simulator::deployment::Installation;
+    use ebbtide_simulator::world::ClientsScenario;
+    use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is counted from events is what the world shows, after every state of a deployment.
+    #[tokio::test(start_paused = true)]
+    async fn counting_events_counts_what_the_world_has() {
+        let scenario = Scenario {
+            clients: Some(ClientsScenario::default()),
+            ..Scenario::default()
+        };
+        let names = Names::default();
+        let world = scenario.world_for(&names).unwrap();
+        let mut recorder = Recorder::new(&world, &names.cluster, &names.service);
+        let aws = SimulatedAws::new(world, 1.0);
+        let installation = Installation::new(&aws).unwrap();
+        let event = json!({
+            "cluster": names.cluster,
+            "serviceName": names.service,
+            "taskDefinition": names.task_definition,
+        });
+        let mut compared = 0;
+        installation
+            .deploy("counted", event, 1, &mut |_| {
+                let events = aws.with_world(World::take_events);
+                recorder.world(&events);
+                aws.with_world(|world| {
+                    for set in world.task_sets_of(&names.cluster, &names.service) {
+                        let tasks = world.tasks_of(&set.id);
+                        let running = tasks.iter().filter(|t| t.last_status.counts_as_running());
+                        let counted = recorder.tasks.iter().find(|known| known.id == set.id);
+                        assert_eq!(counted.unwrap().now.len(), running.count(), "{}", set.id);
+                    }
+                    for group in world.target_groups() {
+                        let targets = group.targets.values();
+                        let healthy = targets.filter(|target| target.phase == Phase::Healthy);
+                        let counted = recorder.healthy.iter().find(|known| known.id == group.arn);
+                        assert_eq!(counted.unwrap().now.len(), healthy.count(), "{}", group.arn);
+                    }
+                });
+                compared += 1;
+            })
+            .await;
+        assert!(compared > 100, "{compared}");
+    }
+
+    #[test]
+    fn extra_hours_are_those_above_the_desired_count() {
+        let mut original = Members::new(Role::Original, "a", ["1".to_owned()].into());
+        let mut replacement = Members::new(Role::Replacement, "b", BTreeSet::new());
+        replacement.set(3_600_000, "2", true);
+        original.set(9_000_000, "1", false);
+        let hours = extra_task_hours(&[original, replacement], 1, 10_800_000);
+        assert!((hours - 1.5).abs() < 1e-9, "{hours}");
     }
 }

@@ -38,7 +38,9 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(case: &Case) -> Self {
-        let wait = case.event["scaledown_wait"].as_u64().unwrap_or(60);
+        // A budget's steps come as close as it can bear, but never closer than 3 s.
+        let by_default = if case.event["drain"].is_null() { 60 } else { 3 };
+        let wait = case.event["scaledown_wait"].as_u64().unwrap_or(by_default);
         let mut watch = Self {
             healthy: case.healthy,
             wait_ms: wait * 1_000,

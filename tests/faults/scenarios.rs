@@ -1,6 +1,6 @@
 //! The services that are deployed while things go wrong.
 
-use ebbtide_simulator::scenario::{ListenerRole, ListenerScenario};
+use ebbtide_simulator::scenario::{ClientsScenario, ListenerRole, ListenerScenario};
 use ebbtide_simulator::world::{
     AlarmState, AlarmType, Behaviour, CreateListener, CreateTargetGroup, Kind, Tag, Timings, World,
 };
@@ -171,7 +171,29 @@ pub(crate) fn all() -> Vec<Case> {
             )
         },
         neighbours(),
+        reconnect_budget(),
     ]
+}
+
+/// A drain that goes by what CloudWatch counts.
+fn reconnect_budget() -> Case {
+    let scenario = Scenario {
+        clients: Some(ClientsScenario {
+            connections_per_task: 600,
+            ..ClientsScenario::default()
+        }),
+        ..scenario(2)
+    };
+    let mut case = case(
+        "a reconnect budget",
+        &scenario,
+        &json!({"drain": {"reconnectsPerSecond": 20, "deadline": 900}}),
+        Ends::Deployed,
+    );
+    for field in ["scaledown_decrement", "scaledown_wait"] {
+        case.event.as_object_mut().unwrap().remove(field);
+    }
+    case
 }
 
 fn first_deployment() -> Case {

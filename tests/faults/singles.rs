@@ -141,4 +141,5 @@ every_scenario! {
     protected_tasks_at_the_drain_deadline = "protected tasks",
     desired_count_changed_while_draining = "desired count changed while draining",
     neighbours_on_the_same_load_balancer = "neighbours",
+    a_reconnect_budget = "a reconnect budget",
 }

@@ -168,7 +168,7 @@ async fn a_replacement_that_never_gets_its_health_back_is_not_answered_with_taki
     // Long enough to be healthy twice in a row, then never again long enough.
     let mut event = sample();
     event["waitForService"] = json!(20);
-    event["drainTimeout"] = json!(600);
+    event["drainTimeout"] = json!(630);
     let ended = deploy(world(&scenario), "run-1", &event).await;
     let text = ended.text();
     assert!(text.starts_with("NotReadyTimeout"), "{text}");

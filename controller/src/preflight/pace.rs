@@ -36,6 +36,10 @@ pub(super) fn check_drain(
     let schedule = schedule(pace, tasks, deregistration_delay);
     let least = schedule.least_seconds(deregistration_delay);
     match request.drain_timeout {
+        Some(timeout) if timeout < least && pace.budget().is_some() => Err(Refusal::preflight(
+            format!("drainTimeout is {timeout} s, but the budget of the drain may take {least} s."),
+            format!("Give at least {least} in drainTimeout, or leave it out."),
+        )),
         Some(timeout) if timeout < least => Err(Refusal::preflight(
             format!(
                 "drainTimeout is {timeout} s, but {} steps over {} s, a deregistration delay of {deregistration_delay} s and the longest stop timeout take {least} s.",

@@ -219,7 +219,7 @@ proptest! {
     }
 }
 
-fn drain(value: Value) -> Value {
+fn drain(value: &Value) -> Value {
     json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": value})
 }
 
@@ -278,17 +278,17 @@ fn a_drain_that_cannot_be_meant_is_refused_by_its_field() {
         ),
     ];
     for (value, expected) in cases {
-        let seen = refused(&drain(value.clone()));
+        let seen = refused(&drain(&value));
         assert!(seen.contains(expected), "{value}: {seen}");
     }
-    let mut both = drain(json!({"within": 600}));
+    let mut both = drain(&json!({"within": 600}));
     both["scaledown_wait"] = json!(60);
     assert!(refused(&both).contains("one way of pacing, and scaledown_wait is another"));
 }
 
 #[test]
 fn the_samples_two_fields_are_one_way_of_pacing() {
-    let mut input = drain(json!({"percent": 10, "every": 120}));
+    let mut input = drain(&json!({"percent": 10, "every": 120}));
     let said = Request::parse(&input, &home()).unwrap();
     input.as_object_mut().unwrap().remove("drain");
     input["scaledown_decrement"] = json!(10);

@@ -1,0 +1,220 @@
+//! What a drain is planned to do, step by step, by the code that then does it.
+
+use crate::budget::{self, Binds, Control, Standing};
+use crate::deployment::Course;
+use crate::drain::{self, Schedule};
+use crate::pace::{Pace, SHORTEST_WAIT};
+
+/// One step of a planned drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Seconds after the first step.
+    pub at: u32,
+    /// Tasks that it takes away.
+    pub tasks: u32,
+    /// Tasks left after it.
+    pub left: u32,
+}
+
+/// What decides how fast a planned drain goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// The pace as it was asked for.
+    Pace,
+    /// Steps may not come closer together.
+    ShortestWait,
+    /// An execution's history has room for so many steps.
+    MostSteps,
+    /// The reconnect budget.
+    Budget,
+    /// The budget's deadline.
+    Deadline,
+}
+
+/// A planned drain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Its steps, at least one where there is a task.
+    pub steps: Vec<Step>,
+    /// What decides how fast it goes.
+    pub limit: Limit,
+}
+
+impl Plan {
+    /// Plans the drain of `tasks` tasks whose targets take `deregistration_delay` seconds to be
+    /// deregistered, as if every metric kept to the budget and nothing were ever held.
+    pub fn of(pace: &Pace, tasks: u32, deregistration_delay: u32) -> Self {
+        match pace {
+            Pace::Budget(budget) => Self::of_budget(budget, tasks, deregistration_delay),
+            Pace::Percent { .. } | Pace::Tasks { .. } | Pace::Within { .. } => {
+                Self::of_schedule(pace, tasks, deregistration_delay)
+            }
+        }
+    }
+
+    fn of_schedule(pace: &Pace, tasks: u32, deregistration_delay: u32) -> Self {
+        let most = drain::most_steps(Course::Forward);
+        let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
+        let steps: Vec<_> = (1..=schedule.steps())
+            .map(|step| {
+                let left = schedule.left_after(step);
+                Step {
+                    at: schedule.at(step),
+                    tasks: schedule.left_after(step - 1) - left,
+                    left,
+                }
+            })
+            .collect();
+        let fewer = matches!(pace, Pace::Within { .. }) && schedule.steps() < tasks;
+        let limit = match (fewer, schedule.steps() == most) {
+            (false, _) => Limit::Pace,
+            (true, true) => Limit::MostSteps,
+            (true, false) => Limit::ShortestWait,
+        };
+        Self { steps, limit }
+    }
+
+    fn of_budget(budget: &crate::pace::Budget, tasks: u32, deregistration_delay: u32) -> Self {
+        let most_steps = drain::most_steps(Course::Forward);
+        let pace = Pace::Budget(budget.clone());
+        let first = Schedule::new(tasks, &pace, most_steps, deregistration_delay).left_after(1);
+        let mut limit = if first == 0 && tasks > 1 {
+            Limit::ShortestWait
+        } else {
+            Limit::Budget
+        };
+        let mut steps = Vec::new();
+        let (mut at, mut before, mut left) = (0, tasks, first);
+        while before > 0 {
+            steps.push(Step {
+                at,
+                tasks: before - left,
+                left,
+            });
+            let next = budget::next(
+                budget,
+                &Control::default(),
+                &Standing {
+                    left,
+                    of: tasks,
+                    most_steps,
+                    elapsed: at,
+                    deregistration_delay,
+                    now: 0,
+                },
+            );
+            if left > 0 {
+                limit = match next.binds {
+                    Binds::Deadline => Limit::Deadline,
+                    Binds::Budget if next.wait <= SHORTEST_WAIT => Limit::ShortestWait,
+                    Binds::Budget if next.tasks > 1 => Limit::MostSteps,
+                    Binds::Budget => Limit::Budget,
+                };
+            }
+            (before, left) = (left, left.saturating_sub(next.tasks.max(1)));
+            at = at.saturating_add(next.wait);
+        }
+        Self { steps, limit }
+    }
+
+    /// Seconds from the first step to the last.
+    pub fn seconds(&self) -> u32 {
+        self.steps.last().map_or(0, |step| step.at)
+    }
+
+    /// New connections in each second after the first step's cut, where each task's connections
+    /// come back evenly within so many seconds. Every step's cut comes as long after it as every
+    /// other's.
+    pub fn reconnects(&self, connections_per_task: f64, within_seconds: u32) -> Vec<f64> {
+        let within = within_seconds.max(1);
+        let length = usize::try_from(self.seconds().saturating_add(within)).unwrap_or_default();
+        let mut seconds = vec![0.0; length];
+        for step in &self.steps {
+            let a_second = f64::from(step.tasks) * connections_per_task / f64::from(within);
+            let at = usize::try_from(step.at).unwrap_or_default();
+            let until = at + usize::try_from(within).unwrap_or_default();
+            for second in &mut seconds[at..until] {
+                *second += a_second;
+            }
+        }
+        seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::{Budget, OnDeadline};
+
+    fn budget(reconnects: f64, deadline: u32) -> Pace {
+        Pace::Budget(Budget {
+            reconnects,
+            connections_per_task: Some(2_500.0),
+            deadline,
+            on_deadline: OnDeadline::Finish,
+        })
+    }
+
+    fn gone(plan: &Plan) -> u32 {
+        plan.steps.iter().map(|step| step.tasks).sum()
+    }
+
+    #[test]
+    fn every_way_of_pacing_takes_every_task_once_and_in_order() {
+        for pace in [
+            Pace::Percent {
+                decrement: 25.0,
+                every: 60,
+            },
+            Pace::Tasks { tasks: 3, every: 9 },
+            Pace::Within { seconds: 180 },
+            Pace::Within { seconds: 0 },
+            budget(500.0, 3_600),
+            budget(5.0, 3_600),
+            budget(1e6, 3_600),
+        ] {
+            for tasks in [1, 2, 40, 777] {
+                let plan = Plan::of(&pace, tasks, 300);
+                assert_eq!(gone(&plan), tasks, "{pace:?}");
+                assert_eq!(plan.steps.last().unwrap().left, 0, "{pace:?}");
+                for two in plan.steps.windows(2) {
+                    assert!(two[0].left > two[1].left, "{pace:?}: {two:?}");
+                    assert!(two[0].at < two[1].at, "{pace:?}: {two:?}");
+                }
+            }
+        }
+        assert_eq!(Plan::of(&budget(500.0, 3_600), 0, 300).steps, []);
+    }
+
+    #[test]
+    fn what_binds_is_named() {
+        let limit = |pace: &Pace, tasks| Plan::of(pace, tasks, 300).limit;
+        assert_eq!(limit(&Pace::Within { seconds: 180 }, 40), Limit::Pace);
+        assert_eq!(
+            limit(&Pace::Within { seconds: 60 }, 40),
+            Limit::ShortestWait
+        );
+        assert_eq!(
+            limit(&Pace::Within { seconds: 3_600 }, 500),
+            Limit::MostSteps
+        );
+        assert_eq!(limit(&budget(500.0, 3_600), 40), Limit::Budget);
+        assert_eq!(limit(&budget(20.0, 3_600), 40), Limit::Deadline);
+        assert_eq!(limit(&budget(50_000.0, 3_600), 40), Limit::ShortestWait);
+    }
+
+    #[test]
+    fn a_budget_that_can_be_kept_is_planned_below_it_and_within_its_deadline() {
+        let plan = Plan::of(&budget(500.0, 3_600), 40, 300);
+        assert_eq!(plan.seconds(), 39 * 7);
+        let late = Plan::of(&budget(20.0, 3_600), 40, 300);
+        assert!(late.seconds() <= 3_600 - 420, "{}", late.seconds());
+    }
+
+    #[test]
+    fn reconnects_of_steps_that_overlap_add_up() {
+        let pace = Pace::Tasks { tasks: 1, every: 3 };
+        let reconnects = Plan::of(&pace, 2, 300).reconnects(10.0, 5);
+        assert_eq!(reconnects, [2.0, 2.0, 2.0, 4.0, 4.0, 2.0, 2.0, 2.0]);
+    }
+}

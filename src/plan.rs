@@ -1,0 +1,482 @@
+//! `ebbtide plan`: what a drain will do, before anything is done.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ebbtide_controller::budget;
+use ebbtide_controller::pace::Pace;
+use ebbtide_controller::plan::{Limit, Plan};
+use ebbtide_controller::preflight;
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::world::Kind;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cost::{self, Cost};
+use crate::input;
+use crate::narrate::clock;
+
+/// Shows what the drain of a deployment will do: its steps, the connections they cut, the reconnects
+/// that come of it, how long it takes and what it costs.
+///
+/// The service is described by a scenario file or by flags, which go before the file. The steps are
+/// planned by the code that carries them out, for tasks that all hold the same number of connections
+/// and metrics that keep to the budget; `ebbtide compare` simulates what chance makes of it. What the
+/// state machine costs is counted in a small simulated deployment.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The `StartExecution` input.
+    #[arg(value_name = "EVENT.json")]
+    event: PathBuf,
+    /// The service: tasks, deregistrationDelaySeconds, clients.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Tasks that the original has.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    tasks: Option<u32>,
+    /// Connections that each of them holds.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    connections_per_task: Option<u64>,
+    /// Seconds within which a client that was cut comes back.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    reconnect_within: Option<u64>,
+    /// New connections a second that a task accepts.
+    #[arg(long, value_name = "N")]
+    new_connections_per_second_per_task: Option<u64>,
+    /// Seconds between a target's deregistration and its task's SIGTERM.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3_600))]
+    deregistration_delay: Option<u64>,
+    /// Availability Zones that the tasks are spread over.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=10))]
+    zones: u32,
+    /// Cross-zone load balancing is on (by default it is off for a Network Load Balancer).
+    #[arg(long)]
+    cross_zone: bool,
+    /// Say what pace keeps to so many reconnects a second.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    for_reconnects: Option<u64>,
+    /// Say what comes of a drain whose steps take so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    for_seconds: Option<u32>,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// The service as the plan sees it.
+#[derive(Debug, Clone, Copy)]
+struct Service {
+    tasks: u32,
+    connections_per_task: f64,
+    reconnect_within: u32,
+    limit_per_task: Option<u64>,
+    deregistration_delay: u32,
+    stop_timeout: u32,
+}
+
+/// What is printed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    event: String,
+    tasks: u32,
+    connections_per_task: f64,
+    /// What the drain does, in a sentence.
+    drain: String,
+    steps: Vec<StepRow>,
+    /// Seconds from the first step to the last.
+    seconds: u32,
+    /// Seconds from the swap until the original runs no task, about.
+    seconds_from_swap: u32,
+    /// The most reconnects in one second, all tasks together, and of a replacement task.
+    peak_reconnects: f64,
+    peak_reconnects_per_task: f64,
+    /// The most reconnects in a minute, a second.
+    busiest_minute: f64,
+    extra_task_hours: f64,
+    cost: Cost,
+    /// What decides how fast it goes.
+    limit: String,
+    warnings: Vec<String>,
+    /// What else would do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alternatives: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepRow {
+    step: usize,
+    at: u32,
+    tasks: u32,
+    left: u32,
+    connections_cut: f64,
+    peak_reconnects_per_task: f64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
+    let event = input::event(&arguments.event)?;
+    let home = input::home_of(&event)?;
+    let request = match Request::parse(&event, &home) {
+        Ok(request) => request,
+        Err(refusal) => {
+            eprintln!(
+                "{}: {}: {refusal}",
+                arguments.event.display(),
+                refusal.error
+            );
+            return Ok(false);
+        }
+    };
+    let scenario = input::scenario(arguments.scenario.as_deref())?;
+    let service = Service::of(arguments, &scenario)?;
+    let answer = planned(arguments, &event, &request, &scenario, service)?;
+    match arguments.format {
+        Format::Json => crate::print(&serde_json::to_string_pretty(&answer)?),
+        Format::Text => crate::print(answer.text().trim_end()),
+    }
+    Ok(true)
+}
+
+impl Service {
+    fn of(arguments: &Arguments, scenario: &Scenario) -> Result<Self, std::num::TryFromIntError> {
+        let clients = scenario.clients.clone().unwrap_or_default();
+        let connections = arguments.connections_per_task;
+        #[expect(clippy::cast_precision_loss, reason = "a million at the most")]
+        let connections_per_task = connections.unwrap_or(clients.connections_per_task) as f64;
+        Ok(Self {
+            tasks: arguments.tasks.unwrap_or(scenario.tasks),
+            connections_per_task,
+            reconnect_within: u32::try_from(
+                arguments
+                    .reconnect_within
+                    .unwrap_or(clients.reconnect_within_seconds),
+            )?,
+            limit_per_task: arguments
+                .new_connections_per_second_per_task
+                .or(clients.new_connections_per_second_per_task),
+            deregistration_delay: u32::try_from(
+                arguments
+                    .deregistration_delay
+                    .unwrap_or(scenario.deregistration_delay_seconds),
+            )?,
+            stop_timeout: u32::try_from(scenario.stop_timeout_seconds)?,
+        })
+    }
+
+    /// Seconds from a step until its tasks have gone: an NLB takes three to five minutes to
+    /// deregister a target, whatever its delay.
+    fn lag(&self, request: &Request) -> u32 {
+        let least = if is_application(request) { 0 } else { 180 };
+        self.deregistration_delay.max(least) + self.stop_timeout
+    }
+}
+
+fn is_application(request: &Request) -> bool {
+    let balancer = request.load_balancer.as_deref().unwrap_or_default();
+    balancer.contains(":loadbalancer/app/")
+}
+
+fn planned(
+    arguments: &Arguments,
+    event: &Value,
+    request: &Request,
+    scenario: &Scenario,
+    service: Service,
+) -> Result<Answer, Box<dyn std::error::Error>> {
+    let pace = with_connections(&request.drain.pace, service);
+    let plan = Plan::of(&pace, service.tasks, service.deregistration_delay);
+    let reconnects = plan.reconnects(service.connections_per_task, service.reconnect_within);
+    let tasks = f64::from(service.tasks);
+    let peak = reconnects.iter().copied().fold(0.0, f64::max);
+    let steps = rows(&plan, &reconnects, service);
+    let lag = service.lag(request);
+    let mut scenario = scenario.clone();
+    if is_application(request) {
+        scenario.load_balancer = Kind::Application;
+    }
+    scenario.deregistration_delay_seconds = u64::from(service.deregistration_delay);
+    let cost = cost::of(event, request, &scenario, plan.steps.len())?;
+    Ok(Answer {
+        event: arguments.event.display().to_string(),
+        tasks: service.tasks,
+        connections_per_task: service.connections_per_task,
+        drain: preflight::planned(&pace, service.tasks, service.deregistration_delay),
+        seconds: plan.seconds(),
+        seconds_from_swap: request.bake_time + plan.seconds() + lag,
+        peak_reconnects: peak,
+        peak_reconnects_per_task: peak / tasks,
+        busiest_minute: busiest_minute(&reconnects),
+        extra_task_hours: extra_task_hours(&plan, service, request.bake_time, lag),
+        cost,
+        limit: limit(plan.limit).to_owned(),
+        warnings: warnings(arguments, request, &pace, &plan, peak / tasks, service),
+        alternatives: alternatives(arguments, service),
+        steps,
+    })
+}
+
+/// A budget without a number of connections is planned with the service's own, as the metrics would
+/// tell it.
+fn with_connections(pace: &Pace, service: Service) -> Pace {
+    match pace {
+        Pace::Budget(budget) if budget.connections_per_task.is_none() => {
+            let mut budget = budget.clone();
+            budget.connections_per_task =
+                Some(service.connections_per_task).filter(|connections| *connections > 0.0);
+            Pace::Budget(budget)
+        }
+        Pace::Budget(_) | Pace::Percent { .. } | Pace::Tasks { .. } | Pace::Within { .. } => {
+            pace.clone()
+        }
+    }
+}
+
+fn rows(plan: &Plan, reconnects: &[f64], service: Service) -> Vec<StepRow> {
+    let second = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+    plan.steps
+        .iter()
+        .zip(1..)
+        .map(|(step, number)| {
+            let from = second(step.at).min(reconnects.len());
+            let until = second(step.at + service.reconnect_within).min(reconnects.len());
+            let peak = reconnects[from..until].iter().copied().fold(0.0, f64::max);
+            StepRow {
+                step: number,
+                at: step.at,
+                tasks: step.tasks,
+                left: step.left,
+                connections_cut: f64::from(step.tasks) * service.connections_per_task,
+                peak_reconnects_per_task: peak / f64::from(service.tasks),
+            }
+        })
+        .collect()
+}
+
+/// Reconnects a second in the busiest minute.
+fn busiest_minute(reconnects: &[f64]) -> f64 {
+    let sum = |minute: &[f64]| minute.iter().sum::<f64>() / 60.0;
+    if reconnects.len() <= 60 {
+        return sum(reconnects);
+    }
+    reconnects.windows(60).map(sum).fold(0.0, f64::max)
+}
+
+/// Hours of tasks beyond what the service wants, from the swap on.
+fn extra_task_hours(plan: &Plan, service: Service, bake: u32, lag: u32) -> f64 {
+    let seconds: f64 = plan
+        .steps
+        .iter()
+        .map(|step| f64::from(step.tasks) * f64::from(bake + step.at + lag))
+        .sum();
+    debug_assert!(plan.steps.iter().map(|step| step.tasks).sum::<u32>() == service.tasks);
+    seconds / 3_600.0
+}
+
+fn limit(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Pace => "the pace as it is asked for",
+        Limit::ShortestWait => "the shortest pause between two steps, 3 s",
+        Limit::MostSteps => "the room for steps in an execution's history, 100",
+        Limit::Budget => "the reconnect budget",
+        Limit::Deadline => "the deadline of the budget",
+    }
+}
+
+/// Connections of a target from which an NLB runs out of ports, where client addresses are not kept
+/// (AWS documentation).
+const PORTS: f64 = 55_000.0;
+
+fn warnings(
+    arguments: &Arguments,
+    request: &Request,
+    pace: &Pace,
+    plan: &Plan,
+    peak_per_task: f64,
+    service: Service,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let delay = service.deregistration_delay;
+    let pause = plan.steps.windows(2).map(|two| two[1].at - two[0].at).min();
+    if let Some(pause) = pause.filter(|pause| *pause < delay) {
+        let overlap = delay
+            .div_ceil(pause.max(1))
+            .min(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
+        warnings.push(format!(
+            "the deregistration delay of {delay} s is longer than the {pause} s between two steps: up to {overlap} steps' tasks are on their way out at once, and what a step does is seen {delay} s later"
+        ));
+    }
+    if service.connections_per_task > PORTS {
+        warnings.push(format!(
+            "{} connections a task are more than the {PORTS} that a target of type ip takes where client addresses are not preserved",
+            service.connections_per_task
+        ));
+    }
+    if let Some(limit) = service.limit_per_task {
+        #[expect(clippy::cast_precision_loss, reason = "a limit of connections")]
+        let limit = limit as f64;
+        if peak_per_task > limit {
+            warnings.push(format!(
+                "{peak_per_task:.0} reconnects a second come to each replacement task, and it accepts {limit}: the rest is refused and tries again"
+            ));
+        }
+    }
+    if let Some(unkept) = pace
+        .budget()
+        .and_then(|budget| preflight::unkept(budget, service.tasks, delay))
+    {
+        warnings.push(unkept.trim_start_matches("; ").to_owned());
+    }
+    let bound = preflight::bounds(request, service.tasks, delay);
+    if let Err(refusal) = bound {
+        warnings.push(format!("preflight will refuse it: {refusal}"));
+    }
+    let zones = arguments.zones;
+    let cross_zone = arguments.cross_zone || is_application(request);
+    if !cross_zone && zones > 1 {
+        if service.tasks < zones {
+            warnings.push(format!(
+                "{} tasks cannot be in all {zones} zones: with cross-zone load balancing off, clients of a zone without a healthy target are not served there",
+                service.tasks
+            ));
+        } else if let Some(step) = plan.steps.iter().position(|step| step.left < zones) {
+            warnings.push(format!(
+                "from step {} on the original has tasks in fewer than {zones} zones: with cross-zone load balancing off, a zone without a healthy target in every used group may leave the load balancer's DNS (AWS documentation; not proven for a group of weight 0)",
+                step + 1
+            ));
+        }
+    }
+    warnings
+}
+
+/// What pace would keep to a number of reconnects, and what would come of a time.
+fn alternatives(arguments: &Arguments, service: Service) -> Vec<String> {
+    let mut alternatives = Vec::new();
+    let of_time = |seconds: u32| {
+        let pace = Pace::Within { seconds };
+        let plan = Plan::of(&pace, service.tasks, service.deregistration_delay);
+        let reconnects = plan.reconnects(service.connections_per_task, service.reconnect_within);
+        let peak = reconnects.iter().copied().fold(0.0, f64::max);
+        (plan, busiest_minute(&reconnects), peak)
+    };
+    if let Some(wanted) = arguments.for_reconnects {
+        #[expect(clippy::cast_precision_loss, reason = "a rate of reconnects")]
+        let wanted = wanted as f64;
+        // The rate falls with the time: the least that keeps to it is found by halves.
+        let (mut short, mut long) = (0, 86_400);
+        while short < long {
+            let middle = u32::midpoint(short, long);
+            if of_time(middle).1 <= wanted {
+                long = middle;
+            } else {
+                short = middle + 1;
+            }
+        }
+        let (plan, minute, peak) = of_time(long);
+        alternatives.push(if minute <= wanted {
+            format!(
+                "for {wanted} reconnects a second in every minute: \"drain\": {{\"within\": {long}}}, {} steps in {} (peak {peak:.0} in one second)",
+                plan.steps.len(),
+                clock(f64::from(plan.seconds())).trim(),
+            )
+        } else {
+            format!("no drain within a day keeps to {wanted} reconnects a second: one task's connections are more")
+        });
+    }
+    if let Some(seconds) = arguments.for_seconds {
+        let (plan, minute, peak) = of_time(seconds);
+        alternatives.push(format!(
+            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {minute:.0} reconnects a second in the busiest minute, {peak:.0} in the busiest second",
+            plan.steps.len(),
+        ));
+        let budget = budget::least_budget(
+            &ebbtide_controller::pace::Budget {
+                reconnects: 1.0,
+                connections_per_task: Some(service.connections_per_task),
+                deadline: seconds,
+                on_deadline: ebbtide_controller::pace::OnDeadline::Finish,
+            },
+            service.tasks,
+            service.deregistration_delay,
+        );
+        if let Some(budget) =
+            budget.filter(|_| seconds > budget::tail(service.deregistration_delay))
+        {
+            alternatives.push(format!(
+                "by a deadline of {seconds} s until the last task has gone: a budget of at least {budget} reconnects a second"
+            ));
+        }
+    }
+    alternatives
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = writeln!(
+            text,
+            "{}: {} tasks with {} connections each; {}\n",
+            self.event, self.tasks, self.connections_per_task, self.drain
+        );
+        let _ = writeln!(
+            text,
+            "{:>5}  {:>8}  {:>5}  {:>5}  {:>15}  {:>22}",
+            "step", "at", "tasks", "left", "connections cut", "peak reconnects/s/task"
+        );
+        for (index, row) in self.steps.iter().enumerate() {
+            // The middle of a long plan is all alike.
+            if self.steps.len() > 40 && index == 20 {
+                let _ = writeln!(text, "  …    {} more like these", self.steps.len() - 40);
+            }
+            if self.steps.len() > 40 && (20..self.steps.len() - 20).contains(&index) {
+                continue;
+            }
+            let _ = writeln!(
+                text,
+                "{:>5}  {:>8}  {:>5}  {:>5}  {:>15.0}  {:>22.1}",
+                row.step,
+                clock(f64::from(row.at)).trim(),
+                row.tasks,
+                row.left,
+                row.connections_cut,
+                row.peak_reconnects_per_task
+            );
+        }
+        let hours = |seconds: u32| clock(f64::from(seconds)).trim().to_owned();
+        let _ = writeln!(
+            text,
+            "\n  time          {} from the first step to the last, about {} from the swap until the original has gone",
+            hours(self.seconds),
+            hours(self.seconds_from_swap)
+        );
+        let _ = writeln!(
+            text,
+            "  reconnects    {:.0} in the busiest second, {:.1} to each replacement task; {:.0} a second in the busiest minute",
+            self.peak_reconnects, self.peak_reconnects_per_task, self.busiest_minute
+        );
+        let _ = writeln!(
+            text,
+            "  extra tasks   {:.1} task-hours from the swap on",
+            self.extra_task_hours
+        );
+        let _ = writeln!(text, "  costs         {}", self.cost);
+        let _ = writeln!(text, "  limit         {}", self.limit);
+        for warning in &self.warnings {
+            let _ = writeln!(text, "  warning       {warning}");
+        }
+        for alternative in &self.alternatives {
+            let _ = writeln!(text, "  or            {alternative}");
+        }
+        text
+    }
+}

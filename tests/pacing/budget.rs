@@ -1,0 +1,129 @@
+//! A reconnect budget: kept, where it can be, in many worlds.
+
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::Status;
+use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::world::{Metrics, Timings};
+use serde_json::{Value, json};
+
+use crate::run::{Felt, deployed, drained};
+
+const BUDGET: u64 = 500;
+
+/// Connections differ by a factor of ten from task to task, come and go by themselves, and all of the
+/// world's timing is random.
+fn uneven(seed: u64) -> Scenario {
+    Scenario {
+        seed,
+        tasks: 40,
+        timings: Timings::default(),
+        clients: Some(ClientsScenario {
+            vary_by_factor: 10.0,
+            lifetime_seconds: Some(3_600),
+            ..ClientsScenario::default()
+        }),
+        ..Scenario::default()
+    }
+}
+
+fn budget(deadline: u64) -> Value {
+    json!({"reconnectsPerSecond": BUDGET, "connectionsPerTask": 2_500, "deadline": deadline})
+}
+
+/// New connections a second that come without a drain.
+const ORDINARY: u64 = 40 * 2_500 / 3_600;
+
+/// Minutes in which the drain cost more than the budget.
+fn over(felt: &Felt) -> usize {
+    let allowed = (ORDINARY + BUDGET) * 60;
+    felt.minutes().iter().filter(|new| **new > allowed).count()
+}
+
+fn said(felt: &Felt, what: &str) -> bool {
+    felt.reasons.iter().any(|reason| reason.contains(what))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_is_kept_and_the_drain_ends_by_its_deadline_in_a_hundred_worlds() {
+    // Some twenty seconds more than the least that would do.
+    let deadline = 720;
+    let mut worst = (0, 0);
+    for seed in 1..=100 {
+        let felt = drained(&uneven(seed), &budget(deadline)).await;
+        assert!(deployed(&felt), "seed {seed}: {:?}", felt.status);
+        let (minutes, took) = (over(&felt), felt.draining());
+        assert!(
+            minutes <= 2,
+            "seed {seed}: {minutes} minutes over the budget"
+        );
+        assert!(took <= deadline, "seed {seed}: {took} s");
+        worst = (worst.0.max(minutes), worst.1.max(took));
+    }
+    println!(
+        "at most {} minutes over the budget, at most {} s",
+        worst.0, worst.1
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_nobody_has_counted_are_taken_from_cloudwatch() {
+    let drain = json!({"reconnectsPerSecond": BUDGET, "deadline": 7_200});
+    let felt = drained(&uneven(1), &drain).await;
+    assert!(deployed(&felt), "{:?}", felt.status);
+    assert!(felt.draining() < 1_200, "{} s", felt.draining());
+    assert!(over(&felt) <= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down() {
+    // What a step does is seen five minutes later: only a drain that takes longer can be corrected.
+    let drain = json!({"reconnectsPerSecond": 30, "connectionsPerTask": 500, "deadline": 14_400});
+    let felt = drained(&uneven(1), &drain).await;
+    assert!(deployed(&felt), "{:?}", felt.status);
+    assert!(said(&felt, "reconnects a second came, and 30 are allowed"));
+    // At the planned pace, all would be gone within a quarter of an hour.
+    assert!(felt.cutting() > 1_800, "{} s", felt.cutting());
+    assert!(felt.draining() <= 14_400, "{} s", felt.draining());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_metrics_the_drain_keeps_its_planned_pace_and_says_so() {
+    let well = drained(&uneven(1), &budget(3_600)).await;
+    for metrics in [Metrics::None, Metrics::Stale] {
+        let mut scenario = uneven(1);
+        scenario.clients.as_mut().unwrap().metrics = metrics;
+        let felt = drained(&scenario, &budget(3_600)).await;
+        assert!(deployed(&felt), "{:?}", felt.status);
+        assert!(said(
+            &felt,
+            "at the planned pace, because CloudWatch has no new values"
+        ));
+        assert!(
+            felt.cutting() + 30 >= well.cutting(),
+            "{} s",
+            felt.cutting()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_budget_and_deadline_cannot_both_be_kept_the_input_decides_and_preflight_says_so() {
+    let drain = |on_deadline: &str| json!({"reconnectsPerSecond": 50, "connectionsPerTask": 2_500, "deadline": 1_800, "onDeadline": on_deadline});
+    let felt = drained(&uneven(1), &drain("finish")).await;
+    assert!(deployed(&felt), "{:?}", felt.status);
+    assert!(said(
+        &felt,
+        "its budget cannot be kept by its deadline of 1800 s, and the deadline binds"
+    ));
+    assert!(felt.draining() <= 1_800, "{} s", felt.draining());
+    let felt = drained(&uneven(1), &drain("stop")).await;
+    let Status::Failed { error, cause } = &felt.status else {
+        panic!("{:?}", felt.status);
+    };
+    assert_eq!(error, "DrainTimeout");
+    assert!(
+        cause.contains("Raise drain.deadline or drain.reconnectsPerSecond"),
+        "{cause}"
+    );
+    assert!(said(&felt, "it stops at the deadline"));
+}

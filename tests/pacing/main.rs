@@ -1,0 +1,5 @@
+//! What a drain does to clients: reconnects, refusals and time, by each way of pacing.
+
+mod budget;
+mod figures;
+mod run;
