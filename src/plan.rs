@@ -1,6 +1,7 @@
 //! `ebbtide plan`: what a drain will do, before anything is done.
 
 mod alternatives;
+mod page;
 mod text;
 mod warnings;
 
@@ -66,6 +67,9 @@ pub(crate) struct Arguments {
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Write the plan with plots, as a page that a browser shows by itself.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,6 +118,9 @@ struct Answer {
     /// What else would do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     alternatives: Vec<String>,
+    /// Reconnects in each second since the first step's cut, rounded up.
+    #[serde(skip)]
+    reconnects: Vec<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,6 +151,9 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let scenario = input::scenario(arguments.scenario.as_deref())?;
     let service = Service::of(arguments, &scenario)?;
     let answer = planned(arguments, &event, &request, &scenario, service)?;
+    if let Some(path) = &arguments.report {
+        input::write(path, &answer.page(&request.service)?)?;
+    }
     match arguments.format {
         Format::Json => crate::print(&serde_json::to_string_pretty(&answer)?),
         Format::Text => crate::print(answer.text().trim_end()),
@@ -225,6 +235,7 @@ fn planned(
         limit: limit(plan.limit).to_owned(),
         warnings: warnings(arguments, request, &pace, &plan, peak / tasks, service),
         alternatives: alternatives(arguments, service),
+        reconnects: page::whole(&reconnects),
         steps,
     })
 }

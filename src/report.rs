@@ -22,6 +22,52 @@ pub(crate) struct Heading {
     pub(crate) facts: Vec<(String, String)>,
 }
 
+/// A drain that is planned, second by second since its first step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlannedDrain<'a> {
+    /// The plan, as it is printed.
+    pub(crate) text: &'a str,
+    /// Tasks that are left.
+    pub(crate) left: &'a [u64],
+    /// Reconnects, counted from the first cut.
+    pub(crate) reconnects: &'a [u64],
+}
+
+/// A report of a drain that is planned.
+pub(crate) fn of_plan(heading: &Heading, drain: &PlannedDrain<'_>) -> Result<String, PlotError> {
+    let mut page = Page::new(&heading.title, &heading.facts);
+    let span = Span {
+        from: 0,
+        to: drain.reconnects.len().saturating_sub(1).max(1),
+    };
+    let plots = [
+        ("Tasks left", Ink::Original, drain.left, "the first step"),
+        (
+            "Reconnects a second",
+            Ink::Reconnects,
+            drain.reconnects,
+            "the first cut",
+        ),
+    ];
+    for (title, ink, values, since) in plots {
+        let panel = Panel {
+            label: None,
+            lines: vec![Line {
+                ink,
+                values,
+                filled: ink == Ink::Reconnects,
+            }],
+        };
+        let most = values.iter().max().copied().unwrap_or_default();
+        let words = format!("as planned, {} at most", count(most));
+        let svg = plot::picture(title, &words, span, &[], &[panel])?;
+        let title = format!("{title}; {} since {since}", span.unit().0);
+        page.figure(&title, &[(ink.class(), words)], &svg);
+    }
+    page.preformatted(drain.text);
+    Ok(page.finish())
+}
+
 /// A report of deployments, one after the other, each with a name.
 pub(crate) fn of_runs(heading: &Heading, runs: &[(String, Run)]) -> Result<String, PlotError> {
     let mut page = Page::new(&heading.title, &heading.facts);

@@ -79,6 +79,14 @@ impl Page {
         self.put(format_args!("<p>{}</p>\n", escape(text)));
     }
 
+    /// Text in columns, as it is printed.
+    pub(super) fn preformatted(&mut self, text: &str) {
+        self.put(format_args!(
+            "<pre class=\"wide\" tabindex=\"0\">{}</pre>\n",
+            escape(text)
+        ));
+    }
+
     /// How something ended.
     pub(super) fn outcome(&mut self, succeeded: bool, text: &str) {
         let class = if succeeded { "succeeded" } else { "failed" };
@@ -160,6 +168,7 @@ mod tests {
         let mut page = Page::new(hostile, &[(hostile.to_owned(), hostile.to_owned())]);
         page.heading(hostile);
         page.paragraph(hostile);
+        page.preformatted(hostile);
         page.outcome(true, hostile);
         page.figure(hostile, &[("original", hostile.to_owned())], "<svg></svg>");
         page.table(
@@ -169,6 +178,6 @@ mod tests {
         let page = page.finish();
         assert!(!page.contains("<script"), "{page}");
         assert!(!page.contains('\u{7}'), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 13);
+        assert_eq!(page.matches("&lt;script&gt;").count(), 14);
     }
 }

@@ -1,4 +1,4 @@
-"""The reports of `ebbtide simulate` and `ebbtide compare`, as a browser shows and prints them."""
+"""The reports of `ebbtide simulate`, `compare` and `plan`, as a browser shows and prints them."""
 
 import itertools
 import json
@@ -14,10 +14,12 @@ SCENARIO = {"tasks": 12, "clients": {"newConnectionsPerSecondPerTask": 100}}
 COMMANDS = {
     "simulate": ("simulate", "events/sample.json"),
     "compare": ("compare", "events/drain-within.json"),
+    "plan": ("plan", "events/drain-within.json"),
 }
 PLOTS = {
     "simulate": ["States", "Running tasks", "Healthy targets", "Connections", "Reconnects a second"],
     "compare": ["Reconnects a second"],
+    "plan": ["Tasks left", "Reconnects a second"],
 }
 
 
@@ -72,7 +74,7 @@ def test_labels_are_text_of_a_readable_size_that_does_not_overlap(view):
         for one, other in itertools.combinations(svg["texts"], 2):
             assert not overlap(one["box"], other["box"]), (svg["label"], one, other)
     labels = {text["text"] for svg in shown["svgs"] for text in svg["texts"]}
-    wanted = {"simulate": "ScaleDown", "compare": "all at once"}[command]
+    wanted = {"simulate": "ScaleDown", "compare": "all at once", "plan": "500"}[command]
     assert any(label.startswith(wanted) for label in labels)
 
 
@@ -102,6 +104,8 @@ def test_legends_and_tables_say_in_words_what_is_shown(view):
     if command == "simulate":
         assert [key.split()[0] for key in shown["keys"]] == ["original", "replacement"] * 3 + ["tries", "refused,"]
         assert "WaitForServiceReady" in rows["WaitForServiceReady"][-1]
+    elif command == "plan":
+        assert shown["keys"] == ["as planned, 11 at most", "as planned, 500 at most"]
     else:
         assert shown["keys"] == ["random timings", "exact timings"]
         [all_at_once] = [row for row in shown["rows"] if row[:2] == ["all at once", "exact"]]
