@@ -55,6 +55,12 @@ output() {
   printf '%s' "$value"
 }
 
+# Name and value of each output of a stack, a line each.
+outputs() {
+  aws cloudformation describe-stacks --stack-name "$1" --output text \
+    --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]'
+}
+
 stack_exists() {
   local printed
   if printed=$(aws cloudformation describe-stacks --stack-name "$1" 2>&1); then
@@ -76,14 +82,14 @@ deploy_infrastructure() {
 }
 
 push_image() {
-  local version=$1 repository uri answer
+  local version=$1 repository uri there
   repository=$(output "$infrastructure" RepositoryName)
   uri=$(output "$infrastructure" RepositoryUri)
-  if answer=$(aws ecr describe-images --repository-name "$repository" --image-ids "imageTag=$version" 2>&1); then
+  there=$(aws ecr list-images --repository-name "$repository" --output json \
+    --query "imageIds[?imageTag=='$version'].imageTag | [0]")
+  if [[ $there != null ]]; then
     say "the image: $uri:$version is there already, and a version never changes"
     return
-  elif [[ $answer != *ImageNotFoundException* ]]; then
-    fail "$answer"
   fi
   say "the image: building $uri:$version (the first time takes some minutes)"
   # linux/amd64 is what the task definition asks for.
@@ -102,22 +108,17 @@ register_version() {
 # The input of an execution. All of it is needed for the first deployment; later ones would take what is
 # not given from the task set in service. Whoever is connected is drained a task at a time.
 input() {
-  local cluster nlb task_sg subnet_a subnet_b service task_definition
-  cluster=$(output "$infrastructure" Cluster)
-  nlb=$(output "$infrastructure" LoadBalancerArn)
-  task_sg=$(output "$infrastructure" TaskSecurityGroup)
-  subnet_a=$(output "$infrastructure" SubnetA)
-  subnet_b=$(output "$infrastructure" SubnetB)
-  service=$(output "$name" ServiceName)
-  task_definition=$(output "$name" TaskDefinition)
+  local -A of
+  local key value
+  while read -r key value; do of[$key]=$value; done < <(outputs "$infrastructure" && outputs "$name")
   cat <<INPUT
 {
-  "cluster": "$cluster",
-  "serviceName": "$service",
-  "taskDefinition": "$task_definition",
-  "nlb": "$nlb",
-  "subnets": ["$subnet_a", "$subnet_b"],
-  "task_sg": "$task_sg",
+  "cluster": "${of[Cluster]}",
+  "serviceName": "${of[ServiceName]}",
+  "taskDefinition": "${of[TaskDefinition]}",
+  "nlb": "${of[LoadBalancerArn]}",
+  "subnets": ["${of[SubnetA]}", "${of[SubnetB]}"],
+  "task_sg": "${of[TaskSecurityGroup]}",
   "assignPublicIp": "ENABLED",
   "waitForService": 15,
   "bakeTime": 60,
