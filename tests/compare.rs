@@ -1,0 +1,299 @@
+//! `ebbtide compare` and the reports: what they say, and that it is what was simulated.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn ebbtide(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ebbtide"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn compared(arguments: &[&str]) -> Value {
+    let arguments = [&["compare"], arguments, &["--format", "json"]].concat();
+    serde_json::from_str(&stdout(&ebbtide(&arguments))).unwrap()
+}
+
+/// A file of this test's own.
+fn scratch(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// The figures with exact timings, by way.
+fn exact(answer: &Value) -> Vec<(String, Value)> {
+    let ways = answer["ways"].as_array().unwrap().iter();
+    ways.map(|way| {
+        assert_eq!(way["runs"][0]["timings"], "exact");
+        let name = way["way"].as_str().unwrap().to_owned();
+        (name, way["runs"][0]["figures"].clone())
+    })
+    .collect()
+}
+
+#[test]
+fn forty_tasks_are_drained_in_every_way() {
+    let answer = compared(&[
+        "events/sample.json",
+        "--tasks",
+        "40",
+        "--connections-per-task",
+        "1000",
+        "--reconnect-within",
+        "4",
+        "--new-connections-per-second-per-task",
+        "50",
+    ]);
+    assert_eq!(
+        answer["scenario"],
+        json!({
+            "tasks": 40,
+            "connections": 40_000,
+            "connectionsPerTask": 1_000,
+            "reconnectWithinSeconds": 4,
+            "newConnectionsPerSecondPerTask": 50,
+            "seed": 1,
+        })
+    );
+    // 40,000 connections over 180 s are 2,223 in 10 s.
+    assert_eq!(
+        answer["floor"],
+        json!({"seconds": 180, "reconnectsIn10Seconds": 2_223})
+    );
+    let ways = exact(&answer);
+    let names: Vec<_> = ways.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "all at once",
+            "25 % every 60 s",
+            "1 task every 5 s",
+            "within 180 s",
+            "310 reconnects/s",
+        ]
+    );
+    let figure = |way: usize, name: &str| ways[way].1[name].as_f64().unwrap();
+    let cut = "firstToLastCutSeconds";
+    assert!(figure(0, cut) < 1.0);
+    for way in [1, 3] {
+        assert!((figure(way, cut) - 180.0).abs() <= 5.0, "{}", ways[way].1);
+    }
+    // All come within four seconds: 10,000 a second, of which 40 tasks accept 2,000.
+    assert!(figure(0, "peakReconnectsIn1Second") >= 10_000.0);
+    assert!(figure(0, "refused") >= 32_000.0);
+    // A quarter is 2,500 a second, and still too many.
+    assert!(figure(1, "refused") > 0.0);
+    for way in 2..5 {
+        assert!(figure(way, "refused") < 1.0, "{}", ways[way].1);
+        assert!(figure(way, "timesFloor") <= 1.4, "{}", ways[way].1);
+        let of_a_task = figure(way, "peakTriesIn1SecondOfATask");
+        assert!((7.0..=20.0).contains(&of_a_task), "{of_a_task}");
+    }
+    assert!(figure(0, "timesFloor") > 15.0);
+    // What it costs is time in which both task sets run.
+    assert!(figure(3, "deploymentSeconds") >= figure(0, "deploymentSeconds") + 150.0);
+    assert!(figure(3, "extraTaskHours") > figure(0, "extraTaskHours") + 0.5);
+    assert!(figure(3, "apiCalls") > figure(0, "apiCalls"));
+}
+
+#[test]
+fn json_has_for_each_way_what_help_says() {
+    let answer = compared(&["events/drain-budget.json", "--tasks", "3", "--seed", "7"]);
+    let keys =
+        |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(keys(&answer), ["service", "scenario", "floor", "ways"]);
+    assert_eq!(answer["scenario"]["seed"], 7);
+    let help = stdout(&ebbtide(&["compare", "--help"]));
+    let mut of_event = Vec::new();
+    for way in answer["ways"].as_array().unwrap() {
+        assert_eq!(keys(way), ["way", "drain", "ofEvent", "runs"]);
+        let runs = way["runs"].as_array().unwrap();
+        let timings: Vec<_> = runs.iter().map(|run| &run["timings"]).collect();
+        assert_eq!(timings, ["exact", "random"]);
+        for run in runs {
+            assert_eq!(run["status"], "SUCCEEDED");
+            for key in keys(run).iter().chain(&keys(&run["figures"])) {
+                assert!(help.contains(key.as_str()), "{key}");
+            }
+        }
+        if way["ofEvent"] == true {
+            of_event.push(way["drain"].clone());
+        }
+    }
+    let event: Value = serde_json::from_str(include_str!("../events/drain-budget.json")).unwrap();
+    let [drain] = of_event.as_slice() else {
+        panic!("{of_event:?}");
+    };
+    assert_eq!(drain["deadline"], event["drain"]["deadline"]);
+}
+
+#[test]
+fn the_same_comparison_prints_the_same_bytes_and_another_seed_others() {
+    let of_seed = |seed: &str| stdout(&ebbtide(&["compare", "events/sample.json", "--seed", seed]));
+    let first = of_seed("1");
+    assert_eq!(first, of_seed("1"));
+    let rows = |text: &str, timings: &str| -> Vec<String> {
+        let rows = text.lines().filter(|line| line.contains(timings));
+        rows.map(str::to_owned).collect()
+    };
+    let other = of_seed("2");
+    assert_ne!(rows(&first, " random "), rows(&other, " random "));
+    assert_eq!(rows(&first, " exact "), rows(&other, " exact "));
+}
+
+#[test]
+fn without_chance_every_way_is_deployed_once() {
+    let scenario = scratch("even.json", r#"{"timings": {"jitterPercent": 0}}"#);
+    let answer = compared(&[
+        "events/minimal.json",
+        "--scenario",
+        scenario.to_str().unwrap(),
+    ]);
+    for way in answer["ways"].as_array().unwrap() {
+        assert_eq!(way["runs"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_way_that_fails_is_named_and_exits_with_1() {
+    let scenario = scratch(
+        "sick-compared.json",
+        r#"{"replacement": {"neverHealthy": true}}"#,
+    );
+    let output = ebbtide(&[
+        "compare",
+        "events/minimal.json",
+        "--scenario",
+        scenario.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let failure = "all at once, exact: FAILED: NotReadyTimeout: ";
+    assert!(text.contains(failure), "{text}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_wrong_usage() {
+    let first = scratch("first.json", r#"{"firstDeployment": true}"#);
+    for arguments in [
+        &["events/dry-run.json"][..],
+        &["events/minimal.json", "--scenario", first.to_str().unwrap()],
+        &["events/minimal.json", "--tasks", "0"],
+        &["events/minimal.json", "--within", "86401"],
+        &["nowhere.json"],
+    ] {
+        let output = ebbtide(&[&["compare"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(output.stdout, b"", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_report_of_a_deployment_has_every_plot_and_changes_nothing_that_is_printed() {
+    let scenario = scratch(
+        "reported.json",
+        r#"{"clients": {"newConnectionsPerSecondPerTask": 100}}"#,
+    );
+    let report = scratch("simulated.html", "");
+    let plain = [
+        "simulate",
+        "events/sample.json",
+        "--scenario",
+        scenario.to_str().unwrap(),
+    ];
+    let with_report = [&plain[..], &["--report", report.to_str().unwrap()]].concat();
+    assert_eq!(stdout(&ebbtide(&with_report)), stdout(&ebbtide(&plain)));
+    let page = std::fs::read_to_string(report).unwrap();
+    for part in [
+        "aria-label=\"States. Preflight from 0:00:00, ",
+        "aria-label=\"Running tasks. original ecs-svc/",
+        "aria-label=\"Healthy targets. original sample-external-deployment-tg-1; replacement ",
+        "aria-label=\"Connections. original ecs-svc/",
+        "aria-label=\"Reconnects a second. tries of clients that were cut, at most ",
+        "\nScaleDown\n</text>",
+        "\n10,000\n</text>",
+        "SUCCEEDED: service sample-external-deployment runs",
+        "simulate events/sample.json --scenario ",
+        "seed 1",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(page.matches("<svg ").count(), 5);
+    assert_self_contained(&page);
+}
+
+#[test]
+fn a_report_of_a_comparison_has_the_table_and_a_plot_for_every_way() {
+    let report = scratch("compared.html", "");
+    let printed = stdout(&ebbtide(&[
+        "compare",
+        "events/sample.json",
+        "--report",
+        report.to_str().unwrap(),
+    ]));
+    let page = std::fs::read_to_string(report).unwrap();
+    for way in ["all at once", "25 % every 60 s", "within 180 s"] {
+        assert!(printed.contains(way), "{way}");
+        assert!(page.contains(&format!(">{way}</th>")), "{way}");
+        assert!(page.contains(&format!("\n{way}: ")), "{way}");
+    }
+    assert_self_contained(&page);
+}
+
+#[test]
+fn a_page_holds_nothing_of_a_hostile_name_as_markup() {
+    let event = scratch(
+        "<img src=x onerror=alert(1)>.json",
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"}"#,
+    );
+    let event = event.to_str().unwrap();
+    let report = scratch("hostile.html", "");
+    stdout(&ebbtide(&[
+        "simulate",
+        event,
+        event,
+        "--report",
+        report.to_str().unwrap(),
+    ]));
+    let page = std::fs::read_to_string(report).unwrap();
+    assert!(!page.contains("<img"), "markup");
+    assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;.json"));
+}
+
+#[test]
+fn a_day_of_seconds_is_a_report_below_a_megabyte() {
+    let report = scratch("day.html", "");
+    stdout(&ebbtide(&[
+        "compare",
+        "events/minimal.json",
+        "--within",
+        "43200",
+        "--tasks",
+        "60",
+        "--report",
+        report.to_str().unwrap(),
+    ]));
+    let bytes = std::fs::metadata(report).unwrap().len();
+    assert!(bytes < 1_000_000, "{bytes}");
+}
+
+/// Nothing is loaded from anywhere, and nothing runs.
+fn assert_self_contained(page: &str) {
+    for part in [
+        "<script", "<link", "<img", "src=", "href=", "@import", "url(",
+    ] {
+        assert!(!page.contains(part), "{part}");
+    }
+}
