@@ -17,6 +17,11 @@ const LOCK_TABLE: &str = "ebbtide-locks";
 /// lease and the function's own timeout.
 const LATE_WRITES_MS: u64 = 120_000;
 
+/// The execution that a call was made for: callers are named after function and execution.
+fn execution_of(call: &Call) -> &str {
+    call.caller.rsplit(' ').next().unwrap_or_default()
+}
+
 /// What has been seen of a run so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
@@ -27,6 +32,10 @@ pub(crate) struct Watch {
     served: BTreeSet<String>,
     lowered: BTreeMap<String, u64>,
     moves: BTreeMap<String, u32>,
+    /// Executions that have called AWS, and those of them that are over: a function of theirs may
+    /// still be at work.
+    executions: BTreeSet<String>,
+    over: BTreeSet<String>,
     had_health: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
@@ -51,6 +60,8 @@ impl Watch {
             served: BTreeSet::new(),
             lowered: BTreeMap::new(),
             moves: BTreeMap::new(),
+            executions: BTreeSet::new(),
+            over: BTreeSet::new(),
             had_health: false,
             rolling_back: false,
             broken: None,
@@ -68,6 +79,7 @@ impl Watch {
             call,
         } = effect;
         self.checks += 1;
+        self.executions.insert(execution_of(call).to_owned());
         if self.broken.is_some() {
             return;
         }
@@ -138,7 +150,7 @@ impl Watch {
         self.properties(after)
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
-            .or_else(|| self.moved(before, after))
+            .or_else(|| self.moved(before, after, call))
             .or_else(|| self.taken_away(before, after))
     }
 
@@ -203,7 +215,10 @@ impl Watch {
     }
 
     /// S7: a deployment moves production traffic once, and back once if it fails.
-    fn moved(&mut self, before: &World, after: &World) -> Option<String> {
+    fn moved(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
+        if self.over.contains(execution_of(call)) {
+            return None;
+        }
         for listener in production(after) {
             let was = before
                 .listener(&listener.arn)
@@ -226,6 +241,7 @@ impl Watch {
     /// A new execution may move traffic again.
     pub(crate) fn begin_another(&mut self) {
         self.moves.clear();
+        self.over.clone_from(&self.executions);
     }
 
     /// S4, S5, S11: what is taken away from whom.
