@@ -34,8 +34,8 @@ pub struct Control {
     pub left: Option<u32>,
     /// The share of the planned pace that is kept, above 0 and at most 1.
     pub factor: f64,
-    /// New connections a second before the drain.
-    pub ordinary: f64,
+    /// New connections a second before the drain; nothing is held while that is not known.
+    pub ordinary: Option<f64>,
     /// Connections a task holds, as CloudWatch had them before the first step.
     pub connections_per_task: Option<f64>,
     /// The newest minute that was judged, in seconds since 1970.
@@ -44,13 +44,24 @@ pub struct Control {
     pub changed: u64,
 }
 
+impl Control {
+    /// For another drain of the same deployment: what was ordinary before the first one still is.
+    pub fn anew(&self) -> Self {
+        Self {
+            ordinary: self.ordinary,
+            connections_per_task: self.connections_per_task,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Control {
     fn default() -> Self {
         Self {
             began: None,
             left: None,
             factor: 1.0,
-            ordinary: 0.0,
+            ordinary: None,
             connections_per_task: None,
             judged: None,
             changed: 0,
@@ -155,8 +166,8 @@ pub fn excess(
     flows: &Flows,
     standing: &Standing,
 ) -> Option<Excess> {
-    let newest = flows.newest(standing.now)?;
-    let seen = (newest.value - control.ordinary).max(0.0);
+    let loudest = flows.loudest(control.judged, standing.now)?;
+    let seen = (loudest.value - control.ordinary?).max(0.0);
     if seen <= budget.reconnects {
         return None;
     }
@@ -201,12 +212,15 @@ pub fn corrected(
     standing: &Standing,
 ) -> Control {
     let mut control = control.clone();
-    let newest = flows.newest(standing.now);
-    let Some(newest) = newest.filter(|point| control.judged.is_none_or(|at| point.at > at)) else {
+    let loudest = flows.loudest(control.judged, standing.now);
+    let (Some(loudest), Some(ordinary)) = (
+        loudest.filter(|point| control.judged.is_none_or(|at| point.at > at)),
+        control.ordinary,
+    ) else {
         return control;
     };
-    control.judged = Some(newest.at);
-    let seen = (newest.value - control.ordinary).max(0.0);
+    control.judged = Some(loudest.at);
+    let seen = (loudest.value - ordinary).max(0.0);
     let settled = control
         .changed
         .saturating_add(dead_time(standing.deregistration_delay));
@@ -245,7 +259,12 @@ pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
     let tasks = grain
         .max(whole((rate * f64::from(SHORTEST_WAIT)).ceil()))
         .min(standing.left);
-    let wait = whole((f64::from(tasks) / rate).round()).max(SHORTEST_WAIT);
+    // Not beyond the time that is left: at its end, what binds is decided anew.
+    let last = budget
+        .deadline
+        .saturating_sub(tail(standing.deregistration_delay));
+    let most = last.saturating_sub(standing.elapsed).max(SHORTEST_WAIT);
+    let wait = whole((f64::from(tasks) / rate).round()).clamp(SHORTEST_WAIT, most);
     Next { tasks, wait, binds }
 }
 
@@ -347,7 +366,7 @@ mod tests {
     #[test]
     fn a_minute_over_the_budget_holds_the_step_unless_the_deadline_needs_it() {
         let control = Control {
-            ordinary: 100.0,
+            ordinary: Some(100.0),
             ..Control::default()
         };
         let seen = |per_second: f64, standing: &Standing, on_deadline| {
@@ -367,7 +386,11 @@ mod tests {
     fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
         let budget = budget(OnDeadline::Finish);
         let now = standing(30, 600);
-        let fallen = corrected(&budget, &Control::default(), &minute(&now, 2_000.0), &now);
+        let known = Control {
+            ordinary: Some(0.0),
+            ..Control::default()
+        };
+        let fallen = corrected(&budget, &known, &minute(&now, 2_000.0), &now);
         assert!((fallen.factor - 0.25).abs() < 1e-9, "{fallen:?}");
         let again = corrected(&budget, &fallen, &minute(&now, 2_000.0), &now);
         assert_eq!(again, fallen, "one minute is judged once");
@@ -379,6 +402,37 @@ mod tests {
         assert!((grown.factor - 0.3125).abs() < 1e-9, "{grown:?}");
         let blind = corrected(&budget, &fallen, &Flows::default(), &later);
         assert_eq!(blind, fallen, "without a metric nothing grows");
+    }
+
+    #[test]
+    fn a_loud_minute_within_a_long_pause_is_not_missed() {
+        let budget = budget(OnDeadline::Finish);
+        let now = standing(30, 600);
+        let control = Control {
+            ordinary: Some(0.0),
+            judged: Some(now.now - 600),
+            ..Control::default()
+        };
+        let mut flows = minute(&now, 10.0);
+        flows.new.push(Point {
+            at: now.now - 300,
+            value: 1_000.0 * 60.0,
+        });
+        assert!(excess(&budget, &control, &flows, &now).is_some());
+        assert!(corrected(&budget, &control, &flows, &now).factor < 1.0);
+        let nobody_knows = Control {
+            ordinary: None,
+            ..control
+        };
+        assert_eq!(excess(&budget, &nobody_knows, &flows, &now), None);
+    }
+
+    #[test]
+    fn no_pause_is_longer_than_the_time_that_is_left() {
+        let mut small = budget(OnDeadline::Stop);
+        small.reconnects = 1e-9;
+        let next = next(&small, &Control::default(), &standing(39, 60));
+        assert_eq!(next.wait, 3_600 - 420 - 60);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Deployment {
             replacement: Some(self.original.clone()?),
             replacement_target_group: self.original_target_group.clone(),
             course: Course::Back,
-            control: Control::default(),
+            control: self.control.anew(),
             ..self.clone()
         })
     }

@@ -46,6 +46,21 @@ impl Flows {
         })
     }
 
+    /// The loudest of the newest minute and of all that are newer than `judged`: a pause between two
+    /// steps may last for many.
+    pub fn loudest(&self, judged: Option<u64>, now: u64) -> Option<Point> {
+        let newest = self.newest(now)?;
+        let unjudged = self
+            .new
+            .iter()
+            .filter(|point| judged.is_some_and(|judged| point.at > judged))
+            .map(|point| per_second(point.value));
+        Some(Point {
+            value: unjudged.fold(newest.value, f64::max),
+            ..newest
+        })
+    }
+
     /// New connections a second in an ordinary minute: the middle one of those that were read.
     pub fn ordinary(&self) -> Option<f64> {
         let mut values: Vec<_> = self.new.iter().map(|point| point.value).collect();

@@ -1,7 +1,7 @@
 //! What will not go well.
 
 use ebbtide_controller::pace::Pace;
-use ebbtide_controller::plan::Plan;
+use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight;
 use ebbtide_controller::request::Request;
 
@@ -29,6 +29,28 @@ pub(super) fn warnings(
         warnings.push(format!(
             "the deregistration delay of {delay} s is longer than the {pause} s between two steps: up to {overlap} steps' tasks are on their way out at once, and what a step does is seen {delay} s later"
         ));
+    }
+    let longest = plan.steps.windows(2).map(|two| two[1].at - two[0].at).max();
+    if let Some(longest) = longest.filter(|longest| *longest > 300) {
+        warnings.push(format!(
+            "health and alarms are looked at before each step, and up to {longest} s lie between two"
+        ));
+    }
+    if plan.limit == Limit::Budget || plan.limit == Limit::MostSteps {
+        let minute = f64::from(
+            plan.steps
+                .iter()
+                .map(|step| step.tasks)
+                .max()
+                .unwrap_or_default(),
+        ) * service.connections_per_task
+            / 60.0;
+        if let Some(budget) = pace.budget().filter(|budget| minute > budget.reconnects) {
+            warnings.push(format!(
+                "one step alone cuts {minute:.0} reconnects a second of its minute, more than the budget of {}: it cannot be kept",
+                budget.reconnects
+            ));
+        }
     }
     if service.connections_per_task > PORTS {
         warnings.push(format!(

@@ -66,7 +66,8 @@ struct ControlWire {
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<u32>,
     factor: f64,
-    ordinary: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordinary: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connections_per_task: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -226,8 +227,9 @@ impl Event {
             failure,
             alarms,
             control: match wire.control {
-                Some(control) if !just_failed => control.read(),
-                Some(_) | None => Control::default(),
+                Some(control) if just_failed => control.read().anew(),
+                Some(control) => control.read(),
+                None => Control::default(),
             },
             flows: wire.seen.as_ref().map_or_else(Flows::default, flows::read),
             now: 0,

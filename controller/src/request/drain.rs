@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Problem;
 use super::reader::{LONGEST_PHASE, Reader, shown, text_where, whole};
 use crate::budget;
-use crate::pace::{Budget, Drain, Metric, OnDeadline, Pace};
+use crate::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
 
 /// A quarter at a time, as the sample's own input has it.
 const DEFAULT_DECREMENT: f64 = 25.0;
@@ -263,7 +263,9 @@ fn metric(value: &Value) -> Option<Metric> {
     let fits = dimensions.len() <= 30
         && dimensions
             .iter()
-            .all(|(name, _)| (1..=255).contains(&name.len()));
+            .all(|(name, _)| (1..=255).contains(&name.len()))
+        // Without it, it would be another's connections that are gone.
+        && dimensions.iter().any(|(_, value)| value.contains(TASK_SET));
     fits.then_some(Metric {
         namespace: text(fields.get("namespace")?, 255)?,
         name: text(fields.get("metricName")?, 255)?,

@@ -115,13 +115,16 @@ fn hold(
     held: u32,
     poll: u32,
 ) -> u32 {
-    if matches!(lacking, WaitingOn::Reconnects { .. }) {
-        let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
-        return pacing::next(observation, deployment, desired, true).wait;
-    }
-    let soon = held < HALF_LOST && deployment.progress.soon < drain::MOST_SOON;
+    let reconnects = matches!(lacking, WaitingOn::Reconnects { .. });
+    let soon = (reconnects || held < HALF_LOST) && deployment.progress.soon < drain::MOST_SOON;
     let wait = if soon { poll.min(60) } else { poll };
     deployment.progress.soon = deployment.progress.soon.saturating_add(u32::from(soon));
+    if reconnects {
+        let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
+        return pacing::next(observation, deployment, desired, true)
+            .wait
+            .max(wait);
+    }
     deployment.progress.held = held.saturating_add(wait);
     wait
 }

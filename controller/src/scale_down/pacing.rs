@@ -2,10 +2,10 @@
 
 use crate::budget::{self, Standing};
 use crate::decision::WaitingOn;
-use crate::deployment::Deployment;
+use crate::deployment::{Course, Deployment};
 use crate::drain::{self, Schedule};
 use crate::observation::{Observation, TargetGroup};
-use crate::pace::{OnDeadline, Pace};
+use crate::pace::{Budget, OnDeadline, Pace};
 use crate::refusal::{ErrorName, Refusal};
 
 /// The original's target group.
@@ -78,9 +78,19 @@ pub(super) fn share(tasks: u32, deployment: &Deployment, desired: u32) -> u32 {
     u32::try_from(share).unwrap_or(u32::MAX)
 }
 
+/// The budget of this drain. Only the way forward may stop at its deadline: a way back or a leftover
+/// that stopped there would leave two task sets.
+fn budget_of(deployment: &Deployment) -> Option<Budget> {
+    let mut budget = deployment.request.drain.pace.budget()?.clone();
+    if deployment.course != Course::Forward {
+        budget.on_deadline = OnDeadline::Finish;
+    }
+    Some(budget)
+}
+
 /// More reconnects than the budget allows: they hold the step.
 pub(super) fn excess(observation: &Observation, deployment: &Deployment) -> Option<WaitingOn> {
-    let budget = deployment.request.drain.pace.budget()?;
+    let budget = &budget_of(deployment)?;
     deployment.control.began?;
     let standing = standing(observation, deployment, wanted(observation, deployment));
     let excess = budget::excess(budget, &deployment.control, &deployment.flows, &standing)?;
@@ -92,13 +102,14 @@ pub(super) fn excess(observation: &Observation, deployment: &Deployment) -> Opti
 
 /// The refusal of a drain that stops at its deadline rather than exceed its budget.
 pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) -> Option<Refusal> {
-    let budget = deployment.request.drain.pace.budget()?;
+    let budget = budget_of(deployment)?;
     let last = budget
         .deadline
         .saturating_sub(budget::tail(delay(observation, deployment)));
     let left = wanted(observation, deployment);
     let stops = budget.on_deadline == OnDeadline::Stop && deployment.control.began.is_some();
-    (stops && left > 0 && elapsed(deployment) >= last).then(|| {
+    // The last step is planned for then, and each turn of the loop takes a second or two.
+    (stops && left > 0 && elapsed(deployment) >= last.saturating_add(GRACE)).then(|| {
         Refusal::new(
             ErrorName::DrainTimeout,
             format!(
@@ -113,6 +124,9 @@ pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) ->
         )
     })
 }
+
+/// Seconds for which a drain that stops at its deadline may be late.
+const GRACE: u32 = 120;
 
 /// Tasks that the original is to have now.
 fn wanted(observation: &Observation, deployment: &Deployment) -> u32 {
@@ -140,23 +154,30 @@ fn elapsed(deployment: &Deployment) -> u32 {
     }
 }
 
-/// Notes what there was before the first step: the time, and for a budget what is ordinary.
+/// Notes when the first step was made.
 pub(super) fn begin(deployment: &mut Deployment) {
     if deployment.control.began.is_some() {
         return;
     }
     let control = &mut deployment.control;
     control.began = Some(deployment.now);
-    if deployment.request.drain.pace.budget().is_none() {
+}
+
+/// Notes what is ordinary, as long as no step can have had an effect yet: a reading may fail.
+fn learn(observation: &Observation, deployment: &mut Deployment) {
+    let unaffected = elapsed(deployment) <= delay(observation, deployment).max(60);
+    if !unaffected || deployment.request.drain.pace.budget().is_none() {
         return;
     }
-    control.ordinary = deployment.flows.ordinary().unwrap_or(0.0);
     let tasks = f64::from(deployment.tasks.max(1));
-    control.connections_per_task = deployment
+    let connections = deployment
         .flows
         .connections(deployment.now)
         .map(|connections| connections / tasks)
         .filter(|connections| *connections > 0.0);
+    let control = &mut deployment.control;
+    control.ordinary = control.ordinary.or(deployment.flows.ordinary());
+    control.connections_per_task = control.connections_per_task.or(connections);
 }
 
 /// What comes next: how many tasks, in how many seconds, and a remark on the pace.
@@ -173,7 +194,8 @@ pub(super) fn next(
     desired: u32,
     held: bool,
 ) -> Next {
-    let Some(budget) = deployment.request.drain.pace.budget().cloned() else {
+    learn(observation, deployment);
+    let Some(budget) = budget_of(deployment) else {
         let schedule = schedule(observation, deployment);
         let step = next_step(deployment);
         let cut = share(schedule.left_after(step), deployment, desired).saturating_sub(share(
@@ -188,7 +210,10 @@ pub(super) fn next(
         };
     };
     let left = if held {
-        wanted(observation, deployment)
+        // In tasks of the plan, as what is carried in the state.
+        let wanted = u64::from(wanted(observation, deployment)) * u64::from(deployment.desired);
+        let planned = wanted.div_ceil(u64::from(desired.max(1)));
+        u32::try_from(planned).unwrap_or(u32::MAX)
     } else {
         planned(observation, deployment)
     };
@@ -226,11 +251,11 @@ pub(crate) fn pause(observation: &Observation, deployment: &Deployment) -> u32 {
     schedule(observation, deployment).wait_after(1)
 }
 
-fn remark(deployment: &Deployment, budget: &crate::pace::Budget, binds: budget::Binds) -> String {
+fn remark(deployment: &Deployment, budget: &Budget, binds: budget::Binds) -> String {
     let seen = match deployment.flows.newest(deployment.now) {
         Some(newest) => format!(
             "{} of {} reconnects a second",
-            rounded_up((newest.value - deployment.control.ordinary).max(0.0)),
+            rounded_up((newest.value - deployment.control.ordinary.unwrap_or(0.0)).max(0.0)),
             rounded_up(budget.reconnects)
         ),
         None => format!(

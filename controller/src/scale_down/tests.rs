@@ -416,6 +416,7 @@ fn begun(on_deadline: OnDeadline) -> World {
     world.progress.step = 2;
     world.control.began = Some(99_990);
     world.control.left = Some(2);
+    world.control.ordinary = Some(0.0);
     world
 }
 
@@ -484,6 +485,12 @@ fn without_metrics_a_budget_goes_on_at_its_planned_pace_and_says_so() {
 fn a_drain_that_stops_at_its_deadline_says_what_is_left() {
     let mut world = begun(OnDeadline::Stop);
     world.now = 99_990 + 3_180;
+    assert_eq!(
+        look(&world),
+        scale_to(2),
+        "the last step may be a little late"
+    );
+    world.now += 120;
     let Decision::Refuse(refusal) = look(&world) else {
         panic!("{:?}", look(&world));
     };
@@ -494,6 +501,14 @@ fn a_drain_that_stops_at_its_deadline_says_what_is_left() {
     );
     let mut world = begun(OnDeadline::Finish);
     world.now = 99_990 + 3_180;
+    assert_eq!(look(&world), scale_to(2));
+}
+
+#[test]
+fn only_the_way_forward_stops_at_its_deadline() {
+    let mut world = begun(OnDeadline::Stop);
+    world.now = 99_990 + 9_000;
+    world.course = Course::Back;
     assert_eq!(look(&world), scale_to(2));
 }
 
