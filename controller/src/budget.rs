@@ -46,6 +46,7 @@ pub struct Control {
 
 impl Control {
     /// For another drain of the same deployment: what was ordinary before the first one still is.
+    #[must_use]
     pub fn anew(&self) -> Self {
         Self {
             ordinary: self.ordinary,
