@@ -160,18 +160,8 @@ impl ComparedRun {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let event = input::event(&arguments.event)?;
-    let home = input::home_of(&event)?;
-    let request = match Request::parse(&event, &home) {
-        Ok(request) => request,
-        Err(refusal) => {
-            eprintln!(
-                "{}: {}: {refusal}",
-                arguments.event.display(),
-                refusal.error
-            );
-            return Ok(false);
-        }
+    let Some((_, home, request)) = input::request(&arguments.event)? else {
+        return Ok(false);
     };
     if request.dry_run {
         return Err("the event asks for a dry run, in which nothing is drained".into());

@@ -111,6 +111,20 @@ pub(crate) fn scenario_in_words(path: Option<&Path>, scenario: &Scenario) -> Str
     )
 }
 
+/// A request with the event it was read from and where it lives; what is wrong with it goes to
+/// stderr, and there is none.
+pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, InputError> {
+    let event = event(path)?;
+    let home = home_of(&event)?;
+    match Request::parse(&event, &home) {
+        Ok(request) => Ok(Some((event, home, request))),
+        Err(refusal) => {
+            eprintln!("{}: {}: {refusal}", path.display(), refusal.error);
+            Ok(None)
+        }
+    }
+}
+
 /// Where an event's resources live: as its first ARN says, or a made-up account.
 pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
     let home = ["nlb", "taskDefinition", "cluster"]

@@ -135,18 +135,8 @@ struct StepRow {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let event = input::event(&arguments.event)?;
-    let home = input::home_of(&event)?;
-    let request = match Request::parse(&event, &home) {
-        Ok(request) => request,
-        Err(refusal) => {
-            eprintln!(
-                "{}: {}: {refusal}",
-                arguments.event.display(),
-                refusal.error
-            );
-            return Ok(false);
-        }
+    let Some((event, _, request)) = input::request(&arguments.event)? else {
+        return Ok(false);
     };
     let scenario = input::scenario(arguments.scenario.as_deref())?;
     let service = Service::of(arguments, &scenario)?;

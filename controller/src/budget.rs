@@ -20,6 +20,12 @@ pub fn tail(deregistration_delay: u32) -> u32 {
     deregistration_delay.max(300).saturating_add(120)
 }
 
+/// Seconds from the first step until the last one is due, if the original is to run no task at the
+/// deadline.
+pub fn last_step(budget: &Budget, deregistration_delay: u32) -> u32 {
+    budget.deadline.saturating_sub(tail(deregistration_delay))
+}
+
 /// Seconds until the effect of a step is in CloudWatch.
 fn dead_time(deregistration_delay: u32) -> u64 {
     u64::from(tail(deregistration_delay)) + 2 * PERIOD
@@ -90,7 +96,7 @@ pub struct Standing {
 /// More new connections came than the replacement can bear.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Excess {
-    /// New connections a second beyond the ordinary ones, in the newest minute.
+    /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
     pub seen: f64,
     /// The budget.
     pub budget: f64,
@@ -121,7 +127,7 @@ pub enum Binds {
 /// there is time, unless the drain is to stop at its deadline. Without a number of connections the
 /// whole time is used.
 pub fn seconds(budget: &Budget, tasks: u32, deregistration_delay: u32) -> u32 {
-    let available = budget.deadline.saturating_sub(tail(deregistration_delay));
+    let available = last_step(budget, deregistration_delay);
     let Some(rate) = bearable(budget, budget.connections_per_task) else {
         return available;
     };
@@ -142,10 +148,7 @@ pub fn least_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) ->
 
 /// The least budget, in new connections a second, that a deadline can be kept with.
 pub fn least_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<f64> {
-    let available = budget
-        .deadline
-        .saturating_sub(tail(deregistration_delay))
-        .max(1);
+    let available = last_step(budget, deregistration_delay).max(1);
     let connections = budget.connections_per_task?;
     let rate = f64::from(tasks.saturating_sub(1)) / f64::from(available);
     Some((rate * connections / HEADROOM).ceil())
@@ -157,7 +160,8 @@ fn bearable(budget: &Budget, connections: Option<f64>) -> Option<f64> {
     Some(HEADROOM * budget.reconnects / connections)
 }
 
-/// Whether the newest minute had more new connections than the budget allows: the step is held.
+/// Whether the newest minute, or one that was not judged yet, had more new connections than the
+/// budget allows: the step is held.
 ///
 /// Not held where the time that is left would then ask for more than the budget, and the deadline
 /// binds.
@@ -193,9 +197,7 @@ pub const HOLD: u32 = 60;
 
 /// Tasks a second that have to go for the drain to end in time; infinite where there is none left.
 fn needed(budget: &Budget, standing: &Standing) -> f64 {
-    let last = budget
-        .deadline
-        .saturating_sub(tail(standing.deregistration_delay));
+    let last = last_step(budget, standing.deregistration_delay);
     let time = last.saturating_sub(standing.elapsed);
     if time == 0 {
         return f64::INFINITY;
@@ -203,7 +205,7 @@ fn needed(budget: &Budget, standing: &Standing) -> f64 {
     f64::from(standing.left) / f64::from(time)
 }
 
-/// Corrects the pace by the newest minute: half of it, or less, where the budget was exceeded, a
+/// Corrects the pace by the loudest minute that was not judged yet: half of it, or less, where the budget was exceeded, a
 /// quarter more where it was kept and the effect of the last change was to be seen. Where
 /// CloudWatch says nothing, the pace stays as it is.
 pub fn corrected(
@@ -261,9 +263,7 @@ pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
         .max(whole((rate * f64::from(SHORTEST_WAIT)).ceil()))
         .min(standing.left);
     // Not beyond the time that is left: at its end, what binds is decided anew.
-    let last = budget
-        .deadline
-        .saturating_sub(tail(standing.deregistration_delay));
+    let last = last_step(budget, standing.deregistration_delay);
     let most = last.saturating_sub(standing.elapsed).max(SHORTEST_WAIT);
     let wait = whole((f64::from(tasks) / rate).round()).clamp(SHORTEST_WAIT, most);
     Next { tasks, wait, binds }

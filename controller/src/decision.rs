@@ -258,7 +258,7 @@ pub enum WaitingOn {
         /// Tasks that it wants.
         tasks: u32,
     },
-    /// A swap that may have begun: a late write would show by the next look.
+    /// A second look at what one read showed: it may be old, and a late write would show by then.
     SecondLook,
     /// Targets in a group that no living task set owns; they are being deregistered.
     Deregistration {

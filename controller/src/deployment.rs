@@ -46,7 +46,8 @@ pub struct Deployment {
     pub control: Control,
     /// The metrics that the drain goes by, as CloudWatch had them a moment ago.
     pub flows: Flows,
-    /// Seconds since 1970. Only the pace of a drain goes by it: deadlines count the seconds waited.
+    /// Seconds since 1970. Only the pace of a drain and the deadline of its budget go by it: the
+    /// other deadlines count the seconds waited.
     pub now: u64,
 }
 

@@ -13,8 +13,8 @@ use crate::routing::{self, Roles};
 /// What a rollback comes to, besides the writes and waits on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
-    /// The original is at full strength and healthy: traffic may go back to it.
-    Restored,
+    /// Traffic may go back to the original; the sentence says how it is.
+    Restored(String),
     /// Nothing more can be done; the sentence says what was undone and what remains.
     Over(String),
 }
@@ -207,11 +207,9 @@ pub fn answer(
             (Status::Waiting, reason, wait)
         }
         None => match outcome(observation, &deployment) {
-            Outcome::Restored => (
+            Outcome::Restored(how) => (
                 Status::Restored,
-                format!(
-                    "rolling back: {name} is steady and healthy at 100 %, and takes the traffic back"
-                ),
+                format!("rolling back: {name} {how}, and takes the traffic back"),
                 0,
             ),
             Outcome::Over(sentence) => (Status::Failed, sentence, 0),
@@ -241,8 +239,13 @@ fn outcome(observation: &Observation, deployment: &Deployment) -> Outcome {
                 "Not rolled back, because there is no original to go back to: {remains}."
             )),
             Some(original) => match shortfall(observation, deployment, original) {
-                None => Outcome::Restored,
-                Some(_) if is_better(observation, deployment) => Outcome::Restored,
+                None => Outcome::Restored("is steady and healthy at 100 %".to_owned()),
+                Some(shortfall) if is_better(observation, deployment) => {
+                    Outcome::Restored(format!(
+                        "is not whole after {} s ({shortfall}), but what serves has no healthy target",
+                        deployment.request.readiness_timeout
+                    ))
+                }
                 Some(shortfall) => Outcome::Over(format!(
                     "Not rolled back, because {} did not get healthy again within {} s ({shortfall}): {remains}.",
                     original.id, deployment.request.readiness_timeout

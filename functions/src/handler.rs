@@ -94,7 +94,8 @@ const ROUNDS: u32 = 5;
 ///
 /// `arn` is the function's own, as Lambda gives it with the invocation: only executions of its
 /// partition, region and account are served. `now` tells how old the lock's last renewal is, how long
-/// the deployment took, and when the next step of an even drain is due; nothing else goes by it.
+/// the deployment took, when the next step of an even drain is due, how old metrics are and when a
+/// budget's deadline has come; nothing else goes by it.
 pub async fn handle(
     function: Function,
     arn: &str,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ebbtide_controller::lock;
 use ebbtide_controller::preflight::{
-    EVENTS_A_LOOK, EVENTS_A_STEP, EVENTS_A_TURN, EVENTS_ALLOWED, EVENTS_OF_METRICS, TASK_SET_LIMIT,
+    EVENTS_A_LOOK, EVENTS_A_STEP, EVENTS_A_TURN, EVENTS_ALLOWED, EVENTS_OF_METRICS, LONGEST_PHASES,
+    TASK_SET_LIMIT,
 };
 use ebbtide_simulator::asl::{ErrorNames, Jitter};
 use saphyr::{LoadableYamlNode, Yaml};
@@ -103,6 +104,13 @@ fn the_machine_outlasts_all_phases_of_a_deployment_and_its_rollback() {
     let waits = days * DAY + deletions + u64::from(lock::GRACE);
     // What is done between the waits: a second for each event of the history is plenty.
     let phases = Duration::from_secs(waits + u64::from(EVENTS_ALLOWED));
+    assert!(shipped().machine.timeout().unwrap() > phases);
+}
+
+#[test]
+fn the_machine_outlasts_what_preflight_lets_pass() {
+    let phases =
+        Duration::from_secs(LONGEST_PHASES + u64::from(lock::GRACE) + u64::from(EVENTS_ALLOWED));
     assert!(shipped().machine.timeout().unwrap() > phases);
 }
 

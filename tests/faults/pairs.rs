@@ -21,7 +21,7 @@ const OF_WRITES: [Fault; 6] = [
 ];
 
 /// The numbers of the calls of a deployment that write.
-async fn writes(case: &Case) -> Vec<u64> {
+pub(crate) async fn writes(case: &Case) -> Vec<u64> {
     let aws = SimulatedAws::new(case.world.clone(), 1.0);
     let seen = Arc::new(Mutex::new((0, Vec::new())));
     let noted = Arc::clone(&seen);

@@ -47,8 +47,8 @@ struct StateWire {
     #[serde(skip_serializing)]
     alarms: Option<AlarmsWire>,
     /// How a drain by a budget goes on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    control: Option<ControlWire>,
+    #[serde(default, with = "ControlWire", skip_serializing_if = "has_not_begun")]
+    control: Control,
     /// What CloudWatch is asked before the next step.
     #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
     flows: Option<QuestionWire>,
@@ -57,57 +57,27 @@ struct StateWire {
     seen: Option<Value>,
 }
 
-/// How a drain by a budget goes on.
+/// How a drain by a budget goes on, field by field as [`Control`] has it.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Control", rename_all = "camelCase")]
 struct ControlWire {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     began: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     left: Option<u32>,
     factor: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ordinary: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     connections_per_task: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     judged: Option<u64>,
     changed: u64,
 }
 
-impl ControlWire {
-    fn of(control: &Control) -> Option<Self> {
-        let Control {
-            began,
-            left,
-            factor,
-            ordinary,
-            connections_per_task,
-            judged,
-            changed,
-        } = *control;
-        (*control != Control::default()).then_some(Self {
-            began,
-            left,
-            factor,
-            ordinary,
-            connections_per_task,
-            judged,
-            changed,
-        })
-    }
-
-    fn read(self) -> Control {
-        Control {
-            began: self.began,
-            left: self.left,
-            factor: self.factor,
-            ordinary: self.ordinary,
-            connections_per_task: self.connections_per_task,
-            judged: self.judged,
-            changed: self.changed,
-        }
-    }
+/// A drain that has not begun carries none.
+fn has_not_begun(control: &Control) -> bool {
+    *control == Control::default()
 }
 
 /// The lock: its key, and what the last conditional write answered. DynamoDB writes numbers as
@@ -226,10 +196,10 @@ impl Event {
             course,
             failure,
             alarms,
-            control: match wire.control {
-                Some(control) if just_failed => control.read().anew(),
-                Some(control) => control.read(),
-                None => Control::default(),
+            control: if just_failed {
+                wire.control.anew()
+            } else {
+                wire.control
             },
             flows: wire.seen.as_ref().map_or_else(Flows::default, flows::read),
             now: 0,
@@ -291,7 +261,7 @@ impl Answer {
             }),
             error: None,
             alarms: None,
-            control: ControlWire::of(&deployment.control),
+            control: deployment.control.clone(),
             flows: QuestionWire::of(deployment, self.wait),
             seen: None,
         };

@@ -266,6 +266,20 @@ fn of_two_leftovers_the_drained_one_is_deleted_whatever_targets_the_other_has() 
 }
 
 #[test]
+fn a_candidate_that_never_served_goes_before_a_leftover_that_drains() {
+    let mut world = draining();
+    let mut candidate = world.task_set_mut("ecs-svc/1").clone();
+    candidate.id = "ecs-svc/3".into();
+    candidate.created_at = Some(9_000);
+    candidate.external_id = Some("ebbtide:Ebbtide:run-0:x".into());
+    world.observation.task_sets.push(candidate);
+    world.group_mut("blue").swap_intent = None;
+    world.group_mut("blue").is_production = None;
+    world.group_mut("blue").task_set_id = None;
+    assert_eq!(look(&world), forced("ecs-svc/3"));
+}
+
+#[test]
 fn a_sick_leftover_is_drained_though_what_serves_is_sick_as_well() {
     let mut world = draining();
     world.group_mut("green").targets.healthy = 0;

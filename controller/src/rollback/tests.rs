@@ -15,7 +15,7 @@ fn comes_to(world: &World) -> Outcome {
 fn told(world: &World) -> String {
     match comes_to(world) {
         Outcome::Over(sentence) => sentence,
-        Outcome::Restored => "restored".into(),
+        Outcome::Restored(how) => how,
     }
 }
 
@@ -70,7 +70,7 @@ fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
 fn after_the_commit_point_a_warm_original_takes_the_traffic_back() {
     for world in [World::committed(), World::swapped()] {
         assert_eq!(look(&world), Decision::Done);
-        assert_eq!(comes_to(&world), Outcome::Restored);
+        assert!(matches!(comes_to(&world), Outcome::Restored(_)));
     }
 }
 
@@ -134,7 +134,7 @@ fn a_replacement_that_is_gone_while_traffic_goes_to_it_is_left_for_the_original(
         .task_sets
         .retain(|set| set.id != "ecs-svc/2");
     assert_eq!(look(&world), Decision::Done);
-    assert_eq!(comes_to(&world), Outcome::Restored);
+    assert!(matches!(comes_to(&world), Outcome::Restored(_)));
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_was_left_over_takes_the_traffic_only_where_what_serves_has_lost_its_heal
     assert!(told(&world).starts_with("What an earlier deployment left"));
     let mut world = World::swapped().failed("NotReadyTimeout");
     world.course = Course::Leftover;
-    assert_eq!(comes_to(&world), Outcome::Restored);
+    assert!(matches!(comes_to(&world), Outcome::Restored(_)));
 }
 
 #[test]
@@ -253,7 +253,13 @@ fn an_original_that_is_not_whole_gets_the_traffic_of_a_replacement_with_nothing_
     assert!(matches!(look(&world), Decision::Wait(_)));
     world.progress.waited = world.request.readiness_timeout;
     assert_eq!(look(&world), Decision::Done);
-    assert_eq!(comes_to(&world), Outcome::Restored);
+    let told = answer(&world.observation, &world.deployment(), None);
+    assert_eq!(told.status, Status::Restored);
+    assert!(
+        told.reason.contains("is not whole after"),
+        "{}",
+        told.reason
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a step of the drain answers: what is left, and when the next one comes.
 
 use super::{HALF_LOST, bake_time, drained_for, pacing, timeout, why};
+use crate::budget;
 use crate::decision::WaitingOn;
 use crate::deployment::{Answer, Course, Deployment, Status};
 use crate::drain;
@@ -121,9 +122,8 @@ fn hold(
     deployment.progress.soon = deployment.progress.soon.saturating_add(u32::from(soon));
     if reconnects {
         let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
-        return pacing::next(observation, deployment, desired, true)
-            .wait
-            .max(wait);
+        pacing::next(observation, deployment, desired, true);
+        return wait.max(budget::HOLD);
     }
     deployment.progress.held = held.saturating_add(wait);
     wait

@@ -103,9 +103,7 @@ pub(super) fn excess(observation: &Observation, deployment: &Deployment) -> Opti
 /// The refusal of a drain that stops at its deadline rather than exceed its budget.
 pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) -> Option<Refusal> {
     let budget = budget_of(deployment)?;
-    let last = budget
-        .deadline
-        .saturating_sub(budget::tail(delay(observation, deployment)));
+    let last = budget::last_step(&budget, delay(observation, deployment));
     let left = wanted(observation, deployment);
     let stops = budget.on_deadline == OnDeadline::Stop && deployment.control.began.is_some();
     // The last step is planned for then, and each turn of the loop takes a second or two.
@@ -156,11 +154,7 @@ fn elapsed(deployment: &Deployment) -> u32 {
 
 /// Notes when the first step was made.
 pub(super) fn begin(deployment: &mut Deployment) {
-    if deployment.control.began.is_some() {
-        return;
-    }
-    let control = &mut deployment.control;
-    control.began = Some(deployment.now);
+    deployment.control.began.get_or_insert(deployment.now);
 }
 
 /// Notes what is ordinary, as long as no step can have had an effect yet: a reading may fail.
@@ -187,7 +181,7 @@ pub(super) struct Next {
     pub(super) remark: String,
 }
 
-/// The step after the one that is made, or, where `held`, in its place.
+/// The step after the one that is made, or, where `held`, in its place: then `wait` is not for it.
 pub(super) fn next(
     observation: &Observation,
     deployment: &mut Deployment,
@@ -224,7 +218,7 @@ pub(super) fn next(
     deployment.control.left = Some(left.saturating_sub(next.tasks));
     Next {
         tasks: next.tasks,
-        wait: if held { budget::HOLD } else { next.wait },
+        wait: next.wait,
         remark: remark(deployment, &budget, next.binds),
     }
 }

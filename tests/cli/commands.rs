@@ -1,35 +1,12 @@
-//! The command line as people meet it: what it prints, where, and its exit status.
+//! What each command prints, where, and its exit status.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn ebbtide(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ebbtide"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// A file of this test's own.
-fn scratch(name: &str, text: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
+use crate::run::{ebbtide, scratch, stderr, stdout};
 
 #[test]
 fn a_simulation_tells_its_story_and_ends_with_the_world() {

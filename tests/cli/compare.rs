@@ -1,35 +1,20 @@
 //! `ebbtide compare` and the reports: what they say, and that it is what was simulated.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
-fn ebbtide(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ebbtide"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
+use crate::run::{ebbtide, scratch, stderr, stdout};
 
-fn stdout(output: &Output) -> String {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    String::from_utf8(output.stdout.clone()).unwrap()
+/// What a command that did its work printed.
+fn printed(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    stdout(output)
 }
 
 fn compared(arguments: &[&str]) -> Value {
     let arguments = [&["compare"], arguments, &["--format", "json"]].concat();
-    serde_json::from_str(&stdout(&ebbtide(&arguments))).unwrap()
-}
-
-/// A file of this test's own.
-fn scratch(name: &str, text: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, text).unwrap();
-    path
+    serde_json::from_str(&printed(&ebbtide(&arguments))).unwrap()
 }
 
 /// The figures with exact timings, by way.
@@ -116,7 +101,7 @@ fn json_has_for_each_way_what_help_says() {
         |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(keys(&answer), ["service", "scenario", "floor", "ways"]);
     assert_eq!(answer["scenario"]["seed"], 7);
-    let help = stdout(&ebbtide(&["compare", "--help"]));
+    let help = printed(&ebbtide(&["compare", "--help"]));
     let mut of_event = Vec::new();
     for way in answer["ways"].as_array().unwrap() {
         assert_eq!(keys(way), ["way", "drain", "ofEvent", "runs"]);
@@ -133,7 +118,8 @@ fn json_has_for_each_way_what_help_says() {
             of_event.push(way["drain"].clone());
         }
     }
-    let event: Value = serde_json::from_str(include_str!("../events/drain-budget.json")).unwrap();
+    let event: Value =
+        serde_json::from_str(include_str!("../../events/drain-budget.json")).unwrap();
     let [drain] = of_event.as_slice() else {
         panic!("{of_event:?}");
     };
@@ -142,7 +128,8 @@ fn json_has_for_each_way_what_help_says() {
 
 #[test]
 fn the_same_comparison_prints_the_same_bytes_and_another_seed_others() {
-    let of_seed = |seed: &str| stdout(&ebbtide(&["compare", "events/sample.json", "--seed", seed]));
+    let of_seed =
+        |seed: &str| printed(&ebbtide(&["compare", "events/sample.json", "--seed", seed]));
     let first = of_seed("1");
     assert_eq!(first, of_seed("1"));
     let rows = |text: &str, timings: &str| -> Vec<String> {
@@ -215,7 +202,7 @@ fn a_report_of_a_deployment_has_every_plot_and_changes_nothing_that_is_printed()
         scenario.to_str().unwrap(),
     ];
     let with_report = [&plain[..], &["--report", report.to_str().unwrap()]].concat();
-    assert_eq!(stdout(&ebbtide(&with_report)), stdout(&ebbtide(&plain)));
+    assert_eq!(printed(&ebbtide(&with_report)), printed(&ebbtide(&plain)));
     let page = std::fs::read_to_string(report).unwrap();
     for part in [
         "aria-label=\"States. Preflight from 0:00:00, ",
@@ -238,7 +225,7 @@ fn a_report_of_a_deployment_has_every_plot_and_changes_nothing_that_is_printed()
 #[test]
 fn a_report_of_a_comparison_has_the_table_and_a_plot_for_every_way() {
     let report = scratch("compared.html", "");
-    let printed = stdout(&ebbtide(&[
+    let printed = printed(&ebbtide(&[
         "compare",
         "events/sample.json",
         "--report",
@@ -256,7 +243,7 @@ fn a_report_of_a_comparison_has_the_table_and_a_plot_for_every_way() {
 #[test]
 fn a_report_of_a_plan_has_its_plots_and_what_is_printed() {
     let report = scratch("planned.html", "");
-    let printed = stdout(&ebbtide(&[
+    let printed = printed(&ebbtide(&[
         "plan",
         "events/drain-within.json",
         "--report",
@@ -281,7 +268,7 @@ fn a_page_holds_nothing_of_a_hostile_name_as_markup() {
     );
     let event = event.to_str().unwrap();
     let report = scratch("hostile.html", "");
-    stdout(&ebbtide(&[
+    printed(&ebbtide(&[
         "simulate",
         event,
         event,
@@ -296,7 +283,7 @@ fn a_page_holds_nothing_of_a_hostile_name_as_markup() {
 #[test]
 fn a_day_of_seconds_is_a_report_below_a_megabyte() {
     let report = scratch("day.html", "");
-    stdout(&ebbtide(&[
+    printed(&ebbtide(&[
         "compare",
         "events/minimal.json",
         "--within",

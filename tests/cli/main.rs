@@ -1,0 +1,5 @@
+//! The command line as people meet it.
+
+mod commands;
+mod compare;
+mod run;
