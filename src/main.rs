@@ -1,10 +1,13 @@
 //! `ebbtide`: see a deployment before it happens, on a simulated AWS.
 
+mod compare;
 mod cost;
 mod input;
 mod narrate;
 mod plan;
 mod progress;
+mod report;
+mod run;
 mod serve;
 mod simulate;
 mod summary;
@@ -27,6 +30,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Simulate(simulate::Arguments),
+    Compare(compare::Arguments),
     Plan(plan::Arguments),
     Serve(serve::Arguments),
 }
@@ -34,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };

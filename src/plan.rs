@@ -1,10 +1,12 @@
 //! `ebbtide plan`: what a drain will do, before anything is done.
 
-use std::fmt::Write as _;
+mod alternatives;
+mod text;
+mod warnings;
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ebbtide_controller::budget;
 use ebbtide_controller::pace::Pace;
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight;
@@ -16,7 +18,8 @@ use serde_json::Value;
 
 use crate::cost::{self, Cost};
 use crate::input;
-use crate::narrate::clock;
+use alternatives::alternatives;
+use warnings::warnings;
 
 /// Shows what the drain of a deployment will do: its steps, the connections they cut, the reconnects
 /// that come of it, how long it takes and what it costs.
@@ -290,193 +293,5 @@ fn limit(limit: Limit) -> &'static str {
         Limit::MostSteps => "the room for steps in an execution's history, 100",
         Limit::Budget => "the reconnect budget",
         Limit::Deadline => "the deadline of the budget",
-    }
-}
-
-/// Connections of a target from which an NLB runs out of ports, where client addresses are not kept
-/// (AWS documentation).
-const PORTS: f64 = 55_000.0;
-
-fn warnings(
-    arguments: &Arguments,
-    request: &Request,
-    pace: &Pace,
-    plan: &Plan,
-    peak_per_task: f64,
-    service: Service,
-) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let delay = service.deregistration_delay;
-    let pause = plan.steps.windows(2).map(|two| two[1].at - two[0].at).min();
-    if let Some(pause) = pause.filter(|pause| *pause < delay) {
-        let overlap = delay
-            .div_ceil(pause.max(1))
-            .min(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
-        warnings.push(format!(
-            "the deregistration delay of {delay} s is longer than the {pause} s between two steps: up to {overlap} steps' tasks are on their way out at once, and what a step does is seen {delay} s later"
-        ));
-    }
-    if service.connections_per_task > PORTS {
-        warnings.push(format!(
-            "{} connections a task are more than the {PORTS} that a target of type ip takes where client addresses are not preserved",
-            service.connections_per_task
-        ));
-    }
-    if let Some(limit) = service.limit_per_task {
-        #[expect(clippy::cast_precision_loss, reason = "a limit of connections")]
-        let limit = limit as f64;
-        if peak_per_task > limit {
-            warnings.push(format!(
-                "{peak_per_task:.0} reconnects a second come to each replacement task, and it accepts {limit}: the rest is refused and tries again"
-            ));
-        }
-    }
-    if let Some(unkept) = pace
-        .budget()
-        .and_then(|budget| preflight::unkept(budget, service.tasks, delay))
-    {
-        warnings.push(unkept.trim_start_matches("; ").to_owned());
-    }
-    let bound = preflight::bounds(request, service.tasks, delay);
-    if let Err(refusal) = bound {
-        warnings.push(format!("preflight will refuse it: {refusal}"));
-    }
-    let zones = arguments.zones;
-    let cross_zone = arguments.cross_zone || is_application(request);
-    if !cross_zone && zones > 1 {
-        if service.tasks < zones {
-            warnings.push(format!(
-                "{} tasks cannot be in all {zones} zones: with cross-zone load balancing off, clients of a zone without a healthy target are not served there",
-                service.tasks
-            ));
-        } else if let Some(step) = plan.steps.iter().position(|step| step.left < zones) {
-            warnings.push(format!(
-                "from step {} on the original has tasks in fewer than {zones} zones: with cross-zone load balancing off, a zone without a healthy target in every used group may leave the load balancer's DNS (AWS documentation; not proven for a group of weight 0)",
-                step + 1
-            ));
-        }
-    }
-    warnings
-}
-
-/// What pace would keep to a number of reconnects, and what would come of a time.
-fn alternatives(arguments: &Arguments, service: Service) -> Vec<String> {
-    let mut alternatives = Vec::new();
-    let of_time = |seconds: u32| {
-        let pace = Pace::Within { seconds };
-        let plan = Plan::of(&pace, service.tasks, service.deregistration_delay);
-        let reconnects = plan.reconnects(service.connections_per_task, service.reconnect_within);
-        let peak = reconnects.iter().copied().fold(0.0, f64::max);
-        (plan, busiest_minute(&reconnects), peak)
-    };
-    if let Some(wanted) = arguments.for_reconnects {
-        #[expect(clippy::cast_precision_loss, reason = "a rate of reconnects")]
-        let wanted = wanted as f64;
-        // The rate falls with the time: the least that keeps to it is found by halves.
-        let (mut short, mut long) = (0, 86_400);
-        while short < long {
-            let middle = u32::midpoint(short, long);
-            if of_time(middle).1 <= wanted {
-                long = middle;
-            } else {
-                short = middle + 1;
-            }
-        }
-        let (plan, minute, peak) = of_time(long);
-        alternatives.push(if minute <= wanted {
-            format!(
-                "for {wanted} reconnects a second in every minute: \"drain\": {{\"within\": {long}}}, {} steps in {} (peak {peak:.0} in one second)",
-                plan.steps.len(),
-                clock(f64::from(plan.seconds())).trim(),
-            )
-        } else {
-            format!("no drain within a day keeps to {wanted} reconnects a second: one task's connections are more")
-        });
-    }
-    if let Some(seconds) = arguments.for_seconds {
-        let (plan, minute, peak) = of_time(seconds);
-        alternatives.push(format!(
-            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {minute:.0} reconnects a second in the busiest minute, {peak:.0} in the busiest second",
-            plan.steps.len(),
-        ));
-        let budget = budget::least_budget(
-            &ebbtide_controller::pace::Budget {
-                reconnects: 1.0,
-                connections_per_task: Some(service.connections_per_task),
-                deadline: seconds,
-                on_deadline: ebbtide_controller::pace::OnDeadline::Finish,
-            },
-            service.tasks,
-            service.deregistration_delay,
-        );
-        if let Some(budget) =
-            budget.filter(|_| seconds > budget::tail(service.deregistration_delay))
-        {
-            alternatives.push(format!(
-                "by a deadline of {seconds} s until the last task has gone: a budget of at least {budget} reconnects a second"
-            ));
-        }
-    }
-    alternatives
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        let mut text = String::new();
-        let _ = writeln!(
-            text,
-            "{}: {} tasks with {} connections each; {}\n",
-            self.event, self.tasks, self.connections_per_task, self.drain
-        );
-        let _ = writeln!(
-            text,
-            "{:>5}  {:>8}  {:>5}  {:>5}  {:>15}  {:>22}",
-            "step", "at", "tasks", "left", "connections cut", "peak reconnects/s/task"
-        );
-        for (index, row) in self.steps.iter().enumerate() {
-            // The middle of a long plan is all alike.
-            if self.steps.len() > 40 && index == 20 {
-                let _ = writeln!(text, "  …    {} more like these", self.steps.len() - 40);
-            }
-            if self.steps.len() > 40 && (20..self.steps.len() - 20).contains(&index) {
-                continue;
-            }
-            let _ = writeln!(
-                text,
-                "{:>5}  {:>8}  {:>5}  {:>5}  {:>15.0}  {:>22.1}",
-                row.step,
-                clock(f64::from(row.at)).trim(),
-                row.tasks,
-                row.left,
-                row.connections_cut,
-                row.peak_reconnects_per_task
-            );
-        }
-        let hours = |seconds: u32| clock(f64::from(seconds)).trim().to_owned();
-        let _ = writeln!(
-            text,
-            "\n  time          {} from the first step to the last, about {} from the swap until the original has gone",
-            hours(self.seconds),
-            hours(self.seconds_from_swap)
-        );
-        let _ = writeln!(
-            text,
-            "  reconnects    {:.0} in the busiest second, {:.1} to each replacement task; {:.0} a second in the busiest minute",
-            self.peak_reconnects, self.peak_reconnects_per_task, self.busiest_minute
-        );
-        let _ = writeln!(
-            text,
-            "  extra tasks   {:.1} task-hours from the swap on",
-            self.extra_task_hours
-        );
-        let _ = writeln!(text, "  costs         {}", self.cost);
-        let _ = writeln!(text, "  limit         {}", self.limit);
-        for warning in &self.warnings {
-            let _ = writeln!(text, "  warning       {warning}");
-        }
-        for alternative in &self.alternatives {
-            let _ = writeln!(text, "  or            {alternative}");
-        }
-        text
     }
 }

@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::narrate::Counts;
 
-/// How far the drain of the original is. Hidden where standard error is no terminal.
+/// How far the drain of the original is, or a row of deployments. Hidden where standard error is no
+/// terminal.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
@@ -25,6 +26,23 @@ impl Progress {
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
+    }
+
+    /// A bar for so many deployments, one after the other.
+    pub(crate) fn of_deployments(deployments: usize) -> Self {
+        let bar = ProgressBar::new(deployments as u64);
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:<24} {bar:30} deployment {pos} of {len}")
+        {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// Shows which deployment is next.
+    pub(crate) fn next(&self, name: &str) {
+        self.0.set_message(name.to_owned());
+        self.0.inc(1);
     }
 
     /// Shows where the deployment is.

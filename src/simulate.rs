@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use crate::input;
 use crate::narrate::{Counts, Line, counts, head, of_history, of_world};
 use crate::progress::Progress;
+use crate::report::{self, Heading};
+use crate::run::{Recorder, Run};
 use crate::summary::Summary;
 
 /// Runs whole deployments in a simulated AWS and virtual time: nothing real is touched.
@@ -43,6 +45,9 @@ pub(crate) struct Arguments {
     /// world did, every API call.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Write what happened second by second, as plots on a page that a browser shows by itself.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,6 +65,8 @@ struct Deployed {
     event: String,
     summary: Summary,
     lines: Vec<Line>,
+    #[serde(skip)]
+    run: Run,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
@@ -79,10 +86,15 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let (Some(home), Some((_, _, first))) = (home, requests.first()) else {
         return Ok(false);
     };
-    let world = match &arguments.world {
-        Some(path) => input::parsed(path, "a saved world")?,
-        None => input::fitting(input::scenario(arguments.scenario.as_deref())?, first)
-            .world_for(&input::names_of(first, &home))?,
+    let (world, simulated): (World, _) = if let Some(path) = &arguments.world {
+        let from = format!("as {} has it", path.display());
+        (input::parsed(path, "a saved world")?, ("world", from))
+    } else {
+        let path = arguments.scenario.as_deref();
+        let scenario = input::fitting(input::scenario(path)?, first);
+        let simulated = input::scenario_in_words(path, &scenario);
+        let world = scenario.world_for(&input::names_of(first, &home))?;
+        (world, ("scenario", simulated))
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -127,6 +139,24 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     if let Some(path) = &arguments.save_world {
         input::write(path, &serde_json::to_string(&world)?)?;
     }
+    if let Some(path) = &arguments.report {
+        let runs: Vec<_> = deployed
+            .into_iter()
+            .map(|deployed| (deployed.event, deployed.run))
+            .collect();
+        let heading = Heading {
+            title: format!(
+                "Deployment of {} in cluster {}, simulated",
+                first.service,
+                short(&first.cluster)
+            ),
+            facts: vec![
+                ("command".to_owned(), input::command_line()),
+                (simulated.0.to_owned(), simulated.1),
+            ],
+        };
+        input::write(path, &report::of_runs(&heading, &runs)?)?;
+    }
     Ok(all_well)
 }
 
@@ -163,6 +193,7 @@ async fn deploy(
     world.begin();
     let cluster = short(&request.cluster).to_owned();
     let original_group = original_group(&world, &cluster, &request.service);
+    let recorder = Recorder::new(&world, &cluster, &request.service);
     let aws = SimulatedAws::new(world, 1.0);
     let installation = Installation::new(&aws)?;
     let service = Watched {
@@ -170,14 +201,21 @@ async fn deploy(
         service: request.service.clone(),
         original_group,
     };
-    let mut narrator = Narrator::new(&aws, installation.machine(), service, format, trace);
+    let mut narrator = Narrator::new(
+        &aws,
+        installation.machine(),
+        service,
+        format,
+        recorder,
+        trace,
+    );
     narrator.begin(path, request, home);
     let outcome = installation
         .deploy(name, event.clone(), 1, &mut |event| narrator.history(event))
         .await;
     narrator.end();
     let calls = narrator.calls;
-    let (lines, states) = (narrator.lines, narrator.states);
+    let (lines, states, recorder) = (narrator.lines, narrator.states, narrator.recorder);
     let world = aws.snapshot();
     let summary = Summary::of(&outcome, states, calls, &world, &cluster, &request.service);
     if format == Format::Text {
@@ -185,6 +223,7 @@ async fn deploy(
     }
     let deployed = Deployed {
         event: path.display().to_string(),
+        run: recorder.finish(summary.clone(), aws.invocation_count(), world.clone()),
         summary,
         lines,
     };
@@ -227,6 +266,7 @@ struct Narrator<'a> {
     said: String,
     states: Vec<String>,
     calls: usize,
+    recorder: Recorder,
     trace: &'a mut Vec<String>,
 }
 
@@ -236,6 +276,7 @@ impl<'a> Narrator<'a> {
         machine: &ebbtide_simulator::asl::StateMachine,
         watched: Watched,
         format: Format,
+        recorder: Recorder,
         trace: &'a mut Vec<String>,
     ) -> Self {
         let widest = machine.states().map(|state| state.name().len()).max();
@@ -250,6 +291,7 @@ impl<'a> Narrator<'a> {
             said: String::new(),
             states: Vec::new(),
             calls: 0,
+            recorder,
             trace,
         }
     }
@@ -270,6 +312,7 @@ impl<'a> Narrator<'a> {
     /// Tells what the world did until now, then what the state machine did.
     fn history(&mut self, event: &HistoryEvent) {
         self.world();
+        self.recorder.history(event);
         self.trace("history", event);
         if let EventKind::StateEntered { name, .. } = &event.kind {
             self.states.push(name.clone());
@@ -286,6 +329,7 @@ impl<'a> Narrator<'a> {
             .aws
             .with_world(|world| (world.take_events(), world.take_calls()));
         self.calls += calls.len();
+        self.recorder.world(&events);
         for event in &events {
             self.trace("world", event);
         }

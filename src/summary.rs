@@ -107,6 +107,14 @@ impl Summary {
         }
     }
 
+    /// How it ended, as a sentence.
+    pub(crate) fn outcome(&self) -> String {
+        match &self.error {
+            None => format!("{}: {}", self.status, self.reason),
+            Some(error) => format!("{}: {error}: {}", self.status, self.reason),
+        }
+    }
+
     /// Whether the execution succeeded.
     pub(crate) fn succeeded(&self) -> bool {
         self.error.is_none()
@@ -155,10 +163,7 @@ fn last_part(arn: &str) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
-            None => writeln!(f, "{}: {}", self.status, self.reason)?,
-            Some(error) => writeln!(f, "{}: {error}: {}", self.status, self.reason)?,
-        }
+        writeln!(f, "{}", self.outcome())?;
         writeln!(
             f,
             "  took          {} simulated, {} states, {} history events of 25000, {} API calls",

@@ -3,7 +3,6 @@
 use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Deployment, Status};
 use crate::identity::goes_back;
-use crate::leftovers::has_served_on;
 use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetStatus};
 use crate::ready;
 use crate::refusal::Refusal;
@@ -117,7 +116,7 @@ fn tidy(observation: &Observation, deployment: &Deployment, routing: &Routing<'_
         }
     }
     // What has served is drained and not deleted: it stays known when its tags have gone.
-    let served = beside.iter().any(|set| has_served_on(set, alternate));
+    let served = beside.iter().any(|set| set.has_served_on(alternate));
     if served && alternate.swap_intent.is_none() {
         actions.push(Action::RecordSwapIntent {
             target_group: alternate.arn.clone(),

@@ -6,7 +6,7 @@ use crate::cleanup;
 use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Progress, Status};
 use crate::finish_swap;
-use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetStatus};
+use crate::observation::{Observation, TaskSet};
 use crate::preflight;
 use crate::refusal::Refusal;
 use crate::routing::{self, Routing};
@@ -184,7 +184,7 @@ fn may_have_served(
         || observation
             .target_groups
             .iter()
-            .any(|group| has_served_on(set, group))
+            .any(|group| set.has_served_on(group))
 }
 
 /// Whether users reach a task set through a target group that is not one of the service's two
@@ -208,11 +208,6 @@ fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(
              (aws ecs delete-task-set), then start a new execution.",
         )),
     }
-}
-
-/// Whether the records say that a task set serves or has served.
-pub(crate) fn has_served_on(set: &TaskSet, group: &TargetGroup) -> bool {
-    set.status == TaskSetStatus::Primary || group.task_set_id.as_deref() == Some(set.id.as_str())
 }
 
 /// The answer after a look: a step of a leftover's drain, or, when nothing is left over, the

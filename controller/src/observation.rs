@@ -76,6 +76,17 @@ impl TaskSet {
         self.status == TaskSetStatus::Draining
     }
 
+    /// Whether the records say that it serves or has served through a target group.
+    pub fn has_served_on(&self, group: &TargetGroup) -> bool {
+        self.status == TaskSetStatus::Primary
+            || group.task_set_id.as_deref() == Some(self.id.as_str())
+    }
+
+    /// Whether this set wants or runs tasks still: traffic may go back to it soon.
+    pub fn is_warm(&self) -> bool {
+        self.scale > 0.0 || self.tasks() > 0
+    }
+
     /// Tasks that run or start.
     pub fn tasks(&self) -> u32 {
         self.running_count.saturating_add(self.pending_count)

@@ -4,7 +4,6 @@ use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Status};
 use crate::drain;
-use crate::leftovers;
 use crate::observation::{Observation, TaskSet};
 use crate::ready;
 use crate::refusal::{ErrorName, Refusal};
@@ -128,12 +127,7 @@ fn restorable<'a>(observation: &'a Observation, deployment: &Deployment) -> Opti
     deployment
         .original_in(observation)
         .filter(|original| !original.is_being_deleted())
-        .filter(|original| is_warm(original))
-}
-
-/// Whether a task set wants or runs tasks still: one that does not is not gone back to.
-pub(crate) fn is_warm(original: &TaskSet) -> bool {
-    original.scale > 0.0 || original.tasks() > 0
+        .filter(|original| original.is_warm())
 }
 
 fn shortfall(
@@ -168,7 +162,7 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
     let has_served = observation
         .target_groups
         .iter()
-        .any(|group| leftovers::has_served_on(candidate, group));
+        .any(|group| candidate.has_served_on(group));
     if has_served && intent.is_none() {
         // Somebody moved the listener away from it: its connections are left to it.
         return Decision::Done;

@@ -1,6 +1,6 @@
 //! What the state machine asks CloudWatch before a step of the drain, and what it was answered.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::arn::Arn;
@@ -8,39 +8,13 @@ use crate::clock;
 use crate::deployment::Deployment;
 use crate::flows::{Flows, PERIOD, Point, SPAN};
 use crate::pace::TASK_SET;
+use crate::quote::quote;
 
 /// The question, ready for `GetMetricData`: the state machine computes nothing.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub(super) struct QuestionWire {
     queries: Vec<Value>,
     since: String,
-}
-
-/// The answer: values by the query's id, or what a Catch has put there.
-#[derive(Deserialize)]
-pub(super) struct SeenWire {
-    #[serde(default)]
-    results: Vec<ResultWire>,
-    #[serde(rename = "Error")]
-    error: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ResultWire {
-    id: String,
-    #[serde(default)]
-    timestamps: Vec<TimeWire>,
-    #[serde(default)]
-    values: Vec<f64>,
-}
-
-/// Step Functions documents no form for the times of an answer: text and seconds are both read.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TimeWire {
-    Text(String),
-    Seconds(f64),
 }
 
 /// The ids of the queries.
@@ -116,48 +90,51 @@ fn query(id: &str, namespace: &str, name: &str, dimensions: &Value, statistic: &
     })
 }
 
-impl SeenWire {
-    pub(super) fn read(self) -> Flows {
-        let mut flows = Flows {
-            error: self.error,
-            ..Flows::default()
+/// Reads what CloudWatch answered, or what a Catch has put in its place.
+///
+/// A drain can do without: what cannot be read is not there. How Step Functions writes an empty list
+/// and a time is documented nowhere.
+pub(super) fn read(seen: &Value) -> Flows {
+    let mut flows = Flows {
+        error: seen.get("Error").and_then(Value::as_str).map(quote),
+        ..Flows::default()
+    };
+    let results = seen.get("results").and_then(Value::as_array);
+    for result in results.into_iter().flatten() {
+        let list = |name: &str| {
+            let list = result.get(name).and_then(Value::as_array);
+            list.map(Vec::as_slice).unwrap_or_default()
         };
-        for result in self.results {
-            let times = result.timestamps.iter().map(TimeWire::seconds);
-            let mut points: Vec<_> = times
-                .zip(&result.values)
-                .filter_map(|(at, value)| {
-                    Some(Point {
-                        at: at?,
-                        value: *value,
-                    })
+        let mut points: Vec<_> = list("Timestamps")
+            .iter()
+            .zip(list("Values"))
+            .filter_map(|(at, value)| {
+                Some(Point {
+                    at: seconds(at)?,
+                    value: value.as_f64()?,
                 })
-                .filter(|point| point.value.is_finite())
-                .collect();
-            points.sort_by_key(|point| std::cmp::Reverse(point.at));
-            match result.id.as_str() {
-                NEW => flows.new = points,
-                ACTIVE => flows.active = points,
-                CONNECTIONS => flows.connections = points,
-                // Not one of ours.
-                _ => {}
-            }
+            })
+            .collect();
+        points.sort_by_key(|point| std::cmp::Reverse(point.at));
+        match result.get("Id").and_then(Value::as_str) {
+            Some(NEW) => flows.new = points,
+            Some(ACTIVE) => flows.active = points,
+            Some(CONNECTIONS) => flows.connections = points,
+            // Not one of ours.
+            Some(_) | None => {}
         }
-        flows
     }
+    flows
 }
 
-impl TimeWire {
-    fn seconds(&self) -> Option<u64> {
-        match self {
-            Self::Text(time) => clock::seconds(time),
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "`as` saturates"
-            )]
-            Self::Seconds(seconds) if *seconds >= 0.0 => Some(*seconds as u64),
-            Self::Seconds(_) => None,
-        }
-    }
+/// A time as text, or as seconds.
+fn seconds(time: &Value) -> Option<u64> {
+    let text = time.as_str().and_then(clock::seconds);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates"
+    )]
+    let number = || time.as_f64().filter(|s| *s >= 0.0).map(|s| s as u64);
+    text.or_else(number)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::flows::{QuestionWire, SeenWire};
+use super::flows::{self, QuestionWire};
 use super::{Event, Failure, Step, not_from_the_state_machine};
 use crate::arn::Arn;
 use crate::budget::Control;
@@ -54,7 +54,7 @@ struct StateWire {
     flows: Option<QuestionWire>,
     /// What `GetMetricData` answered; every turn reads it anew.
     #[serde(skip_serializing)]
-    seen: Option<SeenWire>,
+    seen: Option<Value>,
 }
 
 /// How a drain by a budget goes on.
@@ -229,7 +229,7 @@ impl Event {
                 Some(control) if !just_failed => control.read(),
                 Some(_) | None => Control::default(),
             },
-            flows: wire.seen.map_or_else(Flows::default, SeenWire::read),
+            flows: wire.seen.as_ref().map_or_else(Flows::default, flows::read),
             now: 0,
         })
     }

@@ -188,3 +188,33 @@ fn what_failed_beside_the_lock_is_told_in_its_own_words() {
     let failure = Event::parse(event("explain", &state)).unwrap().failure();
     assert_eq!(failure.cause, "not authorized");
 }
+
+#[test]
+fn metrics_are_read_in_whatever_form_they_come_and_never_stop_a_step() {
+    let read = |seen: Value| {
+        let mut state = state_of(&World::swapped());
+        state["seen"] = seen;
+        let event = Event::parse(event("scale-down", &state)).unwrap();
+        event.deployment().unwrap().flows
+    };
+    let flows = read(json!({"results": [
+        {"Id": "newFlows", "Timestamps": ["2026-01-01T00:00:00Z", "2026-01-01T00:01:00.000Z"], "Values": [60, 120.5]},
+        {"Id": "activeFlows", "Timestamps": [1_767_225_600], "Values": [7]},
+        {"Id": "connections", "Timestamps": "", "Values": ""},
+        {"Id": "another", "Timestamps": ["2026-01-01T00:00:00Z"], "Values": [1]},
+    ]}));
+    assert_eq!(flows.new[0].at, 1_767_225_660);
+    assert!((flows.new[0].value - 120.5).abs() < 1e-9);
+    assert_eq!(flows.active[0].at, 1_767_225_600);
+    assert_eq!(flows.connections, []);
+    let caught = read(json!({"Error": "CloudWatch.AccessDenied", "Cause": "no"}));
+    assert_eq!(caught.error.as_deref(), Some("CloudWatch.AccessDenied"));
+    for strange in [
+        json!(null),
+        json!(7),
+        json!({"results": 7}),
+        json!({"results": [null, {"Id": 3}]}),
+    ] {
+        assert_eq!(read(strange), crate::flows::Flows::default());
+    }
+}

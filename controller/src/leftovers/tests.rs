@@ -3,7 +3,7 @@
 use super::*;
 use crate::drain::scale_for;
 use crate::fixture::{OWNER, World, group_arn, listener_arn};
-use crate::observation::Forward;
+use crate::observation::{Forward, TaskSetStatus};
 use crate::refusal::ErrorName;
 
 fn look(world: &World) -> Decision {

@@ -1,6 +1,7 @@
 //! The drain, step by step: what is taken, what is held, when it ends.
 
 use super::*;
+use crate::deployment::Status;
 use crate::fixture::{World, group_arn};
 use crate::flows::Point;
 use crate::observation::{Forward, TaskSetStatus};

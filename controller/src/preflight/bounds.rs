@@ -1,0 +1,158 @@
+//! Whether a deployment, its rollback and what was left over fit an execution of the state machine.
+
+use super::pace::check_drain;
+use crate::cleanup;
+use crate::deployment::Course;
+use crate::drain::{self, Schedule};
+use crate::refusal::Refusal;
+use crate::request::{LOOKS, Request};
+
+/// Events of Step Functions' history that one turn of the readiness loop costs: Task 5, Wait 2,
+/// Choice 2 (AWS documentation; a test counts them in the shipped definition).
+pub const EVENTS_A_LOOK: u32 = 9;
+
+/// Events of a swap that has to wait, because the replacement has lost its health again: a Choice,
+/// alarms read, renewal, function, Choice. It comes after [`LOOKS`] good looks at the earliest.
+pub const EVENTS_A_VAIN_SWAP: u32 = 19;
+
+/// Events of one turn of a drain: two Choices, the lock's renewal, the function, Wait, Choice, and
+/// 5 more where alarms are read.
+pub const EVENTS_A_STEP: u32 = 23;
+
+/// Events that a turn of a drain costs besides where metrics are read.
+pub const EVENTS_OF_METRICS: u32 = 5;
+
+/// Events of one turn of any other loop: renewal, function, Choice, Wait.
+pub const EVENTS_A_TURN: u32 = 14;
+
+/// Events that all loops together may cost. History ends at 25,000 (AWS documentation); the rest
+/// is for retries, at about 3 events each, and for what comes once.
+pub const EVENTS_ALLOWED: u32 = 15_000;
+
+/// Seconds that all phases together may last: the state machine ends after 14 days, and a day is left
+/// for retries and for the functions themselves.
+pub const LONGEST_PHASES: u64 = 13 * 86_400;
+
+/// Refuses times and steps that no world would allow: a `drainTimeout` that the steps cannot keep, and
+/// what would outgrow the execution's history or outlive the state machine.
+pub fn bounds(request: &Request, tasks: u32, deregistration_delay: u32) -> Result<(), Refusal> {
+    check_drain(request, tasks, deregistration_delay)?;
+    history_fits(request, tasks, deregistration_delay, 0)?;
+    time_fits(request, tasks, deregistration_delay, 0)
+}
+
+/// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
+/// and the drains of what was left over, each taking as long as it may.
+pub(super) fn history_fits(
+    request: &Request,
+    tasks: u32,
+    deregistration_delay: u32,
+    left: u32,
+) -> Result<(), Refusal> {
+    let readiness = request.readiness_timeout;
+    let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
+    let returns = readiness.div_ceil(drain::poll(readiness)) + LOOKS;
+    let deletions = cleanup::POLLS.saturating_mul(2 + left);
+    let forth = Turns::of(request, tasks, deregistration_delay, Course::Forward);
+    let besides = Turns::of(request, tasks, deregistration_delay, Course::Back);
+    let a_step = if request.drain.reads_metrics() {
+        EVENTS_A_STEP + EVENTS_OF_METRICS
+    } else {
+        EVENTS_A_STEP
+    };
+    let cost = |turns: u32, events: u32| u64::from(turns) * u64::from(events);
+    let events = cost(looks, EVENTS_A_LOOK)
+        + cost(looks.div_ceil(LOOKS), EVENTS_A_VAIN_SWAP)
+        + cost(forth.all(), a_step)
+        + u64::from(1 + left) * cost(besides.all(), a_step)
+        // To finish a swap that was left half done, to bring the original back, to swap back to it.
+        + 3 * cost(returns, EVENTS_A_TURN)
+        + cost(deletions, EVENTS_A_TURN);
+    let (steps, polls) = (forth.steps, forth.polls);
+    if events <= u64::from(EVENTS_ALLOWED) {
+        return Ok(());
+    }
+    let mend = if looks > steps {
+        "Raise waitForService, or lower readinessTimeout."
+    } else {
+        "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
+    };
+    Err(Refusal::preflight(
+        format!(
+            "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {steps} steps and {polls} looks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
+            2 + left
+        ),
+        mend,
+    ))
+}
+
+/// Refuses what would outlive the state machine (rule R10): it would end without a rollback, in the
+/// middle of a drain.
+pub(super) fn time_fits(
+    request: &Request,
+    tasks: u32,
+    deregistration_delay: u32,
+    left: u32,
+) -> Result<(), Refusal> {
+    let most = drain::most_steps(Course::Forward);
+    let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration_delay);
+    let drain = request
+        .drain_timeout
+        .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+    let seconds = u64::from(2 + left) * u64::from(drain)
+        + 2 * u64::from(request.bake_time)
+        // Until it is ready; a rollback's wait for the original, and another to swap back to it.
+        + 3 * u64::from(request.readiness_timeout)
+        + u64::from(2 + left) * u64::from(cleanup::POLLS * cleanup::POLL);
+    if seconds <= LONGEST_PHASES {
+        return Ok(());
+    }
+    Err(Refusal::preflight(
+        format!(
+            "This deployment and its rollback could take {seconds} s ({} drains of {drain} s each), and {LONGEST_PHASES} s are allowed.",
+            2 + left
+        ),
+        "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or give \
+         a drainTimeout.",
+    ))
+}
+
+/// Turns of a drain's loop, at most.
+struct Turns {
+    steps: u32,
+    /// Looks in between and after: while it bakes, while a step is held, while tasks stop.
+    polls: u32,
+}
+
+impl Turns {
+    fn of(request: &Request, tasks: u32, deregistration_delay: u32, course: Course) -> Self {
+        let pace = &request.drain.pace;
+        let most = drain::most_steps(course);
+        let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
+        let timeout = request
+            .drain_timeout
+            .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+        let bakes = request
+            .bake_time
+            .div_ceil(drain::bake_poll(request.bake_time).max(1));
+        // The seconds between the steps are not waited a second time: at least three quarters of
+        // them, because a step that was late makes the next wait shorter.
+        let paused = schedule.at(schedule.steps()) / 4 * 3;
+        let polls = timeout
+            .saturating_sub(paused)
+            .div_ceil(drain::poll(timeout));
+        let soon = if drain::poll(timeout) > 60 {
+            drain::MOST_SOON
+        } else {
+            0
+        };
+        Self {
+            steps: schedule.steps(),
+            polls: polls + bakes + soon,
+        }
+    }
+
+    fn all(&self) -> u32 {
+        self.steps.saturating_add(self.polls)
+    }
+}

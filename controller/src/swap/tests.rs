@@ -1,0 +1,257 @@
+//! Where traffic is moved, when, and in which order.
+
+use super::*;
+use crate::fixture::{OWNER, World, group_arn, listener_arn};
+use crate::refusal::ErrorName;
+
+fn look(world: &World) -> Decision {
+    decide(&world.observation, &world.deployment())
+}
+
+fn actions(world: &World) -> Vec<Action> {
+    match look(world) {
+        Decision::Act(actions) => actions,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_intent_is_recorded_and_then_the_production_listener_moved() {
+    assert_eq!(
+        actions(&World::healthy()),
+        [
+            Action::RecordSwapIntent {
+                target_group: group_arn("green"),
+                deployment: OWNER.into()
+            },
+            Action::Forward {
+                listener: listener_arn(80),
+                seen: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+                wanted: Forward::weighted(&group_arn("green"), &group_arn("blue")),
+            },
+        ]
+    );
+}
+
+#[test]
+fn after_the_commit_point_the_rest_follows_in_its_order() {
+    assert_eq!(
+        actions(&World::committed()),
+        [
+            Action::Forward {
+                listener: listener_arn(8080),
+                seen: Forward::to(&group_arn("green")),
+                wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+            },
+            Action::TagProduction {
+                target_group: group_arn("green"),
+                task_set: "ecs-svc/2".into()
+            },
+            Action::UntagProduction {
+                target_group: group_arn("blue")
+            },
+            Action::MakePrimary {
+                task_set: "ecs-svc/2".into()
+            },
+            Action::ClearSwapIntent {
+                target_group: group_arn("green")
+            },
+        ]
+    );
+}
+
+#[test]
+fn a_complete_swap_is_done() {
+    assert_eq!(look(&World::swapped()), Decision::Done);
+}
+
+#[test]
+fn a_replacement_that_lost_health_is_not_swapped_to() {
+    let mut world = World::healthy();
+    world.group_mut("green").targets.healthy = 3;
+    assert!(matches!(
+        look(&world),
+        Decision::Wait(WaitingOn::HealthyTargets { .. })
+    ));
+    world.progress.waited = world.request.readiness_timeout;
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotReadyTimeout));
+}
+
+#[test]
+fn after_the_commit_point_lost_health_does_not_leave_the_swap_half_done() {
+    let mut world = World::committed();
+    world.group_mut("green").targets.healthy = 0;
+    assert!(matches!(look(&world), Decision::Act(_)));
+}
+
+#[test]
+fn a_late_duplicate_does_not_undo_a_newer_deployment() {
+    let mut world = World::healthy();
+    world.task_set_mut("ecs-svc/1").id = "ecs-svc/3".into();
+    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+}
+
+#[test]
+fn every_production_listener_is_moved() {
+    let mut world = World::healthy();
+    let mut second = world.listener_mut(80).clone();
+    second.arn = listener_arn(443);
+    second.port = 443;
+    world.observation.listeners.push(second);
+    let moved: Vec<_> = actions(&world)
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Forward { listener, .. } => Some(listener),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(moved, [listener_arn(80), listener_arn(443)]);
+}
+
+#[test]
+fn a_swap_that_moved_one_of_two_listeners_goes_on_with_the_other() {
+    let mut world = World::healthy();
+    let mut second = world.listener_mut(80).clone();
+    second.arn = listener_arn(443);
+    second.port = 443;
+    second.forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
+    world.observation.listeners.push(second);
+    let moved = actions(&world);
+    assert_eq!(moved.len(), 2, "{moved:?}");
+    assert!(matches!(&moved[1], Action::Forward { listener, .. } if *listener == listener_arn(80)));
+}
+
+#[test]
+fn replace_mode_leaves_one_group_in_the_action() {
+    let mut world = World::healthy();
+    world.request.swap_mode = SwapMode::Replace;
+    world.listener_mut(80).forward = Forward::to(&group_arn("blue"));
+    assert!(matches!(
+        &actions(&world)[1],
+        Action::Forward { wanted, .. } if *wanted == Forward::to(&group_arn("green"))
+    ));
+}
+
+#[test]
+fn the_swap_bakes_before_the_drain_begins() {
+    let mut world = World::swapped();
+    world.request.bake_time = 90;
+    let answer = answer(&world.observation, &world.deployment(), None);
+    assert_eq!((answer.wait, answer.deployment.progress.step), (60, 0));
+    assert_eq!(answer.deployment.progress.waited, 60);
+}
+
+#[test]
+fn no_traffic_is_moved_while_an_alarm_rings_but_it_is_moved_back() {
+    let refused = |world: &World| matches!(look(world), Decision::Refuse(r) if r.error == ErrorName::AlarmRaised);
+    let mut world = World::healthy().alarmed("ALARM");
+    assert!(refused(&world));
+    world.course = crate::deployment::Course::Back;
+    assert!(!refused(&world));
+}
+
+#[test]
+fn the_last_resort_of_a_rollback_is_an_original_with_some_healthy_targets() {
+    let (mut world, mut deployment) = back();
+    world.group_mut("blue").targets.healthy = 1;
+    assert!(matches!(
+        decide(&world.observation, &deployment),
+        Decision::Wait(_)
+    ));
+    deployment.progress.waited = deployment.request.readiness_timeout;
+    assert!(matches!(
+        decide(&world.observation, &deployment),
+        Decision::Act(_)
+    ));
+    world.group_mut("green").targets.healthy = 1;
+    assert!(matches!(
+        decide(&world.observation, &deployment),
+        Decision::Refuse(_)
+    ));
+}
+
+/// The way back after a finished swap.
+fn back() -> (World, Deployment) {
+    let mut world = World::swapped();
+    world.group_mut("green").targets.healthy = 0;
+    let deployment = world.deployment().reversed().unwrap();
+    (world, deployment)
+}
+
+#[test]
+fn on_the_way_back_the_group_that_is_left_is_marked_before_the_listener_moves() {
+    let (world, deployment) = back();
+    assert_eq!(
+        decide(&world.observation, &deployment),
+        Decision::Act(vec![
+            Action::RecordSwapIntent {
+                target_group: group_arn("green"),
+                deployment: format!("{OWNER}:back"),
+            },
+            Action::Forward {
+                listener: listener_arn(80),
+                seen: Forward::weighted(&group_arn("green"), &group_arn("blue")),
+                wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
+            },
+        ])
+    );
+}
+
+#[test]
+fn the_way_back_does_not_lead_to_an_original_that_is_not_healthy() {
+    let (mut world, deployment) = back();
+    world.group_mut("blue").targets.healthy = 3;
+    assert!(matches!(
+        decide(&world.observation, &deployment),
+        Decision::Wait(WaitingOn::HealthyTargets { .. })
+    ));
+}
+
+#[test]
+fn the_way_back_is_open_where_the_replacement_has_gone() {
+    let (mut world, deployment) = back();
+    world
+        .observation
+        .task_sets
+        .retain(|set| set.id != "ecs-svc/2");
+    assert!(matches!(
+        decide(&world.observation, &deployment),
+        Decision::Act(_)
+    ));
+}
+
+#[test]
+fn a_first_deployment_has_no_way_back() {
+    let mut deployment = World::swapped().deployment();
+    deployment.original = None;
+    assert_eq!(deployment.reversed(), None);
+}
+
+#[test]
+fn the_drain_is_planned_with_the_tasks_there_are_at_the_swap() {
+    let mut world = World::swapped();
+    world.observation.service.as_mut().unwrap().desired_count = 8;
+    world.task_set_mut("ecs-svc/1").computed_desired_count = 8;
+    let answer = answer(&world.observation, &world.deployment(), None);
+    assert_eq!((answer.deployment.tasks, answer.deployment.desired), (8, 8));
+}
+
+#[test]
+fn a_half_moved_pair_of_listeners_is_not_told_as_not_moved() {
+    let mut world = World::healthy();
+    let mut second = world.listener_mut(80).clone();
+    (second.port, second.arn) = (443, listener_arn(443));
+    world.observation.listeners.push(second);
+    world.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
+    world.group_mut("green").targets.healthy = 0;
+    world.progress.waited = world.request.readiness_timeout;
+    let Decision::Refuse(refusal) = look(&world) else {
+        panic!()
+    };
+    assert!(
+        refusal
+            .mend
+            .starts_with("Production listener 80 forwards to green already"),
+        "{refusal}"
+    );
+}

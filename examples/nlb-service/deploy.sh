@@ -1,0 +1,242 @@
+#!/usr/bin/env bash
+# Brings a version of the example service into service, from nothing if need be.
+set -euo pipefail
+
+usage() {
+  cat <<'USAGE'
+usage: deploy.sh VERSION [STATE_MACHINE_ARN]
+       deploy.sh --destroy [STATE_MACHINE_ARN]
+
+Deploys the infrastructure, builds and pushes the image of VERSION, registers it, and has Ebbtide deploy
+it; waits for the end. Without STATE_MACHINE_ARN, Ebbtide's stack is asked for it.
+--destroy takes all of it down again, but Ebbtide.
+
+From the environment:
+  NAME             what the stacks are called (nlb-service); two examples need two names
+  EBBTIDE_STACK    the stack that Ebbtide was installed as (ebbtide)
+  TESTERS_CIDR     who may reach the test listener (10.0.0.0/16: nobody outside of the VPC)
+  POLL_SECONDS     how often to look at the execution (10)
+and what the AWS CLI reads: AWS_PROFILE, AWS_REGION, …
+USAGE
+}
+
+# A command that fails inside of $( ) ends the script as well.
+shopt -s inherit_errexit 2>/dev/null || { echo "bash is older than 4.4" >&2; exit 1; }
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+name=${NAME:-nlb-service}
+infrastructure=$name-infrastructure
+ebbtide=${EBBTIDE_STACK:-ebbtide}
+poll=${POLL_SECONDS:-10}
+export AWS_PAGER=""
+
+say() { printf '== %s\n' "$*" >&2; }
+
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+need() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null || fail "$tool is not installed; it is needed here"
+  done
+  aws sts get-caller-identity --query Arn --output text >/dev/null ||
+    fail "the AWS CLI has no credentials that work"
+}
+
+# The value of a stack's output.
+output() {
+  local value
+  value=$(aws cloudformation describe-stacks --stack-name "$1" --output text \
+    --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue | [0]")
+  [[ -n $value && $value != None ]] || fail "stack $1 has no output $2"
+  printf '%s' "$value"
+}
+
+# Name and value of each output of a stack, a line each.
+outputs() {
+  aws cloudformation describe-stacks --stack-name "$1" --output text \
+    --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]'
+}
+
+stack_exists() {
+  local printed
+  if printed=$(aws cloudformation describe-stacks --stack-name "$1" 2>&1); then
+    return 0
+  fi
+  [[ $printed == *"does not exist"* ]] && return 1
+  fail "$printed"
+}
+
+deploy_infrastructure() {
+  say "the infrastructure: stack $infrastructure (the first time takes some minutes)"
+  # What is not given stays as it is.
+  local parameters=()
+  if [[ -n ${TESTERS_CIDR:-} ]]; then
+    parameters=(--parameter-overrides "TestersCidr=$TESTERS_CIDR")
+  fi
+  aws cloudformation deploy --stack-name "$infrastructure" --template-file "$here/infrastructure.yaml" \
+    --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset "${parameters[@]}" >&2
+}
+
+push_image() {
+  local version=$1 repository uri there
+  repository=$(output "$infrastructure" RepositoryName)
+  uri=$(output "$infrastructure" RepositoryUri)
+  there=$(aws ecr list-images --repository-name "$repository" --output json \
+    --query "imageIds[?imageTag=='$version'].imageTag | [0]")
+  if [[ $there != null ]]; then
+    say "the image: $uri:$version is there already, and a version never changes"
+    return
+  fi
+  say "the image: building $uri:$version (the first time takes some minutes)"
+  # linux/amd64 is what the task definition asks for.
+  docker build --platform linux/amd64 --build-arg "VERSION=$version" --tag "$uri:$version" "$here/service" >&2
+  say "the image: pushing it"
+  aws ecr get-login-password | docker login --username AWS --password-stdin "${uri%%/*}" >&2
+  docker push "$uri:$version" >&2
+}
+
+register_version() {
+  say "the service and version $1's task definition: stack $name"
+  aws cloudformation deploy --stack-name "$name" --template-file "$here/service.yaml" \
+    --no-fail-on-empty-changeset --parameter-overrides "Infrastructure=$infrastructure" "Version=$1" >&2
+}
+
+# The input of an execution. All of it is needed for the first deployment; later ones would take what is
+# not given from the task set in service. Whoever is connected is drained a task at a time.
+input() {
+  local -A of
+  local key value
+  while read -r key value; do of[$key]=$value; done < <(outputs "$infrastructure" && outputs "$name")
+  cat <<INPUT
+{
+  "cluster": "${of[Cluster]}",
+  "serviceName": "${of[ServiceName]}",
+  "taskDefinition": "${of[TaskDefinition]}",
+  "nlb": "${of[LoadBalancerArn]}",
+  "subnets": ["${of[SubnetA]}", "${of[SubnetB]}"],
+  "task_sg": "${of[TaskSecurityGroup]}",
+  "assignPublicIp": "ENABLED",
+  "waitForService": 15,
+  "bakeTime": 60,
+  "drain": {"tasks": 1, "every": 60}
+}
+INPUT
+}
+
+# Starts an execution and prints its ARN.
+start() {
+  local machine=$1 version=$2 given
+  given=$(input)
+  say "the deployment: starting $machine with"
+  printf '%s\n' "$given" >&2
+  aws stepfunctions start-execution --state-machine-arn "$machine" --input "$given" \
+    --name "$name-${version//./-}-$(date -u +%Y%m%dT%H%M%SZ)" --query executionArn --output text
+}
+
+# Waits for the end of an execution and tells of it, state by state. The state machine sees to it that
+# there is an end.
+wait_for() {
+  local execution=$1 status state told=""
+  say "the deployment: waiting for $execution (it goes on without this script)"
+  while true; do
+    status=$(aws stepfunctions describe-execution --execution-arn "$execution" --query status --output text)
+    # JSON, for with text the CLI answers page by page.
+    state=$(aws stepfunctions get-execution-history --execution-arn "$execution" --reverse-order \
+      --max-items 20 --output json --query "events[].stateEnteredEventDetails.name | [0]")
+    if [[ $state != null && $state != "$told" ]]; then
+      say "$(date +%T) ${state//\"/}"
+      told=$state
+    fi
+    [[ $status == RUNNING ]] || break
+    sleep "$poll"
+  done
+  if [[ $status == SUCCEEDED ]]; then
+    aws stepfunctions describe-execution --execution-arn "$execution" --query output --output text >&2
+    return
+  fi
+  aws stepfunctions describe-execution --execution-arn "$execution" --query '[error, cause]' --output text >&2
+  fail "the deployment ended as $status"
+}
+
+deploy() {
+  local version=$1 machine=$2 execution
+  need aws docker
+  docker info >/dev/null 2>&1 || fail "docker does not run"
+  machine=${machine:-$(output "$ebbtide" DeploymentStateMachineLiveArn)}
+  deploy_infrastructure
+  push_image "$version"
+  register_version "$version"
+  execution=$(start "$machine" "$version")
+  wait_for "$execution"
+  say "version $version is in service; try: curl http://$(output "$infrastructure" DnsName)/"
+  output "$infrastructure" DnsName
+  echo
+}
+
+destroy() {
+  local machine=$1 running cluster service id ids revision revisions
+  need aws
+  if stack_exists "$name"; then
+    cluster=$(output "$infrastructure" Cluster)
+    service=$(output "$name" ServiceName)
+    if [[ -z $machine ]] && stack_exists "$ebbtide"; then
+      machine=$(output "$ebbtide" DeploymentStateMachineArn)
+    fi
+    if [[ -n $machine ]]; then
+      running=$(aws stepfunctions list-executions --state-machine-arn "$machine" --status-filter RUNNING \
+        --output json --query "executions[?starts_with(name, '$name-')].executionArn | [0]")
+      [[ $running == null ]] || fail "a deployment is running; wait for it, or stop it: $running"
+    fi
+
+    say "the task sets of service $service"
+    ids=$(task_sets "$cluster" "$service" "?status!='DRAINING'")
+    for id in $ids; do
+      # All of it goes, with whoever is connected: nothing is drained.
+      aws ecs delete-task-set --cluster "$cluster" --service "$service" --task-set "$id" --force >/dev/null
+    done
+    for _ in {1..120}; do
+      ids=$(task_sets "$cluster" "$service")
+      [[ -n $ids ]] || break
+      sleep "$poll"
+    done
+    [[ -z $ids ]] || fail "there are task sets still: $ids"
+    say "stack $name"
+    delete_stack "$name"
+    # The revisions that updates of the stack left.
+    revisions=$(aws ecs list-task-definitions --family-prefix "$name" --status ACTIVE \
+      --query 'taskDefinitionArns[]' --output text)
+    for revision in $revisions; do
+      [[ $revision == None ]] || aws ecs deregister-task-definition --task-definition "$revision" >/dev/null
+    done
+  fi
+  say "stack $infrastructure, with its images and logs"
+  delete_stack "$infrastructure"
+}
+
+# Ids of the task sets of a service: all, or those that a filter leaves.
+task_sets() {
+  aws ecs describe-services --cluster "$1" --services "$2" --output text \
+    --query "services[].taskSets[${3:-}][].id"
+}
+
+delete_stack() {
+  aws cloudformation delete-stack --stack-name "$1"
+  aws cloudformation wait stack-delete-complete --stack-name "$1"
+}
+
+[[ $name =~ ^[A-Za-z][A-Za-z0-9-]{0,19}$ ]] || fail "NAME is $name; allowed: at most 20 letters, digits and -"
+case ${1:-} in
+  -h | --help) usage ;;
+  --destroy) (($# <= 2)) || { usage >&2; exit 2; }; destroy "${2:-}" ;;
+  "" | -*) usage >&2; exit 2 ;;
+  *)
+    (($# <= 2)) || { usage >&2; exit 2; }
+    [[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}$ ]] ||
+      { echo "VERSION is $1; allowed: at most 40 letters, digits, _ . and -, not starting with . or -" >&2; exit 2; }
+    deploy "$1" "${2:-}"
+    ;;
+esac

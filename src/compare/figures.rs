@@ -1,0 +1,109 @@
+//! The figures of one deployment in the table.
+
+use serde::Serialize;
+
+use crate::run::{Felt, Run};
+
+/// Seconds in a row over which reconnects are summed up.
+pub(super) const WINDOW: u64 = 10;
+
+/// What a deployment was like for clients, and what it took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Figures {
+    /// Seconds from the first connection that was cut to the last; nothing where none was.
+    pub(crate) first_to_last_cut_seconds: Option<u64>,
+    /// The most reconnects in any 10 seconds.
+    pub(crate) peak_reconnects_in10_seconds: u64,
+    /// How many times the floor that is.
+    pub(crate) times_floor: f64,
+    /// The most reconnects in one second.
+    pub(crate) peak_reconnects_in1_second: u64,
+    /// The most tries that one task of the replacement had in one second, refused ones included.
+    pub(crate) peak_tries_in1_second_of_a_task: u64,
+    /// Tries that were refused.
+    pub(crate) refused: u64,
+    /// Seconds from the deployment's start to its end.
+    pub(crate) deployment_seconds: u64,
+    /// Hours of running tasks above the desired count.
+    pub(crate) extra_task_hours: f64,
+    /// API calls.
+    pub(crate) api_calls: usize,
+}
+
+/// What no drain over a time can be better than: all connections spread evenly over it, or one task's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Floor {
+    /// The time, in seconds.
+    pub(crate) seconds: u64,
+    /// Reconnects in 10 seconds.
+    pub(crate) reconnects_in10_seconds: u64,
+}
+
+impl Floor {
+    /// The floor of so many connections, and so many a task, over a time.
+    pub(super) fn new(connections: u64, per_task: u64, seconds: u64) -> Self {
+        let evenly = (connections * WINDOW).div_ceil(seconds.max(WINDOW));
+        Self {
+            seconds,
+            reconnects_in10_seconds: evenly.max(per_task),
+        }
+    }
+}
+
+impl Figures {
+    /// Reads them off a deployment.
+    pub(super) fn of(run: &Run, floor: Floor) -> Self {
+        let clients = run.clients.as_ref();
+        let window = usize::try_from(WINDOW).unwrap_or(usize::MAX);
+        let peak = |seconds| clients.map_or(0, |felt| felt.peak(seconds));
+        Self {
+            first_to_last_cut_seconds: clients.and_then(Felt::first_to_last_cut),
+            peak_reconnects_in10_seconds: peak(window),
+            times_floor: hundredths(ratio(peak(window), floor.reconnects_in10_seconds)),
+            peak_reconnects_in1_second: peak(1),
+            peak_tries_in1_second_of_a_task: clients.map_or(0, |felt| felt.peak_of_a_task),
+            refused: clients.map_or(0, |felt| felt.refused.iter().sum()),
+            deployment_seconds: whole(run.summary.seconds),
+            extra_task_hours: hundredths(run.extra_task_hours),
+            api_calls: run.summary.calls,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "connections, in a table")]
+fn ratio(count: u64, of: u64) -> f64 {
+    count as f64 / of.max(1) as f64
+}
+
+fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "simulated seconds are few and not negative"
+)]
+fn whole(seconds: f64) -> u64 {
+    seconds.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_one_tasks_connections_at_least() {
+        assert_eq!(
+            Floor::new(100_000, 2_500, 180).reconnects_in10_seconds,
+            5_556
+        );
+        assert_eq!(
+            Floor::new(10_000, 2_500, 180).reconnects_in10_seconds,
+            2_500
+        );
+        assert_eq!(Floor::new(10_000, 2_500, 0).reconnects_in10_seconds, 10_000);
+    }
+}

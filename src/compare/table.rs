@@ -1,0 +1,152 @@
+//! The table, as text.
+
+use std::fmt;
+
+use super::figures::Figures;
+use super::ways::Service;
+use super::{Comparison, Timings};
+
+/// The columns of figures: two lines of head each, and whether the floor has a part in it.
+pub(crate) const COLUMNS: [(&str, &str); 9] = [
+    ("first to", "last cut"),
+    ("most in", "10 s"),
+    ("times", "floor"),
+    ("most in", "1 s"),
+    ("at a task", "in 1 s"),
+    ("", "refused"),
+    ("deploy-", "ment"),
+    ("extra", "task-h"),
+    ("API", "calls"),
+];
+
+/// The figures in the order of the columns, as text.
+pub(crate) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
+    let cut = figures.first_to_last_cut_seconds;
+    [
+        cut.map_or_else(|| "-".to_owned(), |seconds| format!("{} s", count(seconds))),
+        count(figures.peak_reconnects_in10_seconds),
+        format!("{:.1}", figures.times_floor),
+        count(figures.peak_reconnects_in1_second),
+        count(figures.peak_tries_in1_second_of_a_task),
+        count(figures.refused),
+        format!("{} s", count(figures.deployment_seconds)),
+        format!("{:.2}", figures.extra_task_hours),
+        count(figures.api_calls as u64),
+    ]
+}
+
+/// A number with commas between thousands.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl Comparison {
+    /// The rows of the table: way, timings, cells. What differs not at all between the timings is one
+    /// row.
+    pub(crate) fn rows(&self) -> Vec<(&str, &'static str, [String; COLUMNS.len()])> {
+        let mut rows = Vec::new();
+        for compared in &self.ways {
+            let mut runs = compared.runs.iter();
+            let same = runs.all(|run| run.figures == compared.runs[0].figures);
+            for run in compared.runs.iter().take(if same { 1 } else { usize::MAX }) {
+                let timings = match (same, compared.runs.len()) {
+                    (true, 2..) => "both",
+                    _ => run.timings.as_str(),
+                };
+                rows.push((compared.name.as_str(), timings, cells(&run.figures)));
+            }
+        }
+        rows
+    }
+
+    /// What the table is about, in sentences.
+    pub(crate) fn about(&self) -> [String; 2] {
+        let Service {
+            tasks,
+            connections_per_task,
+            ..
+        } = self.service;
+        [
+            format!(
+                "{}: {tasks} {}, {} connections, {} a task; who is cut comes back within {} s{}.",
+                self.name,
+                if tasks == 1 { "task" } else { "tasks" },
+                count(self.connections),
+                count(u64::from(connections_per_task)),
+                self.reconnect_within,
+                self.accepts.map_or_else(String::new, |accepts| format!(
+                    ", and a task accepts {} a second",
+                    count(accepts)
+                )),
+            ),
+            format!(
+                "The floor is {} reconnects in 10 s: all connections spread evenly over {} s, or one task's.",
+                count(self.floor.reconnects_in10_seconds),
+                self.floor.seconds
+            ),
+        ]
+    }
+
+    /// What the words in the table mean.
+    pub(crate) fn legend(&self) -> String {
+        let random = self.jitter_percent;
+        if random == 0 {
+            return format!(
+                "Timings: {}, as the scenario has it.",
+                Timings::Exact.in_words()
+            );
+        }
+        format!(
+            "Timings: exact, {}; random, by up to {random} % more or less (seed {}).",
+            Timings::Exact.in_words(),
+            self.seed
+        )
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for sentence in self.about() {
+            writeln!(f, "{sentence}")?;
+        }
+        writeln!(f)?;
+        let rows = self.rows();
+        let name_width = rows.iter().map(|(name, ..)| name.len()).max();
+        let name_width = name_width.unwrap_or_default();
+        let widths: Vec<usize> = (0..COLUMNS.len())
+            .map(|column| {
+                let cells = rows.iter().map(|(_, _, cells)| cells[column].len());
+                let (first, second) = COLUMNS[column];
+                cells.chain([first.len(), second.len()]).max().unwrap_or(0)
+            })
+            .collect();
+        let mut line = |name: &str, timings: &str, cells: &[&str]| {
+            write!(f, "{name:<name_width$}  {timings:<7}")?;
+            for (cell, width) in cells.iter().zip(&widths) {
+                write!(f, "  {cell:>width$}")?;
+            }
+            writeln!(f)
+        };
+        line("", "", &COLUMNS.map(|(first, _)| first))?;
+        line("way", "timings", &COLUMNS.map(|(_, second)| second))?;
+        let mut before = "";
+        for (name, timings, cells) in &rows {
+            let shown = if *name == before { "" } else { *name };
+            line(shown, timings, &cells.each_ref().map(String::as_str))?;
+            before = name;
+        }
+        writeln!(f, "\n{}", self.legend())?;
+        for (name, run) in self.failures() {
+            writeln!(f, "{name}, {}: {}", run.timings.as_str(), run.outcome())?;
+        }
+        Ok(())
+    }
+}

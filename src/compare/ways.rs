@@ -1,0 +1,197 @@
+//! The ways to drain that are compared.
+
+use ebbtide_controller::budget;
+use ebbtide_controller::drain::{MOST_STEPS, Schedule};
+use ebbtide_controller::pace::{Budget, Drain, OnDeadline, Pace, SHORTEST_WAIT};
+
+/// A way to drain.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Way {
+    /// What it is called in the table.
+    pub(crate) name: String,
+    pub(crate) drain: Drain,
+    /// Whether the event asks for it.
+    pub(crate) of_event: bool,
+}
+
+/// What the service is like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Service {
+    pub(crate) tasks: u32,
+    pub(crate) connections_per_task: u32,
+    pub(crate) deregistration_delay: u32,
+}
+
+/// The longest that a drain may be told to take.
+pub(super) const LONGEST: u32 = 86_400;
+
+/// What the public sample's own input has.
+const SAMPLE: Pace = Pace::Percent {
+    decrement: 25.0,
+    every: 60,
+};
+
+/// Seconds from the first step to the last of the public sample's own drain.
+pub(super) fn sample_seconds(tasks: u32) -> u32 {
+    let schedule = Schedule::new(tasks, &SAMPLE, MOST_STEPS, 0);
+    schedule.at(schedule.steps())
+}
+
+/// Every way to drain such a service in so many seconds, and what the event asks for, if that is
+/// another one.
+pub(super) fn ways(service: Service, seconds: u32, event: &Drain) -> Vec<Way> {
+    let paces = [
+        Pace::Percent {
+            decrement: 100.0,
+            every: 60,
+        },
+        SAMPLE,
+        task_by_task(service.tasks, seconds),
+        Pace::Within { seconds },
+        by_budget(service, seconds),
+    ];
+    let mut ways: Vec<Way> = Vec::new();
+    for pace in paces {
+        let drain = Drain {
+            pace,
+            connections: None,
+        };
+        // Of one task, two ways are the same.
+        if ways.iter().all(|known| known.drain != drain) {
+            ways.push(Way {
+                name: in_words(&drain.pace),
+                of_event: drain == *event,
+                drain,
+            });
+        }
+    }
+    if ways.iter().all(|known| !known.of_event) {
+        ways.push(Way {
+            name: format!("{} (event)", in_words(&event.pace)),
+            drain: event.clone(),
+            of_event: true,
+        });
+    }
+    ways
+}
+
+/// One task at a time, or as few as a drain in so many seconds can take.
+fn task_by_task(of: u32, seconds: u32) -> Pace {
+    let most = MOST_STEPS.min(seconds / SHORTEST_WAIT + 1);
+    let tasks = of.div_ceil(most).max(1);
+    let gaps = of.div_ceil(tasks).saturating_sub(1).max(1);
+    Pace::Tasks {
+        tasks,
+        every: ((seconds + gaps / 2) / gaps).max(1),
+    }
+}
+
+/// The least budget that the drain can keep in that time, with time enough besides that its deadline
+/// does not bind.
+fn by_budget(service: Service, seconds: u32) -> Pace {
+    let tail = budget::tail(service.deregistration_delay);
+    let planned = |reconnects: f64, deadline: u32| Budget {
+        reconnects,
+        connections_per_task: Some(f64::from(service.connections_per_task.max(1))),
+        deadline,
+        on_deadline: OnDeadline::Finish,
+    };
+    let in_time = planned(1.0, tail.saturating_add(seconds.max(1)));
+    let least = budget::least_budget(&in_time, service.tasks, service.deregistration_delay);
+    let deadline = in_time.deadline.saturating_add(seconds.max(600));
+    Pace::Budget(planned(
+        least.unwrap_or_default().max(1.0),
+        deadline.min(LONGEST),
+    ))
+}
+
+/// How a drain is paced, in a few words.
+pub(super) fn in_words(pace: &Pace) -> String {
+    match pace {
+        Pace::Percent { decrement, .. } if *decrement >= 100.0 => "all at once".to_owned(),
+        Pace::Percent { decrement, every } => format!("{decrement} % every {every} s"),
+        Pace::Tasks { tasks: 1, every } => format!("1 task every {every} s"),
+        Pace::Tasks { tasks, every } => format!("{tasks} tasks every {every} s"),
+        Pace::Within { seconds } => format!("within {seconds} s"),
+        Pace::Budget(budget) => format!("{} reconnects/s", budget.reconnects),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORTY: Service = Service {
+        tasks: 40,
+        connections_per_task: 2_500,
+        deregistration_delay: 300,
+    };
+
+    fn sample() -> Drain {
+        Drain {
+            pace: SAMPLE,
+            connections: None,
+        }
+    }
+
+    fn names(service: Service, seconds: u32, event: &Drain) -> Vec<String> {
+        let ways = ways(service, seconds, event).into_iter();
+        ways.map(|way| way.name).collect()
+    }
+
+    #[test]
+    fn the_samples_own_drain_is_compared_once() {
+        assert_eq!(sample_seconds(40), 180);
+        assert_eq!(
+            names(FORTY, 180, &sample()),
+            [
+                "all at once",
+                "25 % every 60 s",
+                "1 task every 5 s",
+                "within 180 s",
+                "774 reconnects/s",
+            ]
+        );
+    }
+
+    #[test]
+    fn another_drain_of_the_event_is_one_more_way() {
+        let event = Drain {
+            pace: Pace::Within { seconds: 1_800 },
+            connections: None,
+        };
+        let ways = ways(FORTY, 180, &event);
+        assert_eq!(ways.len(), 6);
+        assert_eq!(ways[5].name, "within 1800 s (event)");
+        assert_eq!(ways.iter().filter(|way| way.of_event).count(), 1);
+    }
+
+    #[test]
+    fn many_tasks_go_a_few_at_a_time() {
+        let of = |tasks| task_by_task(tasks, 180);
+        assert_eq!(
+            of(4),
+            Pace::Tasks {
+                tasks: 1,
+                every: 60
+            }
+        );
+        assert_eq!(of(400), Pace::Tasks { tasks: 7, every: 3 });
+        assert_eq!(
+            of(1),
+            Pace::Tasks {
+                tasks: 1,
+                every: 180
+            }
+        );
+    }
+
+    #[test]
+    fn the_budget_takes_about_the_time() {
+        let Pace::Budget(budget) = by_budget(FORTY, 180) else {
+            panic!("no budget");
+        };
+        let taken = budget::seconds(&budget, 40, 300);
+        assert!((175..=180).contains(&taken), "{taken}");
+    }
+}

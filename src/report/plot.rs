@@ -1,0 +1,333 @@
+//! Plots: a step line a series over time, as SVG in which text stays text.
+//!
+//! Every colour is drawn as it is on paper; the page's style gives it another one in the dark, by the
+//! colour's own name. So a colour here is a word that `style.css` knows.
+
+use plotters::coord::Shift;
+use plotters::element::{Rectangle, Text};
+use plotters::prelude::{
+    ChartBuilder, Color, DashedLineSeries, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea,
+    IntoFont, LineSeries, PathElement, Polygon, RGBColor, SVGBackend, ShapeStyle, TextStyle,
+};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::page::escape;
+use super::thin::steps;
+use crate::compare::count;
+use crate::run::{Phase, Role};
+
+/// Why a plot could not be drawn.
+pub(crate) type PlotError = DrawingAreaErrorKind<std::io::Error>;
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
+const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
+const BAND: RGBColor = RGBColor(0xE7, 0xEB, 0xF0);
+const OTHER_BAND: RGBColor = RGBColor(0xCF, 0xD7, 0xE0);
+
+/// Width of every plot, in the units of its view box.
+const WIDTH: u32 = 960;
+const LEFT: u32 = 66;
+const RIGHT: u32 = 14;
+const BOTTOM: u32 = 26;
+/// Text, in the same units; the library divides by 1.24.
+const TEXT: f64 = 13.0 * 1.24;
+/// About as wide as a letter of that size is.
+const LETTER: f64 = 7.2;
+/// Stretches of time that a line is drawn of.
+const BUCKETS: usize = 880;
+
+/// What a line shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ink {
+    Original,
+    Replacement,
+    Leftover,
+    Reconnects,
+    Refused,
+    /// What was wanted, or what would be without chance: a thin line beside the others.
+    Beside,
+}
+
+impl Ink {
+    /// Its name in the style.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Replacement => "replacement",
+            Self::Leftover => "leftover",
+            Self::Reconnects => "reconnects",
+            Self::Refused => "refused",
+            Self::Beside => "beside",
+        }
+    }
+
+    fn color(self) -> RGBColor {
+        match self {
+            Self::Original => RGBColor(0xB3, 0x5A, 0x00),
+            Self::Replacement => RGBColor(0x00, 0x66, 0xB3),
+            Self::Leftover => RGBColor(0x7A, 0x52, 0x99),
+            Self::Reconnects => RGBColor(0x00, 0x7A, 0x5E),
+            Self::Refused => RGBColor(0xC0, 0x1C, 0x4B),
+            Self::Beside => RGBColor(0x57, 0x60, 0x6A),
+        }
+    }
+
+    /// Whether its line is dashed: colours alone do not tell lines apart for everybody.
+    fn is_dashed(self) -> bool {
+        match self {
+            Self::Original | Self::Refused => true,
+            Self::Replacement | Self::Leftover | Self::Reconnects | Self::Beside => false,
+        }
+    }
+
+    fn width(self) -> u32 {
+        match self {
+            Self::Reconnects | Self::Refused | Self::Beside => 1,
+            Self::Original | Self::Replacement | Self::Leftover => 2,
+        }
+    }
+}
+
+impl From<Role> for Ink {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Original => Self::Original,
+            Role::Replacement => Self::Replacement,
+            Role::Leftover => Self::Leftover,
+        }
+    }
+}
+
+/// A line of a plot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) ink: Ink,
+    /// A value a second.
+    pub(super) values: &'a [u64],
+    /// Whether the area below it is filled.
+    pub(super) filled: bool,
+}
+
+/// The time that plots have in common, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+impl Span {
+    /// The unit on the axis, and how many seconds it has.
+    pub(super) fn unit(self) -> (&'static str, f64) {
+        match self.to - self.from {
+            0..=300 => ("seconds", 1.0),
+            301..=14_400 => ("minutes", 60.0),
+            14_401..=432_000 => ("hours", 3_600.0),
+            _ => ("days", 86_400.0),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "seconds of some weeks")]
+    fn at(self, second: usize) -> f64 {
+        second as f64 / self.unit().1
+    }
+}
+
+/// One plot of a picture.
+#[derive(Debug, Clone)]
+pub(super) struct Panel<'a> {
+    /// Said above it, where there are several.
+    pub(super) label: Option<String>,
+    pub(super) lines: Vec<Line<'a>>,
+}
+
+impl Panel<'_> {
+    /// Its height without the time below it: less for one of several.
+    fn height(&self) -> u32 {
+        match self.label {
+            Some(_) => 112,
+            None => 164,
+        }
+    }
+
+    /// Height of what is above the plot.
+    fn above(&self) -> u32 {
+        match self.label {
+            Some(_) => 34,
+            None => 12,
+        }
+    }
+}
+
+/// Draws plots below one another over the same time, with the same vertical scale. `marks` are
+/// moments, in seconds, that are worth a vertical line.
+pub(super) fn picture(
+    title: &str,
+    description: &str,
+    span: Span,
+    marks: &[f64],
+    panels: &[Panel<'_>],
+) -> Result<String, PlotError> {
+    let values = |line: &Line<'_>| {
+        let to = line.values.len().min(span.to + 1);
+        let seen = line.values.get(span.from..to);
+        seen.and_then(|values| values.iter().copied().max())
+    };
+    let most = panels.iter().flat_map(|panel| &panel.lines);
+    let most = most.filter_map(values).max().unwrap_or_default();
+    let heights: Vec<_> = panels.iter().map(Panel::height).collect();
+    let mut text = String::new();
+    {
+        let size = (WIDTH, heights.iter().sum::<u32>() + BOTTOM);
+        let mut rest = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        for (place, (panel, height)) in panels.iter().zip(heights).enumerate() {
+            // The time is written below the last one, for all of them.
+            let bottom = if place + 1 == panels.len() { BOTTOM } else { 0 };
+            let (area, below) = rest.split_vertically(height + bottom);
+            draw(&area, span, marks, panel, most, bottom)?;
+            rest = below;
+        }
+        rest.present()?;
+    }
+    Ok(named(&text, title, description))
+}
+
+fn draw(
+    area: &Area<'_>,
+    span: Span,
+    marks: &[f64],
+    panel: &Panel<'_>,
+    most: u64,
+    bottom: u32,
+) -> Result<(), PlotError> {
+    let top = top_of(most);
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(panel.above())
+        .margin_right(RIGHT)
+        .y_label_area_size(LEFT)
+        .x_label_area_size(bottom)
+        .build_cartesian_2d(span.at(span.from)..span.at(span.to), 0..top)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .x_labels(12)
+        .y_labels(if panel.label.is_some() { 3 } else { 6 })
+        .bold_line_style(GRID)
+        .light_line_style(GRID.mix(0.0))
+        .axis_style(GRID)
+        .label_style(("sans-serif", TEXT, &INK))
+        .x_label_formatter(&|at| number(*at))
+        .y_label_formatter(&|value| count(*value))
+        .draw()?;
+    for mark in marks {
+        let at = mark / span.unit().1;
+        let line = PathElement::new(vec![(at, 0), (at, top)], GRID);
+        chart.draw_series(std::iter::once(line))?;
+    }
+    for line in &panel.lines {
+        let style = ShapeStyle {
+            color: line.ink.color().to_rgba(),
+            filled: false,
+            stroke_width: line.ink.width(),
+        };
+        let corners = corners(line.values, span);
+        let (Some(first), Some(last)) = (corners.first(), corners.last()) else {
+            continue;
+        };
+        if line.filled {
+            let mut outline = vec![(first.0, 0)];
+            outline.extend(&corners);
+            outline.push((last.0, 0));
+            let fill = line.ink.color().mix(0.3);
+            chart.draw_series(std::iter::once(Polygon::new(outline, fill)))?;
+        }
+        if line.ink.is_dashed() {
+            chart.draw_series(DashedLineSeries::new(corners, 6, 4, style))?;
+        } else {
+            chart.draw_series(LineSeries::new(corners, style))?;
+        }
+    }
+    if let Some(label) = &panel.label {
+        let style = TextStyle::from(("sans-serif", TEXT).into_font()).color(&INK);
+        let left = i32::try_from(LEFT).unwrap_or_default();
+        area.draw(&Text::new(label.as_str(), (left, 14), style))?;
+    }
+    Ok(())
+}
+
+/// The corners of a step line, in the axis' unit.
+fn corners(values: &[u64], span: Span) -> Vec<(f64, u64)> {
+    let steps = steps(values, span.from, span.to + 1, BUCKETS);
+    let mut corners: Vec<(f64, u64)> = Vec::with_capacity(2 * steps.len() + 1);
+    for (second, value) in steps {
+        if let Some((_, before)) = corners.last().copied() {
+            corners.push((span.at(second), before));
+        }
+        corners.push((span.at(second), value));
+    }
+    if let Some((_, last)) = corners.last().copied() {
+        corners.push((span.at(span.to.min(values.len().saturating_sub(1))), last));
+    }
+    corners
+}
+
+/// The upper end of an axis: a little above the most, so that a line does not lie on the edge.
+fn top_of(most: u64) -> u64 {
+    most + (most / 12).max(1)
+}
+
+/// A bar for every phase, over the same time as the plots.
+pub(super) fn phases(
+    title: &str,
+    description: &str,
+    span: Span,
+    phases: &[Phase],
+) -> Result<String, PlotError> {
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, (WIDTH, 40)).into_drawing_area();
+        let (scale, width) = (span.unit().1, f64::from(WIDTH - LEFT - RIGHT));
+        let range = span.at(span.from)..span.at(span.to);
+        let per_unit = width / (range.end - range.start).max(f64::EPSILON);
+        let mut chart = ChartBuilder::on(&root)
+            .margin_top(4)
+            .margin_bottom(4)
+            .margin_right(RIGHT)
+            .y_label_area_size(LEFT)
+            .build_cartesian_2d(range, 0.0..1.0)?;
+        for (number, phase) in phases.iter().enumerate() {
+            let color = if number % 2 == 0 { BAND } else { OTHER_BAND };
+            let (from, to) = (phase.from / scale, phase.to / scale);
+            let bar = Rectangle::new([(from, 0.0), (to, 1.0)], color.filled());
+            chart.draw_series(std::iter::once(bar))?;
+            let letters = u32::try_from(phase.name.len()).unwrap_or(u32::MAX);
+            if (to - from) * per_unit < f64::from(letters) * LETTER + 8.0 {
+                continue;
+            }
+            let style = TextStyle::from(("sans-serif", TEXT).into_font())
+                .color(&INK)
+                .pos(Pos::new(HPos::Center, VPos::Center));
+            let label = Text::new(phase.name, (f64::midpoint(from, to), 0.5), style);
+            chart.draw_series(std::iter::once(label))?;
+        }
+        root.present()?;
+    }
+    Ok(named(&text, title, description))
+}
+
+/// The picture with its name for those who do not see it.
+fn named(svg: &str, title: &str, description: &str) -> String {
+    let (tag, rest) = svg.split_once('>').unwrap_or((svg, ""));
+    format!(
+        "{tag} role=\"img\" aria-label=\"{title}. {description}\"><title>{title}</title><desc>{description}</desc>{rest}",
+        title = escape(title),
+        description = escape(description),
+    )
+}
+
+/// A number on an axis, without zeros at its end.
+fn number(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,145 @@
+//! The states of a deployment in a few phases: the loops would be hundreds of bars.
+
+use super::Visit;
+
+/// Part of a deployment: states in a row that do the same thing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Phase {
+    /// The state that gives it its name.
+    pub(crate) name: &'static str,
+    /// Seconds since the start.
+    pub(crate) from: f64,
+    /// Seconds since the start.
+    pub(crate) to: f64,
+    /// The states that were entered, each once.
+    pub(crate) states: Vec<String>,
+}
+
+/// The phases that states make, one after the other.
+pub(crate) fn phases(states: &[Visit]) -> Vec<Phase> {
+    let mut phases: Vec<Phase> = Vec::new();
+    for state in states {
+        // What is a part of every phase, or unknown, belongs to the one in which it comes.
+        let name = phase_of(&state.name).or_else(|| phases.last().map(|phase| phase.name));
+        let name = name.unwrap_or("Preflight");
+        match phases.last_mut().filter(|phase| phase.name == name) {
+            Some(phase) => {
+                phase.to = state.to;
+                if !phase.states.contains(&state.name) {
+                    phase.states.push(state.name.clone());
+                }
+            }
+            None => phases.push(Phase {
+                name,
+                from: state.from,
+                to: state.to,
+                states: vec![state.name.clone()],
+            }),
+        }
+    }
+    phases
+}
+
+/// The phase that a state belongs to; nothing for a state that may come in several.
+fn phase_of(state: &str) -> Option<&'static str> {
+    let phase = match state {
+        "Preflight" | "MayDeploy" | "DryRunSucceeded" | "UnexpectedPreflight" => "Preflight",
+        "AcquireLock"
+        | "ReadLock"
+        | "LockIsHeld"
+        | "DescribeOwner"
+        | "OwnerHasEnded"
+        | "Grace"
+        | "DescribeOwnerAgain"
+        | "OwnerHasStayedEnded"
+        | "TakeLockOver" => "AcquireLock",
+        "RenewBeforeLeftovers" | "DrainLeftovers" | "NothingLeftOver" | "WaitForLeftovers" => {
+            "DrainLeftovers"
+        }
+        "RenewBeforeFinishSwap" | "FinishSwap" | "SwapFinished" | "WaitToFinishSwap" => {
+            "FinishSwap"
+        }
+        "AlarmsNamed"
+        | "ReadAlarmsFirst"
+        | "RenewBeforeCreate"
+        | "CheckAndCreateService"
+        | "ServiceCreated" => "CheckAndCreateService",
+        "WaitForServiceReady" | "CheckServiceReady" | "ServiceReady" => "WaitForServiceReady",
+        "AlarmsNamedForSwap" | "ReadAlarmsBeforeSwap" | "RenewBeforeSwap" | "Swap" | "Swapped" => {
+            "Swap"
+        }
+        "Bake" => "Bake",
+        "RenewBeforeScaleDown" | "ScaleDown" | "Wait" | "LoopTillRunning" => "ScaleDown",
+        "RenewBeforeCleanup" | "Cleanup" | "CleanedUp" | "WaitForDeletion" => "Cleanup",
+        "RenewBeforeRollback"
+        | "Rollback"
+        | "RolledBack"
+        | "WaitForOriginal"
+        | "UnexpectedRollback"
+        | "WaitForFunction"
+        | "WaitForLastFunction"
+        | "RollbackFailed"
+        | "ReleaseLockAfterFailedRollback" => "Rollback",
+        "RenewBeforeSwapBack" | "SwapBack" | "SwappedBack" | "WaitToSwapBack" => "SwapBack",
+        "ConcurrentDeployment"
+        | "LockLost"
+        | "ReadHolder"
+        | "ExplainFailure"
+        | "ReleaseLockAfterFailure"
+        | "DeploymentFailed"
+        | "DeploymentFailedUnexplained" => "DeploymentFailed",
+        "ReleaseLock" | "DeploymentSucceeded" => "DeploymentSucceeded",
+        _ => return None,
+    };
+    Some(phase)
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_simulator::deployment::DEFINITION;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// States that come in more than one phase.
+    const ANYWHERE: [&str; 5] = [
+        "AlarmsNamedForDrain",
+        "ReadAlarms",
+        "MetricsWanted",
+        "ReadMetrics",
+        "UnexpectedAnswer",
+    ];
+
+    #[test]
+    fn every_state_of_the_shipped_definition_belongs_to_a_phase() {
+        let definition: Value = serde_json::from_str(DEFINITION).unwrap();
+        let states = definition["States"].as_object().unwrap();
+        for state in states.keys() {
+            let known = phase_of(state).is_some();
+            assert_ne!(known, ANYWHERE.contains(&state.as_str()), "{state}");
+        }
+        // Its name is a state that people see in the console.
+        for phase in states.keys().filter_map(|state| phase_of(state)) {
+            assert!(states.contains_key(phase), "{phase}");
+        }
+    }
+
+    #[test]
+    fn a_loop_is_one_phase() {
+        let names = ["Bake", "AlarmsNamedForDrain", "Bake", "ScaleDown", "Wait"];
+        let states: Vec<_> = names
+            .iter()
+            .zip([0.0, 60.0, 60.0, 90.0, 91.0])
+            .zip([60.0, 60.0, 90.0, 91.0, 120.0])
+            .map(|((name, from), to)| Visit {
+                name: (*name).to_owned(),
+                from,
+                to,
+            })
+            .collect();
+        let phases = phases(&states);
+        let told: Vec<_> = phases.iter().map(|p| (p.name, p.from, p.to)).collect();
+        assert_eq!(told, [("Bake", 0.0, 90.0), ("ScaleDown", 90.0, 120.0)]);
+        assert_eq!(phases[0].states, ["Bake", "AlarmsNamedForDrain"]);
+    }
+}

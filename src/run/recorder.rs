@@ -1,0 +1,375 @@
+//! Counting along while a deployment runs: from the world's events, so that nobody has to look at the
+//! world between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent};
+use ebbtide_simulator::world::{Clients, EventKind, Phase, World, WorldEvent};
+
+use super::{Felt, Role, Run, Series, Visit};
+use crate::summary::Summary;
+
+/// Seconds after the end of a deployment in which clients that were cut may still come back.
+const LONGEST_WAY_BACK: u64 = 600;
+
+/// Counts a service's tasks, targets and states.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    desired: u32,
+    /// Tasks by task set, in the order in which the sets were made.
+    tasks: Vec<Members>,
+    /// Targets by target group.
+    healthy: Vec<Members>,
+    states: Vec<(String, f64)>,
+}
+
+/// Who is in, and how many there were when.
+#[derive(Debug)]
+struct Members {
+    role: Role,
+    /// The task set's id or the target group's ARN.
+    id: String,
+    now: BTreeSet<String>,
+    /// Milliseconds, and how many there are from then on.
+    changes: Vec<(u64, u64)>,
+}
+
+impl Members {
+    fn new(role: Role, id: &str, now: BTreeSet<String>) -> Self {
+        let changes = vec![(0, now.len() as u64)];
+        Self {
+            role,
+            id: id.to_owned(),
+            now,
+            changes,
+        }
+    }
+
+    fn set(&mut self, at_ms: u64, member: &str, is_in: bool) {
+        let changed = if is_in {
+            self.now.insert(member.to_owned())
+        } else {
+            self.now.remove(member)
+        };
+        if changed {
+            self.changes.push((at_ms, self.now.len() as u64));
+        }
+    }
+
+    fn series(&self, name: &str, seconds: usize) -> Series {
+        let mut changes = self.changes.iter().peekable();
+        let mut value = 0;
+        let mut values = Vec::with_capacity(seconds);
+        for second in 0..seconds as u64 {
+            while let Some((_, now)) = changes.next_if(|(at_ms, _)| *at_ms <= second * 1_000) {
+                value = *now;
+            }
+            values.push(value);
+        }
+        Series {
+            role: self.role,
+            name: name.to_owned(),
+            values,
+        }
+    }
+}
+
+impl Recorder {
+    /// Begins with the world at a deployment's start.
+    pub(crate) fn new(world: &World, cluster: &str, service: &str) -> Self {
+        let sets = world.task_sets_of(cluster, service);
+        let group_of = |set: &ebbtide_simulator::world::TaskSet| {
+            let attached = set.load_balancers.first();
+            attached.map(|attached| attached.target_group_arn.clone())
+        };
+        let serving = sets.first().and_then(|set| group_of(set));
+        let tasks = sets.iter().map(|set| {
+            let role = if group_of(set) == serving {
+                Role::Original
+            } else {
+                Role::Leftover
+            };
+            let tasks = world.tasks_of(&set.id).into_iter();
+            let running = tasks.filter(|task| task.last_status.counts_as_running());
+            let running = running.map(|task| task.arn.clone()).collect();
+            Members::new(role, &set.id, running)
+        });
+        let tasks = tasks.collect();
+        let healthy = world.target_groups().map(|group| {
+            let role = if Some(&group.arn) == serving.as_ref() {
+                Role::Original
+            } else {
+                Role::Replacement
+            };
+            let targets = group.targets.iter();
+            let healthy = targets.filter(|(_, target)| target.phase == Phase::Healthy);
+            let healthy = healthy.map(|(key, _)| key.clone()).collect();
+            Members::new(role, &group.arn, healthy)
+        });
+        let healthy = healthy.collect();
+        let desired = world.service(cluster, service);
+        Self {
+            desired: desired.map_or(0, |service| service.desired_count),
+            tasks,
+            healthy,
+            states: Vec::new(),
+        }
+    }
+
+    /// Takes note of a state that is entered.
+    pub(crate) fn history(&mut self, event: &HistoryEvent) {
+        if let HistoryKind::StateEntered { name, .. } = &event.kind {
+            self.states.push((name.clone(), event.at.as_secs_f64()));
+        }
+    }
+
+    /// Takes note of what happened in the world, oldest first.
+    pub(crate) fn world(&mut self, events: &[WorldEvent]) {
+        for event in events {
+            self.happened(event.at_ms, &event.kind);
+        }
+    }
+
+    fn happened(&mut self, at_ms: u64, kind: &EventKind) {
+        match kind {
+            EventKind::TaskSetCreated { task_set, .. } => {
+                let made = Members::new(Role::Replacement, task_set, BTreeSet::new());
+                self.tasks.push(made);
+            }
+            EventKind::TaskStarted { task, task_set } => {
+                set(&mut self.tasks, task_set, at_ms, task, true);
+            }
+            EventKind::SigtermSent { task, task_set }
+            | EventKind::TaskCrashed { task, task_set } => {
+                set(&mut self.tasks, task_set, at_ms, task, false);
+            }
+            EventKind::TargetHealthy {
+                target_group,
+                target,
+            } => set(&mut self.healthy, target_group, at_ms, target, true),
+            EventKind::TargetUnhealthy {
+                target_group,
+                target,
+            }
+            | EventKind::TargetUnused {
+                target_group,
+                target,
+            }
+            | EventKind::TargetDraining {
+                target_group,
+                target,
+            }
+            | EventKind::TargetDeregistered {
+                target_group,
+                target,
+            } => set(&mut self.healthy, target_group, at_ms, target, false),
+            EventKind::ServiceCreated { .. }
+            | EventKind::ServiceUpdated { .. }
+            | EventKind::ServiceDeleted { .. }
+            | EventKind::ServiceInactive { .. }
+            | EventKind::ScaleSet { .. }
+            | EventKind::PrimaryChanged { .. }
+            | EventKind::TaskSetDraining { .. }
+            | EventKind::TaskSetDeleted { .. }
+            | EventKind::TaskSetSteady { .. }
+            | EventKind::TaskSetStabilizing { .. }
+            | EventKind::TaskCreated { .. }
+            | EventKind::TaskStopping { .. }
+            | EventKind::TaskStopped { .. }
+            | EventKind::TargetRegistered { .. }
+            | EventKind::TargetHealthChecking { .. }
+            | EventKind::ListenerCreated { .. }
+            | EventKind::ListenerChanged { .. }
+            | EventKind::ListenerDeleted { .. }
+            | EventKind::RuleChanged { .. }
+            | EventKind::RuleDeleted { .. }
+            | EventKind::TagsChanged { .. }
+            | EventKind::AlarmChanged { .. } => {}
+        }
+    }
+
+    /// The deployment has ended, and this is a copy of its world: time goes on there until the
+    /// clients are back that were cut last.
+    pub(crate) fn finish(self, summary: Summary, invocations: u64, mut world: World) -> Run {
+        let ended_ms = world.now();
+        if let Some(clients) = world.clients() {
+            // Clients that leave by themselves never are all back.
+            let longest = match clients.scenario().lifetime_seconds {
+                Some(_) => clients.scenario().reconnect_within_seconds,
+                None => LONGEST_WAY_BACK,
+            };
+            let until_ms = ended_ms + longest.min(LONGEST_WAY_BACK) * 1_000;
+            while world.now() < until_ms && world.clients().is_some_and(|left| left.waiting() > 0) {
+                world.advance_to(world.now() + 1_000);
+            }
+        }
+        let seconds = usize::try_from(world.now() / 1_000).unwrap_or(usize::MAX) + 1;
+        let tasks = self.tasks.iter().map(|set| set.series(&set.id, seconds));
+        let healthy = self.healthy.iter();
+        let healthy = healthy.map(|group| group.series(group_name(&group.id), seconds));
+        Run {
+            states: visits(self.states.clone(), summary.seconds),
+            invocations,
+            desired: self.desired,
+            extra_task_hours: extra_task_hours(&self.tasks, self.desired, ended_ms),
+            clients: world
+                .clients()
+                .map(|clients| felt(clients, &self.tasks, seconds)),
+            tasks: tasks.collect(),
+            healthy: healthy.collect(),
+            summary,
+        }
+    }
+}
+
+fn set(all: &mut [Members], id: &str, at_ms: u64, member: &str, is_in: bool) {
+    if let Some(members) = all.iter_mut().find(|members| members.id == id) {
+        members.set(at_ms, member, is_in);
+    }
+}
+
+/// `targetgroup/NAME/HEX` → `NAME`.
+fn group_name(arn: &str) -> &str {
+    arn.split('/').nth(1).unwrap_or(arn)
+}
+
+fn visits(entered: Vec<(String, f64)>, end: f64) -> Vec<Visit> {
+    let mut left: Vec<f64> = entered.iter().skip(1).map(|(_, at)| *at).collect();
+    left.push(end);
+    let visits = entered.into_iter().zip(left);
+    visits
+        .map(|((name, from), to)| Visit { name, from, to })
+        .collect()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "some thousand tasks for some weeks"
+)]
+fn extra_task_hours(sets: &[Members], desired: u32, until_ms: u64) -> f64 {
+    let mut changes: BTreeMap<u64, i64> = BTreeMap::new();
+    for set in sets {
+        let mut before = 0;
+        for (at_ms, count) in &set.changes {
+            *changes.entry(*at_ms).or_default() += count.cast_signed() - before;
+            before = count.cast_signed();
+        }
+    }
+    let (mut running, mut since_ms, mut extra_ms) = (0, 0, 0);
+    for (at_ms, change) in changes.into_iter().chain([(until_ms, 0)]) {
+        let at_ms = at_ms.min(until_ms);
+        let extra = (running - i64::from(desired)).max(0);
+        extra_ms += extra.cast_unsigned() * (at_ms - since_ms);
+        running += change;
+        since_ms = at_ms;
+    }
+    extra_ms as f64 / 3_600_000.0
+}
+
+fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
+    let nobody = || vec![0; seconds];
+    let mut connections: Vec<_> = clients
+        .task_sets()
+        .iter()
+        .map(|id| {
+            let known = sets.iter().find(|set| set.id == *id);
+            Series {
+                role: known.map_or(Role::Leftover, |set| set.role),
+                name: id.clone(),
+                values: nobody(),
+            }
+        })
+        .collect();
+    let (mut reconnects, mut refused, mut cuts) = (nobody(), nobody(), nobody());
+    for second in clients.seconds() {
+        let Some(at) = usize::try_from(second.at_s).ok().filter(|at| *at < seconds) else {
+            continue;
+        };
+        for (series, value) in connections.iter_mut().zip(&second.by_task_set) {
+            series.values[at] = *value;
+        }
+        reconnects[at] = second.reconnects;
+        refused[at] = second.refused;
+        cuts[at] = second.cut;
+    }
+    for series in &mut connections {
+        // Nothing is recorded of the moment of the start.
+        if let [start, first, ..] = series.values.as_mut_slice() {
+            *start = *first;
+        }
+    }
+    // Task sets of earlier deployments, which nobody is connected to any more.
+    connections.retain(|series| series.values.iter().any(|value| *value > 0));
+    let replacements = sets.iter().filter(|set| set.role != Role::Original);
+    let peaks = replacements.map(|set| clients.peak_of_a_task(&set.id).attempts);
+    Felt {
+        total: clients.total(),
+        connections,
+        reconnects,
+        refused,
+        cuts,
+        peak_of_a_task: peaks.max().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_simulator::deployment::Installation;
+    use ebbtide_simulator::world::ClientsScenario;
+    use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is counted from events is what the world shows, after every state of a deployment.
+    #[tokio::test(start_paused = true)]
+    async fn counting_events_counts_what_the_world_has() {
+        let scenario = Scenario {
+            clients: Some(ClientsScenario::default()),
+            ..Scenario::default()
+        };
+        let names = Names::default();
+        let world = scenario.world_for(&names).unwrap();
+        let mut recorder = Recorder::new(&world, &names.cluster, &names.service);
+        let aws = SimulatedAws::new(world, 1.0);
+        let installation = Installation::new(&aws).unwrap();
+        let event = json!({
+            "cluster": names.cluster,
+            "serviceName": names.service,
+            "taskDefinition": names.task_definition,
+        });
+        let mut compared = 0;
+        installation
+            .deploy("counted", event, 1, &mut |_| {
+                let events = aws.with_world(World::take_events);
+                recorder.world(&events);
+                aws.with_world(|world| {
+                    for set in world.task_sets_of(&names.cluster, &names.service) {
+                        let tasks = world.tasks_of(&set.id);
+                        let running = tasks.iter().filter(|t| t.last_status.counts_as_running());
+                        let counted = recorder.tasks.iter().find(|known| known.id == set.id);
+                        assert_eq!(counted.unwrap().now.len(), running.count(), "{}", set.id);
+                    }
+                    for group in world.target_groups() {
+                        let targets = group.targets.values();
+                        let healthy = targets.filter(|target| target.phase == Phase::Healthy);
+                        let counted = recorder.healthy.iter().find(|known| known.id == group.arn);
+                        assert_eq!(counted.unwrap().now.len(), healthy.count(), "{}", group.arn);
+                    }
+                });
+                compared += 1;
+            })
+            .await;
+        assert!(compared > 100, "{compared}");
+    }
+
+    #[test]
+    fn extra_hours_are_those_above_the_desired_count() {
+        let mut original = Members::new(Role::Original, "a", ["1".to_owned()].into());
+        let mut replacement = Members::new(Role::Replacement, "b", BTreeSet::new());
+        replacement.set(3_600_000, "2", true);
+        original.set(9_000_000, "1", false);
+        let hours = extra_task_hours(&[original, replacement], 1, 10_800_000);
+        assert!((hours - 1.5).abs() < 1e-9, "{hours}");
+    }
+}
