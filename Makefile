@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 E2E := tests/e2e
 VENV := $(E2E)/.venv
+LINT := $(E2E)/.venv-lint
 NODE := $(E2E)/node_modules
 EXAMPLE := examples/nlb-service/service
 
@@ -76,9 +77,15 @@ definition: $(NODE)/.made ## The state machine's definition against the language
 	@$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' statemachine/deployment.asl.json)"
 
 .PHONY: template
-template: $(VENV)/.made ## The CloudFormation template
+template: $(VENV)/.made $(LINT)/.made ## The CloudFormation template and the policies in it
 	@echo "== sam validate --lint"
 	@$(VENV)/bin/sam validate --lint
+	@echo "== cfn-lint with informational checks"
+	@$(VENV)/bin/cfn-lint --include-checks I -- template.yaml
+	@echo "== checkov"
+	@$(LINT)/bin/checkov --config-file $(E2E)/checkov.yaml --file template.yaml
+	@echo "== parliament"
+	@$(LINT)/bin/python -W ignore $(E2E)/lint_policies.py
 
 .PHONY: e2e
 e2e: need-cargo ## The end-to-end tests alone
@@ -109,6 +116,14 @@ $(VENV)/.made: $(E2E)/requirements-pip.txt $(E2E)/requirements.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements.txt
 	@touch $@
 
+# The packages of requirements-lint.txt do not go with those of requirements.txt (it says why).
+$(LINT)/.made: $(VENV)/.made $(E2E)/requirements-lint.txt
+	@echo "== installing the Python packages of $(E2E)/requirements-lint.txt into $(LINT)"
+	@$(PYTHON) -m venv --clear $(LINT)
+	@$(LINT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-pip.txt
+	@$(LINT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-lint.txt
+	@touch $@
+
 $(NODE)/.made: $(E2E)/package.json $(E2E)/package-lock.json
 	@echo "== installing the packages of $(E2E)/package-lock.json into $(NODE)"
 	@command -v npm >/dev/null || { echo "npm is not installed (it comes with Node.js); it is needed to validate the state machine" >&2; exit 1; }
@@ -121,4 +136,4 @@ need-cargo:
 
 .PHONY: clean
 clean: ## Removes what was built and installed
-	rm -rf target .aws-sam $(VENV) $(NODE) $(EXAMPLE)/target
+	rm -rf target .aws-sam $(VENV) $(LINT) $(NODE) $(EXAMPLE)/target

@@ -166,7 +166,7 @@ deploy() {
   local version=$1 machine=$2 execution
   need aws docker
   docker info >/dev/null 2>&1 || fail "docker does not run"
-  machine=${machine:-$(output "$ebbtide" DeploymentStateMachineArn)}
+  machine=${machine:-$(output "$ebbtide" DeploymentStateMachineLiveArn)}
   deploy_infrastructure
   push_image "$version"
   register_version "$version"

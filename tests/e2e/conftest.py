@@ -36,7 +36,9 @@ def deployed(request):
 @pytest.fixture(scope="session")
 def ministack(deployed):
     """MiniStack's interpreter, with the state machine and the lock table of the stack."""
-    return Interpreter("MiniStack", deployed.ministack, deployed.state_machine, deployed.lock_table)
+    return Interpreter(
+        "MiniStack", deployed.ministack, deployed.state_machine, deployed.lock_table, start_with=deployed.live
+    )
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def how_to_use(up):
     }
     return HOW_TO_USE.format(
         exports="\n".join(f'export {name}="{value}"' for name, value in variables.items()),
-        state_machine=up.state_machine,
+        state_machine=up.live,
         cluster=event["cluster"],
         service=event["serviceName"],
         load_balancer=event["nlb"],

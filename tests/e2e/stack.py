@@ -65,11 +65,12 @@ def client(service, endpoint):
 
 @dataclasses.dataclass
 class Stack:
-    """Where things are."""
+    """Where things are. `live` is the state machine's alias, by which deployments are started."""
 
     aws: str
     ministack: str
     state_machine: str
+    live: str
     lock_table: str
     logs: pathlib.Path
     speed: float
@@ -97,10 +98,13 @@ class Stack:
             "AWS_ENDPOINT_URL_CLOUDWATCH": self.ministack,
         }
 
-    def resource(self, logical_id):
+    def client(self, service):
+        """A client of MiniStack's."""
+        return client(service, self.ministack)
+
+    def resource(self, logical_id, stack=STACK):
         """What the deployed stack calls a resource of the template."""
-        cloudformation = client("cloudformation", self.ministack)
-        detail = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+        detail = self.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
         return detail["StackResourceDetail"]["PhysicalResourceId"]
 
 
@@ -122,7 +126,15 @@ def running(speed, say):
         deploy(endpoint, logs / "deploy.log")
         described = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-        yield Stack(aws, endpoint, outputs["DeploymentStateMachineArn"], outputs["LockTableName"], logs, speed)
+        yield Stack(
+            aws=aws,
+            ministack=endpoint,
+            state_machine=outputs["DeploymentStateMachineArn"],
+            live=outputs["DeploymentStateMachineLiveArn"],
+            lock_table=outputs["LockTableName"],
+            logs=logs,
+            speed=speed,
+        )
 
 
 def build(say):
@@ -139,10 +151,11 @@ def build(say):
     call(["sam", "build"], quiet=True)
 
 
-def deploy(endpoint, log):
+def deploy(endpoint, log, *arguments, stack=STACK):
+    command = ["sam", "deploy", "--stack-name", stack, "--no-confirm-changeset", "--no-progressbar", *arguments]
     with open(log, "wb") as output:
         done = subprocess.run(
-            ["sam", "deploy", "--stack-name", STACK, "--no-confirm-changeset", "--no-progressbar"],
+            command,
             env=environment(AWS_ENDPOINT_URL=endpoint, SAM_CLI_POLL_DELAY="0.5"),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -196,7 +209,8 @@ def ministack(logs, speed, aws):
         AWS_ENDPOINT_URL_ECS=aws,
         AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=aws,
     )
-    with processes.server(["ministack"], logs / "ministack.log", lambda: processes.answers(port), env):
+    command = [sys.executable, str(HERE / "ministack_server.py")]
+    with processes.server(command, logs / "ministack.log", lambda: processes.answers(port), env):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -58,7 +58,7 @@ def test_the_aws_cli_starts_a_deployment_and_sees_what_it_did(deployed, ministac
     started = json.loads(
         deployed.command_line(
             *("stepfunctions", "start-execution"),
-            *("--state-machine-arn", deployed.state_machine),
+            *("--state-machine-arn", deployed.live),
             *("--input", f"file://{stack.EVENT}"),
         )
     )

@@ -1,4 +1,4 @@
-"""A deployment that ends without success is told of, outside of itself.
+"""Deployments are told of, outside of themselves: in JSON on a topic, and in a line where there was no success.
 
 Under MiniStack alone: moto's executions send no events. MiniStack's EventBridge writes to no log
 group, so the rule gets a queue as a second target, with the same transformer.
@@ -15,17 +15,10 @@ SAMPLE = json.loads(stack.EVENT.read_text())
 EVENT = json.loads((stack.ROOT / "events" / "minimal.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def notices(deployed):
-    """Lines that the rule has sent since the last call."""
-    events = stack.client("events", deployed.ministack)
-    sqs = stack.client("sqs", deployed.ministack)
-    rule = deployed.resource("NotSucceededRule")
-    [target] = events.list_targets_by_rule(Rule=rule)["Targets"]
-    assert target["Arn"].endswith(f":log-group:{deployed.resource('NotSucceededLogGroup')}")
-    queue = sqs.create_queue(QueueName="notices")["QueueUrl"]
+def queue_of(sqs, name):
+    """A queue: its ARN, and what reads the messages that have come since the last call."""
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_targets(Rule=rule, Targets=[{**target, "Id": "Queue", "Arn": arn}])
 
     def received():
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
@@ -33,20 +26,76 @@ def notices(deployed):
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
+    return arn, received
+
+
+@pytest.fixture(scope="module")
+def topic(deployed):
+    """Messages of the topic since the last call, read by a subscriber."""
+    arn, received = queue_of(deployed.client("sqs"), "deployment-events")
+    subscription = deployed.client("sns").subscribe(
+        TopicArn=deployed.resource("DeploymentEvents"),
+        Protocol="sqs",
+        Endpoint=arn,
+        Attributes={"RawMessageDelivery": "true"},
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    yield received
+    deployed.client("sns").unsubscribe(SubscriptionArn=subscription)
+
+
+@pytest.fixture(scope="module")
+def notices(deployed):
+    """Lines that the rule has sent since the last call."""
+    events = deployed.client("events")
+    rule = deployed.resource("NotSucceededRule")
+    [target] = events.list_targets_by_rule(Rule=rule)["Targets"]
+    assert target["Arn"].endswith(f":log-group:{deployed.resource('NotSucceededLogGroup')}")
+    arn, received = queue_of(deployed.client("sqs"), "notices")
+    events.put_targets(Rule=rule, Targets=[{**target, "Id": "Queue", "Arn": arn}])
     yield received
     events.remove_targets(Rule=rule, Ids=["Queue"])
+
+
+def stopped_in_its_grace(ministack, chat):
+    """An execution that is stopped while it waits for the lock of an owner that has ended."""
+    forgotten = ministack.state_machine.replace(":stateMachine:", ":execution:") + ":forgotten"
+    ministack.own_lock(chat, forgotten)
+    stopped = ministack.start(EVENT)
+    chat.wait_until(lambda: "Grace" in ministack.states(stopped), "the execution waits for the lock")
+    ministack.stop(stopped)
+    ministack.own_lock(chat, None)
+    return stopped
+
+
+def test_the_start_and_the_end_of_every_deployment_are_told_of_in_json(deployed, ministack, chat, topic):
+    succeeded = ministack.start({**EVENT, "dryRun": True})
+    assert ministack.ended(succeeded).status == "SUCCEEDED"
+    failed = ministack.start({**SAMPLE, "waitForService": -1})
+    end = ministack.ended(failed)
+    stopped = stopped_in_its_grace(ministack, chat)
+
+    told = {(message["execution"], message["status"]): message for message in topic()}
+    ends = {succeeded: "SUCCEEDED", failed: "FAILED", stopped: "ABORTED"}
+    assert set(told) == {(execution, "RUNNING") for execution in ends} | set(ends.items())
+    started = {"source", "version", "time", "status", "execution", "name", "stateMachine", "started"}
+    for (execution, status), message in told.items():
+        fields = started if status == "RUNNING" else started | {"stopped"}
+        assert set(message) == (fields | {"error", "cause"} if status == "FAILED" else fields)
+        assert (message["source"], message["version"]) == ("ebbtide", 1)
+        assert (message["stateMachine"], message["name"]) == (deployed.state_machine, execution.rsplit(":", 1)[1])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", message["time"])
+        assert message["started"] <= message.get("stopped", message["started"])
+    # The cause is text with quotation marks in it, and still one string of the JSON.
+    failure = told[failed, "FAILED"]
+    assert (failure["error"], failure["cause"]) == ("InvalidInput", end.cause)
 
 
 def test_a_failure_and_a_stop_are_told_of_in_a_line_each_and_a_success_is_not(deployed, ministack, chat, notices):
     assert ministack.run({**EVENT, "dryRun": True}).status == "SUCCEEDED"
     failed = ministack.start({**SAMPLE, "waitForService": -1})
     assert ministack.ended(failed).status == "FAILED"
-    # Stopped while it waits for the lock of an owner that has ended: nothing is deployed.
-    ministack.own_lock(chat, failed)
-    stopped = ministack.start(EVENT)
-    chat.wait_until(lambda: "Grace" in ministack.states(stopped), "the execution waits for the lock")
-    ministack.stop(stopped)
-    ministack.own_lock(chat, None)
+    stopped = stopped_in_its_grace(ministack, chat)
 
     told = notices()
     assert all(set(line) == {"timestamp", "message"} for line in told)

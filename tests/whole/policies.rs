@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 /// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
 const PASSED_ROLES: &str = "iam:PassRole";
 
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
 type Calls = BTreeMap<String, BTreeSet<String>>;
 
 fn event() -> Value {
@@ -116,6 +118,14 @@ async fn roll_back(world: World, mut state: Value, calls: &mut Calls) {
     collect(&aws, calls);
 }
 
+/// The text of `!Ref`, `!GetAtt` or `!Sub`.
+fn tagged(node: &Yaml<'_>) -> String {
+    match node {
+        Yaml::Tagged(_, inner) => inner.as_str().unwrap().to_owned(),
+        other => panic!("not a function of CloudFormation: {other:?}"),
+    }
+}
+
 /// Every `Action` under a node, wherever its policies put it.
 fn actions(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
     match node {
@@ -137,28 +147,157 @@ fn actions(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
     }
 }
 
+/// A policy of a role, by its name.
+fn policy<'a>(resources: &'a Yaml<'a>, role: &str, name: &str) -> &'a Yaml<'a> {
+    let policies = &resources[role]["Properties"]["Policies"];
+    policies
+        .as_vec()
+        .unwrap_or_else(|| panic!("{role} has no policies"))
+        .iter()
+        .find(|policy| policy["PolicyName"].as_str() == Some(name))
+        .unwrap_or_else(|| panic!("{role} has no policy {name}"))
+}
+
+fn allowed(resources: &Yaml<'_>, role: &str, name: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    actions(policy(resources, role, name), &mut found);
+    found
+}
+
+fn names_of(actions: &[&str]) -> BTreeSet<String> {
+    actions.iter().map(|&action| action.to_owned()).collect()
+}
+
+/// The role of a function, and of nothing else.
+const ROLES: [(&str, &str, Function); 3] = [
+    (
+        "CheckAndCreateFunction",
+        "CheckAndCreateRole",
+        Function::CheckAndCreate,
+    ),
+    ("SwapFunction", "SwapRole", Function::Swap),
+    ("ScaleDownFunction", "ScaleDownRole", Function::ScaleDown),
+];
+
 #[tokio::test(start_paused = true)]
 async fn each_functions_policy_is_exactly_the_calls_it_makes() {
-    let template = Yaml::load_from_str(include_str!("../../template.yaml")).unwrap();
+    let template = Yaml::load_from_str(TEMPLATE).unwrap();
     let resources = &template[0]["Resources"];
     let calls = calls_made().await;
     // The state machine makes the rest by itself.
     assert_eq!(calls.len(), Function::ALL.len() + 1, "{calls:?}");
-    let mut allowed = BTreeSet::new();
-    actions(&resources["DeploymentStateMachine"], &mut allowed);
     let made = &calls["state-machine"];
-    assert!(made.is_subset(&allowed), "{made:?} of {allowed:?}");
-    for (resource, function) in [
-        ("CheckAndCreateFunction", Function::CheckAndCreate),
-        ("SwapFunction", Function::Swap),
-        ("ScaleDownFunction", Function::ScaleDown),
-    ] {
-        let mut allowed = BTreeSet::new();
-        actions(&resources[resource], &mut allowed);
+    let allowed_to_machine = allowed(resources, "DeploymentRole", "calls");
+    assert!(
+        made.is_subset(&allowed_to_machine),
+        "{made:?} of {allowed_to_machine:?}"
+    );
+    for (_, role, function) in ROLES {
         let mut made = calls[function.as_str()].clone();
         if made.contains("ecs:CreateTaskSet") {
             made.insert(PASSED_ROLES.to_owned());
         }
-        assert_eq!(allowed, made, "{resource}: allowed is not what is called");
+        assert_eq!(
+            allowed(resources, role, "calls"),
+            made,
+            "{role}: allowed is not what is called"
+        );
     }
+}
+
+#[test]
+fn each_function_has_a_role_of_its_own_that_else_writes_its_log_and_its_traces() {
+    let template = Yaml::load_from_str(TEMPLATE).unwrap();
+    let resources = &template[0]["Resources"];
+    let of_lambda = names_of(&[
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    ]);
+    for (function, role, _) in ROLES {
+        let properties = &resources[function]["Properties"];
+        let named = tagged(&properties["Role"]);
+        assert_eq!(named, format!("{role}.Arn"), "{function}");
+        // What SAM would add to a role that it makes itself.
+        assert!(!properties.contains_mapping_key("Policies"), "{function}");
+        assert_eq!(allowed(resources, role, "lambda"), of_lambda, "{role}");
+        let policies = resources[role]["Properties"]["Policies"].as_vec().unwrap();
+        assert_eq!(policies.len(), 2, "{role}");
+        let managed = resources[role]["Properties"].contains_mapping_key("ManagedPolicyArns");
+        assert!(!managed, "{role}");
+    }
+}
+
+/// Which conditions a call on a cluster, on tags and on roles must have: what the service
+/// authorization reference knows of the action.
+const CONDITIONS: [(&str, &[&str]); 11] = [
+    ("ecs:DescribeServices", &["ecs:cluster"]),
+    ("ecs:DescribeTaskSets", &["ecs:cluster", "ecs:service"]),
+    ("ecs:CreateTaskSet", &["ecs:cluster", "ecs:service"]),
+    ("ecs:UpdateTaskSet", &["ecs:cluster", "ecs:service"]),
+    ("ecs:DeleteTaskSet", &["ecs:cluster", "ecs:service"]),
+    ("ecs:UpdateServicePrimaryTaskSet", &["ecs:cluster"]),
+    ("ecs:ListTasks", &["ecs:cluster"]),
+    ("ecs:DescribeTasks", &["ecs:cluster"]),
+    ("elasticloadbalancing:AddTags", &["aws:TagKeys"]),
+    ("elasticloadbalancing:RemoveTags", &["aws:TagKeys"]),
+    (PASSED_ROLES, &["iam:PassedToService"]),
+];
+
+#[test]
+fn every_call_is_confined_by_the_conditions_that_it_knows() {
+    let template = Yaml::load_from_str(TEMPLATE).unwrap();
+    let resources = &template[0]["Resources"];
+    let mut seen = BTreeSet::new();
+    for (_, role, _) in ROLES {
+        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
+        for statement in statements.as_vec().unwrap() {
+            let mut found = BTreeSet::new();
+            actions(statement, &mut found);
+            let mut held = BTreeSet::new();
+            if let Some(operators) = statement.as_mapping_get("Condition") {
+                for keys in operators.as_mapping().unwrap().values() {
+                    let keys = keys.as_mapping().unwrap().keys();
+                    held.extend(keys.map(|key| key.as_str().unwrap()));
+                }
+            }
+            for action in &found {
+                if let Some((name, wanted)) = CONDITIONS.iter().find(|(name, _)| name == action) {
+                    assert_eq!(
+                        held,
+                        wanted.iter().copied().collect(),
+                        "{role} {action}: conditions"
+                    );
+                    seen.insert(*name);
+                }
+            }
+        }
+    }
+    assert_eq!(seen.len(), CONDITIONS.len(), "{seen:?}");
+}
+
+#[test]
+fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_version() {
+    let template = Yaml::load_from_str(TEMPLATE).unwrap();
+    let resources = &template[0]["Resources"];
+    let values = &resources["DeploymentStateMachine"]["Properties"]["DefinitionSubstitutions"];
+    for (function, _, _) in ROLES {
+        assert_eq!(tagged(&values[function]), format!("{function}.Version"));
+    }
+    let statements = &policy(resources, "DeploymentRole", "calls")["PolicyDocument"]["Statement"];
+    let invoke = statements
+        .as_vec()
+        .unwrap()
+        .iter()
+        .find(|statement| statement["Action"][0].as_str() == Some("lambda:InvokeFunction"))
+        .unwrap();
+    let callable: Vec<_> = invoke["Resource"]
+        .as_vec()
+        .unwrap()
+        .iter()
+        .map(tagged)
+        .collect();
+    let wanted = ROLES.map(|(function, _, _)| format!("${{{function}.Arn}}:*"));
+    assert_eq!(callable, wanted);
 }

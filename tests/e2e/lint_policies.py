@@ -1,0 +1,160 @@
+"""Every policy of the template, as IAM gets it, under parliament.
+
+parliament reads policies and not templates, so this puts in what CloudFormation would: once with the
+parameters' defaults, and once with every list given. For a list, two values: a policy must be right
+with either.
+"""
+
+import json
+import pathlib
+import sys
+
+import yaml
+from parliament import analyze_policy_string
+
+TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "template.yaml"
+PSEUDO = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::AccountId": "555555555555",
+    "AWS::StackName": "ebbtide",
+}
+ARNS = {
+    "AWS::Serverless::Function": "arn:aws:lambda:us-east-1:555555555555:function:{}",
+    "AWS::Serverless::StateMachine": "arn:aws:states:us-east-1:555555555555:stateMachine:{}",
+    "AWS::DynamoDB::Table": "arn:aws:dynamodb:us-east-1:555555555555:table/{}",
+    "AWS::Logs::LogGroup": "arn:aws:logs:us-east-1:555555555555:log-group:{}:*",
+}
+ECS = "arn:aws:ecs:us-east-1:555555555555:"
+ELB = "arn:aws:elasticloadbalancing:us-east-1:555555555555:"
+GIVEN = {
+    "ClusterArns": [f"{ECS}cluster/main", f"{ECS}cluster/games-*"],
+    "ServiceArns": [f"{ECS}service/main/chat", f"{ECS}service/games-*/*"],
+    "ListenerArns": [f"{ELB}listener/net/chat/*", f"{ELB}listener/app/games/*"],
+    "TargetGroupArns": [f"{ELB}targetgroup/chat-*", f"{ELB}targetgroup/games-*"],
+    "TaskRoleArns": ["arn:aws:iam::555555555555:role/chat", "arn:aws:iam::555555555555:role/games-*"],
+}
+
+# What is found and is right as it is: the policy, what parliament calls it, and what it says.
+ACCEPTED = {
+    # Its only resource type is a container instance, which tasks on Fargate lack; the cluster is held
+    # by a condition.
+    ("CheckAndCreateRole/calls", "RESOURCE_STAR", "['ecs:ListTasks']"),
+    # With anything narrower, CloudWatch answers without composite alarms.
+    ("DeploymentRole/calls", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']"),
+    # Wants the ARN of an express execution beside the ordinary one; there are none here.
+    (
+        "DeploymentRole/calls",
+        "RESOURCE_MISMATCH",
+        "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
+    ),
+}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short functions, as the long ones."""
+
+
+def function(loader, suffix, node):
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+Loader.add_multi_constructor("!", function)
+
+
+class Resolved:
+    """A template with its parameters put in."""
+
+    def __init__(self, template, given):
+        self.resources = template["Resources"]
+        defaults = {name: field.get("Default") for name, field in template["Parameters"].items()}
+        self.values = {**PSEUDO, **defaults, **given}
+        self.conditions = template["Conditions"]
+
+    def policies(self):
+        for name, resource in self.resources.items():
+            for policy in resource["Properties"].get("Policies", []):
+                yield f"{name}/{policy['PolicyName']}", self.of(policy["PolicyDocument"])
+
+    def of(self, node):
+        if isinstance(node, list):
+            return [self.of(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            [(name, value)] = node.items()
+            if name == "Ref":
+                return self.reference(value)
+            if name.startswith("Fn::"):
+                # A function that is not here is an error, and is added when the template needs it.
+                functions = {"If": self.when, "Sub": self.sub, "GetAtt": self.getatt, "Join": self.join, "Equals": self.equals}
+                return functions[name.removeprefix("Fn::")](value)
+        return {name: self.of(value) for name, value in node.items()}
+
+    def reference(self, name):
+        return self.values[name] if name in self.values else name
+
+    def getatt(self, value):
+        resource, attribute = value
+        assert attribute == "Arn", f"{resource}.{attribute}"
+        return ARNS[self.resources[resource]["Type"]].format(resource)
+
+    def sub(self, text):
+        while (start := text.find("${")) >= 0:
+            end = text.index("}", start)
+            name = text[start + 2 : end]
+            value = self.getatt(name.split(".")) if "." in name else self.reference(name)
+            text = text[:start] + value + text[end + 1 :]
+        return text
+
+    def join(self, value):
+        between, items = value
+        items = self.of(items)
+        return between.join([items] if isinstance(items, str) else items)
+
+    def equals(self, value):
+        one, other = self.of(value)
+        return one == other
+
+    def when(self, value):
+        condition, then, otherwise = value
+        return self.of(then if self.of(self.conditions[condition]) else otherwise)
+
+
+def findings(template, given):
+    """`(policy, issue, detail)` of whatever parliament finds, and how many policies it read."""
+    policies = list(Resolved(template, given).policies())
+    found = {
+        (name, finding.issue, str(finding.detail))
+        for name, policy in policies
+        for finding in analyze_policy_string(json.dumps(policy)).findings
+    }
+    return found, len(policies)
+
+
+def main():
+    template = yaml.load(TEMPLATE.read_text(), Loader)
+    right = True
+    for case, given in (("the defaults", {}), ("every list given", GIVEN)):
+        found, policies = findings(template, given)
+        wrong = found - ACCEPTED
+        for finding in sorted(wrong):
+            print(f"with {case}: " + ": ".join(finding), file=sys.stderr)
+        # An exception that nothing needs any more is wrong as well.
+        for gone in sorted(ACCEPTED - found):
+            print(f"with {case}, not found any more: " + ": ".join(gone), file=sys.stderr)
+        print(f"parliament: {policies} policies with {case}: {len(wrong)} findings")
+        right = right and policies > 0 and found == ACCEPTED
+    sys.exit(0 if right else 1)
+
+
+if __name__ == "__main__":
+    main()
