@@ -83,9 +83,11 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
             tasks: observation.service.as_ref().map_or(0, |s| s.desired_count),
         }]));
     }
-    if deployment.course != Course::Leftover
-        || deployment.original.as_deref() != Some(leftover.id.as_str())
-    {
+    let planned = deployment.course == Course::Leftover
+        && deployment.original.as_deref() == Some(leftover.id.as_str())
+        // What serves was not seen then.
+        && (deployment.replacement.is_some() || found.serving.is_none());
+    if !planned {
         // Its drain is planned first: a plan made anew at each look would take a step at each.
         return Ok(Decision::Wait(WaitingOn::Leftover {
             task_set: leftover.id.clone(),

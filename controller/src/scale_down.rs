@@ -94,7 +94,9 @@ fn gone(observation: &Observation, deployment: &Deployment) -> Decision {
     if observation.service.is_none() {
         return Decision::Refuse(unseen(deployment));
     }
-    if let Err(refusal) = ready::living_replacement(observation, deployment) {
+    if !has_no_successor(deployment)
+        && let Err(refusal) = ready::living_replacement(observation, deployment)
+    {
         return Decision::Refuse(refusal);
     }
     if deployment.progress.looks.saturating_add(1) < LOOKS {
@@ -297,6 +299,12 @@ pub(crate) fn not_in_production(
     Ok(())
 }
 
+/// A leftover of a service in which nothing serves has no replacement to wait for: that of a first
+/// deployment which ended before its swap, or one whose replacement somebody has deleted.
+fn has_no_successor(deployment: &Deployment) -> bool {
+    deployment.course == Course::Leftover && deployment.replacement.is_none()
+}
+
 /// A leftover without a healthy target is nobody's way back: it is not kept for the sake of a
 /// replacement that is not healthy either, which the deployment that follows is to mend.
 fn serves_nobody(observation: &Observation, deployment: &Deployment) -> bool {
@@ -307,8 +315,12 @@ fn serves_nobody(observation: &Observation, deployment: &Deployment) -> bool {
 /// What holds the step: a replacement that cannot take more connections, an alarm that nobody can
 /// read, or more reconnects than the budget allows.
 fn held(observation: &Observation, deployment: &Deployment) -> Result<Option<WaitingOn>, Refusal> {
-    let replacement = ready::living_replacement(observation, deployment)?;
-    let shortfall = ready::shortfall(observation, deployment, replacement);
+    let shortfall = if has_no_successor(deployment) {
+        None
+    } else {
+        let replacement = ready::living_replacement(observation, deployment)?;
+        ready::shortfall(observation, deployment, replacement)
+    };
     Ok(shortfall
         .or_else(|| unreadable_alarm(deployment))
         .or_else(|| pacing::excess(observation, deployment)))

@@ -5,6 +5,7 @@
 mod exhaustive;
 mod invariants;
 mod mutations;
+mod outages;
 mod pairs;
 mod people;
 mod races;

@@ -75,6 +75,28 @@ fn a_candidate_whose_swap_is_on_record_may_have_served_and_is_drained() {
 }
 
 #[test]
+fn a_first_deployment_that_died_in_its_swap_is_drained_though_nothing_serves() {
+    let mut world = found(World::healthy());
+    world
+        .observation
+        .task_sets
+        .retain(|set| set.id != "ecs-svc/1");
+    world.group_mut("blue").targets.healthy = 0;
+    world.group_mut("green").swap_intent = Some(OWNER.into());
+    let Decision::Wait(planned) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    let Answer { deployment, .. } =
+        answer(&world.observation, &world.deployment(), Some(&planned)).unwrap();
+    assert_eq!(deployment.original.as_deref(), Some("ecs-svc/2"));
+    assert_eq!(deployment.replacement, None);
+    assert!(matches!(
+        decide(&world.observation, &deployment),
+        Decision::Act(actions) if matches!(actions[..], [Action::SetScale { .. }])
+    ));
+}
+
+#[test]
 fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
     let mut world = found(World::created());
     world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
