@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home, short};
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::scenario::AlarmScenario;
+use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::Value;
@@ -143,7 +143,8 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
     }
 }
 
-/// The scenario, and in it the alarms that a request names, in `OK` where it does not say.
+/// The scenario, and in it what a request speaks of and the scenario does not: the alarms, in `OK`, and
+/// clients with the connections that a reconnect budget counts on.
 pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
     for name in &request.alarms {
         if !scenario.alarms.iter().any(|alarm| alarm.name == *name) {
@@ -154,6 +155,23 @@ pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
                 changes: Vec::new(),
             });
         }
+    }
+    let connections = request
+        .drain
+        .pace
+        .budget()
+        .and_then(|budget| budget.connections_per_task);
+    if let (None, Some(connections)) = (&scenario.clients, connections) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of connections: `as` saturates, and none is negative"
+        )]
+        let connections_per_task = connections.round() as u64;
+        scenario.clients = Some(ClientsScenario {
+            connections_per_task,
+            ..ClientsScenario::default()
+        });
     }
     scenario
 }

@@ -8,6 +8,8 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ebbtide_controller::deployment::Course;
+use ebbtide_controller::drain::{self, Schedule};
 use ebbtide_controller::pace::Pace;
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight;
@@ -209,7 +211,13 @@ fn planned(
         scenario.load_balancer = Kind::Application;
     }
     scenario.deregistration_delay_seconds = u64::from(service.deregistration_delay);
-    let cost = cost::of(event, request, &scenario, plan.steps.len())?;
+    let timeout = request.drain_timeout.unwrap_or_else(|| {
+        let most = drain::most_steps(Course::Forward);
+        let delay = service.deregistration_delay;
+        drain::default_timeout(Schedule::new(service.tasks, &pace, most, delay), delay)
+    });
+    let looks = usize::try_from(plan.looks(timeout))?;
+    let cost = cost::of(event, request, &scenario, plan.steps.len() + looks)?;
     Ok(Answer {
         event: arguments.event.display().to_string(),
         tasks: service.tasks,

@@ -6,6 +6,7 @@
 //! below the budget, and the metric only corrects it: down at once, up when the effect of the last
 //! change was to be seen.
 
+use crate::drain::MOST_STEPS;
 use crate::flows::{Flows, PERIOD};
 use crate::pace::{Budget, OnDeadline, SHORTEST_WAIT};
 
@@ -25,6 +26,9 @@ pub fn tail(deregistration_delay: u32) -> u32 {
 pub fn last_step(budget: &Budget, deregistration_delay: u32) -> u32 {
     budget.deadline.saturating_sub(tail(deregistration_delay))
 }
+
+/// Seconds for which a drain that stops at its deadline may be late.
+pub const GRACE: u32 = 120;
 
 /// Seconds until the effect of a step is in CloudWatch.
 fn dead_time(deregistration_delay: u32) -> u64 {
@@ -143,16 +147,51 @@ pub fn seconds(budget: &Budget, tasks: u32, deregistration_delay: u32) -> u32 {
 pub fn least_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u32> {
     let rate = bearable(budget, budget.connections_per_task)?;
     let asked = whole((f64::from(tasks.saturating_sub(1)) / rate).ceil());
-    Some(asked.saturating_add(tail(deregistration_delay)))
+    Some(
+        asked
+            .saturating_add(turns(tasks))
+            .saturating_add(tail(deregistration_delay)),
+    )
 }
 
-/// The least budget, in new connections a second, that a deadline can be kept with.
-pub fn least_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<f64> {
-    let available = last_step(budget, deregistration_delay).max(1);
-    let connections = budget.connections_per_task?;
-    let rate = f64::from(tasks.saturating_sub(1)) / f64::from(available);
-    Some((rate * connections / HEADROOM).ceil())
+/// Seconds that the loop's own turns take in a drain of so many tasks: each invokes a function, and
+/// looks at alarms and metrics.
+fn turns(tasks: u32) -> u32 {
+    const TURN: u32 = 2;
+    tasks.saturating_sub(1).min(MOST_STEPS).saturating_mul(TURN)
 }
+
+/// A deadline, in seconds, that leaves room for what CloudWatch corrects; `None` where connections are
+/// not known.
+pub fn ample_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u32> {
+    let least = least_deadline(budget, tasks, deregistration_delay)?;
+    let tail = tail(deregistration_delay);
+    let steps = f64::from(least.saturating_sub(tail)) / CORRECTIONS;
+    Some(whole(steps.ceil()).saturating_add(tail))
+}
+
+/// The least budget, in new connections a second, with whose planned pace a deadline is kept.
+pub fn least_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<f64> {
+    let seconds = last_step(budget, deregistration_delay);
+    Some(rate_over(budget, tasks, seconds)?.ceil())
+}
+
+/// A budget, in new connections a second, with which a deadline leaves room for what CloudWatch corrects.
+pub fn ample_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<f64> {
+    let seconds = last_step(budget, deregistration_delay).saturating_sub(turns(tasks));
+    Some((rate_over(budget, tasks, seconds)? / CORRECTIONS).ceil())
+}
+
+/// The budget that is planned to cut all connections in so many seconds.
+fn rate_over(budget: &Budget, tasks: u32, seconds: u32) -> Option<f64> {
+    let connections = budget.connections_per_task?;
+    let tasks_a_second = f64::from(tasks.saturating_sub(1)) / f64::from(seconds.max(1));
+    Some(tasks_a_second * connections / HEADROOM)
+}
+
+/// The share of the planned pace that is kept where minutes are louder than was planned with: steps
+/// are held then, and the pace falls.
+const CORRECTIONS: f64 = 0.75;
 
 /// Tasks a second whose connections the replacement can bear.
 fn bearable(budget: &Budget, connections: Option<f64>) -> Option<f64> {
@@ -173,18 +212,19 @@ pub fn excess(
 ) -> Option<Excess> {
     let loudest = flows.loudest(control.judged, standing.now)?;
     let seen = (loudest.value - control.ordinary?).max(0.0);
-    if seen <= budget.reconnects {
+    if seen <= bar(budget, control) {
         return None;
     }
-    let connections = budget.connections_per_task.or(control.connections_per_task);
+    let connections = connections(budget, control);
     let after = Standing {
         elapsed: standing.elapsed.saturating_add(HOLD),
         ..*standing
     };
+    let in_time = time_left(budget, &after) > 0;
     let affordable = match (budget.on_deadline, bearable(budget, connections)) {
         (OnDeadline::Stop, _) => true,
-        (OnDeadline::Finish, Some(rate)) => needed(budget, &after) <= rate / HEADROOM,
-        (OnDeadline::Finish, None) => needed(budget, &after).is_finite(),
+        (OnDeadline::Finish, Some(rate)) => in_time && needed(budget, &after) <= rate / HEADROOM,
+        (OnDeadline::Finish, None) => in_time,
     };
     affordable.then_some(Excess {
         seen,
@@ -192,21 +232,43 @@ pub fn excess(
     })
 }
 
+/// Connections that a task holds, by what is said or else by what was read.
+fn connections(budget: &Budget, control: &Control) -> Option<f64> {
+    budget.connections_per_task.or(control.connections_per_task)
+}
+
+/// New connections a second that a minute may have: those of one task, whatever the budget is,
+/// because no step is smaller.
+fn bar(budget: &Budget, control: &Control) -> f64 {
+    let one_task = connections(budget, control).map_or(0.0, |held| held / PERIOD_SECONDS);
+    budget.reconnects.max(one_task)
+}
+
+/// Seconds of a value of CloudWatch.
+const PERIOD_SECONDS: f64 = 60.0;
+
 /// Seconds for which a step is held before CloudWatch is asked again: its next minute.
 pub const HOLD: u32 = 60;
 
-/// Tasks a second that have to go for the drain to end in time; infinite where there is none left.
+/// Tasks a second that have to go for the drain to end in time. Once it is over, as many as if all had
+/// gone evenly: being late is no reason to let all go at once.
 fn needed(budget: &Budget, standing: &Standing) -> f64 {
-    let last = last_step(budget, standing.deregistration_delay);
-    let time = last.saturating_sub(standing.elapsed);
-    if time == 0 {
-        return f64::INFINITY;
+    match time_left(budget, standing) {
+        0 => {
+            let last = last_step(budget, standing.deregistration_delay);
+            f64::from(standing.of) / f64::from(last.max(1))
+        }
+        time => f64::from(standing.left) / f64::from(time),
     }
-    f64::from(standing.left) / f64::from(time)
 }
 
-/// Corrects the pace by the loudest minute that was not judged yet: half of it, or less, where the budget was exceeded, a
-/// quarter more where it was kept and the effect of the last change was to be seen. Where
+/// Seconds until the last step is due.
+fn time_left(budget: &Budget, standing: &Standing) -> u32 {
+    last_step(budget, standing.deregistration_delay).saturating_sub(standing.elapsed)
+}
+
+/// Corrects the pace by the loudest minute that was not judged yet, once the effect of the last change was
+/// to be seen: down in proportion where the budget was exceeded, a quarter more where it was kept. Where
 /// CloudWatch says nothing, the pace stays as it is.
 pub fn corrected(
     budget: &Budget,
@@ -227,9 +289,14 @@ pub fn corrected(
     let settled = control
         .changed
         .saturating_add(dead_time(standing.deregistration_delay));
-    if seen > budget.reconnects {
-        control.factor = (control.factor * (budget.reconnects / seen).min(0.5)).max(LEAST_FACTOR);
-        control.changed = standing.now;
+    let bar = bar(budget, &control);
+    // What comes before a fall shows is of the steps before it.
+    let falls = control.factor >= 1.0 || standing.now >= settled;
+    if seen > bar {
+        if falls {
+            control.factor = (control.factor * bar / seen).max(LEAST_FACTOR);
+            control.changed = standing.now;
+        }
     } else if control.factor < 1.0 && standing.now >= settled {
         control.factor = (control.factor * 1.25).min(1.0);
         control.changed = standing.now;
@@ -243,7 +310,7 @@ const LEAST_FACTOR: f64 = 0.05;
 /// How many tasks go next, and when.
 pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
     let needed = needed(budget, standing);
-    let connections = budget.connections_per_task.or(control.connections_per_task);
+    let connections = connections(budget, control);
     let bearable = bearable(budget, connections).map(|rate| rate * control.factor);
     let (rate, binds) = match (bearable, budget.on_deadline) {
         (Some(rate), OnDeadline::Finish) if rate < needed => (needed, Binds::Deadline),
@@ -252,19 +319,14 @@ pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
         (None, _) => (needed, Binds::Deadline),
     };
     let grain = standing.of.div_ceil(standing.most_steps.max(1)).max(1);
-    if rate.is_infinite() {
-        return Next {
-            tasks: standing.left,
-            wait: SHORTEST_WAIT,
-            binds,
-        };
-    }
     let tasks = grain
         .max(whole((rate * f64::from(SHORTEST_WAIT)).ceil()))
         .min(standing.left);
     // Not beyond the time that is left: at its end, what binds is decided anew.
-    let last = last_step(budget, standing.deregistration_delay);
-    let most = last.saturating_sub(standing.elapsed).max(SHORTEST_WAIT);
+    let most = match time_left(budget, standing) {
+        0 => u32::MAX,
+        time => time.max(SHORTEST_WAIT),
+    };
     let wait = whole((f64::from(tasks) / rate).round()).clamp(SHORTEST_WAIT, most);
     Next { tasks, wait, binds }
 }
@@ -348,7 +410,15 @@ mod tests {
             &Control::default(),
             &standing(7, 9_000),
         );
-        assert_eq!(over.tasks, 7);
+        assert_eq!((over.tasks, over.wait, over.binds), (1, 7, Binds::Budget));
+        let mut slow = Control::default();
+        slow.factor = LEAST_FACTOR;
+        let over = next(&budget(OnDeadline::Finish), &slow, &standing(7, 9_000));
+        // 40 tasks in 3180 s.
+        assert_eq!(
+            (over.tasks, over.wait, over.binds),
+            (1, 80, Binds::Deadline)
+        );
     }
 
     #[test]
@@ -395,6 +465,17 @@ mod tests {
         assert!((fallen.factor - 0.25).abs() < 1e-9, "{fallen:?}");
         let again = corrected(&budget, &fallen, &minute(&now, 2_000.0), &now);
         assert_eq!(again, fallen, "one minute is judged once");
+        let minute_later = standing(30, 660);
+        let of_earlier_steps = corrected(
+            &budget,
+            &fallen,
+            &minute(&minute_later, 2_000.0),
+            &minute_later,
+        );
+        assert!(
+            (of_earlier_steps.factor - 0.25).abs() < 1e-9,
+            "{of_earlier_steps:?}"
+        );
         let soon = standing(30, 700);
         let still = corrected(&budget, &fallen, &minute(&soon, 10.0), &soon);
         assert!((still.factor - 0.25).abs() < 1e-9, "{still:?}");
@@ -403,6 +484,20 @@ mod tests {
         assert!((grown.factor - 0.3125).abs() < 1e-9, "{grown:?}");
         let blind = corrected(&budget, &fallen, &Flows::default(), &later);
         assert_eq!(blind, fallen, "without a metric nothing grows");
+    }
+
+    #[test]
+    fn one_tasks_connections_are_no_excess_whatever_the_budget_is() {
+        let mut small = budget(OnDeadline::Stop);
+        small.reconnects = 10.0;
+        let known = Control {
+            ordinary: Some(0.0),
+            ..Control::default()
+        };
+        let now = standing(30, 600);
+        // 2500 connections in a minute are 42 a second.
+        assert_eq!(excess(&small, &known, &minute(&now, 41.0), &now), None);
+        assert!(excess(&small, &known, &minute(&now, 43.0), &now).is_some());
     }
 
     #[test]
@@ -442,14 +537,14 @@ mod tests {
             reconnects: 20.0,
             ..budget(OnDeadline::Finish)
         };
-        let deadline = least_deadline(&tight, 40, 300).unwrap();
+        let deadline = ample_deadline(&tight, 40, 300).unwrap();
         assert!(deadline > tight.deadline);
         let longer = Budget {
             deadline,
             ..tight.clone()
         };
         assert!(least_deadline(&longer, 40, 300).unwrap() <= deadline);
-        let reconnects = least_budget(&tight, 40, 300).unwrap();
+        let reconnects = ample_budget(&tight, 40, 300).unwrap();
         let wider = Budget {
             reconnects,
             ..tight

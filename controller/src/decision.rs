@@ -272,6 +272,15 @@ pub enum WaitingOn {
         /// Tasks of the original at the start of the drain.
         of: u32,
     },
+    /// A pause between two steps that is longer than a drain goes without a look.
+    Pause {
+        /// Tasks of the original that are left.
+        left: u32,
+        /// Tasks of the original at the start of the drain.
+        of: u32,
+        /// Seconds until the next step.
+        seconds: u32,
+    },
     /// The original wants no more tasks, but some still run.
     TasksStopping {
         /// Tasks that still run or start.
@@ -326,6 +335,9 @@ impl fmt::Display for WaitingOn {
                 )
             }
             Self::NextStep { left, of } => write!(f, "{left} of {of} tasks left"),
+            Self::Pause { left, of, seconds } => {
+                write!(f, "{left} of {of} tasks left, the next step in {seconds} s")
+            }
             Self::TasksStopping { running: 1 } => {
                 f.write_str("1 task still runs, until its connections are drained")
             }

@@ -103,6 +103,8 @@ pub struct Progress {
     pub held: u32,
     /// Looks at a held step that were made sooner than the others of this phase.
     pub soon: u32,
+    /// Seconds from the next look to the next step of the drain: a long pause is looked at in between.
+    pub pause: u32,
     /// Renewals of the lock in a row without a step being done.
     pub renewals: u32,
 }

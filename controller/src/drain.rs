@@ -179,6 +179,20 @@ pub fn poll(timeout: u32) -> u32 {
     timeout.div_ceil(MOST_POLLS).max(30)
 }
 
+/// Seconds until the next look within a pause of so many: five minutes at most, or as long as
+/// [`poll`] says where that is longer, all about alike.
+pub fn pause_poll(pause: u32, timeout: u32) -> u32 {
+    pause.div_ceil(looks_in(pause, timeout).max(1))
+}
+
+/// Looks that end a pause of so many seconds, the last of which is at its end.
+pub fn looks_in(pause: u32, timeout: u32) -> u32 {
+    pause.div_ceil(poll(timeout).max(LONGEST_PAUSE))
+}
+
+/// Seconds that a drain goes without a look at alarms and health.
+const LONGEST_PAUSE: u32 = 300;
+
 /// Looks at a drain that waits, at most.
 pub const MOST_POLLS: u32 = 100;
 

@@ -75,11 +75,18 @@ impl Flows {
         Some(point.value)
     }
 
-    /// Whether the application has said for two minutes in a row that no connection is left.
+    /// Whether the application, which told of connections before, has said for two minutes in a row
+    /// that none is left. One that always says 0 may be one that does not count.
     pub fn gone(&self, now: u64) -> bool {
+        let [last, before, earlier @ ..] = &self.connections[..] else {
+            return false;
+        };
         let none = |point: &Point| point.value <= 0.0;
         fresh(&self.connections, now).is_some()
-            && matches!(&self.connections[..], [last, before, ..] if none(last) && none(before))
+            && none(last)
+            && none(before)
+            && last.at.saturating_sub(before.at) <= PERIOD
+            && earlier.iter().any(|point| point.value > 0.0)
     }
 }
 
@@ -139,6 +146,8 @@ mod tests {
             flows.gone(now)
         };
         assert!(gone(&[(600, 0.0), (540, 0.0), (480, 9.0)], 700));
+        assert!(!gone(&[(600, 0.0), (540, 0.0), (480, 0.0)], 700));
+        assert!(!gone(&[(600, 0.0), (480, 0.0), (420, 9.0)], 700));
         assert!(!gone(&[(600, 0.0), (540, 3.0)], 700));
         assert!(!gone(&[(600, 0.0)], 700));
         assert!(!gone(&[(600, 0.0), (540, 0.0)], 2_000));

@@ -3,7 +3,7 @@
 use crate::budget::{self, Binds, Control, Standing};
 use crate::deployment::Course;
 use crate::drain::{self, Schedule};
-use crate::pace::{Pace, SHORTEST_WAIT};
+use crate::pace::{OnDeadline, Pace, SHORTEST_WAIT};
 
 /// One step of a planned drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,8 @@ pub enum Limit {
 /// A planned drain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Its steps, at least one where there is a task.
+    /// Its steps, at least one where there is a task: until none is left, or until a budget that stops
+    /// at its deadline does so.
     pub steps: Vec<Step>,
     /// What decides how fast it goes.
     pub limit: Limit,
@@ -85,7 +86,13 @@ impl Plan {
         };
         let mut steps = Vec::new();
         let (mut at, mut before, mut left) = (0, tasks, first);
-        while before > 0 {
+        let stops = match budget.on_deadline {
+            OnDeadline::Finish => u32::MAX,
+            OnDeadline::Stop => {
+                budget::last_step(budget, deregistration_delay).saturating_add(budget::GRACE)
+            }
+        };
+        while before > 0 && at < stops {
             steps.push(Step {
                 at,
                 tasks: before - left,
@@ -117,6 +124,14 @@ impl Plan {
         Self { steps, limit }
     }
 
+    /// Looks at health and alarms within its pauses, where the drain is given up after `timeout` seconds.
+    pub fn looks(&self, timeout: u32) -> u32 {
+        let pauses = self.steps.windows(2).map(|two| two[1].at - two[0].at);
+        pauses
+            .map(|pause| drain::looks_in(pause, timeout).saturating_sub(1))
+            .fold(0, u32::saturating_add)
+    }
+
     /// Seconds from the first step to the last.
     pub fn seconds(&self) -> u32 {
         self.steps.last().map_or(0, |step| step.at)
@@ -144,7 +159,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pace::{Budget, OnDeadline};
+    use crate::pace::Budget;
 
     fn budget(reconnects: f64, deadline: u32) -> Pace {
         Pace::Budget(Budget {

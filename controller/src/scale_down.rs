@@ -51,9 +51,15 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     }
     let left = pacing::left(observation, deployment, desired);
     let bake = bake_left(deployment);
-    let step_is_due = bake == 0 && (wants > left || (left == 0 && original.scale > 0.0));
-    let held = if (step_is_due || bake > 0) && !serves_nobody(observation, deployment) {
-        match held(observation, deployment) {
+    let pause = match deployment.progress.pause {
+        _ if pacing::connections_are_gone(deployment) => 0,
+        pause => pause,
+    };
+    let step_is_due =
+        bake == 0 && pause == 0 && (wants > left || (left == 0 && original.scale > 0.0));
+    let looks = step_is_due || bake > 0 || pause > 0;
+    let held = if looks && !serves_nobody(observation, deployment) {
+        match held(observation, deployment, step_is_due) {
             Ok(held) => held,
             Err(refusal) => return Decision::Refuse(refusal),
         }
@@ -76,6 +82,11 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     match held {
         Some(held) => Decision::Wait(held),
         None if bake > 0 => Decision::Wait(WaitingOn::Bake { left: bake }),
+        None if pause > 0 => Decision::Wait(WaitingOn::Pause {
+            left: wants,
+            of: pacing::share(deployment.tasks, deployment, desired),
+            seconds: pause,
+        }),
         None if step_is_due => Decision::Act(vec![scaled(original, left, desired)]),
         None if left > 0 => Decision::Wait(WaitingOn::NextStep {
             left,
@@ -314,7 +325,11 @@ fn serves_nobody(observation: &Observation, deployment: &Deployment) -> bool {
 
 /// What holds the step: a replacement that cannot take more connections, an alarm that nobody can
 /// read, or more reconnects than the budget allows.
-fn held(observation: &Observation, deployment: &Deployment) -> Result<Option<WaitingOn>, Refusal> {
+fn held(
+    observation: &Observation,
+    deployment: &Deployment,
+    step_is_due: bool,
+) -> Result<Option<WaitingOn>, Refusal> {
     let shortfall = if has_no_successor(deployment) {
         None
     } else {
@@ -323,7 +338,12 @@ fn held(observation: &Observation, deployment: &Deployment) -> Result<Option<Wai
     };
     Ok(shortfall
         .or_else(|| unreadable_alarm(deployment))
-        .or_else(|| pacing::excess(observation, deployment)))
+        .or_else(|| {
+            // What came in a pause slows the drain down, and holds the step once it is due.
+            step_is_due
+                .then(|| pacing::excess(observation, deployment))
+                .flatten()
+        }))
 }
 
 /// An alarm in a state that CloudWatch did not have when this was written. Alarms are read anew

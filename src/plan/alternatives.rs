@@ -47,7 +47,7 @@ pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<Strin
             "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {minute:.0} reconnects a second in the busiest minute, {peak:.0} in the busiest second",
             plan.steps.len(),
         ));
-        let budget = budget::least_budget(
+        let budget = budget::ample_budget(
             &Budget {
                 reconnects: 1.0,
                 connections_per_task: Some(service.connections_per_task),

@@ -30,12 +30,6 @@ pub(super) fn warnings(
             "the deregistration delay of {delay} s is longer than the {pause} s between two steps: up to {overlap} steps' tasks are on their way out at once, and what a step does is seen {delay} s later"
         ));
     }
-    let longest = plan.steps.windows(2).map(|two| two[1].at - two[0].at).max();
-    if let Some(longest) = longest.filter(|longest| *longest > 300) {
-        warnings.push(format!(
-            "health and alarms are looked at before each step, and up to {longest} s lie between two"
-        ));
-    }
     if plan.limit == Limit::Budget || plan.limit == Limit::MostSteps {
         let minute = f64::from(
             plan.steps
@@ -51,6 +45,20 @@ pub(super) fn warnings(
                 budget.reconnects
             ));
         }
+    }
+    let counted_on = request
+        .drain
+        .pace
+        .budget()
+        .and_then(|budget| budget.connections_per_task);
+    if let Some(counted_on) = counted_on.filter(|counted_on| {
+        let held = service.connections_per_task;
+        *counted_on > 2.0 * held || held > 2.0 * counted_on
+    }) {
+        warnings.push(format!(
+            "the event counts on {counted_on} connections a task, and the service is said to hold {}: the drain is planned by the event's number, and what it cuts by the other",
+            service.connections_per_task
+        ));
     }
     if service.connections_per_task > PORTS {
         warnings.push(format!(

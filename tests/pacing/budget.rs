@@ -81,6 +81,10 @@ async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down
     let felt = drained(&uneven(1), &drain).await;
     assert!(deployed(&felt), "{:?}", felt.status);
     assert!(said(&felt, "reconnects a second came, and 30 are allowed"));
+    assert!(said(
+        &felt,
+        "drain.connectionsPerTask is 500, and CloudWatch has seen 2"
+    ));
     // At the planned pace, all would be gone within a quarter of an hour.
     assert!(felt.cutting() > 1_800, "{} s", felt.cutting());
     assert!(felt.draining() <= 14_400, "{} s", felt.draining());
@@ -126,4 +130,31 @@ async fn where_budget_and_deadline_cannot_both_be_kept_the_input_decides_and_pre
         "{cause}"
     );
     assert!(said(&felt, "it stops at the deadline"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_preflight_says_would_do_does() {
+    let stopping = |budget: u64, deadline: u64| json!({"reconnectsPerSecond": budget, "connectionsPerTask": 2_500, "deadline": deadline, "onDeadline": "stop"});
+    let felt = drained(&uneven(1), &stopping(50, 1_800)).await;
+    let (wider, longer) = felt
+        .reasons
+        .iter()
+        .find_map(|reason| {
+            let (_, said) = reason.split_once("deadline (")?;
+            let (wider, rest) = said.split_once(" new connections a second would do, or ")?;
+            let (longer, _) = rest.split_once(" s)")?;
+            Some((wider.parse().unwrap(), longer.parse().unwrap()))
+        })
+        .unwrap_or_else(|| panic!("{:?}", felt.reasons));
+    for seed in 1..=10 {
+        for (budget, deadline) in [(wider, 1_800), (50, longer)] {
+            let felt = drained(&uneven(seed), &stopping(budget, deadline)).await;
+            assert!(
+                deployed(&felt),
+                "seed {seed}, {budget}, {deadline}: {:?}",
+                felt.status
+            );
+            assert!(felt.draining() <= deadline, "{} s", felt.draining());
+        }
+    }
 }

@@ -34,6 +34,8 @@ struct StateWire {
     held: u32,
     #[serde(default)]
     soon: u32,
+    #[serde(default)]
+    pause: u32,
     renewals: u32,
     course: String,
     lock: LockWire,
@@ -189,6 +191,7 @@ impl Event {
                     step: wire.step,
                     held: wire.held,
                     soon: wire.soon,
+                    pause: wire.pause,
                     renewals: wire.renewals,
                 }
             },
@@ -252,6 +255,7 @@ impl Answer {
             step: deployment.progress.step,
             held: deployment.progress.held,
             soon: deployment.progress.soon,
+            pause: deployment.progress.pause,
             renewals: deployment.progress.renewals,
             course: deployment.course.as_str().to_owned(),
             lock: LockWire::of(&deployment.lock),

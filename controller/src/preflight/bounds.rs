@@ -146,9 +146,14 @@ impl Turns {
         } else {
             0
         };
+        // Those within its pauses.
+        let steps = schedule.steps();
+        let between = (1..steps)
+            .map(|step| drain::looks_in(schedule.wait_after(step), timeout).saturating_sub(1))
+            .fold(0, u32::saturating_add);
         Self {
-            steps: schedule.steps(),
-            polls: polls + bakes + soon,
+            steps,
+            polls: polls.saturating_add(between) + bakes + soon,
         }
     }
 

@@ -72,11 +72,12 @@ pub fn planned(pace: &Pace, tasks: u32, deregistration_delay: u32) -> String {
 
 /// What to expect where budget and deadline cannot both be kept, and what would do.
 pub fn unkept(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<String> {
-    let deadline = budget::least_deadline(budget, tasks, deregistration_delay)?;
-    if deadline <= budget.deadline {
+    let least = budget::least_deadline(budget, tasks, deregistration_delay)?;
+    if least <= budget.deadline {
         return None;
     }
-    let reconnects = budget::least_budget(budget, tasks, deregistration_delay)?;
+    let deadline = budget::ample_deadline(budget, tasks, deregistration_delay)?;
+    let reconnects = budget::ample_budget(budget, tasks, deregistration_delay)?;
     let then = match budget.on_deadline {
         OnDeadline::Finish => "the deadline binds",
         OnDeadline::Stop => "it stops at the deadline",
@@ -111,10 +112,10 @@ mod tests {
         assert!(unkept.contains("the deadline binds"), "{unkept}");
         // What it says would do, does.
         assert!(
-            unkept.contains("(44 new connections a second would do, or 7385 s)"),
+            unkept.contains("(60 new connections a second would do, or 9811 s)"),
             "{unkept}"
         );
-        assert!(!planned(&budget(44.0, 3_600, OnDeadline::Finish), 40, 300).contains("binds"));
+        assert!(!planned(&budget(60.0, 3_600, OnDeadline::Finish), 40, 300).contains("binds"));
         let stops = planned(&budget(20.0, 7_000, OnDeadline::Stop), 40, 300);
         assert!(stops.contains("it stops at the deadline"), "{stops}");
     }

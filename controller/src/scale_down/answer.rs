@@ -55,18 +55,27 @@ pub fn answer(
             let step = begin(&mut deployment);
             let next = pacing::next(observation, &mut deployment, desired, false);
             deployment.progress.step = deployment.progress.step.saturating_add(1);
-            let (tasks, wait) = (next.tasks, next.wait);
+            let (tasks, pause) = (next.tasks, next.wait);
             (
-                wait,
+                until_the_next_look(observation, &mut deployment, pause),
                 format!(
-                    "{what} {name}: {left} of {of} tasks left after step {step}{}, next {tasks} in {wait} s{}",
+                    "{what} {name}: {left} of {of} tasks left after step {step}{}, next {tasks} in {pause} s{}",
                     steps(observation, &deployment),
                     next.remark
                 ),
             )
         }
+        WaitingOn::Pause { seconds, .. } => {
+            pacing::judge(observation, &mut deployment);
+            (
+                until_the_next_look(observation, &mut deployment, *seconds),
+                format!("{what} {name}: {waiting_on}; nothing stands in its way"),
+            )
+        }
         WaitingOn::TasksStopping { .. } => {
             begin(&mut deployment);
+            deployment.progress.pause = 0;
+            let poll = sooner(&mut deployment, poll);
             let idle = if pacing::connections_are_gone(&deployment) {
                 "no connection is left, "
             } else {
@@ -117,15 +126,35 @@ fn hold(
     poll: u32,
 ) -> u32 {
     let reconnects = matches!(lacking, WaitingOn::Reconnects { .. });
-    let soon = (reconnects || held < HALF_LOST) && deployment.progress.soon < drain::MOST_SOON;
-    let wait = if soon { poll.min(60) } else { poll };
-    deployment.progress.soon = deployment.progress.soon.saturating_add(u32::from(soon));
+    let wait = if reconnects || held < HALF_LOST {
+        sooner(deployment, poll)
+    } else {
+        poll
+    };
     if reconnects {
         let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
         pacing::next(observation, deployment, desired, true);
         return wait.max(budget::HOLD);
     }
     deployment.progress.held = held.saturating_add(wait);
+    deployment.progress.pause = deployment.progress.pause.saturating_sub(wait);
+    wait
+}
+
+/// Seconds until the next look of a drain whose looks are far apart: a minute, as long as there are
+/// such looks left.
+fn sooner(deployment: &mut Deployment, poll: u32) -> u32 {
+    if poll <= 60 || deployment.progress.soon >= drain::MOST_SOON {
+        return poll;
+    }
+    deployment.progress.soon = deployment.progress.soon.saturating_add(1);
+    60
+}
+
+/// Seconds until the next look at a drain whose next step is due in `pause` seconds.
+fn until_the_next_look(observation: &Observation, deployment: &mut Deployment, pause: u32) -> u32 {
+    let wait = drain::pause_poll(pause, timeout(observation, deployment));
+    deployment.progress.pause = pause.saturating_sub(wait);
     wait
 }
 

@@ -107,7 +107,7 @@ pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) ->
     let left = wanted(observation, deployment);
     let stops = budget.on_deadline == OnDeadline::Stop && deployment.control.began.is_some();
     // The last step is planned for then, and each turn of the loop takes a second or two.
-    (stops && left > 0 && elapsed(deployment) >= last.saturating_add(GRACE)).then(|| {
+    (stops && left > 0 && elapsed(deployment) >= last.saturating_add(budget::GRACE)).then(|| {
         Refusal::new(
             ErrorName::DrainTimeout,
             format!(
@@ -122,9 +122,6 @@ pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) ->
         )
     })
 }
-
-/// Seconds for which a drain that stops at its deadline may be late.
-const GRACE: u32 = 120;
 
 /// Tasks that the original is to have now.
 fn wanted(observation: &Observation, deployment: &Deployment) -> u32 {
@@ -172,6 +169,16 @@ fn learn(observation: &Observation, deployment: &mut Deployment) {
     let control = &mut deployment.control;
     control.ordinary = control.ordinary.or(deployment.flows.ordinary());
     control.connections_per_task = control.connections_per_task.or(connections);
+}
+
+/// Slows a budget's drain down where a minute within a pause was too loud.
+pub(super) fn judge(observation: &Observation, deployment: &mut Deployment) {
+    let Some(budget) = budget_of(deployment) else {
+        return;
+    };
+    let standing = standing(observation, deployment, wanted(observation, deployment));
+    deployment.control =
+        budget::corrected(&budget, &deployment.control, &deployment.flows, &standing);
 }
 
 /// What comes next: how many tasks, in how many seconds, and a remark on the pace.
@@ -261,9 +268,23 @@ fn remark(deployment: &Deployment, budget: &Budget, binds: budget::Binds) -> Str
                 .map_or_else(String::new, |error| format!(" ({error})"))
         ),
     };
+    let contradicted = contradiction(budget, deployment);
     match binds {
-        budget::Binds::Budget => format!(" ({seen})"),
-        budget::Binds::Deadline => format!(" ({seen}; the deadline binds)"),
+        budget::Binds::Budget => format!(" ({seen}{contradicted})"),
+        budget::Binds::Deadline => format!(" ({seen}; the deadline binds{contradicted})"),
+    }
+}
+
+/// That the input's connections a task are not what CloudWatch has seen: the input's are used.
+fn contradiction(budget: &Budget, deployment: &Deployment) -> String {
+    let said = budget.connections_per_task;
+    match (said, deployment.control.connections_per_task) {
+        (Some(said), Some(seen)) if seen > 2.0 * said || said > 2.0 * seen => format!(
+            "; drain.connectionsPerTask is {}, and CloudWatch has seen {}",
+            rounded_up(said),
+            rounded_up(seen)
+        ),
+        _ => String::new(),
     }
 }
 

@@ -517,8 +517,75 @@ fn an_original_without_connections_goes_at_once() {
     let mut world = World::swapped();
     world.now = 100_000;
     let none = |at| Point { at, value: 0.0 };
-    world.flows.connections = vec![none(99_880), none(99_820)];
+    let one = Point {
+        at: 99_760,
+        value: 1.0,
+    };
+    world.flows.connections = vec![none(99_880), none(99_820), one];
     assert_eq!(look(&world), scale_to(0));
+    // In a pause as well.
+    world.progress.pause = 1_000;
+    assert_eq!(look(&world), scale_to(0));
+}
+
+#[test]
+fn a_long_pause_is_looked_at_every_five_minutes() {
+    let mut world = World::swapped();
+    world.request.drain.pace = Pace::Tasks {
+        tasks: 1,
+        every: 1_500,
+    };
+    world.progress.step = 1;
+    let original = world.task_set_mut("ecs-svc/1");
+    (original.scale, original.computed_desired_count) = (scale_for(3, 4), 3);
+    let Decision::Wait(step) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    let mut answered = answer(&world.observation, &world.deployment(), Some(&step));
+    assert!(
+        answered.reason.contains("next 1 in 1500 s"),
+        "{}",
+        answered.reason
+    );
+    let mut looks = Vec::new();
+    while answered.deployment.progress.pause > 0 {
+        looks.push(answered.wait);
+        let decision = decide(&world.observation, &answered.deployment);
+        let Decision::Wait(pause @ WaitingOn::Pause { .. }) = decision else {
+            panic!("{decision:?}");
+        };
+        answered = answer(&world.observation, &answered.deployment, Some(&pause));
+        assert_eq!(answered.deployment.progress.step, 2);
+    }
+    looks.push(answered.wait);
+    assert_eq!(looks, [300; 5]);
+    assert_eq!(answered.deployment.progress.waited, 1_500);
+    assert!(matches!(
+        decide(&world.observation, &answered.deployment),
+        Decision::Act(_)
+    ));
+}
+
+#[test]
+fn an_alarm_or_a_sick_replacement_is_seen_in_a_pause() {
+    let paused = || {
+        let mut world = World::swapped();
+        world.progress.pause = 1_000;
+        world
+    };
+    let mut sick = paused();
+    sick.group_mut("green").targets.healthy = 0;
+    assert!(matches!(
+        look(&sick),
+        Decision::Wait(WaitingOn::HealthyTargets { .. })
+    ));
+    assert!(matches!(
+        look(&paused().alarmed("ALARM")),
+        Decision::Refuse(Refusal {
+            error: ErrorName::AlarmRaised,
+            ..
+        })
+    ));
 }
 
 #[test]
