@@ -8,6 +8,7 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ebbtide_controller::arn;
 use ebbtide_controller::deployment::Course;
 use ebbtide_controller::drain::{self, Schedule};
 use ebbtide_controller::pace::Pace;
@@ -188,8 +189,10 @@ impl Service {
 }
 
 fn is_application(request: &Request) -> bool {
-    let balancer = request.load_balancer.as_deref().unwrap_or_default();
-    balancer.contains(":loadbalancer/app/")
+    request
+        .load_balancer
+        .as_deref()
+        .is_some_and(arn::is_application_load_balancer)
 }
 
 fn planned(

@@ -1,5 +1,6 @@
 //! What functions log. Alone in its process: what a process logs is decided once for all threads.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -73,6 +74,9 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
 
     let lines = written.lines();
     assert!(lines.len() > 20, "{lines:?}");
+    let (metrics, lines): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| line.contains("_aws"));
+    tell(&metrics);
     let known = [
         "level",
         "message",
@@ -99,4 +103,43 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
         lines.iter().any(|line| line.contains("NotReadyTimeout")),
         "{lines:?}"
     );
+}
+
+/// The lines that CloudWatch makes metrics of, one deployment that went well and one that did not.
+fn tell(lines: &[String]) {
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut told = BTreeMap::<&str, Vec<f64>>::new();
+    for line in &lines {
+        assert_eq!(
+            (&line["Cluster"], &line["Service"]),
+            (&json!("main"), &json!("chat"))
+        );
+        assert!(line["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000);
+        let [metrics] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else {
+            panic!("{line}");
+        };
+        assert_eq!(metrics["Namespace"], "Ebbtide");
+        assert_eq!(metrics["Dimensions"], json!([["Cluster", "Service"], []]));
+        for metric in metrics["Metrics"].as_array().unwrap() {
+            assert!(metric["Unit"].is_string(), "{line}");
+            let name = metric["Name"].as_str().unwrap();
+            told.entry(name)
+                .or_default()
+                .push(line[name].as_f64().unwrap());
+        }
+    }
+    assert_eq!(told["Deployments"], [1.0]);
+    assert_eq!(told["Failures"], [1.0]);
+    assert_eq!(told["Swaps"], [1.0]);
+    let steps: Vec<_> = told["TasksLeft"]
+        .iter()
+        .copied()
+        .filter(|left| *left < 4.0)
+        .collect();
+    assert_eq!(steps[..3], [3.0, 2.0, 1.0]);
+    assert!(told["SecondsToSwap"][0] < told["DeploymentSeconds"][0]);
+    assert!(told["WaitSeconds"].len() > 10);
 }

@@ -105,6 +105,11 @@ pub fn short(arn: &str) -> &str {
     }
 }
 
+/// Whether a load balancer's ARN is that of an Application Load Balancer.
+pub fn is_application_load_balancer(arn: &str) -> bool {
+    Arn::parse(arn).is_some_and(|parsed| parsed.resource.starts_with("loadbalancer/app/"))
+}
+
 fn last_part(resource: &str) -> &str {
     if let Some(group) = resource.strip_prefix("targetgroup/") {
         return group.split('/').next().unwrap_or(group);

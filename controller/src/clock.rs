@@ -19,6 +19,22 @@ pub fn rfc3339(seconds: u64) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }
 
+/// A time for people, to the minute: `14:32Z`, with its date where that is another day than `now`'s.
+/// Both in seconds since 1970.
+pub fn to_the_minute(time: u64, now: u64) -> String {
+    let of = |seconds: u64| {
+        let seconds = i64::try_from(seconds).unwrap_or_default();
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    };
+    let (time, now) = (of(time), of(now));
+    let minute = format!("{:02}:{:02}Z", time.hour(), time.minute());
+    if time.date() == now.date() {
+        minute
+    } else {
+        format!("{} {minute}", time.date())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +48,11 @@ mod tests {
             Some(1_767_225_600)
         );
         assert_eq!(rfc3339(u64::MAX), "1970-01-01T00:00:00Z");
+        assert_eq!(to_the_minute(1_767_225_659, 1_767_225_600), "00:00Z");
+        assert_eq!(
+            to_the_minute(1_767_225_600, 1_767_225_599),
+            "2026-01-01 00:00Z"
+        );
         for other in ["", "soon", "2026-01-01", "1969-12-31T23:59:59Z"] {
             assert_eq!(seconds(other), None, "{other}");
         }

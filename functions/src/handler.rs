@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::act::act;
 use crate::clients::Clients;
 use crate::error::StepError;
+use crate::metrics;
 use crate::observe::{in_short, observe};
 
 /// The three Lambda functions.
@@ -206,6 +207,9 @@ async fn answer(
     let answer = say(&observation, &deployment, waiting_on.as_ref())?;
     let outcome = if waiting_on.is_some() { "wait" } else { "done" };
     log(event, &observation, outcome, &answer.reason, answer.wait);
+    let age = age_of(&event.started_at, now).unwrap_or_default();
+    let told = metrics::of_answer(event.step, &observation, &answer, age);
+    metrics::log(&answer.deployment, &told);
     Ok(state(&answer, event, now))
 }
 
@@ -322,6 +326,7 @@ fn over(event: &Event, deployment: &Deployment, outcome: &str) -> Value {
         reason = sentence(outcome),
         "done"
     );
+    metrics::log(deployment, metrics::OF_FAILURE);
     contract::failed(&failure, outcome, Some(&deployment.lock))
 }
 

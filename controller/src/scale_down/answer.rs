@@ -1,7 +1,9 @@
 //! What a step of the drain answers: what is left, and when the next one comes.
 
 use super::{HALF_LOST, bake_time, drained_for, pacing, timeout, why};
+use crate::arn;
 use crate::budget;
+use crate::clock;
 use crate::decision::WaitingOn;
 use crate::deployment::{Answer, Course, Deployment, Status};
 use crate::drain;
@@ -54,13 +56,15 @@ pub fn answer(
         WaitingOn::NextStep { left, of } => {
             let step = begin(&mut deployment);
             let next = pacing::next(observation, &mut deployment, desired, false);
+            let last_step = next.wait.saturating_add(next.then);
             deployment.progress.step = deployment.progress.step.saturating_add(1);
             let (tasks, pause) = (next.tasks, next.wait);
             (
                 until_the_next_look(observation, &mut deployment, pause),
                 format!(
-                    "{what} {name}: {left} of {of} tasks left after step {step}{}, next {tasks} in {pause} s{}",
+                    "{what} {name}: {left} of {of} tasks left after step {step}{}, next {tasks} in {pause} s, done about {}{}",
                     steps(observation, &deployment),
+                    done_about(observation, &deployment, last_step),
                     next.remark
                 ),
             )
@@ -165,6 +169,19 @@ fn begin(deployment: &mut Deployment) -> u32 {
     deployment.progress.step = pacing::next_step(deployment);
     pacing::begin(deployment);
     deployment.progress.step
+}
+
+/// When the original's last task has gone, if its last step comes in so many seconds: targets take as
+/// long as their deregistration delay, and a Network Load Balancer three minutes at least (AWS
+/// support).
+fn done_about(observation: &Observation, deployment: &Deployment, last_step: u32) -> String {
+    let least = match deployment.request.load_balancer.as_deref() {
+        Some(balancer) if arn::is_application_load_balancer(balancer) => 0,
+        _ => 180,
+    };
+    let deregistered = pacing::delay(observation, deployment).max(least);
+    let at = deployment.now + u64::from(last_step) + u64::from(deregistered);
+    clock::to_the_minute(at, deployment.now)
 }
 
 /// Of how many steps, where that is settled: a budget takes as many as it needs.

@@ -185,6 +185,8 @@ pub(super) fn judge(observation: &Observation, deployment: &mut Deployment) {
 pub(super) struct Next {
     pub(super) tasks: u32,
     pub(super) wait: u32,
+    /// Seconds from then to the last step, as far as that is planned.
+    pub(super) then: u32,
     pub(super) remark: String,
 }
 
@@ -207,6 +209,9 @@ pub(super) fn next(
         return Next {
             tasks: cut,
             wait: wait(schedule, deployment, step),
+            then: schedule
+                .at(schedule.steps())
+                .saturating_sub(schedule.at(step.saturating_add(1))),
             remark: String::new(),
         };
     };
@@ -222,8 +227,12 @@ pub(super) fn next(
     deployment.control =
         budget::corrected(&budget, &deployment.control, &deployment.flows, &standing);
     let next = budget::next(&budget, &deployment.control, &standing);
-    deployment.control.left = Some(left.saturating_sub(next.tasks));
+    let then_left = left.saturating_sub(next.tasks);
+    deployment.control.left = Some(then_left);
     Next {
+        then: then_left
+            .div_ceil(next.tasks.max(1))
+            .saturating_mul(next.wait),
         tasks: next.tasks,
         wait: next.wait,
         remark: remark(deployment, &budget, next.binds),

@@ -1,0 +1,116 @@
+//! What a function tells CloudWatch, in its embedded metric format: a line of the log that CloudWatch
+//! turns into metrics, so that no call is made for them.
+//!
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+
+use ebbtide_controller::arn::short;
+use ebbtide_controller::contract::Step;
+use ebbtide_controller::deployment::{Answer, Deployment, Status};
+use ebbtide_controller::observation::Observation;
+use serde_json::{Map, Value, json};
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "Ebbtide";
+
+/// The target of the log events that are such lines.
+pub(crate) const TARGET: &str = "ebbtide::metrics";
+
+/// A metric: its name, its unit in CloudWatch, its value.
+type Metric = (&'static str, &'static str, f64);
+
+/// What the answer of a step tells.
+pub(crate) fn of_answer(
+    step: Step,
+    observation: &Observation,
+    answer: &Answer,
+    execution_age: u64,
+) -> Vec<Metric> {
+    #[expect(clippy::cast_precision_loss, reason = "seconds of two weeks at most")]
+    let age = execution_age as f64;
+    let mut metrics = match step {
+        Step::ScaleDown | Step::Leftovers => of_drain(observation, answer),
+        Step::Swap if answer.status == Status::Swapped => {
+            vec![("Swaps", "Count", 1.0), ("SecondsToSwap", "Seconds", age)]
+        }
+        Step::SwapBack if answer.status == Status::Swapped => {
+            vec![("Rollbacks", "Count", 1.0)]
+        }
+        _ => Vec::new(),
+    };
+    if answer.status == Status::Deployed {
+        metrics.push(("Deployments", "Count", 1.0));
+        metrics.push(("DeploymentSeconds", "Seconds", age));
+    }
+    if answer.wait > 0 {
+        metrics.push(("WaitSeconds", "Seconds", f64::from(answer.wait)));
+    }
+    metrics
+}
+
+fn of_drain(observation: &Observation, answer: &Answer) -> Vec<Metric> {
+    let deployment = &answer.deployment;
+    let Some(draining) = deployment.original_in(observation) else {
+        return Vec::new();
+    };
+    let mut metrics = vec![
+        (
+            "TasksLeft",
+            "Count",
+            f64::from(draining.computed_desired_count),
+        ),
+        ("TasksRunning", "Count", f64::from(draining.running_count)),
+        (
+            "HeldSeconds",
+            "Seconds",
+            f64::from(deployment.progress.held),
+        ),
+    ];
+    if deployment.progress.step > 0 {
+        metrics.push(("Step", "Count", f64::from(deployment.progress.step)));
+    }
+    if let Some(newest) = deployment.flows.newest(deployment.now) {
+        let ordinary = deployment.control.ordinary.unwrap_or_default();
+        let reconnects = (newest.value - ordinary).max(0.0);
+        metrics.push(("ReconnectsPerSecond", "Count/Second", reconnects));
+    }
+    metrics
+}
+
+/// What the end of a deployment that failed tells.
+pub(crate) const OF_FAILURE: &[Metric] = &[("Failures", "Count", 1.0)];
+
+/// Logs them as a line of CloudWatch's embedded metric format, with the service and the cluster as
+/// dimensions, and once more without any, for an alarm on all services.
+pub(crate) fn log(deployment: &Deployment, metrics: &[Metric]) {
+    if metrics.is_empty() {
+        return;
+    }
+    let line = line(deployment, metrics).to_string();
+    tracing::info!(target: TARGET, "{line}");
+}
+
+fn line(deployment: &Deployment, metrics: &[Metric]) -> Value {
+    let definitions: Vec<_> = metrics
+        .iter()
+        .map(|(name, unit, _)| json!({"Name": name, "Unit": unit}))
+        .collect();
+    let request = &deployment.request;
+    let mut line = Map::new();
+    line.insert(
+        "_aws".to_owned(),
+        json!({
+            "Timestamp": deployment.now * 1_000,
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [["Cluster", "Service"], []],
+                "Metrics": definitions,
+            }],
+        }),
+    );
+    line.insert("Cluster".to_owned(), short(&request.cluster).into());
+    line.insert("Service".to_owned(), request.service.as_str().into());
+    for (name, _, value) in metrics {
+        line.insert((*name).to_owned(), json!(value));
+    }
+    Value::Object(line)
+}
