@@ -137,12 +137,18 @@ async fn a_tag_on_the_wrong_group_takes_nothing_from_what_serves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_listeners_were_moved_and_tags_were_not_the_production_listeners_role_settles_it() {
+async fn where_listeners_were_moved_and_tags_were_not_their_roles_settle_it() {
     let (mut world, first, second) = with_a_second_set();
     swap_listeners(&mut world);
     assert_asks(world.clone()).await;
-    let production = listener(&world, 80);
+    let (production, test) = (listener(&world, 80), listener(&world, 8080));
     tag(&mut world, &production, "ebbtide:role", "production");
+    // Users might be on the other one, as long as nobody has said that they are not.
+    let ended = deploy(world.clone(), "run-1", &sample()).await;
+    let expected = "Drift: Listener 8080 sends traffic to";
+    assert!(ended.text().starts_with(expected), "{}", ended.text());
+    assert!(deleted(&ended).is_empty() && ended.scales().is_empty());
+    tag(&mut world, &test, "ebbtide:role", "test");
     let ended = deploy(world, "run-1", &sample()).await;
     assert_eq!(ended.output()["status"], "deployed", "{}", ended.text());
     assert_eq!(deleted(&ended), [(first, false), (second, false)]);
