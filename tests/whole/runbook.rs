@@ -34,7 +34,7 @@ async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
     installation
         .deploy_until("run-1", sample(), 1, &mut on_event, stop.notified())
         .await;
-    sleep(Duration::from_secs(120)).await;
+    sleep(Duration::from_mins(2)).await;
     let stopped = aws.snapshot();
     let sets = stopped.task_sets_of(&names.cluster, &names.service);
     let [original, replacement] = [sets[0].id.clone(), sets[1].id.clone()];
@@ -47,7 +47,7 @@ async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
         }));
         world.update_task_set(&request.unwrap()).unwrap();
     });
-    sleep(Duration::from_secs(900)).await;
+    sleep(Duration::from_mins(15)).await;
     aws.with_world(|world| {
         let listener = world
             .listeners()
