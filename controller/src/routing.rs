@@ -284,7 +284,15 @@ fn production_group<'a>(
         return Ok(live_group(first));
     }
     let tagged: Vec<_> = pair.iter().filter(|g| g.is_tagged_production()).collect();
-    if let [only] = tagged[..] {
+    let mut living = observation
+        .task_sets
+        .iter()
+        .filter(|set| !set.is_being_deleted());
+    // The public sample moves listeners and tags one after the other: where it died in between, the
+    // tag is on the group that users have left. It is believed where nothing else could be meant.
+    if let [only] = tagged[..]
+        && (only.arn == live_group(first) || living.all(|set| set.is_attached_to(&only.arn)))
+    {
         return Ok(&only.arn);
     }
     // Nothing serves yet, so nothing can be cut: the lowest port is the one users reach (80 before
@@ -293,10 +301,17 @@ fn production_group<'a>(
         return Ok(live_group(first));
     }
     let listeners: Vec<_> = listeners.iter().map(|l| forwards(l)).collect();
-    let count = if tagged.is_empty() { "neither" } else { "both" };
+    let tags = match tagged[..] {
+        [] => "neither is tagged isProduction=true".to_owned(),
+        [only] => format!(
+            "{} alone is tagged isProduction=true, but the lowest port and a task set are on the other",
+            only.name
+        ),
+        [..] => "both are tagged isProduction=true".to_owned(),
+    };
     Err(Refusal::preflight(
         format!(
-            "Cannot tell which listener is production: {}, and {count} of the target groups {} and {} is tagged isProduction=true.",
+            "Cannot tell which listener is production: {}; of the target groups {} and {}, {tags}.",
             listeners.join(", "),
             pair[0].name,
             pair[1].name
@@ -343,8 +358,22 @@ mod tests {
     #[test]
     fn a_false_tag_is_not_production() {
         let mut world = World::serving();
-        world.group_mut("blue").is_production = Some("false".into());
+        world.group_mut("green").is_production = Some("false".into());
+        assert_eq!(production(&world), "blue");
+    }
+
+    #[test]
+    fn a_tag_that_the_lowest_port_and_a_task_set_speak_against_settles_nothing() {
+        let mut world = World::serving();
+        world.group_mut("blue").is_production = None;
         world.group_mut("green").is_production = Some("true".into());
+        let seen = production(&world);
+        assert!(
+            seen.contains("green alone is tagged isProduction=true"),
+            "{seen}"
+        );
+        // With the task set on its group, production may well be the higher port.
+        world.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("green");
         assert_eq!(production(&world), "green");
     }
 

@@ -2,9 +2,11 @@
 //! clients, on the simulated AWS. What is asserted is what the world shows at the end.
 
 mod deployment;
+mod moving;
 mod policies;
 mod refusals;
 mod regressions;
+mod runbook;
 mod security;
 mod stories;
 mod support;

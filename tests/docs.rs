@@ -1,0 +1,225 @@
+//! What the documents say of the code holds: names, quoted sentences, fields and links.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ebbtide_controller::refusal::ErrorName;
+use serde_json::Value;
+
+/// Names of a failure that are not the functions' own.
+const OF_STEP_FUNCTIONS: [&str; 2] = ["UnexpectedAnswer", "States.Timeout"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What stands between backticks.
+fn in_code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The part of a document under a heading of the second level.
+fn section<'a>(document: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = document
+        .split_once(&format!("\n## {heading}\n"))
+        .unwrap_or_else(|| panic!("there is no section {heading}"));
+    rest.split("\n## ").next().unwrap()
+}
+
+/// The first cell of every row of every table whose header begins so.
+fn first_cells<'a>(text: &'a str, header: &str) -> Vec<&'a str> {
+    let mut cells = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        inside = line.starts_with('|') && (inside || line.starts_with(&format!("| {header} |")));
+        if inside && !line.starts_with("|---") && !line.starts_with(&format!("| {header} |")) {
+            cells.push(line.split(" | ").next().unwrap());
+        }
+    }
+    cells
+}
+
+#[test]
+fn the_runbook_has_every_error_name_and_no_other() {
+    let runbook = read("docs/runbook.md");
+    let headings: BTreeSet<_> = section(&runbook, "Failed, by error name")
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .flat_map(in_code)
+        .collect();
+    let names: BTreeSet<_> = ErrorName::ALL
+        .iter()
+        .map(|name| name.as_str())
+        .chain(OF_STEP_FUNCTIONS)
+        .collect();
+    assert_eq!(headings, names);
+}
+
+#[test]
+fn the_readme_has_every_error_name() {
+    let readme = read("README.md");
+    let table: BTreeSet<_> = first_cells(&readme, "error")
+        .into_iter()
+        .flat_map(in_code)
+        .filter(|name| !name.contains('…'))
+        .collect();
+    let names = ErrorName::ALL.iter().map(|name| name.as_str());
+    assert_eq!(table, names.chain(OF_STEP_FUNCTIONS).collect());
+}
+
+#[test]
+fn the_runbook_has_every_alarm_of_the_template_and_no_other() {
+    let template = read("template.yaml");
+    let lines: Vec<_> = template.lines().collect();
+    let alarms: BTreeSet<_> = lines
+        .windows(2)
+        .filter(|pair| pair[1].trim() == "Type: AWS::CloudWatch::Alarm")
+        .map(|pair| pair[0].trim().trim_end_matches(':'))
+        .collect();
+    assert!(alarms.len() >= 9, "{alarms:?}");
+    let runbook = read("docs/runbook.md");
+    let told: BTreeSet<_> = first_cells(section(&runbook, "An alarm of the stack"), "alarm")
+        .into_iter()
+        .flat_map(in_code)
+        .collect();
+    assert_eq!(told, alarms);
+}
+
+#[test]
+fn the_states_in_the_runbook_are_the_state_machines() {
+    let definition: Value =
+        serde_json::from_str(&read("statemachine/deployment.asl.json")).unwrap();
+    let runbook = read("docs/runbook.md");
+    let cells = first_cells(&runbook, "state");
+    assert!(cells.len() > 5, "{cells:?}");
+    for state in cells.into_iter().flat_map(in_code) {
+        assert!(definition["States"].get(state).is_some(), "{state}");
+    }
+}
+
+/// The text of every Rust file below a folder, with strings that go over lines joined.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let file = fs::read_to_string(&path).unwrap();
+            let mut lines = file.split("\\\n");
+            text.push_str(lines.next().unwrap());
+            lines.for_each(|line| text.push_str(line.trim_start()));
+        }
+    }
+}
+
+#[test]
+fn every_sentence_that_the_runbook_goes_by_is_one_that_the_functions_say() {
+    let mut said = String::new();
+    for folder in ["controller/src", "functions/src"] {
+        sources(&root().join(folder), &mut said);
+    }
+    let runbook = read("docs/runbook.md");
+    let mut quoted = 0;
+    for header in ["it says", "the cause has", "because"] {
+        let cells = first_cells(&runbook, header);
+        assert!(!cells.is_empty(), "{header}");
+        for sentence in cells.into_iter().flat_map(in_code) {
+            // A state beside a sentence.
+            if sentence != "RollbackFailed" && sentence != "STEADY_STATE" {
+                assert!(said.contains(sentence), "nothing says {sentence:?}");
+                quoted += 1;
+            }
+        }
+    }
+    assert!(quoted > 30, "{quoted}");
+}
+
+#[test]
+fn every_field_of_the_samples_input_is_in_the_moving_page() {
+    let event: Value = serde_json::from_str(&read("events/sample.json")).unwrap();
+    let fields: BTreeSet<_> = event
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let page = read("docs/moving-from-the-sample.md");
+    let told: BTreeSet<_> = first_cells(&page, "field")
+        .into_iter()
+        .flat_map(in_code)
+        .collect();
+    assert_eq!(told, fields);
+}
+
+#[test]
+fn every_story_in_the_moving_page_is_a_test() {
+    let stories = read("tests/whole/stories.rs");
+    let page = read("docs/moving-from-the-sample.md");
+    let named: Vec<_> = in_code(&page)
+        .filter_map(|name| name.strip_suffix("_…"))
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    for story in named {
+        assert!(stories.contains(&format!("fn {story}_")), "{story}");
+    }
+}
+
+/// What GitHub makes of a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .collect::<String>();
+    kept.replace(' ', "-")
+}
+
+fn has_anchor(document: &Path, wanted: &str) -> bool {
+    let text = fs::read_to_string(document).unwrap();
+    let mut headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.any(|line| anchor(line.trim_start_matches('#')) == wanted)
+}
+
+#[test]
+fn relative_links_in_the_documents_lead_somewhere() {
+    let mut documents = vec![
+        root().join("README.md"),
+        root().join("ARCHITECTURE.md"),
+        root().join("CHANGELOG.md"),
+        root().join("fuzz/README.md"),
+        root().join("examples/nlb-service/README.md"),
+    ];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        documents.push(entry.unwrap().path());
+    }
+    let mut links = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() {
+                document.clone()
+            } else {
+                document.parent().unwrap().join(path)
+            };
+            assert!(target.exists(), "{}: {link}", document.display());
+            assert!(
+                heading.is_empty() || has_anchor(&target, heading),
+                "{}: {link}",
+                document.display()
+            );
+        }
+    }
+    assert!(links > 20, "{links}");
+}
