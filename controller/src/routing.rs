@@ -129,10 +129,16 @@ pub fn pair<'a>(
     };
     let tagged = candidates.iter().any(|group| group.service_name.is_some());
     let mend = if names.len() < 2 && !tagged {
-        "A target group that no listener uses does not count: create a test listener that forwards \
-         to the second one (aws elbv2 create-listener), or put both into the production listener \
-         with weights 100 and 0 (aws elbv2 modify-listener)."
-            .to_owned()
+        let balancer = observation
+            .load_balancer
+            .as_ref()
+            .map_or("ARN", |lb| lb.arn.as_str());
+        format!(
+            "A target group that no listener uses does not count: create a test listener that forwards \
+             to the second one (aws elbv2 create-listener --load-balancer-arn {balancer} --protocol PROTOCOL \
+             --port PORT --default-actions Type=forward,TargetGroupArn=ARN), or put both into the \
+             production listener with weights 100 and 0 (aws elbv2 modify-listener)."
+        )
     } else {
         format!(
             "Tag the two that are its own: aws elbv2 add-tags --resource-arns ARN ARN --tags \

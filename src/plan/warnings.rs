@@ -2,14 +2,10 @@
 
 use ebbtide_controller::pace::Pace;
 use ebbtide_controller::plan::{Limit, Plan};
-use ebbtide_controller::preflight;
+use ebbtide_controller::preflight::{self, findings};
 use ebbtide_controller::request::Request;
 
 use super::{Arguments, Service, is_application};
-
-/// Connections of a target from which an NLB runs out of ports, where client addresses are not kept
-/// (AWS documentation).
-const PORTS: f64 = 55_000.0;
 
 pub(super) fn warnings(
     arguments: &Arguments,
@@ -21,21 +17,11 @@ pub(super) fn warnings(
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     let delay = service.deregistration_delay;
-    let pause = plan.steps.windows(2).map(|two| two[1].at - two[0].at).min();
-    if let Some(pause) = pause.filter(|pause| *pause < delay) {
-        let overlap = delay
-            .div_ceil(pause.max(1))
-            .min(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
-        warnings.push(format!(
-            "the deregistration delay of {delay} s is longer than the {pause} s between two steps: up to {overlap} steps' tasks are on their way out at once, and what a step does is seen {delay} s later"
-        ));
-    }
-    let longest = plan.steps.windows(2).map(|two| two[1].at - two[0].at).max();
-    if let Some(longest) = longest.filter(|longest| *longest > 300) {
-        warnings.push(format!(
-            "health and alarms are looked at before each step, and up to {longest} s lie between two"
-        ));
-    }
+    let mut found = vec![
+        findings::overlap(plan, delay, ""),
+        findings::long_pause(plan),
+        findings::ports_of_clients(service.connections_per_task),
+    ];
     if plan.limit == Limit::Budget || plan.limit == Limit::MostSteps {
         let minute = f64::from(
             plan.steps
@@ -51,12 +37,6 @@ pub(super) fn warnings(
                 budget.reconnects
             ));
         }
-    }
-    if service.connections_per_task > PORTS {
-        warnings.push(format!(
-            "{} connections a task are more than the {PORTS} that a target of type ip takes where client addresses are not preserved",
-            service.connections_per_task
-        ));
     }
     if let Some(limit) = service.limit_per_task {
         #[expect(clippy::cast_precision_loss, reason = "a limit of connections")]
@@ -78,19 +58,12 @@ pub(super) fn warnings(
         warnings.push(format!("preflight will refuse it: {refusal}"));
     }
     let zones = arguments.zones;
-    let cross_zone = arguments.cross_zone || is_application(request);
-    if !cross_zone && zones > 1 {
-        if service.tasks < zones {
-            warnings.push(format!(
-                "{} tasks cannot be in all {zones} zones: with cross-zone load balancing off, clients of a zone without a healthy target are not served there",
-                service.tasks
-            ));
-        } else if let Some(step) = plan.steps.iter().position(|step| step.left < zones) {
-            warnings.push(format!(
-                "from step {} on the original has tasks in fewer than {zones} zones: with cross-zone load balancing off, a zone without a healthy target in every used group may leave the load balancer's DNS (AWS documentation; not proven for a group of weight 0)",
-                step + 1
-            ));
-        }
+    if !arguments.cross_zone && !is_application(request) {
+        found.push(
+            findings::too_few_for_the_zones(service.tasks, zones, "")
+                .or_else(|| findings::thin_in_the_drain(plan, zones, "")),
+        );
     }
-    warnings
+    let found = found.iter().flatten().map(ToString::to_string);
+    found.chain(warnings).collect()
 }

@@ -3,6 +3,7 @@
 
 mod deployment;
 mod policies;
+mod preflight;
 mod refusals;
 mod regressions;
 mod security;

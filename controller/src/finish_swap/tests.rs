@@ -62,6 +62,8 @@ fn half_moved() -> World {
         forward: Forward::weighted(&group_arn("blue"), &group_arn("green")),
         rule_target_groups: Vec::new(),
         role: Some("production".into()),
+        sticky: false,
+        stack: None,
     });
     world
 }

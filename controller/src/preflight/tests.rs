@@ -286,6 +286,8 @@ fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
             forward: Forward::to(&group_arn("blue")),
             rule_target_groups: Vec::new(),
             role: Some("production".into()),
+            sticky: false,
+            stack: None,
         });
     let check = |world: &World| check(&world.deployment().id, &world.request, &world.observation);
     assert_eq!(
