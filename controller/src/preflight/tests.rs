@@ -202,6 +202,9 @@ fn subnets_are_for_awsvpc_only() {
         .as_mut()
         .unwrap()
         .network_mode = "bridge".into();
+    for group in ["blue", "green"] {
+        world.group_mut(group).settings.target_type = "instance".into();
+    }
     assert_eq!(look(&world).unwrap().request.subnets, None);
 }
 
