@@ -242,7 +242,7 @@ fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
     for part in [
-        "the deregistration delay of 300 s is longer than",
+        "The deregistration delay of 300 s is longer than",
         "60000 connections a task are more than the 55000",
         "each replacement task, and it accepts 10",
         "original has tasks in fewer than 3 zones",

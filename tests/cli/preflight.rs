@@ -51,7 +51,13 @@ fn five_planted_mistakes_are_named_with_what_mends_them() {
             "Key=load_balancing.cross_zone.enabled,Value=true",
         ),
     ] {
-        let group = text.split("\n\n").find(|group| group.starts_with(heading));
+        let ends = |group: &&str| {
+            group
+                .lines()
+                .next()
+                .is_some_and(|line| line.ends_with(heading))
+        };
+        let group = text.split("\n\n").find(ends);
         let group = group.unwrap_or_else(|| panic!("no {heading}:\n{text}"));
         let told = group.split_once(&format!("\n  {name}\n"));
         let (_, told) = told.unwrap_or_else(|| panic!("no {name}:\n{text}"));

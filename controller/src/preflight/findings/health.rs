@@ -13,11 +13,8 @@ const NLB_REGISTRATION: u32 = 300;
 const SHORTEST_START: u32 = 60;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut found: Vec<_> = scene
-        .groups
-        .iter()
-        .filter_map(|group| too_slow(scene, group))
-        .collect();
+    let mut found = Vec::new();
+    found.extend(too_slow(scene));
     found.extend(original_is_sick(scene));
     found.extend(
         scene
@@ -31,8 +28,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
-fn too_slow(scene: &Scene<'_>, group: &TargetGroup) -> Option<Finding> {
-    let check = &group.settings.health_check;
+fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
     let request = scene.request;
     let registration = if scene.is_network() {
         NLB_REGISTRATION
@@ -40,22 +36,35 @@ fn too_slow(scene: &Scene<'_>, group: &TargetGroup) -> Option<Finding> {
         0
     };
     let looks = (LOOKS - 1) * request.wait_for_service;
-    let needed = check
-        .seconds_to_healthy()
-        .saturating_add(registration + looks);
-    if check.interval == 0 || needed <= request.readiness_timeout {
-        return None;
-    }
+    let needed = |group: &TargetGroup| {
+        let checks = group.settings.health_check.seconds_to_healthy();
+        checks.saturating_add(registration + looks)
+    };
+    let slow = scene.groups_that(|group| {
+        group.settings.health_check.interval > 0 && needed(group) > request.readiness_timeout
+    });
+    let slowest = slow.iter().copied().max_by_key(|group| needed(group))?;
+    let check = &slowest.settings.health_check;
     let registered = if registration > 0 {
         format!("up to {registration} s until its load balancer begins to check, ")
     } else {
         String::new()
     };
+    let commands: Vec<_> = slow
+        .iter()
+        .map(|group| {
+            format!(
+                "aws elbv2 modify-target-group --target-group-arn {} --health-check-interval-seconds 10 --healthy-threshold-count 3",
+                group.arn
+            )
+        })
+        .collect();
     Some(Finding::warning(
         FindingName::HealthCheckTime,
         &format!(
-            "A target of {} may need {needed} s: {registered}{} checks {} s apart, and {LOOKS} looks {} s apart. readinessTimeout is {} s.",
-            group.name,
+            "A target of {} may need {} s: {registered}{} checks {} s apart, and {LOOKS} looks {} s apart. readinessTimeout is {} s.",
+            names(&slow),
+            needed(slowest),
             check.healthy_threshold,
             check.interval,
             request.wait_for_service,
@@ -63,8 +72,9 @@ fn too_slow(scene: &Scene<'_>, group: &TargetGroup) -> Option<Finding> {
         ),
         "A replacement that would be healthy a little later fails with NotReadyTimeout.",
         &format!(
-            "aws elbv2 modify-target-group --target-group-arn {} --health-check-interval-seconds 10 --healthy-threshold-count 3 (or give at least {needed} in readinessTimeout)",
-            group.arn
+            "Give at least {} in readinessTimeout, or: {}",
+            needed(slowest),
+            commands.join(" && ")
         ),
     ))
 }
