@@ -5,6 +5,7 @@ use std::fmt;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::asl::EventKind;
 use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::world::Behaviour;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -74,11 +75,17 @@ async fn counted(
     scenario: &Scenario,
     tasks: u32,
 ) -> Result<Cost, Box<dyn std::error::Error>> {
+    let quiet = Scenario {
+        alarms: Vec::new(),
+        ..scenario.clone()
+    };
     let scenario = Scenario {
         tasks,
         clients: None,
         first_deployment: false,
-        ..input::fitting(scenario.clone(), request)
+        original: Behaviour::default(),
+        replacement: Behaviour::default(),
+        ..input::fitting(quiet, request)
     };
     let home = input::home_of(event)?;
     let aws = SimulatedAws::new(scenario.world_for(&input::names_of(request, &home))?, 1.0);

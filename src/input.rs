@@ -127,20 +127,28 @@ pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, Inp
 
 /// Where an event's resources live: as its first ARN says, or a made-up account.
 pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
-    let home = ["nlb", "taskDefinition", "cluster"]
-        .iter()
-        .filter_map(|field| event.get(field)?.as_str())
-        .find_map(|text| Arn::parse(text).map(|arn| arn.home()))
-        .unwrap_or_else(|| Home {
-            partition: "aws".to_owned(),
-            region: "us-east-1".to_owned(),
-            account: "555555555555".to_owned(),
-        });
+    let home = first_home(event).unwrap_or_else(|| Home {
+        partition: "aws".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: "555555555555".to_owned(),
+    });
     if home.partition == "aws" {
         Ok(home)
     } else {
         Err(InputError::Partition(home.partition))
     }
+}
+
+/// The region that an event's ARNs name, where one does.
+pub(crate) fn region_of(event: &Value) -> Option<String> {
+    first_home(event).map(|home| home.region)
+}
+
+fn first_home(event: &Value) -> Option<Home> {
+    ["nlb", "taskDefinition", "cluster"]
+        .iter()
+        .filter_map(|field| event.get(field)?.as_str())
+        .find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }
 
 /// The scenario, and in it what a request speaks of and the scenario does not: the alarms, in `OK`, and
@@ -156,22 +164,17 @@ pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
             });
         }
     }
-    let connections = request
-        .drain
-        .pace
-        .budget()
-        .and_then(|budget| budget.connections_per_task);
-    if let (None, Some(connections)) = (&scenario.clients, connections) {
+    if let (None, Some(budget)) = (&scenario.clients, request.drain.pace.budget()) {
+        let mut clients = ClientsScenario::default();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a number of connections: `as` saturates, and none is negative"
         )]
-        let connections_per_task = connections.round() as u64;
-        scenario.clients = Some(ClientsScenario {
-            connections_per_task,
-            ..ClientsScenario::default()
-        });
+        if let Some(connections) = budget.connections_per_task {
+            clients.connections_per_task = connections.round() as u64;
+        }
+        scenario.clients = Some(clients);
     }
     scenario
 }

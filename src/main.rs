@@ -1,10 +1,11 @@
-//! `ebbtide`: see a deployment before it happens, on a simulated AWS.
+//! `ebbtide`: see a deployment before it happens, on a simulated AWS or as preflight sees your account.
 
 mod compare;
 mod cost;
 mod input;
 mod narrate;
 mod plan;
+mod preflight;
 mod progress;
 mod report;
 mod run;
@@ -32,6 +33,7 @@ enum Command {
     Simulate(simulate::Arguments),
     Compare(compare::Arguments),
     Plan(plan::Arguments),
+    Preflight(preflight::Arguments),
     Serve(serve::Arguments),
 }
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Preflight(arguments) => preflight::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };
     match outcome {

@@ -11,12 +11,12 @@ use clap::{Args, ValueEnum};
 use ebbtide_controller::arn;
 use ebbtide_controller::deployment::Course;
 use ebbtide_controller::drain::{self, Schedule};
-use ebbtide_controller::pace::Pace;
+use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
-use ebbtide_simulator::world::Kind;
+use ebbtide_simulator::world::{Kind, Metrics};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -92,6 +92,9 @@ struct Service {
     limit_per_task: Option<u64>,
     deregistration_delay: u32,
     stop_timeout: u32,
+    is_application: bool,
+    /// Whether CloudWatch has its connections.
+    metrics: bool,
 }
 
 /// What is printed.
@@ -117,6 +120,9 @@ struct Answer {
     cost: Cost,
     /// What decides how fast it goes.
     limit: String,
+    /// What preflight will refuse it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
     warnings: Vec<String>,
     /// What else would do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -138,10 +144,22 @@ struct StepRow {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let Some((event, _, request)) = input::request(&arguments.event)? else {
+    let Some((event, home, request)) = input::request(&arguments.event)? else {
         return Ok(false);
     };
-    let scenario = input::scenario(arguments.scenario.as_deref())?;
+    let mut scenario = input::scenario(arguments.scenario.as_deref())?;
+    if scenario.first_deployment {
+        return Err("a first deployment has no original task set, and drains nothing".into());
+    }
+    // What no world can be is refused as in a simulation.
+    scenario.tasks = arguments.tasks.unwrap_or(scenario.tasks);
+    scenario.world_for(&input::names_of(&request, &home))?;
+    if scenario.tasks == 0 {
+        return Err("the scenario has 0 tasks, and there is nothing to drain".into());
+    }
+    if is_application(&request) {
+        scenario.load_balancer = Kind::Application;
+    }
     let service = Service::of(arguments, &scenario)?;
     let answer = planned(arguments, &event, &request, &scenario, service)?;
     if let Some(path) = &arguments.report {
@@ -151,7 +169,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         Format::Json => crate::print(&serde_json::to_string_pretty(&answer)?),
         Format::Text => crate::print(answer.text().trim_end()),
     }
-    Ok(true)
+    Ok(answer.refusal.is_none())
 }
 
 impl Service {
@@ -177,14 +195,30 @@ impl Service {
                     .unwrap_or(scenario.deregistration_delay_seconds),
             )?,
             stop_timeout: u32::try_from(scenario.stop_timeout_seconds)?,
+            is_application: scenario.load_balancer == Kind::Application,
+            metrics: clients.metrics == Metrics::Reported,
         })
     }
 
     /// Seconds from a step until its tasks have gone: an NLB takes three to five minutes to
     /// deregister a target, whatever its delay.
-    fn lag(&self, request: &Request) -> u32 {
-        let least = if is_application(request) { 0 } else { 180 };
-        self.deregistration_delay.max(least) + self.stop_timeout
+    fn lag(&self) -> u32 {
+        let least = if self.is_application { 0 } else { 180 };
+        self.deregistration_delay
+            .max(least)
+            .saturating_add(self.stop_timeout)
+    }
+
+    /// A budget for this service.
+    fn budget(&self, reconnects: u64, deadline: u32) -> Budget {
+        #[expect(clippy::cast_precision_loss, reason = "a rate of connections")]
+        let reconnects = reconnects as f64;
+        Budget {
+            reconnects,
+            connections_per_task: Some(self.connections_per_task),
+            deadline,
+            on_deadline: OnDeadline::Finish,
+        }
     }
 }
 
@@ -208,11 +242,8 @@ fn planned(
     let tasks = f64::from(service.tasks);
     let peak = reconnects.iter().copied().fold(0.0, f64::max);
     let steps = rows(&plan, &reconnects, service);
-    let lag = service.lag(request);
+    let lag = service.lag();
     let mut scenario = scenario.clone();
-    if is_application(request) {
-        scenario.load_balancer = Kind::Application;
-    }
     scenario.deregistration_delay_seconds = u64::from(service.deregistration_delay);
     let timeout = request.drain_timeout.unwrap_or_else(|| {
         let most = drain::most_steps(Course::Forward);
@@ -227,13 +258,19 @@ fn planned(
         connections_per_task: service.connections_per_task,
         drain: preflight::planned(&pace, service.tasks, service.deregistration_delay),
         seconds: plan.seconds(),
-        seconds_from_swap: request.bake_time + plan.seconds() + lag,
+        seconds_from_swap: request
+            .bake_time
+            .saturating_add(plan.seconds())
+            .saturating_add(lag),
         peak_reconnects: peak,
         peak_reconnects_per_task: peak / tasks,
         busiest_minute: busiest_minute(&reconnects),
-        extra_task_hours: extra_task_hours(&plan, service, request.bake_time, lag),
+        extra_task_hours: extra_task_hours(&plan, request.bake_time, lag),
         cost,
         limit: limit(plan.limit).to_owned(),
+        refusal: preflight::bounds(request, service.tasks, service.deregistration_delay)
+            .err()
+            .map(|refusal| refusal.to_string()),
         warnings: warnings(arguments, request, &pace, &plan, peak / tasks, service),
         alternatives: alternatives(arguments, service),
         reconnects: page::whole(&reconnects),
@@ -288,14 +325,16 @@ fn busiest_minute(reconnects: &[f64]) -> f64 {
 }
 
 /// Hours of tasks beyond what the service wants, from the swap on.
-fn extra_task_hours(plan: &Plan, service: Service, bake: u32, lag: u32) -> f64 {
-    let seconds: f64 = plan
+fn extra_task_hours(plan: &Plan, bake: u32, lag: u32) -> f64 {
+    let until = |at: u32| f64::from(bake) + f64::from(at) + f64::from(lag);
+    let gone: f64 = plan
         .steps
         .iter()
-        .map(|step| f64::from(step.tasks) * f64::from(bake + step.at + lag))
+        .map(|step| f64::from(step.tasks) * until(step.at))
         .sum();
-    debug_assert!(plan.steps.iter().map(|step| step.tasks).sum::<u32>() == service.tasks);
-    seconds / 3_600.0
+    // A drain that stops has its others until then.
+    let left = f64::from(plan.left()) * until(plan.seconds());
+    (gone + left) / 3_600.0
 }
 
 fn limit(limit: Limit) -> &'static str {

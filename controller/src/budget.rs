@@ -6,8 +6,7 @@
 //! below the budget, and the metric only corrects it: down at once, up when the effect of the last
 //! change was to be seen.
 
-use crate::drain::MOST_STEPS;
-use crate::flows::{Flows, PERIOD};
+use crate::flows::Flows;
 use crate::pace::{Budget, OnDeadline, SHORTEST_WAIT};
 
 /// The share of the budget that is planned with: tasks do not hold the same number of connections
@@ -31,8 +30,9 @@ pub fn last_step(budget: &Budget, deregistration_delay: u32) -> u32 {
 pub const GRACE: u32 = 120;
 
 /// Seconds until the effect of a step is in CloudWatch.
-fn dead_time(deregistration_delay: u32) -> u64 {
-    u64::from(tail(deregistration_delay)) + 2 * PERIOD
+pub fn dead_time(deregistration_delay: u32) -> u32 {
+    const MINUTES: u32 = 120;
+    tail(deregistration_delay).saturating_add(MINUTES)
 }
 
 /// How a drain by a budget goes on: what a deployment carries from step to step.
@@ -48,6 +48,8 @@ pub struct Control {
     pub ordinary: Option<f64>,
     /// Connections a task holds, as CloudWatch had them before the first step.
     pub connections_per_task: Option<f64>,
+    /// The share that was kept before it last fell.
+    pub before: f64,
     /// The newest minute that was judged, in seconds since 1970.
     pub judged: Option<u64>,
     /// When the factor was last changed, in seconds since 1970.
@@ -72,6 +74,7 @@ impl Default for Control {
             began: None,
             left: None,
             factor: 1.0,
+            before: 1.0,
             ordinary: None,
             connections_per_task: None,
             judged: None,
@@ -147,27 +150,7 @@ pub fn seconds(budget: &Budget, tasks: u32, deregistration_delay: u32) -> u32 {
 pub fn least_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u32> {
     let rate = bearable(budget, budget.connections_per_task)?;
     let asked = whole((f64::from(tasks.saturating_sub(1)) / rate).ceil());
-    Some(
-        asked
-            .saturating_add(turns(tasks))
-            .saturating_add(tail(deregistration_delay)),
-    )
-}
-
-/// Seconds that the loop's own turns take in a drain of so many tasks: each invokes a function, and
-/// looks at alarms and metrics.
-fn turns(tasks: u32) -> u32 {
-    const TURN: u32 = 2;
-    tasks.saturating_sub(1).min(MOST_STEPS).saturating_mul(TURN)
-}
-
-/// A deadline, in seconds, that leaves room for what CloudWatch corrects; `None` where connections are
-/// not known.
-pub fn ample_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u32> {
-    let least = least_deadline(budget, tasks, deregistration_delay)?;
-    let tail = tail(deregistration_delay);
-    let steps = f64::from(least.saturating_sub(tail)) / CORRECTIONS;
-    Some(whole(steps.ceil()).saturating_add(tail))
+    Some(asked.saturating_add(tail(deregistration_delay)))
 }
 
 /// The least budget, in new connections a second, with whose planned pace a deadline is kept.
@@ -176,22 +159,12 @@ pub fn least_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> O
     Some(rate_over(budget, tasks, seconds)?.ceil())
 }
 
-/// A budget, in new connections a second, with which a deadline leaves room for what CloudWatch corrects.
-pub fn ample_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<f64> {
-    let seconds = last_step(budget, deregistration_delay).saturating_sub(turns(tasks));
-    Some((rate_over(budget, tasks, seconds)? / CORRECTIONS).ceil())
-}
-
 /// The budget that is planned to cut all connections in so many seconds.
 fn rate_over(budget: &Budget, tasks: u32, seconds: u32) -> Option<f64> {
     let connections = budget.connections_per_task?;
     let tasks_a_second = f64::from(tasks.saturating_sub(1)) / f64::from(seconds.max(1));
     Some(tasks_a_second * connections / HEADROOM)
 }
-
-/// The share of the planned pace that is kept where minutes are louder than was planned with: steps
-/// are held then, and the pace falls.
-const CORRECTIONS: f64 = 0.75;
 
 /// Tasks a second whose connections the replacement can bear.
 fn bearable(budget: &Budget, connections: Option<f64>) -> Option<f64> {
@@ -232,9 +205,13 @@ pub fn excess(
     })
 }
 
-/// Connections that a task holds, by what is said or else by what was read.
+/// Connections that a task holds: what is said, unless CloudWatch has seen more than twice as many, or else
+/// what was read.
 fn connections(budget: &Budget, control: &Control) -> Option<f64> {
-    budget.connections_per_task.or(control.connections_per_task)
+    match (budget.connections_per_task, control.connections_per_task) {
+        (Some(said), Some(seen)) if seen > 2.0 * said => Some(seen),
+        (said, seen) => said.or(seen),
+    }
 }
 
 /// New connections a second that a minute may have: those of one task, whatever the budget is,
@@ -250,17 +227,17 @@ const PERIOD_SECONDS: f64 = 60.0;
 /// Seconds for which a step is held before CloudWatch is asked again: its next minute.
 pub const HOLD: u32 = 60;
 
-/// Tasks a second that have to go for the drain to end in time. Once it is over, as many as if all had
-/// gone evenly: being late is no reason to let all go at once.
+/// Tasks a second that have to go for the drain to end in time, and no more than twice as many as if all
+/// had gone evenly: a drain that was held for long is rather late than all at once.
 fn needed(budget: &Budget, standing: &Standing) -> f64 {
-    match time_left(budget, standing) {
-        0 => {
-            let last = last_step(budget, standing.deregistration_delay);
-            f64::from(standing.of) / f64::from(last.max(1))
-        }
-        time => f64::from(standing.left) / f64::from(time),
-    }
+    let last = last_step(budget, standing.deregistration_delay);
+    let evenly = f64::from(standing.of) / f64::from(last.max(1));
+    let needed = f64::from(standing.left) / f64::from(time_left(budget, standing));
+    needed.min(MOST_HURRY * evenly)
 }
+
+/// How many times as fast as evenly a drain gets for the sake of its deadline.
+const MOST_HURRY: f64 = 2.0;
 
 /// Seconds until the last step is due.
 fn time_left(budget: &Budget, standing: &Standing) -> u32 {
@@ -288,15 +265,16 @@ pub fn corrected(
     let seen = (loudest.value - ordinary).max(0.0);
     let settled = control
         .changed
-        .saturating_add(dead_time(standing.deregistration_delay));
+        .saturating_add(u64::from(dead_time(standing.deregistration_delay)));
     let bar = bar(budget, &control);
-    // What comes before a fall shows is of the steps before it.
-    let falls = control.factor >= 1.0 || standing.now >= settled;
     if seen > bar {
-        if falls {
-            control.factor = (control.factor * bar / seen).max(LEAST_FACTOR);
+        // What comes before the effect of a fall was to be seen is of the steps before it.
+        if control.factor >= 1.0 || standing.now >= settled {
+            control.before = control.factor;
             control.changed = standing.now;
         }
+        let fallen = (control.before * bar / seen).max(LEAST_FACTOR);
+        control.factor = control.factor.min(fallen);
     } else if control.factor < 1.0 && standing.now >= settled {
         control.factor = (control.factor * 1.25).min(1.0);
         control.changed = standing.now;
@@ -304,14 +282,25 @@ pub fn corrected(
     control
 }
 
+/// Tasks a second from which their reconnects come in minutes of their own: to go slower for the sake of a
+/// minute that was too loud is of no use.
+const ONE_IN_TWO_MINUTES: f64 = 1.0 / 120.0;
+
 /// The slowest that a pace gets, of what was planned.
 const LEAST_FACTOR: f64 = 0.05;
+
+/// Tasks that are left after the first step of a drain of so many.
+pub fn left_after_first(budget: &Budget, control: &Control, standing: &Standing) -> u32 {
+    let first = next(budget, control, standing).tasks;
+    standing.left.saturating_sub(first)
+}
 
 /// How many tasks go next, and when.
 pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
     let needed = needed(budget, standing);
     let connections = connections(budget, control);
-    let bearable = bearable(budget, connections).map(|rate| rate * control.factor);
+    let bearable = bearable(budget, connections)
+        .map(|rate| (rate * control.factor).max(rate.min(ONE_IN_TWO_MINUTES)));
     let (rate, binds) = match (bearable, budget.on_deadline) {
         (Some(rate), OnDeadline::Finish) if rate < needed => (needed, Binds::Deadline),
         (Some(rate), _) => (rate, Binds::Budget),
@@ -322,12 +311,15 @@ pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
     let tasks = grain
         .max(whole((rate * f64::from(SHORTEST_WAIT)).ceil()))
         .min(standing.left);
-    // Not beyond the time that is left: at its end, what binds is decided anew.
-    let most = match time_left(budget, standing) {
-        0 => u32::MAX,
-        time => time.max(SHORTEST_WAIT),
+    let pause = f64::from(tasks) / rate;
+    let (pause, most) = match (budget.on_deadline, time_left(budget, standing)) {
+        // Not beyond the time that is left: at its end, what binds is decided anew.
+        (OnDeadline::Finish, time) if time > 0 => (pause.round(), time),
+        (OnDeadline::Finish, _) => (pause.ceil(), u32::MAX),
+        // The step that would come later is not made: the drain stops then.
+        (OnDeadline::Stop, time) => (pause.ceil(), time.saturating_add(GRACE)),
     };
-    let wait = whole((f64::from(tasks) / rate).round()).clamp(SHORTEST_WAIT, most);
+    let wait = whole(pause).clamp(SHORTEST_WAIT, most.max(SHORTEST_WAIT));
     Next { tasks, wait, binds }
 }
 
@@ -402,7 +394,8 @@ mod tests {
         let late = standing(39, 3_170);
         let finish = next(&budget(OnDeadline::Finish), &Control::default(), &late);
         assert_eq!(finish.binds, Binds::Deadline);
-        assert_eq!((finish.tasks, finish.wait), (12, SHORTEST_WAIT));
+        // Ten seconds are left: not for all, but for twice as many as evenly.
+        assert_eq!((finish.tasks, finish.wait), (1, 10));
         let stop = next(&budget(OnDeadline::Stop), &Control::default(), &late);
         assert_eq!((stop.tasks, stop.binds), (1, Binds::Budget));
         let over = next(
@@ -524,32 +517,12 @@ mod tests {
     }
 
     #[test]
-    fn no_pause_is_longer_than_the_time_that_is_left() {
+    fn a_drain_that_stops_is_looked_at_when_it_does_and_hurries_no_step() {
         let mut small = budget(OnDeadline::Stop);
         small.reconnects = 1e-9;
-        let next = next(&small, &Control::default(), &standing(39, 60));
-        assert_eq!(next.wait, 3_600 - 420 - 60);
-    }
-
-    #[test]
-    fn what_is_said_to_do_does() {
-        let tight = Budget {
-            reconnects: 20.0,
-            ..budget(OnDeadline::Finish)
-        };
-        let deadline = ample_deadline(&tight, 40, 300).unwrap();
-        assert!(deadline > tight.deadline);
-        let longer = Budget {
-            deadline,
-            ..tight.clone()
-        };
-        assert!(least_deadline(&longer, 40, 300).unwrap() <= deadline);
-        let reconnects = ample_budget(&tight, 40, 300).unwrap();
-        let wider = Budget {
-            reconnects,
-            ..tight
-        };
-        assert!(least_deadline(&wider, 40, 300).unwrap() <= wider.deadline);
+        let wait = |elapsed| next(&small, &Control::default(), &standing(39, elapsed)).wait;
+        assert_eq!(wait(60), 3_600 - 420 - 60 + GRACE);
+        assert_eq!(wait(3_600 - 420), GRACE);
     }
 
     proptest! {

@@ -4,10 +4,12 @@
 //! whole state, in which `status` is what a Choice goes by and `wait` what a Wait waits.
 
 mod failure;
+mod findings;
 mod flows;
 mod state;
 
 pub use failure::Failure;
+pub use findings::{finding, passed, plan};
 pub use state::{failed, report};
 
 use serde::{Deserialize, Serialize};

@@ -115,8 +115,11 @@ fn tidy(observation: &Observation, deployment: &Deployment, routing: &Routing<'_
             ));
         }
     }
-    // What has served is drained and not deleted: it stays known when its tags have gone.
-    let served = beside.iter().any(|set| set.has_served_on(alternate));
+    // What has served is drained and not deleted: it stays known when its tags have gone. A group that
+    // was tagged has served, whichever task set the tag names.
+    let served = !beside.is_empty()
+        && (alternate.is_tagged_production()
+            || beside.iter().any(|set| set.has_served_on(alternate)));
     if served && alternate.swap_intent.is_none() {
         actions.push(Action::RecordSwapIntent {
             target_group: alternate.arn.clone(),

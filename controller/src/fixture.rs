@@ -10,8 +10,9 @@ use crate::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{
-    Container, Forward, Launch, Listener, LoadBalancer, Network, Observation, Service, TargetGroup,
-    Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
+    Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
+    Observation, Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
+    TaskSetStatus,
 };
 use crate::request::Request;
 
@@ -71,11 +72,12 @@ impl World {
                     status: "ACTIVE".into(),
                     deployment_controller: "EXTERNAL".into(),
                     desired_count: 4,
+                    health_check_grace: 60,
                 }),
                 task_sets: vec![task_set("ecs-svc/1", "blue")],
-                load_balancer: Some(LoadBalancer {
-                    arn: format!("{ELB}:loadbalancer/net/lb/0123456789abcdef"),
-                }),
+                load_balancer: Some(LoadBalancer::of(format!(
+                    "{ELB}:loadbalancer/net/lb/0123456789abcdef"
+                ))),
                 listeners: vec![listener(80, "blue"), listener(8080, "green")],
                 target_groups: vec![blue, group("green")],
                 task_definition: Some(TaskDefinition {
@@ -236,7 +238,23 @@ fn group(name: &str) -> TargetGroup {
         task_set_id: None,
         swap_intent: None,
         deregistration_delay: 30,
+        settings: settings(),
         targets: Targets::default(),
+    }
+}
+
+/// Those of a group that has no findings.
+fn settings() -> GroupSettings {
+    GroupSettings {
+        target_type: "ip".to_owned(),
+        protocol: "TCP".to_owned(),
+        health_check: HealthCheck {
+            protocol: "HTTP".to_owned(),
+            interval: 10,
+            healthy_threshold: 3,
+            unhealthy_threshold: 3,
+        },
+        ..GroupSettings::default()
     }
 }
 
@@ -247,6 +265,8 @@ fn listener(port: u16, group: &str) -> Listener {
         forward: Forward::to(&group_arn(group)),
         rule_target_groups: Vec::new(),
         role: None,
+        sticky: false,
+        stack: None,
     }
 }
 
@@ -275,5 +295,6 @@ fn task_set(id: &str, group: &str) -> TaskSet {
         platform_version: Some("1.4.0".into()),
         created_at: Some(1_000),
         service_registries: Vec::new(),
+        stack: None,
     }
 }

@@ -61,11 +61,12 @@ impl Flows {
         })
     }
 
-    /// New connections a second in an ordinary minute: the middle one of those that were read.
+    /// New connections a second in an ordinary minute: a quarter of those that were read have fewer. The
+    /// drain of the deployment before may have made others loud.
     pub fn ordinary(&self) -> Option<f64> {
         let mut values: Vec<_> = self.new.iter().map(|point| point.value).collect();
         values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).map(|value| per_second(*value))
+        values.get(values.len() / 4).map(|value| per_second(*value))
     }
 
     /// Connections that `tasks` tasks hold: what the application says of the task set, or what the

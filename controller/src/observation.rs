@@ -3,7 +3,11 @@
 //! Plain data in AWS's nouns. The `functions` crate fills it in; nothing in here comes from
 //! Step Functions state.
 
+mod settings;
+
 use std::fmt;
+
+pub use settings::{GroupSettings, HealthCheck, Reading};
 
 /// What one step saw of the service, its task sets and its load balancer.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,9 @@ pub struct Service {
     pub deployment_controller: String,
     /// How many tasks the service wants; every task set's scale is a percentage of it.
     pub desired_count: u32,
+    /// `healthCheckGracePeriodSeconds`: for so long ECS does not stop a task that has just started
+    /// for failing its health checks.
+    pub health_check_grace: u32,
 }
 
 /// An ECS task set.
@@ -68,6 +75,8 @@ pub struct TaskSet {
     pub created_at: Option<i64>,
     /// Its Cloud Map registries.
     pub service_registries: Vec<ServiceRegistry>,
+    /// The `CloudFormation` stack that its tags name; only preflight reads them.
+    pub stack: Option<String>,
 }
 
 impl TaskSet {
@@ -184,6 +193,26 @@ pub struct ServiceRegistry {
 pub struct LoadBalancer {
     /// Its ARN.
     pub arn: String,
+    /// How many Availability Zones it is in.
+    pub zones: Reading<u32>,
+    /// `load_balancing.cross_zone.enabled`.
+    pub cross_zone: Reading<bool>,
+}
+
+impl LoadBalancer {
+    /// A load balancer of which no more is known.
+    pub fn of(arn: impl Into<String>) -> Self {
+        Self {
+            arn: arn.into(),
+            zones: Reading::NotRead,
+            cross_zone: Reading::NotRead,
+        }
+    }
+
+    /// Whether it is an Application Load Balancer, as its ARN says.
+    pub fn is_application(&self) -> bool {
+        self.arn.contains(":loadbalancer/app/")
+    }
 }
 
 /// A listener and where its default action sends traffic.
@@ -200,6 +229,11 @@ pub struct Listener {
     pub rule_target_groups: Vec<String>,
     /// The value of its `ebbtide:role` tag.
     pub role: Option<String>,
+    /// Whether its default action keeps a client on the target group it was sent to first
+    /// (Application Load Balancers only).
+    pub sticky: bool,
+    /// The `CloudFormation` stack that its tags name.
+    pub stack: Option<String>,
 }
 
 /// The target groups of a forward action with their weights, in order.
@@ -280,6 +314,8 @@ pub struct TargetGroup {
     pub swap_intent: Option<String>,
     /// `deregistration_delay.timeout_seconds`, 0 to 3,600.
     pub deregistration_delay: u32,
+    /// How it checks its targets and treats their connections.
+    pub settings: GroupSettings,
     /// How many of its targets are in which state.
     pub targets: Targets,
 }

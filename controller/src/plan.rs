@@ -3,7 +3,7 @@
 use crate::budget::{self, Binds, Control, Standing};
 use crate::deployment::Course;
 use crate::drain::{self, Schedule};
-use crate::pace::{OnDeadline, Pace, SHORTEST_WAIT};
+use crate::pace::{Budget, OnDeadline, Pace, SHORTEST_WAIT};
 
 /// One step of a planned drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,10 +75,18 @@ impl Plan {
         Self { steps, limit }
     }
 
-    fn of_budget(budget: &crate::pace::Budget, tasks: u32, deregistration_delay: u32) -> Self {
+    fn of_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Self {
         let most_steps = drain::most_steps(Course::Forward);
-        let pace = Pace::Budget(budget.clone());
-        let first = Schedule::new(tasks, &pace, most_steps, deregistration_delay).left_after(1);
+        let standing = |left: u32, elapsed: u32| Standing {
+            left,
+            of: tasks,
+            most_steps,
+            elapsed,
+            deregistration_delay,
+            now: 0,
+        };
+        let control = Control::default();
+        let first = budget::left_after_first(budget, &control, &standing(tasks, 0));
         let mut limit = if first == 0 && tasks > 1 {
             Limit::ShortestWait
         } else {
@@ -98,18 +106,7 @@ impl Plan {
                 tasks: before - left,
                 left,
             });
-            let next = budget::next(
-                budget,
-                &Control::default(),
-                &Standing {
-                    left,
-                    of: tasks,
-                    most_steps,
-                    elapsed: at,
-                    deregistration_delay,
-                    now: 0,
-                },
-            );
+            let next = budget::next(budget, &control, &standing(left, at));
             if left > 0 {
                 limit = match next.binds {
                     Binds::Deadline => Limit::Deadline,
@@ -130,6 +127,11 @@ impl Plan {
         pauses
             .map(|pause| drain::looks_in(pause, timeout).saturating_sub(1))
             .fold(0, u32::saturating_add)
+    }
+
+    /// Tasks that are left at its end: none, unless a budget stops at its deadline.
+    pub fn left(&self) -> u32 {
+        self.steps.last().map_or(0, |step| step.left)
     }
 
     /// Seconds from the first step to the last.
@@ -156,10 +158,66 @@ impl Plan {
     }
 }
 
+/// A deadline, in seconds, with which a budget's steps have room for what CloudWatch corrects and for the
+/// loop's own turns; `None` where connections are not known.
+pub fn ample_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u32> {
+    budget.connections_per_task?;
+    let unhurried = Budget {
+        deadline: u32::MAX,
+        on_deadline: OnDeadline::Stop,
+        ..budget.clone()
+    };
+    let plan = Plan::of_budget(&unhurried, tasks, deregistration_delay);
+    let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
+    let corrected = plan.seconds().saturating_add(plan.seconds() / 3);
+    Some(
+        corrected
+            .saturating_add(steps.saturating_sub(1).saturating_mul(TURN))
+            .saturating_add(budget::tail(deregistration_delay)),
+    )
+}
+
+/// Seconds that a turn of the loop takes besides its pause.
+const TURN: u32 = 2;
+
+/// A budget, in new connections a second, with which a deadline leaves as much room; `None` where
+/// connections are not known, or no budget does.
+pub fn ample_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u64> {
+    let does = |reconnects: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "connections of a service")]
+        let reconnects = reconnects as f64;
+        let other = Budget {
+            reconnects,
+            ..budget.clone()
+        };
+        ample_deadline(&other, tasks, deregistration_delay)
+            .is_some_and(|deadline| deadline <= budget.deadline)
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "connections of a service: `as` saturates"
+    )]
+    let all = (budget.connections_per_task? * f64::from(tasks)).ceil() as u64;
+    // All connections in a second are every budget's end.
+    if !does(all) {
+        return None;
+    }
+    let (mut short, mut enough) = (0, all);
+    while short + 1 < enough {
+        let middle = u64::midpoint(short, enough);
+        if does(middle) {
+            enough = middle;
+        } else {
+            short = middle;
+        }
+    }
+    Some(enough)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pace::Budget;
 
     fn budget(reconnects: f64, deadline: u32) -> Pace {
         Pace::Budget(Budget {
@@ -231,5 +289,33 @@ mod tests {
         let pace = Pace::Tasks { tasks: 1, every: 3 };
         let reconnects = Plan::of(&pace, 2, 300).reconnects(10.0, 5);
         assert_eq!(reconnects, [2.0, 2.0, 2.0, 4.0, 4.0, 2.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn what_is_said_to_do_is_planned_to_do() {
+        for (reconnects, seconds) in [(20.0, 3_600), (500.0, 480), (500.0, 421), (10.0, 86_400)] {
+            let Pace::Budget(tight) = budget(reconnects, seconds) else {
+                unreachable!()
+            };
+            let longer = Budget {
+                deadline: ample_deadline(&tight, 40, 300).unwrap(),
+                on_deadline: OnDeadline::Stop,
+                ..tight.clone()
+            };
+            let plan = Plan::of_budget(&longer, 40, 300);
+            assert_eq!(plan.left(), 0, "{longer:?}");
+            assert!(plan.seconds() + budget::tail(300) <= longer.deadline);
+            let Some(enough) = ample_budget(&tight, 40, 300) else {
+                assert!(seconds < 430, "{tight:?}");
+                continue;
+            };
+            assert!(enough < 10_000, "{enough}");
+            let wider = Budget {
+                reconnects: f64::from(u32::try_from(enough).unwrap()),
+                on_deadline: OnDeadline::Stop,
+                ..tight
+            };
+            assert_eq!(Plan::of_budget(&wider, 40, 300).left(), 0, "{wider:?}");
+        }
     }
 }

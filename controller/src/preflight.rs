@@ -2,6 +2,7 @@
 
 mod bounds;
 mod defaults;
+pub mod findings;
 mod pace;
 
 use crate::arn::short;
@@ -13,6 +14,7 @@ use crate::lock::Lock;
 use crate::observation::{
     Observation, Service, TargetGroup, TaskDefinition, TaskSet, TaskSetStatus,
 };
+use crate::plan::Plan;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::{Request, SwapMode};
 use crate::routing::{self, Routing};
@@ -23,6 +25,7 @@ pub use bounds::{
 };
 use bounds::{history_fits, time_fits};
 use defaults::{settle_container, settle_launch, settle_network};
+use findings::{Finding, FindingName, findings};
 use pace::check_drain;
 pub use pace::{planned, unkept};
 
@@ -41,6 +44,26 @@ pub fn check(
     observation: &Observation,
 ) -> Result<Deployment, Refusal> {
     fit(id, request, observation, Others::MayBeThere)
+}
+
+/// Checks a request as [`check`] does, and says everything there is to say about it.
+///
+/// A refusal is among the findings, as an error.
+pub fn inspect(
+    id: &DeploymentId,
+    request: &Request,
+    observation: &Observation,
+) -> (Result<Deployment, Refusal>, Vec<Finding>) {
+    let checked = check(id, request, observation);
+    let settled = checked.as_ref().map_or(request, |passed| &passed.request);
+    let mut found = findings(settled, observation);
+    if let Err(refusal) = &checked {
+        let told = found.iter().any(|finding| finding.seen == refusal.seen);
+        if !told {
+            found.insert(0, Finding::of(FindingName::Refused, refusal));
+        }
+    }
+    (checked, found)
 }
 
 /// Checks a request against the world once nothing is left over, and fills its defaults in.
@@ -72,32 +95,12 @@ fn fit(
 ) -> Result<Deployment, Refusal> {
     let service = active_service(request, observation)?;
     let definition = active_task_definition(request, observation)?;
-    if observation.load_balancer.is_none() {
-        return Err(Refusal::preflight(
-            format!(
-                "nlb is missing, and service {} has no task set that names a load balancer.",
-                request.service
-            ),
-            "Give the load balancer's ARN in nlb.",
-        ));
-    }
-    on_this_load_balancer(observation)?;
+    on_a_load_balancer(request, observation)?;
     let routing = match others {
         Others::MayBeThere => routing::read_amid_swap(observation, &request.service)?,
         Others::Refused(_) => routing::read(observation, &request.service)?,
     };
-    let (original, left) = original(request, observation, &routing, others)?;
-    // Targets of a task set that is being deleted are on their way out.
-    let leaving = observation
-        .task_sets
-        .iter()
-        .any(|set| set.is_being_deleted() && set.is_attached_to(&routing.production.arn));
-    if original.is_none() && !leaving {
-        production_is_free(request, &routing)?;
-    }
-    if left == 0 && !matches!(others, Others::Refused(Some(_))) {
-        alternate_is_free(observation, &routing, others)?;
-    }
+    let (original, left) = serving(request, observation, &routing, others)?;
     test_listener_for_replace(request, &routing)?;
     let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
 
@@ -105,6 +108,7 @@ fn fit(
     settled.load_balancer = observation.load_balancer.as_ref().map(|lb| lb.arn.clone());
     settle_container(&mut settled, definition, original)?;
     settle_network(&mut settled, definition, original)?;
+    fitting_target_types(definition, &routing)?;
     settle_launch(&mut settled, original);
     let delay = routing.production.deregistration_delay;
     check_drain(&settled, tasks, delay)?;
@@ -143,11 +147,7 @@ pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
         ),
         None => "nothing serves yet".to_owned(),
     };
-    let delay = observation
-        .target_groups
-        .iter()
-        .find(|group| group.arn == deployment.original_target_group)
-        .map_or(0, |group| group.deregistration_delay);
+    let delay = delay(&deployment, observation);
     let dry_run = if request.dry_run {
         "dry run, nothing was changed: "
     } else {
@@ -184,6 +184,21 @@ pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
         wait: 0,
         deployment,
     }
+}
+
+/// What the drain of the original will do.
+pub fn plan(deployment: &Deployment, observation: &Observation) -> Plan {
+    let delay = delay(deployment, observation);
+    Plan::of(&deployment.request.drain.pace, deployment.tasks, delay)
+}
+
+/// The deregistration delay of the group that serves, in seconds.
+fn delay(deployment: &Deployment, observation: &Observation) -> u32 {
+    observation
+        .target_groups
+        .iter()
+        .find(|group| group.arn == deployment.original_target_group)
+        .map_or(0, |group| group.deregistration_delay)
 }
 
 fn active_service<'a>(
@@ -246,6 +261,29 @@ fn active_task_definition<'a>(
         )),
         Some(definition) => Ok(definition),
     }
+}
+
+/// The one task set that serves, and how many others there are; the two target groups hold nobody
+/// else's targets.
+fn serving<'a>(
+    request: &Request,
+    observation: &'a Observation,
+    routing: &Routing<'_>,
+    others: Others<'_>,
+) -> Result<(Option<&'a TaskSet>, u32), Refusal> {
+    let (original, left) = original(request, observation, routing, others)?;
+    // Targets of a task set that is being deleted are on their way out.
+    let leaving = observation
+        .task_sets
+        .iter()
+        .any(|set| set.is_being_deleted() && set.is_attached_to(&routing.production.arn));
+    if original.is_none() && !leaving {
+        production_is_free(request, routing)?;
+    }
+    if left == 0 && !matches!(others, Others::Refused(Some(_))) {
+        alternate_is_free(observation, routing, others)?;
+    }
+    Ok((original, left))
 }
 
 /// The one task set that serves, `None` where the service has none yet; and how many others there
@@ -334,8 +372,18 @@ fn original<'a>(
     ))
 }
 
-/// The task sets must be behind the load balancer that is looked at, or it is not the service's.
-fn on_this_load_balancer(observation: &Observation) -> Result<(), Refusal> {
+/// There must be a load balancer to look at, and the task sets must be behind it, or it is not the
+/// service's.
+fn on_a_load_balancer(request: &Request, observation: &Observation) -> Result<(), Refusal> {
+    if observation.load_balancer.is_none() {
+        return Err(Refusal::preflight(
+            format!(
+                "nlb is missing, and service {} has no task set that names a load balancer.",
+                request.service
+            ),
+            "Give the load balancer's ARN in nlb.",
+        ));
+    }
     let here = observation.load_balancer.as_ref().map(|lb| lb.arn.as_str());
     for task_set in observation
         .task_sets
@@ -452,6 +500,46 @@ fn test_listener_for_replace(request: &Request, routing: &Routing<'_>) -> Result
         ));
     }
     Ok(())
+}
+
+/// ECS registers awsvpc tasks by address and others by instance, and refuses a task set behind a
+/// group of the other type. A type that this version does not know is let pass.
+fn fitting_target_types(definition: &TaskDefinition, routing: &Routing<'_>) -> Result<(), Refusal> {
+    let (wanted, other) = match definition.network_mode.as_str() {
+        "awsvpc" => ("ip", "instance"),
+        "bridge" | "host" => ("instance", "ip"),
+        _ => return Ok(()),
+    };
+    let unfit = |group: &&&TargetGroup| {
+        [other, "alb", "lambda"].contains(&group.settings.target_type.as_str())
+    };
+    let groups = [routing.production, routing.alternate];
+    let Some(group) = groups.iter().find(unfit) else {
+        return Ok(());
+    };
+    let settings = &group.settings;
+    Err(Refusal::preflight(
+        format!(
+            "Target group {} takes targets of type {}, and {} runs in the network mode {}, which needs {wanted}.",
+            group.name,
+            settings.target_type,
+            short(&definition.arn),
+            definition.network_mode
+        ),
+        format!(
+            "A group's type cannot be changed. Create one and put it into the listener instead (aws elbv2 modify-listener): \
+             aws elbv2 create-target-group --name {}-{wanted} --target-type {wanted} --protocol {} --port {} --vpc-id {}",
+            group
+                .name
+                .chars()
+                .take(23)
+                .collect::<String>()
+                .trim_end_matches('-'),
+            settings.protocol,
+            settings.port.unwrap_or(80),
+            settings.vpc.as_deref().unwrap_or("VPC")
+        ),
+    ))
 }
 
 #[cfg(test)]

@@ -129,10 +129,16 @@ pub fn pair<'a>(
     };
     let tagged = candidates.iter().any(|group| group.service_name.is_some());
     let mend = if names.len() < 2 && !tagged {
-        "A target group that no listener uses does not count: create a test listener that forwards \
-         to the second one (aws elbv2 create-listener), or put both into the production listener \
-         with weights 100 and 0 (aws elbv2 modify-listener)."
-            .to_owned()
+        let balancer = observation
+            .load_balancer
+            .as_ref()
+            .map_or("ARN", |lb| lb.arn.as_str());
+        format!(
+            "A target group that no listener uses does not count: create a test listener that forwards \
+             to the second one (aws elbv2 create-listener --load-balancer-arn {balancer} --protocol PROTOCOL \
+             --port PORT --default-actions Type=forward,TargetGroupArn=ARN), or put both into the \
+             production listener with weights 100 and 0 (aws elbv2 modify-listener)."
+        )
     } else {
         format!(
             "Tag the two that are its own: aws elbv2 add-tags --resource-arns ARN ARN --tags \
@@ -318,7 +324,8 @@ fn production_group<'a>(
         ),
         format!(
             "Say it once on the production listener: aws elbv2 add-tags --resource-arns {} --tags \
-             Key=ebbtide:role,Value=production (or the listener it is)",
+             Key=ebbtide:role,Value=production (or the listener it is), and likewise \
+             Key=ebbtide:role,Value=test on the test listener",
             first.arn
         ),
     ))

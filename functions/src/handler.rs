@@ -152,10 +152,12 @@ async fn answer(
         Step::Preflight => {
             let request = event.request()?;
             let observation = observe(clients, event.step, &event.id, &request, &[]).await?;
-            let deployment = preflight::check(&event.id, &request, &observation)?;
+            let (checked, findings) = preflight::inspect(&event.id, &request, &observation);
+            let deployment = checked?;
+            let plan = preflight::plan(&deployment, &observation);
             let answer = preflight::answer(deployment, &observation);
             log(event, &observation, "pass", &answer.reason, 0);
-            return Ok(answer.to_json());
+            return Ok(contract::passed(&answer, &findings, &plan));
         }
         Step::Explain => return Ok(contract::failed(&event.failure(), "", None)),
         Step::FinishSwap => (deciders.finish_swap, |_, deployment, waiting_on| {

@@ -7,15 +7,18 @@ mod act;
 mod clients;
 mod error;
 mod handler;
+mod inspect;
 mod lambda;
 mod metrics;
 mod observe;
 mod observe_ecs;
 mod observe_elb;
+mod observe_settings;
 mod tags;
 
 pub use clients::Clients;
 pub use error::StepError;
 pub use handler::{Decide, Deciders, Function, handle, handle_by};
+pub use inspect::{Inspection, home, inspect};
 pub use lambda::{logs, run};
 pub use metrics::NAMESPACE;

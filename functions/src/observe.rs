@@ -9,13 +9,14 @@ use ebbtide_controller::routing;
 
 use crate::clients::Clients;
 use crate::error::StepError;
-use crate::{observe_ecs, observe_elb};
+use crate::{observe_ecs, observe_elb, observe_settings};
 
 /// Reads the service, its task sets and its load balancer.
 ///
 /// The task definition is read only where a task set may be created from it, and stopped tasks
 /// only where their reasons may be asked for, so that each function makes no call it has no use
-/// for. `also` names target groups that are read whether a listener uses them or not.
+/// for. What only findings rest on (the load balancer's zones and its cross-zone setting, the tags of
+/// task sets) is read by preflight alone. `also` names target groups that are read whether a listener uses them or not.
 pub(crate) async fn observe(
     clients: &Clients,
     step: Step,
@@ -32,7 +33,7 @@ pub(crate) async fn observe(
     let task_sets = if ids.is_empty() || !has_task_sets {
         Vec::new()
     } else {
-        observe_ecs::task_sets(ecs, request, &ids).await?
+        observe_ecs::task_sets(ecs, request, &ids, step == Step::Preflight).await?
     };
     let task_definition = match step {
         Step::Preflight | Step::Create => observe_ecs::task_definition(ecs, request).await?,
@@ -81,13 +82,19 @@ pub(crate) async fn observe(
     if own.len() == 2 {
         for group in target_groups.iter_mut().filter(|g| own.contains(&g.arn)) {
             group.targets = observe_elb::targets(elb, &group.arn).await?;
-            group.deregistration_delay = observe_elb::deregistration_delay(elb, &group.arn).await?;
+            observe_settings::read_attributes(elb, group).await?;
         }
     }
+    let load_balancer = match load_balancer {
+        Some(arn) if step == Step::Preflight => {
+            Some(observe_settings::load_balancer(elb, &arn).await)
+        }
+        other => other.map(LoadBalancer::of),
+    };
     Ok(Observation {
         service,
         task_sets,
-        load_balancer: load_balancer.map(|arn| LoadBalancer { arn }),
+        load_balancer,
         listeners,
         target_groups,
         task_definition,

@@ -1,8 +1,12 @@
 //! Reading ECS: the service, its task sets, the task definition, stopped tasks.
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus};
+use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
+use aws_sdk_ecs::types::{
+    DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus, TaskSetField,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::arn::{Arn, Home};
 use ebbtide_controller::observation::{
     CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
     TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
@@ -12,6 +16,7 @@ use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 
 use crate::error::StepError;
+use crate::tags;
 
 /// Tasks that `DescribeTasks` takes a call (AWS API model).
 const TASKS_A_CALL: i32 = 100;
@@ -24,22 +29,7 @@ pub(crate) async fn service(
     ecs: &Client,
     request: &Request,
 ) -> Result<(Option<Service>, Vec<String>), StepError> {
-    let answer = ecs
-        .describe_services()
-        .cluster(&request.cluster)
-        .services(&request.service)
-        .send()
-        .await
-        .map_err(|error| {
-            if error.code() == Some("ClusterNotFoundException") {
-                return StepError::from(Refusal::new(
-                    ErrorName::PreflightFailed,
-                    format!("cluster: {} does not exist.", request.cluster),
-                    "Look them up: aws ecs list-clusters",
-                ));
-            }
-            StepError::of_call("ecs:DescribeServices", &error)
-        })?;
+    let answer = described(ecs, &request.cluster, &request.service).await?;
     let Some(service) = answer.services().first() else {
         return Ok((None, Vec::new()));
     };
@@ -56,21 +46,60 @@ pub(crate) async fn service(
             .map_or("ECS", |controller| controller.r#type().as_str())
             .to_owned(),
         desired_count: count(service.desired_count()),
+        health_check_grace: service.health_check_grace_period_seconds().map_or(0, count),
     };
     Ok((Some(observed), ids))
 }
 
-/// Task sets by id. One that is gone meanwhile is reported under `failures` and left out.
+/// The partition, region and account that answer for a service, whether it exists or not.
+pub(crate) async fn home(
+    ecs: &Client,
+    cluster: &str,
+    service: &str,
+) -> Result<Option<Home>, StepError> {
+    let answer = described(ecs, cluster, service).await?;
+    let found = answer.services().iter().filter_map(|one| one.service_arn());
+    let missing = answer.failures().iter().filter_map(|one| one.arn());
+    let mut homes = found.chain(missing).filter_map(Arn::parse);
+    Ok(homes.next().map(|arn| arn.home()))
+}
+
+async fn described(
+    ecs: &Client,
+    cluster: &str,
+    service: &str,
+) -> Result<DescribeServicesOutput, StepError> {
+    ecs.describe_services()
+        .cluster(cluster)
+        .services(service)
+        .send()
+        .await
+        .map_err(|error| {
+            if error.code() == Some("ClusterNotFoundException") {
+                return StepError::from(Refusal::new(
+                    ErrorName::PreflightFailed,
+                    format!("cluster: {cluster} does not exist."),
+                    "Look them up: aws ecs list-clusters",
+                ));
+            }
+            StepError::of_call("ecs:DescribeServices", &error)
+        })
+}
+
+/// Task sets by id, their tags too if wanted. One that is gone meanwhile is reported under `failures`
+/// and left out.
 pub(crate) async fn task_sets(
     ecs: &Client,
     request: &Request,
     ids: &[String],
+    with_tags: bool,
 ) -> Result<Vec<TaskSet>, StepError> {
     let answer = ecs
         .describe_task_sets()
         .cluster(&request.cluster)
         .service(&request.service)
         .set_task_sets(Some(ids.to_vec()))
+        .set_include(with_tags.then(|| vec![TaskSetField::Tags]))
         .send()
         .await
         .map_err(|error| StepError::of_call("ecs:DescribeTaskSets", &error))?;
@@ -131,6 +160,11 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
         launch: launch(seen),
         platform_version: seen.platform_version().map(str::to_owned),
         created_at: seen.created_at().map(aws_smithy_types::DateTime::secs),
+        stack: seen
+            .tags()
+            .iter()
+            .find(|tag| tag.key() == Some(tags::STACK))
+            .and_then(|tag| tag.value().map(quote)),
         service_registries: seen
             .service_registries()
             .iter()

@@ -11,7 +11,7 @@ use ebbtide_controller::observation::{
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 
 use crate::error::StepError;
-use crate::tags;
+use crate::{observe_settings, tags};
 
 /// ARNs that `DescribeTags` takes a call (AWS API model).
 const ARNS_A_CALL: usize = 20;
@@ -98,6 +98,7 @@ fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> Ta
         task_set_id: None,
         swap_intent: None,
         deregistration_delay: DEFAULT_DEREGISTRATION_DELAY,
+        settings: observe_settings::described(seen),
         targets: Targets::default(),
     }
 }
@@ -134,6 +135,8 @@ pub(crate) async fn listeners(
             forward: forward(listener.default_actions()),
             rule_target_groups: Vec::new(),
             role: None,
+            sticky: observe_settings::is_sticky(listener.default_actions()),
+            stack: None,
         });
     }
     if load_balancer.contains(":loadbalancer/app/") {
@@ -228,6 +231,7 @@ pub(crate) async fn read_tags(
             let arn = description.resource_arn();
             for listener in listeners.iter_mut().filter(|l| Some(l.arn.as_str()) == arn) {
                 listener.role = tag(tags::ROLE);
+                listener.stack = tag(tags::STACK);
             }
             for group in target_groups
                 .iter_mut()
@@ -237,6 +241,7 @@ pub(crate) async fn read_tags(
                 group.service_name = tag(tags::SERVICE_NAME);
                 group.task_set_id = tag(tags::TASK_SET_ID);
                 group.swap_intent = tag(tags::SWAP_INTENT);
+                group.settings.stack = tag(tags::STACK);
             }
         }
     }
@@ -269,22 +274,4 @@ pub(crate) async fn targets(elb: &Client, group: &str) -> Result<Targets, StepEr
         } += 1;
     }
     Ok(targets)
-}
-
-/// `deregistration_delay.timeout_seconds` of a group.
-pub(crate) async fn deregistration_delay(elb: &Client, group: &str) -> Result<u32, StepError> {
-    let answer = elb
-        .describe_target_group_attributes()
-        .target_group_arn(group)
-        .send()
-        .await
-        .map_err(|error| {
-            StepError::of_call("elasticloadbalancing:DescribeTargetGroupAttributes", &error)
-        })?;
-    Ok(answer
-        .attributes()
-        .iter()
-        .find(|attribute| attribute.key() == Some("deregistration_delay.timeout_seconds"))
-        .and_then(|attribute| attribute.value()?.parse().ok())
-        .unwrap_or(DEFAULT_DEREGISTRATION_DELAY))
 }

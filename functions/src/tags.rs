@@ -10,3 +10,5 @@ pub(crate) const IS_PRODUCTION: &str = "isProduction";
 pub(crate) const TASK_SET_ID: &str = "taskSetId";
 /// Tag of a target group that is one service's, where several share a load balancer.
 pub(crate) const SERVICE_NAME: &str = "serviceName";
+/// The stack that has made a resource; `CloudFormation` sets it.
+pub(crate) const STACK: &str = "aws:cloudformation:stack-name";

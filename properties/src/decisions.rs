@@ -1,8 +1,9 @@
 use arbitrary::Unstructured;
-use ebbtide_controller::contract::Step;
+use ebbtide_controller::contract::{self, Step};
 use ebbtide_controller::decision::{Decision, WaitingOn};
 use ebbtide_controller::deployment::{Answer, Course, Deployment};
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::preflight::findings::{FindingName, Severity};
 use ebbtide_controller::quote::is_visible;
 use ebbtide_controller::{
     cleanup, create, finish_swap, leftovers, preflight, ready, rollback, scale_down, swap,
@@ -41,10 +42,7 @@ pub fn decisions_in(data: &[u8]) -> Vec<(Step, Decision)> {
         observation,
         deployment,
     } = &scene;
-    let checked = preflight::check(&deployment.id, &deployment.request, observation);
-    if let Ok(deployment) = checked {
-        is_told_well(&preflight::answer(deployment, observation));
-    }
+    found(observation, deployment);
     let mut decided = Vec::new();
     for (step, kind, decide) in STEPS {
         let Some(deployment) = turned(step, deployment) else {
@@ -57,6 +55,37 @@ pub fn decisions_in(data: &[u8]) -> Vec<(Step, Decision)> {
         decided.push((step, decision));
     }
     decided
+}
+
+/// What preflight refuses is the first error that it tells, and it tells none where it refuses nothing.
+fn found(observation: &Observation, deployment: &Deployment) {
+    let (id, request) = (&deployment.id, &deployment.request);
+    let (checked, findings) = preflight::inspect(id, request, observation);
+    for finding in &findings {
+        let text = format!("{finding} {}", finding.fix);
+        assert!(!finding.fix.is_empty() && is_visible(&text), "{finding:?}");
+    }
+    let errors = findings
+        .iter()
+        .filter(|one| one.severity == Severity::Error);
+    let first = errors.map(|one| (one.name, one.seen.as_str())).next();
+    match checked {
+        Ok(deployment) => {
+            assert_eq!(first, None);
+            let plan = preflight::plan(&deployment, observation);
+            let answer = preflight::answer(deployment, observation);
+            is_told_well(&answer);
+            let state = contract::passed(&answer, &findings, &plan);
+            assert!(state.to_string().len() < 96 * 1024, "{state}");
+        }
+        Err(refusal) => {
+            let (name, seen) = first.unwrap_or((FindingName::Refused, ""));
+            assert_eq!(
+                (seen, name != FindingName::Refused),
+                (refusal.seen.as_str(), true)
+            );
+        }
+    }
 }
 
 /// The deployment as a step sees it: on the way back, the other way round.

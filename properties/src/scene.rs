@@ -8,8 +8,9 @@ use ebbtide_controller::flows::Flows;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::lock::Lock;
 use ebbtide_controller::observation::{
-    Container, Forward, Launch, Listener, LoadBalancer, Network, Observation, Service, TargetGroup,
-    Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
+    Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
+    Observation, Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
+    TaskSetStatus,
 };
 use ebbtide_controller::request::Request;
 use serde_json::json;
@@ -121,11 +122,10 @@ impl Scene {
                     status: "ACTIVE".to_owned(),
                     deployment_controller: "EXTERNAL".to_owned(),
                     desired_count: 4,
+                    health_check_grace: 60,
                 }),
                 task_sets,
-                load_balancer: Some(LoadBalancer {
-                    arn: load_balancer_arn("lb"),
-                }),
+                load_balancer: Some(LoadBalancer::of(load_balancer_arn("lb"))),
                 listeners: vec![production, test],
                 target_groups: vec![blue, green],
                 task_definition: Some(definition()),
@@ -193,7 +193,23 @@ pub(crate) fn group(name: &str) -> TargetGroup {
         task_set_id: None,
         swap_intent: None,
         deregistration_delay: 300,
+        settings: settings(),
         targets: Targets::default(),
+    }
+}
+
+/// Those of a group that has no findings.
+fn settings() -> GroupSettings {
+    GroupSettings {
+        target_type: "ip".to_owned(),
+        protocol: "TCP".to_owned(),
+        health_check: HealthCheck {
+            protocol: "HTTP".to_owned(),
+            interval: 10,
+            healthy_threshold: 3,
+            unhealthy_threshold: 3,
+        },
+        ..GroupSettings::default()
     }
 }
 
@@ -204,6 +220,8 @@ pub(crate) fn listener(port: u16, group: &str) -> Listener {
         forward: Forward::to(&group_arn(group)),
         rule_target_groups: Vec::new(),
         role: None,
+        sticky: false,
+        stack: None,
     }
 }
 
@@ -232,6 +250,7 @@ pub(crate) fn task_set(id: &str, group: &str) -> TaskSet {
         platform_version: Some("1.4.0".to_owned()),
         created_at: Some(1_000),
         service_registries: Vec::new(),
+        stack: None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod build;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::world::ClientsScenario;
@@ -35,6 +37,18 @@ pub struct Scenario {
     pub healthy_threshold: u32,
     /// Seconds from SIGTERM to SIGKILL, 30 as ECS has it by default.
     pub stop_timeout_seconds: u64,
+    /// Attributes of both target groups, for example `stickiness.enabled`.
+    pub target_group_attributes: BTreeMap<String, String>,
+    /// Attributes of the load balancer, for example `load_balancing.cross_zone.enabled`.
+    pub load_balancer_attributes: BTreeMap<String, String>,
+    /// `ip`, or `instance` for an alternate target group that the service's tasks do not fit.
+    pub alternate_target_type: TargetType,
+    /// The port that the container listens on, where it is not the one that the input names.
+    pub container_port: Option<u16>,
+    /// Seconds for which ECS ignores failing health checks of a task that has just started.
+    pub health_check_grace_period_seconds: u64,
+    /// The `CloudFormation` stack that has made load balancer and task set, and has tagged them.
+    pub stack: Option<String>,
     /// How the tasks in service behave.
     pub original: Behaviour,
     /// How the tasks of the task definition to be deployed behave.
@@ -93,6 +107,16 @@ pub enum ListenerRole {
     Production,
     /// It forwards to the alternate group.
     Test,
+}
+
+/// How a target group knows its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TargetType {
+    /// By address.
+    Ip,
+    /// By container instance.
+    Instance,
 }
 
 /// The names that the world must match: those of a deployment's input.
@@ -171,6 +195,12 @@ impl Default for Scenario {
             health_check_interval_seconds: 10,
             healthy_threshold: 3,
             stop_timeout_seconds: 30,
+            target_group_attributes: BTreeMap::new(),
+            load_balancer_attributes: BTreeMap::new(),
+            alternate_target_type: TargetType::Ip,
+            container_port: None,
+            health_check_grace_period_seconds: 0,
+            stack: None,
             original: Behaviour::default(),
             replacement: Behaviour::default(),
             first_deployment: false,

@@ -1,11 +1,14 @@
 //! What else would do.
 
 use ebbtide_controller::budget;
-use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
-use ebbtide_controller::plan::Plan;
+use ebbtide_controller::pace::Pace;
+use ebbtide_controller::plan::{self, Plan};
 
 use super::{Arguments, Service, busiest_minute};
 use crate::narrate::clock;
+
+/// Seconds of the longest drain that is proposed: a day.
+const LONGEST: u32 = 86_400;
 
 /// What pace would keep to a number of reconnects, and what would come of a time.
 pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<String> {
@@ -21,24 +24,34 @@ pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<Strin
         #[expect(clippy::cast_precision_loss, reason = "a rate of reconnects")]
         let wanted = wanted as f64;
         // The rate falls with the time: the least that keeps to it is found by halves.
-        let (mut short, mut long) = (0, 86_400);
+        let (mut short, mut long) = (0, LONGEST);
         while short < long {
             let middle = u32::midpoint(short, long);
-            if of_time(middle).1 <= wanted {
+            if of_time(middle).2 <= wanted {
                 long = middle;
             } else {
                 short = middle + 1;
             }
         }
         let (plan, minute, peak) = of_time(long);
-        alternatives.push(if minute <= wanted {
+        let refused = service
+            .limit_per_task
+            .filter(|limit| {
+                #[expect(clippy::cast_precision_loss, reason = "a limit of connections")]
+                let limit = *limit as f64;
+                peak > limit * f64::from(service.tasks)
+            })
+            .map_or("", |_| "; more than the replacement accepts");
+        alternatives.push(if peak <= wanted {
             format!(
-                "for {wanted} reconnects a second in every minute: \"drain\": {{\"within\": {long}}}, {} steps in {} (peak {peak:.0} in one second)",
+                "for {wanted} reconnects in every second: \"drain\": {{\"within\": {long}}}, {} steps in {} ({minute:.0} a second in the busiest minute{refused})",
                 plan.steps.len(),
                 clock(f64::from(plan.seconds())).trim(),
             )
         } else {
-            format!("no drain within a day keeps to {wanted} reconnects a second: one task's connections are more")
+            format!(
+                "no drain within a day keeps to {wanted} reconnects in every second: one task's connections are {peak:.0}"
+            )
         });
     }
     if let Some(seconds) = arguments.for_seconds {
@@ -47,21 +60,27 @@ pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<Strin
             "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {minute:.0} reconnects a second in the busiest minute, {peak:.0} in the busiest second",
             plan.steps.len(),
         ));
-        let budget = budget::ample_budget(
-            &Budget {
-                reconnects: 1.0,
-                connections_per_task: Some(service.connections_per_task),
-                deadline: seconds,
-                on_deadline: OnDeadline::Finish,
-            },
-            service.tasks,
-            service.deregistration_delay,
-        );
-        if let Some(budget) =
-            budget.filter(|_| seconds > budget::tail(service.deregistration_delay))
-        {
+        let budget = service.budget(1, seconds);
+        let delay = service.deregistration_delay;
+        alternatives.push(match plan::ample_budget(&budget, service.tasks, delay) {
+            Some(enough) => format!(
+                "by a deadline of {seconds} s until the last task has gone: a budget of {enough} reconnects a second"
+            ),
+            None => format!(
+                "no budget has the last task gone within {seconds} s: the last targets alone may take {} s after their step",
+                budget::tail(delay)
+            ),
+        });
+    }
+    if let Some(limit) = service.limit_per_task {
+        // Half of what the replacement accepts: tasks differ, and clients that were refused come again.
+        let half = (limit * u64::from(service.tasks) / 2).max(1);
+        let budget = service.budget(half, u32::MAX);
+        let (tasks, delay) = (service.tasks, service.deregistration_delay);
+        if let Some(deadline) = plan::ample_deadline(&budget, tasks, delay) {
             alternatives.push(format!(
-                "by a deadline of {seconds} s until the last task has gone: a budget of at least {budget} reconnects a second"
+                "for a replacement whose tasks accept {limit} a second each: \"drain\": {{\"reconnectsPerSecond\": {half}, \"connectionsPerTask\": {}, \"deadline\": {deadline}}}, half of what all of them accept",
+                service.connections_per_task
             ));
         }
     }

@@ -8,6 +8,9 @@ use crate::narrate::clock;
 impl Answer {
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
+        if let Some(refusal) = &self.refusal {
+            let _ = writeln!(text, "error: preflight will refuse it: {refusal}\n");
+        }
         let _ = writeln!(
             text,
             "{}: {} tasks with {} connections each; {}\n",

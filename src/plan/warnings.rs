@@ -1,15 +1,12 @@
 //! What will not go well.
 
-use ebbtide_controller::pace::Pace;
+use ebbtide_controller::budget;
+use ebbtide_controller::pace::{Budget, Pace};
 use ebbtide_controller::plan::{Limit, Plan};
-use ebbtide_controller::preflight;
+use ebbtide_controller::preflight::{self, findings};
 use ebbtide_controller::request::Request;
 
-use super::{Arguments, Service, is_application};
-
-/// Connections of a target from which an NLB runs out of ports, where client addresses are not kept
-/// (AWS documentation).
-const PORTS: f64 = 55_000.0;
+use super::{Arguments, Service};
 
 pub(super) fn warnings(
     arguments: &Arguments,
@@ -21,15 +18,10 @@ pub(super) fn warnings(
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     let delay = service.deregistration_delay;
-    let pause = plan.steps.windows(2).map(|two| two[1].at - two[0].at).min();
-    if let Some(pause) = pause.filter(|pause| *pause < delay) {
-        let overlap = delay
-            .div_ceil(pause.max(1))
-            .min(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
-        warnings.push(format!(
-            "the deregistration delay of {delay} s is longer than the {pause} s between two steps: up to {overlap} steps' tasks are on their way out at once, and what a step does is seen {delay} s later"
-        ));
-    }
+    let mut found = vec![
+        findings::overlap(plan, delay, ""),
+        findings::ports_of_clients(service.connections_per_task),
+    ];
     if plan.limit == Limit::Budget || plan.limit == Limit::MostSteps {
         let minute = f64::from(
             plan.steps
@@ -60,11 +52,8 @@ pub(super) fn warnings(
             service.connections_per_task
         ));
     }
-    if service.connections_per_task > PORTS {
-        warnings.push(format!(
-            "{} connections a task are more than the {PORTS} that a target of type ip takes where client addresses are not preserved",
-            service.connections_per_task
-        ));
+    if let Some(budget) = pace.budget() {
+        budgets(&mut warnings, counted_on, budget, plan, service);
     }
     if let Some(limit) = service.limit_per_task {
         #[expect(clippy::cast_precision_loss, reason = "a limit of connections")]
@@ -81,24 +70,60 @@ pub(super) fn warnings(
     {
         warnings.push(unkept.trim_start_matches("; ").to_owned());
     }
-    let bound = preflight::bounds(request, service.tasks, delay);
-    if let Err(refusal) = bound {
-        warnings.push(format!("preflight will refuse it: {refusal}"));
-    }
     let zones = arguments.zones;
-    let cross_zone = arguments.cross_zone || is_application(request);
-    if !cross_zone && zones > 1 {
-        if service.tasks < zones {
-            warnings.push(format!(
-                "{} tasks cannot be in all {zones} zones: with cross-zone load balancing off, clients of a zone without a healthy target are not served there",
-                service.tasks
-            ));
-        } else if let Some(step) = plan.steps.iter().position(|step| step.left < zones) {
-            warnings.push(format!(
-                "from step {} on the original has tasks in fewer than {zones} zones: with cross-zone load balancing off, a zone without a healthy target in every used group may leave the load balancer's DNS (AWS documentation; not proven for a group of weight 0)",
-                step + 1
-            ));
-        }
+    if !arguments.cross_zone && !service.is_application {
+        found.push(
+            findings::too_few_for_the_zones(service.tasks, zones, "")
+                .or_else(|| findings::thin_in_the_drain(plan, zones, "")),
+        );
     }
-    warnings
+    let found = found.iter().flatten().map(ToString::to_string);
+    found.chain(warnings).collect()
+}
+
+/// What a budget cannot do.
+fn budgets(
+    warnings: &mut Vec<String>,
+    counted_on: Option<f64>,
+    budget: &Budget,
+    plan: &Plan,
+    service: Service,
+) {
+    let delay = service.deregistration_delay;
+    if counted_on.is_none() {
+        let evenly = budget::last_step(budget, delay);
+        warnings.push(if service.metrics {
+            format!(
+                "the event does not say connectionsPerTask: this plan rests on what CloudWatch says of the connections; without that, the steps are spread over {evenly} s"
+            )
+        } else {
+            format!(
+                "the event does not say connectionsPerTask, and CloudWatch has no connections in this scenario: the steps are spread over {evenly} s"
+            )
+        });
+    }
+    if plan.seconds() < budget::dead_time(delay) {
+        warnings.push(format!(
+            "all steps are made within {} s, and what the first one does is in CloudWatch after {} s at the latest: the budget is kept as far as connectionsPerTask is right, and not corrected",
+            plan.seconds(),
+            budget::dead_time(delay)
+        ));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate of connections")]
+    let accepted = service
+        .limit_per_task
+        .map(|limit| limit as f64 * f64::from(service.tasks));
+    if let Some(accepted) = accepted.filter(|accepted| budget.reconnects > *accepted) {
+        warnings.push(format!(
+            "the budget of {} is more than the {accepted} that all replacement tasks together accept: clients that are refused come again and again",
+            budget.reconnects
+        ));
+    }
+    let one_task = service.connections_per_task / 60.0;
+    if budget.reconnects < 3.0 * one_task {
+        warnings.push(format!(
+            "one task's connections are {one_task:.0} a second of its minute: a budget of {} leaves no room for a task that holds more than others",
+            budget.reconnects
+        ));
+    }
 }

@@ -4,6 +4,7 @@
 mod deployment;
 mod moving;
 mod policies;
+mod preflight;
 mod refusals;
 mod regressions;
 mod runbook;

@@ -68,6 +68,7 @@ struct ControlWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     left: Option<u32>,
     factor: f64,
+    before: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ordinary: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,6 +15,24 @@ fn without_a_record_and_without_leftovers_nothing_is_written() {
 }
 
 #[test]
+fn a_group_that_was_tagged_has_served_whichever_task_set_the_tag_names() {
+    let mut world = World::healthy();
+    let green = world.group_mut("green");
+    green.is_production = Some("true".into());
+    green.task_set_id = Some("ecs-svc/gone".into());
+    let Decision::Act(actions) = look(&world) else {
+        panic!("{:?}", look(&world));
+    };
+    assert!(
+        actions.contains(&Action::RecordSwapIntent {
+            target_group: group_arn("green"),
+            deployment: OWNER.into(),
+        }),
+        "{actions:?}"
+    );
+}
+
+#[test]
 fn after_the_commit_point_it_goes_forward() {
     assert_eq!(
         look(&World::committed()),
@@ -62,6 +80,8 @@ fn half_moved() -> World {
         forward: Forward::weighted(&group_arn("blue"), &group_arn("green")),
         rule_target_groups: Vec::new(),
         role: Some("production".into()),
+        sticky: false,
+        stack: None,
     });
     world
 }

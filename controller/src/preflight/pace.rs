@@ -4,6 +4,7 @@ use crate::budget;
 use crate::deployment::Course;
 use crate::drain::{self, Schedule};
 use crate::pace::{Budget, OnDeadline, Pace};
+use crate::plan::{self, Plan};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -62,11 +63,16 @@ pub fn planned(pace: &Pace, tasks: u32, deregistration_delay: u32) -> String {
             format!("the original drains in {steps} steps, {every} s apart")
         }
         Pace::Within { .. } => format!("the original drains in {steps} steps over {over} s"),
-        Pace::Budget(budget) => format!(
-            "the original drains in about {steps} steps over {over} s, at {} new connections a second at most{}",
-            budget.reconnects,
-            unkept(budget, tasks, deregistration_delay).unwrap_or_default()
-        ),
+        Pace::Budget(budget) => {
+            let plan = Plan::of(pace, tasks, deregistration_delay);
+            format!(
+                "the original drains in about {} steps over {} s, at {} new connections a second at most, averaged over a minute{}",
+                plan.steps.len(),
+                plan.seconds(),
+                budget.reconnects,
+                unkept(budget, tasks, deregistration_delay).unwrap_or_default()
+            )
+        }
     }
 }
 
@@ -76,14 +82,19 @@ pub fn unkept(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<
     if least <= budget.deadline {
         return None;
     }
-    let deadline = budget::ample_deadline(budget, tasks, deregistration_delay)?;
-    let reconnects = budget::ample_budget(budget, tasks, deregistration_delay)?;
+    let deadline = plan::ample_deadline(budget, tasks, deregistration_delay)?;
+    let would_do = match plan::ample_budget(budget, tasks, deregistration_delay) {
+        Some(reconnects) => {
+            format!("{reconnects} new connections a second would do, or {deadline} s")
+        }
+        None => format!("no budget would do; {deadline} s would"),
+    };
     let then = match budget.on_deadline {
         OnDeadline::Finish => "the deadline binds",
         OnDeadline::Stop => "it stops at the deadline",
     };
     Some(format!(
-        "; its budget cannot be kept by its deadline of {} s, and {then} ({reconnects} new connections a second would do, or {deadline} s)",
+        "; its budget cannot be kept by its deadline of {} s, and {then} ({would_do})",
         budget.deadline
     ))
 }

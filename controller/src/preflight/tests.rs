@@ -202,6 +202,9 @@ fn subnets_are_for_awsvpc_only() {
         .as_mut()
         .unwrap()
         .network_mode = "bridge".into();
+    for group in ["blue", "green"] {
+        world.group_mut(group).settings.target_type = "instance".into();
+    }
     assert_eq!(look(&world).unwrap().request.subnets, None);
 }
 
@@ -286,6 +289,8 @@ fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
             forward: Forward::to(&group_arn("blue")),
             rule_target_groups: Vec::new(),
             role: Some("production".into()),
+            sticky: false,
+            stack: None,
         });
     let check = |world: &World| check(&world.deployment().id, &world.request, &world.observation);
     assert_eq!(

@@ -41,6 +41,7 @@ pub fn answer(
     let running = deployment
         .original_in(observation)
         .map_or(0, |original| original.running_count);
+    let wanted = pacing::wanted(observation, &deployment);
     let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
     let poll = drain::poll(timeout(observation, &deployment));
     deployment.progress.looks = 0;
@@ -105,7 +106,7 @@ pub fn answer(
             (
                 wait,
                 format!(
-                    "{what} {name}: step held with {running} tasks, because {}; next look in {wait} s",
+                    "{what} {name}: step held with {wanted} tasks wanted and {running} running, because {}; next look in {wait} s",
                     why(lacking, &deployment)
                 ),
             )

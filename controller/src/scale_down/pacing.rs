@@ -1,6 +1,6 @@
 //! Which step of the drain is due, and when the next one comes.
 
-use crate::budget::{self, Standing};
+use crate::budget::{self, Control, Standing};
 use crate::decision::WaitingOn;
 use crate::deployment::{Course, Deployment};
 use crate::drain::{self, Schedule};
@@ -51,14 +51,15 @@ pub(super) fn left(observation: &Observation, deployment: &Deployment, desired: 
 
 /// The same, of the tasks that the drain began with.
 fn planned(observation: &Observation, deployment: &Deployment) -> u32 {
-    let schedule = schedule(observation, deployment);
-    match (
-        deployment.request.drain.pace.budget(),
-        deployment.control.left,
-    ) {
+    match (budget_of(deployment), deployment.control.left) {
         (Some(_), Some(left)) => left,
-        (Some(_), None) => schedule.left_after(1),
-        (None, _) => schedule.left_after(next_step(deployment)),
+        (Some(budget), None) => {
+            let mut known = deployment.control.clone();
+            learn(observation, deployment, &mut known);
+            let standing = standing(observation, deployment, deployment.tasks);
+            budget::left_after_first(&budget, &known, &standing)
+        }
+        (None, _) => schedule(observation, deployment).left_after(next_step(deployment)),
     }
 }
 
@@ -124,7 +125,7 @@ pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) ->
 }
 
 /// Tasks that the original is to have now.
-fn wanted(observation: &Observation, deployment: &Deployment) -> u32 {
+pub(super) fn wanted(observation: &Observation, deployment: &Deployment) -> u32 {
     deployment
         .original_in(observation)
         .map_or(0, |original| original.computed_desired_count)
@@ -155,7 +156,7 @@ pub(super) fn begin(deployment: &mut Deployment) {
 }
 
 /// Notes what is ordinary, as long as no step can have had an effect yet: a reading may fail.
-fn learn(observation: &Observation, deployment: &mut Deployment) {
+fn learn(observation: &Observation, deployment: &Deployment, control: &mut Control) {
     let unaffected = elapsed(deployment) <= delay(observation, deployment).max(60);
     if !unaffected || deployment.request.drain.pace.budget().is_none() {
         return;
@@ -166,7 +167,6 @@ fn learn(observation: &Observation, deployment: &mut Deployment) {
         .connections(deployment.now)
         .map(|connections| connections / tasks)
         .filter(|connections| *connections > 0.0);
-    let control = &mut deployment.control;
     control.ordinary = control.ordinary.or(deployment.flows.ordinary());
     control.connections_per_task = control.connections_per_task.or(connections);
 }
@@ -197,7 +197,9 @@ pub(super) fn next(
     desired: u32,
     held: bool,
 ) -> Next {
-    learn(observation, deployment);
+    let mut control = deployment.control.clone();
+    learn(observation, deployment, &mut control);
+    deployment.control = control;
     let Some(budget) = budget_of(deployment) else {
         let schedule = schedule(observation, deployment);
         let step = next_step(deployment);
@@ -235,7 +237,7 @@ pub(super) fn next(
             .saturating_mul(next.wait),
         tasks: next.tasks,
         wait: next.wait,
-        remark: remark(deployment, &budget, next.binds),
+        remark: remark(observation, deployment, &budget, next.binds),
     }
 }
 
@@ -261,8 +263,18 @@ pub(crate) fn pause(observation: &Observation, deployment: &Deployment) -> u32 {
     schedule(observation, deployment).wait_after(1)
 }
 
-fn remark(deployment: &Deployment, budget: &Budget, binds: budget::Binds) -> String {
+fn remark(
+    observation: &Observation,
+    deployment: &Deployment,
+    budget: &Budget,
+    binds: budget::Binds,
+) -> String {
+    // Deregistration, and CloudWatch's minute.
+    let tail = delay(observation, deployment).saturating_add(60);
     let seen = match deployment.flows.newest(deployment.now) {
+        Some(_) if elapsed(deployment) <= tail => {
+            format!("its first reconnects are seen about {tail} s after its first step")
+        }
         Some(newest) => format!(
             "{} of {} reconnects a second",
             rounded_up((newest.value - deployment.control.ordinary.unwrap_or(0.0)).max(0.0)),
@@ -289,9 +301,10 @@ fn contradiction(budget: &Budget, deployment: &Deployment) -> String {
     let said = budget.connections_per_task;
     match (said, deployment.control.connections_per_task) {
         (Some(said), Some(seen)) if seen > 2.0 * said || said > 2.0 * seen => format!(
-            "; drain.connectionsPerTask is {}, and CloudWatch has seen {}",
+            "; drain.connectionsPerTask is {}, and CloudWatch has seen {}: the drain goes by {}",
             rounded_up(said),
-            rounded_up(seen)
+            rounded_up(seen),
+            rounded_up(said.max(seen))
         ),
         _ => String::new(),
     }

@@ -1,6 +1,8 @@
 //! From a scenario to its world.
 
-use super::{ListenerRole, MOST_TASKS, Names, Scenario, ScenarioError};
+use std::collections::BTreeMap;
+
+use super::{ListenerRole, MOST_TASKS, Names, Scenario, ScenarioError, TargetType};
 use crate::world::{
     ActionRequest, ContainerDefinition, ControllerType, CreateCluster, CreateListener,
     CreateService, CreateTargetGroup, CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController,
@@ -36,6 +38,11 @@ impl Scenario {
             return Err(ScenarioError::NoProductionListener);
         }
         self.check_times()?;
+        let own_port = Names {
+            container_port: self.container_port.unwrap_or(names.container_port),
+            ..names.clone()
+        };
+        let names = &own_port;
         let settling_from = epoch_ms.saturating_sub(SETTLING_MS);
         let mut world = World::starting_at(
             &names.account,
@@ -50,6 +57,9 @@ impl Scenario {
         self.build_service(&mut world, names)?;
         if !self.first_deployment {
             put_in_service(&mut world, names, &original, &groups.production)?;
+        }
+        if let Some(stack) = &self.stack {
+            world.tag_as_of_stack(stack);
         }
         world.advance_to(SETTLING_MS);
         let sets = world.task_sets_of(&names.cluster, &names.service);
@@ -109,6 +119,7 @@ impl Scenario {
             Some(self.deregistration_delay_seconds),
             Some(self.health_check_interval_seconds),
             Some(self.stop_timeout_seconds),
+            Some(self.health_check_grace_period_seconds),
         ];
         let changes = self.alarms.iter().flat_map(|alarm| &alarm.changes);
         let changes = changes.map(|change| Some(change.after_seconds));
@@ -184,13 +195,27 @@ impl Scenario {
         };
         let load_balancer =
             world.put_load_balancer(&wanted, &names.subnets, &names.security_groups);
+        world.modify_load_balancer_attributes(
+            &load_balancer,
+            &pairs(&self.load_balancer_attributes),
+        )?;
         let protocol = match wanted.kind {
             Kind::Network => "TCP",
             Kind::Application => "HTTP",
         };
         let groups = Groups {
-            production: self.build_target_group(world, names, protocol, "tg-1")?,
-            alternate: self.build_target_group(world, names, protocol, "tg-2")?,
+            production: self.build_target_group(
+                world,
+                names,
+                protocol,
+                ("tg-1", TargetType::Ip),
+            )?,
+            alternate: self.build_target_group(
+                world,
+                names,
+                protocol,
+                ("tg-2", self.alternate_target_type),
+            )?,
         };
         for listener in &self.listeners {
             let group = match listener.role {
@@ -216,7 +241,7 @@ impl Scenario {
         world: &mut World,
         names: &Names,
         protocol: &str,
-        suffix: &str,
+        (suffix, target_type): (&str, TargetType),
     ) -> Result<String, ScenarioError> {
         let stem: String = names.service.chars().take(26).collect();
         let arn = world.create_target_group(&CreateTargetGroup {
@@ -224,6 +249,13 @@ impl Scenario {
             protocol: Some(protocol.to_owned()),
             health_check_interval_seconds: Some(self.health_check_interval_seconds),
             healthy_threshold_count: Some(self.healthy_threshold),
+            target_type: Some(
+                match target_type {
+                    TargetType::Ip => "ip",
+                    TargetType::Instance => "instance",
+                }
+                .to_owned(),
+            ),
             ..CreateTargetGroup::ip(&format!(
                 "{}-{suffix}",
                 stem.trim_matches(['-', '_']).replace('_', "-")
@@ -234,6 +266,7 @@ impl Scenario {
             &arn,
             &[("deregistration_delay.timeout_seconds".to_owned(), delay)],
         )?;
+        world.modify_target_group_attributes(&arn, &pairs(&self.target_group_attributes))?;
         Ok(arn)
     }
 
@@ -246,6 +279,7 @@ impl Scenario {
         world.create_service(&CreateService {
             cluster: Some(names.cluster.clone()),
             desired_count: Some(self.tasks),
+            health_check_grace_period_seconds: Some(self.health_check_grace_period_seconds),
             deployment_controller: Some(ControllerType {
                 r#type: DeploymentController::External,
             }),
@@ -287,6 +321,13 @@ fn put_in_service(
         &[tag("isProduction", "true"), tag("taskSetId", &id)],
     )?;
     Ok(())
+}
+
+fn pairs(attributes: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let pairs = attributes.iter();
+    pairs
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 struct Groups {

@@ -77,6 +77,20 @@ pub(crate) fn parse_elb(tags: &[Tag]) -> Result<Tags, ApiError> {
 }
 
 impl World {
+    /// Tags everything that can be a `CloudFormation` stack's as that stack's: the service, its task
+    /// sets, load balancers, listeners, target groups. Nobody but `CloudFormation` can set these tags.
+    pub fn tag_as_of_stack(&mut self, stack: &str) {
+        let services = self.services.values_mut().map(|one| &mut one.tags);
+        let task_sets = self.task_sets.values_mut().map(|one| &mut one.tags);
+        let balancers = self.load_balancers.values_mut().map(|one| &mut one.tags);
+        let listeners = self.listeners.values_mut().map(|one| &mut one.tags);
+        let groups = self.target_groups.values_mut().map(|one| &mut one.tags);
+        let ecs = services.chain(task_sets);
+        for tags in ecs.chain(balancers).chain(listeners).chain(groups) {
+            tags.insert("aws:cloudformation:stack-name".to_owned(), stack.to_owned());
+        }
+    }
+
     /// `ecs:TagResource`. A resource that does not exist is `ResourceNotFoundException`.
     pub fn tag_ecs_resource(&mut self, arn: &str, tags: &[Tag]) -> Result<(), ApiError> {
         let added = parse_ecs(tags)?;

@@ -1,0 +1,199 @@
+//! What preflight has to say about a service: what it refuses, and what will not go well.
+//!
+//! A finding says what was seen, why it matters and what mends it. Only errors stop a deployment,
+//! and they are what preflight refuses by itself.
+
+mod capacity;
+mod connections;
+mod errors;
+mod health;
+mod name;
+
+use std::fmt;
+
+use crate::arn::short;
+use crate::observation::{LoadBalancer, Observation, TargetGroup, TaskSet};
+use crate::plan::Plan;
+use crate::quote::sentence;
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::routing;
+
+pub use capacity::{thin_in_the_drain, too_few_for_the_zones};
+pub use connections::{CLIENT_PORTS, overlap, ports_of_clients};
+pub use name::FindingName;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Preflight refuses it.
+    Error,
+    /// The deployment goes on, and clients or operators will feel it.
+    Warning,
+    /// Worth knowing, or not known.
+    Info,
+}
+
+impl Severity {
+    /// Every severity, the gravest first.
+    pub const ALL: [Self; 3] = [Self::Error, Self::Warning, Self::Info];
+
+    /// As JSON and text have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// One thing that preflight has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is about; a name is never renamed.
+    pub name: FindingName,
+    /// What was seen, as a sentence.
+    pub seen: String,
+    /// Why it matters, as a sentence.
+    pub why: String,
+    /// What mends it or shows more, as a sentence or a command to run.
+    pub fix: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.seen, self.why)
+    }
+}
+
+impl Finding {
+    fn new(severity: Severity, name: FindingName, seen: &str, why: &str, fix: &str) -> Self {
+        Self {
+            severity,
+            name,
+            seen: sentence(seen),
+            why: sentence(why),
+            fix: sentence(fix),
+        }
+    }
+
+    fn warning(name: FindingName, seen: &str, why: &str, fix: &str) -> Self {
+        Self::new(Severity::Warning, name, seen, why, fix)
+    }
+
+    fn info(name: FindingName, seen: &str, why: &str, fix: &str) -> Self {
+        Self::new(Severity::Info, name, seen, why, fix)
+    }
+
+    /// A refusal as a finding.
+    pub fn of(name: FindingName, refusal: &Refusal) -> Self {
+        let why = name.why_refused();
+        Self::new(Severity::Error, name, &refusal.seen, why, &refusal.mend)
+    }
+}
+
+/// Everything preflight has to say, the gravest first.
+///
+/// The same request and observation have the same findings. A request whose defaults preflight has
+/// filled in tells more than one as it was given.
+pub fn findings(request: &Request, observation: &Observation) -> Vec<Finding> {
+    let mut found = errors::errors(request, observation);
+    let scene = Scene::of(request, observation);
+    found.extend(health::findings(&scene));
+    found.extend(connections::findings(&scene));
+    found.extend(capacity::findings(&scene));
+    found.sort_by_key(|finding| finding.severity);
+    found
+}
+
+/// What the findings are about, as far as it can be told: a service that preflight refuses has
+/// findings too.
+struct Scene<'a> {
+    request: &'a Request,
+    observation: &'a Observation,
+    load_balancer: Option<&'a LoadBalancer>,
+    /// The service's two target groups; fewer or none where they cannot be told.
+    groups: Vec<&'a TargetGroup>,
+    production: Option<&'a TargetGroup>,
+    original: Option<&'a TaskSet>,
+    /// The service's desired count.
+    desired: u32,
+    /// Seconds of the production group's deregistration delay.
+    delay: u32,
+    /// The drain of the original.
+    plan: Plan,
+}
+
+impl<'a> Scene<'a> {
+    fn of(request: &'a Request, observation: &'a Observation) -> Self {
+        let mut groups = routing::candidates(&observation.target_groups, &request.service);
+        if groups.len() > 2 {
+            groups.clear();
+        }
+        let routing = routing::read_amid_swap(observation, &request.service).ok();
+        let production = routing.map(|routing| routing.production);
+        let living = observation
+            .task_sets
+            .iter()
+            .filter(|set| !set.is_being_deleted());
+        let mut serving =
+            living.filter(|set| production.is_some_and(|group| set.is_attached_to(&group.arn)));
+        let original = serving.next();
+        let tasks = original.map_or(0, |set| set.computed_desired_count);
+        let delay = production.map_or(0, |group| group.deregistration_delay);
+        Self {
+            request,
+            observation,
+            load_balancer: observation.load_balancer.as_ref(),
+            groups,
+            production,
+            original,
+            desired: observation
+                .service
+                .as_ref()
+                .map_or(0, |service| service.desired_count),
+            delay,
+            plan: Plan::of(&request.drain.pace, tasks, delay),
+        }
+    }
+
+    fn is_network(&self) -> bool {
+        self.load_balancer.is_some_and(|lb| !lb.is_application())
+    }
+
+    /// The groups that a condition holds for.
+    fn groups_that(&self, holds: impl Fn(&TargetGroup) -> bool) -> Vec<&'a TargetGroup> {
+        let groups = self.groups.iter().copied();
+        groups.filter(|group| holds(group)).collect()
+    }
+
+    fn cluster(&self) -> &str {
+        short(&self.request.cluster)
+    }
+}
+
+/// `blue`, or `blue and green`.
+fn names(groups: &[&TargetGroup]) -> String {
+    let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
+    names.join(" and ")
+}
+
+/// What sets an attribute of target groups.
+fn set_attribute(groups: &[&TargetGroup], key: &str, value: &str) -> String {
+    let commands: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            format!(
+                "aws elbv2 modify-target-group-attributes --target-group-arn {} --attributes Key={key},Value={value}",
+                group.arn
+            )
+        })
+        .collect();
+    commands.join(" && ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! Findings about room: zones, task sets, two sets of tasks at once, and who else owns the service.
+
+use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
+use crate::arn::short;
+use crate::observation::{Launch, LoadBalancer, Reading};
+use crate::plan::Plan;
+use crate::preflight::TASK_SET_LIMIT;
+
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut found = zones(scene);
+    found.extend(quota(scene));
+    found.extend(capacity(scene));
+    found.extend(stack_of_task_set(scene));
+    found.extend(stack_of_listeners(scene));
+    found
+}
+
+fn zones(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(load_balancer) = scene.load_balancer else {
+        return Vec::new();
+    };
+    let by_itself = load_balancer.cross_zone.seen().copied();
+    let effective = |own: Option<bool>| own.or(by_itself);
+    let off = scene.groups_that(|group| effective(group.settings.cross_zone) == Some(false));
+    let unsure = scene.groups_that(|group| effective(group.settings.cross_zone).is_none());
+    if off.is_empty() {
+        return if unsure.is_empty() {
+            Vec::new()
+        } else {
+            unread(load_balancer).into_iter().collect()
+        };
+    }
+    let Some(zones) = load_balancer.zones.seen().copied() else {
+        return unread(load_balancer).into_iter().collect();
+    };
+    let fix = if off.iter().any(|group| group.settings.cross_zone.is_some()) {
+        set_attribute(&off, CROSS_ZONE, "true")
+    } else {
+        format!(
+            "aws elbv2 modify-load-balancer-attributes --load-balancer-arn {} --attributes Key={CROSS_ZONE},Value=true",
+            load_balancer.arn
+        )
+    };
+    too_few_for_the_zones(scene.desired, zones, &fix)
+        .or_else(|| {
+            let thin = thin_in_the_drain(&scene.plan, zones, &fix)?;
+            // Every drain comes to it.
+            Some(Finding {
+                severity: Severity::Info,
+                ..thin
+            })
+        })
+        .into_iter()
+        .collect()
+}
+
+const CROSS_ZONE: &str = "load_balancing.cross_zone.enabled";
+
+/// Fewer tasks than zones, with cross-zone load balancing off.
+pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: &str) -> Option<Finding> {
+    if zones < 2 || tasks >= zones {
+        return None;
+    }
+    let seen = format!(
+        "{tasks} {} cannot be in all {zones} zones, and cross-zone load balancing is off.",
+        if tasks == 1 { "task" } else { "tasks" }
+    );
+    Some(Finding::warning(
+        FindingName::Zones,
+        &seen,
+        "Clients of a zone without a healthy target are not served there, and while one set takes over from the other that may be any zone.",
+        fix,
+    ))
+}
+
+/// Steps of a drain that leave the original in fewer zones than there are, with cross-zone load
+/// balancing off.
+pub fn thin_in_the_drain(plan: &Plan, zones: u32, fix: &str) -> Option<Finding> {
+    if zones < 2 {
+        return None;
+    }
+    let step = plan.steps.iter().position(|step| step.left < zones)?;
+    Some(Finding::warning(
+        FindingName::Zones,
+        &format!(
+            "From step {} on the original has tasks in fewer than {zones} zones, and cross-zone load balancing is off.",
+            step + 1
+        ),
+        "A zone without a healthy target in every used group may leave the load balancer's DNS (AWS documentation; not proven for a group of weight 0).",
+        fix,
+    ))
+}
+
+/// What was not read, and who may read it.
+fn unread(load_balancer: &LoadBalancer) -> Option<Finding> {
+    let readings = [call(&load_balancer.zones), call(&load_balancer.cross_zone)];
+    let (call, allowed) = readings.into_iter().flatten().next()?;
+    let command = call
+        .rsplit(':')
+        .next()
+        .map_or("", |operation| match operation {
+            "DescribeLoadBalancers" => "describe-load-balancers --load-balancer-arns",
+            _ => "describe-load-balancer-attributes --load-balancer-arn",
+        });
+    let (because, fix) = if allowed {
+        (
+            format!("{call} did not answer"),
+            format!("aws elbv2 {command} {}", load_balancer.arn),
+        )
+    } else {
+        (
+            format!("{call} is not allowed"),
+            format!("Grant {call} on * to the role that preflight runs with."),
+        )
+    };
+    Some(Finding::info(
+        FindingName::CrossZone,
+        &format!(
+            "Whether a zone can be left without a target of {} is not known: {because}.",
+            short(&load_balancer.arn)
+        ),
+        "With cross-zone load balancing off, clients of a zone without a healthy target are not served there.",
+        &fix,
+    ))
+}
+
+/// The call that told nothing, and whether it was allowed.
+fn call<T>(reading: &Reading<T>) -> Option<(&'static str, bool)> {
+    match reading {
+        Reading::NotRead | Reading::Seen(_) => None,
+        Reading::NotAllowed(call) => Some((call, false)),
+        Reading::Failed(call) => Some((call, true)),
+    }
+}
+
+fn quota(scene: &Scene<'_>) -> Option<Finding> {
+    let task_sets = &scene.observation.task_sets;
+    if task_sets.len() + 1 < TASK_SET_LIMIT {
+        return None;
+    }
+    let listed: Vec<_> = task_sets
+        .iter()
+        .map(|set| format!("{} ({})", set.id, set.status))
+        .collect();
+    let seen = format!(
+        "Service {} has {} of the {TASK_SET_LIMIT} task sets that ECS allows: {}.",
+        scene.request.service,
+        task_sets.len(),
+        listed.join(", ")
+    );
+    let fix = format!(
+        "aws ecs describe-services --cluster {} --services {} --query 'services[0].taskSets[].[id,status]' until fewer are left",
+        scene.cluster(),
+        scene.request.service
+    );
+    let why =
+        "Those that are DRAINING count until they are gone, and the replacement needs a place.";
+    Some(if task_sets.len() >= TASK_SET_LIMIT {
+        Finding::warning(FindingName::TaskSetQuota, &seen, why, &fix)
+    } else {
+        Finding::info(FindingName::TaskSetQuota, &seen, why, &fix)
+    })
+}
+
+/// Both sets run at full strength from readiness to the first step of the drain.
+fn capacity(scene: &Scene<'_>) -> Option<Finding> {
+    let service = &scene.request.service;
+    let cluster = scene.cluster();
+    let desired = scene.desired;
+    if let Some(original) = scene
+        .original
+        .filter(|set| set.running_count < set.computed_desired_count)
+    {
+        return Some(Finding::warning(
+            FindingName::Capacity,
+            &format!(
+                "{} runs {} of its {} tasks.",
+                original.id, original.running_count, original.computed_desired_count
+            ),
+            &format!(
+                "The replacement needs room for {desired} more beside these: where one set has none, two have less."
+            ),
+            &format!(
+                "aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].events[:5].message' says why"
+            ),
+        ));
+    }
+    let definition = scene.observation.task_definition.as_ref()?;
+    if definition.network_mode == "host" {
+        return Some(Finding::warning(
+            FindingName::Capacity,
+            &format!(
+                "{} runs in the network mode host, where an instance has room for one task with the same port.",
+                short(&definition.arn)
+            ),
+            &format!(
+                "Both sets together need {} instances; how many the cluster has is not read.",
+                desired.saturating_mul(2)
+            ),
+            &format!("aws ecs list-container-instances --cluster {cluster}"),
+        ));
+    }
+    let before = scene.original.and_then(|set| set.launch.as_ref());
+    let (launched, fix) = match scene.request.launch.as_ref().or(before) {
+        Some(Launch::Providers(providers)) => {
+            let names: Vec<_> = providers.iter().map(|one| one.name.as_str()).collect();
+            let names = names.join(" ");
+            (
+                format!("by the capacity providers {names}"),
+                format!("aws ecs describe-capacity-providers --capacity-providers {names}"),
+            )
+        }
+        Some(Launch::Type(launch)) if launch != "FARGATE" => (
+            format!("by launch type {launch}"),
+            format!("aws ecs list-container-instances --cluster {cluster}"),
+        ),
+        Some(Launch::Type(_)) | None => (
+            "by launch type FARGATE".to_owned(),
+            "aws service-quotas list-service-quotas --service-code fargate".to_owned(),
+        ),
+    };
+    Some(Finding::info(
+        FindingName::Capacity,
+        &format!(
+            "{} tasks run at once until the drain begins, {launched}.",
+            desired.saturating_add(scene.original.map_or(0, |set| set.computed_desired_count))
+        ),
+        "Whether quotas, instances and the subnets' free addresses have room for both sets is not read, and not known.",
+        &fix,
+    ))
+}
+
+/// A task set that a `CloudFormation` stack has made: the deployment deletes it behind the stack's
+/// back.
+fn stack_of_task_set(scene: &Scene<'_>) -> Option<Finding> {
+    let original = scene.original?;
+    let made_here = original
+        .external_id
+        .as_deref()
+        .is_some_and(|id| id.starts_with("ebbtide:"));
+    let group = scene
+        .production
+        .filter(|group| group.is_tagged_production());
+    let (what, stack) = match (&original.stack, group) {
+        (Some(stack), _) => (format!("Task set {}", original.id), stack),
+        (None, Some(group)) if !made_here => (
+            format!(
+                "Target group {}, with the tag isProduction=true,",
+                group.name
+            ),
+            group.settings.stack.as_ref()?,
+        ),
+        (None, _) => return None,
+    };
+    Some(Finding::warning(
+        FindingName::Stack,
+        &format!("{what} belongs to the CloudFormation stack {stack}."),
+        "The deployment deletes the first task set and moves the tag; a later update of the stack may make both again, on the group that is not production then.",
+        &format!(
+            "Take the task set and the tag out of the stack's template, the task set with DeletionPolicy Retain: aws cloudformation get-template --stack-name {stack}"
+        ),
+    ))
+}
+
+/// Listeners of a stack: an update that touches one sends traffic where its template says.
+fn stack_of_listeners(scene: &Scene<'_>) -> Option<Finding> {
+    let own = |arn: &str| scene.groups.iter().any(|group| group.arn == arn);
+    let listeners = scene.observation.listeners.iter();
+    let mut owned = listeners.filter_map(|listener| {
+        let stack = listener.stack.as_deref()?;
+        listener
+            .forward
+            .live()
+            .any(own)
+            .then_some((listener.port, stack))
+    });
+    let (port, stack) = owned.next()?;
+    Some(Finding::info(
+        FindingName::Stack,
+        &format!("Listener {port} belongs to the CloudFormation stack {stack}."),
+        &format!(
+            "An update of the stack that changes the listener sends traffic where its template says, and after this deployment that may be the empty one of {}.",
+            names(&scene.groups)
+        ),
+        &format!("aws cloudformation detect-stack-drift --stack-name {stack}"),
+    ))
+}

@@ -1,0 +1,209 @@
+//! Findings about connections: what ends them besides the drain, and what the drain runs into.
+
+use super::{Finding, FindingName, Scene, names, set_attribute};
+use crate::plan::Plan;
+use crate::preflight::unkept;
+use crate::request::SwapMode;
+
+/// Connections of a target from which a Network Load Balancer runs out of ports, where client
+/// addresses are not kept (AWS documentation).
+pub const CLIENT_PORTS: f64 = 55_000.0;
+
+/// Seconds for which new connections may reach the original after the production listener was moved:
+/// 75 s have been seen, and the default `bakeTime` is above it.
+const LATE_CONNECTIONS: u32 = 90;
+
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mend = match shortest_pause(&scene.plan) {
+        Some(pause) => format!(
+            "Give scaledown_wait (or drain.every) of at least {} s, or a shorter delay: {}",
+            scene.delay,
+            set_attribute(
+                &scene.groups,
+                "deregistration_delay.timeout_seconds",
+                &pause.to_string()
+            )
+        ),
+        None => String::new(),
+    };
+    found.extend(overlap(&scene.plan, scene.delay, &mend));
+    found.extend(budget(scene));
+    found.extend(unhealthy_termination(scene));
+    found.extend(deregistration_termination(scene));
+    found.extend(stickiness(scene));
+    found.extend(sticky_listeners(scene));
+    found.extend(swap_mode(scene));
+    found.extend(bake_time(scene));
+    found.extend(client_ports(scene));
+    found
+}
+
+fn shortest_pause(plan: &Plan) -> Option<u32> {
+    plan.steps.windows(2).map(|two| two[1].at - two[0].at).min()
+}
+
+/// Steps that come faster than targets are deregistered.
+pub fn overlap(plan: &Plan, deregistration_delay: u32, fix: &str) -> Option<Finding> {
+    let pause = shortest_pause(plan).filter(|pause| *pause < deregistration_delay)?;
+    let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
+    let together = deregistration_delay.div_ceil(pause.max(1)).min(steps);
+    Some(Finding::warning(
+        FindingName::DeregistrationDelay,
+        &format!(
+            "The deregistration delay of {deregistration_delay} s is longer than the {pause} s between two steps."
+        ),
+        &format!(
+            "Up to {together} steps' tasks are on their way out at once, and what a step does is seen {deregistration_delay} s later."
+        ),
+        fix,
+    ))
+}
+
+/// More connections a target than it has ports for.
+pub fn ports_of_clients(connections_per_task: f64) -> Option<Finding> {
+    if connections_per_task <= CLIENT_PORTS {
+        return None;
+    }
+    Some(Finding::warning(
+        FindingName::ClientPorts,
+        &format!(
+            "{connections_per_task} connections a task are more than the {CLIENT_PORTS} that a target of type ip takes where client addresses are not preserved."
+        ),
+        "The load balancer has no more ports towards a target then, and refuses connections.",
+        "Run more tasks, or let the target group preserve client addresses.",
+    ))
+}
+
+fn budget(scene: &Scene<'_>) -> Option<Finding> {
+    let budget = scene.request.drain.pace.budget()?;
+    let tasks = scene.original?.computed_desired_count;
+    let said = unkept(budget, tasks, scene.delay)?;
+    let said = said.trim_start_matches("; its ");
+    Some(Finding::warning(
+        FindingName::Budget,
+        &format!("The drain's {said}."),
+        "Either more clients come back in a second than the budget allows, or the drain is not done in time.",
+        "Give a larger reconnectsPerSecond or a later deadline in drain.",
+    ))
+}
+
+fn unhealthy_termination(scene: &Scene<'_>) -> Option<Finding> {
+    let groups = scene.groups_that(|group| group.settings.ends_unhealthy);
+    if groups.is_empty() {
+        return None;
+    }
+    Some(Finding::warning(
+        FindingName::UnhealthyTermination,
+        &format!(
+            "{} end the connections of a target that turns unhealthy.",
+            names(&groups)
+        ),
+        "A few failed health checks of a task cut all its clients at once, and they all come back at once.",
+        &set_attribute(
+            &groups,
+            "target_health_state.unhealthy.connection_termination.enabled",
+            "false",
+        ),
+    ))
+}
+
+fn deregistration_termination(scene: &Scene<'_>) -> Option<Finding> {
+    let groups = scene.groups_that(|group| group.settings.ends_deregistered);
+    let [first, ..] = groups[..] else {
+        return None;
+    };
+    Some(Finding::warning(
+        FindingName::DeregistrationTermination,
+        &format!(
+            "{} end what is left of a target's connections after the deregistration delay of {} s.",
+            names(&groups),
+            first.deregistration_delay
+        ),
+        "The load balancer cuts them all in the same second, before the task can close them in its own time.",
+        &set_attribute(
+            &groups,
+            "deregistration_delay.connection_termination.enabled",
+            "false",
+        ),
+    ))
+}
+
+fn stickiness(scene: &Scene<'_>) -> Option<Finding> {
+    let groups = scene.groups_that(|group| group.settings.sticky);
+    if groups.is_empty() {
+        return None;
+    }
+    Some(Finding::warning(
+        FindingName::Stickiness,
+        &format!(
+            "{} send a client to the same target each time.",
+            names(&groups)
+        ),
+        "Clients that come back are not spread evenly: those behind one address, or with one cookie, go to one task of the replacement together.",
+        &set_attribute(&groups, "stickiness.enabled", "false"),
+    ))
+}
+
+/// Listeners whose action keeps clients on the group that they know.
+fn sticky_listeners(scene: &Scene<'_>) -> Vec<Finding> {
+    let own = |arn: &str| scene.groups.iter().any(|group| group.arn == arn);
+    let listeners = scene.observation.listeners.iter();
+    let sticky = listeners
+        .filter(|listener| listener.sticky && listener.forward.live().any(own))
+        .map(|listener| {
+            Finding::warning(
+                FindingName::Stickiness,
+                &format!(
+                    "Listener {} keeps a client on the target group that it was sent to first.",
+                    listener.port
+                ),
+                "After the swap those clients still go to the original until their cookie has expired, and are cut by its drain.",
+                &format!(
+                    "aws elbv2 describe-listeners --listener-arns {} shows the action; send it again without TargetGroupStickinessConfig (aws elbv2 modify-listener)",
+                    listener.arn
+                ),
+            )
+        });
+    sticky.collect()
+}
+
+fn swap_mode(scene: &Scene<'_>) -> Option<Finding> {
+    if scene.request.swap_mode != SwapMode::Replace || !scene.is_network() {
+        return None;
+    }
+    Some(Finding::warning(
+        FindingName::SwapMode,
+        "swapMode is replace, on a Network Load Balancer.",
+        "It ends the connections to a target group that was replaced within the hour, however slowly the original drains.",
+        "Leave swapMode out, or give weighted.",
+    ))
+}
+
+fn bake_time(scene: &Scene<'_>) -> Option<Finding> {
+    let bake = scene.request.bake_time;
+    if bake >= LATE_CONNECTIONS || !scene.is_network() || scene.original.is_none() {
+        return None;
+    }
+    Some(Finding::warning(
+        FindingName::BakeTime,
+        &format!("bakeTime is {bake} s, on a Network Load Balancer."),
+        "New connections may reach the original for a minute or more after the swap (75 s have been seen), and the first step cuts them again.",
+        &format!("Leave bakeTime out, or give at least {LATE_CONNECTIONS}."),
+    ))
+}
+
+fn client_ports(scene: &Scene<'_>) -> Option<Finding> {
+    let group = scene.production?;
+    let short_of_ports = scene.is_network()
+        && group.settings.target_type == "ip"
+        && group.settings.keeps_client_ip == Some(false);
+    let budget = scene.request.drain.pace.budget()?;
+    let connections = budget.connections_per_task.filter(|_| short_of_ports)?;
+    let mut finding = ports_of_clients(connections)?;
+    finding.fix = format!(
+        "Run more tasks, or: {}",
+        set_attribute(&scene.groups, "preserve_client_ip.enabled", "true")
+    );
+    Some(finding)
+}

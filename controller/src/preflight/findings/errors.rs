@@ -1,0 +1,96 @@
+//! What preflight refuses, all of it at once: a deployment stops at the first.
+
+use super::{Finding, FindingName};
+use crate::observation::{Observation, TaskDefinition, TaskSet};
+use crate::preflight::bounds::{history_fits, time_fits};
+use crate::preflight::defaults::{settle_container, settle_network};
+use crate::preflight::pace::check_drain;
+use crate::preflight::{
+    Others, active_service, active_task_definition, fitting_target_types, on_a_load_balancer,
+    serving, test_listener_for_replace,
+};
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::routing::{self, Routing};
+
+/// Everything that is refused, in the order in which preflight looks.
+pub(super) fn errors(request: &Request, observation: &Observation) -> Vec<Finding> {
+    let mut found = Found(Vec::new());
+    let service = found.keep(FindingName::Service, active_service(request, observation));
+    found.keep(
+        FindingName::TaskDefinition,
+        active_task_definition(request, observation),
+    );
+    let definition = observation.task_definition.as_ref();
+    let on_one = found.keep(
+        FindingName::LoadBalancer,
+        on_a_load_balancer(request, observation),
+    );
+    let routing = on_one.and_then(|()| found.routing(request, observation));
+    let served = routing.as_ref().and_then(|routing| {
+        let served = serving(request, observation, routing, Others::MayBeThere);
+        found.keep(FindingName::TaskSets, served)
+    });
+    if let Some(routing) = &routing {
+        let tested = test_listener_for_replace(request, routing);
+        found.keep(FindingName::TestListener, tested);
+    }
+    // Which one serves may be unclear; where tasks are and what they listen on is much the same.
+    let (original, left) = served.unwrap_or((observation.task_sets.first(), 0));
+    if let Some(definition) = definition {
+        found.settles(request, definition, original);
+    }
+    if let (Some(routing), Some(definition)) = (&routing, definition) {
+        let fitting = fitting_target_types(definition, routing);
+        found.keep(FindingName::TargetType, fitting);
+    }
+    if let (Some(service), Some(routing)) = (service, &routing) {
+        let delay = routing.production.deregistration_delay;
+        let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
+        let most = tasks.max(service.desired_count);
+        let fits = check_drain(request, tasks, delay)
+            .and_then(|()| history_fits(request, most, delay, left))
+            .and_then(|()| time_fits(request, most, delay, left));
+        found.keep(FindingName::Drain, fits);
+    }
+    found.0
+}
+
+struct Found(Vec<Finding>);
+
+impl Found {
+    fn keep<T>(&mut self, name: FindingName, result: Result<T, Refusal>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(refusal) => {
+                self.0.push(Finding::of(name, &refusal));
+                None
+            }
+        }
+    }
+
+    fn routing<'a>(
+        &mut self,
+        request: &Request,
+        observation: &'a Observation,
+    ) -> Option<Routing<'a>> {
+        let name = match routing::pair(observation, &request.service) {
+            Ok(_) => FindingName::Listeners,
+            Err(_) => FindingName::TargetGroups,
+        };
+        self.keep(name, routing::read_amid_swap(observation, &request.service))
+    }
+
+    fn settles(
+        &mut self,
+        request: &Request,
+        definition: &TaskDefinition,
+        original: Option<&TaskSet>,
+    ) {
+        let mut settled = request.clone();
+        let contained = settle_container(&mut settled, definition, original);
+        self.keep(FindingName::ContainerPort, contained);
+        let networked = settle_network(&mut settled, definition, original);
+        self.keep(FindingName::Network, networked);
+    }
+}

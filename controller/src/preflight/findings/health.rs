@@ -1,0 +1,195 @@
+//! Findings about health: whether the replacement can be healthy in time, and what healthy means.
+
+use super::{Finding, FindingName, Scene, names};
+use crate::observation::TargetGroup;
+use crate::request::LOOKS;
+
+/// Seconds until a Network Load Balancer begins to check a target that was registered, at most:
+/// three to five minutes (AWS support; 70 s to 120 s have been seen).
+const NLB_REGISTRATION: u32 = 300;
+
+/// Seconds that a task should have from its start until it is stopped for failing its health checks:
+/// few programs that load something are up sooner.
+const SHORTEST_START: u32 = 60;
+
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    found.extend(too_slow(scene));
+    found.extend(original_is_sick(scene));
+    found.extend(
+        scene
+            .groups
+            .iter()
+            .filter_map(|group| in_no_listener(scene, group)),
+    );
+    found.extend(never_checked(scene));
+    found.extend(short_grace(scene));
+    found.extend(port_only(scene));
+    found
+}
+
+fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
+    let request = scene.request;
+    let registration = if scene.is_network() {
+        NLB_REGISTRATION
+    } else {
+        0
+    };
+    let looks = (LOOKS - 1) * request.wait_for_service;
+    let needed = |group: &TargetGroup| {
+        let checks = group.settings.health_check.seconds_to_healthy();
+        checks.saturating_add(registration + looks)
+    };
+    let slow = scene.groups_that(|group| {
+        group.settings.health_check.interval > 0 && needed(group) > request.readiness_timeout
+    });
+    let slowest = slow.iter().copied().max_by_key(|group| needed(group))?;
+    let check = &slowest.settings.health_check;
+    let registered = if registration > 0 {
+        format!("up to {registration} s until its load balancer begins to check, ")
+    } else {
+        String::new()
+    };
+    let commands: Vec<_> = slow
+        .iter()
+        .map(|group| {
+            format!(
+                "aws elbv2 modify-target-group --target-group-arn {} --health-check-interval-seconds 10 --healthy-threshold-count 3",
+                group.arn
+            )
+        })
+        .collect();
+    Some(Finding::warning(
+        FindingName::HealthCheckTime,
+        &format!(
+            "A target of {} may need {} s: {registered}{} checks {} s apart, and {LOOKS} looks {} s apart. readinessTimeout is {} s.",
+            names(&slow),
+            needed(slowest),
+            check.healthy_threshold,
+            check.interval,
+            request.wait_for_service,
+            request.readiness_timeout
+        ),
+        "A replacement that would be healthy a little later fails with NotReadyTimeout.",
+        &format!(
+            "Give at least {} in readinessTimeout, or: {}",
+            needed(slowest),
+            commands.join(" && ")
+        ),
+    ))
+}
+
+fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
+    let (original, group) = (scene.original?, scene.production?);
+    let wanted = original.computed_desired_count;
+    if group.targets.healthy >= wanted {
+        return None;
+    }
+    Some(Finding::warning(
+        FindingName::OriginalHealth,
+        &format!(
+            "{} of {wanted} targets of {}, which serve now, are healthy: {}.",
+            group.targets.healthy, group.name, group.targets
+        ),
+        "A rollback brings traffic back to these tasks only when all of them are healthy.",
+        &format!(
+            "aws elbv2 describe-target-health --target-group-arn {}",
+            group.arn
+        ),
+    ))
+}
+
+fn in_no_listener(scene: &Scene<'_>, group: &TargetGroup) -> Option<Finding> {
+    let load_balancer = scene.load_balancer?;
+    if group.load_balancer.is_some() {
+        return None;
+    }
+    let settings = &group.settings;
+    Some(Finding::warning(
+        FindingName::UnusedTargetGroup,
+        &format!("Target group {} is in no listener.", group.name),
+        "A group that no listener uses is never health-checked, so its tasks are never ready.",
+        &format!(
+            "aws elbv2 create-listener --load-balancer-arn {} --protocol {} --port PORT --default-actions Type=forward,TargetGroupArn={}",
+            load_balancer.arn, settings.protocol, group.arn
+        ),
+    ))
+}
+
+/// Targets that are not checked although a listener uses their group.
+fn never_checked(scene: &Scene<'_>) -> Option<Finding> {
+    let groups =
+        scene.groups_that(|group| group.load_balancer.is_some() && group.targets.unused > 0);
+    let [first, ..] = groups[..] else {
+        return None;
+    };
+    let unused: u32 = groups.iter().map(|group| group.targets.unused).sum();
+    Some(Finding::warning(
+        FindingName::UnusedTargets,
+        &format!(
+            "{unused} targets of {} are never health-checked.",
+            names(&groups)
+        ),
+        "Their Availability Zone is not enabled for the load balancer, or their group is new to its listener.",
+        &format!(
+            "aws elbv2 describe-target-health --target-group-arn {} shows which; aws elbv2 set-subnets --load-balancer-arn {} --subnets SUBNET SUBNET enables a zone",
+            first.arn,
+            first.load_balancer.as_deref().unwrap_or_default()
+        ),
+    ))
+}
+
+fn short_grace(scene: &Scene<'_>) -> Option<Finding> {
+    let service = scene.observation.service.as_ref()?;
+    let checks = scene
+        .groups
+        .iter()
+        .map(|group| &group.settings.health_check);
+    let failing = checks.map(crate::observation::HealthCheck::seconds_to_unhealthy);
+    let failing = failing.min().filter(|seconds| *seconds > 0)?;
+    let time = failing.max(service.health_check_grace);
+    if time >= SHORTEST_START {
+        return None;
+    }
+    Some(Finding::info(
+        FindingName::HealthCheckGrace,
+        &format!(
+            "A task has {time} s to pass its first health check: the service's grace period is {} s, and a target is unhealthy after {failing} s.",
+            service.health_check_grace
+        ),
+        "ECS stops a task that is unhealthy then and starts another one, and a program that is slow to start never gets there.",
+        &format!(
+            "aws ecs update-service --cluster {} --service {} --health-check-grace-period-seconds 120",
+            scene.cluster(),
+            scene.request.service
+        ),
+    ))
+}
+
+/// A check of the port says that a process listens, and no more.
+fn port_only(scene: &Scene<'_>) -> Option<Finding> {
+    let groups = scene.groups_that(|group| {
+        group.settings.health_check.protocol == "TCP" && !group.settings.protocol.contains("UDP")
+    });
+    if groups.is_empty() {
+        return None;
+    }
+    let commands: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            format!(
+                "aws elbv2 modify-target-group --target-group-arn {} --health-check-protocol HTTP --health-check-path PATH",
+                group.arn
+            )
+        })
+        .collect();
+    Some(Finding::info(
+        FindingName::HealthCheckProtocol,
+        &format!(
+            "The health checks of {} open a TCP connection.",
+            names(&groups)
+        ),
+        "A target is healthy as soon as its port is open, whether the program behind it works or not.",
+        &commands.join(" && "),
+    ))
+}

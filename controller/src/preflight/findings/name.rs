@@ -1,0 +1,166 @@
+//! The names of findings.
+
+/// What a finding is about. Names are a contract with whoever reads them by machine: one is never
+/// renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "docs/preflight.md tells what each is about")]
+pub enum FindingName {
+    Service,
+    TaskDefinition,
+    LoadBalancer,
+    TargetGroups,
+    Listeners,
+    TaskSets,
+    TestListener,
+    TargetType,
+    ContainerPort,
+    Network,
+    Drain,
+    Refused,
+    HealthCheckTime,
+    HealthCheckGrace,
+    HealthCheckProtocol,
+    OriginalHealth,
+    UnusedTargets,
+    UnusedTargetGroup,
+    DeregistrationDelay,
+    Budget,
+    UnhealthyTermination,
+    DeregistrationTermination,
+    Stickiness,
+    SwapMode,
+    BakeTime,
+    ClientPorts,
+    Zones,
+    CrossZone,
+    TaskSetQuota,
+    Capacity,
+    Stack,
+}
+
+impl FindingName {
+    /// Every name, those of errors first.
+    pub const ALL: [Self; 31] = [
+        Self::Service,
+        Self::TaskDefinition,
+        Self::LoadBalancer,
+        Self::TargetGroups,
+        Self::Listeners,
+        Self::TaskSets,
+        Self::TestListener,
+        Self::TargetType,
+        Self::ContainerPort,
+        Self::Network,
+        Self::Drain,
+        Self::Refused,
+        Self::HealthCheckTime,
+        Self::HealthCheckGrace,
+        Self::HealthCheckProtocol,
+        Self::OriginalHealth,
+        Self::UnusedTargets,
+        Self::UnusedTargetGroup,
+        Self::DeregistrationDelay,
+        Self::Budget,
+        Self::UnhealthyTermination,
+        Self::DeregistrationTermination,
+        Self::Stickiness,
+        Self::SwapMode,
+        Self::BakeTime,
+        Self::ClientPorts,
+        Self::Zones,
+        Self::CrossZone,
+        Self::TaskSetQuota,
+        Self::Capacity,
+        Self::Stack,
+    ];
+
+    /// As JSON and text have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::TaskDefinition => "taskDefinition",
+            Self::LoadBalancer => "loadBalancer",
+            Self::TargetGroups => "targetGroups",
+            Self::Listeners => "listeners",
+            Self::TaskSets => "taskSets",
+            Self::TestListener => "testListener",
+            Self::TargetType => "targetType",
+            Self::ContainerPort => "containerPort",
+            Self::Network => "network",
+            Self::Drain => "drain",
+            Self::Refused => "refused",
+            Self::HealthCheckTime => "healthCheckTime",
+            Self::HealthCheckGrace => "healthCheckGrace",
+            Self::HealthCheckProtocol => "healthCheckProtocol",
+            Self::OriginalHealth => "originalHealth",
+            Self::UnusedTargets => "unusedTargets",
+            Self::UnusedTargetGroup => "unusedTargetGroup",
+            Self::DeregistrationDelay => "deregistrationDelay",
+            Self::Budget => "budget",
+            Self::UnhealthyTermination => "unhealthyTermination",
+            Self::DeregistrationTermination => "deregistrationTermination",
+            Self::Stickiness => "stickiness",
+            Self::SwapMode => "swapMode",
+            Self::BakeTime => "bakeTime",
+            Self::ClientPorts => "clientPorts",
+            Self::Zones => "zones",
+            Self::CrossZone => "crossZone",
+            Self::TaskSetQuota => "taskSetQuota",
+            Self::Capacity => "capacity",
+            Self::Stack => "stack",
+        }
+    }
+
+    /// Why preflight refuses it.
+    pub(super) fn why_refused(self) -> &'static str {
+        match self {
+            Self::Service => {
+                "A deployment needs an ACTIVE service with the deployment controller EXTERNAL that wants at least one task."
+            }
+            Self::TaskDefinition => "Tasks are started from an ACTIVE revision only.",
+            Self::LoadBalancer => {
+                "Traffic is moved on the load balancer that the service's task sets are behind."
+            }
+            Self::TargetGroups => {
+                "One target group serves while the replacement gets healthy in the other one, and a group that no listener uses is never health-checked."
+            }
+            Self::Listeners => {
+                "The production listener says where traffic goes: it must be clear which one it is, and it must lead to one of the two groups."
+            }
+            Self::TaskSets => {
+                "What else is behind the two target groups would get traffic, or be deleted."
+            }
+            Self::TestListener => "A group in no listener is never health-checked.",
+            Self::TargetType => {
+                "ECS refuses a task set whose tasks cannot be registered: awsvpc tasks by their address (ip), bridge and host tasks by their instance (instance)."
+            }
+            Self::ContainerPort => {
+                "ECS refuses a task set whose container and port the task definition does not have."
+            }
+            Self::Network => "awsvpc tasks need subnets and security groups, and others take none.",
+            Self::Drain => {
+                "The drain would be given up, or outlive the execution, before it has ended."
+            }
+            Self::Refused
+            | Self::HealthCheckTime
+            | Self::HealthCheckGrace
+            | Self::HealthCheckProtocol
+            | Self::OriginalHealth
+            | Self::UnusedTargets
+            | Self::UnusedTargetGroup
+            | Self::DeregistrationDelay
+            | Self::Budget
+            | Self::UnhealthyTermination
+            | Self::DeregistrationTermination
+            | Self::Stickiness
+            | Self::SwapMode
+            | Self::BakeTime
+            | Self::ClientPorts
+            | Self::Zones
+            | Self::CrossZone
+            | Self::TaskSetQuota
+            | Self::Capacity
+            | Self::Stack => "Preflight refuses the deployment.",
+        }
+    }
+}

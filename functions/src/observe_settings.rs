@@ -1,0 +1,140 @@
+//! Reading how load balancers and target groups are set up.
+
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, LoadBalancerAttribute, TargetGroup as SeenTargetGroup, TargetGroupAttribute,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::observation::{
+    GroupSettings, HealthCheck, LoadBalancer, Reading, TargetGroup,
+};
+use ebbtide_controller::refusal::ErrorName;
+
+use crate::error::StepError;
+
+const ZONES: &str = "elasticloadbalancing:DescribeLoadBalancers";
+const CROSS_ZONE: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
+
+/// What a target group's own description says; its attributes are read later.
+pub(crate) fn described(seen: &SeenTargetGroup) -> GroupSettings {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let count = |value: Option<i32>| value.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    GroupSettings {
+        target_type: text(seen.target_type().map(|target| target.as_str())),
+        protocol: text(seen.protocol().map(|protocol| protocol.as_str())),
+        port: seen.port().and_then(|port| u16::try_from(port).ok()),
+        vpc: seen.vpc_id().map(str::to_owned),
+        health_check: HealthCheck {
+            protocol: text(seen.health_check_protocol().map(|check| check.as_str())),
+            interval: count(seen.health_check_interval_seconds()),
+            healthy_threshold: count(seen.healthy_threshold_count()),
+            unhealthy_threshold: count(seen.unhealthy_threshold_count()),
+        },
+        ..GroupSettings::default()
+    }
+}
+
+/// Reads the attributes of a group into it. What a group does not say stays as it is.
+pub(crate) async fn read_attributes(
+    elb: &Client,
+    group: &mut TargetGroup,
+) -> Result<(), StepError> {
+    let answer = elb
+        .describe_target_group_attributes()
+        .target_group_arn(&group.arn)
+        .send()
+        .await
+        .map_err(|error| {
+            StepError::of_call("elasticloadbalancing:DescribeTargetGroupAttributes", &error)
+        })?;
+    for attribute in answer.attributes() {
+        set(group, attribute);
+    }
+    Ok(())
+}
+
+fn set(group: &mut TargetGroup, attribute: &TargetGroupAttribute) {
+    let (Some(key), Some(value)) = (attribute.key(), attribute.value()) else {
+        return;
+    };
+    let settings = &mut group.settings;
+    let on = value == "true";
+    match key {
+        "deregistration_delay.timeout_seconds" => {
+            group.deregistration_delay = value.parse().unwrap_or(group.deregistration_delay);
+        }
+        "deregistration_delay.connection_termination.enabled" => settings.ends_deregistered = on,
+        "target_health_state.unhealthy.connection_termination.enabled" => {
+            settings.ends_unhealthy = on;
+        }
+        "stickiness.enabled" => settings.sticky = on,
+        "preserve_client_ip.enabled" => settings.keeps_client_ip = Some(on),
+        // The third value is use_load_balancer_configuration.
+        "load_balancing.cross_zone.enabled" => settings.cross_zone = value.parse().ok(),
+        _ => {}
+    }
+}
+
+/// Whether an action keeps clients on the target group that they were sent to first.
+pub(crate) fn is_sticky(actions: &[Action]) -> bool {
+    actions
+        .iter()
+        .filter_map(Action::forward_config)
+        .filter_map(|forward| forward.target_group_stickiness_config())
+        .any(|stickiness| stickiness.enabled() == Some(true))
+}
+
+/// A load balancer with its zones and its cross-zone setting.
+///
+/// Findings rest on them and nothing else does: a call that fails or is not allowed is not an error,
+/// and after one that got no answer no other is made, so that it costs a step's time once.
+pub(crate) async fn load_balancer(elb: &Client, arn: &str) -> LoadBalancer {
+    let mut load_balancer = LoadBalancer::of(arn);
+    let described = elb
+        .describe_load_balancers()
+        .load_balancer_arns(arn)
+        .send()
+        .await;
+    load_balancer.zones = match described {
+        Ok(answer) => answer
+            .load_balancers()
+            .first()
+            .and_then(|seen| u32::try_from(seen.availability_zones().len()).ok())
+            .map_or(Reading::Failed(ZONES), Reading::Seen),
+        Err(error) => unread(ZONES, &error),
+    };
+    if matches!(load_balancer.zones, Reading::Failed(_)) {
+        return load_balancer;
+    }
+    let attributes = elb
+        .describe_load_balancer_attributes()
+        .load_balancer_arn(arn)
+        .send()
+        .await;
+    load_balancer.cross_zone = match attributes {
+        Ok(answer) => cross_zone(answer.attributes()),
+        Err(error) => unread(CROSS_ZONE, &error),
+    };
+    load_balancer
+}
+
+fn cross_zone(attributes: &[LoadBalancerAttribute]) -> Reading<bool> {
+    attributes
+        .iter()
+        .find(|attribute| attribute.key() == Some("load_balancing.cross_zone.enabled"))
+        .and_then(|attribute| attribute.value()?.parse().ok())
+        .map_or(Reading::Failed(CROSS_ZONE), Reading::Seen)
+}
+
+fn unread<T, E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Reading<T>
+where
+    E: ProvideErrorMetadata,
+{
+    if StepError::of_call(call, error).name == ErrorName::Permission {
+        Reading::NotAllowed(call)
+    } else {
+        Reading::Failed(call)
+    }
+}

@@ -1,0 +1,138 @@
+//! What preflight says in an execution, and that what it reads for findings alone may fail.
+
+use ebbtide_simulator::asl::{EventKind, Outcome, Status};
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::Fault;
+use ebbtide_simulator::world::World;
+use ebbtide_simulator::{Scenario, SimulatedAws};
+use serde_json::{Value, json};
+
+use crate::support::{sample, world};
+
+/// Runs a deployment with faults, and returns how it ended and what preflight answered.
+async fn deploy(
+    scenario: &Scenario,
+    event: Value,
+    faults: impl IntoIterator<Item = (u64, Fault)>,
+) -> (Outcome, Value, SimulatedAws) {
+    let aws = SimulatedAws::new(world(scenario), 1.0);
+    aws.with_world(World::take_calls);
+    aws.plan_faults(faults);
+    let mut answer = Value::Null;
+    let outcome = Installation::new(&aws)
+        .unwrap()
+        .deploy("run-1", event, 1, &mut |event| {
+            if let EventKind::StateExited { name, output, .. } = &event.kind
+                && name == "Preflight"
+            {
+                answer = output.clone();
+            }
+        })
+        .await;
+    (outcome, answer, aws)
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    let findings = answer["findings"].as_array().unwrap().iter();
+    findings.map(|one| one["name"].as_str().unwrap()).collect()
+}
+
+fn sticky() -> Scenario {
+    let mut scenario = Scenario::default();
+    let attributes = &mut scenario.target_group_attributes;
+    attributes.insert("stickiness.enabled".to_owned(), "true".to_owned());
+    scenario
+}
+
+fn dry() -> Value {
+    let mut event = sample();
+    event["dryRun"] = json!(true);
+    event
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_ends_with_every_finding_and_the_plan_of_the_drain() {
+    let (outcome, _, _) = deploy(&sticky(), dry(), []).await;
+    let Status::Succeeded { output } = outcome.status else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(output["status"], "dryRun");
+    for name in ["stickiness", "unhealthyTermination", "capacity"] {
+        assert!(names(&output).contains(&name), "{output}");
+    }
+    let steps = output["plan"]["steps"].as_array().unwrap();
+    assert_eq!(steps.last().unwrap()["left"], 0);
+    assert_eq!(output["plan"]["limit"], "pace");
+}
+
+#[tokio::test(start_paused = true)]
+async fn warnings_are_in_preflights_output_and_stop_nothing() {
+    let (outcome, answer, _) = deploy(&sticky(), sample(), []).await;
+    assert!(
+        matches!(outcome.status, Status::Succeeded { .. }),
+        "{outcome:?}"
+    );
+    assert!(names(&answer).contains(&"stickiness"), "{answer}");
+    assert!(!names(&answer).contains(&"capacity"), "{answer}");
+    assert_eq!(answer["plan"], Value::Null);
+}
+
+/// The calls of a deployment that are made for findings alone, by their number.
+async fn calls_for_findings() -> Vec<u64> {
+    let (_, _, aws) = deploy(&Scenario::default(), sample(), []).await;
+    let calls = aws.with_world(World::take_calls);
+    let made = calls.iter().zip(1..);
+    let alone = made.filter(|(call, _)| call.operation.contains(":DescribeLoadBalancer"));
+    alone.map(|(_, number)| number).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_only_findings_need_may_fail_as_often_as_the_sdk_tries() {
+    let numbers = calls_for_findings().await;
+    assert_eq!(numbers.len(), 2, "{numbers:?}");
+    for number in numbers {
+        for fault in [Fault::Silent, Fault::ServerError, Fault::Throttled] {
+            let tries = (number..number + 3).map(|call| (call, fault));
+            let (outcome, answer, _) = deploy(&Scenario::default(), sample(), tries).await;
+            assert!(
+                matches!(outcome.status, Status::Succeeded { .. }),
+                "{fault:?} from call {number} on: {outcome:?}"
+            );
+            assert_eq!(answer["status"], "passed", "{fault:?}: {answer}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_that_only_findings_need_is_asked_for_and_not_missed() {
+    for (number, call) in calls_for_findings().await.into_iter().zip([
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    ]) {
+        let denied = [(number, Fault::AccessDenied)];
+        let (outcome, answer, _) = deploy(&Scenario::default(), dry(), denied).await;
+        assert!(
+            matches!(outcome.status, Status::Succeeded { .. }),
+            "{outcome:?}"
+        );
+        let findings = answer["findings"].as_array().unwrap();
+        let unread = findings.iter().find(|one| one["name"] == "crossZone");
+        let fix = unread.unwrap()["fix"].as_str().unwrap();
+        assert!(fix.starts_with(&format!("Grant {call} on *")), "{fix}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_step_but_preflight_reads_for_findings() {
+    let (_, _, aws) = deploy(&Scenario::default(), sample(), []).await;
+    let calls = aws.with_world(World::take_calls);
+    let of = |name: &str| {
+        calls
+            .iter()
+            .filter(|call| call.operation.ends_with(name))
+            .count()
+    };
+    assert_eq!(of(":DescribeLoadBalancers"), 1);
+    assert_eq!(of(":DescribeLoadBalancerAttributes"), 1);
+    assert!(of(":DescribeTaskSets") > 5);
+}
