@@ -1,5 +1,6 @@
 //! `ebbtide`: see a deployment before it happens, on a simulated AWS.
 
+mod aws;
 mod compare;
 mod cost;
 mod input;
