@@ -125,17 +125,21 @@ pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, Inp
     }
 }
 
-/// Where an event's resources live: as its first ARN says, or a made-up account.
-pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
-    let home = ["nlb", "taskDefinition", "cluster"]
+/// Where an event's resources live, where it has an ARN that says so.
+pub(crate) fn home_named(event: &Value) -> Option<Home> {
+    ["nlb", "taskDefinition", "cluster"]
         .iter()
         .filter_map(|field| event.get(field)?.as_str())
         .find_map(|text| Arn::parse(text).map(|arn| arn.home()))
-        .unwrap_or_else(|| Home {
-            partition: "aws".to_owned(),
-            region: "us-east-1".to_owned(),
-            account: "555555555555".to_owned(),
-        });
+}
+
+/// Where an event's resources live: as its first ARN says, or a made-up account.
+pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
+    let home = home_named(event).unwrap_or_else(|| Home {
+        partition: "aws".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: "555555555555".to_owned(),
+    });
     if home.partition == "aws" {
         Ok(home)
     } else {
