@@ -13,7 +13,12 @@ The stack is up, and the service of events/sample.json is in service. In another
 
 {exports}
 
-Start a deployment, and see how it goes (executionArn is in the answer):
+Start a deployment and follow it to its end; what runs, and what ran last:
+
+cargo run --locked -- deploy events/sample.json --every 1
+cargo run --locked -- status
+
+The same with the AWS CLI (executionArn is in the answer), and what it does:
 
 aws stepfunctions start-execution --input file://events/sample.json \\
     --state-machine-arn {state_machine}
