@@ -114,10 +114,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
     );
     let followed = followed.await?;
     if followed == Followed::NotSucceeded && arguments.format == Format::Text {
-        eprintln!(
-            "To deploy it once more: ebbtide deploy {} --again{account}",
-            arguments.event.display()
-        );
+        let again = if arguments.again { "" } else { " --again" };
+        eprintln!("To deploy it once more: {}{again}", input::command_line());
     }
     Ok(followed.into())
 }

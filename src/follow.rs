@@ -14,7 +14,7 @@ pub(crate) use telling::{Drain, Said, Telling};
 use crate::executions::{CallError, Execution, Executions, Status, Trouble};
 
 /// The longest pause between two tries while AWS does not answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// So many times one that has just been started may not be found: reads lag behind (Docs).
 const MOST_UNSEEN: u32 = 5;
 

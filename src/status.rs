@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
             crate::print(&json!({"executions": all}).to_string());
         }
         Format::Text if seen.is_empty() => {
-            crate::print(&format!("No deployment{}.", of(arguments)))
+            crate::print(&format!("No deployment{}.", of(arguments)));
         }
         Format::Text => {
             for line in seen.iter().flat_map(in_lines) {

@@ -1,5 +1,6 @@
 //! Credentials of the environment, else those that the AWS CLI has.
 
+use std::error::Error;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use ebbtide_controller::clock;
 use serde::Deserialize;
 
 /// What the SDK finds; where it finds nothing, or a profile that needs what it is built without,
-/// what `aws configure export-credentials` answers.
+/// what `aws configure export-credentials` (AWS CLI version 2) answers.
 ///
 /// Support for IAM Identity Center in the SDK would be two more service crates, and they would end
 /// up in the Lambdas: Cargo gives a crate that both use the features of both.
@@ -36,8 +37,7 @@ impl ElseOfTheAwsCli {
         let exported = tokio::task::spawn_blocking(move || export(profile.as_deref())).await;
         match exported {
             Ok(Some(printed)) => read(&printed),
-            // The AWS CLI has none either: what the SDK has found missing is the better answer.
-            Ok(None) | Err(_) => Err(error),
+            Ok(None) | Err(_) => Err(of_neither(error)),
         }
     }
 }
@@ -48,6 +48,25 @@ impl ProvideCredentials for ElseOfTheAwsCli {
         Self: 'a,
     {
         future::ProvideCredentials::new(self.provide())
+    }
+}
+
+/// The error where the AWS CLI has none either: what the SDK has found missing, save that it speaks
+/// to whoever builds the program where a profile needs more than it has.
+fn of_neither(error: CredentialsError) -> CredentialsError {
+    let mut is_outside = false;
+    let mut next: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(cause) = next {
+        is_outside |= cause.to_string().contains("cargo feature");
+        next = cause.source();
+    }
+    if is_outside {
+        CredentialsError::invalid_configuration(
+            "the profile's credentials come from outside, and `aws configure export-credentials` of the AWS CLI, \
+             version 2, has not answered with them",
+        )
+    } else {
+        error
     }
 }
 
@@ -125,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_no_credential_is_refused_without_being_quoted() {
         let error = read(br#"{"AccessKeyId": "AKIDEXAMPLE"}"#).unwrap_err();
-        let source = std::error::Error::source(&error).unwrap().to_string();
+        let source = error.source().unwrap().to_string();
         assert!(source.contains("export-credentials"), "{source}");
         assert!(!format!("{error:?}").contains("AKIDEXAMPLE"), "{error:?}");
     }

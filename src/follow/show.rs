@@ -13,6 +13,10 @@ use super::telling::{Drain, Said};
 use crate::executions::{Execution, Status};
 use crate::narrate::clock;
 
+/// What the terminal shows while tasks are taken away, and else.
+const DRAIN: &str = "{spinner} {msg:<12} {bar:24} {pos} of {len} tasks to take away{prefix}";
+const ELSE: &str = "{spinner} {wide_msg}";
+
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -36,7 +40,7 @@ impl Show {
             Format::Text => ProgressBar::new_spinner(),
             Format::Json => ProgressBar::hidden(),
         };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template(ELSE) {
             bar.set_style(style);
         }
         if std::io::stderr().is_terminal() {
@@ -123,18 +127,17 @@ impl Show {
     }
 
     fn progress(&mut self, state: &str, sentence: &str, drain: Option<Drain>) {
+        if self.draining != drain.is_some() {
+            self.draining = drain.is_some();
+            let template = if self.draining { DRAIN } else { ELSE };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                self.bar.set_style(style);
+            }
+        }
         let Some(drain) = drain else {
             self.bar.set_message(format!("{state}: {sentence}"));
             return;
         };
-        if !self.draining {
-            self.draining = true;
-            if let Ok(style) = ProgressStyle::with_template(
-                "{spinner} {msg:<12} {bar:24} {pos} of {len} tasks to take away{prefix}",
-            ) {
-                self.bar.set_style(style);
-            }
-        }
         self.bar.set_message(state.to_owned());
         self.bar.set_prefix(times(drain));
         self.bar.set_length(u64::from(drain.of));

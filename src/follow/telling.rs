@@ -63,7 +63,12 @@ impl Telling {
                 pause(state).and_then(|said| self.say(event.at, state, said))
             }
             What::Exited { state, output } => {
-                self.follow_drain(event.at, output);
+                if state == "Rollback" {
+                    // The original is filled up again; the way back has a drain of its own.
+                    self.drain = None;
+                } else {
+                    self.follow_drain(event.at, output);
+                }
                 let said = said(output)?;
                 self.say(event.at, state, said)
             }
@@ -129,6 +134,9 @@ impl Telling {
                     });
                 } else if reason.contains(" still run") {
                     self.all_taken();
+                } else if let Some(drain) = &mut self.drain {
+                    // A step that is held, or a bake: nobody knows when the next one comes.
+                    (drain.next, drain.last) = (None, None);
                 }
             }
             Some("drained") => self.all_taken(),

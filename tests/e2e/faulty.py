@@ -34,7 +34,8 @@ def endpoint(of, faults):
             operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
             code = faults.next(operation)
             if code is not None:
-                return self.answer(400, json.dumps({"__type": code, "message": "made to go wrong"}).encode())
+                status = 500 if code.startswith("Internal") else 400
+                return self.answer(status, json.dumps({"__type": code, "message": "made to go wrong"}).encode())
             request = urllib.request.Request(of + self.path, data=body, headers=dict(self.headers))
             try:
                 with urllib.request.urlopen(request, timeout=30) as answered:

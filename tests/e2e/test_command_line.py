@@ -250,19 +250,27 @@ def test_a_state_machine_that_is_not_there_is_named_beside_those_that_are(ebbtid
     assert done.returncode == 2
 
 
+AWS_CLI_2 = f"""#!/bin/sh
+[ "$*" = "configure export-credentials --format process --profile outside" ] || exit 253
+echo '{{"Version": 1, "AccessKeyId": "{stack.ACCOUNT}", "SecretAccessKey": "simulated"}}'
+"""
+
+
 def test_credentials_come_from_the_aws_cli_where_the_sdk_has_none(ebbtide, tmp_path):
-    process = tmp_path / "credentials"
-    process.write_text(
-        "#!/bin/sh\n"
-        f"""echo '{{"Version": 1, "AccessKeyId": "{stack.ACCOUNT}", "SecretAccessKey": "simulated"}}'\n"""
-    )
-    process.chmod(0o700)
+    # The AWS CLI of these tests is version 1, which does not know the command: a stand-in for 2.
+    aws = tmp_path / "aws"
+    aws.write_text(AWS_CLI_2)
+    aws.chmod(0o700)
     config = tmp_path / "config"
-    config.write_text(f"[profile outside]\nregion = {stack.REGION}\ncredential_process = {process}\n")
+    config.write_text(f"[profile outside]\nregion = {stack.REGION}\ncredential_process = not-run-by-the-sdk\n")
     none = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None, "AWS_DEFAULT_REGION": None}
-    done = ebbtide.run("status", "--profile", "outside", AWS_CONFIG_FILE=str(config), **none)
+    path = os.pathsep.join([str(tmp_path), stack.environment()["PATH"]])
+    done = ebbtide.run("status", "--profile", "outside", AWS_CONFIG_FILE=str(config), PATH=path, **none)
     assert done.returncode == 0, done.stderr
 
+    done = ebbtide.run("status", "--profile", "outside", AWS_CONFIG_FILE=str(config), **none)
+    assert done.returncode == 1
+    assert "AWS CLI, version 2" in done.stderr and "feature" not in done.stderr
     config.write_text(f"[default]\nregion = {stack.REGION}\n")
     done = ebbtide.run("status", AWS_CONFIG_FILE=str(config), **none)
     assert done.returncode == 1
