@@ -2,4 +2,5 @@
 
 mod commands;
 mod compare;
+mod deploy;
 mod run;
