@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use ebbtide_controller::arn::short;
 use ebbtide_controller::clock::rfc3339;
 use ebbtide_controller::quote::sentence;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,7 +15,7 @@ use crate::executions::{Execution, Status};
 use crate::narrate::clock;
 
 /// What the terminal shows while tasks are taken away, and else.
-const DRAIN: &str = "{spinner} {msg:<12} {bar:24} {pos} of {len} tasks to take away{prefix}";
+const DRAIN: &str = "{spinner} {bar:24} {wide_msg}";
 const ELSE: &str = "{spinner} {wide_msg}";
 
 /// How an answer is printed.
@@ -138,10 +139,14 @@ impl Show {
             self.bar.set_message(format!("{state}: {sentence}"));
             return;
         };
-        self.bar.set_message(state.to_owned());
-        self.bar.set_prefix(times(drain));
         self.bar.set_length(u64::from(drain.of));
         self.bar.set_position(u64::from(drain.left));
+        self.bar.set_message(format!(
+            "{state}: {} of {} tasks to take away{}",
+            drain.left,
+            drain.of,
+            times(drain)
+        ));
     }
 }
 
@@ -171,7 +176,7 @@ pub(crate) fn drain_in_json(drain: Drain) -> Value {
 
 /// `service chat in cluster main, chat:2`: what an execution's input asks for.
 pub(crate) fn deployed(input: &Value) -> String {
-    let text = |field: &str| input.get(field).and_then(Value::as_str).unwrap_or("?");
+    let text = |field: &str| input.get(field).and_then(Value::as_str).map_or("?", short);
     sentence(&format!(
         "service {} in cluster {}, {}",
         text("serviceName"),
@@ -294,6 +299,15 @@ mod tests {
         assert_eq!(times(drain), ", last step at 00:01:00Z");
         drain.next = None;
         assert_eq!(times(drain), "");
+    }
+
+    #[test]
+    fn what_is_deployed_is_told_by_its_names() {
+        let named = deployed(
+            &json!({"cluster": "arn:aws:ecs:us-east-1:555555555555:cluster/main",
+            "serviceName": "chat", "taskDefinition": "chat:2"}),
+        );
+        assert_eq!(named, "service chat in cluster main, chat:2");
     }
 
     #[test]

@@ -28,7 +28,8 @@ aws ecs describe-services --cluster {cluster} --services {service} \\
 aws elbv2 describe-listeners --load-balancer-arn {load_balancer} \\
     --query 'Listeners[].[Port, DefaultActions[].ForwardConfig.TargetGroups[].[TargetGroupArn, Weight]]'
 
-Time goes {speed:g} times as fast as it does: a deployment takes about {seconds:.0f} s. Logs, until the end:
+Time goes {speed:g} times as fast as it does: a deployment takes about {seconds:.0f} s, and steps come sooner
+than they are announced. Logs, until the end:
 {logs}. Ctrl-C ends everything.
 """
 
