@@ -127,7 +127,7 @@ pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, Inp
 
 /// Where an event's resources live: as its first ARN says, or a made-up account.
 pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
-    let home = first_home(event).unwrap_or_else(|| Home {
+    let home = home_named(event).unwrap_or_else(|| Home {
         partition: "aws".to_owned(),
         region: "us-east-1".to_owned(),
         account: "555555555555".to_owned(),
@@ -141,10 +141,11 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
 
 /// The region that an event's ARNs name, where one does.
 pub(crate) fn region_of(event: &Value) -> Option<String> {
-    first_home(event).map(|home| home.region)
+    home_named(event).map(|home| home.region)
 }
 
-fn first_home(event: &Value) -> Option<Home> {
+/// Where an event's resources live, where it has an ARN that says so.
+pub(crate) fn home_named(event: &Value) -> Option<Home> {
     ["nlb", "taskDefinition", "cluster"]
         .iter()
         .filter_map(|field| event.get(field)?.as_str())

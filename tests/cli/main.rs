@@ -2,5 +2,6 @@
 
 mod commands;
 mod compare;
+mod deploy;
 mod preflight;
 mod run;

@@ -13,7 +13,12 @@ The stack is up, and the service of events/sample.json is in service. In another
 
 {exports}
 
-Start a deployment, and see how it goes (executionArn is in the answer):
+Start a deployment and follow it to its end; what runs, and what ran last:
+
+cargo run --locked -- deploy events/sample.json --every 1
+cargo run --locked -- status
+
+The same with the AWS CLI (executionArn is in the answer), and what it does:
 
 aws stepfunctions start-execution --input file://events/sample.json \\
     --state-machine-arn {state_machine}
@@ -23,7 +28,8 @@ aws ecs describe-services --cluster {cluster} --services {service} \\
 aws elbv2 describe-listeners --load-balancer-arn {load_balancer} \\
     --query 'Listeners[].[Port, DefaultActions[].ForwardConfig.TargetGroups[].[TargetGroupArn, Weight]]'
 
-Time goes {speed:g} times as fast as it does: a deployment takes about {seconds:.0f} s. Logs, until the end:
+Time goes {speed:g} times as fast as it does: a deployment takes about {seconds:.0f} s, and steps come sooner
+than they are announced. Logs, until the end:
 {logs}. Ctrl-C ends everything.
 """
 

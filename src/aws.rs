@@ -1,0 +1,90 @@
+//! How the commands that go to an AWS account reach it: region, profile, endpoints, credentials, TLS.
+
+mod credentials;
+
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls;
+use clap::Args;
+
+use credentials::ElseOfTheAwsCli;
+
+/// One attempt of one call; the SDK has no read timeout of its own.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// One call with its retries, and with what it takes to get credentials for it.
+const OPERATION: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The flags that say which account.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "AWS account")]
+pub(crate) struct Access {
+    /// The region; without it, `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile's.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The profile of ~/.aws/config; without it, `AWS_PROFILE` or `default`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+/// Nothing says which region is meant.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no region: give --region, or set AWS_REGION or the region of the profile in ~/.aws/config"
+)]
+pub(crate) struct NoRegion;
+
+impl Access {
+    /// The configuration for every AWS client: credentials and endpoints (`AWS_ENDPOINT_URL` and the
+    /// like) as all AWS tools take them from the environment and from `~/.aws`, every timeout set.
+    ///
+    /// Credentials that the SDK cannot get by itself (IAM Identity Center, `credential_process`,
+    /// `aws login`) are asked of the AWS CLI.
+    pub(crate) async fn config(&self) -> Result<SdkConfig, NoRegion> {
+        // Ring, as in the functions: one TLS library in the whole workspace.
+        let http_client = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client)
+            .identity_cache(IdentityCache::lazy().load_timeout(OPERATION).build())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT)
+                    .operation_attempt_timeout(ATTEMPT)
+                    .operation_timeout(OPERATION)
+                    .build(),
+            );
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(NoRegion);
+        }
+        let Some(first) = config.credentials_provider() else {
+            return Ok(config);
+        };
+        let provider = ElseOfTheAwsCli::new(first, self.profile.clone());
+        Ok(config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .build())
+    }
+
+    /// The flags as one would type them again, each with a space before it.
+    pub(crate) fn flags(&self) -> String {
+        let region = self.region.iter().map(|name| format!(" --region {name}"));
+        let profile = self.profile.iter().map(|name| format!(" --profile {name}"));
+        region.chain(profile).collect()
+    }
+}

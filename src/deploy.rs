@@ -1,0 +1,202 @@
+//! `ebbtide deploy`: starts an execution of the state machine and follows it.
+
+mod name;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ebbtide_controller::arn::Home;
+use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::request::Request;
+use serde_json::{Value, json};
+
+use crate::executions::{CallError, Execution, Executions, Machine, Start, Target};
+use crate::follow::{self, Follow, Followed, Format, deployed};
+use crate::{Ended, input};
+
+/// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
+const COMMITS: [&str; 2] = ["GITHUB_SHA", "CI_COMMIT_SHA"];
+/// So many executions of one deployment are looked for a free name.
+const MOST_RETRIES: u32 = 100;
+
+/// Starts a deployment in an AWS account, and follows it to its end.
+///
+/// The input is checked before anything is called. The execution is named after cluster, service,
+/// task definition and commit: the same command again, from a CI job that is repeated, follows the
+/// execution that runs instead of starting a second one. One that has ended is not started again
+/// without --again.
+///
+/// Ctrl-C, an error or expired credentials end the following and never the deployment.
+///
+/// Exit status: 0 it has succeeded (with --no-follow: it runs), 1 it has failed, was stopped or timed
+/// out, or was not started, 2 wrong usage or input, 3 it runs and is followed no longer.
+///
+/// With --format json, stdout has an object a line: {"event": "execution"} with execution, name and
+/// status; for each thing that happens {"event": "step"} with at, state, message and drain (left, of,
+/// nextStep, lastStep); {"event": "remark"} about the following; at last {"event": "ended"} with
+/// status, error, cause and output.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The `StartExecution` input.
+    #[arg(value_name = "EVENT.json")]
+    event: PathBuf,
+    /// The execution's name, instead of the one that is made.
+    #[arg(long, value_name = "NAME", value_parser = name::valid, conflicts_with = "commit")]
+    name: Option<String>,
+    /// The commit in the name; without it, `GITHUB_SHA` or `CI_COMMIT_SHA` where one is set.
+    #[arg(long, value_name = "COMMIT")]
+    commit: Option<String>,
+    /// Where the execution of this name has ended, start another one (NAME-retry1, NAME-retry2, …).
+    #[arg(long)]
+    again: bool,
+    /// Print the execution's ARN and return as soon as it runs.
+    #[arg(long)]
+    no_follow: bool,
+    /// How it is told.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    follow: Follow,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// What became of a start.
+enum Started {
+    /// An execution runs that is the one asked for.
+    Runs(String),
+    /// Nothing was started, and why.
+    Not(String),
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::error::Error>> {
+    let event = input::event(&arguments.event)?;
+    // Before any call: an ARN of the state machine says where the input's must be from.
+    let home = Machine::parse(&arguments.target.state_machine).and_then(|machine| machine.home());
+    let mut request = checked(
+        arguments,
+        &event,
+        home.or_else(|| input::home_named(&event)),
+    )?;
+    let (executions, machine) = arguments.target.machine().await?;
+    if let Some(home) = machine.home() {
+        request = checked(arguments, &event, Some(home))?;
+    }
+    let name = arguments
+        .name
+        .clone()
+        .unwrap_or_else(|| name::of(&request, commit(arguments).as_deref()));
+    let arn = match start(arguments, &executions, &machine, name, &event).await? {
+        Started::Runs(arn) => arn,
+        Started::Not(why) => {
+            eprintln!("{why}");
+            return Ok(Ended::Refused);
+        }
+    };
+    if arguments.no_follow {
+        match arguments.format {
+            Format::Text => crate::print(&arn),
+            Format::Json => crate::print(
+                &json!({"event": "execution", "execution": arn,
+                    "name": crate::executions::name_of(&arn), "status": "RUNNING"})
+                .to_string(),
+            ),
+        }
+        return Ok(Ended::Done);
+    }
+    let account = arguments.target.account();
+    let followed = follow::follow(
+        &executions,
+        &arn,
+        arguments.follow,
+        arguments.format,
+        &account,
+    );
+    let followed = followed.await?;
+    if followed == Followed::NotSucceeded && arguments.format == Format::Text {
+        let again = if arguments.again { "" } else { " --again" };
+        eprintln!("To deploy it once more: {}{again}", input::command_line());
+    }
+    Ok(followed.into())
+}
+
+/// The request, as the controller itself reads it.
+fn checked(
+    arguments: &Arguments,
+    event: &Value,
+    home: Option<Home>,
+) -> Result<Request, Box<dyn std::error::Error>> {
+    // An input without any ARN is read alike wherever it is.
+    let home = home.map_or_else(|| input::home_of(event), Ok)?;
+    Request::parse(event, &home).map_err(|refusal| {
+        let path = arguments.event.display();
+        format!("{path}: {}: {refusal} Nothing was started.", refusal.error).into()
+    })
+}
+
+fn commit(arguments: &Arguments) -> Option<String> {
+    let set = || COMMITS.iter().find_map(|name| std::env::var(name).ok());
+    arguments.commit.clone().or_else(set)
+}
+
+/// Starts the execution, or finds the one that runs already.
+///
+/// Step Functions answers a start with the name and the input of one that runs as it answered the
+/// first (Docs); an emulator that refuses it is understood as well.
+async fn start(
+    arguments: &Arguments,
+    executions: &Executions,
+    machine: &Machine,
+    mut name: String,
+    event: &Value,
+) -> Result<Started, CallError> {
+    // Without the file's blanks: those must not make it another input.
+    let text = event.to_string();
+    for _ in 0..=MOST_RETRIES {
+        if let Start::Runs { arn } = executions.start(machine, &name, &text).await? {
+            return Ok(Started::Runs(arn));
+        }
+        let there = executions.describe(&machine.execution(&name)).await?;
+        if there.status.has_ended() {
+            if !arguments.again {
+                return Ok(Started::Not(has_ended(&there)));
+            }
+            name = name::next(&name);
+        } else if there.input == *event {
+            return Ok(Started::Runs(there.arn));
+        } else {
+            return Ok(Started::Not(runs_another(&there)));
+        }
+    }
+    Ok(Started::Not(format!(
+        "Nothing was started: {MOST_RETRIES} executions of this deployment have ended; --name gives it another name."
+    )))
+}
+
+fn has_ended(there: &Execution) -> String {
+    let when = there
+        .stopped
+        .map_or_else(String::new, |stopped| format!(" at {}", rfc3339(stopped)));
+    let error = there
+        .error
+        .as_ref()
+        .map_or_else(String::new, |error| format!(" with {error}"));
+    format!(
+        "Nothing was started: execution {} of {} ended {}{error}{when}, and its name is taken for 90 days. \
+         To deploy it once more: --again, or --name with a name of your own. `ebbtide status {}` shows it.",
+        there.name,
+        deployed(&there.input),
+        there.status.as_str(),
+        there.arn
+    )
+}
+
+fn runs_another(there: &Execution) -> String {
+    format!(
+        "Nothing was started: execution {} runs with another input ({}). Wait until it has ended \
+         (`ebbtide status {} --follow`), or give this one its own name with --name.",
+        there.name,
+        deployed(&there.input),
+        there.arn
+    )
+}

@@ -1,0 +1,167 @@
+//! What a call to Step Functions fails with, by what can be done about it.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use ebbtide_controller::quote::quote;
+
+/// What a failed call is to whoever made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It may go well the next time: network, throttling, an error of AWS's own.
+    Passing,
+    /// There are no credentials, or they have expired.
+    Credentials,
+    /// They do not allow the call.
+    Denied,
+    /// There is no such execution or state machine.
+    Missing,
+    /// There is an execution of this name already.
+    NameIsTaken,
+    /// AWS refuses the call as it is.
+    Refused,
+}
+
+/// A call that failed: `states:DescribeExecution answered …`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct CallError {
+    pub(crate) trouble: Trouble,
+    pub(crate) message: String,
+}
+
+impl CallError {
+    pub(super) fn of<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        if let SdkError::ServiceError(service) = error {
+            let code = service.err().code().unwrap_or("an error without a code");
+            let message = service.err().message().unwrap_or_default();
+            let trouble = classify(code, service.raw().status().as_u16());
+            let (code, message) = (quote(code), quote(message));
+            let hint = if trouble == Trouble::Credentials {
+                ": renew your credentials (`aws sso login`, for example)"
+            } else {
+                ""
+            };
+            return Self {
+                trouble,
+                message: format!("{operation} answered {code}: {message}{hint}"),
+            };
+        }
+        if let Some(credentials) = credentials_error(error) {
+            return Self {
+                trouble: Trouble::Credentials,
+                message: format!(
+                    "no credentials for {operation} ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+                     name a profile with --profile, or sign in with the AWS CLI (`aws sso login`)",
+                    quote(&in_words(credentials))
+                ),
+            };
+        }
+        let what = match error {
+            SdkError::TimeoutError(_) => "did not answer in time",
+            SdkError::DispatchFailure(_) => "could not be reached",
+            SdkError::ResponseError(_) => "answered something that could not be read",
+            SdkError::ConstructionFailure(_) => "could not be called like this",
+            _ => "failed in a way this version does not know",
+        };
+        Self {
+            trouble: if matches!(error, SdkError::ConstructionFailure(_)) {
+                Trouble::Refused
+            } else {
+                Trouble::Passing
+            },
+            message: format!("{operation} {what}"),
+        }
+    }
+}
+
+fn classify(code: &str, http_status: u16) -> Trouble {
+    match code {
+        "ExecutionAlreadyExists" => Trouble::NameIsTaken,
+        "ExecutionDoesNotExist" | "StateMachineDoesNotExist" | "ResourceNotFound" => {
+            Trouble::Missing
+        }
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException" => Trouble::Credentials,
+        "AccessDeniedException" | "AccessDenied" | "NotAuthorized" => Trouble::Denied,
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        // StartExecution beyond the account's open executions.
+        | "ExecutionLimitExceeded" => Trouble::Passing,
+        _ if http_status >= 500 || http_status == 429 => Trouble::Passing,
+        _ => Trouble::Refused,
+    }
+}
+
+/// The credentials' part in an error, wherever the SDK has put it.
+fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error and its causes in a line.
+fn in_words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_aws_are_told_apart_by_what_can_be_done() {
+        let cases = [
+            ("ExecutionAlreadyExists", 400, Trouble::NameIsTaken),
+            ("ExecutionDoesNotExist", 400, Trouble::Missing),
+            ("StateMachineDoesNotExist", 400, Trouble::Missing),
+            ("ExpiredTokenException", 400, Trouble::Credentials),
+            ("UnrecognizedClientException", 400, Trouble::Credentials),
+            ("AccessDeniedException", 400, Trouble::Denied),
+            ("ThrottlingException", 400, Trouble::Passing),
+            ("InternalServerError", 500, Trouble::Passing),
+            ("Whatever", 429, Trouble::Passing),
+            ("InvalidArn", 400, Trouble::Refused),
+        ];
+        for (code, status, trouble) in cases {
+            assert_eq!(classify(code, status), trouble, "{code}");
+        }
+    }
+
+    #[test]
+    fn missing_credentials_are_found_under_what_the_sdk_wraps_them_in() {
+        let source = CredentialsError::not_loaded("no providers in chain provided credentials");
+        let error: SdkError<
+            aws_sdk_sfn::operation::describe_execution::DescribeExecutionError,
+            HttpResponse,
+        > = SdkError::construction_failure(source);
+        let error = CallError::of("states:DescribeExecution", &error);
+        assert_eq!(error.trouble, Trouble::Credentials);
+        assert!(error.message.contains("--profile"), "{error}");
+    }
+}

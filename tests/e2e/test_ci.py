@@ -1,0 +1,135 @@
+"""The recipes of docs/ci.md, taken from the page and run against MiniStack."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+import faulty
+import stack
+from command_line import CommandLine
+
+PAGE = (stack.ROOT / "docs" / "ci.md").read_text()
+EVENT = stack.ROOT / "events" / "dry-run.json"
+
+
+def recipe(name):
+    """The block that a comment of the page marks."""
+    [block] = re.findall(rf"<!-- test: {name} -->\n```\w+\n(.*?)```\n", PAGE, re.DOTALL)
+    return block
+
+
+@pytest.fixture(scope="module")
+def ebbtide(deployed, chat):
+    return CommandLine(deployed)
+
+
+@pytest.fixture
+def job(ebbtide, tmp_path):
+    """Runs a recipe's commands in a directory with deploy.json, as a CI job would."""
+    (tmp_path / "deploy.json").write_text(EVENT.read_text())
+
+    def run(commands, **environment):
+        env = ebbtide.environment(STATE_MACHINE=ebbtide.up.live, POLL_SECONDS="0.2", **environment)
+        env["PATH"] = os.pathsep.join([str(stack.BIN.parent), env["PATH"]])
+        return subprocess.run(
+            ["sh", "-c", commands], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=180
+        )
+
+    return run
+
+
+def test_every_marked_recipe_is_tested():
+    marked = re.findall(r"<!-- test: (\S+) -->", PAGE)
+    assert marked == ["policy", "github", "github-cancel", "gitlab", "plain"]
+
+
+def test_the_plain_recipe_deploys_and_tells_a_failure(job, ebbtide, tmp_path):
+    done = job(recipe("plain"), DEPLOYMENT="plain-1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == ebbtide.executions("plain-1")[0]
+    assert '"SUCCEEDED"' in done.stdout
+
+    failing = {**json.loads(EVENT.read_text()), "alarms": ["nobody-has-made-it"], "dryRun": False}
+    (tmp_path / "deploy.json").write_text(json.dumps(failing))
+    done = job(recipe("plain"), DEPLOYMENT="plain-2")
+    assert done.returncode == 1
+    assert "PreflightFailed" in done.stdout
+
+
+def test_the_plain_recipe_outlives_a_look_that_fails(job, ebbtide):
+    faults = faulty.Faults(DescribeExecution=["AccessDeniedException"] * 2)
+    with faulty.endpoint(ebbtide.up.ministack, faults) as endpoint:
+        done = job(recipe("plain"), DEPLOYMENT="plain-3", AWS_ENDPOINT_URL_SFN=endpoint)
+    assert done.returncode == 0, done.stderr
+    assert len(faults.made) == 2
+
+
+def test_the_github_job_deploys_and_once_more_when_it_is_run_again(job, ebbtide):
+    workflow = yaml.safe_load(recipe("github"))
+    # YAML 1.1 takes the key `on` for a truth.
+    assert workflow[True] == {"push": {"branches": ["main"]}}
+    assert workflow["permissions"]["id-token"] == "write"
+    steps = workflow["jobs"]["deploy"]["steps"]
+    [command] = [step["run"] for step in steps if "run" in step]
+    for name in ("main-chat-chat-2-5ee7", "main-chat-chat-2-5ee7-retry1"):
+        done = job(command, GITHUB_SHA="5ee7")
+        assert done.returncode == 0, done.stderr
+        assert f"execution {name} of service chat" in done.stdout
+
+
+def test_a_cancelled_github_job_stops_its_deployment(job, ebbtide, tmp_path):
+    [step] = yaml.safe_load(recipe("github-cancel"))
+    event = json.loads((stack.ROOT / "events" / "minimal.json").read_text())
+    (tmp_path / "deploy.json").write_text(json.dumps(event))
+    started = job('ebbtide deploy deploy.json --name cancelled --no-follow --state-machine "$STATE_MACHINE"')
+    arn = started.stdout.strip()
+    jq = tmp_path / "jq"
+    # What the step asks jq for, where jq is not installed.
+    jq.write_text(
+        "#!/usr/bin/env python3\nimport json, sys\nassert sys.argv[1:] == ['-r', '.executions[].execution', 'running.json']\n"
+        "print(*(one['execution'] for one in json.load(open('running.json'))['executions']), sep='\\n')\n"
+    )
+    jq.chmod(0o755)
+    done = job(f'PATH="{tmp_path}:$PATH"\n{step["run"]}')
+    assert done.returncode == 0, done.stderr
+    assert ebbtide.ended(arn) == "ABORTED"
+    repaired = ebbtide.run("deploy", stack.ROOT / "events" / "minimal.json", "--name", "cancelled", "--again")
+    assert repaired.returncode == 0, repaired.stderr
+
+
+def test_the_gitlab_job_deploys_with_the_token_of_its_identity(job, ebbtide):
+    gitlab = yaml.safe_load(recipe("gitlab"))["deploy"]
+    variables = {
+        **gitlab["variables"],
+        "AWS_ROLE_ARN": f"arn:aws:iam::{stack.ACCOUNT}:role/deploy-chat",
+        "STATE_MACHINE": ebbtide.up.live,
+        "AWS_REGION": stack.REGION,
+    }
+    assert list(gitlab["id_tokens"]) == ["AWS_ID_TOKEN"]
+    assert set(variables) == set(gitlab["variables"])
+    done = job(
+        "set -eu\n" + "\n".join(gitlab["script"]),
+        **{name: value for name, value in variables.items() if name != "STATE_MACHINE"},
+        AWS_ID_TOKEN="token.of.gitlab",
+        CI_COMMIT_SHA="9171ab",
+        AWS_ACCESS_KEY_ID=None,
+        AWS_SECRET_ACCESS_KEY=None,
+        AWS_ENDPOINT_URL_STS=ebbtide.up.ministack,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "execution main-chat-chat-2-9171ab of service chat" in done.stdout
+
+
+def test_the_policy_allows_what_the_program_calls_and_nothing_else():
+    policy = json.loads(recipe("policy"))
+    allowed = set()
+    for statement in policy["Statement"]:
+        actions = statement["Action"]
+        allowed.update([actions] if isinstance(actions, str) else actions)
+    sources = "".join(path.read_text() for path in (stack.ROOT / "src").rglob("*.rs"))
+    called = set(re.findall(r'CallError::of\("(states:\w+)"', sources))
+    assert allowed == called
