@@ -64,7 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let (home, looked) = match &arguments.scenario {
         Some(scenario) => {
             let home = input::home_of(&event)?;
-            (home.clone(), simulated(&event, home, scenario)?)
+            let looked = simulated(&event, &home, scenario)?;
+            (home, looked)
         }
         None => account(arguments, &event)?,
     };
@@ -95,15 +96,15 @@ type Looked = Result<(Request, Inspection), StepError>;
 /// Looks at a simulated service, in virtual time.
 fn simulated(
     event: &Value,
-    home: Home,
+    home: &Home,
     scenario: &Path,
 ) -> Result<Looked, Box<dyn std::error::Error>> {
-    let request = match Request::parse(event, &home) {
+    let request = match Request::parse(event, home) {
         Ok(request) => request,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
     let scenario = input::fitting(input::scenario(Some(scenario))?, &request);
-    let world = scenario.world_for(&input::names_of(&request, &home))?;
+    let world = scenario.world_for(&input::names_of(&request, home))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -114,7 +115,7 @@ fn simulated(
             ecs: aws.sdk_ecs("preflight"),
             elb: aws.sdk_elb("preflight"),
         };
-        Box::pin(inspect(&clients, &id(&home)?, &request)).await
+        Box::pin(inspect(&clients, &id(home)?, &request)).await
     });
     Ok(looked.map(|inspection| (request, inspection)))
 }
@@ -124,7 +125,7 @@ fn account(
     arguments: &Arguments,
     event: &Value,
 ) -> Result<(Home, Looked), Box<dyn std::error::Error>> {
-    let given = input::home_of(event)?;
+    let given = input::home_in(event);
     let text = |field: &str| event.get(field).and_then(Value::as_str);
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
         // Without these two there is nobody to ask: the input says what is wrong with it.

@@ -195,7 +195,7 @@ pub(super) fn cases() -> Vec<Case> {
                 w.request.drain.pace = Pace::Tasks {
                     tasks: 1,
                     every: 900,
-                }
+                };
             },
             ["Up to 900 s", "not between two", "scaledown_wait"],
         ),
@@ -207,7 +207,7 @@ pub(super) fn cases() -> Vec<Case> {
                     connections_per_task: Some(2_500.0),
                     deadline: 900,
                     on_deadline: OnDeadline::Finish,
-                })
+                });
             },
             [
                 "The drain's budget cannot be kept",
