@@ -125,18 +125,24 @@ pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, Inp
     }
 }
 
-/// Where an event's resources live: as its first ARN says, or a made-up account.
+/// Where an event's resources live: as its first ARN says, or a made-up account. No simulated world is
+/// in another partition than aws.
 pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
-    let home = home_named(event).unwrap_or_else(|| Home {
-        partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
-        account: "555555555555".to_owned(),
-    });
+    let home = home_in(event);
     if home.partition == "aws" {
         Ok(home)
     } else {
         Err(InputError::Partition(home.partition))
     }
+}
+
+/// The same, in any partition.
+pub(crate) fn home_in(event: &Value) -> Home {
+    home_named(event).unwrap_or_else(|| Home {
+        partition: "aws".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: "555555555555".to_owned(),
+    })
 }
 
 /// The region that an event's ARNs name, where one does.

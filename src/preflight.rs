@@ -13,6 +13,7 @@ use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
 use ebbtide_simulator::SimulatedAws;
 use serde_json::{Value, json};
 
+use crate::aws::Access;
 use crate::input;
 
 /// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
@@ -29,12 +30,8 @@ pub(crate) struct Arguments {
     /// Check the service in a simulated world that this file describes, not in an account.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["region", "profile"])]
     scenario: Option<PathBuf>,
-    /// The region of the account; else that of the input's first ARN, of the environment or profile.
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-    /// The profile of ~/.aws/config; else `AWS_PROFILE` or `default`.
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    #[command(flatten)]
+    access: Access,
     /// Take warnings as errors.
     #[arg(long)]
     strict: bool,
@@ -64,7 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let (home, looked) = match &arguments.scenario {
         Some(scenario) => {
             let home = input::home_of(&event)?;
-            (home.clone(), simulated(&event, home, scenario)?)
+            let looked = simulated(&event, &home, scenario)?;
+            (home, looked)
         }
         None => account(arguments, &event)?,
     };
@@ -95,15 +93,15 @@ type Looked = Result<(Request, Inspection), StepError>;
 /// Looks at a simulated service, in virtual time.
 fn simulated(
     event: &Value,
-    home: Home,
+    home: &Home,
     scenario: &Path,
 ) -> Result<Looked, Box<dyn std::error::Error>> {
-    let request = match Request::parse(event, &home) {
+    let request = match Request::parse(event, home) {
         Ok(request) => request,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
     let scenario = input::fitting(input::scenario(Some(scenario))?, &request);
-    let world = scenario.world_for(&input::names_of(&request, &home))?;
+    let world = scenario.world_for(&input::names_of(&request, home))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -114,7 +112,7 @@ fn simulated(
             ecs: aws.sdk_ecs("preflight"),
             elb: aws.sdk_elb("preflight"),
         };
-        Box::pin(inspect(&clients, &id(&home)?, &request)).await
+        Box::pin(inspect(&clients, &id(home)?, &request)).await
     });
     Ok(looked.map(|inspection| (request, inspection)))
 }
@@ -124,7 +122,7 @@ fn account(
     arguments: &Arguments,
     event: &Value,
 ) -> Result<(Home, Looked), Box<dyn std::error::Error>> {
-    let given = input::home_of(event)?;
+    let given = input::home_in(event);
     let text = |field: &str| event.get(field).and_then(Value::as_str);
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
         // Without these two there is nobody to ask: the input says what is wrong with it.
@@ -132,12 +130,21 @@ fn account(
         let refusal = refusal.err().ok_or("the input names no service")?;
         return Ok((given, Err(refusal.into())));
     };
-    let region = arguments.region.clone().or_else(|| input::region_of(event));
+    let access = Access {
+        // The input's own ARNs go before the environment.
+        region: arguments
+            .access
+            .region
+            .clone()
+            .or_else(|| input::region_of(event)),
+        ..arguments.access.clone()
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let config = runtime.block_on(access.config())?;
     let (home, looked) = runtime.block_on(async {
-        let clients = Clients::of(region, arguments.profile.as_deref()).await;
+        let clients = Clients::new(&config);
         let found = match Box::pin(home(&clients, cluster, service)).await {
             Ok(found) => found.unwrap_or(given),
             Err(error) => return (given, Err(error)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls;
 
 /// One attempt of one call. The SDK has no read timeout of its own, and a silent server has held
@@ -28,26 +28,17 @@ impl Clients {
     /// TLS is rustls on ring with the system's roots: aws-lc, the default, spends about 27 ms of a
     /// cold start on gathering entropy (measured).
     pub async fn from_env() -> Self {
-        Self::of(None, None).await
-    }
-
-    /// The same, of a region and of a profile of `~/.aws/config` where they are given.
-    pub async fn of(region: Option<String>, profile: Option<&str>) -> Self {
         let http_client = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
             .build_https();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        let config = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client)
-            .timeout_config(Self::timeouts());
-        if let Some(region) = region {
-            loader = loader.region(Region::new(region));
-        }
-        if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
-        }
-        Self::new(&loader.load().await)
+            .timeout_config(Self::timeouts())
+            .load()
+            .await;
+        Self::new(&config)
     }
 
     /// Clients of one configuration.

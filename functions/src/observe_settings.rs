@@ -2,7 +2,8 @@
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, LoadBalancerAttribute, TargetGroup as SeenTargetGroup, TargetGroupAttribute,
+    Action, LoadBalancerAttribute, ProtocolEnum, TargetGroup as SeenTargetGroup,
+    TargetGroupAttribute, TargetTypeEnum,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -22,12 +23,12 @@ pub(crate) fn described(seen: &SeenTargetGroup) -> GroupSettings {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let count = |value: Option<i32>| value.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     GroupSettings {
-        target_type: text(seen.target_type().map(|target| target.as_str())),
-        protocol: text(seen.protocol().map(|protocol| protocol.as_str())),
+        target_type: text(seen.target_type().map(TargetTypeEnum::as_str)),
+        protocol: text(seen.protocol().map(ProtocolEnum::as_str)),
         port: seen.port().and_then(|port| u16::try_from(port).ok()),
         vpc: seen.vpc_id().map(str::to_owned),
         health_check: HealthCheck {
-            protocol: text(seen.health_check_protocol().map(|check| check.as_str())),
+            protocol: text(seen.health_check_protocol().map(ProtocolEnum::as_str)),
             interval: count(seen.health_check_interval_seconds()),
             healthy_threshold: count(seen.healthy_threshold_count()),
             unhealthy_threshold: count(seen.unhealthy_threshold_count()),

@@ -197,7 +197,7 @@ pub(super) fn cases() -> Vec<Case> {
                     connections_per_task: Some(2_500.0),
                     deadline: 900,
                     on_deadline: OnDeadline::Finish,
-                })
+                });
             },
             [
                 "The drain's budget cannot be kept",
