@@ -18,6 +18,9 @@ pub(crate) const TARGET: &str = "ebbtide::metrics";
 /// A metric: its name, its unit in CloudWatch, its value.
 type Metric = (&'static str, &'static str, f64);
 
+/// Seconds of an hour: CloudWatch has no unit of it.
+const HOUR: f64 = 3_600.0;
+
 /// What the answer of a step tells.
 pub(crate) fn of_answer(
     step: Step,
@@ -41,6 +44,7 @@ pub(crate) fn of_answer(
         metrics.push(("Deployments", "Count", 1.0));
         metrics.push(("DeploymentSeconds", "Seconds", age));
     }
+    metrics.push(("DeploymentHours", "None", age / HOUR));
     if answer.wait > 0 {
         metrics.push(("WaitSeconds", "Seconds", f64::from(answer.wait)));
     }
@@ -65,6 +69,11 @@ fn of_drain(observation: &Observation, answer: &Answer) -> Vec<Metric> {
             f64::from(deployment.progress.held),
         ),
     ];
+    if let Some(began) = deployment.control.began {
+        #[expect(clippy::cast_precision_loss, reason = "seconds of two weeks at most")]
+        let seconds = deployment.now.saturating_sub(began) as f64;
+        metrics.push(("DrainHours", "None", seconds / HOUR));
+    }
     if deployment.progress.step > 0 {
         metrics.push(("Step", "Count", f64::from(deployment.progress.step)));
     }

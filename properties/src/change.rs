@@ -305,6 +305,7 @@ fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
         began: once_in(bytes, 2).then(|| u64::from(count(bytes))),
         left: once_in(bytes, 2).then(|| count(bytes)),
         factor: one(bytes, &[1.0, 0.5, 0.05]),
+        before: one(bytes, &[1.0, 0.5, 0.05]),
         ordinary: once_in(bytes, 2).then(|| rate(bytes)),
         connections_per_task: once_in(bytes, 2).then(|| rate(bytes)),
         judged: once_in(bytes, 2).then(|| u64::from(count(bytes))),

@@ -168,7 +168,7 @@ def test_parameters_say_who_is_told_how_long_logs_live_and_with_which_key(deploy
     name, _ = confined
     found = alarms(deployed, name)
     assert all(alarm["AlarmActions"] == LISTS["AlarmActionArns"] for alarm in found.values())
-    assert found["StuckDrainAlarm"]["EvaluationPeriods"] == found["OldLockAlarm"]["EvaluationPeriods"] == 12
+    assert found["StuckDrainAlarm"]["Threshold"] == found["OldLockAlarm"]["Threshold"] == 12
     logs = deployed.client("logs")
     for group in (*FUNCTIONS, "Deployment", "NotSucceeded"):
         prefix = deployed.resource(f"{group}LogGroup", name)
