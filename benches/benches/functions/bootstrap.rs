@@ -1,0 +1,124 @@
+//! The programs that are measured.
+
+use std::io::{self, Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ebbtide_functions::Function;
+use serde_json::Value;
+use zip::write::SimpleFileOptions;
+
+/// The function that does nothing.
+pub(crate) const BARE: &str = "bare";
+
+/// A function's program, as Lambda starts it.
+pub(crate) struct Bootstrap {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// Bytes of the program.
+    pub(crate) size: u64,
+    /// Bytes of a deployment package with nothing else in it.
+    pub(crate) zipped: u64,
+}
+
+impl Bootstrap {
+    fn of(name: String, path: PathBuf) -> Result<Self, String> {
+        let program = std::fs::read(&path)
+            .map_err(|error| format!("{} cannot be read: {error}.", path.display()))?;
+        let zipped = zipped(&program)
+            .map_err(|error| format!("{} cannot be zipped: {error}.", path.display()))?;
+        Ok(Self {
+            name,
+            path,
+            size: bytes(&program),
+            zipped,
+        })
+    }
+
+    pub(crate) fn is_bare(&self) -> bool {
+        self.function() == BARE
+    }
+
+    /// The function that it is: `swap` of `swap.before`, so that two of one function can be compared.
+    pub(crate) fn function(&self) -> &str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+}
+
+/// Builds the functions and the bare one in one go, as cargo-lambda builds each: the release profile,
+/// from the workspace's root.
+pub(crate) fn build() -> Result<Vec<Bootstrap>, String> {
+    eprintln!("building the release bootstraps (minutes, the first time)");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["build", "--release", "--locked"])
+        .args(
+            Function::ALL
+                .iter()
+                .flat_map(|function| ["--bin", function.as_str()]),
+        )
+        .args(["--bin", BARE])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}."))?;
+    if !output.status.success() {
+        return Err(format!("cargo build ended with {}.", output.status));
+    }
+    let mut built = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: Value = serde_json::from_str(line)
+            .map_err(|error| format!("cargo said {line:?}, which is no JSON: {error}."))?;
+        if let (Some(name), Some(path)) = (
+            message["target"]["name"].as_str(),
+            message["executable"].as_str(),
+        ) {
+            built.push(Bootstrap::of(name.to_owned(), path.into())?);
+        }
+    }
+    in_order(built)
+}
+
+/// Those that somebody else has built: `NAME/bootstrap` in a directory.
+pub(crate) fn found_in(directory: &Path) -> Result<Vec<Bootstrap>, String> {
+    let unreadable = |error: io::Error| format!("{}: {error}.", directory.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path().join("bootstrap");
+        if path.is_file() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            found.push(Bootstrap::of(name, path)?);
+        }
+    }
+    in_order(found)
+}
+
+/// The bare one first: the others are compared with it.
+fn in_order(mut bootstraps: Vec<Bootstrap>) -> Result<Vec<Bootstrap>, String> {
+    bootstraps.sort_by_key(|bootstrap| (!bootstrap.is_bare(), bootstrap.name.clone()));
+    if bootstraps.first().is_some_and(Bootstrap::is_bare) {
+        Ok(bootstraps)
+    } else {
+        Err(format!(
+            "There is no bootstrap named {BARE} to compare with: build it with the others."
+        ))
+    }
+}
+
+/// The size of a zip file with a program in it, deflated as far as it goes.
+fn zipped(program: &[u8]) -> zip::result::ZipResult<u64> {
+    let mut file = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_level(Some(9))
+        .unix_permissions(0o755);
+    file.start_file("bootstrap", options)?;
+    file.write_all(program)?;
+    Ok(bytes(file.finish()?.get_ref()))
+}
+
+fn bytes(content: &[u8]) -> u64 {
+    u64::try_from(content.len()).unwrap_or(u64::MAX)
+}
