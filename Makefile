@@ -94,7 +94,12 @@ e2e: need-cargo ## The end-to-end tests alone
 
 .PHONY: bench
 bench: need-cargo ## Times decisions, whole simulated deployments, a million connections
-	cargo bench --locked -p benches
+	cargo bench --locked -p benches --bench decide --bench deployment --bench connections
+
+# Linux only. The release builds take some minutes the first time.
+.PHONY: bench-functions
+bench-functions: need-cargo ## Size, start, invocation and memory of the functions; ROUNDS=5 for a short run
+	cargo bench --locked -p benches --bench functions -- --rounds $(or $(ROUNDS),25)
 
 # After the cargo tests, which build target/debug/ebbtide as well.
 .PHONY: end-to-end

@@ -18,6 +18,12 @@ use tokio_rustls::server::TlsStream;
 /// The name that the certificate is for.
 const HOST: &str = "localhost";
 
+/// Where a system keeps the roots it trusts: Amazon Linux's place, and Debian's.
+const SYSTEM_ROOTS: [&str; 2] = [
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+];
+
 /// A certificate of this run, trusted by who is given its file.
 pub(crate) struct Authority {
     acceptor: TlsAcceptor,
@@ -29,7 +35,12 @@ impl Authority {
         let key = rcgen::generate_simple_self_signed([HOST.to_owned()])
             .map_err(|error| format!("No certificate for {HOST}: {error}."))?;
         let file = std::env::temp_dir().join(format!("ebbtide-bench-{}.pem", std::process::id()));
-        std::fs::write(&file, key.cert.pem())
+        // With the system's own: a function reads them all when it starts.
+        let system = SYSTEM_ROOTS
+            .iter()
+            .find_map(|path| std::fs::read(path).ok());
+        let roots = [system.unwrap_or_default(), key.cert.pem().into_bytes()].concat();
+        std::fs::write(&file, roots)
             .map_err(|error| format!("{} cannot be written: {error}.", file.display()))?;
         let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
         let config =
@@ -60,30 +71,25 @@ impl Drop for Authority {
     }
 }
 
-/// A simulated AWS on a port; it ends with this value.
+/// A simulated AWS, each service on a port of its own, as each has a host of its own; it ends with this
+/// value.
 pub(crate) struct Aws {
-    pub(crate) endpoint: String,
+    pub(crate) ecs: String,
+    pub(crate) elb: String,
     world: SimulatedAws,
-    serving: JoinHandle<io::Result<()>>,
+    serving: [JoinHandle<io::Result<()>>; 2],
 }
 
 impl Aws {
     pub(crate) async fn serve(world: World, authority: &Authority) -> io::Result<Self> {
-        let listener = TlsListener {
-            listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
-            acceptor: authority.acceptor.clone(),
-        };
-        let endpoint = format!("https://{HOST}:{}", listener.local_addr()?.port());
         let world = SimulatedAws::new(world, 1.0);
-        let serving = tokio::spawn(server::serve(
-            listener,
-            world.clone(),
-            std::future::pending(),
-        ));
+        let (ecs, serving_ecs) = on_a_port(&world, authority).await?;
+        let (elb, serving_elb) = on_a_port(&world, authority).await?;
         Ok(Self {
-            endpoint,
+            ecs,
+            elb,
             world,
-            serving,
+            serving: [serving_ecs, serving_elb],
         })
     }
 
@@ -95,8 +101,22 @@ impl Aws {
 
 impl Drop for Aws {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.serving.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// An endpoint, and what serves it.
+async fn on_a_port(
+    world: &SimulatedAws,
+    authority: &Authority,
+) -> io::Result<(String, JoinHandle<io::Result<()>>)> {
+    let listener = TlsListener {
+        listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
+        acceptor: authority.acceptor.clone(),
+    };
+    let endpoint = format!("https://{HOST}:{}", listener.local_addr()?.port());
+    let serving = server::serve(listener, world.clone(), std::future::pending());
+    Ok((endpoint, tokio::spawn(serving)))
 }
 
 /// Connections once their handshake is done.
@@ -112,6 +132,10 @@ impl Listener for TlsListener {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             let (stream, address) = Listener::accept(&mut self.listener).await;
+            // Or small packets wait up to 40 ms for an acknowledgement.
+            if let Err(error) = stream.set_nodelay(true) {
+                eprintln!("A connection answers late: {error}.");
+            }
             match self.acceptor.accept(stream).await {
                 Ok(stream) => return (stream, address),
                 Err(error) => eprintln!("The handshake with a function failed: {error}."),

@@ -19,6 +19,8 @@ pub(crate) struct Measured {
     pub(crate) start: Duration,
     pub(crate) first: Duration,
     pub(crate) later: Vec<Duration>,
+    /// The processor's time for start and first invocation: what else the machine does is not in it.
+    pub(crate) processor: Duration,
     /// The most memory it held at once, in bytes.
     pub(crate) peak_memory: u64,
     /// Calls of AWS in the first invocation, and in a later one.
@@ -58,7 +60,8 @@ async fn in_a_process(
         .env("AWS_ACCESS_KEY_ID", "bench")
         .env("AWS_SECRET_ACCESS_KEY", "bench")
         .env("AWS_SESSION_TOKEN", "bench")
-        .env("AWS_ENDPOINT_URL", &aws.endpoint)
+        .env("AWS_ENDPOINT_URL_ECS", &aws.ecs)
+        .env("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", &aws.elb)
         .env("SSL_CERT_FILE", authority.file())
         .stdin(Stdio::null())
         .stdout(Stdio::null());
@@ -69,6 +72,7 @@ async fn in_a_process(
     let process = process.map_err(|error| format!("It cannot be started: {error}."))?;
     let start = lambda.started().await?.duration_since(began);
     let (first, answer) = lambda.invoke(&event).await?;
+    let processor = process.processor_time()?;
     let calls_of_first = aws.calls() - before;
     check(bootstrap, work, &answer, calls_of_first)?;
     let mut later = Vec::new();
@@ -81,6 +85,7 @@ async fn in_a_process(
         start,
         first,
         later,
+        processor,
         peak_memory: process.peak_memory()?,
         calls: (
             calls_of_first,
@@ -122,6 +127,24 @@ impl Process {
             .and_then(|kibibytes| kibibytes.trim().parse::<u64>().ok())
             .map(|kibibytes| kibibytes * 1024)
             .ok_or_else(|| format!("{path} has no VmHWM."))
+    }
+
+    /// Of all its threads.
+    fn processor_time(&self) -> Result<Duration, String> {
+        let tasks = format!("/proc/{}/task", self.0.id());
+        let unreadable = |error| format!("{tasks}: {error}. Linux has it.");
+        let mut spent = Duration::ZERO;
+        for task in std::fs::read_dir(&tasks).map_err(unreadable)? {
+            let path = task.map_err(unreadable)?.path().join("schedstat");
+            let schedstat = std::fs::read_to_string(&path).map_err(unreadable)?;
+            spent += schedstat
+                .split_whitespace()
+                .next()
+                .and_then(|nanoseconds| nanoseconds.parse().ok())
+                .map(Duration::from_nanos)
+                .ok_or_else(|| format!("{} has no time.", path.display()))?;
+        }
+        Ok(spent)
     }
 }
 

@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
@@ -49,6 +50,12 @@ impl RuntimeApi {
     pub(crate) async fn serve(arn: &str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        // Or small packets wait up to 40 ms for an acknowledgement.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                eprintln!("A connection answers late: {error}.");
+            }
+        });
         let (tell, told) = mpsc::unbounded_channel();
         let (events, to_come) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {

@@ -19,6 +19,8 @@ pub(crate) struct Row {
     first: f64,
     /// Start and first invocation together.
     both: f64,
+    /// The processor's time for both.
+    processor: f64,
     later: f64,
     peak_memory: f64,
     size: f64,
@@ -34,6 +36,7 @@ impl Row {
             start: of(|one| milliseconds(one.start)),
             first: of(|one| milliseconds(one.first)),
             both: of(|one| milliseconds(one.start + one.first)),
+            processor: of(|one| milliseconds(one.processor)),
             later: median(
                 measured
                     .iter()
@@ -80,8 +83,8 @@ pub(crate) fn text(rows: &[Row], rounds: usize) -> String {
     };
     let lines: String = rows.iter().map(|row| line(row, bare)).collect();
     format!(
-        "                       start   first  start + first        a later    peak memory      bootstrap    zip        calls\n\
-         function                 ms      ms      ms  x bare     ms  x bare     MB  x bare     MB  x bare     MB  first later\n\
+        "                    start  first  start + first   processor for        a later    peak memory      bootstrap    zip        calls\n\
+         function              ms     ms      ms  x bare    both, ms  x bare     ms  x bare     MB  x bare     MB  x bare     MB  first later\n\
          {lines}\n\
          Medians of {rounds} processes each, started in turns. The times are of a machine that does other things as\n\
          well: read them as ratios to the bare function of the same run. 1 MB is 1,000,000 bytes.\n\n\
@@ -93,16 +96,18 @@ pub(crate) fn text(rows: &[Row], rounds: usize) -> String {
 fn line(row: &Row, bare: &Row) -> String {
     let times = |of: fn(&Row) -> f64| of(row) / of(bare);
     let times_both = times(|row| row.both);
+    let times_processor = times(|row| row.processor);
     let times_later = times(|row| row.later);
     let times_memory = times(|row| row.peak_memory);
     let times_size = times(|row| row.size);
     format!(
-        "{:<20} {:>7.1} {:>7.1} {:>7.1} {times_both:>7.1} {:>6.2} {times_later:>7.1} {:>6.1} {times_memory:>7.1} \
+        "{:<18} {:>6.1} {:>6.1} {:>7.1} {times_both:>7.1} {:>11.1} {times_processor:>7.1} {:>6.2} {times_later:>7.1} {:>6.1} {times_memory:>7.1} \
          {:>6.1} {times_size:>7.1} {:>6.1} {:>6} {:>5}\n",
         row.name,
         row.start,
         row.first,
         row.both,
+        row.processor,
         row.later,
         row.peak_memory / 1e6,
         row.size / 1e6,
