@@ -6,7 +6,10 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::SharedCredentialsProvider;
-use aws_smithy_http_client::tls;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 
 /// One attempt of one call. The SDK has no read timeout of its own, and a silent server has held
 /// a call for a quarter of an hour (measured).
@@ -29,17 +32,9 @@ impl Clients {
     ///
     /// Lambda gives a function all three in environment variables (Docs), so nothing else is asked. The
     /// SDK's own loader brings profiles, STS and the metadata services of EC2 and ECS along, which are
-    /// megabytes of a bootstrap and milliseconds of its start (`make bench-functions`).
-    ///
-    /// TLS is rustls on ring with the system's roots: aws-lc, the default, spends about 27 ms of a
-    /// cold start on gathering entropy (measured).
+    /// a megabyte of a bootstrap (measured).
     pub fn from_env() -> Self {
         let environment = Environment::of(|name| std::env::var(name).ok());
-        let http_client = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::Ring,
-            ))
-            .build_https();
         let credentials = EnvironmentVariableCredentialsProvider::new();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -47,7 +42,7 @@ impl Clients {
             .use_fips(environment.use_fips)
             .use_dual_stack(environment.use_dual_stack)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client)
+            .http_client(http_client())
             .timeout_config(Self::timeouts())
             .build();
         let mut ecs = aws_sdk_ecs::config::Builder::from(&config);
@@ -76,6 +71,26 @@ impl Clients {
             .operation_timeout(OPERATION)
             .build()
     }
+}
+
+/// One connector for both clients, made at once. The SDK's own client makes one for every client and
+/// another at the first call, and each parses all the roots: this does it once, while Lambda gives a
+/// function that starts its whole processor.
+///
+/// TLS is rustls on ring with the system's roots: aws-lc, the default, spends about 27 ms of a cold
+/// start on gathering entropy (measured).
+fn http_client() -> SharedHttpClient {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT)
+        .build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(tls::Provider::Rustls(
+            tls::rustls_provider::CryptoMode::Ring,
+        ))
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
 }
 
 /// What the environment says about where to call, under the names that every AWS SDK reads.
