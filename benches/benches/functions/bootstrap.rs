@@ -2,10 +2,7 @@
 
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use ebbtide_functions::Function;
-use serde_json::Value;
 use zip::write::SimpleFileOptions;
 
 /// The function that does nothing.
@@ -45,45 +42,14 @@ impl Bootstrap {
     }
 }
 
-/// Builds the functions and the bare one in one go, as cargo-lambda builds each: the release profile,
-/// from the workspace's root.
-pub(crate) fn build() -> Result<Vec<Bootstrap>, String> {
-    eprintln!("building the release bootstraps (minutes, the first time)");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .args(["build", "--release", "--locked"])
-        .args(
-            Function::ALL
-                .iter()
-                .flat_map(|function| ["--bin", function.as_str()]),
-        )
-        .args(["--bin", BARE])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cargo cannot be started: {error}."))?;
-    if !output.status.success() {
-        return Err(format!("cargo build ended with {}.", output.status));
-    }
-    let mut built = Vec::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: Value = serde_json::from_str(line)
-            .map_err(|error| format!("cargo said {line:?}, which is no JSON: {error}."))?;
-        if let (Some(name), Some(path)) = (
-            message["target"]["name"].as_str(),
-            message["executable"].as_str(),
-        ) {
-            built.push(Bootstrap::of(name.to_owned(), path.into())?);
-        }
-    }
-    in_order(built)
-}
-
-/// Those that somebody else has built: `NAME/bootstrap` in a directory.
+/// Those of a directory: `NAME/bootstrap`, as cargo-lambda leaves them.
 pub(crate) fn found_in(directory: &Path) -> Result<Vec<Bootstrap>, String> {
-    let unreadable = |error: io::Error| format!("{}: {error}.", directory.display());
+    let unreadable = |error: io::Error| {
+        format!(
+            "{}: {error}. `make bench-functions` builds what is measured.",
+            directory.display()
+        )
+    };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -103,7 +69,7 @@ fn in_order(mut bootstraps: Vec<Bootstrap>) -> Result<Vec<Bootstrap>, String> {
         Ok(bootstraps)
     } else {
         Err(format!(
-            "There is no bootstrap named {BARE} to compare with: build it with the others."
+            "There is no {BARE}/bootstrap to compare with: `make bench-functions` builds it with the others."
         ))
     }
 }
