@@ -94,7 +94,15 @@ e2e: need-cargo ## The end-to-end tests alone
 
 .PHONY: bench
 bench: need-cargo ## Times decisions, whole simulated deployments, a million connections
-	cargo bench --locked -p benches
+	cargo bench --locked -p benches --bench decide --bench deployment --bench connections
+
+# Linux only. What is measured is what `sam build` ships; what measures need not be fast, and is built as
+# for the tests. It takes some minutes the first time.
+.PHONY: bench-functions
+bench-functions: need-cargo $(VENV)/.made ## Size, start, invocations and memory of the functions; ROUNDS=5 is quicker
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --release --locked \
+		--bin check-and-create --bin swap --bin scale-down --bin bare
+	cargo bench --locked --workspace --profile dev --bench functions -- --rounds $(or $(ROUNDS),25)
 
 # After the cargo tests, which build target/debug/ebbtide as well.
 .PHONY: end-to-end

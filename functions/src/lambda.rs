@@ -79,7 +79,7 @@ impl Visit for Message {
 /// Serves invocations of one function until Lambda ends the process.
 pub async fn run(function: Function) -> Result<(), Error> {
     tracing::subscriber::set_global_default(logs(io::stdout))?;
-    let clients = Clients::from_env().await;
+    let clients = Clients::from_env();
     let clients = &clients;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let own = &event.context.invoked_function_arn;

@@ -1,5 +1,6 @@
 //! The simulated AWS on a port, for anybody's client.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 
@@ -8,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
+use axum::serve::Listener;
 
 use crate::aws::SimulatedAws;
 
@@ -19,12 +20,15 @@ const CALLER: &str = "client";
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Serves both protocols on one port until `shutdown` is done. Whoever opens the listener decides
-/// who can reach it: nothing is authenticated.
-pub async fn serve(
-    listener: TcpListener,
+/// who can reach it, and whether through TLS: nothing is authenticated.
+pub async fn serve<L>(
+    listener: L,
     aws: SimulatedAws,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    L: Listener<Addr: fmt::Debug>,
+{
     let router = Router::new().fallback(answer).with_state(aws);
     axum::serve(listener, router)
         .with_graceful_shutdown(shutdown)

@@ -62,6 +62,12 @@ def alarms(deployed, name=stack.STACK):
     return {key: alarm for key, name in zip(ids, names) for alarm in found if alarm["AlarmName"] == name}
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_bootstrap_has_not_grown(deployed, function):
+    # Above what was reached (6.8 MB), as in `make bench-functions`.
+    assert (BUILT / f"{function}Function" / "bootstrap").stat().st_size <= 7_000_000
+
+
 def test_a_deployment_runs_published_versions(deployed):
     assert live(deployed) == f"{deployed.state_machine}:1"
     functions = {deployed.resource(f"{name}Function") for name in FUNCTIONS}

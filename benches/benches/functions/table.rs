@@ -1,0 +1,162 @@
+//! The table: medians, and how many times the bare function's they are.
+
+use std::time::Duration;
+
+use crate::bootstrap::Bootstrap;
+use crate::process::Measured;
+
+/// What is aimed at: bytes of a bootstrap and of memory, and start with first invocation in those of the
+/// bare function.
+const GOAL: Most = Most {
+    size: 5e6,
+    memory: 9e6,
+    times_bare: 3.0,
+};
+
+/// Bytes of a bootstrap above which the bench fails: a little more than what was reached, so that a
+/// growth is seen.
+const HELD_SIZE: f64 = 7e6;
+/// The same for the memory.
+const HELD_MEMORY: f64 = 9.5e6;
+
+/// The most of a measure over all functions.
+struct Most {
+    size: f64,
+    memory: f64,
+    times_bare: f64,
+}
+
+impl Most {
+    fn of(rows: &[Row]) -> Self {
+        let (bare, functions) = rows.split_at(rows.len().min(1));
+        let most = |of: fn(&Row) -> f64| functions.iter().map(of).fold(0.0, f64::max);
+        Self {
+            size: most(|row| row.size),
+            memory: most(|row| row.peak_memory),
+            times_bare: most(|row| row.both) / bare.first().map_or(f64::NAN, |bare| bare.both),
+        }
+    }
+}
+
+/// The medians of one bootstrap: milliseconds and bytes.
+pub(crate) struct Row {
+    name: String,
+    start: f64,
+    first: f64,
+    /// Start and first invocation together.
+    both: f64,
+    /// The processor's time for both.
+    processor: f64,
+    later: f64,
+    peak_memory: f64,
+    size: f64,
+    zipped: f64,
+    calls: (usize, usize),
+}
+
+impl Row {
+    pub(crate) fn of(bootstrap: &Bootstrap, measured: &[Measured]) -> Self {
+        let of = |value: fn(&Measured) -> f64| median(measured.iter().map(value));
+        Self {
+            name: bootstrap.name.clone(),
+            start: of(|one| milliseconds(one.start)),
+            first: of(|one| milliseconds(one.first)),
+            both: of(|one| milliseconds(one.start + one.first)),
+            processor: of(|one| milliseconds(one.processor)),
+            later: median(
+                measured
+                    .iter()
+                    .flat_map(|one| one.later.iter().copied().map(milliseconds)),
+            ),
+            peak_memory: of(|one| float(one.peak_memory)),
+            size: float(bootstrap.size),
+            zipped: float(bootstrap.zipped),
+            calls: measured.first().map_or((0, 0), |one| one.calls),
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes of files and processes")]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+/// Whether sizes and memory have not grown. Times are the machine's as well, and not judged.
+pub(crate) fn is_held(rows: &[Row]) -> bool {
+    let most = Most::of(rows);
+    most.size <= HELD_SIZE && most.memory <= HELD_MEMORY
+}
+
+/// The table as text, with what it goes by. The bare function is the first row.
+pub(crate) fn text(rows: &[Row], rounds: usize) -> String {
+    let Some(bare) = rows.first() else {
+        return String::new();
+    };
+    let lines: String = rows.iter().map(|row| line(row, bare)).collect();
+    format!(
+        "                    start  first  start + first   processor for        a later    peak memory      bootstrap    zip        calls\n\
+         function              ms     ms      ms  x bare    both, ms  x bare     ms  x bare     MB  x bare     MB  x bare     MB  first later\n\
+         {lines}\n\
+         Medians of {rounds} processes each, started in turns. The times are of a machine that does other things as\n\
+         well: read them as ratios to the bare function of the same run. 1 MB is 1,000,000 bytes.\n\n\
+         {}",
+        goals(rows)
+    )
+}
+
+fn line(row: &Row, bare: &Row) -> String {
+    let times = |of: fn(&Row) -> f64| of(row) / of(bare);
+    let times_both = times(|row| row.both);
+    let times_processor = times(|row| row.processor);
+    let times_later = times(|row| row.later);
+    let times_memory = times(|row| row.peak_memory);
+    let times_size = times(|row| row.size);
+    format!(
+        "{:<18} {:>6.1} {:>6.1} {:>7.1} {times_both:>7.1} {:>11.1} {times_processor:>7.1} {:>6.2} {times_later:>7.1} {:>6.1} {times_memory:>7.1} \
+         {:>6.1} {times_size:>7.1} {:>6.1} {:>6} {:>5}\n",
+        row.name,
+        row.start,
+        row.first,
+        row.both,
+        row.processor,
+        row.later,
+        row.peak_memory / 1e6,
+        row.size / 1e6,
+        row.zipped / 1e6,
+        row.calls.0,
+        row.calls.1,
+    )
+}
+
+fn goals(rows: &[Row]) -> String {
+    let most = Most::of(rows);
+    format!(
+        "                                            most    goal  fails above\n\
+         bootstrap, MB                             {:>6.1}  {:>6.1}       {:>6.1}\n\
+         peak memory, MB                           {:>6.1}  {:>6.1}       {:>6.1}\n\
+         start and first invocation, times bare    {:>6.1}  {:>6.1}        never\n",
+        most.size / 1e6,
+        GOAL.size / 1e6,
+        HELD_SIZE / 1e6,
+        most.memory / 1e6,
+        GOAL.memory / 1e6,
+        HELD_MEMORY / 1e6,
+        most.times_bare,
+        GOAL.times_bare,
+    )
+}

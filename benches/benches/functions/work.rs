@@ -1,0 +1,138 @@
+//! What the functions are given to do: invocations of one deployment, each in the world it came to.
+
+use std::time::SystemTime;
+
+use benches::{event, world};
+use ebbtide_functions::Function;
+use ebbtide_simulator::SimulatedAws;
+use ebbtide_simulator::asl::EventKind;
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::world::World;
+use serde_json::{Value, json};
+
+use crate::bootstrap::{BARE, Bootstrap};
+
+/// The service's tasks.
+const TASKS: u32 = 4;
+
+/// A function, and its step that is measured: the first of its kind in the deployment.
+const STEPS: [(Function, &str); 3] = [
+    (Function::CheckAndCreate, "preflight"),
+    (Function::Swap, "swap"),
+    (Function::ScaleDown, "scale-down"),
+];
+
+/// One invocation.
+pub(crate) struct Work {
+    pub(crate) function: Function,
+    /// The function's ARN in the simulated account.
+    pub(crate) arn: String,
+    /// The world just before it.
+    pub(crate) world: World,
+    /// The `status` that the function answers with.
+    pub(crate) status: String,
+    event: Value,
+}
+
+impl Work {
+    /// The event, its lock just renewed, as the state machine does before every function that writes.
+    pub(crate) fn event(&self, now: SystemTime) -> Result<Value, String> {
+        let mut event = self.event.clone();
+        if let Some(held) = event.pointer_mut("/state/lock/renewedAt") {
+            let now = jiff::Timestamp::try_from(now)
+                .map_err(|error| format!("The clock is out of range: {error}."))?;
+            *held = json!(now.to_string());
+        }
+        Ok(event)
+    }
+}
+
+/// The work of every function: deploys once, in virtual time, and keeps what comes by.
+pub(crate) fn of_a_deployment() -> Result<Vec<Work>, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| format!("No runtime: {error}."))?;
+    let works = runtime.block_on(async {
+        let aws = SimulatedAws::new(world(TASKS, None), 1.0);
+        let installation = Installation::new(&aws)
+            .map_err(|error| format!("The state machine is not installed: {error}."))?;
+        let mut works: Vec<Work> = Vec::new();
+        let mut pending = false;
+        installation
+            .deploy("bench", event(), 1, &mut |happened| match &happened.kind {
+                EventKind::TaskScheduled { parameters, .. } => {
+                    let scheduled = work(&aws, parameters, &works);
+                    pending = scheduled.is_some();
+                    works.extend(scheduled);
+                }
+                EventKind::TaskSucceeded { output, .. } if pending => {
+                    if let Some(work) = works.last_mut() {
+                        status(output).clone_into(&mut work.status);
+                    }
+                    pending = false;
+                }
+                _ => {}
+            })
+            .await;
+        Ok::<_, String>(works)
+    })?;
+    for (function, step) in STEPS {
+        if !works
+            .iter()
+            .any(|work| work.function == function && !work.status.is_empty())
+        {
+            return Err(format!(
+                "The deployment to take the work from has no step {step} of {} that succeeded.",
+                function.as_str()
+            ));
+        }
+    }
+    Ok(works)
+}
+
+/// What a task of the deployment gives a function to do, if it is to be measured and has not been
+/// seen yet.
+fn work(aws: &SimulatedAws, parameters: &Value, seen: &[Work]) -> Option<Work> {
+    let event = &parameters["Payload"];
+    let step = event["step"].as_str()?;
+    let (function, _) = STEPS.into_iter().find(|(_, measured)| *measured == step)?;
+    if seen.iter().any(|work| work.function == function) {
+        return None;
+    }
+    Some(Work {
+        function,
+        arn: parameters["FunctionName"].as_str()?.to_owned(),
+        world: aws.snapshot(),
+        status: String::new(),
+        event: event.clone(),
+    })
+}
+
+fn status(output: &Value) -> &str {
+    output["Payload"]["status"].as_str().unwrap_or_default()
+}
+
+/// What a bootstrap is given to do. The bare function gets the event of a drain's step, and answers
+/// with it.
+pub(crate) fn for_bootstrap<'a>(
+    works: &'a [Work],
+    bootstrap: &Bootstrap,
+) -> Result<&'a Work, String> {
+    let name = if bootstrap.is_bare() {
+        Function::ScaleDown.as_str()
+    } else {
+        bootstrap.function()
+    };
+    works
+        .iter()
+        .find(|work| work.function.as_str() == name)
+        .ok_or_else(|| {
+            format!(
+                "{} is no function: a bootstrap's directory is named {BARE} or as a function, with \
+                 anything after a full stop.",
+                bootstrap.name
+            )
+        })
+}
