@@ -117,7 +117,8 @@ fn tell(lines: &[String]) {
             (&line["Cluster"], &line["Service"]),
             (&json!("main"), &json!("chat"))
         );
-        assert!(line["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000);
+        let at = &line["_aws"]["Timestamp"];
+        assert!(at.as_u64().unwrap() > 1_700_000_000_000, "{line}");
         let [metrics] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else {
             panic!("{line}");
         };

@@ -196,7 +196,9 @@ pub fn excess(
     let in_time = time_left(budget, &after) > 0;
     let affordable = match (budget.on_deadline, bearable(budget, connections)) {
         (OnDeadline::Stop, _) => true,
-        (OnDeadline::Finish, Some(rate)) => in_time && needed(budget, &after) <= rate / HEADROOM,
+        (OnDeadline::Finish, Some(rate)) => {
+            in_time && in_time_left(budget, &after) <= rate / HEADROOM
+        }
         (OnDeadline::Finish, None) => in_time,
     };
     affordable.then_some(Excess {
@@ -232,8 +234,12 @@ pub const HOLD: u32 = 60;
 fn needed(budget: &Budget, standing: &Standing) -> f64 {
     let last = last_step(budget, standing.deregistration_delay);
     let evenly = f64::from(standing.of) / f64::from(last.max(1));
-    let needed = f64::from(standing.left) / f64::from(time_left(budget, standing));
-    needed.min(MOST_HURRY * evenly)
+    in_time_left(budget, standing).min(MOST_HURRY * evenly)
+}
+
+/// Tasks a second that have to go for the drain to end in time; infinite where there is none left.
+fn in_time_left(budget: &Budget, standing: &Standing) -> f64 {
+    f64::from(standing.left) / f64::from(time_left(budget, standing))
 }
 
 /// How many times as fast as evenly a drain gets for the sake of its deadline.
@@ -393,9 +399,18 @@ mod tests {
     fn the_deadline_binds_or_the_budget_does() {
         let late = standing(39, 3_170);
         let finish = next(&budget(OnDeadline::Finish), &Control::default(), &late);
-        assert_eq!(finish.binds, Binds::Deadline);
-        // Ten seconds are left: not for all, but for twice as many as evenly.
-        assert_eq!((finish.tasks, finish.wait), (1, 10));
+        // Ten seconds are left: the budget allows more than twice as many as evenly.
+        assert_eq!(
+            (finish.tasks, finish.wait, finish.binds),
+            (1, 7, Binds::Budget)
+        );
+        let mut small = budget(OnDeadline::Finish);
+        small.reconnects = 20.0;
+        let finish = next(&small, &Control::default(), &standing(39, 2_000));
+        assert_eq!(
+            (finish.tasks, finish.wait, finish.binds),
+            (1, 40, Binds::Deadline)
+        );
         let stop = next(&budget(OnDeadline::Stop), &Control::default(), &late);
         assert_eq!((stop.tasks, stop.binds), (1, Binds::Budget));
         let over = next(
@@ -403,14 +418,16 @@ mod tests {
             &Control::default(),
             &standing(7, 9_000),
         );
-        assert_eq!((over.tasks, over.wait, over.binds), (1, 7, Binds::Budget));
-        let mut slow = Control::default();
-        slow.factor = LEAST_FACTOR;
+        assert_eq!((over.tasks, over.wait, over.binds), (1, 8, Binds::Budget));
+        let slow = Control {
+            factor: LEAST_FACTOR,
+            ..Control::default()
+        };
         let over = next(&budget(OnDeadline::Finish), &slow, &standing(7, 9_000));
-        // 40 tasks in 3180 s.
+        // Twice 40 tasks in 3180 s.
         assert_eq!(
             (over.tasks, over.wait, over.binds),
-            (1, 80, Binds::Deadline)
+            (1, 40, Binds::Deadline)
         );
     }
 
@@ -424,7 +441,7 @@ mod tests {
             connections_per_task: Some(2_500.0),
             ..Control::default()
         };
-        assert_eq!(next(&unknown, &measured, &standing(39, 0)).wait, 7);
+        assert_eq!(next(&unknown, &measured, &standing(39, 0)).wait, 8);
     }
 
     #[test]

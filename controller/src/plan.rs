@@ -199,8 +199,9 @@ pub fn ample_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> O
         reason = "connections of a service: `as` saturates"
     )]
     let all = (budget.connections_per_task? * f64::from(tasks)).ceil() as u64;
-    // All connections in a second are every budget's end.
-    if !does(all) {
+    // Steps within less than a minute are none.
+    let minute = u64::from(budget::tail(deregistration_delay)) + 60;
+    if u64::from(budget.deadline) < minute || !does(all) {
         return None;
     }
     let (mut short, mut enough) = (0, all);

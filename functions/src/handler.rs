@@ -211,7 +211,7 @@ async fn answer(
     log(event, &observation, outcome, &answer.reason, answer.wait);
     let age = age_of(&event.started_at, now).unwrap_or_default();
     let told = metrics::of_answer(event.step, &observation, &answer, age);
-    metrics::log(&answer.deployment, &told);
+    metrics::log(&answer.deployment.request, deployment.now, &told);
     Ok(state(&answer, event, now))
 }
 
@@ -328,7 +328,7 @@ fn over(event: &Event, deployment: &Deployment, outcome: &str) -> Value {
         reason = sentence(outcome),
         "done"
     );
-    metrics::log(deployment, metrics::OF_FAILURE);
+    metrics::log(&deployment.request, deployment.now, metrics::OF_FAILURE);
     contract::failed(&failure, outcome, Some(&deployment.lock))
 }
 

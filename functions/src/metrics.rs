@@ -5,8 +5,9 @@
 
 use ebbtide_controller::arn::short;
 use ebbtide_controller::contract::Step;
-use ebbtide_controller::deployment::{Answer, Deployment, Status};
+use ebbtide_controller::deployment::{Answer, Status};
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::request::Request;
 use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.
@@ -90,25 +91,26 @@ pub(crate) const OF_FAILURE: &[Metric] = &[("Failures", "Count", 1.0)];
 
 /// Logs them as a line of CloudWatch's embedded metric format, with the service and the cluster as
 /// dimensions, and once more without any, for an alarm on all services.
-pub(crate) fn log(deployment: &Deployment, metrics: &[Metric]) {
+///
+/// `now` is in seconds since 1970.
+pub(crate) fn log(request: &Request, now: u64, metrics: &[Metric]) {
     if metrics.is_empty() {
         return;
     }
-    let line = line(deployment, metrics).to_string();
+    let line = line(request, now, metrics).to_string();
     tracing::info!(target: TARGET, "{line}");
 }
 
-fn line(deployment: &Deployment, metrics: &[Metric]) -> Value {
+fn line(request: &Request, now: u64, metrics: &[Metric]) -> Value {
     let definitions: Vec<_> = metrics
         .iter()
         .map(|(name, unit, _)| json!({"Name": name, "Unit": unit}))
         .collect();
-    let request = &deployment.request;
     let mut line = Map::new();
     line.insert(
         "_aws".to_owned(),
         json!({
-            "Timestamp": deployment.now * 1_000,
+            "Timestamp": now * 1_000,
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
                 "Dimensions": [["Cluster", "Service"], []],

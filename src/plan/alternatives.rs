@@ -50,7 +50,7 @@ pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<Strin
             )
         } else {
             format!(
-                "no drain within a day keeps to {wanted} reconnects in every second: one task's connections are {peak:.0}"
+                "no drain within a day keeps to {wanted} reconnects in every second: the smallest step has {peak:.0}"
             )
         });
     }

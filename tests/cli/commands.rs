@@ -246,7 +246,7 @@ fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
         "60000 connections a task are more than the 55000",
         "each replacement task, and it accepts 10",
         "original has tasks in fewer than 3 zones",
-        "no drain within a day keeps to 4000 reconnects in every second: one task's connections are 12000",
+        "no drain within a day keeps to 4000 reconnects in every second: the smallest step has 24000",
         "half of what all of them accept",
         "within 7200 s: \"drain\": {\"within\": 7200}",
         "a budget of ",

@@ -117,16 +117,16 @@ mod tests {
         let kept = planned(&budget(500.0, 3_600, OnDeadline::Finish), 40, 300);
         assert_eq!(
             kept,
-            "the original drains in about 40 steps over 278 s, at 500 new connections a second at most"
+            "the original drains in about 40 steps over 273 s, at 500 new connections a second at most, averaged over a minute"
         );
         let unkept = planned(&budget(20.0, 3_600, OnDeadline::Finish), 40, 300);
         assert!(unkept.contains("the deadline binds"), "{unkept}");
         // What it says would do, does.
         assert!(
-            unkept.contains("(60 new connections a second would do, or 9811 s)"),
+            unkept.contains("(61 new connections a second would do, or 9806 s)"),
             "{unkept}"
         );
-        assert!(!planned(&budget(60.0, 3_600, OnDeadline::Finish), 40, 300).contains("binds"));
+        assert!(!planned(&budget(61.0, 3_600, OnDeadline::Finish), 40, 300).contains("binds"));
         let stops = planned(&budget(20.0, 7_000, OnDeadline::Stop), 40, 300);
         assert!(stops.contains("it stops at the deadline"), "{stops}");
     }

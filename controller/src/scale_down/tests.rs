@@ -384,7 +384,7 @@ fn each_answer_counts_the_step_and_the_wait() {
     assert_eq!(answer.deployment.progress.waited, 60);
     assert_eq!(
         answer.reason,
-        "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s"
+        "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s, done about 00:06Z"
     );
 }
 
@@ -435,7 +435,7 @@ fn the_first_step_of_a_budget_takes_one_task_and_plans_the_next() {
     assert_eq!(told.deployment.control.began, Some(100_000));
     assert!(
         told.reason
-            .ends_with("next 1 in 7 s (0 of 500 reconnects a second)"),
+            .ends_with("next 1 in 7 s, done about 03:50Z (its first reconnects are seen about 90 s after its first step)"),
         "{}",
         told.reason
     );
