@@ -94,13 +94,13 @@ impl Plan {
         };
         let mut steps = Vec::new();
         let (mut at, mut before, mut left) = (0, tasks, first);
-        let stops = match budget.on_deadline {
+        let until = match budget.on_deadline {
             OnDeadline::Finish => u32::MAX,
             OnDeadline::Stop => {
                 budget::last_step(budget, deregistration_delay).saturating_add(budget::GRACE)
             }
         };
-        while before > 0 && at < stops {
+        while before > 0 && at < until {
             steps.push(Step {
                 at,
                 tasks: before - left,

@@ -54,21 +54,9 @@ pub fn answer(
                 format!("{what} {name}: {waiting_on}; next look in {wait} s"),
             )
         }
-        WaitingOn::NextStep { left, of } => {
-            let step = begin(&mut deployment);
-            let next = pacing::next(observation, &mut deployment, desired, false);
-            let last_step = next.wait.saturating_add(next.then);
-            deployment.progress.step = deployment.progress.step.saturating_add(1);
-            let (tasks, pause) = (next.tasks, next.wait);
-            (
-                until_the_next_look(observation, &mut deployment, pause),
-                format!(
-                    "{what} {name}: {left} of {of} tasks left after step {step}{}, next {tasks} in {pause} s, done about {}{}",
-                    steps(observation, &deployment),
-                    done_about(observation, &deployment, last_step),
-                    next.remark
-                ),
-            )
+        WaitingOn::NextStep { .. } => {
+            let (wait, told) = step_made(observation, &mut deployment, waiting_on, desired);
+            (wait, format!("{what} {name}: {told}"))
         }
         WaitingOn::Pause { seconds, .. } => {
             pacing::judge(observation, &mut deployment);
@@ -119,6 +107,28 @@ pub fn answer(
         wait,
         deployment,
     }
+}
+
+/// A step is made: seconds until the next look, and what comes next.
+fn step_made(
+    observation: &Observation,
+    deployment: &mut Deployment,
+    left: &WaitingOn,
+    desired: u32,
+) -> (u32, String) {
+    let step = begin(deployment);
+    let next = pacing::next(observation, deployment, desired, false);
+    deployment.progress.step = deployment.progress.step.saturating_add(1);
+    let (tasks, pause) = (next.tasks, next.wait);
+    let last_step = pause.saturating_add(next.then);
+    let told = format!(
+        "{left} after step {step}{}, next {tasks} in {pause} s, done about {}{}",
+        steps(observation, deployment),
+        done_about(observation, deployment, last_step),
+        next.remark
+    );
+    let wait = until_the_next_look(observation, deployment, pause);
+    (wait, told)
 }
 
 /// Seconds until the next look at what holds a step. A replacement without health is given up after
