@@ -17,7 +17,7 @@ use crate::narrate::{Counts, Line, counts, head, of_history, of_world};
 use crate::progress::Progress;
 use crate::report::{self, Heading};
 use crate::run::{Recorder, Run};
-use crate::summary::Summary;
+use crate::summary::{ClientsSummary, Summary};
 
 /// Runs whole deployments in a simulated AWS and virtual time: nothing real is touched.
 ///
@@ -64,6 +64,8 @@ enum Format {
 struct Deployed {
     event: String,
     summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<ClientsSummary>,
     lines: Vec<Line>,
     #[serde(skip)]
     run: Run,
@@ -221,10 +223,16 @@ async fn deploy(
     if format == Format::Text {
         crate::print(&format!("\n{summary}"));
     }
+    let run = recorder.finish(summary.clone(), aws.invocation_count(), world.clone());
+    let clients = run.clients.as_ref().map(ClientsSummary::of);
+    if let Some(clients) = clients.filter(|_| format == Format::Text) {
+        crate::print(&clients.to_string());
+    }
     let deployed = Deployed {
         event: path.display().to_string(),
-        run: recorder.finish(summary.clone(), aws.invocation_count(), world.clone()),
+        run,
         summary,
+        clients,
         lines,
     };
     Ok((deployed, world))

@@ -7,6 +7,7 @@ use ebbtide_simulator::world::World;
 use serde::Serialize;
 
 use crate::narrate::clock;
+use crate::run::Felt;
 
 /// A deployment's end and the world after it, read from the world and not from what the deployment
 /// says.
@@ -197,5 +198,50 @@ impl fmt::Display for Summary {
             )?;
         }
         Ok(())
+    }
+}
+
+/// What clients felt of a deployment, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientsSummary {
+    clients: u64,
+    cut: u64,
+    seconds_from_first_to_last_cut: u64,
+    reconnects_in_busiest_second: u64,
+    /// A second, on average over the busiest minute: what a reconnect budget is about.
+    reconnects_per_second_in_busiest_minute: u64,
+    reconnects_of_a_task_in_busiest_second: u64,
+    refused: u64,
+}
+
+impl ClientsSummary {
+    pub(crate) fn of(felt: &Felt) -> Self {
+        Self {
+            clients: felt.total,
+            cut: felt.cuts.iter().sum(),
+            seconds_from_first_to_last_cut: felt.first_to_last_cut().unwrap_or_default(),
+            reconnects_in_busiest_second: felt.peak(1),
+            reconnects_per_second_in_busiest_minute: felt.peak(60).div_ceil(60),
+            reconnects_of_a_task_in_busiest_second: felt.peak_of_a_task,
+            refused: felt.refused.iter().sum(),
+        }
+    }
+}
+
+impl fmt::Display for ClientsSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = u32::try_from(self.seconds_from_first_to_last_cut).unwrap_or(u32::MAX);
+        write!(
+            f,
+            "  clients       {} connections, {} cut over {}; reconnects: {} in the busiest second ({} to one task), {} a second in the busiest minute; {} tries refused",
+            self.clients,
+            self.cut,
+            clock(f64::from(seconds)).trim(),
+            self.reconnects_in_busiest_second,
+            self.reconnects_of_a_task_in_busiest_second,
+            self.reconnects_per_second_in_busiest_minute,
+            self.refused
+        )
     }
 }

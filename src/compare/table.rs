@@ -19,6 +19,9 @@ pub(crate) const COLUMNS: [(&str, &str); 9] = [
     ("API", "calls"),
 ];
 
+/// The column of the time that a deployment took.
+const DEPLOYMENT: usize = 6;
+
 /// The figures in the order of the columns, as text.
 pub(crate) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
     let cut = figures.first_to_last_cut_seconds;
@@ -61,7 +64,12 @@ impl Comparison {
                     (true, 2..) => "both",
                     _ => run.timings.as_str(),
                 };
-                rows.push((compared.name.as_str(), timings, cells(&run.figures)));
+                let mut cells = cells(&run.figures);
+                if !run.run.summary.succeeded() {
+                    // What it did until then is no achievement.
+                    cells[DEPLOYMENT] = "FAILED".to_owned();
+                }
+                rows.push((compared.name.as_str(), timings, cells));
             }
         }
         rows

@@ -253,6 +253,50 @@ fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
     ] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
+    let stops = scratch(
+        "stops.json",
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+            "drain": {"reconnectsPerSecond": 10, "connectionsPerTask": 2500, "deadline": 3600, "onDeadline": "stop"}}"#,
+    );
+    let stopped = ebbtide(&["plan", stops.to_str().unwrap(), "--tasks", "40"]);
+    assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
+    assert!(stdout(&stopped).contains("it stops at the deadline"));
+    let refused = ebbtide(&[
+        "plan",
+        "events/drain-budget.json",
+        "--deregistration-delay",
+        "3600",
+    ]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(stdout(&refused).starts_with("error: preflight will refuse it: "));
+    for (scenario, said) in [
+        (r#"{"tasks": 0}"#, "0 tasks"),
+        (r#"{"stopTimeoutSeconds": 4294967295}"#, "a year at most"),
+        (
+            r#"{"clients": {"reconnectWithinSeconds": 4294967295}}"#,
+            "reconnectWithinSeconds",
+        ),
+        (r#"{"firstDeployment": true}"#, "first deployment"),
+    ] {
+        let path = scratch("impossible.json", scenario);
+        let output = ebbtide(&[
+            "plan",
+            "events/drain-budget.json",
+            "--scenario",
+            path.to_str().unwrap(),
+        ]);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{scenario}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(said),
+            "{scenario}: {}",
+            stderr(&output)
+        );
+    }
     let tight = scratch(
         "tight.json",
         r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
