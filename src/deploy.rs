@@ -135,7 +135,11 @@ fn checked(
 }
 
 fn commit(arguments: &Arguments) -> Option<String> {
-    let set = || COMMITS.iter().find_map(|name| std::env::var(name).ok());
+    let set = || {
+        COMMITS
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|commit| !commit.is_empty()))
+    };
     arguments.commit.clone().or_else(set)
 }
 

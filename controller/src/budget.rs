@@ -26,6 +26,17 @@ pub fn last_step(budget: &Budget, deregistration_delay: u32) -> u32 {
     budget.deadline.saturating_sub(tail(deregistration_delay))
 }
 
+/// Seconds that a drain may take in all: one that finishes and was held for long goes twice as fast as
+/// evenly from then on, and is late by half of its steps' time at most.
+pub fn latest_end(budget: &Budget, deregistration_delay: u32) -> u32 {
+    match budget.on_deadline {
+        OnDeadline::Finish => budget
+            .deadline
+            .saturating_add(last_step(budget, deregistration_delay) / 2),
+        OnDeadline::Stop => budget.deadline.saturating_add(GRACE),
+    }
+}
+
 /// Seconds for which a drain that stops at its deadline may be late.
 pub const GRACE: u32 = 120;
 
@@ -193,13 +204,15 @@ pub fn excess(
         elapsed: standing.elapsed.saturating_add(HOLD),
         ..*standing
     };
-    let in_time = time_left(budget, &after) > 0;
-    let affordable = match (budget.on_deadline, bearable(budget, connections)) {
-        (OnDeadline::Stop, _) => true,
-        (OnDeadline::Finish, Some(rate)) => {
-            in_time && in_time_left(budget, &after) <= rate / HEADROOM
-        }
-        (OnDeadline::Finish, None) => in_time,
+    // As fast as it may go once it is not held any more.
+    let hurried = most_hurried(budget, &after);
+    let fastest = match bearable(budget, connections) {
+        Some(rate) => hurried.min(rate / HEADROOM),
+        None => hurried,
+    };
+    let affordable = match budget.on_deadline {
+        OnDeadline::Stop => true,
+        OnDeadline::Finish => in_time_left(budget, &after) <= fastest,
     };
     affordable.then_some(Excess {
         seen,
@@ -232,9 +245,13 @@ pub const HOLD: u32 = 60;
 /// Tasks a second that have to go for the drain to end in time, and no more than twice as many as if all
 /// had gone evenly: a drain that was held for long is rather late than all at once.
 fn needed(budget: &Budget, standing: &Standing) -> f64 {
+    in_time_left(budget, standing).min(most_hurried(budget, standing))
+}
+
+/// Twice as many tasks a second as if all had gone evenly.
+fn most_hurried(budget: &Budget, standing: &Standing) -> f64 {
     let last = last_step(budget, standing.deregistration_delay);
-    let evenly = f64::from(standing.of) / f64::from(last.max(1));
-    in_time_left(budget, standing).min(MOST_HURRY * evenly)
+    MOST_HURRY * f64::from(standing.of) / f64::from(last.max(1))
 }
 
 /// Tasks a second that have to go for the drain to end in time; infinite where there is none left.
@@ -283,6 +300,7 @@ pub fn corrected(
         control.factor = control.factor.min(fallen);
     } else if control.factor < 1.0 && standing.now >= settled {
         control.factor = (control.factor * 1.25).min(1.0);
+        control.before = control.factor;
         control.changed = standing.now;
     }
     control
@@ -494,6 +512,33 @@ mod tests {
         assert!((grown.factor - 0.3125).abs() < 1e-9, "{grown:?}");
         let blind = corrected(&budget, &fallen, &Flows::default(), &later);
         assert_eq!(blind, fallen, "without a metric nothing grows");
+    }
+
+    #[test]
+    fn what_is_loud_all_the_time_is_held_as_long_as_the_rest_can_go_in_time() {
+        let budget = budget(OnDeadline::Finish);
+        let mut control = Control {
+            ordinary: Some(0.0),
+            factor: LEAST_FACTOR,
+            ..Control::default()
+        };
+        let (mut left, mut elapsed, mut held) = (39, 0, 0);
+        while left > 0 {
+            let now = standing(left, elapsed);
+            let flows = minute(&now, 5_000.0);
+            if excess(&budget, &control, &flows, &now).is_some() {
+                held += HOLD;
+                elapsed += HOLD;
+                continue;
+            }
+            control = corrected(&budget, &control, &flows, &now);
+            let next = next(&budget, &control, &now);
+            assert_eq!(next.tasks, 1);
+            (left, elapsed) = (left - next.tasks, elapsed + next.wait);
+        }
+        assert!(held > 1_000, "{held}");
+        let last = last_step(&budget, 300);
+        assert!(elapsed <= last + HOLD, "{elapsed} of {last}");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::pace::{Pace, SHORTEST_WAIT};
 pub struct Schedule {
     tasks: u32,
     steps: Steps,
-    /// Seconds that a budget may take, however fast it is planned; 0 for other paces.
+    /// Seconds that a budget may take, however fast it is planned and however long it is held; 0 for other
+    /// paces.
     deadline: u32,
 }
 
@@ -69,7 +70,9 @@ impl Schedule {
         Self {
             tasks,
             steps,
-            deadline: pace.budget().map_or(0, |budget| budget.deadline),
+            deadline: pace
+                .budget()
+                .map_or(0, |budget| budget::latest_end(budget, deregistration_delay)),
         }
     }
 

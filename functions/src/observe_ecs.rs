@@ -94,15 +94,22 @@ pub(crate) async fn task_sets(
     ids: &[String],
     with_tags: bool,
 ) -> Result<Vec<TaskSet>, StepError> {
-    let answer = ecs
-        .describe_task_sets()
-        .cluster(&request.cluster)
-        .service(&request.service)
-        .set_task_sets(Some(ids.to_vec()))
-        .set_include(with_tags.then(|| vec![TaskSetField::Tags]))
-        .send()
-        .await
-        .map_err(|error| StepError::of_call("ecs:DescribeTaskSets", &error))?;
+    let described = |with_tags: bool| {
+        ecs.describe_task_sets()
+            .cluster(&request.cluster)
+            .service(&request.service)
+            .set_task_sets(Some(ids.to_vec()))
+            .set_include(with_tags.then(|| vec![TaskSetField::Tags]))
+            .send()
+    };
+    let failed = |error| StepError::of_call("ecs:DescribeTaskSets", &error);
+    let answer = match described(with_tags).await.map_err(failed) {
+        // A finding is not worth a deployment.
+        Err(error) if with_tags && error.name == ErrorName::Permission => {
+            described(false).await.map_err(failed)?
+        }
+        answer => answer?,
+    };
     if let Some(failure) = answer
         .failures()
         .iter()

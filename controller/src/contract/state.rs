@@ -68,6 +68,7 @@ struct ControlWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     left: Option<u32>,
     factor: f64,
+    #[serde(default = "whole_pace")]
     before: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ordinary: Option<f64>,
@@ -76,6 +77,10 @@ struct ControlWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     judged: Option<u64>,
     changed: u64,
+}
+
+fn whole_pace() -> f64 {
+    Control::default().before
 }
 
 /// A drain that has not begun carries none.

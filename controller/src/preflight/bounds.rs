@@ -27,7 +27,7 @@ pub const EVENTS_A_TURN: u32 = 14;
 
 /// Events that all loops together may cost. History ends at 25,000 (AWS documentation); the rest
 /// is for retries, at about 3 events each, and for what comes once.
-pub const EVENTS_ALLOWED: u32 = 15_000;
+pub const EVENTS_ALLOWED: u32 = 18_000;
 
 /// Seconds that all phases together may last: the state machine ends after 14 days, and a day is left
 /// for retries and for the functions themselves.
@@ -135,12 +135,8 @@ impl Turns {
         let bakes = request
             .bake_time
             .div_ceil(drain::bake_poll(request.bake_time).max(1));
-        // The seconds between the steps are not waited a second time: at least three quarters of
-        // them, because a step that was late makes the next wait shorter.
-        let paused = schedule.at(schedule.steps()) / 4 * 3;
-        let polls = timeout
-            .saturating_sub(paused)
-            .div_ceil(drain::poll(timeout));
+        // A step may be held in a pause as well.
+        let polls = timeout.div_ceil(drain::poll(timeout));
         let soon = if drain::poll(timeout) > 60 {
             drain::MOST_SOON
         } else {
