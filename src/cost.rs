@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::asl::EventKind;
+use ebbtide_simulator::asl::{EventKind, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::Behaviour;
 use ebbtide_simulator::{Scenario, SimulatedAws};
@@ -51,13 +51,13 @@ impl Cost {
 }
 
 /// The cost of a deployment whose drain has so many steps: that of one with one step, and for each
-/// step more what a second one adds.
+/// step more what a second one adds; or why one of these small deployments fails.
 pub(crate) fn of(
     event: &Value,
     request: &Request,
     scenario: &Scenario,
     steps: usize,
-) -> Result<Cost, Box<dyn std::error::Error>> {
+) -> Result<Result<Cost, String>, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -65,7 +65,7 @@ pub(crate) fn of(
     let one = runtime.block_on(counted(event, request, scenario, 1))?;
     let two = runtime.block_on(counted(event, request, scenario, 2))?;
     let more = u64::try_from(steps.saturating_sub(1))?;
-    Ok(one.with_steps(two, more))
+    Ok(one.and_then(|one| Ok(one.with_steps(two?, more))))
 }
 
 /// Deploys a service of so many tasks, one a step.
@@ -74,7 +74,7 @@ async fn counted(
     request: &Request,
     scenario: &Scenario,
     tasks: u32,
-) -> Result<Cost, Box<dyn std::error::Error>> {
+) -> Result<Result<Cost, String>, Box<dyn std::error::Error>> {
     let quiet = Scenario {
         alarms: Vec::new(),
         ..scenario.clone()
@@ -114,11 +114,12 @@ async fn counted(
         })
         .await;
     match outcome.status {
-        ebbtide_simulator::asl::Status::Succeeded { .. } => Ok(Cost {
+        Status::Succeeded { .. } => Ok(Ok(Cost {
             transitions,
             invocations: aws.invocation_count(),
             calls: aws.call_count(),
-        }),
-        other => Err(format!("the deployment in which calls are counted ended {other:?}").into()),
+        })),
+        Status::Failed { error, cause } => Ok(Err(format!("{error}: {cause}"))),
+        Status::TimedOut => Ok(Err("it would outlive the state machine".to_owned())),
     }
 }

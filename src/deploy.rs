@@ -127,10 +127,15 @@ fn checked(
     home: Option<Home>,
 ) -> Result<Request, Box<dyn std::error::Error>> {
     // An input without any ARN is read alike wherever it is.
+    let known = home.is_some();
     let home = home.map_or_else(|| input::home_of(event), Ok)?;
     Request::parse(event, &home).map_err(|refusal| {
         let path = arguments.event.display();
-        format!("{path}: {}: {refusal} Nothing was started.", refusal.error).into()
+        let mut said = refusal.to_string();
+        if !known {
+            said = input::nowhere(&said, &home);
+        }
+        format!("{path}: {}: {said} Nothing was started.", refusal.error).into()
     })
 }
 

@@ -145,6 +145,11 @@ pub(crate) fn home_in(event: &Value) -> Home {
     })
 }
 
+/// A text without the home that was made up for it: nobody's account.
+pub(crate) fn nowhere(text: &str, made_up: &Home) -> String {
+    text.replace(&format!(" ({made_up})"), "")
+}
+
 /// The region that an event's ARNs name, where one does.
 pub(crate) fn region_of(event: &Value) -> Option<String> {
     home_named(event).map(|home| home.region)

@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     reconnect_within: Option<u64>,
     /// New connections a second that a task accepts.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     new_connections_per_second_per_task: Option<u64>,
     /// Seconds between a target's deregistration and its task's SIGTERM.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3_600))]
@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     cross_zone: bool,
     /// Say what pace keeps to so many reconnects a second.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     for_reconnects: Option<u64>,
     /// Say what comes of a drain whose steps take so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
@@ -117,7 +117,8 @@ struct Answer {
     /// The most reconnects in a minute, a second.
     busiest_minute: f64,
     extra_task_hours: f64,
-    cost: Cost,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Cost>,
     /// What decides how fast it goes.
     limit: String,
     /// What preflight will refuse it with.
@@ -251,7 +252,10 @@ fn planned(
         drain::default_timeout(Schedule::new(service.tasks, &pace, most, delay), delay)
     });
     let looks = usize::try_from(plan.looks(timeout))?;
-    let cost = cost::of(event, request, &scenario, plan.steps.len() + looks)?;
+    let counted = cost::of(event, request, &scenario, plan.steps.len() + looks)?;
+    let refused = preflight::bounds(request, service.tasks, service.deregistration_delay);
+    let refusal = refused.err().map(|refusal| refusal.to_string());
+    let refusal = refusal.or_else(|| counted.as_ref().err().cloned());
     Ok(Answer {
         event: arguments.event.display().to_string(),
         tasks: service.tasks,
@@ -266,11 +270,9 @@ fn planned(
         peak_reconnects_per_task: peak / tasks,
         busiest_minute: busiest_minute(&reconnects),
         extra_task_hours: extra_task_hours(&plan, request.bake_time, lag),
-        cost,
+        cost: counted.ok(),
         limit: limit(plan.limit).to_owned(),
-        refusal: preflight::bounds(request, service.tasks, service.deregistration_delay)
-            .err()
-            .map(|refusal| refusal.to_string()),
+        refusal,
         warnings: warnings(arguments, request, &pace, &plan, peak / tasks, service),
         alternatives: alternatives(arguments, service),
         reconnects: page::whole(&reconnects),

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials;
 use clap::{Args, ValueEnum};
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::contract;
@@ -21,7 +23,8 @@ use crate::input;
 ///
 /// Reads your account, with the credentials, region and endpoints that the AWS CLI takes from the
 /// environment and from ~/.aws; with --scenario it reads a simulated one. Exit status: 0 no errors,
-/// 1 errors (with --strict, warnings too), 2 wrong usage.
+/// 1 errors (with --strict, warnings too) or nothing that could be looked at, 2 wrong usage or no
+/// credentials.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The `StartExecution` input.
@@ -30,14 +33,14 @@ pub(crate) struct Arguments {
     /// Check the service in a simulated world that this file describes, not in an account.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["region", "profile"])]
     scenario: Option<PathBuf>,
-    #[command(flatten)]
-    access: Access,
     /// Take warnings as errors.
     #[arg(long)]
     strict: bool,
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    access: Access,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,7 +130,10 @@ fn account(
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
         // Without these two there is nobody to ask: the input says what is wrong with it.
         let refusal = Request::parse(event, &given).map(|_| ());
-        let refusal = refusal.err().ok_or("the input names no service")?;
+        let mut refusal = refusal.err().ok_or("the input names no service")?;
+        if input::home_named(event).is_none() {
+            refusal.seen = input::nowhere(&refusal.seen, &given);
+        }
         return Ok((given, Err(refusal.into())));
     };
     let access = Access {
@@ -143,6 +149,7 @@ fn account(
         .enable_all()
         .build()?;
     let config = runtime.block_on(access.config())?;
+    runtime.block_on(signed(&config))?;
     let (home, looked) = runtime.block_on(async {
         let clients = Clients::new(&config);
         let found = match Box::pin(home(&clients, cluster, service)).await {
@@ -158,6 +165,19 @@ fn account(
         (found, looked)
     });
     Ok((home, looked))
+}
+
+/// Whether there are credentials: without them no call says so.
+async fn signed(config: &SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    let Some(provider) = config.credentials_provider() else {
+        return Ok(());
+    };
+    let credentials = provider.provide_credentials().await;
+    credentials.map(|_| ()).map_err(|_| {
+        "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or sign in \
+         with the AWS CLI (`aws sso login`)"
+            .into()
+    })
 }
 
 /// No deployment has this name: preflight tells its own task sets by it, and there are none.

@@ -64,7 +64,15 @@ impl CallError {
         }
         let what = match error {
             SdkError::TimeoutError(_) => "did not answer in time",
-            SdkError::DispatchFailure(_) => "could not be reached",
+            SdkError::DispatchFailure(_) => {
+                return Self {
+                    trouble: Trouble::Passing,
+                    message: format!(
+                        "{operation} could not be reached ({}): look at the network, the region and AWS_ENDPOINT_URL",
+                        quote(&in_words(error))
+                    ),
+                };
+            }
             SdkError::ResponseError(_) => "answered something that could not be read",
             SdkError::ConstructionFailure(_) => "could not be called like this",
             _ => "failed in a way this version does not know",

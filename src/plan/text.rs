@@ -57,7 +57,9 @@ impl Answer {
             "  extra tasks   {:.1} task-hours from the swap on",
             self.extra_task_hours
         );
-        let _ = writeln!(text, "  costs         {}", self.cost);
+        if let Some(cost) = &self.cost {
+            let _ = writeln!(text, "  costs         {cost}");
+        }
         let _ = writeln!(text, "  limit         {}", self.limit);
         for warning in &self.warnings {
             let _ = writeln!(text, "  warning       {warning}");

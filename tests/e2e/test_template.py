@@ -96,14 +96,18 @@ def test_every_log_group_ends_and_no_log_holds_an_input(deployed):
 
 def test_alarms_watch_what_is_there_and_tell_the_topic(deployed):
     topic = deployed.resource("DeploymentEvents")
-    watched = {deployed.state_machine, deployed.lock_table}
+    watched = {deployed.state_machine}
     watched |= {deployed.resource(f"{name}Function") for name in FUNCTIONS}
     seen = set()
     for alarm in alarms(deployed).values():
         assert alarm["AlarmActions"] == [topic]
         assert alarm["TreatMissingData"] == "notBreaching"
-        [dimension] = alarm["Dimensions"]
-        seen.add(dimension["Value"])
+        if alarm["Namespace"] == "Ebbtide":
+            # The functions' own metrics, over all services.
+            assert alarm["MetricName"] in {"DrainHours", "DeploymentHours"} and not alarm.get("Dimensions")
+        else:
+            [dimension] = alarm["Dimensions"]
+            seen.add(dimension["Value"])
         # What CloudWatch allows: seven days where a period is an hour, else one.
         assert alarm["Period"] * alarm["EvaluationPeriods"] <= (604800 if alarm["Period"] >= 3600 else 86400)
     assert seen == watched

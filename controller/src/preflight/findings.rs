@@ -101,6 +101,11 @@ impl Finding {
 /// filled in tells more than one as it was given.
 pub fn findings(request: &Request, observation: &Observation) -> Vec<Finding> {
     let mut found = errors::errors(request, observation);
+    if observation.service.is_none() {
+        // All else follows from that.
+        found.truncate(1);
+        return found;
+    }
     let scene = Scene::of(request, observation);
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));

@@ -60,9 +60,14 @@ pub fn planned(pace: &Pace, tasks: u32, deregistration_delay: u32) -> String {
     let over = schedule.at(steps);
     match pace {
         Pace::Percent { every, .. } | Pace::Tasks { every, .. } => {
-            format!("the original drains in {steps} steps, {every} s apart")
+            format!(
+                "the original drains in {}, {every} s apart",
+                in_words(steps)
+            )
         }
-        Pace::Within { .. } => format!("the original drains in {steps} steps over {over} s"),
+        Pace::Within { .. } => {
+            format!("the original drains in {} over {over} s", in_words(steps))
+        }
         Pace::Budget(budget) => {
             let plan = Plan::of(pace, tasks, deregistration_delay);
             format!(
@@ -73,6 +78,13 @@ pub fn planned(pace: &Pace, tasks: u32, deregistration_delay: u32) -> String {
                 unkept(budget, tasks, deregistration_delay).unwrap_or_default()
             )
         }
+    }
+}
+
+fn in_words(steps: u32) -> String {
+    match steps {
+        1 => "1 step".to_owned(),
+        steps => format!("{steps} steps"),
     }
 }
 
