@@ -67,7 +67,7 @@ impl Comparison {
                 let mut cells = cells(&run.figures);
                 if !run.run.summary.succeeded() {
                     // What it did until then is no achievement.
-                    cells[DEPLOYMENT] = "FAILED".to_owned();
+                    "FAILED".clone_into(&mut cells[DEPLOYMENT]);
                 }
                 rows.push((compared.name.as_str(), timings, cells));
             }
