@@ -42,14 +42,25 @@ impl CallError {
             let message = service.err().message().unwrap_or_default();
             let trouble = classify(code, service.raw().status().as_u16());
             let (code, message) = (quote(code), quote(message));
-            let hint = if trouble == Trouble::Credentials {
-                ": renew your credentials (`aws sso login`, for example)"
+            let hint = match trouble {
+                Trouble::Credentials => ": renew your credentials (`aws sso login`, for example)",
+                Trouble::Missing => {
+                    ". Look at its ARN, and at the region and the account that are meant"
+                }
+                Trouble::Denied => {
+                    ". The policy that is needed is in docs/ci.md; with an ARN in --state-machine nothing is listed"
+                }
+                _ => "",
+            };
+            let status = service.raw().status().as_u16();
+            let said = if message.is_empty() {
+                format!("HTTP {status}, {code}")
             } else {
-                ""
+                format!("{code}: {message}")
             };
             return Self {
                 trouble,
-                message: format!("{operation} answered {code}: {message}{hint}"),
+                message: format!("{operation} answered {said}{hint}"),
             };
         }
         if let Some(credentials) = credentials_error(error) {

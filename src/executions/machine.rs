@@ -90,12 +90,12 @@ impl Machine {
 }
 
 impl Target {
-    /// The calls to Step Functions; an ARN says its region where no flag does.
+    /// The calls to Step Functions, in the region of an ARN: it is in no other one.
     pub(crate) async fn executions(&self, arn: &str) -> Result<Executions, NoRegion> {
         let mut access = self.access.clone();
-        access.region = access
-            .region
-            .or_else(|| Some(Arn::parse(arn)?.region.to_owned()));
+        if let Some(arn) = Arn::parse(arn) {
+            access.region = Some(arn.region.to_owned());
+        }
         Ok(Executions::new(&access.config().await?))
     }
 
