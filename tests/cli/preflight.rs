@@ -1,6 +1,7 @@
 //! `ebbtide preflight`: what it finds, how it says so, and its exit status.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -120,23 +121,30 @@ fn warnings_end_a_strict_run_and_no_other() {
     assert_eq!(ebbtide(&strict).status.code(), Some(1));
 }
 
-#[test]
-fn json_is_one_object_with_findings_and_plan() {
-    let scenario = scratch(
-        "stacked.json",
-        r#"{"stack": "infrastructure", "alternateTargetType": "instance"}"#,
-    );
-    let path = scenario.to_str().unwrap();
+/// The answer of preflight in the world of a scenario, as JSON, and its exit status.
+fn answered(scenario: &Path) -> (Value, Option<i32>) {
     let output = ebbtide(&[
         "preflight",
         "events/minimal.json",
         "--format",
         "json",
         "--scenario",
-        path,
+        scenario.to_str().unwrap(),
     ]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let answer = serde_json::from_str(&stdout(&output));
+    (
+        answer.unwrap_or_else(|_| panic!("{}", stderr(&output))),
+        output.status.code(),
+    )
+}
+
+#[test]
+fn json_is_one_object_with_findings_and_plan() {
+    let (answer, status) = answered(&scratch(
+        "stacked.json",
+        r#"{"stack": "infrastructure", "alternateTargetType": "instance"}"#,
+    ));
+    assert_eq!(status, Some(1));
     assert_eq!(answer["status"], "refused");
     assert_eq!(answer["errors"], 1);
     let names: Vec<_> = answer["findings"]
@@ -153,17 +161,8 @@ fn json_is_one_object_with_findings_and_plan() {
     assert_eq!(names[0], ("error", "targetType"));
     assert!(names.contains(&("warning", "stack")), "{names:?}");
     assert!(names.contains(&("info", "stack")), "{names:?}");
-    let fine = scratch("fine.json", "{}");
-    let path = fine.to_str().unwrap();
-    let output = ebbtide(&[
-        "preflight",
-        "events/minimal.json",
-        "--format",
-        "json",
-        "--scenario",
-        path,
-    ]);
-    let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let (answer, status) = answered(&scratch("fine.json", "{}"));
+    assert_eq!(status, Some(0));
     assert_eq!(answer["status"], "passed");
     assert_eq!(answer["plan"]["steps"][3]["left"], 0);
 }
