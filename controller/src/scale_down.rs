@@ -51,9 +51,11 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     }
     let left = pacing::left(observation, deployment, desired);
     let bake = bake_left(deployment);
-    let pause = match deployment.progress.pause {
-        _ if pacing::connections_are_gone(deployment) => 0,
-        pause => pause,
+    // Nobody is cut any more: there is nothing to pause for.
+    let pause = if pacing::connections_are_gone(deployment) {
+        0
+    } else {
+        deployment.progress.pause
     };
     let step_is_due =
         bake == 0 && pause == 0 && (wants > left || (left == 0 && original.scale > 0.0));

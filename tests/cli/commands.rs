@@ -222,6 +222,35 @@ fn a_plan_shows_the_steps_that_a_simulation_then_makes() {
 }
 
 #[test]
+fn a_simulation_of_a_budget_says_what_its_clients_felt() {
+    let text = stdout(&ebbtide(&["simulate", "events/drain-budget.json"]));
+    let told = text.lines().find(|line| line.starts_with("  clients  "));
+    let told = told.unwrap_or_else(|| panic!("{text}"));
+    // Four tasks with the 2,500 connections each that the budget counts on.
+    assert!(
+        told.contains(" 10000 connections, 10000 cut over "),
+        "{told}"
+    );
+    assert!(told.ends_with("; 0 tries refused"), "{told}");
+    let json = stdout(&ebbtide(&[
+        "simulate",
+        "events/drain-budget.json",
+        "--format",
+        "json",
+    ]));
+    let answer: Value = serde_json::from_str(&json).unwrap();
+    let clients = &answer["deployments"][0]["clients"];
+    assert_eq!(clients["cut"], 10_000);
+    let minute = clients["reconnectsPerSecondInBusiestMinute"].as_u64();
+    assert!(
+        minute.is_some_and(|minute| (1..=500).contains(&minute)),
+        "{clients}"
+    );
+    // A drain by percent has nobody connected unless a scenario says so.
+    assert!(!stdout(&ebbtide(&["simulate", "events/sample.json"])).contains("  clients  "));
+}
+
+#[test]
 fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
     let output = ebbtide(&[
         "plan",

@@ -170,6 +170,8 @@ fn a_way_that_fails_is_named_and_exits_with_1() {
     let text = String::from_utf8(output.stdout).unwrap();
     let failure = "all at once, exact: FAILED: NotReadyTimeout: ";
     assert!(text.contains(failure), "{text}");
+    let row = text.lines().find(|line| line.starts_with("all at once  "));
+    assert!(row.is_some_and(|row| row.contains("  FAILED  ")), "{text}");
 }
 
 #[test]
