@@ -77,13 +77,36 @@ async fn warnings_are_in_preflights_output_and_stop_nothing() {
     assert_eq!(answer["plan"], Value::Null);
 }
 
-/// The calls of a deployment that are made for findings alone, by their number.
-async fn calls_for_findings() -> Vec<u64> {
+/// The calls of a deployment whose operation has a name with this in it, by their number.
+async fn calls_of(operation: &str) -> Vec<u64> {
     let (_, _, aws) = deploy(&Scenario::default(), sample(), []).await;
     let calls = aws.with_world(World::take_calls);
     let made = calls.iter().zip(1..);
-    let alone = made.filter(|(call, _)| call.operation.contains(":DescribeLoadBalancer"));
+    let alone = made.filter(|(call, _)| call.operation.contains(operation));
     alone.map(|(_, number)| number).collect()
+}
+
+/// Those that are made for findings alone.
+async fn calls_for_findings() -> Vec<u64> {
+    calls_of(":DescribeLoadBalancer").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn task_sets_whose_tags_may_not_be_read_are_read_without() {
+    let usual = calls_of("ecs:DescribeTaskSets").await;
+    let denied = [(usual[0], Fault::AccessDenied)];
+    let (outcome, answer, aws) = deploy(&Scenario::default(), sample(), denied).await;
+    assert!(
+        matches!(outcome.status, Status::Succeeded { .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(answer["status"], "passed", "{answer}");
+    let calls = aws.with_world(World::take_calls);
+    let again = calls
+        .iter()
+        .filter(|call| call.operation == "ecs:DescribeTaskSets")
+        .count();
+    assert_eq!(again, usual.len() + 1);
 }
 
 #[tokio::test(start_paused = true)]
