@@ -262,7 +262,8 @@ fn telling(kind: &EventKind) -> Telling {
         | EventKind::TargetHealthChecking { .. }
         | EventKind::TargetUnused { .. }
         | EventKind::TargetDeregistered { .. }
-        | EventKind::TagsChanged { .. } => Telling::Never,
+        | EventKind::TagsChanged { .. }
+        | EventKind::EventPut { .. } => Telling::Never,
     }
 }
 

@@ -223,3 +223,60 @@ fn relative_links_in_the_documents_lead_somewhere() {
     }
     assert!(links > 20, "{links}");
 }
+
+/// The JSON of the first fenced block of a section.
+fn example(section: &str) -> Value {
+    let (_, rest) = section.split_once("```json\n").unwrap();
+    let (json, _) = rest.split_once("```").unwrap();
+    serde_json::from_str(json).unwrap()
+}
+
+fn fields(object: &Value) -> BTreeSet<String> {
+    let object = object.as_object().unwrap();
+    object
+        .keys()
+        .map(|name| name.trim_end_matches(".$").to_owned())
+        .collect()
+}
+
+#[test]
+fn the_messages_are_as_they_are_sent() {
+    let notices = read("docs/notices.md");
+    let definition: Value =
+        serde_json::from_str(&read("statemachine/deployment.asl.json")).unwrap();
+    let states = definition["States"].as_object().unwrap();
+    let sent: Vec<_> = states
+        .values()
+        .filter_map(|state| state["Parameters"]["Entries"].as_array())
+        .map(|entries| &entries[0])
+        .collect();
+    let between = section(&notices, "In between");
+    for entry in &sent {
+        assert_eq!(fields(&entry["Detail"]), fields(&example(between)));
+        assert_eq!(entry["Detail"]["version"], example(between)["version"]);
+        for name in ["Source", "DetailType"] {
+            let name = format!("`{}`", entry[name].as_str().unwrap());
+            assert!(between.contains(&name), "{name}");
+        }
+    }
+    let template = read("template.yaml");
+    let failed = section(&notices, "Starts and ends");
+    let (_, rule) = template.split_once("\n  FailedRule:\n").unwrap();
+    let (_, transformer) = rule.split_once("InputTemplate: |").unwrap();
+    let (sent_by_rule, _) = transformer.split_once("}\n").unwrap();
+    let sent_by_rule = format!("{sent_by_rule}}}")
+        .replace('<', "\"")
+        .replace('>', "\"");
+    let sent_by_rule: Value = serde_json::from_str(&sent_by_rule).unwrap();
+    assert_eq!(fields(&sent_by_rule), fields(&example(failed)));
+
+    let told: BTreeSet<_> = first_cells(&notices, "`status`")
+        .into_iter()
+        .flat_map(in_code)
+        .collect();
+    let of_step_functions = ["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"];
+    let ours = sent
+        .iter()
+        .map(|entry| entry["Detail"]["status"].as_str().unwrap());
+    assert_eq!(told, of_step_functions.into_iter().chain(ours).collect());
+}

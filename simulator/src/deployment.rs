@@ -22,8 +22,8 @@ use crate::aws::SimulatedAws;
 use crate::connector::test_credentials;
 use crate::integration;
 
-use execution::Executions;
 pub use execution::RedriveError;
+use execution::{Executions, state_machine_arn};
 use in_flight::InFlight;
 use invocation::InstalledFunction;
 
@@ -108,6 +108,8 @@ impl Installation {
         for installed in &functions {
             values.insert(placeholder(installed.function), &installed.arn);
         }
+        let state_machine = state_machine_arn(&home);
+        values.insert("StateMachine", &state_machine);
         values.retain(|name, _| definition.contains(&format!("${{{name}}}")));
         let machine = StateMachine::parse(&substitute(definition, &values)?)?;
         check_integrations(&machine)?;

@@ -65,11 +65,16 @@ fn phase_of(state: &str) -> Option<&'static str> {
         | "CheckAndCreateService"
         | "ServiceCreated" => "CheckAndCreateService",
         "WaitForServiceReady" | "CheckServiceReady" | "ServiceReady" => "WaitForServiceReady",
-        "AlarmsNamedForSwap" | "ReadAlarmsBeforeSwap" | "RenewBeforeSwap" | "Swap" | "Swapped" => {
-            "Swap"
-        }
+        "AlarmsNamedForSwap"
+        | "ReadAlarmsBeforeSwap"
+        | "RenewBeforeSwap"
+        | "Swap"
+        | "Swapped"
+        | "TellOfSwap" => "Swap",
         "Bake" => "Bake",
-        "RenewBeforeScaleDown" | "ScaleDown" | "Wait" | "LoopTillRunning" => "ScaleDown",
+        "RenewBeforeScaleDown" | "ScaleDown" | "Wait" | "LoopTillRunning" | "TellOfDrain" => {
+            "ScaleDown"
+        }
         "RenewBeforeCleanup" | "Cleanup" | "CleanedUp" | "WaitForDeletion" => "Cleanup",
         "RenewBeforeRollback"
         | "Rollback"
@@ -80,7 +85,11 @@ fn phase_of(state: &str) -> Option<&'static str> {
         | "WaitForLastFunction"
         | "RollbackFailed"
         | "ReleaseLockAfterFailedRollback" => "Rollback",
-        "RenewBeforeSwapBack" | "SwapBack" | "SwappedBack" | "WaitToSwapBack" => "SwapBack",
+        "RenewBeforeSwapBack"
+        | "SwapBack"
+        | "SwappedBack"
+        | "WaitToSwapBack"
+        | "TellOfRollback" => "SwapBack",
         "ConcurrentDeployment"
         | "LockLost"
         | "ReadHolder"

@@ -184,7 +184,8 @@ impl Recorder {
             | EventKind::RuleChanged { .. }
             | EventKind::RuleDeleted { .. }
             | EventKind::TagsChanged { .. }
-            | EventKind::AlarmChanged { .. } => {}
+            | EventKind::AlarmChanged { .. }
+            | EventKind::EventPut { .. } => {}
         }
     }
 

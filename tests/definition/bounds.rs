@@ -11,7 +11,7 @@ use ebbtide_controller::preflight::{
 use ebbtide_simulator::asl::{ErrorNames, Jitter};
 use saphyr::{LoadableYamlNode, Yaml};
 
-use crate::graph::{By, Definition, GET_METRIC_DATA, LAMBDA, UPDATE_ITEM, shipped};
+use crate::graph::{By, Definition, GET_METRIC_DATA, LAMBDA, PUT_EVENTS, UPDATE_ITEM, shipped};
 
 const DAY: u64 = 86_400;
 
@@ -28,10 +28,10 @@ fn every_task_outlasts_what_it_calls() {
         let Some(resource) = task.resource() else {
             continue;
         };
-        // A drain does not wait for metrics, which it can do without.
+        // Nobody waits for metrics and messages, without which a deployment can do.
         let seconds = match resource {
             LAMBDA => 75,
-            GET_METRIC_DATA => 10,
+            GET_METRIC_DATA | PUT_EVENTS => 10,
             _ => 30,
         };
         let timeout = Duration::from_secs(seconds);

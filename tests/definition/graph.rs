@@ -13,6 +13,7 @@ pub(crate) const UPDATE_ITEM: &str = "arn:aws:states:::dynamodb:updateItem";
 pub(crate) const GET_ITEM: &str = "arn:aws:states:::dynamodb:getItem";
 pub(crate) const DESCRIBE_EXECUTION: &str = "arn:aws:states:::aws-sdk:sfn:describeExecution";
 pub(crate) const DESCRIBE_ALARMS: &str = "arn:aws:states:::aws-sdk:cloudwatch:describeAlarms";
+pub(crate) const PUT_EVENTS: &str = "arn:aws:states:::events:putEvents";
 pub(crate) const GET_METRIC_DATA: &str = "arn:aws:states:::aws-sdk:cloudwatch:getMetricData";
 
 /// What a conditional write of the lock fails with when its condition does not hold.
@@ -51,6 +52,10 @@ pub(crate) fn shipped() -> Definition {
         ("SwapFunction", "swap"),
         ("ScaleDownFunction", "scale-down"),
         ("LockTable", "locks"),
+        (
+            "StateMachine",
+            "arn:aws:states:us-east-1:555555555555:stateMachine:Ebbtide",
+        ),
     ]);
     let text = substitute(DEFINITION, &values).unwrap();
     Definition {

@@ -4,4 +4,5 @@ mod bounds;
 mod errors;
 mod graph;
 mod lock;
+mod notices;
 mod states;

@@ -1,4 +1,4 @@
-"""Deployments are told of, outside of themselves: in JSON on a topic, and in a line where there was no success.
+"""Deployments are told of: in JSON on a topic, and in a line where there was no success.
 
 Under MiniStack alone: moto's executions send no events. MiniStack's EventBridge writes to no log
 group, so the rule gets a queue as a second target, with the same transformer.
@@ -89,6 +89,31 @@ def test_the_start_and_the_end_of_every_deployment_are_told_of_in_json(deployed,
     # The cause is text with quotation marks in it, and still one string of the JSON.
     failure = told[failed, "FAILED"]
     assert (failure["error"], failure["cause"]) == ("InvalidInput", end.cause)
+
+
+def test_a_swap_and_the_end_of_a_drain_are_told_of_in_json(deployed, ministack, chat, topic):
+    topic()
+    execution = ministack.start(EVENT)
+    ended = ministack.ended(execution)
+    assert ended.status == "SUCCEEDED"
+
+    messages = [message for message in topic() if message["execution"] == execution]
+    told = {message["status"]: message for message in messages}
+    assert set(told) == {"RUNNING", "SWAPPED", "DRAINED", "SUCCEEDED"}
+    for status in ["SWAPPED", "DRAINED"]:
+        message = told[status]
+        assert set(message) == {
+            *("source", "version", "time", "status", "execution", "name", "stateMachine", "cluster", "service"),
+            *("taskSet", "targetGroup", "previousTaskSet", "reason"),
+        }
+        assert (message["source"], message["version"], message["stateMachine"]) == ("ebbtide", 1, deployed.state_machine)
+        assert (message["cluster"], message["service"]) == (chat.cluster, chat.name)
+        for field in ["taskSet", "targetGroup", "previousTaskSet"]:
+            assert message[field] == ended.output[field]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", message["time"])
+    assert told["SWAPPED"]["time"] < told["DRAINED"]["time"]
+    [swapped] = ministack.outputs(execution, "Swap")
+    assert told["SWAPPED"]["reason"] == swapped["reason"]
 
 
 def test_a_failure_and_a_stop_are_told_of_in_a_line_each_and_a_success_is_not(deployed, ministack, chat, notices):

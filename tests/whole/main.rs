@@ -3,6 +3,7 @@
 
 mod deployment;
 mod moving;
+mod notices;
 mod policies;
 mod preflight;
 mod refusals;

@@ -61,7 +61,7 @@ impl Installation {
     ) -> Outcome {
         let arn = self.execution_arn(name);
         let started = self.aws.with_world(|world| {
-            world.start_execution(&arn, &self.state_machine_arn(), &input.to_string())?;
+            world.start_execution(&arn, &state_machine_arn(&self.home), &input.to_string())?;
             Ok(world.epoch_ms())
         });
         let start_epoch_ms = match started {
@@ -174,15 +174,6 @@ impl Installation {
         format!("arn:{partition}:states:{region}:{account}:execution:{STATE_MACHINE}:{name}")
     }
 
-    fn state_machine_arn(&self) -> String {
-        let Home {
-            partition,
-            region,
-            account,
-        } = &self.home;
-        format!("arn:{partition}:states:{region}:{account}:stateMachine:{STATE_MACHINE}")
-    }
-
     fn execution(&self, name: &str, start_epoch_ms: u64) -> Execution {
         let start_time = i64::try_from(start_epoch_ms)
             .ok()
@@ -194,11 +185,21 @@ impl Installation {
         Execution {
             arn: self.execution_arn(name),
             name: name.to_owned(),
-            state_machine_arn: self.state_machine_arn(),
+            state_machine_arn: state_machine_arn(&self.home),
             role_arn: format!("arn:{partition}:iam::{account}:role/{STATE_MACHINE}"),
             start_time,
         }
     }
+}
+
+/// The ARN of the state machine in an account.
+pub(super) fn state_machine_arn(home: &Home) -> String {
+    let Home {
+        partition,
+        region,
+        account,
+    } = home;
+    format!("arn:{partition}:states:{region}:{account}:stateMachine:{STATE_MACHINE}")
 }
 
 fn not_started(refused: &ApiError) -> Outcome {

@@ -5,7 +5,8 @@ use http::Response;
 use serde_json::json;
 
 use super::{
-    Answer, Handler, cloudwatch, dynamodb, ecs, find, not_simulated, respond, states, without_nulls,
+    Answer, Handler, cloudwatch, dynamodb, ecs, events, find, not_simulated, respond, states,
+    without_nulls,
 };
 use crate::world::{ApiError, World};
 
@@ -28,7 +29,7 @@ pub(super) struct Service {
     pub(super) access_denied: (&'static str, u16),
 }
 
-pub(super) static SERVICES: [Service; 4] = [
+pub(super) static SERVICES: [Service; 5] = [
     Service {
         name: "ecs",
         target: "AmazonEC2ContainerServiceV20141113.",
@@ -68,6 +69,16 @@ pub(super) static SERVICES: [Service; 4] = [
         server_error: "InternalServiceFault",
         throttled: "Throttling",
         access_denied: ("AccessDenied", 403),
+    },
+    Service {
+        name: "events",
+        target: "AWSEvents.",
+        content_type: "application/x-amz-json-1.1",
+        operations: events::OPERATIONS,
+        namespace: |_| "",
+        server_error: "InternalException",
+        throttled: "ThrottlingException",
+        access_denied: ("AccessDeniedException", 400),
     },
 ];
 

@@ -1,4 +1,4 @@
-//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, awsJson1.0 for DynamoDB,
+//! The wire protocols of the simulated AWS: awsJson1.1 for ECS and EventBridge, awsJson1.0 for DynamoDB,
 //! Step Functions and CloudWatch, awsQuery for Elastic Load Balancing.
 //!
 //! [`handle`] is the one way in, for the connector under the Rust SDK and for the port alike:
@@ -11,6 +11,7 @@ mod ecs;
 mod ecs_answer;
 mod elb;
 mod elb_answer;
+mod events;
 mod json;
 mod query;
 mod states;

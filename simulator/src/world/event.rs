@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::name::short_name;
 
@@ -145,6 +146,11 @@ pub enum EventKind {
     AlarmChanged {
         alarm: String,
         state: String,
+    },
+    EventPut {
+        source: String,
+        detail_type: String,
+        detail: Value,
     },
 }
 
@@ -324,6 +330,11 @@ impl fmt::Display for EventKind {
             }
             Self::RuleDeleted { rule } => write!(f, "Rule {} was deleted.", short_name(rule)),
             Self::AlarmChanged { alarm, state } => write!(f, "Alarm {alarm} is {state}."),
+            Self::EventPut {
+                source,
+                detail_type,
+                detail,
+            } => write!(f, "EventBridge got '{detail_type}' from {source}: {detail}"),
             Self::TagsChanged { arn } => {
                 write!(
                     f,

@@ -1,4 +1,4 @@
-//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch,
+//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch, EventBridge,
 //! Step Functions' executions, and clients with connections, as plain data that changes with time.
 //!
 //! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
@@ -13,6 +13,7 @@
 mod agenda;
 mod alarm;
 mod behaviour;
+mod bus;
 mod clients;
 mod cluster;
 mod error;
@@ -46,6 +47,7 @@ mod timings;
 
 pub use alarm::{Alarm, AlarmState, AlarmType, DescribeAlarms};
 pub use behaviour::Behaviour;
+pub use bus::{PutEvents, PutEventsEntry, PutEventsResult};
 pub use clients::{Backoff, Clients, ClientsScenario, Metrics, OnStop, Second, TaskPeak, Totals};
 pub use cluster::{Cluster, CreateCluster, DeleteCluster, DescribeClusters};
 pub use error::ApiError;

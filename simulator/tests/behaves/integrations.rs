@@ -262,6 +262,31 @@ async fn metrics_are_read_with_instants_as_texts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_events_detail_may_be_an_object_and_one_refused_event_fails_the_task() {
+    let aws = aws("{}");
+    aws.with_world(World::take_events);
+    let event = json!({
+        "Source": "us",
+        "DetailType": "Something Happened",
+        "Detail": { "key.$": "$.key", "name.$": "$$.Execution.Name" },
+    });
+    let put = |entries: Value| call("events:putEvents", &json!({ "Entries": entries }));
+    let taken = run(&aws, "taken", &put(json!([event]))).await;
+    assert_eq!(output(&taken)["FailedEntryCount"], 0);
+    let told = aws.with_world(World::take_events);
+    assert_eq!(
+        told[0].kind.to_string(),
+        r#"EventBridge got 'Something Happened' from us: {"key":"main/chat","name":"taken"}"#
+    );
+    let mut wrong = event.clone();
+    wrong["Source"] = json!("aws.us");
+    let failed = run(&aws, "failed", &put(json!([event, wrong]))).await;
+    assert_eq!(error(&failed), "EventBridge.FailedEntry");
+    let refused = run(&aws, "refused", &put(json!([]))).await;
+    assert_eq!(error(&refused), "EventBridge.AmazonEventBridgeException");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_faults_of_calls_strike_integrations_too() {
     for (fault, expected, fence) in [
         (Fault::Unreachable, "DynamoDB.SdkClientException", 0),

@@ -5,6 +5,7 @@ mod clients;
 mod clients_stage;
 mod connections;
 mod conservation;
+mod events;
 mod executions;
 mod faults;
 mod health;

@@ -139,10 +139,11 @@ async fn what_is_not_simulated_is_refused_by_name() {
             "elasticloadbalancing:",
             "dynamodb:",
             "states:",
-            "cloudwatch:"
+            "cloudwatch:",
+            "events:"
         ]
         .map(count),
-        [23, 24, 6, 1, 2]
+        [23, 24, 6, 1, 2, 1]
     );
 }
 

@@ -1,0 +1,73 @@
+//! EventBridge: which events it takes.
+
+use ebbtide_simulator::Names;
+use ebbtide_simulator::world::{PutEvents, World};
+use serde_json::{Value, json};
+
+use crate::support::scenario;
+
+fn world() -> World {
+    scenario("{}")
+        .world_for(&Names::default())
+        .expect("a world")
+}
+
+fn put(world: &mut World, entries: &Value) -> Result<Value, &'static str> {
+    let request: PutEvents =
+        serde_json::from_value(json!({ "Entries": entries })).expect("a request");
+    let results = world.put_events(&request).map_err(|refused| refused.code)?;
+    Ok(serde_json::to_value(results).expect("JSON"))
+}
+
+fn entry() -> Value {
+    json!({ "Source": "us", "DetailType": "Something Happened", "Detail": r#"{"a": 1}"# })
+}
+
+#[test]
+fn an_event_is_taken_with_its_detail_as_json() {
+    let mut world = world();
+    world.take_events();
+    let results = put(&mut world, &json!([entry(), entry()])).expect("results");
+    let ids = [&results[0]["EventId"], &results[1]["EventId"]];
+    assert!(ids[0].is_string() && ids[0] != ids[1], "{results}");
+    let told: Vec<_> = world
+        .take_events()
+        .iter()
+        .map(|event| event.kind.to_string())
+        .collect();
+    assert_eq!(
+        told,
+        [r#"EventBridge got 'Something Happened' from us: {"a":1}"#; 2]
+    );
+}
+
+#[test]
+fn an_entry_is_refused_by_itself_and_the_others_are_taken() {
+    let mut world = world();
+    world.take_events();
+    for (field, value, code) in [
+        ("Source", json!(""), "InvalidArgument"),
+        (
+            "Source",
+            json!("aws.ecs"),
+            "NotAuthorizedForSourceException",
+        ),
+        ("DetailType", json!(""), "InvalidArgument"),
+        ("Detail", json!(""), "InvalidArgument"),
+        ("Detail", json!("{"), "MalformedDetail"),
+        ("Detail", json!("[1]"), "MalformedDetail"),
+        ("EventBusName", json!("another"), "InvalidArgument"),
+    ] {
+        let mut wrong = entry();
+        wrong[field] = value;
+        let results = put(&mut world, &json!([wrong, entry()])).expect("results");
+        assert_eq!(results[0]["ErrorCode"], code, "{wrong}");
+        assert!(results[0]["ErrorMessage"].is_string(), "{wrong}");
+        assert!(results[1]["EventId"].is_string(), "{wrong}");
+        assert_eq!(world.take_events().len(), 1, "{wrong}");
+    }
+    assert_eq!(put(&mut world, &json!([])), Err("ValidationException"));
+    let many: Value = (0..11).map(|_| entry()).collect();
+    assert_eq!(put(&mut world, &many), Err("ValidationException"));
+    assert_eq!(world.take_events(), []);
+}

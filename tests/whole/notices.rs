@@ -1,0 +1,192 @@
+//! Who looks at EventBridge sees what a deployment came to, as `docs/notices.md` has it.
+
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::Fault;
+use ebbtide_simulator::world::{EventKind, World};
+use ebbtide_simulator::{Names, SimulatedAws};
+use serde_json::{Value, json};
+
+use crate::support::{Ended, deploy, deploy_among, names, sample, world};
+
+/// The details of the events on the bus, in their order.
+fn told(ended: &Ended) -> Vec<Value> {
+    let details = ended.events.iter().filter_map(|event| match event {
+        EventKind::EventPut {
+            source,
+            detail_type,
+            detail,
+        } => {
+            assert_eq!(
+                (source.as_str(), detail_type.as_str()),
+                ("ebbtide", DETAIL_TYPE)
+            );
+            Some(detail.clone())
+        }
+        _ => None,
+    });
+    details.collect()
+}
+
+const DETAIL_TYPE: &str = "Ebbtide Deployment Progress";
+
+fn statuses(told: &[Value]) -> Vec<&str> {
+    told.iter()
+        .map(|detail| detail["status"].as_str().unwrap())
+        .collect()
+}
+
+fn served() -> World {
+    world(&Scenario::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_tells_of_its_swap_and_of_the_end_of_its_drain() {
+    let ended = deploy(served(), "run-1", &sample()).await;
+    let told = told(&ended);
+    assert_eq!(statuses(&told), ["SWAPPED", "DRAINED"]);
+    let names = names();
+    let output = ended.output();
+    let home = format!("{}:{}", names.region, names.account);
+    for detail in &told {
+        let mut rest = detail.clone();
+        let [time, reason] = ["time", "reason"].map(|field| {
+            let value = rest.as_object_mut().unwrap().remove(field).unwrap();
+            value.as_str().unwrap().to_owned()
+        });
+        assert_eq!(
+            rest,
+            json!({
+                "source": "ebbtide",
+                "version": 1,
+                "status": detail["status"],
+                "execution": format!("arn:aws:states:{home}:execution:Ebbtide:run-1"),
+                "name": "run-1",
+                "stateMachine": format!("arn:aws:states:{home}:stateMachine:Ebbtide"),
+                "cluster": names.cluster,
+                "service": names.service,
+                "taskSet": output["taskSet"],
+                "targetGroup": output["targetGroup"],
+                "previousTaskSet": output["previousTaskSet"],
+            })
+        );
+        assert!(
+            time.starts_with("2026-01-01T00:") && time.ends_with('Z'),
+            "{time}"
+        );
+        assert!(ended.reasons.contains(&reason), "{reason}");
+    }
+    assert!(told[0]["time"].as_str() < told[1]["time"].as_str());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_is_told_of_and_so_is_the_drain_of_the_replacement() {
+    let scenario: Scenario = serde_json::from_value(json!({"alarms": [
+        {"name": "errors", "changes": [{"afterSeconds": 500, "state": "ALARM"}]}
+    ]}))
+    .unwrap();
+    let mut event = sample();
+    event["alarms"] = json!(["errors"]);
+    let ended = deploy(world(&scenario), "run-1", &event).await;
+    assert_eq!(ended.failure().0, "AlarmRaised");
+    let told = told(&ended);
+    assert_eq!(statuses(&told), ["SWAPPED", "ROLLED_BACK", "DRAINED"]);
+    let reason = told[2]["reason"].as_str().unwrap();
+    let [original, replacement] =
+        ["previousTaskSet", "taskSet"].map(|field| told[0][field].as_str().unwrap());
+    assert!(reason.contains(replacement), "{reason}");
+    for detail in &told[1..] {
+        assert_eq!(detail["taskSet"], original);
+        assert_eq!(detail["previousTaskSet"], replacement);
+        assert_ne!(detail["targetGroup"], told[0]["targetGroup"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_moves_no_traffic_tells_of_nothing() {
+    let mut dry = sample();
+    dry["dryRun"] = json!(true);
+    let ended = deploy(served(), "run-1", &dry).await;
+    assert_eq!(told(&ended), [json!(null); 0]);
+
+    let mut scenario = Scenario::default();
+    scenario.replacement.crashes_after_seconds = Some(5);
+    let mut event = sample();
+    event["readinessTimeout"] = json!(300);
+    let ended = deploy(world(&scenario), "run-1", &event).await;
+    assert_eq!(ended.failure().0, "NotReadyTimeout");
+    assert_eq!(told(&ended), [json!(null); 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_deployment_has_no_previous_task_set_to_tell_of() {
+    let first = Scenario {
+        first_deployment: true,
+        ..Scenario::default()
+    };
+    let ended = deploy(world(&first), "run-1", &sample()).await;
+    let told = told(&ended);
+    assert_eq!(statuses(&told), ["SWAPPED", "DRAINED"]);
+    assert!(
+        told.iter()
+            .all(|detail| detail["previousTaskSet"].is_null())
+    );
+}
+
+/// The calls of a deployment of the sample by their number, from 1.
+async fn calls(names: &Names) -> Vec<String> {
+    let ended = deploy_among(served(), "run-1", &sample(), |_, _, _| {}).await;
+    assert_eq!(
+        ended
+            .world
+            .task_sets_of(&names.cluster, &names.service)
+            .len(),
+        1
+    );
+    let calls = ended.world.calls();
+    calls.map(|call| call.operation.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_event_bridge_a_deployment_goes_on() {
+    let calls = calls(&names()).await;
+    let first = calls
+        .iter()
+        .position(|call| call == "events:PutEvents")
+        .unwrap() as u64
+        + 1;
+    for fault in [
+        Fault::AccessDenied,
+        Fault::Throttled,
+        Fault::Unreachable,
+        Fault::Silent,
+        Fault::ServerErrorAfter,
+    ] {
+        let mut world = served();
+        world.begin();
+        let aws = SimulatedAws::new(world, 1.0);
+        // The message, and both of its retries.
+        aws.plan_faults((first..first + 3).map(|call| (call, fault)));
+        let outcome = Installation::new(&aws)
+            .unwrap()
+            .deploy("run-1", sample(), 1, &mut |_| {})
+            .await;
+        let ebbtide_simulator::asl::Status::Succeeded { output } = outcome.status else {
+            panic!("{fault:?}: {outcome:?}");
+        };
+        assert_eq!(output["status"], "deployed", "{fault:?}");
+        let put = aws.with_world(|world| {
+            let events = world.take_events().into_iter();
+            events
+                .filter(|event| matches!(event.kind, EventKind::EventPut { .. }))
+                .count()
+        });
+        // The end of the drain, and each time that an answer was all that was missing.
+        let expected = if fault == Fault::ServerErrorAfter {
+            4
+        } else {
+            1
+        };
+        assert_eq!(put, expected, "{fault:?}");
+    }
+}
