@@ -1,6 +1,8 @@
 //! Whole deployments on the simulated AWS: what the world shows at the end, whatever the execution
 //! says.
 
+use std::collections::BTreeSet;
+
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{Kind, World};
 use serde_json::{Value, json};
@@ -74,6 +76,27 @@ async fn states_come_in_the_order_that_the_console_shows() {
     assert!(position("Bake") < position("ScaleDown"));
     assert!(position("LoopTillRunning") < position("Cleanup"));
     assert_eq!(order.last().unwrap(), "DeploymentSucceeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_is_what_the_readme_says() {
+    let mut event = sample();
+    event["comment"] = json!("build 7");
+    let ended = deploy(world(&Scenario::default()), "run-1", &event).await;
+    let report = ended.output().as_object().unwrap();
+    assert_eq!(report["comment"], "build 7");
+    assert_eq!(report["drainedTasks"], 4);
+    assert!(report["seconds"].as_u64().unwrap() >= ended.outcome.elapsed.as_secs() - 1);
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("\n## How it ends\n").unwrap();
+    let (_, table) = section.split_once("\n|---|---|\n").unwrap();
+    let (rows, _) = table.split_once("\n\n").unwrap();
+    let named: BTreeSet<&str> = rows
+        .lines()
+        .filter_map(|row| row.split(" | ").next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert_eq!(named, report.keys().map(String::as_str).collect());
 }
 
 #[tokio::test(start_paused = true)]
