@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::executions::{CallError, Execution, Executions, Machine, Start, Target};
 use crate::follow::{self, Follow, Followed, Format, deployed};
+use crate::input::InputError;
 use crate::{Ended, input};
 
 /// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
@@ -29,7 +30,7 @@ const MOST_RETRIES: u32 = 100;
 /// Ctrl-C, an error or expired credentials end the following and never the deployment.
 ///
 /// Exit status: 0 it has succeeded (with --no-follow: it runs), 1 it has failed, was stopped or timed
-/// out, or was not started, 2 wrong usage or input, 3 it runs and is followed no longer.
+/// out, or was refused or not started, 2 wrong usage, 3 it runs and is followed no longer.
 ///
 /// With --format json, stdout has an object a line: {"event": "execution"} with execution, name and
 /// status; for each thing that happens {"event": "step"} with at, state, message and drain (left, of,
@@ -73,14 +74,16 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
     let event = input::event(&arguments.event)?;
     // Before any call: an ARN of the state machine says where the input's must be from.
     let home = Machine::parse(&arguments.target.state_machine).and_then(|machine| machine.home());
-    let mut request = checked(
-        arguments,
-        &event,
-        home.or_else(|| input::home_named(&event)),
-    )?;
+    let home = home.or_else(|| input::home_named(&event));
+    let Some(mut request) = checked(arguments, &event, home)? else {
+        return Ok(Ended::Refused);
+    };
     let (executions, machine) = arguments.target.machine().await?;
     if let Some(home) = machine.home() {
-        request = checked(arguments, &event, Some(home))?;
+        let Some(read_there) = checked(arguments, &event, Some(home))? else {
+            return Ok(Ended::Refused);
+        };
+        request = read_there;
     }
     let name = arguments
         .name
@@ -120,23 +123,28 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
     Ok(followed.into())
 }
 
-/// The request, as the controller itself reads it.
+/// The request, as the controller itself reads it; what is wrong with it goes to stderr, and there is
+/// none.
 fn checked(
     arguments: &Arguments,
     event: &Value,
     home: Option<Home>,
-) -> Result<Request, Box<dyn std::error::Error>> {
+) -> Result<Option<Request>, InputError> {
     // An input without any ARN is read alike wherever it is.
     let known = home.is_some();
     let home = home.map_or_else(|| input::home_of(event), Ok)?;
-    Request::parse(event, &home).map_err(|refusal| {
-        let path = arguments.event.display();
-        let mut said = refusal.to_string();
-        if !known {
-            said = input::nowhere(&said, &home);
+    match Request::parse(event, &home) {
+        Ok(request) => Ok(Some(request)),
+        Err(refusal) => {
+            let path = arguments.event.display();
+            let mut said = refusal.to_string();
+            if !known {
+                said = input::nowhere(&said, &home);
+            }
+            eprintln!("{path}: {}: {said} Nothing was started.", refusal.error);
+            Ok(None)
         }
-        format!("{path}: {}: {said} Nothing was started.", refusal.error).into()
-    })
+    }
 }
 
 fn commit(arguments: &Arguments) -> Option<String> {

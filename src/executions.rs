@@ -10,7 +10,7 @@ use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
 
-pub(crate) use error::{CallError, Trouble};
+pub(crate) use error::{CallError, Trouble, no_credentials};
 pub(crate) use history::{Event, What};
 pub(crate) use machine::{Machine, MachineError, Target};
 

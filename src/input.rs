@@ -29,7 +29,7 @@ pub(crate) enum InputError {
         /// What it should be.
         what: &'static str,
         #[source]
-        source: serde_json::Error,
+        source: serde_path_to_error::Error<serde_json::Error>,
     },
     /// Its resources live where no simulated world can be.
     #[error("the simulated AWS is of the partition aws, and the event's ARNs are of {0}")]
@@ -66,11 +66,18 @@ pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
         path: name.clone(),
         source,
     })?;
-    serde_json::from_str(&text).map_err(|source| InputError::Parse {
-        path: name,
+    let refused = |source| InputError::Parse {
+        path: name.clone(),
         what,
         source,
-    })
+    };
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(refused)?;
+    // Something behind the end is no JSON either.
+    let track = serde_path_to_error::Track::new();
+    let end = json.end();
+    end.map_err(|error| refused(serde_path_to_error::Error::new(track.path(), error)))?;
+    Ok(read)
 }
 
 /// Writes a file.

@@ -10,12 +10,14 @@ use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::contract;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::preflight::findings::Severity;
+use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
 use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
 use ebbtide_simulator::SimulatedAws;
 use serde_json::{Value, json};
 
 use crate::aws::Access;
+use crate::executions::no_credentials;
 use crate::input;
 
 /// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
@@ -173,11 +175,8 @@ async fn signed(config: &SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     };
     let credentials = provider.provide_credentials().await;
-    credentials.map(|_| ()).map_err(|_| {
-        "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or sign in \
-         with the AWS CLI (`aws sso login`)"
-            .into()
-    })
+    let unsigned = |error| no_credentials("", &error).into();
+    credentials.map(|_| ()).map_err(unsigned)
 }
 
 /// No deployment has this name: preflight tells its own task sets by it, and there are none.
@@ -199,15 +198,38 @@ fn id(home: &Home) -> Result<DeploymentId, StepError> {
     })
 }
 
+/// What to do where AWS has not let anybody look; nothing where the input is to blame.
+fn hint(error: ErrorName) -> Option<&'static str> {
+    match error {
+        ErrorName::Permission => Some(
+            "The policy that is needed is in docs/preflight.md; credentials that have expired are renewed by \
+             `aws sso login`, for example.",
+        ),
+        ErrorName::Transient => Some("Look at the network, the region and AWS_ENDPOINT_URL."),
+        ErrorName::Throttled | ErrorName::NotYetConsistent => Some("Try again in a minute."),
+        _ => None,
+    }
+}
+
 /// Nothing could be looked at.
 fn refused(arguments: &Arguments, error: &StepError) -> Result<(), serde_json::Error> {
+    let hint = hint(error.name);
     match arguments.format {
-        Format::Text => eprintln!("{}: {}: {error}", arguments.event.display(), error.name),
+        Format::Text => {
+            let hint = hint.map_or_else(String::new, |hint| format!(" {hint}"));
+            eprintln!(
+                "{}: {}: {error}{hint}",
+                arguments.event.display(),
+                error.name
+            );
+        }
         Format::Json => crate::print(&serde_json::to_string_pretty(&json!({
             "event": arguments.event.display().to_string(),
-            "status": "refused",
+            // Nothing is said of the service where AWS has not answered.
+            "status": if hint.is_some() { "unknown" } else { "refused" },
             "error": error.name.as_str(),
             "reason": error.message,
+            "hint": hint,
         }))?),
     }
     Ok(())

@@ -37,7 +37,7 @@ impl ElseOfTheAwsCli {
         let exported = tokio::task::spawn_blocking(move || export(profile.as_deref())).await;
         match exported {
             Ok(Some(printed)) => read(&printed),
-            Ok(None) | Err(_) => Err(of_neither(error)),
+            Ok(None) | Err(_) => Err(of_neither(error, self.profile.as_deref())),
         }
     }
 }
@@ -51,9 +51,10 @@ impl ProvideCredentials for ElseOfTheAwsCli {
     }
 }
 
-/// The error where the AWS CLI has none either: what the SDK has found missing, save that it speaks
-/// to whoever builds the program where a profile needs more than it has.
-fn of_neither(error: CredentialsError) -> CredentialsError {
+/// The error where the AWS CLI has none either: what the SDK has found missing, save that it does not
+/// say in which profile, and speaks to whoever builds the program where a profile needs more than it
+/// has.
+fn of_neither(error: CredentialsError, profile: Option<&str>) -> CredentialsError {
     let mut is_outside = false;
     let mut next: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(cause) = next {
@@ -65,6 +66,10 @@ fn of_neither(error: CredentialsError) -> CredentialsError {
             "the profile's credentials come from outside, and `aws configure export-credentials` of the AWS CLI, \
              version 2, has not answered with them",
         )
+    } else if let Some(profile) = profile {
+        CredentialsError::not_loaded(format!(
+            "the profile {profile} of ~/.aws/config and ~/.aws/credentials has none, or is not there"
+        ))
     } else {
         error
     }

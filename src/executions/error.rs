@@ -66,11 +66,7 @@ impl CallError {
         if let Some(credentials) = credentials_error(error) {
             return Self {
                 trouble: Trouble::Credentials,
-                message: format!(
-                    "no credentials for {operation} ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-                     name a profile with --profile, or sign in with the AWS CLI (`aws sso login`)",
-                    quote(&in_words(credentials))
-                ),
+                message: no_credentials(&format!(" for {operation}"), credentials),
             };
         }
         let what = match error {
@@ -123,6 +119,15 @@ fn classify(code: &str, http_status: u16) -> Trouble {
         _ if http_status >= 500 || http_status == 429 => Trouble::Passing,
         _ => Trouble::Refused,
     }
+}
+
+/// What is said where there are no credentials for something.
+pub(crate) fn no_credentials(for_what: &str, error: &CredentialsError) -> String {
+    format!(
+        "no credentials{for_what} ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile \
+         with --profile, or sign in with the AWS CLI (`aws sso login`)",
+        quote(&in_words(error))
+    )
 }
 
 /// The credentials' part in an error, wherever the SDK has put it.

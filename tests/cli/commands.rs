@@ -128,6 +128,34 @@ fn bad_input_is_refused_with_1_before_anything_runs() {
 }
 
 #[test]
+fn what_is_wrong_with_a_file_is_said_by_its_field() {
+    for (text, parts) in [
+        (
+            r#"{"replacement": {"crashesAfterSeconds": "soon"}}"#,
+            ["replacement.crashesAfterSeconds: invalid type", "line 1"],
+        ),
+        (
+            r#"{"alarms": [{"name": "a", "colour": 1}]}"#,
+            ["alarms[0].colour: unknown field", "line 1"],
+        ),
+        ("{} {}", ["trailing characters", "line 1"]),
+        ("{", ["EOF", "line 1"]),
+    ] {
+        let path = scratch("wrong-scenario.json", text);
+        let arguments = ["simulate", "events/minimal.json", "--scenario"];
+        let output = ebbtide(&[&arguments[..], &[path.to_str().unwrap()]].concat());
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        let said = stderr(&output);
+        for part in parts
+            .iter()
+            .chain(&["wrong-scenario.json is not a scenario"])
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     let not_json = scratch("not.json", "{");
     let no_scenario = scratch("no-scenario.json", r#"{"colour": 1}"#);

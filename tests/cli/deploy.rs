@@ -9,7 +9,7 @@ fn an_input_that_the_controller_refuses_is_refused_before_any_call() {
         r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2", "bakeTime": "90"}"#,
     );
     let output = ebbtide(&["deploy", event.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     for part in ["InvalidInput", "bakeTime", "Nothing was started"] {
         assert!(said.contains(part), "{part}: {said}");
@@ -29,7 +29,7 @@ fn an_input_must_be_of_the_state_machines_own_region() {
         "--state-machine",
         "arn:aws:states:us-east-1:123456789012:stateMachine:ebbtide:live",
     ]);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     assert!(
         said.contains("eu-west-1") && said.contains("us-east-1"),

@@ -256,3 +256,62 @@ fn an_account_is_read_with_the_sdks_own_settings() {
         stderr(&output)
     );
 }
+
+/// `preflight events/minimal.json` in an account that is set by the environment alone.
+fn preflight_with(environment: &[(&str, &str)], more: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ebbtide"));
+    command
+        .args(["preflight", "events/minimal.json", "--region", "us-east-1"])
+        .args(more)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/nowhere")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+#[test]
+fn an_account_that_does_not_answer_has_not_refused_anything() {
+    let nobody = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ];
+    let output = preflight_with(&nobody, &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        (answer["status"].as_str(), answer["error"].as_str()),
+        (Some("unknown"), Some("Transient")),
+        "{answer}"
+    );
+    assert!(
+        answer["hint"]
+            .as_str()
+            .unwrap()
+            .contains("AWS_ENDPOINT_URL")
+    );
+    let output = preflight_with(&nobody, &[]);
+    let text = stderr(&output);
+    assert!(
+        text.contains("could not be reached. Look at the network"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_profile_without_credentials_is_named() {
+    let output = preflight_with(&[], &["--profile", "nope"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    let text = stderr(&output);
+    assert!(text.contains("the profile nope of"), "{text}");
+    let output = preflight_with(&[], &[]);
+    let text = stderr(&output);
+    assert!(
+        text.contains("no credentials") && text.contains("--profile"),
+        "{text}"
+    );
+}

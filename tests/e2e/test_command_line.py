@@ -97,7 +97,7 @@ def test_a_bad_event_starts_nothing_and_calls_nothing(ebbtide, tmp_path):
     before = ebbtide.executions("")
     nowhere = {"AWS_ENDPOINT_URL_SFN": "http://127.0.0.1:9"}
     done = ebbtide.run("deploy", event, **nowhere)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "InvalidInput" in done.stderr and "scaledown_wait" in done.stderr and "Nothing was started" in done.stderr
     assert done.stdout == ""
 
@@ -112,7 +112,7 @@ def test_a_bad_event_starts_nothing_and_calls_nothing(ebbtide, tmp_path):
         )
     )
     done = ebbtide.run("deploy", event)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "eu-west-1" in done.stderr
     assert ebbtide.executions("") == before
 
