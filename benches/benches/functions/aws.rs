@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use axum::serve::Listener;
 use ebbtide_simulator::world::World;
@@ -77,18 +78,29 @@ pub(crate) struct Aws {
     pub(crate) ecs: String,
     pub(crate) elb: String,
     world: SimulatedAws,
+    /// When it had carried out two calls.
+    two_calls: Arc<OnceLock<Instant>>,
     serving: [JoinHandle<io::Result<()>>; 2],
 }
 
 impl Aws {
     pub(crate) async fn serve(world: World, authority: &Authority) -> io::Result<Self> {
         let world = SimulatedAws::new(world, 1.0);
+        let two_calls = Arc::new(OnceLock::new());
+        let (second, mut calls) = (Arc::clone(&two_calls), 0);
+        world.watch(move |_| {
+            calls += 1;
+            if calls == 2 {
+                second.get_or_init(Instant::now);
+            }
+        });
         let (ecs, serving_ecs) = on_a_port(&world, authority).await?;
         let (elb, serving_elb) = on_a_port(&world, authority).await?;
         Ok(Self {
             ecs,
             elb,
             world,
+            two_calls,
             serving: [serving_ecs, serving_elb],
         })
     }
@@ -96,6 +108,11 @@ impl Aws {
     /// Calls that it has answered, with those of the world it began with.
     pub(crate) fn calls(&self) -> usize {
         self.world.with_world(|world| world.calls().count())
+    }
+
+    /// When it had carried out the second call since it began to serve, if it has.
+    pub(crate) fn two_calls(&self) -> Option<Instant> {
+        self.two_calls.get().copied()
     }
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct Measured {
     pub(crate) start: Duration,
     pub(crate) first: Duration,
     pub(crate) later: Vec<Duration>,
+    /// From its start until AWS had carried out two of its calls; until its first answer where it
+    /// makes none.
+    pub(crate) two_calls: Duration,
     /// The processor's time for start and first invocation: what else the machine does is not in it.
     pub(crate) processor: Duration,
     /// The most memory it held at once, in bytes.
@@ -81,9 +84,11 @@ async fn in_a_process(
         check(bootstrap, work, &answer, calls_of_first)?;
         later.push(took);
     }
+    let two_calls = aws.two_calls().map(|at| at.duration_since(began));
     Ok(Measured {
         start,
         first,
+        two_calls: two_calls.unwrap_or(start + first),
         later,
         processor,
         peak_memory: process.peak_memory()?,

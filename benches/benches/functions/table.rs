@@ -5,12 +5,14 @@ use std::time::Duration;
 use crate::bootstrap::Bootstrap;
 use crate::process::Measured;
 
-/// What is aimed at: bytes of a bootstrap and of memory, and start with first invocation in those of the
-/// bare function.
+/// What is aimed at: bytes of a bootstrap and of memory, and how many times the bare function's start and
+/// first invocation a first invocation takes. The goal comes from a function of two calls, so both are
+/// shown: the time until AWS has had two calls, and all of it.
 const GOAL: Most = Most {
     size: 5e6,
     memory: 9e6,
     times_bare: 3.0,
+    times_bare_whole: 3.0,
 };
 
 /// Bytes of a bootstrap above which the bench fails: a little more than what was reached, so that a
@@ -24,16 +26,20 @@ struct Most {
     size: f64,
     memory: f64,
     times_bare: f64,
+    /// The same with the whole first invocation, however many calls it makes.
+    times_bare_whole: f64,
 }
 
 impl Most {
     fn of(rows: &[Row]) -> Self {
         let (bare, functions) = rows.split_at(rows.len().min(1));
+        let bare_ms = bare.first().map_or(f64::NAN, |bare| bare.both);
         let most = |of: fn(&Row) -> f64| functions.iter().map(of).fold(0.0, f64::max);
         Self {
             size: most(|row| row.size),
             memory: most(|row| row.peak_memory),
-            times_bare: most(|row| row.both) / bare.first().map_or(f64::NAN, |bare| bare.both),
+            times_bare: most(|row| row.two_calls) / bare_ms,
+            times_bare_whole: most(|row| row.both) / bare_ms,
         }
     }
 }
@@ -42,9 +48,10 @@ impl Most {
 pub(crate) struct Row {
     name: String,
     start: f64,
-    first: f64,
     /// Start and first invocation together.
     both: f64,
+    /// Until AWS has had two calls; the same as `both` for a function that makes none.
+    two_calls: f64,
     /// The processor's time for both.
     processor: f64,
     later: f64,
@@ -60,8 +67,8 @@ impl Row {
         Self {
             name: bootstrap.name.clone(),
             start: of(|one| milliseconds(one.start)),
-            first: of(|one| milliseconds(one.first)),
             both: of(|one| milliseconds(one.start + one.first)),
+            two_calls: of(|one| milliseconds(one.two_calls)),
             processor: of(|one| milliseconds(one.processor)),
             later: median(
                 measured
@@ -109,8 +116,8 @@ pub(crate) fn text(rows: &[Row], rounds: usize) -> String {
     };
     let lines: String = rows.iter().map(|row| line(row, bare)).collect();
     format!(
-        "                    start  first  start + first   processor for        a later    peak memory      bootstrap    zip        calls\n\
-         function              ms     ms      ms  x bare    both, ms  x bare     ms  x bare     MB  x bare     MB  x bare     MB  first later\n\
+        "                    start  until 2 calls  start + first   processor for        a later    peak memory      bootstrap    zip        calls\n\
+         function              ms      ms  x bare      ms  x bare    both, ms  x bare     ms  x bare     MB  x bare     MB  x bare     MB  first later\n\
          {lines}\n\
          Medians of {rounds} processes each, started in turns. The times are of a machine that does other things as\n\
          well: read them as ratios to the bare function of the same run. 1 MB is 1,000,000 bytes.\n\n\
@@ -121,17 +128,18 @@ pub(crate) fn text(rows: &[Row], rounds: usize) -> String {
 
 fn line(row: &Row, bare: &Row) -> String {
     let times = |of: fn(&Row) -> f64| of(row) / of(bare);
+    let times_two = times(|row| row.two_calls);
     let times_both = times(|row| row.both);
     let times_processor = times(|row| row.processor);
     let times_later = times(|row| row.later);
     let times_memory = times(|row| row.peak_memory);
     let times_size = times(|row| row.size);
     format!(
-        "{:<18} {:>6.1} {:>6.1} {:>7.1} {times_both:>7.1} {:>11.1} {times_processor:>7.1} {:>6.2} {times_later:>7.1} {:>6.1} {times_memory:>7.1} \
+        "{:<18} {:>6.1} {:>7.1} {times_two:>7.1} {:>7.1} {times_both:>7.1} {:>11.1} {times_processor:>7.1} {:>6.2} {times_later:>7.1} {:>6.1} {times_memory:>7.1} \
          {:>6.1} {times_size:>7.1} {:>6.1} {:>6} {:>5}\n",
         row.name,
         row.start,
-        row.first,
+        row.two_calls,
         row.both,
         row.processor,
         row.later,
@@ -149,6 +157,7 @@ fn goals(rows: &[Row]) -> String {
         "                                            most    goal  fails above\n\
          bootstrap, MB                             {:>6.1}  {:>6.1}       {:>6.1}\n\
          peak memory, MB                           {:>6.1}  {:>6.1}       {:>6.1}\n\
+         start and two calls of AWS, times bare    {:>6.1}  {:>6.1}        never\n\
          start and first invocation, times bare    {:>6.1}  {:>6.1}        never\n",
         most.size / 1e6,
         GOAL.size / 1e6,
@@ -158,5 +167,7 @@ fn goals(rows: &[Row]) -> String {
         HELD_MEMORY / 1e6,
         most.times_bare,
         GOAL.times_bare,
+        most.times_bare_whole,
+        GOAL.times_bare_whole,
     )
 }
