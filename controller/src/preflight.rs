@@ -3,6 +3,7 @@
 mod bounds;
 mod defaults;
 pub mod findings;
+mod groups;
 mod pace;
 
 use crate::arn::short;
@@ -16,7 +17,7 @@ use crate::observation::{
 };
 use crate::plan::Plan;
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::{Request, SwapMode};
+use crate::request::Request;
 use crate::routing::{self, Routing};
 
 pub use bounds::{
@@ -26,6 +27,10 @@ pub use bounds::{
 use bounds::{history_fits, time_fits};
 use defaults::{settle_container, settle_launch, settle_network};
 use findings::{Finding, FindingName, findings};
+use groups::{
+    alternate_is_free, fitting_target_types, on_a_load_balancer, production_is_free,
+    test_listener_for_replace,
+};
 use pace::check_drain;
 pub use pace::{planned, unkept};
 
@@ -372,64 +377,6 @@ fn original<'a>(
     ))
 }
 
-/// There must be a load balancer to look at, and the task sets must be behind it, or it is not the
-/// service's.
-fn on_a_load_balancer(request: &Request, observation: &Observation) -> Result<(), Refusal> {
-    if observation.load_balancer.is_none() {
-        return Err(Refusal::preflight(
-            format!(
-                "nlb is missing, and service {} has no task set that names a load balancer.",
-                request.service
-            ),
-            "Give the load balancer's ARN in nlb.",
-        ));
-    }
-    let here = observation.load_balancer.as_ref().map(|lb| lb.arn.as_str());
-    for task_set in observation
-        .task_sets
-        .iter()
-        .filter(|s| !s.is_being_deleted())
-    {
-        let elsewhere = observation.target_groups.iter().find(|group| {
-            task_set.is_attached_to(&group.arn)
-                && group.load_balancer.is_some()
-                && group.load_balancer.as_deref() != here
-        });
-        if let Some(group) = elsewhere {
-            return Err(Refusal::preflight(
-                format!(
-                    "nlb: {} is behind {}, not behind {}.",
-                    task_set.id,
-                    short(group.load_balancer.as_deref().unwrap_or_default()),
-                    short(here.unwrap_or_default())
-                ),
-                "Give that load balancer's ARN in nlb, or leave nlb out.",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Before a service's first deployment nothing of it serves: whatever is registered with the
-/// production group belongs to somebody else.
-fn production_is_free(request: &Request, routing: &Routing<'_>) -> Result<(), Refusal> {
-    let production = routing.production;
-    if production.targets.registered() == 0 {
-        return Ok(());
-    }
-    Err(Refusal::preflight(
-        format!(
-            "Service {} has no task set, and yet target group {}, which the production listener forwards to, has targets: {}.",
-            request.service, production.name, production.targets
-        ),
-        format!(
-            "They are another service's. Tag the two target groups that are this one's: aws elbv2 \
-             add-tags --resource-arns ARN ARN --tags Key=serviceName,Value={}",
-            request.service
-        ),
-    ))
-}
-
 fn place(task_set: &TaskSet) -> String {
     let groups: Vec<_> = task_set
         .load_balancers
@@ -445,101 +392,6 @@ fn place(task_set: &TaskSet) -> String {
         "{} ({} tasks) on {on}",
         task_set.id, task_set.computed_desired_count
     )
-}
-
-/// Refuses targets in the alternate group that nobody waits for. Those of a task set that is being
-/// deleted go by themselves: under the lock they are waited for.
-fn alternate_is_free(
-    observation: &Observation,
-    routing: &Routing<'_>,
-    others: Others<'_>,
-) -> Result<(), Refusal> {
-    let alternate = routing.alternate;
-    let mut leaving = observation
-        .task_sets
-        .iter()
-        .filter(|set| set.is_being_deleted() && set.is_attached_to(&alternate.arn));
-    if let Some(leaving) = leaving.next() {
-        return match others {
-            Others::MayBeThere => Ok(()),
-            Others::Refused(_) if alternate.targets.registered() == 0 => Ok(()),
-            Others::Refused(_) => Err(Refusal::preflight(
-                format!(
-                    "{} is still being deleted, and has targets in {}: {}.",
-                    leaving.id, alternate.name, alternate.targets
-                ),
-                "Start a new execution when it has gone: aws ecs describe-services shows it among \
-                 the task sets until then.",
-            )),
-        };
-    }
-    if alternate.targets.registered() > 0 {
-        return Err(Refusal::preflight(
-            format!(
-                "Target group {} should be empty, and has targets that no task set owns: {}.",
-                alternate.name, alternate.targets
-            ),
-            format!(
-                "They would get traffic after the swap. Remove them: aws elbv2 deregister-targets \
-                 --target-group-arn {} --targets Id=ID",
-                alternate.arn
-            ),
-        ));
-    }
-    Ok(())
-}
-
-fn test_listener_for_replace(request: &Request, routing: &Routing<'_>) -> Result<(), Refusal> {
-    if request.swap_mode == SwapMode::Replace && routing.roles.test.is_empty() {
-        return Err(Refusal::preflight(
-            format!(
-                "swapMode is replace, and no test listener would be left for target group {}: a group in no listener is never health-checked.",
-                routing.alternate.name
-            ),
-            "Leave swapMode at weighted, or create a test listener that forwards to it.",
-        ));
-    }
-    Ok(())
-}
-
-/// ECS registers awsvpc tasks by address and others by instance, and refuses a task set behind a
-/// group of the other type. A type that this version does not know is let pass.
-fn fitting_target_types(definition: &TaskDefinition, routing: &Routing<'_>) -> Result<(), Refusal> {
-    let (wanted, other) = match definition.network_mode.as_str() {
-        "awsvpc" => ("ip", "instance"),
-        "bridge" | "host" => ("instance", "ip"),
-        _ => return Ok(()),
-    };
-    let unfit = |group: &&&TargetGroup| {
-        [other, "alb", "lambda"].contains(&group.settings.target_type.as_str())
-    };
-    let groups = [routing.production, routing.alternate];
-    let Some(group) = groups.iter().find(unfit) else {
-        return Ok(());
-    };
-    let settings = &group.settings;
-    Err(Refusal::preflight(
-        format!(
-            "Target group {} takes targets of type {}, and {} runs in the network mode {}, which needs {wanted}.",
-            group.name,
-            settings.target_type,
-            short(&definition.arn),
-            definition.network_mode
-        ),
-        format!(
-            "A group's type cannot be changed. Create one and put it into the listener instead (aws elbv2 modify-listener): \
-             aws elbv2 create-target-group --name {}-{wanted} --target-type {wanted} --protocol {} --port {} --vpc-id {}",
-            group
-                .name
-                .chars()
-                .take(23)
-                .collect::<String>()
-                .trim_end_matches('-'),
-            settings.protocol,
-            settings.port.unwrap_or(80),
-            settings.vpc.as_deref().unwrap_or("VPC")
-        ),
-    ))
 }
 
 #[cfg(test)]

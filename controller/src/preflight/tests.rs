@@ -4,6 +4,7 @@ use super::*;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
 use crate::pace::Pace;
+use crate::request::SwapMode;
 
 fn look(world: &World) -> Result<Deployment, Refusal> {
     settle(
