@@ -6,7 +6,7 @@ use clap::Args;
 use ebbtide_controller::clock::rfc3339;
 
 use crate::Ended;
-use crate::executions::{Execution, Target};
+use crate::executions::{DEFAULT_NAME, Execution, Target};
 use crate::follow::deployed;
 
 /// The error that a stopped execution has in the console.
@@ -43,6 +43,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
         eprintln!("{}", has_ended(&execution));
         return Ok(Ended::Refused);
     }
+    if execution.asked("serviceName").is_none() {
+        eprintln!(
+            "Nothing was stopped: execution {} is no deployment, its input names no service. What is no deployment is \
+             stopped by: aws stepfunctions stop-execution --execution-arn {arn}",
+            execution.name
+        );
+        return Ok(Ended::Refused);
+    }
     if !arguments.yes {
         if !std::io::stdin().is_terminal() {
             return Err(
@@ -55,7 +63,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
         }
     }
     executions.stop(&arn, ERROR, &arguments.cause).await?;
-    for line in left_behind(&execution, &arguments.target.account()) {
+    let again = format!("{}{}", state_machine(&arn), arguments.target.account());
+    for line in left_behind(&execution, &again) {
         crate::print(&line);
     }
     Ok(Ended::Done)
@@ -85,8 +94,19 @@ fn has_ended(execution: &Execution) -> String {
     )
 }
 
+/// The flag that names the state machine of an execution, where it is not the one that is looked for
+/// anyway: another one has locks of its own, and would not wait for what the stopped one still does.
+fn state_machine(execution: &str) -> String {
+    let name = execution.rsplit(':').nth(1).unwrap_or_default();
+    if name == DEFAULT_NAME {
+        String::new()
+    } else {
+        format!(" --state-machine {name}")
+    }
+}
+
 /// What is there after a stop, and what to do.
-fn left_behind(execution: &Execution, account: &str) -> [String; 3] {
+fn left_behind(execution: &Execution, flags: &str) -> [String; 3] {
     [
         format!(
             "Execution {} of {} is stopped. Nothing was undone: both task sets may run, and traffic goes where it went.",
@@ -96,7 +116,7 @@ fn left_behind(execution: &Execution, account: &str) -> [String; 3] {
         "Start a deployment to bring the service in order, the same one or another: it takes the lock over \
          after three minutes, finishes a swap that was half done, drains what does not serve, and deploys."
             .to_owned(),
-        format!("With the same event: ebbtide deploy EVENT.json --again{account}"),
+        format!("With the same event: ebbtide deploy EVENT.json --again{flags}"),
     ]
 }
 
@@ -143,6 +163,18 @@ mod tests {
         assert!(
             lines[2].ends_with("--again --region eu-west-1"),
             "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn another_state_machine_is_named_again() {
+        let execution = |machine: &str| {
+            format!("arn:aws:states:us-east-1:555555555555:execution:{machine}:chat-2")
+        };
+        assert_eq!(state_machine(&execution("ebbtide")), "");
+        assert_eq!(
+            state_machine(&execution("ebbtide-test")),
+            " --state-machine ebbtide-test"
         );
     }
 

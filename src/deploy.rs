@@ -10,7 +10,7 @@ use ebbtide_controller::clock::rfc3339;
 use ebbtide_controller::request::Request;
 use serde_json::{Value, json};
 
-use crate::executions::{CallError, Execution, Executions, Machine, Start, Target};
+use crate::executions::{CallError, Execution, Executions, Machine, Start, Target, Trouble};
 use crate::follow::{self, Follow, Followed, Format, deployed};
 use crate::input::InputError;
 use crate::{Ended, input};
@@ -98,8 +98,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
     };
     if arguments.no_follow {
         match arguments.format {
-            Format::Text => crate::print(&arn),
-            Format::Json => crate::print(
+            Format::Text => crate::print_of_running(&arn),
+            Format::Json => crate::print_of_running(
                 &json!({"event": "execution", "execution": arn,
                     "name": crate::executions::name_of(&arn), "status": "RUNNING"})
                 .to_string(),
@@ -170,10 +170,14 @@ async fn start(
     // Without the file's blanks: those must not make it another input.
     let text = event.to_string();
     for _ in 0..=MOST_RETRIES {
-        if let Start::Runs { arn } = executions.start(machine, &name, &text).await? {
-            return Ok(Started::Runs(arn));
-        }
-        let there = executions.describe(&machine.execution(&name)).await?;
+        let there = match executions.start(machine, &name, &text).await {
+            Ok(Start::Runs { arn }) => return Ok(Started::Runs(arn)),
+            Ok(Start::NameIsTaken) => executions.describe(&machine.execution(&name)).await?,
+            Err(error) if error.trouble == Trouble::Passing => {
+                after_silence(executions, &machine.execution(&name), error).await?
+            }
+            Err(error) => return Err(error),
+        };
         if there.status.has_ended() {
             if !arguments.again {
                 return Ok(Started::Not(has_ended(&there)));
@@ -188,6 +192,24 @@ async fn start(
     Ok(Started::Not(format!(
         "Nothing was started: {MOST_RETRIES} executions of this deployment have ended; --name gives it another name."
     )))
+}
+
+/// The execution of a start that AWS did not answer, if the start has come through.
+async fn after_silence(
+    executions: &Executions,
+    arn: &str,
+    error: CallError,
+) -> Result<Execution, CallError> {
+    match executions.describe(arn).await {
+        Ok(there) => Ok(there),
+        Err(_) => Err(CallError {
+            message: format!(
+                "{error}. The execution {arn} may have started all the same: the same command again follows it if it \
+                 runs, and starts it if not"
+            ),
+            ..error
+        }),
+    }
 }
 
 fn has_ended(there: &Execution) -> String {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(crate) use error::{CallError, Trouble, no_credentials};
 pub(crate) use history::{Event, What};
-pub(crate) use machine::{Machine, MachineError, Target};
+pub(crate) use machine::{DEFAULT_NAME, Machine, MachineError, Target};
 
 /// How an execution stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -119,8 +119,17 @@ fn in_account(
 
 /// Prints a line of the answer; a reader that has gone away (`| head`) ends the program quietly.
 fn print(line: &str) {
+    print_or(line, 1);
+}
+
+/// The same of a deployment that goes on without a reader.
+fn print_of_running(line: &str) {
+    print_or(line, 3);
+}
+
+fn print_or(line: &str, status: i32) {
     if writeln!(std::io::stdout(), "{line}").is_err() {
-        std::process::exit(1);
+        std::process::exit(status);
     }
 }
 

@@ -274,7 +274,7 @@ fn planned(
         limit: limit(plan.limit).to_owned(),
         refusal,
         warnings: warnings(arguments, request, &pace, &plan, peak / tasks, service),
-        alternatives: alternatives(arguments, service),
+        alternatives: alternatives(arguments, request, service),
         reconnects: page::whole(&reconnects),
         steps,
     })

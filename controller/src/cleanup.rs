@@ -123,7 +123,9 @@ fn as_intended(observation: &Observation, deployment: &Deployment) -> Result<(),
                 replacement.id, replacement.status
             ),
             format!(
-                "Make it so: aws ecs update-service-primary-task-set --primary-task-set {}",
+                "Make it so: aws ecs update-service-primary-task-set --cluster {} --service {} --primary-task-set {}",
+                short(&deployment.request.cluster),
+                deployment.request.service,
                 replacement.id
             ),
         ));

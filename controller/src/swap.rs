@@ -277,8 +277,12 @@ pub fn answer(
         Some(_) => format!("the drain begins in {bake} s"),
         None => "there is nothing to drain".to_owned(),
     };
+    let why = match (&deployment.failure, deployment.course) {
+        (Some(failure), Course::Back) => format!("rolled back after {}: ", failure.error),
+        _ => String::new(),
+    };
     let reason = format!(
-        "production listener forwards to {} and {} is PRIMARY; {next}",
+        "{why}production listener forwards to {} and {} is PRIMARY; {next}",
         short(&deployment.replacement_target_group),
         deployment.replacement.as_deref().unwrap_or_default()
     );

@@ -116,7 +116,8 @@ fn classify(code: &str, http_status: u16) -> Trouble {
         | "TooManyRequestsException"
         // StartExecution beyond the account's open executions.
         | "ExecutionLimitExceeded" => Trouble::Passing,
-        _ if http_status >= 500 || http_status == 429 => Trouble::Passing,
+        // An answer that was cut off has the status of a whole one.
+        _ if http_status >= 500 || http_status == 429 || http_status < 300 => Trouble::Passing,
         _ => Trouble::Refused,
     }
 }
@@ -170,6 +171,7 @@ mod tests {
             ("ThrottlingException", 400, Trouble::Passing),
             ("InternalServerError", 500, Trouble::Passing),
             ("Whatever", 429, Trouble::Passing),
+            ("Whatever", 200, Trouble::Passing),
             ("InvalidArn", 400, Trouble::Refused),
         ];
         for (code, status, trouble) in cases {

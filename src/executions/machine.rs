@@ -9,6 +9,9 @@ use crate::aws::{Access, NoRegion};
 /// The alias that executions are started with; see template.yaml.
 const ALIAS: &str = "live";
 
+/// The name of the state machine, and of the stack, where nobody says otherwise.
+pub(crate) const DEFAULT_NAME: &str = "ebbtide";
+
 /// The flags that say which state machine, and in which account.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State machine")]
@@ -20,7 +23,7 @@ pub(crate) struct Target {
         long,
         visible_alias = "stack",
         value_name = "ARN|NAME",
-        default_value = "ebbtide"
+        default_value = DEFAULT_NAME
     )]
     pub(crate) state_machine: String,
     #[command(flatten)]

@@ -124,7 +124,7 @@ impl Show {
     }
 
     fn print(&self, line: &str) {
-        self.bar.suspend(|| crate::print(line));
+        self.bar.suspend(|| crate::print_of_running(line));
     }
 
     fn progress(&mut self, state: &str, sentence: &str, drain: Option<Drain>) {

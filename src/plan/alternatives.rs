@@ -3,6 +3,8 @@
 use ebbtide_controller::budget;
 use ebbtide_controller::pace::Pace;
 use ebbtide_controller::plan::{self, Plan};
+use ebbtide_controller::preflight;
+use ebbtide_controller::request::Request;
 
 use super::{Arguments, Service, busiest_minute};
 use crate::narrate::clock;
@@ -11,8 +13,21 @@ use crate::narrate::clock;
 const LONGEST: u32 = 86_400;
 
 /// What pace would keep to a number of reconnects, and what would come of a time.
-pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<String> {
+pub(super) fn alternatives(
+    arguments: &Arguments,
+    request: &Request,
+    service: Service,
+) -> Vec<String> {
     let mut alternatives = Vec::new();
+    // What else the input asks for may not go with it.
+    let refusal = |pace: Pace| {
+        let mut other = request.clone();
+        other.drain.pace = pace;
+        let bounds = preflight::bounds(&other, service.tasks, service.deregistration_delay);
+        bounds.err().map_or_else(String::new, |refusal| {
+            format!("; preflight would refuse it with the rest of the input as it is: {refusal}")
+        })
+    };
     let of_time = |seconds: u32| {
         let pace = Pace::Within { seconds };
         let plan = Plan::of(&pace, service.tasks, service.deregistration_delay);
@@ -44,9 +59,10 @@ pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<Strin
             .map_or("", |_| "; more than the replacement accepts");
         alternatives.push(if peak <= wanted {
             format!(
-                "for {wanted} reconnects in every second: \"drain\": {{\"within\": {long}}}, {} steps in {} ({minute:.0} a second in the busiest minute{refused})",
+                "for {wanted} reconnects in every second: \"drain\": {{\"within\": {long}}}, {} steps in {} ({minute:.0} a second in the busiest minute{refused}){}",
                 plan.steps.len(),
                 clock(f64::from(plan.seconds())).trim(),
+                refusal(Pace::Within { seconds: long }),
             )
         } else {
             format!(
@@ -57,14 +73,17 @@ pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<Strin
     if let Some(seconds) = arguments.for_seconds {
         let (plan, minute, peak) = of_time(seconds);
         alternatives.push(format!(
-            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {minute:.0} reconnects a second in the busiest minute, {peak:.0} in the busiest second",
+            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {minute:.0} reconnects a second in the busiest minute, {peak:.0} in the busiest second{}",
             plan.steps.len(),
+            refusal(Pace::Within { seconds }),
         ));
         let budget = service.budget(1, seconds);
         let delay = service.deregistration_delay;
         alternatives.push(match plan::ample_budget(&budget, service.tasks, delay) {
             Some(enough) => format!(
-                "by a deadline of {seconds} s until the last task has gone: a budget of {enough} reconnects a second"
+                "by a deadline of {seconds} s until the last task has gone: \"drain\": {{\"reconnectsPerSecond\": {enough}, \"connectionsPerTask\": {}, \"deadline\": {seconds}}}{}",
+                service.connections_per_task,
+                refusal(Pace::Budget(service.budget(enough, seconds)))
             ),
             None => format!(
                 "no budget has the last task gone within {seconds} s: the last targets alone may take {} s after their step",
@@ -79,8 +98,9 @@ pub(super) fn alternatives(arguments: &Arguments, service: Service) -> Vec<Strin
         let (tasks, delay) = (service.tasks, service.deregistration_delay);
         if let Some(deadline) = plan::ample_deadline(&budget, tasks, delay) {
             alternatives.push(format!(
-                "for a replacement whose tasks accept {limit} a second each: \"drain\": {{\"reconnectsPerSecond\": {half}, \"connectionsPerTask\": {}, \"deadline\": {deadline}}}, half of what all of them accept",
-                service.connections_per_task
+                "for a replacement whose tasks accept {limit} a second each: \"drain\": {{\"reconnectsPerSecond\": {half}, \"connectionsPerTask\": {}, \"deadline\": {deadline}}}, half of what all of them accept{}",
+                service.connections_per_task,
+                refusal(Pace::Budget(service.budget(half, deadline)))
             ));
         }
     }

@@ -306,7 +306,7 @@ fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
         "no drain within a day keeps to 4000 reconnects in every second: the smallest step has 24000",
         "half of what all of them accept",
         "within 7200 s: \"drain\": {\"within\": 7200}",
-        "a budget of ",
+        "by a deadline of 7200 s until the last task has gone: \"drain\": {\"reconnectsPerSecond\": ",
     ] {
         assert!(text.contains(part), "{part}:\n{text}");
     }

@@ -146,7 +146,7 @@ def build(say):
     """
     say("building the three functions (the first time takes some minutes)")
     bins = [part for name in FUNCTIONS for part in ("--bin", name)]
-    call(["cargo", "lambda", "build", "--release", "--locked", "--package", "functions", *bins])
+    call(["cargo", "lambda", "build", "--release", "--locked", *bins])
     say("sam build")
     call(["sam", "build"], quiet=True)
 

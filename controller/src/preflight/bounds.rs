@@ -4,6 +4,7 @@ use super::pace::check_drain;
 use crate::cleanup;
 use crate::deployment::Course;
 use crate::drain::{self, Schedule};
+use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::request::{LOOKS, Request};
 
@@ -75,7 +76,20 @@ pub(super) fn history_fits(
     let mend = if looks > steps {
         "Raise waitForService, or lower readinessTimeout."
     } else {
-        "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
+        match &request.drain.pace {
+            Pace::Percent { .. } | Pace::Tasks { .. } => {
+                "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
+            }
+            Pace::Budget(budget) if budget.connections_per_task.is_none() => {
+                "Give connectionsPerTask, by which the drain is planned: without it the history has to have room for as \
+                 many steps as there may be. Or raise waitForService, or give drainTimeout more."
+            }
+            // Their steps are as many as there may be.
+            Pace::Within { .. } | Pace::Budget(_) => {
+                "Raise waitForService or lower readinessTimeout, so that there are fewer looks at readiness; or give \
+                 drainTimeout more: the longer a drain may take, the less often a pause is looked at."
+            }
+        }
     };
     Err(Refusal::preflight(
         format!(

@@ -303,6 +303,37 @@ fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
 }
 
 #[test]
+fn a_long_budget_is_refused_with_advice_that_helps() {
+    let world = World::serving();
+    let with = |more: serde_json::Value| {
+        let mut input = serde_json::json!({
+            "cluster": "main",
+            "serviceName": "web",
+            "taskDefinition": "web:2",
+            "drain": {"reconnectsPerSecond": 123, "deadline": 20000},
+        });
+        let fields = more.as_object().unwrap().clone();
+        input.as_object_mut().unwrap().extend(fields);
+        let request = Request::parse(&input, world.deployment().id.home()).unwrap();
+        bounds(&request, 500, 60)
+    };
+    let refusal = with(serde_json::json!({})).unwrap_err().to_string();
+    for part in [
+        "of the execution's history",
+        "Give connectionsPerTask",
+        "raise waitForService",
+        "drainTimeout more",
+    ] {
+        assert!(refusal.contains(part), "{part}: {refusal}");
+    }
+    let seldom = serde_json::json!({"waitForService": 60, "readinessTimeout": 900});
+    assert_eq!(with(seldom), Ok(()));
+    assert_eq!(with(serde_json::json!({"drainTimeout": 86400})), Ok(()));
+    let drain = serde_json::json!({"reconnectsPerSecond": 123, "connectionsPerTask": 2500, "deadline": 20000});
+    assert_eq!(with(serde_json::json!({"drain": drain})), Ok(()));
+}
+
+#[test]
 fn what_would_outlive_the_state_machine_is_refused_with_the_seconds() {
     assert_refused("s are allowed. Take larger steps or shorter pauses", |w| {
         w.request.drain.pace = Pace::Percent {

@@ -87,7 +87,8 @@ impl World {
         self.agenda.pop_first()
     }
 
-    pub(crate) fn perform(&mut self, what: Due) {
+    /// Lets it happen; whether anything may follow from it.
+    pub(crate) fn perform(&mut self, what: Due) -> bool {
         match what {
             Due::Reconcile { task_set } => self.reconcile(&task_set),
             Due::TaskPending { task } => self.task_pending(&task),
@@ -102,11 +103,12 @@ impl World {
             }
             Due::UnhealthyTask { task, group } => self.replace_unhealthy_task(&task, &group),
             Due::TargetRegistered { target } => self.target_registered(&target),
-            Due::HealthCheck { target } => self.health_check(&target),
+            Due::HealthCheck { target } => return self.health_check(&target),
             Due::TargetDrained { target } => self.target_drained(&target),
             Due::TaskSetGone { task_set } => self.task_set_gone(&task_set),
             Due::AlarmChanges { alarm, state } => self.alarm_changes(&alarm, state),
         }
+        true
     }
 
     pub(crate) fn next_ordinal(&mut self) -> u64 {

@@ -116,6 +116,14 @@ impl Registration {
     pub(crate) fn key(&self) -> String {
         format!("{}:{}", self.id, self.port)
     }
+
+    /// Whether it is this place in that group. The key is not put together: every task is asked.
+    fn is_at(&self, group: &str, key: &str) -> bool {
+        let port = key
+            .strip_prefix(self.id.as_str())
+            .and_then(|rest| rest.strip_prefix(':'));
+        port.is_some_and(|port| port.parse() == Ok(self.port)) && self.group == group
+    }
 }
 
 impl World {
@@ -218,7 +226,8 @@ impl World {
         self.schedule_in(interval * 1_000, Due::HealthCheck { target });
     }
 
-    pub(crate) fn health_check(&mut self, at: &TargetRef) {
+    /// One health check of a target; whether its health is another after it.
+    pub(crate) fn health_check(&mut self, at: &TargetRef) -> bool {
         let passes = self
             .task_at(&at.group, &at.target)
             .is_some_and(|task| self.passes_health_checks(task));
@@ -228,10 +237,10 @@ impl World {
                 (check.healthy_threshold, check.unhealthy_threshold)
             })
         else {
-            return;
+            return false;
         };
         let Some(target) = self.same_target(at) else {
-            return;
+            return false;
         };
         target.check_is_due = false;
         if passes {
@@ -258,6 +267,7 @@ impl World {
         if !decided {
             self.check_next(&at.group, &at.target);
         }
+        before != after
     }
 
     fn health_changed(&mut self, at: &TargetRef, phase: Phase) {
@@ -423,7 +433,7 @@ impl World {
                 && task
                     .registrations
                     .iter()
-                    .any(|place| place.group == group && place.key() == key)
+                    .any(|place| place.is_at(group, key))
         })
     }
 

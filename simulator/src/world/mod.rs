@@ -209,8 +209,9 @@ impl World {
         while let Some(due) = self.next_due(until) {
             self.let_clients_live(due.at_ms);
             self.now_ms = self.now_ms.max(due.at_ms);
-            self.perform(due.what);
-            self.settle();
+            if self.perform(due.what) {
+                self.settle();
+            }
         }
         self.let_clients_live(until);
         self.now_ms = self.now_ms.max(until);

@@ -4,42 +4,44 @@ use super::agenda::Due;
 use super::{DesiredStatus, EventKind, ServiceStatus, TaskSetStatus, TaskStatus, World};
 
 /// The counts of a task set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) running: u32,
     pub(crate) pending: u32,
+    /// Tasks that have not stopped, those between running and stopped included.
+    pub(crate) left: u32,
 }
 
 impl World {
     pub(crate) fn counts(&self, id: &str) -> Counts {
-        let mut counts = Counts {
-            running: 0,
-            pending: 0,
-        };
+        let mut counts = Counts::default();
         for task in self.tasks.values().filter(|task| task.task_set == id) {
             counts.running += u32::from(task.last_status.counts_as_running());
             counts.pending += u32::from(task.last_status.counts_as_pending());
+            counts.left += u32::from(task.last_status != TaskStatus::Stopped);
         }
         counts
     }
 
     /// `STEADY_STATE` (Model): running equals computed, nothing is pending, and all tasks report
     /// healthy. So it is true for a set that wants zero tasks and has none.
-    fn is_steady(&self, id: &str) -> bool {
-        let counts = self.counts(id);
-        let healthy = self
-            .tasks
-            .values()
-            .filter(|task| task.task_set == id && task.last_status.counts_as_running())
-            .all(|task| {
-                task.desired_status == DesiredStatus::Running
-                    && task
-                        .registrations
-                        .iter()
-                        .all(|registration| self.is_healthy(registration))
-                    && (!self.has_container_health_check(task) || self.passes_health_checks(task))
-            });
-        counts.running == self.computed_desired_count(id) && counts.pending == 0 && healthy
+    fn is_steady(&self, id: &str, counts: Counts) -> bool {
+        // Asked last, because it takes longest.
+        let healthy = || {
+            self.tasks
+                .values()
+                .filter(|task| task.task_set == id && task.last_status.counts_as_running())
+                .all(|task| {
+                    task.desired_status == DesiredStatus::Running
+                        && task
+                            .registrations
+                            .iter()
+                            .all(|registration| self.is_healthy(registration))
+                        && (!self.has_container_health_check(task)
+                            || self.passes_health_checks(task))
+                })
+        };
+        counts.running == self.computed_desired_count(id) && counts.pending == 0 && healthy()
     }
 
     pub(crate) fn has_container_health_check(&self, task: &super::Task) -> bool {
@@ -76,12 +78,8 @@ impl World {
     }
 
     fn settle_task_set(&mut self, id: &str) {
-        let steady = self.is_steady(id);
-        let running = self.counts(id).running;
-        let empty = !self
-            .tasks
-            .values()
-            .any(|task| task.task_set == id && task.last_status != TaskStatus::Stopped);
+        let counts = self.counts(id);
+        let steady = self.is_steady(id, counts);
         let now_ms = self.now_ms;
         let Some(task_set) = self.task_sets.get_mut(id) else {
             return;
@@ -91,7 +89,8 @@ impl World {
             task_set.steady = steady;
             task_set.steady_at_ms = now_ms;
         }
-        let goes = task_set.status == TaskSetStatus::Draining && empty && !task_set.going;
+        let goes =
+            task_set.status == TaskSetStatus::Draining && counts.left == 0 && !task_set.going;
         if goes {
             task_set.going = true;
         }
@@ -100,7 +99,7 @@ impl World {
             self.record(if steady {
                 EventKind::TaskSetSteady {
                     task_set: task_set.clone(),
-                    running,
+                    running: counts.running,
                 }
             } else {
                 EventKind::TaskSetStabilizing {

@@ -1,14 +1,15 @@
 //! Findings about room: zones, task sets, two sets of tasks at once, and who else owns the service.
 
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
-use crate::arn::short;
-use crate::observation::{Launch, LoadBalancer, Reading};
+use crate::arn::{is_application_load_balancer, short};
+use crate::observation::{Launch, LoadBalancer, Reading, TargetGroup};
 use crate::plan::Plan;
 use crate::preflight::TASK_SET_LIMIT;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = zones(scene);
     found.extend(quota(scene));
+    found.extend(target_quota(scene));
     found.extend(capacity(scene));
     found.extend(stack_of_task_set(scene));
     found.extend(stack_of_listeners(scene));
@@ -19,10 +20,8 @@ fn zones(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(load_balancer) = scene.load_balancer else {
         return Vec::new();
     };
-    let by_itself = load_balancer.cross_zone.seen().copied();
-    let effective = |own: Option<bool>| own.or(by_itself);
-    let off = scene.groups_that(|group| effective(group.settings.cross_zone) == Some(false));
-    let unsure = scene.groups_that(|group| effective(group.settings.cross_zone).is_none());
+    let off = scene.groups_that(|group| cross_zone(load_balancer, group) == Some(false));
+    let unsure = scene.groups_that(|group| cross_zone(load_balancer, group).is_none());
     if off.is_empty() {
         return if unsure.is_empty() {
             Vec::new()
@@ -52,6 +51,12 @@ fn zones(scene: &Scene<'_>) -> Vec<Finding> {
         })
         .into_iter()
         .collect()
+}
+
+/// Whether cross-zone load balancing is on for a group: by its own attribute, or by the load balancer's.
+fn cross_zone(load_balancer: &LoadBalancer, group: &TargetGroup) -> Option<bool> {
+    let by_itself = load_balancer.cross_zone.seen().copied();
+    group.settings.cross_zone.or(by_itself)
 }
 
 const CROSS_ZONE: &str = "load_balancing.cross_zone.enabled";
@@ -160,6 +165,56 @@ fn quota(scene: &Scene<'_>) -> Option<Finding> {
     } else {
         Finding::info(FindingName::TaskSetQuota, &seen, why, &fix)
     })
+}
+
+/// What a load balancer takes by default (AWS documentation of the quotas of Network and Application
+/// Load Balancers). Each can be raised, and what is set is not read.
+const TARGETS_A_ZONE: u32 = 500;
+const TARGETS_ACROSS_ZONES: u32 = 500;
+const TARGETS_OF_A_NETWORK_LOAD_BALANCER: u32 = 3_000;
+const TARGETS_OF_AN_APPLICATION_LOAD_BALANCER: u32 = 1_000;
+const TARGETS_OF_A_GROUP: u32 = 1_000;
+
+/// Targets of both sets, which are registered at once, beyond what a load balancer takes by default.
+fn target_quota(scene: &Scene<'_>) -> Option<Finding> {
+    let load_balancer = scene.load_balancer?;
+    let original = scene.original.map_or(0, |set| set.computed_desired_count);
+    let both = scene.desired.saturating_add(original);
+    let across = |group: &&TargetGroup| cross_zone(load_balancer, group) == Some(true);
+    let zones = load_balancer.zones.seen().copied().unwrap_or(u32::MAX);
+    let (allowed, of) = if is_application_load_balancer(&load_balancer.arn) {
+        (
+            TARGETS_OF_AN_APPLICATION_LOAD_BALANCER,
+            "an Application Load Balancer",
+        )
+    } else if scene.groups.iter().any(across) {
+        (
+            TARGETS_ACROSS_ZONES,
+            "a Network Load Balancer with cross-zone load balancing",
+        )
+    } else {
+        (
+            TARGETS_A_ZONE
+                .saturating_mul(zones)
+                .min(TARGETS_OF_A_NETWORK_LOAD_BALANCER),
+            "a Network Load Balancer in its zones",
+        )
+    };
+    let (count, allowed, of) = if both > allowed {
+        (both, allowed, of)
+    } else if scene.desired > TARGETS_OF_A_GROUP {
+        (scene.desired, TARGETS_OF_A_GROUP, "a target group")
+    } else {
+        return None;
+    };
+    Some(Finding::warning(
+        FindingName::TargetQuota,
+        &format!(
+            "{count} targets are registered at once until the drain begins, and {of} takes {allowed} by default."
+        ),
+        "Tasks whose targets find no room are never healthy, and the deployment is rolled back. Whether the quota was raised is not read, nor what else is behind the load balancer.",
+        "aws elbv2 describe-account-limits shows the quotas; aws service-quotas list-service-quotas --service-code elasticloadbalancing has the codes to raise them by",
+    ))
 }
 
 /// Both sets run at full strength from readiness to the first step of the drain.

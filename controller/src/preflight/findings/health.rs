@@ -132,7 +132,7 @@ fn never_checked(scene: &Scene<'_>) -> Option<Finding> {
         ),
         "Their Availability Zone is not enabled for the load balancer, or their group is new to its listener.",
         &format!(
-            "aws elbv2 describe-target-health --target-group-arn {} shows which; aws elbv2 set-subnets --load-balancer-arn {} --subnets SUBNET SUBNET enables a zone",
+            "aws elbv2 describe-target-health --target-group-arn {} shows which; aws elbv2 set-subnets --load-balancer-arn {} --subnets SUBNET SUBNET enables a zone (give every subnet that is enabled now as well: the list replaces them)",
             first.arn,
             first.load_balancer.as_deref().unwrap_or_default()
         ),

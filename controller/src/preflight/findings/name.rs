@@ -34,13 +34,14 @@ pub enum FindingName {
     Zones,
     CrossZone,
     TaskSetQuota,
+    TargetQuota,
     Capacity,
     Stack,
 }
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -70,6 +71,7 @@ impl FindingName {
         Self::Zones,
         Self::CrossZone,
         Self::TaskSetQuota,
+        Self::TargetQuota,
         Self::Capacity,
         Self::Stack,
     ];
@@ -106,6 +108,7 @@ impl FindingName {
             Self::Zones => "zones",
             Self::CrossZone => "crossZone",
             Self::TaskSetQuota => "taskSetQuota",
+            Self::TargetQuota => "targetQuota",
             Self::Capacity => "capacity",
             Self::Stack => "stack",
         }
@@ -159,6 +162,7 @@ impl FindingName {
             | Self::Zones
             | Self::CrossZone
             | Self::TaskSetQuota
+            | Self::TargetQuota
             | Self::Capacity
             | Self::Stack => "Preflight refuses the deployment.",
         }

@@ -312,6 +312,35 @@ pub(super) fn cases() -> Vec<Case> {
             ],
         ),
         warning(
+            Name::TargetQuota,
+            |w| of_tasks(w, 251),
+            [
+                "502 targets are registered at once until the drain begins, and a Network Load Balancer with cross-zone load balancing takes 500",
+                "never healthy",
+                "aws elbv2 describe-account-limits",
+            ],
+        ),
+        warning(
+            Name::TargetQuota,
+            |w| {
+                w.observation.load_balancer = Some(balanced(2, false));
+                of_tasks(w, 501);
+            },
+            [
+                "1002 targets",
+                "rolled back",
+                "aws service-quotas list-service-quotas",
+            ],
+        ),
+        warning(
+            Name::TargetQuota,
+            |w| {
+                w.observation.load_balancer = Some(balanced(6, false));
+                of_tasks(w, 1_001);
+            },
+            ["1001 targets", "never healthy", "raise them"],
+        ),
+        warning(
             Name::Capacity,
             |w| w.task_set_mut("ecs-svc/1").running_count = 3,
             [
@@ -374,6 +403,14 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// Leaves so many task sets behind that are being deleted.
+/// A service of so many tasks, all of which run.
+fn of_tasks(world: &mut World, count: u32) {
+    world.observation.service.as_mut().unwrap().desired_count = count;
+    let original = world.task_set_mut("ecs-svc/1");
+    original.computed_desired_count = count;
+    original.running_count = count;
+}
+
 fn leave(world: &mut World, sets: usize) {
     for number in 0..sets {
         let mut left = world.observation.task_sets[0].clone();
