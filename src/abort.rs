@@ -39,16 +39,16 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::error::Error>> {
     let (executions, arn) = arguments.target.execution(&arguments.execution).await?;
     let execution = executions.describe(&arn).await?;
-    if execution.status.has_ended() {
-        eprintln!("{}", has_ended(&execution));
-        return Ok(Ended::Refused);
-    }
     if execution.asked("serviceName").is_none() {
         eprintln!(
             "Nothing was stopped: execution {} is no deployment, its input names no service. What is no deployment is \
              stopped by: aws stepfunctions stop-execution --execution-arn {arn}",
             execution.name
         );
+        return Ok(Ended::Refused);
+    }
+    if execution.status.has_ended() {
+        eprintln!("{}", has_ended(&execution));
         return Ok(Ended::Refused);
     }
     if !arguments.yes {

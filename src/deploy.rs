@@ -169,12 +169,18 @@ async fn start(
 ) -> Result<Started, CallError> {
     // Without the file's blanks: those must not make it another input.
     let text = event.to_string();
+    let began = follow::now();
     for _ in 0..=MOST_RETRIES {
         let there = match executions.start(machine, &name, &text).await {
             Ok(Start::Runs { arn }) => return Ok(Started::Runs(arn)),
             Ok(Start::NameIsTaken) => executions.describe(&machine.execution(&name)).await?,
             Err(error) if error.trouble == Trouble::Passing => {
-                after_silence(executions, &machine.execution(&name), error).await?
+                let there = after_silence(executions, &machine.execution(&name), error).await?;
+                // This start's own, even if it is over by now.
+                if there.started >= began && there.input == *event {
+                    return Ok(Started::Runs(there.arn));
+                }
+                there
             }
             Err(error) => return Err(error),
         };

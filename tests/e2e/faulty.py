@@ -8,6 +8,10 @@ import urllib.error
 import urllib.request
 
 
+# What is done, and answered with a failure.
+LOST_REPLY = "LostReply"
+
+
 class Faults:
     """What goes wrong with an operation, call by call; None goes well, and so does all that is not named."""
 
@@ -33,12 +37,14 @@ def endpoint(of, faults):
             body = self.rfile.read(int(self.headers["content-length"]))
             operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
             code = faults.next(operation)
-            if code is not None:
+            if code is not None and code != LOST_REPLY:
                 status = 500 if code.startswith("Internal") else 400
                 return self.answer(status, json.dumps({"__type": code, "message": "made to go wrong"}).encode())
             request = urllib.request.Request(of + self.path, data=body, headers=dict(self.headers))
             try:
                 with urllib.request.urlopen(request, timeout=30) as answered:
+                    if code == LOST_REPLY:
+                        return self.answer(500, b"{}")
                     self.answer(answered.status, answered.read())
             except urllib.error.HTTPError as refused:
                 self.answer(refused.code, refused.read())

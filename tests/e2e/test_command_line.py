@@ -242,6 +242,33 @@ def test_expired_credentials_end_the_following_and_not_the_deployment(deployed, 
     assert ebbtide.ended(arn) == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("event", [EVENT, DRY_RUN], ids=["that runs on", "that ends at once"])
+def test_a_start_without_an_answer_is_followed_if_it_came_through(deployed, ebbtide, event):
+    name = f"unanswered-{event.stem}"
+    faults = faulty.Faults(StartExecution=[faulty.LOST_REPLY] + ["InternalError"] * 9)
+    with faulty.endpoint(deployed.ministack, faults) as endpoint:
+        done = ebbtide.run("deploy", event, "--name", name, "--every", "1", AWS_ENDPOINT_URL_SFN=endpoint)
+    assert done.returncode == 0, done.stderr
+    assert "SUCCEEDED after" in done.stdout
+    assert ebbtide.executions(name) and faults.made[0] == ("StartExecution", faulty.LOST_REPLY)
+
+
+def test_a_start_without_an_answer_that_did_not_come_through_says_what_to_do(deployed, ebbtide):
+    faults = faulty.Faults(StartExecution=["InternalError"] * 9)
+    with faulty.endpoint(deployed.ministack, faults) as endpoint:
+        done = ebbtide.run("deploy", EVENT, "--name", "unheard", AWS_ENDPOINT_URL_SFN=endpoint)
+    assert done.returncode == 1
+    assert "may have started all the same: the same command again" in done.stderr
+    assert ebbtide.executions("unheard") == []
+
+
+def test_what_is_no_deployment_is_not_stopped(deployed, ebbtide, ministack):
+    execution = ministack.start({"hello": "world"})
+    done = ebbtide.run("abort", execution, "--yes")
+    assert done.returncode == 1
+    assert "Nothing was stopped" in done.stderr and "is no deployment" in done.stderr
+
+
 def test_a_state_machine_that_is_not_there_is_named_beside_those_that_are(ebbtide):
     done = ebbtide.run("deploy", EVENT, "--state-machine", "nobodys")
     assert done.returncode == 1
