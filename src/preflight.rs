@@ -56,6 +56,7 @@ enum Format {
 /// What was asked and what came of it.
 struct Checked<'a> {
     event: &'a Path,
+    simulated: bool,
     home: Home,
     request: Request,
     inspection: Inspection,
@@ -80,6 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     };
     let checked = Checked {
         event: &arguments.event,
+        simulated: arguments.scenario.is_some(),
         home,
         request,
         inspection,
@@ -252,10 +254,11 @@ impl Checked<'_> {
         let mut text = String::new();
         let _ = writeln!(
             text,
-            "{}: service {} in cluster {}, account {}, {}",
+            "{}: service {} in cluster {}, {}account {}, {}",
             self.event.display(),
             self.request.service,
             short(&self.request.cluster),
+            if self.simulated { "simulated " } else { "" },
             self.home.account,
             self.home.region
         );

@@ -14,6 +14,7 @@ it; waits for the end. Without STATE_MACHINE_ARN, Ebbtide's stack is asked for i
 From the environment:
   NAME             what the stacks are called (nlb-service); two examples need two names
   EBBTIDE_STACK    the stack that Ebbtide was installed as (ebbtide)
+  CLIENTS_CIDR     who may connect to port 80 (0.0.0.0/0: everybody)
   TESTERS_CIDR     who may reach the test listener (10.0.0.0/16: nobody outside of the VPC)
   POLL_SECONDS     how often to look at the execution (10)
 and what the AWS CLI reads: AWS_PROFILE, AWS_REGION, …
@@ -74,9 +75,9 @@ deploy_infrastructure() {
   say "the infrastructure: stack $infrastructure (the first time takes some minutes)"
   # What is not given stays as it is.
   local parameters=()
-  if [[ -n ${TESTERS_CIDR:-} ]]; then
-    parameters=(--parameter-overrides "TestersCidr=$TESTERS_CIDR")
-  fi
+  [[ -z ${CLIENTS_CIDR:-} ]] || parameters+=("ClientsCidr=$CLIENTS_CIDR")
+  [[ -z ${TESTERS_CIDR:-} ]] || parameters+=("TestersCidr=$TESTERS_CIDR")
+  ((${#parameters[@]} == 0)) || parameters=(--parameter-overrides "${parameters[@]}")
   aws cloudformation deploy --stack-name "$infrastructure" --template-file "$here/infrastructure.yaml" \
     --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset "${parameters[@]}" >&2
 }

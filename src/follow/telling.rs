@@ -70,8 +70,16 @@ impl Telling {
                     self.follow_drain(event.at, output);
                 }
                 let said = said(output)?;
-                self.say(event.at, state, said)
+                match warnings(output) {
+                    Some(warnings) => self.say(event.at, state, &format!("{said}; {warnings}")),
+                    None => self.say(event.at, state, said),
+                }
             }
+            What::Failed { error, .. } if error == CONDITION_FAILED => self.say(
+                event.at,
+                &self.entered.clone(),
+                "another execution has the lock of this service: looking whose it is",
+            ),
             What::Failed { error, cause } => {
                 let said = format!(
                     "failed with {}: {}",
@@ -149,6 +157,31 @@ impl Telling {
         if let Some(drain) = &mut self.drain {
             (drain.left, drain.next, drain.last) = (0, None, None);
         }
+    }
+}
+
+/// What a conditional write of the lock fails with where somebody else has it: no fault.
+const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
+
+/// What preflight warns of, by name; nothing where it does not warn.
+fn warnings(output: &Value) -> Option<String> {
+    let findings = output.get("findings")?.as_array()?;
+    let names: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding["severity"] == "warning")
+        .filter_map(|finding| finding["name"].as_str())
+        .map(quote)
+        .collect();
+    match names.len() {
+        0 => None,
+        1 => Some(format!(
+            "1 warning, {}: `ebbtide preflight` tells more",
+            names[0]
+        )),
+        count => Some(format!(
+            "{count} warnings, {}: `ebbtide preflight` tells more",
+            names.join(", ")
+        )),
     }
 }
 

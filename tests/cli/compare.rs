@@ -175,6 +175,17 @@ fn a_way_that_fails_is_named_and_exits_with_1() {
 }
 
 #[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("\n## Compare\n").unwrap();
+    let blocks: Vec<_> = section.split("```\n").collect();
+    let command = blocks[1].trim().strip_prefix("cargo run -- ").unwrap();
+    let output = ebbtide(&command.split(' ').collect::<Vec<_>>());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(printed.trim_end(), blocks[3].trim_end());
+}
+
+#[test]
 fn what_cannot_be_compared_is_wrong_usage() {
     let first = scratch("first.json", r#"{"firstDeployment": true}"#);
     for arguments in [

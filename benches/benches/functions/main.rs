@@ -12,6 +12,7 @@ mod runtime_api;
 mod table;
 mod work;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,7 +46,9 @@ fn run() -> Result<bool, String> {
 
     let mut measured: Vec<Vec<Measured>> = bootstraps.iter().map(|_| Vec::new()).collect();
     for round in 1..=arguments.rounds {
-        eprint!("\rround {round} of {}", arguments.rounds);
+        if std::io::stderr().is_terminal() {
+            eprint!("\rround {round} of {}", arguments.rounds);
+        }
         // Interleaved: what slows the machine for a while slows all of them.
         for (bootstrap, measured) in bootstraps.iter().zip(&mut measured) {
             let work = work::for_bootstrap(&works, bootstrap)?;

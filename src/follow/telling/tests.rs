@@ -210,3 +210,35 @@ fn numbers_are_read_from_a_steps_sentence_only() {
         assert_eq!(left_after_a_step(other), None, "{other}");
     }
 }
+
+#[test]
+fn a_lock_that_somebody_has_is_no_failure() {
+    let mut telling = Telling::default();
+    let event = |what| Event { id: 1, at: 7, what };
+    telling.hear(&event(What::Entered {
+        state: "AcquireLock".to_owned(),
+    }));
+    let said = telling.hear(&event(What::Failed {
+        error: "DynamoDB.ConditionalCheckFailedException".to_owned(),
+        cause: "The conditional request failed".to_owned(),
+    }));
+    let said = said.unwrap();
+    assert_eq!(said.state, "AcquireLock");
+    assert!(said.sentence.starts_with("another execution has the lock"));
+    assert!(!said.sentence.contains("failed"), "{said:?}");
+}
+
+#[test]
+fn what_preflight_warns_of_is_told_by_its_name() {
+    let (_, lines) = heard(&simulated(
+        &minimal(),
+        r#"{"targetGroupAttributes": {"stickiness.enabled": "true"}}"#,
+    ));
+    let first = lines.iter().find(|said| said.state == "Preflight").unwrap();
+    assert!(first.sentence.contains(" warning"), "{first:?}");
+    assert!(first.sentence.contains("stickiness"), "{first:?}");
+    let told = lines
+        .iter()
+        .filter(|said| said.sentence.contains("stickiness"));
+    assert_eq!(told.count(), 1, "{lines:?}");
+}
