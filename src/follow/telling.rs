@@ -172,17 +172,12 @@ fn warnings(output: &Value) -> Option<String> {
         .filter_map(|finding| finding["name"].as_str())
         .map(quote)
         .collect();
-    match names.len() {
-        0 => None,
-        1 => Some(format!(
-            "1 warning, {}: `ebbtide preflight` tells more",
-            names[0]
-        )),
-        count => Some(format!(
-            "{count} warnings, {}: `ebbtide preflight` tells more",
+    (!names.is_empty()).then(|| {
+        format!(
+            "warnings of preflight: {} (`ebbtide preflight` tells more)",
             names.join(", ")
-        )),
-    }
+        )
+    })
 }
 
 /// The sentence of an output: for people, where it has one, else the controller's reason.

@@ -301,3 +301,34 @@ fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_vers
     let wanted = ROLES.map(|(function, _, _)| format!("${{{function}.Arn}}:*"));
     assert_eq!(callable, wanted);
 }
+
+#[test]
+fn the_state_machine_may_put_the_events_that_it_puts_and_a_rule_takes_them() {
+    let template = Yaml::load_from_str(TEMPLATE).unwrap();
+    let resources = &template[0]["Resources"];
+    let statements = &policy(resources, "DeploymentRole", "calls")["PolicyDocument"]["Statement"];
+    let mut statements = statements.as_vec().unwrap().iter();
+    let put = statements
+        .find(|statement| statement["Action"][0].as_str() == Some("events:PutEvents"))
+        .unwrap();
+    let allowed = put["Condition"]["StringEquals"]["events:detail-type"].as_str();
+    let pattern = &resources["ProgressRule"]["Properties"]["EventPattern"];
+    let definition: Value =
+        serde_json::from_str(include_str!("../../statemachine/deployment.asl.json")).unwrap();
+    let mut seen = 0;
+    for state in definition["States"].as_object().unwrap().values() {
+        let Some(entries) = state["Parameters"]["Entries"].as_array() else {
+            continue;
+        };
+        for entry in entries {
+            seen += 1;
+            assert_eq!(entry["DetailType"].as_str(), allowed);
+            assert_eq!(
+                entry["DetailType"].as_str(),
+                pattern["detail-type"][0].as_str()
+            );
+            assert_eq!(entry["Source"].as_str(), pattern["source"][0].as_str());
+        }
+    }
+    assert_eq!(seen, 3);
+}

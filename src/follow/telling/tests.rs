@@ -235,7 +235,10 @@ fn what_preflight_warns_of_is_told_by_its_name() {
         r#"{"targetGroupAttributes": {"stickiness.enabled": "true"}}"#,
     ));
     let first = lines.iter().find(|said| said.state == "Preflight").unwrap();
-    assert!(first.sentence.contains(" warning"), "{first:?}");
+    assert!(
+        first.sentence.contains("warnings of preflight: "),
+        "{first:?}"
+    );
     assert!(first.sentence.contains("stickiness"), "{first:?}");
     let told = lines
         .iter()

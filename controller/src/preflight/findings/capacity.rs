@@ -169,8 +169,8 @@ fn quota(scene: &Scene<'_>) -> Option<Finding> {
 
 /// What a load balancer takes by default (AWS documentation of the quotas of Network and Application
 /// Load Balancers). Each can be raised, and what is set is not read.
+/// With cross-zone load balancing every target is in every zone.
 const TARGETS_A_ZONE: u32 = 500;
-const TARGETS_ACROSS_ZONES: u32 = 500;
 const TARGETS_OF_A_NETWORK_LOAD_BALANCER: u32 = 3_000;
 const TARGETS_OF_AN_APPLICATION_LOAD_BALANCER: u32 = 1_000;
 const TARGETS_OF_A_GROUP: u32 = 1_000;
@@ -189,7 +189,7 @@ fn target_quota(scene: &Scene<'_>) -> Option<Finding> {
         )
     } else if scene.groups.iter().any(across) {
         (
-            TARGETS_ACROSS_ZONES,
+            TARGETS_A_ZONE,
             "a Network Load Balancer with cross-zone load balancing",
         )
     } else {
