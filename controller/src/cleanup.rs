@@ -2,9 +2,11 @@
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Course, Deployment, Status};
+use crate::deployment::{Answer, Course, Deployment};
 use crate::observation::{Observation, TaskSet, TaskSetStatus};
+use crate::phase::To;
 use crate::ready;
+use crate::reason::{Code, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing;
@@ -150,8 +152,11 @@ pub fn answer(
             _ => 0,
         };
         return Answer {
-            status: Status::Waiting,
-            reason: format!("{waiting_on}; next look in {POLL} s"),
+            to: To::WaitForDeletion,
+            reason: Reason::new(
+                Code::Deleting,
+                format!("{waiting_on}; next look in {POLL} s"),
+            ),
             wait: POLL,
             deployment,
         };
@@ -161,7 +166,7 @@ pub fn answer(
         .map_or(deployment.request.task_definition.as_str(), |set| {
             set.task_definition.as_str()
         });
-    let reason = format!(
+    let text = format!(
         "service {} runs {} as {} on target group {}{}",
         deployment.request.service,
         short(running),
@@ -169,12 +174,17 @@ pub fn answer(
         short(&deployment.replacement_target_group),
         ready::health_remark(observation, &deployment),
     );
-    let (status, reason) = match deployment.course {
-        Course::Forward | Course::Leftover => (Status::Deployed, reason),
-        Course::Back => (Status::Failed, format!("Rolled back: {reason}.")),
+    let (to, reason) = match deployment.course {
+        Course::Forward | Course::Leftover | Course::HalfSwapped => {
+            (To::DeploymentSucceeded, Reason::new(Code::Deployed, text))
+        }
+        Course::Back => {
+            let text = format!("Rolled back: {text}.");
+            (To::DeploymentFailed, Reason::new(Code::Failed, text))
+        }
     };
     Answer {
-        status,
+        to,
         reason,
         wait: 0,
         deployment,

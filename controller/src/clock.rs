@@ -9,6 +9,12 @@ pub fn seconds(time: &str) -> Option<u64> {
     u64::try_from(time.unix_timestamp()).ok()
 }
 
+/// Milliseconds since 1970 of an RFC 3339 time; `None` where it is none, or lies before.
+pub fn millis(time: &str) -> Option<u64> {
+    let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
 /// The RFC 3339 time of so many seconds since 1970; 1970 itself where that is no year of four
 /// digits.
 pub fn rfc3339(seconds: u64) -> String {

@@ -1,106 +1,30 @@
 //! The JSON between the state machine and the functions.
 //!
 //! The state machine computes nothing: each function gets the whole state and answers with the
-//! whole state, in which `status` is what a Choice goes by and `wait` what a Wait waits.
+//! whole state, in which `next` is what a Choice goes by and `wait` what a Wait waits.
 
 mod failure;
 mod findings;
-mod flows;
 mod state;
 
 pub use failure::Failure;
 pub use findings::{finding, passed, plan};
 pub use state::{failed, report};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
+use crate::clock;
 use crate::identity::DeploymentId;
+use crate::phase::Phase;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
-
-/// The name a function is called by for each of its steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Step {
-    /// Check the request against the world; write nothing.
-    Preflight,
-    /// Finish a swap that an earlier deployment left half done.
-    FinishSwap,
-    /// Drain and delete what an earlier deployment left over.
-    Leftovers,
-    /// Adopt or create the replacement.
-    Create,
-    /// Is the replacement steady and healthy?
-    Ready,
-    /// Move the production listener.
-    Swap,
-    /// One step of the drain.
-    ScaleDown,
-    /// Delete the drained original.
-    Cleanup,
-    /// Undo what can be undone after a failure, or bring the original back for it.
-    Rollback,
-    /// Move the production listener back to the original.
-    SwapBack,
-    /// Put a failure into a sentence; look at nothing and write nothing.
-    Explain,
-}
-
-impl Step {
-    /// Every step, in the order of a deployment.
-    pub const ALL: [Self; 11] = [
-        Self::Preflight,
-        Self::FinishSwap,
-        Self::Leftovers,
-        Self::Create,
-        Self::Ready,
-        Self::Swap,
-        Self::ScaleDown,
-        Self::Cleanup,
-        Self::Rollback,
-        Self::SwapBack,
-        Self::Explain,
-    ];
-
-    /// Whether the step may write: only under the lock.
-    pub fn writes(self) -> bool {
-        match self {
-            Self::Preflight | Self::Ready | Self::Explain => false,
-            Self::FinishSwap
-            | Self::Leftovers
-            | Self::Create
-            | Self::Swap
-            | Self::ScaleDown
-            | Self::Cleanup
-            | Self::Rollback
-            | Self::SwapBack => true,
-        }
-    }
-
-    /// The value of `step` in an event.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Preflight => "preflight",
-            Self::FinishSwap => "finish-swap",
-            Self::Leftovers => "leftovers",
-            Self::Create => "create",
-            Self::Ready => "ready",
-            Self::Swap => "swap",
-            Self::ScaleDown => "scale-down",
-            Self::Cleanup => "cleanup",
-            Self::Rollback => "rollback",
-            Self::SwapBack => "swap-back",
-            Self::Explain => "explain",
-        }
-    }
-}
 
 /// What a function is invoked with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// What to do.
-    pub step: Step,
+    pub phase: Phase,
     /// For which deployment.
     pub id: DeploymentId,
     /// When the execution started, as Step Functions writes it (RFC 3339).
@@ -112,7 +36,7 @@ pub struct Event {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct EventWire {
-    step: Step,
+    phase: Phase,
     execution: String,
     started_at: String,
     state: Value,
@@ -132,11 +56,16 @@ impl Event {
             )
         })?;
         Ok(Self {
-            step: wire.step,
+            phase: wire.phase,
             id,
             started_at: wire.started_at,
             state: wire.state,
         })
+    }
+
+    /// When the execution started, in milliseconds since 1970.
+    pub fn started(&self) -> u64 {
+        clock::millis(&self.started_at).unwrap_or_default()
     }
 
     /// The request of a preflight: the execution's input.

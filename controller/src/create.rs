@@ -2,10 +2,12 @@
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, NewTaskSet, Role};
-use crate::deployment::{Answer, Deployment, Progress, Status};
+use crate::deployment::{Answer, Deployment, Progress};
 use crate::identity::client_token;
 use crate::observation::{Forward, Launch, Network, Observation, TaskSet};
+use crate::phase::To;
 use crate::preflight;
+use crate::reason::{Code, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing;
@@ -176,15 +178,15 @@ pub fn answer(observation: &Observation, deployment: &Deployment) -> Result<Answ
         },
         ..settled
     };
-    let reason = format!(
+    let text = format!(
         "replacement {} of {} is on target group {}; first look in {wait} s",
         deployment.replacement.as_deref().unwrap_or_default(),
         short(&deployment.request.task_definition),
         short(&deployment.replacement_target_group),
     );
     Ok(Answer {
-        status: Status::Created,
-        reason,
+        to: To::WaitForServiceReady,
+        reason: Reason::new(Code::Created, text),
         wait,
         deployment,
     })

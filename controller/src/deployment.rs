@@ -1,13 +1,13 @@
 //! One deployment between two steps: what it was asked for, what it named, how far it got.
 
-use std::fmt;
-
 use crate::budget::Control;
 use crate::contract::Failure;
 use crate::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{Observation, TaskSet};
+use crate::phase::To;
+use crate::reason::Reason;
 use crate::request::Request;
 
 /// What a deployment carries from step to step.
@@ -38,6 +38,9 @@ pub struct Deployment {
     pub lock: Lock,
     /// Which way traffic goes.
     pub course: Course,
+    /// Whether the rollback is that of an earlier execution, which ended in it: this one finishes it
+    /// before its own deployment begins.
+    pub finishing: bool,
     /// What went wrong, while it is being rolled back.
     pub failure: Option<Failure>,
     /// The alarms that the request names, as CloudWatch had them a moment ago.
@@ -62,6 +65,8 @@ pub enum Course {
     /// Neither: the original is what an earlier deployment left over, the replacement is what
     /// serves.
     Leftover,
+    /// Neither: a swap that an earlier deployment left half done is finished.
+    HalfSwapped,
 }
 
 impl Course {
@@ -71,11 +76,12 @@ impl Course {
             Self::Forward => "forward",
             Self::Back => "back",
             Self::Leftover => "leftover",
+            Self::HalfSwapped => "halfSwapped",
         }
     }
 
     pub(crate) fn parse(value: &str) -> Option<Self> {
-        [Self::Forward, Self::Back, Self::Leftover]
+        [Self::Forward, Self::Back, Self::Leftover, Self::HalfSwapped]
             .into_iter()
             .find(|course| course.as_str() == value)
     }
@@ -105,8 +111,10 @@ pub struct Progress {
     pub soon: u32,
     /// Seconds from the next look to the next step of the drain: a long pause is looked at in between.
     pub pause: u32,
-    /// Renewals of the lock in a row without a step being done.
-    pub renewals: u32,
+    /// Whether production traffic has moved, and the swap bakes.
+    pub baking: bool,
+    /// Turns in a row with a write that was not answered.
+    pub unanswered: u32,
 }
 
 impl Deployment {
@@ -145,94 +153,15 @@ impl Deployment {
     }
 }
 
-/// What a step answers: data for the state machine to choose by, and a sentence for people.
+/// What a turn answers: where the state machine goes, after how long, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// What the state machine goes by.
-    pub status: Status,
-    /// What was seen and decided, as a sentence.
-    pub reason: String,
-    /// Seconds to wait before the next step.
+    /// The state that comes next.
+    pub to: To,
+    /// What was seen and decided.
+    pub reason: Reason,
+    /// Seconds to wait before the next turn.
     pub wait: u32,
-    /// The deployment after this step.
+    /// The deployment after this turn.
     pub deployment: Deployment,
-}
-
-/// The values that a Choice of the state machine tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// The request and the world fit together.
-    Passed,
-    /// They do, and nothing more was asked for.
-    DryRun,
-    /// The replacement task set exists.
-    Created,
-    /// Look again after `wait` seconds.
-    Waiting,
-    /// The replacement is steady and healthy.
-    Ready,
-    /// The production listener forwards to the replacement.
-    Swapped,
-    /// Tasks of the original are left.
-    Draining,
-    /// The original runs no task any more.
-    Drained,
-    /// The original is gone and the world is as it should be.
-    Deployed,
-    /// Nothing is left over from an earlier deployment.
-    Settled,
-    /// An earlier deployment left a swap half done.
-    HalfSwapped,
-    /// The original is at full strength and healthy: traffic may go back to it.
-    Restored,
-    /// The deployment failed, and what could be undone was.
-    Failed,
-    /// Too much time has passed since the lock was renewed: nothing was done.
-    Renew,
-}
-
-impl Status {
-    /// Every status.
-    pub const ALL: [Self; 14] = [
-        Self::Passed,
-        Self::DryRun,
-        Self::Created,
-        Self::Waiting,
-        Self::Ready,
-        Self::Swapped,
-        Self::Draining,
-        Self::Drained,
-        Self::Deployed,
-        Self::Settled,
-        Self::HalfSwapped,
-        Self::Restored,
-        Self::Failed,
-        Self::Renew,
-    ];
-
-    /// The value of `status` in the state machine.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::DryRun => "dryRun",
-            Self::Created => "created",
-            Self::Waiting => "waiting",
-            Self::Ready => "ready",
-            Self::Swapped => "swapped",
-            Self::Draining => "draining",
-            Self::Drained => "drained",
-            Self::Deployed => "deployed",
-            Self::Settled => "settled",
-            Self::HalfSwapped => "halfSwapped",
-            Self::Restored => "restored",
-            Self::Failed => "failed",
-            Self::Renew => "renew",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }

@@ -40,7 +40,7 @@ pub const MOST_STEPS_BESIDES: u32 = 50;
 pub fn most_steps(course: Course) -> u32 {
     match course {
         Course::Forward => MOST_STEPS,
-        Course::Back | Course::Leftover => MOST_STEPS_BESIDES,
+        Course::Back | Course::Leftover | Course::HalfSwapped => MOST_STEPS_BESIDES,
     }
 }
 

@@ -1,10 +1,12 @@
 //! A swap that an earlier deployment left half done is finished (rule R8).
 
 use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Deployment, Status};
+use crate::deployment::{Answer, Course, Deployment};
 use crate::identity::goes_back;
 use crate::observation::{Observation, TargetGroup, TaskSet, TaskSetStatus};
+use crate::phase::To;
 use crate::ready;
+use crate::reason::{Code, Reason};
 use crate::refusal::Refusal;
 use crate::routing::{self, Roles, Routing};
 use crate::swap;
@@ -174,13 +176,16 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
     if let Some(waiting_on) = waiting_on {
         return ready::answer_slowly(deployment, waiting_on);
     }
+    let text = "the swap of an earlier deployment is finished: tags, test listener and PRIMARY \
+                agree with the production listener";
     Answer {
-        status: Status::Settled,
-        reason: "the swap of an earlier deployment is finished: tags, test listener and PRIMARY \
-                 agree with the production listener"
-            .to_owned(),
+        to: To::CheckAndCreateService,
+        reason: Reason::new(Code::SwapFinished, text),
         wait: 0,
-        deployment: deployment.clone(),
+        deployment: Deployment {
+            course: Course::Forward,
+            ..deployment.clone()
+        },
     }
 }
 

@@ -172,6 +172,7 @@ impl World {
             progress: self.progress,
             lock: Lock::of(&self.request),
             course: self.course,
+            finishing: false,
             failure: self.failure.clone(),
             alarms: self.alarms.clone(),
             control: self.control.clone(),

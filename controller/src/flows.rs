@@ -4,6 +4,10 @@
 //! dimension, and a value a minute (AWS documentation): they tell of everything behind the load
 //! balancer, a minute or two late.
 
+mod queries;
+
+pub use queries::{Query, Series, queries};
+
 /// Seconds of one value of a load balancer's metrics.
 pub const PERIOD: u64 = 60;
 

@@ -61,6 +61,19 @@ impl DeploymentId {
         &self.name
     }
 
+    /// The ARN of the execution's state machine.
+    pub fn state_machine(&self) -> String {
+        let Home {
+            partition,
+            region,
+            account,
+        } = &self.home;
+        format!(
+            "arn:{partition}:states:{region}:{account}:stateMachine:{}",
+            self.machine
+        )
+    }
+
     /// The partition, region and account the execution runs in.
     pub fn home(&self) -> &Home {
         &self.home
@@ -132,6 +145,10 @@ mod tests {
         let id = DeploymentId::of_execution(EXECUTION, START).unwrap();
         assert_eq!(id.external_id(), "ebbtide:Ebbtide:run-1:20260101T000000Z");
         assert_eq!(id.home().account, "555555555555");
+        assert_eq!(
+            id.state_machine(),
+            "arn:aws:states:us-east-1:555555555555:stateMachine:Ebbtide"
+        );
     }
 
     #[test]

@@ -4,10 +4,12 @@ use crate::arn::short;
 use crate::budget::Control;
 use crate::cleanup;
 use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Course, Deployment, Progress, Status};
+use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::finish_swap;
 use crate::observation::{Observation, TaskSet};
+use crate::phase::To;
 use crate::preflight;
+use crate::reason::{Code, Reason};
 use crate::refusal::Refusal;
 use crate::routing::{self, Routing};
 use crate::scale_down;
@@ -212,98 +214,148 @@ fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(
     }
 }
 
-/// The answer after a look: a step of a leftover's drain, or, when nothing is left over, the
-/// deployment as the service is now.
+/// The deployment as the service is once nothing is left over.
+pub fn settled(observation: &Observation, deployment: &Deployment) -> Result<Deployment, Refusal> {
+    let routing = routing::read(observation, &deployment.request.service)?;
+    let found = Found::of(observation, deployment, &routing)?;
+    Ok(Deployment {
+        course: Course::Forward,
+        finishing: false,
+        failure: None,
+        original: found.serving.map(|set| set.id.clone()),
+        original_target_group: routing.production.arn.clone(),
+        replacement: None,
+        replacement_target_group: routing.alternate.arn.clone(),
+        progress: Progress::default(),
+        control: Control::default(),
+        ..deployment.clone()
+    })
+}
+
+/// The answer when nothing is left over.
+pub fn nothing_left(observation: &Observation, deployment: &Deployment) -> Result<Answer, Refusal> {
+    let settled = settled(observation, deployment)?;
+    let text = match &settled.original {
+        Some(original) => format!("only {original} is there, and serves"),
+        None => "no task set is there yet".to_owned(),
+    };
+    Ok(Answer {
+        to: To::CheckAndCreateService,
+        reason: Reason::new(Code::Settled, text),
+        wait: 0,
+        deployment: settled,
+    })
+}
+
+/// The answer where the function that decides may not make the writes that a leftover needs.
+pub fn hand_over(deployment: &Deployment) -> Answer {
+    Answer {
+        to: To::ScaleDown,
+        reason: Reason::new(
+            Code::Leftover,
+            "an earlier deployment left a task set: it is removed first",
+        ),
+        wait: 0,
+        deployment: Deployment {
+            course: Course::Leftover,
+            original: None,
+            replacement: None,
+            progress: Progress::default(),
+            control: Control::default(),
+            ..deployment.clone()
+        },
+    }
+}
+
+/// The answer while something is left over: what is done about it, and when to look again.
 pub fn answer(
     observation: &Observation,
     deployment: &Deployment,
-    waiting_on: Option<&WaitingOn>,
+    waiting_on: &WaitingOn,
 ) -> Result<Answer, Refusal> {
-    let again = |wait: u32, status: Status, reason: String, mut deployment: Deployment| {
-        deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
-        Answer {
-            status,
-            reason,
-            wait,
-            deployment,
-        }
-    };
     match waiting_on {
-        None => {
-            let routing = routing::read(observation, &deployment.request.service)?;
-            let found = Found::of(observation, deployment, &routing)?;
-            let settled = Deployment {
-                course: Course::Forward,
-                original: found.serving.map(|set| set.id.clone()),
-                original_target_group: routing.production.arn.clone(),
-                replacement: None,
-                replacement_target_group: routing.alternate.arn.clone(),
-                progress: Progress::default(),
-                control: Control::default(),
-                ..deployment.clone()
-            };
+        WaitingOn::SwapToFinish => Ok(swap_to_finish(deployment)),
+        WaitingOn::Leftover { task_set, tasks } => {
+            begin(observation, deployment, task_set, *tasks)
+        }
+        WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. } => {
+            let mut waiting = deployment.clone();
+            waiting.progress.looks = waiting.progress.looks.saturating_add(1);
+            waiting.progress.waited = waiting.progress.waited.saturating_add(POLL);
             Ok(Answer {
-                status: Status::Settled,
-                reason: match &settled.original {
-                    Some(original) => format!("only {original} is there, and serves"),
-                    None => "no task set is there yet".to_owned(),
+                to: match deployment.course {
+                    Course::Leftover => To::Wait,
+                    Course::Forward | Course::Back | Course::HalfSwapped => To::WaitForServiceReady,
                 },
-                wait: 0,
-                deployment: settled,
+                reason: Reason::new(
+                    Code::Leftover,
+                    format!("{waiting_on}; next look in {POLL} s"),
+                ),
+                wait: POLL,
+                deployment: waiting,
             })
         }
-        Some(WaitingOn::SwapToFinish) => Ok(Answer {
-            status: Status::HalfSwapped,
-            deployment: {
-                let mut looked = deployment.clone();
-                looked.progress.looks = looked.progress.looks.saturating_add(1);
-                // The seconds of its own wait are not those of a drain.
-                looked.progress.waited = 0;
-                looked
-            },
-            reason: "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first".to_owned(),
-            wait: 0,
-        }),
-        Some(WaitingOn::Leftover { task_set, tasks }) => {
-            let routing = routing::read(observation, &deployment.request.service)?;
-            let found = Found::of(observation, deployment, &routing)?;
-            let mut taken = deployment.clone();
-            taken.course = Course::Leftover;
-            taken.original = Some(task_set.clone());
-            taken
-                .original_target_group
-                .clone_from(&routing.alternate.arn);
-            taken.replacement = found.serving.map(|set| set.id.clone());
-            taken
-                .replacement_target_group
-                .clone_from(&routing.production.arn);
-            taken.tasks = *tasks;
-            taken.desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
-            taken.progress = Progress::default();
-            taken.control = Control::default();
-            let reason = format!(
-                "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first",
-                short(&routing.alternate.arn)
-            );
-            // When the last step was taken is not known: one whole pause lies before the next.
-            let wait = scale_down::pause(observation, &taken);
-            // It lies before the drain, and is not counted as part of it.
-            Ok(Answer {
-                status: Status::Draining,
-                reason: format!("{reason}, in {wait} s"),
-                wait,
-                deployment: taken,
-            })
-        }
-        Some(WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. }) => {
-            let reason = waiting_on.map(ToString::to_string).unwrap_or_default();
-            let reason = format!("{reason}; next look in {POLL} s");
-            let mut looked = deployment.clone();
-            looked.progress.looks = looked.progress.looks.saturating_add(1);
-            Ok(again(POLL, Status::Draining, reason, looked))
-        }
-        Some(_) => Ok(scale_down::answer(observation, deployment, waiting_on)),
+        _ => Ok(scale_down::answer(
+            observation,
+            deployment,
+            Some(waiting_on),
+        )),
     }
+}
+
+fn swap_to_finish(deployment: &Deployment) -> Answer {
+    let mut looked = deployment.clone();
+    looked.course = Course::HalfSwapped;
+    looked.progress.looks = looked.progress.looks.saturating_add(1);
+    // The seconds of its own wait are not those of a drain.
+    looked.progress.waited = 0;
+    Answer {
+        to: To::Swap,
+        reason: Reason::new(
+            Code::HalfSwapped,
+            "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first",
+        ),
+        wait: 0,
+        deployment: looked,
+    }
+}
+
+/// The drain of a leftover is planned.
+fn begin(
+    observation: &Observation,
+    deployment: &Deployment,
+    task_set: &str,
+    tasks: u32,
+) -> Result<Answer, Refusal> {
+    let routing = routing::read(observation, &deployment.request.service)?;
+    let found = Found::of(observation, deployment, &routing)?;
+    let taken = Deployment {
+        course: Course::Leftover,
+        original: Some(task_set.to_owned()),
+        original_target_group: routing.alternate.arn.clone(),
+        replacement: found.serving.map(|set| set.id.clone()),
+        replacement_target_group: routing.production.arn.clone(),
+        tasks,
+        desired: observation.service.as_ref().map_or(0, |s| s.desired_count),
+        progress: Progress::default(),
+        control: Control::default(),
+        ..deployment.clone()
+    };
+    // When the last step was taken is not known: one whole pause lies before the next. It lies before
+    // the drain, and is not counted as part of it.
+    let wait = scale_down::pause(observation, &taken);
+    Ok(Answer {
+        to: To::Wait,
+        reason: Reason::new(
+            Code::Leftover,
+            format!(
+                "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first, in {wait} s",
+                short(&routing.alternate.arn)
+            ),
+        ),
+        wait,
+        deployment: taken,
+    })
 }
 
 #[cfg(test)]

@@ -21,16 +21,19 @@ pub mod leftovers;
 pub mod lock;
 pub mod observation;
 pub mod pace;
+pub mod phase;
 pub mod plan;
 pub mod preflight;
 pub mod quote;
 pub mod ready;
+pub mod reason;
 pub mod refusal;
 pub mod request;
 pub mod rollback;
 pub mod routing;
 pub mod scale_down;
 pub mod swap;
+pub mod turn;
 
 #[cfg(test)]
 mod fixture;

@@ -8,14 +8,16 @@ mod pace;
 
 use crate::arn::short;
 use crate::budget::Control;
-use crate::deployment::{Answer, Course, Deployment, Progress, Status};
+use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{
     Observation, Service, TargetGroup, TaskDefinition, TaskSet, TaskSetStatus,
 };
+use crate::phase::To;
 use crate::plan::Plan;
+use crate::reason::{Code, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
 use crate::routing::{self, Routing};
@@ -133,6 +135,7 @@ fn fit(
         progress: Progress::default(),
         lock: Lock::of(request),
         course: Course::Forward,
+        finishing: false,
         failure: None,
         alarms: Vec::new(),
         control: Control::default(),
@@ -179,13 +182,14 @@ pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
         short(&deployment.replacement_target_group),
         planned(&request.drain.pace, deployment.tasks, delay),
     );
+    let (to, code) = if request.dry_run {
+        (To::DryRunSucceeded, Code::DryRun)
+    } else {
+        (To::CheckAndCreateService, Code::Passed)
+    };
     Answer {
-        status: if request.dry_run {
-            Status::DryRun
-        } else {
-            Status::Passed
-        },
-        reason,
+        to,
+        reason: Reason::new(code, reason),
         wait: 0,
         deployment,
     }

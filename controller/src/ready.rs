@@ -1,9 +1,11 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
 use crate::decision::{Decision, WaitingOn};
-use crate::deployment::{Answer, Deployment, Status};
+use crate::deployment::{Answer, Deployment};
 use crate::drain;
 use crate::observation::{Observation, TaskSet};
+use crate::phase::To;
+use crate::reason::{Code, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 
@@ -141,10 +143,10 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
     let replacement = deployment.replacement.clone().unwrap_or_default();
     let Some(waiting_on) = waiting_on else {
         deployment.progress.looks = LOOKS;
-        let reason = format!("replacement {replacement}: steady and healthy");
+        let text = format!("replacement {replacement}: steady and healthy");
         return Answer {
-            status: Status::Ready,
-            reason,
+            to: To::Swap,
+            reason: Reason::new(Code::Ready, text),
             wait: 0,
             deployment,
         };
@@ -154,23 +156,23 @@ pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer
         _ => 0,
     };
     let wait = next_look(&deployment);
-    wait_on(deployment, waiting_on, wait)
+    wait_on(deployment, waiting_on, wait, To::WaitForServiceReady)
 }
 
-/// The answer while something else than a new replacement has to get healthy: every turn of such a
-/// loop costs more of the execution's history, so looks are further apart.
+/// The answer while something else than a new replacement has to get healthy before traffic is moved
+/// to it: looks are further apart.
 pub(crate) fn answer_slowly(deployment: &Deployment, waiting_on: &WaitingOn) -> Answer {
     let wait = drain::poll(deployment.request.readiness_timeout).max(60);
-    wait_on(deployment.clone(), waiting_on, wait)
+    wait_on(deployment.clone(), waiting_on, wait, To::Bake)
 }
 
-fn wait_on(mut deployment: Deployment, waiting_on: &WaitingOn, wait: u32) -> Answer {
+fn wait_on(mut deployment: Deployment, waiting_on: &WaitingOn, wait: u32, to: To) -> Answer {
     let replacement = deployment.replacement.clone().unwrap_or_default();
     deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
-    let reason = format!("replacement {replacement}: {waiting_on}; next look in {wait} s");
+    let text = format!("replacement {replacement}: {waiting_on}; next look in {wait} s");
     Answer {
-        status: Status::Waiting,
-        reason,
+        to,
+        reason: Reason::new(Code::NotReady, text),
         wait,
         deployment,
     }

@@ -106,7 +106,7 @@ impl fmt::Display for ErrorName {
 
 /// Why a step will not go on: the error name, what was seen, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{seen} {mend}")]
+#[error("{seen}{}{mend}", if mend.is_empty() { "" } else { " " })]
 pub struct Refusal {
     /// The name that ends the execution.
     pub error: ErrorName,

@@ -2,10 +2,12 @@
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Course, Deployment, Status};
+use crate::deployment::{Answer, Course, Deployment};
 use crate::drain;
 use crate::observation::{Observation, TaskSet};
+use crate::phase::To;
 use crate::ready;
+use crate::reason::{Code, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing::{self, Roles};
@@ -23,7 +25,7 @@ enum Outcome {
 ///
 /// A candidate that never served is deleted with `force` (rule R4). Once production traffic
 /// reaches it, the original is brought back to 100 percent, and is ready to take the traffic
-/// ([`Status::Restored`]) when it is steady and healthy. An original that is gone or drained is
+/// ([`Code::Restored`]) when it is steady and healthy. An original that is gone or drained is
 /// not brought back: from there the deployment goes forward only.
 pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     match undone(observation, deployment) {
@@ -80,10 +82,13 @@ fn left_alone(deployment: &Deployment) -> Option<&'static str> {
         Course::Leftover if failure != Some(ErrorName::NotReadyTimeout.as_str()) => {
             Some("What an earlier deployment left was not taken away")
         }
-        Course::Forward | Course::Leftover if !deployment.request.rollback_on_failure => {
+        // What an earlier deployment has begun is finished whatever this one wants of its own.
+        Course::Forward | Course::Leftover | Course::HalfSwapped
+            if !deployment.request.rollback_on_failure && !deployment.finishing =>
+        {
             Some("Not rolled back, because rollbackOnFailure is false")
         }
-        Course::Forward | Course::Leftover => None,
+        Course::Forward | Course::Leftover | Course::HalfSwapped => None,
     }
 }
 
@@ -195,29 +200,37 @@ pub fn answer(
     let name = name
         .as_deref()
         .unwrap_or("nothing, because no task set served before");
-    let (status, reason, wait) = match waiting_on {
-        Some(waiting_on) => {
-            deployment.progress.looks = match waiting_on {
-                WaitingOn::SecondLook => deployment.progress.looks.saturating_add(1),
-                _ => 0,
-            };
-            let wait = drain::poll(deployment.request.readiness_timeout).max(60);
-            deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
-            let reason = format!("rolling back to {name}: {waiting_on}; next look in {wait} s");
-            (Status::Waiting, reason, wait)
-        }
-        None => match outcome(observation, &deployment) {
-            Outcome::Restored(how) => (
-                Status::Restored,
-                format!("rolling back: {name} {how}, and takes the traffic back"),
-                0,
-            ),
-            Outcome::Over(sentence) => (Status::Failed, sentence, 0),
-        },
+    let Some(waiting_on) = waiting_on else {
+        return match outcome(observation, &deployment) {
+            Outcome::Restored(how) => Answer {
+                to: To::Swap,
+                reason: Reason::new(
+                    Code::Restored,
+                    format!("rolling back: {name} {how}, and takes the traffic back"),
+                ),
+                wait: 0,
+                deployment: deployment.reversed().unwrap_or(deployment),
+            },
+            Outcome::Over(text) => Answer {
+                to: To::DeploymentFailed,
+                reason: Reason::new(Code::Failed, text),
+                wait: 0,
+                deployment,
+            },
+        };
     };
+    deployment.progress.looks = match waiting_on {
+        WaitingOn::SecondLook => deployment.progress.looks.saturating_add(1),
+        _ => 0,
+    };
+    let wait = drain::poll(deployment.request.readiness_timeout).max(60);
+    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
     Answer {
-        status,
-        reason,
+        to: To::WaitForOriginal,
+        reason: Reason::new(
+            Code::RollingBack,
+            format!("rolling back to {name}: {waiting_on}; next look in {wait} s"),
+        ),
         wait,
         deployment,
     }

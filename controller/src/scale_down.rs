@@ -122,7 +122,7 @@ fn gone(observation: &Observation, deployment: &Deployment) -> Decision {
 }
 
 /// Seconds until the first step; 0 once there was one.
-fn bake_left(deployment: &Deployment) -> u32 {
+pub(crate) fn bake_left(deployment: &Deployment) -> u32 {
     match deployment.progress.step {
         0 => bake_time(deployment).saturating_sub(deployment.progress.waited),
         _ => 0,
@@ -133,7 +133,7 @@ fn bake_left(deployment: &Deployment) -> u32 {
 fn bake_time(deployment: &Deployment) -> u32 {
     match deployment.course {
         Course::Forward | Course::Back => deployment.request.bake_time,
-        Course::Leftover => 0,
+        Course::Leftover | Course::HalfSwapped => 0,
     }
 }
 
@@ -154,7 +154,7 @@ fn alarm(deployment: &Deployment, original: &TaskSet) -> Result<(), Refusal> {
     match deployment.course {
         Course::Forward if !original.is_warm() => Ok(()),
         Course::Forward => quiet(deployment),
-        Course::Back | Course::Leftover => Ok(()),
+        Course::Back | Course::Leftover | Course::HalfSwapped => Ok(()),
     }
 }
 

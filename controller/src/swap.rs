@@ -2,10 +2,12 @@
 
 use crate::arn::short;
 use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Course, Deployment, Progress, Status};
+use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::drain;
 use crate::observation::{Forward, Listener, Observation, TargetGroup, TaskSet, TaskSetStatus};
+use crate::phase::To;
 use crate::ready;
+use crate::reason::{Code, DrainProgress, Reason};
 use crate::refusal::Refusal;
 use crate::request::SwapMode;
 use crate::routing::{self, Roles};
@@ -159,7 +161,7 @@ fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Ve
     // On the way back it is the group that traffic leaves: it stays marked as one whose task set
     // has served, until that is drained and gone.
     let (marked, intent) = match deployment.course {
-        Course::Forward | Course::Leftover => (groups.to, deployment.id.tag_value()),
+        Course::Forward | Course::Leftover | Course::HalfSwapped => (groups.to, deployment.id.tag_value()),
         Course::Back => (groups.from, deployment.id.tag_value_back()),
     };
     if marked.swap_intent.as_deref() != Some(intent.as_str()) {
@@ -271,24 +273,38 @@ pub fn answer(
     let wait = drain::bake_poll(bake);
     deployment.progress = Progress {
         waited: wait,
+        baking: true,
         ..Progress::default()
     };
     let next = match deployment.original {
         Some(_) => format!("the drain begins in {bake} s"),
         None => "there is nothing to drain".to_owned(),
     };
-    let why = match (&deployment.failure, deployment.course) {
-        (Some(failure), Course::Back) => format!("rolled back after {}: ", failure.error),
-        _ => String::new(),
+    let (code, why) = match (&deployment.failure, deployment.course) {
+        (Some(failure), Course::Back) => (
+            Code::SwappedBack,
+            format!("rolled back after {}: ", failure.error),
+        ),
+        _ => (Code::Swapped, String::new()),
     };
-    let reason = format!(
+    let text = format!(
         "{why}production listener forwards to {} and {} is PRIMARY; {next}",
         short(&deployment.replacement_target_group),
         deployment.replacement.as_deref().unwrap_or_default()
     );
+    let drain = deployment.original.as_ref().map(|_| DrainProgress {
+        left: deployment.tasks,
+        of: deployment.tasks,
+        step: 0,
+        next_step: None,
+        last_step: None,
+    });
     Answer {
-        status: Status::Swapped,
-        reason,
+        to: if wait > 0 { To::Bake } else { To::ScaleDown },
+        reason: Reason {
+            drain,
+            ..Reason::new(code, text)
+        },
         wait,
         deployment,
     }

@@ -11,55 +11,107 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 
+use crate::unanswered::Unanswered;
+
 /// One attempt of one call. The SDK has no read timeout of its own, and a silent server has held
 /// a call for a quarter of an hour (measured).
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// One call with its retries; below the 60 s of the function, which is below the 75 s of the task.
-const OPERATION: Duration = Duration::from_secs(20);
+pub(crate) const OPERATION: Duration = Duration::from_secs(20);
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// The clients a step works with.
+/// The clients a turn works with.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// Amazon ECS.
     pub ecs: aws_sdk_ecs::Client,
     /// Elastic Load Balancing v2.
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// `DynamoDB`, which has the lock.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Step Functions, which knows whether the owner of a lock has ended.
+    pub sfn: aws_sdk_sfn::Client,
+    /// CloudWatch: alarms and metrics.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// EventBridge, which takes notifications.
+    pub eventbridge: aws_sdk_eventbridge::Client,
+    /// The table that the locks are in.
+    pub lock_table: String,
+    /// Whether a write was not answered.
+    pub(crate) unanswered: Unanswered,
 }
 
 impl Clients {
-    /// Clients with the credentials, region and endpoints of the environment.
+    /// Clients with the credentials, region, endpoints and lock table of the environment.
     ///
-    /// Lambda gives a function all three in environment variables (Docs), so nothing else is asked. The
+    /// Lambda gives a function the first two in environment variables (Docs), so nothing else is asked. The
     /// SDK's own loader brings profiles, STS and the metadata services of EC2 and ECS along, which are
     /// a megabyte of a bootstrap (measured).
     pub fn from_env() -> Self {
-        let environment = Environment::of(|name| std::env::var(name).ok());
+        let variable = |name: &str| std::env::var(name).ok();
+        let environment = Environment::of(variable);
         let credentials = EnvironmentVariableCredentialsProvider::new();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(environment.region.map(Region::new))
+            .region(environment.region.clone().map(Region::new))
             .use_fips(environment.use_fips)
             .use_dual_stack(environment.use_dual_stack)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client())
             .timeout_config(Self::timeouts())
             .build();
-        let mut ecs = aws_sdk_ecs::config::Builder::from(&config);
-        ecs.set_endpoint_url(environment.ecs_endpoint);
-        let mut elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(&config);
-        elb.set_endpoint_url(environment.elb_endpoint);
-        Self {
-            ecs: aws_sdk_ecs::Client::from_conf(ecs.build()),
-            elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb.build()),
-        }
+        Self::with_endpoints(&config, &environment.lock_table, |service| {
+            endpoint(&variable, service)
+        })
     }
 
     /// Clients of one configuration.
-    pub fn new(config: &SdkConfig) -> Self {
+    pub fn new(config: &SdkConfig, lock_table: &str) -> Self {
+        Self::with_endpoints(config, lock_table, |_| None)
+    }
+
+    /// Each service at its own endpoint, where one is given.
+    fn with_endpoints(
+        config: &SdkConfig,
+        lock_table: &str,
+        endpoint: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let unanswered = Unanswered::default();
+        let mut ecs = aws_sdk_ecs::config::Builder::from(config).interceptor(unanswered.clone());
+        let mut elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
+            .interceptor(unanswered.clone());
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
+        let mut sfn = aws_sdk_sfn::config::Builder::from(config);
+        let mut cloudwatch = aws_sdk_cloudwatch::config::Builder::from(config);
+        let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(config);
+        // Set where there is one only: none would take the configuration's own away.
+        if let Some(url) = endpoint("ECS") {
+            ecs.set_endpoint_url(Some(url));
+        }
+        if let Some(url) = endpoint("ELASTIC_LOAD_BALANCING_V2") {
+            elb.set_endpoint_url(Some(url));
+        }
+        if let Some(url) = endpoint("DYNAMODB") {
+            dynamodb.set_endpoint_url(Some(url));
+        }
+        if let Some(url) = endpoint("SFN") {
+            sfn.set_endpoint_url(Some(url));
+        }
+        if let Some(url) = endpoint("CLOUDWATCH") {
+            cloudwatch.set_endpoint_url(Some(url));
+        }
+        if let Some(url) = endpoint("EVENTBRIDGE") {
+            eventbridge.set_endpoint_url(Some(url));
+        }
         Self {
-            ecs: aws_sdk_ecs::Client::new(config),
-            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            ecs: aws_sdk_ecs::Client::from_conf(ecs.build()),
+            elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb.build()),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            sfn: aws_sdk_sfn::Client::from_conf(sfn.build()),
+            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch.build()),
+            eventbridge: aws_sdk_eventbridge::Client::from_conf(eventbridge.build()),
+            lock_table: lock_table.to_owned(),
+            unanswered,
         }
     }
 
@@ -99,62 +151,79 @@ struct Environment {
     region: Option<String>,
     use_fips: bool,
     use_dual_stack: bool,
-    ecs_endpoint: Option<String>,
-    elb_endpoint: Option<String>,
+    lock_table: String,
 }
+
+/// The variable that names the lock table, which the template sets.
+const LOCK_TABLE: &str = "LOCK_TABLE";
 
 impl Environment {
     /// Reads it; an empty variable is none.
     fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let get = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let get = |name: &str| set(&variable, name);
         let is_true =
             |name: &str| get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let endpoint = |service: &str| {
-            get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"))
-        };
         Self {
             region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
             use_fips: is_true("AWS_USE_FIPS_ENDPOINT"),
             use_dual_stack: is_true("AWS_USE_DUALSTACK_ENDPOINT"),
-            ecs_endpoint: endpoint("ECS"),
-            elb_endpoint: endpoint("ELASTIC_LOAD_BALANCING_V2"),
+            lock_table: get(LOCK_TABLE).unwrap_or_default(),
         }
     }
+}
+
+/// Where a service is called, if not at its own address; its own variable goes before that of all.
+fn endpoint(variable: impl Fn(&str) -> Option<String>, service: &str) -> Option<String> {
+    set(&variable, &format!("AWS_ENDPOINT_URL_{service}"))
+        .or_else(|| set(&variable, "AWS_ENDPOINT_URL"))
+}
+
+fn set(variable: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    variable(name).filter(|value| !value.trim().is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::of(|wanted| {
+    fn of<'a>(variables: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |wanted| {
             let (_, value) = variables.iter().find(|(name, _)| *name == wanted)?;
             Some((*value).to_owned())
-        })
+        }
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::of(of(variables))
     }
 
     #[test]
     fn a_function_in_lambda_calls_its_own_region() {
-        let seen = environment(&[("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "x")]);
+        let seen = environment(&[
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_DEFAULT_REGION", "x"),
+            ("LOCK_TABLE", "locks"),
+        ]);
         let wanted = Environment {
             region: Some("eu-west-1".to_owned()),
             use_fips: false,
             use_dual_stack: false,
-            ecs_endpoint: None,
-            elb_endpoint: None,
+            lock_table: "locks".to_owned(),
         };
         assert_eq!(seen, wanted);
     }
 
     #[test]
     fn a_services_own_endpoint_goes_before_that_of_all() {
-        let seen = environment(&[
+        let seen = of(&[
             ("AWS_ENDPOINT_URL", "http://all"),
             ("AWS_ENDPOINT_URL_ECS", "http://ecs"),
             ("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", ""),
         ]);
-        assert_eq!(seen.ecs_endpoint.as_deref(), Some("http://ecs"));
-        assert_eq!(seen.elb_endpoint.as_deref(), Some("http://all"));
+        let at = |service| endpoint(&seen, service);
+        assert_eq!(at("ECS").as_deref(), Some("http://ecs"));
+        let elb = at("ELASTIC_LOAD_BALANCING_V2");
+        assert_eq!(elb.as_deref(), Some("http://all"));
     }
 
     #[test]

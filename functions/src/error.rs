@@ -3,6 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::contract::Failure;
 use ebbtide_controller::quote::{quote, sentence};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use lambda_runtime::Diagnostic;
@@ -36,6 +37,19 @@ impl From<StepError> for Diagnostic {
 }
 
 impl StepError {
+    /// What a deployment that ends with it fails with.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure {
+            error: self.name.as_str().to_owned(),
+            cause: self.message.clone(),
+        }
+    }
+
+    /// The same as a refusal: what is not worth another attempt is an answer.
+    pub(crate) fn into_refusal(self) -> Refusal {
+        Refusal::new(self.name, self.message, "")
+    }
+
     pub(crate) fn new(name: ErrorName, message: impl AsRef<str>) -> Self {
         Self {
             name,

@@ -1,34 +1,38 @@
-//! One step: parse, observe, decide, act, look again, answer.
+//! One turn: parse, enter the lock, observe, decide, act, look again, leave the lock, answer.
 
 use std::time::{Duration, SystemTime};
 
-use ebbtide_controller::contract::{self, Event, Step};
-use ebbtide_controller::decision::{Decision, WaitingOn};
-use ebbtide_controller::deployment::{Answer, Course, Deployment, Status};
+use ebbtide_controller::caller;
+use ebbtide_controller::contract::{self, Event, Failure};
+use ebbtide_controller::decision::Action;
+use ebbtide_controller::deployment::{Answer, Course, Deployment};
+use ebbtide_controller::lock::{Busy, End, Item, SETTLE};
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::phase::{Phase, To};
+use ebbtide_controller::preflight;
 use ebbtide_controller::quote::sentence;
+use ebbtide_controller::reason::{Code, Reason};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
-use ebbtide_controller::{
-    caller, cleanup, clock, create, finish_swap, leftovers, lock, preflight, ready, rollback,
-    scale_down, swap,
-};
+use ebbtide_controller::turn::{self, Next, Turn};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::act::act;
-use crate::clients::Clients;
+use crate::clients::{Clients, OPERATION};
 use crate::error::StepError;
-use crate::metrics;
+use crate::lock::{self, Entry, Leaving};
 use crate::observe::{in_short, observe};
+use crate::{metrics, notices};
 
 /// The three Lambda functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
-    /// Preflight, create, ready, explain.
+    /// Preflight; leftovers, the replacement and its health.
     CheckAndCreate,
-    /// Swap, there and back, and what is left of an earlier one.
+    /// Moves production traffic, there and back, and bakes.
     Swap,
-    /// Scale down, clean up, roll back, drain what is left over.
+    /// Drains, cleans up, rolls back.
     ScaleDown,
 }
 
@@ -45,95 +49,117 @@ impl Function {
         }
     }
 
-    fn of(step: Step) -> Self {
-        match step {
-            Step::Preflight | Step::Create | Step::Ready | Step::Explain => Self::CheckAndCreate,
-            Step::Swap | Step::SwapBack | Step::FinishSwap => Self::Swap,
-            Step::Leftovers | Step::ScaleDown | Step::Cleanup | Step::Rollback => Self::ScaleDown,
+    fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Preflight | Phase::CheckAndCreate => Self::CheckAndCreate,
+            Phase::Swap => Self::Swap,
+            Phase::ScaleDown | Phase::Cleanup | Phase::Rollback => Self::ScaleDown,
         }
     }
 }
 
-/// What a step decides by.
-pub type Decide = fn(&Observation, &Deployment) -> Decision;
-
-/// How a step answers, by what it saw last and what it waits for.
-type Say = fn(&Observation, &Deployment, Option<&WaitingOn>) -> Result<Answer, Refusal>;
-
-/// Which function decides which step. The tests put a wrong one in, to see that it is caught.
+/// One invocation of a function.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "a field for each step that decides")]
-pub struct Deciders {
-    pub finish_swap: Decide,
-    pub leftovers: Decide,
-    pub create: Decide,
-    pub ready: Decide,
-    pub swap: Decide,
-    pub scale_down: Decide,
-    pub cleanup: Decide,
-    pub rollback: Decide,
+pub struct Invocation<'a> {
+    /// The function's own ARN, as Lambda gives it: only executions of its partition, region and account
+    /// are served.
+    pub function_arn: &'a str,
+    /// What no other invocation has, not even one of the same request: Lambda may run one twice.
+    pub nonce: &'a str,
+    /// When it began.
+    pub began: SystemTime,
+    /// When Lambda ends it.
+    pub deadline: SystemTime,
+    /// The same beginning, by a clock that does not jump.
+    pub started: Instant,
 }
 
-impl Deciders {
-    /// The decisions of this version.
-    pub const SHIPPED: Self = Self {
-        finish_swap: finish_swap::decide,
-        leftovers: leftovers::decide,
-        create: create::decide,
-        ready: ready::decide,
-        swap: swap::decide,
-        scale_down: scale_down::decide,
-        cleanup: cleanup::decide,
-        rollback: rollback::decide,
-    };
+impl Invocation<'_> {
+    /// The time now.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.began + self.started.elapsed()
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now_millis(&self) -> u64 {
+        since_1970(self.now())
+    }
+
+    pub(crate) fn deadline_millis(&self) -> u64 {
+        since_1970(self.deadline)
+    }
+
+    /// Whether one more call with all its attempts ends before Lambda ends the function: a write that
+    /// Lambda cuts off may land much later.
+    fn has_time_for_a_write(&self) -> bool {
+        let left = self.deadline.duration_since(self.now());
+        left.is_ok_and(|left| left > OPERATION)
+    }
+}
+
+fn since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Writes and looks of one invocation, at most: a swap needs two of each, and one more look.
 const ROUNDS: u32 = 5;
 
-/// Carries out one step of a deployment and answers with the state machine's next state.
+/// Turns in a row with a write that was not answered, at most.
+const MOST_UNANSWERED: u32 = 10;
+
+/// Carries out one turn of a deployment and answers with the state machine's next state.
 ///
-/// `arn` is the function's own, as Lambda gives it with the invocation: only executions of its
-/// partition, region and account are served. `now` tells how old the lock's last renewal is, how long
-/// the deployment took, when the next step of an even drain is due, how old metrics are and when a
-/// budget's deadline has come; nothing else goes by it.
+/// Fails with what is worth another attempt, and with `InvalidInput` where the event is not the state
+/// machine's; everything else that goes wrong is an answer.
 pub async fn handle(
     function: Function,
-    arn: &str,
+    invocation: Invocation<'_>,
     clients: &Clients,
     event: Value,
-    now: SystemTime,
 ) -> Result<Value, StepError> {
-    handle_by(&Deciders::SHIPPED, function, arn, clients, event, now).await
+    handle_by(turn::next, function, invocation, clients, event).await
 }
 
-/// The same, with other decisions.
+/// The same, with another decision.
 pub async fn handle_by(
-    deciders: &Deciders,
+    next: Turn,
     function: Function,
-    arn: &str,
+    invocation: Invocation<'_>,
     clients: &Clients,
     event: Value,
-    now: SystemTime,
 ) -> Result<Value, StepError> {
     let event = Event::parse(event)?;
-    caller::check(&event, arn)?;
-    if Function::of(event.step) != function {
+    caller::check(&event, invocation.function_arn)?;
+    if Function::of(event.phase) != function {
         return Err(StepError::from(Refusal::new(
             ErrorName::InvalidInput,
             format!(
-                "The function {} does not do the step {}.",
+                "The function {} does not do the phase {}.",
                 function.as_str(),
-                event.step.as_str()
+                event.phase
             ),
-            format!("Invoke {} for it.", Function::of(event.step).as_str()),
+            format!("Invoke {} for it.", Function::of(event.phase).as_str()),
         )));
     }
-    let answer = answer(deciders, clients, &event, now).await;
+    let turn = Turned {
+        next,
+        invocation: &invocation,
+        clients,
+        event: &event,
+    };
+    let answer = match event.phase {
+        Phase::Preflight => turn.preflight().await,
+        Phase::CheckAndCreate
+        | Phase::Swap
+        | Phase::ScaleDown
+        | Phase::Cleanup
+        | Phase::Rollback => turn.under_the_lock().await,
+    };
     if let Err(error) = &answer {
         tracing::warn!(
             deployment = event.id.name(),
-            step = event.step.as_str(),
+            phase = event.phase.as_str(),
             error = error.name.as_str(),
             reason = error.message,
             "failed"
@@ -142,247 +168,364 @@ pub async fn handle_by(
     answer
 }
 
-async fn answer(
-    deciders: &Deciders,
-    clients: &Clients,
-    event: &Event,
-    now: SystemTime,
-) -> Result<Value, StepError> {
-    let (decide, say): (Decide, Say) = match event.step {
-        Step::Preflight => {
-            let request = event.request()?;
-            let observation = observe(clients, event.step, &event.id, &request, &[]).await?;
-            let (checked, findings) = preflight::inspect(&event.id, &request, &observation);
-            let deployment = checked?;
-            let plan = preflight::plan(&deployment, &observation);
-            let answer = preflight::answer(deployment, &observation);
-            log(event, &observation, "pass", &answer.reason, 0);
-            return Ok(contract::passed(&answer, &findings, &plan));
+/// What a turn works with.
+struct Turned<'a> {
+    next: Turn,
+    invocation: &'a Invocation<'a>,
+    clients: &'a Clients,
+    event: &'a Event,
+}
+
+impl Turned<'_> {
+    async fn preflight(&self) -> Result<Value, StepError> {
+        match self.passed().await {
+            Ok(passed) => Ok(passed),
+            Err(error) if error.name.is_worth_retrying() => Err(error),
+            Err(error) => Ok(self.failed(&error.failure(), "")),
         }
-        Step::Explain => return Ok(contract::failed(&event.failure(), "", None)),
-        Step::FinishSwap => (deciders.finish_swap, |_, deployment, waiting_on| {
-            Ok(finish_swap::answer(deployment, waiting_on))
-        }),
-        Step::Leftovers => (deciders.leftovers, leftovers::answer),
-        Step::Create => (deciders.create, |observation, deployment, _| {
-            create::answer(observation, deployment)
-        }),
-        Step::Ready => (deciders.ready, |_, deployment, waiting_on| {
-            Ok(ready::answer(deployment, waiting_on))
-        }),
-        Step::Swap | Step::SwapBack => (deciders.swap, |observation, deployment, waiting_on| {
-            Ok(swap::answer(observation, deployment, waiting_on))
-        }),
-        Step::ScaleDown => (
-            deciders.scale_down,
-            |observation, deployment, waiting_on| {
-                Ok(scale_down::answer(observation, deployment, waiting_on))
-            },
-        ),
-        Step::Cleanup => (deciders.cleanup, |observation, deployment, waiting_on| {
-            Ok(cleanup::answer(observation, deployment, waiting_on))
-        }),
-        Step::Rollback => (deciders.rollback, |observation, deployment, waiting_on| {
-            Ok(rollback::answer(observation, deployment, waiting_on))
-        }),
-    };
-    let mut deployment = turned(event.step, event.deployment()?)?;
-    if event.step.writes() && !may_write(&deployment, now) {
-        return renewal(event, deployment);
     }
-    deployment.progress.renewals = 0;
-    deployment.now = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (observation, waiting_on) = match converge(clients, event, &deployment, decide).await {
-        Ok(seen) => seen,
-        // A rollback that cannot go on says so, and what it was for.
-        Err(error) if event.step == Step::Rollback && !error.name.is_worth_retrying() => {
-            return Ok(over(
-                event,
-                &deployment,
-                &format!("Not rolled back: {error}"),
-            ));
-        }
-        Err(error) => return Err(error),
-    };
-    let answer = say(&observation, &deployment, waiting_on.as_ref())?;
-    let outcome = if waiting_on.is_some() { "wait" } else { "done" };
-    log(event, &observation, outcome, &answer.reason, answer.wait);
-    let age = age_of(&event.started_at, now).unwrap_or_default();
-    let told = metrics::of_answer(event.step, &observation, &answer, age);
-    metrics::log(&answer.deployment.request, deployment.now, &told);
-    Ok(state(&answer, event, now))
-}
 
-/// The deployment as a step sees it: on the way back, the other way round.
-fn turned(step: Step, deployment: Deployment) -> Result<Deployment, StepError> {
-    if step != Step::SwapBack || deployment.course == Course::Back {
-        return Ok(deployment);
+    async fn passed(&self) -> Result<Value, StepError> {
+        let event = self.event;
+        let request = event.request()?;
+        let seen = observe(self.clients, event.phase, &event.id, &request, None).await?;
+        let observation = seen.observation;
+        let (checked, findings) = preflight::inspect(&event.id, &request, &observation);
+        let deployment = checked?;
+        let plan = preflight::plan(&deployment, &observation);
+        let answer = preflight::answer(deployment, &observation);
+        self.log(&observation, "pass", &answer.reason.text, 0);
+        Ok(contract::passed(&answer, &findings, &plan))
     }
-    let reversed = deployment.reversed().ok_or_else(|| {
-        Refusal::new(
-            ErrorName::InvalidInput,
-            "There is no original to move traffic back to.",
-            "Start an execution of the state machine instead of invoking this function.",
-        )
-    })?;
-    Ok(reversed)
-}
 
-/// Whether the lock's last renewal allows this invocation to write.
-fn may_write(deployment: &Deployment, now: SystemTime) -> bool {
-    let held = deployment.lock.held.as_ref();
-    let age = held.and_then(|held| age_of(&held.renewed_at, now));
-    deployment.lock.allows(deployment.id.execution(), age)
-}
-
-/// The answer of an invocation that came too late to write: renew the lock, and invoke again.
-fn renewal(event: &Event, mut deployment: Deployment) -> Result<Value, StepError> {
-    if !lock::may_renew(deployment.progress.renewals) {
-        return Err(StepError::new(
-            ErrorName::Transient,
-            format!(
-                "The step {} was not done within {} s of the lock's renewal, {} times in a row.",
-                event.step.as_str(),
-                lock::LEASE,
-                deployment.progress.renewals
-            ),
-        ));
-    }
-    deployment.progress.renewals += 1;
-    let answer = Answer {
-        status: Status::Renew,
-        reason: format!(
-            "the lock was renewed more than {} s ago: nothing was done, it is renewed first",
-            lock::LEASE
-        ),
-        wait: 0,
-        deployment,
-    };
-    tracing::info!(
-        deployment = event.id.name(),
-        step = event.step.as_str(),
-        reason = answer.reason,
-        "renew"
-    );
-    Ok(answer.to_json())
-}
-
-/// Observes, decides and acts until a look at the world asks for no more writes.
-async fn converge(
-    clients: &Clients,
-    event: &Event,
-    deployment: &Deployment,
-    decide: Decide,
-) -> Result<(Observation, Option<WaitingOn>), StepError> {
-    let request = &deployment.request;
-    let groups = [
-        deployment.original_target_group.as_str(),
-        deployment.replacement_target_group.as_str(),
-    ];
-    let mut written = Vec::new();
-    for _ in 0..ROUNDS {
-        let observation = observe(clients, event.step, &event.id, request, &groups).await?;
-        match decide(&observation, deployment) {
-            Decision::Done => return Ok((observation, None)),
-            Decision::Wait(waiting_on) => return Ok((observation, Some(waiting_on))),
-            Decision::Refuse(refusal) => return Err(refusal.into()),
-            Decision::Act(actions) if actions == written => break,
-            Decision::Act(actions) => {
-                write_all(clients, event, request, &observation, &actions).await?;
-                written = actions;
+    async fn under_the_lock(&self) -> Result<Value, StepError> {
+        let mut deployment = match self.event.deployment() {
+            Ok(deployment) => deployment,
+            // What no function has answered was never deployed.
+            Err(_) if self.event.phase == Phase::Rollback => {
+                return Ok(self.failed(&self.event.failure(), ""));
+            }
+            Err(refusal) => return Ok(self.failed(&Failure::from(&refusal), "")),
+        };
+        let entry = lock::enter(self.clients, self.invocation, self.event, &deployment).await;
+        let section = match entry {
+            Ok(Entry::Inside(section)) => section,
+            Ok(Entry::Busy(busy)) => return Ok(self.busy(deployment, busy)),
+            Ok(Entry::Overtaken) => return Ok(self.overtaken(deployment)),
+            Ok(Entry::NothingDone) => {
+                let failure = deployment.failure.unwrap_or_else(|| self.event.failure());
+                return Ok(self.failed(&failure, ""));
+            }
+            Ok(Entry::Ended(end)) => return Ok(self.ended(&deployment, &end)),
+            Err(error) if error.name.is_worth_retrying() => return Err(error),
+            Err(error) => {
+                return Ok(self.finished(&turn::refused(
+                    self.event.phase,
+                    &deployment,
+                    &error.into_refusal(),
+                )));
+            }
+        };
+        deployment.lock.fence = Some(section.fence);
+        deployment.lock.seen = None;
+        self.clients.unanswered.reset();
+        let turned = match self.finish_first(&deployment, section.before.as_ref()) {
+            Some(answer) => Ok(answer),
+            None => self.turn(&mut deployment).await,
+        };
+        let unanswered = self.clients.unanswered.any();
+        let turned = self.bounded(&deployment, turned, unanswered);
+        match turned {
+            Ok(mut answer) => {
+                answer.deployment.lock.turn = answer.deployment.lock.turn.saturating_add(2);
+                let leaving = lock::leave(
+                    self.clients,
+                    self.invocation,
+                    self.event,
+                    &section,
+                    Leaving::With(&answer),
+                    unanswered,
+                );
+                let sending = notices::send(self.clients, self.invocation, self.event, &answer);
+                tokio::join!(leaving, sending);
+                Ok(self.finished(&answer))
+            }
+            Err(error) => {
+                lock::leave(
+                    self.clients,
+                    self.invocation,
+                    self.event,
+                    &section,
+                    Leaving::Failing,
+                    unanswered,
+                )
+                .await;
+                Err(error)
             }
         }
     }
-    let last = written.last().map(ToString::to_string).unwrap_or_default();
-    Err(StepError::not_yet_consistent(format!(
-        "What was written does not show in reads yet: {last}."
-    )))
-}
 
-async fn write_all(
-    clients: &Clients,
-    event: &Event,
-    request: &Request,
-    observation: &Observation,
-    actions: &[ebbtide_controller::decision::Action],
-) -> Result<(), StepError> {
-    for action in actions {
-        log(event, observation, "act", &action.to_string(), 0);
-        act(clients, request, action).await?;
+    /// Whoever takes over finishes a rollback that was under way before anything else: what it was for
+    /// is known to no state but that of the execution that has ended.
+    fn finish_first(&self, deployment: &Deployment, before: Option<&Item>) -> Option<Answer> {
+        let before = before?;
+        let phase = before.phase?;
+        let named = deployment.finishing(before.plan.as_deref()?, self.event)?;
+        let goes_back = phase == Phase::Rollback || named.course == Course::Back;
+        goes_back.then(|| Answer {
+            to: phase.task(),
+            reason: Reason::new(
+                Code::FinishingRollback,
+                format!(
+                    "an execution that has ended was rolling back ({}): that is finished first",
+                    before.reason
+                ),
+            ),
+            wait: 0,
+            deployment: Deployment {
+                failure: Some(Failure {
+                    error: ErrorName::Drift.as_str().to_owned(),
+                    cause: format!(
+                        "An earlier execution ended in the middle of its rollback ({}).",
+                        before.reason
+                    ),
+                }),
+                ..named
+            },
+        })
     }
-    Ok(())
-}
 
-/// The end of a deployment that failed: what it fails with, and what was undone.
-fn over(event: &Event, deployment: &Deployment, outcome: &str) -> Value {
-    let failure = deployment
-        .failure
-        .clone()
-        .unwrap_or_else(|| event.failure());
-    tracing::info!(
-        deployment = event.id.name(),
-        step = event.step.as_str(),
-        error = failure.error,
-        reason = sentence(outcome),
-        "done"
-    );
-    metrics::log(&deployment.request, deployment.now, metrics::OF_FAILURE);
-    contract::failed(&failure, outcome, Some(&deployment.lock))
-}
+    /// Observes, decides and acts until a look at the world asks for no more writes.
+    async fn turn(&self, deployment: &mut Deployment) -> Result<Answer, StepError> {
+        let phase = self.event.phase;
+        let turned = self.converge(deployment).await;
+        let answer = match turned {
+            Ok(answer) => answer,
+            Err(error) if error.name.is_worth_retrying() => return Err(error),
+            Err(error) => turn::refused(phase, deployment, &error.into_refusal()),
+        };
+        Ok(answer)
+    }
 
-fn state(answer: &Answer, event: &Event, now: SystemTime) -> Value {
-    let deployment = &answer.deployment;
-    match answer.status {
-        Status::Deployed => {
-            contract::report(answer, age_of(&event.started_at, now).unwrap_or_default())
+    async fn converge(&self, deployment: &mut Deployment) -> Result<Answer, StepError> {
+        let request = deployment.request.clone();
+        let mut written = Vec::new();
+        for _ in 0..ROUNDS {
+            deployment.now = self.invocation.now_millis() / 1_000;
+            let seen = observe(
+                self.clients,
+                self.event.phase,
+                &self.event.id,
+                &request,
+                Some(deployment),
+            )
+            .await?;
+            let observation = seen.observation;
+            (deployment.alarms, deployment.flows) = (seen.alarms, seen.flows);
+            match (self.next)(self.event.phase, &observation, deployment)? {
+                Next::Go(answer) => {
+                    self.tell(&observation, &answer);
+                    return Ok(*answer);
+                }
+                Next::Write(actions) if actions == written => break,
+                Next::Write(actions) => {
+                    self.write_all(&request, &observation, &actions).await?;
+                    written = actions;
+                }
+            }
         }
-        Status::Failed => over(event, deployment, &answer.reason),
-        Status::Passed
-        | Status::DryRun
-        | Status::Created
-        | Status::Waiting
-        | Status::Ready
-        | Status::Swapped
-        | Status::Draining
-        | Status::Drained
-        | Status::Settled
-        | Status::HalfSwapped
-        | Status::Restored
-        | Status::Renew => answer.to_json(),
+        let last = written.last().map(ToString::to_string).unwrap_or_default();
+        Err(StepError::not_yet_consistent(format!(
+            "What was written does not show in reads yet: {last}."
+        )))
     }
-}
 
-/// Seconds from an RFC 3339 time to `now`, 0 where it lies ahead; `None` where it cannot be read.
-fn age_of(time: &str, now: SystemTime) -> Option<u64> {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(clock::seconds(time)?);
-    Some(now.duration_since(time).map_or(0, |age| age.as_secs()))
-}
+    async fn write_all(
+        &self,
+        request: &Request,
+        observation: &Observation,
+        actions: &[Action],
+    ) -> Result<(), StepError> {
+        for action in actions {
+            if !self.invocation.has_time_for_a_write() {
+                return Err(StepError::new(
+                    ErrorName::Transient,
+                    format!("The function has too little time left to {action}."),
+                ));
+            }
+            self.log(observation, "act", &action.to_string(), 0);
+            act(self.clients, request, action).await?;
+        }
+        Ok(())
+    }
 
-/// One structured line; never the whole event.
-fn log(event: &Event, observation: &Observation, decision: &str, reason: &str, wait: u32) {
-    tracing::info!(
-        deployment = event.id.name(),
-        step = event.step.as_str(),
-        observation = sentence(&in_short(observation)),
-        decision,
-        reason = sentence(reason),
-        wait,
-        "step"
-    );
-}
+    /// A turn with a write that was not answered ends no deployment, and is not repeated at once: the
+    /// write may still land.
+    fn bounded(
+        &self,
+        deployment: &Deployment,
+        turned: Result<Answer, StepError>,
+        unanswered: bool,
+    ) -> Result<Answer, StepError> {
+        if !unanswered {
+            return turned.map(|mut answer| {
+                answer.deployment.progress.unanswered = 0;
+                answer
+            });
+        }
+        let why = match &turned {
+            Ok(answer) if !answer.to.is_the_end() => return turned,
+            Ok(answer) => answer.reason.text.clone(),
+            Err(error) => error.message.clone(),
+        };
+        let mut waiting = deployment.clone();
+        waiting.progress.unanswered = waiting.progress.unanswered.saturating_add(1);
+        waiting.progress.waited = waiting.progress.waited.saturating_add(SETTLE);
+        if waiting.progress.unanswered > MOST_UNANSWERED {
+            let refusal = Refusal::new(
+                ErrorName::Transient,
+                format!("AWS did not answer a write in {MOST_UNANSWERED} turns in a row: {why}"),
+                "See whether the AWS Health Dashboard says anything of it, then start a new execution.",
+            );
+            return Ok(turn::refused(self.event.phase, deployment, &refusal));
+        }
+        Ok(Answer {
+            to: self.event.phase.wait(),
+            reason: Reason::new(
+                Code::Unanswered,
+                format!("a write was not answered and may still land ({why}); next look in {SETTLE} s"),
+            ),
+            wait: SETTLE,
+            deployment: waiting,
+        })
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// The state as it came, after a wait.
+    fn busy(&self, mut deployment: Deployment, busy: Busy) -> Value {
+        deployment.lock.seen = Some(busy.seen);
+        let answer = Answer {
+            to: self.event.phase.wait(),
+            reason: Reason::new(
+                Code::Busy,
+                format!(
+                    "what was done last under this lock may still be under way; next attempt in {} s",
+                    busy.wait
+                ),
+            ),
+            wait: busy.wait,
+            deployment,
+        };
+        tracing::info!(
+            deployment = self.event.id.name(),
+            phase = self.event.phase.as_str(),
+            reason = answer.reason.text,
+            "busy"
+        );
+        answer.to_json()
+    }
 
-    #[test]
-    fn seconds_are_counted_from_a_time_that_step_functions_wrote() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_700);
-        assert_eq!(age_of("2026-01-01T00:00:00.000Z", now), Some(100));
-        assert_eq!(age_of("2026-01-01T00:00:00.000000+00:00", now), Some(100));
-        assert_eq!(age_of("2027-01-01T00:00:00Z", now), Some(0));
-        assert_eq!(age_of("soon", now), None);
+    /// Step Functions has given this invocation up and does not wait for its answer.
+    fn overtaken(&self, deployment: Deployment) -> Value {
+        let answer = Answer {
+            to: self.event.phase.wait(),
+            reason: Reason::new(Code::Busy, "a later turn of this execution was here already"),
+            wait: 1,
+            deployment,
+        };
+        answer.to_json()
+    }
+
+    /// The deployment has ended before, and that answer was lost.
+    fn ended(&self, deployment: &Deployment, end: &End) -> Value {
+        let text = "this deployment has ended already; the answer was lost on the way";
+        if end.to == To::DeploymentSucceeded {
+            let answer = Answer {
+                to: end.to,
+                reason: Reason::new(Code::Deployed, text),
+                wait: 0,
+                deployment: deployment.clone(),
+            };
+            return contract::report(&answer, self.age());
+        }
+        let failure = deployment.failure.clone();
+        let failure = failure.unwrap_or_else(|| Failure {
+            error: "DeploymentFailed".to_owned(),
+            cause: "The deployment failed, and the answer that says why was lost.".to_owned(),
+        });
+        contract::failed(&failure, text)
+    }
+
+    /// The answer as the state machine's next state.
+    fn finished(&self, answer: &Answer) -> Value {
+        match answer.to {
+            To::DeploymentSucceeded => contract::report(answer, self.age()),
+            To::DeploymentFailed => {
+                let failure = &answer.deployment.failure;
+                let failure = failure.clone().unwrap_or_else(|| self.event.failure());
+                metrics::log(
+                    &answer.deployment.request,
+                    self.invocation.now_millis() / 1_000,
+                    metrics::OF_FAILURE,
+                );
+                self.failed(&failure, &answer.reason.text)
+            }
+            To::Preflight
+            | To::CheckAndCreateService
+            | To::WaitForServiceReady
+            | To::Swap
+            | To::Bake
+            | To::ScaleDown
+            | To::Wait
+            | To::Cleanup
+            | To::WaitForDeletion
+            | To::Rollback
+            | To::WaitForOriginal
+            | To::DryRunSucceeded => answer.to_json(),
+        }
+    }
+
+    /// The end of a deployment that failed: what it fails with, and what was undone.
+    fn failed(&self, failure: &Failure, outcome: &str) -> Value {
+        tracing::info!(
+            deployment = self.event.id.name(),
+            phase = self.event.phase.as_str(),
+            error = failure.error,
+            reason = sentence(outcome),
+            "done"
+        );
+        contract::failed(failure, outcome)
+    }
+
+    /// Logs an answer, and the metrics that go with it.
+    fn tell(&self, observation: &Observation, answer: &Answer) {
+        let outcome = if answer.to == self.event.phase.wait() {
+            "wait"
+        } else {
+            "done"
+        };
+        self.log(observation, outcome, &answer.reason.text, answer.wait);
+        let told = metrics::of_answer(self.event.phase, observation, answer, self.age());
+        let now = self.invocation.now_millis() / 1_000;
+        metrics::log(&answer.deployment.request, now, &told);
+    }
+
+    /// Seconds since the execution started.
+    fn age(&self) -> u64 {
+        let started = Duration::from_millis(self.event.started());
+        let now = Duration::from_millis(self.invocation.now_millis());
+        now.saturating_sub(started).as_secs()
+    }
+
+    /// One structured line; never the whole event.
+    fn log(&self, observation: &Observation, decision: &str, reason: &str, wait: u32) {
+        tracing::info!(
+            deployment = self.event.id.name(),
+            phase = self.event.phase.as_str(),
+            observation = sentence(&in_short(observation)),
+            decision,
+            reason = sentence(reason),
+            wait,
+            "step"
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Preflight without a deployment: the same reads, the same decision, every finding.
 
 use ebbtide_controller::arn::Home;
-use ebbtide_controller::contract::Step;
 use ebbtide_controller::identity::DeploymentId;
+use ebbtide_controller::phase::Phase;
 use ebbtide_controller::plan::Plan;
 use ebbtide_controller::preflight;
 use ebbtide_controller::preflight::findings::Finding;
@@ -29,11 +29,12 @@ pub async fn inspect(
     id: &DeploymentId,
     request: &Request,
 ) -> Result<Inspection, StepError> {
-    let observation = observe(clients, Step::Preflight, id, request, &[]).await?;
+    let seen = observe(clients, Phase::Preflight, id, request, None).await?;
+    let observation = seen.observation;
     let (checked, findings) = preflight::inspect(id, request, &observation);
     let outcome = checked.map(|deployment| {
         let plan = preflight::plan(&deployment, &observation);
-        (preflight::answer(deployment, &observation).reason, plan)
+        (preflight::answer(deployment, &observation).reason.text, plan)
     });
     Ok(Inspection { outcome, findings })
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clients::Clients;
-use crate::handler::{Function, handle};
+use crate::handler::{Function, Invocation, handle};
 use crate::metrics;
 
 /// What takes the log of a function: a line of JSON for every decision, without a time, which Lambda
@@ -82,16 +82,17 @@ pub async fn run(function: Function) -> Result<(), Error> {
     let clients = Clients::from_env();
     let clients = &clients;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let own = &event.context.invoked_function_arn;
+        // An invocation of the same request is another one: its id is no nonce.
+        let nonce = format!("{:032x}", fastrand::u128(..));
+        let invocation = Invocation {
+            function_arn: &event.context.invoked_function_arn,
+            nonce: &nonce,
+            began: SystemTime::now(),
+            deadline: event.context.deadline(),
+            started: tokio::time::Instant::now(),
+        };
         // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
-        Box::pin(handle(
-            function,
-            own,
-            clients,
-            event.payload,
-            SystemTime::now(),
-        ))
-        .await
+        Box::pin(handle(function, invocation, clients, event.payload)).await
     }))
     .await
 }

@@ -4,9 +4,10 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use ebbtide_controller::arn::short;
-use ebbtide_controller::contract::Step;
-use ebbtide_controller::deployment::{Answer, Status};
+use ebbtide_controller::deployment::Answer;
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::phase::Phase;
+use ebbtide_controller::reason::Code;
 use ebbtide_controller::request::Request;
 use serde_json::{Map, Value, json};
 
@@ -24,27 +25,27 @@ const HOUR: f64 = 3_600.0;
 
 /// What the answer of a step tells.
 pub(crate) fn of_answer(
-    step: Step,
+    phase: Phase,
     observation: &Observation,
     answer: &Answer,
     execution_age: u64,
 ) -> Vec<Metric> {
     #[expect(clippy::cast_precision_loss, reason = "seconds of two weeks at most")]
     let age = execution_age as f64;
-    let mut metrics = match step {
-        Step::ScaleDown | Step::Leftovers => of_drain(observation, answer),
-        Step::Swap if answer.status == Status::Swapped => {
+    let mut metrics = match (phase, answer.reason.code) {
+        (Phase::ScaleDown, _) | (Phase::Swap, Code::Baking | Code::Blocked) => {
+            of_drain(observation, answer)
+        }
+        (Phase::Swap, Code::Swapped) => {
             vec![("Swaps", "Count", 1.0), ("SecondsToSwap", "Seconds", age)]
         }
-        Step::SwapBack if answer.status == Status::Swapped => {
-            vec![("Rollbacks", "Count", 1.0)]
-        }
+        (Phase::Swap, Code::SwappedBack) => vec![("Rollbacks", "Count", 1.0)],
+        (Phase::Cleanup, Code::Deployed) => vec![
+            ("Deployments", "Count", 1.0),
+            ("DeploymentSeconds", "Seconds", age),
+        ],
         _ => Vec::new(),
     };
-    if answer.status == Status::Deployed {
-        metrics.push(("Deployments", "Count", 1.0));
-        metrics.push(("DeploymentSeconds", "Seconds", age));
-    }
     metrics.push(("DeploymentHours", "None", age / HOUR));
     if answer.wait > 0 {
         metrics.push(("WaitSeconds", "Seconds", f64::from(answer.wait)));

@@ -1,74 +1,75 @@
-//! One look at the world: everything a step needs, in one observation.
+//! One look at the world: everything a turn needs, in one observation.
 
 use ebbtide_controller::arn::short;
-use ebbtide_controller::contract::Step;
+use ebbtide_controller::deployment::{Alarm, Course, Deployment};
+use ebbtide_controller::flows::{self, Flows};
 use ebbtide_controller::identity::DeploymentId;
-use ebbtide_controller::observation::{LoadBalancer, Observation, TargetGroup, TaskSet};
+use ebbtide_controller::observation::{
+    Listener, LoadBalancer, Observation, Service, StoppedTask, TargetGroup, TaskDefinition, TaskSet,
+};
+use ebbtide_controller::phase::Phase;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
+use tokio::try_join;
 
 use crate::clients::Clients;
 use crate::error::StepError;
-use crate::{observe_ecs, observe_elb, observe_settings};
+use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings};
 
-/// Reads the service, its task sets and its load balancer.
+/// Everything that was read in one look.
+pub(crate) struct Seen {
+    pub(crate) observation: Observation,
+    pub(crate) alarms: Vec<Alarm>,
+    pub(crate) flows: Flows,
+}
+
+/// Reads the service, its task sets and its load balancer, and what CloudWatch says.
 ///
-/// The task definition is read only where a task set may be created from it, and stopped tasks
-/// only where their reasons may be asked for, so that each function makes no call it has no use
-/// for. What only findings rest on (the load balancer's zones and its cross-zone setting, the tags of
-/// task sets) is read by preflight alone. `also` names target groups that are read whether a listener uses them or not.
+/// Calls that do not need one another's answers are made at once. The task definition is read only where
+/// a task set may be created from it, stopped tasks only where their reasons may be asked for, alarms and
+/// metrics only where a step goes by them, so that each function makes no call it has no use for. What
+/// only findings rest on (the load balancer's zones and its cross-zone setting, the tags of task sets) is
+/// read by preflight alone. The target groups that a deployment names are read whether a listener uses
+/// them or not.
 pub(crate) async fn observe(
     clients: &Clients,
-    step: Step,
+    phase: Phase,
     id: &DeploymentId,
     request: &Request,
-    also: &[&str],
-) -> Result<Observation, StepError> {
-    let ecs = &clients.ecs;
-    let (service, ids) = observe_ecs::service(ecs, request).await?;
-    // ECS refuses to describe the task sets of any other service, and preflight says it better.
-    let has_task_sets = service.as_ref().is_some_and(|service| {
-        service.status == "ACTIVE" && service.deployment_controller == "EXTERNAL"
-    });
-    let task_sets = if ids.is_empty() || !has_task_sets {
-        Vec::new()
-    } else {
-        observe_ecs::task_sets(ecs, request, &ids, step == Step::Preflight).await?
-    };
-    let task_definition = match step {
-        Step::Preflight | Step::Create => observe_ecs::task_definition(ecs, request).await?,
-        Step::FinishSwap
-        | Step::Leftovers
-        | Step::Ready
-        | Step::Swap
-        | Step::ScaleDown
-        | Step::Cleanup
-        | Step::Rollback
-        | Step::SwapBack
-        | Step::Explain => None,
-    };
-    let stopped_tasks = match (step, replacement(id, &task_sets)) {
-        (Step::Ready, Some(replacement)) => {
-            observe_ecs::stopped_tasks(ecs, request, &replacement.id).await?
-        }
-        _ => Vec::new(),
-    };
-
+    deployment: Option<&Deployment>,
+) -> Result<Seen, StepError> {
+    let (cluster, balanced, task_definition, alarms, flows) = try_join!(
+        task_sets(clients, phase, id, request, deployment),
+        balancer(clients, phase, request.load_balancer.as_deref()),
+        task_definition(clients, phase, request, deployment),
+        alarms(clients, phase, deployment),
+        async { Ok(metrics(clients, phase, deployment).await) },
+    )?;
+    let Cluster {
+        service,
+        task_sets,
+        stopped_tasks,
+    } = cluster;
     let elb = &clients.elb;
-    let load_balancer = match &request.load_balancer {
-        Some(arn) => Some(arn.clone()),
-        None => observe_elb::load_balancer_of(elb, &task_sets).await?,
+    let balanced = match balanced {
+        Some(balanced) => Some(balanced),
+        // The request names none: the task sets do.
+        None => {
+            let arn = observe_elb::load_balancer_of(elb, &task_sets).await?;
+            balancer(clients, phase, arn.as_deref()).await?
+        }
     };
-    let (mut listeners, mut target_groups) = match &load_balancer {
-        Some(arn) => (
-            observe_elb::listeners(elb, arn).await?,
-            observe_elb::target_groups(elb, arn).await?,
-        ),
-        None => (Vec::new(), Vec::new()),
+    let (load_balancer, mut listeners, mut target_groups) = match balanced {
+        Some(Balanced {
+            load_balancer,
+            listeners,
+            target_groups,
+        }) => (Some(load_balancer), listeners, target_groups),
+        None => (None, Vec::new(), Vec::new()),
     };
     // In the middle of a swap that replaces groups, one of them is in no listener, and AWS does not
     // count it among the load balancer's: its task set or the deployment still names it.
-    let named = named_by(&task_sets, also, &target_groups);
+    let named = named_by(&task_sets, deployment, &target_groups);
     if load_balancer.is_some() && !named.is_empty() {
         target_groups.extend(observe_elb::target_groups_by_arn(elb, named).await?);
         target_groups.sort_by(|a, b| a.name.cmp(&b.name));
@@ -79,37 +80,176 @@ pub(crate) async fn observe(
         .iter()
         .map(|group| group.arn.clone())
         .collect();
-    if own.len() == 2 {
-        for group in target_groups.iter_mut().filter(|g| own.contains(&g.arn)) {
-            group.targets = observe_elb::targets(elb, &group.arn).await?;
-            observe_settings::read_attributes(elb, group).await?;
+    if let [one, other] = &own[..] {
+        let (one, other) = try_join!(
+            observe_elb::health_of(elb, one),
+            observe_elb::health_of(elb, other)
+        )?;
+        for (arn, health) in own.iter().zip([one, other]) {
+            let mut groups = target_groups.iter_mut();
+            if let Some(group) = groups.find(|group| group.arn == *arn) {
+                health.put_into(group);
+            }
         }
     }
-    let load_balancer = match load_balancer {
-        Some(arn) if step == Step::Preflight => {
-            Some(observe_settings::load_balancer(elb, &arn).await)
-        }
-        other => other.map(LoadBalancer::of),
+    Ok(Seen {
+        observation: Observation {
+            service,
+            task_sets,
+            load_balancer,
+            listeners,
+            target_groups,
+            task_definition,
+            stopped_tasks,
+        },
+        alarms,
+        flows,
+    })
+}
+
+/// What ECS says.
+struct Cluster {
+    service: Option<Service>,
+    task_sets: Vec<TaskSet>,
+    stopped_tasks: Vec<StoppedTask>,
+}
+
+async fn task_sets(
+    clients: &Clients,
+    phase: Phase,
+    id: &DeploymentId,
+    request: &Request,
+    deployment: Option<&Deployment>,
+) -> Result<Cluster, StepError> {
+    let ecs = &clients.ecs;
+    let (service, ids) = observe_ecs::service(ecs, request).await?;
+    // ECS refuses to describe the task sets of any other service, and preflight says it better.
+    let has_task_sets = service.as_ref().is_some_and(|service| {
+        service.status == "ACTIVE" && service.deployment_controller == "EXTERNAL"
+    });
+    let task_sets = if ids.is_empty() || !has_task_sets {
+        Vec::new()
+    } else {
+        observe_ecs::task_sets(ecs, request, &ids, phase == Phase::Preflight).await?
     };
-    Ok(Observation {
+    let looks_at_readiness = phase == Phase::CheckAndCreate
+        && deployment.is_some_and(|deployment| deployment.replacement.is_some());
+    let stopped_tasks = match replacement(id, &task_sets).filter(|_| looks_at_readiness) {
+        Some(replacement) => observe_ecs::stopped_tasks(ecs, request, &replacement.id).await?,
+        None => Vec::new(),
+    };
+    Ok(Cluster {
         service,
         task_sets,
-        load_balancer,
-        listeners,
-        target_groups,
-        task_definition,
         stopped_tasks,
     })
 }
 
+/// What Elastic Load Balancing says of one load balancer.
+struct Balanced {
+    load_balancer: LoadBalancer,
+    listeners: Vec<Listener>,
+    target_groups: Vec<TargetGroup>,
+}
+
+async fn balancer(
+    clients: &Clients,
+    phase: Phase,
+    arn: Option<&str>,
+) -> Result<Option<Balanced>, StepError> {
+    let Some(arn) = arn else {
+        return Ok(None);
+    };
+    let elb = &clients.elb;
+    let (listeners, target_groups, load_balancer) = try_join!(
+        observe_elb::listeners(elb, arn),
+        observe_elb::target_groups(elb, arn),
+        async {
+            Ok(if phase == Phase::Preflight {
+                observe_settings::load_balancer(elb, arn).await
+            } else {
+                LoadBalancer::of(arn)
+            })
+        },
+    )?;
+    Ok(Some(Balanced {
+        load_balancer,
+        listeners,
+        target_groups,
+    }))
+}
+
+async fn task_definition(
+    clients: &Clients,
+    phase: Phase,
+    request: &Request,
+    deployment: Option<&Deployment>,
+) -> Result<Option<TaskDefinition>, StepError> {
+    let may_create = match phase {
+        Phase::Preflight => true,
+        Phase::CheckAndCreate => {
+            deployment.is_none_or(|deployment| deployment.replacement.is_none())
+        }
+        Phase::Swap | Phase::ScaleDown | Phase::Cleanup | Phase::Rollback => false,
+    };
+    if may_create {
+        observe_ecs::task_definition(&clients.ecs, request).await
+    } else {
+        Ok(None)
+    }
+}
+
+/// The alarms that a request names, where one that rings stops what is done.
+async fn alarms(
+    clients: &Clients,
+    phase: Phase,
+    deployment: Option<&Deployment>,
+) -> Result<Vec<Alarm>, StepError> {
+    let Some(deployment) = deployment else {
+        return Ok(Vec::new());
+    };
+    let stops = match phase {
+        Phase::CheckAndCreate => deployment.replacement.is_none(),
+        Phase::Swap | Phase::ScaleDown => deployment.course == Course::Forward,
+        Phase::Preflight | Phase::Cleanup | Phase::Rollback => false,
+    };
+    if stops && !deployment.request.alarms.is_empty() {
+        observe_cloudwatch::alarms(&clients.cloudwatch, &deployment.request.alarms).await
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// The metrics that the drain goes by.
+async fn metrics(clients: &Clients, phase: Phase, deployment: Option<&Deployment>) -> Flows {
+    let drains = phase == Phase::ScaleDown || phase == Phase::Swap;
+    match deployment.filter(|_| drains) {
+        Some(deployment) => {
+            let queries = flows::queries(deployment);
+            observe_cloudwatch::flows(&clients.cloudwatch, &queries, deployment.now).await
+        }
+        None => Flows::default(),
+    }
+}
+
 /// The target groups of living task sets, and others by name, that are not known yet.
-fn named_by(task_sets: &[TaskSet], also: &[&str], known: &[TargetGroup]) -> Vec<String> {
+fn named_by(
+    task_sets: &[TaskSet],
+    deployment: Option<&Deployment>,
+    known: &[TargetGroup],
+) -> Vec<String> {
+    let also = deployment.into_iter().flat_map(|deployment| {
+        [
+            deployment.original_target_group.clone(),
+            deployment.replacement_target_group.clone(),
+        ]
+    });
     let mut arns: Vec<_> = task_sets
         .iter()
         .filter(|task_set| !task_set.is_being_deleted())
         .flat_map(|task_set| &task_set.load_balancers)
         .map(|attached| attached.target_group.clone())
-        .chain(also.iter().map(|arn| (*arn).to_owned()))
+        .chain(also)
         .filter(|arn| known.iter().all(|group| group.arn != *arn))
         .collect();
     arns.sort();

@@ -2,13 +2,18 @@
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders::DescribeTargetGroupsFluentBuilder;
-use aws_sdk_elasticloadbalancingv2::types::{Action, TargetHealthStateEnum};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, TargetGroupAttribute, TargetHealthStateEnum,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::observation::{
     Forward, Listener, TargetGroup, Targets, TaskSet, WeightedTargetGroup,
 };
 use ebbtide_controller::refusal::{ErrorName, Refusal};
+
+use futures_util::future::try_join_all;
+use tokio::try_join;
 
 use crate::error::StepError;
 use crate::{observe_settings, tags};
@@ -140,8 +145,12 @@ pub(crate) async fn listeners(
         });
     }
     if load_balancer.contains(":loadbalancer/app/") {
-        for listener in &mut listeners {
-            listener.rule_target_groups = rule_target_groups(elb, &listener.arn).await?;
+        let rules = listeners
+            .iter()
+            .map(|listener| rule_target_groups(elb, &listener.arn));
+        let rules = try_join_all(rules).await?;
+        for (listener, groups) in listeners.iter_mut().zip(rules) {
+            listener.rule_target_groups = groups;
         }
     }
     listeners.sort_by_key(|listener| listener.port);
@@ -213,13 +222,15 @@ pub(crate) async fn read_tags(
         .map(|listener| listener.arn.clone())
         .chain(target_groups.iter().map(|group| group.arn.clone()))
         .collect();
-    for arns in arns.chunks(ARNS_A_CALL) {
-        let answer = elb
-            .describe_tags()
+    let calls = arns.chunks(ARNS_A_CALL).map(|arns| {
+        elb.describe_tags()
             .set_resource_arns(Some(arns.to_vec()))
             .send()
-            .await
-            .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTags", &error))?;
+    });
+    let answers = try_join_all(calls)
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTags", &error))?;
+    for answer in answers {
         for description in answer.tag_descriptions() {
             let tag = |key: &str| {
                 description
@@ -248,9 +259,37 @@ pub(crate) async fn read_tags(
     Ok(())
 }
 
+/// What changes about a group from one look to the next, and what its attributes say.
+pub(crate) struct Health {
+    targets: Targets,
+    attributes: Vec<TargetGroupAttribute>,
+}
+
+impl Health {
+    /// Puts what was read into a group; what its attributes do not say stays as it is.
+    pub(crate) fn put_into(self, group: &mut TargetGroup) {
+        group.targets = self.targets;
+        for attribute in &self.attributes {
+            observe_settings::set(group, attribute);
+        }
+    }
+}
+
+/// The targets of a group by state, and its attributes.
+pub(crate) async fn health_of(elb: &Client, group: &str) -> Result<Health, StepError> {
+    let (targets, attributes) = try_join!(
+        targets(elb, group),
+        observe_settings::attributes(elb, group)
+    )?;
+    Ok(Health {
+        targets,
+        attributes,
+    })
+}
+
 /// How many targets of a group are in which state. One that this version does not know counts as
 /// not ready.
-pub(crate) async fn targets(elb: &Client, group: &str) -> Result<Targets, StepError> {
+async fn targets(elb: &Client, group: &str) -> Result<Targets, StepError> {
     let answer = elb
         .describe_target_health()
         .target_group_arn(group)

@@ -37,26 +37,24 @@ pub(crate) fn described(seen: &SeenTargetGroup) -> GroupSettings {
     }
 }
 
-/// Reads the attributes of a group into it. What a group does not say stays as it is.
-pub(crate) async fn read_attributes(
+/// The attributes of a group.
+pub(crate) async fn attributes(
     elb: &Client,
-    group: &mut TargetGroup,
-) -> Result<(), StepError> {
+    group: &str,
+) -> Result<Vec<TargetGroupAttribute>, StepError> {
     let answer = elb
         .describe_target_group_attributes()
-        .target_group_arn(&group.arn)
+        .target_group_arn(group)
         .send()
         .await
         .map_err(|error| {
             StepError::of_call("elasticloadbalancing:DescribeTargetGroupAttributes", &error)
         })?;
-    for attribute in answer.attributes() {
-        set(group, attribute);
-    }
-    Ok(())
+    Ok(answer.attributes().to_vec())
 }
 
-fn set(group: &mut TargetGroup, attribute: &TargetGroupAttribute) {
+/// Puts one attribute into a group.
+pub(crate) fn set(group: &mut TargetGroup, attribute: &TargetGroupAttribute) {
     let (Some(key), Some(value)) = (attribute.key(), attribute.value()) else {
         return;
     };

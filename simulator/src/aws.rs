@@ -40,6 +40,8 @@ type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;
 struct Shared {
     world: World,
     faults: Faults,
+    /// Nonces that invocations have drawn.
+    nonces: u64,
     /// The world before the last writes, newest last, once stale reads are planned.
     versions: Option<VecDeque<World>>,
     watchers: Vec<Watcher>,
@@ -63,6 +65,7 @@ impl SimulatedAws {
         let clock = Clock::start(world.now(), speed);
         let shared = Shared {
             world,
+            nonces: 0,
             faults: Faults::default(),
             versions: None,
             watchers: Vec::new(),
@@ -111,6 +114,13 @@ impl SimulatedAws {
     /// Invocations of functions so far.
     pub fn invocation_count(&self) -> u64 {
         self.present().faults.invocations
+    }
+
+    /// A number that no other invocation gets, not even one of the same request.
+    pub(crate) fn next_nonce(&self) -> u64 {
+        let mut shared = self.present();
+        shared.nonces += 1;
+        shared.nonces
     }
 
     /// Counts an invocation, and says what goes wrong with it.

@@ -12,7 +12,8 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ebbtide_controller::arn::Home;
-use ebbtide_functions::{Clients, Deciders, Function};
+use ebbtide_controller::turn::{self, Turn};
+use ebbtide_functions::{Clients, Function};
 use serde_json::Value;
 
 use crate::asl::{
@@ -98,7 +99,7 @@ impl Installation {
                     function.as_str()
                 ),
                 function,
-                deciders: Deciders::SHIPPED,
+                next: turn::next,
             })
             .collect();
         let mut values = BTreeMap::from([
@@ -126,9 +127,9 @@ impl Installation {
 
     /// Has the functions decide otherwise: to see that a wrong decision is caught.
     #[must_use]
-    pub fn deciding_by(mut self, deciders: Deciders) -> Self {
+    pub fn deciding_by(mut self, next: Turn) -> Self {
         for installed in &mut self.functions {
-            installed.deciders = deciders;
+            installed.next = next;
         }
         self
     }
@@ -226,5 +227,5 @@ fn clients(http_client: SharedHttpClient, region: &str) -> Clients {
         .timeout_config(Clients::timeouts())
         .http_client(http_client)
         .build();
-    Clients::new(&config)
+    Clients::new(&config, LOCK_TABLE.0)
 }

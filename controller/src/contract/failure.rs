@@ -1,10 +1,12 @@
-//! Why a deployment failed, in a sentence for people.
+//! Why a deployment failed, in the form in which Step Functions writes a caught error.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Event;
+use crate::phase::{Phase, To};
 use crate::quote::{quote, sentence};
+use crate::refusal::Refusal;
 
 /// Why a deployment failed: an error name and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,22 +17,47 @@ pub struct Failure {
     pub cause: String,
 }
 
-impl Failure {
-    /// Reads what a Catch was given: a function's cause is JSON with an `errorMessage`, Step
-    /// Functions' own is plain text.
-    pub(super) fn of(error: &str, cause: &str) -> Self {
+impl From<&Refusal> for Failure {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            error: refusal.error.as_str().to_owned(),
+            cause: refusal.to_string(),
+        }
+    }
+}
+
+/// A failure as Step Functions hands a caught error to the next state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct FailureWire {
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    cause: String,
+}
+
+impl FailureWire {
+    pub(super) fn of(failure: &Failure) -> Self {
+        Self {
+            error: failure.error.clone(),
+            cause: failure.cause.clone(),
+        }
+    }
+
+    /// A function's cause is JSON with an `errorMessage`, Step Functions' own is plain text.
+    pub(super) fn read(&self) -> Failure {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct FunctionError {
             error_message: String,
         }
-        let error = quote(error);
-        let cause = match serde_json::from_str::<FunctionError>(cause) {
+        let error = quote(&self.error);
+        let cause = match serde_json::from_str::<FunctionError>(&self.cause) {
             Ok(function_error) => function_error.error_message,
-            Err(_) if cause.is_empty() => format!("Step Functions reported {error}."),
-            Err(_) => cause.to_owned(),
+            Err(_) if self.cause.is_empty() => format!("Step Functions reported {error}."),
+            Err(_) => self.cause.clone(),
         };
-        Self {
+        Failure {
             error: if error.is_empty() {
                 "UnexpectedAnswer".to_owned()
             } else {
@@ -41,42 +68,46 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same failure, and what went wrong while it was rolled back.
+    #[must_use]
+    pub fn then(mut self, cause: &str) -> Self {
+        self.cause = sentence(&format!("{} Then: {cause}", self.cause));
+        self
+    }
+}
+
 impl Event {
-    /// The failure to explain: what a Catch or a Pass has put under `error`, or what a failed
-    /// preflight has left as the whole state. Where the lock was read, it says who holds it.
+    /// The failure that a Rollback begins with, where the state holds one: what a Catch has put there,
+    /// or an answer that led to no state of the definition.
     pub fn failure(&self) -> Failure {
-        let error = self.state.get("error").unwrap_or(&self.state);
-        let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        let failure = Failure::of(text("Error"), text("Cause"));
-        let of_the_lock = matches!(failure.error.as_str(), "ConcurrentDeployment" | "LockLost");
-        if !of_the_lock || self.state.get("holder").is_none() {
-            return failure;
-        }
-        let held = |name: &str| {
-            let attribute = self.state.pointer(&format!("/holder/Item/{name}/S"));
-            attribute.and_then(Value::as_str).unwrap_or_default()
-        };
-        let service = held("id");
-        let cause = match (failure.error.as_str(), held("owner")) {
-            ("LockLost", "") => format!(
-                "Another execution has deployed service {service} since this one stopped; nothing more was written. Start a new execution."
-            ),
-            ("LockLost", owner) => format!(
-                "Service {service} is being deployed by {owner} since this one stopped ({}); nothing more was written. Wait until that one has ended, then start a new execution.",
-                held("doing")
-            ),
-            (_, "") => format!(
-                "Another execution was deploying service {service} a moment ago; nothing was changed. Start a new execution."
-            ),
-            (_, owner) => format!(
-                "Service {service} is being deployed by {owner} ({}, at {}); nothing was changed. Wait until that one has ended, or stop it (aws stepfunctions stop-execution --execution-arn {owner}), then start a new execution.",
-                held("doing"),
-                held("lastActivity")
-            ),
-        };
-        Failure {
-            cause: sentence(&cause),
-            ..failure
-        }
+        self.failure_in_state().unwrap_or_else(|| {
+            let next = self.state.get("next").and_then(Value::as_str);
+            Failure {
+                error: "UnexpectedAnswer".to_owned(),
+                cause: format!(
+                    "A function answered that {} comes next, which the state machine does not know \
+                     there. Install both from the same version of Ebbtide.",
+                    quote(next.unwrap_or("nothing"))
+                ),
+            }
+        })
+    }
+
+    fn failure_in_state(&self) -> Option<Failure> {
+        let wire = self.state.get("failure")?;
+        let wire = FailureWire::deserialize(wire).ok()?;
+        Some(wire.read())
+    }
+
+    /// Whether this Rollback comes by a Catch or by an answer without a place to go, and not by an
+    /// answer that leads to it.
+    pub(super) fn is_caught(&self) -> bool {
+        let next = self.state.get("next").and_then(Value::as_str);
+        let led_here = matches!(
+            next.and_then(To::parse),
+            Some(To::Rollback | To::WaitForOriginal)
+        );
+        self.phase == Phase::Rollback && !led_here
     }
 }

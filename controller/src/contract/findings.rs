@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{Answer, Status};
+use crate::deployment::Answer;
+use crate::phase::To;
 use crate::plan::{Limit, Plan};
 use crate::preflight::findings::{Finding, Severity};
 
@@ -17,7 +18,7 @@ const MOST_BYTES: usize = 32 * 1024;
 /// `findings` are the warnings, in a dry run those worth knowing too: as many as fit, the gravest
 /// first, and in `findingsLeftOut` how many did not. `plan` is what the drain will do, in a dry run.
 pub fn passed(answer: &Answer, findings: &[Finding], plan: &Plan) -> Value {
-    let dry_run = answer.status == Status::DryRun;
+    let dry_run = answer.to == To::DryRunSucceeded;
     let mut told: Vec<Value> = findings
         .iter()
         .filter(|finding| dry_run || finding.severity != Severity::Info)
@@ -37,6 +38,7 @@ pub fn passed(answer: &Answer, findings: &[Finding], plan: &Plan) -> Value {
         state["findingsLeftOut"] = json!(all - fitting);
     }
     if dry_run {
+        state["status"] = json!("dryRun");
         state["plan"] = self::plan(plan);
     }
     state
@@ -112,8 +114,8 @@ mod tests {
             })
             .collect();
         assert_eq!(names, [("warning", "stickiness")]);
-        assert_eq!(state["plan"], Value::Null);
-        assert_eq!(state["status"], "passed");
+        assert_eq!(state["plan"]["steps"], Value::Null);
+        assert_eq!(state["next"], "CheckAndCreateService");
     }
 
     #[test]
@@ -155,7 +157,7 @@ mod tests {
         without.as_object_mut().unwrap().shift_remove("findings");
         let read = |state: Value| {
             crate::contract::Event {
-                step: crate::contract::Step::Create,
+                phase: crate::phase::Phase::CheckAndCreate,
                 id: world.deployment().id,
                 started_at: "2026-01-01T00:00:00Z".into(),
                 state,

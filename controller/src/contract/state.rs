@@ -1,62 +1,74 @@
-//! The state between two steps, and what an execution ends with, as JSON.
+//! The state between two turns, and what an execution ends with, as JSON.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::flows::{self, QuestionWire};
-use super::{Event, Failure, Step, not_from_the_state_machine};
+use super::failure::FailureWire;
+use super::{Event, Failure, not_from_the_state_machine};
 use crate::arn::Arn;
 use crate::budget::Control;
-use crate::deployment::{Alarm, Answer, Course, Deployment, Progress, Status};
+use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::flows::Flows;
-use crate::lock::{Held, Lock};
+use crate::lock::{Lock, Seen};
+use crate::phase::To;
 use crate::quote::{quote, sentence};
+use crate::reason::{Code, DrainProgress, Reason};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
-/// The state between two steps. Ids only, so it stays far below the 256 KiB of a payload.
+/// The state between two turns. Ids only, so it stays far below the 256 KiB of a payload.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StateWire {
-    status: String,
-    reason: String,
+    /// What a Choice goes by.
+    #[serde(skip_deserializing)]
+    next: String,
+    /// Seconds that a Wait waits.
+    #[serde(skip_deserializing)]
     wait: u32,
+    #[serde(skip_deserializing)]
+    reason: Value,
     request: Value,
-    original_target_group: String,
-    replacement_target_group: String,
+    plan: PlanWire,
+    progress: ProgressWire,
+    /// How a drain by a budget goes on.
+    #[serde(default, with = "ControlWire", skip_serializing_if = "has_not_begun")]
+    control: Control,
+    lock: LockWire,
+    /// Why the deployment is rolled back, while it is: a Catch overwrites `failure`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rolling_back: Option<FailureWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureWire>,
+}
+
+/// What a deployment names.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PlanWire {
     original: Option<String>,
+    original_target_group: String,
     replacement: Option<String>,
+    replacement_target_group: String,
     tasks: u32,
     desired: u32,
+    course: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    finishing: bool,
+}
+
+/// How far a phase has got, field by field as [`Progress`] has it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProgressWire {
     waited: u32,
     looks: u32,
     step: u32,
     held: u32,
-    #[serde(default)]
     soon: u32,
-    #[serde(default)]
     pause: u32,
-    renewals: u32,
-    course: String,
-    lock: LockWire,
-    /// Kept while a failure is rolled back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<FailureWire>,
-    /// What a Catch has put there.
-    #[serde(skip_serializing)]
-    error: Option<CaughtWire>,
-    /// What `DescribeAlarms` answered; every turn reads it anew.
-    #[serde(skip_serializing)]
-    alarms: Option<AlarmsWire>,
-    /// How a drain by a budget goes on.
-    #[serde(default, with = "ControlWire", skip_serializing_if = "has_not_begun")]
-    control: Control,
-    /// What CloudWatch is asked before the next step.
-    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
-    flows: Option<QuestionWire>,
-    /// What `GetMetricData` answered; every turn reads it anew.
-    #[serde(skip_serializing)]
-    seen: Option<Value>,
+    baking: bool,
+    unanswered: u32,
 }
 
 /// How a drain by a budget goes on, field by field as [`Control`] has it.
@@ -88,194 +100,236 @@ fn has_not_begun(control: &Control) -> bool {
     *control == Control::default()
 }
 
-/// The lock: its key, and what the last conditional write answered. DynamoDB writes numbers as
-/// text.
+/// What the execution knows of the lock.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct LockWire {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<String>,
+    fence: Option<u64>,
+    turn: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fence: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    renewed_at: Option<String>,
+    seen: Option<SeenWire>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct FailureWire {
-    error: String,
-    cause: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CaughtWire {
-    #[serde(default)]
-    error: String,
-    #[serde(default)]
-    cause: String,
-}
-
-/// The alarms' names and their states, in the same order.
-#[derive(Deserialize)]
-struct AlarmsWire {
-    names: Vec<String>,
-    states: Vec<String>,
+struct SeenWire {
+    rev: u64,
+    waited: u32,
 }
 
 impl LockWire {
     fn of(lock: &Lock) -> Self {
-        let held = lock.held.as_ref();
         Self {
             id: lock.id.clone(),
-            owner: held.map(|held| held.owner.clone()),
-            fence: held.map(|held| held.fence.to_string()),
-            renewed_at: held.map(|held| held.renewed_at.clone()),
+            fence: lock.fence,
+            turn: lock.turn,
+            seen: lock.seen.map(|seen| SeenWire {
+                rev: seen.rev,
+                waited: seen.waited,
+            }),
         }
     }
 
-    /// A lock without all of its parts is one that is not held.
     fn read(self) -> Lock {
-        let fence = self.fence.and_then(|fence| fence.parse().ok());
-        let held = match (self.owner, fence, self.renewed_at) {
-            (Some(owner), Some(fence), Some(renewed_at)) => Some(Held {
-                owner,
-                fence,
-                renewed_at,
+        Lock {
+            id: self.id,
+            fence: self.fence,
+            turn: self.turn,
+            seen: self.seen.map(|seen| Seen {
+                rev: seen.rev,
+                waited: seen.waited,
             }),
-            _ => None,
-        };
-        Lock { id: self.id, held }
+        }
     }
 }
 
-impl Event {
-    /// The deployment that the step before answered with.
-    pub fn deployment(&self) -> Result<Deployment, Refusal> {
-        let unreadable = |what: &dyn std::fmt::Display| {
-            not_from_the_state_machine(&format!(
-                "The event's state is not what the step before answered: {what}."
-            ))
-        };
-        let wire = StateWire::deserialize(&self.state).map_err(|error| unreadable(&error))?;
-        self.names_its_own(&wire)?;
-        let course = Course::parse(&wire.course)
-            .ok_or_else(|| unreadable(&format!("unknown course {:?}", wire.course)))?;
-        // The first failure is the one to report: what goes wrong while it is rolled back is the
-        // state machine's own to tell.
-        let caught = wire.error.filter(|_| self.step == Step::Rollback);
-        let just_failed = wire.failure.is_none() && caught.is_some();
-        let failure = match (wire.failure, caught) {
-            (Some(kept), _) => Some(Failure {
-                error: quote(&kept.error),
-                cause: sentence(&kept.cause),
-            }),
-            (None, Some(caught)) => Some(Failure::of(&caught.error, &caught.cause)),
-            (None, None) => None,
-        };
-        let alarms = wire.alarms.map_or_else(Vec::new, |read| {
-            let pairs = read.names.into_iter().zip(read.states);
-            pairs.map(|(name, state)| Alarm { name, state }).collect()
-        });
-        Ok(Deployment {
-            id: self.id.clone(),
-            request: Request::parse(&wire.request, self.id.home())?,
-            original_target_group: wire.original_target_group,
-            replacement_target_group: wire.replacement_target_group,
-            original: wire.original,
-            replacement: wire.replacement,
-            tasks: wire.tasks,
-            desired: wire.desired,
-            // The seconds of the phase that failed are not those of its rollback.
-            progress: if just_failed {
-                Progress::default()
-            } else {
-                Progress {
-                    waited: wire.waited,
-                    looks: wire.looks,
-                    step: wire.step,
-                    held: wire.held,
-                    soon: wire.soon,
-                    pause: wire.pause,
-                    renewals: wire.renewals,
-                }
-            },
-            lock: wire.lock.read(),
-            course,
-            failure,
-            alarms,
-            control: if just_failed {
-                wire.control.anew()
-            } else {
-                wire.control
-            },
-            flows: wire.seen.as_ref().map_or_else(Flows::default, flows::read),
-            now: 0,
-        })
+impl PlanWire {
+    fn of(deployment: &Deployment) -> Self {
+        Self {
+            original: deployment.original.clone(),
+            original_target_group: deployment.original_target_group.clone(),
+            replacement: deployment.replacement.clone(),
+            replacement_target_group: deployment.replacement_target_group.clone(),
+            tasks: deployment.tasks,
+            desired: deployment.desired,
+            course: deployment.course.as_str().to_owned(),
+            finishing: deployment.finishing,
+        }
     }
 
-    /// What a state names is of this account and region, as everything of a request is, and its two
+    /// What a plan names is of this account and region, as everything of a request is, and its two
     /// target groups are two.
-    fn names_its_own(&self, wire: &StateWire) -> Result<(), Refusal> {
-        for group in [&wire.original_target_group, &wire.replacement_target_group] {
+    fn names_its_own(&self, event: &Event) -> Result<(), Refusal> {
+        for group in [&self.original_target_group, &self.replacement_target_group] {
             let of_home = Arn::parse(group).is_some_and(|arn| {
                 arn.service == "elasticloadbalancing"
-                    && arn.home() == *self.id.home()
+                    && arn.home() == *event.id.home()
                     && arn.resource.starts_with("targetgroup/")
             });
             if !of_home {
                 return Err(not_from_the_state_machine(&format!(
                     "The event's state names {} as a target group of {}.",
                     quote(group),
-                    self.id.home()
+                    event.id.home()
                 )));
             }
         }
-        if wire.original_target_group == wire.replacement_target_group {
+        if self.original_target_group == self.replacement_target_group {
             return Err(not_from_the_state_machine(
                 "The event's state names one target group as both.",
             ));
         }
         Ok(())
     }
+
+    fn course(&self) -> Result<Course, Refusal> {
+        Course::parse(&self.course)
+            .ok_or_else(|| unreadable(&format!("unknown course {:?}", self.course)))
+    }
+}
+
+fn unreadable(what: &dyn std::fmt::Display) -> Refusal {
+    not_from_the_state_machine(&format!(
+        "The event's state is not what the turn before answered: {what}."
+    ))
+}
+
+impl Event {
+    /// The deployment that the turn before answered with.
+    ///
+    /// A Rollback that comes by a Catch begins anew: with the failure that was caught, with no progress,
+    /// and with a turn that overtakes the one that failed, whose function may still be at work.
+    pub fn deployment(&self) -> Result<Deployment, Refusal> {
+        let wire = StateWire::deserialize(&self.state).map_err(|error| unreadable(&error))?;
+        wire.plan.names_its_own(self)?;
+        let course = wire.plan.course()?;
+        let caught = self.is_caught();
+        let kept = wire.rolling_back.as_ref().map(FailureWire::read);
+        let failure = match (kept, caught.then(|| self.failure())) {
+            (Some(kept), Some(later)) => Some(kept.then(&later.cause)),
+            (Some(kept), None) => Some(kept),
+            (None, Some(caught)) => Some(caught),
+            (None, None) => wire.failure.as_ref().map(FailureWire::read),
+        };
+        let mut lock = wire.lock.read();
+        if caught {
+            lock.turn = lock.turn.saturating_add(1);
+        }
+        let progress = Progress {
+            waited: wire.progress.waited,
+            looks: wire.progress.looks,
+            step: wire.progress.step,
+            held: wire.progress.held,
+            soon: wire.progress.soon,
+            pause: wire.progress.pause,
+            baking: wire.progress.baking,
+            unanswered: wire.progress.unanswered,
+        };
+        Ok(Deployment {
+            id: self.id.clone(),
+            request: Request::parse(&wire.request, self.id.home())?,
+            original_target_group: wire.plan.original_target_group,
+            replacement_target_group: wire.plan.replacement_target_group,
+            original: wire.plan.original,
+            replacement: wire.plan.replacement,
+            tasks: wire.plan.tasks,
+            desired: wire.plan.desired,
+            // The seconds of the phase that failed are not those of its rollback.
+            progress: if caught { Progress::default() } else { progress },
+            lock,
+            course,
+            finishing: wire.plan.finishing,
+            failure,
+            alarms: Vec::new(),
+            control: if caught {
+                wire.control.anew()
+            } else {
+                wire.control
+            },
+            flows: Flows::default(),
+            now: 0,
+        })
+    }
+}
+
+impl Deployment {
+    /// What this deployment names, as the lock's item keeps it.
+    pub fn plan_json(&self) -> String {
+        json!(PlanWire::of(self)).to_string()
+    }
+
+    /// The same request with what another deployment named, whose rollback is to be finished; `None`
+    /// where it cannot be read or names nothing to undo.
+    pub fn finishing(&self, plan: &str, event: &Event) -> Option<Self> {
+        let plan: PlanWire = serde_json::from_str(plan).ok()?;
+        plan.names_its_own(event).ok()?;
+        let course = plan.course().ok()?;
+        plan.replacement.as_ref()?;
+        Some(Self {
+            original_target_group: plan.original_target_group,
+            replacement_target_group: plan.replacement_target_group,
+            original: plan.original,
+            replacement: plan.replacement,
+            tasks: plan.tasks,
+            desired: plan.desired,
+            course,
+            finishing: true,
+            progress: Progress::default(),
+            ..self.clone()
+        })
+    }
+}
+
+fn reason(reason: &Reason) -> Value {
+    let mut told = json!({
+        "code": reason.code.as_str(),
+        "text": sentence(&reason.text),
+    });
+    if let Some(drain) = reason.drain {
+        let DrainProgress {
+            left,
+            of,
+            step,
+            next_step,
+            last_step,
+        } = drain;
+        told["drain"] = json!({"left": left, "of": of, "step": step});
+        for (name, seconds) in [("nextStep", next_step), ("lastStep", last_step)] {
+            if let Some(seconds) = seconds {
+                told["drain"][name] = json!(seconds);
+            }
+        }
+    }
+    told
 }
 
 impl Answer {
     /// The answer as the state machine's next state.
     pub fn to_json(&self) -> Value {
         let deployment = &self.deployment;
-        let wire = StateWire {
-            status: self.status.as_str().to_owned(),
-            reason: sentence(&self.reason),
+        let progress = &deployment.progress;
+        let failure = deployment.failure.as_ref().map(FailureWire::of);
+        json!(StateWire {
+            next: self.to.as_str().to_owned(),
             wait: self.wait,
+            reason: reason(&self.reason),
             request: deployment.request.to_json(),
-            original_target_group: deployment.original_target_group.clone(),
-            replacement_target_group: deployment.replacement_target_group.clone(),
-            original: deployment.original.clone(),
-            replacement: deployment.replacement.clone(),
-            tasks: deployment.tasks,
-            desired: deployment.desired,
-            waited: deployment.progress.waited,
-            looks: deployment.progress.looks,
-            step: deployment.progress.step,
-            held: deployment.progress.held,
-            soon: deployment.progress.soon,
-            pause: deployment.progress.pause,
-            renewals: deployment.progress.renewals,
-            course: deployment.course.as_str().to_owned(),
-            lock: LockWire::of(&deployment.lock),
-            failure: deployment.failure.as_ref().map(|failure| FailureWire {
-                error: failure.error.clone(),
-                cause: failure.cause.clone(),
-            }),
-            error: None,
-            alarms: None,
+            plan: PlanWire::of(deployment),
+            progress: ProgressWire {
+                waited: progress.waited,
+                looks: progress.looks,
+                step: progress.step,
+                held: progress.held,
+                soon: progress.soon,
+                pause: progress.pause,
+                baking: progress.baking,
+                unanswered: progress.unanswered,
+            },
             control: deployment.control.clone(),
-            flows: QuestionWire::of(deployment, self.wait),
-            seen: None,
-        };
-        json!(wire)
+            lock: LockWire::of(&deployment.lock),
+            rolling_back: failure.clone(),
+            failure,
+        })
     }
 }
 
@@ -284,8 +338,9 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
     let deployment = &answer.deployment;
     let request = &deployment.request;
     json!({
-        "status": answer.status.as_str(),
-        "reason": sentence(&answer.reason),
+        "next": answer.to.as_str(),
+        "status": "deployed",
+        "reason": reason(&answer.reason),
         "cluster": request.cluster,
         "service": request.service,
         "taskDefinition": request.task_definition,
@@ -296,14 +351,11 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
         "steps": deployment.progress.step,
         "seconds": seconds,
         "comment": request.comment,
-        "lock": LockWire::of(&deployment.lock),
     })
 }
 
-/// The last answer of a rollback: what the execution fails with, and the lock to release.
-///
-/// `lock` is `None` for a failure before there was a deployment.
-pub fn failed(failure: &Failure, outcome: &str, lock: Option<&Lock>) -> Value {
+/// The last answer of a deployment that failed: what the execution fails with.
+pub fn failed(failure: &Failure, outcome: &str) -> Value {
     let mut cause = failure.cause.clone();
     if !outcome.is_empty() {
         // What to do may end in a command.
@@ -313,15 +365,14 @@ pub fn failed(failure: &Failure, outcome: &str, lock: Option<&Lock>) -> Value {
         cause.push(' ');
         cause.push_str(&sentence(outcome));
     }
+    let told = Reason::new(Code::Failed, cause.clone());
     let mut state = Map::new();
-    state.insert("status".to_owned(), json!(Status::Failed.as_str()));
-    state.insert("reason".to_owned(), json!(cause));
-    state.insert(
-        "failure".to_owned(),
-        json!({"error": failure.error, "cause": cause}),
-    );
-    if let Some(lock) = lock {
-        state.insert("lock".to_owned(), json!(LockWire::of(lock)));
-    }
+    state.insert("next".to_owned(), json!(To::DeploymentFailed.as_str()));
+    state.insert("reason".to_owned(), reason(&told));
+    let failure = Failure {
+        error: failure.error.clone(),
+        cause,
+    };
+    state.insert("failure".to_owned(), json!(FailureWire::of(&failure)));
     Value::Object(state)
 }

@@ -5,10 +5,12 @@ use crate::arn;
 use crate::budget;
 use crate::clock;
 use crate::decision::WaitingOn;
-use crate::deployment::{Answer, Course, Deployment, Status};
+use crate::deployment::{Answer, Course, Deployment};
 use crate::drain;
 use crate::observation::Observation;
+use crate::phase::To;
 use crate::ready;
+use crate::reason::{Code, DrainProgress, Reason};
 
 /// The answer after a step: what is left, and when the next step comes.
 pub fn answer(
@@ -19,21 +21,31 @@ pub fn answer(
     let mut deployment = deployment.clone();
     let name = deployment.original.clone().unwrap_or_default();
     let what = match deployment.course {
-        Course::Forward => "original",
+        Course::Forward | Course::HalfSwapped => "original",
         Course::Back => "replacement",
         Course::Leftover => "leftover",
     };
     let Some(waiting_on) = waiting_on else {
-        let reason = if name.is_empty() {
+        let text = if name.is_empty() {
             "there was no original task set to drain".to_owned()
         } else {
             format!("{what} {name}: drained, no task left")
         };
         deployment.progress.waited = 0;
         deployment.progress.looks = 0;
+        let drain = Some(DrainProgress {
+            left: 0,
+            of: deployment.tasks,
+            step: deployment.progress.step,
+            next_step: None,
+            last_step: None,
+        });
         return Answer {
-            status: Status::Drained,
-            reason,
+            to: To::Cleanup,
+            reason: Reason {
+                drain,
+                ..Reason::new(Code::Drained, text)
+            },
             wait: 0,
             deployment,
         };
@@ -46,21 +58,37 @@ pub fn answer(
     let poll = drain::poll(timeout(observation, &deployment));
     deployment.progress.looks = 0;
     let held = std::mem::take(&mut deployment.progress.held);
-    let (wait, reason) = match waiting_on {
+    let mut drain = DrainProgress {
+        left: wanted,
+        of: pacing::share(deployment.tasks, &deployment, desired),
+        step: deployment.progress.step.saturating_sub(1),
+        next_step: None,
+        last_step: None,
+    };
+    let (code, wait, text) = match waiting_on {
         WaitingOn::Bake { left } => {
             let wait = drain::bake_poll(bake_time(&deployment)).min(*left);
+            drain.next_step = Some(*left);
             (
+                Code::Baking,
                 wait,
                 format!("{what} {name}: {waiting_on}; next look in {wait} s"),
             )
         }
-        WaitingOn::NextStep { .. } => {
-            let (wait, told) = step_made(observation, &mut deployment, waiting_on, desired);
-            (wait, format!("{what} {name}: {told}"))
+        WaitingOn::NextStep { left, of } => {
+            (drain.left, drain.of) = (*left, *of);
+            let made = step_made(observation, &mut deployment, waiting_on, desired);
+            drain.step = deployment.progress.step.saturating_sub(1);
+            drain.next_step = Some(made.next_step);
+            drain.last_step = Some(made.last_step);
+            (Code::Step, made.wait, format!("{what} {name}: {}", made.text))
         }
-        WaitingOn::Pause { seconds, .. } => {
+        WaitingOn::Pause { left, of, seconds } => {
+            (drain.left, drain.of) = (*left, *of);
+            drain.next_step = Some(*seconds);
             pacing::judge(observation, &mut deployment);
             (
+                Code::Pause,
                 until_the_next_look(observation, &mut deployment, *seconds),
                 format!("{what} {name}: {waiting_on}; nothing stands in its way"),
             )
@@ -75,6 +103,7 @@ pub fn answer(
                 ""
             };
             (
+                Code::TasksStopping,
                 poll,
                 format!(
                     "{what} {name}: {idle}{waiting_on}; next look in {poll} s{}",
@@ -85,6 +114,7 @@ pub fn answer(
         WaitingOn::Confirmation { seen, wanted } => {
             deployment.progress.looks = *seen;
             (
+                Code::TasksStopping,
                 poll,
                 format!("{what} {name}: gone in {seen} of {wanted} looks; next look in {poll} s"),
             )
@@ -92,6 +122,7 @@ pub fn answer(
         lacking => {
             let wait = hold(observation, &mut deployment, lacking, held, poll);
             (
+                Code::Blocked,
                 wait,
                 format!(
                     "{what} {name}: step held with {wanted} tasks wanted and {running} running, because {}; next look in {wait} s",
@@ -102,33 +133,49 @@ pub fn answer(
     };
     deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
     Answer {
-        status: Status::Draining,
-        reason,
+        to: To::Wait,
+        reason: Reason {
+            drain: Some(drain),
+            ..Reason::new(code, text)
+        },
         wait,
         deployment,
     }
 }
 
-/// A step is made: seconds until the next look, and what comes next.
+/// A step that was made, in seconds from now.
+struct Made {
+    /// Until the next look.
+    wait: u32,
+    next_step: u32,
+    last_step: u32,
+    text: String,
+}
+
+/// A step is made: when the next look is, and what comes next.
 fn step_made(
     observation: &Observation,
     deployment: &mut Deployment,
     left: &WaitingOn,
     desired: u32,
-) -> (u32, String) {
+) -> Made {
     let step = begin(deployment);
     let next = pacing::next(observation, deployment, desired, false);
     deployment.progress.step = deployment.progress.step.saturating_add(1);
     let (tasks, pause) = (next.tasks, next.wait);
     let last_step = pause.saturating_add(next.then);
-    let told = format!(
+    let text = format!(
         "{left} after step {step}{}, next {tasks} in {pause} s, done about {}{}",
         steps(observation, deployment),
         done_about(observation, deployment, last_step),
         next.remark
     );
-    let wait = until_the_next_look(observation, deployment, pause);
-    (wait, told)
+    Made {
+        wait: until_the_next_look(observation, deployment, pause),
+        next_step: pause,
+        last_step,
+        text,
+    }
 }
 
 /// Seconds until the next look at what holds a step. A replacement without health is given up after

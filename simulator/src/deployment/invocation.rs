@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ebbtide_functions::{Clients, Deciders, Function, handle_by};
+use ebbtide_controller::turn::Turn;
+use ebbtide_functions::{self as functions, Clients, Function, handle_by};
 use serde_json::{Value, json};
 
 use super::{Installation, clients};
@@ -20,7 +21,7 @@ const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) struct InstalledFunction {
     pub(super) arn: String,
     pub(super) function: Function,
-    pub(super) deciders: Deciders,
+    pub(super) next: Turn,
 }
 
 /// One invocation.
@@ -113,16 +114,23 @@ impl Invocation {
             event,
             ..
         } = self;
-        let now = SystemTime::UNIX_EPOCH
+        let began = SystemTime::UNIX_EPOCH
             + Duration::from_millis(aws.with_world(|world| world.epoch_ms()));
+        let nonce = format!("invocation-{}", aws.next_nonce());
+        let invocation = functions::Invocation {
+            function_arn: &installed.arn,
+            nonce: &nonce,
+            began,
+            deadline: began + FUNCTION_TIMEOUT,
+            started: tokio::time::Instant::now(),
+        };
         // Boxed: the SDK's futures nest deeper than the compiler lays out by default.
         let handling = Box::pin(handle_by(
-            &installed.deciders,
+            installed.next,
             installed.function,
-            &installed.arn,
+            invocation,
             &clients,
             event,
-            now,
         ));
         match tokio::time::timeout(FUNCTION_TIMEOUT, handling).await {
             Ok(Ok(answer)) => Ok(json!({

@@ -1,0 +1,156 @@
+//! What CloudWatch is asked before a step of the drain.
+
+use crate::arn::{Arn, is_application_load_balancer};
+use crate::deployment::Deployment;
+use crate::pace::TASK_SET;
+
+/// One metric to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// What its values are.
+    pub of: Series,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its dimensions: names and values.
+    pub dimensions: Vec<(String, String)>,
+    /// `Sum` or `Average`.
+    pub statistic: &'static str,
+}
+
+/// The metrics that a drain may go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Series {
+    /// New connections of the whole load balancer.
+    New,
+    /// Connections of the whole load balancer.
+    Active,
+    /// Connections of the task set that drains, as the application tells.
+    Connections,
+}
+
+impl Series {
+    /// The id of its query.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "newFlows",
+            Self::Active => "activeFlows",
+            Self::Connections => "connections",
+        }
+    }
+
+    /// The series of that id.
+    pub fn parse(id: &str) -> Option<Self> {
+        [Self::New, Self::Active, Self::Connections]
+            .into_iter()
+            .find(|series| series.as_str() == id)
+    }
+}
+
+/// What the next step needs to know; nothing where its pace goes by no metric.
+pub fn queries(deployment: &Deployment) -> Vec<Query> {
+    let drain = &deployment.request.drain;
+    let mut queries = Vec::new();
+    if drain.pace.budget().is_some()
+        && let Some(balancer) = deployment.request.load_balancer.as_deref()
+    {
+        queries.extend(of_load_balancer(balancer));
+    }
+    if let (Some(metric), Some(original)) = (&drain.connections, &deployment.original) {
+        queries.push(Query {
+            of: Series::Connections,
+            namespace: metric.namespace.clone(),
+            name: metric.name.clone(),
+            dimensions: metric
+                .dimensions
+                .iter()
+                .map(|(name, value)| (name.clone(), value.replace(TASK_SET, original)))
+                .collect(),
+            statistic: "Sum",
+        });
+    }
+    queries
+}
+
+/// An Application Load Balancer counts connections under other names (AWS documentation).
+fn of_load_balancer(arn: &str) -> Vec<Query> {
+    let Some(name) = Arn::parse(arn).and_then(|arn| arn.resource.strip_prefix("loadbalancer/"))
+    else {
+        return Vec::new();
+    };
+    let (namespace, new, active, statistic) = if is_application_load_balancer(arn) {
+        (
+            "AWS/ApplicationELB",
+            "NewConnectionCount",
+            "ActiveConnectionCount",
+            "Sum",
+        )
+    } else {
+        (
+            "AWS/NetworkELB",
+            "NewFlowCount",
+            "ActiveFlowCount",
+            "Average",
+        )
+    };
+    let query = |of: Series, metric: &str, statistic: &'static str| Query {
+        of,
+        namespace: namespace.to_owned(),
+        name: metric.to_owned(),
+        dimensions: vec![("LoadBalancer".to_owned(), name.to_owned())],
+        statistic,
+    };
+    vec![
+        query(Series::New, new, "Sum"),
+        query(Series::Active, active, statistic),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{World, home};
+    use crate::request::Request;
+    use serde_json::json;
+
+    fn asked(drain: &serde_json::Value) -> Vec<(Series, String, Vec<(String, String)>)> {
+        let mut world = World::swapped();
+        let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": drain});
+        let balancer = world.observation.load_balancer.clone();
+        world.request = Request::parse(&input, &home()).unwrap();
+        world.request.load_balancer = balancer.map(|balancer| balancer.arn);
+        let queries = queries(&world.deployment()).into_iter();
+        queries.map(|q| (q.of, q.name, q.dimensions)).collect()
+    }
+
+    #[test]
+    fn a_fixed_pace_asks_for_nothing() {
+        assert_eq!(asked(&json!({"within": 600})), []);
+    }
+
+    #[test]
+    fn a_budget_asks_for_the_load_balancers_flows() {
+        let dimensions = vec![("LoadBalancer".to_owned(), "net/lb/0123456789abcdef".to_owned())];
+        assert_eq!(
+            asked(&json!({"reconnectsPerSecond": 20, "deadline": 900})),
+            [
+                (Series::New, "NewFlowCount".to_owned(), dimensions.clone()),
+                (Series::Active, "ActiveFlowCount".to_owned(), dimensions),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_applications_metric_is_asked_for_the_task_set_that_drains() {
+        let metric = json!({"namespace": "App", "metricName": "Conns", "dimensions": {"TaskSet": "{taskSet}"}});
+        assert_eq!(
+            asked(&json!({"within": 600, "connectionsMetric": metric})),
+            [(
+                Series::Connections,
+                "Conns".to_owned(),
+                vec![("TaskSet".to_owned(), "ecs-svc/1".to_owned())]
+            )]
+        );
+    }
+}

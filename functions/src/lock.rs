@@ -1,0 +1,521 @@
+//! The lock of a service: conditional writes of one `DynamoDB` item at both ends of a turn.
+//!
+//! What an item means is decided in `controller::lock`; `tests/model` searches the protocol.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
+use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_controller::contract::Event;
+use ebbtide_controller::deployment::{Answer, Deployment};
+use ebbtide_controller::lock::{
+    self, Busy, Claim, ENDS, End, Item, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
+};
+use ebbtide_controller::phase::{Phase, To};
+use ebbtide_controller::quote::{quote, sentence};
+use ebbtide_controller::refusal::{ErrorName, Refusal};
+
+use crate::clients::Clients;
+use crate::error::StepError;
+use crate::handler::Invocation;
+
+/// Reads of an item that is written to at the same time, at most.
+const READS: u32 = 5;
+
+/// Characters of a reason that an item keeps: a write of 1 KB is the cheapest.
+const LONGEST_REASON: usize = 300;
+
+/// What came of an attempt to enter.
+pub(crate) enum Entry {
+    /// This invocation is inside.
+    Inside(Section),
+    /// This deployment has ended already.
+    Ended(End),
+    /// Nothing was ever begun under this lock.
+    NothingDone,
+    /// Another invocation may be at work: wait.
+    Busy(Busy),
+    /// Step Functions has given this invocation up, and a later one was here.
+    Overtaken,
+}
+
+/// A turn inside the lock.
+pub(crate) struct Section {
+    /// The fence that was entered with.
+    pub(crate) fence: u64,
+    /// What the owner before did, where the lock has just changed hands.
+    pub(crate) before: Option<Item>,
+    ends: Vec<End>,
+}
+
+/// Enters the lock of a deployment, or takes it where the execution has not had it yet.
+///
+/// Fails with `LockLost` or `ConcurrentDeployment`, and with what is worth retrying where `DynamoDB`
+/// does not answer.
+pub(crate) async fn enter(
+    clients: &Clients,
+    invocation: &Invocation<'_>,
+    event: &Event,
+    deployment: &Deployment,
+) -> Result<Entry, StepError> {
+    let me = Me {
+        execution: event.id.execution(),
+        started: event.started(),
+        nonce: invocation.nonce,
+        phase: event.phase,
+    };
+    let lock = &deployment.lock;
+    let Some(fence) = lock.fence else {
+        return take(clients, invocation, &me, deployment).await;
+    };
+    let call = entering(clients, invocation, &me, deployment)
+        .update_expression(
+            "SET busyBy = :nonce, busyUntil = :until, turn = :turn, phase = :phase, #plan = :plan \
+             ADD rev :one",
+        )
+        .condition_expression(
+            "#owner = :me AND fence = :fence AND turn <= :turn AND (attribute_not_exists(busyBy) \
+             OR busyUntil < :now OR rev = :outwaited)",
+        )
+        .expression_attribute_names("#plan", "plan")
+        .expression_attribute_values(":plan", text(deployment.plan_json()))
+        .expression_attribute_values(":fence", number(fence));
+    match update(call).await? {
+        Updated::Now(item) => Ok(Entry::Inside(Section {
+            fence,
+            before: None,
+            ends: item.ends,
+        })),
+        Updated::Refused(item) => match lock::refused(&item, &me, lock, invocation.now_millis()) {
+            Refused::Inside => Ok(Entry::Inside(Section {
+                fence,
+                before: None,
+                ends: item.ends,
+            })),
+            Refused::Ended(end) => Ok(Entry::Ended(end)),
+            Refused::Overtaken => Ok(Entry::Overtaken),
+            Refused::Busy(busy) => Ok(Entry::Busy(busy)),
+            Refused::Lost { owner } => Err(lost(&lock.id, owner.as_deref(), &item).into()),
+        },
+    }
+}
+
+/// Takes the lock for the first turn of an execution.
+async fn take(
+    clients: &Clients,
+    invocation: &Invocation<'_>,
+    me: &Me<'_>,
+    deployment: &Deployment,
+) -> Result<Entry, StepError> {
+    let lock = &deployment.lock;
+    for _ in 0..READS {
+        let seen = read(clients, &lock.id).await?;
+        let now = invocation.now_millis();
+        let item = seen.clone().unwrap_or_default();
+        let claim = match claim(seen.as_ref(), me, lock, now) {
+            Claim::TakeIfEnded { owner } => {
+                if !has_ended(clients, &owner).await? {
+                    return Err(concurrent(&lock.id, &owner, &item).into());
+                }
+                claim_of_the_dead(&item, lock, now)
+            }
+            claim => claim,
+        };
+        let back = match claim {
+            Claim::Take { back } => back,
+            Claim::Ended(end) => return Ok(Entry::Ended(end)),
+            Claim::NothingDone => return Ok(Entry::NothingDone),
+            Claim::Busy(busy) => return Ok(Entry::Busy(busy)),
+            Claim::Overtaken => return Ok(Entry::Overtaken),
+            Claim::Superseded | Claim::TakeIfEnded { .. } => {
+                return Err(superseded(&lock.id).into());
+            }
+        };
+        let condition = if seen.is_some() {
+            "rev = :seen"
+        } else {
+            "attribute_not_exists(rev)"
+        };
+        let quiet = if back {
+            " OR (#owner = :me AND attribute_not_exists(busyBy))"
+        } else {
+            ""
+        };
+        let fence = if back { "" } else { ", fence :one" };
+        let mut call = entering(clients, invocation, me, deployment)
+            .update_expression(format!(
+                "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, turn = :turn, \
+                 phase = :phase ADD rev :one{fence}"
+            ))
+            .condition_expression(format!(
+                "{condition} AND (attribute_not_exists(busyUntil) OR busyUntil < :now OR rev = \
+                 :outwaited{quiet})"
+            ))
+            .expression_attribute_values(":started", number(me.started));
+        if let Some(seen) = &seen {
+            call = call.expression_attribute_values(":seen", number(seen.rev));
+        }
+        match update(call).await? {
+            Updated::Now(new) => {
+                return Ok(Entry::Inside(Section {
+                    fence: new.fence,
+                    before: seen.filter(|_| !back),
+                    ends: new.ends,
+                }));
+            }
+            Updated::Refused(new) if new.busy_by.as_deref() == Some(me.nonce) => {
+                return Ok(Entry::Inside(Section {
+                    fence: new.fence,
+                    before: seen.filter(|_| !back),
+                    ends: new.ends,
+                }));
+            }
+            Updated::Refused(_) => {}
+        }
+    }
+    Err(StepError::new(
+        ErrorName::Transient,
+        format!("The lock of service {} was written to {READS} times while it was read.", lock.id),
+    ))
+}
+
+/// What enter and take have in common.
+fn entering(
+    clients: &Clients,
+    invocation: &Invocation<'_>,
+    me: &Me<'_>,
+    deployment: &Deployment,
+) -> UpdateItemFluentBuilder {
+    let settle = Duration::from_secs(u64::from(SETTLE));
+    let until = invocation.deadline_millis().saturating_add(millis(settle));
+    let outwaited = deployment.lock.outwaited();
+    on(clients, &deployment.lock.id)
+        .expression_attribute_names("#owner", "owner")
+        .expression_attribute_values(":me", text(me.execution))
+        .expression_attribute_values(":nonce", text(me.nonce))
+        .expression_attribute_values(":now", number(invocation.now_millis()))
+        .expression_attribute_values(":until", number(until))
+        .expression_attribute_values(":turn", number(deployment.lock.turn))
+        .expression_attribute_values(":phase", text(me.phase.as_str()))
+        .expression_attribute_values(":one", number(1))
+        .expression_attribute_values(
+            ":outwaited",
+            outwaited.map_or_else(|| AttributeValue::N("-1".to_owned()), number),
+        )
+}
+
+/// How a turn leaves the lock.
+pub(crate) enum Leaving<'a> {
+    /// With an answer.
+    With(&'a Answer),
+    /// With an error, which Step Functions retries.
+    Failing,
+}
+
+/// Leaves the lock, and releases it where the deployment is over.
+///
+/// `unanswered`: a write may still land, so that nothing else may enter until it must have. A leave
+/// that does not succeed is only logged: the next turn waits until this one must be over.
+pub(crate) async fn leave(
+    clients: &Clients,
+    invocation: &Invocation<'_>,
+    event: &Event,
+    section: &Section,
+    leaving: Leaving<'_>,
+    unanswered: bool,
+) {
+    let until = invocation.now_millis() + u64::from(SETTLE) * 1_000;
+    let mut set = "SET busyUntil = :until".to_owned();
+    let mut remove = Vec::new();
+    if !unanswered {
+        remove.push("busyBy");
+    }
+    let (id, call) = match leaving {
+        Leaving::With(answer) => {
+            let deployment = &answer.deployment;
+            let id = &deployment.lock.id;
+            let call = on(clients, id)
+                .expression_attribute_values(":reason", text(shortened(&answer.reason.text)));
+            set.push_str(", reason = :reason");
+            let call = match answer.to.phase() {
+                Some(phase) => {
+                    set.push_str(", phase = :phase, #plan = :plan");
+                    call.expression_attribute_names("#plan", "plan")
+                        .expression_attribute_values(":phase", text(phase.as_str()))
+                        .expression_attribute_values(":plan", text(deployment.plan_json()))
+                }
+                None => {
+                    set.push_str(", ends = :ends");
+                    remove.extend(["#owner", "phase", "#plan"]);
+                    call.expression_attribute_names("#owner", "owner")
+                        .expression_attribute_names("#plan", "plan")
+                        .expression_attribute_values(
+                            ":ends",
+                            ends(event.id.execution(), answer.to, &section.ends),
+                        )
+                }
+            };
+            (id.clone(), call)
+        }
+        Leaving::Failing => {
+            let id = lock_id(event);
+            (id.clone(), on(clients, &id))
+        }
+    };
+    let remove = if remove.is_empty() {
+        String::new()
+    } else {
+        format!(" REMOVE {}", remove.join(", "))
+    };
+    let call = call
+        .update_expression(format!("{set}{remove} ADD rev :one"))
+        .condition_expression("busyBy = :nonce")
+        .expression_attribute_values(":nonce", text(invocation.nonce))
+        .expression_attribute_values(":until", number(until))
+        .expression_attribute_values(":one", number(1));
+    match update(call).await {
+        Ok(Updated::Now(_)) => {}
+        Ok(Updated::Refused(_)) => tracing::warn!(
+            lock = id,
+            "another invocation has entered the lock: this one did not leave it"
+        ),
+        Err(error) => tracing::warn!(
+            lock = id,
+            error = error.message,
+            "the lock was not left: the next turn waits until this one must be over"
+        ),
+    }
+}
+
+/// The key of the lock that an event names.
+fn lock_id(event: &Event) -> String {
+    let id = event.state.pointer("/lock/id");
+    id.and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn on(clients: &Clients, id: &str) -> UpdateItemFluentBuilder {
+    clients
+        .dynamodb
+        .update_item()
+        .table_name(&clients.lock_table)
+        .key("id", text(id))
+        .return_values(ReturnValue::AllNew)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+}
+
+/// A conditional write: the item after it, or the one that did not meet the condition.
+enum Updated {
+    Now(Box<Item>),
+    Refused(Box<Item>),
+}
+
+async fn update(call: UpdateItemFluentBuilder) -> Result<Updated, StepError> {
+    match call.send().await {
+        Ok(answer) => {
+            let attributes = answer.attributes().cloned().unwrap_or_default();
+            Ok(Updated::Now(Box::new(item(&attributes))))
+        }
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                let attributes = failed.item().cloned().unwrap_or_default();
+                Ok(Updated::Refused(Box::new(item(&attributes))))
+            }
+            _ => Err(StepError::of_call("dynamodb:UpdateItem", &error)),
+        },
+    }
+}
+
+async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
+    let answer = clients
+        .dynamodb
+        .get_item()
+        .table_name(&clients.lock_table)
+        .key("id", text(id))
+        .consistent_read(true)
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("dynamodb:GetItem", &error))?;
+    Ok(answer.item().map(item))
+}
+
+/// Whether an execution has ended, as far as Step Functions shows it: a hint, the conditions of the
+/// lock are what makes a takeover safe.
+async fn has_ended(clients: &Clients, execution: &str) -> Result<bool, StepError> {
+    let answer = clients
+        .sfn
+        .describe_execution()
+        .execution_arn(execution)
+        .send()
+        .await;
+    match answer {
+        Ok(answer) => Ok(match answer.status() {
+            ExecutionStatus::Succeeded
+            | ExecutionStatus::Failed
+            | ExecutionStatus::TimedOut
+            | ExecutionStatus::Aborted => true,
+            // One of these, or a status that this version does not know.
+            _ => false,
+        }),
+        Err(error) => match error.as_service_error() {
+            Some(
+                DescribeExecutionError::ExecutionDoesNotExist(_)
+                | DescribeExecutionError::InvalidArn(_),
+            ) => Ok(true),
+            _ => Err(StepError::of_call("states:DescribeExecution", &error)),
+        },
+    }
+}
+
+fn concurrent(id: &str, owner: &str, item: &Item) -> Refusal {
+    let owner = quote(owner);
+    Refusal::new(
+        ErrorName::ConcurrentDeployment,
+        format!(
+            "Service {id} is being deployed by {owner} ({}); nothing was changed.",
+            item.reason
+        ),
+        format!(
+            "Wait until that one has ended, or stop it (aws stepfunctions stop-execution \
+             --execution-arn {owner}), then start a new execution."
+        ),
+    )
+}
+
+fn superseded(id: &str) -> Refusal {
+    Refusal::new(
+        ErrorName::ConcurrentDeployment,
+        format!(
+            "An execution that started later has deployed service {id}; nothing was changed."
+        ),
+        "Start a new execution for the version that is to serve.",
+    )
+}
+
+fn lost(id: &str, owner: Option<&str>, item: &Item) -> Refusal {
+    match owner {
+        Some(owner) => {
+            let owner = quote(owner);
+            Refusal::new(
+                ErrorName::LockLost,
+                format!(
+                    "Service {id} is being deployed by {owner} since this execution stopped ({}); \
+                     nothing more was written.",
+                    item.reason
+                ),
+                "Wait until that one has ended, then start a new execution.",
+            )
+        }
+        None => Refusal::new(
+            ErrorName::LockLost,
+            format!(
+                "Another execution has deployed service {id} since this one stopped; nothing more \
+                 was written."
+            ),
+            "Start a new execution.",
+        ),
+    }
+}
+
+/// An item as it is in the table. What is missing or of another type is as if it had never been
+/// written: the conditions decide, not what is read.
+fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
+    let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok());
+    let count = |name: &str| {
+        let value = attributes.get(name).and_then(|value| value.as_n().ok());
+        value.and_then(|value| value.parse().ok()).unwrap_or(0)
+    };
+    let ends = attributes.get("ends").and_then(|ends| ends.as_l().ok());
+    Item {
+        owner: string("owner").cloned(),
+        fence: count("fence"),
+        newest: count("newest"),
+        rev: count("rev"),
+        turn: count("turn"),
+        busy_by: string("busyBy").cloned(),
+        busy_until: count("busyUntil"),
+        phase: string("phase").and_then(|name| Phase::parse(name)),
+        plan: string("plan").cloned(),
+        reason: string("reason").map(|text| quote(text)).unwrap_or_default(),
+        ends: ends.into_iter().flatten().filter_map(end).collect(),
+    }
+}
+
+/// An end is kept as the name of the state and the execution's ARN.
+fn end(kept: &AttributeValue) -> Option<End> {
+    let (to, execution) = kept.as_s().ok()?.split_once(' ')?;
+    Some(End {
+        execution: execution.to_owned(),
+        to: To::parse(to)?,
+    })
+}
+
+fn ends(execution: &str, to: To, before: &[End]) -> AttributeValue {
+    let newest = End {
+        execution: execution.to_owned(),
+        to,
+    };
+    let kept = std::iter::once(&newest).chain(before).take(ENDS);
+    AttributeValue::L(
+        kept.map(|end| text(format!("{} {}", end.to, end.execution)))
+            .collect(),
+    )
+}
+
+fn shortened(reason: &str) -> String {
+    sentence(reason).chars().take(LONGEST_REASON).collect()
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+// The functions' timeout and what settles after it fit into what is waited for without a clock.
+const _: () = assert!(OUTWAITED >= 60 + SETTLE);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_survive_the_table_and_only_the_newest_are_kept() {
+        let before: Vec<_> = (0..4)
+            .map(|number| End {
+                execution: format!("arn:{number}"),
+                to: To::DeploymentFailed,
+            })
+            .collect();
+        let kept = ends("arn:new", To::DeploymentSucceeded, &before);
+        let attributes = HashMap::from([("ends".to_owned(), kept)]);
+        let read = item(&attributes).ends;
+        assert_eq!(read.len(), ENDS);
+        assert_eq!(read[0].execution, "arn:new");
+        assert_eq!(read[0].to, To::DeploymentSucceeded);
+        assert_eq!(read[1..], before[..2]);
+    }
+
+    #[test]
+    fn an_item_of_another_form_is_read_as_far_as_it_goes() {
+        let attributes = HashMap::from([
+            ("owner".to_owned(), AttributeValue::Bool(true)),
+            ("rev".to_owned(), AttributeValue::N("twelve".to_owned())),
+            ("phase".to_owned(), text("dance")),
+        ]);
+        assert_eq!(item(&attributes), Item::default());
+    }
+}

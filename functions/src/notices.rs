@@ -1,0 +1,85 @@
+//! Notifications of what happens within a deployment, by way of EventBridge.
+//!
+//! No deployment waits for one for longer than [`PATIENCE`], or fails for want of one.
+
+use std::time::Duration;
+
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use ebbtide_controller::clock;
+use ebbtide_controller::contract::Event;
+use ebbtide_controller::deployment::Answer;
+use ebbtide_controller::phase::Phase;
+use ebbtide_controller::reason::Code;
+use serde_json::json;
+
+use crate::clients::Clients;
+use crate::handler::Invocation;
+
+/// Where the rules of the stack and of users find them.
+pub const SOURCE: &str = "ebbtide";
+
+/// The detail type of a notification.
+pub const DETAIL_TYPE: &str = "Ebbtide Deployment Progress";
+
+/// How long a turn waits for EventBridge.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The `status` of the notification that goes with an answer, where one does.
+fn status(phase: Phase, answer: &Answer) -> Option<&'static str> {
+    if answer.deployment.finishing {
+        return None;
+    }
+    match (phase, answer.reason.code) {
+        (Phase::Swap, Code::Swapped) => Some("SWAPPED"),
+        (Phase::Swap, Code::SwappedBack) => Some("ROLLED_BACK"),
+        (Phase::ScaleDown, Code::Drained) => Some("DRAINED"),
+        _ => None,
+    }
+}
+
+/// Sends the notification of an answer, if there is one for it.
+pub(crate) async fn send(
+    clients: &Clients,
+    invocation: &Invocation<'_>,
+    event: &Event,
+    answer: &Answer,
+) {
+    let Some(status) = status(event.phase, answer) else {
+        return;
+    };
+    let deployment = &answer.deployment;
+    let detail = json!({
+        "source": SOURCE,
+        "version": 1,
+        "time": clock::rfc3339(invocation.now_millis() / 1_000),
+        "status": status,
+        "execution": event.id.execution(),
+        "name": event.id.name(),
+        "stateMachine": event.id.state_machine(),
+        "cluster": deployment.request.cluster,
+        "service": deployment.request.service,
+        "taskSet": deployment.replacement,
+        "targetGroup": deployment.replacement_target_group,
+        "previousTaskSet": deployment.original,
+        "reason": answer.reason.text,
+    });
+    let entry = PutEventsRequestEntry::builder()
+        .source(SOURCE)
+        .detail_type(DETAIL_TYPE)
+        .detail(detail.to_string())
+        .build();
+    let sending = clients.eventbridge.put_events().entries(entry).send();
+    let failed = match tokio::time::timeout(PATIENCE, sending).await {
+        Err(_) => Some("EventBridge did not answer in time".to_owned()),
+        Ok(Err(error)) => Some(
+            crate::error::StepError::of_call("events:PutEvents", &error).message,
+        ),
+        Ok(Ok(answer)) => answer
+            .entries()
+            .iter()
+            .find_map(|entry| entry.error_code().map(str::to_owned)),
+    };
+    if let Some(error) = failed {
+        tracing::warn!(status, error, "no notification was sent");
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading CloudWatch: the alarms that a request names, the metrics that a drain goes by.
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{
+    AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy,
+};
+use ebbtide_controller::deployment::Alarm;
+use ebbtide_controller::flows::{Flows, PERIOD, Point, Query, SPAN, Series};
+use ebbtide_controller::quote::quote;
+
+use crate::error::StepError;
+
+/// Alarms a call: an answer of more could outgrow a payload, and 100 is the most (AWS API model).
+const ALARMS_A_CALL: usize = 50;
+
+/// Alarms by name; those that CloudWatch does not know are left out.
+pub(crate) async fn alarms(client: &Client, names: &[String]) -> Result<Vec<Alarm>, StepError> {
+    let mut alarms = Vec::with_capacity(names.len());
+    for names in names.chunks(ALARMS_A_CALL) {
+        let mut pages = client
+            .describe_alarms()
+            .set_alarm_names(Some(names.to_vec()))
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| StepError::of_call("cloudwatch:DescribeAlarms", &error))?;
+            let metric = page.metric_alarms().iter();
+            let metric = metric.map(|alarm| (alarm.alarm_name(), alarm.state_value()));
+            let composite = page.composite_alarms().iter();
+            let composite = composite.map(|alarm| (alarm.alarm_name(), alarm.state_value()));
+            alarms.extend(metric.chain(composite).filter_map(|(name, state)| {
+                Some(Alarm {
+                    name: name?.to_owned(),
+                    state: state.map_or_else(String::new, |state| state.as_str().to_owned()),
+                })
+            }));
+        }
+    }
+    Ok(alarms)
+}
+
+/// What CloudWatch says of some metrics until `now`, in seconds since 1970.
+///
+/// A drain can do without: a call that fails is an answer like any other.
+pub(crate) async fn flows(client: &Client, queries: &[Query], now: u64) -> Flows {
+    if queries.is_empty() {
+        return Flows::default();
+    }
+    let mut pages = client
+        .get_metric_data()
+        .set_metric_data_queries(Some(queries.iter().map(query).collect()))
+        .start_time(time(now.saturating_sub(SPAN)))
+        .end_time(time(now))
+        .scan_by(ScanBy::TimestampDescending)
+        .into_paginator()
+        .send();
+    let mut flows = Flows::default();
+    while let Some(page) = pages.next().await {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                let failed = StepError::of_call("cloudwatch:GetMetricData", &error);
+                return Flows {
+                    error: Some(quote(failed.name.as_str())),
+                    ..Flows::default()
+                };
+            }
+        };
+        for result in page.metric_data_results() {
+            let points = result
+                .timestamps()
+                .iter()
+                .zip(result.values())
+                .filter_map(|(at, value)| {
+                    Some(Point {
+                        at: u64::try_from(at.secs()).ok()?,
+                        value: *value,
+                    })
+                });
+            // Not one of ours.
+            let Some(series) = result.id().and_then(Series::parse) else {
+                continue;
+            };
+            match series {
+                Series::New => flows.new.extend(points),
+                Series::Active => flows.active.extend(points),
+                Series::Connections => flows.connections.extend(points),
+            }
+        }
+    }
+    for points in [&mut flows.new, &mut flows.active, &mut flows.connections] {
+        points.sort_by_key(|point| std::cmp::Reverse(point.at));
+    }
+    flows
+}
+
+fn query(query: &Query) -> MetricDataQuery {
+    let dimensions = query
+        .dimensions
+        .iter()
+        .map(|(name, value)| Dimension::builder().name(name).value(value).build());
+    let metric = Metric::builder()
+        .namespace(&query.namespace)
+        .metric_name(&query.name)
+        .set_dimensions(Some(dimensions.collect()))
+        .build();
+    let statistic = MetricStat::builder()
+        .metric(metric)
+        .period(i32::try_from(PERIOD).unwrap_or(60))
+        .stat(query.statistic)
+        .build();
+    MetricDataQuery::builder()
+        .id(query.of.as_str())
+        .metric_stat(statistic)
+        .build()
+}
+
+fn time(seconds: u64) -> DateTime {
+    DateTime::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
