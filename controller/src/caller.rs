@@ -41,7 +41,7 @@ mod tests {
 
     fn from(home: &str) -> Event {
         Event::parse(json!({
-            "step": "swap",
+            "phase": "swap",
             "execution": format!("arn:{home}:execution:Ebbtide:run-1"),
             "startedAt": "2026-01-01T00:00:00Z",
             "state": {},

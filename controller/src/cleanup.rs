@@ -269,14 +269,19 @@ mod tests {
             .task_sets
             .retain(|set| set.id != "ecs-svc/1");
         let told = answer(&world.observation, &world.deployment(), None);
-        assert!(!told.reason.contains("not healthy"), "{}", told.reason);
+        assert!(
+            !told.reason.text.contains("not healthy"),
+            "{}",
+            told.reason.text
+        );
         world.group_mut("green").targets.healthy = 1;
         let told = answer(&world.observation, &world.deployment(), None);
         assert!(
             told.reason
+                .text
                 .contains("not healthy now: 4 healthy targets wanted"),
             "{}",
-            told.reason
+            told.reason.text
         );
     }
 
@@ -296,8 +301,12 @@ mod tests {
             }])
         );
         let told = answer(&world.observation, &world.deployment(), None);
-        assert_eq!(told.status, Status::Failed);
-        assert!(told.reason.contains("runs web:1"), "{}", told.reason);
+        assert_eq!(told.to, To::DeploymentFailed);
+        assert!(
+            told.reason.text.contains("runs web:1"),
+            "{}",
+            told.reason.text
+        );
     }
 
     #[test]

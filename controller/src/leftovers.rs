@@ -275,9 +275,7 @@ pub fn answer(
 ) -> Result<Answer, Refusal> {
     match waiting_on {
         WaitingOn::SwapToFinish => Ok(swap_to_finish(deployment)),
-        WaitingOn::Leftover { task_set, tasks } => {
-            begin(observation, deployment, task_set, *tasks)
-        }
+        WaitingOn::Leftover { task_set, tasks } => begin(observation, deployment, task_set, *tasks),
         WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. } => {
             let mut waiting = deployment.clone();
             waiting.progress.looks = waiting.progress.looks.saturating_add(1);

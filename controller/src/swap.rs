@@ -161,7 +161,9 @@ fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Ve
     // On the way back it is the group that traffic leaves: it stays marked as one whose task set
     // has served, until that is drained and gone.
     let (marked, intent) = match deployment.course {
-        Course::Forward | Course::Leftover | Course::HalfSwapped => (groups.to, deployment.id.tag_value()),
+        Course::Forward | Course::Leftover | Course::HalfSwapped => {
+            (groups.to, deployment.id.tag_value())
+        }
         Course::Back => (groups.from, deployment.id.tag_value_back()),
     };
     if marked.swap_intent.as_deref() != Some(intent.as_str()) {

@@ -7,9 +7,7 @@ use crate::observation::Observation;
 use crate::phase::{Phase, To};
 use crate::reason::{Code, Reason};
 use crate::refusal::{ErrorName, Refusal};
-use crate::{
-    cleanup, create, finish_swap, leftovers, ready, rollback, scale_down, swap,
-};
+use crate::{cleanup, create, finish_swap, leftovers, ready, rollback, scale_down, swap};
 
 /// What a look at the world comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,10 +81,11 @@ fn check_and_create(observation: &Observation, deployment: &Deployment) -> Resul
 /// There, back, or to the end of a swap that was left half done.
 fn swap(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     match deployment.course {
-        Course::HalfSwapped => answered(
-            finish_swap::decide(observation, deployment),
-            |waiting_on| Ok(finish_swap::answer(deployment, waiting_on)),
-        ),
+        Course::HalfSwapped => {
+            answered(finish_swap::decide(observation, deployment), |waiting_on| {
+                Ok(finish_swap::answer(deployment, waiting_on))
+            })
+        }
         Course::Forward | Course::Back | Course::Leftover if deployment.progress.baking => {
             bake(observation, deployment)
         }
@@ -108,17 +107,14 @@ fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refu
             deployment: deployment.clone(),
         }));
     }
-    answered(
-        scale_down::decide(observation, deployment),
-        |waiting_on| {
-            let answer = scale_down::answer(observation, deployment, waiting_on);
-            let to = match answer.to {
-                To::Wait => To::Bake,
-                other => other,
-            };
-            Ok(Answer { to, ..answer })
-        },
-    )
+    answered(scale_down::decide(observation, deployment), |waiting_on| {
+        let answer = scale_down::answer(observation, deployment, waiting_on);
+        let to = match answer.to {
+            To::Wait => To::Bake,
+            other => other,
+        };
+        Ok(Answer { to, ..answer })
+    })
 }
 
 fn scale_down(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
@@ -131,10 +127,9 @@ fn scale_down(observation: &Observation, deployment: &Deployment) -> Result<Next
             },
         );
     }
-    answered(
-        scale_down::decide(observation, deployment),
-        |waiting_on| Ok(scale_down::answer(observation, deployment, waiting_on)),
-    )
+    answered(scale_down::decide(observation, deployment), |waiting_on| {
+        Ok(scale_down::answer(observation, deployment, waiting_on))
+    })
 }
 
 fn cleanup(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
@@ -219,5 +214,155 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
         reason: Reason::new(code, text),
         wait: 0,
         deployment,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{OWNER, World};
+
+    fn go(phase: Phase, world: &World, deployment: &Deployment) -> Answer {
+        match next(phase, &world.observation, deployment).unwrap() {
+            Next::Go(answer) => *answer,
+            Next::Write(actions) => panic!("{actions:?}"),
+        }
+    }
+
+    #[test]
+    fn a_replacement_is_created_in_the_turn_that_finds_nothing_left_over() {
+        let world = World::serving();
+        let mut deployment = world.deployment();
+        deployment.replacement = None;
+        let next = next(Phase::CheckAndCreate, &world.observation, &deployment).unwrap();
+        assert!(
+            matches!(&next, Next::Write(actions) if matches!(actions.last(), Some(Action::CreateTaskSet(_)))),
+            "{next:?}"
+        );
+    }
+
+    #[test]
+    fn once_it_is_there_its_health_is_waited_for_and_then_traffic_moves() {
+        let world = World::created();
+        let mut deployment = world.deployment();
+        deployment.replacement = None;
+        let created = go(Phase::CheckAndCreate, &world, &deployment);
+        assert_eq!(created.to, To::WaitForServiceReady);
+        let world = World::healthy();
+        let first = go(Phase::CheckAndCreate, &world, &created.deployment);
+        assert_eq!(first.to, To::WaitForServiceReady);
+        let second = go(Phase::CheckAndCreate, &world, &first.deployment);
+        assert_eq!(second.to, To::Swap);
+    }
+
+    #[test]
+    fn what_is_left_over_is_the_business_of_another_function() {
+        let mut world = World::created();
+        world.task_set_mut("ecs-svc/2").external_id = Some(format!("{OWNER}-before"));
+        let mut deployment = world.deployment();
+        deployment.replacement = None;
+        let answer = go(Phase::CheckAndCreate, &world, &deployment);
+        assert_eq!(answer.to, To::ScaleDown);
+        assert_eq!(answer.deployment.course, Course::Leftover);
+        let next = next(Phase::ScaleDown, &world.observation, &answer.deployment).unwrap();
+        assert!(
+            matches!(&next, Next::Write(actions) if matches!(actions[..], [Action::DeleteTaskSet { .. }])),
+            "{next:?}"
+        );
+    }
+
+    #[test]
+    fn a_swap_bakes_under_guards_and_then_the_drain_begins() {
+        let mut world = World::swapped();
+        world.request.bake_time = 120;
+        world.progress = Progress::default();
+        let swapped = go(Phase::Swap, &world, &world.deployment());
+        assert_eq!((swapped.to, swapped.wait), (To::Bake, 60));
+        assert_eq!(swapped.reason.code, Code::Swapped);
+        let baking = go(Phase::Swap, &world, &swapped.deployment);
+        assert_eq!((baking.to, baking.wait), (To::Bake, 60));
+        assert_eq!(baking.reason.code, Code::Baking);
+        let over = go(Phase::Swap, &world, &baking.deployment);
+        assert_eq!((over.to, over.wait), (To::ScaleDown, 0));
+    }
+
+    #[test]
+    fn a_listener_that_was_put_back_while_the_swap_bakes_is_not_moved_again() {
+        let mut world = World::healthy();
+        world.progress.baking = true;
+        let refusal = next(Phase::Swap, &world.observation, &world.deployment()).unwrap_err();
+        assert_eq!(refusal.error, ErrorName::Drift);
+    }
+
+    #[test]
+    fn an_alarm_that_rings_while_the_swap_bakes_is_refused() {
+        let mut world = World::swapped().alarmed("ALARM");
+        (world.progress.baking, world.progress.step) = (true, 0);
+        let refusal = next(Phase::Swap, &world.observation, &world.deployment()).unwrap_err();
+        assert_eq!(refusal.error, ErrorName::AlarmRaised);
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_that_leads_to_the_rollback() {
+        let deployment = World::swapped().deployment();
+        let refusal = Refusal::drift("It moved.", "Look.");
+        let answer = refused(Phase::ScaleDown, &deployment, &refusal);
+        assert_eq!(answer.to, To::Rollback);
+        let failure = answer.deployment.failure.clone().unwrap();
+        assert_eq!(
+            (failure.error.as_str(), failure.cause.as_str()),
+            ("Drift", "It moved. Look.")
+        );
+        let again = refused(
+            Phase::Rollback,
+            &answer.deployment,
+            &Refusal::drift("Still.", "No."),
+        );
+        assert_eq!(again.to, To::DeploymentFailed);
+        assert_eq!(again.deployment.failure.unwrap(), failure);
+        assert!(again.reason.text.starts_with("Not rolled back: Still."));
+    }
+
+    #[test]
+    fn nothing_is_rolled_back_without_the_lock() {
+        let deployment = World::swapped().deployment();
+        let refusal = Refusal::new(ErrorName::LockLost, "Gone.", "Start again.");
+        let answer = refused(Phase::ScaleDown, &deployment, &refusal);
+        assert_eq!(answer.to, To::DeploymentFailed);
+        assert_eq!(answer.deployment.failure.unwrap().error, "LockLost");
+    }
+
+    #[test]
+    fn what_fails_on_the_way_back_is_told_after_what_it_was_for() {
+        let deployment = World::swapped().failed("AlarmRaised").deployment();
+        let answer = refused(
+            Phase::Swap,
+            &deployment,
+            &Refusal::drift("It moved.", "Look."),
+        );
+        let failure = answer.deployment.failure.unwrap();
+        assert_eq!(failure.error, "AlarmRaised");
+        assert_eq!(failure.cause, "It went wrong. Then: It moved. Look.");
+    }
+
+    #[test]
+    fn after_a_rollback_that_was_taken_over_the_deployment_begins() {
+        let mut world = World::swapped().failed("Drift");
+        world.course = Course::Back;
+        world
+            .observation
+            .task_sets
+            .retain(|set| set.id != "ecs-svc/1");
+        let mut deployment = world.deployment();
+        assert_eq!(
+            go(Phase::Cleanup, &world, &deployment).to,
+            To::DeploymentFailed
+        );
+        deployment.finishing = true;
+        let answer = go(Phase::Cleanup, &world, &deployment);
+        assert_eq!(answer.to, To::CheckAndCreateService);
+        assert!(!answer.deployment.finishing);
+        assert_eq!(answer.deployment.failure, None);
+        assert_eq!(answer.deployment.replacement, None);
     }
 }

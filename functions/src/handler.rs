@@ -99,7 +99,9 @@ impl Invocation<'_> {
 
 fn since_1970(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Writes and looks of one invocation, at most: a swap needs two of each, and one more look.
@@ -393,7 +395,9 @@ impl Turned<'_> {
             to: self.event.phase.wait(),
             reason: Reason::new(
                 Code::Unanswered,
-                format!("a write was not answered and may still land ({why}); next look in {SETTLE} s"),
+                format!(
+                    "a write was not answered and may still land ({why}); next look in {SETTLE} s"
+                ),
             ),
             wait: SETTLE,
             deployment: waiting,
@@ -428,7 +432,10 @@ impl Turned<'_> {
     fn overtaken(&self, deployment: Deployment) -> Value {
         let answer = Answer {
             to: self.event.phase.wait(),
-            reason: Reason::new(Code::Busy, "a later turn of this execution was here already"),
+            reason: Reason::new(
+                Code::Busy,
+                "a later turn of this execution was here already",
+            ),
             wait: 1,
             deployment,
         };

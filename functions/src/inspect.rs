@@ -34,7 +34,10 @@ pub async fn inspect(
     let (checked, findings) = preflight::inspect(id, request, &observation);
     let outcome = checked.map(|deployment| {
         let plan = preflight::plan(&deployment, &observation);
-        (preflight::answer(deployment, &observation).reason.text, plan)
+        (
+            preflight::answer(deployment, &observation).reason.text,
+            plan,
+        )
     });
     Ok(Inspection { outcome, findings })
 }

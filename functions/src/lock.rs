@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_controller::contract::Event;
@@ -181,7 +179,10 @@ async fn take(
     }
     Err(StepError::new(
         ErrorName::Transient,
-        format!("The lock of service {} was written to {READS} times while it was read.", lock.id),
+        format!(
+            "The lock of service {} was written to {READS} times while it was read.",
+            lock.id
+        ),
     ))
 }
 
@@ -392,9 +393,7 @@ fn concurrent(id: &str, owner: &str, item: &Item) -> Refusal {
 fn superseded(id: &str) -> Refusal {
     Refusal::new(
         ErrorName::ConcurrentDeployment,
-        format!(
-            "An execution that started later has deployed service {id}; nothing was changed."
-        ),
+        format!("An execution that started later has deployed service {id}; nothing was changed."),
         "Start a new execution for the version that is to serve.",
     )
 }

@@ -71,9 +71,9 @@ pub(crate) async fn send(
     let sending = clients.eventbridge.put_events().entries(entry).send();
     let failed = match tokio::time::timeout(PATIENCE, sending).await {
         Err(_) => Some("EventBridge did not answer in time".to_owned()),
-        Ok(Err(error)) => Some(
-            crate::error::StepError::of_call("events:PutEvents", &error).message,
-        ),
+        Ok(Err(error)) => {
+            Some(crate::error::StepError::of_call("events:PutEvents", &error).message)
+        }
         Ok(Ok(answer)) => answer
             .entries()
             .iter()

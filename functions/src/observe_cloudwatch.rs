@@ -71,16 +71,17 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], now: u64) -> Flows
             }
         };
         for result in page.metric_data_results() {
-            let points = result
-                .timestamps()
-                .iter()
-                .zip(result.values())
-                .filter_map(|(at, value)| {
-                    Some(Point {
-                        at: u64::try_from(at.secs()).ok()?,
-                        value: *value,
-                    })
-                });
+            let points =
+                result
+                    .timestamps()
+                    .iter()
+                    .zip(result.values())
+                    .filter_map(|(at, value)| {
+                        Some(Point {
+                            at: u64::try_from(at.secs()).ok()?,
+                            value: *value,
+                        })
+                    });
             // Not one of ours.
             let Some(series) = result.id().and_then(Series::parse) else {
                 continue;

@@ -2,9 +2,7 @@
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders::DescribeTargetGroupsFluentBuilder;
-use aws_sdk_elasticloadbalancingv2::types::{
-    Action, TargetGroupAttribute, TargetHealthStateEnum,
-};
+use aws_sdk_elasticloadbalancingv2::types::{Action, TargetGroupAttribute, TargetHealthStateEnum};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::observation::{

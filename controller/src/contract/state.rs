@@ -235,7 +235,11 @@ impl Event {
             tasks: wire.plan.tasks,
             desired: wire.plan.desired,
             // The seconds of the phase that failed are not those of its rollback.
-            progress: if caught { Progress::default() } else { progress },
+            progress: if caught {
+                Progress::default()
+            } else {
+                progress
+            },
             lock,
             course,
             finishing: wire.plan.finishing,

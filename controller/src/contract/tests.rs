@@ -3,105 +3,123 @@
 use serde_json::json;
 
 use super::*;
-use crate::deployment::{Answer, Progress, Status};
+use crate::deployment::{Answer, Deployment, Progress};
 use crate::fixture::World;
+use crate::lock::Seen;
+use crate::phase::To;
+use crate::reason::{Code, DrainProgress, Reason};
 
 const EXECUTION: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
 
-fn event(step: &str, state: &Value) -> Value {
-    json!({"step": step, "execution": EXECUTION, "startedAt": "2026-01-01T00:00:00Z", "state": state})
+fn event(phase: &str, state: &Value) -> Value {
+    json!({"phase": phase, "execution": EXECUTION, "startedAt": "2026-01-01T00:00:00.250Z", "state": state})
+}
+
+fn answer_of(world: &World) -> Answer {
+    Answer {
+        to: To::Wait,
+        reason: Reason::new(Code::Step, "because"),
+        wait: 60,
+        deployment: world.deployment(),
+    }
+}
+
+fn read(phase: &str, state: &Value) -> Deployment {
+    let parsed = Event::parse(event(phase, state)).unwrap();
+    parsed.deployment().unwrap()
 }
 
 #[test]
 fn a_deployment_survives_the_way_through_the_state_machine() {
-    let deployment = World::swapped().deployment();
-    let answer = Answer {
-        status: Status::Draining,
-        reason: "because".into(),
-        wait: 60,
-        deployment: deployment.clone(),
-    };
-    let parsed = Event::parse(event("scale-down", &answer.to_json())).unwrap();
-    assert_eq!(parsed.deployment().unwrap(), deployment);
-}
-
-fn state_of(world: &World) -> Value {
-    let answer = Answer {
-        status: Status::Draining,
-        reason: "because".into(),
-        wait: 60,
-        deployment: world.deployment(),
-    };
-    answer.to_json()
+    let mut answer = answer_of(&World::swapped());
+    answer.deployment.lock.fence = Some(12);
+    answer.deployment.lock.turn = 8;
+    answer.deployment.lock.seen = Some(Seen { rev: 3, waited: 41 });
+    answer.deployment.finishing = true;
+    assert_eq!(read("scale-down", &answer.to_json()), answer.deployment);
 }
 
 #[test]
-fn a_renewal_and_what_cloudwatch_said_are_read_from_the_state() {
-    let mut state = state_of(&World::swapped());
-    state["lock"] = json!({"id": "main/web", "owner": EXECUTION, "fence": "12", "renewedAt": "2026-01-01T00:00:00Z"});
-    state["alarms"] = json!({"names": ["errors", "lag"], "states": ["OK", "ALARM"]});
-    let deployment = Event::parse(event("scale-down", &state))
-        .unwrap()
-        .deployment()
-        .unwrap();
-    assert!(deployment.lock.allows(EXECUTION, Some(0)));
-    assert_eq!(deployment.lock.held.unwrap().fence, 12);
-    assert_eq!(deployment.alarms[1].name, "lag");
-    assert_eq!(deployment.alarms[1].state, "ALARM");
-    for part in ["owner", "fence", "renewedAt"] {
-        let mut partial = state.clone();
-        partial["lock"].as_object_mut().unwrap().remove(part);
-        let parsed = Event::parse(event("scale-down", &partial)).unwrap();
-        assert_eq!(parsed.deployment().unwrap().lock.held, None, "{part}");
-    }
+fn programs_read_a_code_and_numbers_beside_the_sentence() {
+    let mut answer = answer_of(&World::swapped());
+    answer.reason.drain = Some(DrainProgress {
+        left: 3,
+        of: 4,
+        step: 1,
+        next_step: Some(60),
+        last_step: None,
+    });
+    let state = answer.to_json();
+    assert_eq!(state["next"], "Wait");
+    assert_eq!(
+        state["reason"],
+        json!({"code": "step", "text": "because", "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60}})
+    );
 }
 
 #[test]
-fn a_caught_failure_begins_a_rollback_and_is_kept_through_it() {
+fn a_start_is_known_to_the_millisecond() {
+    let parsed = Event::parse(event("swap", &json!({}))).unwrap();
+    assert_eq!(parsed.started(), 1_767_225_600_250);
+}
+
+#[test]
+fn a_caught_failure_begins_a_rollback_that_overtakes_what_failed() {
     let mut world = World::swapped();
     world.progress.waited = 600;
-    let mut state = state_of(&world);
-    state["error"] = json!({"Error": "DrainTimeout", "Cause": "too long"});
-    let read = |state: &Value| {
-        let parsed = Event::parse(event("rollback", state)).unwrap();
-        parsed.deployment().unwrap()
-    };
-    let first = read(&state);
-    assert_eq!(first.failure.as_ref().unwrap().error, "DrainTimeout");
+    let mut state = answer_of(&world).to_json();
+    state["lock"]["turn"] = json!(8);
+    state["failure"] = json!({"Error": "States.Timeout", "Cause": "too long"});
+    let first = read("rollback", &state);
+    assert_eq!(first.failure.as_ref().unwrap().error, "States.Timeout");
     assert_eq!(first.progress, Progress::default());
-    world.failure.clone_from(&first.failure);
-    let mut state = state_of(&world);
-    state["error"] = json!({"Error": "Transient", "Cause": "again"});
-    let later = read(&state);
-    assert_eq!(later.failure, first.failure);
-    assert_eq!(later.progress.waited, 600);
+    assert_eq!(first.lock.turn, 9);
 }
 
 #[test]
-fn a_live_owner_is_named_with_what_it_is_doing() {
-    let state = json!({
-        "error": {"Error": "ConcurrentDeployment", "Cause": "Another one."},
-        "holder": {"Item": {"id": {"S": "main/web"}, "owner": {"S": "arn:other"},
-            "doing": {"S": "2 of 4 tasks left"}, "lastActivity": {"S": "2026-01-01T00:00:00Z"}}},
-    });
-    let cause = Event::parse(event("explain", &state))
-        .unwrap()
-        .failure()
-        .cause;
-    for part in [
-        "main/web",
-        "arn:other",
-        "2 of 4 tasks left",
-        "nothing was changed",
-    ] {
-        assert!(cause.contains(part), "{cause}");
+fn a_rollback_goes_on_with_the_failure_and_the_progress_that_it_has() {
+    let mut world = World::swapped().failed("DrainTimeout");
+    world.progress.waited = 600;
+    let mut answer = answer_of(&world);
+    for to in [To::Rollback, To::WaitForOriginal] {
+        answer.to = to;
+        assert_eq!(read("rollback", &answer.to_json()), answer.deployment);
     }
-    let free = json!({"error": {"Error": "LockLost", "Cause": "Gone."}, "holder": {"Item": {"id": {"S": "main/web"}}}});
-    let cause = Event::parse(event("explain", &free))
-        .unwrap()
-        .failure()
-        .cause;
-    assert!(cause.contains("nothing more was written"), "{cause}");
+}
+
+#[test]
+fn what_fails_on_the_way_back_does_not_hide_why_there_is_one() {
+    let answer = answer_of(&World::swapped().failed("DrainTimeout"));
+    let mut state = answer.to_json();
+    state["failure"] = json!({"Error": "Transient", "Cause": "again"});
+    let failure = read("rollback", &state).failure.unwrap();
+    assert_eq!(failure.error, "DrainTimeout");
+    assert_eq!(failure.cause, "It went wrong. Then: again");
+}
+
+#[test]
+fn an_answer_that_leads_nowhere_is_a_failure_that_names_it() {
+    let mut state = answer_of(&World::swapped()).to_json();
+    state["next"] = json!("Elsewhere");
+    let failure = read("rollback", &state).failure.unwrap();
+    assert_eq!(failure.error, "UnexpectedAnswer");
+    assert!(failure.cause.contains("Elsewhere"), "{}", failure.cause);
+}
+
+#[test]
+fn a_rollback_that_is_taken_over_keeps_what_it_named() {
+    let before = World::swapped().deployment();
+    let mut mine = World::serving().deployment();
+    (mine.original, mine.replacement) = (None, None);
+    let event = Event::parse(event("check-and-create", &json!({}))).unwrap();
+    let named = mine.finishing(&before.plan_json(), &event).unwrap();
+    assert!(named.finishing);
+    assert_eq!(named.original, before.original);
+    assert_eq!(named.replacement, before.replacement);
+    let foreign = before.plan_json().replace("555555555555", "111111111111");
+    for plan in ["", "{}", "null", &foreign, &mine.plan_json()] {
+        assert_eq!(mine.finishing(plan, &event), None, "{plan}");
+    }
 }
 
 #[test]
@@ -110,7 +128,7 @@ fn an_event_that_is_not_the_state_machines_is_refused() {
         json!({"cluster": "main"}),
         json!(null),
         event("dance", &json!({})),
-        json!({"step": "swap", "execution": "run-1", "startedAt": "", "state": {}}),
+        json!({"phase": "swap", "execution": "run-1", "startedAt": "", "state": {}}),
     ] {
         let refusal = Event::parse(wrong.clone()).unwrap_err();
         assert_eq!(refusal.error, ErrorName::InvalidInput, "{wrong}");
@@ -124,19 +142,13 @@ fn an_event_that_is_not_the_state_machines_is_refused() {
 
 #[test]
 fn a_state_that_names_a_target_group_of_another_account_is_refused() {
-    let answer = Answer {
-        status: Status::Draining,
-        reason: String::new(),
-        wait: 60,
-        deployment: World::swapped().deployment(),
-    };
     for foreign in [
         "arn:aws:elasticloadbalancing:us-east-1:111111111111:targetgroup/blue/0123456789abcdef",
         "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/lb/1",
         "blue",
     ] {
-        let mut state = answer.to_json();
-        state["originalTargetGroup"] = json!(foreign);
+        let mut state = answer_of(&World::swapped()).to_json();
+        state["plan"]["originalTargetGroup"] = json!(foreign);
         let event = Event::parse(event("scale-down", &state)).unwrap();
         let refusal = event.deployment().unwrap_err();
         assert_eq!(refusal.error, ErrorName::InvalidInput);
@@ -146,8 +158,8 @@ fn a_state_that_names_a_target_group_of_another_account_is_refused() {
 
 #[test]
 fn a_state_that_names_one_target_group_twice_is_refused() {
-    let mut state = state_of(&World::swapped());
-    state["originalTargetGroup"] = state["replacementTargetGroup"].clone();
+    let mut state = answer_of(&World::swapped()).to_json();
+    state["plan"]["originalTargetGroup"] = state["plan"]["replacementTargetGroup"].clone();
     let event = Event::parse(event("swap", &state)).unwrap();
     let refusal = event.deployment().unwrap_err();
     assert_eq!(refusal.error, ErrorName::InvalidInput);
@@ -155,17 +167,17 @@ fn a_state_that_names_one_target_group_twice_is_refused() {
 
 #[test]
 fn a_functions_error_is_reported_by_its_sentence() {
-    let cause = r#"{"errorType":"Drift","errorMessage":"It is gone.\u0007"}"#;
-    let caught = json!({"request": {}, "error": {"Error": "Drift", "Cause": cause}});
+    let cause = r#"{"errorType":"Transient","errorMessage":"It is gone.\u0007"}"#;
+    let caught = json!({"request": {}, "failure": {"Error": "Transient", "Cause": cause}});
     let failure = Event::parse(event("rollback", &caught)).unwrap().failure();
-    assert_eq!(failure.error, "Drift");
+    assert_eq!(failure.error, "Transient");
     assert_eq!(failure.cause, r"It is gone.\u{7}");
 }
 
 #[test]
 fn an_error_of_step_functions_is_reported_in_its_own_words() {
-    let caught = json!({"Error": "States.Timeout", "Cause": ""});
-    let parsed = Event::parse(event("explain", &caught)).unwrap();
+    let caught = json!({"failure": {"Error": "States.Timeout", "Cause": ""}});
+    let parsed = Event::parse(event("rollback", &caught)).unwrap();
     assert_eq!(
         parsed.failure().cause,
         "Step Functions reported States.Timeout."
@@ -173,48 +185,25 @@ fn an_error_of_step_functions_is_reported_in_its_own_words() {
 }
 
 #[test]
-fn steps_are_named_once() {
-    for step in Step::ALL {
-        assert_eq!(json!(step), json!(step.as_str()));
+fn phases_are_named_once() {
+    for phase in Phase::ALL {
+        assert_eq!(
+            serde_json::from_value::<Phase>(json!(phase.as_str())).unwrap(),
+            phase
+        );
     }
 }
 
 #[test]
-fn what_failed_beside_the_lock_is_told_in_its_own_words() {
-    let state = json!({
-        "error": {"Error": "Sfn.AccessDeniedException", "Cause": "not authorized"},
-        "holder": {"Item": {"id": {"S": "main/web"}, "owner": {"S": "arn:other"}}},
-    });
-    let failure = Event::parse(event("explain", &state)).unwrap().failure();
-    assert_eq!(failure.cause, "not authorized");
-}
-
-#[test]
-fn metrics_are_read_in_whatever_form_they_come_and_never_stop_a_step() {
-    let read = |seen: Value| {
-        let mut state = state_of(&World::swapped());
-        state["seen"] = seen;
-        let event = Event::parse(event("scale-down", &state)).unwrap();
-        event.deployment().unwrap().flows
+fn the_end_of_a_failed_deployment_has_the_keys_of_a_caught_error() {
+    let failure = Failure {
+        error: "Drift".into(),
+        cause: "It moved".into(),
     };
-    let flows = read(json!({"results": [
-        {"Id": "newFlows", "Timestamps": ["2026-01-01T00:00:00Z", "2026-01-01T00:01:00.000Z"], "Values": [60, 120.5]},
-        {"Id": "activeFlows", "Timestamps": [1_767_225_600], "Values": [7]},
-        {"Id": "connections", "Timestamps": "", "Values": ""},
-        {"Id": "another", "Timestamps": ["2026-01-01T00:00:00Z"], "Values": [1]},
-    ]}));
-    assert_eq!(flows.new[0].at, 1_767_225_660);
-    assert!((flows.new[0].value - 120.5).abs() < 1e-9);
-    assert_eq!(flows.active[0].at, 1_767_225_600);
-    assert_eq!(flows.connections, []);
-    let caught = read(json!({"Error": "CloudWatch.AccessDenied", "Cause": "no"}));
-    assert_eq!(caught.error.as_deref(), Some("CloudWatch.AccessDenied"));
-    for strange in [
-        json!(null),
-        json!(7),
-        json!({"results": 7}),
-        json!({"results": [null, {"Id": 3}]}),
-    ] {
-        assert_eq!(read(strange), crate::flows::Flows::default());
-    }
+    let state = failed(&failure, "Rolled back.");
+    assert_eq!(
+        state["failure"],
+        json!({"Error": "Drift", "Cause": "It moved. Rolled back."})
+    );
+    assert_eq!(state["next"], "DeploymentFailed");
 }

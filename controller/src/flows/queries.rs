@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn a_budget_asks_for_the_load_balancers_flows() {
-        let dimensions = vec![("LoadBalancer".to_owned(), "net/lb/0123456789abcdef".to_owned())];
+        let dimensions = vec![(
+            "LoadBalancer".to_owned(),
+            "net/lb/0123456789abcdef".to_owned(),
+        )];
         assert_eq!(
             asked(&json!({"reconnectsPerSecond": 20, "deadline": 900})),
             [

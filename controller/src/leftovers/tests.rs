@@ -39,8 +39,8 @@ fn forced(task_set: &str) -> Decision {
 fn nothing_left_over_is_nothing_to_do() {
     let world = World::serving();
     assert_eq!(look(&world), Decision::Done);
-    let answer = answer(&world.observation, &world.deployment(), None).unwrap();
-    assert_eq!(answer.status, Status::Settled);
+    let answer = nothing_left(&world.observation, &world.deployment()).unwrap();
+    assert_eq!(answer.to, To::CheckAndCreateService);
     assert_eq!(answer.deployment.original.as_deref(), Some("ecs-svc/1"));
     assert_eq!(answer.deployment.replacement, None);
 }
@@ -87,7 +87,7 @@ fn a_first_deployment_that_died_in_its_swap_is_drained_though_nothing_serves() {
         panic!("{:?}", look(&world));
     };
     let Answer { deployment, .. } =
-        answer(&world.observation, &world.deployment(), Some(&planned)).unwrap();
+        answer(&world.observation, &world.deployment(), &planned).unwrap();
     assert_eq!(deployment.original.as_deref(), Some("ecs-svc/2"));
     assert_eq!(deployment.replacement, None);
     assert!(matches!(
@@ -107,7 +107,7 @@ fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
     let Decision::Wait(waiting_on) = look(&world) else {
         panic!()
     };
-    let deployment = answer(&world.observation, &world.deployment(), Some(&waiting_on));
+    let deployment = answer(&world.observation, &world.deployment(), &waiting_on);
     let decision = decide(&world.observation, &deployment.unwrap().deployment);
     assert!(
         matches!(&decision, Decision::Refuse(r) if r.error == ErrorName::Drift),
@@ -141,8 +141,9 @@ fn a_half_done_swap_is_finished_before_anything_is_drained() {
     let world = found(World::committed());
     assert_eq!(look(&world), Decision::Wait(WaitingOn::SwapToFinish));
     let waiting_on = WaitingOn::SwapToFinish;
-    let answer = answer(&world.observation, &world.deployment(), Some(&waiting_on)).unwrap();
-    assert_eq!(answer.status, Status::HalfSwapped);
+    let answer = answer(&world.observation, &world.deployment(), &waiting_on).unwrap();
+    assert_eq!(answer.to, To::Swap);
+    assert_eq!(answer.deployment.course, Course::HalfSwapped);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn an_old_production_set_is_planned_first_and_then_drained_step_by_step() {
     let Decision::Wait(waiting_on) = planned else {
         unreachable!()
     };
-    let taken = answer(&world.observation, &world.deployment(), Some(&waiting_on))
+    let taken = answer(&world.observation, &world.deployment(), &waiting_on)
         .unwrap()
         .deployment;
     assert_eq!(taken.course, Course::Leftover);
@@ -264,7 +265,7 @@ fn the_pause_before_a_leftovers_drain_is_not_part_of_the_drain() {
     let Decision::Wait(leftover) = look(&world) else {
         panic!("{:?}", look(&world));
     };
-    let told = answer(&world.observation, &world.deployment(), Some(&leftover)).unwrap();
+    let told = answer(&world.observation, &world.deployment(), &leftover).unwrap();
     assert_eq!((told.wait, told.deployment.progress.waited), (60, 0));
 }
 
@@ -317,7 +318,7 @@ fn a_swap_that_somebody_undoes_again_and_again_is_told_of() {
     let told = answer(
         &world.observation,
         &world.deployment(),
-        Some(&WaitingOn::SwapToFinish),
+        &WaitingOn::SwapToFinish,
     );
     assert_eq!(told.unwrap().deployment.progress.looks, 1);
     world.progress.looks = LOOKS;

@@ -81,7 +81,11 @@ pub fn answer(
             drain.step = deployment.progress.step.saturating_sub(1);
             drain.next_step = Some(made.next_step);
             drain.last_step = Some(made.last_step);
-            (Code::Step, made.wait, format!("{what} {name}: {}", made.text))
+            (
+                Code::Step,
+                made.wait,
+                format!("{what} {name}: {}", made.text),
+            )
         }
         WaitingOn::Pause { left, of, seconds } => {
             (drain.left, drain.of) = (*left, *of);
