@@ -122,11 +122,7 @@ pub(crate) fn counts(world: &World, cluster: &str, service: &str, original_group
 pub(crate) fn of_history(event: &HistoryEvent) -> Option<(String, String)> {
     match &event.kind {
         HistoryKind::StateExited { name, output, .. } => {
-            // Left through a Catch: the reason is still the state's before.
-            if output.get("error").is_some() {
-                return None;
-            }
-            let reason = output.get("reason").and_then(Value::as_str)?;
+            let reason = output.pointer("/reason/text").and_then(Value::as_str)?;
             // Choices and Waits pass on what the function before them said.
             matches!(event.kind.name().as_str(), "TaskStateExited")
                 .then(|| (name.clone(), reason.to_owned()))

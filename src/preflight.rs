@@ -115,10 +115,7 @@ fn simulated(
         .build()?;
     let looked = runtime.block_on(async {
         let aws = SimulatedAws::new(world, 1.0);
-        let clients = Clients {
-            ecs: aws.sdk_ecs("preflight"),
-            elb: aws.sdk_elb("preflight"),
-        };
+        let clients = aws.clients("preflight");
         Box::pin(inspect(&clients, &id(home)?, &request)).await
     });
     Ok(looked.map(|inspection| (request, inspection)))
@@ -155,7 +152,8 @@ fn account(
     let config = runtime.block_on(access.config())?;
     runtime.block_on(signed(&config))?;
     let (home, looked) = runtime.block_on(async {
-        let clients = Clients::new(&config);
+        // Preflight takes no lock.
+        let clients = Clients::new(&config, "");
         let found = match Box::pin(home(&clients, cluster, service)).await {
             Ok(found) => found.unwrap_or(given),
             Err(error) => return (given, Err(error)),

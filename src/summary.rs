@@ -73,7 +73,9 @@ impl Summary {
     ) -> Self {
         let (ended, error, reason) = match &outcome.status {
             Status::Succeeded { output } => {
-                let reason = output.get("reason").and_then(|reason| reason.as_str());
+                let reason = output
+                    .pointer("/reason/text")
+                    .and_then(|text| text.as_str());
                 ("SUCCEEDED", None, reason.unwrap_or_default().to_owned())
             }
             Status::Failed { error, cause } => ("FAILED", Some(error.clone()), cause.clone()),

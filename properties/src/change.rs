@@ -277,7 +277,7 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
             deployment.progress.step = count(bytes);
             deployment.progress.held = count(bytes);
             deployment.progress.soon = count(bytes);
-            deployment.progress.renewals = count(bytes);
+            deployment.progress.baking = once_in(bytes, 2);
         }
     }
 }

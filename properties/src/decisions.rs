@@ -1,42 +1,39 @@
 use arbitrary::Unstructured;
-use ebbtide_controller::contract::{self, Step};
-use ebbtide_controller::decision::{Decision, WaitingOn};
+use ebbtide_controller::contract;
 use ebbtide_controller::deployment::{Answer, Course, Deployment};
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::phase::Phase;
+use ebbtide_controller::preflight;
 use ebbtide_controller::preflight::findings::{FindingName, Severity};
 use ebbtide_controller::quote::is_visible;
-use ebbtide_controller::{
-    cleanup, create, finish_swap, leftovers, preflight, ready, rollback, scale_down, swap,
-};
+use ebbtide_controller::refusal::Refusal;
+use ebbtide_controller::turn::{self, Next};
 
 use crate::Scene;
 use crate::harm::{Kind, harm};
 
-type Decide = fn(&Observation, &Deployment) -> Decision;
-
-/// Every step that decides.
-const STEPS: [(Step, Kind, Decide); 9] = [
-    (Step::FinishSwap, Kind::Other, finish_swap::decide),
-    (Step::Leftovers, Kind::Drain, leftovers::decide),
-    (Step::Create, Kind::Other, create::decide),
-    (Step::Ready, Kind::Other, ready::decide),
-    (Step::Swap, Kind::Other, swap::decide),
-    (Step::ScaleDown, Kind::Drain, scale_down::decide),
-    (Step::Cleanup, Kind::Other, cleanup::decide),
-    (Step::Rollback, Kind::Other, rollback::decide),
-    (Step::SwapBack, Kind::Other, swap::decide),
+/// Every phase that decides under the lock, and whether it may only take tasks away.
+const PHASES: [(Phase, Kind); 5] = [
+    (Phase::CheckAndCreate, Kind::Other),
+    (Phase::Swap, Kind::Other),
+    (Phase::ScaleDown, Kind::Drain),
+    (Phase::Cleanup, Kind::Other),
+    (Phase::Rollback, Kind::Other),
 ];
 
-/// No step decides to do harm, or fails to decide, whatever it sees; and what it answers shows and
+/// A phase, on a course, and what it decided.
+pub type Decided = (Phase, Course, Result<Next, Refusal>);
+
+/// No phase decides to do harm, or fails to decide, whatever it sees; and what it answers shows and
 /// has an end.
 ///
-/// The input draws a [`Scene`], which every step is made to decide about.
+/// The input draws a [`Scene`], which every phase is made to decide about, on every course.
 pub fn decisions(data: &[u8]) {
     let _ = decisions_in(data);
 }
 
-/// The same, and what was decided, by step.
-pub fn decisions_in(data: &[u8]) -> Vec<(Step, Decision)> {
+/// The same, and what was decided.
+pub fn decisions_in(data: &[u8]) -> Vec<Decided> {
     let scene = Scene::draw(&mut Unstructured::new(data));
     let Scene {
         observation,
@@ -44,15 +41,16 @@ pub fn decisions_in(data: &[u8]) -> Vec<(Step, Decision)> {
     } = &scene;
     found(observation, deployment);
     let mut decided = Vec::new();
-    for (step, kind, decide) in STEPS {
-        let Some(deployment) = turned(step, deployment) else {
-            continue;
-        };
-        let decision = decide(observation, &deployment);
-        let why = harm(kind, observation, &decision);
-        assert_eq!(why, None, "{step:?} does harm in {scene:?}");
-        told(step, observation, &deployment, &decision);
-        decided.push((step, decision));
+    for (phase, kind) in PHASES {
+        for deployment in courses(phase, deployment) {
+            let next = turn::next(phase, observation, &deployment);
+            if let Ok(Next::Write(actions)) = &next {
+                let why = harm(kind, observation, actions);
+                assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
+            }
+            told(phase, &deployment, &next);
+            decided.push((phase, deployment.course, next));
+        }
     }
     decided
 }
@@ -88,53 +86,63 @@ fn found(observation: &Observation, deployment: &Deployment) {
     }
 }
 
-/// The deployment as a step sees it: on the way back, the other way round.
-fn turned(step: Step, deployment: &Deployment) -> Option<Deployment> {
-    if step == Step::SwapBack && deployment.course != Course::Back {
-        return deployment.reversed();
+/// The deployment as it is, and as a phase may find it besides: on the way back, among leftovers, before
+/// a swap that was left half done is finished, before it has a replacement.
+fn courses(phase: Phase, deployment: &Deployment) -> Vec<Deployment> {
+    let on = |course: Course| Deployment {
+        course,
+        ..deployment.clone()
+    };
+    let mut courses = vec![deployment.clone()];
+    match phase {
+        Phase::Preflight | Phase::Cleanup | Phase::Rollback => {}
+        Phase::CheckAndCreate => courses.push(Deployment {
+            replacement: None,
+            ..deployment.clone()
+        }),
+        Phase::Swap => {
+            courses.push(on(Course::HalfSwapped));
+            if deployment.course != Course::Back {
+                courses.extend(deployment.reversed());
+            }
+            let mut baking = deployment.clone();
+            baking.progress.baking = true;
+            courses.push(baking);
+        }
+        Phase::ScaleDown => courses.push(on(Course::Leftover)),
     }
-    Some(deployment.clone())
+    courses
 }
 
-/// What the step answers where it has nothing more to write.
-fn told(step: Step, observation: &Observation, deployment: &Deployment, decision: &Decision) {
-    let waiting_on = match decision {
-        Decision::Act(_) => return,
-        Decision::Refuse(refusal) => return assert!(is_visible(&refusal.to_string())),
-        Decision::Wait(waiting_on) => Some(waiting_on),
-        Decision::Done => None,
+/// What a phase answers where it has nothing more to write, and what a refusal of it leads to.
+fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
+    let answer = match next {
+        Ok(Next::Write(_)) => return,
+        Ok(Next::Go(answer)) => answer,
+        Err(refusal) => {
+            assert!(is_visible(&refusal.to_string()));
+            let answer = turn::refused(phase, deployment, refusal);
+            assert!(answer.deployment.failure.is_some(), "{answer:?}");
+            return;
+        }
     };
-    let answer = match step {
-        Step::FinishSwap => Ok(finish_swap::answer(deployment, waiting_on)),
-        Step::Leftovers => leftovers::answer(observation, deployment, waiting_on),
-        Step::Preflight | Step::Explain | Step::Create => create::answer(observation, deployment),
-        Step::Ready => Ok(ready::answer(deployment, waiting_on)),
-        Step::Swap | Step::SwapBack => Ok(swap::answer(observation, deployment, waiting_on)),
-        Step::ScaleDown => Ok(scale_down::answer(observation, deployment, waiting_on)),
-        Step::Cleanup => Ok(cleanup::answer(observation, deployment, waiting_on)),
-        Step::Rollback => Ok(rollback::answer(observation, deployment, waiting_on)),
-    };
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(refusal) => return assert!(is_visible(&refusal.to_string())),
-    };
-    // A step that waits and counts nothing would wait for ever. These two lead to another step.
-    let leads_on = matches!(
-        waiting_on,
-        None | Some(WaitingOn::SwapToFinish | WaitingOn::Leftover { .. })
-    );
-    if !leads_on {
+    // A phase that waits and counts nothing would wait for ever. What leads to another one need not.
+    if answer.to == phase.wait() && deployment.course == answer.deployment.course {
         let (before, after) = (deployment.progress, answer.deployment.progress);
-        let counts = after.waited > before.waited || after.step > before.step;
+        let counts = after.waited > before.waited
+            || after.step > before.step
+            // The drain of a leftover is planned once, and a replacement is created once.
+            || deployment.original != answer.deployment.original
+            || deployment.replacement != answer.deployment.replacement;
         assert!(answer.wait > 0, "{answer:?}");
         assert!(counts || before.waited == u32::MAX, "{answer:?}");
     }
-    is_told_well(&answer);
+    is_told_well(answer);
 }
 
 fn is_told_well(answer: &Answer) {
     let state = answer.to_json();
-    let reason = state["reason"].as_str().unwrap_or_default();
+    let reason = state["reason"]["text"].as_str().unwrap_or_default();
     assert!(!reason.is_empty() && is_visible(reason), "{state}");
     assert!(state.to_string().len() < 64 * 1024, "{state}");
 }

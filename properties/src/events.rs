@@ -1,8 +1,10 @@
 use ebbtide_controller::caller;
 use ebbtide_controller::contract::{Event, failed};
-use ebbtide_controller::deployment::{Answer, Deployment, Status};
+use ebbtide_controller::deployment::{Answer, Deployment};
 use ebbtide_controller::flows::Flows;
+use ebbtide_controller::phase::To;
 use ebbtide_controller::quote::{LONGEST_SENTENCE, is_visible};
+use ebbtide_controller::reason::{Code, Reason};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use serde_json::{Value, json};
 
@@ -37,8 +39,9 @@ pub fn events(data: &[u8]) {
     match event.deployment() {
         Ok(deployment) => {
             let answer = Answer {
-                status: Status::Draining,
-                reason: "because\u{1b}".to_owned(),
+                // A Rollback that was caught would begin anew.
+                to: To::WaitForOriginal,
+                reason: Reason::new(Code::Step, "because\u{1b}"),
                 wait: 60,
                 // Alarms and metrics are read anew for every step.
                 deployment: Deployment {
@@ -48,7 +51,7 @@ pub fn events(data: &[u8]) {
                 },
             };
             let next = json!({
-                "step": event.step.as_str(),
+                "phase": event.phase.as_str(),
                 "execution": event.id.execution(),
                 "startedAt": event.started_at,
                 "state": answer.to_json(),
@@ -60,8 +63,8 @@ pub fn events(data: &[u8]) {
     }
     let failure = event.failure();
     assert!(!failure.error.is_empty());
-    let told = failed(&failure, "Rolled back: nothing was there.", None);
-    let cause = told["failure"]["cause"].as_str().unwrap_or_default();
+    let told = failed(&failure, "Rolled back: nothing was there.");
+    let cause = told["failure"]["Cause"].as_str().unwrap_or_default();
     assert!(is_visible(cause) && is_visible(&failure.error), "{told}");
     assert!(cause.len() <= LONGEST_CAUSE, "{told}");
 }

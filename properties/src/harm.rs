@@ -3,7 +3,7 @@
 //! Said here without the code that decides: what a listener sends where is read off the observation,
 //! and one that is not recorded as a test listener may be one that users reach.
 
-use ebbtide_controller::decision::{Action, Decision};
+use ebbtide_controller::decision::Action;
 use ebbtide_controller::observation::{Forward, Listener, Observation, TaskSet, TaskSetStatus};
 
 /// Whether a step takes tasks away by a plan, or may bring them back too.
@@ -15,12 +15,9 @@ pub enum Kind {
     Other,
 }
 
-/// Why a decision would do harm in the world it was made for; `None` where it would not. Each action
+/// Why some writes would do harm in the world they were decided for; `None` where they would not. Each action
 /// is judged when those before it are done.
-pub fn harm(kind: Kind, observation: &Observation, decision: &Decision) -> Option<String> {
-    let Decision::Act(actions) = decision else {
-        return None;
-    };
+pub fn harm(kind: Kind, observation: &Observation, actions: &[Action]) -> Option<String> {
     if actions.is_empty() {
         return Some("an order to act names no action".to_owned());
     }

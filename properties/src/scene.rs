@@ -154,6 +154,7 @@ fn deployment(stage: Stage) -> Deployment {
             ..Progress::default()
         },
         course: Course::Forward,
+        finishing: false,
         failure: None,
         alarms: Vec::new(),
         control: Control::default(),

@@ -217,6 +217,14 @@ fn placeholder(function: Function) -> &'static str {
     }
 }
 
+impl SimulatedAws {
+    /// A function's clients as they are in Lambda. `caller` is the name in the journal.
+    pub fn clients(&self, caller: &str) -> Clients {
+        let region = self.with_world(|world| world.region.clone());
+        clients(self.http_client(caller), &region)
+    }
+}
+
 /// A function's clients as they are in Lambda, but for the other end of the connection.
 fn clients(http_client: SharedHttpClient, region: &str) -> Clients {
     let config = SdkConfig::builder()

@@ -208,11 +208,10 @@ pub(crate) fn outcome(execution: &Execution) -> Vec<String> {
         .as_ref()
         .map_or_else(String::new, |error| format!(" with {error}"));
     let said = match execution.status {
-        Status::Succeeded => execution.output.as_ref().and_then(|output| {
-            ["message", "reason"]
-                .iter()
-                .find_map(|field| output.get(field)?.as_str())
-        }),
+        Status::Succeeded => execution
+            .output
+            .as_ref()
+            .and_then(|output| output.pointer("/reason/text")?.as_str()),
         Status::Failed | Status::Aborted | Status::TimedOut => execution.cause.as_deref(),
         Status::Running | Status::Other(_) => None,
     };
@@ -272,7 +271,8 @@ mod tests {
             ["FAILED with NotReadyTimeout after 1:02:03: No target was healthy."]
         );
         let mut succeeded = execution(Status::Succeeded);
-        succeeded.output = Some(json!({"reason": "chat runs", "report": "4 steps\n600 s"}));
+        succeeded.output =
+            Some(json!({"reason": {"text": "chat runs"}, "report": "4 steps\n600 s"}));
         assert_eq!(
             outcome(&succeeded),
             ["SUCCEEDED after 1:02:03: chat runs", "4 steps", "600 s"]

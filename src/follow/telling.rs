@@ -1,17 +1,11 @@
 //! What an execution's history tells people: a sentence for each thing that happened, and how far the
 //! drain is.
 
-use ebbtide_controller::arn::Arn;
-use ebbtide_controller::plan::Plan;
 use ebbtide_controller::quote::{quote, sentence};
-use ebbtide_controller::request::Request;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::executions::{Event, What};
-
-/// Where ECS's default for it is not known to be changed.
-const DEREGISTRATION_DELAY: u32 = 300;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,26 +54,18 @@ impl Telling {
         match &event.what {
             What::Entered { state } => {
                 self.entered.clone_from(state);
-                pause(state).and_then(|said| self.say(event.at, state, said))
+                None
             }
             What::Exited { state, output } => {
-                if state == "Rollback" {
-                    // The original is filled up again; the way back has a drain of its own.
-                    self.drain = None;
-                } else {
-                    self.follow_drain(event.at, output);
-                }
-                let said = said(output)?;
+                let reason = Reason::of(output)?;
+                self.follow_drain(event.at, &reason);
                 match warnings(output) {
-                    Some(warnings) => self.say(event.at, state, &format!("{said}; {warnings}")),
-                    None => self.say(event.at, state, said),
+                    Some(warnings) => {
+                        self.say(event.at, state, &format!("{}; {warnings}", reason.text))
+                    }
+                    None => self.say(event.at, state, &reason.text),
                 }
             }
-            What::Failed { error, .. } if error == CONDITION_FAILED => self.say(
-                event.at,
-                &self.entered.clone(),
-                "another execution has the lock of this service: looking whose it is",
-            ),
             What::Failed { error, cause } => {
                 let said = format!(
                     "failed with {}: {}",
@@ -99,7 +85,7 @@ impl Telling {
                     sentence: said,
                 })
             }
-            What::Redriven => self.say(event.at, "Redriven", "somebody has redriven the execution"),
+            What::Redriven => self.say(event.at, "Redriven", "the execution was redriven"),
             What::Other => None,
         }
     }
@@ -116,52 +102,40 @@ impl Telling {
         })
     }
 
-    fn follow_drain(&mut self, at: u64, output: &Value) {
-        let text = |field: &str| output.get(field).and_then(Value::as_str);
-        let number = |field: &str| output.get(field).and_then(Value::as_u64);
-        let (status, reason) = (text("status"), text("reason").unwrap_or_default());
-        match status {
-            Some("swapped") => {
-                let of = number("tasks").and_then(|tasks| u32::try_from(tasks).ok());
-                // A first deployment has nothing to drain.
-                self.drain = of.filter(|of| *of > 0).map(|of| Drain {
-                    left: of,
-                    of,
-                    next: None,
-                    last: None,
-                });
-            }
-            Some("draining") => {
-                if let Some((left, of)) = left_after_a_step(reason) {
-                    let wait = number("wait").unwrap_or_default();
-                    self.drain = Some(Drain {
-                        left,
-                        of,
-                        next: Some(at + wait),
-                        last: until_last_step(output, left, of).map(|seconds| at + seconds),
-                    });
-                } else if reason.contains(" still run") {
-                    self.all_taken();
-                } else if let Some(drain) = &mut self.drain {
-                    // A step that is held, or a bake: nobody knows when the next one comes.
-                    (drain.next, drain.last) = (None, None);
-                }
-            }
-            Some("drained") => self.all_taken(),
-            _ => {}
-        }
-    }
-
-    /// Every step has been taken.
-    fn all_taken(&mut self) {
-        if let Some(drain) = &mut self.drain {
-            (drain.left, drain.next, drain.last) = (0, None, None);
-        }
+    /// A reason without a drain ends what there was: the way back has a drain of its own.
+    fn follow_drain(&mut self, at: u64, reason: &Reason) {
+        self.drain = reason.drain.map(|drain| Drain {
+            left: drain.left,
+            of: drain.of,
+            next: drain.next_step.map(|seconds| at + seconds),
+            last: drain.last_step.map(|seconds| at + seconds),
+        });
     }
 }
 
-/// What a conditional write of the lock fails with where somebody else has it: no fault.
-const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
+/// What a turn came to, as its answer has it.
+#[derive(Deserialize)]
+struct Reason {
+    text: String,
+    drain: Option<DrainProgress>,
+}
+
+/// How far its drain is; times are seconds from the turn.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+struct DrainProgress {
+    left: u32,
+    of: u32,
+    next_step: Option<u64>,
+    last_step: Option<u64>,
+}
+
+impl Reason {
+    fn of(output: &Value) -> Option<Self> {
+        let reason = Self::deserialize(output.get("reason")?).ok()?;
+        (!reason.text.is_empty()).then_some(reason)
+    }
+}
 
 /// What preflight warns of, by name; nothing where it does not warn.
 fn warnings(output: &Value) -> Option<String> {
@@ -178,48 +152,6 @@ fn warnings(output: &Value) -> Option<String> {
             names.join(", ")
         )
     })
-}
-
-/// The sentence of an output: for people, where it has one, else the controller's reason.
-fn said(output: &Value) -> Option<&str> {
-    ["message", "reason"]
-        .iter()
-        .find_map(|field| output.get(field)?.as_str())
-        .filter(|said| !said.is_empty())
-}
-
-/// What is to be said of a wait of minutes that no function answers for.
-fn pause(state: &str) -> Option<&'static str> {
-    match state {
-        "Grace" => Some(
-            "an execution that has ended still holds the service's lock: it is taken over in three minutes, \
-             when nothing that it called can still write",
-        ),
-        "WaitForFunction" | "WaitForLastFunction" => Some(
-            "Step Functions cannot tell whether the function still runs: nothing is done until it must have ended",
-        ),
-        _ => None,
-    }
-}
-
-/// The numbers of `… 3 of 4 tasks left after step 1 …`.
-fn left_after_a_step(reason: &str) -> Option<(u32, u32)> {
-    let (before, _) = reason.split_once(" tasks left after step ")?;
-    let mut words = before.rsplit(' ');
-    let of = words.next()?.parse().ok()?;
-    let "of" = words.next()? else {
-        return None;
-    };
-    Some((words.next()?.parse().ok()?, of))
-}
-
-/// Seconds until the last step, as the drain is planned, when `left` of `of` tasks are left.
-fn until_last_step(output: &Value, left: u32, of: u32) -> Option<u64> {
-    let home = Arn::parse(output.get("originalTargetGroup")?.as_str()?)?.home();
-    let request = Request::parse(output.get("request")?, &home).ok()?;
-    let plan = Plan::of(&request.drain.pace, of, DEREGISTRATION_DELAY);
-    let taken = plan.steps.iter().find(|step| step.left <= left)?;
-    Some(u64::from(plan.seconds().saturating_sub(taken.at)))
 }
 
 #[cfg(test)]

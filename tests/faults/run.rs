@@ -85,10 +85,12 @@ impl Stage {
 
     /// Notes what an execution enters, and lets people do what the case says they do.
     pub(crate) fn note(&self, event: &HistoryEvent, entered: &mut u32) {
-        let EventKind::StateEntered { name, .. } = &event.kind else {
+        let EventKind::StateEntered { name, input, .. } = &event.kind else {
             return;
         };
-        if matches!(name.as_str(), "Rollback" | "FinishSwap") {
+        // A swap that was left half done may go back as well.
+        let finishing = input["plan"]["course"] == "halfSwapped";
+        if name == "Rollback" || finishing {
             self.watch().rolling_back = true;
         }
         if name == "Wait" {

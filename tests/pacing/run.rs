@@ -83,7 +83,7 @@ pub(crate) async fn drained(scenario: &Scenario, drain: &Value) -> Felt {
     let outcome = installation
         .deploy("run", event, scenario.seed, &mut |event| {
             if let ebbtide_simulator::asl::EventKind::StateExited { output, .. } = &event.kind {
-                let reason = output["reason"].as_str().unwrap_or_default();
+                let reason = output["reason"]["text"].as_str().unwrap_or_default();
                 if first_step == 0 && reason.contains("after step 1") {
                     first_step = event.at.as_secs();
                 }

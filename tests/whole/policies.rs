@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ebbtide_controller::contract::Step;
-use ebbtide_functions::{Clients, Function, handle};
+use std::time::{Duration, SystemTime};
+
+use ebbtide_functions::{Function, Invocation, handle};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{Kind, Tag, World};
@@ -95,24 +96,30 @@ async fn calls_made() -> Calls {
 async fn roll_back(world: World, mut state: Value, calls: &mut Calls) {
     let aws = SimulatedAws::new(world, 1.0);
     let function = Function::ScaleDown;
-    let clients = Clients {
-        ecs: aws.sdk_ecs(function.as_str()),
-        elb: aws.sdk_elb(function.as_str()),
-    };
+    let clients = aws.clients(function.as_str());
     // At its second look.
-    state["failure"] = json!({"error": "Permission", "cause": "because"});
-    state["looks"] = json!(1);
+    state["failure"] = json!({"Error": "Permission", "Cause": "because"});
+    state["progress"]["looks"] = json!(1);
+    state["next"] = json!("Rollback");
     let event = json!({
-        "step": Step::Rollback.as_str(),
+        "phase": "rollback",
         "execution": "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1",
         "startedAt": "2026-01-01T00:00:00.000Z",
         "state": state,
     });
-    let now = std::time::SystemTime::UNIX_EPOCH;
-    let arn = "arn:aws:lambda:us-east-1:555555555555:function:ebbtide-scale-down";
-    let answer = handle(function, arn, &clients, event, now).await.unwrap();
+    let invocation = Invocation {
+        function_arn: "arn:aws:lambda:us-east-1:555555555555:function:ebbtide-scale-down",
+        nonce: "one",
+        began: SystemTime::UNIX_EPOCH,
+        deadline: SystemTime::UNIX_EPOCH + Duration::from_mins(1),
+        started: tokio::time::Instant::now(),
+    };
+    let answer = handle(function, invocation, &clients, event).await.unwrap();
     assert!(
-        answer["reason"].as_str().unwrap().contains("Rolled back"),
+        answer["reason"]["text"]
+            .as_str()
+            .unwrap()
+            .contains("Rolled back"),
         "{answer}"
     );
     collect(&aws, calls);

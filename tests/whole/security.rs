@@ -1,6 +1,8 @@
 //! What a function lets in.
 
-use ebbtide_functions::{Clients, Function, handle};
+use std::time::{Duration, SystemTime};
+
+use ebbtide_functions::{Function, Invocation, handle};
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::json;
 
@@ -12,17 +14,14 @@ async fn an_execution_of_another_account_is_refused_before_anything_is_read() {
     world.begin();
     let aws = SimulatedAws::new(world, 1.0);
     for function in Function::ALL {
-        let clients = Clients {
-            ecs: aws.sdk_ecs(function.as_str()),
-            elb: aws.sdk_elb(function.as_str()),
-        };
-        let step = match function {
+        let clients = aws.clients(function.as_str());
+        let phase = match function {
             Function::CheckAndCreate => "preflight",
             Function::Swap => "swap",
             Function::ScaleDown => "cleanup",
         };
         let event = json!({
-            "step": step,
+            "phase": phase,
             "execution": "arn:aws:states:us-east-1:111111111111:execution:Ebbtide:run-1",
             "startedAt": "2026-01-01T00:00:00Z",
             "state": sample(),
@@ -31,8 +30,14 @@ async fn an_execution_of_another_account_is_refused_before_anything_is_read() {
             "arn:aws:lambda:us-east-1:555555555555:function:{}",
             function.as_str()
         );
-        let now = std::time::SystemTime::UNIX_EPOCH;
-        let error = handle(function, &arn, &clients, event, now)
+        let invocation = Invocation {
+            function_arn: &arn,
+            nonce: "one",
+            began: SystemTime::UNIX_EPOCH,
+            deadline: SystemTime::UNIX_EPOCH + Duration::from_mins(1),
+            started: tokio::time::Instant::now(),
+        };
+        let error = handle(function, invocation, &clients, event)
             .await
             .unwrap_err();
         assert_eq!(error.name.as_str(), "InvalidInput");

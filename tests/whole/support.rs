@@ -128,7 +128,7 @@ pub(crate) async fn deploy_among(
                     aws.with_world(|world| people(name, before, world));
                 }
                 EventKind::TaskSucceeded { output, .. } => {
-                    let reason = output["Payload"]["reason"].as_str();
+                    let reason = output["Payload"]["reason"]["text"].as_str();
                     reasons.push(reason.unwrap_or_default().to_owned());
                 }
                 _ => {}

@@ -77,10 +77,12 @@ impl Drop for Authority {
 pub(crate) struct Aws {
     pub(crate) ecs: String,
     pub(crate) elb: String,
+    /// Every other service.
+    pub(crate) others: String,
     world: SimulatedAws,
     /// When it had carried out two calls.
     two_calls: Arc<OnceLock<Instant>>,
-    serving: [JoinHandle<io::Result<()>>; 2],
+    serving: [JoinHandle<io::Result<()>>; 3],
 }
 
 impl Aws {
@@ -96,12 +98,14 @@ impl Aws {
         });
         let (ecs, serving_ecs) = on_a_port(&world, authority).await?;
         let (elb, serving_elb) = on_a_port(&world, authority).await?;
+        let (others, serving_others) = on_a_port(&world, authority).await?;
         Ok(Self {
             ecs,
             elb,
+            others,
             world,
             two_calls,
-            serving: [serving_ecs, serving_elb],
+            serving: [serving_ecs, serving_elb, serving_others],
         })
     }
 

@@ -1,8 +1,9 @@
 //! One process of a function, from its start to its end.
 
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use ebbtide_simulator::deployment::LOCK_TABLE;
 use serde_json::Value;
 
 use crate::aws::{Authority, Aws};
@@ -51,7 +52,7 @@ async fn in_a_process(
     let aws = Aws::serve(work.world.clone(), authority)
         .await
         .map_err(no_server)?;
-    let event = work.event(SystemTime::now())?;
+    let event = work.event();
     let mut command = Command::new(&bootstrap.path);
     command
         .env_clear()
@@ -63,6 +64,9 @@ async fn in_a_process(
         .env("AWS_ACCESS_KEY_ID", "bench")
         .env("AWS_SECRET_ACCESS_KEY", "bench")
         .env("AWS_SESSION_TOKEN", "bench")
+        .env("LOCK_TABLE", LOCK_TABLE.0)
+        // Everything but the two that have a connection of their own from the start.
+        .env("AWS_ENDPOINT_URL", &aws.others)
         .env("AWS_ENDPOINT_URL_ECS", &aws.ecs)
         .env("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", &aws.elb)
         .env("SSL_CERT_FILE", authority.file())
@@ -106,10 +110,10 @@ fn check(bootstrap: &Bootstrap, work: &Work, answer: &[u8], calls: usize) -> Res
     }
     let answer: Value = serde_json::from_slice(answer)
         .map_err(|error| format!("Its answer is no JSON: {error}."))?;
-    if answer["status"] != work.status {
+    if answer["next"] != work.next {
         return Err(format!(
-            "It answered the status {} instead of {}: {}.",
-            answer["status"], work.status, answer["reason"]
+            "It answered that {} comes next instead of {}: {}.",
+            answer["next"], work.next, answer["reason"]["text"]
         ));
     }
     if calls == 0 {

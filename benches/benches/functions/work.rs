@@ -1,22 +1,20 @@
 //! What the functions are given to do: invocations of one deployment, each in the world it came to.
 
-use std::time::SystemTime;
-
 use benches::{event, world};
 use ebbtide_functions::Function;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::EventKind;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::World;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::bootstrap::{BARE, Bootstrap};
 
 /// The service's tasks.
 const TASKS: u32 = 4;
 
-/// A function, and its step that is measured: the first of its kind in the deployment.
-const STEPS: [(Function, &str); 3] = [
+/// A function, and its phase that is measured: the first of its kind in the deployment.
+const PHASES: [(Function, &str); 3] = [
     (Function::CheckAndCreate, "preflight"),
     (Function::Swap, "swap"),
     (Function::ScaleDown, "scale-down"),
@@ -29,21 +27,15 @@ pub(crate) struct Work {
     pub(crate) arn: String,
     /// The world just before it.
     pub(crate) world: World,
-    /// The `status` that the function answers with.
-    pub(crate) status: String,
+    /// The state that the function answers with as the next one.
+    pub(crate) next: String,
     event: Value,
 }
 
 impl Work {
-    /// The event, its lock just renewed, as the state machine does before every function that writes.
-    pub(crate) fn event(&self, now: SystemTime) -> Result<Value, String> {
-        let mut event = self.event.clone();
-        if let Some(held) = event.pointer_mut("/state/lock/renewedAt") {
-            let now = jiff::Timestamp::try_from(now)
-                .map_err(|error| format!("The clock is out of range: {error}."))?;
-            *held = json!(now.to_string());
-        }
-        Ok(event)
+    /// The event.
+    pub(crate) fn event(&self) -> Value {
+        self.event.clone()
     }
 }
 
@@ -69,7 +61,7 @@ pub(crate) fn of_a_deployment() -> Result<Vec<Work>, String> {
                 }
                 EventKind::TaskSucceeded { output, .. } if pending => {
                     if let Some(work) = works.last_mut() {
-                        status(output).clone_into(&mut work.status);
+                        next(output).clone_into(&mut work.next);
                     }
                     pending = false;
                 }
@@ -78,13 +70,13 @@ pub(crate) fn of_a_deployment() -> Result<Vec<Work>, String> {
             .await;
         Ok::<_, String>(works)
     })?;
-    for (function, step) in STEPS {
+    for (function, phase) in PHASES {
         if !works
             .iter()
-            .any(|work| work.function == function && !work.status.is_empty())
+            .any(|work| work.function == function && !work.next.is_empty())
         {
             return Err(format!(
-                "The deployment to take the work from has no step {step} of {} that succeeded.",
+                "The deployment to take the work from has no phase {phase} of {} that succeeded.",
                 function.as_str()
             ));
         }
@@ -96,8 +88,10 @@ pub(crate) fn of_a_deployment() -> Result<Vec<Work>, String> {
 /// seen yet.
 fn work(aws: &SimulatedAws, parameters: &Value, seen: &[Work]) -> Option<Work> {
     let event = &parameters["Payload"];
-    let step = event["step"].as_str()?;
-    let (function, _) = STEPS.into_iter().find(|(_, measured)| *measured == step)?;
+    let phase = event["phase"].as_str()?;
+    let (function, _) = PHASES
+        .into_iter()
+        .find(|(_, measured)| *measured == phase)?;
     if seen.iter().any(|work| work.function == function) {
         return None;
     }
@@ -105,13 +99,13 @@ fn work(aws: &SimulatedAws, parameters: &Value, seen: &[Work]) -> Option<Work> {
         function,
         arn: parameters["FunctionName"].as_str()?.to_owned(),
         world: aws.snapshot(),
-        status: String::new(),
+        next: String::new(),
         event: event.clone(),
     })
 }
 
-fn status(output: &Value) -> &str {
-    output["Payload"]["status"].as_str().unwrap_or_default()
+fn next(output: &Value) -> &str {
+    output["Payload"]["next"].as_str().unwrap_or_default()
 }
 
 /// What a bootstrap is given to do. The bare function gets the event of a drain's step, and answers

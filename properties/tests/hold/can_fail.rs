@@ -3,7 +3,7 @@
 use crate::support::{Drawn, corpus};
 use arbitrary::Unstructured;
 use bytes::Bytes;
-use ebbtide_controller::decision::{Action, Decision, Role};
+use ebbtide_controller::decision::{Action, Role};
 use ebbtide_controller::deployment::Deployment;
 use ebbtide_controller::observation::{Forward, Observation, TargetGroup, TaskSetStatus};
 use ebbtide_properties::Scene;
@@ -43,7 +43,7 @@ fn forward(observation: &Observation, wanted: Forward) -> Action {
 }
 
 fn found(observation: &Observation, action: Action) -> Option<String> {
-    harm(Kind::Other, observation, &Decision::Act(vec![action]))
+    harm(Kind::Other, observation, &[action])
 }
 
 #[track_caller]
@@ -95,7 +95,7 @@ fn force_on_what_has_served_is_found() {
 fn a_scale_that_rises_in_a_drain_or_that_ecs_does_not_take_is_found() {
     let mut world = healthy();
     world.task_sets[1].scale = 50.0;
-    let up = Decision::Act(vec![scale(REPLACEMENT, 75.0)]);
+    let up = [scale(REPLACEMENT, 75.0)];
     let found = harm(Kind::Drain, &world, &up).unwrap();
     assert!(found.ends_with("what is drained never rises"), "{found}");
     assert_eq!(harm(Kind::Other, &world, &up), None);
@@ -123,7 +123,7 @@ fn what_names_a_thing_that_was_not_seen_is_found() {
         role: Role::Test,
     };
     assert_found(&world, nothing, "no such listener was seen");
-    let none = harm(Kind::Other, &world, &Decision::Act(Vec::new()));
+    let none = harm(Kind::Other, &world, &[]);
     assert!(none.is_some());
 }
 
@@ -163,9 +163,9 @@ fn actions_are_judged_one_after_the_other() {
     let world = healthy();
     let (blue, green) = (&world.target_groups[0].arn, &world.target_groups[1].arn);
     let swap = forward(&world, Forward::weighted(green, blue));
-    let in_order = Decision::Act(vec![swap.clone(), delete(ORIGINAL, false)]);
+    let in_order = [swap.clone(), delete(ORIGINAL, false)];
     assert_eq!(harm(Kind::Other, &world, &in_order), None);
-    let reversed = Decision::Act(vec![delete(ORIGINAL, false), swap]);
+    let reversed = [delete(ORIGINAL, false), swap];
     assert!(harm(Kind::Other, &world, &reversed).is_some());
 }
 
@@ -189,10 +189,7 @@ fn a_step_without_its_guard_does_harm_in_an_input_that_is_drawn() {
         let harmful = (0..2_000).any(|_| {
             let scene = Scene::draw(&mut Unstructured::new(&drawn.next()));
             let action = decide(&scene.observation, &scene.deployment);
-            action.is_some_and(|action| {
-                let decision = Decision::Act(vec![action]);
-                harm(Kind::Drain, &scene.observation, &decision).is_some()
-            })
+            action.is_some_and(|action| harm(Kind::Drain, &scene.observation, &[action]).is_some())
         });
         assert!(harmful, "step {index} did no harm in 2000 inputs");
     }

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::support::{Drawn, corpus, holds};
-use ebbtide_controller::decision::{Action, Decision};
+use ebbtide_controller::decision::Action;
+use ebbtide_controller::phase::To;
+use ebbtide_controller::refusal::Refusal;
+use ebbtide_controller::turn::Next;
 use ebbtide_properties::{ALL, Property, decisions_in};
 
 fn try_out(name: &str, tries: usize) {
@@ -48,23 +51,24 @@ fn wire_holds_for_inputs_that_are_drawn() {
 
 /// A search that never gets as far as an action would find no harm in it.
 #[test]
-fn the_inputs_that_are_drawn_reach_every_action_and_every_kind_of_decision() {
+fn the_inputs_that_are_drawn_reach_every_action_and_every_state() {
     let mut drawn = Drawn::new(corpus("decisions"), 1);
     let mut seen = BTreeMap::<String, u32>::new();
     for _ in 0..4_000 {
-        for (step, decision) in decisions_in(&drawn.next()) {
-            for what in kinds(&decision) {
+        for (phase, _, next) in decisions_in(&drawn.next()) {
+            for what in kinds(&next) {
                 *seen.entry(what.to_owned()).or_default() += 1;
-                *seen
-                    .entry(format!("{}: {what}", step.as_str()))
-                    .or_default() += 1;
+                *seen.entry(format!("{phase}: {what}")).or_default() += 1;
             }
         }
     }
     println!("{seen:#?}");
-    for wanted in [
-        "wait",
-        "done",
+    // Preflight alone leads to these two.
+    let states = To::ALL
+        .into_iter()
+        .filter(|to| ![To::Preflight, To::DryRunSucceeded].contains(to))
+        .map(To::as_str);
+    let actions = [
         "refuse",
         "record role",
         "forward",
@@ -77,7 +81,8 @@ fn the_inputs_that_are_drawn_reach_every_action_and_every_kind_of_decision() {
         "scale",
         "delete",
         "delete with force",
-    ] {
+    ];
+    for wanted in actions.into_iter().chain(states) {
         assert!(
             seen.get(wanted).is_some_and(|count| *count > 20),
             "{wanted}: {seen:#?}"
@@ -85,12 +90,11 @@ fn the_inputs_that_are_drawn_reach_every_action_and_every_kind_of_decision() {
     }
 }
 
-fn kinds(decision: &Decision) -> Vec<&'static str> {
-    match decision {
-        Decision::Act(actions) => actions.iter().map(kind).collect(),
-        Decision::Wait(_) => vec!["wait"],
-        Decision::Done => vec!["done"],
-        Decision::Refuse(_) => vec!["refuse"],
+fn kinds(next: &Result<Next, Refusal>) -> Vec<&'static str> {
+    match next {
+        Ok(Next::Write(actions)) => actions.iter().map(kind).collect(),
+        Ok(Next::Go(answer)) => vec![answer.to.as_str()],
+        Err(_) => vec!["refuse"],
     }
 }
 

@@ -1,3 +1,4 @@
+use ebbtide_controller::request::Request;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::{Scenario, SimulatedAws};
@@ -93,8 +94,8 @@ fn every_sentence_of_a_deployment_is_said_once() {
     let states: Vec<_> = lines.iter().map(|said| said.state.as_str()).collect();
     assert_eq!(states.first(), Some(&"Preflight"), "{states:?}");
     assert!(states.contains(&"Swap"), "{states:?}");
-    // What renews the lock hands the same sentence on.
-    assert!(!states.contains(&"AcquireLock"), "{states:?}");
+    // A Choice and a Wait hand the same sentence on.
+    assert!(!states.contains(&"LoopTillRunning"), "{states:?}");
     let last = lines.last().unwrap();
     assert!(last.sentence.contains("runs chat:2"), "{last:?}");
 }
@@ -135,8 +136,13 @@ fn a_rollback_drains_what_was_to_replace() {
     );
     let (left, lines) = heard(&events);
     assert_eq!(left, [4, 3, 2, 4, 3, 2, 1, 0], "{lines:?}");
-    let back = lines.iter().any(|said| said.state == "SwapBack");
-    assert!(back, "{lines:?}");
+    let swaps = lines.iter().filter(|said| said.state == "Swap");
+    assert!(
+        swaps
+            .clone()
+            .any(|said| said.sentence.starts_with("rolled back after")),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -170,62 +176,40 @@ fn a_failure_is_said_once_however_often_it_is_tried_again() {
 }
 
 #[test]
-fn a_message_for_people_is_preferred_to_the_reason() {
+fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
     let mut telling = Telling::default();
-    let said = telling.hear(&Event {
-        id: 1,
-        at: 7,
-        what: What::Exited {
-            state: "Swap".to_owned(),
-            output: json!({"status": "swapped", "reason": "for logs", "message": "Traffic has moved."}),
-        },
-    });
-    assert_eq!(said.unwrap().sentence, "Traffic has moved.");
-    assert_eq!(telling.drain(), None, "without tasks there is no drain");
-}
-
-#[test]
-fn minutes_of_grace_are_not_silent() {
-    let mut telling = Telling::default();
-    let said = telling.hear(&Event {
-        id: 1,
-        at: 7,
-        what: What::Entered {
-            state: "Grace".to_owned(),
-        },
-    });
-    assert!(said.unwrap().sentence.contains("three minutes"));
-}
-
-#[test]
-fn numbers_are_read_from_a_steps_sentence_only() {
-    let step = "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s";
-    assert_eq!(left_after_a_step(step), Some((3, 4)));
+    let mut hear = |reason: Value| {
+        let event = Event {
+            id: 1,
+            at: 7,
+            what: What::Exited {
+                state: "ScaleDown".to_owned(),
+                output: json!({"reason": reason}),
+            },
+        };
+        let said = telling.hear(&event).map(|said| said.sentence);
+        (said, telling.drain())
+    };
+    let (said, drain) = hear(json!({"code": "step", "text": "Reworded.",
+        "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60, "lastStep": 180}}));
+    assert_eq!(said.as_deref(), Some("Reworded."));
+    let expected = Drain {
+        left: 3,
+        of: 4,
+        next: Some(67),
+        last: Some(187),
+    };
+    assert_eq!(drain, Some(expected));
+    let (_, drain) = hear(json!({"code": "created", "text": "3 of 4 tasks left after step 1"}));
+    assert_eq!(drain, None, "a sentence holds no numbers");
     for other in [
-        "original ecs-svc/1: 4 tasks still run, until their connections are drained",
-        "many of 4 tasks left after step 1",
-        "4 tasks left after step 1",
-        "",
+        json!(null),
+        json!("text"),
+        json!({"text": ""}),
+        json!({"drain": 3}),
     ] {
-        assert_eq!(left_after_a_step(other), None, "{other}");
+        assert_eq!(hear(other).0, None);
     }
-}
-
-#[test]
-fn a_lock_that_somebody_has_is_no_failure() {
-    let mut telling = Telling::default();
-    let event = |what| Event { id: 1, at: 7, what };
-    telling.hear(&event(What::Entered {
-        state: "AcquireLock".to_owned(),
-    }));
-    let said = telling.hear(&event(What::Failed {
-        error: "DynamoDB.ConditionalCheckFailedException".to_owned(),
-        cause: "The conditional request failed".to_owned(),
-    }));
-    let said = said.unwrap();
-    assert_eq!(said.state, "AcquireLock");
-    assert!(said.sentence.starts_with("another execution has the lock"));
-    assert!(!said.sentence.contains("failed"), "{said:?}");
 }
 
 #[test]
