@@ -3,7 +3,8 @@
 mod pacing;
 
 use super::*;
-use crate::deployment::Status;
+use crate::phase::To;
+use crate::reason::Code;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, TaskSetStatus};
 use crate::pace::Pace;
@@ -351,6 +352,7 @@ fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
     assert!(
         answer
             .reason
+            .text
             .contains("because alarm errors is in the unknown state SOMETHING_NEW"),
         "{}",
         answer.reason.text

@@ -162,7 +162,7 @@ fn a_long_pause_is_looked_at_every_five_minutes() {
     assert!(
         answered.reason.text.contains("next 1 in 1500 s"),
         "{}",
-        answered.reason
+        answered.reason.text
     );
     let mut looks = Vec::new();
     while answered.deployment.progress.pause > 0 {
