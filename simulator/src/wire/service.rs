@@ -130,6 +130,6 @@ impl Service {
     /// The body of a refusal.
     pub(super) fn error(&self, error: &ApiError) -> Value {
         let code = format!("{}{}", (self.namespace)(error.code), error.code);
-        json!({ "__type": code, "message": error.message })
+        json!({ "__type": code, "message": error.message, "Item": error.item })
     }
 }

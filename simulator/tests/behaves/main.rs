@@ -12,6 +12,7 @@ mod faults;
 mod health;
 mod integrations;
 mod listeners;
+mod lock_item;
 mod metrics;
 mod pages;
 mod primary;
