@@ -6,6 +6,7 @@ mod clients;
 mod clients_stage;
 mod connections;
 mod conservation;
+mod descriptions;
 mod events;
 mod executions;
 mod faults;
