@@ -161,8 +161,8 @@ impl SimulatedAws {
         self.present().perform(caller, request, Some(distortion))
     }
 
-    /// Answers a read from the world before the last write, or before as many as are remembered;
-    /// does a write as it is asked for.
+    /// Answers a read from the world before the last write, or before as many as are remembered (of an
+    /// execution: before it last ended or was redriven); does a write as it is asked for.
     pub(crate) fn answer_stale(
         &self,
         versions: usize,
@@ -242,6 +242,7 @@ impl Shared {
         let Some(mut before) = remembered.cloned() else {
             return self.perform(caller, request, None);
         };
+        before.recall_executions(&self.world, versions);
         let response = wire::handle(&mut before, caller, request);
         // The call was made all the same.
         self.world.journal_as_in(&before);

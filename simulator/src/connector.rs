@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -98,8 +100,7 @@ fn to_http(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError>
 }
 
 impl SimulatedAws {
-    /// An HTTP client for any SDK client of ECS or Elastic Load Balancing. `caller` is the name in
-    /// the journal.
+    /// An HTTP client for an SDK client of any service. `caller` is the name in the journal.
     pub fn http_client(&self, caller: &str) -> SharedHttpClient {
         SharedHttpClient::new(Connector {
             aws: self.clone(),
@@ -117,32 +118,25 @@ impl SimulatedAws {
         })
     }
 
-    /// An SDK client of ECS with the SDK's own retries and timeouts.
+    /// The configuration of an SDK client of any service, with the SDK's own retries and timeouts.
+    pub fn sdk_config(&self, caller: &str) -> SdkConfig {
+        let region = self.with_world(|world| world.region.clone());
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(test_credentials()))
+            .http_client(self.http_client(caller))
+            .build()
+    }
+
+    /// An SDK client of ECS.
     pub fn sdk_ecs(&self, caller: &str) -> aws_sdk_ecs::Client {
-        let config = aws_sdk_ecs::Config::builder()
-            .behavior_version(aws_sdk_ecs::config::BehaviorVersion::latest())
-            .region(aws_sdk_ecs::config::Region::new(self.region()))
-            .credentials_provider(test_credentials())
-            .http_client(self.http_client(caller))
-            .build();
-        aws_sdk_ecs::Client::from_conf(config)
+        aws_sdk_ecs::Client::new(&self.sdk_config(caller))
     }
 
-    /// An SDK client of Elastic Load Balancing with the SDK's own retries and timeouts.
+    /// An SDK client of Elastic Load Balancing.
     pub fn sdk_elb(&self, caller: &str) -> aws_sdk_elasticloadbalancingv2::Client {
-        let config = aws_sdk_elasticloadbalancingv2::Config::builder()
-            .behavior_version(aws_sdk_elasticloadbalancingv2::config::BehaviorVersion::latest())
-            .region(aws_sdk_elasticloadbalancingv2::config::Region::new(
-                self.region(),
-            ))
-            .credentials_provider(test_credentials())
-            .http_client(self.http_client(caller))
-            .build();
-        aws_sdk_elasticloadbalancingv2::Client::from_conf(config)
-    }
-
-    fn region(&self) -> String {
-        self.with_world(|world| world.region.clone())
+        aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk_config(caller))
     }
 }
 

@@ -19,7 +19,8 @@ pub enum Fault {
     Throttled,
     /// AWS does not allow it. Not among [`ALL`](Self::ALL): it is nothing that passes.
     AccessDenied,
-    /// A read shows the world as it was before the last write; a write is done as asked.
+    /// A read shows the world as it was before the last write (an execution as it was before it last
+    /// ended or was redriven); a write is done as asked.
     Stale,
     /// A read shows the world as it was before the last two writes; a write is done as asked.
     VeryStale,

@@ -19,8 +19,8 @@ const CALLER: &str = "client";
 /// The largest request body that is read, in bytes; AWS's own limits are below it.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// Serves both protocols on one port until `shutdown` is done. Whoever opens the listener decides
-/// who can reach it, and whether through TLS: nothing is authenticated.
+/// Serves every protocol on one port until `shutdown` is done. The listener decides what can reach it,
+/// and whether through TLS: nothing is authenticated.
 pub async fn serve<L>(
     listener: L,
     aws: SimulatedAws,

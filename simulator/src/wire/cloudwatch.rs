@@ -1,4 +1,4 @@
-//! CloudWatch over awsJson1.0, one of the three protocols that it speaks.
+//! CloudWatch over awsJson1.0 and smithy-rpc-v2-cbor, two of the three protocols that it speaks.
 
 use serde_json::{Value, json};
 
@@ -9,6 +9,22 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("DescribeAlarms", describe_alarms),
     ("GetMetricData", get_metric_data),
 ];
+
+/// The members that are instants. CBOR tells them from numbers.
+pub(super) const INSTANTS: [&str; 4] = [
+    "StartTime",
+    "EndTime",
+    "StateUpdatedTimestamp",
+    "Timestamps",
+];
+
+/// In awsQuery, most errors had the code that they have now (API model, `awsQueryError`).
+pub(super) fn query_code(code: &'static str) -> &'static str {
+    match code {
+        "InternalServiceFault" => "InternalServiceError",
+        code => code,
+    }
+}
 
 fn get_metric_data(world: &mut World, input: Value) -> Result<Value, ApiError> {
     let request = super::parse(input, |problem| ApiError::new("ValidationError", problem))?;

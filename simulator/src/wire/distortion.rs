@@ -1,7 +1,5 @@
 //! Answers that AWS may give one day, and that a caller must be able to read.
 
-use bytes::Bytes;
-use http::Request;
 use serde_json::Value;
 
 /// What is different about an answer.
@@ -29,8 +27,9 @@ const STATES: [(&str, &[&str]); 5] = [
 const NEXT: [&str; 3] = ["NextMarker", "nextToken", "NextToken"];
 
 impl Distortion {
-    /// Changes the answer to a request. One that has nothing of the kind stays as it is.
-    pub(super) fn apply(self, request: &Request<Bytes>, answer: &mut Value) {
+    /// Changes the answer to a request that asked for this page. One that has nothing of the kind
+    /// stays as it is.
+    pub(super) fn apply(self, page: Option<&str>, answer: &mut Value) {
         match self {
             Self::UnknownValue => {
                 if answer.get("executionArn").is_some() {
@@ -38,7 +37,7 @@ impl Distortion {
                 }
                 make_unknown(answer);
             }
-            Self::EmptyPage => empty_page(request, answer),
+            Self::EmptyPage => empty_page(page, answer),
         }
     }
 }
@@ -72,7 +71,7 @@ fn set_unknown(value: &mut Value, name: &str) {
     }
 }
 
-fn empty_page(request: &Request<Bytes>, answer: &mut Value) {
+fn empty_page(page: Option<&str>, answer: &mut Value) {
     let Value::Object(fields) = answer else {
         return;
     };
@@ -86,19 +85,16 @@ fn empty_page(request: &Request<Bytes>, answer: &mut Value) {
     }
     // The next page is the one that was asked for, under another name: a client that is handed the
     // token it has sent takes the list to be at its end.
-    let token = match asked_page(request) {
+    let token = match page {
         Some(token) => token.replacen("page-", "page-0", 1),
         None => "page-0".to_owned(),
     };
     fields.insert(next.to_owned(), token.into());
 }
 
-fn asked_page(request: &Request<Bytes>) -> Option<String> {
-    if let Ok(input) = serde_json::from_slice::<Value>(request.body()) {
-        let token = NEXT.into_iter().find_map(|name| input.get(name)?.as_str());
-        return token.map(str::to_owned);
-    }
-    form_urlencoded::parse(request.body())
-        .find(|(name, _)| name == "Marker")
-        .map(|(_, marker)| marker.into_owned())
+/// Where the page begins that a request asks for.
+pub(super) fn asked_page(input: &Value) -> Option<String> {
+    let mut names = NEXT.into_iter().chain(["Marker"]);
+    let token = names.find_map(|name| input.get(name)?.as_str());
+    token.map(str::to_owned)
 }

@@ -5,6 +5,7 @@ use http::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::distortion::asked_page;
 use super::elb_answer as write;
 use super::{Answer, Handler, find, not_simulated, query, respond, xml};
 use crate::world::{
@@ -226,6 +227,7 @@ pub(super) fn answer(world: &mut World, uri_query: Option<&str>, body: &Bytes) -
     let action = take("Action");
     take("Version");
     let operation = action.clone().unwrap_or_default();
+    let page = asked_page(&input);
     let result = match action {
         None => Err(ApiError::new(
             "MissingAction",
@@ -236,6 +238,7 @@ pub(super) fn answer(world: &mut World, uri_query: Option<&str>, body: &Bytes) -
     };
     Answer {
         service: "elasticloadbalancing",
+        page,
         result: result.and_then(|handler| handler(world, input)),
         operation,
     }

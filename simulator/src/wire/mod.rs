@@ -1,9 +1,11 @@
 //! The wire protocols of the simulated AWS: awsJson1.1 for ECS and EventBridge, awsJson1.0 for DynamoDB,
-//! Step Functions and CloudWatch, awsQuery for Elastic Load Balancing.
+//! Step Functions and CloudWatch, smithy-rpc-v2-cbor for CloudWatch too, awsQuery for Elastic Load
+//! Balancing.
 //!
 //! [`handle`] is the one way in, for the connector under the Rust SDK and for the port alike:
-//! whoever wants to delay, lose or repeat calls wraps it.
+//! what delays, loses or repeats calls wraps it.
 
+mod cbor;
 mod cloudwatch;
 mod distortion;
 mod dynamodb;
@@ -14,17 +16,19 @@ mod elb_answer;
 mod events;
 mod json;
 mod query;
+mod service;
 mod states;
 mod xml;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::world::{ApiError, Outcome, World};
+use service::{CLOUDWATCH, SERVICES, Service};
 
 pub(crate) use distortion::Distortion;
 
@@ -35,14 +39,48 @@ type Handler = fn(&mut World, Value) -> Result<Value, ApiError>;
 struct Answer {
     service: &'static str,
     operation: String,
+    /// Where the page begins that was asked for.
+    page: Option<String>,
     result: Result<Value, ApiError>,
+}
+
+/// A request's protocol, and where it has the operation.
+#[derive(Debug, Clone, Copy)]
+enum Protocol<'a> {
+    /// awsJson, with its target.
+    Json(&'a str),
+    /// smithy-rpc-v2-cbor, with its path.
+    Cbor(&'a str),
+    /// awsQuery.
+    Query,
+}
+
+impl<'a> Protocol<'a> {
+    fn of(request: &'a Request<Bytes>) -> Self {
+        let target = request.headers().get("x-amz-target");
+        match (cbor::path(request), target.map(|value| value.to_str())) {
+            (Some(path), _) => Self::Cbor(path),
+            (None, Some(Ok(target))) => Self::Json(target),
+            (None, Some(Err(_)) | None) => Self::Query,
+        }
+    }
+
+    /// The service that is called. Elastic Load Balancing is the only one with its protocol.
+    fn service(self) -> Option<&'static Service> {
+        match self {
+            Self::Json(target) => Some(Service::of_target(target)),
+            Self::Cbor(_) => Some(&CLOUDWATCH),
+            Self::Query => None,
+        }
+    }
 }
 
 /// Answers one AWS API request at the world's present time, and writes it into the journal under
 /// the caller's name.
 ///
-/// Requests with an `X-Amz-Target` header are of the service that it names, others Elastic Load
-/// Balancing's. Signatures, access keys and the request's region are not looked at.
+/// Requests with a `Smithy-Protocol` header are CloudWatch's, others with an `X-Amz-Target` header of
+/// the service that it names, others Elastic Load Balancing's. Signatures, access keys and the
+/// request's region are not looked at.
 pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
     handle_distorted(world, caller, request, None)
 }
@@ -54,12 +92,13 @@ pub(crate) fn handle_distorted(
     request: &Request<Bytes>,
     distortion: Option<Distortion>,
 ) -> Response<Bytes> {
-    let mut answer = match target(request) {
-        Some(target) => json::answer(world, target, request.body()),
-        None => elb::answer(world, request.uri().query(), request.body()),
+    let mut answer = match Protocol::of(request) {
+        Protocol::Json(target) => json::answer(world, target, request.body()),
+        Protocol::Cbor(path) => cbor::answer(world, path, request),
+        Protocol::Query => elb::answer(world, request.uri().query(), request.body()),
     };
     if let (Some(distortion), Ok(value)) = (distortion, &mut answer.result) {
-        distortion.apply(request, value);
+        distortion.apply(answer.page.as_deref(), value);
     }
     world.settle();
     let outcome = match &answer.result {
@@ -71,17 +110,30 @@ pub(crate) fn handle_distorted(
     respond_to(request, &answer, &world.next_request_id())
 }
 
-fn target(request: &Request<Bytes>) -> Option<&str> {
-    let target = request.headers().get("x-amz-target");
-    target.and_then(|value| value.to_str().ok())
-}
-
 /// An answer in its request's protocol.
 fn respond_to(request: &Request<Bytes>, answer: &Answer, request_id: &str) -> Response<Bytes> {
-    match target(request) {
-        Some(target) => json::response(target, answer, request_id),
-        None => elb::response(answer, request_id),
+    let protocol = Protocol::of(request);
+    let mut response = match protocol {
+        Protocol::Json(target) => json::response(Service::of_target(target), answer, request_id),
+        Protocol::Cbor(_) => cbor::response(answer, request_id),
+        Protocol::Query => elb::response(answer, request_id),
+    };
+    let query_code = protocol.service().and_then(|service| service.query_code);
+    let mode = request.headers().get("x-amzn-query-mode");
+    if let (Some(query_code), Err(error)) = (query_code, &answer.result)
+        && mode.is_some_and(|mode| mode == "true")
+    {
+        let fault = if error.status < 500 {
+            "Sender"
+        } else {
+            "Receiver"
+        };
+        let code = format!("{};{fault}", query_code(error.code));
+        if let Ok(code) = HeaderValue::from_str(&code) {
+            response.headers_mut().insert("x-amzn-query-error", code);
+        }
     }
+    response
 }
 
 /// Whether a request only reads: its operation is a `Describe…`, a `Get…` or a `List…`.
@@ -90,9 +142,10 @@ pub(crate) fn is_read(request: &Request<Bytes>) -> bool {
         let mut beginnings = ["Describe", "Get", "List"].iter();
         beginnings.any(|beginning| operation.starts_with(beginning))
     };
-    match target(request) {
-        Some(target) => target.rsplit('.').next().is_some_and(reads),
-        None => form_urlencoded::parse(request.body())
+    match Protocol::of(request) {
+        Protocol::Json(target) => target.rsplit('.').next().is_some_and(reads),
+        Protocol::Cbor(path) => reads(cbor::operation(path)),
+        Protocol::Query => form_urlencoded::parse(request.body())
             .any(|(name, value)| name == "Action" && reads(&value)),
     }
 }
@@ -106,32 +159,35 @@ pub(crate) fn may_be_stale(request: &Request<Bytes>) -> bool {
 
 /// The answer of an AWS that has a fault of its own.
 pub(crate) fn server_error(request: &Request<Bytes>) -> Response<Bytes> {
-    let code = target(request).map(|target| json::service(target).server_error);
-    refusal(request, code.unwrap_or("InternalFailure"), 500)
+    let service = Protocol::of(request).service();
+    let code = service.map_or("InternalFailure", |service| service.server_error);
+    refusal(request, code, 500)
 }
 
 /// The answer of an AWS that wants to be called more slowly.
 pub(crate) fn throttled(request: &Request<Bytes>) -> Response<Bytes> {
-    let code = target(request).map(|target| json::service(target).throttled);
-    refusal(request, code.unwrap_or("Throttling"), 400)
+    let service = Protocol::of(request).service();
+    let code = service.map_or("Throttling", |service| service.throttled);
+    refusal(request, code, 400)
 }
 
 /// The answer of an AWS that does not allow a call.
 pub(crate) fn access_denied(request: &Request<Bytes>) -> Response<Bytes> {
-    let denied = target(request).map(|target| json::service(target).access_denied);
-    let (code, status) = denied.unwrap_or(("AccessDenied", 403));
+    let service = Protocol::of(request).service();
+    let (code, status) = service.map_or(("AccessDenied", 403), |service| service.access_denied);
     refusal(request, code, status)
 }
 
 fn refusal(request: &Request<Bytes>, code: &'static str, status: u16) -> Response<Bytes> {
+    let error = ApiError {
+        status,
+        ..ApiError::new(code, "a simulated fault")
+    };
     let answer = Answer {
         service: "",
         operation: String::new(),
-        result: Err(ApiError {
-            code,
-            message: "a simulated fault".to_owned(),
-            status,
-        }),
+        page: None,
+        result: Err(error),
     };
     respond_to(request, &answer, "00000000-0000-4000-8000-000000000000")
 }
@@ -142,8 +198,9 @@ pub fn operations() -> Vec<String> {
         let names = table.iter().map(|(name, _)| format!("{service}:{name}"));
         names.collect()
     };
-    let json = json::SERVICES.iter();
-    json.flat_map(|service| of(service.name, service.operations))
+    let services = SERVICES.iter();
+    services
+        .flat_map(|service| of(service.name, service.operations))
         .chain(of("elasticloadbalancing", elb::OPERATIONS))
         .collect()
 }
@@ -199,8 +256,8 @@ fn respond(
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert("content-type", http::HeaderValue::from_static(content_type));
-    if let Ok(request_id) = http::HeaderValue::from_str(request_id) {
+    headers.insert("content-type", HeaderValue::from_static(content_type));
+    if let Ok(request_id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", request_id);
     }
     response

@@ -1,5 +1,7 @@
 //! The errors that AWS's operations answer with.
 
+use super::Item;
+
 /// A refusal, as the API models name it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -11,6 +13,8 @@ pub struct ApiError {
     pub message: String,
     /// The HTTP status: 400 for every refusal that is the caller's fault.
     pub status: u16,
+    /// The item as it is, of a write to DynamoDB whose condition failed and that asked for it.
+    pub item: Option<Item>,
 }
 
 impl ApiError {
@@ -20,6 +24,7 @@ impl ApiError {
             code,
             message: message.into(),
             status: 400,
+            item: None,
         }
     }
 

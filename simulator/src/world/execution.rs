@@ -27,6 +27,9 @@ pub struct Execution {
     pub start_date_ms: u64,
     /// When it ended, likewise.
     pub stop_date_ms: Option<u64>,
+    /// As it was before it last ended or was redriven: `DescribeExecution` is eventually consistent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Box<Execution>>,
 }
 
 /// `status`. `PENDING_REDRIVE` is for Map runs, which are not simulated.
@@ -111,6 +114,7 @@ impl World {
             redrive_count: 0,
             start_date_ms: self.now_ms,
             stop_date_ms: None,
+            before: None,
         };
         self.executions.insert(arn.to_owned(), execution);
         Ok(())
@@ -120,6 +124,7 @@ impl World {
     pub fn end_execution(&mut self, arn: &str, status: ExecutionStatus, end: ExecutionEnd) {
         let now_ms = self.now_ms;
         if let Some(execution) = self.executions.get_mut(arn) {
+            execution.before = Some(Box::new(execution.clone()));
             execution.status = status;
             execution.end = end;
             execution.stop_date_ms = Some(now_ms);
@@ -138,6 +143,7 @@ impl World {
                 format!("Execution is not redrivable: its status is {status}"),
             ));
         }
+        execution.before = Some(Box::new(execution.clone()));
         execution.status = ExecutionStatus::Running;
         execution.end = ExecutionEnd::default();
         execution.stop_date_ms = None;
@@ -155,6 +161,21 @@ impl World {
             ));
         }
         self.executions.get(arn).ok_or_else(|| does_not_exist(arn))
+    }
+
+    /// Has this world, an older one, show each execution as it was so many changes ago. One that has
+    /// not changed so often stays as this world knows it: perhaps not at all.
+    ///
+    /// Executions end and are redriven by no call, so that a world from before the last call that
+    /// wrote may know of their end, or of nothing since their start.
+    pub(crate) fn recall_executions(&mut self, present: &Self, changes: usize) {
+        for (arn, execution) in &present.executions {
+            let mut versions =
+                std::iter::successors(Some(execution), |version| version.before.as_deref());
+            if let Some(version) = versions.nth(changes) {
+                self.executions.insert(arn.clone(), version.clone());
+            }
+        }
     }
 
     /// The execution with that ARN.

@@ -77,8 +77,8 @@ pub use service::{
 pub use service_update::{UpdateService, UpdateServicePrimaryTaskSet};
 pub use table::{AttributeValue, Item, Number, Table, True};
 pub use table_api::{
-    AttributeDefinition, CreateTable, DeleteItem, GetItem, KeySchemaElement, Names, PutItem,
-    ReturnValues, UpdateItem,
+    AttributeDefinition, CreateTable, DeleteItem, GetItem, KeySchemaElement, Names, OnFailure,
+    PutItem, ReturnValues, UpdateItem,
 };
 pub use tags::{Tag, Tags};
 pub use target_group::{HealthCheck, TargetGroup};

@@ -27,7 +27,7 @@ pub type Item = BTreeMap<String, AttributeValue>;
 
 /// The value of an attribute, as the API writes it: `{"S": "text"}`.
 ///
-/// Binary values, sets, lists and maps are not simulated, and refused by the name of their type.
+/// Binary values and sets are not simulated, and refused by the name of their type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttributeValue {
     /// A string.
@@ -40,6 +40,10 @@ pub enum AttributeValue {
     /// Null; the API knows it as `true` only.
     #[serde(rename = "NULL")]
     Null(True),
+    /// A list of values of any types.
+    L(Vec<AttributeValue>),
+    /// A map of values of any types.
+    M(BTreeMap<String, AttributeValue>),
 }
 
 impl AttributeValue {
@@ -50,6 +54,8 @@ impl AttributeValue {
             Self::N(_) => "NUMBER",
             Self::Bool(_) => "BOOLEAN",
             Self::Null(_) => "NULL",
+            Self::L(_) => "LIST",
+            Self::M(_) => "MAP",
         }
     }
 
@@ -57,7 +63,7 @@ impl AttributeValue {
     pub fn as_s(&self) -> Option<&str> {
         match self {
             Self::S(text) => Some(text),
-            Self::N(_) | Self::Bool(_) | Self::Null(_) => None,
+            Self::N(_) | Self::Bool(_) | Self::Null(_) | Self::L(_) | Self::M(_) => None,
         }
     }
 
@@ -65,7 +71,7 @@ impl AttributeValue {
     pub fn as_n(&self) -> Option<i128> {
         match self {
             Self::N(number) => Some(number.0),
-            Self::S(_) | Self::Bool(_) | Self::Null(_) => None,
+            Self::S(_) | Self::Bool(_) | Self::Null(_) | Self::L(_) | Self::M(_) => None,
         }
     }
 
@@ -75,7 +81,36 @@ impl AttributeValue {
             Self::S(text) => text.len(),
             Self::N(number) => number.to_string().len(),
             Self::Bool(_) | Self::Null(_) => 1,
+            Self::L(items) => 3 + items.iter().map(|item| 1 + item.size()).sum::<usize>(),
+            Self::M(fields) => {
+                let sizes = fields.iter();
+                let sizes = sizes.map(|(name, value)| 1 + name.len() + value.size());
+                3 + sizes.sum::<usize>()
+            }
         }
+    }
+
+    /// Levels of values in one another, of which a number or a text is one.
+    fn levels(&self) -> usize {
+        let inside = match self {
+            Self::S(_) | Self::N(_) | Self::Bool(_) | Self::Null(_) => None,
+            Self::L(items) => items.iter().map(Self::levels).max(),
+            Self::M(fields) => fields.values().map(Self::levels).max(),
+        };
+        1 + inside.unwrap_or(0)
+    }
+
+    /// Refuses values that are deeper than DynamoDB stores or compares them.
+    pub(crate) fn check_levels<'a>(
+        values: impl IntoIterator<Item = &'a Self>,
+    ) -> Result<(), ApiError> {
+        if values.into_iter().all(|value| value.levels() <= MAX_LEVELS) {
+            return Ok(());
+        }
+        Err(ApiError::invalid(
+            "Nesting Levels have exceeded supported limits: Attributes in the item have nested \
+             levels beyond supported limit",
+        ))
     }
 }
 
@@ -171,6 +206,9 @@ impl fmt::Display for Number {
         self.0.fmt(f)
     }
 }
+
+/// Values are at most 32 levels deep in one another (Docs, Field).
+const MAX_LEVELS: usize = 32;
 
 /// An item is at most 400 KB large, with the names of its attributes (Docs).
 const MAX_ITEM: usize = 400 * 1024;

@@ -67,6 +67,8 @@ pub struct PutItem {
     pub expression_attribute_values: Option<Item>,
     #[serde(default)]
     pub return_values: ReturnValues,
+    #[serde(default)]
+    pub return_values_on_condition_check_failure: OnFailure,
 }
 
 /// `DeleteItem`: an item that is not there is deleted already.
@@ -81,6 +83,8 @@ pub struct DeleteItem {
     pub expression_attribute_values: Option<Item>,
     #[serde(default)]
     pub return_values: ReturnValues,
+    #[serde(default)]
+    pub return_values_on_condition_check_failure: OnFailure,
 }
 
 /// `UpdateItem`: an item that is not there is made, unless there is nothing to set.
@@ -102,6 +106,9 @@ pub struct UpdateItem {
     /// What is answered.
     #[serde(default)]
     pub return_values: ReturnValues,
+    /// What the refusal carries where the condition does not hold.
+    #[serde(default)]
+    pub return_values_on_condition_check_failure: OnFailure,
 }
 
 /// `ExpressionAttributeNames`.
@@ -118,6 +125,17 @@ pub enum ReturnValues {
     AllOld,
     /// As it is after the write.
     AllNew,
+}
+
+/// Which item a write answers with that its condition has kept from happening.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnFailure {
+    /// None.
+    #[default]
+    None,
+    /// As it is, if there is one.
+    AllOld,
 }
 
 impl World {
@@ -208,6 +226,7 @@ impl World {
             }
         };
         table.check_key(&key)?;
+        AttributeValue::check_levels(request.item.values())?;
         Table::check_size(&request.item)?;
         let expressions = Expressions {
             is_update: false,
@@ -219,7 +238,8 @@ impl World {
         let (_, condition) = expressions.parse()?;
         let old = old_only(request.return_values)?;
         let before = table.items.get(&key).cloned();
-        check(condition.as_ref(), before.as_ref())?;
+        let on_failure = request.return_values_on_condition_check_failure;
+        check(condition.as_ref(), before.as_ref(), on_failure)?;
         let table = self.table_mut(&request.table_name)?;
         table.items.insert(key, request.item.clone());
         Ok(before.filter(|_| old))
@@ -238,7 +258,8 @@ impl World {
         };
         let (_, condition) = expressions.parse()?;
         let old = old_only(request.return_values)?;
-        check(condition.as_ref(), table.items.get(key))?;
+        let on_failure = request.return_values_on_condition_check_failure;
+        check(condition.as_ref(), table.items.get(key), on_failure)?;
         let before = self.table_mut(&request.table_name)?.items.remove(key);
         Ok(before.filter(|_| old))
     }
@@ -266,7 +287,8 @@ impl World {
             )));
         }
         let before = table.items.get(key).cloned();
-        check(condition.as_ref(), before.as_ref())?;
+        let on_failure = request.return_values_on_condition_check_failure;
+        check(condition.as_ref(), before.as_ref(), on_failure)?;
         // Taking attributes away from an item that is not there does not make one.
         let only_removes = update.as_ref().is_some_and(Update::only_removes);
         let after = if before.is_none() && only_removes {
@@ -317,13 +339,20 @@ fn old_only(wanted: ReturnValues) -> Result<bool, ApiError> {
     }
 }
 
-fn check(condition: Option<&Condition>, item: Option<&Item>) -> Result<(), ApiError> {
+fn check(
+    condition: Option<&Condition>,
+    item: Option<&Item>,
+    on_failure: OnFailure,
+) -> Result<(), ApiError> {
     let none = Item::new();
     match condition {
-        Some(condition) if !condition.holds(item.unwrap_or(&none)) => Err(ApiError::new(
-            "ConditionalCheckFailedException",
-            "The conditional request failed",
-        )),
+        Some(condition) if !condition.holds(item.unwrap_or(&none)) => Err(ApiError {
+            item: item.filter(|_| on_failure == OnFailure::AllOld).cloned(),
+            ..ApiError::new(
+                "ConditionalCheckFailedException",
+                "The conditional request failed",
+            )
+        }),
         Some(_) | None => Ok(()),
     }
 }

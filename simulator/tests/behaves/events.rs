@@ -1,10 +1,12 @@
 //! EventBridge: which events it takes.
 
-use ebbtide_simulator::Names;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{PutEvents, World};
+use ebbtide_simulator::{Names, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::scenario;
+use crate::support::{refusal, scenario};
 
 fn world() -> World {
     scenario("{}")
@@ -70,4 +72,51 @@ fn an_entry_is_refused_by_itself_and_the_others_are_taken() {
     let many: Value = (0..11).map(|_| entry()).collect();
     assert_eq!(put(&mut world, &many), Err("ValidationException"));
     assert_eq!(world.take_events(), []);
+}
+
+fn sdk_entry(source: &str) -> PutEventsRequestEntry {
+    PutEventsRequestEntry::builder()
+        .source(source)
+        .detail_type("Something Happened")
+        .detail(r#"{"a": 1}"#)
+        .resources("arn:aws:ecs:us-east-1:555555555555:service/sample-cluster/sample-service")
+        .build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sdk_gets_the_refused_entries_among_the_taken_ones() {
+    let aws = SimulatedAws::new(world(), 1.0);
+    let client = aws_sdk_eventbridge::Client::new(&aws.sdk_config("test"));
+    aws.with_world(World::take_events);
+    let put = client
+        .put_events()
+        .entries(sdk_entry("us"))
+        .entries(sdk_entry("aws.us"))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(put.failed_entry_count(), 1);
+    let [taken, refused] = put.entries() else {
+        panic!("{put:?}");
+    };
+    assert!(taken.event_id().is_some());
+    assert_eq!(taken.error_code(), None);
+    assert_eq!(refused.event_id(), None);
+    let code = refused.error_code();
+    assert_eq!(code, Some("NotAuthorizedForSourceException"));
+    assert!(refused.error_message().is_some());
+    assert_eq!(aws.with_world(World::take_events).len(), 1);
+    let none = client.put_events().set_entries(Some(Vec::new()));
+    assert_eq!(refusal(none.send().await).0, "ValidationException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_answer_is_lost_is_put_twice() {
+    let aws = SimulatedAws::new(world(), 1.0);
+    let client = aws_sdk_eventbridge::Client::new(&aws.sdk_config("test"));
+    aws.with_world(World::take_events);
+    aws.plan_faults([(1, Fault::LostReply)]);
+    let put = client.put_events().entries(sdk_entry("us")).send();
+    assert_eq!(put.await.expect("an answer").failed_entry_count(), 0);
+    assert_eq!(aws.with_world(World::take_events).len(), 2);
 }

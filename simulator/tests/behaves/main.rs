@@ -1,16 +1,19 @@
 //! The simulated AWS behaves as `AWS_FACTS.md` says. One file an idea; [`support`] is the stage.
 
 mod alarms;
+mod alarms_and_metrics_over_cbor;
 mod clients;
 mod clients_stage;
 mod connections;
 mod conservation;
+mod descriptions;
 mod events;
 mod executions;
 mod faults;
 mod health;
 mod integrations;
 mod listeners;
+mod lock_item;
 mod metrics;
 mod pages;
 mod primary;

@@ -1,4 +1,4 @@
-//! The port: both protocols, over a socket.
+//! The port: every protocol, over a socket.
 
 use bytes::Bytes;
 use ebbtide_simulator::{Names, SimulatedAws, server};
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::support::scenario;
+use crate::support::{refusal, scenario};
 
 async fn ask(address: std::net::SocketAddr, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("connected");
@@ -21,8 +21,8 @@ async fn ask(address: std::net::SocketAddr, headers: &str, body: &str) -> String
 }
 
 #[tokio::test]
-async fn the_port_speaks_both_protocols_until_it_is_told_to_stop() {
-    let world = scenario("{}")
+async fn the_port_speaks_every_protocol_until_it_stops() {
+    let world = scenario(r#"{"alarms": [{"name": "errors"}]}"#)
         .world_for(&Names::default())
         .expect("a world");
     let aws = SimulatedAws::new(world, 1.0);
@@ -45,6 +45,18 @@ async fn the_port_speaks_both_protocols_until_it_is_told_to_stop() {
     let callers: Vec<_> =
         aws.with_world(|world| world.calls().map(|call| call.caller.clone()).collect());
     assert_eq!(callers, ["client", "client"]);
+
+    let config = aws.sdk_config("test").into_builder();
+    let config = config
+        .endpoint_url(format!("http://{address}"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http());
+    let cloudwatch = aws_sdk_cloudwatch::Client::new(&config.build());
+    let described = cloudwatch.describe_alarms().send().await.expect("alarms");
+    assert_eq!(described.metric_alarms()[0].alarm_name(), Some("errors"));
+    let refused = cloudwatch.describe_alarms().next_token("elsewhere").send();
+    assert_eq!(refusal(refused.await).0, "InvalidNextToken");
+    // Its connection is kept alive, and the port waits for those.
+    drop(cloudwatch);
 
     stop.send(()).expect("still serving");
     serving.await.expect("joined").expect("served");

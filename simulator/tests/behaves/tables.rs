@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ebbtide_simulator::world::{
-    ApiError, AttributeValue, DeleteItem, GetItem, Item, Outcome, PutItem, ReturnValues,
+    ApiError, AttributeValue, DeleteItem, GetItem, Item, OnFailure, Outcome, PutItem, ReturnValues,
     UpdateItem, World,
 };
 use ebbtide_simulator::{SimulatedAws, wire};
@@ -131,6 +131,7 @@ fn taking_attributes_from_no_item_makes_none_and_setting_them_makes_one() {
         expression_attribute_names: None,
         expression_attribute_values: None,
         return_values: ReturnValues::AllNew,
+        return_values_on_condition_check_failure: OnFailure::None,
     };
     assert_eq!(world.update_item(&bare(Some("REMOVE doing"))), Ok(None));
     assert_eq!(world.get_item(&get(true)), Ok(None));
@@ -310,7 +311,7 @@ async fn over_the_wire_tables_take_a_moment_and_refusals_have_their_type() {
         ),
         (
             "PutItem",
-            json!({ "TableName": TABLE, "Item": { "id": { "S": "a" }, "list": { "L": [] } } }),
+            json!({ "TableName": TABLE, "Item": { "id": { "S": "a" }, "set": { "SS": ["a"] } } }),
             400,
             "com.amazon.coral.validate#ValidationException",
         ),

@@ -129,6 +129,9 @@ impl Parser<'_, '_> {
             return Ok(Condition::Not(Box::new(self.negation()?)));
         }
         if self.takes("(") {
+            if self.is_bracketed_again() {
+                return Err(self.invalid("The expression has redundant parentheses;"));
+            }
             let condition = self.alternatives()?;
             self.expect(")")?;
             return Ok(condition);
@@ -176,8 +179,8 @@ impl Parser<'_, '_> {
         }
         if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
             for operand in [&left, &right] {
-                if let Operand::Value(value @ (AttributeValue::Bool(_) | AttributeValue::Null(_))) =
-                    operand
+                if let Operand::Value(value) = operand
+                    && !matches!(value, AttributeValue::N(_) | AttributeValue::S(_))
                 {
                     return Err(self.invalid(format!(
                         "Incorrect operand type for operator or function; operator: {symbol}, \

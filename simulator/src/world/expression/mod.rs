@@ -48,6 +48,7 @@ impl Expressions<'_> {
             ':',
             self.values.map(|values| values.keys()),
         )?;
+        AttributeValue::check_levels(values.values())?;
         let mut placeholders = Placeholders::new(names, values);
         let update = self
             .update

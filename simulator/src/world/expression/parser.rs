@@ -70,6 +70,23 @@ impl<'a, 'b> Parser<'a, 'b> {
         }
     }
 
+    /// Whether what follows an opening bracket is in brackets of its own, and nothing beside it.
+    pub(super) fn is_bracketed_again(&self) -> bool {
+        let mut open = 0_usize;
+        for (at, token) in self.tokens.iter().enumerate().skip(self.at) {
+            match token {
+                Token::Symbol("(") => open += 1,
+                Token::Symbol(")") => open = open.saturating_sub(1),
+                Token::Word(_) | Token::Name(_) | Token::Value(_) | Token::Symbol(_) => {}
+            }
+            if open == 0 {
+                let closed = at > self.at && self.tokens.get(at + 1) == Some(&Token::Symbol(")"));
+                return closed;
+            }
+        }
+        false
+    }
+
     /// Goes on, if the next token is this keyword in whatever case.
     pub(super) fn takes_word(&mut self, word: &str) -> bool {
         let taken =

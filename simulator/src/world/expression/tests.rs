@@ -19,6 +19,7 @@ fn values() -> Item {
     item(json!({
         ":me": {"S": "me"}, ":other": {"S": "other"}, ":one": {"N": "1"}, ":ten": {"N": "10"},
         ":yes": {"BOOL": true}, ":null": {"NULL": true},
+        ":list": {"L": [{"N": "1"}]}, ":map": {"M": {"a": {"S": "me"}}},
     }))
 }
 
@@ -34,6 +35,7 @@ fn update(text: &str) -> Result<Update, ApiError> {
 fn a_condition_holds_for_what_it_says() {
     let held = item(json!({
         "owner": {"S": "me"}, "fence": {"N": "2"}, "word": {"S": "2"}, "flag": {"BOOL": true},
+        "ends": {"L": [{"N": "1"}]}, "plans": {"M": {"a": {"S": "you"}}},
     }));
     for (text, holds) in [
         ("#owner = :me", true),
@@ -51,6 +53,16 @@ fn a_condition_holds_for_what_it_says() {
         ("#owner = :me OR #owner = :me AND fence = :one", true),
         ("(#owner = :me OR #owner = :me) AND fence = :one", false),
         ("NOT fence = :one AND #owner = :me", true),
+        ("((fence = :one) OR #owner = :me) AND (fence <> :ten)", true),
+        (
+            "(attribute_exists(gone) OR (attribute_exists(fence)))",
+            true,
+        ),
+        // Lists and maps are equal when all in them is.
+        ("ends = :list", true),
+        ("plans = :map", false),
+        ("plans <> :list", true),
+        ("plans < :ten", false),
         // Nothing is less or greater than what is missing or of another type, and all is unequal.
         ("gone = :me", false),
         ("gone <> :me", true),
@@ -107,11 +119,15 @@ fn an_update_looks_at_the_item_as_it_was() {
 
 #[test]
 fn an_update_that_does_not_fit_the_item_changes_nothing() {
-    let before = item(json!({"a": {"S": "text"}, "n": {"N": "9".repeat(38)}}));
+    let before = item(json!({
+        "a": {"S": "text"}, "n": {"N": "9".repeat(38)}, "m": {"M": {}},
+    }));
     for (text, problem) in [
         ("SET b = c", "refers to an attribute that does not exist"),
         ("ADD a :one", "incorrect data type"),
         ("SET b = a + :one", "incorrect data type"),
+        ("ADD m :one", "incorrect data type"),
+        ("SET b = m - :one", "incorrect data type"),
         ("ADD n :one", "Number overflow"),
     ] {
         let refusal = update(text).unwrap().apply(&before).unwrap_err();
@@ -144,6 +160,16 @@ fn what_dynamodb_or_the_simulation_refuses_is_named() {
         ("#owner ! :me", "Syntax error; token: \"!\""),
         ("fence < :yes", "operator: <, operand type: BOOLEAN"),
         ("fence >= :null", "operand type: NULL"),
+        ("fence < :list", "operator: <, operand type: LIST"),
+        ("fence > :map", "operator: >, operand type: MAP"),
+        (
+            "((#owner = :me))",
+            "The expression has redundant parentheses;",
+        ),
+        (
+            "fence = :one AND ((#owner = :me OR fence = :ten))",
+            "The expression has redundant parentheses;",
+        ),
         ("fence = fence", "first operand: [fence]"),
         ("a.b = :me", "paths into an attribute (.) are not simulated"),
         (
@@ -189,6 +215,8 @@ fn what_dynamodb_or_the_simulation_refuses_is_named() {
             "ADD a :me",
             "operator: ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND",
         ),
+        ("SET a = :map + :one", "operator: +, operand type: MAP"),
+        ("ADD a :list", "operator: ADD, operand type: LIST"),
         ("ADD a b", "token: \"b\""),
         ("REMOVE a = :me", "token: \"=\""),
     ] {
@@ -209,8 +237,8 @@ fn a_placeholder_that_no_expression_uses_is_a_mistake() {
     Update::parse("SET a = :one, b = :ten", &mut placeholders).unwrap();
     assert_eq!(
         placeholders.all_used().unwrap_err().message,
-        "Value provided in ExpressionAttributeValues unused in expressions: keys: {:null, :other, \
-         :yes}"
+        "Value provided in ExpressionAttributeValues unused in expressions: keys: {:list, :map, \
+         :null, :other, :yes}"
     );
     let mut placeholders = Placeholders::new(&names, &values);
     Condition::parse("a = :me", &mut placeholders).unwrap();

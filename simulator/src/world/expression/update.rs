@@ -131,9 +131,11 @@ impl Operand {
     fn number(&self, item: &Item) -> Result<Number, ApiError> {
         match self.value(item)? {
             AttributeValue::N(number) => Ok(*number),
-            AttributeValue::S(_) | AttributeValue::Bool(_) | AttributeValue::Null(_) => {
-                Err(wrong_type())
-            }
+            AttributeValue::S(_)
+            | AttributeValue::Bool(_)
+            | AttributeValue::Null(_)
+            | AttributeValue::L(_)
+            | AttributeValue::M(_) => Err(wrong_type()),
         }
     }
 }

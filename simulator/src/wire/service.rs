@@ -1,0 +1,135 @@
+//! The services that are called by the name of an operation with one value: over awsJson, or over
+//! smithy-rpc-v2-cbor.
+
+use serde_json::{Value, json};
+
+use super::distortion::asked_page;
+use super::{Answer, Handler, cloudwatch, dynamodb, ecs, events, find, not_simulated, states};
+use crate::world::{ApiError, World};
+
+/// What differs from one of them to the other.
+#[derive(Debug)]
+pub(super) struct Service {
+    /// The service as IAM names it.
+    pub(super) name: &'static str,
+    /// What every target of it begins with; without the dot, its name in a path of smithy-rpc-v2-cbor.
+    pub(super) target: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) operations: &'static [(&'static str, Handler)],
+    /// What stands before an error's code in `__type`.
+    pub(super) namespace: fn(code: &str) -> &'static str,
+    /// The code of a fault of its own.
+    pub(super) server_error: &'static str,
+    /// The code that asks to be called more slowly.
+    pub(super) throttled: &'static str,
+    /// The code, and the HTTP status, of what is not allowed.
+    pub(super) access_denied: (&'static str, u16),
+    /// Of a service that spoke awsQuery once: the code that an error had there.
+    pub(super) query_code: Option<fn(code: &'static str) -> &'static str>,
+}
+
+static ECS: Service = Service {
+    name: "ecs",
+    target: "AmazonEC2ContainerServiceV20141113.",
+    content_type: "application/x-amz-json-1.1",
+    operations: ecs::OPERATIONS,
+    namespace: |_| "",
+    server_error: "ServerException",
+    throttled: "ThrottlingException",
+    access_denied: ("AccessDeniedException", 400),
+    query_code: None,
+};
+
+/// The one that speaks smithy-rpc-v2-cbor too.
+pub(super) static CLOUDWATCH: Service = Service {
+    name: "cloudwatch",
+    target: "GraniteServiceVersion20100801.",
+    content_type: "application/x-amz-json-1.0",
+    operations: cloudwatch::OPERATIONS,
+    namespace: |_| "com.amazonaws.cloudwatch.v2010_08_01#",
+    server_error: "InternalServiceFault",
+    throttled: "Throttling",
+    access_denied: ("AccessDenied", 403),
+    query_code: Some(cloudwatch::query_code),
+};
+
+static DYNAMODB: Service = Service {
+    name: "dynamodb",
+    target: "DynamoDB_20120810.",
+    content_type: "application/x-amz-json-1.0",
+    operations: dynamodb::OPERATIONS,
+    namespace: dynamodb::namespace,
+    server_error: "InternalServerError",
+    throttled: "ThrottlingException",
+    access_denied: ("AccessDeniedException", 400),
+    query_code: None,
+};
+
+static STATES: Service = Service {
+    name: "states",
+    target: "AWSStepFunctions.",
+    content_type: "application/x-amz-json-1.0",
+    operations: states::OPERATIONS,
+    namespace: |_| "com.amazonaws.swf.service.v2.model#",
+    server_error: "InternalFailure",
+    throttled: "ThrottlingException",
+    access_denied: ("AccessDeniedException", 400),
+    query_code: None,
+};
+
+static EVENTS: Service = Service {
+    name: "events",
+    target: "AWSEvents.",
+    content_type: "application/x-amz-json-1.1",
+    operations: events::OPERATIONS,
+    namespace: |_| "",
+    server_error: "InternalException",
+    throttled: "ThrottlingException",
+    access_denied: ("AccessDeniedException", 400),
+    query_code: None,
+};
+
+pub(super) static SERVICES: [&Service; 5] = [&ECS, &DYNAMODB, &STATES, &CLOUDWATCH, &EVENTS];
+
+impl Service {
+    /// The service that a target names, ECS where it names none that is simulated.
+    pub(super) fn of_target(target: &str) -> &'static Self {
+        let mut services = SERVICES.into_iter();
+        let named = services.find(|service| target.starts_with(service.target));
+        named.unwrap_or(&ECS)
+    }
+
+    /// Carries an operation out. `None` is one of another service; `asked` is what the request calls it.
+    pub(super) fn perform(
+        &self,
+        world: &mut World,
+        operation: Option<&str>,
+        asked: &str,
+        input: impl FnOnce() -> Result<Value, String>,
+    ) -> Answer {
+        let handler = operation.and_then(|operation| find(self.operations, operation));
+        let asked = operation.unwrap_or(asked);
+        let mut page = None;
+        let unknown = || {
+            let problem = not_simulated(asked, self.operations);
+            ApiError::new("UnknownOperationException", problem)
+        };
+        let result = handler.ok_or_else(unknown).and_then(|handler| {
+            let input = input().map_err(|why| ApiError::new("SerializationException", why))?;
+            page = asked_page(&input);
+            handler(world, input)
+        });
+        Answer {
+            service: self.name,
+            operation: asked.to_owned(),
+            page,
+            result,
+        }
+    }
+
+    /// The body of a refusal.
+    pub(super) fn error(&self, error: &ApiError) -> Value {
+        let code = format!("{}{}", (self.namespace)(error.code), error.code);
+        json!({ "__type": code, "message": error.message, "Item": error.item })
+    }
+}

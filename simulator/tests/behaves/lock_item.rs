@@ -1,0 +1,374 @@
+//! The lock's item as `aws-sdk-dynamodb` reads and writes it, in the words of the lock's protocol.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use ebbtide_simulator::fault::Fault;
+use ebbtide_simulator::{Names, SimulatedAws};
+
+use crate::support::{refusal, scenario};
+
+const TABLE: &str = "locks";
+const KEY: &str = "sample-cluster/sample-service";
+
+type Item = HashMap<String, AttributeValue>;
+
+fn stage() -> (SimulatedAws, Client) {
+    let world = scenario("{}").world_for(&Names::default());
+    let aws = SimulatedAws::new(world.expect("a world"), 1.0);
+    aws.with_world(|world| world.put_table(TABLE, "id"));
+    let client = Client::new(&aws.sdk_config("test"));
+    (aws, client)
+}
+
+fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn n(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn map<const LENGTH: usize>(fields: [(&str, AttributeValue); LENGTH]) -> AttributeValue {
+    let fields = fields.map(|(name, value)| (name.to_owned(), value));
+    AttributeValue::M(HashMap::from(fields))
+}
+
+fn update(client: &Client) -> UpdateItemFluentBuilder {
+    client
+        .update_item()
+        .table_name(TABLE)
+        .key("id", s(KEY))
+        .return_values(ReturnValue::AllNew)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+}
+
+/// Takes a lock that was never there.
+fn take(client: &Client, me: &str, nonce: &str) -> UpdateItemFluentBuilder {
+    update(client)
+        .condition_expression("attribute_not_exists(rev)")
+        .update_expression(
+            "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, turn = :turn, \
+             phase = :phase ADD rev :one, fence :one",
+        )
+        .expression_attribute_names("#owner", "owner")
+        .expression_attribute_values(":me", s(me))
+        .expression_attribute_values(":started", n(1_767_225_600_000))
+        .expression_attribute_values(":nonce", s(nonce))
+        .expression_attribute_values(":until", n(90_000))
+        .expression_attribute_values(":turn", n(2))
+        .expression_attribute_values(":phase", s("CheckAndCreateService"))
+        .expression_attribute_values(":one", n(1))
+}
+
+/// What an execution knows when a function of it enters.
+#[derive(Debug, Clone, Copy)]
+struct Entry<'a> {
+    me: &'a str,
+    fence: i64,
+    turn: i64,
+    now: i64,
+    outwaited: i64,
+}
+
+fn enter(client: &Client, entry: Entry<'_>, nonce: &str) -> UpdateItemFluentBuilder {
+    update(client)
+        .condition_expression(
+            "#owner = :me AND fence = :fence AND turn <= :turn AND \
+             (attribute_not_exists(busyBy) OR busyUntil < :now OR rev = :outwaited)",
+        )
+        .update_expression(
+            "SET busyBy = :nonce, busyUntil = :until, turn = :turn, #plan = :plan ADD rev :one",
+        )
+        .expression_attribute_names("#owner", "owner")
+        .expression_attribute_names("#plan", "plan")
+        .expression_attribute_values(":me", s(entry.me))
+        .expression_attribute_values(":fence", n(entry.fence))
+        .expression_attribute_values(":turn", n(entry.turn))
+        .expression_attribute_values(":now", n(entry.now))
+        .expression_attribute_values(":outwaited", n(entry.outwaited))
+        .expression_attribute_values(":nonce", s(nonce))
+        .expression_attribute_values(":until", n(entry.now + 90_000))
+        .expression_attribute_values(":plan", map([("incoming", s("ecs-svc/2"))]))
+        .expression_attribute_values(":one", n(1))
+}
+
+fn leave(client: &Client, nonce: &str, expression: &str) -> UpdateItemFluentBuilder {
+    update(client)
+        .condition_expression("busyBy = :nonce")
+        .update_expression(expression)
+        .expression_attribute_values(":nonce", s(nonce))
+        .expression_attribute_values(":quiet", n(130_000))
+        .expression_attribute_values(":one", n(1))
+}
+
+async fn written(update: UpdateItemFluentBuilder) -> Item {
+    let written = update.send().await.expect("written");
+    written.attributes.expect("the item after it")
+}
+
+/// The item that a refused write carries.
+async fn refused(update: UpdateItemFluentBuilder) -> Option<Item> {
+    let refused = update.send().await.expect_err("a refusal");
+    match refused.into_service_error() {
+        UpdateItemError::ConditionalCheckFailedException(failed) => failed.item,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn read(client: &Client, consistent: bool) -> Option<Item> {
+    let get = client.get_item().table_name(TABLE).key("id", s(KEY));
+    let read = get.consistent_read(consistent).send().await;
+    read.expect("read").item
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_taken_entered_left_and_released() {
+    let (_, client) = stage();
+    assert_eq!(read(&client, true).await, None);
+    let taken = written(take(&client, "a", "first")).await;
+    for (name, value) in [
+        ("id", s(KEY)),
+        ("owner", s("a")),
+        ("newest", n(1_767_225_600_000)),
+        ("busyBy", s("first")),
+        ("rev", n(1)),
+        ("fence", n(1)),
+    ] {
+        assert_eq!(taken.get(name), Some(&value), "{name}");
+    }
+    let left = "SET busyUntil = :quiet REMOVE busyBy ADD rev :one";
+    let left = written(leave(&client, "first", left)).await;
+    assert_eq!(left.get("busyBy"), None);
+    assert_eq!(left["busyUntil"], n(130_000));
+    let entry = Entry {
+        me: "a",
+        fence: 1,
+        turn: 4,
+        now: 100_000,
+        outwaited: -1,
+    };
+    let entered = written(enter(&client, entry, "second")).await;
+    assert_eq!(entered["turn"], n(4));
+    assert_eq!(entered["plan"], map([("incoming", s("ecs-svc/2"))]));
+    let ends = AttributeValue::L(vec![map([
+        ("execution", s("a")),
+        ("outcome", s("Succeeded")),
+    ])]);
+    let release = "SET busyUntil = :quiet, ends = :ends \
+                   REMOVE #owner, #plan, phase, busyBy ADD rev :one";
+    let release = leave(&client, "second", release)
+        .expression_attribute_names("#owner", "owner")
+        .expression_attribute_names("#plan", "plan")
+        .expression_attribute_values(":ends", ends.clone());
+    let released = written(release).await;
+    for gone in ["owner", "plan", "phase", "busyBy"] {
+        assert_eq!(released.get(gone), None, "{gone}");
+    }
+    assert_eq!((&released["rev"], &released["ends"]), (&n(4), &ends));
+    assert_eq!(released["fence"], n(1), "it never goes back");
+    assert_eq!(read(&client, true).await, Some(released));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_that_fails_carries_the_item_as_it_is() {
+    let (_, client) = stage();
+    let taken = written(take(&client, "a", "first")).await;
+    assert_eq!(
+        refused(take(&client, "b", "other")).await,
+        Some(taken.clone())
+    );
+    assert_eq!(read(&client, true).await, Some(taken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_that_fails_carries_nothing_where_nothing_was_asked_for_or_is_there() {
+    let (_, client) = stage();
+    let none = leave(&client, "first", "SET busyUntil = :quiet ADD rev :one");
+    assert_eq!(refused(none).await, None);
+    written(take(&client, "a", "first")).await;
+    for wanted in [None, Some(ReturnValuesOnConditionCheckFailure::None)] {
+        let unasked =
+            take(&client, "b", "other").set_return_values_on_condition_check_failure(wanted);
+        assert_eq!(refused(unasked).await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_entered_by_its_owner_in_order_and_when_quiet_or_outwaited() {
+    // Owned by a with fence 1, at turn 2, busy until 90,000, rev 1.
+    let entry = Entry {
+        me: "a",
+        fence: 1,
+        turn: 2,
+        now: 90_001,
+        outwaited: -1,
+    };
+    for (entry, enters) in [
+        (entry, true),
+        (Entry { turn: 3, ..entry }, true),
+        (Entry { me: "b", ..entry }, false),
+        (Entry { fence: 0, ..entry }, false),
+        (Entry { fence: 2, ..entry }, false),
+        (Entry { turn: 1, ..entry }, false),
+        (
+            Entry {
+                now: 90_000,
+                ..entry
+            },
+            false,
+        ),
+        (
+            Entry {
+                now: 1,
+                outwaited: 1,
+                ..entry
+            },
+            true,
+        ),
+        (
+            Entry {
+                now: 1,
+                outwaited: 0,
+                ..entry
+            },
+            false,
+        ),
+        // Numbers are compared as numbers: 9 is less than 90,000, and 10 more than 2.
+        (Entry { now: 9, ..entry }, false),
+        (Entry { turn: 10, ..entry }, true),
+    ] {
+        let (_, client) = stage();
+        let taken = written(take(&client, "a", "first")).await;
+        let update = enter(&client, entry, "second");
+        if enters {
+            assert_eq!(written(update).await["busyBy"], s("second"), "{entry:?}");
+        } else {
+            assert_eq!(refused(update).await, Some(taken), "{entry:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_sdks_retry_of_a_write_that_landed_sees_its_own_nonce() {
+    for fault in [Fault::LostReply, Fault::ServerErrorAfter, Fault::Late(1)] {
+        let (aws, client) = stage();
+        aws.plan_faults([(1, fault)]);
+        let seen = refused(take(&client, "a", "first")).await;
+        assert_eq!(seen.expect("the item")["busyBy"], s("first"), "{fault:?}");
+        assert_eq!(aws.call_count(), 2, "{fault:?}");
+    }
+    for fault in [Fault::Unreachable, Fault::ServerError, Fault::Throttled] {
+        let (aws, client) = stage();
+        aws.plan_faults([(1, fault)]);
+        let taken = written(take(&client, "a", "first")).await;
+        assert_eq!(taken["rev"], n(1), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consistent_read_is_never_stale_and_another_is_one_write_old() {
+    for (consistent, rev) in [(true, n(2)), (false, n(1))] {
+        let (aws, client) = stage();
+        aws.plan_faults([(3, Fault::Stale)]);
+        written(take(&client, "a", "first")).await;
+        let left = leave(&client, "first", "SET busyUntil = :quiet ADD rev :one");
+        written(left).await;
+        let item = read(&client, consistent).await.expect("an item");
+        assert_eq!(item["rev"], rev);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attribute_of_each_type_comes_back_as_it_was_written() {
+    let (_, client) = stage();
+    let null = AttributeValue::Null(true);
+    let values = [
+        s("text"),
+        s(""),
+        n(-7),
+        AttributeValue::N("99999999999999999999999999999999999999".to_owned()),
+        AttributeValue::Bool(false),
+        null.clone(),
+        AttributeValue::L(Vec::new()),
+        AttributeValue::M(HashMap::new()),
+        AttributeValue::L(vec![
+            n(1),
+            map([(
+                "deep",
+                AttributeValue::L(vec![null, map([("deeper", s("x"))])]),
+            )]),
+        ]),
+    ];
+    for value in values {
+        let set = update(&client)
+            .update_expression("SET #plan = :value")
+            .expression_attribute_names("#plan", "plan")
+            .expression_attribute_values(":value", value.clone());
+        assert_eq!(written(set).await["plan"], value);
+        let held = update(&client)
+            .condition_expression("#plan = :value")
+            .update_expression("ADD rev :one")
+            .expression_attribute_names("#plan", "plan")
+            .expression_attribute_values(":value", value)
+            .expression_attribute_values(":one", n(1));
+        written(held).await;
+    }
+    let binary = update(&client)
+        .update_expression("SET blob = :value")
+        .expression_attribute_values(":value", AttributeValue::Ss(vec!["a".to_owned()]));
+    let (code, words) = refusal(binary.send().await);
+    assert_eq!(code, "ValidationException");
+    assert!(words.contains("SS"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_dynamodb_would_refuse_of_a_write_is_refused() {
+    let (_, client) = stage();
+    let set = |expression: &str, value: AttributeValue| {
+        update(&client)
+            .update_expression(expression)
+            .expression_attribute_values(":v", value)
+    };
+    let nested = |levels: usize| {
+        let leaf = s("leaf");
+        (1..levels).fold(leaf, |value, _| map([("n", value)]))
+    };
+    written(set("SET deep = :v", nested(32))).await;
+    for (update, words) in [
+        (set("SET owner = :v", n(1)), "reserved keyword: owner"),
+        (set("SET plan = :v", n(1)), "reserved keyword: plan"),
+        (
+            set("SET id = :v", n(1)),
+            "This attribute is part of the key",
+        ),
+        (
+            set("ADD deep :v", map([])),
+            "operator: ADD, operand type: MAP",
+        ),
+        (set("SET deep = :v", nested(33)), "nested levels"),
+        (
+            set("SET a = :v", n(1)).condition_expression("deep = :unnamed"),
+            "attribute value: :unnamed",
+        ),
+        (
+            set("SET a = :v", n(1)).expression_attribute_values(":more", n(1)),
+            "unused in expressions: keys: {:more}",
+        ),
+        (
+            set("SET a = :v", map([])).condition_expression("rev < :v"),
+            "operator: <, operand type: MAP",
+        ),
+        (
+            set("SET a = :v", n(1)).condition_expression("((rev = :v))"),
+            "redundant parentheses",
+        ),
+    ] {
+        let (code, told) = refusal(update.send().await);
+        assert_eq!(code, "ValidationException");
+        assert!(told.contains(words), "{told} has not {words}");
+    }
+}
