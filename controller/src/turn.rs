@@ -64,13 +64,16 @@ fn check_and_create(observation: &Observation, deployment: &Deployment) -> Resul
             Ok(ready::answer(deployment, waiting_on))
         });
     }
-    match leftovers::decide(observation, deployment) {
-        Decision::Done => {}
-        Decision::Act(_) => return Ok(Next::go(leftovers::hand_over(deployment))),
-        Decision::Wait(waiting_on) => {
-            return leftovers::answer(observation, deployment, &waiting_on).map(Next::go);
+    // Once it is there, nothing was left over, and it would be taken for a leftover itself.
+    if deployment.replacement_in(observation).is_none() {
+        match leftovers::decide(observation, deployment) {
+            Decision::Done => {}
+            Decision::Act(_) => return Ok(Next::go(leftovers::hand_over(deployment))),
+            Decision::Wait(waiting_on) => {
+                return leftovers::answer(observation, deployment, &waiting_on).map(Next::go);
+            }
+            Decision::Refuse(refusal) => return Err(refusal),
         }
-        Decision::Refuse(refusal) => return Err(refusal),
     }
     let settled = leftovers::settled(observation, deployment)?;
     answered(create::decide(observation, &settled), |_| {
@@ -221,6 +224,7 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
 mod tests {
     use super::*;
     use crate::fixture::{OWNER, World};
+    use crate::observation::TaskSetStatus;
 
     fn go(phase: Phase, world: &World, deployment: &Deployment) -> Answer {
         match next(phase, &world.observation, deployment).unwrap() {
@@ -258,6 +262,7 @@ mod tests {
     #[test]
     fn what_is_left_over_is_the_business_of_another_function() {
         let mut world = World::created();
+        world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
         world.task_set_mut("ecs-svc/2").external_id = Some(format!("{OWNER}-before"));
         let mut deployment = world.deployment();
         deployment.replacement = None;

@@ -3,11 +3,11 @@
 mod pacing;
 
 use super::*;
-use crate::phase::To;
-use crate::reason::Code;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, TaskSetStatus};
 use crate::pace::Pace;
+use crate::phase::To;
+use crate::reason::Code;
 
 fn look(world: &World) -> Decision {
     decide(&world.observation, &world.deployment())
