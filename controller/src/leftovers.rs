@@ -304,6 +304,8 @@ pub fn answer(
 fn swap_to_finish(deployment: &Deployment) -> Answer {
     let mut looked = deployment.clone();
     looked.course = Course::HalfSwapped;
+    // What is left over is named anew once they agree.
+    (looked.original, looked.replacement) = (None, None);
     looked.progress.looks = looked.progress.looks.saturating_add(1);
     // The seconds of its own wait are not those of a drain.
     looked.progress.waited = 0;

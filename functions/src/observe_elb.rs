@@ -61,7 +61,7 @@ pub(crate) async fn target_groups(
     let its = elb
         .describe_target_groups()
         .load_balancer_arn(load_balancer);
-    let mut groups = listed(its).await?;
+    let mut groups = listed(its, Some(load_balancer)).await?;
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(groups)
 }
@@ -74,16 +74,20 @@ pub(crate) async fn target_groups_by_arn(
     let named = elb
         .describe_target_groups()
         .set_target_group_arns(Some(arns));
-    listed(named).await
+    listed(named, None).await
 }
 
 /// All that a request asks for: a page may be empty, and the next one not.
-async fn listed(request: DescribeTargetGroupsFluentBuilder) -> Result<Vec<TargetGroup>, StepError> {
+async fn listed(
+    request: DescribeTargetGroupsFluentBuilder,
+    load_balancer: Option<&str>,
+) -> Result<Vec<TargetGroup>, StepError> {
     let mut pages = request.into_paginator().items().send();
     let mut groups = Vec::new();
     while let Some(group) = pages.next().await {
-        let group = group.map_err(|error| {
-            StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error)
+        let group = group.map_err(|error| match load_balancer {
+            Some(arn) if error.code() == Some("LoadBalancerNotFound") => no_load_balancer(arn),
+            _ => StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error),
         })?;
         groups.push(target_group(&group));
     }
@@ -106,6 +110,14 @@ fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> Ta
     }
 }
 
+fn no_load_balancer(arn: &str) -> StepError {
+    StepError::from(Refusal::new(
+        ErrorName::PreflightFailed,
+        format!("nlb: {arn} does not exist."),
+        "Look them up: aws elbv2 describe-load-balancers",
+    ))
+}
+
 /// Every listener of one load balancer; the rules too, where it is an Application Load Balancer.
 pub(crate) async fn listeners(
     elb: &Client,
@@ -121,11 +133,7 @@ pub(crate) async fn listeners(
     while let Some(listener) = pages.next().await {
         let listener = listener.map_err(|error| {
             if error.code() == Some("LoadBalancerNotFound") {
-                return StepError::from(Refusal::new(
-                    ErrorName::PreflightFailed,
-                    format!("nlb: {load_balancer} does not exist."),
-                    "Look them up: aws elbv2 describe-load-balancers",
-                ));
+                return no_load_balancer(load_balancer);
             }
             StepError::of_call("elasticloadbalancing:DescribeListeners", &error)
         })?;

@@ -74,7 +74,7 @@ async fn warnings_are_in_preflights_output_and_stop_nothing() {
     );
     assert!(names(&answer).contains(&"stickiness"), "{answer}");
     assert!(!names(&answer).contains(&"capacity"), "{answer}");
-    assert_eq!(answer["plan"], Value::Null);
+    assert_eq!(answer["plan"]["steps"], Value::Null);
 }
 
 /// The calls of a deployment whose operation has a name with this in it, by their number.
@@ -100,7 +100,7 @@ async fn task_sets_whose_tags_may_not_be_read_are_read_without() {
         matches!(outcome.status, Status::Succeeded { .. }),
         "{outcome:?}"
     );
-    assert_eq!(answer["status"], "passed", "{answer}");
+    assert_eq!(answer["next"], "CheckAndCreateService", "{answer}");
     // What is denied does not come as far as the world.
     let calls = aws.with_world(World::take_calls);
     let made = u64::try_from(calls.len()).unwrap();
@@ -123,7 +123,10 @@ async fn a_read_that_only_findings_need_may_fail_as_often_as_the_sdk_tries() {
                 matches!(outcome.status, Status::Succeeded { .. }),
                 "{fault:?} from call {number} on: {outcome:?}"
             );
-            assert_eq!(answer["status"], "passed", "{fault:?}: {answer}");
+            assert_eq!(
+                answer["next"], "CheckAndCreateService",
+                "{fault:?}: {answer}"
+            );
         }
     }
 }

@@ -275,7 +275,7 @@ async fn s3_a_deletion_that_happened_already_fails_no_good_deployment() {
 #[tokio::test(start_paused = true)]
 async fn s5_the_set_behind_the_production_listener_is_not_drained_when_somebody_moves_it_back() {
     let ended = deploy_among(served(), "run-1", &sample(), |state, nth, world| {
-        if state == "ScaleDown" && nth == 2 {
+        if state == "ScaleDown" && nth == 1 {
             let (original, replacement) = (group(world, "-tg-1"), group(world, "-tg-2"));
             let listener = world
                 .listeners()
