@@ -132,7 +132,7 @@ async fn take(
             Claim::Busy(busy) => return Ok(Entry::Busy(busy)),
             Claim::Overtaken => return Ok(Entry::Overtaken),
             Claim::Superseded | Claim::TakeIfEnded { .. } => {
-                return Err(superseded(&lock.id).into());
+                return Err(superseded(&lock.id, &item).into());
             }
         };
         let condition = if seen.is_some() {
@@ -390,10 +390,19 @@ fn concurrent(id: &str, owner: &str, item: &Item) -> Refusal {
     )
 }
 
-fn superseded(id: &str) -> Refusal {
+fn superseded(id: &str, item: &Item) -> Refusal {
+    let ended = || item.ends.first().map(|end| &end.execution);
+    let newer = item.owner.as_ref().or_else(ended);
+    let newer = newer.map_or_else(
+        || "an execution that started later".to_owned(),
+        |newer| quote(newer),
+    );
     Refusal::new(
         ErrorName::ConcurrentDeployment,
-        format!("An execution that started later has deployed service {id}; nothing was changed."),
+        format!(
+            "Service {id} was deployed by {newer}, which started after this execution; nothing was \
+             changed."
+        ),
         "Start a new execution for the version that is to serve.",
     )
 }

@@ -37,8 +37,12 @@ pub struct Effect<'a> {
 /// Somebody who looks at every effect.
 type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;
 
+/// Something that changes a request before it is carried out.
+type Rewrite = Arc<dyn Fn(&mut Request<Bytes>) + Send + Sync>;
+
 struct Shared {
     world: World,
+    rewrite: Option<Rewrite>,
     faults: Faults,
     /// Nonces that invocations have drawn.
     nonces: u64,
@@ -65,6 +69,7 @@ impl SimulatedAws {
         let clock = Clock::start(world.now(), speed);
         let shared = Shared {
             world,
+            rewrite: None,
             nonces: 0,
             faults: Faults::default(),
             versions: None,
@@ -86,6 +91,20 @@ impl SimulatedAws {
     /// SDK clients, late calls, integrations, the port. Do not call back from inside.
     pub fn watch(&self, watcher: impl FnMut(&Effect<'_>) + Send + 'static) {
         self.present().watchers.push(Box::new(watcher));
+    }
+
+    /// Has requests of SDK clients changed before they are carried out: to see that a call without one
+    /// of its conditions is caught.
+    pub fn rewrite(&self, rewrite: impl Fn(&mut Request<Bytes>) + Send + Sync + 'static) {
+        self.present().rewrite = Some(Arc::new(rewrite));
+    }
+
+    /// The request as it is carried out.
+    pub(crate) fn rewritten(&self, request: &Request<Bytes>) -> Option<Request<Bytes>> {
+        let rewrite = self.present().rewrite.clone()?;
+        let mut changed = request.clone();
+        rewrite(&mut changed);
+        Some(changed)
     }
 
     /// Plans what goes wrong with calls of SDK clients and of integrations: by the call's number,

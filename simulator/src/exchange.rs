@@ -20,6 +20,8 @@ impl SimulatedAws {
         caller: &str,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, Broken> {
+        let changed = self.rewritten(request);
+        let request = changed.as_ref().unwrap_or(request);
         let half = self.latency / 2;
         tokio::time::sleep(half).await;
         let response = self.strike(caller, request).await;

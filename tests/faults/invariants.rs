@@ -14,8 +14,8 @@ use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 const LOCK_TABLE: &str = "ebbtide-locks";
 
 /// Milliseconds for which the last function of an execution that has ended may still write: the
-/// lease and the function's own timeout.
-const LATE_WRITES_MS: u64 = 120_000;
+/// function's own timeout, and what a late write takes to land.
+const LATE_WRITES_MS: u64 = 90_000;
 
 /// The execution that a call was made for: callers are named after function and execution.
 fn execution_of(call: &Call) -> &str {
@@ -148,6 +148,7 @@ impl Watch {
     /// What a write breaks, judged when its effect lands.
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         self.properties(after)
+            .or_else(|| one_inside(before, after))
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
             .or_else(|| self.moved(before, after, call))
@@ -163,12 +164,13 @@ impl Watch {
         let item = before
             .table(LOCK_TABLE)
             .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
-        let Some(owner) = item
-            .and_then(|item| item.get("owner"))
-            .and_then(|owner| owner.as_s())
-        else {
-            return Some("S6: a write, and nobody holds the lock".to_owned());
+        let text = |name: &str| item.and_then(|item| item.get(name)?.as_s());
+        let Some(owner) = text("owner") else {
+            return Some("S6: a write, and the lock has no owner".to_owned());
         };
+        if text("busyBy").is_none() {
+            return Some(format!("S6: {} writes outside of the lock", call.caller));
+        }
         // Whoever calls is called by function and execution.
         let writer = call.caller.split(' ').nth(1).unwrap_or_default();
         if owner.rsplit(':').next() != Some(writer) {
@@ -285,6 +287,68 @@ impl Watch {
                 self.served.insert(set.id.clone());
             }
         }
+    }
+}
+
+/// S6: one invocation is inside at a time, and nothing that was given up comes in after it.
+fn one_inside(before: &World, after: &World) -> Option<String> {
+    let (was, is) = (Held::of(before)?, Held::of(after)?);
+    if was == is {
+        return None;
+    }
+    let is_quiet = was.busy_until < after.epoch_ms();
+    if was.busy_by.is_some() && is.busy_by.is_some() && was.busy_by != is.busy_by && !is_quiet {
+        return Some(format!(
+            "S6: {:?} enters while {:?} may be inside",
+            is.busy_by, was.busy_by
+        ));
+    }
+    let hands_change = is.owner.is_some() && was.owner != is.owner;
+    if hands_change && !is_quiet {
+        return Some(format!(
+            "S6: {:?} takes over while something may still be written",
+            is.owner
+        ));
+    }
+    if hands_change && was.fence == is.fence {
+        return Some(format!(
+            "S6: {:?} takes over under the same fence",
+            is.owner
+        ));
+    }
+    if !hands_change && is.turn < was.turn {
+        return Some(format!(
+            "S6: turn {} comes after turn {}",
+            is.turn, was.turn
+        ));
+    }
+    None
+}
+
+/// What an item says of who may write.
+#[derive(Debug, PartialEq)]
+struct Held {
+    owner: Option<String>,
+    fence: i128,
+    turn: i128,
+    busy_by: Option<String>,
+    busy_until: u64,
+}
+
+impl Held {
+    fn of(world: &World) -> Option<Self> {
+        let item = world
+            .table(LOCK_TABLE)?
+            .item(&format!("{CLUSTER}/{SERVICE}"))?;
+        let text = |name: &str| item.get(name)?.as_s().map(str::to_owned);
+        let number = |name: &str| item.get(name).and_then(|value| value.as_n()).unwrap_or(0);
+        Some(Self {
+            owner: text("owner"),
+            fence: number("fence"),
+            turn: number("turn"),
+            busy_by: text("busyBy"),
+            busy_until: u64::try_from(number("busyUntil")).unwrap_or(u64::MAX),
+        })
     }
 }
 

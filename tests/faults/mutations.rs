@@ -10,9 +10,10 @@ use ebbtide_controller::observation::{Forward, Observation, Targets};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::turn::{self, Next, Turn};
-use ebbtide_simulator::asl::HistoryEvent;
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Resources};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault};
+use serde_json::Value;
 
 use crate::people::points_the_listener_at_the_first_group;
 use crate::run::{Plan, Stage, run_on};
@@ -262,4 +263,224 @@ async fn a_rollback_that_deletes_what_serves_is_caught() {
     let case = scenarios::alarm_in_the_drain();
     let next = candidate_deleted_whatever_serves;
     assert_caught("S4", &case, next, [Plan::default()]).await;
+}
+
+/// Changes the conditional writes of the lock: the condition and the update, as the functions send them.
+fn lock_without(stage: &Stage, change: fn(condition: &mut String, update: &mut String)) {
+    stage.aws.rewrite(move |request| {
+        let target = request.headers().get("x-amz-target");
+        if target.is_none_or(|target| target != "DynamoDB_20120810.UpdateItem") {
+            return;
+        }
+        let mut body: Value = serde_json::from_slice(request.body()).unwrap();
+        let text = |field: &str| body[field].as_str().unwrap().to_owned();
+        let mut condition = text("ConditionExpression");
+        let mut update = text("UpdateExpression");
+        change(&mut condition, &mut update);
+        // A value or a name that no expression uses is refused.
+        for (list, sign) in [
+            ("ExpressionAttributeValues", ':'),
+            ("ExpressionAttributeNames", '#'),
+        ] {
+            let is_used = |name: &String| {
+                let word = |text: &str| {
+                    text.split(|c: char| !c.is_alphanumeric() && c != sign)
+                        .any(|word| word == name)
+                };
+                word(&condition) || word(&update)
+            };
+            if let Some(list) = body[list].as_object_mut() {
+                list.retain(|name, _| is_used(name));
+            }
+        }
+        body["ConditionExpression"] = condition.into();
+        body["UpdateExpression"] = update.into();
+        *request.body_mut() = body.to_string().into();
+    });
+}
+
+fn as_shipped(_: &mut String, _: &mut String) {}
+
+/// An execution that is stopped with a write on its way, and one that starts right after.
+async fn stopped_with_a_write_on_its_way(change: fn(&mut String, &mut String)) -> Option<String> {
+    let case = scenarios::two_tasks();
+    for call in 20..110 {
+        let stage = Stage::new(&case);
+        lock_without(&stage, change);
+        stage.aws.plan_faults([(call, Fault::Late(1_000))]);
+        let stopped = stage
+            .deploy_until("run-1", |_| stage.aws.call_count() >= call)
+            .await;
+        if !stopped {
+            break;
+        }
+        stage.watch().begin_another();
+        stage.watch().rolling_back = true;
+        stage.deploy("run-2").await;
+        let broken = stage.watch().broken.clone();
+        if broken.is_some() {
+            return broken;
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_without_quiet_is_caught() {
+    let what = stopped_with_a_write_on_its_way(|condition, _| {
+        if condition.contains("rev = :seen") {
+            *condition = "rev = :seen".to_owned();
+        }
+    })
+    .await
+    .unwrap();
+    assert!(what.starts_with('S'), "{what}");
+    println!("caught: {what}");
+    assert_eq!(stopped_with_a_write_on_its_way(as_shipped).await, None);
+}
+
+/// A function that Lambda runs twice at once, at every invocation.
+async fn twice_at_once(change: fn(&mut String, &mut String)) -> Option<String> {
+    let case = scenarios::two_tasks();
+    for plan in every_invocation(LambdaFault::TwiceAtOnce).take(20) {
+        let stage = Stage::new(&case);
+        lock_without(&stage, change);
+        if let Some(broken) = run_on(stage, &plan).await.broken {
+            return Some(broken);
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_lets_two_in_is_caught() {
+    let what = twice_at_once(|condition, _| {
+        if let Some((before, _)) = condition.split_once(" AND (attribute_not_exists(busyBy)") {
+            *condition = before.to_owned();
+        }
+    })
+    .await
+    .unwrap();
+    assert!(what.starts_with("S6"), "{what}");
+    println!("caught: {what}");
+    assert_eq!(twice_at_once(as_shipped).await, None);
+}
+
+/// A leave whose first attempt lands late, at every call.
+async fn late_leaves(change: fn(&mut String, &mut String)) -> Option<String> {
+    let case = scenarios::two_tasks();
+    let clean = run_on(Stage::new(&case), &Plan::default()).await;
+    let world = clean.stage.aws.snapshot();
+    let updates = world
+        .calls()
+        .zip(1..)
+        .filter_map(|(call, number)| (call.operation == "dynamodb:UpdateItem").then_some(number));
+    for call in updates {
+        let stage = Stage::new(&case);
+        lock_without(&stage, change);
+        // It lands when the next function has entered and begins to look.
+        let plan = Plan::call(call, Fault::Late(3));
+        if let Some(broken) = run_on(stage, &plan).await.broken {
+            return Some(broken);
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leave_without_its_condition_is_caught() {
+    let what = late_leaves(|condition, _| {
+        if condition == "busyBy = :nonce" {
+            *condition = "attribute_exists(id)".to_owned();
+        }
+    })
+    .await
+    .unwrap();
+    assert!(what.starts_with("S6"), "{what}");
+    println!("caught: {what}");
+    assert_eq!(late_leaves(as_shipped).await, None);
+}
+
+/// An execution that is stopped before one of its functions was invoked, taken over, and redriven.
+async fn redriven_beside(change: fn(&mut String, &mut String)) -> Option<String> {
+    let case = scenarios::two_tasks();
+    for seconds in [100, 250, 400] {
+        let stage = Stage::new(&case);
+        lock_without(&stage, change);
+        let stop = tokio::time::sleep(std::time::Duration::from_secs(seconds));
+        let stopped = stage
+            .installation
+            .deploy_until("run-1", case.event.clone(), 7, &mut |_| {}, stop)
+            .await;
+        assert!(stopped.is_none());
+        stage.watch().begin_another();
+        let redriven = async {
+            tokio::time::sleep(std::time::Duration::from_secs(150)).await;
+            let _ = stage.installation.redrive("run-1", 8, &mut |_| {}).await;
+        };
+        tokio::join!(stage.deploy("run-2"), redriven);
+        let broken = stage.watch().broken.clone();
+        if broken.is_some() {
+            return broken;
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_any_owner_and_any_fence_enters_is_caught() {
+    let what = redriven_beside(|condition, _| {
+        *condition = condition.replace("#owner = :me AND fence = :fence AND turn <= :turn AND", "");
+    })
+    .await
+    .unwrap();
+    assert!(what.starts_with('S'), "{what}");
+    println!("caught: {what}");
+    assert_eq!(redriven_beside(as_shipped).await, None);
+}
+
+/// A function that Step Functions gave up before it began, and that begins in the rollback.
+async fn given_up(change: fn(&mut String, &mut String)) -> Option<String> {
+    let case = scenarios::named("protected tasks");
+    let stage = Stage::new(&case);
+    lock_without(&stage, change);
+    let (mut given_up, mut entered) = (None, 0);
+    let begins = tokio::sync::Notify::new();
+    let mut drains = None;
+    let mut on_event = |event: &HistoryEvent| {
+        stage.note(event, &mut entered);
+        match &event.kind {
+            EventKind::TaskScheduled { parameters, .. }
+                if parameters["Payload"]["phase"] == "scale-down" =>
+            {
+                drains.get_or_insert_with(|| parameters.clone());
+            }
+            EventKind::StateEntered { name, .. } if name == "WaitForOriginal" => {
+                given_up = drains.take();
+                begins.notify_one();
+            }
+            _ => {}
+        }
+    };
+    let (name, input) = ("run-1", case.event.clone());
+    let deployment =
+        stage
+            .installation
+            .deploy_until(name, input, 7, &mut on_event, begins.notified());
+    deployment.await;
+    // The execution waits for a minute from here on: the function that it has given up does not.
+    let parameters = given_up.expect("it rolls back");
+    let lambda = "arn:aws:states:::lambda:invoke";
+    drop(stage.installation.call(lambda, parameters).await);
+    stage.watch().broken.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_given_up_and_comes_in_later_is_caught() {
+    let what = given_up(|condition, _| *condition = condition.replace(" AND turn <= :turn", ""))
+        .await
+        .unwrap();
+    assert!(what.starts_with("S6"), "{what}");
+    println!("caught: {what}");
+    assert_eq!(given_up(as_shipped).await, None);
 }

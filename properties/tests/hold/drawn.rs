@@ -63,10 +63,10 @@ fn the_inputs_that_are_drawn_reach_every_action_and_every_state() {
         }
     }
     println!("{seen:#?}");
-    // Preflight alone leads to these two.
+    // Preflight alone leads to the first two, and a refusal to the third.
     let states = To::ALL
         .into_iter()
-        .filter(|to| ![To::Preflight, To::DryRunSucceeded].contains(to))
+        .filter(|to| ![To::Preflight, To::DryRunSucceeded, To::Rollback].contains(to))
         .map(To::as_str);
     let actions = [
         "refuse",
