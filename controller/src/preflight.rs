@@ -22,10 +22,7 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
 use crate::routing::{self, Routing};
 
-pub use bounds::{
-    EVENTS_A_LOOK, EVENTS_A_STEP, EVENTS_A_TURN, EVENTS_A_VAIN_SWAP, EVENTS_ALLOWED,
-    EVENTS_OF_METRICS, LONGEST_PHASES, bounds,
-};
+pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
 use bounds::{history_fits, time_fits};
 use defaults::{settle_container, settle_launch, settle_network};
 use findings::{Finding, FindingName, findings};

@@ -114,6 +114,8 @@ fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refu
         let answer = scale_down::answer(observation, deployment, waiting_on);
         let to = match answer.to {
             To::Wait => To::Bake,
+            // The original is gone already. The drain finds that as well, and sends the notification.
+            To::Cleanup => To::ScaleDown,
             other => other,
         };
         Ok(Answer { to, ..answer })

@@ -1,17 +1,16 @@
 //! Time and history: timeouts nest (rule R10), and the loops cost what preflight counts (rule R9).
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ebbtide_controller::lock;
+use ebbtide_controller::lock::{OUTWAITED, SETTLE};
+use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight::{
-    EVENTS_A_LOOK, EVENTS_A_STEP, EVENTS_A_TURN, EVENTS_ALLOWED, EVENTS_OF_METRICS, LONGEST_PHASES,
-    TASK_SET_LIMIT,
+    EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, TASK_SET_LIMIT,
 };
-use ebbtide_simulator::asl::{ErrorNames, Jitter};
+use ebbtide_functions::Clients;
 use saphyr::{LoadableYamlNode, Yaml};
 
-use crate::graph::{By, Definition, GET_METRIC_DATA, LAMBDA, PUT_EVENTS, UPDATE_ITEM, shipped};
+use crate::graph::{Definition, Way, shipped};
 
 const DAY: u64 = 86_400;
 
@@ -22,75 +21,28 @@ fn function_timeout() -> Duration {
 }
 
 #[test]
-fn every_task_outlasts_what_it_calls() {
+fn an_attempt_ends_before_its_call_that_before_the_function_and_that_before_the_task() {
+    let calls = Clients::timeouts();
+    let attempt = calls.operation_attempt_timeout().unwrap();
+    let call = calls.operation_timeout().unwrap();
+    assert!(calls.connect_timeout().unwrap() < attempt);
+    assert!(attempt < call);
+    assert!(call < function_timeout());
     let definition = shipped();
-    for task in definition.machine.states() {
-        let Some(resource) = task.resource() else {
-            continue;
-        };
-        // Nobody waits for metrics and messages, without which a deployment can do.
-        let seconds = match resource {
-            LAMBDA => 75,
-            GET_METRIC_DATA | PUT_EVENTS => 10,
-            _ => 30,
-        };
-        let timeout = Duration::from_secs(seconds);
-        assert_eq!(task.timeout(), Some(timeout), "{}", task.name());
-        if resource == LAMBDA {
-            assert!(timeout > function_timeout());
-        }
+    for (name, _) in definition.of_type("Task") {
+        let task = definition.machine.state(name).unwrap().timeout().unwrap();
+        assert_eq!(task, Duration::from_secs(75), "{name}");
+        assert!(function_timeout() < task, "{name}");
     }
 }
 
 #[test]
-fn a_function_that_may_still_run_has_ended_before_anything_is_done_beside_it() {
-    let definition = shipped();
-    for writer in definition.writers() {
-        let task = definition.machine.state(writer).unwrap();
-        // How Step Functions says that it cannot tell what became of an invocation.
-        for error in [
-            "Lambda.ClientExecutionTimeoutException",
-            "Lambda.ServiceException",
-            "Lambda.AWSLambdaException",
-            "Lambda.SdkClientException",
-            "Lambda.Unknown",
-            "Somebody.Else",
-        ] {
-            let matching = |errors: &ErrorNames| errors.matches(error);
-            let retrier = task
-                .retriers()
-                .iter()
-                .find(|r| matching(&r.errors))
-                .unwrap();
-            assert!(retrier.interval >= function_timeout(), "{writer}: {error}");
-            assert_eq!(retrier.jitter, Jitter::None, "{writer}: {error}");
-            let catcher = task
-                .catchers()
-                .iter()
-                .find(|c| matching(&c.errors))
-                .unwrap();
-            let wait = definition.state(&catcher.next);
-            assert!(
-                wait["Seconds"].as_u64() >= Some(function_timeout().as_secs()),
-                "{writer}: {error} leads to {}",
-                catcher.next
-            );
-        }
-    }
-}
-
-#[test]
-fn a_renewal_allows_no_write_that_could_land_after_the_grace() {
-    let function = function_timeout().as_secs();
-    let (grace, lease) = (u64::from(lock::GRACE), u64::from(lock::LEASE));
-    assert!(grace > lease + function);
-    assert!(grace >= 2 * function);
-    // A renewal's time is when its state was entered: what its own retries take is taken off.
-    let definition = shipped();
-    for name in definition.calling(UPDATE_ITEM) {
-        let values = &definition.state(name)["Parameters"]["ExpressionAttributeValues"];
-        assert_eq!(values[":now"]["S.$"], "$$.State.EnteredTime", "{name}");
-    }
+fn a_lock_is_waited_for_until_no_function_can_be_inside_and_nothing_can_land() {
+    let settle = Duration::from_secs(u64::from(SETTLE));
+    let outwaited = Duration::from_secs(u64::from(OUTWAITED));
+    assert_eq!(outwaited, function_timeout() + settle);
+    // A write that is not answered is given up long before.
+    assert!(settle > Clients::timeouts().operation_timeout().unwrap());
 }
 
 #[test]
@@ -101,7 +53,7 @@ fn the_machine_outlasts_all_phases_of_a_deployment_and_its_rollback() {
     // over, then readiness, bake and drain, there and back.
     let days = 1 + leftovers + 3 + 3;
     let deletions = drains * 1_800;
-    let waits = days * DAY + deletions + u64::from(lock::GRACE);
+    let waits = days * DAY + deletions + u64::from(OUTWAITED);
     // What is done between the waits: a second for each event of the history is plenty.
     let phases = Duration::from_secs(waits + u64::from(EVENTS_ALLOWED));
     assert!(shipped().machine.timeout().unwrap() > phases);
@@ -110,7 +62,7 @@ fn the_machine_outlasts_all_phases_of_a_deployment_and_its_rollback() {
 #[test]
 fn the_machine_outlasts_what_preflight_lets_pass() {
     let phases =
-        Duration::from_secs(LONGEST_PHASES + u64::from(lock::GRACE) + u64::from(EVENTS_ALLOWED));
+        Duration::from_secs(LONGEST_PHASES + u64::from(OUTWAITED) + u64::from(EVENTS_ALLOWED));
     assert!(shipped().machine.timeout().unwrap() > phases);
 }
 
@@ -124,89 +76,44 @@ fn events(definition: &Definition, name: &str) -> u32 {
     }
 }
 
-/// Events of one turn of a loop, whose states are given in their order.
-fn turn(definition: &Definition, states: &[&str]) -> u32 {
-    let ways = definition.ways();
-    let followers = states.iter().cycle().skip(1);
-    for (from, to) in states.iter().zip(followers) {
-        assert!(
-            ways.iter().any(|way| way.from == *from && way.to == *to),
-            "{from} does not lead to {to}"
-        );
+#[test]
+fn a_turn_of_every_loop_costs_what_preflight_counts() {
+    let definition = shipped();
+    let mut loops = 0;
+    for phase in Phase::ALL
+        .into_iter()
+        .filter(|phase| phase.wait() != phase.task())
+    {
+        let (task, wait) = (phase.task().as_str(), phase.wait().as_str());
+        let (choice, _) = definition.choice_of(phase);
+        for (from, to) in [(task, choice), (choice, wait), (wait, task)] {
+            let there = |way: &Way<'_>| way.from == from && way.to == to;
+            assert!(
+                definition.ways().iter().any(there),
+                "{from} does not lead to {to}"
+            );
+        }
+        let turn = [task, choice, wait].map(|name| events(&definition, name));
+        assert_eq!(turn.iter().sum::<u32>(), EVENTS_A_TURN, "{phase}");
+        loops += 1;
     }
-    states.iter().map(|name| events(definition, name)).sum()
+    assert_eq!(loops, 5);
+    assert_eq!(EVENTS_A_TURN, 9);
 }
 
+/// No way from a Task to the next one costs more, so neither does a turn that takes another way.
 #[test]
-fn a_turn_of_each_loop_costs_what_preflight_counts() {
+fn no_turn_has_more_than_a_task_a_choice_and_a_wait() {
     let definition = shipped();
-    let look = ["WaitForServiceReady", "CheckServiceReady", "ServiceReady"];
-    let step = [
-        "AlarmsNamedForDrain",
-        "ReadAlarms",
-        "MetricsWanted",
-        "RenewBeforeScaleDown",
-        "ScaleDown",
-        "Wait",
-        "LoopTillRunning",
-    ];
-    let turns = [
-        [
-            "WaitForLeftovers",
-            "RenewBeforeLeftovers",
-            "DrainLeftovers",
-            "NothingLeftOver",
-        ],
-        [
-            "WaitToSwapBack",
-            "RenewBeforeSwapBack",
-            "SwapBack",
-            "SwappedBack",
-        ],
-        [
-            "WaitToFinishSwap",
-            "RenewBeforeFinishSwap",
-            "FinishSwap",
-            "SwapFinished",
-        ],
-        [
-            "WaitForDeletion",
-            "RenewBeforeCleanup",
-            "Cleanup",
-            "CleanedUp",
-        ],
-        [
-            "WaitForOriginal",
-            "RenewBeforeRollback",
-            "Rollback",
-            "RolledBack",
-        ],
-        [
-            "WaitToSwapBack",
-            "RenewBeforeSwapBack",
-            "SwapBack",
-            "SwappedBack",
-        ],
-    ];
-    assert_eq!(turn(&definition, &look), EVENTS_A_LOOK);
-    assert_eq!(turn(&definition, &step), EVENTS_A_STEP);
-    assert_eq!(events(&definition, "ReadMetrics"), EVENTS_OF_METRICS);
-    for states in &turns {
-        assert_eq!(turn(&definition, states), EVENTS_A_TURN, "{states:?}");
-    }
-
-    // There is no other wait that could come again, but by a failure: and the way back is gone once.
-    let counted: BTreeSet<_> = [look[0], step[4]]
-        .into_iter()
-        .chain(turns.iter().map(|states| states[0]))
-        .collect();
-    for (name, state) in definition.states().filter(|(_, s)| s["Type"] == "Wait") {
-        let next = state["Next"].as_str().unwrap();
-        let comes_again = definition
-            .reached(&[next], |way| {
-                !matches!(way.by, By::Catch(_)) && !counted.contains(way.to)
-            })
-            .contains(name);
-        assert!(counted.contains(name) || !comes_again, "{name}");
+    let kind = |name: &str| definition.state(name)["Type"].as_str().unwrap();
+    for way in definition.ways() {
+        let wanted: &[&str] = match kind(way.from) {
+            // By its answer, or by a Catch.
+            "Task" => &["Choice", "Task", "Fail"],
+            "Choice" => &["Wait", "Task", "Succeed", "Fail"],
+            "Wait" => &["Task"],
+            other => panic!("{other} {} leads on", way.from),
+        };
+        assert!(wanted.contains(&kind(way.to)), "{way:?}");
     }
 }

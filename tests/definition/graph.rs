@@ -2,22 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ebbtide_controller::contract::Step;
+use ebbtide_controller::phase::Phase;
 use ebbtide_simulator::asl::{StateMachine, substitute};
 use ebbtide_simulator::deployment::DEFINITION;
 use serde_json::Value;
-
-/// The service integrations that the definition uses.
-pub(crate) const LAMBDA: &str = "arn:aws:states:::lambda:invoke";
-pub(crate) const UPDATE_ITEM: &str = "arn:aws:states:::dynamodb:updateItem";
-pub(crate) const GET_ITEM: &str = "arn:aws:states:::dynamodb:getItem";
-pub(crate) const DESCRIBE_EXECUTION: &str = "arn:aws:states:::aws-sdk:sfn:describeExecution";
-pub(crate) const DESCRIBE_ALARMS: &str = "arn:aws:states:::aws-sdk:cloudwatch:describeAlarms";
-pub(crate) const PUT_EVENTS: &str = "arn:aws:states:::events:putEvents";
-pub(crate) const GET_METRIC_DATA: &str = "arn:aws:states:::aws-sdk:cloudwatch:getMetricData";
-
-/// What a conditional write of the lock fails with when its condition does not hold.
-pub(crate) const CONDITION_FAILED: &str = "DynamoDB.ConditionalCheckFailedException";
 
 /// The definition, with its names put in.
 pub(crate) struct Definition {
@@ -31,18 +19,16 @@ pub(crate) struct Definition {
 pub(crate) struct Way<'a> {
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
-    pub(crate) by: By<'a>,
+    pub(crate) by: By,
 }
 
 /// What takes an execution along a way.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum By<'a> {
-    /// `Next`, or the `Default` of a Choice.
+pub(crate) enum By {
     Next,
-    /// A rule of a Choice.
-    Rule(&'a Value),
-    /// A Catch.
-    Catch(&'a Value),
+    Rule,
+    Default,
+    Catch,
 }
 
 pub(crate) fn shipped() -> Definition {
@@ -51,11 +37,6 @@ pub(crate) fn shipped() -> Definition {
         ("CheckAndCreateFunction", "check-and-create"),
         ("SwapFunction", "swap"),
         ("ScaleDownFunction", "scale-down"),
-        ("LockTable", "locks"),
-        (
-            "StateMachine",
-            "arn:aws:states:us-east-1:555555555555:stateMachine:Ebbtide",
-        ),
     ]);
     let text = substitute(DEFINITION, &values).unwrap();
     Definition {
@@ -64,13 +45,11 @@ pub(crate) fn shipped() -> Definition {
     }
 }
 
-/// The error names of a Catch.
-pub(crate) fn names(catcher: &Value) -> Vec<&str> {
-    let names = catcher["ErrorEquals"].as_array().unwrap().iter();
-    names.map(|name| name.as_str().unwrap()).collect()
-}
-
 impl Definition {
+    pub(crate) fn json(&self) -> &Value {
+        &self.json
+    }
+
     /// The states by name.
     pub(crate) fn states(&self) -> impl Iterator<Item = (&str, &Value)> {
         let states = self.json["States"].as_object().unwrap();
@@ -83,67 +62,50 @@ impl Definition {
         state
     }
 
-    /// The Tasks that call one service integration.
-    pub(crate) fn calling<'a>(&'a self, resource: &'a str) -> impl Iterator<Item = &'a str> {
+    /// The states of one type, such as `Task`.
+    pub(crate) fn of_type<'a>(
+        &'a self,
+        kind: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.states()
-            .filter(move |(_, state)| state["Resource"] == resource)
-            .map(|(name, _)| name)
+            .filter(move |(_, state)| state["Type"] == kind)
     }
 
-    /// The Tasks that invoke a function for a step that may write.
-    pub(crate) fn writers(&self) -> Vec<&str> {
-        self.calling(LAMBDA)
-            .filter(|name| self.step(name).writes())
-            .collect()
-    }
-
-    /// The step for which a Task invokes its function.
-    pub(crate) fn step(&self, name: &str) -> Step {
-        let step = &self.state(name)["Parameters"]["Payload"]["step"];
-        let found = Step::ALL.into_iter().find(|known| step == known.as_str());
-        found.unwrap_or_else(|| panic!("{name} invokes for {step}"))
-    }
-
-    /// The Task that invokes a function for a step.
-    pub(crate) fn task_of(&self, step: Step) -> &str {
-        let mut tasks = self.calling(LAMBDA).filter(|name| self.step(name) == step);
-        let task = tasks.next().unwrap_or_else(|| panic!("{step:?}"));
-        assert_eq!(tasks.next(), None, "{step:?} is called twice");
-        task
+    /// The Choice that a phase's answer goes to.
+    pub(crate) fn choice_of(&self, phase: Phase) -> (&str, &Value) {
+        let name = self.state(phase.task().as_str())["Next"].as_str().unwrap();
+        (name, self.state(name))
     }
 
     /// Every way there is.
     pub(crate) fn ways(&self) -> Vec<Way<'_>> {
         let mut ways = Vec::new();
         for (from, state) in self.states() {
-            let mut add = |to: &'static str, holder, by| push(&mut ways, from, to, holder, by);
-            add("Next", state, By::Next);
-            add("Default", state, By::Next);
-            for rule in state["Choices"].as_array().into_iter().flatten() {
-                add("Next", rule, By::Rule(rule));
-            }
-            for catcher in state["Catch"].as_array().into_iter().flatten() {
-                add("Next", catcher, By::Catch(catcher));
-            }
+            let list = |field: &str| state[field].as_array().into_iter().flatten();
+            let next = [(&state["Next"], By::Next), (&state["Default"], By::Default)];
+            let rules = list("Choices").map(|rule| (&rule["Next"], By::Rule));
+            let catchers = list("Catch").map(|catcher| (&catcher["Next"], By::Catch));
+            let all = next.into_iter().chain(rules).chain(catchers);
+            ways.extend(all.filter_map(|(to, by)| {
+                Some(Way {
+                    from,
+                    to: to.as_str()?,
+                    by,
+                })
+            }));
         }
         ways
     }
 
-    pub(crate) fn ways_to(&self, name: &str) -> Vec<Way<'_>> {
-        let mut ways = self.ways();
-        ways.retain(|way| way.to == name);
-        ways
-    }
-
-    /// What can be reached from states, themselves included, by the ways that are open.
+    /// What can be reached from a state, itself included, by the ways that are open.
     pub(crate) fn reached<'a>(
         &'a self,
-        from: &[&'a str],
+        from: &'a str,
         open: impl Fn(&Way<'a>) -> bool,
     ) -> BTreeSet<&'a str> {
         let ways = self.ways();
-        let mut reached: BTreeSet<_> = from.iter().copied().collect();
-        let mut next: Vec<_> = from.to_vec();
+        let mut reached = BTreeSet::from([from]);
+        let mut next = vec![from];
         while let Some(here) = next.pop() {
             for way in ways.iter().filter(|way| way.from == here && open(way)) {
                 if reached.insert(way.to) {
@@ -152,11 +114,5 @@ impl Definition {
             }
         }
         reached
-    }
-}
-
-fn push<'a>(ways: &mut Vec<Way<'a>>, from: &'a str, field: &str, holder: &'a Value, by: By<'a>) {
-    if let Some(to) = holder[field].as_str() {
-        ways.push(Way { from, to, by });
     }
 }

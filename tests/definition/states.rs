@@ -1,25 +1,25 @@
-//! Each state by itself: what it is for, what it is called with, what it chooses by.
+//! Each state by itself: what it is for, what it is called with, where it ends.
 
-use ebbtide_controller::contract::Step;
-use ebbtide_controller::deployment::Status;
+use ebbtide_controller::phase::{Phase, To};
+use ebbtide_functions::Function;
 use ebbtide_simulator::deployment::DEFINITION;
 use serde_json::json;
 
-use crate::graph::{LAMBDA, shipped};
+use crate::graph::shipped;
 
 #[test]
-fn every_state_tells_people_what_it_is_for() {
-    let machine = shipped().machine;
-    assert!(machine.comment().is_some());
-    for state in machine.states() {
-        let comment = state.comment().unwrap_or_default();
-        assert!(comment.len() > 20, "{}: {comment:?}", state.name());
+fn every_state_says_what_it_is_for() {
+    let definition = shipped();
+    assert!(definition.json()["Comment"].is_string());
+    for (name, state) in definition.states() {
+        let comment = state["Comment"].as_str().unwrap_or_default();
+        assert!(comment.len() > 20, "{name}: {comment:?}");
     }
 }
 
 #[test]
 fn the_states_that_users_of_the_sample_know_are_still_there() {
-    let machine = shipped().machine;
+    let definition = shipped();
     for name in [
         "CheckAndCreateService",
         "WaitForServiceReady",
@@ -29,85 +29,87 @@ fn the_states_that_users_of_the_sample_know_are_still_there() {
         "LoopTillRunning",
         "Cleanup",
     ] {
-        assert!(machine.state(name).is_some(), "{name}");
+        definition.state(name);
     }
 }
 
 #[test]
-fn each_function_gets_the_whole_state_and_answers_with_the_whole_next_one() {
+fn a_person_can_read_it() {
     let definition = shipped();
-    for name in definition.calling(LAMBDA) {
+    let lines = DEFINITION.lines().count();
+    // One value a line, as `jq .` prints it.
+    let printed = serde_json::to_string_pretty(definition.json()).unwrap();
+    let (states, printed) = (definition.states().count(), printed.lines().count());
+    assert!(states <= 24, "{states} states");
+    assert!(lines <= 700, "{lines} lines");
+    assert!(printed <= 1_050, "{printed} lines with one value each");
+}
+
+#[test]
+fn each_phase_has_one_task_that_gets_the_whole_state_and_answers_with_the_whole_next_one() {
+    let definition = shipped();
+    for phase in Phase::ALL {
+        let name = phase.task().as_str();
         let task = definition.state(name);
-        let payload = json!({
-            "step": definition.step(name).as_str(),
-            "execution.$": "$$.Execution.Id",
-            "startedAt.$": "$$.Execution.StartTime",
-            "state.$": "$",
+        let function = match phase {
+            Phase::Preflight | Phase::CheckAndCreate => Function::CheckAndCreate,
+            Phase::Swap => Function::Swap,
+            Phase::ScaleDown | Phase::Cleanup | Phase::Rollback => Function::ScaleDown,
+        };
+        let parameters = json!({
+            "FunctionName": function.as_str(),
+            "Payload": {
+                "phase": phase.as_str(),
+                "execution.$": "$$.Execution.Id",
+                "startedAt.$": "$$.Execution.StartTime",
+                "state.$": "$",
+            },
         });
-        assert_eq!(task["Parameters"]["Payload"], payload, "{name}");
+        assert_eq!(task["Resource"], "arn:aws:states:::lambda:invoke", "{name}");
+        assert_eq!(task["Parameters"], parameters, "{name}");
         assert_eq!(task["OutputPath"], "$.Payload", "{name}");
     }
+    assert_eq!(definition.of_type("Task").count(), Phase::ALL.len());
 }
 
 #[test]
-fn each_step_is_called_once_and_each_status_is_chosen_by() {
+fn each_phase_that_takes_the_lock_has_one_wait_that_leads_back_to_it() {
     let definition = shipped();
-    for step in Step::ALL {
-        definition.task_of(step);
-    }
-    for status in Status::ALL {
-        let choice = format!("\"StringEquals\": \"{}\"", status.as_str());
-        assert!(DEFINITION.contains(&choice), "{choice}");
-    }
-}
-
-#[test]
-fn every_choice_asks_first_whether_there_is_something_to_choose_by() {
-    let machine = shipped().machine;
-    let mut seen = 0;
-    for state in machine.states() {
-        for rule in state.rules() {
-            seen += 1;
-            assert_eq!(rule.condition.unguarded(), None, "{}", state.name());
-        }
-    }
-    assert!(seen > 20, "{seen}");
-}
-
-#[test]
-fn every_choice_by_an_answer_has_a_loud_default() {
-    let definition = shipped();
-    let mut seen = 0;
-    for way in definition.ways() {
-        let by_status = definition.state(way.from)["Choices"]
-            .to_string()
-            .contains("\"$.status\"");
-        if !by_status || definition.state(way.from)["Default"] != way.to {
+    let mut waiting = 0;
+    for phase in Phase::ALL {
+        if phase.wait() == phase.task() {
+            assert_eq!(phase, Phase::Preflight);
             continue;
         }
-        seen += 1;
-        let default = definition.state(way.to);
-        assert_eq!(default["Type"], "Pass", "{}", way.from);
-        assert_eq!(default["ResultPath"], "$.error", "{}", way.from);
-        assert_eq!(
-            default["Result"]["Error"], "UnexpectedAnswer",
-            "{}",
-            way.from
-        );
+        waiting += 1;
+        let name = phase.wait().as_str();
+        let wait = definition.state(name);
+        assert_eq!(wait["Type"], "Wait", "{name}");
+        assert_eq!(wait["SecondsPath"], "$.wait", "{name}");
+        assert_eq!(wait["Next"], phase.task().as_str(), "{name}");
     }
-    let functions = definition.calling(LAMBDA).count();
-    // Every function's answer is chosen by, but a failure that was put into words: it is the end.
-    assert_eq!(seen, functions - 1);
+    assert_eq!(definition.of_type("Wait").count(), waiting);
 }
 
 #[test]
-fn every_state_can_be_reached_and_leads_somewhere_that_exists() {
+fn there_are_two_ways_to_succeed_and_two_to_fail_with_the_failure_of_the_state() {
     let definition = shipped();
-    let reached = definition.reached(&[definition.machine.start_at()], |_| true);
-    for name in &reached {
-        assert!(definition.machine.state(name).is_some(), "{name}");
+    let names = |kind| -> Vec<_> { definition.of_type(kind).map(|(name, _)| name).collect() };
+    assert_eq!(names("Succeed"), ["DeploymentSucceeded", "DryRunSucceeded"]);
+    assert_eq!(names("Fail"), ["DeploymentFailed", "RollbackFailed"]);
+    for (name, state) in definition.of_type("Fail") {
+        assert_eq!(state["ErrorPath"], "$.failure.Error", "{name}");
+        assert_eq!(state["CausePath"], "$.failure.Cause", "{name}");
     }
-    for state in definition.machine.states() {
-        assert!(reached.contains(state.name()), "{}", state.name());
+}
+
+#[test]
+fn every_state_that_an_answer_may_name_is_there_and_can_be_reached() {
+    let definition = shipped();
+    let reached = definition.reached(definition.machine.start_at(), |_| true);
+    let there: std::collections::BTreeSet<_> = definition.states().map(|(name, _)| name).collect();
+    assert_eq!(reached, there);
+    for to in To::ALL {
+        assert!(there.contains(to.as_str()), "{to}");
     }
 }

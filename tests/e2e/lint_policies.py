@@ -35,16 +35,18 @@ GIVEN = {
     "TaskRoleArns": ["arn:aws:iam::555555555555:role/chat", "arn:aws:iam::555555555555:role/games-*"],
 }
 
+FUNCTION_ROLES = ("CheckAndCreateRole", "SwapRole", "ScaleDownRole")
+
 # What is found and is right as it is: the policy, what parliament calls it, and what it says.
 ACCEPTED = {
     # Its only resource type is a container instance, which tasks on Fargate lack; the cluster is held
     # by a condition.
     ("CheckAndCreateRole/calls", "RESOURCE_STAR", "['ecs:ListTasks']"),
     # With anything narrower, CloudWatch answers without composite alarms.
-    ("DeploymentRole/calls", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']"),
+    *((f"{role}/calls", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']") for role in FUNCTION_ROLES),
     # Wants the ARN of an express execution beside the ordinary one; there are none here.
     (
-        "DeploymentRole/calls",
+        "CheckAndCreateRole/calls",
         "RESOURCE_MISMATCH",
         "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
     ),

@@ -304,8 +304,9 @@ fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
 }
 
 #[test]
-fn a_long_budget_is_refused_with_advice_that_helps() {
+fn a_long_budget_beside_many_leftovers_is_refused_with_advice_that_helps() {
     let world = World::serving();
+    let left = 4;
     let with = |more: serde_json::Value| {
         let mut input = serde_json::json!({
             "cluster": "main",
@@ -316,7 +317,7 @@ fn a_long_budget_is_refused_with_advice_that_helps() {
         let fields = more.as_object().unwrap().clone();
         input.as_object_mut().unwrap().extend(fields);
         let request = Request::parse(&input, world.deployment().id.home()).unwrap();
-        bounds(&request, 500, 60)
+        history_fits(&request, 500, 60, left)
     };
     let refusal = with(serde_json::json!({})).unwrap_err().to_string();
     for part in [
