@@ -404,7 +404,7 @@ async fn a_leave_without_its_condition_is_caught() {
 /// An execution that is stopped before one of its functions was invoked, taken over, and redriven.
 async fn redriven_beside(change: fn(&mut String, &mut String)) -> Option<String> {
     let case = scenarios::two_tasks();
-    for seconds in [100, 250, 400] {
+    for seconds in [60, 120, 200] {
         let stage = Stage::new(&case);
         lock_without(&stage, change);
         let stop = tokio::time::sleep(std::time::Duration::from_secs(seconds));
@@ -455,7 +455,7 @@ async fn given_up(change: fn(&mut String, &mut String)) -> Option<String> {
             {
                 drains.get_or_insert_with(|| parameters.clone());
             }
-            EventKind::StateEntered { name, .. } if name == "WaitForOriginal" => {
+            EventKind::StateEntered { name, .. } if name == "RolledBack" => {
                 given_up = drains.take();
                 begins.notify_one();
             }
@@ -468,7 +468,7 @@ async fn given_up(change: fn(&mut String, &mut String)) -> Option<String> {
             .installation
             .deploy_until(name, input, 7, &mut on_event, begins.notified());
     deployment.await;
-    // The execution waits for a minute from here on: the function that it has given up does not.
+    // The rollback's turn is done: now begins the function that was given up before it.
     let parameters = given_up.expect("it rolls back");
     let lambda = "arn:aws:states:::lambda:invoke";
     drop(stage.installation.call(lambda, parameters).await);
