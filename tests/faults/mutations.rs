@@ -327,9 +327,10 @@ async fn stopped_with_a_write_on_its_way(change: fn(&mut String, &mut String)) -
 
 #[tokio::test(start_paused = true)]
 async fn a_takeover_without_quiet_is_caught() {
-    let what = stopped_with_a_write_on_its_way(|condition, _| {
-        if condition.contains("rev = :seen") {
-            *condition = "rev = :seen".to_owned();
+    // A leave that asks for no quiet: the takeover has nothing to wait for.
+    let what = stopped_with_a_write_on_its_way(|condition, update| {
+        if condition == "busyBy = :nonce" {
+            *update = update.replace("busyUntil = :until", "busyUntil = rev");
         }
     })
     .await
@@ -468,7 +469,9 @@ async fn given_up(change: fn(&mut String, &mut String)) -> Option<String> {
             .installation
             .deploy_until(name, input, 7, &mut on_event, begins.notified());
     deployment.await;
-    // The rollback's turn is done: now begins the function that was given up before it.
+    // The rollback's turn is done, and what came after it: now begins the function that was given up
+    // before them.
+    stage.settled().await;
     let parameters = given_up.expect("it rolls back");
     let lambda = "arn:aws:states:::lambda:invoke";
     drop(stage.installation.call(lambda, parameters).await);
