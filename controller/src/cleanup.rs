@@ -270,18 +270,18 @@ mod tests {
             .retain(|set| set.id != "ecs-svc/1");
         let told = answer(&world.observation, &world.deployment(), None);
         assert!(
-            !told.reason.text.contains("not healthy"),
+            !told.reason.to_string().contains("not healthy"),
             "{}",
-            told.reason.text
+            told.reason.to_string()
         );
         world.group_mut("green").targets.healthy = 1;
         let told = answer(&world.observation, &world.deployment(), None);
         assert!(
             told.reason
-                .text
+                .to_string()
                 .contains("not healthy now: 4 healthy targets wanted"),
             "{}",
-            told.reason.text
+            told.reason.to_string()
         );
     }
 
@@ -303,9 +303,9 @@ mod tests {
         let told = answer(&world.observation, &world.deployment(), None);
         assert_eq!(told.to, To::DeploymentFailed);
         assert!(
-            told.reason.text.contains("runs web:1"),
+            told.reason.to_string().contains("runs web:1"),
             "{}",
-            told.reason.text
+            told.reason.to_string()
         );
     }
 

@@ -4,6 +4,7 @@
 //! the [`deployment::Deployment`] to a [`decision::Decision`]. Nothing in this crate reads a
 //! clock, talks to AWS, or keeps anything between two calls.
 
+pub mod action;
 pub mod arn;
 pub mod budget;
 pub mod caller;
@@ -19,6 +20,7 @@ pub mod flows;
 pub mod identity;
 pub mod leftovers;
 pub mod lock;
+mod next;
 pub mod observation;
 pub mod pace;
 pub mod phase;

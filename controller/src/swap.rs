@@ -303,10 +303,7 @@ pub fn answer(
     });
     Answer {
         to: if wait > 0 { To::Bake } else { To::ScaleDown },
-        reason: Reason {
-            drain,
-            ..Reason::new(code, text)
-        },
+        reason: Reason::Told { code, text, drain },
         wait,
         deployment,
     }

@@ -5,24 +5,11 @@ use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::observation::Observation;
 use crate::phase::{Phase, To};
-use crate::reason::{Code, Reason};
+use crate::reason::{Outcome, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::{cleanup, create, finish_swap, leftovers, ready, rollback, scale_down, swap};
 
-/// What a look at the world comes to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Next {
-    /// Make these writes, in this order, then look again.
-    Write(Vec<Action>),
-    /// Nothing is to be written now: this is the turn's answer.
-    Go(Box<Answer>),
-}
-
-impl Next {
-    fn go(answer: Answer) -> Self {
-        Self::Go(Box::new(answer))
-    }
-}
+pub use crate::next::Next;
 
 /// A turn's decision. The tests put a wrong one in the place of [`next`], to see that it is caught.
 pub type Turn = fn(Phase, &Observation, &Deployment) -> Result<Next, Refusal>;
@@ -44,6 +31,10 @@ pub fn next(
     }
 }
 
+fn whole(answer: Answer) -> Next {
+    Next::Go(Box::new(answer))
+}
+
 /// The writes of a decision, or the answer that goes with it.
 fn answered(
     decision: Decision,
@@ -52,8 +43,8 @@ fn answered(
     match decision {
         Decision::Act(actions) => Ok(Next::Write(actions)),
         Decision::Refuse(refusal) => Err(refusal),
-        Decision::Done => answer(None).map(Next::go),
-        Decision::Wait(waiting_on) => answer(Some(&waiting_on)).map(Next::go),
+        Decision::Done => answer(None).map(whole),
+        Decision::Wait(waiting_on) => answer(Some(&waiting_on)).map(whole),
     }
 }
 
@@ -68,9 +59,9 @@ fn check_and_create(observation: &Observation, deployment: &Deployment) -> Resul
     if deployment.replacement_in(observation).is_none() {
         match leftovers::decide(observation, deployment) {
             Decision::Done => {}
-            Decision::Act(_) => return Ok(Next::go(leftovers::hand_over(deployment))),
+            Decision::Act(_) => return Ok(whole(leftovers::hand_over(deployment))),
             Decision::Wait(waiting_on) => {
-                return leftovers::answer(observation, deployment, &waiting_on).map(Next::go);
+                return leftovers::answer(observation, deployment, &waiting_on).map(whole);
             }
             Decision::Refuse(refusal) => return Err(refusal),
         }
@@ -103,9 +94,9 @@ fn swap(observation: &Observation, deployment: &Deployment) -> Result<Next, Refu
 /// The pause between the swap and the drain, under the guards of the drain.
 fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     if scale_down::bake_left(deployment) == 0 {
-        return Ok(Next::go(Answer {
+        return Ok(whole(Answer {
             to: To::ScaleDown,
-            reason: Reason::new(Code::Baking, "the pause after the swap is over"),
+            reason: Reason::BakeOver,
             wait: 0,
             deployment: deployment.clone(),
         }));
@@ -168,13 +159,9 @@ fn its_own_turn(answer: Answer) -> Answer {
     };
     Answer {
         to: To::CheckAndCreateService,
-        reason: Reason::new(
-            Code::FinishingRollback,
-            format!(
-                "the rollback of an earlier execution is finished: {}",
-                answer.reason.text
-            ),
-        ),
+        reason: Reason::RollbackFinished {
+            outcome: Box::new(answer.reason),
+        },
         wait: 0,
         deployment,
     }
@@ -193,16 +180,13 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
         Some(first) => first.clone(),
         None => Failure::from(refusal),
     };
-    let (to, code, text) = match phase {
-        _ if lock_is_lost => (To::DeploymentFailed, Code::Failed, String::new()),
-        Phase::Rollback => (
-            To::DeploymentFailed,
-            Code::Failed,
-            format!("Not rolled back: {refusal}"),
-        ),
-        Phase::Preflight => (To::DeploymentFailed, Code::Failed, String::new()),
+    let failed = |outcome| (To::DeploymentFailed, Reason::Failed(Box::new(outcome)));
+    let (to, reason) = match phase {
+        _ if lock_is_lost => failed(Outcome::Untouched),
+        Phase::Rollback => failed(Outcome::NotRolledBack(refusal.clone())),
+        Phase::Preflight => failed(Outcome::Untouched),
         Phase::CheckAndCreate | Phase::Swap | Phase::ScaleDown | Phase::Cleanup => {
-            (To::Rollback, Code::Refused, refusal.to_string())
+            (To::Rollback, Reason::Refused(refusal.clone()))
         }
     };
     let mut deployment = deployment.clone();
@@ -216,7 +200,7 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
     deployment.control = deployment.control.anew();
     Answer {
         to,
-        reason: Reason::new(code, text),
+        reason,
         wait: 0,
         deployment,
     }
@@ -227,6 +211,7 @@ mod tests {
     use super::*;
     use crate::fixture::{OWNER, World};
     use crate::observation::TaskSetStatus;
+    use crate::reason::Code;
 
     fn go(phase: Phase, world: &World, deployment: &Deployment) -> Answer {
         match next(phase, &world.observation, deployment).unwrap() {
@@ -285,10 +270,10 @@ mod tests {
         world.progress = Progress::default();
         let swapped = go(Phase::Swap, &world, &world.deployment());
         assert_eq!((swapped.to, swapped.wait), (To::Bake, 60));
-        assert_eq!(swapped.reason.code, Code::Swapped);
+        assert_eq!(swapped.reason.code(), Code::Swapped);
         let baking = go(Phase::Swap, &world, &swapped.deployment);
         assert_eq!((baking.to, baking.wait), (To::Bake, 60));
-        assert_eq!(baking.reason.code, Code::Baking);
+        assert_eq!(baking.reason.code(), Code::Baking);
         let over = go(Phase::Swap, &world, &baking.deployment);
         assert_eq!((over.to, over.wait), (To::ScaleDown, 0));
     }
@@ -327,7 +312,12 @@ mod tests {
         );
         assert_eq!(again.to, To::DeploymentFailed);
         assert_eq!(again.deployment.failure.unwrap(), failure);
-        assert!(again.reason.text.starts_with("Not rolled back: Still."));
+        assert!(
+            again
+                .reason
+                .to_string()
+                .starts_with("Not rolled back: Still.")
+        );
     }
 
     #[test]

@@ -254,12 +254,12 @@ fn an_original_that_is_not_whole_gets_the_traffic_of_a_replacement_with_nothing_
     world.progress.waited = world.request.readiness_timeout;
     assert_eq!(look(&world), Decision::Done);
     let told = answer(&world.observation, &world.deployment(), None);
-    assert_eq!((told.to, told.reason.code), (To::Swap, Code::Restored));
+    assert_eq!((told.to, told.reason.code()), (To::Swap, Code::Restored));
     assert_eq!(told.deployment.course, Course::Back);
     assert!(
-        told.reason.text.contains("is not whole after"),
+        told.reason.to_string().contains("is not whole after"),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
 }
 

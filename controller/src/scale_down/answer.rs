@@ -42,9 +42,10 @@ pub fn answer(
         });
         return Answer {
             to: To::Cleanup,
-            reason: Reason {
+            reason: Reason::Told {
+                code: Code::Drained,
+                text,
                 drain,
-                ..Reason::new(Code::Drained, text)
             },
             wait: 0,
             deployment,
@@ -138,9 +139,10 @@ pub fn answer(
     deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
     Answer {
         to: To::Wait,
-        reason: Reason {
+        reason: Reason::Told {
+            code,
+            text,
             drain: Some(drain),
-            ..Reason::new(code, text)
         },
         wait,
         deployment,

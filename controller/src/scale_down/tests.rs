@@ -111,11 +111,11 @@ fn a_replacement_that_lost_health_holds_the_step() {
     let answer = answer(&world.observation, &world.deployment(), Some(&held));
     assert_eq!(answer.deployment.progress.step, 1);
     assert_eq!((answer.to, answer.wait), (To::Wait, 30));
-    assert_eq!(answer.reason.code, Code::Blocked);
+    assert_eq!(answer.reason.code(), Code::Blocked);
     assert!(
-        answer.reason.text.contains("step held with 4 tasks"),
+        answer.reason.to_string().contains("step held with 4 tasks"),
         "{}",
-        answer.reason.text
+        answer.reason.to_string()
     );
 }
 
@@ -352,10 +352,10 @@ fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
     assert!(
         answer
             .reason
-            .text
+            .to_string()
             .contains("because alarm errors is in the unknown state SOMETHING_NEW"),
         "{}",
-        answer.reason.text
+        answer.reason.to_string()
     );
     assert_eq!(answer.deployment.progress.step, world.progress.step);
 }
@@ -387,7 +387,7 @@ fn each_answer_counts_the_step_and_the_wait() {
     assert_eq!(answer.deployment.progress.step, 2);
     assert_eq!(answer.deployment.progress.waited, 60);
     assert_eq!(
-        answer.reason.text,
+        answer.reason.to_string(),
         "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s, done about 00:06Z"
     );
 }

@@ -50,10 +50,10 @@ fn the_first_step_of_a_budget_takes_one_task_and_plans_the_next() {
     assert_eq!(told.deployment.control.left, Some(2));
     assert_eq!(told.deployment.control.began, Some(100_000));
     assert!(
-        told.reason.text
+        told.reason.to_string()
             .ends_with("next 1 in 7 s, done about 03:50Z (its first reconnects are seen about 90 s after its first step)"),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
 }
 
@@ -68,10 +68,10 @@ fn a_step_is_held_while_more_reconnect_than_the_budget_allows() {
     let told = answer(&world.observation, &world.deployment(), Some(&held));
     assert!(
         told.reason
-            .text
+            .to_string()
             .contains("because 1000 reconnects a second came, and 500 are allowed"),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
     assert_eq!(told.deployment.progress.step, 2);
     assert_eq!(
@@ -90,11 +90,11 @@ fn without_metrics_a_budget_goes_on_at_its_planned_pace_and_says_so() {
     let told = answer(&world.observation, &world.deployment(), Some(&waiting_on));
     assert_eq!(told.wait, 7);
     assert!(
-        told.reason.text.ends_with(
+        told.reason.to_string().ends_with(
             "(at the planned pace, because CloudWatch has no new values (CloudWatch.AccessDenied))"
         ),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
 }
 
@@ -160,9 +160,9 @@ fn a_long_pause_is_looked_at_every_five_minutes() {
     };
     let mut answered = answer(&world.observation, &world.deployment(), Some(&step));
     assert!(
-        answered.reason.text.contains("next 1 in 1500 s"),
+        answered.reason.to_string().contains("next 1 in 1500 s"),
         "{}",
-        answered.reason.text
+        answered.reason.to_string()
     );
     let mut looks = Vec::new();
     while answered.deployment.progress.pause > 0 {

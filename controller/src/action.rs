@@ -1,0 +1,188 @@
+//! Every write that Ebbtide can make: plain data.
+
+use std::fmt;
+
+use crate::arn::short;
+use crate::observation::{Forward, Launch, Network, ServiceRegistry};
+
+/// Every write that Ebbtide can make.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// `AddTags` on a listener: whether users reach it (`production`) or not (`test`).
+    RecordRole {
+        /// The listener's ARN.
+        listener: String,
+        /// What it is for.
+        role: Role,
+    },
+    /// `ModifyListener`: change where a listener's default action forwards to, nothing else.
+    Forward {
+        /// The listener's ARN.
+        listener: String,
+        /// What the action was when this was decided; it is compared before the write.
+        seen: Forward,
+        /// What it shall be.
+        wanted: Forward,
+    },
+    /// `CreateTaskSet`.
+    CreateTaskSet(Box<NewTaskSet>),
+    /// `AddTags`: record on a target group that a swap to it has begun.
+    RecordSwapIntent {
+        /// The target group's ARN.
+        target_group: String,
+        /// The deployment.
+        deployment: String,
+    },
+    /// `RemoveTags`: the swap is complete.
+    ClearSwapIntent {
+        /// The target group's ARN.
+        target_group: String,
+    },
+    /// `AddTags`: `isProduction=true` and the `taskSetId` that serves.
+    TagProduction {
+        /// The target group's ARN.
+        target_group: String,
+        /// The task set behind it.
+        task_set: String,
+    },
+    /// `RemoveTags`: `isProduction` and `taskSetId`.
+    UntagProduction {
+        /// The target group's ARN.
+        target_group: String,
+    },
+    /// `UpdateServicePrimaryTaskSet`.
+    MakePrimary {
+        /// The task set's id.
+        task_set: String,
+    },
+    /// `UpdateTaskSet`: an absolute scale, never "less than before" (rule R3).
+    SetScale {
+        /// The task set's id.
+        task_set: String,
+        /// Percent of the service's desired count.
+        percent: f64,
+        /// The tasks that this percentage means.
+        tasks: u32,
+    },
+    /// `DeleteTaskSet`.
+    DeleteTaskSet {
+        /// The task set's id.
+        task_set: String,
+        /// Only for a candidate that never served (rule R4).
+        force: bool,
+    },
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RecordRole { listener, role } => {
+                write!(f, "record listener {} as {role}", short(listener))
+            }
+            Self::Forward {
+                listener, wanted, ..
+            } => {
+                write!(f, "forward listener {} to", short(listener))?;
+                for (index, group) in wanted.0.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { "," };
+                    write!(
+                        f,
+                        "{comma} {} ({})",
+                        short(&group.target_group),
+                        group.weight
+                    )?;
+                }
+                Ok(())
+            }
+            Self::CreateTaskSet(new) => write!(
+                f,
+                "create a task set of {} on target group {}",
+                short(&new.task_definition),
+                short(&new.target_group)
+            ),
+            Self::RecordSwapIntent { target_group, .. } => {
+                write!(f, "record the swap to target group {}", short(target_group))
+            }
+            Self::ClearSwapIntent { target_group } => write!(
+                f,
+                "clear the record of the swap to target group {}",
+                short(target_group)
+            ),
+            Self::TagProduction { target_group, .. } => write!(
+                f,
+                "tag target group {} isProduction=true",
+                short(target_group)
+            ),
+            Self::UntagProduction { target_group } => write!(
+                f,
+                "remove isProduction from target group {}",
+                short(target_group)
+            ),
+            Self::MakePrimary { task_set } => write!(f, "make {task_set} PRIMARY"),
+            Self::SetScale {
+                task_set,
+                percent,
+                tasks,
+            } => write!(f, "scale {task_set} to {tasks} tasks ({percent:.2} %)"),
+            Self::DeleteTaskSet { task_set, .. } => write!(f, "delete {task_set}"),
+        }
+    }
+}
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Users reach the service through it.
+    Production,
+    /// It reaches the other task set.
+    Test,
+}
+
+impl Role {
+    /// The value of the `ebbtide:role` tag.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Test => "test",
+        }
+    }
+
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        match value {
+            "production" => Some(Self::Production),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A task set to create. Its scale is always 100 percent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTaskSet {
+    /// The ARN or `family:revision` of its task definition.
+    pub task_definition: String,
+    /// The deployment's label.
+    pub external_id: String,
+    /// The idempotency token (rule R2).
+    pub client_token: String,
+    /// The ARN of the target group its tasks register with.
+    pub target_group: String,
+    /// The container whose port is registered.
+    pub container_name: String,
+    /// That port.
+    pub container_port: u16,
+    /// awsvpc configuration, where the task definition's network mode has one.
+    pub network: Option<Network>,
+    /// How its tasks are placed.
+    pub launch: Launch,
+    /// The Fargate platform version.
+    pub platform_version: Option<String>,
+    /// Cloud Map registries, as the original has them.
+    pub service_registries: Vec<ServiceRegistry>,
+}
