@@ -172,7 +172,9 @@ pub fn answer(
         short(running),
         deployment.replacement.as_deref().unwrap_or_default(),
         short(&deployment.replacement_target_group),
-        ready::health_remark(observation, &deployment),
+        ready::lost_health(observation, &deployment).map_or_else(String::new, |shortfall| format!(
+            "; the replacement is not healthy now: {shortfall}"
+        )),
     );
     let (to, reason) = match deployment.course {
         Course::Forward | Course::Leftover | Course::HalfSwapped => {

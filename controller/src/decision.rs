@@ -5,6 +5,7 @@ use std::fmt;
 
 pub use crate::action::{Action, NewTaskSet, Role};
 use crate::observation::Targets;
+use crate::reason::Shortfall;
 use crate::refusal::Refusal;
 
 /// The outcome of one look at the world.
@@ -109,6 +110,26 @@ pub enum WaitingOn {
         /// The task set's id.
         task_set: String,
     },
+}
+
+impl From<Shortfall> for WaitingOn {
+    fn from(shortfall: Shortfall) -> Self {
+        match shortfall {
+            Shortfall::Tasks {
+                running,
+                pending,
+                wanted,
+            } => Self::Tasks {
+                running,
+                pending,
+                wanted,
+            },
+            Shortfall::HealthyTargets { targets, wanted } => {
+                Self::HealthyTargets { targets, wanted }
+            }
+            Shortfall::SteadyState => Self::SteadyState,
+        }
+    }
 }
 
 impl fmt::Display for WaitingOn {

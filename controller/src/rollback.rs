@@ -7,7 +7,7 @@ use crate::drain;
 use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
 use crate::ready;
-use crate::reason::{Code, Reason};
+use crate::reason::{Code, Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing::{self, Roles};
@@ -122,7 +122,7 @@ fn restore(observation: &Observation, deployment: &Deployment) -> Decision {
         Some(_) if deployment.progress.waited >= deployment.request.readiness_timeout => {
             Decision::Done
         }
-        Some(shortfall) => Decision::Wait(shortfall),
+        Some(shortfall) => Decision::Wait(shortfall.into()),
         None => Decision::Done,
     }
 }
@@ -139,7 +139,7 @@ fn shortfall(
     observation: &Observation,
     deployment: &Deployment,
     original: &TaskSet,
-) -> Option<WaitingOn> {
+) -> Option<Shortfall> {
     ready::shortfall_of(observation, original, &deployment.original_target_group)
 }
 

@@ -339,6 +339,7 @@ fn held(
         ready::shortfall(observation, deployment, replacement)
     };
     Ok(shortfall
+        .map(WaitingOn::from)
         .or_else(|| unreadable_alarm(deployment))
         .or_else(|| {
             // What came in a pause slows the drain down, and holds the step once it is due.

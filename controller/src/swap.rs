@@ -257,7 +257,7 @@ pub fn answer(
         Some(waiting_on) if deployment.course == Course::Back => {
             return ready::answer_slowly(deployment, waiting_on);
         }
-        Some(_) => return ready::answer(deployment, waiting_on),
+        Some(waiting_on) => return ready::answer(deployment, waiting_on),
         None => {}
     }
     let mut deployment = deployment.clone();

@@ -51,9 +51,7 @@ fn answered(
 /// First what an earlier deployment left, then the replacement, then its health.
 fn check_and_create(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     if deployment.replacement.is_some() {
-        return answered(ready::decide(observation, deployment), |waiting_on| {
-            Ok(ready::answer(deployment, waiting_on))
-        });
+        return ready::next(observation, deployment);
     }
     // Once it is there, nothing was left over, and it would be taken for a leftover itself.
     if deployment.replacement_in(observation).is_none() {
@@ -67,9 +65,7 @@ fn check_and_create(observation: &Observation, deployment: &Deployment) -> Resul
         }
     }
     let settled = leftovers::settled(observation, deployment)?;
-    answered(create::decide(observation, &settled), |_| {
-        create::answer(observation, &settled)
-    })
+    create::next(observation, &settled)
 }
 
 /// There, back, or to the end of a swap that was left half done.

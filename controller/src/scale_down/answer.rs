@@ -112,7 +112,10 @@ pub fn answer(
                 poll,
                 format!(
                     "{what} {name}: {idle}{waiting_on}; next look in {poll} s{}",
-                    ready::health_remark(observation, &deployment)
+                    ready::lost_health(observation, &deployment)
+                        .map_or_else(String::new, |shortfall| format!(
+                            "; the replacement is not healthy now: {shortfall}"
+                        ))
                 ),
             )
         }
