@@ -30,9 +30,8 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
 }
 
 fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, Refusal> {
-    match finish_swap::decide(observation, deployment) {
-        Decision::Done => {}
-        Decision::Act(_) | Decision::Wait(_) if deployment.progress.looks >= LOOKS => {
+    if finish_swap::unfinished(observation, deployment)?.is_some() {
+        if deployment.progress.looks >= LOOKS {
             return Err(Refusal::drift(
                 format!(
                     "The listeners, tags or PRIMARY of service {} were brought in line {LOOKS} times, and are not.",
@@ -41,8 +40,7 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
                 "Find out what else writes to them, stop it, and start a new execution.",
             ));
         }
-        Decision::Act(_) | Decision::Wait(_) => return Ok(Decision::Wait(WaitingOn::SwapToFinish)),
-        Decision::Refuse(refusal) => return Err(refusal),
+        return Ok(Decision::Wait(WaitingOn::SwapToFinish));
     }
     let routing = routing::read(observation, &deployment.request.service)?;
     let found = Found::of(observation, deployment, &routing)?;

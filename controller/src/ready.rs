@@ -1,7 +1,6 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
-use crate::decision::{Decision, WaitingOn};
-use crate::deployment::{Answer, Deployment};
+use crate::deployment::Deployment;
 use crate::drain;
 use crate::next::Next;
 use crate::observation::{Observation, TaskSet};
@@ -194,46 +193,10 @@ fn next_look(deployment: &Deployment) -> u32 {
     }
 }
 
-// Until the swap answers by itself.
-pub(crate) fn wait_or_give_up(
-    observation: &Observation,
-    deployment: &Deployment,
-    replacement: &TaskSet,
-    shortfall: Shortfall,
-) -> Decision {
-    match give_up_in_time(observation, deployment, replacement, &shortfall) {
-        Ok(()) => Decision::Wait(shortfall.into()),
-        Err(refusal) => Decision::Refuse(refusal),
-    }
-}
-
-pub(crate) fn answer(deployment: &Deployment, waiting_on: &WaitingOn) -> Answer {
-    let mut deployment = deployment.clone();
-    deployment.progress.looks = 0;
-    let wait = next_look(&deployment);
-    told(deployment, waiting_on, wait, To::WaitForServiceReady)
-}
-
-pub(crate) fn answer_slowly(deployment: &Deployment, waiting_on: &WaitingOn) -> Answer {
-    let wait = slow_look(deployment);
-    told(deployment.clone(), waiting_on, wait, To::Bake)
-}
-
-fn told(mut deployment: Deployment, waiting_on: &WaitingOn, wait: u32, to: To) -> Answer {
-    let replacement = deployment.replacement.clone().unwrap_or_default();
-    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
-    let text = format!("replacement {replacement}: {waiting_on}; next look in {wait} s");
-    Answer {
-        to,
-        reason: Reason::new(crate::reason::Code::NotReady, text),
-        wait,
-        deployment,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deployment::Answer;
     use crate::fixture::World;
     use crate::observation::{StoppedTask, Targets};
 

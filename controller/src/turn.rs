@@ -71,19 +71,11 @@ fn check_and_create(observation: &Observation, deployment: &Deployment) -> Resul
 /// There, back, or to the end of a swap that was left half done.
 fn swap(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     match deployment.course {
-        Course::HalfSwapped => {
-            answered(finish_swap::decide(observation, deployment), |waiting_on| {
-                Ok(finish_swap::answer(deployment, waiting_on))
-            })
-        }
+        Course::HalfSwapped => finish_swap::next(observation, deployment),
         Course::Forward | Course::Back | Course::Leftover if deployment.progress.baking => {
             bake(observation, deployment)
         }
-        Course::Forward | Course::Back | Course::Leftover => {
-            answered(swap::decide(observation, deployment), |waiting_on| {
-                Ok(swap::answer(observation, deployment, waiting_on))
-            })
-        }
+        Course::Forward | Course::Back | Course::Leftover => swap::next(observation, deployment),
     }
 }
 
