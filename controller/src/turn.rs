@@ -26,8 +26,8 @@ pub fn next(
         Phase::Preflight | Phase::CheckAndCreate => check_and_create(observation, deployment),
         Phase::Swap => swap(observation, deployment),
         Phase::ScaleDown => scale_down(observation, deployment),
-        Phase::Cleanup => cleanup(observation, deployment),
-        Phase::Rollback => rollback(observation, deployment),
+        Phase::Cleanup => Ok(cleanup::next(observation, deployment)?.map(its_own_turn)),
+        Phase::Rollback => Ok(rollback::next(observation, deployment)?.map(its_own_turn)),
     }
 }
 
@@ -113,20 +113,6 @@ fn scale_down(observation: &Observation, deployment: &Deployment) -> Result<Next
     }
     answered(scale_down::decide(observation, deployment), |waiting_on| {
         Ok(scale_down::answer(observation, deployment, waiting_on))
-    })
-}
-
-fn cleanup(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    answered(cleanup::decide(observation, deployment), |waiting_on| {
-        let answer = cleanup::answer(observation, deployment, waiting_on);
-        Ok(its_own_turn(answer))
-    })
-}
-
-fn rollback(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    answered(rollback::decide(observation, deployment), |waiting_on| {
-        let answer = rollback::answer(observation, deployment, waiting_on);
-        Ok(its_own_turn(answer))
     })
 }
 
