@@ -98,6 +98,23 @@ pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
     }
 }
 
+// Until the drain answers by itself.
+pub(crate) fn undrained(
+    observation: &Observation,
+    deployment: &Deployment,
+) -> Result<Option<crate::next::Next>, Refusal> {
+    match decide(observation, deployment) {
+        Decision::Act(actions) => Ok(Some(crate::next::Next::Write(actions))),
+        Decision::Refuse(refusal) => Err(refusal),
+        Decision::Done => Ok(None),
+        Decision::Wait(waiting_on) => Ok(Some(crate::next::Next::Go(Box::new(answer(
+            observation,
+            deployment,
+            Some(&waiting_on),
+        ))))),
+    }
+}
+
 /// What it means that the original is not there: one read may be behind, so it takes two, and
 /// each of them has to show the rest of the service.
 fn gone(observation: &Observation, deployment: &Deployment) -> Decision {

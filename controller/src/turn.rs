@@ -55,13 +55,11 @@ fn check_and_create(observation: &Observation, deployment: &Deployment) -> Resul
     }
     // Once it is there, nothing was left over, and it would be taken for a leftover itself.
     if deployment.replacement_in(observation).is_none() {
-        match leftovers::decide(observation, deployment) {
-            Decision::Done => {}
-            Decision::Act(_) => return Ok(whole(leftovers::hand_over(deployment))),
-            Decision::Wait(waiting_on) => {
-                return leftovers::answer(observation, deployment, &waiting_on).map(whole);
-            }
-            Decision::Refuse(refusal) => return Err(refusal),
+        match leftovers::left_over(observation, deployment)? {
+            // Another function may make these writes, and this one may not.
+            Some(Next::Write(_)) => return Ok(leftovers::hand_over(deployment)),
+            Some(answer @ Next::Go(_)) => return Ok(answer),
+            None => {}
         }
     }
     let settled = leftovers::settled(observation, deployment)?;
@@ -103,13 +101,7 @@ fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refu
 
 fn scale_down(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     if deployment.course == Course::Leftover {
-        return answered(
-            leftovers::decide(observation, deployment),
-            |waiting_on| match waiting_on {
-                Some(waiting_on) => leftovers::answer(observation, deployment, waiting_on),
-                None => leftovers::nothing_left(observation, deployment),
-            },
-        );
+        return leftovers::next(observation, deployment);
     }
     answered(scale_down::decide(observation, deployment), |waiting_on| {
         Ok(scale_down::answer(observation, deployment, waiting_on))
