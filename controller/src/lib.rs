@@ -1,7 +1,7 @@
 //! The decisions of an Ebbtide deployment.
 //!
 //! Every step of a deployment is a function from an [`observation::Observation`] of the world and
-//! the [`deployment::Deployment`] to a [`decision::Decision`]. Nothing in this crate reads a
+//! the [`deployment::Deployment`] to a [`turn::Next`]. Nothing in this crate reads a
 //! clock, talks to AWS, or keeps anything between two calls.
 
 pub mod action;
@@ -13,7 +13,6 @@ pub mod cleanup;
 pub mod clock;
 pub mod contract;
 pub mod create;
-pub mod decision;
 pub mod deployment;
 pub mod drain;
 pub mod finish_swap;

@@ -22,15 +22,6 @@ use drain::StillRuns;
 /// `wait` is in seconds from this turn to the next one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
-    /// What is not an enum's variant yet.
-    Told {
-        /// What happened, in one word.
-        code: Code,
-        /// The same as a sentence.
-        text: String,
-        /// How far the drain is.
-        drain: Option<DrainProgress>,
-    },
     /// The request fits the world.
     Passed(Box<Passed>),
     /// An execution that has ended was rolling back, and that is finished first.
@@ -228,19 +219,9 @@ pub struct NextDrain {
 }
 
 impl Reason {
-    /// A reason without numbers of a drain.
-    pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self::Told {
-            code,
-            text: text.into(),
-            drain: None,
-        }
-    }
-
     /// The same in one word.
     pub fn code(&self) -> Code {
         match self {
-            Self::Told { code, .. } => *code,
             Self::Passed(passed) if passed.dry_run => Code::DryRun,
             Self::Passed(_) => Code::Passed,
             Self::TakenOver { .. } | Self::RollbackFinished { .. } => Code::FinishingRollback,
@@ -272,7 +253,6 @@ impl Reason {
     /// How far the drain is, where there is one.
     pub fn drain(&self) -> Option<DrainProgress> {
         match self {
-            Self::Told { drain, .. } => *drain,
             Self::Drain(draining) => Some(draining.progress),
             Self::Swapped(swapped) => swapped.drain.map(|drain| DrainProgress {
                 left: drain.tasks,
@@ -317,7 +297,6 @@ impl fmt::Display for Reason {
     #[expect(clippy::too_many_lines, reason = "a sentence for each variant")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told { text, .. } => f.write_str(text),
             Self::Passed(passed) => passed.fmt(f),
             Self::TakenOver { before } => write!(
                 f,

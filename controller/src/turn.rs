@@ -1,7 +1,6 @@
 //! One turn of a deployment: from what was seen to what happens next, and why.
 
 use crate::contract::Failure;
-use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::observation::Observation;
 use crate::phase::{Phase, To};
@@ -28,23 +27,6 @@ pub fn next(
         Phase::ScaleDown => scale_down(observation, deployment),
         Phase::Cleanup => Ok(cleanup::next(observation, deployment)?.map(its_own_turn)),
         Phase::Rollback => Ok(rollback::next(observation, deployment)?.map(its_own_turn)),
-    }
-}
-
-fn whole(answer: Answer) -> Next {
-    Next::Go(Box::new(answer))
-}
-
-/// The writes of a decision, or the answer that goes with it.
-fn answered(
-    decision: Decision,
-    answer: impl FnOnce(Option<&WaitingOn>) -> Result<Answer, Refusal>,
-) -> Result<Next, Refusal> {
-    match decision {
-        Decision::Act(actions) => Ok(Next::Write(actions)),
-        Decision::Refuse(refusal) => Err(refusal),
-        Decision::Done => answer(None).map(whole),
-        Decision::Wait(waiting_on) => answer(Some(&waiting_on)).map(whole),
     }
 }
 
@@ -80,32 +62,32 @@ fn swap(observation: &Observation, deployment: &Deployment) -> Result<Next, Refu
 /// The pause between the swap and the drain, under the guards of the drain.
 fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     if scale_down::bake_left(deployment) == 0 {
-        return Ok(whole(Answer {
-            to: To::ScaleDown,
-            reason: Reason::BakeOver,
-            wait: 0,
-            deployment: deployment.clone(),
-        }));
+        return Ok(Next::at_once(
+            To::ScaleDown,
+            Reason::BakeOver,
+            deployment.clone(),
+        ));
     }
-    answered(scale_down::decide(observation, deployment), |waiting_on| {
-        let answer = scale_down::answer(observation, deployment, waiting_on);
+    let next = scale_down::next(observation, deployment)?;
+    Ok(next.map(|answer| {
         let to = match answer.to {
             To::Wait => To::Bake,
             // The original is gone already. The drain finds that as well, and sends the notification.
             To::Cleanup => To::ScaleDown,
             other => other,
         };
-        Ok(Answer { to, ..answer })
-    })
+        Answer { to, ..answer }
+    }))
 }
 
+/// What an earlier deployment left, or the deployment's own original.
 fn scale_down(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    if deployment.course == Course::Leftover {
-        return leftovers::next(observation, deployment);
+    match deployment.course {
+        Course::Leftover => leftovers::next(observation, deployment),
+        Course::Forward | Course::Back | Course::HalfSwapped => {
+            scale_down::next(observation, deployment)
+        }
     }
-    answered(scale_down::decide(observation, deployment), |waiting_on| {
-        Ok(scale_down::answer(observation, deployment, waiting_on))
-    })
 }
 
 /// After the rollback of an earlier execution comes this one's own deployment.
@@ -175,6 +157,7 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Action;
     use crate::fixture::{OWNER, World};
     use crate::observation::TaskSetStatus;
     use crate::reason::Code;

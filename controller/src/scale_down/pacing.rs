@@ -1,11 +1,11 @@
 //! Which step of the drain is due, and when the next one comes.
 
 use crate::budget::{self, Control, Standing};
-use crate::decision::WaitingOn;
 use crate::deployment::{Course, Deployment};
 use crate::drain::{self, Schedule};
 use crate::observation::{Observation, TargetGroup};
 use crate::pace::{Budget, OnDeadline, Pace};
+use crate::reason::{Blocker, Contradiction, PaceRemark, Reconnects};
 use crate::refusal::{ErrorName, Refusal};
 
 /// The original's target group.
@@ -90,12 +90,12 @@ fn budget_of(deployment: &Deployment) -> Option<Budget> {
 }
 
 /// More reconnects than the budget allows: they hold the step.
-pub(super) fn excess(observation: &Observation, deployment: &Deployment) -> Option<WaitingOn> {
+pub(super) fn excess(observation: &Observation, deployment: &Deployment) -> Option<Blocker> {
     let budget = &budget_of(deployment)?;
     deployment.control.began?;
     let standing = standing(observation, deployment, wanted(observation, deployment));
     let excess = budget::excess(budget, &deployment.control, &deployment.flows, &standing)?;
-    Some(WaitingOn::Reconnects {
+    Some(Blocker::Reconnects {
         seen: rounded_up(excess.seen),
         budget: rounded_up(excess.budget),
     })
@@ -187,7 +187,7 @@ pub(super) struct Next {
     pub(super) wait: u32,
     /// Seconds from then to the last step, as far as that is planned.
     pub(super) then: u32,
-    pub(super) remark: String,
+    pub(super) remark: Option<PaceRemark>,
 }
 
 /// The step after the one that is made, or, where `held`, in its place: then `wait` is not for it.
@@ -214,7 +214,7 @@ pub(super) fn next(
             then: schedule
                 .at(schedule.steps())
                 .saturating_sub(schedule.at(step.saturating_add(1))),
-            remark: String::new(),
+            remark: None,
         };
     };
     let left = if held {
@@ -237,7 +237,7 @@ pub(super) fn next(
             .saturating_mul(next.wait),
         tasks: next.tasks,
         wait: next.wait,
-        remark: remark(observation, deployment, &budget, next.binds),
+        remark: Some(remark(observation, deployment, &budget, next.binds)),
     }
 }
 
@@ -268,46 +268,34 @@ fn remark(
     deployment: &Deployment,
     budget: &Budget,
     binds: budget::Binds,
-) -> String {
+) -> PaceRemark {
     // Deregistration, and CloudWatch's minute.
     let tail = delay(observation, deployment).saturating_add(60);
-    let seen = match deployment.flows.newest(deployment.now) {
-        Some(_) if elapsed(deployment) <= tail => {
-            format!("its first reconnects are seen about {tail} s after its first step")
-        }
-        Some(newest) => format!(
-            "{} of {} reconnects a second",
-            rounded_up((newest.value - deployment.control.ordinary.unwrap_or(0.0)).max(0.0)),
-            rounded_up(budget.reconnects)
-        ),
-        None => format!(
-            "at the planned pace, because CloudWatch has no new values{}",
-            deployment
-                .flows
-                .error
-                .as_deref()
-                .map_or_else(String::new, |error| format!(" ({error})"))
-        ),
+    let reconnects = match deployment.flows.newest(deployment.now) {
+        Some(_) if elapsed(deployment) <= tail => Reconnects::NotYet { after: tail },
+        Some(newest) => Reconnects::Seen {
+            seen: rounded_up((newest.value - deployment.control.ordinary.unwrap_or(0.0)).max(0.0)),
+            budget: rounded_up(budget.reconnects),
+        },
+        None => Reconnects::Unknown {
+            error: deployment.flows.error.clone(),
+        },
     };
-    let contradicted = contradiction(budget, deployment);
-    match binds {
-        budget::Binds::Budget => format!(" ({seen}{contradicted})"),
-        budget::Binds::Deadline => format!(" ({seen}; the deadline binds{contradicted})"),
+    PaceRemark {
+        reconnects,
+        deadline_binds: binds == budget::Binds::Deadline,
+        contradiction: contradiction(budget, deployment),
     }
 }
 
-/// That the input's connections a task are not what CloudWatch has seen: the input's are used.
-fn contradiction(budget: &Budget, deployment: &Deployment) -> String {
-    let said = budget.connections_per_task;
-    match (said, deployment.control.connections_per_task) {
-        (Some(said), Some(seen)) if seen > 2.0 * said || said > 2.0 * seen => format!(
-            "; drain.connectionsPerTask is {}, and CloudWatch has seen {}: the drain goes by {}",
-            rounded_up(said),
-            rounded_up(seen),
-            rounded_up(said.max(seen))
-        ),
-        _ => String::new(),
-    }
+/// That the input's connections a task are not what CloudWatch has seen: the greater are used.
+fn contradiction(budget: &Budget, deployment: &Deployment) -> Option<Contradiction> {
+    let said = budget.connections_per_task?;
+    let seen = deployment.control.connections_per_task?;
+    (seen > 2.0 * said || said > 2.0 * seen).then(|| Contradiction {
+        said: rounded_up(said),
+        seen: rounded_up(seen),
+    })
 }
 
 #[expect(
