@@ -2,9 +2,10 @@
 
 use crate::action::Action;
 use crate::arn::short;
-use crate::budget::Control;
 use crate::cleanup;
 use crate::deployment::{Course, Deployment, Progress};
+use crate::drain::budget::Control;
+use crate::drain::pacing;
 use crate::finish_swap;
 use crate::next::Next;
 use crate::observation::{Observation, TaskSet};
@@ -309,7 +310,7 @@ fn begin(
     };
     // When the last step was taken is not known: one whole pause lies before the next. It lies before
     // the drain, and is not counted as part of it.
-    let wait = scale_down::pause(observation, &taken);
+    let wait = pacing::pause(observation, &taken);
     let reason = Reason::LeftoverPlanned {
         task_set: leftover.id.clone(),
         tasks,

@@ -7,7 +7,6 @@
 pub mod action;
 mod align;
 pub mod arn;
-pub mod budget;
 pub mod caller;
 pub mod cleanup;
 pub mod clock;
@@ -16,15 +15,12 @@ pub mod create;
 pub mod deployment;
 pub mod drain;
 pub mod finish_swap;
-pub mod flows;
 pub mod identity;
 pub mod leftovers;
 pub mod lock;
 mod next;
 pub mod observation;
-pub mod pace;
 pub mod phase;
-pub mod plan;
 pub mod preflight;
 pub mod quote;
 pub mod ready;
@@ -36,6 +32,8 @@ pub mod routing;
 pub mod scale_down;
 pub mod swap;
 pub mod turn;
+
+pub use drain::{budget, flows, pace, plan};
 
 #[cfg(test)]
 mod fixture;

@@ -7,16 +7,16 @@ mod groups;
 mod pace;
 
 use crate::arn::short;
-use crate::budget::Control;
 use crate::deployment::{Answer, Course, Deployment, Progress};
-use crate::flows::Flows;
+use crate::drain::budget::Control;
+use crate::drain::flows::Flows;
+use crate::drain::plan::Plan;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{
     Observation, Service, TargetGroup, TaskDefinition, TaskSet, TaskSetStatus,
 };
 use crate::phase::To;
-use crate::plan::Plan;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;

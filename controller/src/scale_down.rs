@@ -1,14 +1,11 @@
 //! `ScaleDown`: one step of the drain of the original task set.
 
-mod pacing;
 mod waiting;
-
-pub(crate) use pacing::pause;
 
 use crate::action::Action;
 use crate::arn::short;
 use crate::deployment::{Course, Deployment};
-use crate::drain::{self, scale_for, tasks_at};
+use crate::drain::{self, pacing, scale_for, tasks_at};
 use crate::next::Next;
 use crate::observation::{Observation, TargetGroup, TaskSet};
 use crate::ready;

@@ -1,9 +1,9 @@
 //! What preflight takes, and what it refuses.
 
 use super::*;
+use crate::drain::pace::Pace;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
-use crate::pace::Pace;
 use crate::request::SwapMode;
 
 fn look(world: &World) -> Result<Deployment, Refusal> {

@@ -4,9 +4,9 @@ mod pacing;
 
 use super::*;
 use crate::deployment::Answer;
+use crate::drain::pace::Pace;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, TaskSetStatus};
-use crate::pace::Pace;
 use crate::phase::To;
 use crate::reason::{Code, DrainProgress, Reason, Stage};
 

@@ -1,10 +1,9 @@
 //! What a turn of the drain answers where it takes nothing away: what is left, and when the next look is.
 
-use super::{HALF_LOST, bake_time, drained_for, pacing, timeout};
+use super::{HALF_LOST, bake_time, drained_for, timeout};
 use crate::arn;
-use crate::budget;
 use crate::deployment::{Course, Deployment};
-use crate::drain;
+use crate::drain::{self, budget, pacing};
 use crate::next::Next;
 use crate::observation::Observation;
 use crate::phase::To;

@@ -1,8 +1,8 @@
 //! When the next step comes: by a budget, evenly over a time, after a long pause, or at once.
 
 use super::*;
-use crate::flows::Point;
-use crate::pace::{Budget, OnDeadline};
+use crate::drain::flows::Point;
+use crate::drain::pace::{Budget, OnDeadline};
 
 fn by_budget(on_deadline: OnDeadline) -> World {
     let mut world = World::swapped();
