@@ -3,32 +3,33 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ebbtide_controller::decision::Decision;
 use ebbtide_controller::deployment::Deployment;
 use ebbtide_controller::observation::Observation;
+use ebbtide_controller::refusal::Refusal;
+use ebbtide_controller::turn::Next;
 use ebbtide_controller::{
     cleanup, create, finish_swap, leftovers, preflight, ready, rollback, scale_down, swap,
 };
 use ebbtide_properties::{Scene, Stage};
 
-type Decide = fn(&Observation, &Deployment) -> Decision;
+type Decide = fn(&Observation, &Deployment) -> Result<Next, Refusal>;
 
 fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
-    let mut time = |name: &str, stage, decide: Decide| {
+    let mut time = |name: &str, stage, next: Decide| {
         let scene = Scene::at(stage);
         group.bench_function(name, |bencher| {
-            bencher.iter(|| decide(black_box(&scene.observation), black_box(&scene.deployment)));
+            bencher.iter(|| next(black_box(&scene.observation), black_box(&scene.deployment)));
         });
     };
-    time("leftovers", Stage::Serving, leftovers::decide);
-    time("finish-swap", Stage::Committed, finish_swap::decide);
-    time("create", Stage::Serving, create::decide);
-    time("ready", Stage::Created, ready::decide);
-    time("swap", Stage::Healthy, swap::decide);
-    time("scale-down", Stage::Swapped, scale_down::decide);
-    time("cleanup", Stage::Drained, cleanup::decide);
-    time("rollback", Stage::Swapped, rollback::decide);
+    time("leftovers", Stage::Serving, leftovers::next);
+    time("finish-swap", Stage::Committed, finish_swap::next);
+    time("create", Stage::Serving, create::next);
+    time("ready", Stage::Created, ready::next);
+    time("swap", Stage::Healthy, swap::next);
+    time("scale-down", Stage::Swapped, scale_down::next);
+    time("cleanup", Stage::Drained, cleanup::next);
+    time("rollback", Stage::Swapped, rollback::next);
     let scene = Scene::at(Stage::Serving);
     group.bench_function("preflight", |bencher| {
         bencher.iter(|| {

@@ -1,12 +1,13 @@
 //! Cleanup: deletes the drained original and looks once more at the whole.
 
+use crate::action::Action;
 use crate::arn::short;
-use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Course, Deployment};
+use crate::deployment::{Course, Deployment};
+use crate::next::Next;
 use crate::observation::{Observation, TaskSet, TaskSetStatus};
 use crate::phase::To;
 use crate::ready;
-use crate::reason::{Code, Reason};
+use crate::reason::{Outcome, Reason, Running};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing;
@@ -18,51 +19,64 @@ pub const POLL: u32 = 30;
 /// Looks at a task set that ECS is deleting, at most: half an hour.
 pub const POLLS: u32 = 60;
 
-/// Decides how the drained original goes.
+/// How the drained original goes, and the end of the deployment once it has.
 ///
 /// Deletes it without `force`, which ECS refuses for a set that still runs tasks, and waits until
-/// it is gone. "Already gone" is success. Done only when the world is what the deployment was
-/// for; anything else is `Drift`.
-pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    match deployment.original_in(observation) {
-        Some(original) if original.is_being_deleted() => {
-            if deployment.progress.waited < POLL * POLLS {
-                return Decision::Wait(WaitingOn::Deletion {
-                    task_set: original.id.clone(),
-                });
-            }
-            Decision::Refuse(Refusal::new(
-                ErrorName::DrainTimeout,
-                format!(
-                    "{} is still DRAINING {} s after it was deleted.",
-                    original.id,
-                    POLL * POLLS
-                ),
-                "Production traffic is on the replacement. ECS finishes the deletion by itself; look \
-                 at the service's events if it does not.",
-            ))
-        }
-        Some(original) if runs(original) && deployment.progress.looks.saturating_add(1) < LOOKS => {
-            // It was drained a moment ago: what one read says of that may be old.
-            Decision::Wait(WaitingOn::TasksStopping {
-                running: original.tasks(),
-            })
-        }
-        Some(original) => match may_be_deleted(observation, deployment, original) {
-            Ok(()) => Decision::Act(vec![Action::DeleteTaskSet {
-                task_set: original.id.clone(),
-                force: false,
-            }]),
-            Err(refusal) => Decision::Refuse(refusal),
-        },
-        None => match as_intended(observation, deployment) {
-            Ok(()) => match served(observation, deployment) {
-                Some(target_group) => Decision::Act(vec![Action::ClearSwapIntent { target_group }]),
-                None => Decision::Done,
-            },
-            Err(refusal) => Decision::Refuse(refusal),
-        },
+/// it is gone. "Already gone" is success. The end is reached only when the world is what the
+/// deployment was for; anything else is `Drift`.
+pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
+    let Some(original) = deployment.original_in(observation) else {
+        as_intended(observation, deployment)?;
+        return Ok(match served(observation, deployment) {
+            Some(target_group) => Next::Write(vec![Action::ClearSwapIntent { target_group }]),
+            None => complete(observation, deployment),
+        });
+    };
+    if original.is_being_deleted() {
+        return being_deleted(deployment, original);
     }
+    let looks = deployment.progress.looks.saturating_add(1);
+    if runs(original) && looks < LOOKS {
+        // It was drained a moment ago: what one read says of that may be old.
+        let reason = Reason::StillRuns {
+            running: original.tasks(),
+            wait: POLL,
+        };
+        return Ok(look_again(deployment, looks, reason));
+    }
+    may_be_deleted(observation, deployment, original)?;
+    Ok(Next::Write(vec![Action::DeleteTaskSet {
+        task_set: original.id.clone(),
+        force: false,
+    }]))
+}
+
+/// ECS finishes a deletion by itself, in half an hour at most.
+fn being_deleted(deployment: &Deployment, original: &TaskSet) -> Result<Next, Refusal> {
+    if deployment.progress.waited < POLL * POLLS {
+        let reason = Reason::Deleting {
+            task_set: original.id.clone(),
+            wait: POLL,
+        };
+        return Ok(look_again(deployment, 0, reason));
+    }
+    Err(Refusal::new(
+        ErrorName::DrainTimeout,
+        format!(
+            "{} is still DRAINING {} s after it was deleted.",
+            original.id,
+            POLL * POLLS
+        ),
+        "Production traffic is on the replacement. ECS finishes the deletion by itself; look \
+         at the service's events if it does not.",
+    ))
+}
+
+fn look_again(deployment: &Deployment, looks: u32, reason: Reason) -> Next {
+    let mut deployment = deployment.clone();
+    deployment.progress.waited = deployment.progress.waited.saturating_add(POLL);
+    deployment.progress.looks = looks;
+    Next::go(To::WaitForDeletion, reason, POLL, deployment)
 }
 
 /// The target group of what is gone, where it is still marked as one whose task set has served.
@@ -135,70 +149,51 @@ fn as_intended(observation: &Observation, deployment: &Deployment) -> Result<(),
     Ok(())
 }
 
-/// The answer after a look at the deletion.
+/// The end of the deployment, or of its rollback.
 ///
 /// A replacement that lost its health after the last step is said to have: nothing can be undone
 /// for it any more.
-pub fn answer(
-    observation: &Observation,
-    deployment: &Deployment,
-    waiting_on: Option<&WaitingOn>,
-) -> Answer {
-    let mut deployment = deployment.clone();
-    if let Some(waiting_on) = waiting_on {
-        deployment.progress.waited = deployment.progress.waited.saturating_add(POLL);
-        deployment.progress.looks = match waiting_on {
-            WaitingOn::TasksStopping { .. } => deployment.progress.looks.saturating_add(1),
-            _ => 0,
-        };
-        return Answer {
-            to: To::WaitForDeletion,
-            reason: Reason::new(
-                Code::Deleting,
-                format!("{waiting_on}; next look in {POLL} s"),
-            ),
-            wait: POLL,
-            deployment,
-        };
-    }
-    let running = deployment
-        .replacement_in(observation)
-        .map_or(deployment.request.task_definition.as_str(), |set| {
-            set.task_definition.as_str()
-        });
-    let text = format!(
-        "service {} runs {} as {} on target group {}{}",
-        deployment.request.service,
-        short(running),
-        deployment.replacement.as_deref().unwrap_or_default(),
-        short(&deployment.replacement_target_group),
-        ready::health_remark(observation, &deployment),
-    );
+fn complete(observation: &Observation, deployment: &Deployment) -> Next {
+    let replacement = deployment.replacement_in(observation);
+    let task_definition = replacement.map_or(&deployment.request.task_definition, |set| {
+        &set.task_definition
+    });
+    let running = Running {
+        service: deployment.request.service.clone(),
+        task_definition: task_definition.clone(),
+        task_set: deployment.replacement.clone(),
+        target_group: deployment.replacement_target_group.clone(),
+        unhealthy: ready::lost_health(observation, deployment),
+    };
     let (to, reason) = match deployment.course {
         Course::Forward | Course::Leftover | Course::HalfSwapped => {
-            (To::DeploymentSucceeded, Reason::new(Code::Deployed, text))
+            (To::DeploymentSucceeded, Reason::Deployed(Box::new(running)))
         }
-        Course::Back => {
-            let text = format!("Rolled back: {text}.");
-            (To::DeploymentFailed, Reason::new(Code::Failed, text))
-        }
+        Course::Back => (
+            To::DeploymentFailed,
+            Reason::Failed(Box::new(Outcome::RolledBack(running))),
+        ),
     };
-    Answer {
-        to,
-        reason,
-        wait: 0,
-        deployment,
-    }
+    Next::at_once(to, reason, deployment.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deployment::Answer;
     use crate::fixture::{World, group_arn};
     use crate::observation::Forward;
 
-    fn look(world: &World) -> Decision {
-        decide(&world.observation, &world.deployment())
+    fn check(world: &World) -> Result<Next, Refusal> {
+        next(&world.observation, &world.deployment())
+    }
+
+    fn answer(world: &World) -> Answer {
+        check(world).unwrap().answer()
+    }
+
+    fn refused(world: &World) -> ErrorName {
+        check(world).unwrap_err().error
     }
 
     fn drained() -> World {
@@ -213,11 +208,11 @@ mod tests {
     #[test]
     fn a_drained_original_is_deleted_without_force() {
         assert_eq!(
-            look(&drained()),
-            Decision::Act(vec![Action::DeleteTaskSet {
+            check(&drained()),
+            Ok(Next::Write(vec![Action::DeleteTaskSet {
                 task_set: "ecs-svc/1".into(),
                 force: false
-            }])
+            }]))
         );
     }
 
@@ -225,12 +220,12 @@ mod tests {
     fn deletion_waits_until_the_original_is_gone() {
         let mut world = drained();
         world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Draining;
-        assert!(matches!(
-            look(&world),
-            Decision::Wait(WaitingOn::Deletion { .. })
-        ));
+        let waiting = answer(&world);
+        assert_eq!(waiting.to, To::WaitForDeletion);
+        let task_set = "ecs-svc/1".to_owned();
+        assert_eq!(waiting.reason, Reason::Deleting { task_set, wait: 30 });
         world.progress.waited = POLL * POLLS;
-        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::DrainTimeout));
+        assert_eq!(refused(&world), ErrorName::DrainTimeout);
     }
 
     #[test]
@@ -240,25 +235,24 @@ mod tests {
             .observation
             .task_sets
             .retain(|set| set.id != "ecs-svc/1");
-        assert_eq!(look(&world), Decision::Done);
+        let answer = answer(&world);
+        assert_eq!(answer.to, To::DeploymentSucceeded);
+        assert!(matches!(answer.reason, Reason::Deployed(_)), "{answer:?}");
     }
 
     #[test]
     fn an_original_that_runs_or_serves_again_is_not_deleted() {
         let mut world = drained();
         world.task_set_mut("ecs-svc/1").running_count = 1;
-        assert!(matches!(
-            look(&world),
-            Decision::Wait(WaitingOn::TasksStopping { running: 1 })
-        ));
-        let waiting_on = WaitingOn::TasksStopping { running: 1 };
-        world.progress = answer(&world.observation, &world.deployment(), Some(&waiting_on))
-            .deployment
-            .progress;
-        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+        let waiting = answer(&world);
+        assert_eq!(waiting.to, To::WaitForDeletion);
+        let (running, wait) = (1, 30);
+        assert_eq!(waiting.reason, Reason::StillRuns { running, wait });
+        world.progress = waiting.deployment.progress;
+        assert_eq!(refused(&world), ErrorName::Drift);
         let mut world = drained();
         world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
-        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+        assert_eq!(refused(&world), ErrorName::Drift);
     }
 
     #[test]
@@ -268,20 +262,20 @@ mod tests {
             .observation
             .task_sets
             .retain(|set| set.id != "ecs-svc/1");
-        let told = answer(&world.observation, &world.deployment(), None);
+        let told = answer(&world);
         assert!(
-            !told.reason.text.contains("not healthy"),
+            !told.reason.to_string().contains("not healthy"),
             "{}",
-            told.reason.text
+            told.reason.to_string()
         );
         world.group_mut("green").targets.healthy = 1;
-        let told = answer(&world.observation, &world.deployment(), None);
+        let told = answer(&world);
         assert!(
             told.reason
-                .text
+                .to_string()
                 .contains("not healthy now: 4 healthy targets wanted"),
             "{}",
-            told.reason.text
+            told.reason.to_string()
         );
     }
 
@@ -295,17 +289,18 @@ mod tests {
         world.group_mut("blue").swap_intent = Some("ebbtide:Ebbtide:run-0:x".into());
         world.course = Course::Back;
         assert_eq!(
-            look(&world),
-            Decision::Act(vec![Action::ClearSwapIntent {
+            check(&world),
+            Ok(Next::Write(vec![Action::ClearSwapIntent {
                 target_group: group_arn("blue")
-            }])
+            }]))
         );
-        let told = answer(&world.observation, &world.deployment(), None);
+        world.group_mut("blue").swap_intent = None;
+        let told = answer(&world);
         assert_eq!(told.to, To::DeploymentFailed);
         assert!(
-            told.reason.text.contains("runs web:1"),
+            told.reason.to_string().contains("runs web:1"),
             "{}",
-            told.reason.text
+            told.reason.to_string()
         );
     }
 
@@ -317,6 +312,6 @@ mod tests {
             .task_sets
             .retain(|set| set.id != "ecs-svc/1");
         world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Active;
-        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+        assert_eq!(refused(&world), ErrorName::Drift);
     }
 }

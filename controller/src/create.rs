@@ -1,41 +1,61 @@
 //! `CheckAndCreateService`: adopts or creates the replacement task set, beside the one that serves.
 
-use crate::arn::short;
-use crate::decision::{Action, Decision, NewTaskSet, Role};
-use crate::deployment::{Answer, Deployment, Progress};
+use crate::action::{Action, NewTaskSet, Role};
+use crate::deployment::{Deployment, Progress};
 use crate::identity::client_token;
+use crate::next::Next;
 use crate::observation::{Forward, Launch, Network, Observation, TaskSet};
 use crate::phase::To;
 use crate::preflight;
-use crate::reason::{Code, Reason};
+use crate::reason::Reason;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing;
 use crate::scale_down;
 
-/// Decides what brings the replacement task set into being.
+/// What brings the replacement task set into being, and the first look at it after `waitForService`
+/// seconds once it exists, on the target group that does not serve.
 ///
-/// Done when it exists, on the target group that does not serve. Otherwise preflight's checks are made again on what is seen now, then:
-/// record what each listener is for, put the alternate group into the production listeners at
-/// weight 0 (a group in no listener is never health-checked: AWS documentation), create.
-pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    match deployment.replacement_in(observation) {
-        Some(task_set) if task_set.is_being_deleted() => Decision::Refuse(Refusal::drift(
+/// Until then preflight's checks are made again on what is seen now, and it is created by
+/// [`actions`]. Refuses what [`preflight::settle`] refuses.
+pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
+    let Some(replacement) = deployment.replacement_in(observation) else {
+        return actions(observation, deployment).map(Next::Write);
+    };
+    if replacement.is_being_deleted() {
+        return Err(Refusal::drift(
             format!(
                 "The replacement {} of this deployment was deleted.",
-                task_set.id
+                replacement.id
             ),
             "Start a new execution; this one would not bring it back.",
-        )),
-        Some(task_set) => match is_beside(observation, deployment, task_set) {
-            Ok(()) => Decision::Done,
-            Err(refusal) => Decision::Refuse(refusal),
-        },
-        None => match actions(observation, deployment) {
-            Ok(actions) => Decision::Act(actions),
-            Err(refusal) => Decision::Refuse(refusal),
-        },
+        ));
     }
+    is_beside(observation, deployment, replacement)?;
+    let settled = preflight::settle(
+        &deployment.id,
+        &deployment.request,
+        observation,
+        Some(replacement),
+    )?;
+    let wait = settled.request.wait_for_service;
+    let reason = Reason::Created {
+        replacement: replacement.id.clone(),
+        task_definition: settled.request.task_definition.clone(),
+        target_group: settled.replacement_target_group.clone(),
+        wait,
+    };
+    // The deployment as the service is now.
+    let deployment = Deployment {
+        replacement: Some(replacement.id.clone()),
+        lock: deployment.lock.clone(),
+        progress: Progress {
+            waited: wait,
+            ..Progress::default()
+        },
+        ..settled
+    };
+    Ok(Next::go(To::WaitForServiceReady, reason, wait, deployment))
 }
 
 /// A replacement is adopted only where production traffic does not go.
@@ -57,6 +77,8 @@ fn is_beside(
     ))
 }
 
+/// Records what each listener is for, puts the alternate group into the production listeners at
+/// weight 0 (a group in no listener is never health-checked: AWS documentation), and creates.
 fn actions(observation: &Observation, deployment: &Deployment) -> Result<Vec<Action>, Refusal> {
     scale_down::quiet(deployment)?;
     let settled = preflight::settle(&deployment.id, &deployment.request, observation, None)?;
@@ -156,50 +178,18 @@ fn placement(network: Option<&Network>, launch: &Launch, platform: Option<&str>)
     format!("{network:?} {launch:?} {platform:?}")
 }
 
-/// The answer once the replacement exists: the deployment as the service is now, and the first look
-/// after `waitForService` seconds.
-///
-/// Refuses what [`preflight::settle`] refuses.
-pub fn answer(observation: &Observation, deployment: &Deployment) -> Result<Answer, Refusal> {
-    let replacement = deployment.replacement_in(observation);
-    let settled = preflight::settle(
-        &deployment.id,
-        &deployment.request,
-        observation,
-        replacement,
-    )?;
-    let wait = settled.request.wait_for_service;
-    let deployment = Deployment {
-        replacement: replacement.map(|task_set| task_set.id.clone()),
-        lock: deployment.lock.clone(),
-        progress: Progress {
-            waited: wait,
-            ..Progress::default()
-        },
-        ..settled
-    };
-    let text = format!(
-        "replacement {} of {} is on target group {}; first look in {wait} s",
-        deployment.replacement.as_deref().unwrap_or_default(),
-        short(&deployment.request.task_definition),
-        short(&deployment.replacement_target_group),
-    );
-    Ok(Answer {
-        to: To::WaitForServiceReady,
-        reason: Reason::new(Code::Created, text),
-        wait,
-        deployment,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::{World, group_arn, listener_arn};
 
+    fn check(world: &World) -> Result<Next, Refusal> {
+        next(&world.observation, &world.deployment())
+    }
+
     fn actions_in(world: &World) -> Vec<Action> {
-        match decide(&world.observation, &world.deployment()) {
-            Decision::Act(actions) => actions,
+        match check(world) {
+            Ok(Next::Write(actions)) => actions,
             other => panic!("{other:?}"),
         }
     }
@@ -270,11 +260,8 @@ mod tests {
     #[test]
     fn an_existing_replacement_is_adopted() {
         let world = World::created();
-        assert_eq!(
-            decide(&world.observation, &world.deployment()),
-            Decision::Done
-        );
-        let answer = answer(&world.observation, &world.deployment()).unwrap();
+        let answer = check(&world).unwrap().answer();
+        assert_eq!(answer.to, To::WaitForServiceReady);
         assert_eq!(answer.deployment.replacement.as_deref(), Some("ecs-svc/2"));
         assert_eq!(answer.deployment.progress.waited, 60);
     }
@@ -283,20 +270,14 @@ mod tests {
     fn a_deleted_replacement_is_not_made_again() {
         let mut world = World::created();
         world.task_set_mut("ecs-svc/2").status = crate::observation::TaskSetStatus::Draining;
-        assert!(matches!(
-            decide(&world.observation, &world.deployment()),
-            Decision::Refuse(refusal) if refusal.error == ErrorName::Drift
-        ));
+        assert_eq!(check(&world).unwrap_err().error, ErrorName::Drift);
     }
 
     #[test]
     fn a_task_set_on_the_production_group_is_never_adopted() {
         let mut world = World::created();
         world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
-        assert!(matches!(
-            decide(&world.observation, &world.deployment()),
-            Decision::Refuse(refusal) if refusal.error == ErrorName::Drift
-        ));
+        assert_eq!(check(&world).unwrap_err().error, ErrorName::Drift);
     }
 
     #[test]
@@ -305,7 +286,7 @@ mod tests {
         let mut deployment = world.deployment();
         deployment.original = Some("ecs-svc/0".into());
         deployment.original_target_group = group_arn("green");
-        let answer = answer(&world.observation, &deployment).unwrap();
+        let answer = next(&world.observation, &deployment).unwrap().answer();
         assert_eq!(answer.deployment.original.as_deref(), Some("ecs-svc/1"));
         assert_eq!(answer.deployment.original_target_group, group_arn("blue"));
     }
@@ -316,18 +297,13 @@ mod tests {
         world.task_set_mut("ecs-svc/2").external_id = Some("ebbtide:Ebbtide:run-0:x".into());
         let mut deployment = world.deployment();
         deployment.replacement = None;
-        assert!(matches!(
-            decide(&world.observation, &deployment),
-            Decision::Refuse(refusal) if refusal.error == ErrorName::Drift
-        ));
+        let refusal = next(&world.observation, &deployment).unwrap_err();
+        assert_eq!(refusal.error, ErrorName::Drift);
     }
 
     #[test]
     fn nothing_is_created_while_an_alarm_rings_or_is_unknown() {
-        let refused = |world: World| match decide(&world.observation, &world.deployment()) {
-            Decision::Refuse(refusal) => Some(refusal.error),
-            _ => None,
-        };
+        let refused = |world: World| check(&world).err().map(|refusal| refusal.error);
         assert_eq!(refused(World::serving().alarmed("OK")), None);
         assert_eq!(refused(World::serving().alarmed("INSUFFICIENT_DATA")), None);
         let ringing = World::serving().alarmed("ALARM");

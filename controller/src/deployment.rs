@@ -1,8 +1,8 @@
 //! One deployment between two steps: what it was asked for, what it named, how far it got.
 
-use crate::budget::Control;
 use crate::contract::Failure;
-use crate::flows::Flows;
+use crate::drain::budget::Control;
+use crate::drain::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{Observation, TaskSet};

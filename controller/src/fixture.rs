@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::arn::Home;
-use crate::budget::Control;
 use crate::contract::Failure;
 use crate::deployment::{Alarm, Course, Deployment, Progress};
-use crate::flows::Flows;
+use crate::drain::budget::Control;
+use crate::drain::flows::Flows;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{

@@ -1,15 +1,17 @@
 //! What an earlier deployment has left is drained and deleted before a new one begins (rule R8).
 
+use crate::action::Action;
 use crate::arn::short;
-use crate::budget::Control;
 use crate::cleanup;
-use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Course, Deployment, Progress};
+use crate::deployment::{Course, Deployment, Progress};
+use crate::drain::budget::Control;
+use crate::drain::pacing;
 use crate::finish_swap;
+use crate::next::Next;
 use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
 use crate::preflight;
-use crate::reason::{Code, Reason};
+use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::routing::{self, Routing};
 use crate::scale_down;
@@ -21,91 +23,131 @@ const POLL: u32 = 30;
 /// swap is finished that somebody else undoes.
 const LOOKS: u32 = 20;
 
-/// Decides how one task set that does not serve goes.
-///
-/// One that may have served is drained like an original, at the request's pace, and deleted without
-/// `force`; one that never did is deleted at once. Done when only what serves is left.
-pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    next(observation, deployment).unwrap_or_else(Decision::Refuse)
+/// How what does not serve goes, one task set after the other, and the way on once only what serves
+/// is left.
+pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
+    if let Some(leftover) = left_over(observation, deployment)? {
+        return Ok(leftover);
+    }
+    let settled = settled(observation, deployment)?;
+    let reason = Reason::Settled {
+        original: settled.original.clone(),
+    };
+    Ok(Next::at_once(To::CheckAndCreateService, reason, settled))
 }
 
-fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, Refusal> {
-    match finish_swap::decide(observation, deployment) {
-        Decision::Done => {}
-        Decision::Act(_) | Decision::Wait(_) if deployment.progress.looks >= LOOKS => {
-            return Err(Refusal::drift(
-                format!(
-                    "The listeners, tags or PRIMARY of service {} were brought in line {LOOKS} times, and are not.",
-                    deployment.request.service
-                ),
-                "Find out what else writes to them, stop it, and start a new execution.",
-            ));
-        }
-        Decision::Act(_) | Decision::Wait(_) => return Ok(Decision::Wait(WaitingOn::SwapToFinish)),
-        Decision::Refuse(refusal) => return Err(refusal),
+/// How one task set that does not serve goes; `None` when only what serves is left.
+///
+/// One that may have served is drained like an original, at the request's pace, and deleted without
+/// `force`; one that never did is deleted at once.
+pub(crate) fn left_over(
+    observation: &Observation,
+    deployment: &Deployment,
+) -> Result<Option<Next>, Refusal> {
+    if finish_swap::unfinished(observation, deployment)?.is_some() {
+        return finish_swap_first(deployment).map(Some);
     }
     let routing = routing::read(observation, &deployment.request.service)?;
     let found = Found::of(observation, deployment, &routing)?;
     let never_served = |set: &TaskSet| !may_have_served(observation, set, &routing, found.serving);
     let Some(leftover) = found.next(deployment, never_served) else {
-        let targets = routing.alternate.targets.registered();
-        // A late invocation finds those of what this deployment has created since.
-        let ours = deployment
-            .replacement_in(observation)
-            .is_some_and(|set| set.is_attached_to(&routing.alternate.arn));
-        if targets > 0 && !ours && deployment.progress.looks < LOOKS {
-            return Ok(Decision::Wait(WaitingOn::Deregistration { targets }));
-        }
-        // What is being deleted counts as well, until it is gone.
-        let full = observation.task_sets.len() >= preflight::TASK_SET_LIMIT;
-        let deleted = observation
-            .task_sets
-            .iter()
-            .find(|set| set.is_being_deleted());
-        if let Some(deleted) = deleted.filter(|_| full && deployment.progress.looks < LOOKS) {
-            return Ok(Decision::Wait(WaitingOn::Deletion {
-                task_set: deleted.id.clone(),
-            }));
-        }
-        return Ok(Decision::Done);
+        return Ok(what_goes_by_itself(observation, deployment, &routing));
     };
     on_the_alternate_group(leftover, &routing)?;
     let reached = routing::reached_beside(observation, leftover).is_some();
-    if !reached && !may_have_served(observation, leftover, &routing, found.serving) {
-        return Ok(Decision::Act(vec![Action::DeleteTaskSet {
+    if !reached && never_served(leftover) {
+        return Ok(Some(Next::Write(vec![Action::DeleteTaskSet {
             task_set: leftover.id.clone(),
             force: true,
-        }]));
+        }])));
     }
     // Somebody pointed the listener at a task set that was being drained: it comes back first.
     if let Some(serving) = found.serving.filter(|set| set.scale < 100.0) {
-        return Ok(Decision::Act(vec![Action::SetScale {
+        return Ok(Some(Next::Write(vec![Action::SetScale {
             task_set: serving.id.clone(),
             percent: 100.0,
             tasks: observation.service.as_ref().map_or(0, |s| s.desired_count),
-        }]));
+        }])));
     }
     let planned = deployment.course == Course::Leftover
         && deployment.original.as_deref() == Some(leftover.id.as_str())
         // What serves was not seen then.
         && (deployment.replacement.is_some() || found.serving.is_none());
     if !planned {
-        // Its drain is planned first: a plan made anew at each look would take a step at each.
-        return Ok(Decision::Wait(WaitingOn::Leftover {
-            task_set: leftover.id.clone(),
-            tasks: leftover.computed_desired_count,
-        }));
+        // A plan made anew at each look would take a step at each.
+        let next = begin(observation, deployment, &routing, &found, leftover);
+        return Ok(Some(next));
     }
-    match scale_down::decide(observation, deployment) {
-        Decision::Done => {
-            cleanup::may_be_deleted(observation, deployment, leftover)?;
-            Ok(Decision::Act(vec![Action::DeleteTaskSet {
-                task_set: leftover.id.clone(),
-                force: false,
-            }]))
+    if let Some(draining) = scale_down::undrained(observation, deployment)? {
+        return Ok(Some(draining));
+    }
+    cleanup::may_be_deleted(observation, deployment, leftover)?;
+    Ok(Some(Next::Write(vec![Action::DeleteTaskSet {
+        task_set: leftover.id.clone(),
+        force: false,
+    }])))
+}
+
+/// A swap, or what records it, was left unfinished: that comes first, but not again and again.
+fn finish_swap_first(deployment: &Deployment) -> Result<Next, Refusal> {
+    if deployment.progress.looks >= LOOKS {
+        return Err(Refusal::drift(
+            format!(
+                "The listeners, tags or PRIMARY of service {} were brought in line {LOOKS} times, and are not.",
+                deployment.request.service
+            ),
+            "Find out what else writes to them, stop it, and start a new execution.",
+        ));
+    }
+    let mut looked = deployment.clone();
+    looked.course = Course::HalfSwapped;
+    // What is left over is named anew once they agree.
+    (looked.original, looked.replacement) = (None, None);
+    looked.progress.looks = looked.progress.looks.saturating_add(1);
+    // The seconds of its own wait are not those of a drain.
+    looked.progress.waited = 0;
+    Ok(Next::at_once(To::Swap, Reason::HalfSwapped, looked))
+}
+
+/// What ECS and Elastic Load Balancing take away by themselves, as long as it is waited for: targets
+/// without a task set, and a deleted task set where there is no room for another one.
+fn what_goes_by_itself(
+    observation: &Observation,
+    deployment: &Deployment,
+    routing: &Routing<'_>,
+) -> Option<Next> {
+    if deployment.progress.looks >= LOOKS {
+        return None;
+    }
+    let targets = routing.alternate.targets.registered();
+    // A late invocation finds those of what this deployment has created since.
+    let ours = deployment
+        .replacement_in(observation)
+        .is_some_and(|set| set.is_attached_to(&routing.alternate.arn));
+    let reason = if targets > 0 && !ours {
+        Reason::Deregistering {
+            targets,
+            wait: POLL,
         }
-        decision => Ok(decision),
-    }
+    } else if observation.task_sets.len() >= preflight::TASK_SET_LIMIT {
+        // What is being deleted counts as well, until it is gone.
+        let mut sets = observation.task_sets.iter();
+        let deleted = sets.find(|set| set.is_being_deleted())?;
+        Reason::LeftoverDeleting {
+            task_set: deleted.id.clone(),
+            wait: POLL,
+        }
+    } else {
+        return None;
+    };
+    let mut waiting = deployment.clone();
+    waiting.progress.looks = waiting.progress.looks.saturating_add(1);
+    waiting.progress.waited = waiting.progress.waited.saturating_add(POLL);
+    let to = match deployment.course {
+        Course::Leftover => To::Wait,
+        Course::Forward | Course::Back | Course::HalfSwapped => To::WaitForServiceReady,
+    };
+    Some(Next::go(to, reason, POLL, waiting))
 }
 
 /// The living task sets of a service by whether production traffic reaches them.
@@ -232,106 +274,31 @@ pub fn settled(observation: &Observation, deployment: &Deployment) -> Result<Dep
     })
 }
 
-/// The answer when nothing is left over.
-pub fn nothing_left(observation: &Observation, deployment: &Deployment) -> Result<Answer, Refusal> {
-    let settled = settled(observation, deployment)?;
-    let text = match &settled.original {
-        Some(original) => format!("only {original} is there, and serves"),
-        None => "no task set is there yet".to_owned(),
+/// The way to the function that may make the writes that a leftover needs.
+pub(crate) fn hand_over(deployment: &Deployment) -> Next {
+    let deployment = Deployment {
+        course: Course::Leftover,
+        original: None,
+        replacement: None,
+        progress: Progress::default(),
+        control: Control::default(),
+        ..deployment.clone()
     };
-    Ok(Answer {
-        to: To::CheckAndCreateService,
-        reason: Reason::new(Code::Settled, text),
-        wait: 0,
-        deployment: settled,
-    })
-}
-
-/// The answer where the function that decides may not make the writes that a leftover needs.
-pub fn hand_over(deployment: &Deployment) -> Answer {
-    Answer {
-        to: To::ScaleDown,
-        reason: Reason::new(
-            Code::Leftover,
-            "an earlier deployment left a task set: it is removed first",
-        ),
-        wait: 0,
-        deployment: Deployment {
-            course: Course::Leftover,
-            original: None,
-            replacement: None,
-            progress: Progress::default(),
-            control: Control::default(),
-            ..deployment.clone()
-        },
-    }
-}
-
-/// The answer while something is left over: what is done about it, and when to look again.
-pub fn answer(
-    observation: &Observation,
-    deployment: &Deployment,
-    waiting_on: &WaitingOn,
-) -> Result<Answer, Refusal> {
-    match waiting_on {
-        WaitingOn::SwapToFinish => Ok(swap_to_finish(deployment)),
-        WaitingOn::Leftover { task_set, tasks } => begin(observation, deployment, task_set, *tasks),
-        WaitingOn::Deregistration { .. } | WaitingOn::Deletion { .. } => {
-            let mut waiting = deployment.clone();
-            waiting.progress.looks = waiting.progress.looks.saturating_add(1);
-            waiting.progress.waited = waiting.progress.waited.saturating_add(POLL);
-            Ok(Answer {
-                to: match deployment.course {
-                    Course::Leftover => To::Wait,
-                    Course::Forward | Course::Back | Course::HalfSwapped => To::WaitForServiceReady,
-                },
-                reason: Reason::new(
-                    Code::Leftover,
-                    format!("{waiting_on}; next look in {POLL} s"),
-                ),
-                wait: POLL,
-                deployment: waiting,
-            })
-        }
-        _ => Ok(scale_down::answer(
-            observation,
-            deployment,
-            Some(waiting_on),
-        )),
-    }
-}
-
-fn swap_to_finish(deployment: &Deployment) -> Answer {
-    let mut looked = deployment.clone();
-    looked.course = Course::HalfSwapped;
-    // What is left over is named anew once they agree.
-    (looked.original, looked.replacement) = (None, None);
-    looked.progress.looks = looked.progress.looks.saturating_add(1);
-    // The seconds of its own wait are not those of a drain.
-    looked.progress.waited = 0;
-    Answer {
-        to: To::Swap,
-        reason: Reason::new(
-            Code::HalfSwapped,
-            "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first",
-        ),
-        wait: 0,
-        deployment: looked,
-    }
+    Next::at_once(To::ScaleDown, Reason::LeftoverFound, deployment)
 }
 
 /// The drain of a leftover is planned.
 fn begin(
     observation: &Observation,
     deployment: &Deployment,
-    task_set: &str,
-    tasks: u32,
-) -> Result<Answer, Refusal> {
-    let routing = routing::read(observation, &deployment.request.service)?;
-    let found = Found::of(observation, deployment, &routing)?;
+    routing: &Routing<'_>,
+    found: &Found<'_>,
+    leftover: &TaskSet,
+) -> Next {
+    let tasks = leftover.computed_desired_count;
     let taken = Deployment {
         course: Course::Leftover,
-        original: Some(task_set.to_owned()),
+        original: Some(leftover.id.clone()),
         original_target_group: routing.alternate.arn.clone(),
         replacement: found.serving.map(|set| set.id.clone()),
         replacement_target_group: routing.production.arn.clone(),
@@ -343,19 +310,14 @@ fn begin(
     };
     // When the last step was taken is not known: one whole pause lies before the next. It lies before
     // the drain, and is not counted as part of it.
-    let wait = scale_down::pause(observation, &taken);
-    Ok(Answer {
-        to: To::Wait,
-        reason: Reason::new(
-            Code::Leftover,
-            format!(
-                "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first, in {wait} s",
-                short(&routing.alternate.arn)
-            ),
-        ),
+    let wait = pacing::pause(observation, &taken);
+    let reason = Reason::LeftoverPlanned {
+        task_set: leftover.id.clone(),
+        tasks,
+        target_group: routing.alternate.arn.clone(),
         wait,
-        deployment: taken,
-    })
+    };
+    Next::go(To::Wait, reason, wait, taken)
 }
 
 #[cfg(test)]

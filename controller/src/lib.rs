@@ -1,28 +1,26 @@
 //! The decisions of an Ebbtide deployment.
 //!
 //! Every step of a deployment is a function from an [`observation::Observation`] of the world and
-//! the [`deployment::Deployment`] to a [`decision::Decision`]. Nothing in this crate reads a
+//! the [`deployment::Deployment`] to a [`turn::Next`]. Nothing in this crate reads a
 //! clock, talks to AWS, or keeps anything between two calls.
 
+pub mod action;
+mod align;
 pub mod arn;
-pub mod budget;
 pub mod caller;
 pub mod cleanup;
 pub mod clock;
 pub mod contract;
 pub mod create;
-pub mod decision;
 pub mod deployment;
 pub mod drain;
 pub mod finish_swap;
-pub mod flows;
 pub mod identity;
 pub mod leftovers;
 pub mod lock;
+mod next;
 pub mod observation;
-pub mod pace;
 pub mod phase;
-pub mod plan;
 pub mod preflight;
 pub mod quote;
 pub mod ready;
@@ -34,6 +32,8 @@ pub mod routing;
 pub mod scale_down;
 pub mod swap;
 pub mod turn;
+
+pub use drain::{budget, flows, pace, plan};
 
 #[cfg(test)]
 mod fixture;

@@ -7,17 +7,17 @@ mod groups;
 mod pace;
 
 use crate::arn::short;
-use crate::budget::Control;
 use crate::deployment::{Answer, Course, Deployment, Progress};
-use crate::flows::Flows;
+use crate::drain::budget::Control;
+use crate::drain::flows::Flows;
+use crate::drain::plan::Plan;
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::observation::{
     Observation, Service, TargetGroup, TaskDefinition, TaskSet, TaskSetStatus,
 };
 use crate::phase::To;
-use crate::plan::Plan;
-use crate::reason::{Code, Reason};
+use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
 use crate::routing::{self, Routing};
@@ -144,49 +144,30 @@ fn fit(
 /// The answer of a preflight that found nothing in the way.
 pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
     let request = &deployment.request;
-    let from = match &deployment.original {
-        Some(original) => format!(
-            "{original} ({} tasks) on {} serves",
-            deployment.tasks,
-            short(&deployment.original_target_group)
-        ),
-        None => "nothing serves yet".to_owned(),
-    };
-    let delay = delay(&deployment, observation);
-    let dry_run = if request.dry_run {
-        "dry run, nothing was changed: "
-    } else {
-        ""
-    };
-    let left: Vec<_> = observation
+    let left = observation
         .task_sets
         .iter()
         .filter(|set| !set.is_being_deleted() && Some(&set.id) != deployment.original.as_ref())
-        .map(|set| set.id.as_str())
-        .collect();
-    let left = if left.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "; {} besides, drained and deleted first unless another deployment is at work",
-            left.join(" and ")
-        )
-    };
-    let reason = format!(
-        "{dry_run}service {}: {from}{left}; {} goes to {}, then {}",
-        request.service,
-        short(&request.task_definition),
-        short(&deployment.replacement_target_group),
-        planned(&request.drain.pace, deployment.tasks, delay),
-    );
-    let (to, code) = if request.dry_run {
-        (To::DryRunSucceeded, Code::DryRun)
-    } else {
-        (To::CheckAndCreateService, Code::Passed)
+        .map(|set| set.id.clone());
+    let delay = delay(&deployment, observation);
+    let passed = Passed {
+        dry_run: request.dry_run,
+        service: request.service.clone(),
+        original: deployment.original.clone(),
+        tasks: deployment.tasks,
+        original_target_group: deployment.original_target_group.clone(),
+        leftovers: left.collect(),
+        task_definition: request.task_definition.clone(),
+        replacement_target_group: deployment.replacement_target_group.clone(),
+        drain: planned(&request.drain.pace, deployment.tasks, delay),
     };
     Answer {
-        to,
-        reason: Reason::new(code, reason),
+        to: if request.dry_run {
+            To::DryRunSucceeded
+        } else {
+            To::CheckAndCreateService
+        },
+        reason: Reason::Passed(Box::new(passed)),
         wait: 0,
         deployment,
     }

@@ -1,33 +1,44 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
-use crate::decision::{Decision, WaitingOn};
-use crate::deployment::{Answer, Deployment};
+use crate::deployment::Deployment;
 use crate::drain;
+use crate::next::Next;
 use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
-use crate::reason::{Code, Reason};
+use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 
-/// Decides whether the replacement may take production traffic.
+/// Whether the replacement may take production traffic, or when to look again.
 ///
 /// Waits until it has been steady and healthy [`LOOKS`] times in a row; refuses with
 /// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`.
-pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    let replacement = match living_replacement(observation, deployment) {
-        Ok(replacement) => replacement,
-        Err(refusal) => return Decision::Refuse(refusal),
-    };
-    match shortfall(observation, deployment, replacement) {
-        Some(waiting_on) => wait_or_give_up(observation, deployment, replacement, waiting_on),
-        None if deployment.progress.looks.saturating_add(1) < LOOKS => {
-            Decision::Wait(WaitingOn::Confirmation {
-                seen: deployment.progress.looks.saturating_add(1),
-                wanted: LOOKS,
-            })
-        }
-        None => Decision::Done,
+pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
+    let replacement = living_replacement(observation, deployment)?;
+    if let Some(shortfall) = shortfall(observation, deployment, replacement) {
+        give_up_in_time(observation, deployment, replacement, &shortfall)?;
+        return Ok(wait_for(deployment, shortfall));
     }
+    let seen = deployment.progress.looks.saturating_add(1);
+    let mut deployment = deployment.clone();
+    let replacement = deployment.replacement.clone();
+    if seen < LOOKS {
+        deployment.progress.looks = seen;
+        let wait = next_look(&deployment);
+        let reason = Reason::Confirming {
+            replacement,
+            seen,
+            wanted: LOOKS,
+            wait,
+        };
+        return Ok(wait_on(deployment, wait, To::WaitForServiceReady, reason));
+    }
+    deployment.progress.looks = LOOKS;
+    Ok(Next::at_once(
+        To::Swap,
+        Reason::Ready { replacement },
+        deployment,
+    ))
 }
 
 /// The replacement, or why there is none to look at.
@@ -59,7 +70,7 @@ pub(crate) fn shortfall(
     observation: &Observation,
     deployment: &Deployment,
     replacement: &TaskSet,
-) -> Option<WaitingOn> {
+) -> Option<Shortfall> {
     let target_group = &deployment.replacement_target_group;
     shortfall_of(observation, replacement, target_group)
 }
@@ -69,14 +80,14 @@ pub(crate) fn shortfall_of(
     observation: &Observation,
     task_set: &TaskSet,
     target_group: &str,
-) -> Option<WaitingOn> {
+) -> Option<Shortfall> {
     let desired = observation
         .service
         .as_ref()
         .map_or(0, |service| service.desired_count);
     let wanted = task_set.computed_desired_count.max(desired).max(1);
     if task_set.running_count < wanted || task_set.pending_count > 0 {
-        return Some(WaitingOn::Tasks {
+        return Some(Shortfall::Tasks {
             running: task_set.running_count,
             pending: task_set.pending_count,
             wanted,
@@ -89,30 +100,27 @@ pub(crate) fn shortfall_of(
         .map(|group| group.targets)
         .unwrap_or_default();
     if targets.healthy < wanted || targets.healthy < targets.registered() {
-        return Some(WaitingOn::HealthyTargets { targets, wanted });
+        return Some(Shortfall::HealthyTargets { targets, wanted });
     }
-    (!task_set.steady).then_some(WaitingOn::SteadyState)
+    (!task_set.steady).then_some(Shortfall::SteadyState)
 }
 
-/// What people should know of a replacement that nothing can be held or undone for any more.
-pub(crate) fn health_remark(observation: &Observation, deployment: &Deployment) -> String {
-    living_replacement(observation, deployment)
-        .ok()
-        .and_then(|replacement| shortfall(observation, deployment, replacement))
-        .map(|shortfall| format!("; the replacement is not healthy now: {shortfall}"))
-        .unwrap_or_default()
+/// What a replacement lacks that nothing can be held or undone for any more.
+pub(crate) fn lost_health(observation: &Observation, deployment: &Deployment) -> Option<Shortfall> {
+    let replacement = living_replacement(observation, deployment).ok()?;
+    shortfall(observation, deployment, replacement)
 }
 
-/// Waits on while `readinessTimeout` lasts.
-pub(crate) fn wait_or_give_up(
+/// Refuses to wait on once `readinessTimeout` is over.
+pub(crate) fn give_up_in_time(
     observation: &Observation,
     deployment: &Deployment,
     replacement: &TaskSet,
-    waiting_on: WaitingOn,
-) -> Decision {
+    shortfall: &Shortfall,
+) -> Result<(), Refusal> {
     let timeout = deployment.request.readiness_timeout;
     if deployment.progress.waited < timeout {
-        return Decision::Wait(waiting_on);
+        return Ok(());
     }
     let stopped = observation
         .stopped_tasks
@@ -126,10 +134,10 @@ pub(crate) fn wait_or_give_up(
             )
         })
         .unwrap_or_default();
-    Decision::Refuse(Refusal::new(
+    Err(Refusal::new(
         ErrorName::NotReadyTimeout,
         format!(
-            "Replacement {} was not steady and healthy within {timeout} s: {waiting_on}.{stopped}",
+            "Replacement {} was not steady and healthy within {timeout} s: {shortfall}.{stopped}",
             replacement.id
         ),
         "Production traffic was not moved. Look at the tasks' logs and at the health check of the \
@@ -137,45 +145,39 @@ pub(crate) fn wait_or_give_up(
     ))
 }
 
-/// The answer after a look: ready, or when to look again.
-pub fn answer(deployment: &Deployment, waiting_on: Option<&WaitingOn>) -> Answer {
+/// The wait for a new replacement to get healthy: the looks at which it was are counted anew.
+pub(crate) fn wait_for(deployment: &Deployment, shortfall: Shortfall) -> Next {
     let mut deployment = deployment.clone();
-    let replacement = deployment.replacement.clone().unwrap_or_default();
-    let Some(waiting_on) = waiting_on else {
-        deployment.progress.looks = LOOKS;
-        let text = format!("replacement {replacement}: steady and healthy");
-        return Answer {
-            to: To::Swap,
-            reason: Reason::new(Code::Ready, text),
-            wait: 0,
-            deployment,
-        };
-    };
-    deployment.progress.looks = match waiting_on {
-        WaitingOn::Confirmation { seen, .. } => *seen,
-        _ => 0,
-    };
+    deployment.progress.looks = 0;
     let wait = next_look(&deployment);
-    wait_on(deployment, waiting_on, wait, To::WaitForServiceReady)
-}
-
-/// The answer while something else than a new replacement has to get healthy before traffic is moved
-/// to it: looks are further apart.
-pub(crate) fn answer_slowly(deployment: &Deployment, waiting_on: &WaitingOn) -> Answer {
-    let wait = drain::poll(deployment.request.readiness_timeout).max(60);
-    wait_on(deployment.clone(), waiting_on, wait, To::Bake)
-}
-
-fn wait_on(mut deployment: Deployment, waiting_on: &WaitingOn, wait: u32, to: To) -> Answer {
-    let replacement = deployment.replacement.clone().unwrap_or_default();
-    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
-    let text = format!("replacement {replacement}: {waiting_on}; next look in {wait} s");
-    Answer {
-        to,
-        reason: Reason::new(Code::NotReady, text),
+    let reason = Reason::NotReady {
+        replacement: deployment.replacement.clone(),
+        shortfall,
         wait,
-        deployment,
-    }
+    };
+    wait_on(deployment, wait, To::WaitForServiceReady, reason)
+}
+
+/// The wait for something else than a new replacement to get healthy before traffic is moved to it:
+/// looks are further apart.
+pub(crate) fn wait_slowly_for(deployment: &Deployment, shortfall: Shortfall) -> Next {
+    let wait = slow_look(deployment);
+    let reason = Reason::NotReady {
+        replacement: deployment.replacement.clone(),
+        shortfall,
+        wait,
+    };
+    wait_on(deployment.clone(), wait, To::Bake, reason)
+}
+
+fn wait_on(mut deployment: Deployment, wait: u32, to: To, reason: Reason) -> Next {
+    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
+    Next::go(to, reason, wait, deployment)
+}
+
+/// Seconds between two looks at a task set that is not new.
+pub(crate) fn slow_look(deployment: &Deployment) -> u32 {
+    drain::poll(deployment.request.readiness_timeout).max(60)
 }
 
 /// `waitForService`, cut short so that the last look is at the deadline.
@@ -194,37 +196,67 @@ fn next_look(deployment: &Deployment) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deployment::Answer;
     use crate::fixture::World;
     use crate::observation::{StoppedTask, Targets};
 
-    fn look(world: &World) -> Decision {
-        decide(&world.observation, &world.deployment())
+    fn check(world: &World) -> Result<Next, Refusal> {
+        next(&world.observation, &world.deployment())
+    }
+
+    fn answer(world: &World) -> Answer {
+        check(world).unwrap().answer()
+    }
+
+    /// What the replacement lacks, while it is waited for.
+    fn lacks(world: &World) -> Shortfall {
+        let answer = answer(world);
+        assert_eq!(answer.to, To::WaitForServiceReady);
+        match answer.reason {
+            Reason::NotReady { shortfall, .. } => shortfall,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(world: &World) -> Refusal {
+        check(world).unwrap_err()
     }
 
     #[test]
     fn a_healthy_replacement_is_ready_at_the_second_look() {
         let mut world = World::healthy();
-        assert_eq!(
-            look(&world),
-            Decision::Wait(WaitingOn::Confirmation { seen: 1, wanted: 2 })
+        let first = answer(&world);
+        assert_eq!(first.to, To::WaitForServiceReady);
+        assert!(
+            matches!(
+                first.reason,
+                Reason::Confirming {
+                    seen: 1,
+                    wanted: 2,
+                    ..
+                }
+            ),
+            "{first:?}"
         );
-        world.progress.looks = 1;
-        assert_eq!(look(&world), Decision::Done);
+        world.progress = first.deployment.progress;
+        assert_eq!(world.progress.looks, 1);
+        assert_eq!(answer(&world).to, To::Swap);
     }
 
     #[test]
     fn any_number_of_looks_is_enough() {
         let mut world = World::healthy();
         world.progress.looks = u32::MAX;
-        assert_eq!(look(&world), Decision::Done);
+        assert_eq!(answer(&world).to, To::Swap);
     }
 
     #[test]
     fn a_bad_look_starts_the_count_again() {
         let mut world = World::healthy();
         world.progress.looks = 1;
-        let answer = answer(&world.deployment(), Some(&WaitingOn::SteadyState));
-        assert_eq!(answer.deployment.progress.looks, 0);
+        world.task_set_mut("ecs-svc/2").steady = false;
+        assert_eq!(lacks(&world), Shortfall::SteadyState);
+        assert_eq!(answer(&world).deployment.progress.looks, 0);
     }
 
     #[test]
@@ -233,12 +265,12 @@ mod tests {
         world.task_set_mut("ecs-svc/2").running_count = 1;
         world.task_set_mut("ecs-svc/2").pending_count = 3;
         assert_eq!(
-            look(&world),
-            Decision::Wait(WaitingOn::Tasks {
+            lacks(&world),
+            Shortfall::Tasks {
                 running: 1,
                 pending: 3,
                 wanted: 4
-            })
+            }
         );
     }
 
@@ -248,10 +280,7 @@ mod tests {
         let set = world.task_set_mut("ecs-svc/2");
         (set.computed_desired_count, set.running_count, set.scale) = (0, 0, 0.0);
         world.group_mut("green").targets = Targets::default();
-        assert!(matches!(
-            look(&world),
-            Decision::Wait(WaitingOn::Tasks { wanted: 4, .. })
-        ));
+        assert!(matches!(lacks(&world), Shortfall::Tasks { wanted: 4, .. }));
     }
 
     #[test]
@@ -266,10 +295,7 @@ mod tests {
             let mut world = World::healthy();
             make(&mut world.group_mut("green").targets);
             assert!(
-                matches!(
-                    look(&world),
-                    Decision::Wait(WaitingOn::HealthyTargets { .. })
-                ),
+                matches!(lacks(&world), Shortfall::HealthyTargets { .. }),
                 "{}",
                 world.group_mut("green").targets
             );
@@ -281,7 +307,7 @@ mod tests {
         let mut world = World::healthy();
         world.progress.looks = 1;
         world.group_mut("green").targets.draining = 2;
-        assert_eq!(look(&world), Decision::Done);
+        assert_eq!(answer(&world).to, To::Swap);
     }
 
     #[test]
@@ -295,9 +321,7 @@ mod tests {
             id: "t1".into(),
             reason: "Essential container in task exited".into(),
         }];
-        let Decision::Refuse(refusal) = look(&world) else {
-            panic!()
-        };
+        let refusal = refused(&world);
         assert_eq!(refusal.error, ErrorName::NotReadyTimeout);
         assert!(refusal.seen.contains("4 unhealthy"), "{refusal}");
         assert!(
@@ -311,7 +335,8 @@ mod tests {
         let mut world = World::healthy();
         world.request.readiness_timeout = 100;
         world.progress.waited = 60;
-        let answer = answer(&world.deployment(), Some(&WaitingOn::SteadyState));
+        world.task_set_mut("ecs-svc/2").steady = false;
+        let answer = answer(&world);
         assert_eq!((answer.wait, answer.deployment.progress.waited), (40, 100));
     }
 
@@ -322,15 +347,13 @@ mod tests {
             .observation
             .task_sets
             .retain(|set| set.id != "ecs-svc/2");
-        assert!(
-            matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotYetConsistent)
-        );
+        assert_eq!(refused(&world).error, ErrorName::NotYetConsistent);
     }
 
     #[test]
     fn a_replacement_that_somebody_deletes_is_drift() {
         let mut world = World::healthy();
         world.task_set_mut("ecs-svc/2").status = crate::observation::TaskSetStatus::Draining;
-        assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+        assert_eq!(refused(&world).error, ErrorName::Drift);
     }
 }

@@ -1,25 +1,481 @@
-//! Why a turn ended as it did: a code and numbers for programs, one sentence for people.
+//! Why a turn ended as it did: numbers for programs, and the one sentence that is made from them.
+
+mod drain;
+mod outcome;
+mod shortfall;
+
+use std::fmt;
+
+pub use drain::{
+    Blocker, Contradiction, Draining, Outgoing, PaceRemark, Reconnects, Stage, StepMade,
+};
+pub use outcome::{LeftAlone, Outcome, Place, Remains, Running};
+pub use shortfall::Shortfall;
+
+use crate::arn::short;
+use crate::refusal::Refusal;
+use drain::StillRuns;
 
 /// What a turn came to.
 ///
 /// Programs read the code and the numbers and never the sentence, which may be reworded at any time.
+/// `wait` is in seconds from this turn to the next one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reason {
-    /// What happened, in one word.
-    pub code: Code,
-    /// The same as a sentence with its details.
-    pub text: String,
-    /// How far the drain is, where there is one.
-    pub drain: Option<DrainProgress>,
+pub enum Reason {
+    /// The request fits the world.
+    Passed(Box<Passed>),
+    /// An execution that has ended was rolling back, and that is finished first.
+    TakenOver {
+        /// What that execution had come to.
+        before: String,
+    },
+    /// That rollback is finished.
+    RollbackFinished {
+        /// What it came to.
+        outcome: Box<Reason>,
+    },
+    /// An earlier deployment left a task set.
+    LeftoverFound,
+    /// The drain of that task set is planned.
+    LeftoverPlanned {
+        /// Its id.
+        task_set: String,
+        /// Tasks that it wants.
+        tasks: u32,
+        /// The ARN of its target group.
+        target_group: String,
+        /// Seconds until its first step.
+        wait: u32,
+    },
+    /// Targets in a group that no living task set owns are being deregistered.
+    Deregistering {
+        /// How many are left.
+        targets: u32,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// The service has as many task sets as ECS allows, and one of them is being deleted.
+    LeftoverDeleting {
+        /// Its id.
+        task_set: String,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// A swap that an earlier deployment left half done is finished first.
+    HalfSwapped,
+    /// It is finished.
+    SwapFinished,
+    /// Nothing is left over.
+    Settled {
+        /// The task set that serves, where there is one.
+        original: Option<String>,
+    },
+    /// The replacement was created or adopted.
+    Created {
+        /// Its id.
+        replacement: String,
+        /// Its task definition: an ARN, or as the request has it.
+        task_definition: String,
+        /// The ARN of its target group.
+        target_group: String,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// The task set that traffic is to move to lacks something.
+    NotReady {
+        /// Its id, where it is known.
+        replacement: Option<String>,
+        /// What it lacks.
+        shortfall: Shortfall,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// The replacement is steady and healthy, but not yet in this many looks in a row.
+    Confirming {
+        /// Its id.
+        replacement: Option<String>,
+        /// Looks in a row so far.
+        seen: u32,
+        /// Looks wanted.
+        wanted: u32,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// The replacement is steady and healthy.
+    Ready {
+        /// Its id.
+        replacement: Option<String>,
+    },
+    /// Production traffic has moved.
+    Swapped(Box<Swapped>),
+    /// The pause after the swap is over.
+    BakeOver,
+    /// A turn of the drain, or of the pause before it.
+    Drain(Box<Draining>),
+    /// The drained task set still runs tasks by one read, which may be old.
+    StillRuns {
+        /// Tasks that run or start.
+        running: u32,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// ECS is deleting the drained task set.
+    Deleting {
+        /// Its id.
+        task_set: String,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// The deployment is complete.
+    Deployed(Box<Running>),
+    /// The deployment had ended before, and that answer was lost.
+    EndedBefore,
+    /// Nothing to undo was seen, by one read, which may be old.
+    SecondLook {
+        /// The original, where one served before.
+        original: Option<String>,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// The original is brought back to strength.
+    RollingBack {
+        /// Its id.
+        original: String,
+        /// What it lacks.
+        shortfall: Shortfall,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// Traffic may go back to the original.
+    Restored {
+        /// Its id.
+        original: String,
+        /// What it lacks, after so many seconds, where what serves has no healthy target at all.
+        lacks: Option<(Shortfall, u32)>,
+    },
+    /// The turn was refused.
+    Refused(Refusal),
+    /// The deployment failed, and what could be undone was.
+    Failed(Box<Outcome>),
+    /// A function of this deployment may still be at work.
+    Busy {
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+    /// A later turn of this execution was here already.
+    Overtaken,
+    /// A write was not answered, and may still land.
+    Unanswered {
+        /// What was to be answered, or what went wrong.
+        why: String,
+        #[expect(missing_docs, reason = "seconds, as above")]
+        wait: u32,
+    },
+}
+
+/// What preflight has found the deployment to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Whether nothing more was asked for.
+    pub dry_run: bool,
+    /// The service.
+    pub service: String,
+    /// The task set that serves; `None` for a first deployment.
+    pub original: Option<String>,
+    /// Tasks of it.
+    pub tasks: u32,
+    /// The ARN of its target group.
+    pub original_target_group: String,
+    /// Task sets that an earlier deployment left.
+    pub leftovers: Vec<String>,
+    /// The task definition to deploy: an ARN, or as the request has it.
+    pub task_definition: String,
+    /// The ARN of the target group that it goes to.
+    pub replacement_target_group: String,
+    /// What the drain is planned to do, in words; its numbers are those of the state's `plan`.
+    pub drain: String,
+}
+
+/// Production traffic has moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swapped {
+    /// The error name of what is rolled back, on the way back.
+    pub after: Option<String>,
+    /// The task set that serves now.
+    pub replacement: Option<String>,
+    /// The ARN of its target group.
+    pub target_group: String,
+    /// The drain that comes next; `None` where nothing served before.
+    pub drain: Option<NextDrain>,
+}
+
+/// The drain that follows a swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextDrain {
+    /// Tasks that it begins with.
+    pub tasks: u32,
+    /// Seconds until it begins.
+    pub bake: u32,
 }
 
 impl Reason {
-    /// A reason without numbers of a drain.
-    pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            text: text.into(),
-            drain: None,
+    /// The same in one word.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Passed(passed) if passed.dry_run => Code::DryRun,
+            Self::Passed(_) => Code::Passed,
+            Self::TakenOver { .. } | Self::RollbackFinished { .. } => Code::FinishingRollback,
+            Self::LeftoverFound
+            | Self::LeftoverPlanned { .. }
+            | Self::Deregistering { .. }
+            | Self::LeftoverDeleting { .. } => Code::Leftover,
+            Self::HalfSwapped => Code::HalfSwapped,
+            Self::SwapFinished => Code::SwapFinished,
+            Self::Settled { .. } => Code::Settled,
+            Self::Created { .. } => Code::Created,
+            Self::NotReady { .. } | Self::Confirming { .. } => Code::NotReady,
+            Self::Ready { .. } => Code::Ready,
+            Self::Swapped(swapped) if swapped.after.is_some() => Code::SwappedBack,
+            Self::Swapped(_) => Code::Swapped,
+            Self::BakeOver => Code::Baking,
+            Self::Drain(draining) => draining.stage.code(),
+            Self::StillRuns { .. } | Self::Deleting { .. } => Code::Deleting,
+            Self::Deployed(_) | Self::EndedBefore => Code::Deployed,
+            Self::SecondLook { .. } | Self::RollingBack { .. } => Code::RollingBack,
+            Self::Restored { .. } => Code::Restored,
+            Self::Refused(_) => Code::Refused,
+            Self::Failed(_) => Code::Failed,
+            Self::Busy { .. } | Self::Overtaken => Code::Busy,
+            Self::Unanswered { .. } => Code::Unanswered,
+        }
+    }
+
+    /// How far the drain is, where there is one.
+    pub fn drain(&self) -> Option<DrainProgress> {
+        match self {
+            Self::Drain(draining) => Some(draining.progress),
+            Self::Swapped(swapped) => swapped.drain.map(|drain| DrainProgress {
+                left: drain.tasks,
+                of: drain.tasks,
+                step: 0,
+                next_step: None,
+                last_step: None,
+            }),
+            Self::Passed(_)
+            | Self::TakenOver { .. }
+            | Self::RollbackFinished { .. }
+            | Self::LeftoverFound
+            | Self::LeftoverPlanned { .. }
+            | Self::Deregistering { .. }
+            | Self::LeftoverDeleting { .. }
+            | Self::HalfSwapped
+            | Self::SwapFinished
+            | Self::Settled { .. }
+            | Self::Created { .. }
+            | Self::NotReady { .. }
+            | Self::Confirming { .. }
+            | Self::Ready { .. }
+            | Self::BakeOver
+            | Self::StillRuns { .. }
+            | Self::Deleting { .. }
+            | Self::Deployed(_)
+            | Self::EndedBefore
+            | Self::SecondLook { .. }
+            | Self::RollingBack { .. }
+            | Self::Restored { .. }
+            | Self::Refused(_)
+            | Self::Failed(_)
+            | Self::Busy { .. }
+            | Self::Overtaken
+            | Self::Unanswered { .. } => None,
+        }
+    }
+}
+
+/// The reason as one sentence.
+impl fmt::Display for Reason {
+    #[expect(clippy::too_many_lines, reason = "a sentence for each variant")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed(passed) => passed.fmt(f),
+            Self::TakenOver { before } => write!(
+                f,
+                "an execution that has ended was rolling back ({before}): that is finished first"
+            ),
+            Self::RollbackFinished { outcome } => write!(
+                f,
+                "the rollback of an earlier execution is finished: {outcome}"
+            ),
+            Self::LeftoverFound => {
+                f.write_str("an earlier deployment left a task set: it is removed first")
+            }
+            Self::LeftoverPlanned {
+                task_set,
+                tasks,
+                target_group,
+                wait,
+            } => write!(
+                f,
+                "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first, in {wait} s",
+                short(target_group)
+            ),
+            Self::Deregistering { targets, wait } => write!(
+                f,
+                "{targets} targets without a task set are being deregistered; next look in {wait} s"
+            ),
+            Self::LeftoverDeleting { task_set, wait } | Self::Deleting { task_set, wait } => {
+                write!(f, "ECS is deleting {task_set}; next look in {wait} s")
+            }
+            Self::HalfSwapped => f.write_str(
+                "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first",
+            ),
+            Self::SwapFinished => f.write_str(
+                "the swap of an earlier deployment is finished: tags, test listener and PRIMARY \
+                 agree with the production listener",
+            ),
+            Self::Settled {
+                original: Some(original),
+            } => write!(f, "only {original} is there, and serves"),
+            Self::Settled { original: None } => f.write_str("no task set is there yet"),
+            Self::Created {
+                replacement,
+                task_definition,
+                target_group,
+                wait,
+            } => write!(
+                f,
+                "replacement {replacement} of {} is on target group {}; first look in {wait} s",
+                short(task_definition),
+                short(target_group)
+            ),
+            Self::NotReady {
+                replacement,
+                shortfall,
+                wait,
+            } => write!(
+                f,
+                "replacement {}: {shortfall}; next look in {wait} s",
+                known(replacement.as_ref())
+            ),
+            Self::Confirming {
+                replacement,
+                seen,
+                wanted,
+                wait,
+            } => write!(
+                f,
+                "replacement {}: steady and healthy in {seen} of {wanted} looks; next look in {wait} s",
+                known(replacement.as_ref())
+            ),
+            Self::Ready { replacement } => write!(
+                f,
+                "replacement {}: steady and healthy",
+                known(replacement.as_ref())
+            ),
+            Self::Swapped(swapped) => swapped.fmt(f),
+            Self::BakeOver => f.write_str("the pause after the swap is over"),
+            Self::Drain(draining) => draining.fmt(f),
+            Self::StillRuns { running, wait } => {
+                write!(f, "{}; next look in {wait} s", StillRuns(*running))
+            }
+            Self::Deployed(running) => running.fmt(f),
+            Self::EndedBefore => f.write_str(
+                "this deployment has ended already; the answer was lost on the way",
+            ),
+            Self::SecondLook { original, wait } => write!(
+                f,
+                "rolling back to {}: one read may be old: looking once more; next look in {wait} s",
+                original
+                    .as_deref()
+                    .unwrap_or("nothing, because no task set served before")
+            ),
+            Self::RollingBack {
+                original,
+                shortfall,
+                wait,
+            } => write!(
+                f,
+                "rolling back to {original}: {shortfall}; next look in {wait} s"
+            ),
+            Self::Restored {
+                original,
+                lacks: None,
+            } => write!(
+                f,
+                "rolling back: {original} is steady and healthy at 100 %, and takes the traffic back"
+            ),
+            Self::Restored {
+                original,
+                lacks: Some((shortfall, seconds)),
+            } => write!(
+                f,
+                "rolling back: {original} is not whole after {seconds} s ({shortfall}), but what serves has no healthy target, and takes the traffic back"
+            ),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Failed(outcome) => outcome.fmt(f),
+            Self::Busy { wait } => write!(
+                f,
+                "what was done last under this lock may still be under way; next attempt in {wait} s"
+            ),
+            Self::Overtaken => f.write_str("a later turn of this execution was here already"),
+            Self::Unanswered { why, wait } => write!(
+                f,
+                "a write was not answered and may still land ({why}); next look in {wait} s"
+            ),
+        }
+    }
+}
+
+fn known(id: Option<&String>) -> &str {
+    id.map_or("", String::as_str)
+}
+
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dry_run {
+            f.write_str("dry run, nothing was changed: ")?;
+        }
+        write!(f, "service {}: ", self.service)?;
+        match &self.original {
+            Some(original) => write!(
+                f,
+                "{original} ({} tasks) on {} serves",
+                self.tasks,
+                short(&self.original_target_group)
+            )?,
+            None => f.write_str("nothing serves yet")?,
+        }
+        if !self.leftovers.is_empty() {
+            write!(
+                f,
+                "; {} besides, drained and deleted first unless another deployment is at work",
+                self.leftovers.join(" and ")
+            )?;
+        }
+        write!(
+            f,
+            "; {} goes to {}, then {}",
+            short(&self.task_definition),
+            short(&self.replacement_target_group),
+            self.drain
+        )
+    }
+}
+
+impl fmt::Display for Swapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = &self.after {
+            write!(f, "rolled back after {error}: ")?;
+        }
+        write!(
+            f,
+            "production listener forwards to {} and {} is PRIMARY; ",
+            short(&self.target_group),
+            known(self.replacement.as_ref())
+        )?;
+        match self.drain {
+            Some(NextDrain { bake, .. }) => write!(f, "the drain begins in {bake} s"),
+            None => f.write_str("there is nothing to drain"),
         }
     }
 }

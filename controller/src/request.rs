@@ -11,8 +11,8 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::arn::Home;
+use crate::drain::pace::Drain;
 use crate::observation::Launch;
-use crate::pace::Drain;
 use crate::refusal::{ErrorName, Refusal};
 
 pub use drain::DRAIN_FIELDS;

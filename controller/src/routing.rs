@@ -1,8 +1,8 @@
 //! Which listener is production and where it sends traffic: the listener says so, tags record it
 //! (rule R1).
 
+use crate::action::Role;
 use crate::arn::short;
-use crate::decision::Role;
 use crate::observation::{Listener, Observation, TargetGroup, TaskSet};
 use crate::refusal::Refusal;
 

@@ -1,124 +1,155 @@
 //! `ScaleDown`: one step of the drain of the original task set.
 
-mod answer;
-mod pacing;
+mod waiting;
 
-pub use answer::answer;
-pub(crate) use pacing::pause;
-
+use crate::action::Action;
 use crate::arn::short;
-use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Course, Deployment};
-use crate::drain::{self, scale_for, tasks_at};
+use crate::drain::{self, pacing, scale_for, tasks_at};
+use crate::next::Next;
 use crate::observation::{Observation, TargetGroup, TaskSet};
 use crate::ready;
+use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing;
+use waiting::Waiting;
 
-/// Decides the next write of the drain.
+/// The next step of the drain, or why not yet; the way on once the original is gone, or runs no task
+/// and has no target left.
+pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
+    let undrained = undrained(observation, deployment)?;
+    Ok(undrained.unwrap_or_else(|| waiting::drained(deployment)))
+}
+
+/// The next step of the drain, or why not yet; `None` once it is drained.
 ///
 /// Guards first (rule R4): no alarm rings, the original is behind no production listener, and the
-/// replacement is steady and healthy, or the step is held. Then an absolute scale, computed from the plan made at
-/// the swap and the step's own number, so that doing a step twice is doing it once (rule R3).
-/// Done when the original is gone, or runs no task and has no target left; refuses with
-/// `DrainTimeout` after `drainTimeout`.
-pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
+/// replacement is steady and healthy, or the step waits. Then an absolute scale, computed from the
+/// plan made at the swap and the step's own number, so that doing a step twice is doing it once (rule
+/// R3).
+pub(crate) fn undrained(
+    observation: &Observation,
+    deployment: &Deployment,
+) -> Result<Option<Next>, Refusal> {
     let Some(original) = deployment.original_in(observation) else {
-        return gone(observation, deployment);
+        return confirm_gone(observation, deployment);
     };
     if original.is_being_deleted() {
-        return Decision::Done;
+        return Ok(None);
     }
-    let guards = alarm(deployment, original)
-        .and_then(|()| not_in_production(observation, deployment, original));
-    if let Err(refusal) = guards {
-        return Decision::Refuse(refusal);
-    }
-    let Some(service) = &observation.service else {
-        return Decision::Refuse(unseen(deployment));
-    };
-    let desired = service.desired_count;
+    no_alarm(deployment, original)?;
+    not_in_production(observation, deployment, original)?;
+    let desired = desired_count(observation, deployment)?;
     let wants = tasks_at(original.scale, desired).max(original.computed_desired_count);
     let remaining = remaining(observation, deployment, original);
     if wants == 0 && remaining == 0 {
-        return if original.scale > 0.0 {
-            // A service that wants no tasks: without this, the set would come back with it.
-            Decision::Act(vec![scaled(original, 0, desired)])
-        } else {
-            Decision::Done
-        };
+        // A service that wants no tasks: without this, the set would come back with it.
+        return Ok((original.scale > 0.0).then(|| scale_to(original, 0, desired)));
+    }
+    let due = due(observation, deployment, original, desired, wants);
+    let blocker = blocker(observation, deployment, due)?;
+    give_up_in_time(observation, deployment, original, desired, blocker.as_ref())?;
+    let waiting = Waiting::new(observation, deployment, desired);
+    Ok(Some(match (blocker, due) {
+        (Some(blocker), _) => waiting.blocked(blocker),
+        (None, Due::Bake(left)) => waiting.baking(left),
+        (None, Due::Pause(seconds)) => waiting.paused(wants, seconds),
+        (None, Due::Step(tasks)) => scale_to(original, tasks, desired),
+        (None, Due::NextStep(left)) => waiting.step_made(left),
+        (None, Due::LastTasks) => waiting.tasks_stopping(remaining),
+    }))
+}
+
+/// What is due, if nothing blocks it.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// The rest of the pause before the first step, in seconds.
+    Bake(u32),
+    /// The rest of a long pause before the next step, in seconds.
+    Pause(u32),
+    /// A step to so many tasks.
+    Step(u32),
+    /// The step to so many tasks is made: the pause before the next one begins.
+    NextStep(u32),
+    /// Every step is made: the last tasks stop.
+    LastTasks,
+}
+
+fn due(
+    observation: &Observation,
+    deployment: &Deployment,
+    original: &TaskSet,
+    desired: u32,
+    wants: u32,
+) -> Due {
+    let bake = bake_left(deployment);
+    if bake > 0 {
+        return Due::Bake(bake);
+    }
+    let pause = deployment.progress.pause;
+    // Nobody is cut once the connections are gone: there is nothing to pause for.
+    if pause > 0 && !pacing::connections_are_gone(deployment) {
+        return Due::Pause(pause);
     }
     let left = pacing::left(observation, deployment, desired);
-    let bake = bake_left(deployment);
-    // Nobody is cut any more: there is nothing to pause for.
-    let pause = if pacing::connections_are_gone(deployment) {
-        0
+    if wants > left || (left == 0 && original.scale > 0.0) {
+        Due::Step(left)
+    } else if left > 0 {
+        Due::NextStep(left)
     } else {
-        deployment.progress.pause
-    };
-    let step_is_due =
-        bake == 0 && pause == 0 && (wants > left || (left == 0 && original.scale > 0.0));
-    let looks = step_is_due || bake > 0 || pause > 0;
-    let held = if looks && !serves_nobody(observation, deployment) {
-        match held(observation, deployment, step_is_due) {
-            Ok(held) => held,
-            Err(refusal) => return Decision::Refuse(refusal),
-        }
-    } else {
-        None
-    };
-    if let Some(refusal) = held
-        .as_ref()
-        .filter(|held| is_of_health(held))
-        .and_then(|held| lost(observation, deployment, held))
-    {
-        return Decision::Refuse(refusal);
-    }
-    if let Some(refusal) = pacing::out_of_time(observation, deployment) {
-        return Decision::Refuse(refusal);
-    }
-    if drained_for(deployment) >= timeout(observation, deployment) {
-        return Decision::Refuse(overdue(deployment, original, held.as_ref()));
-    }
-    match held {
-        Some(held) => Decision::Wait(held),
-        None if bake > 0 => Decision::Wait(WaitingOn::Bake { left: bake }),
-        None if pause > 0 => Decision::Wait(WaitingOn::Pause {
-            left: wants,
-            of: pacing::share(deployment.tasks, deployment, desired),
-            seconds: pause,
-        }),
-        None if step_is_due => Decision::Act(vec![scaled(original, left, desired)]),
-        None if left > 0 => Decision::Wait(WaitingOn::NextStep {
-            left,
-            of: pacing::share(deployment.tasks, deployment, desired),
-        }),
-        None => Decision::Wait(WaitingOn::TasksStopping { running: remaining }),
+        Due::LastTasks
     }
 }
 
 /// What it means that the original is not there: one read may be behind, so it takes two, and
 /// each of them has to show the rest of the service.
-fn gone(observation: &Observation, deployment: &Deployment) -> Decision {
+fn confirm_gone(
+    observation: &Observation,
+    deployment: &Deployment,
+) -> Result<Option<Next>, Refusal> {
     if deployment.original.is_none() {
-        return Decision::Done;
+        return Ok(None);
     }
-    if observation.service.is_none() {
-        return Decision::Refuse(unseen(deployment));
+    let desired = desired_count(observation, deployment)?;
+    if !has_no_successor(deployment) {
+        ready::living_replacement(observation, deployment)?;
     }
-    if !has_no_successor(deployment)
-        && let Err(refusal) = ready::living_replacement(observation, deployment)
-    {
-        return Decision::Refuse(refusal);
+    let seen = deployment.progress.looks.saturating_add(1);
+    let waiting = Waiting::new(observation, deployment, desired);
+    Ok((seen < LOOKS).then(|| waiting.confirming(seen)))
+}
+
+/// How many tasks the service wants.
+fn desired_count(observation: &Observation, deployment: &Deployment) -> Result<u32, Refusal> {
+    match &observation.service {
+        Some(service) => Ok(service.desired_count),
+        None => Err(Refusal::not_seen(format!(
+            "ECS does not show service {}.",
+            deployment.request.service
+        ))),
     }
-    if deployment.progress.looks.saturating_add(1) < LOOKS {
-        return Decision::Wait(WaitingOn::Confirmation {
-            seen: deployment.progress.looks.saturating_add(1),
-            wanted: LOOKS,
-        });
+}
+
+/// Refuses a drain that has to end without being done: the replacement has lost its health for too
+/// long, or the time is over.
+fn give_up_in_time(
+    observation: &Observation,
+    deployment: &Deployment,
+    original: &TaskSet,
+    desired: u32,
+    blocker: Option<&Blocker>,
+) -> Result<(), Refusal> {
+    if let Some(Blocker::Health { shortfall, .. }) = blocker {
+        not_lost(observation, deployment, desired, shortfall)?;
     }
-    Decision::Done
+    if let Some(refusal) = pacing::out_of_time(observation, deployment) {
+        return Err(refusal);
+    }
+    if drained_for(deployment) >= timeout(observation, deployment) {
+        return Err(overdue(deployment, original, blocker));
+    }
+    Ok(())
 }
 
 /// Seconds until the first step; 0 once there was one.
@@ -150,7 +181,7 @@ fn drained_for(deployment: &Deployment) -> u32 {
 
 /// An alarm that the request names stops a deployment while there is something to go back to: not
 /// once the original neither wants nor runs a task. On the way back it rings on, and means nothing.
-fn alarm(deployment: &Deployment, original: &TaskSet) -> Result<(), Refusal> {
+fn no_alarm(deployment: &Deployment, original: &TaskSet) -> Result<(), Refusal> {
     match deployment.course {
         Course::Forward if !original.is_warm() => Ok(()),
         Course::Forward => quiet(deployment),
@@ -195,18 +226,22 @@ const OUTAGE: u32 = 60;
 /// Seconds for which fewer than half of the wanted targets may be healthy.
 const HALF_LOST: u32 = 300;
 
-/// The replacement has lost its health for too long. How long depends on how much of it: tasks that
-/// Auto Scaling has added need minutes to be registered, and may take `readinessTimeout`.
-fn lost(observation: &Observation, deployment: &Deployment, held: &WaitingOn) -> Option<Refusal> {
+/// Whether the replacement has lost its health for too long. How long depends on how much of it:
+/// tasks that Auto Scaling has added need minutes to be registered, and may take `readinessTimeout`.
+fn not_lost(
+    observation: &Observation,
+    deployment: &Deployment,
+    desired: u32,
+    shortfall: &Shortfall,
+) -> Result<(), Refusal> {
     if deployment.course == Course::Back {
-        return None;
+        return Ok(());
     }
     let healthy = observation
         .target_groups
         .iter()
         .find(|group| group.arn == deployment.replacement_target_group)
         .map_or(0, |group| group.targets.healthy);
-    let desired = observation.service.as_ref().map_or(0, |s| s.desired_count);
     let patience = if healthy == 0 {
         OUTAGE
     } else if healthy.saturating_mul(2) < desired {
@@ -214,23 +249,20 @@ fn lost(observation: &Observation, deployment: &Deployment, held: &WaitingOn) ->
     } else {
         deployment.request.readiness_timeout
     };
-    (deployment.progress.held >= patience).then(|| {
-        Refusal::new(
-            ErrorName::NotReadyTimeout,
-            format!(
-                "{} lost its health behind the production listener, and has not been steady and healthy for {} s: {held}.",
-                deployment.replacement.as_deref().unwrap_or("The replacement"),
-                deployment.progress.held
-            ),
-            "Look at its tasks' logs and at the health check of the target group.",
-        )
-    })
-}
-
-fn unseen(deployment: &Deployment) -> Refusal {
-    Refusal::not_seen(format!(
-        "ECS does not show service {}.",
-        deployment.request.service
+    if deployment.progress.held < patience {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorName::NotReadyTimeout,
+        format!(
+            "{} lost its health behind the production listener, and has not been steady and healthy for {} s: {shortfall}.",
+            deployment
+                .replacement
+                .as_deref()
+                .unwrap_or("The replacement"),
+            deployment.progress.held
+        ),
+        "Look at its tasks' logs and at the health check of the target group.",
     ))
 }
 
@@ -264,13 +296,13 @@ fn timeout(observation: &Observation, deployment: &Deployment) -> u32 {
     }
 }
 
-fn scaled(original: &TaskSet, tasks: u32, desired: u32) -> Action {
-    Action::SetScale {
+fn scale_to(original: &TaskSet, tasks: u32, desired: u32) -> Next {
+    Next::Write(vec![Action::SetScale {
         task_set: original.id.clone(),
         // Never up, whatever happened to the desired count meanwhile.
         percent: scale_for(tasks, desired).min(original.scale),
         tasks,
-    }
+    }])
 }
 
 /// The guard before every scale-down and every delete: production traffic goes to the
@@ -325,62 +357,57 @@ fn serves_nobody(observation: &Observation, deployment: &Deployment) -> bool {
         && pacing::group(observation, deployment).is_none_or(|group| group.targets.healthy == 0)
 }
 
-/// What holds the step: a replacement that cannot take more connections, an alarm that nobody can
-/// read, or more reconnects than the budget allows.
-fn held(
+/// What blocks the step that is due, or would block it after the pause: a replacement that cannot
+/// take more connections, an alarm that nobody can read, or more reconnects than the budget allows.
+fn blocker(
     observation: &Observation,
     deployment: &Deployment,
-    step_is_due: bool,
-) -> Result<Option<WaitingOn>, Refusal> {
-    let shortfall = if has_no_successor(deployment) {
-        None
-    } else {
-        let replacement = ready::living_replacement(observation, deployment)?;
-        ready::shortfall(observation, deployment, replacement)
+    due: Due,
+) -> Result<Option<Blocker>, Refusal> {
+    let step_is_due = match due {
+        Due::NextStep(_) | Due::LastTasks => return Ok(None),
+        Due::Bake(_) | Due::Pause(_) => false,
+        Due::Step(_) => true,
     };
-    Ok(shortfall
-        .or_else(|| unreadable_alarm(deployment))
-        .or_else(|| {
-            // What came in a pause slows the drain down, and holds the step once it is due.
-            step_is_due
-                .then(|| pacing::excess(observation, deployment))
-                .flatten()
-        }))
+    if serves_nobody(observation, deployment) {
+        return Ok(None);
+    }
+    let blocker = lost_health(observation, deployment)?.or_else(|| unreadable_alarm(deployment));
+    Ok(match blocker {
+        // What came in a pause slows the drain down, and blocks the step once it is due.
+        None if step_is_due => pacing::excess(observation, deployment),
+        blocker => blocker,
+    })
+}
+
+fn lost_health(
+    observation: &Observation,
+    deployment: &Deployment,
+) -> Result<Option<Blocker>, Refusal> {
+    if has_no_successor(deployment) {
+        return Ok(None);
+    }
+    let replacement = ready::living_replacement(observation, deployment)?;
+    let shortfall = ready::shortfall(observation, deployment, replacement);
+    Ok(shortfall.map(|shortfall| Blocker::Health {
+        replacement: deployment.replacement.clone(),
+        shortfall,
+    }))
 }
 
 /// An alarm in a state that CloudWatch did not have when this was written. Alarms are read anew
 /// before every step.
-fn unreadable_alarm(deployment: &Deployment) -> Option<WaitingOn> {
+fn unreadable_alarm(deployment: &Deployment) -> Option<Blocker> {
     const KNOWN: [&str; 3] = ["OK", "ALARM", "INSUFFICIENT_DATA"];
     let mut alarms = deployment.alarms.iter();
     let alarm = alarms.find(|alarm| !KNOWN.contains(&alarm.state.as_str()))?;
-    (deployment.course == Course::Forward).then(|| WaitingOn::AlarmState {
+    (deployment.course == Course::Forward).then(|| Blocker::AlarmState {
         alarm: alarm.name.clone(),
         state: alarm.state.clone(),
     })
 }
 
-/// Whether a step is held because the replacement lacks something.
-fn is_of_health(held: &WaitingOn) -> bool {
-    !matches!(
-        held,
-        WaitingOn::AlarmState { .. } | WaitingOn::Reconnects { .. }
-    )
-}
-
-/// Why a step is held.
-fn why(held: &WaitingOn, deployment: &Deployment) -> String {
-    if !is_of_health(held) {
-        return held.to_string();
-    }
-    let replacement = deployment.replacement.as_deref();
-    format!(
-        "{} is not healthy: {held}",
-        replacement.unwrap_or("the replacement")
-    )
-}
-
-fn overdue(deployment: &Deployment, original: &TaskSet, held: Option<&WaitingOn>) -> Refusal {
+fn overdue(deployment: &Deployment, original: &TaskSet, blocker: Option<&Blocker>) -> Refusal {
     let seen = format!(
         "{} still runs {} of its {} tasks {} s after the drain began",
         original.id,
@@ -388,10 +415,10 @@ fn overdue(deployment: &Deployment, original: &TaskSet, held: Option<&WaitingOn>
         deployment.tasks,
         drained_for(deployment)
     );
-    if let Some(held) = held {
+    if let Some(blocker) = blocker {
         return Refusal::new(
             ErrorName::DrainTimeout,
-            format!("{seen}, held because {}.", why(held, deployment)),
+            format!("{seen}, held because {blocker}."),
             "Look at its tasks' logs and at the health check of the target group.",
         );
     }

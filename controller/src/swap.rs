@@ -1,42 +1,42 @@
 //! Swap: moves the production listener to the replacement's target group (rule R5).
 
-use crate::arn::short;
-use crate::decision::{Action, Decision, WaitingOn};
-use crate::deployment::{Answer, Course, Deployment, Progress};
+use crate::action::Action;
+use crate::align::align;
+use crate::deployment::{Course, Deployment, Progress};
 use crate::drain;
-use crate::observation::{Forward, Listener, Observation, TargetGroup, TaskSet, TaskSetStatus};
+use crate::next::Next;
+use crate::observation::{Forward, Listener, Observation, TargetGroup};
 use crate::phase::To;
 use crate::ready;
-use crate::reason::{Code, DrainProgress, Reason};
+use crate::reason::{NextDrain, Reason, Swapped};
 use crate::refusal::Refusal;
 use crate::request::SwapMode;
-use crate::routing::{self, Roles};
+use crate::routing::{self, Roles, Routing};
 use crate::scale_down;
 
-/// Decides the next writes of the swap.
+/// The next writes of the swap, or what comes after it.
 ///
 /// Before the commit point (the production listener's one write): the intent tag, then the
 /// listener, and only while the replacement is steady and healthy. Looked at again after it, the
-/// rest follows: test listener, tags, primary, and the intent is cleared. So whoever finds a
-/// half-done swap can tell which half.
-pub fn decide(observation: &Observation, deployment: &Deployment) -> Decision {
-    match next(observation, deployment) {
-        Ok(decision) => decision,
-        Err(refusal) => Decision::Refuse(refusal),
-    }
-}
-
-fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, Refusal> {
+/// rest follows ([`align`]): test listener, tags, primary, and the intent is cleared. So whoever finds
+/// a half-done swap can tell which half.
+pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     let replacement = ready::living_replacement(observation, deployment)?;
     let pair = routing::pair(observation, &deployment.request.service)?;
     let roles = routing::roles(observation, pair)?;
     let groups = Groups::of(deployment, pair)?;
     if roles.production_is_all_to(&groups.to.arn) {
-        let actions = after_commit(deployment, replacement, &roles, &groups);
+        let routing = Routing {
+            production: groups.to,
+            alternate: groups.from,
+            roles,
+        };
+        // What is left is marked before the commit point, or is this deployment's own original.
+        let actions = align(deployment, &routing, replacement, false);
         return Ok(if actions.is_empty() {
-            Decision::Done
+            swapped(observation, deployment)
         } else {
-            Decision::Act(actions)
+            Next::Write(actions)
         });
     }
     if deployment.course == Course::Forward {
@@ -45,16 +45,24 @@ fn next(observation: &Observation, deployment: &Deployment) -> Result<Decision, 
     nobody_else_swapped(observation, deployment, &roles, &groups)?;
     let shortfall = ready::shortfall(observation, deployment, replacement)
         .filter(|_| !is_the_last_resort(deployment, &groups));
-    if let Some(shortfall) = shortfall {
-        let decision = ready::wait_or_give_up(observation, deployment, replacement, shortfall);
-        return Ok(match decision {
-            Decision::Refuse(refusal) if roles.production_reaches(&groups.to.arn) => {
-                Decision::Refuse(half_moved(refusal, &roles, &groups))
+    let Some(shortfall) = shortfall else {
+        return Ok(Next::Write(commit(deployment, &roles, &groups)));
+    };
+    ready::give_up_in_time(observation, deployment, replacement, &shortfall).map_err(
+        |refusal| {
+            if roles.production_reaches(&groups.to.arn) {
+                half_moved(refusal, &roles, &groups)
+            } else {
+                refusal
             }
-            decision => decision,
-        });
-    }
-    Ok(Decision::Act(commit(deployment, &roles, &groups)))
+        },
+    )?;
+    Ok(match deployment.course {
+        Course::Back => ready::wait_slowly_for(deployment, shortfall),
+        Course::Forward | Course::Leftover | Course::HalfSwapped => {
+            ready::wait_for(deployment, shortfall)
+        }
+    })
 }
 
 /// Traffic goes back from targets of which none is healthy to targets of which some are: the rollback
@@ -185,49 +193,6 @@ fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Ve
     actions
 }
 
-fn after_commit(
-    deployment: &Deployment,
-    replacement: &TaskSet,
-    roles: &Roles<'_>,
-    groups: &Groups<'_>,
-) -> Vec<Action> {
-    let mut actions = Vec::new();
-    for listener in &roles.test {
-        if !listener.forward.is_all_to(&groups.from.arn) {
-            actions.push(moved(
-                listener,
-                deployment,
-                &groups.from.arn,
-                &groups.to.arn,
-            ));
-        }
-    }
-    let (from, to) = (groups.from, groups.to);
-    // Added before the other is removed: readers accept two, and let the listener decide.
-    if !to.is_tagged_production() || to.task_set_id.as_deref() != Some(replacement.id.as_str()) {
-        actions.push(Action::TagProduction {
-            target_group: to.arn.clone(),
-            task_set: replacement.id.clone(),
-        });
-    }
-    if from.is_production.is_some() || from.task_set_id.is_some() {
-        actions.push(Action::UntagProduction {
-            target_group: from.arn.clone(),
-        });
-    }
-    if replacement.status != TaskSetStatus::Primary {
-        actions.push(Action::MakePrimary {
-            task_set: replacement.id.clone(),
-        });
-    }
-    if to.swap_intent.is_some() {
-        actions.push(Action::ClearSwapIntent {
-            target_group: to.arn.clone(),
-        });
-    }
-    actions
-}
-
 pub(crate) fn moved(
     listener: &Listener,
     deployment: &Deployment,
@@ -244,22 +209,11 @@ pub(crate) fn moved(
     }
 }
 
-/// The answer after a swap, or after one that has to wait because the replacement lost health.
+/// Traffic has moved: what is left of it is a pause, and then the drain.
 ///
 /// The drain is planned here, with the tasks that there are now and not at preflight: Auto Scaling
 /// may have moved the desired count meanwhile.
-pub fn answer(
-    observation: &Observation,
-    deployment: &Deployment,
-    waiting_on: Option<&WaitingOn>,
-) -> Answer {
-    match waiting_on {
-        Some(waiting_on) if deployment.course == Course::Back => {
-            return ready::answer_slowly(deployment, waiting_on);
-        }
-        Some(_) => return ready::answer(deployment, waiting_on),
-        None => {}
-    }
+fn swapped(observation: &Observation, deployment: &Deployment) -> Next {
     let mut deployment = deployment.clone();
     if let Some(original) = deployment.original_in(observation) {
         deployment.tasks = original.computed_desired_count;
@@ -268,48 +222,27 @@ pub fn answer(
         deployment.desired = service.desired_count;
     }
     // Without an original there is nothing to keep at full strength meanwhile.
-    let bake = match deployment.original {
-        Some(_) => deployment.request.bake_time,
-        None => 0,
-    };
-    let wait = drain::bake_poll(bake);
+    let drain = deployment.original.as_ref().map(|_| NextDrain {
+        tasks: deployment.tasks,
+        bake: deployment.request.bake_time,
+    });
+    let wait = drain::bake_poll(drain.map_or(0, |drain| drain.bake));
     deployment.progress = Progress {
         waited: wait,
         baking: true,
         ..Progress::default()
     };
-    let next = match deployment.original {
-        Some(_) => format!("the drain begins in {bake} s"),
-        None => "there is nothing to drain".to_owned(),
-    };
-    let (code, why) = match (&deployment.failure, deployment.course) {
-        (Some(failure), Course::Back) => (
-            Code::SwappedBack,
-            format!("rolled back after {}: ", failure.error),
-        ),
-        _ => (Code::Swapped, String::new()),
-    };
-    let text = format!(
-        "{why}production listener forwards to {} and {} is PRIMARY; {next}",
-        short(&deployment.replacement_target_group),
-        deployment.replacement.as_deref().unwrap_or_default()
-    );
-    let drain = deployment.original.as_ref().map(|_| DrainProgress {
-        left: deployment.tasks,
-        of: deployment.tasks,
-        step: 0,
-        next_step: None,
-        last_step: None,
-    });
-    Answer {
-        to: if wait > 0 { To::Bake } else { To::ScaleDown },
-        reason: Reason {
-            drain,
-            ..Reason::new(code, text)
-        },
-        wait,
-        deployment,
-    }
+    let failure = deployment.failure.as_ref();
+    let reason = Reason::Swapped(Box::new(Swapped {
+        after: failure
+            .filter(|_| deployment.course == Course::Back)
+            .map(|failure| failure.error.clone()),
+        replacement: deployment.replacement.clone(),
+        target_group: deployment.replacement_target_group.clone(),
+        drain,
+    }));
+    let to = if wait > 0 { To::Bake } else { To::ScaleDown };
+    Next::go(to, reason, wait, deployment)
 }
 
 #[cfg(test)]

@@ -1,28 +1,14 @@
 //! One turn of a deployment: from what was seen to what happens next, and why.
 
 use crate::contract::Failure;
-use crate::decision::{Action, Decision, WaitingOn};
 use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::observation::Observation;
 use crate::phase::{Phase, To};
-use crate::reason::{Code, Reason};
+use crate::reason::{Outcome, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::{cleanup, create, finish_swap, leftovers, ready, rollback, scale_down, swap};
 
-/// What a look at the world comes to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Next {
-    /// Make these writes, in this order, then look again.
-    Write(Vec<Action>),
-    /// Nothing is to be written now: this is the turn's answer.
-    Go(Box<Answer>),
-}
-
-impl Next {
-    fn go(answer: Answer) -> Self {
-        Self::Go(Box::new(answer))
-    }
-}
+pub use crate::next::Next;
 
 /// A turn's decision. The tests put a wrong one in the place of [`next`], to see that it is caught.
 pub type Turn = fn(Phase, &Observation, &Deployment) -> Result<Next, Refusal>;
@@ -39,116 +25,69 @@ pub fn next(
         Phase::Preflight | Phase::CheckAndCreate => check_and_create(observation, deployment),
         Phase::Swap => swap(observation, deployment),
         Phase::ScaleDown => scale_down(observation, deployment),
-        Phase::Cleanup => cleanup(observation, deployment),
-        Phase::Rollback => rollback(observation, deployment),
-    }
-}
-
-/// The writes of a decision, or the answer that goes with it.
-fn answered(
-    decision: Decision,
-    answer: impl FnOnce(Option<&WaitingOn>) -> Result<Answer, Refusal>,
-) -> Result<Next, Refusal> {
-    match decision {
-        Decision::Act(actions) => Ok(Next::Write(actions)),
-        Decision::Refuse(refusal) => Err(refusal),
-        Decision::Done => answer(None).map(Next::go),
-        Decision::Wait(waiting_on) => answer(Some(&waiting_on)).map(Next::go),
+        Phase::Cleanup => Ok(cleanup::next(observation, deployment)?.map(its_own_turn)),
+        Phase::Rollback => Ok(rollback::next(observation, deployment)?.map(its_own_turn)),
     }
 }
 
 /// First what an earlier deployment left, then the replacement, then its health.
 fn check_and_create(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     if deployment.replacement.is_some() {
-        return answered(ready::decide(observation, deployment), |waiting_on| {
-            Ok(ready::answer(deployment, waiting_on))
-        });
+        return ready::next(observation, deployment);
     }
     // Once it is there, nothing was left over, and it would be taken for a leftover itself.
     if deployment.replacement_in(observation).is_none() {
-        match leftovers::decide(observation, deployment) {
-            Decision::Done => {}
-            Decision::Act(_) => return Ok(Next::go(leftovers::hand_over(deployment))),
-            Decision::Wait(waiting_on) => {
-                return leftovers::answer(observation, deployment, &waiting_on).map(Next::go);
-            }
-            Decision::Refuse(refusal) => return Err(refusal),
+        match leftovers::left_over(observation, deployment)? {
+            // Another function may make these writes, and this one may not.
+            Some(Next::Write(_)) => return Ok(leftovers::hand_over(deployment)),
+            Some(answer @ Next::Go(_)) => return Ok(answer),
+            None => {}
         }
     }
     let settled = leftovers::settled(observation, deployment)?;
-    answered(create::decide(observation, &settled), |_| {
-        create::answer(observation, &settled)
-    })
+    create::next(observation, &settled)
 }
 
 /// There, back, or to the end of a swap that was left half done.
 fn swap(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     match deployment.course {
-        Course::HalfSwapped => {
-            answered(finish_swap::decide(observation, deployment), |waiting_on| {
-                Ok(finish_swap::answer(deployment, waiting_on))
-            })
-        }
+        Course::HalfSwapped => finish_swap::next(observation, deployment),
         Course::Forward | Course::Back | Course::Leftover if deployment.progress.baking => {
             bake(observation, deployment)
         }
-        Course::Forward | Course::Back | Course::Leftover => {
-            answered(swap::decide(observation, deployment), |waiting_on| {
-                Ok(swap::answer(observation, deployment, waiting_on))
-            })
-        }
+        Course::Forward | Course::Back | Course::Leftover => swap::next(observation, deployment),
     }
 }
 
 /// The pause between the swap and the drain, under the guards of the drain.
 fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     if scale_down::bake_left(deployment) == 0 {
-        return Ok(Next::go(Answer {
-            to: To::ScaleDown,
-            reason: Reason::new(Code::Baking, "the pause after the swap is over"),
-            wait: 0,
-            deployment: deployment.clone(),
-        }));
+        return Ok(Next::at_once(
+            To::ScaleDown,
+            Reason::BakeOver,
+            deployment.clone(),
+        ));
     }
-    answered(scale_down::decide(observation, deployment), |waiting_on| {
-        let answer = scale_down::answer(observation, deployment, waiting_on);
+    let next = scale_down::next(observation, deployment)?;
+    Ok(next.map(|answer| {
         let to = match answer.to {
             To::Wait => To::Bake,
             // The original is gone already. The drain finds that as well, and sends the notification.
             To::Cleanup => To::ScaleDown,
             other => other,
         };
-        Ok(Answer { to, ..answer })
-    })
+        Answer { to, ..answer }
+    }))
 }
 
+/// What an earlier deployment left, or the deployment's own original.
 fn scale_down(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    if deployment.course == Course::Leftover {
-        return answered(
-            leftovers::decide(observation, deployment),
-            |waiting_on| match waiting_on {
-                Some(waiting_on) => leftovers::answer(observation, deployment, waiting_on),
-                None => leftovers::nothing_left(observation, deployment),
-            },
-        );
+    match deployment.course {
+        Course::Leftover => leftovers::next(observation, deployment),
+        Course::Forward | Course::Back | Course::HalfSwapped => {
+            scale_down::next(observation, deployment)
+        }
     }
-    answered(scale_down::decide(observation, deployment), |waiting_on| {
-        Ok(scale_down::answer(observation, deployment, waiting_on))
-    })
-}
-
-fn cleanup(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    answered(cleanup::decide(observation, deployment), |waiting_on| {
-        let answer = cleanup::answer(observation, deployment, waiting_on);
-        Ok(its_own_turn(answer))
-    })
-}
-
-fn rollback(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    answered(rollback::decide(observation, deployment), |waiting_on| {
-        let answer = rollback::answer(observation, deployment, waiting_on);
-        Ok(its_own_turn(answer))
-    })
 }
 
 /// After the rollback of an earlier execution comes this one's own deployment.
@@ -168,13 +107,9 @@ fn its_own_turn(answer: Answer) -> Answer {
     };
     Answer {
         to: To::CheckAndCreateService,
-        reason: Reason::new(
-            Code::FinishingRollback,
-            format!(
-                "the rollback of an earlier execution is finished: {}",
-                answer.reason.text
-            ),
-        ),
+        reason: Reason::RollbackFinished {
+            outcome: Box::new(answer.reason),
+        },
         wait: 0,
         deployment,
     }
@@ -193,16 +128,13 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
         Some(first) => first.clone(),
         None => Failure::from(refusal),
     };
-    let (to, code, text) = match phase {
-        _ if lock_is_lost => (To::DeploymentFailed, Code::Failed, String::new()),
-        Phase::Rollback => (
-            To::DeploymentFailed,
-            Code::Failed,
-            format!("Not rolled back: {refusal}"),
-        ),
-        Phase::Preflight => (To::DeploymentFailed, Code::Failed, String::new()),
+    let failed = |outcome| (To::DeploymentFailed, Reason::Failed(Box::new(outcome)));
+    let (to, reason) = match phase {
+        _ if lock_is_lost => failed(Outcome::Untouched),
+        Phase::Rollback => failed(Outcome::NotRolledBack(refusal.clone())),
+        Phase::Preflight => failed(Outcome::Untouched),
         Phase::CheckAndCreate | Phase::Swap | Phase::ScaleDown | Phase::Cleanup => {
-            (To::Rollback, Code::Refused, refusal.to_string())
+            (To::Rollback, Reason::Refused(refusal.clone()))
         }
     };
     let mut deployment = deployment.clone();
@@ -216,7 +148,7 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
     deployment.control = deployment.control.anew();
     Answer {
         to,
-        reason: Reason::new(code, text),
+        reason,
         wait: 0,
         deployment,
     }
@@ -225,8 +157,10 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Action;
     use crate::fixture::{OWNER, World};
     use crate::observation::TaskSetStatus;
+    use crate::reason::Code;
 
     fn go(phase: Phase, world: &World, deployment: &Deployment) -> Answer {
         match next(phase, &world.observation, deployment).unwrap() {
@@ -285,10 +219,10 @@ mod tests {
         world.progress = Progress::default();
         let swapped = go(Phase::Swap, &world, &world.deployment());
         assert_eq!((swapped.to, swapped.wait), (To::Bake, 60));
-        assert_eq!(swapped.reason.code, Code::Swapped);
+        assert_eq!(swapped.reason.code(), Code::Swapped);
         let baking = go(Phase::Swap, &world, &swapped.deployment);
         assert_eq!((baking.to, baking.wait), (To::Bake, 60));
-        assert_eq!(baking.reason.code, Code::Baking);
+        assert_eq!(baking.reason.code(), Code::Baking);
         let over = go(Phase::Swap, &world, &baking.deployment);
         assert_eq!((over.to, over.wait), (To::ScaleDown, 0));
     }
@@ -327,7 +261,12 @@ mod tests {
         );
         assert_eq!(again.to, To::DeploymentFailed);
         assert_eq!(again.deployment.failure.unwrap(), failure);
-        assert!(again.reason.text.starts_with("Not rolled back: Still."));
+        assert!(
+            again
+                .reason
+                .to_string()
+                .starts_with("Not rolled back: Still.")
+        );
     }
 
     #[test]

@@ -6,8 +6,8 @@ use aws_sdk_ecs::types::{
 };
 use aws_sdk_elasticloadbalancingv2::types::{Action as ElbAction, Tag, TargetGroupTuple};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use ebbtide_controller::action::{Action, NewTaskSet};
 use ebbtide_controller::arn::short;
-use ebbtide_controller::decision::{Action, NewTaskSet};
 use ebbtide_controller::observation::{Forward, Launch, Network};
 use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
 use ebbtide_controller::contract::{self, Event, Failure};
-use ebbtide_controller::decision::Action;
 use ebbtide_controller::deployment::{Answer, Course, Deployment};
 use ebbtide_controller::lock::{Busy, End, Item, SETTLE};
 use ebbtide_controller::observation::Observation;

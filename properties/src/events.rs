@@ -4,7 +4,7 @@ use ebbtide_controller::deployment::{Answer, Deployment};
 use ebbtide_controller::flows::Flows;
 use ebbtide_controller::phase::To;
 use ebbtide_controller::quote::{LONGEST_SENTENCE, is_visible};
-use ebbtide_controller::reason::{Code, Reason};
+use ebbtide_controller::reason::Reason;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use serde_json::{Value, json};
 
@@ -41,7 +41,10 @@ pub fn events(data: &[u8]) {
             let answer = Answer {
                 // A Rollback that was caught would begin anew.
                 to: To::WaitForOriginal,
-                reason: Reason::new(Code::Step, "because\u{1b}"),
+                reason: Reason::Unanswered {
+                    why: "because\u{1b}".to_owned(),
+                    wait: 60,
+                },
                 wait: 60,
                 // Alarms and metrics are read anew for every step.
                 deployment: Deployment {

@@ -3,7 +3,7 @@
 //! Said here without the code that decides: what a listener sends where is read off the observation,
 //! and one that is not recorded as a test listener may be one that users reach.
 
-use ebbtide_controller::decision::Action;
+use ebbtide_controller::action::Action;
 use ebbtide_controller::observation::{Forward, Listener, Observation, TaskSet, TaskSetStatus};
 
 /// Whether a step takes tasks away by a plan, or may bring them back too.

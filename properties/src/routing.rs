@@ -1,5 +1,5 @@
 use arbitrary::Unstructured;
-use ebbtide_controller::decision::Role;
+use ebbtide_controller::action::Role;
 use ebbtide_controller::observation::Observation;
 use ebbtide_controller::routing::{Routing, read};
 

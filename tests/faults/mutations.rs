@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ebbtide_controller::decision::Action;
+use ebbtide_controller::action::Action;
 use ebbtide_controller::deployment::{Course, Deployment};
 use ebbtide_controller::drain;
 use ebbtide_controller::observation::{Forward, Observation, Targets};

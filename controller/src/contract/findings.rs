@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use crate::deployment::Answer;
+use crate::drain::plan::{Limit, Plan};
 use crate::phase::To;
-use crate::plan::{Limit, Plan};
 use crate::preflight::findings::{Finding, Severity};
 
 /// Bytes of findings in a state, of the 256 KiB that it may have in all (AWS documentation).

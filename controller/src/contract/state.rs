@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::failure::FailureWire;
 use super::{Event, Failure, not_from_the_state_machine};
 use crate::arn::Arn;
-use crate::budget::Control;
 use crate::deployment::{Answer, Course, Deployment, Progress};
-use crate::flows::Flows;
+use crate::drain::budget::Control;
+use crate::drain::flows::Flows;
 use crate::lock::{Lock, Seen};
 use crate::phase::To;
 use crate::quote::{quote, sentence};
@@ -285,11 +285,8 @@ impl Deployment {
 }
 
 fn reason(reason: &Reason) -> Value {
-    let mut told = json!({
-        "code": reason.code.as_str(),
-        "text": sentence(&reason.text),
-    });
-    if let Some(drain) = reason.drain {
+    let mut told = told(reason.code(), &reason.to_string());
+    if let Some(drain) = reason.drain() {
         let DrainProgress {
             left,
             of,
@@ -305,6 +302,10 @@ fn reason(reason: &Reason) -> Value {
         }
     }
     told
+}
+
+fn told(code: Code, text: &str) -> Value {
+    json!({"code": code.as_str(), "text": sentence(text)})
 }
 
 impl Answer {
@@ -369,10 +370,9 @@ pub fn failed(failure: &Failure, outcome: &str) -> Value {
         cause.push(' ');
         cause.push_str(&sentence(outcome));
     }
-    let told = Reason::new(Code::Failed, cause.clone());
     let mut state = Map::new();
     state.insert("next".to_owned(), json!(To::DeploymentFailed.as_str()));
-    state.insert("reason".to_owned(), reason(&told));
+    state.insert("reason".to_owned(), told(Code::Failed, &cause));
     let failure = Failure {
         error: failure.error.clone(),
         cause,

@@ -7,7 +7,7 @@ use crate::deployment::{Answer, Deployment, Progress};
 use crate::fixture::World;
 use crate::lock::Seen;
 use crate::phase::To;
-use crate::reason::{Code, DrainProgress, Reason};
+use crate::reason::{DrainProgress, Draining, Outgoing, Reason, Stage};
 
 const EXECUTION: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
 
@@ -18,7 +18,7 @@ fn event(phase: &str, state: &Value) -> Value {
 fn answer_of(world: &World) -> Answer {
     Answer {
         to: To::Wait,
-        reason: Reason::new(Code::Step, "because"),
+        reason: Reason::Busy { wait: 60 },
         wait: 60,
         deployment: world.deployment(),
     }
@@ -42,18 +42,23 @@ fn a_deployment_survives_the_way_through_the_state_machine() {
 #[test]
 fn programs_read_a_code_and_numbers_beside_the_sentence() {
     let mut answer = answer_of(&World::swapped());
-    answer.reason.drain = Some(DrainProgress {
-        left: 3,
-        of: 4,
-        step: 1,
-        next_step: Some(60),
-        last_step: None,
-    });
+    answer.reason = Reason::Drain(Box::new(Draining {
+        outgoing: Outgoing::Original,
+        task_set: Some("ecs-svc/1".into()),
+        progress: DrainProgress {
+            left: 3,
+            of: 4,
+            step: 1,
+            next_step: Some(60),
+            last_step: None,
+        },
+        stage: Stage::Pause { seconds: 60 },
+    }));
     let state = answer.to_json();
     assert_eq!(state["next"], "Wait");
     assert_eq!(
         state["reason"],
-        json!({"code": "step", "text": "because", "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60}})
+        json!({"code": "pause", "text": "original ecs-svc/1: 3 of 4 tasks left, the next step in 60 s; nothing stands in its way", "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60}})
     );
 }
 

@@ -1,13 +1,59 @@
 //! What an earlier deployment left: deleted at once, drained, or left alone.
 
 use super::*;
+use crate::deployment::Answer;
 use crate::drain::scale_for;
 use crate::fixture::{OWNER, World, group_arn, listener_arn};
 use crate::observation::{Forward, TaskSetStatus};
+use crate::reason::{Blocker, Shortfall, Stage};
 use crate::refusal::ErrorName;
 
-fn look(world: &World) -> Decision {
-    decide(&world.observation, &world.deployment())
+fn check(world: &World) -> Result<Next, Refusal> {
+    next(&world.observation, &world.deployment())
+}
+
+fn answer(world: &World) -> Answer {
+    check(world).unwrap().answer()
+}
+
+fn refused(world: &World) -> Refusal {
+    check(world).unwrap_err()
+}
+
+/// Nothing is left over.
+fn assert_settled(world: &World) {
+    let answer = answer(world);
+    assert_eq!(answer.to, To::CheckAndCreateService);
+    assert!(
+        matches!(answer.reason, Reason::Settled { .. }),
+        "{answer:?}"
+    );
+}
+
+/// The leftover whose drain is planned, with its tasks.
+fn planned(world: &World) -> (String, u32) {
+    let answer = answer(world);
+    assert_eq!(answer.to, To::Wait);
+    assert_eq!(answer.deployment.course, Course::Leftover);
+    match answer.reason {
+        Reason::LeftoverPlanned {
+            task_set, tasks, ..
+        } => (task_set, tasks),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What blocks the next step of a leftover's drain.
+fn blocker(world: &World) -> Blocker {
+    let answer = answer(world);
+    assert_eq!(answer.to, To::Wait);
+    match answer.reason {
+        Reason::Drain(draining) => match draining.stage {
+            Stage::Blocked { by, .. } => by,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A new deployment finds what an earlier one has left in this world.
@@ -28,19 +74,18 @@ fn draining() -> World {
     world
 }
 
-fn forced(task_set: &str) -> Decision {
-    Decision::Act(vec![Action::DeleteTaskSet {
+fn forced(task_set: &str) -> Result<Next, Refusal> {
+    Ok(Next::Write(vec![Action::DeleteTaskSet {
         task_set: task_set.into(),
         force: true,
-    }])
+    }]))
 }
 
 #[test]
 fn nothing_left_over_is_nothing_to_do() {
     let world = World::serving();
-    assert_eq!(look(&world), Decision::Done);
-    let answer = nothing_left(&world.observation, &world.deployment()).unwrap();
-    assert_eq!(answer.to, To::CheckAndCreateService);
+    assert_settled(&world);
+    let answer = answer(&world);
     assert_eq!(answer.deployment.original.as_deref(), Some("ecs-svc/1"));
     assert_eq!(answer.deployment.replacement, None);
 }
@@ -49,7 +94,7 @@ fn nothing_left_over_is_nothing_to_do() {
 fn a_candidate_that_never_served_is_deleted_at_once() {
     let mut world = found(World::created());
     world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    assert_eq!(look(&world), forced("ecs-svc/2"));
+    assert_eq!(check(&world), forced("ecs-svc/2"));
 }
 
 #[test]
@@ -60,7 +105,7 @@ fn the_candidate_of_a_first_deployment_is_deleted_at_once() {
         .task_sets
         .retain(|set| set.id != "ecs-svc/1");
     world.group_mut("blue").targets.healthy = 0;
-    assert_eq!(look(&world), forced("ecs-svc/2"));
+    assert_eq!(check(&world), forced("ecs-svc/2"));
 }
 
 #[test]
@@ -68,10 +113,7 @@ fn a_candidate_whose_swap_is_on_record_may_have_served_and_is_drained() {
     let mut world = found(World::healthy());
     world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
     world.group_mut("green").swap_intent = Some(OWNER.into());
-    assert!(matches!(
-        look(&world),
-        Decision::Wait(WaitingOn::Leftover { .. })
-    ));
+    assert_eq!(planned(&world).0, "ecs-svc/2");
 }
 
 #[test]
@@ -83,16 +125,13 @@ fn a_first_deployment_that_died_in_its_swap_is_drained_though_nothing_serves() {
         .retain(|set| set.id != "ecs-svc/1");
     world.group_mut("blue").targets.healthy = 0;
     world.group_mut("green").swap_intent = Some(OWNER.into());
-    let Decision::Wait(planned) = look(&world) else {
-        panic!("{:?}", look(&world));
-    };
-    let Answer { deployment, .. } =
-        answer(&world.observation, &world.deployment(), &planned).unwrap();
+    assert_eq!(planned(&world), ("ecs-svc/2".to_owned(), 4));
+    let deployment = answer(&world).deployment;
     assert_eq!(deployment.original.as_deref(), Some("ecs-svc/2"));
     assert_eq!(deployment.replacement, None);
     assert!(matches!(
-        decide(&world.observation, &deployment),
-        Decision::Act(actions) if matches!(actions[..], [Action::SetScale { .. }])
+        next(&world.observation, &deployment),
+        Ok(Next::Write(actions)) if matches!(actions[..], [Action::SetScale { .. }])
     ));
 }
 
@@ -104,24 +143,16 @@ fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
     (new.port, new.arn, new.role) = (443, listener_arn(443), None);
     new.forward = Forward::to(&group_arn("green"));
     world.observation.listeners.push(new);
-    let Decision::Wait(waiting_on) = look(&world) else {
-        panic!()
-    };
-    let deployment = answer(&world.observation, &world.deployment(), &waiting_on);
-    let decision = decide(&world.observation, &deployment.unwrap().deployment);
-    assert!(
-        matches!(&decision, Decision::Refuse(r) if r.error == ErrorName::Drift),
-        "{decision:?}"
-    );
+    assert_eq!(planned(&world).0, "ecs-svc/2");
+    let refusal = next(&world.observation, &answer(&world).deployment).unwrap_err();
+    assert_eq!(refusal.error, ErrorName::Drift);
 }
 
 #[test]
 fn a_set_on_a_target_group_of_somewhere_else_is_for_a_person_to_sort_out() {
     let mut world = found(World::serving());
     world.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("red");
-    let Decision::Refuse(refusal) = look(&world) else {
-        panic!()
-    };
+    let refusal = refused(&world);
     assert_eq!(refusal.error, ErrorName::Drift);
     assert!(refusal.seen.contains("red, which is neither"), "{refusal}");
 }
@@ -130,46 +161,32 @@ fn a_set_on_a_target_group_of_somewhere_else_is_for_a_person_to_sort_out() {
 fn a_set_that_another_groups_tag_names_may_have_served() {
     let mut world = found(World::serving());
     world.task_set_mut("ecs-svc/1").load_balancers.clear();
-    assert!(matches!(
-        look(&world),
-        Decision::Wait(WaitingOn::Leftover { .. })
-    ));
+    assert_eq!(planned(&world).0, "ecs-svc/1");
 }
 
 #[test]
 fn a_half_done_swap_is_finished_before_anything_is_drained() {
     let world = found(World::committed());
-    assert_eq!(look(&world), Decision::Wait(WaitingOn::SwapToFinish));
-    let waiting_on = WaitingOn::SwapToFinish;
-    let answer = answer(&world.observation, &world.deployment(), &waiting_on).unwrap();
-    assert_eq!(answer.to, To::Swap);
+    let answer = answer(&world);
+    assert_eq!((answer.to, answer.reason), (To::Swap, Reason::HalfSwapped));
     assert_eq!(answer.deployment.course, Course::HalfSwapped);
 }
 
 #[test]
 fn an_old_production_set_is_planned_first_and_then_drained_step_by_step() {
     let world = found(World::swapped());
-    let planned = Decision::Wait(WaitingOn::Leftover {
-        task_set: "ecs-svc/1".into(),
-        tasks: 4,
-    });
-    assert_eq!(look(&world), planned);
-    let Decision::Wait(waiting_on) = planned else {
-        unreachable!()
-    };
-    let taken = answer(&world.observation, &world.deployment(), &waiting_on)
-        .unwrap()
-        .deployment;
+    assert_eq!(planned(&world), ("ecs-svc/1".to_owned(), 4));
+    let taken = answer(&world).deployment;
     assert_eq!(taken.course, Course::Leftover);
     assert_eq!(taken.original.as_deref(), Some("ecs-svc/1"));
     assert_eq!(taken.replacement.as_deref(), Some("ecs-svc/2"));
     assert_eq!(
-        decide(&world.observation, &taken),
-        Decision::Act(vec![Action::SetScale {
+        next(&world.observation, &taken),
+        Ok(Next::Write(vec![Action::SetScale {
             task_set: "ecs-svc/1".into(),
             percent: scale_for(3, 4),
             tasks: 3
-        }])
+        }]))
     );
 }
 
@@ -180,11 +197,11 @@ fn a_drained_leftover_is_deleted_without_force() {
     (set.scale, set.computed_desired_count, set.running_count) = (0.0, 0, 0);
     world.group_mut("blue").targets.healthy = 0;
     assert_eq!(
-        look(&world),
-        Decision::Act(vec![Action::DeleteTaskSet {
+        check(&world),
+        Ok(Next::Write(vec![Action::DeleteTaskSet {
             task_set: "ecs-svc/1".into(),
             force: false
-        }])
+        }]))
     );
 }
 
@@ -193,12 +210,15 @@ fn a_leftover_is_not_drained_while_what_serves_is_not_healthy() {
     let mut world = draining();
     world.group_mut("green").targets.healthy = 3;
     assert!(matches!(
-        look(&world),
-        Decision::Wait(WaitingOn::HealthyTargets { .. })
+        blocker(&world),
+        Blocker::Health {
+            shortfall: Shortfall::HealthyTargets { wanted: 4, .. },
+            ..
+        }
     ));
     world.group_mut("green").targets.healthy = 0;
     world.progress.held = 60;
-    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotReadyTimeout));
+    assert_eq!(refused(&world).error, ErrorName::NotReadyTimeout);
 }
 
 #[test]
@@ -206,19 +226,14 @@ fn a_set_whose_age_is_not_known_may_have_served() {
     let mut world = found(World::created());
     world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
     world.task_set_mut("ecs-svc/2").created_at = None;
-    assert!(matches!(
-        look(&world),
-        Decision::Wait(WaitingOn::Leftover { .. })
-    ));
+    assert_eq!(planned(&world).0, "ecs-svc/2");
 }
 
 #[test]
 fn two_sets_behind_production_are_for_a_person_to_sort_out() {
     let mut world = found(World::created());
     world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
-    let Decision::Refuse(refusal) = look(&world) else {
-        panic!()
-    };
+    let refusal = refused(&world);
     assert_eq!(refusal.error, ErrorName::Drift);
     assert!(
         refusal.seen.contains("ecs-svc/1 and ecs-svc/2"),
@@ -230,19 +245,19 @@ fn two_sets_behind_production_are_for_a_person_to_sort_out() {
 fn targets_of_a_deleted_set_are_waited_for() {
     let mut world = World::serving();
     world.group_mut("green").targets.healthy = 2;
-    assert_eq!(
-        look(&world),
-        Decision::Wait(WaitingOn::Deregistration { targets: 2 })
-    );
+    let answer = answer(&world);
+    assert_eq!(answer.to, To::WaitForServiceReady);
+    let (targets, wait) = (2, 30);
+    assert_eq!(answer.reason, Reason::Deregistering { targets, wait });
     world.progress.looks = LOOKS;
-    assert_eq!(look(&world), Decision::Done);
+    assert_settled(&world);
 }
 
 #[test]
 fn a_late_invocation_leaves_what_its_own_deployment_has_created_since() {
     let mut world = World::healthy();
     world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    assert_eq!(look(&world), Decision::Done);
+    assert_settled(&world);
 }
 
 #[test]
@@ -250,22 +265,19 @@ fn a_half_drained_set_that_serves_again_is_brought_back_before_anything_else_is_
     let mut world = found(World::swapped());
     world.task_set_mut("ecs-svc/2").scale = 37.5;
     assert_eq!(
-        look(&world),
-        Decision::Act(vec![Action::SetScale {
+        check(&world),
+        Ok(Next::Write(vec![Action::SetScale {
             task_set: "ecs-svc/2".into(),
             percent: 100.0,
             tasks: 4
-        }])
+        }]))
     );
 }
 
 #[test]
 fn the_pause_before_a_leftovers_drain_is_not_part_of_the_drain() {
     let world = found(World::swapped());
-    let Decision::Wait(leftover) = look(&world) else {
-        panic!("{:?}", look(&world));
-    };
-    let told = answer(&world.observation, &world.deployment(), &leftover).unwrap();
+    let told = answer(&world);
     assert_eq!((told.wait, told.deployment.progress.waited), (60, 0));
 }
 
@@ -280,11 +292,11 @@ fn of_two_leftovers_the_drained_one_is_deleted_whatever_targets_the_other_has() 
     world.observation.task_sets.push(other);
     world.group_mut("blue").targets.draining = 3;
     assert_eq!(
-        look(&world),
-        Decision::Act(vec![Action::DeleteTaskSet {
+        check(&world),
+        Ok(Next::Write(vec![Action::DeleteTaskSet {
             task_set: "ecs-svc/1".into(),
             force: false,
-        }])
+        }]))
     );
 }
 
@@ -299,28 +311,24 @@ fn a_candidate_that_never_served_goes_before_a_leftover_that_drains() {
     world.group_mut("blue").swap_intent = None;
     world.group_mut("blue").is_production = None;
     world.group_mut("blue").task_set_id = None;
-    assert_eq!(look(&world), forced("ecs-svc/3"));
+    assert_eq!(check(&world), forced("ecs-svc/3"));
 }
 
 #[test]
 fn a_sick_leftover_is_drained_though_what_serves_is_sick_as_well() {
     let mut world = draining();
     world.group_mut("green").targets.healthy = 0;
-    assert!(matches!(look(&world), Decision::Wait(_)));
+    assert!(matches!(blocker(&world), Blocker::Health { .. }));
     world.group_mut("blue").targets.healthy = 0;
-    assert!(matches!(look(&world), Decision::Act(_)));
+    assert!(matches!(check(&world), Ok(Next::Write(_))));
 }
 
 #[test]
 fn a_swap_that_somebody_undoes_again_and_again_is_told_of() {
     let mut world = found(World::committed());
-    assert_eq!(look(&world), Decision::Wait(WaitingOn::SwapToFinish));
-    let told = answer(
-        &world.observation,
-        &world.deployment(),
-        &WaitingOn::SwapToFinish,
-    );
-    assert_eq!(told.unwrap().deployment.progress.looks, 1);
+    let told = answer(&world);
+    assert_eq!((told.to, told.reason), (To::Swap, Reason::HalfSwapped));
+    assert_eq!(told.deployment.progress.looks, 1);
     world.progress.looks = LOOKS;
-    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+    assert_eq!(refused(&world).error, ErrorName::Drift);
 }

@@ -3,8 +3,8 @@
 use super::pace::check_drain;
 use crate::cleanup;
 use crate::deployment::Course;
+use crate::drain::pace::Pace;
 use crate::drain::{self, Schedule};
-use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::request::{LOOKS, Request};
 

@@ -12,8 +12,8 @@ mod name;
 use std::fmt;
 
 use crate::arn::short;
+use crate::drain::plan::Plan;
 use crate::observation::{LoadBalancer, Observation, TargetGroup, TaskSet};
-use crate::plan::Plan;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
 use crate::request::Request;

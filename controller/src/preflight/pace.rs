@@ -1,10 +1,10 @@
 //! Whether a pace and its times fit the tasks, and what the drain is planned to do.
 
-use crate::budget;
 use crate::deployment::Course;
+use crate::drain::budget;
+use crate::drain::pace::{Budget, OnDeadline, Pace};
+use crate::drain::plan::{self, Plan};
 use crate::drain::{self, Schedule};
-use crate::pace::{Budget, OnDeadline, Pace};
-use crate::plan::{self, Plan};
 use crate::refusal::Refusal;
 use crate::request::Request;
 

@@ -1,9 +1,9 @@
 //! What preflight takes, and what it refuses.
 
 use super::*;
+use crate::drain::pace::Pace;
 use crate::fixture::{World, group_arn};
 use crate::observation::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
-use crate::pace::Pace;
 use crate::request::SwapMode;
 
 fn look(world: &World) -> Result<Deployment, Refusal> {
@@ -216,7 +216,7 @@ fn a_dry_run_says_so() {
     let answer = answer(look(&world).unwrap(), &world.observation);
     assert_eq!(answer.to, To::DryRunSucceeded);
     assert_eq!(
-        answer.reason.text,
+        answer.reason.to_string(),
         "dry run, nothing was changed: service web: ecs-svc/1 (4 tasks) on blue serves; web:2 goes to green, then the \
          original drains in 4 steps, 60 s apart"
     );
@@ -272,10 +272,10 @@ fn what_an_earlier_deployment_left_is_let_pass_before_the_lock_is_taken_and_refu
     assert!(
         answer
             .reason
-            .text
+            .to_string()
             .contains("ecs-svc/2 besides, drained and deleted first"),
         "{}",
-        answer.reason.text
+        answer.reason.to_string()
     );
 }
 

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 use super::reader::{LONGEST_PHASE, Reader, shown, text_where, whole};
-use crate::budget;
-use crate::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
+use crate::drain::budget;
+use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
 
 /// A quarter at a time, as the sample's own input has it.
 const DEFAULT_DECREMENT: f64 = 25.0;

@@ -1,21 +1,63 @@
 //! What is undone, what comes back first, and what is left alone.
 
 use super::*;
+use crate::deployment::Answer;
 use crate::fixture::{OWNER, World, group_arn, listener_arn};
 use crate::observation::{Forward, TaskSetStatus};
+use crate::reason::Code;
 
-fn look(world: &World) -> Decision {
-    decide(&world.observation, &world.deployment())
+fn check(world: &World) -> Result<Next, Refusal> {
+    next(&world.observation, &world.deployment())
 }
 
-fn comes_to(world: &World) -> Outcome {
-    outcome(&world.observation, &world.deployment())
+fn actions(next: Result<Next, Refusal>) -> Vec<Action> {
+    match next {
+        Ok(Next::Write(actions)) => actions,
+        other => panic!("{other:?}"),
+    }
 }
 
-fn told(world: &World) -> String {
-    match comes_to(world) {
-        Outcome::Over(sentence) => sentence,
-        Outcome::Restored(how) => how,
+fn answer(world: &World) -> Answer {
+    check(world).unwrap().answer()
+}
+
+/// The end: what was undone and what remains.
+fn told(next: Result<Next, Refusal>) -> String {
+    let answer = next.unwrap().answer();
+    assert_eq!(answer.to, To::DeploymentFailed);
+    assert!(matches!(answer.reason, Reason::Failed(_)), "{answer:?}");
+    answer.reason.to_string()
+}
+
+/// The original takes the traffic back.
+fn assert_restored(world: &World) -> Answer {
+    let answer = answer(world);
+    assert_eq!(
+        (answer.to, answer.reason.code()),
+        (To::Swap, Code::Restored)
+    );
+    assert_eq!(answer.deployment.course, Course::Back);
+    answer
+}
+
+/// One read may be old: nothing is undone at the first look.
+fn assert_looks_once_more(next: Result<Next, Refusal>) {
+    let answer = next.unwrap().answer();
+    assert_eq!(answer.to, To::WaitForOriginal);
+    assert!(
+        matches!(answer.reason, Reason::SecondLook { .. }),
+        "{answer:?}"
+    );
+    assert_eq!(answer.deployment.progress.looks, 1);
+}
+
+/// What the original lacks, while it is waited for.
+fn lacks(world: &World) -> Shortfall {
+    let answer = answer(world);
+    assert_eq!(answer.to, To::WaitForOriginal);
+    match answer.reason {
+        Reason::RollingBack { shortfall, .. } => shortfall,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -26,16 +68,13 @@ fn second_look(mut world: World) -> World {
 
 #[test]
 fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
+    assert_looks_once_more(check(&World::created()));
     assert_eq!(
-        look(&World::created()),
-        Decision::Wait(WaitingOn::SecondLook)
-    );
-    assert_eq!(
-        look(&second_look(World::created())),
-        Decision::Act(vec![Action::DeleteTaskSet {
+        actions(check(&second_look(World::created()))),
+        [Action::DeleteTaskSet {
             task_set: "ecs-svc/2".into(),
             force: true
-        }])
+        }]
     );
 }
 
@@ -43,12 +82,12 @@ fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
 fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
     let mut world = World::created();
     world.group_mut("green").swap_intent = Some(OWNER.into());
-    assert_eq!(look(&world), Decision::Wait(WaitingOn::SecondLook));
+    assert_looks_once_more(check(&world));
     assert_eq!(
-        look(&second_look(world)),
-        Decision::Act(vec![Action::ClearSwapIntent {
+        actions(check(&second_look(world))),
+        [Action::ClearSwapIntent {
             target_group: group_arn("green")
-        }])
+        }]
     );
 }
 
@@ -59,18 +98,17 @@ fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
     let mut deployment = world.deployment();
     deployment.replacement_target_group = group_arn("red");
     assert_eq!(
-        decide(&world.observation, &deployment),
-        Decision::Act(vec![Action::ClearSwapIntent {
+        actions(next(&world.observation, &deployment)),
+        [Action::ClearSwapIntent {
             target_group: group_arn("green")
-        }])
+        }]
     );
 }
 
 #[test]
 fn after_the_commit_point_a_warm_original_takes_the_traffic_back() {
     for world in [World::committed(), World::swapped()] {
-        assert_eq!(look(&world), Decision::Done);
-        assert!(matches!(comes_to(&world), Outcome::Restored(_)));
+        assert_restored(&world);
     }
 }
 
@@ -79,32 +117,32 @@ fn a_half_drained_original_is_brought_back_first() {
     let mut world = World::swapped();
     world.task_set_mut("ecs-svc/1").scale = 37.5;
     assert_eq!(
-        look(&world),
-        Decision::Act(vec![Action::SetScale {
+        actions(check(&world)),
+        [Action::SetScale {
             task_set: "ecs-svc/1".into(),
             percent: 100.0,
             tasks: 4
-        }])
+        }]
     );
     let original = world.task_set_mut("ecs-svc/1");
     original.scale = 100.0;
     original.running_count = 2;
     original.pending_count = 2;
-    assert!(matches!(
-        look(&world),
-        Decision::Wait(WaitingOn::Tasks { running: 2, .. })
-    ));
+    assert!(matches!(lacks(&world), Shortfall::Tasks { running: 2, .. }));
 }
 
 #[test]
 fn an_original_that_does_not_get_healthy_again_is_not_given_the_traffic() {
     let mut world = World::swapped();
     world.group_mut("blue").targets.healthy = 1;
-    assert!(matches!(look(&world), Decision::Wait(_)));
+    assert!(matches!(
+        lacks(&world),
+        Shortfall::HealthyTargets { wanted: 4, .. }
+    ));
     world.progress.waited = world.request.readiness_timeout;
-    assert_eq!(look(&world), Decision::Done);
     assert!(
-        told(&world).starts_with("Not rolled back, because ecs-svc/1 did not get healthy again")
+        told(check(&world))
+            .starts_with("Not rolled back, because ecs-svc/1 did not get healthy again")
     );
 }
 
@@ -115,15 +153,13 @@ fn after_the_original_is_gone_there_is_no_way_back() {
         .observation
         .task_sets
         .retain(|set| set.id != "ecs-svc/1");
-    assert_eq!(look(&world), Decision::Wait(WaitingOn::SecondLook));
+    assert_looks_once_more(check(&world));
     let world = second_look(world);
-    assert_eq!(look(&world), Decision::Done);
-    assert!(told(&world).starts_with("Not rolled back, because there is no original"));
+    assert!(told(check(&world)).starts_with("Not rolled back, because there is no original"));
     let mut world = second_look(World::swapped());
     let original = world.task_set_mut("ecs-svc/1");
     (original.scale, original.running_count) = (0.0, 0);
-    assert_eq!(look(&world), Decision::Done);
-    assert!(told(&world).starts_with("Not rolled back, because there is no original"));
+    assert!(told(check(&world)).starts_with("Not rolled back, because there is no original"));
 }
 
 #[test]
@@ -133,8 +169,7 @@ fn a_replacement_that_is_gone_while_traffic_goes_to_it_is_left_for_the_original(
         .observation
         .task_sets
         .retain(|set| set.id != "ecs-svc/2");
-    assert_eq!(look(&world), Decision::Done);
-    assert!(matches!(comes_to(&world), Outcome::Restored(_)));
+    assert_restored(&world);
 }
 
 #[test]
@@ -142,8 +177,7 @@ fn a_replacement_that_traffic_was_taken_from_by_hand_keeps_its_connections() {
     let mut world = second_look(World::swapped());
     world.listener_mut(80).forward =
         crate::observation::Forward::weighted(&group_arn("blue"), &group_arn("green"));
-    assert_eq!(look(&world), Decision::Done);
-    assert!(told(&world).contains("somebody moved the production listener"));
+    assert!(told(check(&world)).contains("somebody moved the production listener"));
 }
 
 #[test]
@@ -152,7 +186,7 @@ fn a_primary_candidate_is_not_deleted_whatever_group_it_is_seen_on() {
     let candidate = world.task_set_mut("ecs-svc/2");
     candidate.status = TaskSetStatus::Primary;
     candidate.load_balancers.clear();
-    assert_eq!(look(&world), Decision::Done);
+    assert!(told(check(&world)).contains("somebody moved the production listener"));
 }
 
 #[test]
@@ -162,9 +196,7 @@ fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
     (new.port, new.arn, new.role) = (443, listener_arn(443), None);
     new.forward = Forward::to(&group_arn("green"));
     world.observation.listeners.push(new);
-    let Decision::Refuse(refusal) = look(&world) else {
-        panic!()
-    };
+    let refusal = check(&world).unwrap_err();
     assert_eq!(refusal.error, ErrorName::Drift);
     assert!(refusal.seen.starts_with("Listener 443 sends"), "{refusal}");
 }
@@ -173,14 +205,14 @@ fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
 fn without_a_readable_listener_nothing_is_deleted() {
     let mut world = second_look(World::created());
     world.observation.listeners.clear();
-    assert!(matches!(look(&world), Decision::Refuse(_)));
+    assert!(check(&world).is_err());
 }
 
 #[test]
 fn a_set_behind_the_production_listener_is_not_deleted_whatever_it_was_made_for() {
     let mut world = second_look(World::created());
     world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
-    assert!(!matches!(look(&world), Decision::Act(_)));
+    assert!(!matches!(check(&world), Ok(Next::Write(_))));
 }
 
 #[test]
@@ -189,20 +221,14 @@ fn nothing_created_is_nothing_to_undo_at_the_second_look() {
     for replacement in [None, Some("ecs-svc/2".to_owned())] {
         let mut deployment = world.deployment();
         deployment.replacement = replacement;
-        assert_eq!(
-            decide(&world.observation, &deployment),
-            Decision::Wait(WaitingOn::SecondLook)
-        );
+        assert_looks_once_more(next(&world.observation, &deployment));
     }
     world.progress.looks = 1;
     let mut deployment = world.deployment();
     deployment.replacement = None;
-    assert_eq!(decide(&world.observation, &deployment), Decision::Done);
     assert_eq!(
-        outcome(&world.observation, &deployment),
-        Outcome::Over(
-            "Rolled back: there is no replacement task set, and ecs-svc/1 serves as before.".into()
-        )
+        told(next(&world.observation, &deployment)),
+        "Rolled back: there is no replacement task set, and ecs-svc/1 serves as before."
     );
 }
 
@@ -210,9 +236,8 @@ fn nothing_created_is_nothing_to_undo_at_the_second_look() {
 fn rollback_on_failure_false_leaves_everything_and_says_what_remains() {
     let mut world = World::swapped();
     world.request.rollback_on_failure = false;
-    assert_eq!(look(&world), Decision::Done);
     assert_eq!(
-        told(&world),
+        told(check(&world)),
         "Not rolled back, because rollbackOnFailure is false: production traffic goes to green; \
          ecs-svc/2 runs 4 tasks on green, ecs-svc/1 runs 4 tasks on blue."
     );
@@ -222,26 +247,24 @@ fn rollback_on_failure_false_leaves_everything_and_says_what_remains() {
 fn a_failure_on_the_way_back_is_not_rolled_back_again() {
     let mut world = World::swapped();
     world.course = Course::Back;
-    assert_eq!(look(&world), Decision::Done);
-    assert!(told(&world).starts_with("The way back failed as well"));
+    assert!(told(check(&world)).starts_with("The way back failed as well"));
 }
 
 #[test]
 fn what_was_left_over_takes_the_traffic_only_where_what_serves_has_lost_its_health() {
     let mut world = World::swapped().failed("Permission");
     world.course = Course::Leftover;
-    assert!(told(&world).starts_with("What an earlier deployment left"));
+    assert!(told(check(&world)).starts_with("What an earlier deployment left"));
     let mut world = World::swapped().failed("NotReadyTimeout");
     world.course = Course::Leftover;
-    assert!(matches!(comes_to(&world), Outcome::Restored(_)));
+    assert_restored(&world);
 }
 
 #[test]
 fn a_deleted_candidate_is_rolled_back() {
     let mut world = World::created();
     world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Draining;
-    assert_eq!(look(&world), Decision::Done);
-    assert!(told(&world).starts_with("Rolled back: ecs-svc/2 is being deleted"));
+    assert!(told(check(&world)).starts_with("Rolled back: ecs-svc/2 is being deleted"));
 }
 
 #[test]
@@ -250,16 +273,16 @@ fn an_original_that_is_not_whole_gets_the_traffic_of_a_replacement_with_nothing_
     world.group_mut("blue").targets.healthy = 3;
     world.group_mut("blue").targets.unhealthy = 1;
     world.group_mut("green").targets.healthy = 0;
-    assert!(matches!(look(&world), Decision::Wait(_)));
+    assert!(matches!(
+        lacks(&world),
+        Shortfall::HealthyTargets { wanted: 4, .. }
+    ));
     world.progress.waited = world.request.readiness_timeout;
-    assert_eq!(look(&world), Decision::Done);
-    let told = answer(&world.observation, &world.deployment(), None);
-    assert_eq!((told.to, told.reason.code), (To::Swap, Code::Restored));
-    assert_eq!(told.deployment.course, Course::Back);
+    let told = assert_restored(&world);
     assert!(
-        told.reason.text.contains("is not whole after"),
+        told.reason.to_string().contains("is not whole after"),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
 }
 
@@ -271,8 +294,7 @@ fn a_rollback_amid_listeners_that_disagree_does_not_say_that_it_was_one() {
     }
     let mut deployment = world.deployment();
     deployment.replacement = None;
-    let Outcome::Over(told) = outcome(&world.observation, &deployment) else {
-        panic!("restored");
-    };
+    deployment.progress.looks = 1;
+    let told = told(next(&world.observation, &deployment));
     assert!(told.starts_with("Nothing was undone: "), "{told}");
 }

@@ -1,18 +1,37 @@
 //! Where traffic is moved, when, and in which order.
 
 use super::*;
+use crate::deployment::Answer;
 use crate::fixture::{OWNER, World, group_arn, listener_arn};
+use crate::reason::Shortfall;
 use crate::refusal::ErrorName;
 
-fn look(world: &World) -> Decision {
-    decide(&world.observation, &world.deployment())
+fn check(world: &World) -> Result<Next, Refusal> {
+    next(&world.observation, &world.deployment())
 }
 
 fn actions(world: &World) -> Vec<Action> {
-    match look(world) {
-        Decision::Act(actions) => actions,
+    match check(world) {
+        Ok(Next::Write(actions)) => actions,
         other => panic!("{other:?}"),
     }
+}
+
+/// What the replacement lacks, while it is waited for, and where.
+fn waits(next: Result<Next, Refusal>) -> (To, Shortfall) {
+    let answer = next.unwrap().answer();
+    match answer.reason {
+        Reason::NotReady { shortfall, .. } => (answer.to, shortfall),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(world: &World) -> Answer {
+    check(world).unwrap().answer()
+}
+
+fn refused(world: &World) -> Option<ErrorName> {
+    check(world).err().map(|refusal| refusal.error)
 }
 
 #[test]
@@ -62,7 +81,13 @@ fn after_the_commit_point_the_rest_follows_in_its_order() {
 
 #[test]
 fn a_complete_swap_is_done() {
-    assert_eq!(look(&World::swapped()), Decision::Done);
+    let answer = answer(&World::swapped());
+    assert_eq!(answer.to, To::Bake);
+    let Reason::Swapped(swapped) = answer.reason else {
+        panic!("{:?}", answer.reason);
+    };
+    assert_eq!(swapped.replacement.as_deref(), Some("ecs-svc/2"));
+    assert_eq!(swapped.after, None);
 }
 
 #[test]
@@ -70,25 +95,28 @@ fn a_replacement_that_lost_health_is_not_swapped_to() {
     let mut world = World::healthy();
     world.group_mut("green").targets.healthy = 3;
     assert!(matches!(
-        look(&world),
-        Decision::Wait(WaitingOn::HealthyTargets { .. })
+        waits(check(&world)),
+        (
+            To::WaitForServiceReady,
+            Shortfall::HealthyTargets { wanted: 4, .. }
+        )
     ));
     world.progress.waited = world.request.readiness_timeout;
-    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::NotReadyTimeout));
+    assert_eq!(refused(&world), Some(ErrorName::NotReadyTimeout));
 }
 
 #[test]
 fn after_the_commit_point_lost_health_does_not_leave_the_swap_half_done() {
     let mut world = World::committed();
     world.group_mut("green").targets.healthy = 0;
-    assert!(matches!(look(&world), Decision::Act(_)));
+    assert!(matches!(check(&world), Ok(Next::Write(_))));
 }
 
 #[test]
 fn a_late_duplicate_does_not_undo_a_newer_deployment() {
     let mut world = World::healthy();
     world.task_set_mut("ecs-svc/1").id = "ecs-svc/3".into();
-    assert!(matches!(look(&world), Decision::Refuse(r) if r.error == ErrorName::Drift));
+    assert_eq!(refused(&world), Some(ErrorName::Drift));
 }
 
 #[test]
@@ -136,38 +164,32 @@ fn replace_mode_leaves_one_group_in_the_action() {
 fn the_swap_bakes_before_the_drain_begins() {
     let mut world = World::swapped();
     world.request.bake_time = 90;
-    let answer = answer(&world.observation, &world.deployment(), None);
+    let answer = answer(&world);
     assert_eq!((answer.wait, answer.deployment.progress.step), (60, 0));
     assert_eq!(answer.deployment.progress.waited, 60);
 }
 
 #[test]
 fn no_traffic_is_moved_while_an_alarm_rings_but_it_is_moved_back() {
-    let refused = |world: &World| matches!(look(world), Decision::Refuse(r) if r.error == ErrorName::AlarmRaised);
     let mut world = World::healthy().alarmed("ALARM");
-    assert!(refused(&world));
+    assert_eq!(refused(&world), Some(ErrorName::AlarmRaised));
     world.course = crate::deployment::Course::Back;
-    assert!(!refused(&world));
+    assert_ne!(refused(&world), Some(ErrorName::AlarmRaised));
 }
 
 #[test]
 fn the_last_resort_of_a_rollback_is_an_original_with_some_healthy_targets() {
     let (mut world, mut deployment) = back();
     world.group_mut("blue").targets.healthy = 1;
-    assert!(matches!(
-        decide(&world.observation, &deployment),
-        Decision::Wait(_)
-    ));
+    let (to, _) = waits(next(&world.observation, &deployment));
+    assert_eq!(to, To::Bake);
     deployment.progress.waited = deployment.request.readiness_timeout;
     assert!(matches!(
-        decide(&world.observation, &deployment),
-        Decision::Act(_)
+        next(&world.observation, &deployment),
+        Ok(Next::Write(_))
     ));
     world.group_mut("green").targets.healthy = 1;
-    assert!(matches!(
-        decide(&world.observation, &deployment),
-        Decision::Refuse(_)
-    ));
+    assert!(next(&world.observation, &deployment).is_err());
 }
 
 /// The way back after a finished swap.
@@ -182,8 +204,8 @@ fn back() -> (World, Deployment) {
 fn on_the_way_back_the_group_that_is_left_is_marked_before_the_listener_moves() {
     let (world, deployment) = back();
     assert_eq!(
-        decide(&world.observation, &deployment),
-        Decision::Act(vec![
+        next(&world.observation, &deployment),
+        Ok(Next::Write(vec![
             Action::RecordSwapIntent {
                 target_group: group_arn("green"),
                 deployment: format!("{OWNER}:back"),
@@ -193,7 +215,7 @@ fn on_the_way_back_the_group_that_is_left_is_marked_before_the_listener_moves() 
                 seen: Forward::weighted(&group_arn("green"), &group_arn("blue")),
                 wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
             },
-        ])
+        ]))
     );
 }
 
@@ -202,8 +224,8 @@ fn the_way_back_does_not_lead_to_an_original_that_is_not_healthy() {
     let (mut world, deployment) = back();
     world.group_mut("blue").targets.healthy = 3;
     assert!(matches!(
-        decide(&world.observation, &deployment),
-        Decision::Wait(WaitingOn::HealthyTargets { .. })
+        waits(next(&world.observation, &deployment)),
+        (To::Bake, Shortfall::HealthyTargets { wanted: 4, .. })
     ));
 }
 
@@ -215,8 +237,8 @@ fn the_way_back_is_open_where_the_replacement_has_gone() {
         .task_sets
         .retain(|set| set.id != "ecs-svc/2");
     assert!(matches!(
-        decide(&world.observation, &deployment),
-        Decision::Act(_)
+        next(&world.observation, &deployment),
+        Ok(Next::Write(_))
     ));
 }
 
@@ -232,7 +254,7 @@ fn the_drain_is_planned_with_the_tasks_there_are_at_the_swap() {
     let mut world = World::swapped();
     world.observation.service.as_mut().unwrap().desired_count = 8;
     world.task_set_mut("ecs-svc/1").computed_desired_count = 8;
-    let answer = answer(&world.observation, &world.deployment(), None);
+    let answer = answer(&world);
     assert_eq!((answer.deployment.tasks, answer.deployment.desired), (8, 8));
 }
 
@@ -245,9 +267,7 @@ fn a_half_moved_pair_of_listeners_is_not_told_as_not_moved() {
     world.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
     world.group_mut("green").targets.healthy = 0;
     world.progress.waited = world.request.readiness_timeout;
-    let Decision::Refuse(refusal) = look(&world) else {
-        panic!()
-    };
+    let refusal = check(&world).unwrap_err();
     assert!(
         refusal
             .mend

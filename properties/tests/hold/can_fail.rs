@@ -3,7 +3,7 @@
 use crate::support::{Drawn, corpus};
 use arbitrary::Unstructured;
 use bytes::Bytes;
-use ebbtide_controller::decision::{Action, Role};
+use ebbtide_controller::action::{Action, Role};
 use ebbtide_controller::deployment::Deployment;
 use ebbtide_controller::observation::{Forward, Observation, TargetGroup, TaskSetStatus};
 use ebbtide_properties::Scene;

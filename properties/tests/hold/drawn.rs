@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::{Drawn, corpus, holds};
-use ebbtide_controller::decision::Action;
+use ebbtide_controller::action::Action;
 use ebbtide_controller::phase::To;
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::turn::Next;

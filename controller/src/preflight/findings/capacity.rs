@@ -2,8 +2,8 @@
 
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
 use crate::arn::{is_application_load_balancer, short};
+use crate::drain::plan::Plan;
 use crate::observation::{Launch, LoadBalancer, Reading, TargetGroup};
-use crate::plan::Plan;
 use crate::preflight::TASK_SET_LIMIT;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {

@@ -1,7 +1,7 @@
 //! Findings about connections: what ends them besides the drain, and what the drain runs into.
 
 use super::{Finding, FindingName, Scene, names, set_attribute};
-use crate::plan::Plan;
+use crate::drain::plan::Plan;
 use crate::preflight::unkept;
 use crate::request::SwapMode;
 

@@ -1,9 +1,9 @@
 //! What is found, as a table: a world with one thing changed, and what preflight says of it.
 
 use super::*;
+use crate::drain::pace::{Budget, OnDeadline, Pace};
 use crate::fixture::{World, group_arn};
 use crate::observation::{Container, Launch, Reading, TaskSetStatus};
-use crate::pace::{Budget, OnDeadline, Pace};
 use crate::preflight::{Deployment, check, inspect};
 use crate::request::SwapMode;
 

@@ -1,8 +1,8 @@
 //! When the next step comes: by a budget, evenly over a time, after a long pause, or at once.
 
 use super::*;
-use crate::flows::Point;
-use crate::pace::{Budget, OnDeadline};
+use crate::drain::flows::Point;
+use crate::drain::pace::{Budget, OnDeadline};
 
 fn by_budget(on_deadline: OnDeadline) -> World {
     let mut world = World::swapped();
@@ -39,39 +39,38 @@ fn begun(on_deadline: OnDeadline) -> World {
 #[test]
 fn the_first_step_of_a_budget_takes_one_task_and_plans_the_next() {
     let mut world = by_budget(OnDeadline::Finish);
-    assert_eq!(look(&world), scale_to(3));
+    assert_eq!(check(&world), scale_to(3));
     let original = world.task_set_mut("ecs-svc/1");
     original.scale = scale_for(3, 4);
     original.computed_desired_count = 3;
     minute(&mut world, 40.0);
-    let waiting_on = WaitingOn::NextStep { left: 3, of: 4 };
-    let told = answer(&world.observation, &world.deployment(), Some(&waiting_on));
+    assert_eq!(step_made(&world), (3, 4));
+    let told = answer(&world);
     assert_eq!(told.wait, 7);
     assert_eq!(told.deployment.control.left, Some(2));
     assert_eq!(told.deployment.control.began, Some(100_000));
     assert!(
-        told.reason.text
+        told.reason.to_string()
             .ends_with("next 1 in 7 s, done about 03:50Z (its first reconnects are seen about 90 s after its first step)"),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
 }
 
 #[test]
 fn a_step_is_held_while_more_reconnect_than_the_budget_allows() {
     let mut world = begun(OnDeadline::Finish);
-    assert_eq!(look(&world), scale_to(2));
+    assert_eq!(check(&world), scale_to(2));
     minute(&mut world, 1_000.0);
-    let Decision::Wait(held) = look(&world) else {
-        panic!("{:?}", look(&world));
-    };
-    let told = answer(&world.observation, &world.deployment(), Some(&held));
+    let (seen, budget) = (1_000, 500);
+    assert_eq!(blocker(&world), Blocker::Reconnects { seen, budget });
+    let told = answer(&world);
     assert!(
         told.reason
-            .text
+            .to_string()
             .contains("because 1000 reconnects a second came, and 500 are allowed"),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
     assert_eq!(told.deployment.progress.step, 2);
     assert_eq!(
@@ -85,16 +84,17 @@ fn a_step_is_held_while_more_reconnect_than_the_budget_allows() {
 fn without_metrics_a_budget_goes_on_at_its_planned_pace_and_says_so() {
     let mut world = begun(OnDeadline::Finish);
     world.flows.error = Some("CloudWatch.AccessDenied".into());
-    assert_eq!(look(&world), scale_to(2));
-    let waiting_on = WaitingOn::NextStep { left: 2, of: 4 };
-    let told = answer(&world.observation, &world.deployment(), Some(&waiting_on));
+    assert_eq!(check(&world), scale_to(2));
+    drain_to(&mut world, 2, 3);
+    assert_eq!(step_made(&world), (2, 4));
+    let told = answer(&world);
     assert_eq!(told.wait, 7);
     assert!(
-        told.reason.text.ends_with(
+        told.reason.to_string().ends_with(
             "(at the planned pace, because CloudWatch has no new values (CloudWatch.AccessDenied))"
         ),
         "{}",
-        told.reason.text
+        told.reason.to_string()
     );
 }
 
@@ -103,14 +103,12 @@ fn a_drain_that_stops_at_its_deadline_says_what_is_left() {
     let mut world = begun(OnDeadline::Stop);
     world.now = 99_990 + 3_180;
     assert_eq!(
-        look(&world),
+        check(&world),
         scale_to(2),
         "the last step may be a little late"
     );
     world.now += 120;
-    let Decision::Refuse(refusal) = look(&world) else {
-        panic!("{:?}", look(&world));
-    };
+    let refusal = refused(&world);
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
         refusal.seen.contains("still has 3 of its 4 tasks"),
@@ -118,7 +116,7 @@ fn a_drain_that_stops_at_its_deadline_says_what_is_left() {
     );
     let mut world = begun(OnDeadline::Finish);
     world.now = 99_990 + 3_180;
-    assert_eq!(look(&world), scale_to(2));
+    assert_eq!(check(&world), scale_to(2));
 }
 
 #[test]
@@ -126,7 +124,7 @@ fn only_the_way_forward_stops_at_its_deadline() {
     let mut world = begun(OnDeadline::Stop);
     world.now = 99_990 + 9_000;
     world.course = Course::Back;
-    assert_eq!(look(&world), scale_to(2));
+    assert_eq!(check(&world), scale_to(2));
 }
 
 #[test]
@@ -139,10 +137,10 @@ fn an_original_without_connections_goes_at_once() {
         value: 1.0,
     };
     world.flows.connections = vec![none(99_880), none(99_820), one];
-    assert_eq!(look(&world), scale_to(0));
+    assert_eq!(check(&world), scale_to(0));
     // In a pause as well.
     world.progress.pause = 1_000;
-    assert_eq!(look(&world), scale_to(0));
+    assert_eq!(check(&world), scale_to(0));
 }
 
 #[test]
@@ -155,31 +153,28 @@ fn a_long_pause_is_looked_at_every_five_minutes() {
     world.progress.step = 1;
     let original = world.task_set_mut("ecs-svc/1");
     (original.scale, original.computed_desired_count) = (scale_for(3, 4), 3);
-    let Decision::Wait(step) = look(&world) else {
-        panic!("{:?}", look(&world));
-    };
-    let mut answered = answer(&world.observation, &world.deployment(), Some(&step));
+    assert_eq!(step_made(&world), (3, 4));
+    let mut answered = answer(&world);
     assert!(
-        answered.reason.text.contains("next 1 in 1500 s"),
+        answered.reason.to_string().contains("next 1 in 1500 s"),
         "{}",
-        answered.reason.text
+        answered.reason.to_string()
     );
     let mut looks = Vec::new();
     while answered.deployment.progress.pause > 0 {
         looks.push(answered.wait);
-        let decision = decide(&world.observation, &answered.deployment);
-        let Decision::Wait(pause @ WaitingOn::Pause { .. }) = decision else {
-            panic!("{decision:?}");
-        };
-        answered = answer(&world.observation, &answered.deployment, Some(&pause));
+        let seconds = answered.deployment.progress.pause;
+        let paused = next(&world.observation, &answered.deployment);
+        answered = paused.unwrap().answer();
+        assert_eq!(draining(&answered).0, Stage::Pause { seconds });
         assert_eq!(answered.deployment.progress.step, 2);
     }
     looks.push(answered.wait);
     assert_eq!(looks, [300; 5]);
     assert_eq!(answered.deployment.progress.waited, 1_500);
     assert!(matches!(
-        decide(&world.observation, &answered.deployment),
-        Decision::Act(_)
+        next(&world.observation, &answered.deployment),
+        Ok(Next::Write(_))
     ));
 }
 
@@ -192,17 +187,9 @@ fn an_alarm_or_a_sick_replacement_is_seen_in_a_pause() {
     };
     let mut sick = paused();
     sick.group_mut("green").targets.healthy = 0;
-    assert!(matches!(
-        look(&sick),
-        Decision::Wait(WaitingOn::HealthyTargets { .. })
-    ));
-    assert!(matches!(
-        look(&paused().alarmed("ALARM")),
-        Decision::Refuse(Refusal {
-            error: ErrorName::AlarmRaised,
-            ..
-        })
-    ));
+    assert!(lacks_healthy_targets(&blocker(&sick)));
+    let refusal = refused(&paused().alarmed("ALARM"));
+    assert_eq!(refusal.error, ErrorName::AlarmRaised);
 }
 
 #[test]
@@ -215,8 +202,8 @@ fn steps_over_a_time_make_up_for_what_the_turns_take_and_never_hurry() {
         world.now = now;
         let original = world.task_set_mut("ecs-svc/1");
         (original.scale, original.computed_desired_count) = (scale_for(2, 4), 2);
-        let waiting_on = WaitingOn::NextStep { left: 2, of: 4 };
-        answer(&world.observation, &world.deployment(), Some(&waiting_on)).wait
+        assert_eq!(step_made(world), (2, 4));
+        answer(world).wait
     };
     assert_eq!(wait_at(&mut world, 100_020), 20);
     assert_eq!(wait_at(&mut world, 100_023), 17);

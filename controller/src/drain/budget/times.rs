@@ -1,7 +1,7 @@
 //! How long a drain by a budget takes: planned, at least, at most.
 
 use super::{HEADROOM, bearable, whole};
-use crate::pace::{Budget, OnDeadline};
+use crate::drain::pace::{Budget, OnDeadline};
 
 /// Seconds from a step to the last reconnects it causes: an NLB takes 3 to 5 minutes to deregister
 /// a target (AWS support), or as long as its deregistration delay; then the task has its stop

@@ -1,15 +1,15 @@
 //! Which step of the drain is due, and when the next one comes.
 
-use crate::budget::{self, Control, Standing};
-use crate::decision::WaitingOn;
 use crate::deployment::{Course, Deployment};
+use crate::drain::budget::{self, Control, Standing};
+use crate::drain::pace::{Budget, OnDeadline, Pace};
 use crate::drain::{self, Schedule};
 use crate::observation::{Observation, TargetGroup};
-use crate::pace::{Budget, OnDeadline, Pace};
+use crate::reason::{Blocker, Contradiction, PaceRemark, Reconnects};
 use crate::refusal::{ErrorName, Refusal};
 
 /// The original's target group.
-pub(super) fn group<'a>(
+pub(crate) fn group<'a>(
     observation: &'a Observation,
     deployment: &Deployment,
 ) -> Option<&'a TargetGroup> {
@@ -20,12 +20,12 @@ pub(super) fn group<'a>(
 }
 
 /// Seconds between a task's deregistration and its SIGTERM.
-pub(super) fn delay(observation: &Observation, deployment: &Deployment) -> u32 {
+pub(crate) fn delay(observation: &Observation, deployment: &Deployment) -> u32 {
     group(observation, deployment).map_or(0, |group| group.deregistration_delay)
 }
 
 /// The drain as it was planned at the swap.
-pub(super) fn schedule(observation: &Observation, deployment: &Deployment) -> Schedule {
+pub(crate) fn schedule(observation: &Observation, deployment: &Deployment) -> Schedule {
     Schedule::new(
         deployment.tasks,
         &deployment.request.drain.pace,
@@ -35,14 +35,14 @@ pub(super) fn schedule(observation: &Observation, deployment: &Deployment) -> Sc
 }
 
 /// The step that is due, or was made last.
-pub(super) fn next_step(deployment: &Deployment) -> u32 {
+pub(crate) fn next_step(deployment: &Deployment) -> u32 {
     deployment.progress.step.max(1)
 }
 
 /// Tasks that are to be left after the step that is due, of a service that wants `desired` now.
 ///
 /// None where the application says that the original has no connection left: nobody is cut then.
-pub(super) fn left(observation: &Observation, deployment: &Deployment, desired: u32) -> u32 {
+pub(crate) fn left(observation: &Observation, deployment: &Deployment, desired: u32) -> u32 {
     if connections_are_gone(deployment) {
         return 0;
     }
@@ -63,7 +63,7 @@ fn planned(observation: &Observation, deployment: &Deployment) -> u32 {
     }
 }
 
-pub(super) fn connections_are_gone(deployment: &Deployment) -> bool {
+pub(crate) fn connections_are_gone(deployment: &Deployment) -> bool {
     deployment.flows.gone(deployment.now)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn connections_are_gone(deployment: &Deployment) -> bool {
 ///
 /// Where Auto Scaling has moved the desired count since the swap, every task set has followed it
 /// by its percentage (AWS documentation), and so does each step of the plan.
-pub(super) fn share(tasks: u32, deployment: &Deployment, desired: u32) -> u32 {
+pub(crate) fn share(tasks: u32, deployment: &Deployment, desired: u32) -> u32 {
     if desired == deployment.desired || desired == 0 || deployment.desired == 0 {
         return tasks;
     }
@@ -90,19 +90,19 @@ fn budget_of(deployment: &Deployment) -> Option<Budget> {
 }
 
 /// More reconnects than the budget allows: they hold the step.
-pub(super) fn excess(observation: &Observation, deployment: &Deployment) -> Option<WaitingOn> {
+pub(crate) fn excess(observation: &Observation, deployment: &Deployment) -> Option<Blocker> {
     let budget = &budget_of(deployment)?;
     deployment.control.began?;
     let standing = standing(observation, deployment, wanted(observation, deployment));
     let excess = budget::excess(budget, &deployment.control, &deployment.flows, &standing)?;
-    Some(WaitingOn::Reconnects {
+    Some(Blocker::Reconnects {
         seen: rounded_up(excess.seen),
         budget: rounded_up(excess.budget),
     })
 }
 
 /// The refusal of a drain that stops at its deadline rather than exceed its budget.
-pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) -> Option<Refusal> {
+pub(crate) fn out_of_time(observation: &Observation, deployment: &Deployment) -> Option<Refusal> {
     let budget = budget_of(deployment)?;
     let last = budget::last_step(&budget, delay(observation, deployment));
     let left = wanted(observation, deployment);
@@ -125,7 +125,7 @@ pub(super) fn out_of_time(observation: &Observation, deployment: &Deployment) ->
 }
 
 /// Tasks that the original is to have now.
-pub(super) fn wanted(observation: &Observation, deployment: &Deployment) -> u32 {
+pub(crate) fn wanted(observation: &Observation, deployment: &Deployment) -> u32 {
     deployment
         .original_in(observation)
         .map_or(0, |original| original.computed_desired_count)
@@ -151,7 +151,7 @@ fn elapsed(deployment: &Deployment) -> u32 {
 }
 
 /// Notes when the first step was made.
-pub(super) fn begin(deployment: &mut Deployment) {
+pub(crate) fn begin(deployment: &mut Deployment) {
     deployment.control.began.get_or_insert(deployment.now);
 }
 
@@ -172,7 +172,7 @@ fn learn(observation: &Observation, deployment: &Deployment, control: &mut Contr
 }
 
 /// Slows a budget's drain down where a minute within a pause was too loud.
-pub(super) fn judge(observation: &Observation, deployment: &mut Deployment) {
+pub(crate) fn judge(observation: &Observation, deployment: &mut Deployment) {
     let Some(budget) = budget_of(deployment) else {
         return;
     };
@@ -182,16 +182,16 @@ pub(super) fn judge(observation: &Observation, deployment: &mut Deployment) {
 }
 
 /// What comes next: how many tasks, in how many seconds, and a remark on the pace.
-pub(super) struct Next {
-    pub(super) tasks: u32,
-    pub(super) wait: u32,
+pub(crate) struct Next {
+    pub(crate) tasks: u32,
+    pub(crate) wait: u32,
     /// Seconds from then to the last step, as far as that is planned.
-    pub(super) then: u32,
-    pub(super) remark: String,
+    pub(crate) then: u32,
+    pub(crate) remark: Option<PaceRemark>,
 }
 
 /// The step after the one that is made, or, where `held`, in its place: then `wait` is not for it.
-pub(super) fn next(
+pub(crate) fn next(
     observation: &Observation,
     deployment: &mut Deployment,
     desired: u32,
@@ -214,7 +214,7 @@ pub(super) fn next(
             then: schedule
                 .at(schedule.steps())
                 .saturating_sub(schedule.at(step.saturating_add(1))),
-            remark: String::new(),
+            remark: None,
         };
     };
     let left = if held {
@@ -237,7 +237,7 @@ pub(super) fn next(
             .saturating_mul(next.wait),
         tasks: next.tasks,
         wait: next.wait,
-        remark: remark(observation, deployment, &budget, next.binds),
+        remark: Some(remark(observation, deployment, &budget, next.binds)),
     }
 }
 
@@ -268,46 +268,34 @@ fn remark(
     deployment: &Deployment,
     budget: &Budget,
     binds: budget::Binds,
-) -> String {
+) -> PaceRemark {
     // Deregistration, and CloudWatch's minute.
     let tail = delay(observation, deployment).saturating_add(60);
-    let seen = match deployment.flows.newest(deployment.now) {
-        Some(_) if elapsed(deployment) <= tail => {
-            format!("its first reconnects are seen about {tail} s after its first step")
-        }
-        Some(newest) => format!(
-            "{} of {} reconnects a second",
-            rounded_up((newest.value - deployment.control.ordinary.unwrap_or(0.0)).max(0.0)),
-            rounded_up(budget.reconnects)
-        ),
-        None => format!(
-            "at the planned pace, because CloudWatch has no new values{}",
-            deployment
-                .flows
-                .error
-                .as_deref()
-                .map_or_else(String::new, |error| format!(" ({error})"))
-        ),
+    let reconnects = match deployment.flows.newest(deployment.now) {
+        Some(_) if elapsed(deployment) <= tail => Reconnects::NotYet { after: tail },
+        Some(newest) => Reconnects::Seen {
+            seen: rounded_up((newest.value - deployment.control.ordinary.unwrap_or(0.0)).max(0.0)),
+            budget: rounded_up(budget.reconnects),
+        },
+        None => Reconnects::Unknown {
+            error: deployment.flows.error.clone(),
+        },
     };
-    let contradicted = contradiction(budget, deployment);
-    match binds {
-        budget::Binds::Budget => format!(" ({seen}{contradicted})"),
-        budget::Binds::Deadline => format!(" ({seen}; the deadline binds{contradicted})"),
+    PaceRemark {
+        reconnects,
+        deadline_binds: binds == budget::Binds::Deadline,
+        contradiction: contradiction(budget, deployment),
     }
 }
 
-/// That the input's connections a task are not what CloudWatch has seen: the input's are used.
-fn contradiction(budget: &Budget, deployment: &Deployment) -> String {
-    let said = budget.connections_per_task;
-    match (said, deployment.control.connections_per_task) {
-        (Some(said), Some(seen)) if seen > 2.0 * said || said > 2.0 * seen => format!(
-            "; drain.connectionsPerTask is {}, and CloudWatch has seen {}: the drain goes by {}",
-            rounded_up(said),
-            rounded_up(seen),
-            rounded_up(said.max(seen))
-        ),
-        _ => String::new(),
-    }
+/// That the input's connections a task are not what CloudWatch has seen: the greater are used.
+fn contradiction(budget: &Budget, deployment: &Deployment) -> Option<Contradiction> {
+    let said = budget.connections_per_task?;
+    let seen = deployment.control.connections_per_task?;
+    (seen > 2.0 * said || said > 2.0 * seen).then(|| Contradiction {
+        said: rounded_up(said),
+        seen: rounded_up(seen),
+    })
 }
 
 #[expect(

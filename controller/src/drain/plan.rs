@@ -1,9 +1,9 @@
 //! What a drain is planned to do, step by step, by the code that then does it.
 
-use crate::budget::{self, Binds, Control, Standing};
 use crate::deployment::Course;
+use crate::drain::budget::{self, Binds, Control, Standing};
+use crate::drain::pace::{Budget, OnDeadline, Pace, SHORTEST_WAIT};
 use crate::drain::{self, Schedule};
-use crate::pace::{Budget, OnDeadline, Pace, SHORTEST_WAIT};
 
 /// One step of a planned drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

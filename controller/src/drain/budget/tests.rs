@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::flows::Point;
+use crate::drain::flows::Point;
 
 fn budget(on_deadline: OnDeadline) -> Budget {
     Budget {

@@ -8,8 +8,8 @@
 
 mod times;
 
-use crate::flows::Flows;
-use crate::pace::{Budget, OnDeadline, SHORTEST_WAIT};
+use crate::drain::flows::Flows;
+use crate::drain::pace::{Budget, OnDeadline, SHORTEST_WAIT};
 
 pub use times::{
     GRACE, dead_time, last_step, latest_end, least_budget, least_deadline, seconds, tail,

@@ -2,7 +2,7 @@
 
 use crate::arn::{Arn, is_application_load_balancer};
 use crate::deployment::Deployment;
-use crate::pace::TASK_SET;
+use crate::drain::pace::TASK_SET;
 
 /// One metric to read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,59 @@
+//! Everything else is made to say what the production listeners say: after a swap, after a swap back, and
+//! after one that was left half done.
+
+use crate::action::Action;
+use crate::deployment::Deployment;
+use crate::observation::{TaskSet, TaskSetStatus};
+use crate::routing::Routing;
+use crate::swap::moved;
+
+/// The writes after which test listeners, tags, `PRIMARY` and the record of the swap agree with the
+/// production listeners, which reach `serving`. None where they do.
+///
+/// `mark_alternate`: the task set on the alternate group has served, and only the tags that go here
+/// say so. It is to be drained, not deleted: a record of a swap keeps that known.
+pub(crate) fn align(
+    deployment: &Deployment,
+    routing: &Routing<'_>,
+    serving: &TaskSet,
+    mark_alternate: bool,
+) -> Vec<Action> {
+    let (production, alternate) = (routing.production, routing.alternate);
+    let mut actions = Vec::new();
+    for listener in &routing.roles.test {
+        if !listener.forward.is_all_to(&alternate.arn) {
+            actions.push(moved(listener, deployment, &alternate.arn, &production.arn));
+        }
+    }
+    if mark_alternate && alternate.swap_intent.is_none() {
+        actions.push(Action::RecordSwapIntent {
+            target_group: alternate.arn.clone(),
+            deployment: deployment.id.tag_value(),
+        });
+    }
+    // Added before the other is removed: readers accept two, and let the listener decide.
+    let tagged = production.is_tagged_production()
+        && production.task_set_id.as_deref() == Some(serving.id.as_str());
+    if !tagged {
+        actions.push(Action::TagProduction {
+            target_group: production.arn.clone(),
+            task_set: serving.id.clone(),
+        });
+    }
+    if alternate.is_production.is_some() || alternate.task_set_id.is_some() {
+        actions.push(Action::UntagProduction {
+            target_group: alternate.arn.clone(),
+        });
+    }
+    if serving.status != TaskSetStatus::Primary {
+        actions.push(Action::MakePrimary {
+            task_set: serving.id.clone(),
+        });
+    }
+    if production.swap_intent.is_some() {
+        actions.push(Action::ClearSwapIntent {
+            target_group: production.arn.clone(),
+        });
+    }
+    actions
+}

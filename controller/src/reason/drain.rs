@@ -1,0 +1,329 @@
+//! How far a drain is, and what comes next in it.
+
+use std::fmt;
+
+use super::shortfall::{NotHealthyNow, Shortfall};
+use super::{Code, DrainProgress};
+use crate::clock;
+use crate::quote::quote;
+
+/// A turn of a drain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draining {
+    /// What the drain takes away.
+    pub outgoing: Outgoing,
+    /// Its id; `None` where there was none.
+    pub task_set: Option<String>,
+    /// How far the drain is.
+    pub progress: DrainProgress,
+    /// What this turn came to.
+    pub stage: Stage,
+}
+
+/// What a drain takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outgoing {
+    /// The task set that served when the deployment began.
+    Original,
+    /// The one that the deployment created, on the way back.
+    Replacement,
+    /// What an earlier deployment left.
+    Leftover,
+}
+
+/// What a turn of a drain came to. Seconds are counted from this turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// The pause between the swap and the first step.
+    Baking {
+        /// Seconds of it that are left.
+        left: u32,
+        /// Seconds until the next look.
+        wait: u32,
+    },
+    /// A step was made.
+    Step(StepMade),
+    /// A pause between two steps that is longer than a drain goes without a look.
+    Pause {
+        /// Seconds until the next step.
+        seconds: u32,
+    },
+    /// The next step waits for something.
+    Blocked {
+        /// Tasks that the outgoing set is to have now.
+        wanted: u32,
+        /// Tasks of it that run.
+        running: u32,
+        /// What it waits for.
+        by: Blocker,
+        /// Seconds until the next look.
+        wait: u32,
+    },
+    /// Every step was made, and tasks still run.
+    TasksStopping {
+        /// Tasks and targets that are still there.
+        running: u32,
+        /// Whether the application says that no connection is left.
+        idle: bool,
+        /// What the replacement lacks, where it is not healthy.
+        unhealthy: Option<Shortfall>,
+        /// Seconds until the next look.
+        wait: u32,
+    },
+    /// The outgoing set is not there, but not yet in this many looks in a row.
+    Confirming {
+        /// Looks in a row so far.
+        seen: u32,
+        /// Looks wanted.
+        wanted: u32,
+        /// Seconds until the next look.
+        wait: u32,
+    },
+    /// No task is left.
+    Drained,
+}
+
+/// A step that was made, and when the next one comes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepMade {
+    /// Steps that the drain has; `None` for a budget, which takes as many as it needs.
+    pub steps: Option<u32>,
+    /// Tasks that the next step takes away.
+    pub next_tasks: u32,
+    /// Seconds until then.
+    pub next_step: u32,
+    /// When the last task has gone, if nothing blocks a step, in seconds since 1970: an estimate.
+    pub done_at: u64,
+    /// This turn, in seconds since 1970.
+    pub now: u64,
+    /// What a budget's pace follows from.
+    pub pace: Option<PaceRemark>,
+}
+
+/// What a budget's pace follows from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaceRemark {
+    /// What CloudWatch says of the reconnects.
+    pub reconnects: Reconnects,
+    /// Whether the deadline binds, and not the budget.
+    pub deadline_binds: bool,
+    /// Connections a task where the input and CloudWatch contradict each other.
+    pub contradiction: Option<Contradiction>,
+}
+
+/// What CloudWatch says of the reconnects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reconnects {
+    /// Nothing yet: the first ones are seen so many seconds after the first step.
+    NotYet {
+        /// Seconds from the first step.
+        after: u32,
+    },
+    /// So many came in the newest minute.
+    Seen {
+        /// New connections a second beyond the ordinary ones.
+        seen: u64,
+        /// How many the replacement can bear.
+        budget: u64,
+    },
+    /// There are no new values.
+    Unknown {
+        /// Why, where the call failed.
+        error: Option<String>,
+    },
+}
+
+/// Connections that a task holds, by the input and by CloudWatch, where one is more than twice the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contradiction {
+    /// What the input says.
+    pub said: u64,
+    /// What CloudWatch has seen.
+    pub seen: u64,
+}
+
+/// Why the next step is not made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocker {
+    /// The replacement cannot take more connections.
+    Health {
+        /// Its id, where it is known.
+        replacement: Option<String>,
+        /// What it lacks.
+        shortfall: Shortfall,
+    },
+    /// An alarm whose state is none that this version knows: whether it rings cannot be told.
+    AlarmState {
+        /// Its name.
+        alarm: String,
+        /// What CloudWatch says.
+        state: String,
+    },
+    /// More new connections than the budget of the drain allows.
+    Reconnects {
+        /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
+        seen: u64,
+        /// How many the replacement can bear.
+        budget: u64,
+    },
+}
+
+impl Stage {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Baking { .. } => Code::Baking,
+            Self::Step(_) => Code::Step,
+            Self::Pause { .. } => Code::Pause,
+            Self::Blocked { .. } => Code::Blocked,
+            Self::TasksStopping { .. } | Self::Confirming { .. } => Code::TasksStopping,
+            Self::Drained => Code::Drained,
+        }
+    }
+}
+
+impl fmt::Display for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.task_set.is_none() && self.stage == Stage::Drained {
+            return f.write_str("there was no original task set to drain");
+        }
+        let task_set = self.task_set.as_deref().unwrap_or_default();
+        write!(f, "{} {task_set}: ", self.outgoing)?;
+        let DrainProgress { left, of, step, .. } = self.progress;
+        match &self.stage {
+            Stage::Baking { left, wait } => write!(
+                f,
+                "{left} s until the first step of the drain; next look in {wait} s"
+            ),
+            Stage::Step(made) => write!(f, "{left} of {of} tasks left after step {step}{made}"),
+            Stage::Pause { seconds } => write!(
+                f,
+                "{left} of {of} tasks left, the next step in {seconds} s; nothing stands in its way"
+            ),
+            Stage::Blocked {
+                wanted,
+                running,
+                by,
+                wait,
+            } => write!(
+                f,
+                "step held with {wanted} tasks wanted and {running} running, because {by}; next look in {wait} s"
+            ),
+            Stage::TasksStopping {
+                running,
+                idle,
+                unhealthy,
+                wait,
+            } => write!(
+                f,
+                "{}{}; next look in {wait} s{}",
+                if *idle { "no connection is left, " } else { "" },
+                StillRuns(*running),
+                NotHealthyNow(unhealthy.as_ref()),
+            ),
+            Stage::Confirming { seen, wanted, wait } => {
+                write!(f, "gone in {seen} of {wanted} looks; next look in {wait} s")
+            }
+            Stage::Drained => f.write_str("drained, no task left"),
+        }
+    }
+}
+
+/// Tasks that still run.
+pub(super) struct StillRuns(pub(super) u32);
+
+impl fmt::Display for StillRuns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 task still runs, until its connections are drained"),
+            running => write!(
+                f,
+                "{running} tasks still run, until their connections are drained"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Original => "original",
+            Self::Replacement => "replacement",
+            Self::Leftover => "leftover",
+        })
+    }
+}
+
+impl fmt::Display for StepMade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(steps) = self.steps {
+            write!(f, " of {steps}")?;
+        }
+        write!(
+            f,
+            ", next {} in {} s, done about {}",
+            self.next_tasks,
+            self.next_step,
+            clock::to_the_minute(self.done_at, self.now)
+        )?;
+        match &self.pace {
+            Some(pace) => write!(f, " ({pace})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for PaceRemark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reconnects {
+            Reconnects::NotYet { after } => write!(
+                f,
+                "its first reconnects are seen about {after} s after its first step"
+            )?,
+            Reconnects::Seen { seen, budget } => {
+                write!(f, "{seen} of {budget} reconnects a second")?;
+            }
+            Reconnects::Unknown { error } => {
+                f.write_str("at the planned pace, because CloudWatch has no new values")?;
+                if let Some(error) = error {
+                    write!(f, " ({error})")?;
+                }
+            }
+        }
+        if self.deadline_binds {
+            f.write_str("; the deadline binds")?;
+        }
+        match self.contradiction {
+            Some(Contradiction { said, seen }) => write!(
+                f,
+                "; drain.connectionsPerTask is {said}, and CloudWatch has seen {seen}: the drain goes by {}",
+                said.max(seen)
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Health {
+                replacement,
+                shortfall,
+            } => write!(
+                f,
+                "{} is not healthy: {shortfall}",
+                replacement.as_deref().unwrap_or("the replacement")
+            ),
+            Self::AlarmState { alarm, state } => write!(
+                f,
+                "alarm {} is in the unknown state {}",
+                quote(alarm),
+                quote(state)
+            ),
+            Self::Reconnects { seen, budget } => write!(
+                f,
+                "{seen} reconnects a second came, and {budget} are allowed"
+            ),
+        }
+    }
+}

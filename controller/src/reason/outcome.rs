@@ -1,0 +1,214 @@
+//! What a deployment has ended with: what runs now, what was undone, what remains.
+
+use std::fmt;
+
+use super::shortfall::{NotHealthyNow, Shortfall};
+use crate::arn::short;
+use crate::refusal::Refusal;
+
+/// What a service runs once a deployment, or its rollback, is complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// The service.
+    pub service: String,
+    /// The task definition: its ARN, or as the request has it.
+    pub task_definition: String,
+    /// The task set.
+    pub task_set: Option<String>,
+    /// The ARN of its target group.
+    pub target_group: String,
+    /// What the task set lacks, where it lost its health after the last step: nothing can be undone for it
+    /// any more.
+    pub unhealthy: Option<Shortfall>,
+}
+
+/// What was undone of a deployment that failed, and what remains.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Nothing could be undone, and `failure` says everything.
+    Untouched,
+    /// The original serves again, and the replacement is gone.
+    RolledBack(Running),
+    /// There is no replacement.
+    NoReplacement {
+        /// The original, where one served before.
+        original: Option<String>,
+    },
+    /// The replacement is being deleted already.
+    BeingDeleted {
+        /// Its id.
+        replacement: String,
+        /// The original, where one served before.
+        original: Option<String>,
+    },
+    /// Nothing was undone on purpose.
+    LeftAlone {
+        /// Why.
+        why: LeftAlone,
+        /// What is there.
+        remains: Remains,
+    },
+    /// There is no original to go back to.
+    NoOriginal {
+        /// What is there.
+        remains: Remains,
+    },
+    /// The original did not get healthy again.
+    OriginalNotHealthy {
+        /// Its id.
+        original: String,
+        /// Seconds that it was waited for.
+        seconds: u32,
+        /// What it lacks.
+        shortfall: Shortfall,
+        /// What is there.
+        remains: Remains,
+    },
+    /// The production listener was moved away from a replacement that has served: it keeps its connections.
+    ListenerMoved {
+        /// What is there.
+        remains: Remains,
+    },
+    /// Where production traffic goes cannot be told.
+    NothingUndone(Refusal),
+    /// The rollback was refused itself.
+    NotRolledBack(Refusal),
+}
+
+/// Why nothing is undone at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftAlone {
+    /// Traffic was on its way back already.
+    WayBackFailed,
+    /// What serves is not to blame for what was left over.
+    Leftover,
+    /// `rollbackOnFailure` is false.
+    NotWanted,
+}
+
+/// What is there, for a rollback that leaves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    /// The name of the target group that production traffic goes to; `None` where that cannot be told.
+    pub production: Option<String>,
+    /// The replacement.
+    pub replacement: Place,
+    /// The original.
+    pub original: Place,
+}
+
+/// A task set on its target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The task set's id and how many tasks it runs; `None` where it is not there.
+    pub task_set: Option<(String, u32)>,
+    /// The ARN of the target group.
+    pub target_group: String,
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "service {} runs {} as {} on target group {}{}",
+            self.service,
+            short(&self.task_definition),
+            self.task_set.as_deref().unwrap_or_default(),
+            short(&self.target_group),
+            NotHealthyNow(self.unhealthy.as_ref()),
+        )
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untouched => Ok(()),
+            Self::RolledBack(running) => write!(f, "Rolled back: {running}."),
+            Self::NoReplacement { original } => write!(
+                f,
+                "Rolled back: there is no replacement task set, and {}.",
+                AsBefore(original.as_deref())
+            ),
+            Self::BeingDeleted {
+                replacement,
+                original,
+            } => write!(
+                f,
+                "Rolled back: {replacement} is being deleted, and {}.",
+                AsBefore(original.as_deref())
+            ),
+            Self::LeftAlone { why, remains } => write!(f, "{why}: {remains}."),
+            Self::NoOriginal { remains } => write!(
+                f,
+                "Not rolled back, because there is no original to go back to: {remains}."
+            ),
+            Self::OriginalNotHealthy {
+                original,
+                seconds,
+                shortfall,
+                remains,
+            } => write!(
+                f,
+                "Not rolled back, because {original} did not get healthy again within {seconds} s ({shortfall}): {remains}."
+            ),
+            Self::ListenerMoved { remains } => write!(
+                f,
+                "Not rolled back, because somebody moved the production listener: {remains}."
+            ),
+            Self::NothingUndone(refusal) => write!(f, "Nothing was undone: {refusal}"),
+            Self::NotRolledBack(refusal) => write!(f, "Not rolled back: {refusal}"),
+        }
+    }
+}
+
+/// The original that serves as before, where there was one.
+struct AsBefore<'a>(Option<&'a str>);
+
+impl fmt::Display for AsBefore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(original) => write!(f, "{original} serves as before"),
+            None => f.write_str("no task set served before"),
+        }
+    }
+}
+
+impl fmt::Display for LeftAlone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WayBackFailed => "The way back failed as well",
+            Self::Leftover => "What an earlier deployment left was not taken away",
+            Self::NotWanted => "Not rolled back, because rollbackOnFailure is false",
+        })
+    }
+}
+
+impl fmt::Display for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.production {
+            Some(production) => write!(f, "production traffic goes to {production}")?,
+            None => f.write_str("production traffic is shared or cannot be read")?,
+        }
+        write!(
+            f,
+            "; {}, {}",
+            Told(&self.replacement, "replacement"),
+            Told(&self.original, "original")
+        )
+    }
+}
+
+/// A place with what it is for.
+struct Told<'a>(&'a Place, &'static str);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(place, what) = self;
+        let on = short(&place.target_group);
+        match &place.task_set {
+            Some((id, tasks)) => write!(f, "{id} runs {tasks} tasks on {on}"),
+            None => write!(f, "there is no {what} on {on}"),
+        }
+    }
+}

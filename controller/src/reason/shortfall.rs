@@ -1,0 +1,56 @@
+//! What a task set lacks to serve.
+
+use std::fmt;
+
+use crate::observation::Targets;
+
+/// What a task set lacks to be steady and healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shortfall {
+    /// Tasks that are not running yet.
+    Tasks {
+        /// Tasks that run.
+        running: u32,
+        /// Tasks that are starting.
+        pending: u32,
+        /// Tasks wanted.
+        wanted: u32,
+    },
+    /// Targets that do not pass their health checks yet.
+    HealthyTargets {
+        /// The targets by state.
+        targets: Targets,
+        /// Healthy ones wanted.
+        wanted: u32,
+    },
+    /// ECS does not report `STEADY_STATE` yet.
+    SteadyState,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tasks {
+                running,
+                pending,
+                wanted,
+            } => write!(f, "{running} of {wanted} tasks run, {pending} are starting"),
+            Self::HealthyTargets { targets, wanted } => {
+                write!(f, "{wanted} healthy targets wanted, seen: {targets}")
+            }
+            Self::SteadyState => f.write_str("ECS does not report STEADY_STATE yet"),
+        }
+    }
+}
+
+/// A remark on a replacement that nothing can be held or undone for any more.
+pub(super) struct NotHealthyNow<'a>(pub(super) Option<&'a Shortfall>);
+
+impl fmt::Display for NotHealthyNow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(shortfall) => write!(f, "; the replacement is not healthy now: {shortfall}"),
+            None => Ok(()),
+        }
+    }
+}
