@@ -233,32 +233,12 @@ fn example(section: &str) -> Value {
 
 fn fields(object: &Value) -> BTreeSet<String> {
     let object = object.as_object().unwrap();
-    object
-        .keys()
-        .map(|name| name.trim_end_matches(".$").to_owned())
-        .collect()
+    object.keys().cloned().collect()
 }
 
 #[test]
-fn the_messages_are_as_they_are_sent() {
+fn the_messages_of_starts_and_ends_are_as_the_rules_send_them() {
     let notices = read("docs/notices.md");
-    let definition: Value =
-        serde_json::from_str(&read("statemachine/deployment.asl.json")).unwrap();
-    let states = definition["States"].as_object().unwrap();
-    let sent: Vec<_> = states
-        .values()
-        .filter_map(|state| state["Parameters"]["Entries"].as_array())
-        .map(|entries| &entries[0])
-        .collect();
-    let between = section(&notices, "In between");
-    for entry in &sent {
-        assert_eq!(fields(&entry["Detail"]), fields(&example(between)));
-        assert_eq!(entry["Detail"]["version"], example(between)["version"]);
-        for name in ["Source", "DetailType"] {
-            let name = format!("`{}`", entry[name].as_str().unwrap());
-            assert!(between.contains(&name), "{name}");
-        }
-    }
     let template = read("template.yaml");
     let failed = section(&notices, "Starts and ends");
     let (_, rule) = template.split_once("\n  FailedRule:\n").unwrap();
@@ -269,14 +249,12 @@ fn the_messages_are_as_they_are_sent() {
         .replace('>', "\"");
     let sent_by_rule: Value = serde_json::from_str(&sent_by_rule).unwrap();
     assert_eq!(fields(&sent_by_rule), fields(&example(failed)));
-
-    let told: BTreeSet<_> = first_cells(&notices, "`status`")
+    let statuses: BTreeSet<_> = first_cells(&notices, "`status`")
         .into_iter()
         .flat_map(in_code)
         .collect();
-    let of_step_functions = ["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"];
-    let ours = sent
-        .iter()
-        .map(|entry| entry["Detail"]["status"].as_str().unwrap());
-    assert_eq!(told, of_step_functions.into_iter().chain(ours).collect());
+    for status in ["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"] {
+        assert!(statuses.contains(status), "{status}");
+        assert!(template.contains(status), "{status}");
+    }
 }

@@ -94,6 +94,8 @@ pub struct Item {
 pub struct End {
     /// The ARN of its execution.
     pub execution: String,
+    /// When that started, in milliseconds since 1970: its name is free again after 90 days.
+    pub started: u64,
     /// The state that it ended in.
     pub to: To,
 }
@@ -189,7 +191,8 @@ pub fn claim(item: Option<&Item>, me: &Me<'_>, lock: &Lock, now: u64) -> Claim {
     if let Some(end) = ended(item, me) {
         return Claim::Ended(end);
     }
-    let mine = item.owner.as_deref() == Some(me.execution);
+    let of_my_name = item.owner.as_deref() == Some(me.execution);
+    let mine = of_my_name && item.newest == me.started;
     if !mine && me.phase == Phase::Rollback {
         return Claim::NothingDone;
     }
@@ -199,7 +202,8 @@ pub fn claim(item: Option<&Item>, me: &Me<'_>, lock: &Lock, now: u64) -> Claim {
     if mine && item.turn > lock.turn {
         return Claim::Overtaken;
     }
-    if let Some(owner) = item.owner.clone().filter(|_| !mine) {
+    // An earlier execution of this one's name has ended: the name would not be free.
+    if let Some(owner) = item.owner.clone().filter(|_| !of_my_name) {
         return Claim::TakeIfEnded { owner };
     }
     quiet(item, mine, lock, now).unwrap_or(Claim::Take { back: mine })
@@ -220,7 +224,8 @@ fn quiet(item: &Item, mine: bool, lock: &Lock, now: u64) -> Option<Claim> {
 
 fn ended(item: &Item, me: &Me<'_>) -> Option<End> {
     let mut ends = item.ends.iter();
-    ends.find(|end| end.execution == me.execution).cloned()
+    ends.find(|end| end.execution == me.execution && end.started == me.started)
+        .cloned()
 }
 
 /// Waits until nothing more can be written, but no longer than [`OUTWAITED`]: clocks may be wrong.
@@ -322,6 +327,7 @@ mod tests {
         let mut item = item("you");
         item.ends = vec![End {
             execution: "me".into(),
+            started: 500,
             to: To::DeploymentSucceeded,
         }];
         let said = refused(&item, &me(Phase::Cleanup), &lock(Some(7)), NOW);
@@ -395,14 +401,33 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_execution_of_the_same_name_is_another_one_that_has_ended() {
+        let phase = Phase::CheckAndCreate;
+        let mut item = item("me");
+        item.ends = vec![End {
+            execution: "me".into(),
+            started: 400,
+            to: To::DeploymentSucceeded,
+        }];
+        let said = claim(Some(&item), &me(phase), &lock(None), NOW);
+        assert_eq!(said, Claim::Take { back: false });
+        let said = claim(Some(&item), &me(Phase::Rollback), &lock(None), NOW);
+        assert_eq!(said, Claim::NothingDone);
+    }
+
+    #[test]
     fn ones_own_lock_is_taken_back_and_a_rollback_takes_no_other() {
-        let said = claim(Some(&item("me")), &me(Phase::Rollback), &lock(None), NOW);
+        let mine = Item {
+            newest: 500,
+            ..item("me")
+        };
+        let said = claim(Some(&mine), &me(Phase::Rollback), &lock(None), NOW);
         assert_eq!(said, Claim::Take { back: true });
         for item in [None, Some(item("you"))] {
             let said = claim(item.as_ref(), &me(Phase::Rollback), &lock(None), NOW);
             assert_eq!(said, Claim::NothingDone);
         }
-        let mut later = item("me");
+        let mut later = mine;
         later.turn = 5;
         let said = claim(Some(&later), &me(Phase::CheckAndCreate), &lock(None), NOW);
         assert_eq!(said, Claim::Overtaken);

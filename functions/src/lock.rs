@@ -254,12 +254,14 @@ pub(crate) async fn leave(
                 None => {
                     set.push_str(", ends = :ends");
                     remove.extend(["#owner", "phase", "#plan"]);
+                    let end = End {
+                        execution: event.id.execution().to_owned(),
+                        started: event.started(),
+                        to: answer.to,
+                    };
                     call.expression_attribute_names("#owner", "owner")
                         .expression_attribute_names("#plan", "plan")
-                        .expression_attribute_values(
-                            ":ends",
-                            ends(event.id.execution(), answer.to, &section.ends),
-                        )
+                        .expression_attribute_values(":ends", ends(&end, &section.ends))
                 }
             };
             (id.clone(), call)
@@ -456,23 +458,21 @@ fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
     }
 }
 
-/// An end is kept as the name of the state and the execution's ARN.
+/// An end is kept as the name of the state, the execution's start and its ARN.
 fn end(kept: &AttributeValue) -> Option<End> {
-    let (to, execution) = kept.as_s().ok()?.split_once(' ')?;
+    let (to, rest) = kept.as_s().ok()?.split_once(' ')?;
+    let (started, execution) = rest.split_once(' ')?;
     Some(End {
         execution: execution.to_owned(),
+        started: started.parse().ok()?,
         to: To::parse(to)?,
     })
 }
 
-fn ends(execution: &str, to: To, before: &[End]) -> AttributeValue {
-    let newest = End {
-        execution: execution.to_owned(),
-        to,
-    };
-    let kept = std::iter::once(&newest).chain(before).take(ENDS);
+fn ends(newest: &End, before: &[End]) -> AttributeValue {
+    let kept = std::iter::once(newest).chain(before).take(ENDS);
     AttributeValue::L(
-        kept.map(|end| text(format!("{} {}", end.to, end.execution)))
+        kept.map(|end| text(format!("{} {} {}", end.to, end.started, end.execution)))
             .collect(),
     )
 }
@@ -505,15 +505,20 @@ mod tests {
         let before: Vec<_> = (0..4)
             .map(|number| End {
                 execution: format!("arn:{number}"),
+                started: number,
                 to: To::DeploymentFailed,
             })
             .collect();
-        let kept = ends("arn:new", To::DeploymentSucceeded, &before);
+        let newest = End {
+            execution: "arn:new".to_owned(),
+            started: 4,
+            to: To::DeploymentSucceeded,
+        };
+        let kept = ends(&newest, &before);
         let attributes = HashMap::from([("ends".to_owned(), kept)]);
         let read = item(&attributes).ends;
         assert_eq!(read.len(), ENDS);
-        assert_eq!(read[0].execution, "arn:new");
-        assert_eq!(read[0].to, To::DeploymentSucceeded);
+        assert_eq!(read[0], newest);
         assert_eq!(read[1..], before[..2]);
     }
 

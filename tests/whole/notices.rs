@@ -1,5 +1,8 @@
 //! Who looks at EventBridge sees what a deployment came to, as `docs/notices.md` has it.
 
+use std::collections::BTreeSet;
+
+use ebbtide_functions::{DETAIL_TYPE, SOURCE};
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::deployment::Installation;
@@ -27,8 +30,6 @@ fn told(ended: &Ended) -> Vec<Value> {
     });
     details.collect()
 }
-
-const DETAIL_TYPE: &str = "Ebbtide Deployment Progress";
 
 fn statuses(told: &[Value]) -> Vec<&str> {
     told.iter()
@@ -172,4 +173,28 @@ async fn without_event_bridge_a_deployment_goes_on() {
     }
     // A message may come twice.
     assert_eq!(put_under(Fault::ServerErrorAfter).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_in_between_is_as_the_page_has_it() {
+    let page = include_str!("../../docs/notices.md");
+    let (statuses_of_page, rest) = page.split_once("\n## In between\n").unwrap();
+    let (_, rest) = rest.split_once("```json\n").unwrap();
+    let (example, rest) = rest.split_once("```").unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    let fields = |value: &Value| -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    for detail in told(&deploy(served(), "run-1", &sample()).await) {
+        assert_eq!(fields(&detail), fields(&example));
+        assert_eq!(detail["version"], example["version"]);
+        let status = detail["status"].as_str().unwrap();
+        assert!(
+            statuses_of_page.contains(&format!("`{status}`")),
+            "{status}"
+        );
+    }
+    for name in [SOURCE, DETAIL_TYPE] {
+        assert!(rest.contains(&format!("`{name}`")), "{name}");
+    }
 }

@@ -2,16 +2,16 @@
 //! from what the simulated AWS was asked, over deployments that between them take every way there is.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::time::{Duration, SystemTime};
 
-use ebbtide_functions::{Function, Invocation, handle};
+use ebbtide_functions::{DETAIL_TYPE, Function, Invocation, SOURCE, handle};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{Kind, Tag, World};
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
 const PASSED_ROLES: &str = "iam:PassRole";
@@ -71,33 +71,73 @@ async fn calls_made() -> Calls {
     };
     deploy(on_an_alb.world_for(&names()).unwrap(), event(), &mut calls).await;
 
+    let with_an_alarm: Scenario =
+        serde_json::from_value(json!({"alarms": [{"name": "errors"}]})).unwrap();
+    let mut watched = event();
+    watched["alarms"] = json!(["errors"]);
+    watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
+    deploy(
+        with_an_alarm.world_for(&names()).unwrap(),
+        watched,
+        &mut calls,
+    )
+    .await;
+
     let mut crashing = Scenario::default();
     crashing.replacement.crashes_after_seconds = Some(5);
     let mut impatient = event();
     impatient["readinessTimeout"] = json!(300);
     deploy(crashing.world_for(&names()).unwrap(), impatient, &mut calls).await;
 
+    stopped_and_taken_over(healthy.world_for(&names()).unwrap(), &mut calls).await;
+
     // A swap that failed between its intent and its commit point.
     let (_, state, mut world) = steps
         .into_iter()
         .find(|(name, _, _)| name == "CheckAndCreateService")
         .unwrap();
-    let group = state["replacementTargetGroup"].as_str().unwrap().to_owned();
+    let group = state["plan"]["replacementTargetGroup"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let intent = Tag {
         key: "ebbtide:swap".into(),
         value: "ebbtide:Ebbtide:run-1".into(),
     };
     world.add_elb_tags(&[group], &[intent]).unwrap();
     world.take_calls();
-    roll_back(world, state, &mut calls).await;
+    let undone = roll_back(world.clone(), state.clone(), &mut calls).await;
+    assert!(undone.contains("Rolled back"), "{undone}");
+
+    // A first turn that failed may have taken the lock or not.
+    let mut before = state;
+    before["lock"].as_object_mut().unwrap().remove("fence");
+    roll_back(world, before, &mut calls).await;
     calls
 }
 
-async fn roll_back(world: World, mut state: Value, calls: &mut Calls) {
+/// An execution that ends with the lock, and the next one, which asks whether it has ended.
+async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
+    let aws = SimulatedAws::new(world, 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    let stop = Notify::new();
+    let mut on_event = |event: &HistoryEvent| {
+        if matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "Bake") {
+            stop.notify_one();
+        }
+    };
+    installation
+        .deploy_until("run-1", event(), 1, &mut on_event, stop.notified())
+        .await;
+    installation.deploy("run-2", event(), 1, &mut |_| {}).await;
+    collect(&aws, calls);
+}
+
+/// A turn of a rollback, at its second look; what it says.
+async fn roll_back(world: World, mut state: Value, calls: &mut Calls) -> String {
     let aws = SimulatedAws::new(world, 1.0);
     let function = Function::ScaleDown;
     let clients = aws.clients(function.as_str());
-    // At its second look.
     state["failure"] = json!({"Error": "Permission", "Cause": "because"});
     state["progress"]["looks"] = json!(1);
     state["next"] = json!("Rollback");
@@ -115,14 +155,8 @@ async fn roll_back(world: World, mut state: Value, calls: &mut Calls) {
         started: tokio::time::Instant::now(),
     };
     let answer = handle(function, invocation, &clients, event).await.unwrap();
-    assert!(
-        answer["reason"]["text"]
-            .as_str()
-            .unwrap()
-            .contains("Rolled back"),
-        "{answer}"
-    );
     collect(&aws, calls);
+    answer["reason"]["text"].as_str().unwrap().to_owned()
 }
 
 /// The text of `!Ref`, `!GetAtt` or `!Sub`.
@@ -191,13 +225,10 @@ async fn each_functions_policy_is_exactly_the_calls_it_makes() {
     let template = Yaml::load_from_str(TEMPLATE).unwrap();
     let resources = &template[0]["Resources"];
     let calls = calls_made().await;
-    // The state machine makes the rest by itself.
-    assert_eq!(calls.len(), Function::ALL.len() + 1, "{calls:?}");
-    let made = &calls["state-machine"];
-    let allowed_to_machine = allowed(resources, "DeploymentRole", "calls");
-    assert!(
-        made.is_subset(&allowed_to_machine),
-        "{made:?} of {allowed_to_machine:?}"
+    assert_eq!(calls.len(), Function::ALL.len(), "{calls:?}");
+    assert_eq!(
+        allowed(resources, "DeploymentRole", "calls"),
+        names_of(&["lambda:InvokeFunction"])
     );
     for (_, role, function) in ROLES {
         let mut made = calls[function.as_str()].clone();
@@ -236,9 +267,9 @@ fn each_function_has_a_role_of_its_own_that_else_writes_its_log_and_its_traces()
     }
 }
 
-/// Which conditions a call on a cluster, on tags and on roles must have: what the service
+/// Which conditions a call on a cluster, on tags, on roles and on events must have: what the service
 /// authorization reference knows of the action.
-const CONDITIONS: [(&str, &[&str]); 11] = [
+const CONDITIONS: [(&str, &[&str]); 12] = [
     ("ecs:DescribeServices", &["ecs:cluster"]),
     ("ecs:DescribeTaskSets", &["ecs:cluster", "ecs:service"]),
     ("ecs:CreateTaskSet", &["ecs:cluster", "ecs:service"]),
@@ -250,6 +281,7 @@ const CONDITIONS: [(&str, &[&str]); 11] = [
     ("elasticloadbalancing:AddTags", &["aws:TagKeys"]),
     ("elasticloadbalancing:RemoveTags", &["aws:TagKeys"]),
     (PASSED_ROLES, &["iam:PassedToService"]),
+    ("events:PutEvents", &["events:detail-type"]),
 ];
 
 #[test]
@@ -310,32 +342,52 @@ fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_vers
 }
 
 #[test]
-fn the_state_machine_may_put_the_events_that_it_puts_and_a_rule_takes_them() {
+fn functions_may_put_the_events_that_they_put_and_a_rule_takes_them() {
     let template = Yaml::load_from_str(TEMPLATE).unwrap();
     let resources = &template[0]["Resources"];
-    let statements = &policy(resources, "DeploymentRole", "calls")["PolicyDocument"]["Statement"];
-    let mut statements = statements.as_vec().unwrap().iter();
-    let put = statements
-        .find(|statement| statement["Action"][0].as_str() == Some("events:PutEvents"))
-        .unwrap();
-    let allowed = put["Condition"]["StringEquals"]["events:detail-type"].as_str();
-    let pattern = &resources["ProgressRule"]["Properties"]["EventPattern"];
-    let definition: Value =
-        serde_json::from_str(include_str!("../../statemachine/deployment.asl.json")).unwrap();
-    let mut seen = 0;
-    for state in definition["States"].as_object().unwrap().values() {
-        let Some(entries) = state["Parameters"]["Entries"].as_array() else {
+    let mut senders = 0;
+    for (_, role, _) in ROLES {
+        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
+        let mut statements = statements.as_vec().unwrap().iter();
+        let Some(put) = statements
+            .find(|statement| statement["Action"][0].as_str() == Some("events:PutEvents"))
+        else {
             continue;
         };
-        for entry in entries {
-            seen += 1;
-            assert_eq!(entry["DetailType"].as_str(), allowed);
-            assert_eq!(
-                entry["DetailType"].as_str(),
-                pattern["detail-type"][0].as_str()
-            );
-            assert_eq!(entry["Source"].as_str(), pattern["source"][0].as_str());
-        }
+        senders += 1;
+        let condition = &put["Condition"]["StringEquals"]["events:detail-type"];
+        assert_eq!(condition.as_str(), Some(DETAIL_TYPE), "{role}");
     }
-    assert_eq!(seen, 3);
+    assert_eq!(senders, 2);
+    let pattern = &resources["ProgressRule"]["Properties"]["EventPattern"];
+    assert_eq!(pattern["detail-type"][0].as_str(), Some(DETAIL_TYPE));
+    assert_eq!(pattern["source"][0].as_str(), Some(SOURCE));
+}
+
+#[test]
+fn every_function_finds_the_table_that_its_role_may_write_to() {
+    let template = Yaml::load_from_str(TEMPLATE).unwrap();
+    let resources = &template[0]["Resources"];
+    let variables = &template[0]["Globals"]["Function"]["Environment"]["Variables"];
+    let table = tagged(&variables["LOCK_TABLE"]);
+    let keys = &resources[table.as_str()]["Properties"]["KeySchema"];
+    assert_eq!(keys[0]["AttributeName"].as_str(), Some("id"));
+    assert_eq!(keys.as_vec().unwrap().len(), 1);
+    for (_, role, _) in ROLES {
+        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
+        let mut of_table = 0;
+        for statement in statements.as_vec().unwrap() {
+            let mut found = BTreeSet::new();
+            actions(statement, &mut found);
+            if found.iter().any(|action| action.starts_with("dynamodb:")) {
+                of_table += 1;
+                assert_eq!(
+                    tagged(&statement["Resource"]),
+                    format!("{table}.Arn"),
+                    "{role}"
+                );
+            }
+        }
+        assert_eq!(of_table, 1, "{role}");
+    }
 }
