@@ -35,30 +35,20 @@ def deployed(request):
 
 @pytest.fixture(scope="session")
 def ministack(deployed):
-    """MiniStack's interpreter, with the state machine and the lock table of the stack."""
-    return Interpreter(
-        "MiniStack", deployed.ministack, deployed.state_machine, deployed.lock_table, start_with=deployed.live
-    )
+    """MiniStack's interpreter, with the state machine of the stack."""
+    return Interpreter("MiniStack", deployed.ministack, deployed.state_machine, deployed, start_with=deployed.live)
 
 
 @pytest.fixture(scope="session")
 def moto(deployed, ministack):
-    """moto's interpreter with the definition that CloudFormation has put together.
-
-    The lock table that the definition names, executions and alarms are moto's own as well.
-    """
+    """moto's interpreter with the definition that CloudFormation has put together. Its executions are moto's own."""
     definition = ministack.client.describe_state_machine(stateMachineArn=deployed.state_machine)
     with stack.moto(deployed.logs, deployed.speed, deployed.ministack) as endpoint:
         created = stack.client("stepfunctions", endpoint).create_state_machine(
             name="ebbtide", definition=definition["definition"], roleArn=definition["roleArn"]
         )
-        stack.client("dynamodb", endpoint).create_table(
-            TableName=deployed.lock_table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
-        yield Interpreter("moto", endpoint, created["stateMachineArn"], deployed.lock_table)
+        deployed.engines.append(endpoint)
+        yield Interpreter("moto", endpoint, created["stateMachineArn"], deployed)
 
 
 @pytest.fixture(params=["ministack", "moto"])

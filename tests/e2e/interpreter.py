@@ -26,17 +26,17 @@ class Ended:
 
 
 class Interpreter:
-    """A Step Functions endpoint with the state machine on it; its locks and its alarms."""
+    """A Step Functions endpoint with the state machine on it; the locks and the alarms that the functions see."""
 
-    def __init__(self, name, endpoint, state_machine, lock_table, start_with=None):
+    def __init__(self, name, endpoint, state_machine, deployed, start_with=None):
         self.name = name
         self.client = stack.client("stepfunctions", endpoint)
-        self.dynamodb = stack.client("dynamodb", endpoint)
-        self.cloudwatch = stack.client("cloudwatch", endpoint)
+        self.dynamodb = deployed.client("dynamodb")
+        self.cloudwatch = deployed.client("cloudwatch")
         self.state_machine = state_machine
         # An alias of it, where it has one.
         self.start_with = start_with or state_machine
-        self.lock_table = lock_table
+        self.lock_table = deployed.lock_table
 
     def run(self, event, seconds=180):
         """Starts an execution with an event (a dict, or JSON text) and waits for its end."""
@@ -79,19 +79,20 @@ class Interpreter:
         return [event for page in pages for event in page["events"]]
 
     def lock(self, service):
-        """The lock of a service: its attributes' values, all of them text."""
+        """The lock of a service: its attributes' values, text, numbers as text, or the texts of a list."""
         key = {"id": {"S": f"{service.cluster}/{service.name}"}}
         found = self.dynamodb.get_item(TableName=self.lock_table, Key=key, ConsistentRead=True).get("Item", {})
-        return {name: text for name, value in found.items() for text in value.values()}
+        values = {name: content for name, value in found.items() for content in value.values()}
+        return {**values, "ends": [end["S"] for end in values.get("ends", [])]}
 
     def own_lock(self, service, owner):
-        """Makes an execution the owner of a service's lock, or nobody."""
+        """Makes an execution the owner of a service's lock, as its first turn does."""
         self.dynamodb.update_item(
             TableName=self.lock_table,
             Key={"id": {"S": f"{service.cluster}/{service.name}"}},
-            UpdateExpression="SET #owner = :owner ADD revision :one" if owner else "REMOVE #owner ADD revision :one",
+            UpdateExpression="SET #owner = :owner ADD rev :one, fence :one",
             ExpressionAttributeNames={"#owner": "owner"},
-            ExpressionAttributeValues={":one": {"N": "1"}, **({":owner": {"S": owner}} if owner else {})},
+            ExpressionAttributeValues={":one": {"N": "1"}, ":owner": {"S": owner}},
         )
 
     def alarm(self, name, state):

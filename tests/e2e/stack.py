@@ -1,8 +1,8 @@
 """The shipped template on emulators that nobody here wrote, over the simulated AWS.
 
 `ebbtide serve` answers for ECS and Elastic Load Balancing, MiniStack for everything else:
-CloudFormation, Step Functions, Lambda, DynamoDB, CloudWatch, EventBridge. MiniStack starts the built bootstraps as processes that inherit its
-environment: that is how the functions come to call the simulated AWS, and why the template needs no
+CloudFormation, Step Functions, Lambda, DynamoDB, CloudWatch, EventBridge. MiniStack starts the built bootstraps as
+processes that inherit its environment: that is how the functions come to call these, and why the template needs no
 parameter for it.
 """
 
@@ -19,6 +19,7 @@ import tempfile
 
 import boto3
 
+import owners
 import processes
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -65,10 +66,14 @@ def client(service, endpoint):
 
 @dataclasses.dataclass
 class Stack:
-    """Where things are. `live` is the state machine's alias, by which deployments are started."""
+    """Where things are. `live` is the state machine's alias, by which deployments are started.
+
+    `engines` are the endpoints whose executions the functions know.
+    """
 
     aws: str
     ministack: str
+    engines: list
     state_machine: str
     live: str
     lock_table: str
@@ -121,7 +126,10 @@ def running(speed, say):
         say(f"starting the simulated AWS, {speed:g} times as fast as real time")
         aws = end.enter_context(simulated_aws(logs / "serve.log", speed, EVENT))
         say("starting MiniStack")
-        endpoint = end.enter_context(ministack(logs, speed, aws))
+        engines = []
+        sfn = end.enter_context(owners.endpoint(engines))
+        endpoint = end.enter_context(ministack(logs, speed, aws, sfn))
+        engines.append(endpoint)
         say("sam deploy")
         deploy(endpoint, logs / "deploy.log")
         described = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
@@ -129,6 +137,7 @@ def running(speed, say):
         yield Stack(
             aws=aws,
             ministack=endpoint,
+            engines=engines,
             state_machine=outputs["DeploymentStateMachineArn"],
             live=outputs["DeploymentStateMachineLiveArn"],
             lock_table=outputs["LockTableName"],
@@ -194,9 +203,11 @@ def simulated_aws(log, speed, event=None):
 
 
 @contextlib.contextmanager
-def ministack(logs, speed, aws):
-    """MiniStack on a free port, its functions' calls led to the simulated AWS; its address."""
+def ministack(logs, speed, aws, sfn):
+    """MiniStack on a free port; its address. Its functions call the simulated AWS at `aws`, Step Functions at
+    `sfn`, and MiniStack itself."""
     port = processes.free_port()
+    address = f"http://127.0.0.1:{port}"
     env = environment(
         BIND_HOST="127.0.0.1",
         GATEWAY_PORT=str(port),
@@ -208,10 +219,14 @@ def ministack(logs, speed, aws):
         TMPDIR=str(logs),
         AWS_ENDPOINT_URL_ECS=aws,
         AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=aws,
+        AWS_ENDPOINT_URL_SFN=sfn,
+        AWS_ENDPOINT_URL_DYNAMODB=address,
+        AWS_ENDPOINT_URL_CLOUDWATCH=address,
+        AWS_ENDPOINT_URL_EVENTBRIDGE=address,
     )
     command = [sys.executable, str(HERE / "ministack_server.py")]
     with processes.server(command, logs / "ministack.log", lambda: processes.answers(port), env):
-        yield f"http://127.0.0.1:{port}"
+        yield address
 
 
 @contextlib.contextmanager

@@ -34,11 +34,11 @@ def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_
     # The original is back at full strength before it gets the traffic, and the replacement, which
     # has served, is drained like an original.
     back = ended.states[ended.states.index("Rollback") :]
-    assert "SwapBack" in back
+    assert "Swap" in back
     assert back.count("ScaleDown") >= 4
     restored = interpreter.outputs(execution, "Rollback")[-1]
-    assert restored["status"] == "restored"
-    assert original["id"] in restored["reason"]
+    assert (restored["next"], restored["reason"]["code"]) == ("Swap", "restored")
+    assert original["id"] in restored["reason"]["text"]
     assert_free(interpreter.lock(chat))
 
     said = tmp_path / "event.json"

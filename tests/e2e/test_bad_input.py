@@ -39,7 +39,7 @@ def test_bad_input_fails_the_execution_and_writes_nothing(interpreter, sample, f
     before = sample.everything()
     ended = interpreter.run(event)
     assert (ended.status, ended.error) == ("FAILED", "InvalidInput")
-    assert ended.states == ["Preflight", "ExplainFailure", "DeploymentFailed"]
+    assert ended.states == ["Preflight", "MayDeploy", "DeploymentFailed"]
     assert field in ended.cause
     if value is not GONE:
         assert json.dumps(value) in ended.cause

@@ -28,7 +28,6 @@ def test_a_drain_is_paced(interpreter, chat, drain, says):
     ended = interpreter.ended(execution)
     assert ended.status == "SUCCEEDED", ended.cause
     assert_deployed(chat, ended.output["taskDefinition"], alternate)
-    reasons = [answer["reason"] for answer in interpreter.outputs(execution, "ScaleDown")]
+    reasons = [answer["reason"]["text"] for answer in interpreter.outputs(execution, "ScaleDown")]
     assert any(says in reason for reason in reasons), reasons
     assert ended.output["steps"] == (2 if "tasks" in drain else 4)
-    assert ("ReadMetrics" in ended.states) == ("deadline" in drain)
