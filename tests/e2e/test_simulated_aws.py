@@ -4,6 +4,7 @@ The simulated AWS is the one at EBBTIDE_ENDPOINT, or one started with `$EBBTIDE_
 Every test builds what it needs under names of its own, so the world may hold anything else.
 """
 
+import datetime
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ import xml.etree.ElementTree as ElementTree
 import boto3
 import botocore.config
 import botocore.exceptions
+import cbor2
 import pytest
 
 NUMBERS = itertools.count(int(time.time() * 1000) % 10_000_000)
@@ -65,6 +67,8 @@ def connect(service, endpoint, unfit):
 def unknown_members(http_response, model):
     """What an answer has that its model has not: boto3 would drop it without a word."""
     shape = model.output_shape
+    if "cbor" in http_response.headers["content-type"]:
+        return list(unknown_json(cbor2.loads(http_response.content), shape, ""))
     if "x-amzn-requestid" in http_response.headers and "json" in http_response.headers["content-type"]:
         return list(unknown_json(json.loads(http_response.content), shape, ""))
     root = ElementTree.fromstring(http_response.content)
@@ -112,6 +116,9 @@ class World:
         self.ecs = connect("ecs", endpoint, unfit)
         self.elb = connect("elbv2", endpoint, unfit)
         self.dynamodb = connect("dynamodb", endpoint, unfit)
+        self.cloudwatch = connect("cloudwatch", endpoint, unfit)
+        self.events = connect("events", endpoint, unfit)
+        self.stepfunctions = connect("stepfunctions", endpoint, unfit)
         self.name = f"e2e-{next(NUMBERS)}"
         self.built = {}
 
@@ -266,13 +273,14 @@ class World:
         return {"TableName": self.table, "Key": self.key, **more}
 
     def acquire(self, owner, **more):
-        """Takes a lock, as the state machine does."""
+        """Takes a lock, as a function does."""
         request = {
             "ConditionExpression": "attribute_not_exists(#owner) OR #owner = :me",
             "UpdateExpression": "SET #owner = :me ADD fence :one",
             "ExpressionAttributeNames": {"#owner": "owner"},
             "ExpressionAttributeValues": {":me": {"S": owner}, ":one": {"N": "1"}},
             "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         return self.dynamodb.update_item(**self.of_item(**{**request, **more}))["Attributes"]
 
@@ -397,6 +405,34 @@ DYNAMODB = {
 }
 
 
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+FLOWS = {"Namespace": "AWS/NetworkELB", "MetricName": "NewFlowCount", "Dimensions": [{"Name": "LoadBalancer", "Value": "net/x/0"}]}
+
+
+def metric_data(w, **more):
+    query = {"Id": "flows", "MetricStat": {"Metric": FLOWS, "Period": 60, "Stat": "Sum"}}
+    request = {"MetricDataQueries": [query], "StartTime": NOW, "EndTime": NOW + datetime.timedelta(minutes=5)}
+    return w.cloudwatch.get_metric_data(**{**request, **more})["MetricDataResults"]
+
+
+def put_event(w, **more):
+    entry = {"Source": "e2e", "DetailType": "Test", "Detail": "{}"}
+    return w.events.put_events(Entries=[{**entry, **more}])
+
+
+CLOUDWATCH = {
+    "DescribeAlarms": lambda w: w.cloudwatch.describe_alarms(AlarmNames=["nowhere"])["MetricAlarms"] == [],
+    "GetMetricData": lambda w: [(one["Id"], one["Values"]) for one in metric_data(w)] == [("flows", [])],
+}
+
+EVENTS = {
+    "PutEvents": lambda w: [
+        (answer["FailedEntryCount"], len(answer["Entries"][0]["EventId"])) for answer in [put_event(w)]
+    ]
+    == [(0, 36)],
+}
+
+
 @pytest.mark.parametrize("operation", ECS)
 def test_ecs_answers(world, operation):
     assert ECS[operation](world)
@@ -410,6 +446,16 @@ def test_elb_answers(world, operation):
 @pytest.mark.parametrize("operation", DYNAMODB)
 def test_dynamodb_answers(world, operation):
     assert DYNAMODB[operation](world)
+
+
+@pytest.mark.parametrize("operation", CLOUDWATCH)
+def test_cloudwatch_answers(world, operation):
+    assert CLOUDWATCH[operation](world)
+
+
+@pytest.mark.parametrize("operation", EVENTS)
+def test_eventbridge_answers(world, operation):
+    assert EVENTS[operation](world)
 
 
 NOWHERE = "arn:aws:elasticloadbalancing:us-east-1:000000000000"
@@ -635,6 +681,18 @@ DYNAMODB_REFUSALS = [
 ]
 
 
+NO_EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:x:y"
+
+OTHER_REFUSALS = [
+    ("cloudwatch", "DescribeAlarms", "ValidationError", lambda w: w.cloudwatch.describe_alarms(AlarmNames=["a"] * 101)),
+    ("cloudwatch", "GetMetricData", "ValidationError", lambda w: metric_data(w, StartTime=NOW, EndTime=NOW)),
+    ("events", "PutEvents", "ValidationException", lambda w: w.events.put_events(Entries=[])),
+    # The only one that an account without executions can answer.
+    ("stepfunctions", "DescribeExecution", "ExecutionDoesNotExist", lambda w: w.stepfunctions.describe_execution(executionArn=NO_EXECUTION)),
+    ("stepfunctions", "DescribeExecution", "InvalidArn", lambda w: w.stepfunctions.describe_execution(executionArn="x")),
+]
+
+
 def refused(client, operation, code, call):
     modelled = {shape.error_code for shape in client.meta.service_model.operation_model(operation).error_shapes}
     assert code in modelled | COMMON_ERRORS, f"{operation} has no {code} in its model"
@@ -661,12 +719,19 @@ def test_dynamodb_refuses(world, operation, code, call):
     refused(world.dynamodb, operation, code, lambda: call(world))
 
 
-def test_a_lock_that_somebody_holds_is_left_as_it_is(world):
+@pytest.mark.parametrize(("service", "operation", "code", "call"), OTHER_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
+def test_others_refuse(world, service, operation, code, call):
+    refused(getattr(world, service), operation, code, lambda: call(world))
+
+
+def test_a_lock_that_is_held_is_left_as_it_is_and_says_by_what(world):
     world.acquire("a")
     with pytest.raises(world.dynamodb.exceptions.ConditionalCheckFailedException) as refusal:
         world.acquire("b")
     assert refusal.value.response["Error"]["Message"] == "The conditional request failed"
-    assert world.item() == {**world.key, "owner": {"S": "a"}, "fence": {"N": "1"}}
+    held = {**world.key, "owner": {"S": "a"}, "fence": {"N": "1"}}
+    assert refusal.value.response["Item"] == held
+    assert world.item() == held
 
 
 @pytest.mark.parametrize(
@@ -675,8 +740,11 @@ def test_a_lock_that_somebody_holds_is_left_as_it_is(world):
         ("ecs", lambda w: w.ecs.list_account_settings(), "UnknownOperationException", ECS),
         ("elbv2", lambda w: w.elb.describe_account_limits(), "InvalidAction", ELB),
         ("dynamodb", lambda w: w.dynamodb.list_tables(), "UnknownOperationException", DYNAMODB),
+        ("cloudwatch", lambda w: w.cloudwatch.list_dashboards(), "UnknownOperationException", CLOUDWATCH),
+        ("events", lambda w: w.events.list_rules(), "UnknownOperationException", EVENTS),
+        ("stepfunctions", lambda w: w.stepfunctions.list_state_machines(), "UnknownOperationException", ["DescribeExecution"]),
     ],
-    ids=["ecs", "elbv2", "dynamodb"],
+    ids=["ecs", "elbv2", "dynamodb", "cloudwatch", "events", "stepfunctions"],
 )
 def test_no_operation_goes_untested(world, service, call, code, tested):
     with pytest.raises(botocore.exceptions.ClientError) as refusal:
