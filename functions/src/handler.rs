@@ -11,7 +11,7 @@ use ebbtide_controller::observation::Observation;
 use ebbtide_controller::phase::{Phase, To};
 use ebbtide_controller::preflight;
 use ebbtide_controller::quote::sentence;
-use ebbtide_controller::reason::{Code, Reason};
+use ebbtide_controller::reason::Reason;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::turn::{self, Next, Turn};
@@ -196,7 +196,7 @@ impl Turned<'_> {
         let deployment = checked?;
         let plan = preflight::plan(&deployment, &observation);
         let answer = preflight::answer(deployment, &observation);
-        self.log(&observation, "pass", &answer.reason.text, 0);
+        self.log(&observation, "pass", &answer.reason.to_string(), 0);
         Ok(contract::passed(&answer, &findings, &plan))
     }
 
@@ -276,13 +276,9 @@ impl Turned<'_> {
         let goes_back = phase == Phase::Rollback || named.course == Course::Back;
         goes_back.then(|| Answer {
             to: phase.task(),
-            reason: Reason::new(
-                Code::FinishingRollback,
-                format!(
-                    "an execution that has ended was rolling back ({}): that is finished first",
-                    before.reason
-                ),
-            ),
+            reason: Reason::TakenOver {
+                before: before.reason.clone(),
+            },
             wait: 0,
             deployment: Deployment {
                 failure: Some(Failure {
@@ -377,7 +373,7 @@ impl Turned<'_> {
         }
         let why = match &turned {
             Ok(answer) if !answer.to.is_the_end() => return turned,
-            Ok(answer) => answer.reason.text.clone(),
+            Ok(answer) => answer.reason.to_string(),
             Err(error) => error.message.clone(),
         };
         let mut waiting = deployment.clone();
@@ -393,12 +389,7 @@ impl Turned<'_> {
         }
         Ok(Answer {
             to: self.event.phase.wait(),
-            reason: Reason::new(
-                Code::Unanswered,
-                format!(
-                    "a write was not answered and may still land ({why}); next look in {SETTLE} s"
-                ),
-            ),
+            reason: Reason::Unanswered { why, wait: SETTLE },
             wait: SETTLE,
             deployment: waiting,
         })
@@ -409,20 +400,14 @@ impl Turned<'_> {
         deployment.lock.seen = Some(busy.seen);
         let answer = Answer {
             to: self.event.phase.wait(),
-            reason: Reason::new(
-                Code::Busy,
-                format!(
-                    "what was done last under this lock may still be under way; next attempt in {} s",
-                    busy.wait
-                ),
-            ),
+            reason: Reason::Busy { wait: busy.wait },
             wait: busy.wait,
             deployment,
         };
         tracing::info!(
             deployment = self.event.id.name(),
             phase = self.event.phase.as_str(),
-            reason = answer.reason.text,
+            reason = %answer.reason,
             "busy"
         );
         answer.to_json()
@@ -432,10 +417,7 @@ impl Turned<'_> {
     fn overtaken(&self, deployment: Deployment) -> Value {
         let answer = Answer {
             to: self.event.phase.wait(),
-            reason: Reason::new(
-                Code::Busy,
-                "a later turn of this execution was here already",
-            ),
+            reason: Reason::Overtaken,
             wait: 1,
             deployment,
         };
@@ -444,11 +426,10 @@ impl Turned<'_> {
 
     /// The deployment has ended before, and that answer was lost.
     fn ended(&self, deployment: &Deployment, end: &End) -> Value {
-        let text = "this deployment has ended already; the answer was lost on the way";
         if end.to == To::DeploymentSucceeded {
             let answer = Answer {
                 to: end.to,
-                reason: Reason::new(Code::Deployed, text),
+                reason: Reason::EndedBefore,
                 wait: 0,
                 deployment: deployment.clone(),
             };
@@ -459,7 +440,7 @@ impl Turned<'_> {
             error: "DeploymentFailed".to_owned(),
             cause: "The deployment failed, and the answer that says why was lost.".to_owned(),
         });
-        contract::failed(&failure, text)
+        contract::failed(&failure, &Reason::EndedBefore.to_string())
     }
 
     /// The answer as the state machine's next state.
@@ -474,7 +455,7 @@ impl Turned<'_> {
                     self.invocation.now_millis() / 1_000,
                     metrics::OF_FAILURE,
                 );
-                self.failed(&failure, &answer.reason.text)
+                self.failed(&failure, &answer.reason.to_string())
             }
             To::Preflight
             | To::CheckAndCreateService
@@ -510,7 +491,7 @@ impl Turned<'_> {
         } else {
             "done"
         };
-        self.log(observation, outcome, &answer.reason.text, answer.wait);
+        self.log(observation, outcome, &answer.reason.to_string(), answer.wait);
         let told = metrics::of_answer(self.event.phase, observation, answer, self.age());
         let now = self.invocation.now_millis() / 1_000;
         metrics::log(&answer.deployment.request, now, &told);

@@ -35,7 +35,7 @@ pub async fn inspect(
     let outcome = checked.map(|deployment| {
         let plan = preflight::plan(&deployment, &observation);
         (
-            preflight::answer(deployment, &observation).reason.text,
+            preflight::answer(deployment, &observation).reason.to_string(),
             plan,
         )
     });

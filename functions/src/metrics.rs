@@ -32,7 +32,7 @@ pub(crate) fn of_answer(
 ) -> Vec<Metric> {
     #[expect(clippy::cast_precision_loss, reason = "seconds of two weeks at most")]
     let age = execution_age as f64;
-    let mut metrics = match (phase, answer.reason.code) {
+    let mut metrics = match (phase, answer.reason.code()) {
         (Phase::ScaleDown, _) | (Phase::Swap, Code::Baking | Code::Blocked) => {
             of_drain(observation, answer)
         }

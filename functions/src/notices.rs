@@ -29,7 +29,7 @@ fn status(phase: Phase, answer: &Answer) -> Option<&'static str> {
     if answer.deployment.finishing {
         return None;
     }
-    match (phase, answer.reason.code) {
+    match (phase, answer.reason.code()) {
         (Phase::Swap, Code::Swapped) => Some("SWAPPED"),
         (Phase::Swap, Code::SwappedBack) => Some("ROLLED_BACK"),
         (Phase::ScaleDown, Code::Drained) => Some("DRAINED"),
@@ -61,7 +61,7 @@ pub(crate) async fn send(
         "taskSet": deployment.replacement,
         "targetGroup": deployment.replacement_target_group,
         "previousTaskSet": deployment.original,
-        "reason": answer.reason.text,
+        "reason": answer.reason.to_string(),
     });
     let entry = PutEventsRequestEntry::builder()
         .source(SOURCE)
