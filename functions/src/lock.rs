@@ -1,6 +1,6 @@
 //! The lock of a service: conditional writes of one `DynamoDB` item at both ends of a turn.
 //!
-//! What an item means is decided in `controller::lock`; `tests/model` searches the protocol.
+//! What an item means is decided in `controller::lock`.
 
 use std::collections::HashMap;
 use std::time::Duration;
