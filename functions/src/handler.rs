@@ -491,7 +491,12 @@ impl Turned<'_> {
         } else {
             "done"
         };
-        self.log(observation, outcome, &answer.reason.to_string(), answer.wait);
+        self.log(
+            observation,
+            outcome,
+            &answer.reason.to_string(),
+            answer.wait,
+        );
         let told = metrics::of_answer(self.event.phase, observation, answer, self.age());
         let now = self.invocation.now_millis() / 1_000;
         metrics::log(&answer.deployment.request, now, &told);

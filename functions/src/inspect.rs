@@ -35,7 +35,9 @@ pub async fn inspect(
     let outcome = checked.map(|deployment| {
         let plan = preflight::plan(&deployment, &observation);
         (
-            preflight::answer(deployment, &observation).reason.to_string(),
+            preflight::answer(deployment, &observation)
+                .reason
+                .to_string(),
             plan,
         )
     });

@@ -241,8 +241,10 @@ pub(crate) async fn leave(
         Leaving::With(answer) => {
             let deployment = &answer.deployment;
             let id = &deployment.lock.id;
-            let call = on(clients, id)
-                .expression_attribute_values(":reason", text(shortened(&answer.reason.to_string())));
+            let call = on(clients, id).expression_attribute_values(
+                ":reason",
+                text(shortened(&answer.reason.to_string())),
+            );
             set.push_str(", reason = :reason");
             let call = match answer.to.phase() {
                 Some(phase) => {
