@@ -22,7 +22,7 @@ const PHASES: [(Phase, Kind); 5] = [
 ];
 
 /// A phase, on a course, and what it decided.
-pub type Decided = (Phase, Course, Result<Next, Refusal>);
+pub(crate) type Decided = (Phase, Course, Result<Next, Refusal>);
 
 /// No phase decides to do harm, or fails to decide, whatever it sees; and what it answers shows and
 /// has an end.
