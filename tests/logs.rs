@@ -81,7 +81,7 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
         "level",
         "message",
         "deployment",
-        "step",
+        "phase",
         "observation",
         "decision",
         "reason",

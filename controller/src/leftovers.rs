@@ -56,12 +56,9 @@ pub(crate) fn left_over(
     on_the_alternate_group(leftover, &routing)?;
     let reached = routing::reached_beside(observation, leftover).is_some();
     if !reached && never_served(leftover) {
-        return Ok(Some(Next::Write(vec![Action::DeleteTaskSet {
-            task_set: leftover.id.clone(),
-            force: true,
-        }])));
+        return Ok(Some(delete(leftover, true)));
     }
-    // Somebody pointed the listener at a task set that was being drained: it comes back first.
+    // The listener was pointed at a task set that was being drained: that one comes back first.
     if let Some(serving) = found.serving.filter(|set| set.scale < 100.0) {
         return Ok(Some(Next::Write(vec![Action::SetScale {
             task_set: serving.id.clone(),
@@ -82,10 +79,14 @@ pub(crate) fn left_over(
         return Ok(Some(draining));
     }
     cleanup::may_be_deleted(observation, deployment, leftover)?;
-    Ok(Some(Next::Write(vec![Action::DeleteTaskSet {
+    Ok(Some(delete(leftover, false)))
+}
+
+fn delete(leftover: &TaskSet, force: bool) -> Next {
+    Next::Write(vec![Action::DeleteTaskSet {
         task_set: leftover.id.clone(),
-        force: false,
-    }])))
+        force,
+    }])
 }
 
 /// A swap, or what records it, was left unfinished: that comes first, but not again and again.

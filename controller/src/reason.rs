@@ -19,7 +19,6 @@ use drain::StillRuns;
 /// What a turn came to.
 ///
 /// Programs read the code and the numbers and never the sentence, which may be reworded at any time.
-/// `wait` is in seconds from this turn to the next one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
     /// The request fits the world.
@@ -51,14 +50,14 @@ pub enum Reason {
     Deregistering {
         /// How many are left.
         targets: u32,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// The service has as many task sets as ECS allows, and one of them is being deleted.
     LeftoverDeleting {
         /// Its id.
         task_set: String,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// A swap that an earlier deployment left half done is finished first.
@@ -78,7 +77,7 @@ pub enum Reason {
         task_definition: String,
         /// The ARN of its target group.
         target_group: String,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// The task set that traffic is to move to lacks something.
@@ -87,7 +86,7 @@ pub enum Reason {
         replacement: Option<String>,
         /// What it lacks.
         shortfall: Shortfall,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// The replacement is steady and healthy, but not yet in this many looks in a row.
@@ -98,7 +97,7 @@ pub enum Reason {
         seen: u32,
         /// Looks wanted.
         wanted: u32,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// The replacement is steady and healthy.
@@ -116,14 +115,14 @@ pub enum Reason {
     StillRuns {
         /// Tasks that run or start.
         running: u32,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// ECS is deleting the drained task set.
     Deleting {
         /// Its id.
         task_set: String,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// The deployment is complete.
@@ -134,7 +133,7 @@ pub enum Reason {
     SecondLook {
         /// The original, where one served before.
         original: Option<String>,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// The original is brought back to strength.
@@ -143,7 +142,7 @@ pub enum Reason {
         original: String,
         /// What it lacks.
         shortfall: Shortfall,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// Traffic may go back to the original.
@@ -159,7 +158,7 @@ pub enum Reason {
     Failed(Box<Outcome>),
     /// A function of this deployment may still be at work.
     Busy {
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
     /// A later turn of this execution was here already.
@@ -168,7 +167,7 @@ pub enum Reason {
     Unanswered {
         /// What was to be answered, or what went wrong.
         why: String,
-        #[expect(missing_docs, reason = "seconds, as above")]
+        /// Seconds until the next turn.
         wait: u32,
     },
 }

@@ -193,7 +193,7 @@ fn remove(observation: &Observation, deployment: &Deployment, candidate: &TaskSe
         .iter()
         .any(|group| candidate.has_served_on(group));
     if has_served && intent.is_none() {
-        // Somebody moved the listener away from it: its connections are left to it.
+        // The listener was moved away from it by hand: its connections are left to it.
         let remains = remains(observation, deployment);
         return undone(observation, deployment, Outcome::ListenerMoved { remains });
     }

@@ -88,7 +88,7 @@ fn due(
         return Due::Bake(bake);
     }
     let pause = deployment.progress.pause;
-    // Nobody is cut once the connections are gone: there is nothing to pause for.
+    // Without connections no client is cut: there is nothing to pause for.
     if pause > 0 && !pacing::connections_are_gone(deployment) {
         return Due::Pause(pause);
     }
@@ -358,7 +358,7 @@ fn serves_nobody(observation: &Observation, deployment: &Deployment) -> bool {
 }
 
 /// What blocks the step that is due, or would block it after the pause: a replacement that cannot
-/// take more connections, an alarm that nobody can read, or more reconnects than the budget allows.
+/// take more connections, an alarm in an unknown state, or more reconnects than the budget allows.
 fn blocker(
     observation: &Observation,
     deployment: &Deployment,

@@ -18,8 +18,8 @@ use crate::scale_down;
 ///
 /// Before the commit point (the production listener's one write): the intent tag, then the
 /// listener, and only while the replacement is steady and healthy. Looked at again after it, the
-/// rest follows ([`align`]): test listener, tags, primary, and the intent is cleared. So whoever finds
-/// a half-done swap can tell which half.
+/// rest follows ([`align`]): test listener, tags, primary, and the intent is cleared. So a half-done
+/// swap shows which half is done.
 pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
     let replacement = ready::living_replacement(observation, deployment)?;
     let pair = routing::pair(observation, &deployment.request.service)?;

@@ -102,20 +102,29 @@ impl Telling {
         })
     }
 
-    /// A reason without a drain ends what there was: the way back has a drain of its own.
     fn follow_drain(&mut self, at: u64, reason: &Reason) {
-        self.drain = reason.drain.map(|drain| Drain {
-            left: drain.left,
-            of: drain.of,
-            next: drain.next_step.map(|seconds| at + seconds),
-            last: drain.last_step.map(|seconds| at + seconds),
-        });
+        if let Some(drain) = reason.drain {
+            self.drain = Some(Drain {
+                left: drain.left,
+                of: drain.of,
+                next: drain.next_step.map(|seconds| at + seconds),
+                last: drain.last_step.map(|seconds| at + seconds),
+            });
+        } else if ROLLS_BACK.contains(&reason.code.as_str()) {
+            // The original is filled up again; the way back has a drain of its own.
+            self.drain = None;
+        }
     }
 }
+
+/// The codes of turns that begin a rollback or are part of it before traffic moves.
+const ROLLS_BACK: [&str; 3] = ["refused", "rollingBack", "restored"];
 
 /// What a turn came to, as its answer has it.
 #[derive(Deserialize)]
 struct Reason {
+    #[serde(default)]
+    code: String,
     text: String,
     drain: Option<DrainProgress>,
 }

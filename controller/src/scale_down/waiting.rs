@@ -129,8 +129,7 @@ impl<'a> Waiting<'a> {
 
     /// The next step waits for something.
     ///
-    /// A replacement without health is given up after a while, so how long it lasts is told to the
-    /// minute while it is new.
+    /// A replacement without health is given up after a while: its first minutes are counted one by one.
     pub(super) fn blocked(mut self, by: Blocker) -> Next {
         let wait = match by {
             Blocker::Reconnects { .. } => {

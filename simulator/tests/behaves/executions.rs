@@ -35,7 +35,7 @@ fn reading() -> String {
             "Parameters": {
                 "FunctionName": "${CheckAndCreateFunction}",
                 "Payload": {
-                    "step": "preflight",
+                    "phase": "preflight",
                     "execution.$": "$$.Execution.Id",
                     "startedAt.$": "$$.Execution.StartTime",
                     "state.$": "$",

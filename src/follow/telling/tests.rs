@@ -200,8 +200,10 @@ fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
         last: Some(187),
     };
     assert_eq!(drain, Some(expected));
-    let (_, drain) = hear(json!({"code": "created", "text": "3 of 4 tasks left after step 1"}));
-    assert_eq!(drain, None, "a sentence holds no numbers");
+    let (_, drain) = hear(json!({"code": "pause", "text": "2 of 4 tasks left after step 2"}));
+    assert_eq!(drain, Some(expected), "a sentence holds no numbers");
+    let (_, drain) = hear(json!({"code": "refused", "text": "It moved."}));
+    assert_eq!(drain, None);
     for other in [
         json!(null),
         json!("text"),

@@ -114,7 +114,10 @@ mod tests {
     use crate::request::Request;
     use serde_json::json;
 
-    fn asked(drain: &serde_json::Value) -> Vec<(Series, String, Vec<(String, String)>)> {
+    /// What it is of, its name, its dimensions.
+    type Asked = (Series, String, Vec<(String, String)>);
+
+    fn asked(drain: &serde_json::Value) -> Vec<Asked> {
         let mut world = World::swapped();
         let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": drain});
         let balancer = world.observation.load_balancer.clone();
