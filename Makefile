@@ -20,6 +20,16 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 help: ## Says what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
+.PHONY: check
+check: fmt lint need-cargo ## After an edit: format, lints, every Rust test except the fault suite
+	@echo "== cargo tests, without the fault suite"
+	if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --locked --workspace -E 'not binary(faults)'; \
+	else \
+		cargo test --locked --workspace -- --skip singles:: --skip pairs:: --skip stops:: --skip races:: \
+			--skip people:: --skip outages:: --skip mutations:: --skip exhaustive::; \
+	fi
+
 .PHONY: test
 test: fmt lint deny unit example definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
 

@@ -313,9 +313,9 @@ async fn a_function_runs_on_when_its_task_has_timed_out() {
     aws.plan_faults([(1, Fault::Silent)]);
     let outcome = installation.deploy("run-1", event(), 1, &mut quietly).await;
     assert!(matches!(&outcome.status, Status::Failed { error, .. } if error == "States.Timeout"));
-    assert_eq!(aws.call_count(), 1);
+    let before = aws.call_count();
     installation.settled().await;
-    assert!(aws.call_count() > 4, "{}", aws.call_count());
+    assert!(aws.call_count() > before, "{}", aws.call_count());
     assert_eq!(
         aws.with_world(World::take_calls)
             .last()
