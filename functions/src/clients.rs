@@ -61,7 +61,7 @@ impl Clients {
             .timeout_config(Self::timeouts())
             .build();
         Self::with_endpoints(&config, &environment.lock_table, |service| {
-            endpoint(&variable, service)
+            endpoint(variable, service)
         })
     }
 

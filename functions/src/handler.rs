@@ -156,7 +156,7 @@ pub async fn handle_by(
         | Phase::Swap
         | Phase::ScaleDown
         | Phase::Cleanup
-        | Phase::Rollback => turn.under_the_lock().await,
+        | Phase::Rollback => Box::pin(turn.under_the_lock()).await,
     };
     if let Err(error) = &answer {
         tracing::warn!(
@@ -190,7 +190,14 @@ impl Turned<'_> {
     async fn passed(&self) -> Result<Value, StepError> {
         let event = self.event;
         let request = event.request()?;
-        let seen = observe(self.clients, event.phase, &event.id, &request, None).await?;
+        let seen = Box::pin(observe(
+            self.clients,
+            event.phase,
+            &event.id,
+            &request,
+            None,
+        ))
+        .await?;
         let observation = seen.observation;
         let (checked, findings) = preflight::inspect(&event.id, &request, &observation);
         let deployment = checked?;
@@ -310,13 +317,13 @@ impl Turned<'_> {
         let mut written = Vec::new();
         for _ in 0..ROUNDS {
             deployment.now = self.invocation.now_millis() / 1_000;
-            let seen = observe(
+            let seen = Box::pin(observe(
                 self.clients,
                 self.event.phase,
                 &self.event.id,
                 &request,
                 Some(deployment),
-            )
+            ))
             .await?;
             let observation = seen.observation;
             (deployment.alarms, deployment.flows) = (seen.alarms, seen.flows);

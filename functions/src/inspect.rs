@@ -29,7 +29,7 @@ pub async fn inspect(
     id: &DeploymentId,
     request: &Request,
 ) -> Result<Inspection, StepError> {
-    let seen = observe(clients, Phase::Preflight, id, request, None).await?;
+    let seen = Box::pin(observe(clients, Phase::Preflight, id, request, None)).await?;
     let observation = seen.observation;
     let (checked, findings) = preflight::inspect(id, request, &observation);
     let outcome = checked.map(|deployment| {

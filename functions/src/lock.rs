@@ -246,25 +246,22 @@ pub(crate) async fn leave(
                 text(shortened(&answer.reason.to_string())),
             );
             set.push_str(", reason = :reason");
-            let call = match answer.to.phase() {
-                Some(phase) => {
-                    set.push_str(", phase = :phase, #plan = :plan");
-                    call.expression_attribute_names("#plan", "plan")
-                        .expression_attribute_values(":phase", text(phase.as_str()))
-                        .expression_attribute_values(":plan", text(deployment.plan_json()))
-                }
-                None => {
-                    set.push_str(", ends = :ends");
-                    remove.extend(["#owner", "phase", "#plan"]);
-                    let end = End {
-                        execution: event.id.execution().to_owned(),
-                        started: event.started(),
-                        to: answer.to,
-                    };
-                    call.expression_attribute_names("#owner", "owner")
-                        .expression_attribute_names("#plan", "plan")
-                        .expression_attribute_values(":ends", ends(&end, &section.ends))
-                }
+            let call = if let Some(phase) = answer.to.phase() {
+                set.push_str(", phase = :phase, #plan = :plan");
+                call.expression_attribute_names("#plan", "plan")
+                    .expression_attribute_values(":phase", text(phase.as_str()))
+                    .expression_attribute_values(":plan", text(deployment.plan_json()))
+            } else {
+                set.push_str(", ends = :ends");
+                remove.extend(["#owner", "phase", "#plan"]);
+                let end = End {
+                    execution: event.id.execution().to_owned(),
+                    started: event.started(),
+                    to: answer.to,
+                };
+                call.expression_attribute_names("#owner", "owner")
+                    .expression_attribute_names("#plan", "plan")
+                    .expression_attribute_values(":ends", ends(&end, &section.ends))
             };
             (id.clone(), call)
         }

@@ -51,13 +51,12 @@ pub(crate) async fn observe(
         stopped_tasks,
     } = cluster;
     let elb = &clients.elb;
-    let balanced = match balanced {
-        Some(balanced) => Some(balanced),
+    let balanced = if balanced.is_some() {
+        balanced
+    } else {
         // The request names none: the task sets do.
-        None => {
-            let arn = observe_elb::load_balancer_of(elb, &task_sets).await?;
-            balancer(clients, phase, arn.as_deref()).await?
-        }
+        let arn = observe_elb::load_balancer_of(elb, &task_sets).await?;
+        balancer(clients, phase, arn.as_deref()).await?
     };
     let (load_balancer, mut listeners, mut target_groups) = match balanced {
         Some(Balanced {
