@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
-    Action, Call, ExecutionStatus, Listener, Phase, TaskSet, TaskSetStatus, World,
+    Action, AttributeValue, Call, ExecutionStatus, Listener, Phase, TaskSet, TaskSetStatus, World,
 };
 
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
@@ -341,7 +341,7 @@ impl Held {
             .table(LOCK_TABLE)?
             .item(&format!("{CLUSTER}/{SERVICE}"))?;
         let text = |name: &str| item.get(name)?.as_s().map(str::to_owned);
-        let number = |name: &str| item.get(name).and_then(|value| value.as_n()).unwrap_or(0);
+        let number = |name: &str| item.get(name).and_then(AttributeValue::as_n).unwrap_or(0);
         Some(Self {
             owner: text("owner"),
             fence: number("fence"),

@@ -40,10 +40,10 @@ const WITH_STATUSES: [&str; 4] = [
 /// What can go wrong with a call. The SDK retries all calls alike that fail before they are carried out:
 /// they take turns in how they fail, save in one service, where each fails in every way.
 fn faults_of(number: usize, operation: &str, case: &Case) -> Vec<Fault> {
-    let mut faults = if case.name != "two tasks" {
-        vec![FAILURES[number % FAILURES.len()]]
-    } else {
+    let mut faults = if case.name == "two tasks" {
         FAILURES.to_vec()
+    } else {
+        vec![FAILURES[number % FAILURES.len()]]
     };
     let name = operation.rsplit(':').next().unwrap_or_default();
     let reads = ["Describe", "List", "Get"]
