@@ -88,7 +88,7 @@ impl SimulatedAws {
     }
 
     /// Has somebody look at the world after every call that AWS has carried out, whoever made it:
-    /// SDK clients, late calls, integrations, the port. Do not call back from inside.
+    /// SDK clients, late calls, the port. Do not call back from inside.
     pub fn watch(&self, watcher: impl FnMut(&Effect<'_>) + Send + 'static) {
         self.present().watchers.push(Box::new(watcher));
     }
@@ -107,8 +107,8 @@ impl SimulatedAws {
         Some(changed)
     }
 
-    /// Plans what goes wrong with calls of SDK clients and of integrations: by the call's number,
-    /// counted from 1 over all callers. An SDK's own retry is a call.
+    /// Plans what goes wrong with calls of SDK clients: by the call's number, counted from 1 over all
+    /// callers. An SDK's own retry is a call.
     pub fn plan_faults(&self, faults: impl IntoIterator<Item = (u64, Fault)>) {
         let mut shared = self.present();
         shared.faults.planned.extend(faults);
@@ -125,7 +125,7 @@ impl SimulatedAws {
         self.present().faults.planned_for_functions.extend(faults);
     }
 
-    /// Calls of SDK clients and integrations so far.
+    /// Calls of SDK clients so far.
     pub fn call_count(&self) -> u64 {
         self.present().faults.calls
     }

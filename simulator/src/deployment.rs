@@ -21,10 +21,9 @@ use crate::asl::{
 };
 use crate::aws::SimulatedAws;
 use crate::connector::test_credentials;
-use crate::integration;
 
+use execution::Executions;
 pub use execution::RedriveError;
-use execution::{Executions, state_machine_arn};
 use in_flight::InFlight;
 use invocation::InstalledFunction;
 
@@ -36,9 +35,6 @@ pub const STATE_MACHINE: &str = "Ebbtide";
 
 /// The name of the table that locks are in, and of its key attribute.
 pub const LOCK_TABLE: (&str, &str) = ("ebbtide-locks", "id");
-
-/// What invokes a function.
-const LAMBDA: &str = ":states:::lambda:invoke";
 
 /// Ebbtide, installed in a simulated account.
 #[derive(Debug)]
@@ -61,14 +57,6 @@ pub enum InstallError {
     /// The interpreter does not take the definition.
     #[error("the state machine's definition is wrong")]
     Definition(#[from] DefinitionError),
-    /// A Task calls what is not simulated.
-    #[error("the state {state} calls {resource}, which is not simulated")]
-    Integration {
-        /// The Task.
-        state: String,
-        /// Its `Resource`.
-        resource: String,
-    },
 }
 
 impl Installation {
@@ -102,18 +90,12 @@ impl Installation {
                 next: turn::next,
             })
             .collect();
-        let mut values = BTreeMap::from([
-            ("Partition", home.partition.as_str()),
-            ("LockTable", lock_table),
-        ]);
+        let mut values = BTreeMap::from([("Partition", home.partition.as_str())]);
         for installed in &functions {
             values.insert(placeholder(installed.function), &installed.arn);
         }
-        let state_machine = state_machine_arn(&home);
-        values.insert("StateMachine", &state_machine);
         values.retain(|name, _| definition.contains(&format!("${{{name}}}")));
         let machine = StateMachine::parse(&substitute(definition, &values)?)?;
-        check_integrations(&machine)?;
         Ok(Self {
             aws: aws.clone(),
             home,
@@ -144,8 +126,8 @@ impl Installation {
         }
     }
 
-    /// Waits until no function and no service integration is under way: they run on when their
-    /// execution is stopped, or has not waited for them.
+    /// Waits until no function is under way: they run on when their execution is stopped, or has not
+    /// waited for them.
     pub async fn settled(&self) {
         self.in_flight.ended().await;
     }
@@ -157,25 +139,11 @@ impl Installation {
 }
 
 impl Resources for Installation {
-    async fn call(&self, resource: &str, mut parameters: Value) -> Result<Value, TaskError> {
-        if let Some(integration) = integration::find(resource) {
-            let aws = self.aws.clone();
-            // A call that is under way is not called back when its execution is stopped.
-            let call = async move { integration.call(&aws, parameters).await };
-            return self.in_flight.run(call).await;
-        }
-        if !resource.ends_with(LAMBDA) {
-            return Err(TaskError {
-                error: "States.Runtime".to_owned(),
-                cause: format!("the simulated account has no integration {resource}"),
-            });
-        }
-        let payload = parameters["Payload"].take();
-        let name = parameters["FunctionName"].as_str().unwrap_or_default();
+    async fn call(&self, function: &str, payload: Value) -> Result<Value, TaskError> {
         match self
             .functions
             .iter()
-            .find(|installed| installed.arn == name)
+            .find(|installed| installed.arn == function)
         {
             Some(installed) => {
                 for _ in 1..self.times {
@@ -186,26 +154,10 @@ impl Resources for Installation {
             }
             None => Err(TaskError {
                 error: "Lambda.ResourceNotFoundException".to_owned(),
-                cause: format!("Function not found: {name}"),
+                cause: format!("Function not found: {function}"),
             }),
         }
     }
-}
-
-/// Every Task calls something that is simulated.
-fn check_integrations(machine: &StateMachine) -> Result<(), InstallError> {
-    for state in machine.states() {
-        let Some(resource) = state.resource() else {
-            continue;
-        };
-        if !resource.ends_with(LAMBDA) && integration::find(resource).is_none() {
-            return Err(InstallError::Integration {
-                state: state.name().to_owned(),
-                resource: resource.to_owned(),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// The name of a function's ARN in the definition's substitutions.

@@ -1,4 +1,4 @@
-//! A simulated AWS (Amazon ECS, Elastic Load Balancing, and what a state machine calls beside them)
+//! A simulated AWS (Amazon ECS, Elastic Load Balancing, and what the functions call beside them)
 //! that behaves, and its wire protocols:
 //! in process under the real Rust SDK clients, and on a port for anybody's client. On top of it, the
 //! shipped state machine with its functions.
@@ -10,7 +10,6 @@ mod connector;
 pub mod deployment;
 mod exchange;
 pub mod fault;
-pub mod integration;
 pub mod scenario;
 pub mod server;
 pub mod wire;

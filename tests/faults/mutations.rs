@@ -472,9 +472,10 @@ async fn given_up(change: fn(&mut String, &mut String)) -> Option<String> {
     // The rollback's turn is done, and what came after it: now begins the function that was given up
     // before them.
     stage.settled().await;
-    let parameters = given_up.expect("it rolls back");
-    let lambda = "arn:aws:states:::lambda:invoke";
-    drop(stage.installation.call(lambda, parameters).await);
+    let mut parameters = given_up.expect("it rolls back");
+    let payload = parameters["Payload"].take();
+    let function = parameters["FunctionName"].as_str().expect("a function");
+    drop(stage.installation.call(function, payload).await);
     stage.watch().broken.clone()
 }
 

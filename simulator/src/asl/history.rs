@@ -41,15 +41,15 @@ pub enum EventKind {
         state: StateType,
         /// The state's name.
         name: String,
-        /// The state's input, before `InputPath`.
+        /// The state's input.
         input: Value,
     },
     /// An attempt at a task: the first, or a retry.
     TaskScheduled {
-        /// The service: `lambda`, `aws-sdk:cloudwatch`.
-        resource_type: String,
-        /// Its action: `invoke`, `describeAlarms`.
-        resource: String,
+        /// The service: `lambda`.
+        resource_type: &'static str,
+        /// Its action: `invoke`.
+        resource: &'static str,
         /// What is sent.
         parameters: Value,
         /// The state's `TimeoutSeconds`.
@@ -59,25 +59,25 @@ pub enum EventKind {
     /// The service was called.
     TaskStarted {
         /// The service.
-        resource_type: String,
+        resource_type: &'static str,
         /// Its action.
-        resource: String,
+        resource: &'static str,
     },
     /// The service answered.
     TaskSucceeded {
         /// The service.
-        resource_type: String,
+        resource_type: &'static str,
         /// Its action.
-        resource: String,
-        /// The answer, before `ResultSelector`.
+        resource: &'static str,
+        /// The answer, before `OutputPath`.
         output: Value,
     },
     /// The attempt ended with an error. What follows is a retry, a catch, or the end.
     TaskFailed {
         /// The service.
-        resource_type: String,
+        resource_type: &'static str,
         /// Its action.
-        resource: String,
+        resource: &'static str,
         /// The error's name.
         error: String,
         /// What the service said.
@@ -86,9 +86,9 @@ pub enum EventKind {
     /// The attempt took longer than `TimeoutSeconds`.
     TaskTimedOut {
         /// The service.
-        resource_type: String,
+        resource_type: &'static str,
         /// Its action.
-        resource: String,
+        resource: &'static str,
         /// `States.Timeout`.
         error: String,
     },
@@ -102,7 +102,7 @@ pub enum EventKind {
         /// The state's output, which is the next one's input.
         output: Value,
     },
-    /// The last event of an execution that came to a Succeed state or to an `End`.
+    /// The last event of an execution that came to a Succeed state.
     ExecutionSucceeded {
         /// The last state's output.
         output: Value,

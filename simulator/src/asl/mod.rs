@@ -5,23 +5,20 @@
 //! parsed: a field that is read but not honoured would make the simulated world kinder than AWS.
 //!
 //! Waits and retries sleep on tokio's clock. Under a paused clock a deployment of eight days takes
-//! milliseconds; what a task does, and how long it takes, is the caller's ([`Resources`]).
+//! milliseconds; what a function does, and how long it takes, is the caller's ([`Resources`]).
 //!
 //! What happens in which order, and the events that it leaves, follows the language's specification
 //! (<https://states-language.net/spec.html>) and, where that is silent, histories recorded on AWS.
 
-mod choice;
-mod data;
 mod definition;
 mod history;
-mod intrinsic;
 mod parse;
 mod path;
 mod payload;
 mod redrive;
 mod retry;
 mod run;
-mod scan;
+mod size;
 mod step;
 mod substitute;
 mod task;
@@ -29,12 +26,10 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use choice::{Condition, Rule, Test};
 pub use definition::{State, StateMachine, StateType};
 pub use history::{EventKind, HistoryEvent};
 pub use parse::DefinitionError;
-pub use path::JsonPath;
 pub use redrive::Redrive;
-pub use retry::{Catcher, ErrorNames, Jitter, Retrier};
+pub use retry::{ErrorNames, Jitter, Retrier};
 pub use run::{Execution, Outcome, Resources, Status, TaskError, run, run_from};
 pub use substitute::{SubstitutionError, substitute};

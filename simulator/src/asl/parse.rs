@@ -65,13 +65,20 @@ fn state(name: String, body: Value) -> Result<State, DefinitionError> {
             "a state's name has 80 characters at most",
         ));
     }
+    let comment = match body.shift_remove("Comment") {
+        None => None,
+        Some(Value::String(comment)) => Some(comment),
+        Some(_) => {
+            let place = format!("{place}.Comment");
+            return Err(DefinitionError::new(place, "a comment is a text"));
+        }
+    };
     let state_type = body.shift_remove("Type");
     let body = Value::Object(body);
     let kind = match state_type.as_ref().and_then(Value::as_str) {
         Some("Task") => Kind::Task(Box::new(typed(&body, &place)?)),
         Some("Wait") => Kind::Wait(typed(&body, &place)?),
         Some("Choice") => Kind::Choice(typed(&body, &place)?),
-        Some("Pass") => Kind::Pass(Box::new(typed(&body, &place)?)),
         Some("Succeed") => Kind::Succeed(typed(&body, &place)?),
         Some("Fail") => Kind::Fail(typed(&body, &place)?),
         Some(other) => {
@@ -81,8 +88,12 @@ fn state(name: String, body: Value) -> Result<State, DefinitionError> {
         None => return Err(DefinitionError::new(place, "a state wants a Type")),
     };
     kind.check()
-        .map_err(|(field, problem)| DefinitionError::new(place + &field, problem))?;
-    Ok(State { name, kind })
+        .map_err(|(field, problem)| DefinitionError::new(format!("{place}.{field}"), problem))?;
+    Ok(State {
+        name,
+        comment,
+        kind,
+    })
 }
 
 /// Every transition leads to a state, and every state is led to.
@@ -139,15 +150,23 @@ fn locate(part: &Value, problem: &str, place: &mut String, complains: &dyn Fn(&V
         Value::Array(items) => items.iter().map(|item| (None, item)).collect(),
         _ => return,
     };
+    // What is cut off must not be what is missing: null in its place is another complaint.
+    let missing = problem.strip_prefix("missing field `");
+    let missing = missing.map(|rest| rest.trim_end_matches('`'));
     // The part again, with its first children and, in the place of the next one, another.
     let shortened = |count: usize, next: Option<&Value>| {
         let last = next.map(|next| (children[count].0, next));
         let kept = children[..count].iter().copied().chain(last);
         match part {
-            Value::Object(_) => kept
-                .filter_map(|(name, child)| Some((name?.clone(), child.clone())))
-                .collect::<Map<_, _>>()
-                .into(),
+            Value::Object(_) => {
+                let mut fields: Map<_, _> = kept
+                    .filter_map(|(name, child)| Some((name?.clone(), child.clone())))
+                    .collect();
+                if let Some(missing) = missing {
+                    fields.entry(missing).or_insert(Value::Null);
+                }
+                fields.into()
+            }
             _ => kept.map(|(_, child)| child.clone()).collect::<Value>(),
         }
     };
@@ -156,230 +175,12 @@ fn locate(part: &Value, problem: &str, place: &mut String, complains: &dyn Fn(&V
     });
     let Some(index) = culprit else { return };
     let (name, child) = children[index];
-    let whole = place.len();
     match name {
         Some(name) if place.is_empty() => place.push_str(name),
         Some(name) => place.extend([".", name]),
         None => place.extend(["[", &index.to_string(), "]"]),
     }
-    let named = place.len();
     locate(child, problem, place, &|child| {
         complains(&shortened(index, Some(child)))
     });
-    // A field that is missing is missing in an object, never in a text or a list.
-    if problem.starts_with("missing field") && !child.is_object() && place.len() == named {
-        place.truncate(whole);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn refused(definition: &Value, refusal: &str) {
-        let error = StateMachine::parse(&definition.to_string())
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with(refusal), "{error}\n  is not\n{refusal}");
-    }
-
-    fn state(state: &Value) -> Value {
-        json!({ "StartAt": "Swap", "States": { "Swap": state } })
-    }
-
-    fn refused_task(fields: &Value, refusal: &str) {
-        let mut task = json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke" });
-        task.as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
-        task["End"] = json!(true);
-        refused(&state(&task), refusal);
-    }
-
-    #[test]
-    fn a_field_of_a_task_that_is_not_supported_is_refused_by_name_and_place() {
-        for (fields, refusal) in [
-            (
-                json!({ "Parameters": { "Payload": { "a.$": "States.UUID()" } } }),
-                "States.Swap.Parameters.Payload.a.$: no intrinsic function but States.Format",
-            ),
-            (
-                json!({ "HeartbeatSeconds": 5 }),
-                "States.Swap.HeartbeatSeconds: unknown field",
-            ),
-            (
-                json!({ "TimeoutSeconds": "75" }),
-                "States.Swap.TimeoutSeconds: invalid type",
-            ),
-            (
-                json!({ "TimeoutSeconds": 0 }),
-                "States.Swap.TimeoutSeconds: a timeout is 1",
-            ),
-            (
-                json!({ "InputPath": "$..a" }),
-                "States.Swap.InputPath: descents (..)",
-            ),
-            (
-                json!({ "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken" }),
-                "States.Swap.Resource: the integration pattern .waitForTaskToken is not supported",
-            ),
-            (
-                json!({ "Resource": "arn:aws:lambda:eu-west-1:111122223333:function:swap" }),
-                "States.Swap.Resource: only service integrations",
-            ),
-            (
-                json!({ "Resource": "arn:${Partition}:states:::lambda:invoke" }),
-                "States.Swap.Resource: a name is not substituted",
-            ),
-            (
-                json!({ "Next": "Swap" }),
-                "States.Swap: a state has either Next or End",
-            ),
-        ] {
-            refused_task(&fields, refusal);
-        }
-    }
-
-    #[test]
-    fn a_bad_retrier_or_catcher_is_refused_by_its_number() {
-        let retry = |second| json!({ "Retry": [{ "ErrorEquals": ["A"] }, second] });
-        let all = json!({ "ErrorEquals": ["States.ALL"] });
-        for (fields, refusal) in [
-            (
-                retry(json!({ "ErrorEquals": ["B"], "BackoffRate": "2" })),
-                "States.Swap.Retry[1].BackoffRate: invalid type: string \"2\"",
-            ),
-            (
-                retry(json!({ "MaxAttempts": 1 })),
-                "States.Swap.Retry[1]: missing field `ErrorEquals`",
-            ),
-            (
-                json!({ "Retry": [all, all] }),
-                "States.Swap.Retry[0]: States.ALL stands last",
-            ),
-            (
-                json!({ "Catch": [{ "ErrorEquals": ["A"] }] }),
-                "States.Swap.Catch[0]: missing field `Next`",
-            ),
-            (
-                json!({ "Catch": [{ "ErrorEquals": ["A"], "Next": "Nowhere" }] }),
-                "States.Swap: there is no state Nowhere",
-            ),
-        ] {
-            refused_task(&fields, refusal);
-        }
-    }
-
-    #[test]
-    fn the_same_mistake_twice_is_refused_where_it_is_made_first() {
-        let task = json!({
-            "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
-            "Retry": [
-                { "ErrorEquals": ["A"] },
-                { "ErrorEquals": ["A"], "Interval": 3 },
-                { "ErrorEquals": ["A"], "Interval": 3 },
-            ],
-        });
-        let definition = json!({ "StartAt": "A", "States": { "A": task, "B": task } });
-        refused(
-            &definition,
-            "States.A.Retry[1].Interval: unknown field `Interval`",
-        );
-    }
-
-    #[test]
-    fn an_operator_that_is_not_supported_is_refused_by_name_and_place() {
-        let is_null = json!({ "Variable": "$.a", "IsNull": true });
-        let is_null_or_string =
-            json!({ "Variable": "$.a", "IsNull": true, "IsString": true, "Next": "Swap" });
-        for (rule, refusal) in [
-            (
-                json!({ "And": [is_null, { "Variable": "$.a", "StringLessThan": "b" }], "Next": "Swap" }),
-                "States.Swap.Choices[0].And[1].StringLessThan: unknown variant `StringLessThan`",
-            ),
-            (is_null, "States.Swap.Choices[0]: missing field `Next`"),
-            (
-                json!({ "And": [], "Next": "Swap" }),
-                "States.Swap.Choices[0].And: And and Or want",
-            ),
-            (
-                is_null_or_string,
-                "States.Swap.Choices[0].IsString: a condition has one operator, not IsNull and IsString",
-            ),
-        ] {
-            refused(
-                &state(&json!({ "Type": "Choice", "Choices": [rule] })),
-                refusal,
-            );
-        }
-        let none = json!({ "Type": "Choice", "Choices": [] });
-        refused(&state(&none), "States.Swap.Choices: a Choice wants a rule");
-    }
-
-    #[test]
-    fn a_state_that_is_not_supported_is_refused_by_name() {
-        for (body, refusal) in [
-            (
-                json!({ "Type": "Map" }),
-                "States.Swap.Type: states of this type are not supported: Map",
-            ),
-            (json!({ "End": true }), "States.Swap: a state wants a Type"),
-            (
-                json!({ "Type": "Task", "End": true }),
-                "States.Swap: missing field `Resource`",
-            ),
-            (
-                json!({ "Type": "Wait", "End": true }),
-                "States.Swap: a Wait has either Seconds",
-            ),
-            (
-                json!({ "Type": "Wait", "Timestamp": "2026-11-20T00:00:00Z", "End": true }),
-                "States.Swap.Timestamp: unknown field `Timestamp`",
-            ),
-            (
-                json!({ "Type": "Wait", "Seconds": 100_000_000, "End": true }),
-                "States.Swap.Seconds: 100000000 is above 99999999 seconds",
-            ),
-            (
-                json!({ "Type": "Pass", "Result": 1, "Parameters": {}, "End": true }),
-                "States.Swap: a Pass has either Result or Parameters",
-            ),
-            (
-                json!({ "Type": "Fail", "Cause": "C", "CausePath": "$.c" }),
-                "States.Swap: a Fail has either Cause or CausePath",
-            ),
-        ] {
-            refused(&state(&body), refusal);
-        }
-    }
-
-    #[test]
-    fn a_machine_that_step_functions_would_refuse_is_refused() {
-        let end = json!({ "Type": "Succeed" });
-        for (definition, refusal) in [
-            (
-                json!({ "StartAt": "A", "QueryLanguage": "JSONata", "States": {} }),
-                "QueryLanguage: unknown field `QueryLanguage`",
-            ),
-            (
-                json!({ "StartAt": "A", "States": {} }),
-                "StartAt: there is no state A",
-            ),
-            (json!({ "States": {} }), "missing field `StartAt`"),
-            (
-                json!({ "StartAt": "A", "States": { "A": end, "B": end } }),
-                "States.B: nothing leads here",
-            ),
-        ] {
-            refused(&definition, refusal);
-        }
-        assert!(
-            StateMachine::parse("{")
-                .unwrap_err()
-                .to_string()
-                .starts_with("not JSON: EOF")
-        );
-    }
 }

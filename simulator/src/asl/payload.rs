@@ -1,14 +1,19 @@
-//! Payload templates: `Parameters` and `ResultSelector`.
+//! What a Task invokes its function with.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::data::Data;
-use super::intrinsic::Term;
-use super::scan::Scan;
+use super::run::Execution;
 
-/// JSON in which a field whose name ends in `.$` is replaced by what its path points at, by what its
-/// scan finds, or by what its intrinsic function answers.
+/// `Parameters` of `lambda:invoke`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct Parameters {
+    pub(super) function_name: String,
+    pub(super) payload: Template,
+}
+
+/// JSON in which a field whose name ends in `.$` is replaced by what it stands for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
 pub(super) struct Template(Vec<(String, Node)>);
@@ -16,49 +21,30 @@ pub(super) struct Template(Vec<(String, Node)>);
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
     Constant(Value),
-    Term(Term),
-    Scan(Scan),
     Object(Template),
-    Array(Vec<Node>),
-}
-
-/// Why there is no payload.
-#[derive(Debug, PartialEq)]
-pub(super) enum Unevaluated<'a> {
-    /// The path of a field points at nothing.
-    Missing { field: &'a str, path: &'a str },
-    /// The path of an intrinsic function's argument points at nothing.
-    MissingArgument { function: &'a str, path: &'a str },
-    /// An intrinsic function cannot do anything with an argument.
-    BadArgument { function: &'a str, value: Value },
+    /// `$`
+    Input,
+    /// `$$.Execution.Id`
+    ExecutionId,
+    /// `$$.Execution.StartTime`
+    StartTime,
 }
 
 impl Template {
-    /// The payload, with every path replaced by what it points at.
-    pub(super) fn evaluate(&self, data: Data<'_>) -> Result<Value, Unevaluated<'_>> {
-        let fields = self.0.iter().map(|(name, node)| {
-            let plain = name.strip_suffix(".$").unwrap_or(name);
-            Ok((plain.to_owned(), node.evaluate(name, data)?))
-        });
-        fields.collect::<Result<Map<_, _>, _>>().map(Value::Object)
-    }
-}
-
-impl Node {
-    fn evaluate<'a>(&'a self, field: &'a str, data: Data<'_>) -> Result<Value, Unevaluated<'a>> {
-        match self {
-            Self::Constant(value) => Ok(value.clone()),
-            Self::Term(term) => term.evaluate(field, data),
-            Self::Scan(scan) => scan.resolve(data).ok_or(Unevaluated::Missing {
-                field,
-                path: scan.as_str(),
-            }),
-            Self::Object(template) => template.evaluate(data),
-            Self::Array(nodes) => nodes
-                .iter()
-                .map(|node| node.evaluate(field, data))
-                .collect::<Result<_, _>>(),
-        }
+    /// The payload for a state's input.
+    pub(super) fn fill(&self, input: &Value, execution: &Execution) -> Value {
+        let filled = |node: &Node| match node {
+            Node::Constant(value) => value.clone(),
+            Node::Object(template) => template.fill(input, execution),
+            Node::Input => input.clone(),
+            Node::ExecutionId => execution.arn.as_str().into(),
+            // As the context object writes instants: 2026-11-20T21:10:37.000Z.
+            Node::StartTime => format!("{:.3}", execution.start_time).into(),
+        };
+        let fields = self.0.iter();
+        fields
+            .map(|(name, node)| (name.clone(), filled(node)))
+            .collect()
     }
 }
 
@@ -73,21 +59,24 @@ impl TryFrom<Map<String, Value>> for Template {
             return Err(format!("both {name} and {name}.$ are given"));
         }
         let fields = object.into_iter().map(|(name, value)| {
-            let node = if name.ends_with(".$") {
-                let text = value
-                    .as_str()
-                    .ok_or_else(|| format!("{name} wants a path"))?;
-                let node = match Term::parse(text) {
-                    Err(_) if Scan::is_meant_by(text) => Scan::parse(text).map(Node::Scan),
-                    term => term.map(Node::Term),
-                };
-                node.map_err(|problem| format!("{problem} (in {name})"))?
-            } else {
-                Node::try_from(value)?
-            };
-            Ok((name, node))
+            Ok(match name.strip_suffix(".$") {
+                Some(plain) => (plain.to_owned(), replaced(&name, &value)?),
+                None => (name, value.try_into()?),
+            })
         });
         fields.collect::<Result<_, String>>().map(Self)
+    }
+}
+
+/// What stands for a field whose name ends in `.$`.
+fn replaced(name: &str, value: &Value) -> Result<Node, String> {
+    match value.as_str() {
+        Some("$") => Ok(Node::Input),
+        Some("$$.Execution.Id") => Ok(Node::ExecutionId),
+        Some("$$.Execution.StartTime") => Ok(Node::StartTime),
+        Some(_) | None => Err(format!(
+            "only $, $$.Execution.Id and $$.Execution.StartTime are supported: {value} (in {name})"
+        )),
     }
 }
 
@@ -95,16 +84,11 @@ impl TryFrom<Value> for Node {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
-        Ok(match value {
-            Value::Object(object) => Self::Object(object.try_into()?),
-            Value::Array(items) => Self::Array(
-                items
-                    .into_iter()
-                    .map(Self::try_from)
-                    .collect::<Result<_, _>>()?,
-            ),
-            constant => Self::Constant(constant),
-        })
+        match value {
+            Value::Object(object) => Ok(Self::Object(object.try_into()?)),
+            Value::Array(_) => Err("lists are not supported in a payload".to_owned()),
+            constant => Ok(Self::Constant(constant)),
+        }
     }
 }
 
@@ -121,59 +105,56 @@ mod tests {
     #[test]
     fn fields_ending_in_dollar_are_replaced_at_every_depth() {
         let template = template(json!({
-            "step": "swap",
-            "all.$": "$",
-            "list": [{ "deep.$": "$.a[1]" }, 3, "$.a"],
-            "execution.$": "$$.Execution.Id",
-            "text.$": "States.Format('{} of {}', $$.Execution.Id, $.a[0])",
-            "found.$": "$..deep",
+            "phase": "swap",
+            "state.$": "$",
+            "deep": { "execution.$": "$$.Execution.Id", "number": 3, "text": "$" },
+            "startedAt.$": "$$.Execution.StartTime",
         }))
         .unwrap();
-        let input = json!({ "a": [1, 2], "b": [{ "deep": 3 }, { "deep": 4 }] });
-        let context = json!({ "Execution": { "Id": "arn" } });
+        let execution = Execution {
+            arn: "arn".to_owned(),
+            role_arn: "role".to_owned(),
+            start_time: "2026-11-20T21:10:37Z".parse().unwrap(),
+        };
         assert_eq!(
-            template.evaluate(Data {
-                input: &input,
-                context: &context
+            template.fill(&json!({ "a": [1, 2] }), &execution),
+            json!({
+                "phase": "swap",
+                "state": { "a": [1, 2] },
+                "deep": { "execution": "arn", "number": 3, "text": "$" },
+                "startedAt": "2026-11-20T21:10:37.000Z",
             }),
-            Ok(json!({
-                "step": "swap",
-                "all": input,
-                "list": [{ "deep": 2 }, 3, "$.a"],
-                "execution": "arn",
-                "text": "arn of 1",
-                "found": [3, 4],
-            })),
         );
     }
 
     #[test]
-    fn a_path_to_nothing_is_named_with_its_field() {
-        let template = template(json!({ "outer": { "wait.$": "$.wait" } })).unwrap();
-        let nothing = json!({});
-        let missing = template
-            .evaluate(Data {
-                input: &nothing,
-                context: &nothing,
-            })
-            .unwrap_err();
-        let (field, path) = ("wait.$", "$.wait");
-        assert_eq!(missing, Unevaluated::Missing { field, path });
-    }
-
-    #[test]
-    fn what_is_not_a_path_is_refused() {
+    fn anything_else_is_refused() {
+        let only = "only $, $$.Execution.Id and $$.Execution.StartTime are supported: ";
         for (value, problem) in [
+            (json!({ "a.$": "$.b" }), format!("{only}\"$.b\" (in a.$)")),
             (
-                json!({ "name.$": "States.UUID()" }),
-                "no intrinsic function but States.Format is supported: States.UUID() (in name.$)",
+                json!({ "a": { "b.$": "$$.State.Name" } }),
+                format!("{only}\"$$.State.Name\" (in b.$)"),
             ),
-            (json!({ "a": { "b.$": 3 } }), "b.$ wants a path"),
-            (json!({ "a": 1, "a.$": "$" }), "both a and a.$ are given"),
-            (json!("text"), "expected a map"),
+            (
+                json!({ "a.$": "States.UUID()" }),
+                format!("{only}\"States.UUID()\" (in a.$)"),
+            ),
+            (json!({ "a.$": 3 }), format!("{only}3 (in a.$)")),
+            (
+                json!({ "a": 1, "a.$": "$" }),
+                "both a and a.$ are given".to_owned(),
+            ),
+            (
+                json!({ "a": [1] }),
+                "lists are not supported in a payload".to_owned(),
+            ),
+            (
+                json!("text"),
+                "invalid type: string \"text\", expected a map".to_owned(),
+            ),
         ] {
-            let refusal = template(value.clone()).unwrap_err();
-            assert!(refusal.contains(problem), "{value}: {refusal}");
+            assert_eq!(template(value.clone()), Err(problem), "{value}");
         }
     }
 }

@@ -16,10 +16,8 @@ pub(super) const TIMEOUT: &str = "States.Timeout";
 pub(super) const DATA_LIMIT: &str = "States.DataLimitExceeded";
 /// The state machine itself is wrong. Nothing retries or catches it.
 pub(super) const RUNTIME: &str = "States.Runtime";
-/// A result has no place in the state's input.
+/// A caught error has no place in the state's input.
 pub(super) const RESULT_PATH: &str = "States.ResultPathMatchFailure";
-/// An intrinsic function cannot do anything with its arguments.
-pub(super) const INTRINSIC: &str = "States.IntrinsicFailure";
 /// Step Functions may not call the service.
 const PERMISSIONS: &str = "States.Permissions";
 
@@ -47,20 +45,16 @@ pub struct Retrier {
 
 /// Goes on to another state after one of its errors.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Catcher {
-    /// What it is for, in a person's words.
-    #[serde(rename = "Comment")]
-    pub comment: Option<String>,
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct Catcher {
     /// The errors it is for.
     #[serde(rename = "ErrorEquals")]
-    pub errors: ErrorNames,
-    /// Where in the state's input the error goes (`$` replaces the input); `None` drops it.
-    #[serde(rename = "ResultPath", default = "JsonPath::whole")]
-    pub result_path: Option<JsonPath>,
+    pub(super) errors: ErrorNames,
+    /// Where in the state's input the error goes (`$` replaces the input).
+    #[serde(default)]
+    pub(super) result_path: JsonPath,
     /// The state that follows.
-    #[serde(rename = "Next")]
-    pub next: String,
+    pub(super) next: String,
 }
 
 /// The error names of a retrier or a catcher.
@@ -123,8 +117,6 @@ const MAX_NUMBER: u64 = 99_999_999;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct RawRetrier {
-    #[serde(rename = "Comment")]
-    _comment: Option<String>,
     error_equals: ErrorNames,
     #[serde(default = "one")]
     interval_seconds: u64,
@@ -189,15 +181,7 @@ impl TryFrom<Vec<String>> for ErrorNames {
             return Err(format!("{ALL} stands alone"));
         }
         for name in &names {
-            let known = [
-                ALL,
-                TASK_FAILED,
-                TIMEOUT,
-                DATA_LIMIT,
-                RESULT_PATH,
-                INTRINSIC,
-                PERMISSIONS,
-            ];
+            let known = [ALL, TASK_FAILED, TIMEOUT, DATA_LIMIT, PERMISSIONS];
             if name == RUNTIME {
                 return Err(format!("{RUNTIME} is never retried nor caught"));
             }

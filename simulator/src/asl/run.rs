@@ -2,29 +2,27 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::data::fits;
-use super::definition::{Kind, Seconds, State, StateMachine};
+use super::definition::{Kind, Seconds, State, StateMachine, Succeed};
 use super::history::{EventKind, HistoryEvent, Journal};
 use super::redrive::Redrive;
 use super::retry::{RUNTIME, TIMEOUT};
-use super::step::{Entered, Halt, Step, choose, end, failure, pass_on, pause, too_large};
+use super::size::fits;
+use super::step::{Entered, Halt, Step, choose, failure, pause, too_large};
 
-/// The services that tasks call.
+/// The functions that tasks invoke.
 pub trait Resources {
-    /// Calls a service integration, such as `arn:aws:states:::lambda:invoke`, with its parameters.
+    /// Invokes a function with its payload, and answers as `lambda:invoke` does.
     ///
     /// The future is dropped when the task's `TimeoutSeconds` are over, or the execution is: like a
     /// Lambda in flight, what it has begun may still take effect if the implementation wants that.
-    /// A resource that the implementation does not know is best answered with `States.Runtime`,
-    /// which nothing retries or catches.
     fn call(
         &self,
-        resource: &str,
-        parameters: Value,
+        function: &str,
+        payload: Value,
     ) -> impl Future<Output = Result<Value, TaskError>>;
 }
 
@@ -42,13 +40,9 @@ pub struct TaskError {
 pub struct Execution {
     /// `$$.Execution.Id`.
     pub arn: String,
-    /// `$$.Execution.Name`.
-    pub name: String,
-    /// `$$.StateMachine.Id`; its last part is `$$.StateMachine.Name`.
-    pub state_machine_arn: String,
-    /// `$$.Execution.RoleArn`.
+    /// The role that the state machine runs as.
     pub role_arn: String,
-    /// `$$.Execution.StartTime`; `$$.State.EnteredTime` counts from here.
+    /// `$$.Execution.StartTime`.
     pub start_time: Timestamp,
 }
 
@@ -69,7 +63,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// It came to a Succeed state or to an `End`.
+    /// It came to a Succeed state.
     Succeeded {
         /// The last state's output.
         output: Value,
@@ -104,17 +98,13 @@ pub async fn run<R: Resources>(
         role_arn: execution.role_arn.clone(),
     };
     let state = machine.start_at().to_owned();
-    let execution_input = input.clone();
     Run {
         machine,
         execution,
-        execution_input,
-        redrives: 0,
         resources,
         lot,
         journal,
         state,
-        entered_at: None,
     }
     .finish(first, input)
     .await
@@ -122,12 +112,11 @@ pub async fn run<R: Resources>(
 
 /// Runs an execution on from a state: `RedriveExecution`.
 ///
-/// As in AWS, `input` is the execution's own; retries and the machine's timeout count anew, the
-/// events do not. The state is entered once more in the history.
+/// As in AWS, retries and the machine's timeout count anew, the events do not. The state is entered
+/// once more in the history.
 pub async fn run_from<R: Resources>(
     machine: &StateMachine,
     execution: &Execution,
-    input: Value,
     redrive: Redrive,
     resources: &R,
     lot: &mut fastrand::Rng,
@@ -135,8 +124,7 @@ pub async fn run_from<R: Resources>(
 ) -> Outcome {
     let Redrive {
         state,
-        input: state_input,
-        entered_at,
+        input,
         at,
         events,
         count,
@@ -148,31 +136,24 @@ pub async fn run_from<R: Resources>(
     Run {
         machine,
         execution,
-        execution_input: input,
-        redrives: count,
         resources,
         lot,
         journal,
         state,
-        entered_at: Some(entered_at),
     }
-    .finish(first, state_input)
+    .finish(first, input)
     .await
 }
 
 /// A run that is under way.
 pub(super) struct Run<'a, R> {
     machine: &'a StateMachine,
-    execution: &'a Execution,
-    execution_input: Value,
-    redrives: u32,
+    pub(super) execution: &'a Execution,
     pub(super) resources: &'a R,
     pub(super) lot: &'a mut fastrand::Rng,
     pub(super) journal: Journal<'a>,
     /// The name of the state that is entered next, or was last.
     state: String,
-    /// When the next state was entered, where that was before a redrive.
-    entered_at: Option<Duration>,
 }
 
 impl<'a, R: Resources> Run<'a, R> {
@@ -246,7 +227,6 @@ impl<'a, R: Resources> Run<'a, R> {
                 state,
                 input: &input,
                 event,
-                context: self.context(),
             };
             let Step { output, next } = self.step(state, entered).await?;
             if !fits(&output) {
@@ -268,48 +248,12 @@ impl<'a, R: Resources> Run<'a, R> {
             Kind::Task(task) => return self.task(task, entered).await,
             Kind::Wait(wait) => pause(wait, &entered).await,
             Kind::Choice(choice) => choose(choice, &entered),
-            Kind::Pass(pass) => pass_on(pass, &entered),
-            Kind::Succeed(succeed) => end(succeed, &entered),
+            Kind::Succeed(Succeed {}) => Ok(Step {
+                output: entered.input.clone(),
+                next: None,
+            }),
             Kind::Fail(fail) => Err(failure(fail, &entered)),
         };
         step.map_err(Halt::Failed)
     }
-
-    fn context(&mut self) -> Value {
-        let Execution {
-            arn,
-            name,
-            state_machine_arn,
-            role_arn,
-            start_time,
-        } = self.execution;
-        let entered_at = self.entered_at.take();
-        let entered_at = entered_at.unwrap_or_else(|| self.journal.elapsed());
-        let entered_at = SignedDuration::try_from(entered_at).unwrap_or_default();
-        let entered_at = start_time.saturating_add(entered_at);
-        json!({
-            "Execution": {
-                "Id": arn,
-                "Input": self.execution_input,
-                "Name": name,
-                "RedriveCount": self.redrives,
-                "RoleArn": role_arn,
-                "StartTime": milliseconds(*start_time),
-            },
-            "State": {
-                "EnteredTime": milliseconds(entered_at.unwrap_or(*start_time)),
-                "Name": self.state,
-                "RetryCount": 0,
-            },
-            "StateMachine": {
-                "Id": state_machine_arn,
-                "Name": state_machine_arn.rsplit(':').next(),
-            },
-        })
-    }
-}
-
-/// As the context object dates things: `2026-11-20T21:10:37.000Z`.
-fn milliseconds(time: Timestamp) -> String {
-    format!("{time:.3}")
 }

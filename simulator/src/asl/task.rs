@@ -2,28 +2,32 @@
 
 use serde_json::{Value, json};
 
-use super::data::{Data, fits};
 use super::definition::{Seconds, Task};
 use super::history::EventKind;
+use super::payload::Parameters;
 use super::retry::TIMEOUT;
 use super::run::{Resources, Run, TaskError};
+use super::size::fits;
 use super::step::{Entered, Halt, Step, too_large};
+
+/// What every Task calls, as the history names it.
+const SERVICE: &str = "lambda";
+const ACTION: &str = "invoke";
 
 impl<'a, R: Resources> Run<'a, R> {
     /// A Task, with its retries and then its catchers.
     pub(super) async fn task(
         &mut self,
         task: &'a Task,
-        mut entered: Entered<'_>,
+        entered: Entered<'_>,
     ) -> Result<Step<'a>, Halt> {
         let mut retries = vec![0_u32; task.retry.len()];
         loop {
-            entered.retry_count(retries.iter().sum());
             let error = match self.attempt(task, &entered).await? {
                 Ok(output) => {
                     return Ok(Step {
                         output,
-                        next: task.next.as_deref(),
+                        next: Some(&task.next),
                     });
                 }
                 Err(error) => error,
@@ -51,8 +55,8 @@ impl<'a, R: Resources> Run<'a, R> {
             };
             let TaskError { error, cause } = error;
             let result = json!({ "Error": error, "Cause": cause });
-            // A catch has its own ResultPath; the state's ResultSelector and OutputPath are for results.
-            let output = entered.combine(catcher.result_path.as_ref(), result);
+            // A catch has its own ResultPath; the state's OutputPath is for results.
+            let output = entered.with_failure(&catcher.result_path, result);
             return Ok(Step {
                 output: output.map_err(Halt::Failed)?,
                 next: Some(&catcher.next),
@@ -66,31 +70,34 @@ impl<'a, R: Resources> Run<'a, R> {
         task: &Task,
         entered: &Entered<'_>,
     ) -> Result<Result<Value, TaskError>, Halt> {
-        let (service, action) = (&task.resource.service, &task.resource.action);
-        let parameters = match parameters(task, entered) {
-            Ok(parameters) if fits(&parameters) => parameters,
-            Ok(_) => return Ok(Err(too_large(entered.state.name()))),
-            Err(error) => return Ok(Err(error)),
-        };
+        let Parameters {
+            function_name,
+            payload,
+        } = &task.parameters;
+        let payload = payload.fill(entered.input, self.execution);
+        let parameters = json!({ "FunctionName": function_name, "Payload": payload });
+        if !fits(&parameters) {
+            return Ok(Err(too_large(entered.state.name())));
+        }
         self.journal.record(EventKind::TaskScheduled {
-            resource_type: service.clone(),
-            resource: action.clone(),
-            parameters: parameters.clone(),
+            resource_type: SERVICE,
+            resource: ACTION,
+            parameters,
             timeout_in_seconds: task.timeout_seconds.map(|seconds| seconds.0),
         })?;
         self.journal.record(EventKind::TaskStarted {
-            resource_type: service.clone(),
-            resource: action.clone(),
+            resource_type: SERVICE,
+            resource: ACTION,
         })?;
         let limit = task.timeout_seconds.unwrap_or(Seconds(Seconds::MAX));
-        let call = self.resources.call(&task.resource.text, parameters);
+        let call = self.resources.call(function_name, payload);
         let result = match tokio::time::timeout(limit.into(), call).await {
             Ok(Ok(result)) if fits(&result) => result,
             Ok(answer) => {
-                let error = answer.map_or_else(|error| error, |_| too_large(service));
+                let error = answer.map_or_else(|error| error, |_| too_large(SERVICE));
                 self.journal.record(EventKind::TaskFailed {
-                    resource_type: service.clone(),
-                    resource: action.clone(),
+                    resource_type: SERVICE,
+                    resource: ACTION,
                     error: error.error.clone(),
                     cause: error.cause.clone(),
                 })?;
@@ -98,8 +105,8 @@ impl<'a, R: Resources> Run<'a, R> {
             }
             Err(_) => {
                 self.journal.record(EventKind::TaskTimedOut {
-                    resource_type: service.clone(),
-                    resource: action.clone(),
+                    resource_type: SERVICE,
+                    resource: ACTION,
                     error: TIMEOUT.to_owned(),
                 })?;
                 return Ok(Err(TaskError {
@@ -109,38 +116,10 @@ impl<'a, R: Resources> Run<'a, R> {
             }
         };
         self.journal.record(EventKind::TaskSucceeded {
-            resource_type: service.clone(),
-            resource: action.clone(),
+            resource_type: SERVICE,
+            resource: ACTION,
             output: result.clone(),
         })?;
-        Ok(output(task, entered, result))
+        Ok(entered.select(&task.output_path, &result))
     }
-}
-
-/// What a Task sends: `InputPath`, then `Parameters`.
-fn parameters(task: &Task, entered: &Entered<'_>) -> Result<Value, TaskError> {
-    let input = entered.select(task.input_path.as_ref(), entered.input)?;
-    let Some(template) = &task.parameters else {
-        return Ok(input);
-    };
-    let parameters = template.evaluate(Data {
-        input: &input,
-        context: &entered.context,
-    });
-    parameters.map_err(|why| entered.unevaluated(&why, &input))
-}
-
-/// What a Task makes of its result: `ResultSelector`, `ResultPath`, then `OutputPath`.
-fn output(task: &Task, entered: &Entered<'_>, result: Value) -> Result<Value, TaskError> {
-    let result = match &task.result_selector {
-        None => result,
-        Some(template) => template
-            .evaluate(Data {
-                input: &result,
-                context: &entered.context,
-            })
-            .map_err(|why| entered.unevaluated(&why, &result))?,
-    };
-    let output = entered.combine(task.result_path.as_ref(), result)?;
-    entered.select(task.output_path.as_ref(), &output)
 }

@@ -120,8 +120,7 @@ impl Installation {
         let at = Duration::from_millis(now_ms.saturating_sub(recorded.start_epoch_ms));
         let redrive = Redrive::of(&recorded.history, at).unwrap_or_else(|| Redrive {
             state: self.machine.start_at().to_owned(),
-            input: recorded.input.clone(),
-            entered_at: at,
+            input: recorded.input,
             at,
             events: recorded.history.last().map_or(0, |event| event.id),
             count,
@@ -133,11 +132,8 @@ impl Installation {
             self.executions.record(name, event);
             on_event(event);
         };
-        let (machine, input) = (&self.machine, recorded.input);
-        let outcome = run_from(
-            machine, &execution, input, redrive, self, &mut lot, &mut note,
-        )
-        .await;
+        let machine = &self.machine;
+        let outcome = run_from(machine, &execution, redrive, self, &mut lot, &mut note).await;
         running.ended(&outcome);
         Ok(outcome)
     }
@@ -184,8 +180,6 @@ impl Installation {
         } = &self.home;
         Execution {
             arn: self.execution_arn(name),
-            name: name.to_owned(),
-            state_machine_arn: state_machine_arn(&self.home),
             role_arn: format!("arn:{partition}:iam::{account}:role/{STATE_MACHINE}"),
             start_time,
         }
@@ -193,7 +187,7 @@ impl Installation {
 }
 
 /// The ARN of the state machine in an account.
-pub(super) fn state_machine_arn(home: &Home) -> String {
+fn state_machine_arn(home: &Home) -> String {
     let Home {
         partition,
         region,

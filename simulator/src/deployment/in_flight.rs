@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Functions and calls that are under way.
+/// Functions that are under way.
 #[derive(Debug)]
 pub(super) struct InFlight(watch::Sender<usize>);
 

@@ -217,12 +217,6 @@ impl World {
         self.now_ms = self.now_ms.max(until);
     }
 
-    /// When the next thing happens by itself, in milliseconds since the start.
-    pub fn next_event_at(&self) -> Option<u64> {
-        let first = self.agenda.first()?;
-        Some(first.at_ms.saturating_sub(self.start_ms))
-    }
-
     /// Makes this moment the start: [`World::now`] answers 0, what happened before is forgotten by
     /// the event log, the journal and the clients' record, and the resources stay as they are.
     pub fn begin(&mut self) {

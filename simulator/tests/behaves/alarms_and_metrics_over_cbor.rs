@@ -232,6 +232,32 @@ async fn an_unknown_state_and_an_empty_page_are_answered_in_cbor_too() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn metrics_have_unknown_states_empty_pages_and_refusals_too() {
+    let (aws, client) = stage(&json!({ "clients": {} }));
+    tokio::time::sleep(Duration::from_mins(4)).await;
+    let get = client
+        .get_metric_data()
+        .metric_data_queries(query("Average"))
+        .start_time(DateTime::from_secs(START + 60))
+        .end_time(DateTime::from_secs(START + 3_600));
+    let whole = get.clone().send().await.expect("metrics");
+    strike(&aws, Fault::UnknownValue);
+    let strange = get.clone().send().await.expect("metrics");
+    let status = strange.metric_data_results()[0].status_code();
+    assert_eq!(status.map(StatusCode::as_str), Some("NOT_KNOWN_YET"));
+    strike(&aws, Fault::EmptyPage);
+    let empty = get.clone().send().await.expect("metrics");
+    assert_eq!(empty.metric_data_results(), []);
+    let rest = get.clone().set_next_token(empty.next_token);
+    let rest = rest.send().await.expect("metrics");
+    assert_eq!(rest.metric_data_results(), whole.metric_data_results());
+    let elsewhere = get.clone().next_token("elsewhere").send().await;
+    assert_eq!(refusal(elsewhere).0, "InvalidNextToken");
+    strike(&aws, Fault::AccessDenied);
+    assert_eq!(refusal(get.send().await).0, "AccessDenied");
+}
+
 #[test]
 fn what_is_no_request_of_the_protocol_is_refused_in_the_protocol() {
     let world = scenario("{}").world_for(&Names::default());

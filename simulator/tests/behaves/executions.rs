@@ -26,10 +26,12 @@ fn event() -> Value {
     })
 }
 
-/// A state machine that reads by a function, waits, and reads again.
+/// A state machine that reads by a function, waits for ten minutes, and reads the same again.
 fn reading() -> String {
-    let read = |next: Value| {
-        let mut state = json!({
+    let mut state = event();
+    state["readinessTimeout"] = json!(600);
+    let read = |next: &str| {
+        json!({
             "Type": "Task",
             "Resource": "arn:${Partition}:states:::lambda:invoke",
             "Parameters": {
@@ -38,21 +40,20 @@ fn reading() -> String {
                     "phase": "preflight",
                     "execution.$": "$$.Execution.Id",
                     "startedAt.$": "$$.Execution.StartTime",
-                    "state.$": "$",
+                    "state": state,
                 },
             },
-            "ResultPath": null,
+            "OutputPath": "$.Payload",
             "TimeoutSeconds": 75,
-        });
-        for (name, field) in next.as_object().expect("fields") {
-            state[name] = field.clone();
-        }
-        state
+            "Next": next,
+        })
     };
     let states = json!({
-        "First": read(json!({ "Next": "Wait" })),
-        "Wait": { "Type": "Wait", "Seconds": 600, "Next": "Last" },
-        "Last": read(json!({ "End": true })),
+        "First": read("Wait"),
+        // The longest wait that the answer names.
+        "Wait": { "Type": "Wait", "SecondsPath": "$.request.readinessTimeout", "Next": "Last" },
+        "Last": read("Done"),
+        "Done": { "Type": "Succeed" },
     });
     json!({ "StartAt": "First", "States": states }).to_string()
 }
@@ -237,7 +238,7 @@ async fn a_failed_execution_is_redriven_from_the_state_that_failed_and_may_be_st
         .await
         .expect("redriven");
     assert!(succeeded(&outcome), "{outcome:?}");
-    assert_eq!(outcome.last_state, "Last");
+    assert_eq!(outcome.last_state, "Done");
     let refused = installation.redrive("run-1", 1, &mut quietly).await;
     assert!(
         matches!(&refused, Err(RedriveError::Refused(error)) if error.code == "ExecutionNotRedrivable"),

@@ -11,7 +11,6 @@ mod events;
 mod executions;
 mod faults;
 mod health;
-mod integrations;
 mod listeners;
 mod lock_item;
 mod metrics;

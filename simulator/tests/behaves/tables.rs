@@ -301,6 +301,17 @@ async fn over_the_wire_tables_take_a_moment_and_refusals_have_their_type() {
     let described = call(&aws, "DescribeTable", &json!({ "TableName": TABLE })).1;
     assert_eq!(described["Table"]["TableStatus"], "ACTIVE");
     assert_eq!(call(&aws, "GetItem", &get), (200, json!({})));
+    let item = json!({ "id": { "S": "a" }, "fence": { "N": "1" } });
+    let put = json!({ "TableName": TABLE, "Item": item });
+    assert_eq!(call(&aws, "PutItem", &put), (200, json!({})));
+    assert_eq!(call(&aws, "GetItem", &get), (200, json!({ "Item": item })));
+    let delete =
+        json!({ "TableName": TABLE, "Key": { "id": { "S": "a" } }, "ReturnValues": "ALL_OLD" });
+    assert_eq!(
+        call(&aws, "DeleteItem", &delete),
+        (200, json!({ "Attributes": item }))
+    );
+    assert_eq!(call(&aws, "GetItem", &get), (200, json!({})));
     aws.with_world(World::take_calls);
     for (operation, body, status, error) in [
         (

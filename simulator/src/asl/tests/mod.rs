@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::definition::Kind;
 use super::*;
 
 mod quotas;
+mod refusals;
 mod states;
 mod tasks;
 
-/// Tasks that answer what they were told to, in turn, each after its time.
+/// Functions that answer what they were told to, in turn, each after its time.
 #[derive(Default)]
 struct Script {
     answers: RefCell<VecDeque<(Duration, Result<Value, TaskError>)>>,
@@ -20,10 +22,8 @@ struct Script {
 }
 
 impl Resources for Script {
-    async fn call(&self, resource: &str, parameters: Value) -> Result<Value, TaskError> {
-        self.calls
-            .borrow_mut()
-            .push((resource.to_owned(), parameters));
+    async fn call(&self, function: &str, payload: Value) -> Result<Value, TaskError> {
+        self.calls.borrow_mut().push((function.to_owned(), payload));
         let (after, answer) = self
             .answers
             .borrow_mut()
@@ -46,11 +46,12 @@ impl Script {
         }
     }
 
+    /// The payloads, in the order of the calls.
     fn called(&self) -> Vec<Value> {
         self.calls
             .borrow()
             .iter()
-            .map(|(_, parameters)| parameters.clone())
+            .map(|(_, payload)| payload.clone())
             .collect()
     }
 }
@@ -65,8 +66,6 @@ fn fails(error: &str) -> Result<Value, TaskError> {
 fn execution() -> Execution {
     Execution {
         arn: "arn:aws:states:eu-west-1:111122223333:execution:ebbtide:deploy-1".to_owned(),
-        name: "deploy-1".to_owned(),
-        state_machine_arn: "arn:aws:states:eu-west-1:111122223333:stateMachine:ebbtide".to_owned(),
         role_arn: "arn:aws:iam::111122223333:role/ebbtide".to_owned(),
         start_time: "2026-11-20T21:10:37Z".parse().unwrap(),
     }
@@ -81,6 +80,7 @@ fn task(fields: &Value) -> Value {
     let mut task = json!({
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": { "FunctionName": "swap", "Payload": { "state.$": "$" } },
         "Next": "Done",
     });
     let caught = fields.get("Catch").is_some();
@@ -138,12 +138,13 @@ fn looping() -> Value {
     json!({
         "A": {
             "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "Wait",
+            "Parameters": { "FunctionName": "swap", "Payload": { "state.$": "$" } },
             "Retry": [{ "ErrorEquals": ["Transient"] }],
         },
         "Wait": { "Type": "Wait", "SecondsPath": "$.wait", "Next": "More" },
         "More": {
             "Type": "Choice",
-            "Choices": [{ "Variable": "$.more", "BooleanEquals": true, "Next": "A" }],
+            "Choices": [{ "Variable": "$.next", "StringEquals": "A", "Next": "A" }],
             "Default": "Done",
         },
         "Done": { "Type": "Succeed" },
@@ -175,19 +176,23 @@ fn the_shipped_state_machine_is_read_whole() {
     for state in machine.states() {
         let name = state.name();
         assert!(state.comment().is_some(), "{name} has no Comment");
-        for rule in state.rules() {
-            // Every function's answer has it.
-            let read = rule.condition.unguarded().map(ToString::to_string);
-            assert_eq!(read.as_deref(), Some("$.next"), "{name}");
-        }
-        if state.state_type() == StateType::Task {
-            assert!(state.timeout().is_some(), "{name} has no timeout");
-            assert!(!state.retriers().is_empty(), "{name} is not retried");
-            let last = state.catchers().last().expect("a Task has a Catch");
-            assert!(
-                last.errors.matches("AnyError"),
-                "{name} does not catch everything"
-            );
+        match &state.kind {
+            Kind::Task(task) => {
+                assert!(task.timeout_seconds.is_some(), "{name} has no timeout");
+                assert!(!task.retry.is_empty(), "{name} is not retried");
+                let last = task.catch.last().expect("a Task has a Catch");
+                assert!(
+                    last.errors.matches("AnyError"),
+                    "{name} does not catch everything"
+                );
+            }
+            Kind::Choice(choice) => {
+                for rule in &choice.choices {
+                    // Every function's answer has it.
+                    assert_eq!(rule.variable.to_string(), "$.next", "{name}");
+                }
+            }
+            Kind::Wait(_) | Kind::Succeed(_) | Kind::Fail(_) => {}
         }
     }
 }

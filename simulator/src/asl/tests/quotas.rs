@@ -4,25 +4,25 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_of_task_wait_and_choice_costs_9_events_and_a_retry_3() {
-    let turn = |more: bool| Ok(json!({ "wait": 30, "more": more }));
+    let turn = |next: &str| Ok(json!({ "wait": 30, "next": next }));
     let events = async |answers: Vec<Result<Value, TaskError>>| {
         run_states(&looping(), json!({}), &Script::new(answers))
             .await
             .0
             .events
     };
-    let once = events(vec![turn(false)]).await;
+    let once = events(vec![turn("Done")]).await;
     assert_eq!(once, 1 + 9 + 3);
-    assert_eq!(events(vec![turn(true), turn(false)]).await - once, 9);
+    assert_eq!(events(vec![turn("A"), turn("Done")]).await - once, 9);
     assert_eq!(
-        events(vec![fails("Transient"), turn(false)]).await - once,
+        events(vec![fails("Transient"), turn("Done")]).await - once,
         3
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_25000th_event_is_the_failure() {
-    let turns = std::iter::repeat_with(|| Ok(json!({ "wait": 1, "more": true }))).take(3_000);
+    let turns = std::iter::repeat_with(|| Ok(json!({ "wait": 1, "next": "A" }))).take(3_000);
     let (outcome, history) = run_states(&looping(), json!({}), &Script::new(turns)).await;
     assert_eq!(error_of(&outcome), "States.Runtime");
     assert!(cause_of(&outcome).contains("maximum number of history events (25000)"));
@@ -32,12 +32,10 @@ async fn the_25000th_event_is_the_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn a_success_may_be_the_25000th_event() {
-    let states = json!({ "A": { "Type": "Pass", "Next": "Done" }, "Done": { "Type": "Succeed" } });
-    let machine = machine(&states);
+    let machine = machine(&task(&json!({})));
     let redrive = Redrive {
         state: "Done".to_owned(),
         input: json!({}),
-        entered_at: Duration::ZERO,
         at: Duration::ZERO,
         events: 24_996,
         count: 1,
@@ -48,7 +46,6 @@ async fn a_success_may_be_the_25000th_event() {
     let outcome = run_from(
         &machine,
         &execution(),
-        json!({}),
         redrive,
         &script,
         &mut lot,
@@ -63,7 +60,10 @@ async fn a_success_may_be_the_25000th_event() {
 
 #[tokio::test(start_paused = true)]
 async fn the_machines_timeout_ends_a_wait_a_task_and_a_retry() {
-    let wait = json!({ "A": { "Type": "Wait", "Seconds": 100, "End": true } });
+    let wait = json!({
+        "A": { "Type": "Wait", "SecondsPath": "$.wait", "Next": "Done" },
+        "Done": { "Type": "Succeed" },
+    });
     let retry = task(&json!({ "Retry": [{ "ErrorEquals": ["X"], "IntervalSeconds": 100 }] }));
     let slow = Script::default();
     slow.answers
@@ -76,7 +76,7 @@ async fn the_machines_timeout_ends_a_wait_a_task_and_a_retry() {
     ] {
         let definition = json!({ "StartAt": "A", "TimeoutSeconds": 60, "States": states });
         let machine = StateMachine::parse(&definition.to_string()).unwrap();
-        let (outcome, history) = run_machine(&machine, json!({}), &script).await;
+        let (outcome, history) = run_machine(&machine, json!({ "wait": 100 }), &script).await;
         assert_eq!(outcome.status, Status::TimedOut);
         assert_eq!(outcome.elapsed, Duration::from_mins(1));
         assert_eq!(names(&history).last().unwrap(), "ExecutionTimedOut");
@@ -102,15 +102,30 @@ async fn a_result_above_256_kib_is_caught_by_its_own_name_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn parameters_above_256_kib_are_not_sent_and_are_caught_by_their_own_name_only() {
+    let input = json!({ "a": "x".repeat(262_100) });
+    for (name, caught) in [("States.ALL", false), ("States.DataLimitExceeded", true)] {
+        let states = task(&json!({ "Catch": [{ "ErrorEquals": [name], "Next": "Caught" }] }));
+        let script = Script::default();
+        let (outcome, history) = run_states(&states, input.clone(), &script).await;
+        assert_eq!(outcome.last_state == "Caught", caught, "{name}");
+        assert!(!names(&history).contains(&"TaskScheduled".to_owned()));
+        if !caught {
+            assert_eq!(error_of(&outcome), "States.DataLimitExceeded");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_output_above_256_kib_fails_the_execution() {
-    let states = json!({ "A": { "Type": "Pass", "ResultPath": "$.copy", "End": true } });
-    let input = json!({ "a": "x".repeat(200_000) });
-    let (outcome, history) = run_states(&states, input, &Script::default()).await;
+    let states = task(&json!({
+        "Parameters": { "FunctionName": "swap", "Payload": {} },
+        "Catch": [{ "ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Caught" }],
+    }));
+    let input = json!({ "a": "x".repeat(262_100) });
+    let (outcome, history) = run_states(&states, input, &Script::new([fails("Drift")])).await;
     assert_eq!(error_of(&outcome), "States.DataLimitExceeded");
-    assert_eq!(
-        names(&history),
-        ["ExecutionStarted", "PassStateEntered", "ExecutionFailed"]
-    );
+    assert_eq!(names(&history)[4..], ["TaskFailed", "ExecutionFailed"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,8 +133,8 @@ async fn a_stopped_execution_is_redriven_from_where_it_was() {
     let machine = machine(&looping());
     let (execution, mut lot) = (execution(), fastrand::Rng::with_seed(7));
     let script = Script::new([
-        Ok(json!({ "wait": 600, "more": true })),
-        Ok(json!({ "wait": 1, "more": false })),
+        Ok(json!({ "wait": 600, "next": "A" })),
+        Ok(json!({ "wait": 1, "next": "Done" })),
     ]);
     let mut history = Vec::new();
     {
@@ -143,16 +158,7 @@ async fn a_stopped_execution_is_redriven_from_where_it_was() {
         ("Wait", 7, 1)
     );
     let mut note = |event: &HistoryEvent| history.push(event.clone());
-    let outcome = run_from(
-        &machine,
-        &execution,
-        json!({}),
-        redrive,
-        &script,
-        &mut lot,
-        &mut note,
-    )
-    .await;
+    let outcome = run_from(&machine, &execution, redrive, &script, &mut lot, &mut note).await;
     assert_eq!(outcome.last_state, "Done");
     assert_eq!(
         names(&history)[7..9],
@@ -164,24 +170,24 @@ async fn a_stopped_execution_is_redriven_from_where_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redriven_state_was_entered_when_it_was_entered_first() {
-    let states = task(&json!({ "Parameters": { "now.$": "$$.State.EnteredTime" } }));
+async fn a_redriven_execution_keeps_its_start_and_the_input_of_the_state_that_failed() {
+    let states = task(&json!({ "Parameters": {
+        "FunctionName": "swap",
+        "Payload": { "startedAt.$": "$$.Execution.StartTime", "state.$": "$" },
+    } }));
     let machine = machine(&states);
     let (execution, mut lot) = (execution(), fastrand::Rng::with_seed(7));
     let script = Script::new([fails("Drift"), fails("Drift"), Ok(json!({}))]);
     let mut history = Vec::new();
     let mut note = |event: &HistoryEvent| history.push(event.clone());
-    let input = json!({});
+    let input = json!({ "a": 1 });
     run(&machine, &execution, input, &script, &mut lot, &mut note).await;
     for hours in [1, 2] {
         let redrive = Redrive::of(&history, Duration::from_hours(hours)).unwrap();
+        assert_eq!(redrive.count, u32::try_from(hours).unwrap());
         let mut note = |event: &HistoryEvent| history.push(event.clone());
-        let input = json!({});
-        run_from(
-            &machine, &execution, input, redrive, &script, &mut lot, &mut note,
-        )
-        .await;
+        run_from(&machine, &execution, redrive, &script, &mut lot, &mut note).await;
     }
-    let start = json!({ "now": "2026-11-20T21:10:37.000Z" });
+    let start = json!({ "startedAt": "2026-11-20T21:10:37.000Z", "state": { "a": 1 } });
     assert_eq!(script.called(), [start.clone(), start.clone(), start]);
 }

@@ -1,4 +1,4 @@
-//! Tasks: retries, catches, timeouts, and the paths of their data.
+//! Tasks: retries, catches, timeouts, and what they send and select.
 
 use super::*;
 
@@ -22,7 +22,8 @@ async fn a_task_leaves_the_events_of_a_standard_workflow() {
             { "at": 0.0, "id": 2, "type": "TaskStateEntered", "name": "A", "input": { "a": 1 } },
             {
                 "at": 0.0, "id": 3, "type": "TaskScheduled", "resourceType": "lambda",
-                "resource": "invoke", "parameters": { "a": 1 }, "timeoutInSeconds": 75,
+                "resource": "invoke", "timeoutInSeconds": 75,
+                "parameters": { "FunctionName": "swap", "Payload": { "state": { "a": 1 } } },
             },
             {
                 "at": 0.0, "id": 4, "type": "TaskStarted", "resourceType": "lambda",
@@ -185,115 +186,57 @@ async fn jitter_is_within_the_wait_and_the_same_for_the_same_seed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn paths_and_templates_apply_in_their_order() {
+async fn every_attempt_sends_the_same_and_the_output_path_selects_of_the_result() {
     let states = task(&json!({
-        "InputPath": "$.request",
-        "Parameters": { "step": "swap", "state.$": "$", "retry.$": "$$.State.RetryCount" },
-        "ResultSelector": { "status.$": "$.Payload.status" },
-        "ResultPath": "$.request.answer",
-        "OutputPath": "$.request",
+        "Parameters": {
+            "FunctionName": "swap",
+            "Payload": { "phase": "swap", "execution.$": "$$.Execution.Id", "state.$": "$" },
+        },
+        "OutputPath": "$.Payload",
         "Retry": [{ "ErrorEquals": ["Transient"] }],
     }));
-    let answer = Ok(json!({ "Payload": { "status": "swapped", "more": 1 }, "StatusCode": 200 }));
+    let answer = Ok(json!({ "Payload": { "next": "Bake" }, "StatusCode": 200 }));
     let script = Script::new([fails("Transient"), answer]);
-    let input = json!({ "request": { "cluster": "c" }, "other": 2 });
-    let (outcome, _) = run_states(&states, input, &script).await;
-    let answer = json!({ "status": "swapped" });
-    assert_eq!(
-        outcome.status,
-        succeeded(json!({ "cluster": "c", "answer": answer }))
-    );
-    let called = |retry| json!({ "step": "swap", "state": { "cluster": "c" }, "retry": retry });
-    assert_eq!(script.called(), [called(0), called(1)]);
-    assert_eq!(script.calls.borrow()[0].0, "arn:aws:states:::lambda:invoke");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_null_path_means_nothing_of_it() {
-    for (fields, sent, output) in [
-        (json!({ "InputPath": null }), json!({}), json!("result")),
-        (
-            json!({ "ResultPath": null }),
-            json!({ "a": 1 }),
-            json!({ "a": 1 }),
-        ),
-        (json!({ "OutputPath": null }), json!({ "a": 1 }), json!({})),
-    ] {
-        let script = Script::new([Ok(json!("result"))]);
-        let (outcome, _) = run_states(&task(&fields), json!({ "a": 1 }), &script).await;
-        assert_eq!(outcome.status, succeeded(output), "{fields}");
-        assert_eq!(script.called(), [sent], "{fields}");
-    }
+    let (outcome, _) = run_states(&states, json!({ "cluster": "c" }), &script).await;
+    assert_eq!(outcome.status, succeeded(json!({ "next": "Bake" })));
+    let execution = "arn:aws:states:eu-west-1:111122223333:execution:ebbtide:deploy-1";
+    let sent = json!({ "phase": "swap", "execution": execution, "state": { "cluster": "c" } });
+    let called = ("swap".to_owned(), sent);
+    assert_eq!(*script.calls.borrow(), [called.clone(), called]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_catches_a_path_that_points_at_nothing() {
-    let script = Script::new(std::iter::repeat_with(|| Ok(json!({}))).take(3));
-    for fields in [
-        json!({ "Parameters": { "wait.$": "$.wait" } }),
-        json!({ "InputPath": "$.none" }),
-        json!({ "OutputPath": "$.Payload" }),
-        json!({ "ResultSelector": { "a.$": "$.none" } }),
-        json!({ "ResultSelector": { "a.$": "$.none[*].name" } }),
-    ] {
-        let mut fields = fields;
-        fields["Retry"] = json!([{ "ErrorEquals": ["States.ALL"] }]);
-        fields["Catch"] = json!([{ "ErrorEquals": ["States.ALL"], "Next": "Caught" }]);
-        let (outcome, _) = run_states(&task(&fields), json!({}), &script).await;
-        assert_eq!(error_of(&outcome), "States.Runtime", "{fields}");
-    }
+    let states = task(&json!({
+        "OutputPath": "$.Payload",
+        "Retry": [{ "ErrorEquals": ["States.ALL"] }],
+        "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Caught" }],
+    }));
+    let (outcome, _) = run_states(&states, json!({}), &Script::new([Ok(json!({}))])).await;
+    assert_eq!(error_of(&outcome), "States.Runtime");
+    assert!(cause_of(&outcome).ends_with("Invalid path '$.Payload' : No results for this path."));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_catch_is_blind_to_the_paths_of_the_state() {
+async fn a_catch_is_blind_to_the_output_path_of_the_state() {
     let states = task(&json!({
-        "InputPath": "$.b",
         "OutputPath": "$.no.such.path",
-        "Catch": [{ "ErrorEquals": ["Drift"], "ResultPath": null, "Next": "Caught" }],
+        "Catch": [{ "ErrorEquals": ["Drift"], "ResultPath": "$.failure", "Next": "Caught" }],
     }));
-    let input = json!({ "a": 1, "b": 2 });
-    let (outcome, _) = run_states(&states, input.clone(), &Script::new([fails("Drift")])).await;
-    assert_eq!(outcome.status, succeeded(input));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_result_without_a_place_is_an_error_that_can_be_caught() {
-    let states = task(&json!({
-        "ResultPath": "$.a.b",
-        "Catch": [{ "ErrorEquals": ["States.ResultPathMatchFailure"], "Next": "Caught" }],
-    }));
-    let script = Script::new([Ok(json!({}))]);
-    let (outcome, _) = run_states(&states, json!({ "a": 1 }), &script).await;
-    assert_eq!(outcome.last_state, "Caught");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_result_selector_sees_the_result_and_the_context_and_not_the_input() {
-    let states = task(&json!({
-        "ResultSelector": {
-            "owner.$": "$.Attributes.owner.S",
-            "me.$": "$$.Execution.Name",
-            "names.$": "$..S",
-            "text.$": "States.Format('{} has it', $.Attributes.owner.S)",
-        },
-        "ResultPath": "$.lock",
-    }));
-    let answer = json!({ "Attributes": { "owner": { "S": "a" }, "doing": { "S": "b" } } });
-    let script = Script::new([Ok(answer)]);
-    let (outcome, _) = run_states(&states, json!({ "kept": 1 }), &script).await;
-    let lock = json!({ "owner": "a", "me": "deploy-1", "names": ["a", "b"], "text": "a has it" });
+    let (outcome, _) = run_states(&states, json!({ "a": 1 }), &Script::new([fails("Drift")])).await;
+    let failure = json!({ "Error": "Drift", "Cause": "why Drift" });
     assert_eq!(
         outcome.status,
-        succeeded(json!({ "kept": 1, "lock": lock }))
+        succeeded(json!({ "a": 1, "failure": failure }))
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_cannot_use_its_argument_is_an_error_that_can_be_caught() {
+async fn a_failure_without_a_place_in_the_input_fails_the_execution() {
     let states = task(&json!({
-        "Parameters": { "text.$": "States.Format('{}', $.list)" },
-        "Catch": [{ "ErrorEquals": ["States.IntrinsicFailure"], "Next": "Caught" }],
+        "Catch": [{ "ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Caught" }],
     }));
-    let (outcome, _) = run_states(&states, json!({ "list": [] }), &Script::default()).await;
-    assert_eq!(outcome.last_state, "Caught");
+    let script = Script::new([fails("Drift")]);
+    let (outcome, _) = run_states(&states, json!("text"), &script).await;
+    assert_eq!(error_of(&outcome), "States.ResultPathMatchFailure");
 }

@@ -1,17 +1,8 @@
-//! What a state's fields can look at, and how large it may be.
+//! How large a payload may be.
 
 use std::io;
 
 use serde_json::Value;
-
-/// The data that paths point into: `$` and `$$`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Data<'a> {
-    /// `$`: the state's input, or a task's result in a `ResultSelector`.
-    pub(super) input: &'a Value,
-    /// `$$`: the context object.
-    pub(super) context: &'a Value,
-}
 
 /// A state's input or output is at most 256 KiB of UTF-8 (Step Functions' service quotas).
 const MAX_PAYLOAD: usize = 262_144;
