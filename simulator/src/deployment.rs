@@ -6,6 +6,7 @@ mod in_flight;
 mod invocation;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -20,13 +21,13 @@ use crate::asl::{
     DefinitionError, Resources, StateMachine, SubstitutionError, TaskError, substitute,
 };
 use crate::aws::SimulatedAws;
-use crate::connector::test_credentials;
+use crate::connector::{Gate, test_credentials};
 use crate::integration;
 
 pub use execution::RedriveError;
 use execution::{Executions, state_machine_arn};
 use in_flight::InFlight;
-use invocation::InstalledFunction;
+use invocation::{Environments, InstalledFunction};
 
 /// The state machine as it is shipped.
 pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.json");
@@ -50,6 +51,7 @@ pub struct Installation {
     times: u32,
     executions: Executions,
     in_flight: InFlight,
+    environments: Environments,
 }
 
 /// Why the shipped state machine cannot be installed.
@@ -122,6 +124,7 @@ impl Installation {
             times: 1,
             executions: Executions::default(),
             in_flight: InFlight::default(),
+            environments: Environments::default(),
         })
     }
 
@@ -148,6 +151,11 @@ impl Installation {
     /// execution is stopped, or has not waited for them.
     pub async fn settled(&self) {
         self.in_flight.ended().await;
+    }
+
+    /// Whether no function and no service integration is under way.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_empty()
     }
 
     /// The parsed state machine.
@@ -222,6 +230,12 @@ impl SimulatedAws {
     pub fn clients(&self, caller: &str) -> Clients {
         let region = self.with_world(|world| world.region.clone());
         clients(self.http_client(caller), &region)
+    }
+
+    /// The same, for one that comes to an end in the middle.
+    fn gated_clients(&self, caller: &str, gate: Arc<Gate>) -> Clients {
+        let region = self.with_world(|world| world.region.clone());
+        clients(self.gated_http_client(caller, gate), &region)
     }
 }
 

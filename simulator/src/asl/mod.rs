@@ -36,5 +36,5 @@ pub use parse::DefinitionError;
 pub use path::JsonPath;
 pub use redrive::Redrive;
 pub use retry::{Catcher, ErrorNames, Jitter, Retrier};
-pub use run::{Execution, Outcome, Resources, Status, TaskError, run, run_from};
+pub use run::{Entering, Execution, Outcome, Resources, Status, TaskError, run, run_from, run_on};
 pub use substitute::{SubstitutionError, substitute};
