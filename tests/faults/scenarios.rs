@@ -24,14 +24,6 @@ pub(crate) struct Case {
     pub(crate) rescaled: Option<u32>,
 }
 
-impl Case {
-    /// The service's desired count at the start.
-    pub(crate) fn tasks(&self) -> u32 {
-        let service = self.world.service(CLUSTER, SERVICE);
-        service.map_or(0, |service| service.desired_count)
-    }
-}
-
 /// How a deployment ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {

@@ -136,6 +136,7 @@ impl Invocation {
             installed,
             event,
         } = self;
+        let may_serve_more = gate.is_none();
         let clients = match gate {
             Some(gate) => aws.gated_clients(&caller, gate),
             None => environments
@@ -161,7 +162,7 @@ impl Invocation {
             event,
         ));
         let handled = tokio::time::timeout(FUNCTION_TIMEOUT, handling).await;
-        if handled.is_ok() {
+        if may_serve_more && handled.is_ok() {
             environments.put_back(caller, clients);
         }
         match handled {
