@@ -21,17 +21,10 @@ help: ## Says what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .PHONY: check
-check: fmt lint need-cargo ## After an edit: format, lints, every Rust test except the fault suite
-	@echo "== cargo tests, without the fault suite"
-	if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run --locked --workspace -E 'not binary(faults)'; \
-	else \
-		cargo test --locked --workspace -- --skip singles:: --skip pairs:: --skip stops:: --skip races:: \
-			--skip people:: --skip outages:: --skip mutations:: --skip exhaustive::; \
-	fi
+check: fmt lint unit ## After an edit: format, lints, all Rust tests but the fault suite
 
 .PHONY: test
-test: fmt lint deny unit example definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
+test: fmt lint deny unit faults example definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
 
 .PHONY: fmt
 fmt: need-cargo ## Formatting of the Rust code
@@ -58,14 +51,21 @@ deny: need-cargo $(VENV)/.made ## The crates: licences, sources, duplicates; adv
 		echo "== Run 'make deny' where GitHub is reached." >&2; \
 	fi
 
+# With nextest where it is installed.
+CARGO_TEST := $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test) --locked
+
 .PHONY: unit
-unit: need-cargo ## All cargo tests, with nextest where it is installed
+unit: need-cargo ## All Rust tests but the fault suite
 	@echo "== cargo tests"
-	if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run --locked --workspace; \
-	else \
-		cargo test --locked --workspace; \
-	fi
+	cargo $(CARGO_TEST) --workspace --exclude faults
+
+# All of the workspace is selected so that the dependencies are those that the other tests were built with.
+FAULTS := --workspace --test faults
+
+.PHONY: faults
+faults: need-cargo ## The fault suite; ONLY=singles::never_healthy for a part of it
+	@echo "== cargo tests of the fault suite"
+	cargo $(CARGO_TEST) $(FAULTS) $(ONLY)
 
 # A workspace of its own. Its templates and its script are among the end-to-end tests.
 .PHONY: example
@@ -78,7 +78,7 @@ example: need-cargo ## The example service: format, lints, tests of its process
 # All pairs of a deployment's faults are millions of runs: without MINUTES it takes days.
 .PHONY: test-exhaustive
 test-exhaustive: need-cargo ## All pairs of faults and long random runs; MINUTES=10 for ten minutes each
-	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked --test faults exhaustive -- --nocapture
+	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked $(FAULTS) exhaustive -- --nocapture
 
 # The validator wants whole ARNs: CloudFormation puts the partition in.
 .PHONY: definition

@@ -34,6 +34,28 @@ pub struct Effect<'a> {
     pub call: &'a Call,
 }
 
+/// A simulated AWS at one moment, to go several ways from there: its world, the calls and invocations so
+/// far, and what is planned to go wrong. Who watches it is no part of it.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    world: World,
+    faults: Faults,
+    nonces: u64,
+    versions: Option<VecDeque<World>>,
+}
+
+impl Moment {
+    /// Calls of SDK clients and integrations so far.
+    pub fn call_count(&self) -> u64 {
+        self.faults.calls
+    }
+
+    /// Invocations of functions so far.
+    pub fn invocation_count(&self) -> u64 {
+        self.faults.invocations.len() as u64
+    }
+}
+
 /// Somebody who looks at every effect.
 type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;
 
@@ -82,6 +104,37 @@ impl SimulatedAws {
         }
     }
 
+    /// A world that goes on from a moment of another, at simulated seconds a second (`speed`).
+    pub fn from_moment(moment: &Moment, speed: f64) -> Self {
+        let Moment {
+            world,
+            faults,
+            nonces,
+            versions,
+        } = moment.clone();
+        let new = Self::new(world, speed);
+        let mut shared = new.present();
+        shared.faults = faults;
+        shared.nonces = nonces;
+        shared.versions = versions;
+        drop(shared);
+        new
+    }
+
+    /// The present moment.
+    pub fn moment(&self) -> Moment {
+        let shared = self.present();
+        Moment {
+            world: shared.world.clone(),
+            faults: Faults {
+                telling: None,
+                ..shared.faults.clone()
+            },
+            nonces: shared.nonces,
+            versions: shared.versions.clone(),
+        }
+    }
+
     /// Brings the world up to the present, and answers one API request.
     pub fn call(&self, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
         self.present().perform(caller, request, None)
@@ -114,8 +167,31 @@ impl SimulatedAws {
         shared.faults.planned.extend(faults);
         let mut planned = shared.faults.planned.values();
         let stale = planned.any(|fault| matches!(fault, Fault::Stale | Fault::VeryStale));
-        if stale && shared.versions.is_none() {
-            shared.versions = Some(VecDeque::from([shared.world.without_log()]));
+        if stale {
+            shared.remember_versions();
+        }
+    }
+
+    /// Has every call from now on note which of the faults that change an answer, and nothing else
+    /// (stale reads, unknown values, empty pages), would have changed this one. A run in which such a
+    /// fault strikes an answer that it does not change is the run without it.
+    pub fn record_telling_faults(&self) {
+        let mut shared = self.present();
+        shared.faults.telling = Some(Vec::new());
+        shared.remember_versions();
+    }
+
+    /// For each call since then, those that would have changed its answer, each in its own way.
+    pub fn telling_faults(&self) -> Vec<Vec<Fault>> {
+        self.present().faults.telling.clone().unwrap_or_default()
+    }
+
+    /// Notes which faults would change the answer to this call, if that is recorded.
+    pub(crate) fn note_telling_faults(&self, caller: &str, request: &Request<Bytes>) {
+        let mut shared = self.present();
+        if shared.faults.telling.is_some() {
+            let telling = shared.telling(caller, request);
+            shared.faults.telling.get_or_insert_default().push(telling);
         }
     }
 
@@ -132,7 +208,12 @@ impl SimulatedAws {
 
     /// Invocations of functions so far.
     pub fn invocation_count(&self) -> u64 {
-        self.present().faults.invocations
+        self.present().faults.invocations.len() as u64
+    }
+
+    /// The calls that had been made when each invocation began.
+    pub fn calls_before_invocations(&self) -> Vec<u64> {
+        self.present().faults.invocations.clone()
     }
 
     /// A number that no other invocation gets, not even one of the same request.
@@ -257,16 +338,61 @@ impl Shared {
         caller: &str,
         request: &Request<Bytes>,
     ) -> Response<Bytes> {
-        let remembered = self.versions.iter().flatten().rev().take(versions).last();
-        let Some(mut before) = remembered.cloned() else {
+        let Some(mut before) = self.remembered(versions) else {
             return self.perform(caller, request, None);
         };
-        before.recall_executions(&self.world, versions);
         let response = wire::handle(&mut before, caller, request);
         // The call was made all the same.
         self.world.journal_as_in(&before);
         self.show(None);
         response
+    }
+
+    fn remember_versions(&mut self) {
+        if self.versions.is_none() {
+            self.versions = Some(VecDeque::from([self.world.without_log()]));
+        }
+    }
+
+    /// The world before the last write, or before as many as are remembered.
+    fn remembered(&self, versions: usize) -> Option<World> {
+        let mut before = self.versions.iter().flatten().rev().take(versions).last()?.clone();
+        before.recall_executions(&self.world, versions);
+        Some(before)
+    }
+
+    /// The faults that would change the answer to a call, each in its own way.
+    fn telling(&mut self, caller: &str, request: &Request<Bytes>) -> Vec<Fault> {
+        if !wire::is_read(request) {
+            return Vec::new();
+        }
+        let present = self.world.without_log();
+        let stale = |versions| wire::may_be_stale(request).then(|| self.remembered(versions));
+        let answer = |world: Option<Option<World>>, distortion| {
+            let mut world = world.flatten().unwrap_or_else(|| present.clone());
+            // An answer holds the number of its request.
+            world.answered = present.answered;
+            let response = wire::handle_distorted(&mut world, caller, request, distortion);
+            (response.status(), response.into_body())
+        };
+        let mut answers = vec![answer(None, None)];
+        let tried = [
+            (Fault::Stale, answer(stale(1), None)),
+            (Fault::VeryStale, answer(stale(2), None)),
+            (
+                Fault::UnknownValue,
+                answer(None, Some(Distortion::UnknownValue)),
+            ),
+            (Fault::EmptyPage, answer(None, Some(Distortion::EmptyPage))),
+        ];
+        let mut telling = Vec::new();
+        for (fault, answered) in tried {
+            if !answers.contains(&answered) {
+                answers.push(answered);
+                telling.push(fault);
+            }
+        }
+        telling
     }
 
     /// Shows the last call to who watches; without a world before it, it has changed nothing.

@@ -71,7 +71,7 @@ impl HttpConnector for Connector {
             let response = connector.aws.exchange(&connector.caller, &request).await;
             let response = response
                 .map_err(|broken| ConnectorError::io(broken.into()))?
-                .map(|body| SdkBody::from(body.to_vec()));
+                .map(SdkBody::from);
             HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
         })
     }

@@ -6,6 +6,7 @@ mod in_flight;
 mod invocation;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -20,12 +21,12 @@ use crate::asl::{
     DefinitionError, Resources, StateMachine, SubstitutionError, TaskError, substitute,
 };
 use crate::aws::SimulatedAws;
-use crate::connector::test_credentials;
+use crate::connector::{Gate, test_credentials};
 
 use execution::Executions;
 pub use execution::RedriveError;
 use in_flight::InFlight;
-use invocation::InstalledFunction;
+use invocation::{Environments, InstalledFunction};
 
 /// The state machine as it is shipped.
 pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.json");
@@ -46,6 +47,7 @@ pub struct Installation {
     times: u32,
     executions: Executions,
     in_flight: InFlight,
+    environments: Environments,
 }
 
 /// Why the shipped state machine cannot be installed.
@@ -104,6 +106,7 @@ impl Installation {
             times: 1,
             executions: Executions::default(),
             in_flight: InFlight::default(),
+            environments: Environments::default(),
         })
     }
 
@@ -130,6 +133,11 @@ impl Installation {
     /// waited for them.
     pub async fn settled(&self) {
         self.in_flight.ended().await;
+    }
+
+    /// Whether no function and no service integration is under way.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_empty()
     }
 
     /// The parsed state machine.
@@ -174,6 +182,12 @@ impl SimulatedAws {
     pub fn clients(&self, caller: &str) -> Clients {
         let region = self.with_world(|world| world.region.clone());
         clients(self.http_client(caller), &region)
+    }
+
+    /// The same, for one that comes to an end in the middle.
+    fn gated_clients(&self, caller: &str, gate: Arc<Gate>) -> Clients {
+        let region = self.with_world(|world| world.region.clone());
+        clients(self.gated_http_client(caller, gate), &region)
     }
 }
 

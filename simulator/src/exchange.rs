@@ -35,6 +35,7 @@ impl SimulatedAws {
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, Broken> {
         let Some(fault) = self.next_call() else {
+            self.note_telling_faults(caller, request);
             return Ok(self.call(caller, request));
         };
         let perform = || self.call(caller, request);

@@ -110,7 +110,10 @@ pub(crate) struct Faults {
     pub(crate) late: Vec<LateCall>,
     /// By the number of the invocation they strike, counted from 1 over all functions.
     pub(crate) planned_for_functions: BTreeMap<u64, LambdaFault>,
-    pub(crate) invocations: u64,
+    /// The calls that had been made when each invocation began.
+    pub(crate) invocations: Vec<u64>,
+    /// For each call, the faults that would have changed its answer, once that is recorded.
+    pub(crate) telling: Option<Vec<Vec<Fault>>>,
 }
 
 /// A request that AWS gets later than its caller believes.
@@ -151,7 +154,8 @@ impl Faults {
 
     /// Counts one more invocation, and says what goes wrong with it.
     pub(crate) fn next_invocation(&mut self) -> Option<LambdaFault> {
-        self.invocations += 1;
-        self.planned_for_functions.get(&self.invocations).copied()
+        self.invocations.push(self.calls);
+        let number = self.invocations.len() as u64;
+        self.planned_for_functions.get(&number).copied()
     }
 }

@@ -3,8 +3,8 @@
 
 use ebbtide_simulator::fault::Fault;
 
-use crate::pairs::writes;
-use crate::run::{Plan, Tally, run, unsafe_or_stuck};
+use crate::pairs::{Write, writes};
+use crate::run::{Plan, Tally, run_clean, run_from, unsafe_or_stuck};
 use crate::scenarios;
 
 /// More calls than an execution makes that nobody answers.
@@ -13,13 +13,14 @@ const FOR_EVER: u64 = 5_000;
 async fn after_each_write(name: &str) {
     let case = scenarios::named(name);
     let mut tally = Tally::default();
-    for write in writes(&case).await {
+    let (_, forks) = run_clean(&case).await;
+    for Write { number: write, .. } in writes(&case).await {
         let unreachable = write + 1..write + FOR_EVER;
         let plan = Plan {
             calls: unreachable.map(|call| (call, Fault::Unreachable)).collect(),
             ..Plan::default()
         };
-        let ran = run(&case, &plan).await;
+        let ran = run_from(&case, &forks, &plan).await;
         tally.count(ran.checks);
         assert!(ran.calls < write + FOR_EVER, "the outage was over");
         if let Some(what) = unsafe_or_stuck(&case, ran).await {

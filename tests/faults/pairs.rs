@@ -7,21 +7,45 @@ use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
 
-use crate::run::{Plan, Tally, run, unsafe_or_stuck};
+use crate::run::{Plan, Tally, fork_from, is_told_apart, run_clean, run_from, unsafe_or_stuck};
 use crate::scenarios::{self, Case};
 
 /// What can go wrong with a write.
 const OF_WRITES: [Fault; 6] = [
     Fault::Unreachable,
+    Fault::Throttled,
     Fault::LostReply,
     Fault::ServerErrorAfter,
-    Fault::Throttled,
     Fault::Twice,
     Fault::Late(12),
 ];
 
-/// The numbers of the calls of a deployment that write.
-pub(crate) async fn writes(case: &Case) -> Vec<u64> {
+/// A call of a deployment that writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Write {
+    /// The call's number.
+    pub(crate) number: u64,
+    operation: String,
+}
+
+impl Write {
+    /// What can go wrong with it. Where the functions do not tell whether it was answered, writes take
+    /// turns.
+    fn faults(&self) -> Vec<Fault> {
+        let [unreachable, throttled, lost_reply, error_after, twice, late] = OF_WRITES;
+        if is_told_apart(&self.operation) {
+            return OF_WRITES.to_vec();
+        }
+        if self.number.is_multiple_of(2) {
+            vec![unreachable, lost_reply, twice, late]
+        } else {
+            vec![throttled, error_after, twice, late]
+        }
+    }
+}
+
+/// The calls of a deployment that write.
+pub(crate) async fn writes(case: &Case) -> Vec<Write> {
     let aws = SimulatedAws::new(case.world.clone(), 1.0);
     let seen = Arc::new(Mutex::new((0, Vec::new())));
     let noted = Arc::clone(&seen);
@@ -30,7 +54,10 @@ pub(crate) async fn writes(case: &Case) -> Vec<u64> {
         noted.0 += 1;
         if !std::ptr::eq(effect.before, effect.after) {
             let number = noted.0;
-            noted.1.push(number);
+            noted.1.push(Write {
+                number,
+                operation: effect.call.operation.clone(),
+            });
         }
     });
     let installation = Installation::new(&aws).unwrap();
@@ -45,18 +72,23 @@ pub(crate) async fn writes(case: &Case) -> Vec<u64> {
 /// Strikes two writes: the first with one kind of fault, the second with every kind.
 async fn strike_pairs(case: Case, first: Fault) {
     let writes = writes(&case).await;
+    let (_, forks) = run_clean(&case).await;
     let mut tally = Tally::default();
-    for (index, &one) in writes.iter().enumerate() {
+    for (index, one) in writes.iter().enumerate() {
+        if !one.faults().contains(&first) {
+            continue;
+        }
+        let forks = fork_from(&case, &forks, &Plan::call(one.number, first)).await;
         // A retried call moves those after it by one: the second fault strikes near the write too.
-        for &other in &writes[index + 1..] {
-            for second in OF_WRITES {
-                let plan = Plan {
-                    calls: vec![(one, first), (other, second)],
-                    ..Plan::default()
-                };
-                let ran = run(&case, &plan).await;
+        for other in &writes[index + 1..] {
+            for second in other.faults() {
+                let ran = run_from(&case, &forks, &Plan::call(other.number, second)).await;
                 tally.count(ran.checks);
                 if let Some(what) = unsafe_or_stuck(&case, ran).await {
+                    let plan = Plan {
+                        calls: vec![(one.number, first), (other.number, second)],
+                        ..Plan::default()
+                    };
                     tally.failed(&plan, &what);
                 }
             }

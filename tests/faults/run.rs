@@ -1,10 +1,12 @@
 //! One deployment under a plan of faults, watched at every call.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ebbtide_simulator::SimulatedAws;
-use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
+use ebbtide_simulator::aws::Moment;
+use ebbtide_simulator::asl::{Entering, EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 use ebbtide_simulator::world::{UpdateService, World};
@@ -36,6 +38,30 @@ impl Plan {
             ..Self::default()
         }
     }
+
+    /// Whether nothing in it has come to pass at a fork.
+    fn begins_after(&self, fork: &Fork) -> bool {
+        let (calls, invocations) = (fork.moment.call_count(), fork.moment.invocation_count());
+        self.calls.iter().all(|(call, _)| *call > calls)
+            && self.invocations.iter().all(|(number, _)| *number > invocations)
+    }
+}
+
+/// Whether an operation only reads; they are named as in IAM.
+pub(crate) fn reads(operation: &str) -> bool {
+    let name = operation.rsplit(':').next().unwrap_or_default();
+    ["Describe", "List", "Get"]
+        .iter()
+        .any(|verb| name.starts_with(verb))
+}
+
+/// Whether the functions tell how a call has failed, where the SDK's next attempt succeeds: a write to ECS
+/// or Elastic Load Balancing that was not answered may still land.
+pub(crate) fn is_told_apart(operation: &str) -> bool {
+    let counted = ["ecs:", "elasticloadbalancing:"]
+        .iter()
+        .any(|service| operation.starts_with(service));
+    counted && !reads(operation)
 }
 
 /// A watched world with Ebbtide installed.
@@ -64,7 +90,15 @@ impl Stage {
         watch: Watch,
         install: impl FnOnce(&SimulatedAws) -> Installation,
     ) -> Self {
-        let aws = SimulatedAws::new(world, 1.0);
+        Self::on(case, SimulatedAws::new(world, 1.0), watch, install)
+    }
+
+    fn on(
+        case: &Case,
+        aws: SimulatedAws,
+        watch: Watch,
+        install: impl FnOnce(&SimulatedAws) -> Installation,
+    ) -> Self {
         let watch = Arc::new(Mutex::new(watch));
         let seen = Arc::clone(&watch);
         aws.watch(move |effect| {
@@ -77,6 +111,12 @@ impl Stage {
             watch,
             case: case.clone(),
         }
+    }
+
+    fn plan(&self, plan: &Plan) {
+        self.aws.plan_faults(plan.calls.iter().copied());
+        self.aws
+            .plan_lambda_faults(plan.invocations.iter().copied());
     }
 
     pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
@@ -103,13 +143,40 @@ impl Stage {
 
     /// Runs an execution to its end.
     pub(crate) async fn deploy(&self, name: &str) -> Outcome {
-        let mut entered = 0;
-        let outcome = self
-            .installation
-            .deploy(name, self.case.event.clone(), 7, &mut |event| {
-                self.note(event, &mut entered);
-            })
-            .await;
+        self.deploy_from(name, None, None).await
+    }
+
+    /// Runs an execution to its end, from its start or from a fork. Where it enters a state with nothing
+    /// under way, it leaves a fork in `forks`, if they are wanted.
+    async fn deploy_from(
+        &self,
+        name: &str,
+        from: Option<&Fork>,
+        mut forks: Option<&mut Vec<Fork>>,
+    ) -> Outcome {
+        let mut waits = from.map_or(0, |fork| fork.waits);
+        let mut on_event = |event: &HistoryEvent| {
+            if let (Some(forks), Some(entering)) = (&mut forks, Entering::of(event))
+                && self.installation.is_settled()
+            {
+                forks.push(Fork {
+                    moment: self.aws.moment(),
+                    watch: self.watch().clone(),
+                    entering,
+                    waits,
+                });
+            }
+            self.note(event, &mut waits);
+        };
+        let (installation, input) = (&self.installation, self.case.event.clone());
+        let outcome = match from {
+            None => installation.deploy(name, input, 7, &mut on_event).await,
+            Some(fork) => {
+                let entering = fork.entering.clone();
+                let deployment = installation.deploy_on(name, input, entering, 7, &mut on_event);
+                deployment.await
+            }
+        };
         self.settled().await;
         outcome
     }
@@ -187,29 +254,80 @@ pub(crate) struct Ran {
     pub(crate) stage: Stage,
 }
 
+impl Ran {
+    fn of(stage: Stage, outcome: Outcome) -> Self {
+        let (broken, checks) = {
+            let watch = stage.watch();
+            (watch.broken.clone(), watch.checks)
+        };
+        Self {
+            outcome,
+            broken,
+            calls: stage.aws.call_count(),
+            invocations: stage.aws.invocation_count(),
+            checks,
+            stage,
+        }
+    }
+}
+
+/// Where a run has entered a state: runs that are the same up to there go on from here.
+pub(crate) struct Fork {
+    moment: Moment,
+    watch: Watch,
+    entering: Entering,
+    /// Pauses of the drain before it.
+    waits: u32,
+}
+
+/// Runs a case without faults, and leaves forks; the faults that would change an answer are recorded.
+pub(crate) async fn run_clean(case: &Case) -> (Ran, Vec<Fork>) {
+    let stage = Stage::new(case);
+    stage.aws.record_telling_faults();
+    let mut forks = Vec::new();
+    let outcome = stage.deploy_from("run-1", None, Some(&mut forks)).await;
+    (Ran::of(stage, outcome), forks)
+}
+
+/// Runs a case under a plan, from the last fork that comes before everything in the plan.
+pub(crate) async fn run_from(case: &Case, forks: &[Fork], plan: &Plan) -> Ran {
+    go_on(case, forks, plan, None).await
+}
+
+/// The same, and leaves forks of its own.
+pub(crate) async fn fork_from(case: &Case, forks: &[Fork], plan: &Plan) -> Vec<Fork> {
+    let mut own = Vec::new();
+    go_on(case, forks, plan, Some(&mut own)).await;
+    own
+}
+
+async fn go_on(case: &Case, forks: &[Fork], plan: &Plan, own: Option<&mut Vec<Fork>>) -> Ran {
+    let fork = forks.iter().rev().find(|fork| plan.begins_after(fork));
+    let stage = match fork {
+        None => Stage::new(case),
+        Some(fork) => {
+            let aws = SimulatedAws::from_moment(&fork.moment, 1.0);
+            let watch = fork.watch.clone();
+            Stage::on(case, aws, watch, |aws| Installation::new(aws).unwrap())
+        }
+    };
+    stage.plan(plan);
+    let checked = stage.watch().checks;
+    let outcome = stage.deploy_from("run-1", fork, own).await;
+    let mut ran = Ran::of(stage, outcome);
+    ran.checks -= checked;
+    ran
+}
+
 /// Runs a case under a plan.
 pub(crate) async fn run(case: &Case, plan: &Plan) -> Ran {
     run_on(Stage::new(case), plan).await
 }
 
 pub(crate) async fn run_on(stage: Stage, plan: &Plan) -> Ran {
-    stage.aws.plan_faults(plan.calls.iter().copied());
-    stage
-        .aws
-        .plan_lambda_faults(plan.invocations.iter().copied());
+    stage.plan(plan);
     let outcome = stage.deploy("run-1").await;
-    let (broken, checks) = {
-        let watch = stage.watch();
-        (watch.broken.clone(), watch.checks)
-    };
-    Ran {
-        outcome,
-        broken,
-        calls: stage.aws.call_count(),
-        invocations: stage.aws.invocation_count(),
-        checks,
-        stage,
-    }
+    Ran::of(stage, outcome)
 }
 
 /// What many runs came to.
@@ -217,6 +335,8 @@ pub(crate) async fn run_on(stage: Stage, plan: &Plan) -> Ran {
 pub(crate) struct Tally {
     pub(crate) runs: usize,
     checks: u64,
+    /// By kind.
+    faults: BTreeMap<String, usize>,
     failures: Vec<String>,
 }
 
@@ -224,6 +344,15 @@ impl Tally {
     pub(crate) fn count(&mut self, checks: u64) {
         self.runs += 1;
         self.checks += checks;
+    }
+
+    /// Counts the faults of a plan by their kinds.
+    pub(crate) fn count_faults(&mut self, plan: &Plan) {
+        let calls = plan.calls.iter().map(|(_, fault)| format!("{fault:?}"));
+        let invocations = plan.invocations.iter();
+        for kind in calls.chain(invocations.map(|(_, fault)| format!("{fault:?}"))) {
+            *self.faults.entry(kind).or_default() += 1;
+        }
     }
 
     pub(crate) fn failed(&mut self, plan: &Plan, what: &str) {
@@ -238,6 +367,9 @@ impl Tally {
             self.checks,
             self.failures.len()
         );
+        for (kind, count) in &self.faults {
+            println!("  {count} {kind}");
+        }
         assert!(
             self.failures.is_empty(),
             "{what}: {}\n{}",

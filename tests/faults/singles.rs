@@ -2,113 +2,143 @@
 
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 
-use crate::run::{Plan, Ran, Tally, run, wrong};
+use crate::run::{Plan, Ran, Tally, is_told_apart, reads, run_clean, run_from, wrong};
 use crate::scenarios::{self, Case};
 
-/// Ways in which a call fails before it is carried out.
-const FAILURES: [Fault; 4] = [
-    Fault::Unreachable,
-    Fault::Silent,
-    Fault::ServerError,
-    Fault::Throttled,
-];
+/// Ways in which a call fails before it is carried out: without an answer, and with one.
+const NOT_ANSWERED: [Fault; 2] = [Fault::Unreachable, Fault::Silent];
+const REFUSED: [Fault; 2] = [Fault::ServerError, Fault::Throttled];
 
-/// What a write may come to besides.
-const OF_WRITES: [Fault; 5] = [
-    Fault::LostReply,
-    Fault::ServerErrorAfter,
-    Fault::Twice,
-    Fault::Late(2),
-    Fault::Late(12),
-];
+/// What a write may come to besides: ways in which it fails after it was carried out, and others.
+const LOST: [Fault; 2] = [Fault::LostReply, Fault::ServerErrorAfter];
+const OF_WRITES: [Fault; 3] = [Fault::Twice, Fault::Late(2), Fault::Late(12)];
 
-/// Operations that answer in pages, and those that answer statuses: elsewhere an empty page or an
-/// unknown value strikes nothing.
-const IN_PAGES: [&str; 4] = [
-    "DescribeListeners",
-    "DescribeTargetGroups",
-    "DescribeRules",
-    "ListTasks",
-];
-const WITH_STATUSES: [&str; 4] = [
-    "DescribeTaskSets",
-    "DescribeTargetHealth",
-    "DescribeAlarms",
-    "DescribeExecution",
-];
+/// The case in which every call fails in every way. In the others, calls take turns in the ways that make
+/// no difference.
+const EVERY_WAY: &str = "two tasks";
 
-/// What can go wrong with a call. The SDK retries all calls alike that fail before they are carried out:
-/// they take turns in how they fail, save in one service, where each fails in every way.
-fn faults_of(number: usize, operation: &str, case: &Case) -> Vec<Fault> {
-    let mut faults = if case.name == "two tasks" {
-        FAILURES.to_vec()
+/// What can go wrong with a call: how it fails, what a write may come to, and the faults that would change
+/// its answer.
+///
+/// The SDK makes another attempt whichever way a call fails. The functions tell a write to ECS or Elastic
+/// Load Balancing that was not answered, and may still land, from one that was; no other call.
+fn faults_of(turn: usize, case: &Case, operation: &str, telling: &[Fault]) -> Vec<Fault> {
+    let every_way = case.name == EVERY_WAY;
+    let told_apart = is_told_apart(operation);
+    let mut faults = if every_way {
+        [NOT_ANSWERED, REFUSED].concat()
+    } else if told_apart {
+        vec![NOT_ANSWERED[turn % 2], REFUSED[turn % 2]]
     } else {
-        vec![FAILURES[number % FAILURES.len()]]
+        vec![[NOT_ANSWERED, REFUSED].concat()[turn % 4]]
     };
-    let name = operation.rsplit(':').next().unwrap_or_default();
-    let reads = ["Describe", "List", "Get"]
-        .iter()
-        .any(|verb| name.starts_with(verb));
-    if !reads {
+    if !reads(operation) {
+        let lost = if every_way || told_apart {
+            &LOST[..]
+        } else {
+            &LOST[turn % 2..][..1]
+        };
+        faults.extend(lost);
         faults.extend(OF_WRITES);
-        return faults;
     }
-    faults.extend([Fault::Stale, Fault::VeryStale]);
-    if IN_PAGES.contains(&name) {
-        faults.push(Fault::EmptyPage);
-    }
-    if WITH_STATUSES.contains(&name) {
-        faults.push(Fault::UnknownValue);
-    }
+    faults.extend(telling);
     faults
 }
 
 /// What can go wrong with each call of a deployment, one at a time.
 fn of_calls(case: &Case, clean: &Ran) -> Vec<Plan> {
     let world = clean.stage.aws.snapshot();
-    let operations: Vec<_> = world.calls().map(|call| call.operation.clone()).collect();
-    assert_eq!(
-        operations.len() as u64,
-        clean.calls,
-        "every call is in the journal"
-    );
+    let operations: Vec<_> = world.calls().map(|call| call.operation.as_str()).collect();
+    let telling = clean.stage.aws.telling_faults();
+    assert_eq!(operations.len() as u64, clean.calls, "all are in the journal");
+    assert_eq!(operations.len(), telling.len());
+    // Another case begins with another turn.
+    let first = case.name.len();
     (1..)
-        .zip(operations.iter().enumerate())
-        .flat_map(|(call, (number, operation))| {
-            let faults = faults_of(number, operation, case).into_iter();
-            faults.map(move |fault| Plan::call(call, fault))
+        .zip(operations.into_iter().zip(&telling))
+        .enumerate()
+        .flat_map(|(number, (call, (operation, telling)))| {
+            let faults = faults_of(first + number, case, operation, telling);
+            faults.into_iter().map(move |fault| Plan::call(call, fault))
         })
         .collect()
 }
 
-/// Strikes every call with every kind of fault and every invocation with every kind of its own, one
-/// run each. A single fault is ridden out: the deployment ends as if nothing had happened.
-async fn strike(case: Case) {
-    let clean = run(&case, &Plan::default()).await;
+/// What can go wrong with each invocation, one at a time.
+fn of_invocations(clean: &Ran) -> Vec<Plan> {
+    let began = clean.stage.aws.calls_before_invocations();
+    let ended = began.iter().skip(1).chain([&clean.calls]);
+    let calls = began.iter().zip(ended).map(|(began, ended)| ended - began);
+    (1..)
+        .zip(calls)
+        .flat_map(|(number, calls)| {
+            faults_of_invocation(calls)
+                .into_iter()
+                .map(move |fault| Plan::invocation(number, fault))
+        })
+        .collect()
+}
+
+/// What can go wrong with an invocation that makes so many calls: one that dies or hangs after more of
+/// them does so at its end, however many more.
+fn faults_of_invocation(calls: u64) -> Vec<LambdaFault> {
+    let mut hangs_at_its_end = false;
+    LambdaFault::ALL
+        .into_iter()
+        .filter(|fault| match *fault {
+            LambdaFault::DiesAfterCalls(after) => u64::from(after) < calls,
+            LambdaFault::TimesOutAfterCalls(after) => {
+                u64::from(after) < calls || !std::mem::replace(&mut hangs_at_its_end, true)
+            }
+            LambdaFault::DiesAtStart
+            | LambdaFault::DiesAtEnd
+            | LambdaFault::Twice
+            | LambdaFault::TwiceAtOnce
+            | LambdaFault::TaskFailedBefore
+            | LambdaFault::TaskFailedAfter => true,
+        })
+        .collect()
+}
+
+/// Strikes every call with what can go wrong with it and every invocation likewise, one run each; of
+/// these, every `parts`th from `part` on. A single fault is ridden out: the deployment ends as if nothing
+/// had happened.
+async fn strike(name: &str, part: usize, parts: usize) {
+    let case = scenarios::named(name);
+    let (clean, forks) = run_clean(&case).await;
     assert_eq!(wrong(&case, &clean), None, "{}, without a fault", case.name);
-    let calls = of_calls(&case, &clean).into_iter();
-    let invocations = (1..=clean.invocations)
-        .flat_map(|number| LambdaFault::ALL.map(|fault| Plan::invocation(number, fault)));
+    let plans = [of_calls(&case, &clean), of_invocations(&clean)].concat();
     let mut tally = Tally::default();
-    for plan in calls.chain(invocations) {
-        let ran = run(&case, &plan).await;
+    for plan in plans.into_iter().skip(part).step_by(parts) {
+        let ran = run_from(&case, &forks, &plan).await;
         tally.count(ran.checks);
+        tally.count_faults(&plan);
         if let Some(what) = wrong(&case, &ran) {
             tally.failed(&plan, &what);
         }
     }
     tally.end(&format!(
-        "{}: {} calls and {} invocations struck",
-        case.name, clean.calls, clean.invocations
+        "{}: {} calls and {} invocations, part {} of {parts}",
+        case.name,
+        clean.calls,
+        clean.invocations,
+        part + 1,
     ));
 }
 
 macro_rules! every_scenario {
-    ($($test:ident = $name:literal,)*) => {
+    ($($scenario:ident = $name:literal in [$($part:ident)*],)*) => {
         $(
-            #[tokio::test(start_paused = true)]
-            async fn $test() {
-                strike(scenarios::named($name)).await;
+            mod $scenario {
+                const PARTS: &[&str] = &[$(stringify!($part)),*];
+
+                $(
+                    #[tokio::test(start_paused = true)]
+                    async fn $part() {
+                        let part = PARTS.iter().position(|part| *part == stringify!($part));
+                        super::strike($name, part.unwrap(), PARTS.len()).await;
+                    }
+                )*
             }
         )*
 
@@ -122,23 +152,24 @@ macro_rules! every_scenario {
     };
 }
 
+// In so many parts that none takes much longer than the others.
 every_scenario! {
-    one_task = "one task",
-    two_tasks = "two tasks",
-    three_tasks = "three tasks",
-    ten_tasks = "ten tasks",
-    a_hundred_tasks = "a hundred tasks",
-    several_production_listeners = "several production listeners",
-    groups_replaced = "groups replaced",
-    an_application_load_balancer = "an application load balancer",
-    first_deployment = "first deployment",
-    left_by_the_sample = "left by the sample",
-    slow_start = "slow start",
-    never_healthy = "never healthy",
-    sick_after_the_swap = "sick after the swap",
-    an_alarm_in_the_drain = "an alarm in the drain",
-    protected_tasks_at_the_drain_deadline = "protected tasks",
-    desired_count_changed_while_draining = "desired count changed while draining",
-    neighbours_on_the_same_load_balancer = "neighbours",
-    a_reconnect_budget = "a reconnect budget",
+    one_task = "one task" in [whole],
+    two_tasks = "two tasks" in [first second],
+    three_tasks = "three tasks" in [first second],
+    ten_tasks = "ten tasks" in [whole],
+    a_hundred_tasks = "a hundred tasks" in [whole],
+    several_production_listeners = "several production listeners" in [whole],
+    groups_replaced = "groups replaced" in [whole],
+    an_application_load_balancer = "an application load balancer" in [whole],
+    first_deployment = "first deployment" in [whole],
+    left_by_the_sample = "left by the sample" in [whole],
+    slow_start = "slow start" in [whole],
+    never_healthy = "never healthy" in [whole],
+    sick_after_the_swap = "sick after the swap" in [first second third],
+    an_alarm_in_the_drain = "an alarm in the drain" in [first second],
+    protected_tasks_at_the_drain_deadline = "protected tasks" in [first second third],
+    desired_count_changed_while_draining = "desired count changed while draining" in [whole],
+    neighbours_on_the_same_load_balancer = "neighbours" in [whole],
+    a_reconnect_budget = "a reconnect budget" in [whole],
 }

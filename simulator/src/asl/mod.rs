@@ -31,5 +31,5 @@ pub use history::{EventKind, HistoryEvent};
 pub use parse::DefinitionError;
 pub use redrive::Redrive;
 pub use retry::{ErrorNames, Jitter, Retrier};
-pub use run::{Execution, Outcome, Resources, Status, TaskError, run, run_from};
+pub use run::{Entering, Execution, Outcome, Resources, Status, TaskError, run, run_from, run_on};
 pub use substitute::{SubstitutionError, substitute};

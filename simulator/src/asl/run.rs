@@ -106,7 +106,58 @@ pub async fn run<R: Resources>(
         journal,
         state,
     }
-    .finish(first, input)
+    .finish(Some(first), input)
+    .await
+}
+
+/// Where an execution has just entered a state, with nothing of it under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entering {
+    /// The state.
+    pub state: String,
+    /// Its input.
+    pub input: Value,
+    /// The time since the execution's start.
+    pub at: Duration,
+    /// The events in the history before this one.
+    pub events: u64,
+}
+
+impl Entering {
+    /// Of the event in which a state is entered.
+    pub fn of(event: &HistoryEvent) -> Option<Self> {
+        let EventKind::StateEntered { name, input, .. } = &event.kind else {
+            return None;
+        };
+        Some(Self {
+            state: name.clone(),
+            input: input.clone(),
+            at: event.at,
+            events: event.id - 1,
+        })
+    }
+}
+
+/// Runs an execution on from where it has entered a state, as if it had come there just now: to go several
+/// ways from one place. The jitter of retries is drawn anew.
+pub async fn run_on<R: Resources>(
+    machine: &StateMachine,
+    execution: &Execution,
+    from: Entering,
+    resources: &R,
+    lot: &mut fastrand::Rng,
+    on_event: &mut dyn FnMut(&HistoryEvent),
+) -> Outcome {
+    let journal = Journal::new(from.at, from.events, on_event);
+    Run {
+        machine,
+        execution,
+        resources,
+        lot,
+        journal,
+        state: from.state,
+    }
+    .finish(None, from.input)
     .await
 }
 
@@ -141,7 +192,7 @@ pub async fn run_from<R: Resources>(
         journal,
         state,
     }
-    .finish(first, input)
+    .finish(Some(first), input)
     .await
 }
 
@@ -157,11 +208,16 @@ pub(super) struct Run<'a, R> {
 }
 
 impl<'a, R: Resources> Run<'a, R> {
-    async fn finish(mut self, first: EventKind, input: Value) -> Outcome {
+    /// `first` is how its history begins or goes on; without it, it is in the middle of a run.
+    async fn finish(mut self, first: Option<EventKind>, input: Value) -> Outcome {
         let limit = self
             .machine
             .timeout
             .unwrap_or(Duration::from_secs(Seconds::MAX));
+        let limit = match first {
+            Some(_) => limit,
+            None => limit.saturating_sub(self.journal.elapsed()),
+        };
         let ended = tokio::time::timeout(limit, self.walk(first, input)).await;
         let (status, last) = match ended {
             Ok(Ok(output)) => (
@@ -206,8 +262,10 @@ impl<'a, R: Resources> Run<'a, R> {
     }
 
     /// From state to state, to the output of the last one.
-    async fn walk(&mut self, first: EventKind, mut input: Value) -> Result<Value, Halt> {
-        self.journal.record(first)?;
+    async fn walk(&mut self, first: Option<EventKind>, mut input: Value) -> Result<Value, Halt> {
+        if let Some(first) = first {
+            self.journal.record(first)?;
+        }
         let machine: &'a StateMachine = self.machine;
         loop {
             let Some(state) = machine.state(&self.state) else {

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Installation, STATE_MACHINE};
-use crate::asl::{EventKind, Execution, HistoryEvent, Outcome, Redrive, Status, run, run_from};
+use crate::asl::{
+    Entering, EventKind, Execution, HistoryEvent, Outcome, Redrive, Status, run, run_from, run_on,
+};
 use crate::world::{ApiError, ExecutionEnd, ExecutionStatus};
 
 /// What is kept of the executions, by name.
@@ -82,6 +84,40 @@ impl Installation {
             on_event(event);
         };
         let outcome = run(&self.machine, &execution, input, self, &mut lot, &mut note).await;
+        running.ended(&outcome);
+        outcome
+    }
+
+    /// Runs an execution on to its end, from where another run of it has entered a state: in a world of
+    /// [`Moment`](crate::aws::Moment) taken there. Its history is kept from there on.
+    pub async fn deploy_on(
+        &self,
+        name: &str,
+        input: Value,
+        from: Entering,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+    ) -> Outcome {
+        let arn = self.execution_arn(name);
+        let start_epoch_ms = self.aws.with_world(|world| {
+            let execution = world.execution(&arn);
+            execution.map_or(0, |execution| execution.start_date_ms)
+        });
+        let recorded = Recorded {
+            input: input.clone(),
+            start_epoch_ms,
+            history: Vec::new(),
+        };
+        self.executions.lock().insert(name.to_owned(), recorded);
+        let running = Running::of(self, name, &arn);
+        let execution = self.execution(name, start_epoch_ms);
+        let mut lot = fastrand::Rng::with_seed(seed);
+        let mut note = |event: &HistoryEvent| {
+            self.executions.record(name, event);
+            on_event(event);
+        };
+        let machine = &self.machine;
+        let outcome = run_on(machine, &execution, from, self, &mut lot, &mut note).await;
         running.ended(&outcome);
         outcome
     }

@@ -50,6 +50,10 @@ impl InFlight {
         })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        *self.0.borrow() == 0
+    }
+
     pub(super) async fn ended(&self) {
         let mut count = self.0.subscribe();
         // The sender is here: it cannot be gone.

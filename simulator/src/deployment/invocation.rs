@@ -1,13 +1,14 @@
 //! Invocations of the functions, and what goes wrong with them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ebbtide_controller::turn::Turn;
 use ebbtide_functions::{self as functions, Clients, Function, handle_by};
 use serde_json::{Value, json};
 
-use super::{Installation, clients};
+use super::Installation;
 use crate::asl::TaskError;
 use crate::aws::SimulatedAws;
 use crate::connector::Gate;
@@ -24,13 +25,34 @@ pub(super) struct InstalledFunction {
     pub(super) next: Turn,
 }
 
+/// The clients of execution environments that wait for their next invocation, by the name of their caller.
+/// As in Lambda, an environment serves one invocation at a time, and one that died or hung serves no more.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environments(Arc<Mutex<BTreeMap<String, Vec<Clients>>>>);
+
+impl Environments {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Clients>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, caller: &str) -> Option<Clients> {
+        self.lock().get_mut(caller)?.pop()
+    }
+
+    fn put_back(&self, caller: String, clients: Clients) {
+        self.lock().entry(caller).or_default().push(clients);
+    }
+}
+
 /// One invocation.
 #[derive(Debug, Clone)]
 struct Invocation {
     aws: SimulatedAws,
     /// The function and the execution: who calls, in the journal.
     caller: String,
-    clients: Clients,
+    environments: Environments,
+    /// What it may not go beyond.
+    gate: Option<Arc<Gate>>,
     installed: InstalledFunction,
     event: Value,
 }
@@ -48,7 +70,8 @@ impl Installation {
         let caller = format!("{} {name}", installed.function.as_str());
         let invocation = Invocation {
             aws: self.aws.clone(),
-            clients: clients(self.aws.http_client(&caller), &self.home.region),
+            environments: self.environments.clone(),
+            gate: None,
             caller,
             installed: installed.clone(),
             event,
@@ -90,9 +113,7 @@ impl Invocation {
     async fn run_up_to(mut self, calls: u32, then: Duration) -> Result<Value, TaskError> {
         let began = tokio::time::Instant::now();
         let gate = Arc::new(Gate::after(calls));
-        let region = self.aws.with_world(|world| world.region.clone());
-        let http_client = self.aws.gated_http_client(&self.caller, Arc::clone(&gate));
-        self.clients = clients(http_client, &region);
+        self.gate = Some(Arc::clone(&gate));
         tokio::select! {
             biased;
             () = gate.reached() => {}
@@ -109,11 +130,19 @@ impl Invocation {
     async fn run(self) -> Result<Value, TaskError> {
         let Self {
             aws,
-            clients,
+            caller,
+            environments,
+            gate,
             installed,
             event,
-            ..
         } = self;
+        let may_serve_more = gate.is_none();
+        let clients = match gate {
+            Some(gate) => aws.gated_clients(&caller, gate),
+            None => environments
+                .take(&caller)
+                .unwrap_or_else(|| aws.clients(&caller)),
+        };
         let began = SystemTime::UNIX_EPOCH
             + Duration::from_millis(aws.with_world(|world| world.epoch_ms()));
         let nonce = format!("invocation-{}", aws.next_nonce());
@@ -132,7 +161,11 @@ impl Invocation {
             &clients,
             event,
         ));
-        match tokio::time::timeout(FUNCTION_TIMEOUT, handling).await {
+        let handled = tokio::time::timeout(FUNCTION_TIMEOUT, handling).await;
+        if may_serve_more && handled.is_ok() {
+            environments.put_back(caller, clients);
+        }
+        match handled {
             Ok(Ok(answer)) => Ok(json!({
                 "ExecutedVersion": "$LATEST",
                 "Payload": answer,

@@ -48,10 +48,10 @@ pub(super) fn answer(world: &mut World, path: &str, request: &Request<Bytes>) ->
     })
 }
 
-pub(super) fn response(answer: &Answer, request_id: &str) -> Response<Bytes> {
-    let (status, body) = match &answer.result {
-        Ok(value) => (200, value.clone()),
-        Err(error) => (error.status, CLOUDWATCH.error(error)),
+pub(super) fn response(answer: Answer, request_id: &str) -> Response<Bytes> {
+    let (status, body) = match answer.result {
+        Ok(value) => (200, value),
+        Err(error) => (error.status, CLOUDWATCH.error(&error)),
     };
     let mut response = respond(
         status,

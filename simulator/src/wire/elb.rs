@@ -244,12 +244,12 @@ pub(super) fn answer(world: &mut World, uri_query: Option<&str>, body: &Bytes) -
     }
 }
 
-pub(super) fn response(answer: &Answer, request_id: &str) -> Response<Bytes> {
-    let operation = &answer.operation;
-    let (status, body) = match &answer.result {
+pub(super) fn response(answer: Answer, request_id: &str) -> Response<Bytes> {
+    let operation = answer.operation;
+    let (status, body) = match answer.result {
         Ok(value) => {
             let value = json!({
-                format!("{operation}Result"): if value.is_null() { json!({}) } else { value.clone() },
+                format!("{operation}Result"): if value.is_null() { json!({}) } else { value },
                 "ResponseMetadata": { "RequestId": request_id },
             });
             (

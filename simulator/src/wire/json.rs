@@ -15,10 +15,10 @@ pub(super) fn answer(world: &mut World, target: &str, body: &Bytes) -> Answer {
     })
 }
 
-pub(super) fn response(service: &Service, answer: &Answer, request_id: &str) -> Response<Bytes> {
-    let (status, body) = match &answer.result {
-        Ok(value) => (200, value.clone()),
-        Err(error) => (error.status, service.error(error)),
+pub(super) fn response(service: &Service, answer: Answer, request_id: &str) -> Response<Bytes> {
+    let (status, body) = match answer.result {
+        Ok(value) => (200, value),
+        Err(error) => (error.status, service.error(&error)),
     };
     let body = without_nulls(body).to_string().into_bytes();
     respond(status, service.content_type, request_id, body)

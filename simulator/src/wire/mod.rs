@@ -107,12 +107,14 @@ pub(crate) fn handle_distorted(
     };
     let operation = format!("{}:{}", answer.service, answer.operation);
     world.journal(caller, operation, outcome);
-    respond_to(request, &answer, &world.next_request_id())
+    respond_to(request, answer, &world.next_request_id())
 }
 
 /// An answer in its request's protocol.
-fn respond_to(request: &Request<Bytes>, answer: &Answer, request_id: &str) -> Response<Bytes> {
+fn respond_to(request: &Request<Bytes>, answer: Answer, request_id: &str) -> Response<Bytes> {
     let protocol = Protocol::of(request);
+    let refused = answer.result.as_ref().err();
+    let refused = refused.map(|error| (error.code, error.status));
     let mut response = match protocol {
         Protocol::Json(target) => json::response(Service::of_target(target), answer, request_id),
         Protocol::Cbor(_) => cbor::response(answer, request_id),
@@ -120,15 +122,15 @@ fn respond_to(request: &Request<Bytes>, answer: &Answer, request_id: &str) -> Re
     };
     let query_code = protocol.service().and_then(|service| service.query_code);
     let mode = request.headers().get("x-amzn-query-mode");
-    if let (Some(query_code), Err(error)) = (query_code, &answer.result)
+    if let (Some(query_code), Some((code, status))) = (query_code, refused)
         && mode.is_some_and(|mode| mode == "true")
     {
-        let fault = if error.status < 500 {
+        let fault = if status < 500 {
             "Sender"
         } else {
             "Receiver"
         };
-        let code = format!("{};{fault}", query_code(error.code));
+        let code = format!("{};{fault}", query_code(code));
         if let Ok(code) = HeaderValue::from_str(&code) {
             response.headers_mut().insert("x-amzn-query-error", code);
         }
@@ -189,7 +191,7 @@ fn refusal(request: &Request<Bytes>, code: &'static str, status: u16) -> Respons
         page: None,
         result: Err(error),
     };
-    respond_to(request, &answer, "00000000-0000-4000-8000-000000000000")
+    respond_to(request, answer, "00000000-0000-4000-8000-000000000000")
 }
 
 /// The operations that are simulated, as IAM names them: `ecs:CreateTaskSet`.

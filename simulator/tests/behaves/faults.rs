@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnec
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use bytes::Bytes;
+use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{Outcome, World};
 use serde_json::{Value, json};
@@ -296,4 +297,54 @@ async fn a_late_write_is_seen_when_it_lands() {
     wait(61).await;
     stage.aws.with_world(|world| world.now());
     assert_eq!(seen.lock().expect("unpoisoned").len(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_recorded_which_faults_would_have_changed_an_answer() {
+    let stage = stage(&scenario("{}"));
+    let original = stage.original().await;
+    stage.aws.record_telling_faults();
+    stage.task_set(&original).await;
+    stage.scale(&original, 90.0).await;
+    stage.task_set(&original).await;
+    stage.scale(&original, 80.0).await;
+    stage.task_set(&original).await;
+    stage.elb.describe_target_groups().send().await.expect("groups");
+    let expected: [&[Fault]; 6] = [
+        &[Fault::UnknownValue],
+        &[],
+        // Before the last write and before the last two, the world was the same.
+        &[Fault::Stale, Fault::UnknownValue],
+        &[],
+        &[Fault::Stale, Fault::VeryStale, Fault::UnknownValue],
+        &[Fault::EmptyPage],
+    ];
+    assert_eq!(stage.aws.telling_faults(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_one_moment_a_world_goes_on_in_several_ways() {
+    let stage = stage(&scenario("{}"));
+    let original = stage.original().await;
+    stage.scale(&original, 90.0).await;
+    let moment = stage.aws.moment();
+    let made = stage.aws.call_count();
+    assert_eq!(moment.call_count(), made);
+    for percent in [50.0, 20.0] {
+        let aws = SimulatedAws::from_moment(&moment, 1.0);
+        aws.plan_faults([(made + 1, Fault::Unreachable)]);
+        let scaled = aws.sdk_ecs("test").update_task_set();
+        let scaled = scaled
+            .cluster(&stage.names.cluster)
+            .service(&stage.names.service)
+            .task_set(&original)
+            .scale(aws_sdk_ecs::types::Scale::builder().value(percent).build())
+            .send()
+            .await;
+        assert!(scaled.is_ok(), "the SDK makes another attempt");
+        assert_eq!(aws.call_count(), made + 2);
+        let scale = aws.with_world(|world| world.task_set(&original).map(|set| set.scale));
+        assert_eq!(scale, Some(percent));
+    }
+    assert!((scale_now(&stage, &original).await - 90.0).abs() < 0.1);
 }
