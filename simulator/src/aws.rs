@@ -356,7 +356,14 @@ impl Shared {
 
     /// The world before the last write, or before as many as are remembered.
     fn remembered(&self, versions: usize) -> Option<World> {
-        let mut before = self.versions.iter().flatten().rev().take(versions).last()?.clone();
+        let mut before = self
+            .versions
+            .iter()
+            .flatten()
+            .rev()
+            .take(versions)
+            .last()?
+            .clone();
         before.recall_executions(&self.world, versions);
         Some(before)
     }

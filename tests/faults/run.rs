@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ebbtide_simulator::SimulatedAws;
-use ebbtide_simulator::aws::Moment;
 use ebbtide_simulator::asl::{Entering, EventKind, HistoryEvent, Outcome, Status};
+use ebbtide_simulator::aws::Moment;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 use ebbtide_simulator::world::{UpdateService, World};
@@ -43,7 +43,10 @@ impl Plan {
     fn begins_after(&self, fork: &Fork) -> bool {
         let (calls, invocations) = (fork.moment.call_count(), fork.moment.invocation_count());
         self.calls.iter().all(|(call, _)| *call > calls)
-            && self.invocations.iter().all(|(number, _)| *number > invocations)
+            && self
+                .invocations
+                .iter()
+                .all(|(number, _)| *number > invocations)
     }
 }
 

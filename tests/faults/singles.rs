@@ -50,7 +50,11 @@ fn of_calls(case: &Case, clean: &Ran) -> Vec<Plan> {
     let world = clean.stage.aws.snapshot();
     let operations: Vec<_> = world.calls().map(|call| call.operation.as_str()).collect();
     let telling = clean.stage.aws.telling_faults();
-    assert_eq!(operations.len() as u64, clean.calls, "all are in the journal");
+    assert_eq!(
+        operations.len() as u64,
+        clean.calls,
+        "all are in the journal"
+    );
     assert_eq!(operations.len(), telling.len());
     // Another case begins with another turn.
     let first = case.name.len();

@@ -125,11 +125,7 @@ fn respond_to(request: &Request<Bytes>, answer: Answer, request_id: &str) -> Res
     if let (Some(query_code), Some((code, status))) = (query_code, refused)
         && mode.is_some_and(|mode| mode == "true")
     {
-        let fault = if status < 500 {
-            "Sender"
-        } else {
-            "Receiver"
-        };
+        let fault = if status < 500 { "Sender" } else { "Receiver" };
         let code = format!("{};{fault}", query_code(code));
         if let Ok(code) = HeaderValue::from_str(&code) {
             response.headers_mut().insert("x-amzn-query-error", code);

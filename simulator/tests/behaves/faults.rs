@@ -309,7 +309,12 @@ async fn it_is_recorded_which_faults_would_have_changed_an_answer() {
     stage.task_set(&original).await;
     stage.scale(&original, 80.0).await;
     stage.task_set(&original).await;
-    stage.elb.describe_target_groups().send().await.expect("groups");
+    stage
+        .elb
+        .describe_target_groups()
+        .send()
+        .await
+        .expect("groups");
     let expected: [&[Fault]; 6] = [
         &[Fault::UnknownValue],
         &[],
