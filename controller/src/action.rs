@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::arn::short;
-use crate::observation::{Forward, Launch, Network, ServiceRegistry};
+use crate::id::{ListenerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::world::{Forward, Launch, Network, ServiceRegistry};
 
 /// Every write that Ebbtide can make.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,14 +12,14 @@ pub enum Action {
     /// `AddTags` on a listener: whether users reach it (`production`) or not (`test`).
     RecordRole {
         /// The listener's ARN.
-        listener: String,
+        listener: ListenerArn,
         /// What it is for.
         role: Role,
     },
     /// `ModifyListener`: change where a listener's default action forwards to, nothing else.
     Forward {
         /// The listener's ARN.
-        listener: String,
+        listener: ListenerArn,
         /// What the action was when this was decided; it is compared before the write.
         seen: Forward,
         /// What it shall be.
@@ -29,36 +30,36 @@ pub enum Action {
     /// `AddTags`: record on a target group that a swap to it has begun.
     RecordSwapIntent {
         /// The target group's ARN.
-        target_group: String,
+        target_group: TargetGroupArn,
         /// The deployment.
         deployment: String,
     },
     /// `RemoveTags`: the swap is complete.
     ClearSwapIntent {
         /// The target group's ARN.
-        target_group: String,
+        target_group: TargetGroupArn,
     },
     /// `AddTags`: `isProduction=true` and the `taskSetId` that serves.
     TagProduction {
         /// The target group's ARN.
-        target_group: String,
+        target_group: TargetGroupArn,
         /// The task set behind it.
-        task_set: String,
+        task_set: TaskSetId,
     },
     /// `RemoveTags`: `isProduction` and `taskSetId`.
     UntagProduction {
         /// The target group's ARN.
-        target_group: String,
+        target_group: TargetGroupArn,
     },
     /// `UpdateServicePrimaryTaskSet`.
     MakePrimary {
         /// The task set's id.
-        task_set: String,
+        task_set: TaskSetId,
     },
     /// `UpdateTaskSet`: an absolute scale, never "less than before" (rule R3).
     SetScale {
         /// The task set's id.
-        task_set: String,
+        task_set: TaskSetId,
         /// Percent of the service's desired count.
         percent: f64,
         /// The tasks that this percentage means.
@@ -67,7 +68,7 @@ pub enum Action {
     /// `DeleteTaskSet`.
     DeleteTaskSet {
         /// The task set's id.
-        task_set: String,
+        task_set: TaskSetId,
         /// Only for a candidate that never served (rule R4).
         force: bool,
     },
@@ -166,13 +167,13 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTaskSet {
     /// The ARN or `family:revision` of its task definition.
-    pub task_definition: String,
+    pub task_definition: TaskDefinitionId,
     /// The deployment's label.
     pub external_id: String,
     /// The idempotency token (rule R2).
     pub client_token: String,
     /// The ARN of the target group its tasks register with.
-    pub target_group: String,
+    pub target_group: TargetGroupArn,
     /// The container whose port is registered.
     pub container_name: String,
     /// That port.

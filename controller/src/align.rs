@@ -2,10 +2,10 @@
 //! after one that was left half done.
 
 use crate::action::Action;
-use crate::deployment::Deployment;
-use crate::observation::{TaskSet, TaskSetStatus};
+use crate::deployment::Plan;
 use crate::routing::Routing;
 use crate::swap::moved;
+use crate::world::{TaskSet, TaskSetStatus};
 
 /// The writes after which test listeners, tags, `PRIMARY` and the record of the swap agree with the
 /// production listeners, which reach `serving`. None where they do.
@@ -13,7 +13,7 @@ use crate::swap::moved;
 /// `mark_alternate`: the task set on the alternate group has served, and only the tags that go here
 /// say so. It is to be drained, not deleted: a record of a swap keeps that known.
 pub(crate) fn align(
-    deployment: &Deployment,
+    plan: &Plan,
     routing: &Routing<'_>,
     serving: &TaskSet,
     mark_alternate: bool,
@@ -22,18 +22,18 @@ pub(crate) fn align(
     let mut actions = Vec::new();
     for listener in &routing.roles.test {
         if !listener.forward.is_all_to(&alternate.arn) {
-            actions.push(moved(listener, deployment, &alternate.arn, &production.arn));
+            actions.push(moved(listener, plan, &alternate.arn, &production.arn));
         }
     }
     if mark_alternate && alternate.swap_intent.is_none() {
         actions.push(Action::RecordSwapIntent {
             target_group: alternate.arn.clone(),
-            deployment: deployment.id.tag_value(),
+            deployment: plan.id.tag_value(),
         });
     }
     // Added before the other is removed: readers accept two, and let the listener decide.
-    let tagged = production.is_tagged_production()
-        && production.task_set_id.as_deref() == Some(serving.id.as_str());
+    let tagged =
+        production.is_tagged_production() && production.task_set_id.as_ref() == Some(&serving.id);
     if !tagged {
         actions.push(Action::TagProduction {
             target_group: production.arn.clone(),

@@ -1,10 +1,10 @@
-//! Cleanup: deletes the drained original and looks once more at the whole.
+//! Cleanup: deletes what was drained and looks once more at the whole.
 
 use crate::action::Action;
 use crate::arn::short;
-use crate::deployment::{Course, Deployment};
+use crate::deployment::{Outgoing, Plan, Progress};
+use crate::id::TargetGroupArn;
 use crate::next::Next;
-use crate::observation::{Observation, TaskSet, TaskSetStatus};
 use crate::phase::To;
 use crate::ready;
 use crate::reason::{Outcome, Reason, Running};
@@ -12,6 +12,7 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing;
 use crate::scale_down;
+use crate::world::{TaskSet, TaskSetStatus, World};
 
 /// Seconds between two looks at a task set that ECS is deleting.
 pub const POLL: u32 = 30;
@@ -24,47 +25,47 @@ pub const POLLS: u32 = 60;
 /// Deletes it without `force`, which ECS refuses for a set that still runs tasks, and waits until
 /// it is gone. "Already gone" is success. The end is reached only when the world is what the
 /// deployment was for; anything else is `Drift`.
-pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    let Some(original) = deployment.original_in(observation) else {
-        as_intended(observation, deployment)?;
-        return Ok(match served(observation, deployment) {
+pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    let Some(outgoing) = plan.outgoing_in(world) else {
+        as_intended(world, plan)?;
+        return Ok(match served(world, plan) {
             Some(target_group) => Next::Write(vec![Action::ClearSwapIntent { target_group }]),
-            None => complete(observation, deployment),
+            None => complete(world, plan, progress),
         });
     };
-    if original.is_being_deleted() {
-        return being_deleted(deployment, original);
+    if outgoing.is_being_deleted() {
+        return being_deleted(plan, progress, outgoing);
     }
-    let looks = deployment.progress.looks.saturating_add(1);
-    if runs(original) && looks < LOOKS {
+    let looks = progress.looks.saturating_add(1);
+    if outgoing.is_warm() && looks < LOOKS {
         // It was drained a moment ago: what one read says of that may be old.
         let reason = Reason::StillRuns {
-            running: original.tasks(),
+            running: outgoing.tasks(),
             wait: POLL,
         };
-        return Ok(look_again(deployment, looks, reason));
+        return Ok(look_again(plan, progress, looks, reason));
     }
-    may_be_deleted(observation, deployment, original)?;
+    may_be_deleted(world, plan, outgoing)?;
     Ok(Next::Write(vec![Action::DeleteTaskSet {
-        task_set: original.id.clone(),
+        task_set: outgoing.id.clone(),
         force: false,
     }]))
 }
 
 /// ECS finishes a deletion by itself, in half an hour at most.
-fn being_deleted(deployment: &Deployment, original: &TaskSet) -> Result<Next, Refusal> {
-    if deployment.progress.waited < POLL * POLLS {
+fn being_deleted(plan: &Plan, progress: &Progress, outgoing: &TaskSet) -> Result<Next, Refusal> {
+    if progress.waited < POLL * POLLS {
         let reason = Reason::Deleting {
-            task_set: original.id.clone(),
+            task_set: outgoing.id.clone(),
             wait: POLL,
         };
-        return Ok(look_again(deployment, 0, reason));
+        return Ok(look_again(plan, progress, 0, reason));
     }
     Err(Refusal::new(
         ErrorName::DrainTimeout,
         format!(
             "{} is still DRAINING {} s after it was deleted.",
-            original.id,
+            outgoing.id,
             POLL * POLLS
         ),
         "Production traffic is on the replacement. ECS finishes the deletion by itself; look \
@@ -72,34 +73,28 @@ fn being_deleted(deployment: &Deployment, original: &TaskSet) -> Result<Next, Re
     ))
 }
 
-fn look_again(deployment: &Deployment, looks: u32, reason: Reason) -> Next {
-    let mut deployment = deployment.clone();
-    deployment.progress.waited = deployment.progress.waited.saturating_add(POLL);
-    deployment.progress.looks = looks;
-    Next::go(To::WaitForDeletion, reason, POLL, deployment)
+fn look_again(plan: &Plan, progress: &Progress, looks: u32, reason: Reason) -> Next {
+    let progress = Progress { looks, ..*progress };
+    Next::wait(To::WaitForDeletion, reason, POLL, plan, progress)
 }
 
 /// The target group of what is gone, where it is still marked as one whose task set has served.
-fn served(observation: &Observation, deployment: &Deployment) -> Option<String> {
-    observation
-        .target_groups
-        .iter()
-        .find(|group| group.arn == deployment.original_target_group)
-        .filter(|group| group.swap_intent.is_some())
-        .map(|group| group.arn.clone())
+fn served(world: &World, plan: &Plan) -> Option<TargetGroupArn> {
+    let group = world.group(plan.outgoing_group()).ok()?;
+    group.swap_intent.as_ref().map(|_| group.arn.clone())
 }
 
 pub(crate) fn may_be_deleted(
-    observation: &Observation,
-    deployment: &Deployment,
-    original: &TaskSet,
+    world: &World,
+    plan: &Plan,
+    outgoing: &TaskSet,
 ) -> Result<(), Refusal> {
-    scale_down::not_in_production(observation, deployment, original)?;
-    if runs(original) {
+    scale_down::not_in_production(world, plan, outgoing)?;
+    if outgoing.is_warm() {
         return Err(Refusal::drift(
             format!(
                 "{} was drained and now has scale {} % and {} running tasks again.",
-                original.id, original.scale, original.running_count
+                outgoing.id, outgoing.scale, outgoing.running_count
             ),
             "Somebody scaled it up: it was not deleted. Start a new execution, or delete it by hand.",
         ));
@@ -107,42 +102,37 @@ pub(crate) fn may_be_deleted(
     Ok(())
 }
 
-/// Whether the original wants or runs tasks.
-fn runs(original: &TaskSet) -> bool {
-    original.scale > 0.0 || original.running_count > 0 || original.pending_count > 0
-}
-
 /// What the execution reports at its end is what the world shows.
-fn as_intended(observation: &Observation, deployment: &Deployment) -> Result<(), Refusal> {
-    let replacement = ready::living_replacement(observation, deployment)?;
-    let pair = routing::pair(observation, &deployment.request.service)?;
-    let roles = routing::roles(observation, pair)?;
-    if !roles.production_is_all_to(&deployment.replacement_target_group) {
+fn as_intended(world: &World, plan: &Plan) -> Result<(), Refusal> {
+    let incoming = ready::living_incoming(world, plan)?;
+    let pair = routing::pair(world, &plan.request.service)?;
+    let roles = routing::roles(world, pair)?;
+    if !roles.production_is_all_to(plan.incoming_group()) {
         return Err(Refusal::drift(
             format!(
                 "The drain is over, but the production listener does not forward to {} alone.",
-                short(&deployment.replacement_target_group)
+                short(plan.incoming_group())
             ),
             "Somebody moved the listener: point it at that target group (aws elbv2 modify-listener).",
         ));
     }
-    if let TaskSetStatus::Unknown(status) = &replacement.status {
+    if let TaskSetStatus::Unknown(status) = &incoming.status {
         return Err(Refusal::not_seen(format!(
             "{} has the status {status}, which this version does not know.",
-            replacement.id
+            incoming.id
         )));
     }
-    if replacement.status != TaskSetStatus::Primary {
+    if incoming.status != TaskSetStatus::Primary {
         return Err(Refusal::drift(
             format!(
                 "The drain is over, but {} is {}, not PRIMARY.",
-                replacement.id, replacement.status
+                incoming.id, incoming.status
             ),
             format!(
                 "Make it so: aws ecs update-service-primary-task-set --cluster {} --service {} --primary-task-set {}",
-                short(&deployment.request.cluster),
-                deployment.request.service,
-                replacement.id
+                short(&plan.request.cluster),
+                plan.request.service,
+                incoming.id
             ),
         ));
     }
@@ -153,56 +143,56 @@ fn as_intended(observation: &Observation, deployment: &Deployment) -> Result<(),
 ///
 /// A replacement that lost its health after the last step is said to have: nothing can be undone
 /// for it any more.
-fn complete(observation: &Observation, deployment: &Deployment) -> Next {
-    let replacement = deployment.replacement_in(observation);
-    let task_definition = replacement.map_or(&deployment.request.task_definition, |set| {
-        &set.task_definition
-    });
-    let running = Running {
-        service: deployment.request.service.clone(),
-        task_definition: task_definition.clone(),
-        task_set: deployment.replacement.clone(),
-        target_group: deployment.replacement_target_group.clone(),
-        unhealthy: ready::lost_health(observation, deployment),
+fn complete(world: &World, plan: &Plan, progress: &Progress) -> Next {
+    let task_definition = match plan.incoming_in(world) {
+        Some(incoming) => &incoming.task_definition,
+        None => &plan.request.task_definition,
     };
-    let (to, reason) = match deployment.course {
-        Course::Forward | Course::Leftover | Course::HalfSwapped => {
+    let running = Running {
+        service: plan.request.service.clone(),
+        task_definition: task_definition.clone(),
+        task_set: plan.incoming_set().cloned(),
+        target_group: plan.incoming_group().clone(),
+        unhealthy: ready::lost_health(world, plan),
+    };
+    let (to, reason) = match plan.outgoing {
+        Outgoing::Original | Outgoing::Leftover(_) => {
             (To::DeploymentSucceeded, Reason::Deployed(Box::new(running)))
         }
-        Course::Back => (
+        Outgoing::Replacement => (
             To::DeploymentFailed,
             Reason::Failed(Box::new(Outcome::RolledBack(running))),
         ),
     };
-    Next::at_once(to, reason, deployment.clone())
+    Next::at_once(to, reason, plan.clone(), *progress)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::deployment::Answer;
-    use crate::fixture::{World, group_arn};
-    use crate::observation::Forward;
+    use crate::fixture::{Scene, group_arn};
+    use crate::world::Forward;
 
-    fn check(world: &World) -> Result<Next, Refusal> {
-        next(&world.observation, &world.deployment())
+    fn check(scene: &Scene) -> Result<Next, Refusal> {
+        next(&scene.world, &scene.plan(), &scene.progress)
     }
 
-    fn answer(world: &World) -> Answer {
-        check(world).unwrap().answer()
+    fn answer(scene: &Scene) -> Answer {
+        check(scene).unwrap().answer()
     }
 
-    fn refused(world: &World) -> ErrorName {
-        check(world).unwrap_err().error
+    fn refused(scene: &Scene) -> ErrorName {
+        check(scene).unwrap_err().error
     }
 
-    fn drained() -> World {
-        let mut world = World::swapped();
-        let original = world.task_set_mut("ecs-svc/1");
+    fn drained() -> Scene {
+        let mut scene = Scene::swapped();
+        let original = scene.task_set_mut("ecs-svc/1");
         original.scale = 0.0;
         original.computed_desired_count = 0;
         original.running_count = 0;
-        world
+        scene
     }
 
     #[test]
@@ -218,58 +208,52 @@ mod tests {
 
     #[test]
     fn deletion_waits_until_the_original_is_gone() {
-        let mut world = drained();
-        world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Draining;
-        let waiting = answer(&world);
+        let mut scene = drained();
+        scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Draining;
+        let waiting = answer(&scene);
         assert_eq!(waiting.to, To::WaitForDeletion);
-        let task_set = "ecs-svc/1".to_owned();
+        let task_set = "ecs-svc/1".into();
         assert_eq!(waiting.reason, Reason::Deleting { task_set, wait: 30 });
-        world.progress.waited = POLL * POLLS;
-        assert_eq!(refused(&world), ErrorName::DrainTimeout);
+        scene.progress.waited = POLL * POLLS;
+        assert_eq!(refused(&scene), ErrorName::DrainTimeout);
     }
 
     #[test]
     fn already_gone_is_success() {
-        let mut world = drained();
-        world
-            .observation
-            .task_sets
-            .retain(|set| set.id != "ecs-svc/1");
-        let answer = answer(&world);
+        let mut scene = drained();
+        scene.remove("ecs-svc/1");
+        let answer = answer(&scene);
         assert_eq!(answer.to, To::DeploymentSucceeded);
         assert!(matches!(answer.reason, Reason::Deployed(_)), "{answer:?}");
     }
 
     #[test]
     fn an_original_that_runs_or_serves_again_is_not_deleted() {
-        let mut world = drained();
-        world.task_set_mut("ecs-svc/1").running_count = 1;
-        let waiting = answer(&world);
+        let mut scene = drained();
+        scene.task_set_mut("ecs-svc/1").running_count = 1;
+        let waiting = answer(&scene);
         assert_eq!(waiting.to, To::WaitForDeletion);
         let (running, wait) = (1, 30);
         assert_eq!(waiting.reason, Reason::StillRuns { running, wait });
-        world.progress = waiting.deployment.progress;
-        assert_eq!(refused(&world), ErrorName::Drift);
-        let mut world = drained();
-        world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
-        assert_eq!(refused(&world), ErrorName::Drift);
+        scene.progress = waiting.progress;
+        assert_eq!(refused(&scene), ErrorName::Drift);
+        let mut scene = drained();
+        scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+        assert_eq!(refused(&scene), ErrorName::Drift);
     }
 
     #[test]
     fn success_with_a_replacement_that_lost_its_health_says_so() {
-        let mut world = drained();
-        world
-            .observation
-            .task_sets
-            .retain(|set| set.id != "ecs-svc/1");
-        let told = answer(&world);
+        let mut scene = drained();
+        scene.remove("ecs-svc/1");
+        let told = answer(&scene);
         assert!(
             !told.reason.to_string().contains("not healthy"),
             "{}",
             told.reason.to_string()
         );
-        world.group_mut("green").targets.healthy = 1;
-        let told = answer(&world);
+        scene.group_mut("green").targets.healthy = 1;
+        let told = answer(&scene);
         assert!(
             told.reason
                 .to_string()
@@ -281,21 +265,18 @@ mod tests {
 
     #[test]
     fn after_a_rollback_the_record_of_the_swap_goes_with_the_replacement() {
-        let mut world = World::swapped();
-        world
-            .observation
-            .task_sets
-            .retain(|set| set.id != "ecs-svc/1");
-        world.group_mut("blue").swap_intent = Some("ebbtide:Ebbtide:run-0:x".into());
-        world.course = Course::Back;
+        let mut scene = Scene::swapped();
+        scene.remove("ecs-svc/1");
+        scene.group_mut("blue").swap_intent = Some("ebbtide:Ebbtide:run-0:x".into());
+        scene.outgoing = Outgoing::Replacement;
         assert_eq!(
-            check(&world),
+            check(&scene),
             Ok(Next::Write(vec![Action::ClearSwapIntent {
                 target_group: group_arn("blue")
             }]))
         );
-        world.group_mut("blue").swap_intent = None;
-        let told = answer(&world);
+        scene.group_mut("blue").swap_intent = None;
+        let told = answer(&scene);
         assert_eq!(told.to, To::DeploymentFailed);
         assert!(
             told.reason.to_string().contains("runs web:1"),
@@ -306,12 +287,9 @@ mod tests {
 
     #[test]
     fn success_is_not_reported_for_a_world_that_is_not_so() {
-        let mut world = drained();
-        world
-            .observation
-            .task_sets
-            .retain(|set| set.id != "ecs-svc/1");
-        world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Active;
-        assert_eq!(refused(&world), ErrorName::Drift);
+        let mut scene = drained();
+        scene.remove("ecs-svc/1");
+        scene.task_set_mut("ecs-svc/2").status = TaskSetStatus::Active;
+        assert_eq!(refused(&scene), ErrorName::Drift);
     }
 }

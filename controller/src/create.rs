@@ -1,10 +1,9 @@
 //! `CheckAndCreateService`: adopts or creates the replacement task set, beside the one that serves.
 
 use crate::action::{Action, NewTaskSet, Role};
-use crate::deployment::{Deployment, Progress};
+use crate::deployment::{Plan, Progress};
 use crate::identity::client_token;
 use crate::next::Next;
-use crate::observation::{Forward, Launch, Network, Observation, TaskSet};
 use crate::phase::To;
 use crate::preflight;
 use crate::reason::Reason;
@@ -12,15 +11,16 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing;
 use crate::scale_down;
+use crate::world::{Forward, Launch, Network, TaskSet, World};
 
 /// What brings the replacement task set into being, and the first look at it after `waitForService`
 /// seconds once it exists, on the target group that does not serve.
 ///
 /// Until then preflight's checks are made again on what is seen now, and it is created by
 /// [`actions`]. Refuses what [`preflight::settle`] refuses.
-pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    let Some(replacement) = deployment.replacement_in(observation) else {
-        return actions(observation, deployment).map(Next::Write);
+pub fn next(world: &World, plan: &Plan) -> Result<Next, Refusal> {
+    let Some(replacement) = plan.incoming_in(world) else {
+        return actions(world, plan).map(Next::Write);
     };
     if replacement.is_being_deleted() {
         return Err(Refusal::drift(
@@ -31,13 +31,8 @@ pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, 
             "Start a new execution; this one would not bring it back.",
         ));
     }
-    is_beside(observation, deployment, replacement)?;
-    let settled = preflight::settle(
-        &deployment.id,
-        &deployment.request,
-        observation,
-        Some(replacement),
-    )?;
+    is_beside(world, plan, replacement)?;
+    let settled = preflight::settle(&plan.id, &plan.request, world, Some(replacement))?;
     let wait = settled.request.wait_for_service;
     let reason = Reason::Created {
         replacement: replacement.id.clone(),
@@ -45,26 +40,24 @@ pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, 
         target_group: settled.replacement_target_group.clone(),
         wait,
     };
-    // The deployment as the service is now.
-    let deployment = Deployment {
+    // What is settled as the service is now.
+    let plan = Plan {
         replacement: Some(replacement.id.clone()),
-        lock: deployment.lock.clone(),
-        progress: Progress {
-            waited: wait,
-            ..Progress::default()
-        },
         ..settled
     };
-    Ok(Next::go(To::WaitForServiceReady, reason, wait, deployment))
+    let progress = Progress::default();
+    Ok(Next::wait(
+        To::WaitForServiceReady,
+        reason,
+        wait,
+        &plan,
+        progress,
+    ))
 }
 
 /// A replacement is adopted only where production traffic does not go.
-fn is_beside(
-    observation: &Observation,
-    deployment: &Deployment,
-    replacement: &TaskSet,
-) -> Result<(), Refusal> {
-    let routing = routing::read(observation, &deployment.request.service)?;
+fn is_beside(world: &World, plan: &Plan, replacement: &TaskSet) -> Result<(), Refusal> {
+    let routing = routing::read(world, &plan.request.service)?;
     if replacement.is_attached_to(&routing.alternate.arn) {
         return Ok(());
     }
@@ -79,10 +72,10 @@ fn is_beside(
 
 /// Records what each listener is for, puts the alternate group into the production listeners at
 /// weight 0 (a group in no listener is never health-checked: AWS documentation), and creates.
-fn actions(observation: &Observation, deployment: &Deployment) -> Result<Vec<Action>, Refusal> {
-    scale_down::quiet(deployment)?;
-    let settled = preflight::settle(&deployment.id, &deployment.request, observation, None)?;
-    let routing = routing::read(observation, &settled.request.service)?;
+fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
+    scale_down::quiet(world, plan)?;
+    let settled = preflight::settle(&plan.id, &plan.request, world, None)?;
+    let routing = routing::read(world, &settled.request.service)?;
     let mut actions = Vec::new();
     for (listener, role) in routing.roles.all() {
         if listener.role.as_deref() != Some(role.as_str()) {
@@ -104,14 +97,13 @@ fn actions(observation: &Observation, deployment: &Deployment) -> Result<Vec<Act
         }
     }
     actions.push(Action::CreateTaskSet(Box::new(new_task_set(
-        observation,
-        &settled,
+        world, &settled,
     )?)));
     Ok(actions)
 }
 
-fn new_task_set(observation: &Observation, deployment: &Deployment) -> Result<NewTaskSet, Refusal> {
-    let request = &deployment.request;
+fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
+    let request = &plan.request;
     let unsettled = |field: &str| {
         Refusal::new(
             ErrorName::InvalidInput,
@@ -138,8 +130,8 @@ fn new_task_set(observation: &Observation, deployment: &Deployment) -> Result<Ne
     let token = {
         let port = container_port.to_string();
         // Not the execution's ARN alone: its name may be used again after 90 days.
-        let label = deployment.id.external_id();
-        let target_group = deployment.replacement_target_group.as_str();
+        let label = plan.id.external_id();
+        let target_group = plan.replacement_target_group.as_str();
         let placed = placement(
             network.as_ref(),
             &launch,
@@ -158,16 +150,16 @@ fn new_task_set(observation: &Observation, deployment: &Deployment) -> Result<Ne
     };
     Ok(NewTaskSet {
         task_definition: request.task_definition.clone(),
-        external_id: deployment.id.external_id(),
+        external_id: plan.id.external_id(),
         client_token: token,
-        target_group: deployment.replacement_target_group.clone(),
+        target_group: plan.replacement_target_group.clone(),
         container_name,
         container_port,
         network,
         launch,
         platform_version: request.platform_version.clone(),
-        service_registries: deployment
-            .original_in(observation)
+        service_registries: plan
+            .outgoing_in(world)
             .map(|original| original.service_registries.clone())
             .unwrap_or_default(),
     })
@@ -181,14 +173,14 @@ fn placement(network: Option<&Network>, launch: &Launch, platform: Option<&str>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{World, group_arn, listener_arn};
+    use crate::fixture::{Scene, group_arn, listener_arn};
 
-    fn check(world: &World) -> Result<Next, Refusal> {
-        next(&world.observation, &world.deployment())
+    fn check(scene: &Scene) -> Result<Next, Refusal> {
+        next(&scene.world, &scene.plan())
     }
 
-    fn actions_in(world: &World) -> Vec<Action> {
-        match check(world) {
+    fn actions_in(scene: &Scene) -> Vec<Action> {
+        match check(scene) {
             Ok(Next::Write(actions)) => actions,
             other => panic!("{other:?}"),
         }
@@ -203,7 +195,7 @@ mod tests {
 
     #[test]
     fn roles_are_recorded_and_the_alternate_group_attached_before_the_task_set_is_created() {
-        let actions = actions_in(&World::serving());
+        let actions = actions_in(&Scene::serving());
         assert_eq!(
             actions[..3],
             [
@@ -228,30 +220,30 @@ mod tests {
 
     #[test]
     fn replace_mode_leaves_the_production_listener_alone_until_the_swap() {
-        let mut world = World::serving();
-        world.request.swap_mode = SwapMode::Replace;
-        let actions = actions_in(&world);
+        let mut scene = Scene::serving();
+        scene.request.swap_mode = SwapMode::Replace;
+        let actions = actions_in(&scene);
         assert!(!actions.iter().any(|a| matches!(a, Action::Forward { .. })));
     }
 
     #[test]
     fn what_is_recorded_already_is_not_written_again() {
-        let mut world = World::serving();
-        world.listener_mut(80).role = Some("production".into());
-        world.listener_mut(8080).role = Some("test".into());
-        world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
-        assert_eq!(actions_in(&world).len(), 1);
+        let mut scene = Scene::serving();
+        scene.listener_mut(80).role = Some("production".into());
+        scene.listener_mut(8080).role = Some("test".into());
+        scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+        assert_eq!(actions_in(&scene).len(), 1);
     }
 
     #[test]
     fn the_same_deployment_creates_with_the_same_token_and_another_with_another() {
-        let world = World::serving();
-        let first = created(&actions_in(&world)).client_token.clone();
-        assert_eq!(created(&actions_in(&world)).client_token, first);
-        let mut other = World::serving();
+        let scene = Scene::serving();
+        let first = created(&actions_in(&scene)).client_token.clone();
+        assert_eq!(created(&actions_in(&scene)).client_token, first);
+        let mut other = Scene::serving();
         other.execution = "run-2".into();
         assert_ne!(created(&actions_in(&other)).client_token, first);
-        let mut other = World::serving();
+        let mut other = Scene::serving();
         other.request.container_port = Some(8081);
         other.container_mut().ports.push(8081);
         assert_ne!(created(&actions_in(&other)).client_token, first);
@@ -259,66 +251,65 @@ mod tests {
 
     #[test]
     fn an_existing_replacement_is_adopted() {
-        let world = World::created();
-        let answer = check(&world).unwrap().answer();
+        let scene = Scene::created();
+        let answer = check(&scene).unwrap().answer();
         assert_eq!(answer.to, To::WaitForServiceReady);
-        assert_eq!(answer.deployment.replacement.as_deref(), Some("ecs-svc/2"));
-        assert_eq!(answer.deployment.progress.waited, 60);
+        assert_eq!(answer.plan.replacement.as_deref(), Some("ecs-svc/2"));
+        assert_eq!(answer.progress.waited, 60);
     }
 
     #[test]
     fn a_deleted_replacement_is_not_made_again() {
-        let mut world = World::created();
-        world.task_set_mut("ecs-svc/2").status = crate::observation::TaskSetStatus::Draining;
-        assert_eq!(check(&world).unwrap_err().error, ErrorName::Drift);
+        let mut scene = Scene::created();
+        scene.task_set_mut("ecs-svc/2").status = crate::world::TaskSetStatus::Draining;
+        assert_eq!(check(&scene).unwrap_err().error, ErrorName::Drift);
     }
 
     #[test]
     fn a_task_set_on_the_production_group_is_never_adopted() {
-        let mut world = World::created();
-        world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
-        assert_eq!(check(&world).unwrap_err().error, ErrorName::Drift);
+        let mut scene = Scene::created();
+        scene.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
+        assert_eq!(check(&scene).unwrap_err().error, ErrorName::Drift);
     }
 
     #[test]
     fn what_serves_is_looked_up_anew() {
-        let world = World::created();
-        let mut deployment = world.deployment();
-        deployment.original = Some("ecs-svc/0".into());
-        deployment.original_target_group = group_arn("green");
-        let answer = next(&world.observation, &deployment).unwrap().answer();
-        assert_eq!(answer.deployment.original.as_deref(), Some("ecs-svc/1"));
-        assert_eq!(answer.deployment.original_target_group, group_arn("blue"));
+        let scene = Scene::created();
+        let mut plan = scene.plan();
+        plan.original = Some("ecs-svc/0".into());
+        plan.original_target_group = group_arn("green");
+        let answer = next(&scene.world, &plan).unwrap().answer();
+        assert_eq!(answer.plan.original.as_deref(), Some("ecs-svc/1"));
+        assert_eq!(answer.plan.original_target_group, group_arn("blue"));
     }
 
     #[test]
     fn nothing_is_created_beside_what_is_left_over() {
-        let mut world = World::created();
-        world.task_set_mut("ecs-svc/2").external_id = Some("ebbtide:Ebbtide:run-0:x".into());
-        let mut deployment = world.deployment();
-        deployment.replacement = None;
-        let refusal = next(&world.observation, &deployment).unwrap_err();
+        let mut scene = Scene::created();
+        scene.task_set_mut("ecs-svc/2").external_id = Some("ebbtide:Ebbtide:run-0:x".into());
+        let plan = scene.plan_to_create();
+        let refusal = next(&scene.world, &plan).unwrap_err();
         assert_eq!(refusal.error, ErrorName::Drift);
     }
 
     #[test]
     fn nothing_is_created_while_an_alarm_rings_or_is_unknown() {
-        let refused = |world: World| check(&world).err().map(|refusal| refusal.error);
-        assert_eq!(refused(World::serving().alarmed("OK")), None);
-        assert_eq!(refused(World::serving().alarmed("INSUFFICIENT_DATA")), None);
-        let ringing = World::serving().alarmed("ALARM");
+        let refused = |scene: Scene| check(&scene).err().map(|refusal| refusal.error);
+        assert_eq!(refused(Scene::serving().alarmed("OK")), None);
+        assert_eq!(refused(Scene::serving().alarmed("INSUFFICIENT_DATA")), None);
+        let ringing = Scene::serving().alarmed("ALARM");
         assert_eq!(refused(ringing), Some(ErrorName::AlarmRaised));
-        let mut unknown = World::serving().alarmed("OK");
-        unknown.alarms.clear();
+        let mut unknown = Scene::serving().alarmed("OK");
+        unknown.world.alarms.clear();
         assert_eq!(refused(unknown), Some(ErrorName::PreflightFailed));
     }
 
     #[test]
     fn the_replacement_runs_where_the_original_does_unless_told_otherwise() {
-        let mut world = World::serving();
-        world.request.subnets = None;
-        world.request.security_groups = None;
-        let actions = actions_in(&world);
+        let mut scene = Scene::serving();
+        scene.request.subnets = None;
+        scene.request.security_groups = None;
+        let actions = actions_in(&scene);
         let network = created(&actions).network.clone().unwrap();
         assert_eq!(network.subnets, ["subnet-0"]);
         assert_eq!(created(&actions).launch, Launch::Type("FARGATE".into()));

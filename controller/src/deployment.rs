@@ -1,103 +1,160 @@
-//! One deployment between two steps: what it was asked for, what it named, how far it got.
+//! One deployment between two turns: what was settled, how far its phase has got, its lock.
+
+use std::fmt;
 
 use crate::contract::Failure;
 use crate::drain::budget::Control;
-use crate::drain::flows::Flows;
+use crate::id::{TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
-use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
+use crate::world::{TaskSet, World};
 
-/// What a deployment carries from step to step.
-///
-/// It *names* things; whether they are what they were is read from the world every time (rule
-/// R1).
+/// What a deployment carries from turn to turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
-    /// Which deployment this is.
-    pub id: DeploymentId,
-    /// The request with every default filled in.
-    pub request: Request,
-    /// The ARN of the target group that served when the deployment began.
-    pub original_target_group: String,
-    /// The ARN of the other one, which serves when it is done.
-    pub replacement_target_group: String,
-    /// The task set that served when the deployment began; `None` for a first deployment.
-    pub original: Option<String>,
-    /// The task set this deployment created, once it has.
-    pub replacement: Option<String>,
-    /// Tasks of the original when its drain was planned: at the swap.
-    pub tasks: u32,
-    /// The service's desired count at that time.
-    pub desired: u32,
+    /// What was settled.
+    pub plan: Plan,
     /// How far the current phase has got.
     pub progress: Progress,
     /// The lock of the service.
     pub lock: Lock,
-    /// Which way traffic goes.
-    pub course: Course,
+}
+
+/// What was settled by the turn that took the lock.
+///
+/// It *names* things, and is evidence of nothing: whether they are what they were is read from the
+/// world every time (rule R1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Which deployment this is.
+    pub id: DeploymentId,
+    /// The request with every default filled in.
+    pub request: Request,
+    /// The target group that served when the deployment began.
+    pub original_target_group: TargetGroupArn,
+    /// The other one, which serves when it is done.
+    pub replacement_target_group: TargetGroupArn,
+    /// The task set that served when the deployment began; `None` for a first deployment.
+    pub original: Option<TaskSetId>,
+    /// The task set this deployment created, once it has.
+    pub replacement: Option<TaskSetId>,
+    /// What goes, and so what takes over.
+    pub outgoing: Outgoing,
+    /// Tasks of what goes when its drain was planned: at the swap.
+    pub tasks: u32,
+    /// The service's desired count at that time.
+    pub desired: u32,
     /// Whether the rollback is that of an earlier execution, which ended in it: this one finishes it
     /// before its own deployment begins.
     pub finishing: bool,
     /// What went wrong, while it is being rolled back.
     pub failure: Option<Failure>,
-    /// The alarms that the request names, as CloudWatch had them a moment ago.
-    pub alarms: Vec<Alarm>,
-    /// How a drain by a budget goes on.
-    pub control: Control,
-    /// The metrics that the drain goes by, as CloudWatch had them a moment ago.
-    pub flows: Flows,
-    /// Seconds since 1970. Only the pace of a drain and the deadline of its budget go by it: the
-    /// other deadlines count the seconds waited.
-    pub now: u64,
 }
 
-/// Which way a deployment moves traffic: from its original to its replacement, whichever they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Course {
-    /// To the new version.
-    #[default]
-    Forward,
-    /// Back: the original is the task set that failed, the replacement the one that served before.
-    Back,
-    /// Neither: the original is what an earlier deployment left over, the replacement is what
-    /// serves.
-    Leftover,
-    /// Neither: a swap that an earlier deployment left half done is finished.
-    HalfSwapped,
+/// What a deployment takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// The original: the replacement takes over.
+    Original,
+    /// The replacement, on the way back: the original takes over.
+    Replacement,
+    /// What an earlier deployment left on the replacement's target group, once one is chosen: the
+    /// original goes on serving.
+    Leftover(Option<TaskSetId>),
 }
 
-impl Course {
-    /// The value of `course` in the state machine.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Back => "back",
-            Self::Leftover => "leftover",
-            Self::HalfSwapped => "halfSwapped",
+impl fmt::Display for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Original => "original",
+            Self::Replacement => "replacement",
+            Self::Leftover(_) => "leftover",
+        })
+    }
+}
+
+impl Plan {
+    /// What goes.
+    pub fn outgoing_set(&self) -> Option<&TaskSetId> {
+        match &self.outgoing {
+            Outgoing::Original => self.original.as_ref(),
+            Outgoing::Replacement => self.replacement.as_ref(),
+            Outgoing::Leftover(leftover) => leftover.as_ref(),
         }
     }
 
-    pub(crate) fn parse(value: &str) -> Option<Self> {
-        [Self::Forward, Self::Back, Self::Leftover, Self::HalfSwapped]
-            .into_iter()
-            .find(|course| course.as_str() == value)
+    /// Its target group.
+    pub fn outgoing_group(&self) -> &TargetGroupArn {
+        match self.outgoing {
+            Outgoing::Original => &self.original_target_group,
+            Outgoing::Replacement | Outgoing::Leftover(_) => &self.replacement_target_group,
+        }
+    }
+
+    /// What takes over, or serves already.
+    pub fn incoming_set(&self) -> Option<&TaskSetId> {
+        match self.outgoing {
+            Outgoing::Original => self.replacement.as_ref(),
+            Outgoing::Replacement | Outgoing::Leftover(_) => self.original.as_ref(),
+        }
+    }
+
+    /// Its target group.
+    pub fn incoming_group(&self) -> &TargetGroupArn {
+        match self.outgoing {
+            Outgoing::Original => &self.replacement_target_group,
+            Outgoing::Replacement | Outgoing::Leftover(_) => &self.original_target_group,
+        }
+    }
+
+    /// What goes, as it is now.
+    pub fn outgoing_in<'a>(&self, world: &'a World) -> Option<&'a TaskSet> {
+        world.task_set(self.outgoing_set()?)
+    }
+
+    /// What takes over, as it is now; one that is being deleted too.
+    ///
+    /// Found by its id once that is known, and before that by the deployment's label.
+    pub fn incoming_in<'a>(&self, world: &'a World) -> Option<&'a TaskSet> {
+        match self.incoming_set() {
+            Some(id) => world.task_set(id),
+            None => self.labelled_in(world),
+        }
+    }
+
+    /// The task set that bears this deployment's label.
+    pub fn labelled_in<'a>(&self, world: &'a World) -> Option<&'a TaskSet> {
+        let label = self.id.external_id();
+        let mut sets = world.task_sets.iter();
+        sets.find(|set| set.external_id.as_deref() == Some(label.as_str()))
+    }
+
+    /// Whether the deployment goes forward: what it takes away is its original.
+    pub fn goes_forward(&self) -> bool {
+        self.outgoing == Outgoing::Original
+    }
+
+    /// The same deployment on its way back to what served before.
+    ///
+    /// The way back to a leftover is that of the deployment that left it: what serves was its
+    /// replacement.
+    pub fn back(&self, original: &TaskSet) -> Self {
+        Self {
+            original: Some(original.id.clone()),
+            original_target_group: self.outgoing_group().clone(),
+            replacement: self.incoming_set().cloned(),
+            replacement_target_group: self.incoming_group().clone(),
+            outgoing: Outgoing::Replacement,
+            ..self.clone()
+        }
     }
 }
 
-/// A CloudWatch alarm.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alarm {
-    /// Its name.
-    pub name: String,
-    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
-    pub state: String,
-}
-
 /// How far a phase (readiness, drain, deletion) has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Progress {
     /// Seconds this phase has waited, the wait before the next step included.
     pub waited: u32,
@@ -115,41 +172,18 @@ pub struct Progress {
     pub baking: bool,
     /// Turns in a row with a write that was not answered.
     pub unanswered: u32,
+    /// How a drain by a budget goes on.
+    pub control: Control,
 }
 
-impl Deployment {
-    /// The task set this deployment created, as it is now; one that is being deleted too.
-    ///
-    /// Found by its id once that is known, and before that by the deployment's label.
-    pub fn replacement_in<'a>(&self, observation: &'a Observation) -> Option<&'a TaskSet> {
-        let sets = &observation.task_sets;
-        if let Some(id) = &self.replacement {
-            return sets.iter().find(|set| set.id == *id);
-        }
-        let label = self.id.external_id();
-        sets.iter()
-            .find(|set| set.external_id.as_deref() == Some(label.as_str()))
-    }
-
-    /// The task set that served when the deployment began, as it is now.
-    pub fn original_in<'a>(&self, observation: &'a Observation) -> Option<&'a TaskSet> {
-        let id = self.original.as_ref()?;
-        observation.task_sets.iter().find(|set| set.id == *id)
-    }
-
-    /// The same deployment the other way round: what it created goes, what served before stays.
-    ///
-    /// `None` for a first deployment, which has nothing to go back to.
-    pub fn reversed(&self) -> Option<Self> {
-        Some(Self {
-            original: self.replacement.clone(),
-            original_target_group: self.replacement_target_group.clone(),
-            replacement: Some(self.original.clone()?),
-            replacement_target_group: self.original_target_group.clone(),
-            course: Course::Back,
+impl Progress {
+    /// That of another phase, which begins now: what was ordinary before the first drain still is.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self {
             control: self.control.anew(),
-            ..self.clone()
-        })
+            ..Self::default()
+        }
     }
 }
 
@@ -162,6 +196,8 @@ pub struct Answer {
     pub reason: Reason,
     /// Seconds to wait before the next turn.
     pub wait: u32,
-    /// The deployment after this turn.
-    pub deployment: Deployment,
+    /// What is settled after this turn.
+    pub plan: Plan,
+    /// How far the phase has got after it.
+    pub progress: Progress,
 }

@@ -12,7 +12,8 @@ pub(crate) mod pacing;
 pub mod plan;
 mod schedule;
 
+pub(crate) use schedule::most_steps;
 pub use schedule::{
     MOST_BAKE_LOOKS, MOST_POLLS, MOST_SOON, MOST_STEPS, MOST_STEPS_BESIDES, Schedule, bake_poll,
-    default_timeout, looks_in, most_steps, pause_poll, poll, scale_for, tasks_at,
+    default_timeout, looks_in, pause_poll, poll, scale_for, tasks_at,
 };

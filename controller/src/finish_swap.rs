@@ -2,31 +2,32 @@
 
 use crate::action::Action;
 use crate::align::align;
-use crate::deployment::{Course, Deployment};
+use crate::deployment::{Outgoing, Plan, Progress};
 use crate::identity::goes_back;
 use crate::next::Next;
-use crate::observation::{Observation, TargetGroup, TaskSet};
 use crate::phase::To;
 use crate::ready;
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::routing::{self, Roles, Routing};
 use crate::swap;
+use crate::world::{TargetGroup, World};
 
 /// What makes tags, test listener and `PRIMARY` agree with the production listener again, or the way
 /// on once they do.
-pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    if let Some(unfinished) = unfinished(observation, deployment)? {
+pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    if let Some(unfinished) = unfinished(world, plan, progress)? {
         return Ok(unfinished);
     }
-    let deployment = Deployment {
-        course: Course::Forward,
-        ..deployment.clone()
+    let plan = Plan {
+        outgoing: Outgoing::Original,
+        ..plan.clone()
     };
     Ok(Next::at_once(
         To::CheckAndCreateService,
         Reason::SwapFinished,
-        deployment,
+        plan,
+        *progress,
     ))
 }
 
@@ -36,30 +37,32 @@ pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, 
 /// or back where that is not healthy. Without a record of a swap and without a task set beside the
 /// one that serves there is nothing to finish, and nothing is written.
 pub(crate) fn unfinished(
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
 ) -> Result<Option<Next>, Refusal> {
-    let service = &deployment.request.service;
-    let refusal = match routing::read(observation, service) {
+    let service = &plan.request.service;
+    let refusal = match routing::read(world, service) {
         Ok(routing) => {
-            let actions = tidy(observation, deployment, &routing);
+            let actions = tidy(world, plan, &routing);
             return Ok((!actions.is_empty()).then_some(Next::Write(actions)));
         }
         Err(refusal) => refusal,
     };
-    let pair = routing::pair(observation, service)?;
-    let roles = routing::roles(observation, pair)?;
+    let pair = routing::pair(world, service)?;
+    let roles = routing::roles(world, pair)?;
     if pair.iter().all(|group| group.swap_intent.is_none()) {
         return Err(refusal);
     }
-    agree(observation, deployment, pair, &roles).map(Some)
+    agree(world, plan, progress, pair, &roles).map(Some)
 }
 
 /// Has every production listener forward to one group: the recorded one, if its task set is
 /// healthy, else the other.
 fn agree(
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
     mut pair: [&TargetGroup; 2],
     roles: &Roles<'_>,
 ) -> Result<Next, Refusal> {
@@ -71,16 +74,16 @@ fn agree(
     });
     let mut lacking = None;
     for (to, from) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-        let [serving] = living_on(observation, to)[..] else {
+        let [serving] = world.living_on(to)[..] else {
             continue;
         };
-        match ready::shortfall_of(observation, serving, &to.arn) {
+        match ready::shortfall(world, serving, to) {
             None => {
                 let actions = roles
                     .production
                     .iter()
                     .filter(|listener| !listener.forward.is_all_to(&to.arn))
-                    .map(|listener| swap::moved(listener, deployment, &to.arn, &from.arn))
+                    .map(|listener| swap::moved(listener, plan, &to.arn, &from.arn))
                     .collect();
                 return Ok(Next::Write(actions));
             }
@@ -96,16 +99,16 @@ fn agree(
              listeners at one target group (aws elbv2 modify-listener).",
         ));
     };
-    ready::give_up_in_time(observation, deployment, serving, &shortfall)?;
-    Ok(ready::wait_slowly_for(deployment, shortfall))
+    ready::give_up_in_time(world, plan, progress, serving, &shortfall)?;
+    Ok(ready::wait_slowly_for(plan, progress, shortfall))
 }
 
 /// Makes everything else say what the production listener says. No write where nothing is to be finished.
-fn tidy(observation: &Observation, deployment: &Deployment, routing: &Routing<'_>) -> Vec<Action> {
+fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Action> {
     let (production, alternate) = (routing.production, routing.alternate);
-    let beside = living_on(observation, alternate);
+    let beside = world.living_on(alternate);
     let recorded = production.swap_intent.is_some() || alternate.swap_intent.is_some();
-    let [serving] = living_on(observation, production)[..] else {
+    let [serving] = world.living_on(production)[..] else {
         return Vec::new();
     };
     if beside.is_empty() && !recorded {
@@ -130,7 +133,7 @@ fn tidy(observation: &Observation, deployment: &Deployment, routing: &Routing<'_
     let served = !beside.is_empty()
         && (alternate.is_tagged_production()
             || beside.iter().any(|set| set.has_served_on(alternate)));
-    actions.extend(align(deployment, routing, serving, served));
+    actions.extend(align(plan, routing, serving, served));
     // What is beside has served or may have: its record goes when it is gone.
     if alternate.swap_intent.is_some() && beside.is_empty() {
         actions.push(Action::ClearSwapIntent {
@@ -138,14 +141,6 @@ fn tidy(observation: &Observation, deployment: &Deployment, routing: &Routing<'_
         });
     }
     actions
-}
-
-fn living_on<'a>(observation: &'a Observation, group: &TargetGroup) -> Vec<&'a TaskSet> {
-    observation
-        .task_sets
-        .iter()
-        .filter(|set| !set.is_being_deleted() && set.is_attached_to(&group.arn))
-        .collect()
 }
 
 #[cfg(test)]

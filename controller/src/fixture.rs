@@ -4,20 +4,23 @@ use serde_json::{Value, json};
 
 use crate::arn::Home;
 use crate::contract::Failure;
-use crate::deployment::{Alarm, Course, Deployment, Progress};
-use crate::drain::budget::Control;
+use crate::deployment::{Deployment, Outgoing, Plan, Progress};
 use crate::drain::flows::Flows;
+use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
-use crate::observation::{
-    Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
-    Observation, Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
-    TaskSetStatus,
-};
 use crate::request::Request;
+use crate::world::{
+    Alarm, Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
+    Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
+    World,
+};
 
 /// What this deployment's task set and its swap are labelled with.
 pub(crate) const OWNER: &str = "ebbtide:Ebbtide:run-1:20260101T000000Z";
+
+/// The time of a scene that says no other, in seconds since 1970: midnight.
+const START: u64 = 1_767_225_600;
 
 const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555";
 
@@ -34,28 +37,28 @@ pub(crate) fn sample_input() -> Value {
     serde_json::from_str(include_str!("../../events/sample.json")).unwrap()
 }
 
-pub(crate) fn group_arn(name: &str) -> String {
-    format!("{ELB}:targetgroup/{name}/0123456789abcdef")
+pub(crate) fn group_arn(name: &str) -> TargetGroupArn {
+    format!("{ELB}:targetgroup/{name}/0123456789abcdef").into()
 }
 
-pub(crate) fn listener_arn(port: u16) -> String {
-    format!("{ELB}:listener/net/lb/0123456789abcdef/{port:016}")
+pub(crate) fn listener_arn(port: u16) -> ListenerArn {
+    format!("{ELB}:listener/net/lb/0123456789abcdef/{port:016}").into()
 }
 
-pub(crate) struct World {
-    pub(crate) observation: Observation,
+fn balancer_arn() -> LoadBalancerArn {
+    format!("{ELB}:loadbalancer/net/lb/0123456789abcdef").into()
+}
+
+pub(crate) struct Scene {
+    pub(crate) world: World,
     pub(crate) request: Request,
     pub(crate) progress: Progress,
     pub(crate) execution: String,
-    pub(crate) course: Course,
+    pub(crate) outgoing: Outgoing,
     pub(crate) failure: Option<Failure>,
-    pub(crate) alarms: Vec<Alarm>,
-    pub(crate) control: Control,
-    pub(crate) flows: Flows,
-    pub(crate) now: u64,
 }
 
-impl World {
+impl Scene {
     /// Four tasks serve on `blue`; nothing else is there. As the public sample leaves it.
     pub(crate) fn serving() -> Self {
         let input = json!({
@@ -67,17 +70,15 @@ impl World {
         blue.task_set_id = Some("ecs-svc/1".into());
         blue.targets.healthy = 4;
         Self {
-            observation: Observation {
-                service: Some(Service {
+            world: World {
+                service: Service {
                     status: "ACTIVE".into(),
                     deployment_controller: "EXTERNAL".into(),
                     desired_count: 4,
                     health_check_grace: 60,
-                }),
+                },
                 task_sets: vec![task_set("ecs-svc/1", "blue")],
-                load_balancer: Some(LoadBalancer::of(format!(
-                    "{ELB}:loadbalancer/net/lb/0123456789abcdef"
-                ))),
+                load_balancer: Some(LoadBalancer::of(balancer_arn())),
                 listeners: vec![listener(80, "blue"), listener(8080, "green")],
                 target_groups: vec![blue, group("green")],
                 task_definition: Some(TaskDefinition {
@@ -90,70 +91,81 @@ impl World {
                     }],
                 }),
                 stopped_tasks: Vec::new(),
+                alarms: Vec::new(),
+                flows: Flows::default(),
+                now: START,
             },
             request: Request::parse(&input, &home()).unwrap(),
             progress: Progress::default(),
             execution: "run-1".into(),
-            course: Course::Forward,
+            outgoing: Outgoing::Original,
             failure: None,
-            alarms: Vec::new(),
-            control: Control::default(),
-            flows: Flows::default(),
-            now: 0,
         }
     }
 
     /// The replacement exists; none of its targets is healthy yet.
     pub(crate) fn created() -> Self {
-        let mut world = Self::serving();
+        let mut scene = Self::serving();
         let mut replacement = task_set("ecs-svc/2", "green");
         replacement.external_id = Some(OWNER.into());
         replacement.created_at = Some(2_000);
-        world.observation.task_sets.push(replacement);
-        world.group_mut("green").targets.initial = 4;
-        world.listener_mut(80).role = Some("production".into());
-        world.listener_mut(8080).role = Some("test".into());
-        world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
-        world
+        scene.world.task_sets.push(replacement);
+        scene.group_mut("green").targets.initial = 4;
+        scene.listener_mut(80).role = Some("production".into());
+        scene.listener_mut(8080).role = Some("test".into());
+        scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+        scene
     }
 
     /// The replacement is steady and healthy.
     pub(crate) fn healthy() -> Self {
-        let mut world = Self::created();
-        world.group_mut("green").targets = Targets {
+        let mut scene = Self::created();
+        scene.group_mut("green").targets = Targets {
             healthy: 4,
             ..Targets::default()
         };
-        world
+        scene
     }
 
     /// The production listener was moved, and nothing after it.
     pub(crate) fn committed() -> Self {
-        let mut world = Self::healthy();
-        world.group_mut("green").swap_intent = Some(OWNER.into());
-        world.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
-        world
+        let mut scene = Self::healthy();
+        scene.group_mut("green").swap_intent = Some(OWNER.into());
+        scene.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
+        scene
     }
 
     /// The swap is complete and the drain at its first step.
     pub(crate) fn swapped() -> Self {
-        let mut world = Self::committed();
-        world.listener_mut(8080).forward =
+        let mut scene = Self::committed();
+        scene.listener_mut(8080).forward =
             Forward::weighted(&group_arn("blue"), &group_arn("green"));
-        let green = world.group_mut("green");
+        let green = scene.group_mut("green");
         green.swap_intent = None;
         green.is_production = Some("true".into());
         green.task_set_id = Some("ecs-svc/2".into());
-        let blue = world.group_mut("blue");
+        let blue = scene.group_mut("blue");
         blue.is_production = None;
         blue.task_set_id = None;
-        world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Primary;
-        world.progress.step = 1;
-        world
+        scene.task_set_mut("ecs-svc/2").status = TaskSetStatus::Primary;
+        scene.progress.step = 1;
+        scene
     }
 
-    pub(crate) fn deployment(&self) -> Deployment {
-        Deployment {
+    /// `ecs-svc/1` on `blue` goes, and `ecs-svc/2` on `green` takes over.
+    pub(crate) fn plan(&self) -> Plan {
+        let (original, replacement) = match self.outgoing {
+            Outgoing::Original => ("blue", "green"),
+            Outgoing::Replacement | Outgoing::Leftover(_) => ("green", "blue"),
+        };
+        let on = |group: &str| {
+            TaskSetId::from(if group == "blue" {
+                "ecs-svc/1"
+            } else {
+                "ecs-svc/2"
+            })
+        };
+        Plan {
             id: DeploymentId::of_execution(
                 &format!(
                     "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:{}",
@@ -163,22 +175,40 @@ impl World {
             )
             .unwrap(),
             request: self.request.clone(),
-            original_target_group: group_arn("blue"),
-            replacement_target_group: group_arn("green"),
-            original: Some("ecs-svc/1".into()),
-            replacement: Some("ecs-svc/2".into()),
+            original_target_group: group_arn(original),
+            replacement_target_group: group_arn(replacement),
+            original: Some(on(original)),
+            replacement: match self.outgoing {
+                Outgoing::Original | Outgoing::Replacement => Some(on(replacement)),
+                Outgoing::Leftover(_) => None,
+            },
+            outgoing: self.outgoing.clone(),
             tasks: 4,
             desired: 4,
-            progress: self.progress,
-            lock: Lock::of(&self.request),
-            course: self.course,
             finishing: false,
             failure: self.failure.clone(),
-            alarms: self.alarms.clone(),
-            control: self.control.clone(),
-            flows: self.flows.clone(),
-            now: self.now,
         }
+    }
+
+    /// The plan of a deployment that has created nothing yet.
+    pub(crate) fn plan_to_create(&self) -> Plan {
+        Plan {
+            replacement: None,
+            ..self.plan()
+        }
+    }
+
+    pub(crate) fn deployment(&self) -> Deployment {
+        Deployment {
+            plan: self.plan(),
+            progress: self.progress,
+            lock: Lock::of(&self.request),
+        }
+    }
+
+    /// What goes was left by an earlier deployment.
+    pub(crate) fn leftover() -> Outgoing {
+        Outgoing::Leftover(Some("ecs-svc/1".into()))
     }
 
     /// What went wrong, by its name.
@@ -193,7 +223,7 @@ impl World {
     /// An alarm that the request names, in a state.
     pub(crate) fn alarmed(mut self, state: &str) -> Self {
         self.request.alarms = vec!["errors".into()];
-        self.alarms = vec![Alarm {
+        self.world.alarms = vec![Alarm {
             name: "errors".into(),
             state: state.into(),
         }];
@@ -201,31 +231,31 @@ impl World {
     }
 
     pub(crate) fn group_mut(&mut self, name: &str) -> &mut TargetGroup {
-        let groups = &mut self.observation.target_groups;
+        let groups = &mut self.world.target_groups;
         groups.iter_mut().find(|group| group.name == name).unwrap()
     }
 
     pub(crate) fn listener_mut(&mut self, port: u16) -> &mut Listener {
-        let listeners = &mut self.observation.listeners;
+        let listeners = &mut self.world.listeners;
         listeners.iter_mut().find(|l| l.port == port).unwrap()
     }
 
     pub(crate) fn task_set_mut(&mut self, id: &str) -> &mut TaskSet {
-        let task_sets = &mut self.observation.task_sets;
-        task_sets.iter_mut().find(|set| set.id == id).unwrap()
+        let task_sets = &mut self.world.task_sets;
+        task_sets.iter_mut().find(|set| *set.id == *id).unwrap()
     }
 
     pub(crate) fn container_mut(&mut self) -> &mut Container {
-        &mut self
-            .observation
-            .task_definition
-            .as_mut()
-            .unwrap()
-            .containers[0]
+        &mut self.world.task_definition.as_mut().unwrap().containers[0]
+    }
+
+    /// A task set is gone.
+    pub(crate) fn remove(&mut self, id: &str) {
+        self.world.task_sets.retain(|set| *set.id != *id);
     }
 
     pub(crate) fn add_group(&mut self, name: &str) {
-        self.observation.target_groups.push(group(name));
+        self.world.target_groups.push(group(name));
     }
 }
 
@@ -233,7 +263,7 @@ fn group(name: &str) -> TargetGroup {
     TargetGroup {
         arn: group_arn(name),
         name: name.into(),
-        load_balancer: Some(format!("{ELB}:loadbalancer/net/lb/0123456789abcdef")),
+        load_balancer: Some(balancer_arn()),
         is_production: None,
         service_name: None,
         task_set_id: None,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::arn::{Arn, Home};
+use crate::id::ExecutionArn;
 use crate::quote::is_visible;
 
 /// Characters of a state machine's or an execution's name, at most (AWS API model).
@@ -17,7 +18,7 @@ const LONGEST_NAME: usize = 80;
 /// 90 days (AWS documentation), and the task set of back then may be the one that serves today.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeploymentId {
-    execution: String,
+    execution: ExecutionArn,
     started: String,
     home: Home,
     machine: String,
@@ -43,7 +44,7 @@ impl DeploymentId {
             |text: &str| (1..=LONGEST_NAME).contains(&text.chars().count()) && is_visible(text);
         let complete = is_name(machine) && is_name(name) && !started.is_empty();
         (arn.service == "states" && complete).then(|| Self {
-            execution: execution.to_owned(),
+            execution: execution.into(),
             started,
             home: arn.home(),
             machine: machine.to_owned(),
@@ -52,7 +53,7 @@ impl DeploymentId {
     }
 
     /// The execution's ARN.
-    pub fn execution(&self) -> &str {
+    pub fn execution(&self) -> &ExecutionArn {
         &self.execution
     }
 

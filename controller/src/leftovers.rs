@@ -3,18 +3,17 @@
 use crate::action::Action;
 use crate::arn::short;
 use crate::cleanup;
-use crate::deployment::{Course, Deployment, Progress};
-use crate::drain::budget::Control;
-use crate::drain::pacing;
+use crate::deployment::{Outgoing, Plan, Progress};
+use crate::drain::pacing::Drain;
 use crate::finish_swap;
 use crate::next::Next;
-use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
 use crate::preflight;
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::routing::{self, Routing};
 use crate::scale_down;
+use crate::world::{TaskSet, World};
 
 /// Seconds between two looks at targets without a task set.
 const POLL: u32 = 30;
@@ -25,15 +24,21 @@ const LOOKS: u32 = 20;
 
 /// How what does not serve goes, one task set after the other, and the way on once only what serves
 /// is left.
-pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    if let Some(leftover) = left_over(observation, deployment)? {
+pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    if let Some(leftover) = left_over(world, plan, progress)? {
         return Ok(leftover);
     }
-    let settled = settled(observation, deployment)?;
+    let settled = settled(world, plan)?;
     let reason = Reason::Settled {
         original: settled.original.clone(),
     };
-    Ok(Next::at_once(To::CheckAndCreateService, reason, settled))
+    let progress = Progress::default();
+    Ok(Next::at_once(
+        To::CheckAndCreateService,
+        reason,
+        settled,
+        progress,
+    ))
 }
 
 /// How one task set that does not serve goes; `None` when only what serves is left.
@@ -41,20 +46,21 @@ pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, 
 /// One that may have served is drained like an original, at the request's pace, and deleted without
 /// `force`; one that never did is deleted at once.
 pub(crate) fn left_over(
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
 ) -> Result<Option<Next>, Refusal> {
-    if finish_swap::unfinished(observation, deployment)?.is_some() {
-        return finish_swap_first(deployment).map(Some);
+    if finish_swap::unfinished(world, plan, progress)?.is_some() {
+        return finish_swap_first(plan, progress).map(Some);
     }
-    let routing = routing::read(observation, &deployment.request.service)?;
-    let found = Found::of(observation, deployment, &routing)?;
-    let never_served = |set: &TaskSet| !may_have_served(observation, set, &routing, found.serving);
-    let Some(leftover) = found.next(deployment, never_served) else {
-        return Ok(what_goes_by_itself(observation, deployment, &routing));
+    let routing = routing::read(world, &plan.request.service)?;
+    let found = Found::of(world, plan, &routing)?;
+    let never_served = |set: &TaskSet| !may_have_served(world, set, &routing, found.serving);
+    let Some(leftover) = found.next(plan, never_served) else {
+        return Ok(what_goes_by_itself(world, plan, progress, &routing));
     };
     on_the_alternate_group(leftover, &routing)?;
-    let reached = routing::reached_beside(observation, leftover).is_some();
+    let reached = routing::reached_beside(world, leftover).is_some();
     if !reached && never_served(leftover) {
         return Ok(Some(delete(leftover, true)));
     }
@@ -63,22 +69,20 @@ pub(crate) fn left_over(
         return Ok(Some(Next::Write(vec![Action::SetScale {
             task_set: serving.id.clone(),
             percent: 100.0,
-            tasks: observation.service.as_ref().map_or(0, |s| s.desired_count),
+            tasks: world.service.desired_count,
         }])));
     }
-    let planned = deployment.course == Course::Leftover
-        && deployment.original.as_deref() == Some(leftover.id.as_str())
+    let planned = plan.outgoing == Outgoing::Leftover(Some(leftover.id.clone()))
         // What serves was not seen then.
-        && (deployment.replacement.is_some() || found.serving.is_none());
+        && (plan.original.is_some() || found.serving.is_none());
     if !planned {
         // A plan made anew at each look would take a step at each.
-        let next = begin(observation, deployment, &routing, &found, leftover);
-        return Ok(Some(next));
+        return begin(world, plan, &routing, &found, leftover).map(Some);
     }
-    if let Some(draining) = scale_down::undrained(observation, deployment)? {
+    if let Some(draining) = scale_down::undrained(world, plan, progress)? {
         return Ok(Some(draining));
     }
-    cleanup::may_be_deleted(observation, deployment, leftover)?;
+    cleanup::may_be_deleted(world, plan, leftover)?;
     Ok(Some(delete(leftover, false)))
 }
 
@@ -90,49 +94,51 @@ fn delete(leftover: &TaskSet, force: bool) -> Next {
 }
 
 /// A swap, or what records it, was left unfinished: that comes first, but not again and again.
-fn finish_swap_first(deployment: &Deployment) -> Result<Next, Refusal> {
-    if deployment.progress.looks >= LOOKS {
+fn finish_swap_first(plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    if progress.looks >= LOOKS {
         return Err(Refusal::drift(
             format!(
                 "The listeners, tags or PRIMARY of service {} were brought in line {LOOKS} times, and are not.",
-                deployment.request.service
+                plan.request.service
             ),
             "Find out what else writes to them, stop it, and start a new execution.",
         ));
     }
-    let mut looked = deployment.clone();
-    looked.course = Course::HalfSwapped;
+    let progress = Progress {
+        looks: progress.looks.saturating_add(1),
+        // The seconds of its own wait are not those of a drain.
+        waited: 0,
+        ..*progress
+    };
     // What is left over is named anew once they agree.
-    (looked.original, looked.replacement) = (None, None);
-    looked.progress.looks = looked.progress.looks.saturating_add(1);
-    // The seconds of its own wait are not those of a drain.
-    looked.progress.waited = 0;
-    Ok(Next::at_once(To::Swap, Reason::HalfSwapped, looked))
+    let plan = naming_nothing(plan, Outgoing::Original);
+    Ok(Next::at_once(To::Swap, Reason::HalfSwapped, plan, progress))
 }
 
 /// What ECS and Elastic Load Balancing take away by themselves, as long as it is waited for: targets
 /// without a task set, and a deleted task set where there is no room for another one.
 fn what_goes_by_itself(
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
     routing: &Routing<'_>,
 ) -> Option<Next> {
-    if deployment.progress.looks >= LOOKS {
+    if progress.looks >= LOOKS {
         return None;
     }
     let targets = routing.alternate.targets.registered();
     // A late invocation finds those of what this deployment has created since.
-    let ours = deployment
-        .replacement_in(observation)
+    let ours = plan
+        .incoming_in(world)
         .is_some_and(|set| set.is_attached_to(&routing.alternate.arn));
     let reason = if targets > 0 && !ours {
         Reason::Deregistering {
             targets,
             wait: POLL,
         }
-    } else if observation.task_sets.len() >= preflight::TASK_SET_LIMIT {
+    } else if world.task_sets.len() >= preflight::TASK_SET_LIMIT {
         // What is being deleted counts as well, until it is gone.
-        let mut sets = observation.task_sets.iter();
+        let mut sets = world.task_sets.iter();
         let deleted = sets.find(|set| set.is_being_deleted())?;
         Reason::LeftoverDeleting {
             task_set: deleted.id.clone(),
@@ -141,14 +147,15 @@ fn what_goes_by_itself(
     } else {
         return None;
     };
-    let mut waiting = deployment.clone();
-    waiting.progress.looks = waiting.progress.looks.saturating_add(1);
-    waiting.progress.waited = waiting.progress.waited.saturating_add(POLL);
-    let to = match deployment.course {
-        Course::Leftover => To::Wait,
-        Course::Forward | Course::Back | Course::HalfSwapped => To::WaitForServiceReady,
+    let progress = Progress {
+        looks: progress.looks.saturating_add(1),
+        ..*progress
     };
-    Some(Next::go(to, reason, POLL, waiting))
+    let to = match plan.outgoing {
+        Outgoing::Leftover(_) => To::Wait,
+        Outgoing::Original | Outgoing::Replacement => To::WaitForServiceReady,
+    };
+    Some(Next::wait(to, reason, POLL, plan, progress))
 }
 
 /// The living task sets of a service by whether production traffic reaches them.
@@ -158,17 +165,11 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn of(
-        observation: &'a Observation,
-        deployment: &Deployment,
-        routing: &Routing<'_>,
-    ) -> Result<Self, Refusal> {
+    fn of(world: &'a World, plan: &Plan, routing: &Routing<'_>) -> Result<Self, Refusal> {
         // A late invocation may find what this deployment has created since.
-        let ours = deployment.id.external_id();
-        let living = observation
-            .task_sets
-            .iter()
-            .filter(|set| !set.is_being_deleted())
+        let ours = plan.id.external_id();
+        let living = world
+            .living()
             .filter(|set| set.external_id.as_deref() != Some(ours.as_str()));
         let (serving, leftovers): (Vec<_>, Vec<_>) =
             living.partition(|set| set.is_attached_to(&routing.production.arn));
@@ -176,7 +177,7 @@ impl<'a> Found<'a> {
             [] => None,
             [only] => Some(only),
             [..] => {
-                let ids: Vec<_> = serving.iter().map(|set| set.id.as_str()).collect();
+                let ids: Vec<_> = serving.iter().map(|set| &*set.id).collect();
                 return Err(Refusal::drift(
                     format!(
                         "{} are all on target group {}, which the production listener forwards to.",
@@ -193,15 +194,8 @@ impl<'a> Found<'a> {
 
     /// One that never served, which goes at once; else the leftover that is being drained, else the
     /// first one.
-    fn next(
-        &self,
-        deployment: &Deployment,
-        never_served: impl Fn(&TaskSet) -> bool,
-    ) -> Option<&'a TaskSet> {
-        let current = deployment.original.as_deref();
-        let drains = |set: &&&TaskSet| {
-            deployment.course == Course::Leftover && current == Some(set.id.as_str())
-        };
+    fn next(&self, plan: &Plan, never_served: impl Fn(&TaskSet) -> bool) -> Option<&'a TaskSet> {
+        let drains = |set: &&&TaskSet| plan.outgoing == Outgoing::Leftover(Some(set.id.clone()));
         let mut leftovers = self.leftovers.iter();
         leftovers
             .find(|set| never_served(set))
@@ -216,7 +210,7 @@ impl<'a> Found<'a> {
 /// A set that is older than what serves has served before it. A newer one has if traffic was moved
 /// to it and back again: then its group is still marked.
 fn may_have_served(
-    observation: &Observation,
+    world: &World,
     set: &TaskSet,
     routing: &Routing<'_>,
     serving: Option<&TaskSet>,
@@ -228,7 +222,7 @@ fn may_have_served(
     older
         || routing.alternate.swap_intent.is_some()
         || routing.alternate.is_tagged_production()
-        || observation
+        || world
             .target_groups
             .iter()
             .any(|group| set.has_served_on(group))
@@ -257,68 +251,65 @@ fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(
     }
 }
 
-/// The deployment as the service is once nothing is left over.
-pub fn settled(observation: &Observation, deployment: &Deployment) -> Result<Deployment, Refusal> {
-    let routing = routing::read(observation, &deployment.request.service)?;
-    let found = Found::of(observation, deployment, &routing)?;
-    Ok(Deployment {
-        course: Course::Forward,
+/// The plan of a deployment that begins, as the service is once nothing is left over.
+pub fn settled(world: &World, plan: &Plan) -> Result<Plan, Refusal> {
+    let routing = routing::read(world, &plan.request.service)?;
+    let found = Found::of(world, plan, &routing)?;
+    Ok(Plan {
         finishing: false,
         failure: None,
         original: found.serving.map(|set| set.id.clone()),
         original_target_group: routing.production.arn.clone(),
-        replacement: None,
         replacement_target_group: routing.alternate.arn.clone(),
-        progress: Progress::default(),
-        control: Control::default(),
-        ..deployment.clone()
+        ..naming_nothing(plan, Outgoing::Original)
     })
 }
 
 /// The way to the function that may make the writes that a leftover needs.
-pub(crate) fn hand_over(deployment: &Deployment) -> Next {
-    let deployment = Deployment {
-        course: Course::Leftover,
+pub(crate) fn hand_over(plan: &Plan) -> Next {
+    let plan = naming_nothing(plan, Outgoing::Leftover(None));
+    let progress = Progress::default();
+    Next::at_once(To::ScaleDown, Reason::LeftoverFound, plan, progress)
+}
+
+/// The plan of a deployment that is to name its task sets anew.
+pub(crate) fn naming_nothing(plan: &Plan, outgoing: Outgoing) -> Plan {
+    Plan {
         original: None,
         replacement: None,
-        progress: Progress::default(),
-        control: Control::default(),
-        ..deployment.clone()
-    };
-    Next::at_once(To::ScaleDown, Reason::LeftoverFound, deployment)
+        outgoing,
+        ..plan.clone()
+    }
 }
 
 /// The drain of a leftover is planned.
 fn begin(
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
     routing: &Routing<'_>,
     found: &Found<'_>,
     leftover: &TaskSet,
-) -> Next {
+) -> Result<Next, Refusal> {
     let tasks = leftover.computed_desired_count;
-    let taken = Deployment {
-        course: Course::Leftover,
-        original: Some(leftover.id.clone()),
-        original_target_group: routing.alternate.arn.clone(),
-        replacement: found.serving.map(|set| set.id.clone()),
-        replacement_target_group: routing.production.arn.clone(),
+    let plan = Plan {
+        original: found.serving.map(|set| set.id.clone()),
+        original_target_group: routing.production.arn.clone(),
+        replacement_target_group: routing.alternate.arn.clone(),
         tasks,
-        desired: observation.service.as_ref().map_or(0, |s| s.desired_count),
-        progress: Progress::default(),
-        control: Control::default(),
-        ..deployment.clone()
+        desired: world.service.desired_count,
+        ..naming_nothing(plan, Outgoing::Leftover(Some(leftover.id.clone())))
     };
+    let progress = Progress::default();
     // When the last step was taken is not known: one whole pause lies before the next. It lies before
     // the drain, and is not counted as part of it.
-    let wait = pacing::pause(observation, &taken);
+    let wait = Drain::of(world, &plan, &progress, tasks)?.pause();
     let reason = Reason::LeftoverPlanned {
         task_set: leftover.id.clone(),
         tasks,
         target_group: routing.alternate.arn.clone(),
         wait,
     };
-    Next::go(To::Wait, reason, wait, taken)
+    Ok(Next::go(To::Wait, reason, wait, plan, progress))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The decisions of an Ebbtide deployment.
 //!
-//! Every step of a deployment is a function from an [`observation::Observation`] of the world and
-//! the [`deployment::Deployment`] to a [`turn::Next`]. Nothing in this crate reads a
+//! Every turn of a deployment is a function, [`turn::next`], from the [`world::World`] as it was seen,
+//! the [`deployment::Plan`] and the [`deployment::Progress`] of its phase to a [`turn::Next`]. Nothing in this crate reads a
 //! clock, talks to AWS, or keeps anything between two calls.
 
 pub mod action;
@@ -15,11 +15,11 @@ pub mod create;
 pub mod deployment;
 pub mod drain;
 pub mod finish_swap;
+pub mod id;
 pub mod identity;
 pub mod leftovers;
 pub mod lock;
 mod next;
-pub mod observation;
 pub mod phase;
 pub mod preflight;
 pub mod quote;
@@ -32,6 +32,7 @@ pub mod routing;
 pub mod scale_down;
 pub mod swap;
 pub mod turn;
+pub mod world;
 
 pub use drain::{budget, flows, pace, plan};
 

@@ -7,6 +7,7 @@
 //! What is decided here is what an item, as it was read, means to whoever wants to enter.
 
 use crate::arn::short;
+use crate::id::ExecutionArn;
 use crate::phase::{Phase, To};
 use crate::request::Request;
 
@@ -66,7 +67,7 @@ impl Lock {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Item {
     /// The execution that owns it; `None` between two deployments.
-    pub owner: Option<String>,
+    pub owner: Option<ExecutionArn>,
     /// Rises with every change of owner.
     pub fence: u64,
     /// When the newest owner's execution started.
@@ -93,7 +94,7 @@ pub struct Item {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// The ARN of its execution.
-    pub execution: String,
+    pub execution: ExecutionArn,
     /// When that started, in milliseconds since 1970: its name is free again after 90 days.
     pub started: u64,
     /// The state that it ended in.
@@ -104,7 +105,7 @@ pub struct End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Me<'a> {
     /// The ARN of the execution.
-    pub execution: &'a str,
+    pub execution: &'a ExecutionArn,
     /// When it started, in milliseconds since 1970.
     pub started: u64,
     /// Drawn by this invocation: Lambda may run one request twice.
@@ -123,7 +124,7 @@ pub enum Refused {
     /// Another execution took the lock, or it is free.
     Lost {
         /// Who owns it now.
-        owner: Option<String>,
+        owner: Option<ExecutionArn>,
     },
     /// A later turn of this execution was here: Step Functions has given this one up.
     Overtaken,
@@ -148,7 +149,7 @@ pub fn refused(item: &Item, me: &Me<'_>, lock: &Lock, now: u64) -> Refused {
     if let Some(end) = ended(item, me) {
         return Refused::Ended(end);
     }
-    if item.owner.as_deref() != Some(me.execution) || Some(item.fence) != lock.fence {
+    if item.owner.as_ref() != Some(me.execution) || Some(item.fence) != lock.fence {
         return Refused::Lost {
             owner: item.owner.clone(),
         };
@@ -170,7 +171,7 @@ pub enum Claim {
     /// Ask Step Functions whether its owner has ended, and take it if so.
     TakeIfEnded {
         /// The owner.
-        owner: String,
+        owner: ExecutionArn,
     },
     /// This execution's deployment ended; the answer was lost on the way.
     Ended(End),
@@ -191,7 +192,7 @@ pub fn claim(item: Option<&Item>, me: &Me<'_>, lock: &Lock, now: u64) -> Claim {
     if let Some(end) = ended(item, me) {
         return Claim::Ended(end);
     }
-    let of_my_name = item.owner.as_deref() == Some(me.execution);
+    let of_my_name = item.owner.as_ref() == Some(me.execution);
     let mine = of_my_name && item.newest == me.started;
     if !mine && me.phase == Phase::Rollback {
         return Claim::NothingDone;
@@ -224,7 +225,7 @@ fn quiet(item: &Item, mine: bool, lock: &Lock, now: u64) -> Option<Claim> {
 
 fn ended(item: &Item, me: &Me<'_>) -> Option<End> {
     let mut ends = item.ends.iter();
-    ends.find(|end| end.execution == me.execution && end.started == me.started)
+    ends.find(|end| end.execution == *me.execution && end.started == me.started)
         .cloned()
 }
 
@@ -248,14 +249,17 @@ fn busy(item: &Item, lock: &Lock, now: u64) -> Busy {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
-    use crate::fixture::World;
+    use crate::fixture::Scene;
 
     const NOW: u64 = 1_000_000;
 
     fn me(phase: Phase) -> Me<'static> {
+        static ME: LazyLock<ExecutionArn> = LazyLock::new(|| "me".into());
         Me {
-            execution: "me",
+            execution: &ME,
             started: 500,
             nonce: "n1",
             phase,
@@ -266,13 +270,13 @@ mod tests {
         Lock {
             fence,
             turn: 4,
-            ..Lock::of(&World::serving().request)
+            ..Lock::of(&Scene::serving().request)
         }
     }
 
     fn item(owner: &str) -> Item {
         Item {
-            owner: Some(owner.to_owned()),
+            owner: Some(owner.into()),
             fence: 7,
             newest: 400,
             rev: 20,
@@ -283,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_lock_is_named_by_cluster_and_service_however_the_cluster_is_written() {
-        let mut request = World::serving().request;
+        let mut request = Scene::serving().request;
         assert_eq!(Lock::of(&request).id, "main/web");
         request.cluster = "arn:aws:ecs:us-east-1:555555555555:cluster/main".into();
         assert_eq!(Lock::of(&request).id, "main/web");

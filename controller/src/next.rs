@@ -1,7 +1,7 @@
 //! What a look at the world comes to.
 
 use crate::action::Action;
-use crate::deployment::{Answer, Deployment};
+use crate::deployment::{Answer, Plan, Progress};
 use crate::phase::To;
 use crate::reason::Reason;
 
@@ -16,18 +16,26 @@ pub enum Next {
 
 impl Next {
     /// The answer that leads to a state, after `wait` seconds.
-    pub(crate) fn go(to: To, reason: Reason, wait: u32, deployment: Deployment) -> Self {
+    pub(crate) fn go(to: To, reason: Reason, wait: u32, plan: Plan, progress: Progress) -> Self {
         Self::Go(Box::new(Answer {
             to,
             reason,
             wait,
-            deployment,
+            plan,
+            progress,
         }))
     }
 
     /// The answer that leads to a state at once.
-    pub(crate) fn at_once(to: To, reason: Reason, deployment: Deployment) -> Self {
-        Self::go(to, reason, 0, deployment)
+    pub(crate) fn at_once(to: To, reason: Reason, plan: Plan, progress: Progress) -> Self {
+        Self::go(to, reason, 0, plan, progress)
+    }
+
+    /// The answer that leads back to the same phase, after `wait` seconds, which count.
+    pub(crate) fn wait(to: To, reason: Reason, wait: u32, plan: &Plan, progress: Progress) -> Self {
+        let waited = progress.waited.saturating_add(wait);
+        let progress = Progress { waited, ..progress };
+        Self::go(to, reason, wait, plan.clone(), progress)
     }
 
     /// The same writes, or another answer.

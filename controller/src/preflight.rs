@@ -7,20 +7,18 @@ mod groups;
 mod pace;
 
 use crate::arn::short;
-use crate::deployment::{Answer, Course, Deployment, Progress};
-use crate::drain::budget::Control;
-use crate::drain::flows::Flows;
-use crate::drain::plan::Plan;
+use crate::deployment::{Answer, Outgoing, Plan, Progress};
+use crate::drain::plan;
 use crate::identity::DeploymentId;
-use crate::lock::Lock;
-use crate::observation::{
-    Observation, Service, TargetGroup, TaskDefinition, TaskSet, TaskSetStatus,
-};
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
 use crate::routing::{self, Routing};
+use crate::world::{
+    DeploymentController, Service, ServiceStatus, TargetGroup, TaskDefinition, TaskSet,
+    TaskSetStatus, World,
+};
 
 pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
 use bounds::{history_fits, time_fits};
@@ -42,25 +40,29 @@ pub const TASK_SET_LIMIT: usize = 5;
 /// What an earlier deployment has left, or another one is just doing, is let pass: the lock and
 /// [`crate::leftovers`] deal with it. Refuses with `ServiceNotActive`, `TaskSetLimit`,
 /// `PreflightFailed` or `Drift`; whatever it refuses, nothing has been written.
-pub fn check(
-    id: &DeploymentId,
-    request: &Request,
-    observation: &Observation,
-) -> Result<Deployment, Refusal> {
-    fit(id, request, observation, Others::MayBeThere)
+pub fn check(id: &DeploymentId, request: &Request, world: &World) -> Result<Checked, Refusal> {
+    fit(id, request, world, Others::MayBeThere)
 }
 
 /// Checks a request as [`check`] does, and says everything there is to say about it.
 ///
-/// A refusal is among the findings, as an error.
+/// A refusal is among the findings, as an error. Where the cluster has no such service, nothing else
+/// was seen, and nothing else is said.
 pub fn inspect(
     id: &DeploymentId,
     request: &Request,
-    observation: &Observation,
-) -> (Result<Deployment, Refusal>, Vec<Finding>) {
-    let checked = check(id, request, observation);
-    let settled = checked.as_ref().map_or(request, |passed| &passed.request);
-    let mut found = findings(settled, observation);
+    world: Option<&World>,
+) -> (Result<Checked, Refusal>, Vec<Finding>) {
+    let Some(world) = world else {
+        let refusal = no_service(request);
+        let found = Finding::of(FindingName::Service, &refusal);
+        return (Err(refusal), vec![found]);
+    };
+    let checked = check(id, request, world);
+    let settled = checked
+        .as_ref()
+        .map_or(request, |checked| &checked.plan.request);
+    let mut found = findings(settled, world);
     if let Err(refusal) = &checked {
         let told = found.iter().any(|finding| finding.seen == refusal.seen);
         if !told {
@@ -72,15 +74,63 @@ pub fn inspect(
 
 /// Checks a request against the world once nothing is left over, and fills its defaults in.
 ///
-/// Returns the deployment that the following steps carry out. Refuses as [`check`] does, and every
+/// Returns the plan that the following steps carry out. Refuses as [`check`] does, and every
 /// task set besides the one that serves and the deployment's own `replacement`.
 pub fn settle(
     id: &DeploymentId,
     request: &Request,
-    observation: &Observation,
+    world: &World,
     replacement: Option<&TaskSet>,
-) -> Result<Deployment, Refusal> {
-    fit(id, request, observation, Others::Refused(replacement))
+) -> Result<Plan, Refusal> {
+    Ok(fit(id, request, world, Others::Refused(replacement))?.plan)
+}
+
+/// What a preflight that found nothing in the way has settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// The plan of the deployment.
+    pub plan: Plan,
+    /// The deregistration delay of the group that serves, in seconds.
+    delay: u32,
+}
+
+impl Checked {
+    /// What the drain of the original will do.
+    pub fn drain(&self) -> plan::Plan {
+        plan::Plan::of(&self.plan.request.drain.pace, self.plan.tasks, self.delay)
+    }
+
+    /// The answer of the preflight.
+    pub fn answer(self, world: &World) -> Answer {
+        let Self { plan, delay } = self;
+        let request = &plan.request;
+        let left = world.living().map(|set| &set.id);
+        let passed = Passed {
+            dry_run: request.dry_run,
+            service: request.service.clone(),
+            original: plan.original.clone(),
+            tasks: plan.tasks,
+            original_target_group: plan.original_target_group.clone(),
+            leftovers: left
+                .filter(|id| Some(*id) != plan.original.as_ref())
+                .cloned()
+                .collect(),
+            task_definition: request.task_definition.clone(),
+            replacement_target_group: plan.replacement_target_group.clone(),
+            drain: planned(&request.drain.pace, plan.tasks, delay),
+        };
+        Answer {
+            to: if request.dry_run {
+                To::DryRunSucceeded
+            } else {
+                To::CheckAndCreateService
+            },
+            reason: Reason::Passed(Box::new(passed)),
+            wait: 0,
+            plan,
+            progress: Progress::default(),
+        }
+    }
 }
 
 /// Task sets besides the one that serves.
@@ -94,22 +144,22 @@ enum Others<'a> {
 fn fit(
     id: &DeploymentId,
     request: &Request,
-    observation: &Observation,
+    world: &World,
     others: Others<'_>,
-) -> Result<Deployment, Refusal> {
-    let service = active_service(request, observation)?;
-    let definition = active_task_definition(request, observation)?;
-    on_a_load_balancer(request, observation)?;
+) -> Result<Checked, Refusal> {
+    let service = active_service(request, world)?;
+    let definition = active_task_definition(request, world)?;
+    on_a_load_balancer(request, world)?;
     let routing = match others {
-        Others::MayBeThere => routing::read_amid_swap(observation, &request.service)?,
-        Others::Refused(_) => routing::read(observation, &request.service)?,
+        Others::MayBeThere => routing::read_amid_swap(world, &request.service)?,
+        Others::Refused(_) => routing::read(world, &request.service)?,
     };
-    let (original, left) = serving(request, observation, &routing, others)?;
+    let (original, left) = serving(request, world, &routing, others)?;
     test_listener_for_replace(request, &routing)?;
     let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
 
     let mut settled = request.clone();
-    settled.load_balancer = observation.load_balancer.as_ref().map(|lb| lb.arn.clone());
+    settled.load_balancer = world.load_balancer.as_ref().map(|lb| lb.arn.clone());
     settle_container(&mut settled, definition, original)?;
     settle_network(&mut settled, definition, original)?;
     fitting_target_types(definition, &routing)?;
@@ -120,94 +170,42 @@ fn fit(
     history_fits(&settled, most, delay, left)?;
     time_fits(&settled, most, delay, left)?;
 
-    Ok(Deployment {
+    let plan = Plan {
         id: id.clone(),
         request: settled,
         original_target_group: routing.production.arn.clone(),
         replacement_target_group: routing.alternate.arn.clone(),
         original: original.map(|task_set| task_set.id.clone()),
         replacement: None,
+        outgoing: Outgoing::Original,
         tasks,
         desired: service.desired_count,
-        progress: Progress::default(),
-        lock: Lock::of(request),
-        course: Course::Forward,
         finishing: false,
         failure: None,
-        alarms: Vec::new(),
-        control: Control::default(),
-        flows: Flows::default(),
-        now: 0,
-    })
-}
-
-/// The answer of a preflight that found nothing in the way.
-pub fn answer(deployment: Deployment, observation: &Observation) -> Answer {
-    let request = &deployment.request;
-    let left = observation
-        .task_sets
-        .iter()
-        .filter(|set| !set.is_being_deleted() && Some(&set.id) != deployment.original.as_ref())
-        .map(|set| set.id.clone());
-    let delay = delay(&deployment, observation);
-    let passed = Passed {
-        dry_run: request.dry_run,
-        service: request.service.clone(),
-        original: deployment.original.clone(),
-        tasks: deployment.tasks,
-        original_target_group: deployment.original_target_group.clone(),
-        leftovers: left.collect(),
-        task_definition: request.task_definition.clone(),
-        replacement_target_group: deployment.replacement_target_group.clone(),
-        drain: planned(&request.drain.pace, deployment.tasks, delay),
     };
-    Answer {
-        to: if request.dry_run {
-            To::DryRunSucceeded
-        } else {
-            To::CheckAndCreateService
-        },
-        reason: Reason::Passed(Box::new(passed)),
-        wait: 0,
-        deployment,
-    }
+    Ok(Checked { plan, delay })
 }
 
-/// What the drain of the original will do.
-pub fn plan(deployment: &Deployment, observation: &Observation) -> Plan {
-    let delay = delay(deployment, observation);
-    Plan::of(&deployment.request.drain.pace, deployment.tasks, delay)
+fn no_service(request: &Request) -> Refusal {
+    let (name, cluster) = (&request.service, short(&request.cluster));
+    Refusal::preflight(
+        format!("serviceName: cluster {cluster} has no service {name}."),
+        format!("Look them up: aws ecs list-services --cluster {cluster}"),
+    )
 }
 
-/// The deregistration delay of the group that serves, in seconds.
-fn delay(deployment: &Deployment, observation: &Observation) -> u32 {
-    observation
-        .target_groups
-        .iter()
-        .find(|group| group.arn == deployment.original_target_group)
-        .map_or(0, |group| group.deregistration_delay)
-}
-
-fn active_service<'a>(
-    request: &Request,
-    observation: &'a Observation,
-) -> Result<&'a Service, Refusal> {
+fn active_service<'a>(request: &Request, world: &'a World) -> Result<&'a Service, Refusal> {
     let name = &request.service;
     let cluster = short(&request.cluster);
-    let Some(service) = &observation.service else {
-        return Err(Refusal::preflight(
-            format!("serviceName: cluster {cluster} has no service {name}."),
-            format!("Look them up: aws ecs list-services --cluster {cluster}"),
-        ));
-    };
-    if service.status != "ACTIVE" {
+    let service = &world.service;
+    if service.status != ServiceStatus::Active {
         return Err(Refusal::new(
             ErrorName::ServiceNotActive,
             format!("Service {name} is {}, not ACTIVE.", service.status),
             "Create it again (aws ecs create-service) or name another one.",
         ));
     }
-    if service.deployment_controller != "EXTERNAL" {
+    if service.deployment_controller != DeploymentController::External {
         return Err(Refusal::preflight(
             format!(
                 "Service {name} has the deployment controller {}, and only EXTERNAL has task sets.",
@@ -233,11 +231,11 @@ fn active_service<'a>(
 
 fn active_task_definition<'a>(
     request: &Request,
-    observation: &'a Observation,
+    world: &'a World,
 ) -> Result<&'a TaskDefinition, Refusal> {
     let name = short(&request.task_definition);
     let register = "Register it first: aws ecs register-task-definition";
-    match &observation.task_definition {
+    match &world.task_definition {
         None => Err(Refusal::preflight(
             format!("taskDefinition: {name} does not exist."),
             register,
@@ -254,13 +252,13 @@ fn active_task_definition<'a>(
 /// else's targets.
 fn serving<'a>(
     request: &Request,
-    observation: &'a Observation,
+    world: &'a World,
     routing: &Routing<'_>,
     others: Others<'_>,
 ) -> Result<(Option<&'a TaskSet>, u32), Refusal> {
-    let (original, left) = original(request, observation, routing, others)?;
+    let (original, left) = original(request, world, routing, others)?;
     // Targets of a task set that is being deleted are on their way out.
-    let leaving = observation
+    let leaving = world
         .task_sets
         .iter()
         .any(|set| set.is_being_deleted() && set.is_attached_to(&routing.production.arn));
@@ -268,7 +266,7 @@ fn serving<'a>(
         production_is_free(request, routing)?;
     }
     if left == 0 && !matches!(others, Others::Refused(Some(_))) {
-        alternate_is_free(observation, routing, others)?;
+        alternate_is_free(world, routing, others)?;
     }
     Ok((original, left))
 }
@@ -277,12 +275,12 @@ fn serving<'a>(
 /// are.
 fn original<'a>(
     request: &Request,
-    observation: &'a Observation,
+    world: &'a World,
     routing: &Routing<'_>,
     beside: Others<'_>,
 ) -> Result<(Option<&'a TaskSet>, u32), Refusal> {
     let service = &request.service;
-    let task_sets = &observation.task_sets;
+    let task_sets = &world.task_sets;
     let room_is_needed = beside == Others::Refused(None);
     if room_is_needed && task_sets.len() >= TASK_SET_LIMIT {
         let names: Vec<_> = task_sets
@@ -337,7 +335,7 @@ fn original<'a>(
             routing.alternate.name
         ),
         ([_], leftovers) => {
-            let ids: Vec<_> = leftovers.iter().map(|set| set.id.as_str()).collect();
+            let ids: Vec<_> = leftovers.iter().map(|set| &*set.id).collect();
             format!(
                 "Delete what does not serve, {}: aws ecs delete-task-set --cluster {cluster} \
                  --service {service} --task-set ID --force",

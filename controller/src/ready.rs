@@ -1,52 +1,54 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
-use crate::deployment::Deployment;
+use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::next::Next;
-use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
 use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
+use crate::world::{TargetGroup, TaskSet, World};
 
 /// Whether the replacement may take production traffic, or when to look again.
 ///
 /// Waits until it has been steady and healthy [`LOOKS`] times in a row; refuses with
 /// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`.
-pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    let replacement = living_replacement(observation, deployment)?;
-    if let Some(shortfall) = shortfall(observation, deployment, replacement) {
-        give_up_in_time(observation, deployment, replacement, &shortfall)?;
-        return Ok(wait_for(deployment, shortfall));
+pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    let replacement = living_incoming(world, plan)?;
+    let group = world.group(plan.incoming_group())?;
+    if let Some(shortfall) = shortfall(world, replacement, group) {
+        give_up_in_time(world, plan, progress, replacement, &shortfall)?;
+        return Ok(wait_for(plan, progress, shortfall));
     }
-    let seen = deployment.progress.looks.saturating_add(1);
-    let mut deployment = deployment.clone();
-    let replacement = deployment.replacement.clone();
+    let seen = progress.looks.saturating_add(1);
+    let replacement = plan.incoming_set().cloned();
+    let progress = Progress {
+        looks: seen.min(LOOKS),
+        ..*progress
+    };
     if seen < LOOKS {
-        deployment.progress.looks = seen;
-        let wait = next_look(&deployment);
+        let wait = next_look(plan, &progress);
         let reason = Reason::Confirming {
             replacement,
             seen,
             wanted: LOOKS,
             wait,
         };
-        return Ok(wait_on(deployment, wait, To::WaitForServiceReady, reason));
+        return Ok(Next::wait(
+            To::WaitForServiceReady,
+            reason,
+            wait,
+            plan,
+            progress,
+        ));
     }
-    deployment.progress.looks = LOOKS;
-    Ok(Next::at_once(
-        To::Swap,
-        Reason::Ready { replacement },
-        deployment,
-    ))
+    let reason = Reason::Ready { replacement };
+    Ok(Next::at_once(To::Swap, reason, plan.clone(), progress))
 }
 
-/// The replacement, or why there is none to look at.
-pub(crate) fn living_replacement<'a>(
-    observation: &'a Observation,
-    deployment: &Deployment,
-) -> Result<&'a TaskSet, Refusal> {
-    match deployment.replacement_in(observation) {
+/// What takes over, or why there is none to look at.
+pub(crate) fn living_incoming<'a>(world: &'a World, plan: &Plan) -> Result<&'a TaskSet, Refusal> {
+    match plan.incoming_in(world) {
         Some(task_set) if !task_set.is_being_deleted() => Ok(task_set),
         Some(task_set) => Err(Refusal::drift(
             format!(
@@ -57,34 +59,21 @@ pub(crate) fn living_replacement<'a>(
         )),
         None => Err(Refusal::not_seen(format!(
             "ECS does not show the replacement {} of this deployment.",
-            deployment.replacement.as_deref().unwrap_or("task set")
+            plan.incoming_set().map_or("task set", |id| id)
         ))),
     }
 }
 
-/// What the replacement lacks to serve, or `None` where it is steady and healthy.
+/// What a task set lacks to serve from a target group, or `None` where it is steady and healthy.
 ///
 /// `STEADY_STATE` alone is not enough: it is true for a task set that wants no tasks (AWS API
 /// model), and an NLB with no healthy target sends traffic to all of them (AWS documentation).
 pub(crate) fn shortfall(
-    observation: &Observation,
-    deployment: &Deployment,
-    replacement: &TaskSet,
-) -> Option<Shortfall> {
-    let target_group = &deployment.replacement_target_group;
-    shortfall_of(observation, replacement, target_group)
-}
-
-/// What a task set lacks to serve from a target group, or `None` where it is steady and healthy.
-pub(crate) fn shortfall_of(
-    observation: &Observation,
+    world: &World,
     task_set: &TaskSet,
-    target_group: &str,
+    group: &TargetGroup,
 ) -> Option<Shortfall> {
-    let desired = observation
-        .service
-        .as_ref()
-        .map_or(0, |service| service.desired_count);
+    let desired = world.service.desired_count;
     let wanted = task_set.computed_desired_count.max(desired).max(1);
     if task_set.running_count < wanted || task_set.pending_count > 0 {
         return Some(Shortfall::Tasks {
@@ -93,42 +82,38 @@ pub(crate) fn shortfall_of(
             wanted,
         });
     }
-    let targets = observation
-        .target_groups
-        .iter()
-        .find(|group| group.arn == target_group)
-        .map(|group| group.targets)
-        .unwrap_or_default();
+    let targets = group.targets;
     if targets.healthy < wanted || targets.healthy < targets.registered() {
         return Some(Shortfall::HealthyTargets { targets, wanted });
     }
     (!task_set.steady).then_some(Shortfall::SteadyState)
 }
 
-/// What a replacement lacks that nothing can be held or undone for any more.
-pub(crate) fn lost_health(observation: &Observation, deployment: &Deployment) -> Option<Shortfall> {
-    let replacement = living_replacement(observation, deployment).ok()?;
-    shortfall(observation, deployment, replacement)
+/// What takes over lacks that nothing can be held or undone for any more.
+pub(crate) fn lost_health(world: &World, plan: &Plan) -> Option<Shortfall> {
+    let incoming = living_incoming(world, plan).ok()?;
+    shortfall(world, incoming, world.group(plan.incoming_group()).ok()?)
 }
 
 /// Refuses to wait on once `readinessTimeout` is over.
 pub(crate) fn give_up_in_time(
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
     replacement: &TaskSet,
     shortfall: &Shortfall,
 ) -> Result<(), Refusal> {
-    let timeout = deployment.request.readiness_timeout;
-    if deployment.progress.waited < timeout {
+    let timeout = plan.request.readiness_timeout;
+    if progress.waited < timeout {
         return Ok(());
     }
-    let stopped = observation
+    let stopped = world
         .stopped_tasks
         .first()
         .map(|task| {
             format!(
                 " {} of its tasks stopped, the last one ({}) because: {}.",
-                observation.stopped_tasks.len(),
+                world.stopped_tasks.len(),
                 task.id,
                 task.reason.trim_end_matches('.')
             )
@@ -146,50 +131,43 @@ pub(crate) fn give_up_in_time(
 }
 
 /// The wait for a new replacement to get healthy: the looks at which it was are counted anew.
-pub(crate) fn wait_for(deployment: &Deployment, shortfall: Shortfall) -> Next {
-    let mut deployment = deployment.clone();
-    deployment.progress.looks = 0;
-    let wait = next_look(&deployment);
-    let reason = Reason::NotReady {
-        replacement: deployment.replacement.clone(),
-        shortfall,
-        wait,
+pub(crate) fn wait_for(plan: &Plan, progress: &Progress, shortfall: Shortfall) -> Next {
+    let wait = next_look(plan, progress);
+    let progress = Progress {
+        looks: 0,
+        ..*progress
     };
-    wait_on(deployment, wait, To::WaitForServiceReady, reason)
+    let reason = not_ready(plan, shortfall, wait);
+    Next::wait(To::WaitForServiceReady, reason, wait, plan, progress)
 }
 
 /// The wait for something else than a new replacement to get healthy before traffic is moved to it:
 /// looks are further apart.
-pub(crate) fn wait_slowly_for(deployment: &Deployment, shortfall: Shortfall) -> Next {
-    let wait = slow_look(deployment);
-    let reason = Reason::NotReady {
-        replacement: deployment.replacement.clone(),
-        shortfall,
-        wait,
-    };
-    wait_on(deployment.clone(), wait, To::Bake, reason)
+pub(crate) fn wait_slowly_for(plan: &Plan, progress: &Progress, shortfall: Shortfall) -> Next {
+    let wait = slow_look(plan);
+    let reason = not_ready(plan, shortfall, wait);
+    Next::wait(To::Bake, reason, wait, plan, *progress)
 }
 
-fn wait_on(mut deployment: Deployment, wait: u32, to: To, reason: Reason) -> Next {
-    deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
-    Next::go(to, reason, wait, deployment)
+fn not_ready(plan: &Plan, shortfall: Shortfall, wait: u32) -> Reason {
+    Reason::NotReady {
+        replacement: plan.incoming_set().cloned(),
+        shortfall,
+        wait,
+    }
 }
 
 /// Seconds between two looks at a task set that is not new.
-pub(crate) fn slow_look(deployment: &Deployment) -> u32 {
-    drain::poll(deployment.request.readiness_timeout).max(60)
+pub(crate) fn slow_look(plan: &Plan) -> u32 {
+    drain::poll(plan.request.readiness_timeout).max(60)
 }
 
 /// `waitForService`, cut short so that the last look is at the deadline.
-fn next_look(deployment: &Deployment) -> u32 {
-    let request = &deployment.request;
-    let left = request
-        .readiness_timeout
-        .saturating_sub(deployment.progress.waited);
-    if left == 0 {
-        request.wait_for_service
-    } else {
-        request.wait_for_service.min(left)
+fn next_look(plan: &Plan, progress: &Progress) -> u32 {
+    let request = &plan.request;
+    match request.readiness_timeout.saturating_sub(progress.waited) {
+        0 => request.wait_for_service,
+        left => request.wait_for_service.min(left),
     }
 }
 
@@ -197,20 +175,20 @@ fn next_look(deployment: &Deployment) -> u32 {
 mod tests {
     use super::*;
     use crate::deployment::Answer;
-    use crate::fixture::World;
-    use crate::observation::{StoppedTask, Targets};
+    use crate::fixture::Scene;
+    use crate::world::{StoppedTask, Targets};
 
-    fn check(world: &World) -> Result<Next, Refusal> {
-        next(&world.observation, &world.deployment())
+    fn check(scene: &Scene) -> Result<Next, Refusal> {
+        next(&scene.world, &scene.plan(), &scene.progress)
     }
 
-    fn answer(world: &World) -> Answer {
-        check(world).unwrap().answer()
+    fn answer(scene: &Scene) -> Answer {
+        check(scene).unwrap().answer()
     }
 
     /// What the replacement lacks, while it is waited for.
-    fn lacks(world: &World) -> Shortfall {
-        let answer = answer(world);
+    fn lacks(scene: &Scene) -> Shortfall {
+        let answer = answer(scene);
         assert_eq!(answer.to, To::WaitForServiceReady);
         match answer.reason {
             Reason::NotReady { shortfall, .. } => shortfall,
@@ -218,14 +196,14 @@ mod tests {
         }
     }
 
-    fn refused(world: &World) -> Refusal {
-        check(world).unwrap_err()
+    fn refused(scene: &Scene) -> Refusal {
+        check(scene).unwrap_err()
     }
 
     #[test]
     fn a_healthy_replacement_is_ready_at_the_second_look() {
-        let mut world = World::healthy();
-        let first = answer(&world);
+        let mut scene = Scene::healthy();
+        let first = answer(&scene);
         assert_eq!(first.to, To::WaitForServiceReady);
         assert!(
             matches!(
@@ -238,34 +216,34 @@ mod tests {
             ),
             "{first:?}"
         );
-        world.progress = first.deployment.progress;
-        assert_eq!(world.progress.looks, 1);
-        assert_eq!(answer(&world).to, To::Swap);
+        scene.progress = first.progress;
+        assert_eq!(scene.progress.looks, 1);
+        assert_eq!(answer(&scene).to, To::Swap);
     }
 
     #[test]
     fn any_number_of_looks_is_enough() {
-        let mut world = World::healthy();
-        world.progress.looks = u32::MAX;
-        assert_eq!(answer(&world).to, To::Swap);
+        let mut scene = Scene::healthy();
+        scene.progress.looks = u32::MAX;
+        assert_eq!(answer(&scene).to, To::Swap);
     }
 
     #[test]
     fn a_bad_look_starts_the_count_again() {
-        let mut world = World::healthy();
-        world.progress.looks = 1;
-        world.task_set_mut("ecs-svc/2").steady = false;
-        assert_eq!(lacks(&world), Shortfall::SteadyState);
-        assert_eq!(answer(&world).deployment.progress.looks, 0);
+        let mut scene = Scene::healthy();
+        scene.progress.looks = 1;
+        scene.task_set_mut("ecs-svc/2").steady = false;
+        assert_eq!(lacks(&scene), Shortfall::SteadyState);
+        assert_eq!(answer(&scene).progress.looks, 0);
     }
 
     #[test]
     fn tasks_that_start_are_waited_for() {
-        let mut world = World::healthy();
-        world.task_set_mut("ecs-svc/2").running_count = 1;
-        world.task_set_mut("ecs-svc/2").pending_count = 3;
+        let mut scene = Scene::healthy();
+        scene.task_set_mut("ecs-svc/2").running_count = 1;
+        scene.task_set_mut("ecs-svc/2").pending_count = 3;
         assert_eq!(
-            lacks(&world),
+            lacks(&scene),
             Shortfall::Tasks {
                 running: 1,
                 pending: 3,
@@ -276,11 +254,11 @@ mod tests {
 
     #[test]
     fn a_steady_set_without_tasks_is_not_ready() {
-        let mut world = World::healthy();
-        let set = world.task_set_mut("ecs-svc/2");
+        let mut scene = Scene::healthy();
+        let set = scene.task_set_mut("ecs-svc/2");
         (set.computed_desired_count, set.running_count, set.scale) = (0, 0, 0.0);
-        world.group_mut("green").targets = Targets::default();
-        assert!(matches!(lacks(&world), Shortfall::Tasks { wanted: 4, .. }));
+        scene.group_mut("green").targets = Targets::default();
+        assert!(matches!(lacks(&scene), Shortfall::Tasks { wanted: 4, .. }));
     }
 
     #[test]
@@ -292,36 +270,36 @@ mod tests {
             |targets| targets.unknown = 1,
         ];
         for make in states {
-            let mut world = World::healthy();
-            make(&mut world.group_mut("green").targets);
+            let mut scene = Scene::healthy();
+            make(&mut scene.group_mut("green").targets);
             assert!(
-                matches!(lacks(&world), Shortfall::HealthyTargets { .. }),
+                matches!(lacks(&scene), Shortfall::HealthyTargets { .. }),
                 "{}",
-                world.group_mut("green").targets
+                scene.group_mut("green").targets
             );
         }
     }
 
     #[test]
     fn targets_that_are_leaving_do_not_hold_the_swap() {
-        let mut world = World::healthy();
-        world.progress.looks = 1;
-        world.group_mut("green").targets.draining = 2;
-        assert_eq!(answer(&world).to, To::Swap);
+        let mut scene = Scene::healthy();
+        scene.progress.looks = 1;
+        scene.group_mut("green").targets.draining = 2;
+        assert_eq!(answer(&scene).to, To::Swap);
     }
 
     #[test]
     fn the_deadline_is_named_with_the_reason_of_the_last_stopped_task() {
-        let mut world = World::healthy();
-        world.group_mut("green").targets.healthy = 0;
-        world.group_mut("green").targets.unhealthy = 4;
-        world.progress.waited = 600;
-        world.request.readiness_timeout = 600;
-        world.observation.stopped_tasks = vec![StoppedTask {
+        let mut scene = Scene::healthy();
+        scene.group_mut("green").targets.healthy = 0;
+        scene.group_mut("green").targets.unhealthy = 4;
+        scene.progress.waited = 600;
+        scene.request.readiness_timeout = 600;
+        scene.world.stopped_tasks = vec![StoppedTask {
             id: "t1".into(),
             reason: "Essential container in task exited".into(),
         }];
-        let refusal = refused(&world);
+        let refusal = refused(&scene);
         assert_eq!(refusal.error, ErrorName::NotReadyTimeout);
         assert!(refusal.seen.contains("4 unhealthy"), "{refusal}");
         assert!(
@@ -332,28 +310,25 @@ mod tests {
 
     #[test]
     fn the_last_look_is_at_the_deadline() {
-        let mut world = World::healthy();
-        world.request.readiness_timeout = 100;
-        world.progress.waited = 60;
-        world.task_set_mut("ecs-svc/2").steady = false;
-        let answer = answer(&world);
-        assert_eq!((answer.wait, answer.deployment.progress.waited), (40, 100));
+        let mut scene = Scene::healthy();
+        scene.request.readiness_timeout = 100;
+        scene.progress.waited = 60;
+        scene.task_set_mut("ecs-svc/2").steady = false;
+        let answer = answer(&scene);
+        assert_eq!((answer.wait, answer.progress.waited), (40, 100));
     }
 
     #[test]
     fn a_replacement_that_one_read_does_not_show_is_looked_for_again() {
-        let mut world = World::healthy();
-        world
-            .observation
-            .task_sets
-            .retain(|set| set.id != "ecs-svc/2");
-        assert_eq!(refused(&world).error, ErrorName::NotYetConsistent);
+        let mut scene = Scene::healthy();
+        scene.remove("ecs-svc/2");
+        assert_eq!(refused(&scene).error, ErrorName::NotYetConsistent);
     }
 
     #[test]
     fn a_replacement_that_somebody_deletes_is_drift() {
-        let mut world = World::healthy();
-        world.task_set_mut("ecs-svc/2").status = crate::observation::TaskSetStatus::Draining;
-        assert_eq!(refused(&world).error, ErrorName::Drift);
+        let mut scene = Scene::healthy();
+        scene.task_set_mut("ecs-svc/2").status = crate::world::TaskSetStatus::Draining;
+        assert_eq!(refused(&scene).error, ErrorName::Drift);
     }
 }

@@ -6,13 +6,12 @@ mod shortfall;
 
 use std::fmt;
 
-pub use drain::{
-    Blocker, Contradiction, Draining, Outgoing, PaceRemark, Reconnects, Stage, StepMade,
-};
+pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
 pub use outcome::{LeftAlone, Outcome, Place, Remains, Running};
 pub use shortfall::Shortfall;
 
 use crate::arn::short;
+use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 use drain::StillRuns;
 
@@ -38,11 +37,11 @@ pub enum Reason {
     /// The drain of that task set is planned.
     LeftoverPlanned {
         /// Its id.
-        task_set: String,
+        task_set: TaskSetId,
         /// Tasks that it wants.
         tasks: u32,
         /// The ARN of its target group.
-        target_group: String,
+        target_group: TargetGroupArn,
         /// Seconds until its first step.
         wait: u32,
     },
@@ -56,7 +55,7 @@ pub enum Reason {
     /// The service has as many task sets as ECS allows, and one of them is being deleted.
     LeftoverDeleting {
         /// Its id.
-        task_set: String,
+        task_set: TaskSetId,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -67,23 +66,23 @@ pub enum Reason {
     /// Nothing is left over.
     Settled {
         /// The task set that serves, where there is one.
-        original: Option<String>,
+        original: Option<TaskSetId>,
     },
     /// The replacement was created or adopted.
     Created {
         /// Its id.
-        replacement: String,
+        replacement: TaskSetId,
         /// Its task definition: an ARN, or as the request has it.
-        task_definition: String,
+        task_definition: TaskDefinitionId,
         /// The ARN of its target group.
-        target_group: String,
+        target_group: TargetGroupArn,
         /// Seconds until the next turn.
         wait: u32,
     },
     /// The task set that traffic is to move to lacks something.
     NotReady {
         /// Its id, where it is known.
-        replacement: Option<String>,
+        replacement: Option<TaskSetId>,
         /// What it lacks.
         shortfall: Shortfall,
         /// Seconds until the next turn.
@@ -92,7 +91,7 @@ pub enum Reason {
     /// The replacement is steady and healthy, but not yet in this many looks in a row.
     Confirming {
         /// Its id.
-        replacement: Option<String>,
+        replacement: Option<TaskSetId>,
         /// Looks in a row so far.
         seen: u32,
         /// Looks wanted.
@@ -103,7 +102,7 @@ pub enum Reason {
     /// The replacement is steady and healthy.
     Ready {
         /// Its id.
-        replacement: Option<String>,
+        replacement: Option<TaskSetId>,
     },
     /// Production traffic has moved.
     Swapped(Box<Swapped>),
@@ -121,7 +120,7 @@ pub enum Reason {
     /// ECS is deleting the drained task set.
     Deleting {
         /// Its id.
-        task_set: String,
+        task_set: TaskSetId,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -132,14 +131,14 @@ pub enum Reason {
     /// Nothing to undo was seen, by one read, which may be old.
     SecondLook {
         /// The original, where one served before.
-        original: Option<String>,
+        original: Option<TaskSetId>,
         /// Seconds until the next turn.
         wait: u32,
     },
     /// The original is brought back to strength.
     RollingBack {
         /// Its id.
-        original: String,
+        original: TaskSetId,
         /// What it lacks.
         shortfall: Shortfall,
         /// Seconds until the next turn.
@@ -148,7 +147,7 @@ pub enum Reason {
     /// Traffic may go back to the original.
     Restored {
         /// Its id.
-        original: String,
+        original: TaskSetId,
         /// What it lacks, after so many seconds, where what serves has no healthy target at all.
         lacks: Option<(Shortfall, u32)>,
     },
@@ -180,17 +179,17 @@ pub struct Passed {
     /// The service.
     pub service: String,
     /// The task set that serves; `None` for a first deployment.
-    pub original: Option<String>,
+    pub original: Option<TaskSetId>,
     /// Tasks of it.
     pub tasks: u32,
     /// The ARN of its target group.
-    pub original_target_group: String,
+    pub original_target_group: TargetGroupArn,
     /// Task sets that an earlier deployment left.
-    pub leftovers: Vec<String>,
+    pub leftovers: Vec<TaskSetId>,
     /// The task definition to deploy: an ARN, or as the request has it.
-    pub task_definition: String,
+    pub task_definition: TaskDefinitionId,
     /// The ARN of the target group that it goes to.
-    pub replacement_target_group: String,
+    pub replacement_target_group: TargetGroupArn,
     /// What the drain is planned to do, in words; its numbers are those of the state's `plan`.
     pub drain: String,
 }
@@ -201,9 +200,9 @@ pub struct Swapped {
     /// The error name of what is rolled back, on the way back.
     pub after: Option<String>,
     /// The task set that serves now.
-    pub replacement: Option<String>,
+    pub replacement: Option<TaskSetId>,
     /// The ARN of its target group.
-    pub target_group: String,
+    pub target_group: TargetGroupArn,
     /// The drain that comes next; `None` where nothing served before.
     pub drain: Option<NextDrain>,
 }
@@ -425,8 +424,8 @@ impl fmt::Display for Reason {
     }
 }
 
-fn known(id: Option<&String>) -> &str {
-    id.map_or("", String::as_str)
+fn known(id: Option<&TaskSetId>) -> &str {
+    id.map_or("", TaskSetId::as_str)
 }
 
 impl fmt::Display for Passed {
@@ -448,7 +447,11 @@ impl fmt::Display for Passed {
             write!(
                 f,
                 "; {} besides, drained and deleted first unless another deployment is at work",
-                self.leftovers.join(" and ")
+                self.leftovers
+                    .iter()
+                    .map(TaskSetId::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" and ")
             )?;
         }
         write!(

@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::arn::Home;
 use crate::drain::pace::Drain;
-use crate::observation::Launch;
+use crate::id::{LoadBalancerArn, TaskDefinitionId};
 use crate::refusal::{ErrorName, Refusal};
+use crate::world::Launch;
 
 pub use drain::DRAIN_FIELDS;
 pub use reader::FIELDS;
@@ -30,9 +31,9 @@ pub struct Request {
     /// The service's name.
     pub service: String,
     /// `family:revision` or the ARN of one revision.
-    pub task_definition: String,
+    pub task_definition: TaskDefinitionId,
     /// The load balancer's ARN.
-    pub load_balancer: Option<String>,
+    pub load_balancer: Option<LoadBalancerArn>,
     /// Subnet ids for the tasks.
     pub subnets: Option<Vec<String>>,
     /// Security group ids for the tasks.
@@ -165,7 +166,7 @@ impl Request {
         put("containerName", json!(self.container_name));
         put("containerPort", json!(self.container_port));
         match &self.launch {
-            Some(Launch::Type(launch_type)) => put("launchType", json!(launch_type)),
+            Some(Launch::Type(launch_type)) => put("launchType", json!(launch_type.as_str())),
             Some(Launch::Providers(providers)) => put(
                 "capacityProviderStrategy",
                 providers

@@ -3,8 +3,9 @@
 
 use crate::action::Role;
 use crate::arn::short;
-use crate::observation::{Listener, Observation, TargetGroup, TaskSet};
+use crate::id::TargetGroupArn;
 use crate::refusal::Refusal;
+use crate::world::{Listener, TargetGroup, TaskSet, World};
 
 /// Where production traffic goes today.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,14 +36,14 @@ impl<'a> Roles<'a> {
     }
 
     /// Whether every production listener sends all new connections to this group.
-    pub fn production_is_all_to(&self, target_group: &str) -> bool {
+    pub fn production_is_all_to(&self, target_group: &TargetGroupArn) -> bool {
         self.production
             .iter()
             .all(|listener| listener.forward.is_all_to(target_group))
     }
 
     /// Whether any production listener sends new connections to this group.
-    pub fn production_reaches(&self, target_group: &str) -> bool {
+    pub fn production_reaches(&self, target_group: &TargetGroupArn) -> bool {
         self.production
             .iter()
             .any(|listener| listener.forward.live().any(|live| live == target_group))
@@ -53,9 +54,9 @@ impl<'a> Roles<'a> {
 ///
 /// Refuses with `PreflightFailed` where the groups or the listeners' roles cannot be told, and
 /// with `Drift` where production listeners disagree with each other.
-pub fn read<'a>(observation: &'a Observation, service: &str) -> Result<Routing<'a>, Refusal> {
-    let pair = pair(observation, service)?;
-    let roles = roles(observation, pair)?;
+pub fn read<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal> {
+    let pair = pair(world, service)?;
+    let roles = roles(world, pair)?;
     let [first, second] = pair;
     if roles.production_is_all_to(&first.arn) {
         Ok(Routing {
@@ -86,12 +87,9 @@ pub fn read<'a>(observation: &'a Observation, service: &str) -> Result<Routing<'
 /// and one group bears the record of a swap to it, the other one is production still.
 ///
 /// Refuses what [`read`] refuses otherwise.
-pub fn read_amid_swap<'a>(
-    observation: &'a Observation,
-    service: &str,
-) -> Result<Routing<'a>, Refusal> {
-    read(observation, service).or_else(|refusal| {
-        let pair = pair(observation, service)?;
+pub fn read_amid_swap<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal> {
+    read(world, service).or_else(|refusal| {
+        let pair = pair(world, service)?;
         let (production, alternate) = match pair.map(|group| group.swap_intent.is_some()) {
             [true, false] => (pair[1], pair[0]),
             [false, true] => (pair[0], pair[1]),
@@ -100,7 +98,7 @@ pub fn read_amid_swap<'a>(
         Ok(Routing {
             production,
             alternate,
-            roles: roles(observation, pair)?,
+            roles: roles(world, pair)?,
         })
     })
 }
@@ -109,15 +107,12 @@ pub fn read_amid_swap<'a>(
 ///
 /// The `serviceName` tag decides where one exists: a group tagged for another service is never
 /// this one's, and where any group is tagged for this service, untagged ones are not its.
-pub fn pair<'a>(
-    observation: &'a Observation,
-    service: &str,
-) -> Result<[&'a TargetGroup; 2], Refusal> {
-    let candidates = candidates(&observation.target_groups, service);
+pub fn pair<'a>(world: &'a World, service: &str) -> Result<[&'a TargetGroup; 2], Refusal> {
+    let candidates = candidates(&world.target_groups, service);
     if let [first, second] = candidates[..] {
         return Ok([first, second]);
     }
-    let load_balancer = observation
+    let load_balancer = world
         .load_balancer
         .as_ref()
         .map_or("the load balancer", |lb| short(&lb.arn));
@@ -129,7 +124,7 @@ pub fn pair<'a>(
     };
     let tagged = candidates.iter().any(|group| group.service_name.is_some());
     let mend = if names.len() < 2 && !tagged {
-        let balancer = observation
+        let balancer = world
             .load_balancer
             .as_ref()
             .map_or("ARN", |lb| lb.arn.as_str());
@@ -170,13 +165,10 @@ pub fn candidates<'a>(groups: &'a [TargetGroup], service: &str) -> Vec<&'a Targe
 }
 
 /// What each listener of the two groups is for.
-pub fn roles<'a>(
-    observation: &'a Observation,
-    pair: [&'a TargetGroup; 2],
-) -> Result<Roles<'a>, Refusal> {
-    let ours = |arn: &str| pair.iter().any(|group| group.arn == arn);
+pub fn roles<'a>(world: &'a World, pair: [&'a TargetGroup; 2]) -> Result<Roles<'a>, Refusal> {
+    let ours = |arn: &TargetGroupArn| pair.iter().any(|group| group.arn == *arn);
     let mut listeners = Vec::new();
-    for listener in &observation.listeners {
+    for listener in &world.listeners {
         if let Some(group) = listener.rule_target_groups.iter().find(|arn| ours(arn)) {
             return Err(Refusal::preflight(
                 format!(
@@ -212,9 +204,9 @@ pub fn roles<'a>(
                 "Leave only this service's two target groups in it (aws elbv2 modify-listener).",
             ));
         }
-        listeners.push(listener);
+        listeners.push((listener, only));
     }
-    by_tag_or_traffic(observation, pair, &listeners)
+    by_tag_or_traffic(world, pair, &listeners)
 }
 
 /// A listener that sends traffic to a task set, by its default action or by a rule, and is not
@@ -222,12 +214,9 @@ pub fn roles<'a>(
 ///
 /// Every listener's role is recorded before a task set is created: one without a role came later, and
 /// may be one that users reach.
-pub(crate) fn reached_beside<'a>(
-    observation: &'a Observation,
-    task_set: &TaskSet,
-) -> Option<&'a Listener> {
-    observation.listeners.iter().find(|listener| {
-        let rules = listener.rule_target_groups.iter().map(String::as_str);
+pub(crate) fn reached_beside<'a>(world: &'a World, task_set: &TaskSet) -> Option<&'a Listener> {
+    world.listeners.iter().find(|listener| {
+        let rules = listener.rule_target_groups.iter();
         let mut reached = listener.forward.live().chain(rules);
         listener.role.as_deref() != Some(Role::Test.as_str())
             && reached.any(|group| task_set.is_attached_to(group))
@@ -244,39 +233,43 @@ impl Listener {
     }
 }
 
+/// A listener, and the one group that it sends all new connections to.
+type Lead<'a> = (&'a Listener, &'a TargetGroupArn);
+
 fn by_tag_or_traffic<'a>(
-    observation: &Observation,
+    world: &World,
     pair: [&'a TargetGroup; 2],
-    listeners: &[&'a Listener],
+    listeners: &[Lead<'a>],
 ) -> Result<Roles<'a>, Refusal> {
     let role = |listener: &Listener| listener.role.as_deref().and_then(Role::parse);
     let recorded = listeners
         .iter()
-        .find(|listener| role(listener) == Some(Role::Production));
-    let production = if let Some(listener) = recorded {
-        live_group(listener)
+        .find(|(listener, _)| role(listener) == Some(Role::Production));
+    let group = if let Some((_, group)) = recorded {
+        group
     } else {
-        let open: Vec<_> = listeners
-            .iter()
-            .copied()
-            .filter(|listener| role(listener).is_none())
-            .collect();
-        production_group(observation, pair, &open)?
+        let open = listeners.iter().copied();
+        let open: Vec<_> = open.filter(|(l, _)| role(l).is_none()).collect();
+        production_group(world, pair, &open)?
     };
-    let (production, test) = listeners.iter().partition(|listener| match role(listener) {
-        Some(role) => role == Role::Production,
-        None => live_group(listener) == production,
-    });
+    let (mut production, mut test) = (Vec::new(), Vec::new());
+    for (listener, live) in listeners {
+        match role(listener) {
+            Some(Role::Production) => production.push(*listener),
+            None if *live == group => production.push(*listener),
+            Some(Role::Test) | None => test.push(*listener),
+        }
+    }
     Ok(Roles { production, test })
 }
 
 /// The production group where no listener's role is recorded.
 fn production_group<'a>(
-    observation: &Observation,
+    world: &World,
     pair: [&'a TargetGroup; 2],
-    listeners: &[&'a Listener],
-) -> Result<&'a str, Refusal> {
-    let Some(first) = listeners.iter().min_by_key(|listener| listener.port) else {
+    listeners: &[Lead<'a>],
+) -> Result<&'a TargetGroupArn, Refusal> {
+    let Some((first, live)) = listeners.iter().min_by_key(|(listener, _)| listener.port) else {
         return Err(Refusal::preflight(
             format!(
                 "No listener forwards to target group {} or {}.",
@@ -286,27 +279,24 @@ fn production_group<'a>(
              (aws elbv2 create-listener).",
         ));
     };
-    if listeners.iter().all(|l| live_group(l) == live_group(first)) {
-        return Ok(live_group(first));
+    if listeners.iter().all(|(_, other)| other == live) {
+        return Ok(live);
     }
     let tagged: Vec<_> = pair.iter().filter(|g| g.is_tagged_production()).collect();
-    let mut living = observation
-        .task_sets
-        .iter()
-        .filter(|set| !set.is_being_deleted());
+    let mut living = world.task_sets.iter().filter(|set| !set.is_being_deleted());
     // The public sample moves listeners and tags one after the other: where it died in between, the
     // tag is on the group that users have left. It is believed where nothing else could be meant.
     if let [only] = tagged[..]
-        && (only.arn == live_group(first) || living.all(|set| set.is_attached_to(&only.arn)))
+        && (only.arn == **live || living.all(|set| set.is_attached_to(&only.arn)))
     {
         return Ok(&only.arn);
     }
     // Nothing serves yet, so nothing can be cut: the lowest port is the one users reach (80 before
     // 8080, 443 before 8443, 1883 before 8883). The choice is recorded as a tag before any write.
-    if observation.task_sets.is_empty() {
-        return Ok(live_group(first));
+    if world.task_sets.is_empty() {
+        return Ok(live);
     }
-    let listeners: Vec<_> = listeners.iter().map(|l| forwards(l)).collect();
+    let listeners: Vec<_> = listeners.iter().map(|(l, _)| forwards(l)).collect();
     let tags = match tagged[..] {
         [] => "neither is tagged isProduction=true".to_owned(),
         [only] => format!(
@@ -329,10 +319,6 @@ fn production_group<'a>(
             first.arn
         ),
     ))
-}
-
-fn live_group(listener: &Listener) -> &str {
-    listener.forward.live().next().unwrap_or_default()
 }
 
 fn forwards(listener: &Listener) -> String {

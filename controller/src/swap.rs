@@ -1,11 +1,11 @@
-//! Swap: moves the production listener to the replacement's target group (rule R5).
+//! Swap: moves the production listener to the target group of what takes over (rule R5).
 
 use crate::action::Action;
 use crate::align::align;
-use crate::deployment::{Course, Deployment, Progress};
+use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain;
+use crate::id::TargetGroupArn;
 use crate::next::Next;
-use crate::observation::{Forward, Listener, Observation, TargetGroup};
 use crate::phase::To;
 use crate::ready;
 use crate::reason::{NextDrain, Reason, Swapped};
@@ -13,18 +13,19 @@ use crate::refusal::Refusal;
 use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
 use crate::scale_down;
+use crate::world::{Forward, Listener, TargetGroup, World};
 
 /// The next writes of the swap, or what comes after it.
 ///
 /// Before the commit point (the production listener's one write): the intent tag, then the
-/// listener, and only while the replacement is steady and healthy. Looked at again after it, the
+/// listener, and only while what takes over is steady and healthy. Looked at again after it, the
 /// rest follows ([`align`]): test listener, tags, primary, and the intent is cleared. So a half-done
 /// swap shows which half is done.
-pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    let replacement = ready::living_replacement(observation, deployment)?;
-    let pair = routing::pair(observation, &deployment.request.service)?;
-    let roles = routing::roles(observation, pair)?;
-    let groups = Groups::of(deployment, pair)?;
+pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    let incoming = ready::living_incoming(world, plan)?;
+    let pair = routing::pair(world, &plan.request.service)?;
+    let roles = routing::roles(world, pair)?;
+    let groups = Groups::of(plan, pair)?;
     if roles.production_is_all_to(&groups.to.arn) {
         let routing = Routing {
             production: groups.to,
@@ -32,45 +33,45 @@ pub fn next(observation: &Observation, deployment: &Deployment) -> Result<Next, 
             roles,
         };
         // What is left is marked before the commit point, or is this deployment's own original.
-        let actions = align(deployment, &routing, replacement, false);
+        let actions = align(plan, &routing, incoming, false);
         return Ok(if actions.is_empty() {
-            swapped(observation, deployment)
+            swapped(world, plan, progress)
         } else {
             Next::Write(actions)
         });
     }
-    if deployment.course == Course::Forward {
-        scale_down::quiet(deployment)?;
+    if plan.goes_forward() {
+        scale_down::quiet(world, plan)?;
     }
-    nobody_else_swapped(observation, deployment, &roles, &groups)?;
-    let shortfall = ready::shortfall(observation, deployment, replacement)
-        .filter(|_| !is_the_last_resort(deployment, &groups));
+    nobody_else_swapped(world, plan, &roles, &groups)?;
+    let shortfall = ready::shortfall(world, incoming, groups.to)
+        .filter(|_| !is_the_last_resort(plan, progress, &groups));
     let Some(shortfall) = shortfall else {
-        return Ok(Next::Write(commit(deployment, &roles, &groups)));
+        return Ok(Next::Write(commit(plan, &roles, &groups)));
     };
-    ready::give_up_in_time(observation, deployment, replacement, &shortfall).map_err(
-        |refusal| {
-            if roles.production_reaches(&groups.to.arn) {
-                half_moved(refusal, &roles, &groups)
-            } else {
-                refusal
-            }
-        },
-    )?;
-    Ok(match deployment.course {
-        Course::Back => ready::wait_slowly_for(deployment, shortfall),
-        Course::Forward | Course::Leftover | Course::HalfSwapped => {
-            ready::wait_for(deployment, shortfall)
+    ready::give_up_in_time(world, plan, progress, incoming, &shortfall).map_err(|refusal| {
+        if roles.production_reaches(&groups.to.arn) {
+            half_moved(refusal, &roles, &groups)
+        } else {
+            refusal
         }
+    })?;
+    Ok(if goes_back(plan) {
+        ready::wait_slowly_for(plan, progress, shortfall)
+    } else {
+        ready::wait_for(plan, progress, shortfall)
     })
+}
+
+fn goes_back(plan: &Plan) -> bool {
+    plan.outgoing == Outgoing::Replacement
 }
 
 /// Traffic goes back from targets of which none is healthy to targets of which some are: the rollback
 /// has waited `readinessTimeout` for all of them.
-fn is_the_last_resort(deployment: &Deployment, groups: &Groups<'_>) -> bool {
-    let waited = deployment.progress.waited >= deployment.request.readiness_timeout;
-    deployment.course == Course::Back
-        && waited
+fn is_the_last_resort(plan: &Plan, progress: &Progress, groups: &Groups<'_>) -> bool {
+    goes_back(plan)
+        && progress.waited >= plan.request.readiness_timeout
         && groups.from.targets.healthy == 0
         && groups.to.targets.healthy > 0
 }
@@ -102,17 +103,14 @@ struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    fn of(deployment: &Deployment, pair: [&'a TargetGroup; 2]) -> Result<Self, Refusal> {
-        let find = |arn: &str| pair.into_iter().find(|group| group.arn == arn);
-        match (
-            find(&deployment.original_target_group),
-            find(&deployment.replacement_target_group),
-        ) {
+    fn of(plan: &Plan, pair: [&'a TargetGroup; 2]) -> Result<Self, Refusal> {
+        let find = |arn: &TargetGroupArn| pair.into_iter().find(|group| group.arn == *arn);
+        match (find(plan.outgoing_group()), find(plan.incoming_group())) {
             (Some(from), Some(to)) => Ok(Self { from, to }),
             _ => Err(Refusal::drift(
                 format!(
                     "The target groups of service {} are {} and {} now, not those this deployment began with.",
-                    deployment.request.service, pair[0].name, pair[1].name
+                    plan.request.service, pair[0].name, pair[1].name
                 ),
                 "Start a new execution.",
             )),
@@ -123,20 +121,20 @@ impl<'a> Groups<'a> {
 /// A late or repeated swap must not undo a newer deployment: before the commit point, what
 /// serves is what served when this deployment began.
 fn nobody_else_swapped(
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
     roles: &Roles<'_>,
     groups: &Groups<'_>,
 ) -> Result<(), Refusal> {
-    let serving: Vec<_> = observation
-        .task_sets
-        .iter()
-        .filter(|set| !set.is_being_deleted() && set.is_attached_to(&groups.from.arn))
-        .map(|set| set.id.as_str())
+    let serving = world.living_on(groups.from);
+    let serving: Vec<_> = serving.iter().map(|set| set.id.as_str()).collect();
+    let expected: Vec<_> = plan
+        .outgoing_set()
+        .map(|id| id.as_str())
+        .into_iter()
         .collect();
-    let expected: Vec<_> = deployment.original.as_deref().into_iter().collect();
     // On the way back, the task set that failed may be gone altogether.
-    let gone = serving.is_empty() && deployment.course == Course::Back;
+    let gone = serving.is_empty() && goes_back(plan);
     if serving == expected || gone {
         return Ok(());
     }
@@ -164,15 +162,14 @@ fn nobody_else_swapped(
     ))
 }
 
-fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
+fn commit(plan: &Plan, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     // On the way back it is the group that traffic leaves: it stays marked as one whose task set
     // has served, until that is drained and gone.
-    let (marked, intent) = match deployment.course {
-        Course::Forward | Course::Leftover | Course::HalfSwapped => {
-            (groups.to, deployment.id.tag_value())
-        }
-        Course::Back => (groups.from, deployment.id.tag_value_back()),
+    let (marked, intent) = if goes_back(plan) {
+        (groups.from, plan.id.tag_value_back())
+    } else {
+        (groups.to, plan.id.tag_value())
     };
     if marked.swap_intent.as_deref() != Some(intent.as_str()) {
         actions.push(Action::RecordSwapIntent {
@@ -182,12 +179,7 @@ fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Ve
     }
     for listener in &roles.production {
         if !listener.forward.is_all_to(&groups.to.arn) {
-            actions.push(moved(
-                listener,
-                deployment,
-                &groups.to.arn,
-                &groups.from.arn,
-            ));
+            actions.push(moved(listener, plan, &groups.to.arn, &groups.from.arn));
         }
     }
     actions
@@ -195,14 +187,14 @@ fn commit(deployment: &Deployment, roles: &Roles<'_>, groups: &Groups<'_>) -> Ve
 
 pub(crate) fn moved(
     listener: &Listener,
-    deployment: &Deployment,
-    live: &str,
-    idle: &str,
+    plan: &Plan,
+    live: &TargetGroupArn,
+    idle: &TargetGroupArn,
 ) -> Action {
     Action::Forward {
         listener: listener.arn.clone(),
         seen: listener.forward.clone(),
-        wanted: match deployment.request.swap_mode {
+        wanted: match plan.request.swap_mode {
             SwapMode::Weighted => Forward::weighted(live, idle),
             SwapMode::Replace => Forward::to(live),
         },
@@ -213,36 +205,33 @@ pub(crate) fn moved(
 ///
 /// The drain is planned here, with the tasks that there are now and not at preflight: Auto Scaling
 /// may have moved the desired count meanwhile.
-fn swapped(observation: &Observation, deployment: &Deployment) -> Next {
-    let mut deployment = deployment.clone();
-    if let Some(original) = deployment.original_in(observation) {
-        deployment.tasks = original.computed_desired_count;
+fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
+    let mut plan = plan.clone();
+    if let Some(outgoing) = plan.outgoing_in(world) {
+        plan.tasks = outgoing.computed_desired_count;
     }
-    if let Some(service) = &observation.service {
-        deployment.desired = service.desired_count;
-    }
-    // Without an original there is nothing to keep at full strength meanwhile.
-    let drain = deployment.original.as_ref().map(|_| NextDrain {
-        tasks: deployment.tasks,
-        bake: deployment.request.bake_time,
+    plan.desired = world.service.desired_count;
+    // Where nothing goes there is nothing to keep at full strength meanwhile.
+    let drain = plan.outgoing_set().map(|_| NextDrain {
+        tasks: plan.tasks,
+        bake: plan.request.bake_time,
     });
-    let wait = drain::bake_poll(drain.map_or(0, |drain| drain.bake));
-    deployment.progress = Progress {
+    let wait = drain.map_or(0, |drain| drain::bake_poll(drain.bake));
+    let progress = Progress {
         waited: wait,
         baking: true,
+        control: progress.control,
         ..Progress::default()
     };
-    let failure = deployment.failure.as_ref();
+    let failure = plan.failure.as_ref().filter(|_| goes_back(&plan));
     let reason = Reason::Swapped(Box::new(Swapped {
-        after: failure
-            .filter(|_| deployment.course == Course::Back)
-            .map(|failure| failure.error.clone()),
-        replacement: deployment.replacement.clone(),
-        target_group: deployment.replacement_target_group.clone(),
+        after: failure.map(|failure| failure.error.clone()),
+        replacement: plan.incoming_set().cloned(),
+        target_group: plan.incoming_group().clone(),
         drain,
     }));
     let to = if wait > 0 { To::Bake } else { To::ScaleDown };
-    Next::go(to, reason, wait, deployment)
+    Next::go(to, reason, wait, plan, progress)
 }
 
 #[cfg(test)]

@@ -1,74 +1,76 @@
 //! One turn of a deployment: from what was seen to what happens next, and why.
 
 use crate::contract::Failure;
-use crate::deployment::{Answer, Course, Deployment, Progress};
-use crate::observation::Observation;
+use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::phase::{Phase, To};
 use crate::reason::{Outcome, Reason};
 use crate::refusal::{ErrorName, Refusal};
+use crate::world::World;
 use crate::{cleanup, create, finish_swap, leftovers, ready, rollback, scale_down, swap};
 
 pub use crate::next::Next;
 
 /// A turn's decision. The tests put a wrong one in the place of [`next`], to see that it is caught.
-pub type Turn = fn(Phase, &Observation, &Deployment) -> Result<Next, Refusal>;
+pub type Turn = fn(Phase, &World, &Plan, &Progress) -> Result<Next, Refusal>;
 
 /// Decides what happens next in a phase that holds the lock.
 ///
 /// A refusal is answered by [`refused`], unless it is worth another attempt.
 pub fn next(
     phase: Phase,
-    observation: &Observation,
-    deployment: &Deployment,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
 ) -> Result<Next, Refusal> {
     match phase {
-        Phase::Preflight | Phase::CheckAndCreate => check_and_create(observation, deployment),
-        Phase::Swap => swap(observation, deployment),
-        Phase::ScaleDown => scale_down(observation, deployment),
-        Phase::Cleanup => Ok(cleanup::next(observation, deployment)?.map(its_own_turn)),
-        Phase::Rollback => Ok(rollback::next(observation, deployment)?.map(its_own_turn)),
+        Phase::Preflight | Phase::CheckAndCreate => check_and_create(world, plan, progress),
+        Phase::Swap => swap(world, plan, progress),
+        Phase::ScaleDown => scale_down(world, plan, progress),
+        Phase::Cleanup => Ok(cleanup::next(world, plan, progress)?.map(its_own_turn)),
+        Phase::Rollback => Ok(rollback::next(world, plan, progress)?.map(its_own_turn)),
     }
 }
 
 /// First what an earlier deployment left, then the replacement, then its health.
-fn check_and_create(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    if deployment.replacement.is_some() {
-        return ready::next(observation, deployment);
+fn check_and_create(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    if plan.replacement.is_some() {
+        return ready::next(world, plan, progress);
     }
     // Once it is there, nothing was left over, and it would be taken for a leftover itself.
-    if deployment.replacement_in(observation).is_none() {
-        match leftovers::left_over(observation, deployment)? {
+    if plan.labelled_in(world).is_none() {
+        match leftovers::left_over(world, plan, progress)? {
             // Another function may make these writes, and this one may not.
-            Some(Next::Write(_)) => return Ok(leftovers::hand_over(deployment)),
+            Some(Next::Write(_)) => return Ok(leftovers::hand_over(plan)),
             Some(answer @ Next::Go(_)) => return Ok(answer),
             None => {}
         }
     }
-    let settled = leftovers::settled(observation, deployment)?;
-    create::next(observation, &settled)
+    create::next(world, &leftovers::settled(world, plan)?)
 }
 
-/// There, back, or to the end of a swap that was left half done.
-fn swap(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    match deployment.course {
-        Course::HalfSwapped => finish_swap::next(observation, deployment),
-        Course::Forward | Course::Back | Course::Leftover if deployment.progress.baking => {
-            bake(observation, deployment)
-        }
-        Course::Forward | Course::Back | Course::Leftover => swap::next(observation, deployment),
+/// There or back; before there is a replacement, to the end of a swap that was left half done.
+fn swap(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    if plan.replacement.is_none() {
+        finish_swap::next(world, plan, progress)
+    } else if progress.baking {
+        bake(world, plan, progress)
+    } else {
+        swap::next(world, plan, progress)
     }
 }
 
 /// The pause between the swap and the drain, under the guards of the drain.
-fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    if scale_down::bake_left(deployment) == 0 {
+fn bake(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    if scale_down::bake_left(plan, progress) == 0 {
+        let (plan, progress) = (plan.clone(), *progress);
         return Ok(Next::at_once(
             To::ScaleDown,
             Reason::BakeOver,
-            deployment.clone(),
+            plan,
+            progress,
         ));
     }
-    let next = scale_down::next(observation, deployment)?;
+    let next = scale_down::next(world, plan, progress)?;
     Ok(next.map(|answer| {
         let to = match answer.to {
             To::Wait => To::Bake,
@@ -80,30 +82,23 @@ fn bake(observation: &Observation, deployment: &Deployment) -> Result<Next, Refu
     }))
 }
 
-/// What an earlier deployment left, or the deployment's own original.
-fn scale_down(observation: &Observation, deployment: &Deployment) -> Result<Next, Refusal> {
-    match deployment.course {
-        Course::Leftover => leftovers::next(observation, deployment),
-        Course::Forward | Course::Back | Course::HalfSwapped => {
-            scale_down::next(observation, deployment)
-        }
+/// What an earlier deployment left, or what this one takes away.
+fn scale_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    match plan.outgoing {
+        Outgoing::Leftover(_) => leftovers::next(world, plan, progress),
+        Outgoing::Original | Outgoing::Replacement => scale_down::next(world, plan, progress),
     }
 }
 
 /// After the rollback of an earlier execution comes this one's own deployment.
 fn its_own_turn(answer: Answer) -> Answer {
-    if !(answer.deployment.finishing && answer.to.is_the_end()) {
+    if !(answer.plan.finishing && answer.to.is_the_end()) {
         return answer;
     }
-    let deployment = Deployment {
-        course: Course::Forward,
+    let plan = Plan {
         finishing: false,
         failure: None,
-        original: None,
-        replacement: None,
-        progress: Progress::default(),
-        control: answer.deployment.control.anew(),
-        ..answer.deployment
+        ..leftovers::naming_nothing(&answer.plan, Outgoing::Original)
     };
     Answer {
         to: To::CheckAndCreateService,
@@ -111,19 +106,21 @@ fn its_own_turn(answer: Answer) -> Answer {
             outcome: Box::new(answer.reason),
         },
         wait: 0,
-        deployment,
+        plan,
+        progress: answer.progress.anew(),
     }
 }
 
 /// The answer to a refusal: what was begun is undone, or the deployment ends where it is.
 ///
-/// `held` is false where another execution has the lock: nothing may be undone then.
-pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answer {
+/// Nothing may be undone where another execution has the lock.
+pub fn refused(phase: Phase, plan: &Plan, progress: &Progress, refusal: &Refusal) -> Answer {
     let lock_is_lost = matches!(
         refusal.error,
         ErrorName::LockLost | ErrorName::ConcurrentDeployment
     );
-    let failure = match &deployment.failure {
+    let failure = match &plan.failure {
+        _ if lock_is_lost => Failure::from(refusal),
         Some(first) if phase != Phase::Rollback => first.clone().then(&refusal.to_string()),
         Some(first) => first.clone(),
         None => Failure::from(refusal),
@@ -137,20 +134,15 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
             (To::Rollback, Reason::Refused(refusal.clone()))
         }
     };
-    let mut deployment = deployment.clone();
-    deployment.failure = Some(if lock_is_lost {
-        Failure::from(refusal)
-    } else {
-        failure
-    });
-    // The seconds of the phase that failed are not those of its rollback.
-    deployment.progress = Progress::default();
-    deployment.control = deployment.control.anew();
+    let mut plan = plan.clone();
+    plan.failure = Some(failure);
     Answer {
         to,
         reason,
         wait: 0,
-        deployment,
+        plan,
+        // The seconds of the phase that failed are not those of its rollback.
+        progress: progress.anew(),
     }
 }
 
@@ -158,12 +150,12 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
 mod tests {
     use super::*;
     use crate::action::Action;
-    use crate::fixture::{OWNER, World};
-    use crate::observation::TaskSetStatus;
+    use crate::fixture::{OWNER, Scene};
     use crate::reason::Code;
+    use crate::world::TaskSetStatus;
 
-    fn go(phase: Phase, world: &World, deployment: &Deployment) -> Answer {
-        match next(phase, &world.observation, deployment).unwrap() {
+    fn go(phase: Phase, scene: &Scene, plan: &Plan, progress: &Progress) -> Answer {
+        match next(phase, &scene.world, plan, progress).unwrap() {
             Next::Go(answer) => *answer,
             Next::Write(actions) => panic!("{actions:?}"),
         }
@@ -171,10 +163,9 @@ mod tests {
 
     #[test]
     fn a_replacement_is_created_in_the_turn_that_finds_nothing_left_over() {
-        let world = World::serving();
-        let mut deployment = world.deployment();
-        deployment.replacement = None;
-        let next = next(Phase::CheckAndCreate, &world.observation, &deployment).unwrap();
+        let scene = Scene::serving();
+        let plan = scene.plan_to_create();
+        let next = next(Phase::CheckAndCreate, &scene.world, &plan, &scene.progress).unwrap();
         assert!(
             matches!(&next, Next::Write(actions) if matches!(actions.last(), Some(Action::CreateTaskSet(_)))),
             "{next:?}"
@@ -183,29 +174,38 @@ mod tests {
 
     #[test]
     fn once_it_is_there_its_health_is_waited_for_and_then_traffic_moves() {
-        let world = World::created();
-        let mut deployment = world.deployment();
-        deployment.replacement = None;
-        let created = go(Phase::CheckAndCreate, &world, &deployment);
+        let scene = Scene::created();
+        let plan = scene.plan_to_create();
+        let created = go(Phase::CheckAndCreate, &scene, &plan, &scene.progress);
         assert_eq!(created.to, To::WaitForServiceReady);
-        let world = World::healthy();
-        let first = go(Phase::CheckAndCreate, &world, &created.deployment);
+        let scene = Scene::healthy();
+        let first = go(
+            Phase::CheckAndCreate,
+            &scene,
+            &created.plan,
+            &created.progress,
+        );
         assert_eq!(first.to, To::WaitForServiceReady);
-        let second = go(Phase::CheckAndCreate, &world, &first.deployment);
+        let second = go(Phase::CheckAndCreate, &scene, &first.plan, &first.progress);
         assert_eq!(second.to, To::Swap);
     }
 
     #[test]
     fn what_is_left_over_is_the_business_of_another_function() {
-        let mut world = World::created();
-        world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-        world.task_set_mut("ecs-svc/2").external_id = Some(format!("{OWNER}-before"));
-        let mut deployment = world.deployment();
-        deployment.replacement = None;
-        let answer = go(Phase::CheckAndCreate, &world, &deployment);
+        let mut scene = Scene::created();
+        scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+        scene.task_set_mut("ecs-svc/2").external_id = Some(format!("{OWNER}-before"));
+        let plan = scene.plan_to_create();
+        let answer = go(Phase::CheckAndCreate, &scene, &plan, &scene.progress);
         assert_eq!(answer.to, To::ScaleDown);
-        assert_eq!(answer.deployment.course, Course::Leftover);
-        let next = next(Phase::ScaleDown, &world.observation, &answer.deployment).unwrap();
+        assert_eq!(answer.plan.outgoing, Outgoing::Leftover(None));
+        let next = next(
+            Phase::ScaleDown,
+            &scene.world,
+            &answer.plan,
+            &answer.progress,
+        )
+        .unwrap();
         assert!(
             matches!(&next, Next::Write(actions) if matches!(actions[..], [Action::DeleteTaskSet { .. }])),
             "{next:?}"
@@ -214,53 +214,54 @@ mod tests {
 
     #[test]
     fn a_swap_bakes_under_guards_and_then_the_drain_begins() {
-        let mut world = World::swapped();
-        world.request.bake_time = 120;
-        world.progress = Progress::default();
-        let swapped = go(Phase::Swap, &world, &world.deployment());
+        let mut scene = Scene::swapped();
+        scene.request.bake_time = 120;
+        scene.progress = Progress::default();
+        let swapped = go(Phase::Swap, &scene, &scene.plan(), &scene.progress);
         assert_eq!((swapped.to, swapped.wait), (To::Bake, 60));
         assert_eq!(swapped.reason.code(), Code::Swapped);
-        let baking = go(Phase::Swap, &world, &swapped.deployment);
+        let baking = go(Phase::Swap, &scene, &swapped.plan, &swapped.progress);
         assert_eq!((baking.to, baking.wait), (To::Bake, 60));
         assert_eq!(baking.reason.code(), Code::Baking);
-        let over = go(Phase::Swap, &world, &baking.deployment);
+        let over = go(Phase::Swap, &scene, &baking.plan, &baking.progress);
         assert_eq!((over.to, over.wait), (To::ScaleDown, 0));
     }
 
     #[test]
     fn a_listener_that_was_put_back_while_the_swap_bakes_is_not_moved_again() {
-        let mut world = World::healthy();
-        world.progress.baking = true;
-        let refusal = next(Phase::Swap, &world.observation, &world.deployment()).unwrap_err();
+        let mut scene = Scene::healthy();
+        scene.progress.baking = true;
+        let refusal = next(Phase::Swap, &scene.world, &scene.plan(), &scene.progress).unwrap_err();
         assert_eq!(refusal.error, ErrorName::Drift);
     }
 
     #[test]
     fn an_alarm_that_rings_while_the_swap_bakes_is_refused() {
-        let mut world = World::swapped().alarmed("ALARM");
-        (world.progress.baking, world.progress.step) = (true, 0);
-        let refusal = next(Phase::Swap, &world.observation, &world.deployment()).unwrap_err();
+        let mut scene = Scene::swapped().alarmed("ALARM");
+        (scene.progress.baking, scene.progress.step) = (true, 0);
+        let refusal = next(Phase::Swap, &scene.world, &scene.plan(), &scene.progress).unwrap_err();
         assert_eq!(refusal.error, ErrorName::AlarmRaised);
     }
 
     #[test]
     fn a_refusal_is_an_answer_that_leads_to_the_rollback() {
-        let deployment = World::swapped().deployment();
+        let plan = Scene::swapped().plan();
         let refusal = Refusal::drift("It moved.", "Look.");
-        let answer = refused(Phase::ScaleDown, &deployment, &refusal);
+        let answer = refused(Phase::ScaleDown, &plan, &Progress::default(), &refusal);
         assert_eq!(answer.to, To::Rollback);
-        let failure = answer.deployment.failure.clone().unwrap();
+        let failure = answer.plan.failure.clone().unwrap();
         assert_eq!(
             (failure.error.as_str(), failure.cause.as_str()),
             ("Drift", "It moved. Look.")
         );
         let again = refused(
             Phase::Rollback,
-            &answer.deployment,
+            &answer.plan,
+            &answer.progress,
             &Refusal::drift("Still.", "No."),
         );
         assert_eq!(again.to, To::DeploymentFailed);
-        assert_eq!(again.deployment.failure.unwrap(), failure);
+        assert_eq!(again.plan.failure.unwrap(), failure);
         assert!(
             again
                 .reason
@@ -271,44 +272,42 @@ mod tests {
 
     #[test]
     fn nothing_is_rolled_back_without_the_lock() {
-        let deployment = World::swapped().deployment();
+        let plan = Scene::swapped().plan();
         let refusal = Refusal::new(ErrorName::LockLost, "Gone.", "Start again.");
-        let answer = refused(Phase::ScaleDown, &deployment, &refusal);
+        let answer = refused(Phase::ScaleDown, &plan, &Progress::default(), &refusal);
         assert_eq!(answer.to, To::DeploymentFailed);
-        assert_eq!(answer.deployment.failure.unwrap().error, "LockLost");
+        assert_eq!(answer.plan.failure.unwrap().error, "LockLost");
     }
 
     #[test]
     fn what_fails_on_the_way_back_is_told_after_what_it_was_for() {
-        let deployment = World::swapped().failed("AlarmRaised").deployment();
+        let plan = Scene::swapped().failed("AlarmRaised").plan();
         let answer = refused(
             Phase::Swap,
-            &deployment,
+            &plan,
+            &Progress::default(),
             &Refusal::drift("It moved.", "Look."),
         );
-        let failure = answer.deployment.failure.unwrap();
+        let failure = answer.plan.failure.unwrap();
         assert_eq!(failure.error, "AlarmRaised");
         assert_eq!(failure.cause, "It went wrong. Then: It moved. Look.");
     }
 
     #[test]
     fn after_a_rollback_that_was_taken_over_the_deployment_begins() {
-        let mut world = World::swapped().failed("Drift");
-        world.course = Course::Back;
-        world
-            .observation
-            .task_sets
-            .retain(|set| set.id != "ecs-svc/1");
-        let mut deployment = world.deployment();
+        let mut scene = Scene::swapped().failed("Drift");
+        scene.outgoing = Outgoing::Replacement;
+        scene.remove("ecs-svc/1");
+        let mut plan = scene.plan();
         assert_eq!(
-            go(Phase::Cleanup, &world, &deployment).to,
+            go(Phase::Cleanup, &scene, &plan, &scene.progress).to,
             To::DeploymentFailed
         );
-        deployment.finishing = true;
-        let answer = go(Phase::Cleanup, &world, &deployment);
+        plan.finishing = true;
+        let answer = go(Phase::Cleanup, &scene, &plan, &scene.progress);
         assert_eq!(answer.to, To::CheckAndCreateService);
-        assert!(!answer.deployment.finishing);
-        assert_eq!(answer.deployment.failure, None);
-        assert_eq!(answer.deployment.replacement, None);
+        assert!(!answer.plan.finishing);
+        assert_eq!(answer.plan.failure, None);
+        assert_eq!(answer.plan.replacement, None);
     }
 }

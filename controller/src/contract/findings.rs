@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::deployment::Answer;
 use crate::drain::plan::{Limit, Plan};
+use crate::lock::Lock;
 use crate::phase::To;
 use crate::preflight::findings::{Finding, Severity};
 
@@ -17,7 +18,7 @@ const MOST_BYTES: usize = 32 * 1024;
 ///
 /// `findings` are the warnings, in a dry run those worth knowing too: as many as fit, the gravest
 /// first, and in `findingsLeftOut` how many did not. `plan` is what the drain will do, in a dry run.
-pub fn passed(answer: &Answer, findings: &[Finding], plan: &Plan) -> Value {
+pub fn passed(answer: &Answer, lock: &Lock, findings: &[Finding], plan: &Plan) -> Value {
     let dry_run = answer.to == To::DryRunSucceeded;
     let mut told: Vec<Value> = findings
         .iter()
@@ -32,7 +33,7 @@ pub fn passed(answer: &Answer, findings: &[Finding], plan: &Plan) -> Value {
     });
     let fitting = fitting.count();
     told.truncate(fitting);
-    let mut state = answer.to_json();
+    let mut state = answer.to_json(lock);
     state["findings"] = Value::Array(told);
     if fitting < all {
         state["findingsLeftOut"] = json!(all - fitting);
@@ -78,25 +79,25 @@ pub fn plan(plan: &Plan) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::World;
+    use crate::fixture::Scene;
     use crate::preflight::{self, findings::FindingName};
 
     fn state(dry_run: bool, copies: usize) -> Value {
-        let mut world = World::serving();
-        world.request.dry_run = dry_run;
-        world.group_mut("blue").settings.sticky = true;
-        let id = world.deployment().id;
-        let (checked, mut found) = preflight::inspect(&id, &world.request, &world.observation);
+        let mut scene = Scene::serving();
+        scene.request.dry_run = dry_run;
+        scene.group_mut("blue").settings.sticky = true;
+        let id = scene.plan().id;
+        let (checked, mut found) = preflight::inspect(&id, &scene.request, Some(&scene.world));
         let one = found
             .iter()
             .find(|finding| finding.name == FindingName::Stickiness)
             .unwrap()
             .clone();
         found.splice(0..0, std::iter::repeat_n(one, copies));
-        let deployment = checked.unwrap();
-        let plan = preflight::plan(&deployment, &world.observation);
-        let answer = preflight::answer(deployment, &world.observation);
-        passed(&answer, &found, &plan)
+        let checked = checked.unwrap();
+        let plan = checked.drain();
+        let answer = checked.answer(&scene.world);
+        passed(&answer, &Lock::of(&scene.request), &found, &plan)
     }
 
     #[test]
@@ -151,14 +152,14 @@ mod tests {
 
     #[test]
     fn the_next_step_reads_the_state_as_if_there_were_none() {
-        let world = World::serving();
+        let scene = Scene::serving();
         let state = state(false, 3);
         let mut without = state.clone();
         without.as_object_mut().unwrap().shift_remove("findings");
         let read = |state: Value| {
             crate::contract::Event {
                 phase: crate::phase::Phase::CheckAndCreate,
-                id: world.deployment().id,
+                id: scene.plan().id,
                 started_at: "2026-01-01T00:00:00Z".into(),
                 state,
             }

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use super::failure::FailureWire;
 use super::{Event, Failure, not_from_the_state_machine};
 use crate::arn::Arn;
-use crate::deployment::{Answer, Course, Deployment, Progress};
+use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::budget::Control;
-use crate::drain::flows::Flows;
+use crate::id::{TargetGroupArn, TaskSetId};
+use crate::identity::DeploymentId;
 use crate::lock::{Lock, Seen};
 use crate::phase::To;
 use crate::quote::{quote, sentence};
@@ -46,13 +47,16 @@ struct StateWire {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PlanWire {
-    original: Option<String>,
-    original_target_group: String,
-    replacement: Option<String>,
-    replacement_target_group: String,
+    original: Option<TaskSetId>,
+    original_target_group: TargetGroupArn,
+    replacement: Option<TaskSetId>,
+    replacement_target_group: TargetGroupArn,
     tasks: u32,
     desired: u32,
-    course: String,
+    /// What goes: `original`, `replacement` or `leftover`.
+    outgoing: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leftover: Option<TaskSetId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     finishing: bool,
 }
@@ -88,7 +92,8 @@ struct ControlWire {
     connections_per_task: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     judged: Option<u64>,
-    changed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed: Option<u64>,
 }
 
 fn whole_pace() -> f64 {
@@ -144,17 +149,49 @@ impl LockWire {
 }
 
 impl PlanWire {
-    fn of(deployment: &Deployment) -> Self {
+    fn of(plan: &Plan) -> Self {
         Self {
-            original: deployment.original.clone(),
-            original_target_group: deployment.original_target_group.clone(),
-            replacement: deployment.replacement.clone(),
-            replacement_target_group: deployment.replacement_target_group.clone(),
-            tasks: deployment.tasks,
-            desired: deployment.desired,
-            course: deployment.course.as_str().to_owned(),
-            finishing: deployment.finishing,
+            original: plan.original.clone(),
+            original_target_group: plan.original_target_group.clone(),
+            replacement: plan.replacement.clone(),
+            replacement_target_group: plan.replacement_target_group.clone(),
+            tasks: plan.tasks,
+            desired: plan.desired,
+            outgoing: plan.outgoing.to_string(),
+            leftover: match &plan.outgoing {
+                Outgoing::Leftover(leftover) => leftover.clone(),
+                Outgoing::Original | Outgoing::Replacement => None,
+            },
+            finishing: plan.finishing,
         }
+    }
+
+    /// The plan that was written, of a deployment and what it was asked for.
+    fn read(
+        self,
+        id: DeploymentId,
+        request: Request,
+        failure: Option<Failure>,
+    ) -> Result<Plan, Refusal> {
+        let outgoing = match self.outgoing.as_str() {
+            "original" => Outgoing::Original,
+            "replacement" => Outgoing::Replacement,
+            "leftover" => Outgoing::Leftover(self.leftover),
+            other => return Err(unreadable(&format!("unknown outgoing {other:?}"))),
+        };
+        Ok(Plan {
+            id,
+            request,
+            original: self.original,
+            original_target_group: self.original_target_group,
+            replacement: self.replacement,
+            replacement_target_group: self.replacement_target_group,
+            outgoing,
+            tasks: self.tasks,
+            desired: self.desired,
+            finishing: self.finishing,
+            failure,
+        })
     }
 
     /// What a plan names is of this account and region, as everything of a request is, and its two
@@ -181,11 +218,6 @@ impl PlanWire {
         }
         Ok(())
     }
-
-    fn course(&self) -> Result<Course, Refusal> {
-        Course::parse(&self.course)
-            .ok_or_else(|| unreadable(&format!("unknown course {:?}", self.course)))
-    }
 }
 
 fn unreadable(what: &dyn std::fmt::Display) -> Refusal {
@@ -202,7 +234,6 @@ impl Event {
     pub fn deployment(&self) -> Result<Deployment, Refusal> {
         let wire = StateWire::deserialize(&self.state).map_err(|error| unreadable(&error))?;
         wire.plan.names_its_own(self)?;
-        let course = wire.plan.course()?;
         let caught = self.is_caught();
         let kept = wire.rolling_back.as_ref().map(FailureWire::read);
         let failure = match (kept, caught.then(|| self.failure())) {
@@ -224,41 +255,21 @@ impl Event {
             pause: wire.progress.pause,
             baking: wire.progress.baking,
             unanswered: wire.progress.unanswered,
+            control: wire.control,
         };
+        let request = Request::parse(&wire.request, self.id.home())?;
         Ok(Deployment {
-            id: self.id.clone(),
-            request: Request::parse(&wire.request, self.id.home())?,
-            original_target_group: wire.plan.original_target_group,
-            replacement_target_group: wire.plan.replacement_target_group,
-            original: wire.plan.original,
-            replacement: wire.plan.replacement,
-            tasks: wire.plan.tasks,
-            desired: wire.plan.desired,
+            plan: wire.plan.read(self.id.clone(), request, failure)?,
             // The seconds of the phase that failed are not those of its rollback.
-            progress: if caught {
-                Progress::default()
-            } else {
-                progress
-            },
+            progress: if caught { progress.anew() } else { progress },
             lock,
-            course,
-            finishing: wire.plan.finishing,
-            failure,
-            alarms: Vec::new(),
-            control: if caught {
-                wire.control.anew()
-            } else {
-                wire.control
-            },
-            flows: Flows::default(),
-            now: 0,
         })
     }
 }
 
-impl Deployment {
+impl Plan {
     /// What this deployment names, as the lock's item keeps it.
-    pub fn plan_json(&self) -> String {
+    pub fn to_json(&self) -> String {
         json!(PlanWire::of(self)).to_string()
     }
 
@@ -267,19 +278,12 @@ impl Deployment {
     pub fn finishing(&self, plan: &str, event: &Event) -> Option<Self> {
         let plan: PlanWire = serde_json::from_str(plan).ok()?;
         plan.names_its_own(event).ok()?;
-        let course = plan.course().ok()?;
-        plan.replacement.as_ref()?;
+        let (id, request) = (self.id.clone(), self.request.clone());
+        let plan = plan.read(id, request, self.failure.clone()).ok()?;
+        plan.incoming_set()?;
         Some(Self {
-            original_target_group: plan.original_target_group,
-            replacement_target_group: plan.replacement_target_group,
-            original: plan.original,
-            replacement: plan.replacement,
-            tasks: plan.tasks,
-            desired: plan.desired,
-            course,
             finishing: true,
-            progress: Progress::default(),
-            ..self.clone()
+            ..plan
         })
     }
 }
@@ -310,16 +314,15 @@ fn told(code: Code, text: &str) -> Value {
 
 impl Answer {
     /// The answer as the state machine's next state.
-    pub fn to_json(&self) -> Value {
-        let deployment = &self.deployment;
-        let progress = &deployment.progress;
-        let failure = deployment.failure.as_ref().map(FailureWire::of);
+    pub fn to_json(&self, lock: &Lock) -> Value {
+        let progress = &self.progress;
+        let failure = self.plan.failure.as_ref().map(FailureWire::of);
         json!(StateWire {
             next: self.to.as_str().to_owned(),
             wait: self.wait,
             reason: reason(&self.reason),
-            request: deployment.request.to_json(),
-            plan: PlanWire::of(deployment),
+            request: self.plan.request.to_json(),
+            plan: PlanWire::of(&self.plan),
             progress: ProgressWire {
                 waited: progress.waited,
                 looks: progress.looks,
@@ -330,8 +333,8 @@ impl Answer {
                 baking: progress.baking,
                 unanswered: progress.unanswered,
             },
-            control: deployment.control.clone(),
-            lock: LockWire::of(&deployment.lock),
+            control: progress.control,
+            lock: LockWire::of(lock),
             rolling_back: failure.clone(),
             failure,
         })
@@ -340,8 +343,8 @@ impl Answer {
 
 /// The output of a deployment that reached its end, after `seconds`.
 pub fn report(answer: &Answer, seconds: u64) -> Value {
-    let deployment = &answer.deployment;
-    let request = &deployment.request;
+    let Answer { plan, progress, .. } = answer;
+    let request = &plan.request;
     json!({
         "next": answer.to.as_str(),
         "status": "deployed",
@@ -349,11 +352,11 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
         "cluster": request.cluster,
         "service": request.service,
         "taskDefinition": request.task_definition,
-        "taskSet": deployment.replacement,
-        "targetGroup": deployment.replacement_target_group,
-        "previousTaskSet": deployment.original,
-        "drainedTasks": deployment.tasks,
-        "steps": deployment.progress.step,
+        "taskSet": plan.replacement,
+        "targetGroup": plan.replacement_target_group,
+        "previousTaskSet": plan.original,
+        "drainedTasks": plan.tasks,
+        "steps": progress.step,
         "seconds": seconds,
         "comment": request.comment,
     })

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::deployment::{Answer, Deployment, Progress};
-use crate::fixture::World;
+use crate::deployment::{Answer, Deployment, Outgoing, Progress};
+use crate::fixture::Scene;
 use crate::lock::Seen;
 use crate::phase::To;
-use crate::reason::{DrainProgress, Draining, Outgoing, Reason, Stage};
+use crate::reason::{DrainProgress, Draining, Reason, Stage};
 
 const EXECUTION: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
 
@@ -15,13 +15,19 @@ fn event(phase: &str, state: &Value) -> Value {
     json!({"phase": phase, "execution": EXECUTION, "startedAt": "2026-01-01T00:00:00Z", "state": state})
 }
 
-fn answer_of(world: &World) -> Answer {
+fn answer_of(scene: &Scene) -> Answer {
     Answer {
         to: To::Wait,
         reason: Reason::Busy { wait: 60 },
         wait: 60,
-        deployment: world.deployment(),
+        plan: scene.plan(),
+        progress: scene.progress,
     }
+}
+
+/// The state of a scene whose answer leads to the Wait.
+fn state_of(scene: &Scene) -> Value {
+    answer_of(scene).to_json(&scene.deployment().lock)
 }
 
 fn read(phase: &str, state: &Value) -> Deployment {
@@ -31,17 +37,32 @@ fn read(phase: &str, state: &Value) -> Deployment {
 
 #[test]
 fn a_deployment_survives_the_way_through_the_state_machine() {
-    let mut answer = answer_of(&World::swapped());
-    answer.deployment.lock.fence = Some(12);
-    answer.deployment.lock.turn = 8;
-    answer.deployment.lock.seen = Some(Seen { rev: 3, waited: 41 });
-    answer.deployment.finishing = true;
-    assert_eq!(read("scale-down", &answer.to_json()), answer.deployment);
+    for outgoing in [
+        Outgoing::Original,
+        Outgoing::Replacement,
+        Scene::leftover(),
+        Outgoing::Leftover(None),
+    ] {
+        let mut scene = Scene::swapped();
+        scene.outgoing = outgoing;
+        let mut answer = answer_of(&scene);
+        answer.plan.finishing = true;
+        let mut lock = scene.deployment().lock;
+        (lock.fence, lock.turn) = (Some(12), 8);
+        lock.seen = Some(Seen { rev: 3, waited: 41 });
+        let Answer { plan, progress, .. } = answer.clone();
+        let carried = Deployment {
+            plan,
+            progress,
+            lock,
+        };
+        assert_eq!(read("scale-down", &answer.to_json(&carried.lock)), carried);
+    }
 }
 
 #[test]
 fn programs_read_a_code_and_numbers_beside_the_sentence() {
-    let mut answer = answer_of(&World::swapped());
+    let mut answer = answer_of(&Scene::swapped());
     answer.reason = Reason::Drain(Box::new(Draining {
         outgoing: Outgoing::Original,
         task_set: Some("ecs-svc/1".into()),
@@ -54,7 +75,7 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
         },
         stage: Stage::Pause { seconds: 60 },
     }));
-    let state = answer.to_json();
+    let state = answer.to_json(&Scene::swapped().deployment().lock);
     assert_eq!(state["next"], "Wait");
     assert_eq!(
         state["reason"],
@@ -72,59 +93,59 @@ fn a_start_is_known_to_the_millisecond() {
 
 #[test]
 fn a_caught_failure_begins_a_rollback_that_overtakes_what_failed() {
-    let mut world = World::swapped();
-    world.progress.waited = 600;
-    let mut state = answer_of(&world).to_json();
+    let mut scene = Scene::swapped();
+    scene.progress.waited = 600;
+    let mut state = state_of(&scene);
     state["lock"]["turn"] = json!(8);
     state["failure"] = json!({"Error": "States.Timeout", "Cause": "too long"});
     let first = read("rollback", &state);
-    assert_eq!(first.failure.as_ref().unwrap().error, "States.Timeout");
+    assert_eq!(first.plan.failure.as_ref().unwrap().error, "States.Timeout");
     assert_eq!(first.progress, Progress::default());
     assert_eq!(first.lock.turn, 9);
 }
 
 #[test]
 fn a_rollback_goes_on_with_the_failure_and_the_progress_that_it_has() {
-    let mut world = World::swapped().failed("DrainTimeout");
-    world.progress.waited = 600;
-    let mut answer = answer_of(&world);
+    let mut scene = Scene::swapped().failed("DrainTimeout");
+    scene.progress.waited = 600;
+    let mut answer = answer_of(&scene);
     for to in [To::Rollback, To::WaitForOriginal] {
         answer.to = to;
-        assert_eq!(read("rollback", &answer.to_json()), answer.deployment);
+        let carried = scene.deployment();
+        assert_eq!(read("rollback", &answer.to_json(&carried.lock)), carried);
     }
 }
 
 #[test]
 fn what_fails_on_the_way_back_does_not_hide_why_there_is_one() {
-    let answer = answer_of(&World::swapped().failed("DrainTimeout"));
-    let mut state = answer.to_json();
+    let mut state = state_of(&Scene::swapped().failed("DrainTimeout"));
     state["failure"] = json!({"Error": "Transient", "Cause": "again"});
-    let failure = read("rollback", &state).failure.unwrap();
+    let failure = read("rollback", &state).plan.failure.unwrap();
     assert_eq!(failure.error, "DrainTimeout");
     assert_eq!(failure.cause, "It went wrong. Then: again");
 }
 
 #[test]
 fn an_answer_that_leads_nowhere_is_a_failure_that_names_it() {
-    let mut state = answer_of(&World::swapped()).to_json();
+    let mut state = state_of(&Scene::swapped());
     state["next"] = json!("Elsewhere");
-    let failure = read("rollback", &state).failure.unwrap();
+    let failure = read("rollback", &state).plan.failure.unwrap();
     assert_eq!(failure.error, "UnexpectedAnswer");
     assert!(failure.cause.contains("Elsewhere"), "{}", failure.cause);
 }
 
 #[test]
 fn a_rollback_that_is_taken_over_keeps_what_it_named() {
-    let before = World::swapped().deployment();
-    let mut mine = World::serving().deployment();
+    let before = Scene::swapped().plan();
+    let mut mine = Scene::serving().plan();
     (mine.original, mine.replacement) = (None, None);
     let event = Event::parse(event("check-and-create", &json!({}))).unwrap();
-    let named = mine.finishing(&before.plan_json(), &event).unwrap();
+    let named = mine.finishing(&before.to_json(), &event).unwrap();
     assert!(named.finishing);
     assert_eq!(named.original, before.original);
     assert_eq!(named.replacement, before.replacement);
-    let foreign = before.plan_json().replace("555555555555", "111111111111");
-    for plan in ["", "{}", "null", &foreign, &mine.plan_json()] {
+    let foreign = before.to_json().replace("555555555555", "111111111111");
+    for plan in ["", "{}", "null", &foreign, &mine.to_json()] {
         assert_eq!(mine.finishing(plan, &event), None, "{plan}");
     }
 }
@@ -154,7 +175,7 @@ fn a_state_that_names_a_target_group_of_another_account_is_refused() {
         "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/lb/1",
         "blue",
     ] {
-        let mut state = answer_of(&World::swapped()).to_json();
+        let mut state = state_of(&Scene::swapped());
         state["plan"]["originalTargetGroup"] = json!(foreign);
         let event = Event::parse(event("scale-down", &state)).unwrap();
         let refusal = event.deployment().unwrap_err();
@@ -165,7 +186,7 @@ fn a_state_that_names_a_target_group_of_another_account_is_refused() {
 
 #[test]
 fn a_state_that_names_one_target_group_twice_is_refused() {
-    let mut state = answer_of(&World::swapped()).to_json();
+    let mut state = state_of(&Scene::swapped());
     state["plan"]["originalTargetGroup"] = state["plan"]["replacementTargetGroup"].clone();
     let event = Event::parse(event("swap", &state)).unwrap();
     let refusal = event.deployment().unwrap_err();

@@ -20,7 +20,7 @@ pub use times::{
 const HEADROOM: f64 = 0.7;
 
 /// How a drain by a budget goes on: what a deployment carries from step to step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Control {
     /// When the first step was made, in seconds since 1970.
     pub began: Option<u64>,
@@ -37,7 +37,7 @@ pub struct Control {
     /// The newest minute that was judged, in seconds since 1970.
     pub judged: Option<u64>,
     /// When the factor was last changed, in seconds since 1970.
-    pub changed: u64,
+    pub changed: Option<u64>,
 }
 
 impl Control {
@@ -62,7 +62,7 @@ impl Default for Control {
             ordinary: None,
             connections_per_task: None,
             judged: None,
-            changed: 0,
+            changed: None,
         }
     }
 }
@@ -80,8 +80,6 @@ pub struct Standing {
     pub elapsed: u32,
     /// Seconds from a target's deregistration to the end of its task.
     pub deregistration_delay: u32,
-    /// Seconds since 1970.
-    pub now: u64,
 }
 
 /// More new connections came than the replacement can bear.
@@ -129,8 +127,9 @@ pub fn excess(
     control: &Control,
     flows: &Flows,
     standing: &Standing,
+    now: u64,
 ) -> Option<Excess> {
-    let loudest = flows.loudest(control.judged, standing.now)?;
+    let loudest = flows.loudest(control.judged, now)?;
     let seen = (loudest.value - control.ordinary?).max(0.0);
     if seen <= bar(budget, control) {
         return None;
@@ -211,9 +210,10 @@ pub fn corrected(
     control: &Control,
     flows: &Flows,
     standing: &Standing,
+    now: u64,
 ) -> Control {
-    let mut control = control.clone();
-    let loudest = flows.loudest(control.judged, standing.now);
+    let mut control = *control;
+    let loudest = flows.loudest(control.judged, now);
     let (Some(loudest), Some(ordinary)) = (
         loudest.filter(|point| control.judged.is_none_or(|at| point.at > at)),
         control.ordinary,
@@ -222,22 +222,23 @@ pub fn corrected(
     };
     control.judged = Some(loudest.at);
     let seen = (loudest.value - ordinary).max(0.0);
+    let dead = u64::from(dead_time(standing.deregistration_delay));
     let settled = control
         .changed
-        .saturating_add(u64::from(dead_time(standing.deregistration_delay)));
+        .is_none_or(|changed| now >= changed.saturating_add(dead));
     let bar = bar(budget, &control);
     if seen > bar {
         // What comes before the effect of a fall was to be seen is of the steps before it.
-        if control.factor >= 1.0 || standing.now >= settled {
+        if control.factor >= 1.0 || settled {
             control.before = control.factor;
-            control.changed = standing.now;
+            control.changed = Some(now);
         }
         let fallen = (control.before * bar / seen).max(LEAST_FACTOR);
         control.factor = control.factor.min(fallen);
-    } else if control.factor < 1.0 && standing.now >= settled {
+    } else if control.factor < 1.0 && settled {
         control.factor = (control.factor * 1.25).min(1.0);
         control.before = control.factor;
-        control.changed = standing.now;
+        control.changed = Some(now);
     }
     control
 }

@@ -1,6 +1,5 @@
 //! What a drain is planned to do, step by step, by the code that then does it.
 
-use crate::deployment::Course;
 use crate::drain::budget::{self, Binds, Control, Standing};
 use crate::drain::pace::{Budget, OnDeadline, Pace, SHORTEST_WAIT};
 use crate::drain::{self, Schedule};
@@ -54,7 +53,7 @@ impl Plan {
     }
 
     fn of_schedule(pace: &Pace, tasks: u32, deregistration_delay: u32) -> Self {
-        let most = drain::most_steps(Course::Forward);
+        let most = drain::MOST_STEPS;
         let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
         let steps: Vec<_> = (1..=schedule.steps())
             .map(|step| {
@@ -76,14 +75,13 @@ impl Plan {
     }
 
     fn of_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Self {
-        let most_steps = drain::most_steps(Course::Forward);
+        let most_steps = drain::MOST_STEPS;
         let standing = |left: u32, elapsed: u32| Standing {
             left,
             of: tasks,
             most_steps,
             elapsed,
             deregistration_delay,
-            now: 0,
         };
         let control = Control::default();
         let first = budget::left_after_first(budget, &control, &standing(tasks, 0));

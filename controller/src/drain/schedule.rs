@@ -1,6 +1,6 @@
 //! The drain in whole tasks: how many are left after each step, and when it comes.
 
-use crate::deployment::Course;
+use crate::deployment::Outgoing;
 use crate::drain::budget;
 use crate::drain::pace::{Pace, SHORTEST_WAIT};
 
@@ -36,11 +36,11 @@ pub const MOST_STEPS: u32 = 100;
 /// must have room for besides.
 pub const MOST_STEPS_BESIDES: u32 = 50;
 
-/// The most steps of a drain on this course.
-pub fn most_steps(course: Course) -> u32 {
-    match course {
-        Course::Forward => MOST_STEPS,
-        Course::Back | Course::Leftover | Course::HalfSwapped => MOST_STEPS_BESIDES,
+/// The most steps of a drain that takes this away.
+pub(crate) fn most_steps(outgoing: &Outgoing) -> u32 {
+    match outgoing {
+        Outgoing::Original => MOST_STEPS,
+        Outgoing::Replacement | Outgoing::Leftover(_) => MOST_STEPS_BESIDES,
     }
 }
 

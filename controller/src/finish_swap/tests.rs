@@ -1,46 +1,46 @@
 //! A half-done swap is finished, whichever half.
 
 use super::*;
-use crate::fixture::{OWNER, World, group_arn, listener_arn};
-use crate::observation::{Forward, Listener, TaskSetStatus};
+use crate::fixture::{OWNER, Scene, group_arn, listener_arn};
 use crate::reason::Shortfall;
 use crate::refusal::ErrorName;
+use crate::world::{Forward, Listener, TaskSetStatus};
 
-fn check(world: &World) -> Result<Next, Refusal> {
-    next(&world.observation, &world.deployment())
+fn check(scene: &Scene) -> Result<Next, Refusal> {
+    next(&scene.world, &scene.plan(), &scene.progress)
 }
 
-fn actions(world: &World) -> Vec<Action> {
-    match check(world) {
+fn actions(scene: &Scene) -> Vec<Action> {
+    match check(scene) {
         Ok(Next::Write(actions)) => actions,
         other => panic!("{other:?}"),
     }
 }
 
 /// Nothing is to be finished: the deployment begins.
-fn assert_nothing_to_finish(world: &World) {
-    let answer = check(world).unwrap().answer();
+fn assert_nothing_to_finish(scene: &Scene) {
+    let answer = check(scene).unwrap().answer();
     assert_eq!(answer.to, To::CheckAndCreateService);
     assert_eq!(answer.reason, Reason::SwapFinished);
-    assert_eq!(answer.deployment.course, Course::Forward);
+    assert_eq!(answer.plan.outgoing, Outgoing::Original);
 }
 
-fn refused(world: &World) -> ErrorName {
-    check(world).unwrap_err().error
+fn refused(scene: &Scene) -> ErrorName {
+    check(scene).unwrap_err().error
 }
 
 #[test]
 fn without_a_record_and_without_leftovers_nothing_is_written() {
-    assert_nothing_to_finish(&World::serving());
+    assert_nothing_to_finish(&Scene::serving());
 }
 
 #[test]
 fn a_group_that_was_tagged_has_served_whichever_task_set_the_tag_names() {
-    let mut world = World::healthy();
-    let green = world.group_mut("green");
+    let mut scene = Scene::healthy();
+    let green = scene.group_mut("green");
     green.is_production = Some("true".into());
     green.task_set_id = Some("ecs-svc/gone".into());
-    let actions = actions(&world);
+    let actions = actions(&scene);
     assert!(
         actions.contains(&Action::RecordSwapIntent {
             target_group: group_arn("green"),
@@ -53,7 +53,7 @@ fn a_group_that_was_tagged_has_served_whichever_task_set_the_tag_names() {
 #[test]
 fn after_the_commit_point_it_goes_forward() {
     assert_eq!(
-        actions(&World::committed()),
+        actions(&Scene::committed()),
         vec![
             Action::Forward {
                 listener: listener_arn(8080),
@@ -83,16 +83,16 @@ fn after_the_commit_point_it_goes_forward() {
 
 #[test]
 fn before_the_commit_point_the_candidate_stays_known_as_one_that_may_have_served() {
-    let mut world = World::healthy();
-    world.group_mut("green").swap_intent = Some(OWNER.into());
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    assert_nothing_to_finish(&world);
+    let mut scene = Scene::healthy();
+    scene.group_mut("green").swap_intent = Some(OWNER.into());
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_nothing_to_finish(&scene);
 }
 
 /// Two production listeners, of which one was moved.
-fn half_moved() -> World {
-    let mut world = World::committed();
-    world.observation.listeners.push(Listener {
+fn half_moved() -> Scene {
+    let mut scene = Scene::committed();
+    scene.world.listeners.push(Listener {
         port: 443,
         arn: listener_arn(443),
         forward: Forward::weighted(&group_arn("blue"), &group_arn("green")),
@@ -101,7 +101,7 @@ fn half_moved() -> World {
         sticky: false,
         stack: None,
     });
-    world
+    scene
 }
 
 #[test]
@@ -118,18 +118,18 @@ fn a_half_moved_swap_goes_forward_to_healthy_tasks() {
 
 #[test]
 fn a_half_moved_swap_goes_back_where_the_replacement_is_not_healthy() {
-    let mut world = half_moved();
-    world.group_mut("green").targets.healthy = 1;
+    let mut scene = half_moved();
+    scene.group_mut("green").targets.healthy = 1;
     assert_eq!(
-        actions(&world),
+        actions(&scene),
         vec![Action::Forward {
             listener: listener_arn(80),
             seen: Forward::weighted(&group_arn("green"), &group_arn("blue")),
             wanted: Forward::weighted(&group_arn("blue"), &group_arn("green")),
         }]
     );
-    world.group_mut("blue").targets.healthy = 1;
-    let waiting = check(&world).unwrap().answer();
+    scene.group_mut("blue").targets.healthy = 1;
+    let waiting = check(&scene).unwrap().answer();
     assert_eq!(waiting.to, To::Bake);
     assert!(
         matches!(
@@ -141,25 +141,25 @@ fn a_half_moved_swap_goes_back_where_the_replacement_is_not_healthy() {
         ),
         "{waiting:?}"
     );
-    world.progress.waited = world.request.readiness_timeout;
-    assert_eq!(refused(&world), ErrorName::NotReadyTimeout);
+    scene.progress.waited = scene.request.readiness_timeout;
+    assert_eq!(refused(&scene), ErrorName::NotReadyTimeout);
 }
 
 #[test]
 fn listeners_that_disagree_without_a_record_are_a_persons_doing() {
-    let mut world = half_moved();
-    world.group_mut("green").swap_intent = None;
-    assert_eq!(refused(&world), ErrorName::Drift);
+    let mut scene = half_moved();
+    scene.group_mut("green").swap_intent = None;
+    assert_eq!(refused(&scene), ErrorName::Drift);
 }
 
 #[test]
 fn the_record_of_a_rollback_goes_when_the_task_set_is_gone() {
-    let mut world = World::serving();
-    world.listener_mut(80).role = Some("production".into());
-    world.group_mut("green").swap_intent = Some(OWNER.into());
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    let mut scene = Scene::serving();
+    scene.listener_mut(80).role = Some("production".into());
+    scene.group_mut("green").swap_intent = Some(OWNER.into());
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
     assert_eq!(
-        actions(&world),
+        actions(&scene),
         vec![Action::ClearSwapIntent {
             target_group: group_arn("green")
         }]
@@ -168,13 +168,13 @@ fn the_record_of_a_rollback_goes_when_the_task_set_is_gone() {
 
 #[test]
 fn what_each_listener_is_for_is_recorded_before_anything_else() {
-    let mut world = World::committed();
-    world.group_mut("green").is_production = Some("true".into());
-    world.group_mut("blue").is_production = None;
-    world.listener_mut(80).role = None;
-    world.listener_mut(8080).role = None;
-    world.listener_mut(8080).forward = Forward::to(&group_arn("blue"));
-    let actions = actions(&world);
+    let mut scene = Scene::committed();
+    scene.group_mut("green").is_production = Some("true".into());
+    scene.group_mut("blue").is_production = None;
+    scene.listener_mut(80).role = None;
+    scene.listener_mut(8080).role = None;
+    scene.listener_mut(8080).forward = Forward::to(&group_arn("blue"));
+    let actions = actions(&scene);
     assert_eq!(
         actions[..2],
         [
@@ -192,11 +192,11 @@ fn what_each_listener_is_for_is_recorded_before_anything_else() {
 
 #[test]
 fn a_half_done_way_back_is_finished_on_the_way_back() {
-    let mut world = half_moved();
-    let record = world.group_mut("green").swap_intent.clone().unwrap();
-    world.group_mut("blue").swap_intent = None;
-    world.group_mut("green").swap_intent = Some(record + ":back");
-    let actions = actions(&world);
+    let mut scene = half_moved();
+    let record = scene.group_mut("green").swap_intent.clone().unwrap();
+    scene.group_mut("blue").swap_intent = None;
+    scene.group_mut("green").swap_intent = Some(record + ":back");
+    let actions = actions(&scene);
     for action in actions {
         let Action::Forward { wanted, .. } = action else {
             panic!("{action:?}");

@@ -3,26 +3,27 @@
 use super::*;
 use crate::deployment::Answer;
 use crate::drain::scale_for;
-use crate::fixture::{OWNER, World, group_arn, listener_arn};
-use crate::observation::{Forward, TaskSetStatus};
+use crate::fixture::{OWNER, Scene, group_arn, listener_arn};
+use crate::id::TaskSetId;
 use crate::reason::{Blocker, Shortfall, Stage};
 use crate::refusal::ErrorName;
+use crate::world::{Forward, TaskSetStatus};
 
-fn check(world: &World) -> Result<Next, Refusal> {
-    next(&world.observation, &world.deployment())
+fn check(scene: &Scene) -> Result<Next, Refusal> {
+    next(&scene.world, &scene.plan(), &scene.progress)
 }
 
-fn answer(world: &World) -> Answer {
-    check(world).unwrap().answer()
+fn answer(scene: &Scene) -> Answer {
+    check(scene).unwrap().answer()
 }
 
-fn refused(world: &World) -> Refusal {
-    check(world).unwrap_err()
+fn refused(scene: &Scene) -> Refusal {
+    check(scene).unwrap_err()
 }
 
 /// Nothing is left over.
-fn assert_settled(world: &World) {
-    let answer = answer(world);
+fn assert_settled(scene: &Scene) {
+    let answer = answer(scene);
     assert_eq!(answer.to, To::CheckAndCreateService);
     assert!(
         matches!(answer.reason, Reason::Settled { .. }),
@@ -31,10 +32,10 @@ fn assert_settled(world: &World) {
 }
 
 /// The leftover whose drain is planned, with its tasks.
-fn planned(world: &World) -> (String, u32) {
-    let answer = answer(world);
+fn planned(scene: &Scene) -> (TaskSetId, u32) {
+    let answer = answer(scene);
     assert_eq!(answer.to, To::Wait);
-    assert_eq!(answer.deployment.course, Course::Leftover);
+    assert!(matches!(answer.plan.outgoing, Outgoing::Leftover(Some(_))));
     match answer.reason {
         Reason::LeftoverPlanned {
             task_set, tasks, ..
@@ -44,8 +45,8 @@ fn planned(world: &World) -> (String, u32) {
 }
 
 /// What blocks the next step of a leftover's drain.
-fn blocker(world: &World) -> Blocker {
-    let answer = answer(world);
+fn blocker(scene: &Scene) -> Blocker {
+    let answer = answer(scene);
     assert_eq!(answer.to, To::Wait);
     match answer.reason {
         Reason::Drain(draining) => match draining.stage {
@@ -56,22 +57,22 @@ fn blocker(world: &World) -> Blocker {
     }
 }
 
-/// A new deployment finds what an earlier one has left in this world.
-fn found(mut world: World) -> World {
-    for set in &mut world.observation.task_sets {
+/// A new deployment finds what an earlier one has left in this scene.
+fn found(mut scene: Scene) -> Scene {
+    for set in &mut scene.world.task_sets {
         set.external_id = set
             .external_id
             .take()
             .map(|_| "ebbtide:Ebbtide:run-0:x".into());
     }
-    world
+    scene
 }
 
 /// What is left of a finished swap: the original, its drain planned.
-fn draining() -> World {
-    let mut world = found(World::swapped());
-    world.course = Course::Leftover;
-    world
+fn draining() -> Scene {
+    let mut scene = found(Scene::swapped());
+    scene.outgoing = Scene::leftover();
+    scene
 }
 
 fn forced(task_set: &str) -> Next {
@@ -83,105 +84,104 @@ fn forced(task_set: &str) -> Next {
 
 #[test]
 fn nothing_left_over_is_nothing_to_do() {
-    let world = World::serving();
-    assert_settled(&world);
-    let answer = answer(&world);
-    assert_eq!(answer.deployment.original.as_deref(), Some("ecs-svc/1"));
-    assert_eq!(answer.deployment.replacement, None);
+    let scene = Scene::serving();
+    assert_settled(&scene);
+    let answer = answer(&scene);
+    assert_eq!(answer.plan.original.as_deref(), Some("ecs-svc/1"));
+    assert_eq!(answer.plan.replacement, None);
 }
 
 #[test]
 fn a_candidate_that_never_served_is_deleted_at_once() {
-    let mut world = found(World::created());
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    assert_eq!(check(&world), Ok(forced("ecs-svc/2")));
+    let mut scene = found(Scene::created());
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_eq!(check(&scene), Ok(forced("ecs-svc/2")));
 }
 
 #[test]
 fn the_candidate_of_a_first_deployment_is_deleted_at_once() {
-    let mut world = found(World::created());
-    world
-        .observation
-        .task_sets
-        .retain(|set| set.id != "ecs-svc/1");
-    world.group_mut("blue").targets.healthy = 0;
-    assert_eq!(check(&world), Ok(forced("ecs-svc/2")));
+    let mut scene = found(Scene::created());
+    scene.remove("ecs-svc/1");
+    scene.group_mut("blue").targets.healthy = 0;
+    assert_eq!(check(&scene), Ok(forced("ecs-svc/2")));
 }
 
 #[test]
 fn a_candidate_whose_swap_is_on_record_may_have_served_and_is_drained() {
-    let mut world = found(World::healthy());
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    world.group_mut("green").swap_intent = Some(OWNER.into());
-    assert_eq!(planned(&world).0, "ecs-svc/2");
+    let mut scene = found(Scene::healthy());
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    scene.group_mut("green").swap_intent = Some(OWNER.into());
+    assert_eq!(*planned(&scene).0, *"ecs-svc/2");
 }
 
 #[test]
 fn a_first_deployment_that_died_in_its_swap_is_drained_though_nothing_serves() {
-    let mut world = found(World::healthy());
-    world
-        .observation
-        .task_sets
-        .retain(|set| set.id != "ecs-svc/1");
-    world.group_mut("blue").targets.healthy = 0;
-    world.group_mut("green").swap_intent = Some(OWNER.into());
-    assert_eq!(planned(&world), ("ecs-svc/2".to_owned(), 4));
-    let deployment = answer(&world).deployment;
-    assert_eq!(deployment.original.as_deref(), Some("ecs-svc/2"));
-    assert_eq!(deployment.replacement, None);
+    let mut scene = found(Scene::healthy());
+    scene.remove("ecs-svc/1");
+    scene.group_mut("blue").targets.healthy = 0;
+    scene.group_mut("green").swap_intent = Some(OWNER.into());
+    assert_eq!(planned(&scene), ("ecs-svc/2".into(), 4));
+    let Answer { plan, progress, .. } = answer(&scene);
+    assert_eq!(plan.outgoing_set().unwrap().as_str(), "ecs-svc/2");
+    assert_eq!(plan.incoming_set(), None);
     assert!(matches!(
-        next(&world.observation, &deployment),
+        next(&scene.world, &plan, &progress),
         Ok(Next::Write(actions)) if matches!(actions[..], [Action::SetScale { .. }])
     ));
 }
 
 #[test]
 fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
-    let mut world = found(World::created());
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    let mut new = world.listener_mut(80).clone();
+    let mut scene = found(Scene::created());
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    let mut new = scene.listener_mut(80).clone();
     (new.port, new.arn, new.role) = (443, listener_arn(443), None);
     new.forward = Forward::to(&group_arn("green"));
-    world.observation.listeners.push(new);
-    assert_eq!(planned(&world).0, "ecs-svc/2");
-    let refusal = next(&world.observation, &answer(&world).deployment).unwrap_err();
+    scene.world.listeners.push(new);
+    assert_eq!(*planned(&scene).0, *"ecs-svc/2");
+    let Answer { plan, progress, .. } = answer(&scene);
+    let refusal = next(&scene.world, &plan, &progress).unwrap_err();
     assert_eq!(refusal.error, ErrorName::Drift);
 }
 
 #[test]
 fn a_set_on_a_target_group_of_somewhere_else_is_for_a_person_to_sort_out() {
-    let mut world = found(World::serving());
-    world.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("red");
-    let refusal = refused(&world);
+    let mut scene = found(Scene::serving());
+    scene.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("red");
+    let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::Drift);
     assert!(refusal.seen.contains("red, which is neither"), "{refusal}");
 }
 
 #[test]
 fn a_set_that_another_groups_tag_names_may_have_served() {
-    let mut world = found(World::serving());
-    world.task_set_mut("ecs-svc/1").load_balancers.clear();
-    assert_eq!(planned(&world).0, "ecs-svc/1");
+    let mut scene = found(Scene::serving());
+    scene.task_set_mut("ecs-svc/1").load_balancers.clear();
+    assert_eq!(*planned(&scene).0, *"ecs-svc/1");
 }
 
 #[test]
 fn a_half_done_swap_is_finished_before_anything_is_drained() {
-    let world = found(World::committed());
-    let answer = answer(&world);
+    let scene = found(Scene::committed());
+    let answer = answer(&scene);
     assert_eq!((answer.to, answer.reason), (To::Swap, Reason::HalfSwapped));
-    assert_eq!(answer.deployment.course, Course::HalfSwapped);
+    assert_eq!(answer.plan.outgoing, Outgoing::Original);
+    assert_eq!(
+        (answer.plan.original, answer.plan.replacement),
+        (None, None)
+    );
 }
 
 #[test]
 fn an_old_production_set_is_planned_first_and_then_drained_step_by_step() {
-    let world = found(World::swapped());
-    assert_eq!(planned(&world), ("ecs-svc/1".to_owned(), 4));
-    let taken = answer(&world).deployment;
-    assert_eq!(taken.course, Course::Leftover);
-    assert_eq!(taken.original.as_deref(), Some("ecs-svc/1"));
-    assert_eq!(taken.replacement.as_deref(), Some("ecs-svc/2"));
+    let scene = found(Scene::swapped());
+    assert_eq!(planned(&scene), ("ecs-svc/1".into(), 4));
+    let Answer { plan, progress, .. } = answer(&scene);
+    assert_eq!(plan.outgoing, Scene::leftover());
+    assert_eq!(plan.original.as_deref(), Some("ecs-svc/2"));
+    assert_eq!(plan.replacement, None);
     assert_eq!(
-        next(&world.observation, &taken),
+        next(&scene.world, &plan, &progress),
         Ok(Next::Write(vec![Action::SetScale {
             task_set: "ecs-svc/1".into(),
             percent: scale_for(3, 4),
@@ -192,12 +192,12 @@ fn an_old_production_set_is_planned_first_and_then_drained_step_by_step() {
 
 #[test]
 fn a_drained_leftover_is_deleted_without_force() {
-    let mut world = draining();
-    let set = world.task_set_mut("ecs-svc/1");
+    let mut scene = draining();
+    let set = scene.task_set_mut("ecs-svc/1");
     (set.scale, set.computed_desired_count, set.running_count) = (0.0, 0, 0);
-    world.group_mut("blue").targets.healthy = 0;
+    scene.group_mut("blue").targets.healthy = 0;
     assert_eq!(
-        check(&world),
+        check(&scene),
         Ok(Next::Write(vec![Action::DeleteTaskSet {
             task_set: "ecs-svc/1".into(),
             force: false
@@ -207,33 +207,33 @@ fn a_drained_leftover_is_deleted_without_force() {
 
 #[test]
 fn a_leftover_is_not_drained_while_what_serves_is_not_healthy() {
-    let mut world = draining();
-    world.group_mut("green").targets.healthy = 3;
+    let mut scene = draining();
+    scene.group_mut("green").targets.healthy = 3;
     assert!(matches!(
-        blocker(&world),
+        blocker(&scene),
         Blocker::Health {
             shortfall: Shortfall::HealthyTargets { wanted: 4, .. },
             ..
         }
     ));
-    world.group_mut("green").targets.healthy = 0;
-    world.progress.held = 60;
-    assert_eq!(refused(&world).error, ErrorName::NotReadyTimeout);
+    scene.group_mut("green").targets.healthy = 0;
+    scene.progress.held = 60;
+    assert_eq!(refused(&scene).error, ErrorName::NotReadyTimeout);
 }
 
 #[test]
 fn a_set_whose_age_is_not_known_may_have_served() {
-    let mut world = found(World::created());
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    world.task_set_mut("ecs-svc/2").created_at = None;
-    assert_eq!(planned(&world).0, "ecs-svc/2");
+    let mut scene = found(Scene::created());
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    scene.task_set_mut("ecs-svc/2").created_at = None;
+    assert_eq!(*planned(&scene).0, *"ecs-svc/2");
 }
 
 #[test]
 fn two_sets_behind_production_are_for_a_person_to_sort_out() {
-    let mut world = found(World::created());
-    world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
-    let refusal = refused(&world);
+    let mut scene = found(Scene::created());
+    scene.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
+    let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::Drift);
     assert!(
         refusal.seen.contains("ecs-svc/1 and ecs-svc/2"),
@@ -243,29 +243,29 @@ fn two_sets_behind_production_are_for_a_person_to_sort_out() {
 
 #[test]
 fn targets_of_a_deleted_set_are_waited_for() {
-    let mut world = World::serving();
-    world.group_mut("green").targets.healthy = 2;
-    let answer = answer(&world);
+    let mut scene = Scene::serving();
+    scene.group_mut("green").targets.healthy = 2;
+    let answer = answer(&scene);
     assert_eq!(answer.to, To::WaitForServiceReady);
     let (targets, wait) = (2, 30);
     assert_eq!(answer.reason, Reason::Deregistering { targets, wait });
-    world.progress.looks = LOOKS;
-    assert_settled(&world);
+    scene.progress.looks = LOOKS;
+    assert_settled(&scene);
 }
 
 #[test]
 fn a_late_invocation_leaves_what_its_own_deployment_has_created_since() {
-    let mut world = World::healthy();
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-    assert_settled(&world);
+    let mut scene = Scene::healthy();
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_settled(&scene);
 }
 
 #[test]
 fn a_half_drained_set_that_serves_again_is_brought_back_before_anything_else_is_drained() {
-    let mut world = found(World::swapped());
-    world.task_set_mut("ecs-svc/2").scale = 37.5;
+    let mut scene = found(Scene::swapped());
+    scene.task_set_mut("ecs-svc/2").scale = 37.5;
     assert_eq!(
-        check(&world),
+        check(&scene),
         Ok(Next::Write(vec![Action::SetScale {
             task_set: "ecs-svc/2".into(),
             percent: 100.0,
@@ -276,23 +276,23 @@ fn a_half_drained_set_that_serves_again_is_brought_back_before_anything_else_is_
 
 #[test]
 fn the_pause_before_a_leftovers_drain_is_not_part_of_the_drain() {
-    let world = found(World::swapped());
-    let told = answer(&world);
-    assert_eq!((told.wait, told.deployment.progress.waited), (60, 0));
+    let scene = found(Scene::swapped());
+    let told = answer(&scene);
+    assert_eq!((told.wait, told.progress.waited), (60, 0));
 }
 
 #[test]
 fn of_two_leftovers_the_drained_one_is_deleted_whatever_targets_the_other_has() {
-    let mut world = draining();
-    let mut other = world.task_set_mut("ecs-svc/1").clone();
+    let mut scene = draining();
+    let mut other = scene.task_set_mut("ecs-svc/1").clone();
     other.id = "ecs-svc/0".into();
-    let drained = world.task_set_mut("ecs-svc/1");
+    let drained = scene.task_set_mut("ecs-svc/1");
     (drained.scale, drained.running_count) = (0.0, 0);
     drained.computed_desired_count = 0;
-    world.observation.task_sets.push(other);
-    world.group_mut("blue").targets.draining = 3;
+    scene.world.task_sets.push(other);
+    scene.group_mut("blue").targets.draining = 3;
     assert_eq!(
-        check(&world),
+        check(&scene),
         Ok(Next::Write(vec![Action::DeleteTaskSet {
             task_set: "ecs-svc/1".into(),
             force: false,
@@ -302,33 +302,33 @@ fn of_two_leftovers_the_drained_one_is_deleted_whatever_targets_the_other_has() 
 
 #[test]
 fn a_candidate_that_never_served_goes_before_a_leftover_that_drains() {
-    let mut world = draining();
-    let mut candidate = world.task_set_mut("ecs-svc/1").clone();
+    let mut scene = draining();
+    let mut candidate = scene.task_set_mut("ecs-svc/1").clone();
     candidate.id = "ecs-svc/3".into();
     candidate.created_at = Some(9_000);
     candidate.external_id = Some("ebbtide:Ebbtide:run-0:x".into());
-    world.observation.task_sets.push(candidate);
-    world.group_mut("blue").swap_intent = None;
-    world.group_mut("blue").is_production = None;
-    world.group_mut("blue").task_set_id = None;
-    assert_eq!(check(&world), Ok(forced("ecs-svc/3")));
+    scene.world.task_sets.push(candidate);
+    scene.group_mut("blue").swap_intent = None;
+    scene.group_mut("blue").is_production = None;
+    scene.group_mut("blue").task_set_id = None;
+    assert_eq!(check(&scene), Ok(forced("ecs-svc/3")));
 }
 
 #[test]
 fn a_sick_leftover_is_drained_though_what_serves_is_sick_as_well() {
-    let mut world = draining();
-    world.group_mut("green").targets.healthy = 0;
-    assert!(matches!(blocker(&world), Blocker::Health { .. }));
-    world.group_mut("blue").targets.healthy = 0;
-    assert!(matches!(check(&world), Ok(Next::Write(_))));
+    let mut scene = draining();
+    scene.group_mut("green").targets.healthy = 0;
+    assert!(matches!(blocker(&scene), Blocker::Health { .. }));
+    scene.group_mut("blue").targets.healthy = 0;
+    assert!(matches!(check(&scene), Ok(Next::Write(_))));
 }
 
 #[test]
 fn a_swap_that_somebody_undoes_again_and_again_is_told_of() {
-    let mut world = found(World::committed());
-    let told = answer(&world);
+    let mut scene = found(Scene::committed());
+    let told = answer(&scene);
     assert_eq!((told.to, told.reason), (To::Swap, Reason::HalfSwapped));
-    assert_eq!(told.deployment.progress.looks, 1);
-    world.progress.looks = LOOKS;
-    assert_eq!(refused(&world).error, ErrorName::Drift);
+    assert_eq!(told.progress.looks, 1);
+    scene.progress.looks = LOOKS;
+    assert_eq!(refused(&scene).error, ErrorName::Drift);
 }

@@ -2,7 +2,6 @@
 
 use super::pace::check_drain;
 use crate::cleanup;
-use crate::deployment::Course;
 use crate::drain::pace::Pace;
 use crate::drain::{self, Schedule};
 use crate::refusal::Refusal;
@@ -41,8 +40,13 @@ pub(super) fn history_fits(
     let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
     let returns = readiness.div_ceil(drain::poll(readiness)) + LOOKS;
     let deletions = cleanup::POLLS.saturating_mul(2 + left);
-    let forth = Turns::of(request, tasks, deregistration_delay, Course::Forward);
-    let back = Turns::of(request, tasks, deregistration_delay, Course::Back);
+    let forth = Turns::of(request, tasks, deregistration_delay, drain::MOST_STEPS);
+    let back = Turns::of(
+        request,
+        tasks,
+        deregistration_delay,
+        drain::MOST_STEPS_BESIDES,
+    );
     // A swap that has to wait, because the replacement has lost its health again, comes after `LOOKS`
     // good looks at the earliest.
     let vain_swaps = looks.div_ceil(LOOKS);
@@ -93,7 +97,7 @@ pub(super) fn time_fits(
     deregistration_delay: u32,
     left: u32,
 ) -> Result<(), Refusal> {
-    let most = drain::most_steps(Course::Forward);
+    let most = drain::MOST_STEPS;
     let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration_delay);
     let drain = request
         .drain_timeout
@@ -124,9 +128,8 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(request: &Request, tasks: u32, deregistration_delay: u32, course: Course) -> Self {
+    fn of(request: &Request, tasks: u32, deregistration_delay: u32, most: u32) -> Self {
         let pace = &request.drain.pace;
-        let most = drain::most_steps(course);
         let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
         let timeout = request
             .drain_timeout

@@ -1,9 +1,9 @@
 //! The defaults of a request: what the task set in service has.
 
 use crate::arn::short;
-use crate::observation::{Launch, Network, TaskDefinition, TaskSet};
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::world::{Launch, LaunchType, Network, NetworkMode, TaskDefinition, TaskSet};
 
 pub(super) fn settle_container(
     settled: &mut Request,
@@ -69,7 +69,7 @@ pub(super) fn settle_network(
     definition: &TaskDefinition,
     original: Option<&TaskSet>,
 ) -> Result<(), Refusal> {
-    if definition.network_mode != "awsvpc" {
+    if definition.network_mode != NetworkMode::Awsvpc {
         if settled.subnets.is_some() || settled.security_groups.is_some() {
             return Err(Refusal::preflight(
                 format!(
@@ -117,7 +117,7 @@ pub(super) fn settle_launch(settled: &mut Request, original: Option<&TaskSet>) {
     let before = original.and_then(|task_set| task_set.launch.clone());
     let as_before = settled.launch.is_none() || settled.launch == before;
     if settled.launch.is_none() {
-        settled.launch = Some(before.unwrap_or_else(|| Launch::Type("FARGATE".to_owned())));
+        settled.launch = Some(before.unwrap_or_else(|| Launch::Type(LaunchType::Fargate)));
     }
     // A platform version belongs to Fargate: it is taken over only with the way of launching.
     if settled.platform_version.is_none() && as_before {

@@ -13,11 +13,11 @@ use std::fmt;
 
 use crate::arn::short;
 use crate::drain::plan::Plan;
-use crate::observation::{LoadBalancer, Observation, TargetGroup, TaskSet};
 use crate::quote::sentence;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::routing;
+use crate::world::{LoadBalancer, TargetGroup, TaskSet, World};
 
 pub use capacity::{thin_in_the_drain, too_few_for_the_zones};
 pub use connections::{CLIENT_PORTS, overlap, ports_of_clients};
@@ -97,16 +97,11 @@ impl Finding {
 
 /// Everything preflight has to say, the gravest first.
 ///
-/// The same request and observation have the same findings. A request whose defaults preflight has
+/// The same request and world have the same findings. A request whose defaults preflight has
 /// filled in tells more than one as it was given.
-pub fn findings(request: &Request, observation: &Observation) -> Vec<Finding> {
-    let mut found = errors::errors(request, observation);
-    if observation.service.is_none() {
-        // All else follows from that.
-        found.truncate(1);
-        return found;
-    }
-    let scene = Scene::of(request, observation);
+pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
+    let mut found = errors::errors(request, world);
+    let scene = Scene::of(request, world);
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));
     found.extend(capacity::findings(&scene));
@@ -118,7 +113,7 @@ pub fn findings(request: &Request, observation: &Observation) -> Vec<Finding> {
 /// findings too.
 struct Scene<'a> {
     request: &'a Request,
-    observation: &'a Observation,
+    world: &'a World,
     load_balancer: Option<&'a LoadBalancer>,
     /// The service's two target groups; fewer or none where they cannot be told.
     groups: Vec<&'a TargetGroup>,
@@ -133,17 +128,14 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn of(request: &'a Request, observation: &'a Observation) -> Self {
-        let mut groups = routing::candidates(&observation.target_groups, &request.service);
+    fn of(request: &'a Request, world: &'a World) -> Self {
+        let mut groups = routing::candidates(&world.target_groups, &request.service);
         if groups.len() > 2 {
             groups.clear();
         }
-        let routing = routing::read_amid_swap(observation, &request.service).ok();
+        let routing = routing::read_amid_swap(world, &request.service).ok();
         let production = routing.map(|routing| routing.production);
-        let living = observation
-            .task_sets
-            .iter()
-            .filter(|set| !set.is_being_deleted());
+        let living = world.task_sets.iter().filter(|set| !set.is_being_deleted());
         let mut serving =
             living.filter(|set| production.is_some_and(|group| set.is_attached_to(&group.arn)));
         let original = serving.next();
@@ -151,15 +143,12 @@ impl<'a> Scene<'a> {
         let delay = production.map_or(0, |group| group.deregistration_delay);
         Self {
             request,
-            observation,
-            load_balancer: observation.load_balancer.as_ref(),
+            world,
+            load_balancer: world.load_balancer.as_ref(),
             groups,
             production,
             original,
-            desired: observation
-                .service
-                .as_ref()
-                .map_or(0, |service| service.desired_count),
+            desired: world.service.desired_count,
             delay,
             plan: Plan::of(&request.drain.pace, tasks, delay),
         }

@@ -2,18 +2,15 @@
 
 use super::Others;
 use crate::arn::short;
-use crate::observation::{Observation, TargetGroup, TaskDefinition};
 use crate::refusal::Refusal;
 use crate::request::{Request, SwapMode};
 use crate::routing::Routing;
+use crate::world::{NetworkMode, TargetGroup, TaskDefinition, World};
 
 /// There must be a load balancer to look at, and the task sets must be behind it, or it is not the
 /// service's.
-pub(super) fn on_a_load_balancer(
-    request: &Request,
-    observation: &Observation,
-) -> Result<(), Refusal> {
-    if observation.load_balancer.is_none() {
+pub(super) fn on_a_load_balancer(request: &Request, world: &World) -> Result<(), Refusal> {
+    if world.load_balancer.is_none() {
         return Err(Refusal::preflight(
             format!(
                 "nlb is missing, and service {} has no task set that names a load balancer.",
@@ -22,13 +19,9 @@ pub(super) fn on_a_load_balancer(
             "Give the load balancer's ARN in nlb.",
         ));
     }
-    let here = observation.load_balancer.as_ref().map(|lb| lb.arn.as_str());
-    for task_set in observation
-        .task_sets
-        .iter()
-        .filter(|s| !s.is_being_deleted())
-    {
-        let elsewhere = observation.target_groups.iter().find(|group| {
+    let here = world.load_balancer.as_ref().map(|lb| lb.arn.as_str());
+    for task_set in world.task_sets.iter().filter(|s| !s.is_being_deleted()) {
+        let elsewhere = world.target_groups.iter().find(|group| {
             task_set.is_attached_to(&group.arn)
                 && group.load_balancer.is_some()
                 && group.load_balancer.as_deref() != here
@@ -71,12 +64,12 @@ pub(super) fn production_is_free(request: &Request, routing: &Routing<'_>) -> Re
 /// Refuses targets in the alternate group that nobody waits for. Those of a task set that is being
 /// deleted go by themselves: under the lock they are waited for.
 pub(super) fn alternate_is_free(
-    observation: &Observation,
+    world: &World,
     routing: &Routing<'_>,
     others: Others<'_>,
 ) -> Result<(), Refusal> {
     let alternate = routing.alternate;
-    let mut leaving = observation
+    let mut leaving = world
         .task_sets
         .iter()
         .filter(|set| set.is_being_deleted() && set.is_attached_to(&alternate.arn));
@@ -132,10 +125,10 @@ pub(super) fn fitting_target_types(
     definition: &TaskDefinition,
     routing: &Routing<'_>,
 ) -> Result<(), Refusal> {
-    let (wanted, other) = match definition.network_mode.as_str() {
-        "awsvpc" => ("ip", "instance"),
-        "bridge" | "host" => ("instance", "ip"),
-        _ => return Ok(()),
+    let (wanted, other) = match definition.network_mode {
+        NetworkMode::Awsvpc => ("ip", "instance"),
+        NetworkMode::Bridge | NetworkMode::Host => ("instance", "ip"),
+        NetworkMode::None | NetworkMode::Unknown(_) => return Ok(()),
     };
     let unfit = |group: &&&TargetGroup| {
         [other, "alb", "lambda"].contains(&group.settings.target_type.as_str())

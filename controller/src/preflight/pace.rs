@@ -1,6 +1,5 @@
 //! Whether a pace and its times fit the tasks, and what the drain is planned to do.
 
-use crate::deployment::Course;
 use crate::drain::budget;
 use crate::drain::pace::{Budget, OnDeadline, Pace};
 use crate::drain::plan::{self, Plan};
@@ -9,8 +8,7 @@ use crate::refusal::Refusal;
 use crate::request::Request;
 
 fn schedule(pace: &Pace, tasks: u32, deregistration_delay: u32) -> Schedule {
-    let most = drain::most_steps(Course::Forward);
-    Schedule::new(tasks, pace, most, deregistration_delay)
+    Schedule::new(tasks, pace, drain::MOST_STEPS, deregistration_delay)
 }
 
 /// Refuses a `drainTimeout` that the steps cannot keep, and a budget's deadline that leaves no time

@@ -2,34 +2,29 @@
 
 use super::*;
 use crate::drain::pace::Pace;
-use crate::fixture::{World, group_arn};
-use crate::observation::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
+use crate::fixture::{Scene, group_arn};
 use crate::request::SwapMode;
+use crate::world::{Forward, Launch, TaskSetLoadBalancer, TaskSetStatus};
 
-fn look(world: &World) -> Result<Deployment, Refusal> {
-    settle(
-        &world.deployment().id,
-        &world.request,
-        &world.observation,
-        None,
-    )
+fn look(scene: &Scene) -> Result<Plan, Refusal> {
+    settle(&scene.plan().id, &scene.request, &scene.world, None)
 }
 
-fn refused(world: &World) -> String {
-    let refusal = look(world).unwrap_err();
+fn refused(scene: &Scene) -> String {
+    let refusal = look(scene).unwrap_err();
     format!("{}: {refusal}", refusal.error)
 }
 
-fn assert_refused(expected: &str, change: impl Fn(&mut World)) {
-    let mut world = World::serving();
-    change(&mut world);
-    let seen = refused(&world);
+fn assert_refused(expected: &str, change: impl Fn(&mut Scene)) {
+    let mut scene = Scene::serving();
+    change(&mut scene);
+    let seen = refused(&scene);
     assert!(seen.contains(expected), "wanted {expected:?} in {seen:?}");
 }
 
 #[test]
 fn defaults_are_what_the_task_set_in_service_has() {
-    let deployment = look(&World::serving()).unwrap();
+    let deployment = look(&Scene::serving()).unwrap();
     let request = &deployment.request;
     assert_eq!(request.container_name.as_deref(), Some("webserver"));
     assert_eq!(request.container_port, Some(8080));
@@ -45,32 +40,28 @@ fn defaults_are_what_the_task_set_in_service_has() {
 
 #[test]
 fn a_settled_request_settles_to_itself() {
-    let mut world = World::serving();
-    let settled = look(&world).unwrap();
-    world.request = settled.request.clone();
-    assert_eq!(look(&world).unwrap(), settled);
+    let mut scene = Scene::serving();
+    let settled = look(&scene).unwrap();
+    scene.request = settled.request.clone();
+    assert_eq!(look(&scene).unwrap(), settled);
 }
 
 #[test]
 fn a_service_that_cannot_be_deployed_to_is_refused_with_what_mends_it() {
-    assert_refused(
-        "PreflightFailed: serviceName: cluster main has no service web",
-        |w| {
-            w.observation.service = None;
-        },
+    let scene = Scene::serving();
+    let (checked, _) = inspect(&scene.plan().id, &scene.request, None);
+    assert_eq!(
+        checked.unwrap_err().seen,
+        "serviceName: cluster main has no service web."
     );
     assert_refused("ServiceNotActive: Service web is INACTIVE", |w| {
-        w.observation.service.as_mut().unwrap().status = "INACTIVE".into();
+        w.world.service.status = "INACTIVE".into();
     });
     assert_refused("deployment controller CODE_DEPLOY", |w| {
-        w.observation
-            .service
-            .as_mut()
-            .unwrap()
-            .deployment_controller = "CODE_DEPLOY".into();
+        w.world.service.deployment_controller = "CODE_DEPLOY".into();
     });
     assert_refused("--desired-count 1", |w| {
-        w.observation.service.as_mut().unwrap().desired_count = 0;
+        w.world.service.desired_count = 0;
     });
 }
 
@@ -79,11 +70,11 @@ fn a_task_definition_that_starts_no_tasks_is_refused() {
     assert_refused(
         "PreflightFailed: taskDefinition: web:2 does not exist",
         |w| {
-            w.observation.task_definition = None;
+            w.world.task_definition = None;
         },
     );
     assert_refused("web:2 is INACTIVE", |w| {
-        w.observation.task_definition.as_mut().unwrap().active = false;
+        w.world.task_definition.as_mut().unwrap().active = false;
     });
 }
 
@@ -100,39 +91,39 @@ fn a_container_or_port_that_is_not_in_the_task_definition_is_refused() {
 
 #[test]
 fn the_only_container_port_is_the_default_of_a_first_deployment() {
-    let mut world = World::serving();
-    world.observation.task_sets.clear();
-    world.group_mut("blue").targets.healthy = 0;
-    world.request.subnets = Some(vec!["subnet-0".into()]);
-    world.request.security_groups = Some(vec!["sg-0".into()]);
-    let deployment = look(&world).unwrap();
+    let mut scene = Scene::serving();
+    scene.world.task_sets.clear();
+    scene.group_mut("blue").targets.healthy = 0;
+    scene.request.subnets = Some(vec!["subnet-0".into()]);
+    scene.request.security_groups = Some(vec!["sg-0".into()]);
+    let deployment = look(&scene).unwrap();
     assert_eq!(deployment.request.container_port, Some(8080));
     assert_eq!(
         deployment.request.launch,
         Some(Launch::Type("FARGATE".into()))
     );
     assert_eq!((deployment.original, deployment.tasks), (None, 0));
-    world.container_mut().ports.push(9090);
-    assert!(refused(&world).contains("webserver:8080, webserver:9090"));
+    scene.container_mut().ports.push(9090);
+    assert!(refused(&scene).contains("webserver:8080, webserver:9090"));
 }
 
 #[test]
 fn a_first_deployment_says_what_nothing_can_be_taken_from() {
     assert_refused("subnets is missing", |w| {
-        w.observation.task_sets.clear();
+        w.world.task_sets.clear();
         w.group_mut("blue").targets.healthy = 0;
     });
-    assert_refused("nlb is missing", |w| w.observation.load_balancer = None);
+    assert_refused("nlb is missing", |w| w.world.load_balancer = None);
 }
 
 #[test]
 fn a_sixth_task_set_is_refused_before_it_is_asked_for() {
     assert_refused("TaskSetLimit: Service web has 5 task sets", |w| {
         for number in 2..6 {
-            let mut draining = w.observation.task_sets[0].clone();
-            draining.id = format!("ecs-svc/{number}");
+            let mut draining = w.world.task_sets[0].clone();
+            draining.id = format!("ecs-svc/{number}").into();
             draining.status = TaskSetStatus::Draining;
-            w.observation.task_sets.push(draining);
+            w.world.task_sets.push(draining);
         }
     });
 }
@@ -140,14 +131,14 @@ fn a_sixth_task_set_is_refused_before_it_is_asked_for() {
 #[test]
 fn a_leftover_on_the_alternate_group_is_refused_by_name() {
     assert_refused("Drift: Exactly one task set", |w| {
-        let mut leftover = w.observation.task_sets[0].clone();
+        let mut leftover = w.world.task_sets[0].clone();
         leftover.id = "ecs-svc/9".into();
         leftover.load_balancers = vec![TaskSetLoadBalancer {
             target_group: group_arn("green"),
             container_name: None,
             container_port: None,
         }];
-        w.observation.task_sets.push(leftover);
+        w.world.task_sets.push(leftover);
     });
     assert_refused("ecs-svc/1 (4 tasks) on green", |w| {
         w.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("green");
@@ -159,16 +150,16 @@ fn a_leftover_on_the_alternate_group_is_refused_by_name() {
 
 #[test]
 fn targets_of_the_last_deployment_that_still_leave_are_no_obstacle() {
-    let mut world = World::serving();
-    world.group_mut("green").targets.draining = 3;
-    assert!(look(&world).is_ok());
+    let mut scene = Scene::serving();
+    scene.group_mut("green").targets.draining = 3;
+    assert!(look(&scene).is_ok());
 }
 
 #[test]
 fn replace_mode_needs_a_test_listener() {
     assert_refused("swapMode is replace", |w| {
         w.request.swap_mode = SwapMode::Replace;
-        w.observation.listeners.truncate(1);
+        w.world.listeners.truncate(1);
     });
 }
 
@@ -177,9 +168,9 @@ fn a_drain_that_cannot_fit_its_timeout_is_refused_with_the_number_that_would() {
     assert_refused("Give at least 360 in drainTimeout", |w| {
         w.request.drain_timeout = Some(100);
     });
-    let mut world = World::serving();
-    world.request.drain_timeout = Some(360);
-    assert!(look(&world).is_ok());
+    let mut scene = Scene::serving();
+    scene.request.drain_timeout = Some(360);
+    assert!(look(&scene).is_ok());
 }
 
 #[test]
@@ -193,27 +184,23 @@ fn what_would_outgrow_the_history_is_refused() {
 #[test]
 fn subnets_are_for_awsvpc_only() {
     assert_refused("has bridge", |w| {
-        w.observation.task_definition.as_mut().unwrap().network_mode = "bridge".into();
+        w.world.task_definition.as_mut().unwrap().network_mode = "bridge".into();
         w.request.subnets = Some(vec!["subnet-0".into()]);
     });
-    let mut world = World::serving();
-    world
-        .observation
-        .task_definition
-        .as_mut()
-        .unwrap()
-        .network_mode = "bridge".into();
+    let mut scene = Scene::serving();
+    scene.world.task_definition.as_mut().unwrap().network_mode = "bridge".into();
     for group in ["blue", "green"] {
-        world.group_mut(group).settings.target_type = "instance".into();
+        scene.group_mut(group).settings.target_type = "instance".into();
     }
-    assert_eq!(look(&world).unwrap().request.subnets, None);
+    assert_eq!(look(&scene).unwrap().request.subnets, None);
 }
 
 #[test]
 fn a_dry_run_says_so() {
-    let mut world = World::serving();
-    world.request.dry_run = true;
-    let answer = answer(look(&world).unwrap(), &world.observation);
+    let mut scene = Scene::serving();
+    scene.request.dry_run = true;
+    let checked = check(&scene.plan().id, &scene.request, &scene.world);
+    let answer = checked.unwrap().answer(&scene.world);
     assert_eq!(answer.to, To::DryRunSucceeded);
     assert_eq!(
         answer.reason.to_string(),
@@ -224,16 +211,16 @@ fn a_dry_run_says_so() {
 
 #[test]
 fn a_port_that_is_mapped_for_tcp_and_udp_is_one_port() {
-    let mut world = World::serving();
-    world.container_mut().ports = vec![8080, 8080];
-    assert!(look(&world).is_ok());
+    let mut scene = Scene::serving();
+    scene.container_mut().ports = vec![8080, 8080];
+    assert!(look(&scene).is_ok());
 }
 
 #[test]
 fn a_listener_that_was_moved_away_is_not_answered_with_a_forced_delete() {
-    let mut world = World::serving();
-    world.listener_mut(80).forward = Forward::to(&group_arn("green"));
-    let seen = refused(&world);
+    let mut scene = Scene::serving();
+    scene.listener_mut(80).forward = Forward::to(&group_arn("green"));
+    let seen = refused(&scene);
     assert!(
         seen.contains("point the production listener at target group blue"),
         "{seen}"
@@ -246,7 +233,7 @@ fn a_first_deployment_is_refused_where_others_serve_on_its_production_group() {
     assert_refused(
         "PreflightFailed: Service web has no task set, and yet",
         |w| {
-            w.observation.task_sets.clear();
+            w.world.task_sets.clear();
         },
     );
 }
@@ -260,15 +247,15 @@ fn a_load_balancer_that_is_not_the_services_is_refused_by_its_field() {
 
 #[test]
 fn what_an_earlier_deployment_left_is_let_pass_before_the_lock_is_taken_and_refused_after() {
-    for world in [World::created(), World::swapped()] {
-        let checked = check(&world.deployment().id, &world.request, &world.observation);
+    for scene in [Scene::created(), Scene::swapped()] {
+        let checked = check(&scene.plan().id, &scene.request, &scene.world);
         assert!(checked.is_ok(), "{checked:?}");
-        assert!(look(&world).is_err());
+        assert!(look(&scene).is_err());
     }
-    let world = World::created();
-    let checked = check(&world.deployment().id, &world.request, &world.observation).unwrap();
-    assert_eq!(checked.original.as_deref(), Some("ecs-svc/1"));
-    let answer = answer(checked, &world.observation);
+    let scene = Scene::created();
+    let checked = check(&scene.plan().id, &scene.request, &scene.world).unwrap();
+    assert_eq!(checked.plan.original.as_deref(), Some("ecs-svc/1"));
+    let answer = checked.answer(&scene.world);
     assert!(
         answer
             .reason
@@ -281,31 +268,28 @@ fn what_an_earlier_deployment_left_is_let_pass_before_the_lock_is_taken_and_refu
 
 #[test]
 fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
-    let mut world = World::committed();
-    world
-        .observation
-        .listeners
-        .push(crate::observation::Listener {
-            port: 443,
-            arn: crate::fixture::listener_arn(443),
-            forward: Forward::to(&group_arn("blue")),
-            rule_target_groups: Vec::new(),
-            role: Some("production".into()),
-            sticky: false,
-            stack: None,
-        });
-    let check = |world: &World| check(&world.deployment().id, &world.request, &world.observation);
+    let mut scene = Scene::committed();
+    scene.world.listeners.push(crate::world::Listener {
+        port: 443,
+        arn: crate::fixture::listener_arn(443),
+        forward: Forward::to(&group_arn("blue")),
+        rule_target_groups: Vec::new(),
+        role: Some("production".into()),
+        sticky: false,
+        stack: None,
+    });
+    let check = |scene: &Scene| check(&scene.plan().id, &scene.request, &scene.world);
     assert_eq!(
-        check(&world).unwrap().original_target_group,
+        check(&scene).unwrap().plan.original_target_group,
         group_arn("blue")
     );
-    world.group_mut("green").swap_intent = None;
-    assert_eq!(check(&world).unwrap_err().error, ErrorName::Drift);
+    scene.group_mut("green").swap_intent = None;
+    assert_eq!(check(&scene).unwrap_err().error, ErrorName::Drift);
 }
 
 #[test]
 fn a_long_budget_beside_many_leftovers_is_refused_with_advice_that_helps() {
-    let world = World::serving();
+    let scene = Scene::serving();
     let left = 4;
     let with = |more: serde_json::Value| {
         let mut input = serde_json::json!({
@@ -316,7 +300,7 @@ fn a_long_budget_beside_many_leftovers_is_refused_with_advice_that_helps() {
         });
         let fields = more.as_object().unwrap().clone();
         input.as_object_mut().unwrap().extend(fields);
-        let request = Request::parse(&input, world.deployment().id.home()).unwrap();
+        let request = Request::parse(&input, scene.plan().id.home()).unwrap();
         history_fits(&request, 500, 60, left)
     };
     let refusal = with(serde_json::json!({})).unwrap_err().to_string();
@@ -342,16 +326,15 @@ fn what_would_outlive_the_state_machine_is_refused_with_the_seconds() {
             decrement: 5.0,
             every: 86_400,
         };
-        let service = w.observation.service.as_mut().unwrap();
-        service.desired_count = 40;
+        w.world.service.desired_count = 40;
     });
 }
 
 #[test]
 fn targets_of_a_task_set_that_is_being_deleted_are_waited_for_under_the_lock() {
-    let mut world = World::created();
-    world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Draining;
-    let checked = check(&world.deployment().id, &world.request, &world.observation);
+    let mut scene = Scene::created();
+    scene.task_set_mut("ecs-svc/2").status = TaskSetStatus::Draining;
+    let checked = check(&scene.plan().id, &scene.request, &scene.world);
     assert!(checked.is_ok(), "{checked:?}");
-    assert!(refused(&world).contains("ecs-svc/2 is still being deleted, and has targets in green"));
+    assert!(refused(&scene).contains("ecs-svc/2 is still being deleted, and has targets in green"));
 }

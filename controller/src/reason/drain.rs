@@ -5,6 +5,8 @@ use std::fmt;
 use super::shortfall::{NotHealthyNow, Shortfall};
 use super::{Code, DrainProgress};
 use crate::clock;
+use crate::deployment::Outgoing;
+use crate::id::TaskSetId;
 use crate::quote::quote;
 
 /// A turn of a drain.
@@ -13,22 +15,11 @@ pub struct Draining {
     /// What the drain takes away.
     pub outgoing: Outgoing,
     /// Its id; `None` where there was none.
-    pub task_set: Option<String>,
+    pub task_set: Option<TaskSetId>,
     /// How far the drain is.
     pub progress: DrainProgress,
     /// What this turn came to.
     pub stage: Stage,
-}
-
-/// What a drain takes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outgoing {
-    /// The task set that served when the deployment began.
-    Original,
-    /// The one that the deployment created, on the way back.
-    Replacement,
-    /// What an earlier deployment left.
-    Leftover,
 }
 
 /// What a turn of a drain came to. Seconds are counted from this turn.
@@ -148,7 +139,7 @@ pub enum Blocker {
     /// The replacement cannot take more connections.
     Health {
         /// Its id, where it is known.
-        replacement: Option<String>,
+        replacement: Option<TaskSetId>,
         /// What it lacks.
         shortfall: Shortfall,
     },
@@ -240,16 +231,6 @@ impl fmt::Display for StillRuns {
                 "{running} tasks still run, until their connections are drained"
             ),
         }
-    }
-}
-
-impl fmt::Display for Outgoing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Original => "original",
-            Self::Replacement => "replacement",
-            Self::Leftover => "leftover",
-        })
     }
 }
 

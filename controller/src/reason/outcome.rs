@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::shortfall::{NotHealthyNow, Shortfall};
 use crate::arn::short;
+use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 
 /// What a service runs once a deployment, or its rollback, is complete.
@@ -12,11 +13,11 @@ pub struct Running {
     /// The service.
     pub service: String,
     /// The task definition: its ARN, or as the request has it.
-    pub task_definition: String,
+    pub task_definition: TaskDefinitionId,
     /// The task set.
-    pub task_set: Option<String>,
+    pub task_set: Option<TaskSetId>,
     /// The ARN of its target group.
-    pub target_group: String,
+    pub target_group: TargetGroupArn,
     /// What the task set lacks, where it lost its health after the last step: nothing can be undone for it
     /// any more.
     pub unhealthy: Option<Shortfall>,
@@ -32,14 +33,14 @@ pub enum Outcome {
     /// There is no replacement.
     NoReplacement {
         /// The original, where one served before.
-        original: Option<String>,
+        original: Option<TaskSetId>,
     },
     /// The replacement is being deleted already.
     BeingDeleted {
         /// Its id.
-        replacement: String,
+        replacement: TaskSetId,
         /// The original, where one served before.
-        original: Option<String>,
+        original: Option<TaskSetId>,
     },
     /// Nothing was undone on purpose.
     LeftAlone {
@@ -56,7 +57,7 @@ pub enum Outcome {
     /// The original did not get healthy again.
     OriginalNotHealthy {
         /// Its id.
-        original: String,
+        original: TaskSetId,
         /// Seconds that it was waited for.
         seconds: u32,
         /// What it lacks.
@@ -101,9 +102,9 @@ pub struct Remains {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The task set's id and how many tasks it runs; `None` where it is not there.
-    pub task_set: Option<(String, u32)>,
+    pub task_set: Option<(TaskSetId, u32)>,
     /// The ARN of the target group.
-    pub target_group: String,
+    pub target_group: TargetGroupArn,
 }
 
 impl fmt::Display for Running {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::observation::Targets;
+use crate::world::Targets;
 
 /// What a task set lacks to be steady and healthy.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{LOOKS, Problem, Request, SwapMode};
 use crate::arn::{Arn, Home};
-use crate::observation::{CapacityProvider, Launch};
+use crate::id::LoadBalancerArn;
+use crate::world::{CapacityProvider, Launch, LaunchType};
 
 /// Every field of the input, with what it allows. README's table is checked against it.
 pub const FIELDS: &[(&str, &str)] = &[
@@ -165,8 +166,8 @@ impl Reader<'_> {
         Some(Request {
             cluster: cluster?,
             service: service?,
-            task_definition: task_definition?,
-            load_balancer,
+            task_definition: task_definition?.into(),
+            load_balancer: load_balancer.map(LoadBalancerArn::from),
             subnets,
             security_groups,
             assign_public_ip,
@@ -193,7 +194,10 @@ impl Reader<'_> {
 
     fn launch(&mut self) -> Option<Launch> {
         let launch_type = self.optional("launchType", |value| {
-            text_where(value, |text| matches!(text, "FARGATE" | "EC2" | "EXTERNAL"))
+            match LaunchType::from(value.as_str()?) {
+                LaunchType::Unknown(_) => None,
+                known => Some(known),
+            }
         });
         let providers = self.optional("capacityProviderStrategy", capacity_providers);
         if self.fields.contains_key("launchType")
@@ -201,7 +205,9 @@ impl Reader<'_> {
         {
             self.refuse("launchType");
         }
-        let elsewhere = launch_type.as_deref().is_some_and(|name| name != "FARGATE");
+        let elsewhere = launch_type
+            .as_ref()
+            .is_some_and(|launch_type| *launch_type != LaunchType::Fargate);
         if elsewhere && self.fields.contains_key("platformVersion") {
             self.refuse("platformVersion");
         }

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::deployment::Answer;
-use crate::fixture::{OWNER, World, group_arn, listener_arn};
-use crate::observation::{Forward, TaskSetStatus};
+use crate::fixture::{OWNER, Scene, group_arn, listener_arn};
 use crate::reason::Code;
+use crate::world::{Forward, TaskSetStatus};
 
-fn check(world: &World) -> Result<Next, Refusal> {
-    next(&world.observation, &world.deployment())
+fn check(scene: &Scene) -> Result<Next, Refusal> {
+    next(&scene.world, &scene.plan(), &scene.progress)
 }
 
 fn actions(next: Result<Next, Refusal>) -> Vec<Action> {
@@ -17,8 +17,8 @@ fn actions(next: Result<Next, Refusal>) -> Vec<Action> {
     }
 }
 
-fn answer(world: &World) -> Answer {
-    check(world).unwrap().answer()
+fn answer(scene: &Scene) -> Answer {
+    check(scene).unwrap().answer()
 }
 
 /// The end: what was undone and what remains.
@@ -30,13 +30,13 @@ fn told(next: Result<Next, Refusal>) -> String {
 }
 
 /// The original takes the traffic back.
-fn assert_restored(world: &World) -> Answer {
-    let answer = answer(world);
+fn assert_restored(scene: &Scene) -> Answer {
+    let answer = answer(scene);
     assert_eq!(
         (answer.to, answer.reason.code()),
         (To::Swap, Code::Restored)
     );
-    assert_eq!(answer.deployment.course, Course::Back);
+    assert_eq!(answer.plan.outgoing, Outgoing::Replacement);
     answer
 }
 
@@ -48,12 +48,12 @@ fn assert_looks_once_more(next: Result<Next, Refusal>) {
         matches!(answer.reason, Reason::SecondLook { .. }),
         "{answer:?}"
     );
-    assert_eq!(answer.deployment.progress.looks, 1);
+    assert_eq!(answer.progress.looks, 1);
 }
 
 /// What the original lacks, while it is waited for.
-fn lacks(world: &World) -> Shortfall {
-    let answer = answer(world);
+fn lacks(scene: &Scene) -> Shortfall {
+    let answer = answer(scene);
     assert_eq!(answer.to, To::WaitForOriginal);
     match answer.reason {
         Reason::RollingBack { shortfall, .. } => shortfall,
@@ -61,16 +61,16 @@ fn lacks(world: &World) -> Shortfall {
     }
 }
 
-fn second_look(mut world: World) -> World {
-    world.progress.looks = 1;
-    world
+fn second_look(mut scene: Scene) -> Scene {
+    scene.progress.looks = 1;
+    scene
 }
 
 #[test]
 fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
-    assert_looks_once_more(check(&World::created()));
+    assert_looks_once_more(check(&Scene::created()));
     assert_eq!(
-        actions(check(&second_look(World::created()))),
+        actions(check(&second_look(Scene::created()))),
         [Action::DeleteTaskSet {
             task_set: "ecs-svc/2".into(),
             force: true
@@ -80,11 +80,11 @@ fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
 
 #[test]
 fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
-    let mut world = World::created();
-    world.group_mut("green").swap_intent = Some(OWNER.into());
-    assert_looks_once_more(check(&world));
+    let mut scene = Scene::created();
+    scene.group_mut("green").swap_intent = Some(OWNER.into());
+    assert_looks_once_more(check(&scene));
     assert_eq!(
-        actions(check(&second_look(world))),
+        actions(check(&second_look(scene))),
         [Action::ClearSwapIntent {
             target_group: group_arn("green")
         }]
@@ -93,12 +93,12 @@ fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
 
 #[test]
 fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
-    let mut world = second_look(World::created());
-    world.group_mut("green").swap_intent = Some(OWNER.into());
-    let mut deployment = world.deployment();
-    deployment.replacement_target_group = group_arn("red");
+    let mut scene = second_look(Scene::created());
+    scene.group_mut("green").swap_intent = Some(OWNER.into());
+    let mut plan = scene.plan();
+    plan.replacement_target_group = group_arn("red");
     assert_eq!(
-        actions(next(&world.observation, &deployment)),
+        actions(next(&scene.world, &plan, &scene.progress)),
         [Action::ClearSwapIntent {
             target_group: group_arn("green")
         }]
@@ -107,137 +107,130 @@ fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
 
 #[test]
 fn after_the_commit_point_a_warm_original_takes_the_traffic_back() {
-    for world in [World::committed(), World::swapped()] {
-        assert_restored(&world);
+    for scene in [Scene::committed(), Scene::swapped()] {
+        assert_restored(&scene);
     }
 }
 
 #[test]
 fn a_half_drained_original_is_brought_back_first() {
-    let mut world = World::swapped();
-    world.task_set_mut("ecs-svc/1").scale = 37.5;
+    let mut scene = Scene::swapped();
+    scene.task_set_mut("ecs-svc/1").scale = 37.5;
     assert_eq!(
-        actions(check(&world)),
+        actions(check(&scene)),
         [Action::SetScale {
             task_set: "ecs-svc/1".into(),
             percent: 100.0,
             tasks: 4
         }]
     );
-    let original = world.task_set_mut("ecs-svc/1");
+    let original = scene.task_set_mut("ecs-svc/1");
     original.scale = 100.0;
     original.running_count = 2;
     original.pending_count = 2;
-    assert!(matches!(lacks(&world), Shortfall::Tasks { running: 2, .. }));
+    assert!(matches!(lacks(&scene), Shortfall::Tasks { running: 2, .. }));
 }
 
 #[test]
 fn an_original_that_does_not_get_healthy_again_is_not_given_the_traffic() {
-    let mut world = World::swapped();
-    world.group_mut("blue").targets.healthy = 1;
+    let mut scene = Scene::swapped();
+    scene.group_mut("blue").targets.healthy = 1;
     assert!(matches!(
-        lacks(&world),
+        lacks(&scene),
         Shortfall::HealthyTargets { wanted: 4, .. }
     ));
-    world.progress.waited = world.request.readiness_timeout;
+    scene.progress.waited = scene.request.readiness_timeout;
     assert!(
-        told(check(&world))
+        told(check(&scene))
             .starts_with("Not rolled back, because ecs-svc/1 did not get healthy again")
     );
 }
 
 #[test]
 fn after_the_original_is_gone_there_is_no_way_back() {
-    let mut world = World::swapped();
-    world
-        .observation
-        .task_sets
-        .retain(|set| set.id != "ecs-svc/1");
-    assert_looks_once_more(check(&world));
-    let world = second_look(world);
-    assert!(told(check(&world)).starts_with("Not rolled back, because there is no original"));
-    let mut world = second_look(World::swapped());
-    let original = world.task_set_mut("ecs-svc/1");
+    let mut scene = Scene::swapped();
+    scene.remove("ecs-svc/1");
+    assert_looks_once_more(check(&scene));
+    let scene = second_look(scene);
+    assert!(told(check(&scene)).starts_with("Not rolled back, because there is no original"));
+    let mut scene = second_look(Scene::swapped());
+    let original = scene.task_set_mut("ecs-svc/1");
     (original.scale, original.running_count) = (0.0, 0);
-    assert!(told(check(&world)).starts_with("Not rolled back, because there is no original"));
+    assert!(told(check(&scene)).starts_with("Not rolled back, because there is no original"));
 }
 
 #[test]
 fn a_replacement_that_is_gone_while_traffic_goes_to_it_is_left_for_the_original() {
-    let mut world = World::swapped();
-    world
-        .observation
-        .task_sets
-        .retain(|set| set.id != "ecs-svc/2");
-    assert_restored(&world);
+    let mut scene = Scene::swapped();
+    scene.remove("ecs-svc/2");
+    assert_restored(&scene);
 }
 
 #[test]
 fn a_replacement_that_traffic_was_taken_from_by_hand_keeps_its_connections() {
-    let mut world = second_look(World::swapped());
-    world.listener_mut(80).forward =
-        crate::observation::Forward::weighted(&group_arn("blue"), &group_arn("green"));
-    assert!(told(check(&world)).contains("somebody moved the production listener"));
+    let mut scene = second_look(Scene::swapped());
+    scene.listener_mut(80).forward =
+        crate::world::Forward::weighted(&group_arn("blue"), &group_arn("green"));
+    assert!(told(check(&scene)).contains("somebody moved the production listener"));
 }
 
 #[test]
 fn a_primary_candidate_is_not_deleted_whatever_group_it_is_seen_on() {
-    let mut world = second_look(World::created());
-    let candidate = world.task_set_mut("ecs-svc/2");
+    let mut scene = second_look(Scene::created());
+    let candidate = scene.task_set_mut("ecs-svc/2");
     candidate.status = TaskSetStatus::Primary;
     candidate.load_balancers.clear();
-    assert!(told(check(&world)).contains("somebody moved the production listener"));
+    assert!(told(check(&scene)).contains("somebody moved the production listener"));
 }
 
 #[test]
 fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
-    let mut world = second_look(World::created());
-    let mut new = world.listener_mut(80).clone();
+    let mut scene = second_look(Scene::created());
+    let mut new = scene.listener_mut(80).clone();
     (new.port, new.arn, new.role) = (443, listener_arn(443), None);
     new.forward = Forward::to(&group_arn("green"));
-    world.observation.listeners.push(new);
-    let refusal = check(&world).unwrap_err();
+    scene.world.listeners.push(new);
+    let refusal = check(&scene).unwrap_err();
     assert_eq!(refusal.error, ErrorName::Drift);
     assert!(refusal.seen.starts_with("Listener 443 sends"), "{refusal}");
 }
 
 #[test]
 fn without_a_readable_listener_nothing_is_deleted() {
-    let mut world = second_look(World::created());
-    world.observation.listeners.clear();
-    assert!(check(&world).is_err());
+    let mut scene = second_look(Scene::created());
+    scene.world.listeners.clear();
+    assert!(check(&scene).is_err());
 }
 
 #[test]
 fn a_set_behind_the_production_listener_is_not_deleted_whatever_it_was_made_for() {
-    let mut world = second_look(World::created());
-    world.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
-    assert!(!matches!(check(&world), Ok(Next::Write(_))));
+    let mut scene = second_look(Scene::created());
+    scene.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
+    assert!(!matches!(check(&scene), Ok(Next::Write(_))));
 }
 
 #[test]
 fn nothing_created_is_nothing_to_undo_at_the_second_look() {
-    let mut world = World::serving();
-    for replacement in [None, Some("ecs-svc/2".to_owned())] {
-        let mut deployment = world.deployment();
-        deployment.replacement = replacement;
-        assert_looks_once_more(next(&world.observation, &deployment));
+    let mut scene = Scene::serving();
+    for replacement in [None, Some("ecs-svc/2".into())] {
+        let mut plan = scene.plan();
+        plan.replacement = replacement;
+        assert_looks_once_more(next(&scene.world, &plan, &scene.progress));
     }
-    world.progress.looks = 1;
-    let mut deployment = world.deployment();
-    deployment.replacement = None;
+    scene.progress.looks = 1;
+    let plan = scene.plan_to_create();
     assert_eq!(
-        told(next(&world.observation, &deployment)),
+        told(next(&scene.world, &plan, &scene.progress)),
         "Rolled back: there is no replacement task set, and ecs-svc/1 serves as before."
     );
 }
 
 #[test]
 fn rollback_on_failure_false_leaves_everything_and_says_what_remains() {
-    let mut world = World::swapped();
-    world.request.rollback_on_failure = false;
+    let mut scene = Scene::swapped();
+    scene.request.rollback_on_failure = false;
     assert_eq!(
-        told(check(&world)),
+        told(check(&scene)),
         "Not rolled back, because rollbackOnFailure is false: production traffic goes to green; \
          ecs-svc/2 runs 4 tasks on green, ecs-svc/1 runs 4 tasks on blue."
     );
@@ -245,40 +238,40 @@ fn rollback_on_failure_false_leaves_everything_and_says_what_remains() {
 
 #[test]
 fn a_failure_on_the_way_back_is_not_rolled_back_again() {
-    let mut world = World::swapped();
-    world.course = Course::Back;
-    assert!(told(check(&world)).starts_with("The way back failed as well"));
+    let mut scene = Scene::swapped();
+    scene.outgoing = Outgoing::Replacement;
+    assert!(told(check(&scene)).starts_with("The way back failed as well"));
 }
 
 #[test]
 fn what_was_left_over_takes_the_traffic_only_where_what_serves_has_lost_its_health() {
-    let mut world = World::swapped().failed("Permission");
-    world.course = Course::Leftover;
-    assert!(told(check(&world)).starts_with("What an earlier deployment left"));
-    let mut world = World::swapped().failed("NotReadyTimeout");
-    world.course = Course::Leftover;
-    assert_restored(&world);
+    let mut scene = Scene::swapped().failed("Permission");
+    scene.outgoing = Scene::leftover();
+    assert!(told(check(&scene)).starts_with("What an earlier deployment left"));
+    let mut scene = Scene::swapped().failed("NotReadyTimeout");
+    scene.outgoing = Scene::leftover();
+    assert_restored(&scene);
 }
 
 #[test]
 fn a_deleted_candidate_is_rolled_back() {
-    let mut world = World::created();
-    world.task_set_mut("ecs-svc/2").status = TaskSetStatus::Draining;
-    assert!(told(check(&world)).starts_with("Rolled back: ecs-svc/2 is being deleted"));
+    let mut scene = Scene::created();
+    scene.task_set_mut("ecs-svc/2").status = TaskSetStatus::Draining;
+    assert!(told(check(&scene)).starts_with("Rolled back: ecs-svc/2 is being deleted"));
 }
 
 #[test]
 fn an_original_that_is_not_whole_gets_the_traffic_of_a_replacement_with_nothing_healthy() {
-    let mut world = World::swapped();
-    world.group_mut("blue").targets.healthy = 3;
-    world.group_mut("blue").targets.unhealthy = 1;
-    world.group_mut("green").targets.healthy = 0;
+    let mut scene = Scene::swapped();
+    scene.group_mut("blue").targets.healthy = 3;
+    scene.group_mut("blue").targets.unhealthy = 1;
+    scene.group_mut("green").targets.healthy = 0;
     assert!(matches!(
-        lacks(&world),
+        lacks(&scene),
         Shortfall::HealthyTargets { wanted: 4, .. }
     ));
-    world.progress.waited = world.request.readiness_timeout;
-    let told = assert_restored(&world);
+    scene.progress.waited = scene.request.readiness_timeout;
+    let told = assert_restored(&scene);
     assert!(
         told.reason.to_string().contains("is not whole after"),
         "{}",
@@ -288,13 +281,21 @@ fn an_original_that_is_not_whole_gets_the_traffic_of_a_replacement_with_nothing_
 
 #[test]
 fn a_rollback_amid_listeners_that_disagree_does_not_say_that_it_was_one() {
-    let mut world = World::serving();
+    let mut scene = Scene::serving();
     for port in [80, 8080] {
-        world.listener_mut(port).role = Some("production".into());
+        scene.listener_mut(port).role = Some("production".into());
     }
-    let mut deployment = world.deployment();
-    deployment.replacement = None;
-    deployment.progress.looks = 1;
-    let told = told(next(&world.observation, &deployment));
+    let plan = scene.plan_to_create();
+    scene.progress.looks = 1;
+    let told = told(next(&scene.world, &plan, &scene.progress));
     assert!(told.starts_with("Nothing was undone: "), "{told}");
+}
+
+#[test]
+fn a_first_deployment_has_no_way_back() {
+    let scene = second_look(Scene::swapped());
+    let mut plan = scene.plan();
+    plan.original = None;
+    let told = told(next(&scene.world, &plan, &scene.progress));
+    assert!(told.starts_with("Not rolled back, because there is no original"));
 }

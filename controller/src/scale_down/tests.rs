@@ -5,21 +5,21 @@ mod pacing;
 use super::*;
 use crate::deployment::Answer;
 use crate::drain::pace::Pace;
-use crate::fixture::{World, group_arn};
-use crate::observation::{Forward, TaskSetStatus};
+use crate::fixture::{Scene, group_arn};
 use crate::phase::To;
 use crate::reason::{Code, DrainProgress, Reason, Stage};
+use crate::world::{Forward, TaskSetStatus};
 
-fn check(world: &World) -> Result<Next, Refusal> {
-    next(&world.observation, &world.deployment())
+fn check(scene: &Scene) -> Result<Next, Refusal> {
+    next(&scene.world, &scene.plan(), &scene.progress)
 }
 
-fn answer(world: &World) -> Answer {
-    check(world).unwrap().answer()
+fn answer(scene: &Scene) -> Answer {
+    check(scene).unwrap().answer()
 }
 
-fn refused(world: &World) -> Refusal {
-    check(world).unwrap_err()
+fn refused(scene: &Scene) -> Refusal {
+    check(scene).unwrap_err()
 }
 
 /// What a turn that takes nothing away comes to, and how far the drain is.
@@ -31,8 +31,8 @@ fn draining(answer: &Answer) -> (Stage, DrainProgress) {
 }
 
 /// The step that was made: tasks left, and of how many.
-fn step_made(world: &World) -> (u32, u32) {
-    let answer = answer(world);
+fn step_made(scene: &Scene) -> (u32, u32) {
+    let answer = answer(scene);
     assert_eq!(answer.to, To::Wait);
     match draining(&answer) {
         (Stage::Step(_), progress) => (progress.left, progress.of),
@@ -41,8 +41,8 @@ fn step_made(world: &World) -> (u32, u32) {
 }
 
 /// What blocks the next step.
-fn blocker(world: &World) -> Blocker {
-    let answer = answer(world);
+fn blocker(scene: &Scene) -> Blocker {
+    let answer = answer(scene);
     assert_eq!((answer.to, answer.reason.code()), (To::Wait, Code::Blocked));
     match draining(&answer).0 {
         Stage::Blocked { by, .. } => by,
@@ -51,8 +51,8 @@ fn blocker(world: &World) -> Blocker {
 }
 
 /// Tasks that still run after the last step.
-fn stopping(world: &World) -> u32 {
-    let answer = answer(world);
+fn stopping(scene: &Scene) -> u32 {
+    let answer = answer(scene);
     assert_eq!(answer.to, To::Wait);
     match draining(&answer).0 {
         Stage::TasksStopping { running, .. } => running,
@@ -60,8 +60,8 @@ fn stopping(world: &World) -> u32 {
     }
 }
 
-fn assert_drained(world: &World) {
-    let answer = answer(world);
+fn assert_drained(scene: &Scene) {
+    let answer = answer(scene);
     assert_eq!(
         (answer.to, draining(&answer).0),
         (To::Cleanup, Stage::Drained)
@@ -87,84 +87,85 @@ fn scale_to(tasks: u32) -> Next {
 }
 
 /// The original at `tasks` of 4, `running` of them still there.
-fn drained_to(tasks: u32, running: u32) -> World {
-    let mut world = World::swapped();
-    drain_to(&mut world, tasks, running);
-    world
+fn drained_to(tasks: u32, running: u32) -> Scene {
+    let mut scene = Scene::swapped();
+    drain_to(&mut scene, tasks, running);
+    scene
 }
 
-fn drain_to(world: &mut World, tasks: u32, running: u32) {
-    let original = world.task_set_mut("ecs-svc/1");
+fn drain_to(scene: &mut Scene, tasks: u32, running: u32) {
+    let original = scene.task_set_mut("ecs-svc/1");
     original.scale = scale_for(tasks, 4);
     original.computed_desired_count = tasks;
     original.running_count = running;
-    world.group_mut("blue").targets.healthy = running;
+    scene.group_mut("blue").targets.healthy = running;
 }
 
 #[test]
 fn the_first_step_takes_a_quarter() {
-    assert_eq!(check(&World::swapped()), Ok(scale_to(3)));
+    assert_eq!(check(&Scene::swapped()), Ok(scale_to(3)));
 }
 
 #[test]
 fn counts_as_large_as_they_get_are_no_overflow() {
-    let mut world = drained_to(0, u32::MAX);
-    world.task_set_mut("ecs-svc/1").pending_count = u32::MAX;
-    let targets = &mut world.group_mut("blue").targets;
+    let mut scene = drained_to(0, u32::MAX);
+    scene.task_set_mut("ecs-svc/1").pending_count = u32::MAX;
+    let targets = &mut scene.group_mut("blue").targets;
     (targets.initial, targets.draining) = (u32::MAX, u32::MAX);
-    world.progress.step = u32::MAX;
-    assert_eq!(stopping(&world), u32::MAX);
-    let waiting = Waiting::new(&world.observation, &world.deployment(), 4);
-    let answer = waiting.step_made(0).answer();
-    assert_eq!(answer.deployment.progress.step, u32::MAX);
+    scene.progress.step = u32::MAX;
+    assert_eq!(stopping(&scene), u32::MAX);
+    let plan = scene.plan();
+    let drain = Drain::of(&scene.world, &plan, &scene.progress, 0).unwrap();
+    let answer = Waiting::new(drain).step_made(0).answer();
+    assert_eq!(answer.progress.step, u32::MAX);
 }
 
 #[test]
 fn a_step_that_was_made_is_not_made_again() {
-    let world = drained_to(3, 4);
-    assert_eq!(step_made(&world), (3, 4));
+    let scene = drained_to(3, 4);
+    assert_eq!(step_made(&scene), (3, 4));
 }
 
 #[test]
 fn a_late_duplicate_of_an_early_step_does_not_bring_tasks_back() {
-    let mut world = drained_to(1, 1);
-    world.progress.step = 1;
-    assert_eq!(step_made(&world), (3, 4));
+    let mut scene = drained_to(1, 1);
+    scene.progress.step = 1;
+    assert_eq!(step_made(&scene), (3, 4));
 }
 
 #[test]
 fn the_drain_is_done_when_the_last_task_has_left_and_not_before() {
-    let mut world = drained_to(0, 1);
-    world.progress.step = 4;
-    assert_eq!(stopping(&world), 1);
-    let mut world = drained_to(0, 0);
-    world.progress.step = 4;
-    assert_drained(&world);
+    let mut scene = drained_to(0, 1);
+    scene.progress.step = 4;
+    assert_eq!(stopping(&scene), 1);
+    let mut scene = drained_to(0, 0);
+    scene.progress.step = 4;
+    assert_drained(&scene);
 }
 
 #[test]
 fn a_service_scaled_to_zero_is_not_drained_while_its_tasks_run() {
-    let mut world = drained_to(4, 2);
-    world.observation.service.as_mut().unwrap().desired_count = 0;
-    world.task_set_mut("ecs-svc/1").computed_desired_count = 0;
-    assert_eq!(step_made(&world), (3, 4));
+    let mut scene = drained_to(4, 2);
+    scene.world.service.desired_count = 0;
+    scene.task_set_mut("ecs-svc/1").computed_desired_count = 0;
+    assert_eq!(step_made(&scene), (3, 4));
 }
 
 #[test]
 fn the_set_behind_the_production_listener_is_never_drained() {
-    let mut world = World::swapped();
-    world.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
-    assert_eq!(refused(&world).error, ErrorName::Drift);
+    let mut scene = Scene::swapped();
+    scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));
+    assert_eq!(refused(&scene).error, ErrorName::Drift);
 }
 
 #[test]
 fn a_replacement_that_lost_health_holds_the_step() {
-    let mut world = World::swapped();
-    world.group_mut("green").targets.healthy = 3;
-    world.group_mut("green").targets.unhealthy = 1;
-    assert!(lacks_healthy_targets(&blocker(&world)));
-    let answer = answer(&world);
-    assert_eq!(answer.deployment.progress.step, 1);
+    let mut scene = Scene::swapped();
+    scene.group_mut("green").targets.healthy = 3;
+    scene.group_mut("green").targets.unhealthy = 1;
+    assert!(lacks_healthy_targets(&blocker(&scene)));
+    let answer = answer(&scene);
+    assert_eq!(answer.progress.step, 1);
     assert_eq!((answer.to, answer.wait), (To::Wait, 30));
     assert_eq!(answer.reason.code(), Code::Blocked);
     assert!(
@@ -176,20 +177,20 @@ fn a_replacement_that_lost_health_holds_the_step() {
 
 #[test]
 fn a_desired_count_that_rises_never_brings_tasks_back() {
-    let mut world = drained_to(2, 2);
-    world.progress.step = 3;
-    world.observation.service.as_mut().unwrap().desired_count = 8;
-    let original = world.task_set_mut("ecs-svc/1");
+    let mut scene = drained_to(2, 2);
+    scene.progress.step = 3;
+    scene.world.service.desired_count = 8;
+    let original = scene.task_set_mut("ecs-svc/1");
     original.computed_desired_count = tasks_at(original.scale, 8);
     let before = original.scale;
-    let replacement = world.task_set_mut("ecs-svc/2");
+    let replacement = scene.task_set_mut("ecs-svc/2");
     (
         replacement.computed_desired_count,
         replacement.running_count,
     ) = (8, 8);
-    world.group_mut("green").targets.healthy = 8;
-    let Ok(Next::Write(actions)) = check(&world) else {
-        panic!("{:?}", check(&world));
+    scene.group_mut("green").targets.healthy = 8;
+    let Ok(Next::Write(actions)) = check(&scene) else {
+        panic!("{:?}", check(&scene));
     };
     // A quarter of eight, as it was a quarter of four.
     assert!(matches!(
@@ -200,29 +201,26 @@ fn a_desired_count_that_rises_never_brings_tasks_back() {
 
 #[test]
 fn a_desired_count_that_rises_between_swap_and_drain_makes_no_bigger_step() {
-    let mut world = World::swapped();
-    world.observation.service.as_mut().unwrap().desired_count = 40;
+    let mut scene = Scene::swapped();
+    scene.world.service.desired_count = 40;
     for id in ["ecs-svc/1", "ecs-svc/2"] {
-        let set = world.task_set_mut(id);
+        let set = scene.task_set_mut(id);
         (set.computed_desired_count, set.running_count) = (40, 40);
     }
-    world.group_mut("green").targets.healthy = 40;
+    scene.group_mut("green").targets.healthy = 40;
     assert!(matches!(
-        check(&world),
+        check(&scene),
         Ok(Next::Write(actions)) if matches!(actions[..], [Action::SetScale { tasks: 30, .. }])
     ));
 }
 
 #[test]
 fn an_original_that_is_gone_or_going_is_drained() {
-    let mut world = World::swapped();
-    world.task_set_mut("ecs-svc/1").status = TaskSetStatus::Draining;
-    assert_drained(&world);
-    world
-        .observation
-        .task_sets
-        .retain(|set| set.id != "ecs-svc/1");
-    let first = answer(&world);
+    let mut scene = Scene::swapped();
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Draining;
+    assert_drained(&scene);
+    scene.remove("ecs-svc/1");
+    let first = answer(&scene);
     assert!(
         matches!(
             draining(&first).0,
@@ -234,36 +232,35 @@ fn an_original_that_is_gone_or_going_is_drained() {
         ),
         "{first:?}"
     );
-    assert_eq!((first.to, first.deployment.progress.looks), (To::Wait, 1));
-    world.progress.looks = 1;
-    assert_drained(&world);
+    assert_eq!((first.to, first.progress.looks), (To::Wait, 1));
+    scene.progress.looks = 1;
+    assert_drained(&scene);
 }
 
 #[test]
 fn seeing_nothing_is_not_seeing_a_drained_original() {
-    let mut world = World::swapped();
-    world.progress.looks = 1;
-    world.observation.service = None;
-    world.observation.task_sets.clear();
-    assert_eq!(refused(&world).error, ErrorName::NotYetConsistent);
+    let mut scene = Scene::swapped();
+    scene.progress.looks = 1;
+    scene.world.task_sets.clear();
+    assert_eq!(refused(&scene).error, ErrorName::NotYetConsistent);
 }
 
 #[test]
 fn an_original_whose_targets_still_drain_is_not_drained() {
-    let mut world = drained_to(0, 0);
-    world.progress.step = 4;
-    world.group_mut("blue").targets.draining = 4;
-    assert_eq!(stopping(&world), 4);
+    let mut scene = drained_to(0, 0);
+    scene.progress.step = 4;
+    scene.group_mut("blue").targets.draining = 4;
+    assert_eq!(stopping(&scene), 4);
 }
 
 #[test]
 fn a_listener_that_came_later_stops_the_drain() {
-    let mut world = World::swapped();
-    let mut new = world.listener_mut(80).clone();
+    let mut scene = Scene::swapped();
+    let mut new = scene.listener_mut(80).clone();
     (new.port, new.role) = (443, None);
     new.forward = Forward::to(&group_arn("blue"));
-    world.observation.listeners.push(new);
-    let refusal = refused(&world);
+    scene.world.listeners.push(new);
+    let refusal = refused(&scene);
     assert!(
         refusal.seen.starts_with("Listener 443 sends traffic"),
         "{refusal}"
@@ -272,40 +269,40 @@ fn a_listener_that_came_later_stops_the_drain() {
 
 #[test]
 fn a_desired_count_that_falls_in_the_drain_makes_no_bigger_step() {
-    let mut world = World::swapped();
-    world.request.drain.pace = Pace::Percent {
+    let mut scene = Scene::swapped();
+    scene.request.drain.pace = Pace::Percent {
         decrement: 1.0,
         every: 60,
     };
-    world.observation.service.as_mut().unwrap().desired_count = 50;
-    let original = world.task_set_mut("ecs-svc/1");
+    scene.world.service.desired_count = 50;
+    let original = scene.task_set_mut("ecs-svc/1");
     (
         original.scale,
         original.computed_desired_count,
         original.running_count,
     ) = (39.5, 20, 20);
-    let replacement = world.task_set_mut("ecs-svc/2");
+    let replacement = scene.task_set_mut("ecs-svc/2");
     (
         replacement.computed_desired_count,
         replacement.running_count,
     ) = (50, 50);
-    world.group_mut("green").targets.healthy = 50;
-    world.progress.step = 62;
-    let mut deployment = world.deployment();
-    (deployment.tasks, deployment.desired) = (100, 100);
+    scene.group_mut("green").targets.healthy = 50;
+    scene.progress.step = 62;
+    let mut plan = scene.plan();
+    (plan.tasks, plan.desired) = (100, 100);
     assert!(matches!(
-        next(&world.observation, &deployment),
+        next(&scene.world, &plan, &scene.progress),
         Ok(Next::Write(actions)) if matches!(actions[..], [Action::SetScale { tasks: 19, .. }])
     ));
 }
 
 #[test]
 fn a_drain_that_was_held_to_its_end_says_what_held_it() {
-    let mut world = World::swapped();
-    world.group_mut("green").targets.healthy = 3;
-    world.request.drain_timeout = Some(1_800);
-    world.progress.waited = 1_800;
-    let refusal = refused(&world);
+    let mut scene = Scene::swapped();
+    scene.group_mut("green").targets.healthy = 3;
+    scene.request.drain_timeout = Some(1_800);
+    scene.progress.waited = 1_800;
+    let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
         refusal
@@ -318,10 +315,10 @@ fn a_drain_that_was_held_to_its_end_says_what_held_it() {
 #[test]
 fn how_long_lost_health_is_borne_depends_on_how_much_is_lost() {
     let given_up = |healthy: u32, held: u32| {
-        let mut world = World::swapped();
-        world.group_mut("green").targets.healthy = healthy;
-        world.progress.held = held;
-        matches!(check(&world), Err(refusal) if refusal.error == ErrorName::NotReadyTimeout)
+        let mut scene = Scene::swapped();
+        scene.group_mut("green").targets.healthy = healthy;
+        scene.progress.held = held;
+        matches!(check(&scene), Err(refusal) if refusal.error == ErrorName::NotReadyTimeout)
     };
     assert!(!given_up(0, 59));
     assert!(given_up(0, 60));
@@ -334,81 +331,81 @@ fn how_long_lost_health_is_borne_depends_on_how_much_is_lost() {
 
 #[test]
 fn on_the_way_back_lost_health_holds_and_is_not_given_up() {
-    let mut world = World::swapped();
-    world.course = Course::Back;
-    world.group_mut("green").targets.healthy = 0;
-    world.progress.held = 900;
-    assert!(lacks_healthy_targets(&blocker(&world)));
+    let mut scene = Scene::swapped();
+    scene.outgoing = Outgoing::Replacement;
+    scene.group_mut("green").targets.healthy = 0;
+    scene.progress.held = 900;
+    assert!(lacks_healthy_targets(&blocker(&scene)));
 }
 
 #[test]
 fn held_looks_are_counted_and_forgotten_when_health_is_back() {
-    let mut world = World::swapped();
-    world.group_mut("green").targets.healthy = 3;
-    let first = answer(&world);
-    assert_eq!(first.deployment.progress.held, first.wait);
-    let later = next(&drained_to(3, 4).observation, &first.deployment);
+    let mut scene = Scene::swapped();
+    scene.group_mut("green").targets.healthy = 3;
+    let first = answer(&scene);
+    assert_eq!(first.progress.held, first.wait);
+    let later = next(&drained_to(3, 4).world, &first.plan, &first.progress);
     let later = later.unwrap().answer();
     assert_eq!(later.reason.code(), Code::Step);
-    assert_eq!(later.deployment.progress.held, 0);
+    assert_eq!(later.progress.held, 0);
 }
 
 #[test]
 fn nothing_is_taken_away_before_the_bake_is_over() {
-    let mut world = World::swapped();
-    (world.progress.step, world.progress.waited) = (0, 60);
-    let answer = answer(&world);
+    let mut scene = Scene::swapped();
+    (scene.progress.step, scene.progress.waited) = (0, 60);
+    let answer = answer(&scene);
     let (left, wait) = (30, 30);
     assert_eq!(draining(&answer).0, Stage::Baking { left, wait });
     assert_eq!(answer.to, To::Wait);
-    assert_eq!((answer.wait, answer.deployment.progress.waited), (30, 90));
-    world.progress = answer.deployment.progress;
-    assert_eq!(check(&world), Ok(scale_to(3)));
+    assert_eq!((answer.wait, answer.progress.waited), (30, 90));
+    scene.progress = answer.progress;
+    assert_eq!(check(&scene), Ok(scale_to(3)));
 }
 
 #[test]
 fn the_seconds_of_a_drain_are_counted_from_the_end_of_the_bake() {
-    let mut world = World::swapped();
-    world.request.bake_time = 3_600;
-    (world.progress.step, world.progress.waited) = (0, 3_600);
-    assert_eq!(check(&world), Ok(scale_to(3)));
-    drain_to(&mut world, 3, 4);
-    assert_eq!(step_made(&world), (3, 4));
-    let answer = answer(&world);
-    assert_eq!(answer.deployment.progress.waited, 60);
-    assert_eq!(answer.deployment.progress.step, 2);
+    let mut scene = Scene::swapped();
+    scene.request.bake_time = 3_600;
+    (scene.progress.step, scene.progress.waited) = (0, 3_600);
+    assert_eq!(check(&scene), Ok(scale_to(3)));
+    drain_to(&mut scene, 3, 4);
+    assert_eq!(step_made(&scene), (3, 4));
+    let answer = answer(&scene);
+    assert_eq!(answer.progress.waited, 60);
+    assert_eq!(answer.progress.step, 2);
 }
 
 #[test]
 fn a_replacement_that_loses_health_while_it_bakes_is_noticed() {
-    let mut world = World::swapped();
-    (world.progress.step, world.progress.waited) = (0, 60);
-    world.group_mut("green").targets.healthy = 0;
-    assert!(lacks_healthy_targets(&blocker(&world)));
-    world.progress.held = 60;
-    assert_eq!(refused(&world).error, ErrorName::NotReadyTimeout);
+    let mut scene = Scene::swapped();
+    (scene.progress.step, scene.progress.waited) = (0, 60);
+    scene.group_mut("green").targets.healthy = 0;
+    assert!(lacks_healthy_targets(&blocker(&scene)));
+    scene.progress.held = 60;
+    assert_eq!(refused(&scene).error, ErrorName::NotReadyTimeout);
 }
 
 #[test]
 fn an_alarm_stops_the_drain_and_means_nothing_on_the_way_back() {
-    let mut world = World::swapped().alarmed("ALARM");
-    assert_eq!(refused(&world).error, ErrorName::AlarmRaised);
-    world.course = Course::Back;
-    assert_eq!(check(&world), Ok(scale_to(3)));
-    assert_eq!(check(&World::swapped().alarmed("OK")), Ok(scale_to(3)));
+    let mut scene = Scene::swapped().alarmed("ALARM");
+    assert_eq!(refused(&scene).error, ErrorName::AlarmRaised);
+    scene.outgoing = Outgoing::Replacement;
+    assert_eq!(check(&scene), Ok(scale_to(3)));
+    assert_eq!(check(&Scene::swapped().alarmed("OK")), Ok(scale_to(3)));
 }
 
 #[test]
 fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
-    let world = World::swapped().alarmed("SOMETHING_NEW");
+    let scene = Scene::swapped().alarmed("SOMETHING_NEW");
     assert_eq!(
-        blocker(&world),
+        blocker(&scene),
         Blocker::AlarmState {
             alarm: "errors".into(),
             state: "SOMETHING_NEW".into()
         }
     );
-    let answer = answer(&world);
+    let answer = answer(&scene);
     assert!(
         answer
             .reason
@@ -417,16 +414,16 @@ fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
         "{}",
         answer.reason.to_string()
     );
-    assert_eq!(answer.deployment.progress.step, world.progress.step);
+    assert_eq!(answer.progress.step, scene.progress.step);
 }
 
 #[test]
 fn the_deadline_is_named_with_what_remains() {
-    let mut world = drained_to(0, 2);
-    world.progress.step = 4;
-    world.request.drain_timeout = Some(1_800);
-    world.progress.waited = 1_800;
-    let refusal = refused(&world);
+    let mut scene = drained_to(0, 2);
+    scene.progress.step = 4;
+    scene.request.drain_timeout = Some(1_800);
+    scene.progress.waited = 1_800;
+    let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
         refusal.seen.contains("still runs 2 of its 4 tasks"),
@@ -436,10 +433,10 @@ fn the_deadline_is_named_with_what_remains() {
 
 #[test]
 fn each_answer_counts_the_step_and_the_wait() {
-    let world = drained_to(3, 4);
-    let answer = answer(&world);
-    assert_eq!(answer.deployment.progress.step, 2);
-    assert_eq!(answer.deployment.progress.waited, 60);
+    let scene = drained_to(3, 4);
+    let answer = answer(&scene);
+    assert_eq!(answer.progress.step, 2);
+    assert_eq!(answer.progress.waited, 60);
     assert_eq!(
         answer.reason.to_string(),
         "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s, done about 00:06Z"
@@ -448,17 +445,17 @@ fn each_answer_counts_the_step_and_the_wait() {
 
 #[test]
 fn targets_that_are_no_task_of_the_original_do_not_keep_it() {
-    let mut world = drained_to(0, 0);
-    world.task_set_mut("ecs-svc/1").scale = 0.0;
-    world.group_mut("blue").targets.healthy = 1;
-    assert_drained(&world);
-    world.group_mut("blue").targets.draining = 1;
-    assert_eq!(step_made(&world), (3, 4));
+    let mut scene = drained_to(0, 0);
+    scene.task_set_mut("ecs-svc/1").scale = 0.0;
+    scene.group_mut("blue").targets.healthy = 1;
+    assert_drained(&scene);
+    scene.group_mut("blue").targets.draining = 1;
+    assert_eq!(step_made(&scene), (3, 4));
 }
 
 #[test]
 fn an_alarm_means_nothing_once_the_original_runs_no_task() {
-    let mut world = drained_to(0, 0);
-    world.task_set_mut("ecs-svc/1").scale = 0.0;
-    assert_drained(&world.alarmed("ALARM"));
+    let mut scene = drained_to(0, 0);
+    scene.task_set_mut("ecs-svc/1").scale = 0.0;
+    assert_drained(&scene.alarmed("ALARM"));
 }

@@ -2,39 +2,37 @@
 
 use super::{HALF_LOST, bake_time, drained_for, timeout};
 use crate::arn;
-use crate::deployment::{Course, Deployment};
-use crate::drain::{self, budget, pacing};
+use crate::deployment::{Plan, Progress};
+use crate::drain::pacing::Drain;
+use crate::drain::{self, budget};
 use crate::next::Next;
-use crate::observation::Observation;
 use crate::phase::To;
 use crate::ready;
-use crate::reason::{Blocker, DrainProgress, Draining, Outgoing, Reason, Stage, StepMade};
+use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
 use crate::request::LOOKS;
 
 /// The drain is over.
-pub(super) fn drained(deployment: &Deployment) -> Next {
-    let mut deployment = deployment.clone();
-    deployment.progress.waited = 0;
-    deployment.progress.looks = 0;
-    let progress = DrainProgress {
+pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
+    let report = DrainProgress {
         left: 0,
-        of: deployment.tasks,
-        step: deployment.progress.step,
+        of: plan.tasks,
+        step: progress.step,
         next_step: None,
         last_step: None,
     };
-    let reason = reason(&deployment, progress, Stage::Drained);
-    Next::at_once(To::Cleanup, reason, deployment)
+    let progress = Progress {
+        waited: 0,
+        looks: 0,
+        ..*progress
+    };
+    let reason = reason(plan, report, Stage::Drained);
+    Next::at_once(To::Cleanup, reason, plan.clone(), progress)
 }
 
-fn reason(deployment: &Deployment, progress: DrainProgress, stage: Stage) -> Reason {
+fn reason(plan: &Plan, progress: DrainProgress, stage: Stage) -> Reason {
     Reason::Drain(Box::new(Draining {
-        outgoing: match deployment.course {
-            Course::Forward | Course::HalfSwapped => Outgoing::Original,
-            Course::Back => Outgoing::Replacement,
-            Course::Leftover => Outgoing::Leftover,
-        },
-        task_set: deployment.original.clone(),
+        outgoing: plan.outgoing.clone(),
+        task_set: plan.outgoing_set().cloned(),
         progress,
         stage,
     }))
@@ -42,14 +40,9 @@ fn reason(deployment: &Deployment, progress: DrainProgress, stage: Stage) -> Rea
 
 /// A turn that takes nothing away.
 pub(super) struct Waiting<'a> {
-    observation: &'a Observation,
     /// As it is after this turn.
-    deployment: Deployment,
-    progress: DrainProgress,
-    /// Tasks that the service wants.
-    desired: u32,
-    /// Tasks that the outgoing set is to have now.
-    wanted: u32,
+    drain: Drain<'a>,
+    report: DrainProgress,
     /// Seconds for which a step was blocked until now.
     held: u32,
     /// Seconds between two looks.
@@ -57,47 +50,41 @@ pub(super) struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    pub(super) fn new(observation: &'a Observation, deployment: &Deployment, desired: u32) -> Self {
-        let mut deployment = deployment.clone();
-        deployment.progress.looks = 0;
-        let held = std::mem::take(&mut deployment.progress.held);
-        let wanted = pacing::wanted(observation, &deployment);
+    pub(super) fn new(mut drain: Drain<'a>) -> Self {
+        drain.progress.looks = 0;
+        let held = std::mem::take(&mut drain.progress.held);
         Self {
-            observation,
-            progress: DrainProgress {
-                left: wanted,
-                of: pacing::share(deployment.tasks, &deployment, desired),
-                step: deployment.progress.step.saturating_sub(1),
+            report: DrainProgress {
+                left: drain.wanted,
+                of: drain.share(drain.plan.tasks),
+                step: drain.progress.step.saturating_sub(1),
                 next_step: None,
                 last_step: None,
             },
-            desired,
-            wanted,
             held,
-            poll: drain::poll(timeout(observation, &deployment)),
-            deployment,
+            poll: drain::poll(timeout(&drain)),
+            drain,
         }
     }
 
-    fn go(mut self, stage: Stage, wait: u32) -> Next {
-        let waited = &mut self.deployment.progress.waited;
-        *waited = waited.saturating_add(wait);
-        let reason = reason(&self.deployment, self.progress, stage);
-        Next::go(To::Wait, reason, wait, self.deployment)
+    fn go(self, stage: Stage, wait: u32) -> Next {
+        let Drain { plan, progress, .. } = self.drain;
+        let reason = reason(plan, self.report, stage);
+        Next::wait(To::Wait, reason, wait, plan, progress)
     }
 
     /// The pause before the first step goes on for `left` seconds.
     pub(super) fn baking(mut self, left: u32) -> Next {
-        let wait = drain::bake_poll(bake_time(&self.deployment)).min(left);
-        self.progress.next_step = Some(left);
+        let wait = drain::bake_poll(bake_time(self.drain.plan)).min(left);
+        self.report.next_step = Some(left);
         self.go(Stage::Baking { left, wait }, wait)
     }
 
     /// A pause goes on for `seconds`, before a step that takes some of `left` tasks away.
     pub(super) fn paused(mut self, left: u32, seconds: u32) -> Next {
-        self.progress.left = left;
-        self.progress.next_step = Some(seconds);
-        pacing::judge(self.observation, &mut self.deployment);
+        self.report.left = left;
+        self.report.next_step = Some(seconds);
+        self.drain.judge();
         let wait = self.until_the_next_look(seconds);
         self.go(Stage::Pause { seconds }, wait)
     }
@@ -105,22 +92,22 @@ impl<'a> Waiting<'a> {
     /// A step is made, to `left` tasks: what comes next, and when.
     pub(super) fn step_made(mut self, left: u32) -> Next {
         let step = self.begin();
-        let next = pacing::next(self.observation, &mut self.deployment, self.desired, false);
-        self.deployment.progress.step = step.saturating_add(1);
+        let next = self.drain.next(false);
+        self.drain.progress.step = step.saturating_add(1);
         let last_step = next.wait.saturating_add(next.then);
-        self.progress = DrainProgress {
+        self.report = DrainProgress {
             left,
             step,
             next_step: Some(next.wait),
             last_step: Some(last_step),
-            ..self.progress
+            ..self.report
         };
         let made = StepMade {
-            steps: steps(self.observation, &self.deployment),
+            steps: steps(&self.drain),
             next_tasks: next.tasks,
             next_step: next.wait,
-            done_at: done_at(self.observation, &self.deployment, last_step),
-            now: self.deployment.now,
+            done_at: done_at(&self.drain, last_step),
+            now: self.drain.world.now,
             pace: next.remark,
         };
         let wait = self.until_the_next_look(next.wait);
@@ -130,11 +117,11 @@ impl<'a> Waiting<'a> {
     /// The next step waits for something.
     ///
     /// A replacement without health is given up after a while: its first minutes are counted one by one.
-    pub(super) fn blocked(mut self, by: Blocker) -> Next {
+    pub(super) fn blocked(mut self, by: Blocker, running: u32) -> Next {
         let wait = match by {
             Blocker::Reconnects { .. } => {
                 let wait = self.sooner().max(budget::HOLD);
-                pacing::next(self.observation, &mut self.deployment, self.desired, true);
+                self.drain.next(true);
                 wait
             }
             Blocker::Health { .. } | Blocker::AlarmState { .. } => {
@@ -143,16 +130,15 @@ impl<'a> Waiting<'a> {
                 } else {
                     self.poll
                 };
-                let progress = &mut self.deployment.progress;
+                let progress = &mut self.drain.progress;
                 progress.held = self.held.saturating_add(wait);
                 progress.pause = progress.pause.saturating_sub(wait);
                 wait
             }
         };
-        let original = self.deployment.original_in(self.observation);
         let stage = Stage::Blocked {
-            wanted: self.wanted,
-            running: original.map_or(0, |original| original.running_count),
+            wanted: self.drain.wanted,
+            running,
             by,
             wait,
         };
@@ -162,12 +148,12 @@ impl<'a> Waiting<'a> {
     /// Every step is made, and `running` tasks or targets are still there.
     pub(super) fn tasks_stopping(mut self, running: u32) -> Next {
         self.begin();
-        self.deployment.progress.pause = 0;
+        self.drain.progress.pause = 0;
         let wait = self.sooner();
         let stage = Stage::TasksStopping {
             running,
-            idle: pacing::connections_are_gone(&self.deployment),
-            unhealthy: ready::lost_health(self.observation, &self.deployment),
+            idle: self.drain.is_idle(),
+            unhealthy: ready::lost_health(self.drain.world, self.drain.plan),
             wait,
         };
         self.go(stage, wait)
@@ -175,24 +161,21 @@ impl<'a> Waiting<'a> {
 
     /// The original is not there, in `seen` looks in a row.
     pub(super) fn confirming(mut self, seen: u32) -> Next {
-        self.deployment.progress.looks = seen;
+        self.drain.progress.looks = seen;
         let (wanted, wait) = (LOOKS, self.poll);
         self.go(Stage::Confirming { seen, wanted, wait }, wait)
     }
 
     /// The bake is over: from here on, the seconds of the drain are counted.
     fn begin(&mut self) -> u32 {
-        let deployment = &mut self.deployment;
-        deployment.progress.waited = drained_for(deployment);
-        deployment.progress.step = pacing::next_step(deployment);
-        pacing::begin(deployment);
-        deployment.progress.step
+        self.drain.progress.waited = drained_for(self.drain.plan, &self.drain.progress);
+        self.drain.begin()
     }
 
     /// Seconds until the next look of a drain whose looks are far apart: a minute, as long as there are
     /// such looks left.
     fn sooner(&mut self) -> u32 {
-        let soon = &mut self.deployment.progress.soon;
+        let soon = &mut self.drain.progress.soon;
         if self.poll <= 60 || *soon >= drain::MOST_SOON {
             return self.poll;
         }
@@ -202,8 +185,8 @@ impl<'a> Waiting<'a> {
 
     /// Seconds until the next look at a drain whose next step is due in `pause` seconds.
     fn until_the_next_look(&mut self, pause: u32) -> u32 {
-        let wait = drain::pause_poll(pause, timeout(self.observation, &self.deployment));
-        self.deployment.progress.pause = pause.saturating_sub(wait);
+        let wait = drain::pause_poll(pause, timeout(&self.drain));
+        self.drain.progress.pause = pause.saturating_sub(wait);
         wait
     }
 }
@@ -211,19 +194,19 @@ impl<'a> Waiting<'a> {
 /// When the original's last task has gone, if its last step comes in so many seconds: targets take as
 /// long as their deregistration delay, and a Network Load Balancer three minutes at least (AWS
 /// support). In seconds since 1970.
-fn done_at(observation: &Observation, deployment: &Deployment, last_step: u32) -> u64 {
-    let least = match deployment.request.load_balancer.as_deref() {
+fn done_at(drain: &Drain<'_>, last_step: u32) -> u64 {
+    let least = match drain.plan.request.load_balancer.as_deref() {
         Some(balancer) if arn::is_application_load_balancer(balancer) => 0,
         _ => 180,
     };
-    let deregistered = pacing::delay(observation, deployment).max(least);
-    deployment.now + u64::from(last_step) + u64::from(deregistered)
+    let deregistered = drain.delay().max(least);
+    drain.world.now + u64::from(last_step) + u64::from(deregistered)
 }
 
 /// Of how many steps, where that is settled: a budget takes as many as it needs.
-fn steps(observation: &Observation, deployment: &Deployment) -> Option<u32> {
-    match deployment.request.drain.pace.budget() {
+fn steps(drain: &Drain<'_>) -> Option<u32> {
+    match drain.plan.request.drain.pace.budget() {
         Some(_) => None,
-        None => Some(pacing::schedule(observation, deployment).steps()),
+        None => Some(drain.schedule().steps()),
     }
 }

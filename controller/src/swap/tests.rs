@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::deployment::Answer;
-use crate::fixture::{OWNER, World, group_arn, listener_arn};
+use crate::fixture::{OWNER, Scene, group_arn, listener_arn};
 use crate::reason::Shortfall;
 use crate::refusal::ErrorName;
 
-fn check(world: &World) -> Result<Next, Refusal> {
-    next(&world.observation, &world.deployment())
+fn check(scene: &Scene) -> Result<Next, Refusal> {
+    next(&scene.world, &scene.plan(), &scene.progress)
 }
 
-fn actions(world: &World) -> Vec<Action> {
-    match check(world) {
+fn actions(scene: &Scene) -> Vec<Action> {
+    match check(scene) {
         Ok(Next::Write(actions)) => actions,
         other => panic!("{other:?}"),
     }
@@ -26,18 +26,18 @@ fn waits(next: Result<Next, Refusal>) -> (To, Shortfall) {
     }
 }
 
-fn answer(world: &World) -> Answer {
-    check(world).unwrap().answer()
+fn answer(scene: &Scene) -> Answer {
+    check(scene).unwrap().answer()
 }
 
-fn refused(world: &World) -> Option<ErrorName> {
-    check(world).err().map(|refusal| refusal.error)
+fn refused(scene: &Scene) -> Option<ErrorName> {
+    check(scene).err().map(|refusal| refusal.error)
 }
 
 #[test]
 fn the_intent_is_recorded_and_then_the_production_listener_moved() {
     assert_eq!(
-        actions(&World::healthy()),
+        actions(&Scene::healthy()),
         [
             Action::RecordSwapIntent {
                 target_group: group_arn("green"),
@@ -55,7 +55,7 @@ fn the_intent_is_recorded_and_then_the_production_listener_moved() {
 #[test]
 fn after_the_commit_point_the_rest_follows_in_its_order() {
     assert_eq!(
-        actions(&World::committed()),
+        actions(&Scene::committed()),
         [
             Action::Forward {
                 listener: listener_arn(8080),
@@ -81,7 +81,7 @@ fn after_the_commit_point_the_rest_follows_in_its_order() {
 
 #[test]
 fn a_complete_swap_is_done() {
-    let answer = answer(&World::swapped());
+    let answer = answer(&Scene::swapped());
     assert_eq!(answer.to, To::Bake);
     let Reason::Swapped(swapped) = answer.reason else {
         panic!("{:?}", answer.reason);
@@ -92,41 +92,41 @@ fn a_complete_swap_is_done() {
 
 #[test]
 fn a_replacement_that_lost_health_is_not_swapped_to() {
-    let mut world = World::healthy();
-    world.group_mut("green").targets.healthy = 3;
+    let mut scene = Scene::healthy();
+    scene.group_mut("green").targets.healthy = 3;
     assert!(matches!(
-        waits(check(&world)),
+        waits(check(&scene)),
         (
             To::WaitForServiceReady,
             Shortfall::HealthyTargets { wanted: 4, .. }
         )
     ));
-    world.progress.waited = world.request.readiness_timeout;
-    assert_eq!(refused(&world), Some(ErrorName::NotReadyTimeout));
+    scene.progress.waited = scene.request.readiness_timeout;
+    assert_eq!(refused(&scene), Some(ErrorName::NotReadyTimeout));
 }
 
 #[test]
 fn after_the_commit_point_lost_health_does_not_leave_the_swap_half_done() {
-    let mut world = World::committed();
-    world.group_mut("green").targets.healthy = 0;
-    assert!(matches!(check(&world), Ok(Next::Write(_))));
+    let mut scene = Scene::committed();
+    scene.group_mut("green").targets.healthy = 0;
+    assert!(matches!(check(&scene), Ok(Next::Write(_))));
 }
 
 #[test]
 fn a_late_duplicate_does_not_undo_a_newer_deployment() {
-    let mut world = World::healthy();
-    world.task_set_mut("ecs-svc/1").id = "ecs-svc/3".into();
-    assert_eq!(refused(&world), Some(ErrorName::Drift));
+    let mut scene = Scene::healthy();
+    scene.task_set_mut("ecs-svc/1").id = "ecs-svc/3".into();
+    assert_eq!(refused(&scene), Some(ErrorName::Drift));
 }
 
 #[test]
 fn every_production_listener_is_moved() {
-    let mut world = World::healthy();
-    let mut second = world.listener_mut(80).clone();
+    let mut scene = Scene::healthy();
+    let mut second = scene.listener_mut(80).clone();
     second.arn = listener_arn(443);
     second.port = 443;
-    world.observation.listeners.push(second);
-    let moved: Vec<_> = actions(&world)
+    scene.world.listeners.push(second);
+    let moved: Vec<_> = actions(&scene)
         .into_iter()
         .filter_map(|action| match action {
             Action::Forward { listener, .. } => Some(listener),
@@ -138,73 +138,73 @@ fn every_production_listener_is_moved() {
 
 #[test]
 fn a_swap_that_moved_one_of_two_listeners_goes_on_with_the_other() {
-    let mut world = World::healthy();
-    let mut second = world.listener_mut(80).clone();
+    let mut scene = Scene::healthy();
+    let mut second = scene.listener_mut(80).clone();
     second.arn = listener_arn(443);
     second.port = 443;
     second.forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
-    world.observation.listeners.push(second);
-    let moved = actions(&world);
+    scene.world.listeners.push(second);
+    let moved = actions(&scene);
     assert_eq!(moved.len(), 2, "{moved:?}");
     assert!(matches!(&moved[1], Action::Forward { listener, .. } if *listener == listener_arn(80)));
 }
 
 #[test]
 fn replace_mode_leaves_one_group_in_the_action() {
-    let mut world = World::healthy();
-    world.request.swap_mode = SwapMode::Replace;
-    world.listener_mut(80).forward = Forward::to(&group_arn("blue"));
+    let mut scene = Scene::healthy();
+    scene.request.swap_mode = SwapMode::Replace;
+    scene.listener_mut(80).forward = Forward::to(&group_arn("blue"));
     assert!(matches!(
-        &actions(&world)[1],
+        &actions(&scene)[1],
         Action::Forward { wanted, .. } if *wanted == Forward::to(&group_arn("green"))
     ));
 }
 
 #[test]
 fn the_swap_bakes_before_the_drain_begins() {
-    let mut world = World::swapped();
-    world.request.bake_time = 90;
-    let answer = answer(&world);
-    assert_eq!((answer.wait, answer.deployment.progress.step), (60, 0));
-    assert_eq!(answer.deployment.progress.waited, 60);
+    let mut scene = Scene::swapped();
+    scene.request.bake_time = 90;
+    let answer = answer(&scene);
+    assert_eq!((answer.wait, answer.progress.step), (60, 0));
+    assert_eq!(answer.progress.waited, 60);
 }
 
 #[test]
 fn no_traffic_is_moved_while_an_alarm_rings_but_it_is_moved_back() {
-    let mut world = World::healthy().alarmed("ALARM");
-    assert_eq!(refused(&world), Some(ErrorName::AlarmRaised));
-    world.course = crate::deployment::Course::Back;
-    assert_ne!(refused(&world), Some(ErrorName::AlarmRaised));
+    let mut scene = Scene::healthy().alarmed("ALARM");
+    assert_eq!(refused(&scene), Some(ErrorName::AlarmRaised));
+    scene.outgoing = crate::deployment::Outgoing::Replacement;
+    assert_ne!(refused(&scene), Some(ErrorName::AlarmRaised));
 }
 
 #[test]
 fn the_last_resort_of_a_rollback_is_an_original_with_some_healthy_targets() {
-    let (mut world, mut deployment) = back();
-    world.group_mut("blue").targets.healthy = 1;
-    let (to, _) = waits(next(&world.observation, &deployment));
+    let (mut scene, plan) = back();
+    scene.group_mut("blue").targets.healthy = 1;
+    let (to, _) = waits(next(&scene.world, &plan, &scene.progress));
     assert_eq!(to, To::Bake);
-    deployment.progress.waited = deployment.request.readiness_timeout;
+    scene.progress.waited = plan.request.readiness_timeout;
     assert!(matches!(
-        next(&world.observation, &deployment),
+        next(&scene.world, &plan, &scene.progress),
         Ok(Next::Write(_))
     ));
-    world.group_mut("green").targets.healthy = 1;
-    assert!(next(&world.observation, &deployment).is_err());
+    scene.group_mut("green").targets.healthy = 1;
+    assert!(next(&scene.world, &plan, &scene.progress).is_err());
 }
 
 /// The way back after a finished swap.
-fn back() -> (World, Deployment) {
-    let mut world = World::swapped();
-    world.group_mut("green").targets.healthy = 0;
-    let deployment = world.deployment().reversed().unwrap();
-    (world, deployment)
+fn back() -> (Scene, Plan) {
+    let mut scene = Scene::swapped();
+    scene.group_mut("green").targets.healthy = 0;
+    let plan = scene.plan().back(&scene.world.task_sets[0]);
+    (scene, plan)
 }
 
 #[test]
 fn on_the_way_back_the_group_that_is_left_is_marked_before_the_listener_moves() {
-    let (world, deployment) = back();
+    let (scene, plan) = back();
     assert_eq!(
-        next(&world.observation, &deployment),
+        next(&scene.world, &plan, &scene.progress),
         Ok(Next::Write(vec![
             Action::RecordSwapIntent {
                 target_group: group_arn("green"),
@@ -221,53 +221,43 @@ fn on_the_way_back_the_group_that_is_left_is_marked_before_the_listener_moves() 
 
 #[test]
 fn the_way_back_does_not_lead_to_an_original_that_is_not_healthy() {
-    let (mut world, deployment) = back();
-    world.group_mut("blue").targets.healthy = 3;
+    let (mut scene, plan) = back();
+    scene.group_mut("blue").targets.healthy = 3;
     assert!(matches!(
-        waits(next(&world.observation, &deployment)),
+        waits(next(&scene.world, &plan, &scene.progress)),
         (To::Bake, Shortfall::HealthyTargets { wanted: 4, .. })
     ));
 }
 
 #[test]
 fn the_way_back_is_open_where_the_replacement_has_gone() {
-    let (mut world, deployment) = back();
-    world
-        .observation
-        .task_sets
-        .retain(|set| set.id != "ecs-svc/2");
+    let (mut scene, plan) = back();
+    scene.remove("ecs-svc/2");
     assert!(matches!(
-        next(&world.observation, &deployment),
+        next(&scene.world, &plan, &scene.progress),
         Ok(Next::Write(_))
     ));
 }
 
 #[test]
-fn a_first_deployment_has_no_way_back() {
-    let mut deployment = World::swapped().deployment();
-    deployment.original = None;
-    assert_eq!(deployment.reversed(), None);
-}
-
-#[test]
 fn the_drain_is_planned_with_the_tasks_there_are_at_the_swap() {
-    let mut world = World::swapped();
-    world.observation.service.as_mut().unwrap().desired_count = 8;
-    world.task_set_mut("ecs-svc/1").computed_desired_count = 8;
-    let answer = answer(&world);
-    assert_eq!((answer.deployment.tasks, answer.deployment.desired), (8, 8));
+    let mut scene = Scene::swapped();
+    scene.world.service.desired_count = 8;
+    scene.task_set_mut("ecs-svc/1").computed_desired_count = 8;
+    let answer = answer(&scene);
+    assert_eq!((answer.plan.tasks, answer.plan.desired), (8, 8));
 }
 
 #[test]
 fn a_half_moved_pair_of_listeners_is_not_told_as_not_moved() {
-    let mut world = World::healthy();
-    let mut second = world.listener_mut(80).clone();
+    let mut scene = Scene::healthy();
+    let mut second = scene.listener_mut(80).clone();
     (second.port, second.arn) = (443, listener_arn(443));
-    world.observation.listeners.push(second);
-    world.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
-    world.group_mut("green").targets.healthy = 0;
-    world.progress.waited = world.request.readiness_timeout;
-    let refusal = check(&world).unwrap_err();
+    scene.world.listeners.push(second);
+    scene.listener_mut(80).forward = Forward::weighted(&group_arn("green"), &group_arn("blue"));
+    scene.group_mut("green").targets.healthy = 0;
+    scene.progress.waited = scene.request.readiness_timeout;
+    let refusal = check(&scene).unwrap_err();
     assert!(
         refusal
             .mend

@@ -21,15 +21,18 @@ fn standing(left: u32, elapsed: u32) -> Standing {
         most_steps: 100,
         elapsed,
         deregistration_delay: 300,
-        now: 100_000 + u64::from(elapsed),
     }
+}
+
+fn at(standing: &Standing) -> u64 {
+    100_000 + u64::from(standing.elapsed)
 }
 
 /// The newest minute had so many new connections a second.
 fn minute(standing: &Standing, per_second: f64) -> Flows {
     Flows {
         new: vec![Point {
-            at: standing.now - 120,
+            at: at(standing) - 120,
             value: per_second * 60.0,
         }],
         ..Flows::default()
@@ -112,7 +115,13 @@ fn a_minute_over_the_budget_holds_the_step_unless_the_deadline_needs_it() {
     };
     let seen = |per_second: f64, standing: &Standing, on_deadline| {
         let flows = minute(standing, per_second);
-        excess(&budget(on_deadline), &control, &flows, standing)
+        excess(
+            &budget(on_deadline),
+            &control,
+            &flows,
+            standing,
+            at(standing),
+        )
     };
     let early = standing(39, 60);
     assert_eq!(seen(600.0, &early, OnDeadline::Finish), None);
@@ -131,9 +140,9 @@ fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
         ordinary: Some(0.0),
         ..Control::default()
     };
-    let fallen = corrected(&budget, &known, &minute(&now, 2_000.0), &now);
+    let fallen = corrected(&budget, &known, &minute(&now, 2_000.0), &now, at(&now));
     assert!((fallen.factor - 0.25).abs() < 1e-9, "{fallen:?}");
-    let again = corrected(&budget, &fallen, &minute(&now, 2_000.0), &now);
+    let again = corrected(&budget, &fallen, &minute(&now, 2_000.0), &now, at(&now));
     assert_eq!(again, fallen, "one minute is judged once");
     let minute_later = standing(30, 660);
     let of_earlier_steps = corrected(
@@ -141,18 +150,19 @@ fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
         &fallen,
         &minute(&minute_later, 2_000.0),
         &minute_later,
+        at(&minute_later),
     );
     assert!(
         (of_earlier_steps.factor - 0.25).abs() < 1e-9,
         "{of_earlier_steps:?}"
     );
     let soon = standing(30, 700);
-    let still = corrected(&budget, &fallen, &minute(&soon, 10.0), &soon);
+    let still = corrected(&budget, &fallen, &minute(&soon, 10.0), &soon, at(&soon));
     assert!((still.factor - 0.25).abs() < 1e-9, "{still:?}");
     let later = standing(30, 1_200);
-    let grown = corrected(&budget, &fallen, &minute(&later, 10.0), &later);
+    let grown = corrected(&budget, &fallen, &minute(&later, 10.0), &later, at(&later));
     assert!((grown.factor - 0.3125).abs() < 1e-9, "{grown:?}");
-    let blind = corrected(&budget, &fallen, &Flows::default(), &later);
+    let blind = corrected(&budget, &fallen, &Flows::default(), &later, at(&later));
     assert_eq!(blind, fallen, "without a metric nothing grows");
 }
 
@@ -168,12 +178,12 @@ fn what_is_loud_all_the_time_is_held_as_long_as_the_rest_can_go_in_time() {
     while left > 0 {
         let now = standing(left, elapsed);
         let flows = minute(&now, 5_000.0);
-        if excess(&budget, &control, &flows, &now).is_some() {
+        if excess(&budget, &control, &flows, &now, at(&now)).is_some() {
             held += HOLD;
             elapsed += HOLD;
             continue;
         }
-        control = corrected(&budget, &control, &flows, &now);
+        control = corrected(&budget, &control, &flows, &now, at(&now));
         let next = next(&budget, &control, &now);
         assert_eq!(next.tasks, 1);
         (left, elapsed) = (left - next.tasks, elapsed + next.wait);
@@ -193,8 +203,11 @@ fn one_tasks_connections_are_no_excess_whatever_the_budget_is() {
     };
     let now = standing(30, 600);
     // 2500 connections in a minute are 42 a second.
-    assert_eq!(excess(&small, &known, &minute(&now, 41.0), &now), None);
-    assert!(excess(&small, &known, &minute(&now, 43.0), &now).is_some());
+    assert_eq!(
+        excess(&small, &known, &minute(&now, 41.0), &now, at(&now)),
+        None
+    );
+    assert!(excess(&small, &known, &minute(&now, 43.0), &now, at(&now)).is_some());
 }
 
 #[test]
@@ -203,21 +216,21 @@ fn a_loud_minute_within_a_long_pause_is_not_missed() {
     let now = standing(30, 600);
     let control = Control {
         ordinary: Some(0.0),
-        judged: Some(now.now - 600),
+        judged: Some(at(&now) - 600),
         ..Control::default()
     };
     let mut flows = minute(&now, 10.0);
     flows.new.push(Point {
-        at: now.now - 300,
+        at: at(&now) - 300,
         value: 1_000.0 * 60.0,
     });
-    assert!(excess(&budget, &control, &flows, &now).is_some());
-    assert!(corrected(&budget, &control, &flows, &now).factor < 1.0);
+    assert!(excess(&budget, &control, &flows, &now, at(&now)).is_some());
+    assert!(corrected(&budget, &control, &flows, &now, at(&now)).factor < 1.0);
     let nobody_knows = Control {
         ordinary: None,
         ..control
     };
-    assert_eq!(excess(&budget, &nobody_knows, &flows, &now), None);
+    assert_eq!(excess(&budget, &nobody_knows, &flows, &now, at(&now)), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What CloudWatch is asked before a step of the drain.
 
 use crate::arn::{Arn, is_application_load_balancer};
-use crate::deployment::Deployment;
+use crate::deployment::Plan;
 use crate::drain::pace::TASK_SET;
 
 /// One metric to read.
@@ -49,15 +49,15 @@ impl Series {
 }
 
 /// What the next step needs to know; nothing where its pace goes by no metric.
-pub fn queries(deployment: &Deployment) -> Vec<Query> {
-    let drain = &deployment.request.drain;
+pub fn queries(plan: &Plan) -> Vec<Query> {
+    let drain = &plan.request.drain;
     let mut queries = Vec::new();
     if drain.pace.budget().is_some()
-        && let Some(balancer) = deployment.request.load_balancer.as_deref()
+        && let Some(balancer) = plan.request.load_balancer.as_deref()
     {
         queries.extend(of_load_balancer(balancer));
     }
-    if let (Some(metric), Some(original)) = (&drain.connections, &deployment.original) {
+    if let (Some(metric), Some(outgoing)) = (&drain.connections, plan.outgoing_set()) {
         queries.push(Query {
             of: Series::Connections,
             namespace: metric.namespace.clone(),
@@ -65,7 +65,7 @@ pub fn queries(deployment: &Deployment) -> Vec<Query> {
             dimensions: metric
                 .dimensions
                 .iter()
-                .map(|(name, value)| (name.clone(), value.replace(TASK_SET, original)))
+                .map(|(name, value)| (name.clone(), value.replace(TASK_SET, outgoing)))
                 .collect(),
             statistic: "Sum",
         });
@@ -110,7 +110,7 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{World, home};
+    use crate::fixture::{Scene, home};
     use crate::request::Request;
     use serde_json::json;
 
@@ -118,12 +118,12 @@ mod tests {
     type Asked = (Series, String, Vec<(String, String)>);
 
     fn asked(drain: &serde_json::Value) -> Vec<Asked> {
-        let mut world = World::swapped();
+        let mut scene = Scene::swapped();
         let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": drain});
-        let balancer = world.observation.load_balancer.clone();
-        world.request = Request::parse(&input, &home()).unwrap();
-        world.request.load_balancer = balancer.map(|balancer| balancer.arn);
-        let queries = queries(&world.deployment()).into_iter();
+        let balancer = scene.world.load_balancer.clone();
+        scene.request = Request::parse(&input, &home()).unwrap();
+        scene.request.load_balancer = balancer.map(|balancer| balancer.arn);
+        let queries = queries(&scene.plan()).into_iter();
         queries.map(|q| (q.of, q.name, q.dimensions)).collect()
     }
 

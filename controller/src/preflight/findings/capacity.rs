@@ -3,8 +3,9 @@
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
 use crate::arn::{is_application_load_balancer, short};
 use crate::drain::plan::Plan;
-use crate::observation::{Launch, LoadBalancer, Reading, TargetGroup};
+use crate::id::TargetGroupArn;
 use crate::preflight::TASK_SET_LIMIT;
+use crate::world::{Launch, LaunchType, LoadBalancer, NetworkMode, Reading, TargetGroup};
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = zones(scene);
@@ -139,7 +140,7 @@ fn call<T>(reading: &Reading<T>) -> Option<(&'static str, bool)> {
 }
 
 fn quota(scene: &Scene<'_>) -> Option<Finding> {
-    let task_sets = &scene.observation.task_sets;
+    let task_sets = &scene.world.task_sets;
     if task_sets.len() + 1 < TASK_SET_LIMIT {
         return None;
     }
@@ -240,8 +241,8 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
             ),
         ));
     }
-    let definition = scene.observation.task_definition.as_ref()?;
-    if definition.network_mode == "host" {
+    let definition = scene.world.task_definition.as_ref()?;
+    if definition.network_mode == NetworkMode::Host {
         return Some(Finding::warning(
             FindingName::Capacity,
             &format!(
@@ -265,7 +266,7 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
                 format!("aws ecs describe-capacity-providers --capacity-providers {names}"),
             )
         }
-        Some(Launch::Type(launch)) if launch != "FARGATE" => (
+        Some(Launch::Type(launch)) if *launch != LaunchType::Fargate => (
             format!("by launch type {launch}"),
             format!("aws ecs list-container-instances --cluster {cluster}"),
         ),
@@ -319,8 +320,8 @@ fn stack_of_task_set(scene: &Scene<'_>) -> Option<Finding> {
 
 /// Listeners of a stack: an update that touches one sends traffic where its template says.
 fn stack_of_listeners(scene: &Scene<'_>) -> Option<Finding> {
-    let own = |arn: &str| scene.groups.iter().any(|group| group.arn == arn);
-    let listeners = scene.observation.listeners.iter();
+    let own = |arn: &TargetGroupArn| scene.groups.iter().any(|group| group.arn == *arn);
+    let listeners = scene.world.listeners.iter();
     let mut owned = listeners.filter_map(|listener| {
         let stack = listener.stack.as_deref()?;
         listener

@@ -2,6 +2,7 @@
 
 use super::{Finding, FindingName, Scene, names, set_attribute};
 use crate::drain::plan::Plan;
+use crate::id::TargetGroupArn;
 use crate::preflight::unkept;
 use crate::request::SwapMode;
 
@@ -147,8 +148,8 @@ fn stickiness(scene: &Scene<'_>) -> Option<Finding> {
 
 /// Listeners whose action keeps clients on the group that they know.
 fn sticky_listeners(scene: &Scene<'_>) -> Vec<Finding> {
-    let own = |arn: &str| scene.groups.iter().any(|group| group.arn == arn);
-    let listeners = scene.observation.listeners.iter();
+    let own = |arn: &TargetGroupArn| scene.groups.iter().any(|group| group.arn == *arn);
+    let listeners = scene.world.listeners.iter();
     let sticky = listeners
         .filter(|listener| listener.sticky && listener.forward.live().any(own))
         .map(|listener| {

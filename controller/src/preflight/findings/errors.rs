@@ -1,7 +1,6 @@
 //! What preflight refuses, all of it at once: a deployment stops at the first.
 
 use super::{Finding, FindingName};
-use crate::observation::{Observation, TaskDefinition, TaskSet};
 use crate::preflight::bounds::{history_fits, time_fits};
 use crate::preflight::defaults::{settle_container, settle_network};
 use crate::preflight::pace::check_drain;
@@ -12,23 +11,24 @@ use crate::preflight::{
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::routing::{self, Routing};
+use crate::world::{TaskDefinition, TaskSet, World};
 
 /// Everything that is refused, in the order in which preflight looks.
-pub(super) fn errors(request: &Request, observation: &Observation) -> Vec<Finding> {
+pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
     let mut found = Found(Vec::new());
-    let service = found.keep(FindingName::Service, active_service(request, observation));
+    let service = found.keep(FindingName::Service, active_service(request, world));
     found.keep(
         FindingName::TaskDefinition,
-        active_task_definition(request, observation),
+        active_task_definition(request, world),
     );
-    let definition = observation.task_definition.as_ref();
+    let definition = world.task_definition.as_ref();
     let on_one = found.keep(
         FindingName::LoadBalancer,
-        on_a_load_balancer(request, observation),
+        on_a_load_balancer(request, world),
     );
-    let routing = on_one.and_then(|()| found.routing(request, observation));
+    let routing = on_one.and_then(|()| found.routing(request, world));
     let served = routing.as_ref().and_then(|routing| {
-        let served = serving(request, observation, routing, Others::MayBeThere);
+        let served = serving(request, world, routing, Others::MayBeThere);
         found.keep(FindingName::TaskSets, served)
     });
     if let Some(routing) = &routing {
@@ -36,7 +36,7 @@ pub(super) fn errors(request: &Request, observation: &Observation) -> Vec<Findin
         found.keep(FindingName::TestListener, tested);
     }
     // Which one serves may be unclear; where tasks are and what they listen on is much the same.
-    let (original, left) = served.unwrap_or((observation.task_sets.first(), 0));
+    let (original, left) = served.unwrap_or((world.task_sets.first(), 0));
     if let Some(definition) = definition {
         found.settles(request, definition, original);
     }
@@ -69,16 +69,12 @@ impl Found {
         }
     }
 
-    fn routing<'a>(
-        &mut self,
-        request: &Request,
-        observation: &'a Observation,
-    ) -> Option<Routing<'a>> {
-        let name = match routing::pair(observation, &request.service) {
+    fn routing<'a>(&mut self, request: &Request, world: &'a World) -> Option<Routing<'a>> {
+        let name = match routing::pair(world, &request.service) {
             Ok(_) => FindingName::Listeners,
             Err(_) => FindingName::TargetGroups,
         };
-        self.keep(name, routing::read_amid_swap(observation, &request.service))
+        self.keep(name, routing::read_amid_swap(world, &request.service))
     }
 
     fn settles(

@@ -1,8 +1,8 @@
 //! Findings about health: whether the replacement can be healthy in time, and what healthy means.
 
 use super::{Finding, FindingName, Scene, names};
-use crate::observation::TargetGroup;
 use crate::request::LOOKS;
+use crate::world::TargetGroup;
 
 /// Seconds until a Network Load Balancer begins to check a target that was registered, at most:
 /// three to five minutes (AWS support; 70 s to 120 s have been seen).
@@ -140,12 +140,12 @@ fn never_checked(scene: &Scene<'_>) -> Option<Finding> {
 }
 
 fn short_grace(scene: &Scene<'_>) -> Option<Finding> {
-    let service = scene.observation.service.as_ref()?;
+    let service = &scene.world.service;
     let checks = scene
         .groups
         .iter()
         .map(|group| &group.settings.health_check);
-    let failing = checks.map(crate::observation::HealthCheck::seconds_to_unhealthy);
+    let failing = checks.map(crate::world::HealthCheck::seconds_to_unhealthy);
     let failing = failing.min().filter(|seconds| *seconds > 0)?;
     let time = failing.max(service.health_check_grace);
     if time >= SHORTEST_START {

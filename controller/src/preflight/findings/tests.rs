@@ -1,14 +1,14 @@
-//! What is found, as a table: a world with one thing changed, and what preflight says of it.
+//! What is found, as a table: a scene with one thing changed, and what preflight says of it.
 
 use super::*;
 use crate::drain::pace::{Budget, OnDeadline, Pace};
-use crate::fixture::{World, group_arn};
-use crate::observation::{Container, Launch, Reading, TaskSetStatus};
-use crate::preflight::{Deployment, check, inspect};
+use crate::fixture::{Scene, group_arn};
+use crate::preflight::{Checked, check, inspect};
 use crate::request::SwapMode;
+use crate::world::{Container, Launch, Reading, TaskSetStatus};
 
-fn look(world: &World) -> (Result<Deployment, Refusal>, Vec<Finding>) {
-    inspect(&world.deployment().id, &world.request, &world.observation)
+fn look(scene: &Scene) -> (Result<Checked, Refusal>, Vec<Finding>) {
+    inspect(&scene.plan().id, &scene.request, Some(&scene.world))
 }
 
 /// Severities and names, but for what is said of every service: how much room two sets need.
@@ -23,7 +23,7 @@ fn told(found: &[Finding]) -> Vec<(Severity, FindingName)> {
 }
 
 struct Case {
-    change: fn(&mut World),
+    change: fn(&mut Scene),
     severity: Severity,
     name: FindingName,
     /// A part of what was seen, of why it matters and of what mends it.
@@ -32,9 +32,9 @@ struct Case {
 
 #[test]
 fn a_service_without_a_mistake_has_no_finding_but_the_room_it_needs() {
-    let mut world = World::serving();
-    world.observation.load_balancer = Some(balanced(3, true));
-    let (checked, found) = look(&world);
+    let mut scene = Scene::serving();
+    scene.world.load_balancer = Some(balanced(3, true));
+    let (checked, found) = look(&scene);
     assert!(checked.is_ok());
     assert_eq!(told(&found), []);
     assert_eq!(found.len(), 1);
@@ -48,10 +48,10 @@ fn a_service_without_a_mistake_has_no_finding_but_the_room_it_needs() {
 #[test]
 fn each_mistake_has_a_finding_with_what_mends_it() {
     for case in cases() {
-        let mut world = World::serving();
-        world.observation.load_balancer = Some(balanced(2, true));
-        (case.change)(&mut world);
-        let (checked, found) = look(&world);
+        let mut scene = Scene::serving();
+        scene.world.load_balancer = Some(balanced(2, true));
+        (case.change)(&mut scene);
+        let (checked, found) = look(&scene);
         let told = told(&found);
         let name = case.name.as_str();
         assert_eq!(
@@ -88,13 +88,13 @@ fn every_name_but_the_last_resort_has_a_case() {
 
 #[test]
 fn several_mistakes_are_all_told_though_a_deployment_stops_at_the_first() {
-    let mut world = World::serving();
-    world.observation.task_definition.as_mut().unwrap().active = false;
-    world.container_mut().ports = vec![9_000];
-    world.observation.target_groups.pop();
-    world.observation.listeners.pop();
-    world.group_mut("blue").settings.sticky = true;
-    let (checked, found) = look(&world);
+    let mut scene = Scene::serving();
+    scene.world.task_definition.as_mut().unwrap().active = false;
+    scene.container_mut().ports = vec![9_000];
+    scene.world.target_groups.pop();
+    scene.world.listeners.pop();
+    scene.group_mut("blue").settings.sticky = true;
+    let (checked, found) = look(&scene);
     let first = checked.unwrap_err();
     assert_eq!(found[0].seen, first.seen);
     let wanted = [
@@ -112,10 +112,10 @@ fn what_check_refuses_is_the_first_error_that_is_told() {
         .iter()
         .filter(|case| case.severity == Severity::Error)
     {
-        let mut world = World::serving();
-        (case.change)(&mut world);
-        let refusal = check(&world.deployment().id, &world.request, &world.observation);
-        let errors = errors::errors(&world.request, &world.observation);
+        let mut scene = Scene::serving();
+        (case.change)(&mut scene);
+        let refusal = check(&scene.plan().id, &scene.request, &scene.world);
+        let errors = errors::errors(&scene.request, &scene.world);
         assert_eq!(errors[0].seen, refusal.unwrap_err().seen);
         assert_eq!(errors[0].name, case.name);
         assert_ne!(errors[0].why, FindingName::Refused.why_refused());
@@ -136,11 +136,11 @@ fn a_call_that_is_not_allowed_is_a_finding_that_says_what_to_grant() {
             "Grant a:Cross on *",
         ),
     ] {
-        let mut world = World::serving();
+        let mut scene = Scene::serving();
         let mut load_balancer = balanced(2, false);
         (load_balancer.zones, load_balancer.cross_zone) = (zones, cross_zone);
-        world.observation.load_balancer = Some(load_balancer);
-        let (checked, found) = look(&world);
+        scene.world.load_balancer = Some(load_balancer);
+        let (checked, found) = look(&scene);
         assert!(checked.is_ok());
         assert_eq!(told(&found), [(Severity::Info, FindingName::CrossZone)]);
         assert!(
@@ -152,24 +152,24 @@ fn a_call_that_is_not_allowed_is_a_finding_that_says_what_to_grant() {
 
 #[test]
 fn a_group_of_its_own_mind_is_asked_before_its_load_balancer() {
-    let mut world = World::serving();
-    world.observation.load_balancer = Some(balanced(5, false));
+    let mut scene = Scene::serving();
+    scene.world.load_balancer = Some(balanced(5, false));
     for group in ["blue", "green"] {
-        world.group_mut(group).settings.cross_zone = Some(true);
+        scene.group_mut(group).settings.cross_zone = Some(true);
     }
-    assert_eq!(told(&look(&world).1), []);
-    world.group_mut("green").settings.cross_zone = Some(false);
-    let (_, found) = look(&world);
+    assert_eq!(told(&look(&scene).1), []);
+    scene.group_mut("green").settings.cross_zone = Some(false);
+    let (_, found) = look(&scene);
     assert_eq!(told(&found), [(Severity::Warning, FindingName::Zones)]);
-    assert!(found[0].fix.contains(&group_arn("green")), "{found:?}");
-    assert!(!found[0].fix.contains(&group_arn("blue")), "{found:?}");
+    assert!(found[0].fix.contains(&*group_arn("green")), "{found:?}");
+    assert!(!found[0].fix.contains(&*group_arn("blue")), "{found:?}");
 }
 
 #[test]
 fn every_drain_with_cross_zone_off_comes_to_fewer_tasks_than_zones_and_it_is_no_warning() {
-    let mut world = World::serving();
-    world.observation.load_balancer = Some(balanced(2, false));
-    let (_, found) = look(&world);
+    let mut scene = Scene::serving();
+    scene.world.load_balancer = Some(balanced(2, false));
+    let (_, found) = look(&scene);
     assert_eq!(told(&found), [(Severity::Info, FindingName::Zones)]);
     assert!(
         found
@@ -181,9 +181,9 @@ fn every_drain_with_cross_zone_off_comes_to_fewer_tasks_than_zones_and_it_is_no_
 
 #[test]
 fn a_target_type_that_nobody_knows_yet_is_let_pass() {
-    let mut world = World::serving();
-    world.group_mut("blue").settings.target_type = "satellite".into();
-    assert!(look(&world).0.is_ok());
+    let mut scene = Scene::serving();
+    scene.group_mut("blue").settings.target_type = "satellite".into();
+    assert!(look(&scene).0.is_ok());
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn balanced(zones: u32, cross_zone: bool) -> LoadBalancer {
     LoadBalancer {
         zones: Reading::Seen(zones),
         cross_zone: Reading::Seen(cross_zone),
-        ..World::serving().observation.load_balancer.unwrap()
+        ..Scene::serving().world.load_balancer.unwrap()
     }
 }
 

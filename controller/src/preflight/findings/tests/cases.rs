@@ -1,11 +1,12 @@
-//! The table: one change of a world without a mistake, and the finding that it makes.
+//! The table: one change of a scene without a mistake, and the finding that it makes.
 
 use super::*;
+use crate::world::ServiceStatus;
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cases() -> Vec<Case> {
     use FindingName as Name;
-    let case = |name, severity, change: fn(&mut World), parts| Case {
+    let case = |name, severity, change: fn(&mut Scene), parts| Case {
         change,
         severity,
         name,
@@ -17,16 +18,12 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         error(
             Name::Service,
-            |w| w.observation.service = None,
-            [
-                "no service web",
-                "ACTIVE",
-                "aws ecs list-services --cluster main",
-            ],
+            |w| w.world.service.status = ServiceStatus::Inactive,
+            ["web is INACTIVE", "ACTIVE", "aws ecs create-service"],
         ),
         error(
             Name::TaskDefinition,
-            |w| w.observation.task_definition = None,
+            |w| w.world.task_definition = None,
             [
                 "web:2 does not exist",
                 "ACTIVE revision",
@@ -35,14 +32,14 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         error(
             Name::LoadBalancer,
-            |w| w.observation.load_balancer = None,
+            |w| w.world.load_balancer = None,
             ["nlb is missing", "Traffic is moved", "in nlb"],
         ),
         error(
             Name::TargetGroups,
             |w| {
-                w.observation.target_groups.pop();
-                w.observation.listeners.pop();
+                w.world.target_groups.pop();
+                w.world.listeners.pop();
             },
             [
                 "1: blue",
@@ -72,7 +69,7 @@ pub(super) fn cases() -> Vec<Case> {
             Name::TestListener,
             |w| {
                 w.request.swap_mode = SwapMode::Replace;
-                w.observation.listeners.pop();
+                w.world.listeners.pop();
             },
             [
                 "no test listener",
@@ -98,7 +95,7 @@ pub(super) fn cases() -> Vec<Case> {
         error(
             Name::ContainerPort,
             |w| {
-                let definition = w.observation.task_definition.as_mut().unwrap();
+                let definition = w.world.task_definition.as_mut().unwrap();
                 definition.containers = vec![Container {
                     name: "webserver".into(),
                     ports: vec![9_000],
@@ -134,7 +131,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         info(
             Name::HealthCheckGrace,
-            |w| w.observation.service.as_mut().unwrap().health_check_grace = 0,
+            |w| w.world.service.health_check_grace = 0,
             [
                 "has 30 s",
                 "slow to start",
@@ -273,7 +270,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         warning(
             Name::Zones,
-            |w| w.observation.load_balancer = Some(balanced(5, false)),
+            |w| w.world.load_balancer = Some(balanced(5, false)),
             [
                 "4 tasks cannot be in all 5 zones",
                 "not served there",
@@ -285,7 +282,7 @@ pub(super) fn cases() -> Vec<Case> {
             |w| {
                 let mut silent = balanced(2, false);
                 silent.zones = Reading::Failed("elasticloadbalancing:DescribeLoadBalancers");
-                w.observation.load_balancer = Some(silent);
+                w.world.load_balancer = Some(silent);
             },
             [
                 "is not known: elasticloadbalancing:DescribeLoadBalancers did not answer",
@@ -323,7 +320,7 @@ pub(super) fn cases() -> Vec<Case> {
         warning(
             Name::TargetQuota,
             |w| {
-                w.observation.load_balancer = Some(balanced(2, false));
+                w.world.load_balancer = Some(balanced(2, false));
                 of_tasks(w, 501);
             },
             [
@@ -335,7 +332,7 @@ pub(super) fn cases() -> Vec<Case> {
         warning(
             Name::TargetQuota,
             |w| {
-                w.observation.load_balancer = Some(balanced(6, false));
+                w.world.load_balancer = Some(balanced(6, false));
                 of_tasks(w, 1_001);
             },
             ["1001 targets", "never healthy", "raise them"],
@@ -352,7 +349,7 @@ pub(super) fn cases() -> Vec<Case> {
         warning(
             Name::Capacity,
             |w| {
-                w.observation.task_definition.as_mut().unwrap().network_mode = "host".into();
+                w.world.task_definition.as_mut().unwrap().network_mode = "host".into();
                 for group in ["blue", "green"] {
                     w.group_mut(group).settings.target_type = "instance".into();
                 }
@@ -404,19 +401,19 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// Leaves so many task sets behind that are being deleted.
 /// A service of so many tasks, all of which run.
-fn of_tasks(world: &mut World, count: u32) {
-    world.observation.service.as_mut().unwrap().desired_count = count;
-    let original = world.task_set_mut("ecs-svc/1");
+fn of_tasks(scene: &mut Scene, count: u32) {
+    scene.world.service.desired_count = count;
+    let original = scene.task_set_mut("ecs-svc/1");
     original.computed_desired_count = count;
     original.running_count = count;
 }
 
-fn leave(world: &mut World, sets: usize) {
+fn leave(scene: &mut Scene, sets: usize) {
     for number in 0..sets {
-        let mut left = world.observation.task_sets[0].clone();
-        left.id = format!("ecs-svc/left-{number}");
+        let mut left = scene.world.task_sets[0].clone();
+        left.id = format!("ecs-svc/left-{number}").into();
         left.status = TaskSetStatus::Draining;
         left.load_balancers.clear();
-        world.observation.task_sets.push(left);
+        scene.world.task_sets.push(left);
     }
 }

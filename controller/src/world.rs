@@ -1,19 +1,27 @@
-//! Everything a step needs to know about the world, read in one go.
+//! Everything a turn needs to know about the world, read in one go.
 //!
 //! Plain data in AWS's nouns. The `functions` crate fills it in; nothing in here comes from
 //! Step Functions state.
 
 mod settings;
+mod values;
 
 use std::fmt;
 
-pub use settings::{GroupSettings, HealthCheck, Reading};
+use crate::drain::flows::Flows;
+use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::refusal::Refusal;
 
-/// What one step saw of the service, its task sets and its load balancer.
+pub use settings::{GroupSettings, HealthCheck, Reading};
+pub use values::{
+    AlarmState, DeploymentController, LaunchType, NetworkMode, ServiceStatus, TaskSetStatus,
+};
+
+/// What one turn saw of the service, its task sets, its load balancer and its alarms.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Observation {
-    /// The ECS service, or `None` where the cluster has none of that name.
-    pub service: Option<Service>,
+pub struct World {
+    /// The ECS service.
+    pub service: Service,
     /// Every task set of the service, those being deleted included.
     pub task_sets: Vec<TaskSet>,
     /// The load balancer, or `None` where neither the request nor a task set names one.
@@ -26,15 +34,66 @@ pub struct Observation {
     pub task_definition: Option<TaskDefinition>,
     /// Tasks of the replacement task set that ECS stopped, newest first.
     pub stopped_tasks: Vec<StoppedTask>,
+    /// The alarms that the request names, where a phase goes by them.
+    pub alarms: Vec<Alarm>,
+    /// The metrics that the drain goes by, where a phase does.
+    pub flows: Flows,
+    /// Seconds since 1970. Only the pace of a drain and the deadline of its budget go by it: the
+    /// other deadlines count the seconds waited.
+    pub now: u64,
+}
+
+impl World {
+    /// The refusal of a turn that sees no service, where preflight has seen one.
+    pub fn without_service(service: &str) -> Refusal {
+        Refusal::not_seen(format!("ECS does not show service {service}."))
+    }
+
+    /// A task set by its id, as it is now; one that is being deleted too.
+    pub fn task_set(&self, id: &TaskSetId) -> Option<&TaskSet> {
+        self.task_sets.iter().find(|set| set.id == *id)
+    }
+
+    /// Task sets that are not being deleted.
+    pub(crate) fn living(&self) -> impl Iterator<Item = &TaskSet> {
+        self.task_sets.iter().filter(|set| !set.is_being_deleted())
+    }
+
+    /// Task sets that are not being deleted, on a target group.
+    pub(crate) fn living_on(&self, group: &TargetGroup) -> Vec<&TaskSet> {
+        let living = self.living();
+        living
+            .filter(|set| set.is_attached_to(&group.arn))
+            .collect()
+    }
+
+    /// A target group that the plan of a deployment names.
+    pub(crate) fn group(&self, arn: &TargetGroupArn) -> Result<&TargetGroup, Refusal> {
+        let mut groups = self.target_groups.iter();
+        groups.find(|group| group.arn == *arn).ok_or_else(|| {
+            Refusal::not_seen(format!(
+                "Elastic Load Balancing does not show target group {arn}."
+            ))
+        })
+    }
+}
+
+/// A CloudWatch alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// Whether it rings.
+    pub state: AlarmState,
 }
 
 /// An ECS service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
-    pub status: String,
-    /// `EXTERNAL`, `ECS` or `CODE_DEPLOY`.
-    pub deployment_controller: String,
+    /// Whether it can be deployed to.
+    pub status: ServiceStatus,
+    /// Who deploys it.
+    pub deployment_controller: DeploymentController,
     /// How many tasks the service wants; every task set's scale is a percentage of it.
     pub desired_count: u32,
     /// `healthCheckGracePeriodSeconds`: for so long ECS does not stop a task that has just started
@@ -46,11 +105,11 @@ pub struct Service {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskSet {
     /// `ecs-svc/…`, as ECS calls it.
-    pub id: String,
+    pub id: TaskSetId,
     /// What ECS says of it.
     pub status: TaskSetStatus,
     /// The ARN of its task definition.
-    pub task_definition: String,
+    pub task_definition: TaskDefinitionId,
     /// The deployment that made it, where one did.
     pub external_id: Option<String>,
     /// Percent of the service's desired count, 0 to 100.
@@ -87,8 +146,7 @@ impl TaskSet {
 
     /// Whether the records say that it serves or has served through a target group.
     pub fn has_served_on(&self, group: &TargetGroup) -> bool {
-        self.status == TaskSetStatus::Primary
-            || group.task_set_id.as_deref() == Some(self.id.as_str())
+        self.status == TaskSetStatus::Primary || group.task_set_id.as_ref() == Some(&self.id)
     }
 
     /// Whether this set wants or runs tasks still: traffic may go back to it soon.
@@ -102,34 +160,10 @@ impl TaskSet {
     }
 
     /// Whether this set's tasks are registered with a target group.
-    pub fn is_attached_to(&self, target_group: &str) -> bool {
+    pub fn is_attached_to(&self, target_group: &TargetGroupArn) -> bool {
         self.load_balancers
             .iter()
-            .any(|attached| attached.target_group == target_group)
-    }
-}
-
-/// The status of a task set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TaskSetStatus {
-    /// The service's own, set by `UpdateServicePrimaryTaskSet`; exclusive.
-    Primary,
-    /// Any other that runs.
-    Active,
-    /// Being stopped; it will be gone soon.
-    Draining,
-    /// A value this version does not know.
-    Unknown(String),
-}
-
-impl fmt::Display for TaskSetStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Primary => "PRIMARY",
-            Self::Active => "ACTIVE",
-            Self::Draining => "DRAINING",
-            Self::Unknown(status) => status,
-        })
+            .any(|attached| attached.target_group == *target_group)
     }
 }
 
@@ -137,7 +171,7 @@ impl fmt::Display for TaskSetStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskSetLoadBalancer {
     /// The target group's ARN.
-    pub target_group: String,
+    pub target_group: TargetGroupArn,
     /// The container whose port is registered.
     pub container_name: Option<String>,
     /// That port.
@@ -158,8 +192,8 @@ pub struct Network {
 /// How tasks are placed: a launch type or a capacity provider strategy, never both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launch {
-    /// `FARGATE`, `EC2` or `EXTERNAL`.
-    Type(String),
+    /// By what starts them.
+    Type(LaunchType),
     /// Capacity providers with their weights.
     Providers(Vec<CapacityProvider>),
 }
@@ -192,7 +226,7 @@ pub struct ServiceRegistry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadBalancer {
     /// Its ARN.
-    pub arn: String,
+    pub arn: LoadBalancerArn,
     /// How many Availability Zones it is in.
     pub zones: Reading<u32>,
     /// `load_balancing.cross_zone.enabled`.
@@ -201,9 +235,9 @@ pub struct LoadBalancer {
 
 impl LoadBalancer {
     /// A load balancer of which no more is known.
-    pub fn of(arn: impl Into<String>) -> Self {
+    pub fn of(arn: LoadBalancerArn) -> Self {
         Self {
-            arn: arn.into(),
+            arn,
             zones: Reading::NotRead,
             cross_zone: Reading::NotRead,
         }
@@ -219,14 +253,14 @@ impl LoadBalancer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Its ARN.
-    pub arn: String,
+    pub arn: ListenerArn,
     /// Its port; users reach the production listener's.
     pub port: u16,
     /// The target groups its default action forwards to; empty for a redirect or fixed response.
     pub forward: Forward,
     /// Target groups that rules other than the default one forward to (Application Load
     /// Balancers only).
-    pub rule_target_groups: Vec<String>,
+    pub rule_target_groups: Vec<TargetGroupArn>,
     /// The value of its `ebbtide:role` tag.
     pub role: Option<String>,
     /// Whether its default action keeps a client on the target group it was sent to first
@@ -244,52 +278,52 @@ pub struct Forward(pub Vec<WeightedTargetGroup>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightedTargetGroup {
     /// The target group's ARN.
-    pub target_group: String,
+    pub target_group: TargetGroupArn,
     /// 0 to 999; a group of weight 0 gets no new connections but is health-checked.
     pub weight: u32,
 }
 
 impl Forward {
     /// Everything to one group.
-    pub fn to(target_group: &str) -> Self {
+    pub fn to(target_group: &TargetGroupArn) -> Self {
         Self(vec![WeightedTargetGroup {
-            target_group: target_group.to_owned(),
+            target_group: target_group.clone(),
             weight: 100,
         }])
     }
 
     /// Everything to one group, with a second one attached at weight 0.
-    pub fn weighted(live: &str, idle: &str) -> Self {
+    pub fn weighted(live: &TargetGroupArn, idle: &TargetGroupArn) -> Self {
         Self(vec![
             WeightedTargetGroup {
-                target_group: live.to_owned(),
+                target_group: live.clone(),
                 weight: 100,
             },
             WeightedTargetGroup {
-                target_group: idle.to_owned(),
+                target_group: idle.clone(),
                 weight: 0,
             },
         ])
     }
 
     /// The groups that get new connections. A lone group gets all of them whatever its weight.
-    pub fn live(&self) -> impl Iterator<Item = &str> {
+    pub fn live(&self) -> impl Iterator<Item = &TargetGroupArn> {
         let lone = self.0.len() == 1;
         self.0
             .iter()
             .filter(move |group| lone || group.weight > 0)
-            .map(|group| group.target_group.as_str())
+            .map(|group| &group.target_group)
     }
 
     /// Whether the action names a group, at any weight.
-    pub fn names(&self, target_group: &str) -> bool {
+    pub fn names(&self, target_group: &TargetGroupArn) -> bool {
         self.0
             .iter()
-            .any(|group| group.target_group == target_group)
+            .any(|group| group.target_group == *target_group)
     }
 
     /// Whether all new connections go to this group and to no other.
-    pub fn is_all_to(&self, target_group: &str) -> bool {
+    pub fn is_all_to(&self, target_group: &TargetGroupArn) -> bool {
         let mut live = self.live();
         live.next() == Some(target_group) && live.next().is_none()
     }
@@ -299,17 +333,17 @@ impl Forward {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetGroup {
     /// Its ARN.
-    pub arn: String,
+    pub arn: TargetGroupArn,
     /// Its name.
     pub name: String,
     /// The load balancer whose listeners use it; `None` where no listener does.
-    pub load_balancer: Option<String>,
+    pub load_balancer: Option<LoadBalancerArn>,
     /// The value of its `isProduction` tag.
     pub is_production: Option<String>,
     /// The value of its `serviceName` tag.
     pub service_name: Option<String>,
     /// The value of its `taskSetId` tag.
-    pub task_set_id: Option<String>,
+    pub task_set_id: Option<TaskSetId>,
     /// The value of its `ebbtide:swap` tag: the deployment that is moving traffic to it.
     pub swap_intent: Option<String>,
     /// `deregistration_delay.timeout_seconds`, 0 to 3,600.
@@ -388,11 +422,11 @@ impl fmt::Display for Targets {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDefinition {
     /// Its ARN, revision included.
-    pub arn: String,
+    pub arn: TaskDefinitionId,
     /// Whether it is `ACTIVE`; an `INACTIVE` one starts no new tasks.
     pub active: bool,
-    /// `awsvpc`, `bridge`, `host` or `none`.
-    pub network_mode: String,
+    /// How its containers are connected.
+    pub network_mode: NetworkMode,
     /// Its containers.
     pub containers: Vec<Container>,
 }
