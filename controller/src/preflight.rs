@@ -9,6 +9,7 @@ mod pace;
 use crate::arn::short;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain::plan;
+use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
@@ -92,6 +93,8 @@ pub struct Checked {
     pub plan: Plan,
     /// The deregistration delay of the group that serves, in seconds.
     delay: u32,
+    /// Task sets that an earlier deployment left.
+    leftovers: Vec<TaskSetId>,
 }
 
 impl Checked {
@@ -101,30 +104,27 @@ impl Checked {
     }
 
     /// The answer of the preflight.
-    pub fn answer(self, world: &World) -> Answer {
-        let Self { plan, delay } = self;
+    pub fn answer(self) -> Answer {
+        let Self { plan, delay, .. } = self;
         let request = &plan.request;
-        let left = world.living().map(|set| &set.id);
         let passed = Passed {
             dry_run: request.dry_run,
             service: request.service.clone(),
             original: plan.original.clone(),
             tasks: plan.tasks,
             original_target_group: plan.original_target_group.clone(),
-            leftovers: left
-                .filter(|id| Some(*id) != plan.original.as_ref())
-                .cloned()
-                .collect(),
+            leftovers: self.leftovers,
             task_definition: request.task_definition.clone(),
             replacement_target_group: plan.replacement_target_group.clone(),
             drain: planned(&request.drain.pace, plan.tasks, delay),
         };
+        let to = if request.dry_run {
+            To::DryRunSucceeded
+        } else {
+            To::CheckAndCreateService
+        };
         Answer {
-            to: if request.dry_run {
-                To::DryRunSucceeded
-            } else {
-                To::CheckAndCreateService
-            },
+            to,
             reason: Reason::Passed(Box::new(passed)),
             wait: 0,
             plan,
@@ -183,7 +183,13 @@ fn fit(
         finishing: false,
         failure: None,
     };
-    Ok(Checked { plan, delay })
+    let others = world.living().map(|set| &set.id);
+    let others = others.filter(|id| Some(*id) != plan.original.as_ref());
+    Ok(Checked {
+        leftovers: others.cloned().collect(),
+        plan,
+        delay,
+    })
 }
 
 fn no_service(request: &Request) -> Refusal {

@@ -8,9 +8,9 @@ use aws_sdk_elasticloadbalancingv2::types::{Action as ElbAction, Tag, TargetGrou
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::action::{Action, NewTaskSet};
 use ebbtide_controller::arn::short;
-use ebbtide_controller::observation::{Forward, Launch, Network};
 use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
+use ebbtide_controller::world::{Forward, Launch, Network};
 
 use crate::clients::Clients;
 use crate::error::StepError;
@@ -55,7 +55,7 @@ pub(crate) async fn act(
             .update_service_primary_task_set()
             .cluster(&request.cluster)
             .service(&request.service)
-            .primary_task_set(task_set)
+            .primary_task_set(task_set.as_str())
             .send()
             .await
             .map(drop)
@@ -67,7 +67,7 @@ pub(crate) async fn act(
             .update_task_set()
             .cluster(&request.cluster)
             .service(&request.service)
-            .task_set(task_set)
+            .task_set(task_set.as_str())
             .scale(scale(*percent))
             .send()
             .await
@@ -184,7 +184,7 @@ fn forwarding(mut action: ElbAction, wanted: &Forward) -> ElbAction {
         .take()
         .and_then(|config| config.target_group_stickiness_config);
     action.target_group_arn = match &wanted.0[..] {
-        [only] => Some(only.target_group.clone()),
+        [only] => Some(only.target_group.to_string()),
         _ => None,
     };
     if wanted.0.len() > 1 || stickiness.is_some() {
@@ -193,7 +193,7 @@ fn forwarding(mut action: ElbAction, wanted: &Forward) -> ElbAction {
             .iter()
             .map(|group| {
                 TargetGroupTuple::builder()
-                    .target_group_arn(&group.target_group)
+                    .target_group_arn(group.target_group.as_str())
                     .weight(i32::try_from(group.weight).unwrap_or(999))
                     .build()
             })
@@ -214,7 +214,7 @@ async fn create_task_set(
     new: &NewTaskSet,
 ) -> Result<(), StepError> {
     let attached = LoadBalancer::builder()
-        .target_group_arn(&new.target_group)
+        .target_group_arn(new.target_group.as_str())
         .container_name(&new.container_name)
         .container_port(i32::from(new.container_port))
         .build();
@@ -223,7 +223,7 @@ async fn create_task_set(
         .create_task_set()
         .cluster(&request.cluster)
         .service(&request.service)
-        .task_definition(&new.task_definition)
+        .task_definition(new.task_definition.as_str())
         .external_id(&new.external_id)
         .client_token(&new.client_token)
         .load_balancers(attached)

@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
 use ebbtide_controller::contract::{self, Event, Failure};
-use ebbtide_controller::deployment::{Answer, Course, Deployment};
-use ebbtide_controller::lock::{Busy, End, Item, SETTLE};
-use ebbtide_controller::observation::Observation;
+use ebbtide_controller::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
+use ebbtide_controller::lock::{Busy, End, Item, Lock, SETTLE};
 use ebbtide_controller::phase::{Phase, To};
 use ebbtide_controller::preflight;
 use ebbtide_controller::quote::sentence;
@@ -15,6 +14,7 @@ use ebbtide_controller::reason::Reason;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::turn::{self, Next, Turn};
+use ebbtide_controller::world::World;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -97,7 +97,7 @@ impl Invocation<'_> {
     }
 }
 
-fn since_1970(time: SystemTime) -> u64 {
+pub(crate) fn since_1970(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -190,21 +190,16 @@ impl Turned<'_> {
     async fn passed(&self) -> Result<Value, StepError> {
         let event = self.event;
         let request = event.request()?;
-        let seen = Box::pin(observe(
-            self.clients,
-            event.phase,
-            &event.id,
-            &request,
-            None,
-        ))
-        .await?;
-        let observation = seen.observation;
-        let (checked, findings) = preflight::inspect(&event.id, &request, &observation);
-        let deployment = checked?;
-        let plan = preflight::plan(&deployment, &observation);
-        let answer = preflight::answer(deployment, &observation);
-        self.log(&observation, "pass", &answer.reason.to_string(), 0);
-        Ok(contract::passed(&answer, &findings, &plan))
+        let world = self.observe(&request, None).await?;
+        let (checked, findings) = preflight::inspect(&event.id, &request, world.as_ref());
+        let checked = checked?;
+        let drain = checked.drain();
+        let answer = checked.answer();
+        if let Some(world) = &world {
+            self.log(world, "pass", &answer.reason.to_string(), 0);
+        }
+        let lock = Lock::of(&answer.plan.request);
+        Ok(contract::passed(&answer, &lock, &findings, &drain))
     }
 
     async fn under_the_lock(&self) -> Result<Value, StepError> {
@@ -220,44 +215,44 @@ impl Turned<'_> {
         let section = match entry {
             Ok(Entry::Inside(section)) => section,
             Ok(Entry::Busy(busy)) => return Ok(self.busy(deployment, busy)),
-            Ok(Entry::Overtaken) => return Ok(self.overtaken(deployment)),
+            Ok(Entry::Overtaken) => return Ok(self.overtaken(&deployment)),
             Ok(Entry::NothingDone) => {
-                let failure = deployment.failure.unwrap_or_else(|| self.event.failure());
+                let failure = deployment
+                    .plan
+                    .failure
+                    .unwrap_or_else(|| self.event.failure());
                 return Ok(self.failed(&failure, ""));
             }
             Ok(Entry::Ended(end)) => return Ok(self.ended(&deployment, &end)),
             Err(error) if error.name.is_worth_retrying() => return Err(error),
             Err(error) => {
-                return Ok(self.finished(&turn::refused(
-                    self.event.phase,
-                    &deployment,
-                    &error.into_refusal(),
-                )));
+                let refused = self.refused(&deployment, &error.into_refusal());
+                return Ok(self.finished(&refused, &deployment.lock));
             }
         };
         deployment.lock.fence = Some(section.fence);
         deployment.lock.seen = None;
         self.clients.unanswered.reset();
-        let turned = match self.finish_first(&deployment, section.before.as_ref()) {
+        let turned = match self.finish_first(&deployment.plan, section.before.as_ref()) {
             Some(answer) => Ok(answer),
-            None => self.turn(&mut deployment).await,
+            None => self.turn(&deployment).await,
         };
         let unanswered = self.clients.unanswered.any();
         let turned = self.bounded(&deployment, turned, unanswered);
         match turned {
-            Ok(mut answer) => {
-                answer.deployment.lock.turn = answer.deployment.lock.turn.saturating_add(2);
+            Ok(answer) => {
+                deployment.lock.turn = deployment.lock.turn.saturating_add(2);
                 let leaving = lock::leave(
                     self.clients,
                     self.invocation,
                     self.event,
                     &section,
-                    Leaving::With(&answer),
+                    Leaving::With(&answer, &deployment.lock),
                     unanswered,
                 );
                 let sending = notices::send(self.clients, self.invocation, self.event, &answer);
                 tokio::join!(leaving, sending);
-                Ok(self.finished(&answer))
+                Ok(self.finished(&answer, &deployment.lock))
             }
             Err(error) => {
                 lock::leave(
@@ -276,18 +271,18 @@ impl Turned<'_> {
 
     /// Whoever takes over finishes a rollback that was under way before anything else: what it was for
     /// is known to no state but that of the execution that has ended.
-    fn finish_first(&self, deployment: &Deployment, before: Option<&Item>) -> Option<Answer> {
+    fn finish_first(&self, plan: &Plan, before: Option<&Item>) -> Option<Answer> {
         let before = before?;
         let phase = before.phase?;
-        let named = deployment.finishing(before.plan.as_deref()?, self.event)?;
-        let goes_back = phase == Phase::Rollback || named.course == Course::Back;
+        let named = plan.finishing(before.plan.as_deref()?, self.event)?;
+        let goes_back = phase == Phase::Rollback || named.outgoing == Outgoing::Replacement;
         goes_back.then(|| Answer {
             to: phase.task(),
             reason: Reason::TakenOver {
                 before: before.reason.clone(),
             },
             wait: 0,
-            deployment: Deployment {
+            plan: Plan {
                 failure: Some(Failure {
                     error: ErrorName::Drift.as_str().to_owned(),
                     cause: format!(
@@ -297,44 +292,57 @@ impl Turned<'_> {
                 }),
                 ..named
             },
+            progress: Progress::default(),
         })
     }
 
     /// Observes, decides and acts until a look at the world asks for no more writes.
-    async fn turn(&self, deployment: &mut Deployment) -> Result<Answer, StepError> {
-        let phase = self.event.phase;
-        let turned = self.converge(deployment).await;
-        let answer = match turned {
-            Ok(answer) => answer,
-            Err(error) if error.name.is_worth_retrying() => return Err(error),
-            Err(error) => turn::refused(phase, deployment, &error.into_refusal()),
-        };
-        Ok(answer)
+    async fn turn(&self, deployment: &Deployment) -> Result<Answer, StepError> {
+        match self.converge(deployment).await {
+            Err(error) if !error.name.is_worth_retrying() => {
+                Ok(self.refused(deployment, &error.into_refusal()))
+            }
+            turned => turned,
+        }
     }
 
-    async fn converge(&self, deployment: &mut Deployment) -> Result<Answer, StepError> {
-        let request = deployment.request.clone();
+    fn refused(&self, deployment: &Deployment, refusal: &Refusal) -> Answer {
+        let Deployment { plan, progress, .. } = deployment;
+        turn::refused(self.event.phase, plan, progress, refusal)
+    }
+
+    async fn observe(
+        &self,
+        request: &Request,
+        plan: Option<&Plan>,
+    ) -> Result<Option<World>, StepError> {
+        let (id, now) = (&self.event.id, self.invocation.now_millis() / 1_000);
+        Box::pin(observe(
+            self.clients,
+            self.event.phase,
+            id,
+            request,
+            plan,
+            now,
+        ))
+        .await
+    }
+
+    async fn converge(&self, deployment: &Deployment) -> Result<Answer, StepError> {
+        let Deployment { plan, progress, .. } = deployment;
+        let request = &plan.request;
         let mut written = Vec::new();
         for _ in 0..ROUNDS {
-            deployment.now = self.invocation.now_millis() / 1_000;
-            let seen = Box::pin(observe(
-                self.clients,
-                self.event.phase,
-                &self.event.id,
-                &request,
-                Some(deployment),
-            ))
-            .await?;
-            let observation = seen.observation;
-            (deployment.alarms, deployment.flows) = (seen.alarms, seen.flows);
-            match (self.next)(self.event.phase, &observation, deployment)? {
+            let world = self.observe(request, Some(plan)).await?;
+            let world = world.ok_or_else(|| World::without_service(&request.service))?;
+            match (self.next)(self.event.phase, &world, plan, progress)? {
                 Next::Go(answer) => {
-                    self.tell(&observation, &answer);
+                    self.tell(&world, &answer);
                     return Ok(*answer);
                 }
                 Next::Write(actions) if actions == written => break,
                 Next::Write(actions) => {
-                    self.write_all(&request, &observation, &actions).await?;
+                    self.write_all(request, &world, &actions).await?;
                     written = actions;
                 }
             }
@@ -348,7 +356,7 @@ impl Turned<'_> {
     async fn write_all(
         &self,
         request: &Request,
-        observation: &Observation,
+        world: &World,
         actions: &[Action],
     ) -> Result<(), StepError> {
         for action in actions {
@@ -358,7 +366,7 @@ impl Turned<'_> {
                     format!("The function has too little time left to {action}."),
                 ));
             }
-            self.log(observation, "act", &action.to_string(), 0);
+            self.log(world, "act", &action.to_string(), 0);
             act(self.clients, request, action).await?;
         }
         Ok(())
@@ -374,7 +382,7 @@ impl Turned<'_> {
     ) -> Result<Answer, StepError> {
         if !unanswered {
             return turned.map(|mut answer| {
-                answer.deployment.progress.unanswered = 0;
+                answer.progress.unanswered = 0;
                 answer
             });
         }
@@ -383,52 +391,54 @@ impl Turned<'_> {
             Ok(answer) => answer.reason.to_string(),
             Err(error) => error.message.clone(),
         };
-        let mut waiting = deployment.clone();
-        waiting.progress.unanswered = waiting.progress.unanswered.saturating_add(1);
-        waiting.progress.waited = waiting.progress.waited.saturating_add(SETTLE);
-        if waiting.progress.unanswered > MOST_UNANSWERED {
+        let mut progress = deployment.progress;
+        progress.unanswered = progress.unanswered.saturating_add(1);
+        progress.waited = progress.waited.saturating_add(SETTLE);
+        if progress.unanswered > MOST_UNANSWERED {
             let refusal = Refusal::new(
                 ErrorName::Transient,
                 format!("AWS did not answer a write in {MOST_UNANSWERED} turns in a row: {why}"),
                 "See whether the AWS Health Dashboard says anything of it, then start a new execution.",
             );
-            return Ok(turn::refused(self.event.phase, deployment, &refusal));
+            return Ok(self.refused(deployment, &refusal));
         }
         Ok(Answer {
             to: self.event.phase.wait(),
             reason: Reason::Unanswered { why, wait: SETTLE },
             wait: SETTLE,
-            deployment: waiting,
+            plan: deployment.plan.clone(),
+            progress,
         })
     }
 
     /// The state as it came, after a wait.
     fn busy(&self, mut deployment: Deployment, busy: Busy) -> Value {
         deployment.lock.seen = Some(busy.seen);
-        let answer = Answer {
-            to: self.event.phase.wait(),
-            reason: Reason::Busy { wait: busy.wait },
-            wait: busy.wait,
-            deployment,
-        };
+        let answer = self.unchanged(&deployment, Reason::Busy { wait: busy.wait }, busy.wait);
         tracing::info!(
             deployment = self.event.id.name(),
             phase = self.event.phase.as_str(),
             reason = %answer.reason,
             "busy"
         );
-        answer.to_json()
+        answer.to_json(&deployment.lock)
+    }
+
+    /// The same phase again, with the state as it came.
+    fn unchanged(&self, deployment: &Deployment, reason: Reason, wait: u32) -> Answer {
+        Answer {
+            to: self.event.phase.wait(),
+            reason,
+            wait,
+            plan: deployment.plan.clone(),
+            progress: deployment.progress,
+        }
     }
 
     /// Step Functions has given this invocation up and does not wait for its answer.
-    fn overtaken(&self, deployment: Deployment) -> Value {
-        let answer = Answer {
-            to: self.event.phase.wait(),
-            reason: Reason::Overtaken,
-            wait: 1,
-            deployment,
-        };
-        answer.to_json()
+    fn overtaken(&self, deployment: &Deployment) -> Value {
+        let answer = self.unchanged(deployment, Reason::Overtaken, 1);
+        answer.to_json(&deployment.lock)
     }
 
     /// The deployment has ended before, and that answer was lost.
@@ -436,13 +446,11 @@ impl Turned<'_> {
         if end.to == To::DeploymentSucceeded {
             let answer = Answer {
                 to: end.to,
-                reason: Reason::EndedBefore,
-                wait: 0,
-                deployment: deployment.clone(),
+                ..self.unchanged(deployment, Reason::EndedBefore, 0)
             };
             return contract::report(&answer, self.age());
         }
-        let failure = deployment.failure.clone();
+        let failure = deployment.plan.failure.clone();
         let failure = failure.unwrap_or_else(|| Failure {
             error: "DeploymentFailed".to_owned(),
             cause: "The deployment failed, and the answer that says why was lost.".to_owned(),
@@ -451,14 +459,14 @@ impl Turned<'_> {
     }
 
     /// The answer as the state machine's next state.
-    fn finished(&self, answer: &Answer) -> Value {
+    fn finished(&self, answer: &Answer, lock: &Lock) -> Value {
         match answer.to {
             To::DeploymentSucceeded => contract::report(answer, self.age()),
             To::DeploymentFailed => {
-                let failure = &answer.deployment.failure;
+                let failure = &answer.plan.failure;
                 let failure = failure.clone().unwrap_or_else(|| self.event.failure());
                 metrics::log(
-                    &answer.deployment.request,
+                    &answer.plan.request,
                     self.invocation.now_millis() / 1_000,
                     metrics::OF_FAILURE,
                 );
@@ -475,7 +483,7 @@ impl Turned<'_> {
             | To::WaitForDeletion
             | To::Rollback
             | To::WaitForOriginal
-            | To::DryRunSucceeded => answer.to_json(),
+            | To::DryRunSucceeded => answer.to_json(lock),
         }
     }
 
@@ -492,21 +500,16 @@ impl Turned<'_> {
     }
 
     /// Logs an answer, and the metrics that go with it.
-    fn tell(&self, observation: &Observation, answer: &Answer) {
+    fn tell(&self, world: &World, answer: &Answer) {
         let outcome = if answer.to == self.event.phase.wait() {
             "wait"
         } else {
             "done"
         };
-        self.log(
-            observation,
-            outcome,
-            &answer.reason.to_string(),
-            answer.wait,
-        );
-        let told = metrics::of_answer(self.event.phase, observation, answer, self.age());
+        self.log(world, outcome, &answer.reason.to_string(), answer.wait);
+        let told = metrics::of_answer(self.event.phase, world, answer, self.age());
         let now = self.invocation.now_millis() / 1_000;
-        metrics::log(&answer.deployment.request, now, &told);
+        metrics::log(&answer.plan.request, now, &told);
     }
 
     /// Seconds since the execution started.
@@ -517,11 +520,11 @@ impl Turned<'_> {
     }
 
     /// One structured line; never the whole event.
-    fn log(&self, observation: &Observation, decision: &str, reason: &str, wait: u32) {
+    fn log(&self, world: &World, decision: &str, reason: &str, wait: u32) {
         tracing::info!(
             deployment = self.event.id.name(),
             phase = self.event.phase.as_str(),
-            observation = sentence(&in_short(observation)),
+            observation = sentence(&in_short(world)),
             decision,
             reason = sentence(reason),
             wait,

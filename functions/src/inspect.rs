@@ -1,5 +1,7 @@
 //! Preflight without a deployment: the same reads, the same decision, every finding.
 
+use std::time::SystemTime;
+
 use ebbtide_controller::arn::Home;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::phase::Phase;
@@ -11,6 +13,7 @@ use ebbtide_controller::request::Request;
 
 use crate::clients::Clients;
 use crate::error::StepError;
+use crate::handler::since_1970;
 use crate::observe::observe;
 use crate::observe_ecs;
 
@@ -29,17 +32,12 @@ pub async fn inspect(
     id: &DeploymentId,
     request: &Request,
 ) -> Result<Inspection, StepError> {
-    let seen = Box::pin(observe(clients, Phase::Preflight, id, request, None)).await?;
-    let observation = seen.observation;
-    let (checked, findings) = preflight::inspect(id, request, &observation);
-    let outcome = checked.map(|deployment| {
-        let plan = preflight::plan(&deployment, &observation);
-        (
-            preflight::answer(deployment, &observation)
-                .reason
-                .to_string(),
-            plan,
-        )
+    let now = since_1970(SystemTime::now()) / 1_000;
+    let world = Box::pin(observe(clients, Phase::Preflight, id, request, None, now)).await?;
+    let (checked, findings) = preflight::inspect(id, request, world.as_ref());
+    let outcome = checked.map(|checked| {
+        let plan = checked.drain();
+        (checked.answer().reason.to_string(), plan)
     });
     Ok(Inspection { outcome, findings })
 }

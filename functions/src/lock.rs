@@ -12,8 +12,10 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_controller::contract::Event;
 use ebbtide_controller::deployment::{Answer, Deployment};
+use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{
-    self, Busy, Claim, ENDS, End, Item, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
+    self, Busy, Claim, ENDS, End, Item, Lock, Me, OUTWAITED, Refused, SETTLE, claim,
+    claim_of_the_dead,
 };
 use ebbtide_controller::phase::{Phase, To};
 use ebbtide_controller::quote::{quote, sentence};
@@ -82,7 +84,7 @@ pub(crate) async fn enter(
              OR busyUntil < :now OR rev = :outwaited)",
         )
         .expression_attribute_names("#plan", "plan")
-        .expression_attribute_values(":plan", text(deployment.plan_json()))
+        .expression_attribute_values(":plan", text(deployment.plan.to_json()))
         .expression_attribute_values(":fence", number(fence));
     match update(call).await? {
         Updated::Now(item) => Ok(Entry::Inside(Section {
@@ -198,7 +200,7 @@ fn entering(
     let outwaited = deployment.lock.outwaited();
     on(clients, &deployment.lock.id)
         .expression_attribute_names("#owner", "owner")
-        .expression_attribute_values(":me", text(me.execution))
+        .expression_attribute_values(":me", text(me.execution.as_str()))
         .expression_attribute_values(":nonce", text(me.nonce))
         .expression_attribute_values(":now", number(invocation.now_millis()))
         .expression_attribute_values(":until", number(until))
@@ -214,7 +216,7 @@ fn entering(
 /// How a turn leaves the lock.
 pub(crate) enum Leaving<'a> {
     /// With an answer.
-    With(&'a Answer),
+    With(&'a Answer, &'a Lock),
     /// With an error, which Step Functions retries.
     Failing,
 }
@@ -238,9 +240,8 @@ pub(crate) async fn leave(
         remove.push("busyBy");
     }
     let (id, call) = match leaving {
-        Leaving::With(answer) => {
-            let deployment = &answer.deployment;
-            let id = &deployment.lock.id;
+        Leaving::With(answer, lock) => {
+            let id = &lock.id;
             let call = on(clients, id).expression_attribute_values(
                 ":reason",
                 text(shortened(&answer.reason.to_string())),
@@ -250,12 +251,12 @@ pub(crate) async fn leave(
                 set.push_str(", phase = :phase, #plan = :plan");
                 call.expression_attribute_names("#plan", "plan")
                     .expression_attribute_values(":phase", text(phase.as_str()))
-                    .expression_attribute_values(":plan", text(deployment.plan_json()))
+                    .expression_attribute_values(":plan", text(answer.plan.to_json()))
             } else {
                 set.push_str(", ends = :ends");
                 remove.extend(["#owner", "phase", "#plan"]);
                 let end = End {
-                    execution: event.id.execution().to_owned(),
+                    execution: event.id.execution().clone(),
                     started: event.started(),
                     to: answer.to,
                 };
@@ -350,11 +351,11 @@ async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
 
 /// Whether an execution has ended, as far as Step Functions shows it: a hint, the conditions of the
 /// lock are what makes a takeover safe.
-async fn has_ended(clients: &Clients, execution: &str) -> Result<bool, StepError> {
+async fn has_ended(clients: &Clients, execution: &ExecutionArn) -> Result<bool, StepError> {
     let answer = clients
         .sfn
         .describe_execution()
-        .execution_arn(execution)
+        .execution_arn(execution.as_str())
         .send()
         .await;
     match answer {
@@ -376,7 +377,7 @@ async fn has_ended(clients: &Clients, execution: &str) -> Result<bool, StepError
     }
 }
 
-fn concurrent(id: &str, owner: &str, item: &Item) -> Refusal {
+fn concurrent(id: &str, owner: &ExecutionArn, item: &Item) -> Refusal {
     let owner = quote(owner);
     Refusal::new(
         ErrorName::ConcurrentDeployment,

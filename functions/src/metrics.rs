@@ -5,10 +5,10 @@
 
 use ebbtide_controller::arn::short;
 use ebbtide_controller::deployment::Answer;
-use ebbtide_controller::observation::Observation;
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::reason::Code;
 use ebbtide_controller::request::Request;
+use ebbtide_controller::world::World;
 use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.
@@ -26,7 +26,7 @@ const HOUR: f64 = 3_600.0;
 /// What the answer of a step tells.
 pub(crate) fn of_answer(
     phase: Phase,
-    observation: &Observation,
+    world: &World,
     answer: &Answer,
     execution_age: u64,
 ) -> Vec<Metric> {
@@ -34,7 +34,7 @@ pub(crate) fn of_answer(
     let age = execution_age as f64;
     let mut metrics = match (phase, answer.reason.code()) {
         (Phase::ScaleDown, _) | (Phase::Swap, Code::Baking | Code::Blocked) => {
-            of_drain(observation, answer)
+            of_drain(world, answer)
         }
         (Phase::Swap, Code::Swapped) => {
             vec![("Swaps", "Count", 1.0), ("SecondsToSwap", "Seconds", age)]
@@ -53,9 +53,9 @@ pub(crate) fn of_answer(
     metrics
 }
 
-fn of_drain(observation: &Observation, answer: &Answer) -> Vec<Metric> {
-    let deployment = &answer.deployment;
-    let Some(draining) = deployment.original_in(observation) else {
+fn of_drain(world: &World, answer: &Answer) -> Vec<Metric> {
+    let Answer { plan, progress, .. } = answer;
+    let Some(draining) = plan.outgoing_in(world) else {
         return Vec::new();
     };
     let mut metrics = vec![
@@ -65,22 +65,18 @@ fn of_drain(observation: &Observation, answer: &Answer) -> Vec<Metric> {
             f64::from(draining.computed_desired_count),
         ),
         ("TasksRunning", "Count", f64::from(draining.running_count)),
-        (
-            "HeldSeconds",
-            "Seconds",
-            f64::from(deployment.progress.held),
-        ),
+        ("HeldSeconds", "Seconds", f64::from(progress.held)),
     ];
-    if let Some(began) = deployment.control.began {
+    if let Some(began) = progress.control.began {
         #[expect(clippy::cast_precision_loss, reason = "seconds of two weeks at most")]
-        let seconds = deployment.now.saturating_sub(began) as f64;
+        let seconds = world.now.saturating_sub(began) as f64;
         metrics.push(("DrainHours", "None", seconds / HOUR));
     }
-    if deployment.progress.step > 0 {
-        metrics.push(("Step", "Count", f64::from(deployment.progress.step)));
+    if progress.step > 0 {
+        metrics.push(("Step", "Count", f64::from(progress.step)));
     }
-    if let Some(newest) = deployment.flows.newest(deployment.now) {
-        let ordinary = deployment.control.ordinary.unwrap_or_default();
+    if let Some(newest) = world.flows.newest(world.now) {
+        let ordinary = progress.control.ordinary.unwrap_or_default();
         let reconnects = (newest.value - ordinary).max(0.0);
         metrics.push(("ReconnectsPerSecond", "Count/Second", reconnects));
     }

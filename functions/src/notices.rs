@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The `status` of the notification that goes with an answer, where one does.
 fn status(phase: Phase, answer: &Answer) -> Option<&'static str> {
-    if answer.deployment.finishing {
+    if answer.plan.finishing {
         return None;
     }
     match (phase, answer.reason.code()) {
@@ -47,7 +47,7 @@ pub(crate) async fn send(
     let Some(status) = status(event.phase, answer) else {
         return;
     };
-    let deployment = &answer.deployment;
+    let plan = &answer.plan;
     let detail = json!({
         "source": SOURCE,
         "version": 1,
@@ -56,11 +56,11 @@ pub(crate) async fn send(
         "execution": event.id.execution(),
         "name": event.id.name(),
         "stateMachine": event.id.state_machine(),
-        "cluster": deployment.request.cluster,
-        "service": deployment.request.service,
-        "taskSet": deployment.replacement,
-        "targetGroup": deployment.replacement_target_group,
-        "previousTaskSet": deployment.original,
+        "cluster": plan.request.cluster,
+        "service": plan.request.service,
+        "taskSet": plan.incoming_set(),
+        "targetGroup": plan.incoming_group(),
+        "previousTaskSet": plan.outgoing_set(),
         "reason": answer.reason.to_string(),
     });
     let entry = PutEventsRequestEntry::builder()

@@ -1,29 +1,25 @@
-//! One look at the world: everything a turn needs, in one observation.
+//! One look at the world: everything a turn needs, in one go.
 
 use ebbtide_controller::arn::short;
-use ebbtide_controller::deployment::{Alarm, Course, Deployment};
+use ebbtide_controller::deployment::Plan;
 use ebbtide_controller::flows::{self, Flows};
+use ebbtide_controller::id::{LoadBalancerArn, TargetGroupArn};
 use ebbtide_controller::identity::DeploymentId;
-use ebbtide_controller::observation::{
-    Listener, LoadBalancer, Observation, Service, StoppedTask, TargetGroup, TaskDefinition, TaskSet,
-};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
+use ebbtide_controller::world::{
+    Alarm, DeploymentController, Listener, LoadBalancer, Service, ServiceStatus, StoppedTask,
+    TargetGroup, TaskDefinition, TaskSet, World,
+};
 use tokio::try_join;
 
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings};
 
-/// Everything that was read in one look.
-pub(crate) struct Seen {
-    pub(crate) observation: Observation,
-    pub(crate) alarms: Vec<Alarm>,
-    pub(crate) flows: Flows,
-}
-
-/// Reads the service, its task sets and its load balancer, and what CloudWatch says.
+/// Reads the service, its task sets and its load balancer, and what CloudWatch says; `None` where the
+/// cluster has no such service. `now` is in seconds since 1970.
 ///
 /// Calls that do not need one another's answers are made at once. The task definition is read only where
 /// a task set may be created from it, stopped tasks only where their reasons may be asked for, alarms and
@@ -36,14 +32,15 @@ pub(crate) async fn observe(
     phase: Phase,
     id: &DeploymentId,
     request: &Request,
-    deployment: Option<&Deployment>,
-) -> Result<Seen, StepError> {
+    plan: Option<&Plan>,
+    now: u64,
+) -> Result<Option<World>, StepError> {
     let (cluster, balanced, task_definition, alarms, flows) = try_join!(
-        task_sets(clients, phase, id, request, deployment),
-        balancer(clients, phase, request.load_balancer.as_deref()),
-        task_definition(clients, phase, request, deployment),
-        alarms(clients, phase, deployment),
-        async { Ok(metrics(clients, phase, deployment).await) },
+        task_sets(clients, phase, id, request, plan),
+        balancer(clients, phase, request.load_balancer.as_ref()),
+        task_definition(clients, phase, request, plan),
+        alarms(clients, phase, plan),
+        async { Ok(metrics(clients, phase, plan, now).await) },
     )?;
     let Cluster {
         service,
@@ -56,7 +53,7 @@ pub(crate) async fn observe(
     } else {
         // The request names none: the task sets do.
         let arn = observe_elb::load_balancer_of(elb, &task_sets).await?;
-        balancer(clients, phase, arn.as_deref()).await?
+        balancer(clients, phase, arn.as_ref()).await?
     };
     let (load_balancer, mut listeners, mut target_groups) = match balanced {
         Some(Balanced {
@@ -68,7 +65,7 @@ pub(crate) async fn observe(
     };
     // In the middle of a swap that replaces groups, one of them is in no listener, and AWS does not
     // count it among the load balancer's: its task set or the deployment still names it.
-    let named = named_by(&task_sets, deployment, &target_groups);
+    let named = named_by(&task_sets, plan, &target_groups);
     if load_balancer.is_some() && !named.is_empty() {
         target_groups.extend(observe_elb::target_groups_by_arn(elb, named).await?);
         target_groups.sort_by(|a, b| a.name.cmp(&b.name));
@@ -91,19 +88,18 @@ pub(crate) async fn observe(
             }
         }
     }
-    Ok(Seen {
-        observation: Observation {
-            service,
-            task_sets,
-            load_balancer,
-            listeners,
-            target_groups,
-            task_definition,
-            stopped_tasks,
-        },
+    Ok(service.map(|service| World {
+        service,
+        task_sets,
+        load_balancer,
+        listeners,
+        target_groups,
+        task_definition,
+        stopped_tasks,
         alarms,
         flows,
-    })
+        now,
+    }))
 }
 
 /// What ECS says.
@@ -118,21 +114,22 @@ async fn task_sets(
     phase: Phase,
     id: &DeploymentId,
     request: &Request,
-    deployment: Option<&Deployment>,
+    plan: Option<&Plan>,
 ) -> Result<Cluster, StepError> {
     let ecs = &clients.ecs;
     let (service, ids) = observe_ecs::service(ecs, request).await?;
     // ECS refuses to describe the task sets of any other service, and preflight says it better.
     let has_task_sets = service.as_ref().is_some_and(|service| {
-        service.status == "ACTIVE" && service.deployment_controller == "EXTERNAL"
+        service.status == ServiceStatus::Active
+            && service.deployment_controller == DeploymentController::External
     });
     let task_sets = if ids.is_empty() || !has_task_sets {
         Vec::new()
     } else {
         observe_ecs::task_sets(ecs, request, &ids, phase == Phase::Preflight).await?
     };
-    let looks_at_readiness = phase == Phase::CheckAndCreate
-        && deployment.is_some_and(|deployment| deployment.replacement.is_some());
+    let looks_at_readiness =
+        phase == Phase::CheckAndCreate && plan.is_some_and(|plan| plan.replacement.is_some());
     let stopped_tasks = match replacement(id, &task_sets).filter(|_| looks_at_readiness) {
         Some(replacement) => observe_ecs::stopped_tasks(ecs, request, &replacement.id).await?,
         None => Vec::new(),
@@ -154,7 +151,7 @@ struct Balanced {
 async fn balancer(
     clients: &Clients,
     phase: Phase,
-    arn: Option<&str>,
+    arn: Option<&LoadBalancerArn>,
 ) -> Result<Option<Balanced>, StepError> {
     let Some(arn) = arn else {
         return Ok(None);
@@ -167,7 +164,7 @@ async fn balancer(
             Ok(if phase == Phase::Preflight {
                 observe_settings::load_balancer(elb, arn).await
             } else {
-                LoadBalancer::of(arn)
+                LoadBalancer::of(arn.clone())
             })
         },
     )?;
@@ -182,13 +179,11 @@ async fn task_definition(
     clients: &Clients,
     phase: Phase,
     request: &Request,
-    deployment: Option<&Deployment>,
+    plan: Option<&Plan>,
 ) -> Result<Option<TaskDefinition>, StepError> {
     let may_create = match phase {
         Phase::Preflight => true,
-        Phase::CheckAndCreate => {
-            deployment.is_none_or(|deployment| deployment.replacement.is_none())
-        }
+        Phase::CheckAndCreate => plan.is_none_or(|plan| plan.replacement.is_none()),
         Phase::Swap | Phase::ScaleDown | Phase::Cleanup | Phase::Rollback => false,
     };
     if may_create {
@@ -202,30 +197,32 @@ async fn task_definition(
 async fn alarms(
     clients: &Clients,
     phase: Phase,
-    deployment: Option<&Deployment>,
+    plan: Option<&Plan>,
 ) -> Result<Vec<Alarm>, StepError> {
-    let Some(deployment) = deployment else {
+    let Some(plan) = plan else {
         return Ok(Vec::new());
     };
     let stops = match phase {
-        Phase::CheckAndCreate => deployment.replacement.is_none(),
-        Phase::Swap | Phase::ScaleDown => deployment.course == Course::Forward,
+        Phase::CheckAndCreate => plan.replacement.is_none(),
+        // Without a replacement, a swap that was left half done is finished.
+        Phase::Swap => plan.goes_forward() && plan.replacement.is_some(),
+        Phase::ScaleDown => plan.goes_forward(),
         Phase::Preflight | Phase::Cleanup | Phase::Rollback => false,
     };
-    if stops && !deployment.request.alarms.is_empty() {
-        observe_cloudwatch::alarms(&clients.cloudwatch, &deployment.request.alarms).await
+    if stops && !plan.request.alarms.is_empty() {
+        observe_cloudwatch::alarms(&clients.cloudwatch, &plan.request.alarms).await
     } else {
         Ok(Vec::new())
     }
 }
 
 /// The metrics that the drain goes by.
-async fn metrics(clients: &Clients, phase: Phase, deployment: Option<&Deployment>) -> Flows {
+async fn metrics(clients: &Clients, phase: Phase, plan: Option<&Plan>, now: u64) -> Flows {
     let drains = phase == Phase::ScaleDown || phase == Phase::Swap;
-    match deployment.filter(|_| drains) {
-        Some(deployment) => {
-            let queries = flows::queries(deployment);
-            observe_cloudwatch::flows(&clients.cloudwatch, &queries, deployment.now).await
+    match plan.filter(|_| drains) {
+        Some(plan) => {
+            let queries = flows::queries(plan);
+            observe_cloudwatch::flows(&clients.cloudwatch, &queries, now).await
         }
         None => Flows::default(),
     }
@@ -234,13 +231,13 @@ async fn metrics(clients: &Clients, phase: Phase, deployment: Option<&Deployment
 /// The target groups of living task sets, and others by name, that are not known yet.
 fn named_by(
     task_sets: &[TaskSet],
-    deployment: Option<&Deployment>,
+    plan: Option<&Plan>,
     known: &[TargetGroup],
-) -> Vec<String> {
-    let also = deployment.into_iter().flat_map(|deployment| {
+) -> Vec<TargetGroupArn> {
+    let also = plan.into_iter().flat_map(|plan| {
         [
-            deployment.original_target_group.clone(),
-            deployment.replacement_target_group.clone(),
+            plan.original_target_group.clone(),
+            plan.replacement_target_group.clone(),
         ]
     });
     let mut arns: Vec<_> = task_sets
@@ -263,9 +260,9 @@ fn replacement<'a>(id: &DeploymentId, task_sets: &'a [TaskSet]) -> Option<&'a Ta
         .find(|task_set| task_set.external_id.as_deref() == Some(external_id.as_str()))
 }
 
-/// An observation in one line of a log.
-pub(crate) fn in_short(observation: &Observation) -> String {
-    let mut parts: Vec<String> = observation
+/// The world in one line of a log.
+pub(crate) fn in_short(world: &World) -> String {
+    let mut parts: Vec<String> = world
         .task_sets
         .iter()
         .map(|set| {
@@ -275,7 +272,7 @@ pub(crate) fn in_short(observation: &Observation) -> String {
             )
         })
         .collect();
-    for listener in &observation.listeners {
+    for listener in &world.listeners {
         let groups: Vec<_> = listener
             .forward
             .0

@@ -5,9 +5,9 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy,
 };
-use ebbtide_controller::deployment::Alarm;
 use ebbtide_controller::flows::{Flows, PERIOD, Point, Query, SPAN, Series};
 use ebbtide_controller::quote::quote;
+use ebbtide_controller::world::{Alarm, AlarmState};
 
 use crate::error::StepError;
 
@@ -35,7 +35,7 @@ pub(crate) async fn alarms(client: &Client, names: &[String]) -> Result<Vec<Alar
             alarms.extend(metric.chain(composite).filter_map(|(name, state)| {
                 Some(Alarm {
                     name: name?.to_owned(),
-                    state: state.map_or_else(String::new, |state| state.as_str().to_owned()),
+                    state: AlarmState::from(state.map_or("", |state| state.as_str())),
                 })
             }));
         }

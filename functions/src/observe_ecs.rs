@@ -7,13 +7,14 @@ use aws_sdk_ecs::types::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::{Arn, Home};
-use ebbtide_controller::observation::{
-    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
-    TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
-};
+use ebbtide_controller::id::TaskSetId;
 use ebbtide_controller::quote::quote;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
+use ebbtide_controller::world::{
+    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
+    TaskDefinition, TaskSet, TaskSetLoadBalancer,
+};
 
 use crate::error::StepError;
 use crate::tags;
@@ -39,12 +40,12 @@ pub(crate) async fn service(
         .filter_map(|task_set| task_set.id().map(str::to_owned))
         .collect();
     let observed = Service {
-        status: quote(service.status().unwrap_or("without a status")),
+        status: service.status().unwrap_or("without a status").into(),
         // A service without the field has ECS's own rolling deployments.
         deployment_controller: service
             .deployment_controller()
             .map_or("ECS", |controller| controller.r#type().as_str())
-            .to_owned(),
+            .into(),
         desired_count: count(service.desired_count()),
         health_check_grace: service.health_check_grace_period_seconds().map_or(0, count),
     };
@@ -129,14 +130,9 @@ pub(crate) async fn task_sets(
 
 fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
     TaskSet {
-        id: seen.id().unwrap_or_default().to_owned(),
-        status: match seen.status().unwrap_or_default() {
-            "PRIMARY" => TaskSetStatus::Primary,
-            "ACTIVE" => TaskSetStatus::Active,
-            "DRAINING" => TaskSetStatus::Draining,
-            other => TaskSetStatus::Unknown(quote(other)),
-        },
-        task_definition: seen.task_definition().unwrap_or_default().to_owned(),
+        id: seen.id().unwrap_or_default().into(),
+        status: seen.status().unwrap_or_default().into(),
+        task_definition: seen.task_definition().unwrap_or_default().into(),
         external_id: seen.external_id().map(str::to_owned),
         scale: seen.scale().map_or(0.0, aws_sdk_ecs::types::Scale::value),
         computed_desired_count: count(seen.computed_desired_count()),
@@ -148,7 +144,7 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
             .iter()
             .filter_map(|attached| {
                 Some(TaskSetLoadBalancer {
-                    target_group: attached.target_group_arn()?.to_owned(),
+                    target_group: attached.target_group_arn()?.into(),
                     container_name: attached.container_name().map(str::to_owned),
                     container_port: port(attached.container_port()),
                 })
@@ -192,7 +188,7 @@ fn launch(seen: &aws_sdk_ecs::types::TaskSet) -> Option<Launch> {
     if strategy.is_empty() {
         return seen
             .launch_type()
-            .map(|launch_type| Launch::Type(launch_type.as_str().to_owned()));
+            .map(|launch_type| Launch::Type(launch_type.as_str().into()));
     }
     Some(Launch::Providers(
         strategy
@@ -213,7 +209,7 @@ pub(crate) async fn task_definition(
 ) -> Result<Option<TaskDefinition>, StepError> {
     let answer = ecs
         .describe_task_definition()
-        .task_definition(&request.task_definition)
+        .task_definition(request.task_definition.as_str())
         .send()
         .await;
     let answer = match answer {
@@ -225,12 +221,12 @@ pub(crate) async fn task_definition(
         arn: definition
             .task_definition_arn()
             .unwrap_or(&request.task_definition)
-            .to_owned(),
+            .into(),
         active: definition.status() == Some(&TaskDefinitionStatus::Active),
         network_mode: definition
             .network_mode()
             .map_or("bridge", |mode| mode.as_str())
-            .to_owned(),
+            .into(),
         containers: definition
             .container_definitions()
             .iter()
@@ -250,12 +246,12 @@ pub(crate) async fn task_definition(
 pub(crate) async fn stopped_tasks(
     ecs: &Client,
     request: &Request,
-    task_set: &str,
+    task_set: &TaskSetId,
 ) -> Result<Vec<StoppedTask>, StepError> {
     let listed = ecs
         .list_tasks()
         .cluster(&request.cluster)
-        .started_by(task_set)
+        .started_by(task_set.as_str())
         .desired_status(DesiredStatus::Stopped)
         .max_results(TASKS_A_CALL)
         .send()

@@ -5,10 +5,11 @@ use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders:
 use aws_sdk_elasticloadbalancingv2::types::{Action, TargetGroupAttribute, TargetHealthStateEnum};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
-use ebbtide_controller::observation::{
+use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
+use ebbtide_controller::refusal::{ErrorName, Refusal};
+use ebbtide_controller::world::{
     Forward, Listener, TargetGroup, Targets, TaskSet, WeightedTargetGroup,
 };
-use ebbtide_controller::refusal::{ErrorName, Refusal};
 
 use futures_util::future::try_join_all;
 use tokio::try_join;
@@ -27,7 +28,7 @@ const DEFAULT_DEREGISTRATION_DELAY: u32 = 300;
 pub(crate) async fn load_balancer_of(
     elb: &Client,
     task_sets: &[TaskSet],
-) -> Result<Option<String>, StepError> {
+) -> Result<Option<LoadBalancerArn>, StepError> {
     let mut arns: Vec<_> = task_sets
         .iter()
         .filter(|set| !set.is_being_deleted())
@@ -56,11 +57,11 @@ pub(crate) async fn load_balancer_of(
 /// the account.
 pub(crate) async fn target_groups(
     elb: &Client,
-    load_balancer: &str,
+    load_balancer: &LoadBalancerArn,
 ) -> Result<Vec<TargetGroup>, StepError> {
     let its = elb
         .describe_target_groups()
-        .load_balancer_arn(load_balancer);
+        .load_balancer_arn(load_balancer.as_str());
     let mut groups = listed(its, Some(load_balancer)).await?;
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(groups)
@@ -69,18 +70,18 @@ pub(crate) async fn target_groups(
 /// Target groups by ARN, whether a listener uses them or not.
 pub(crate) async fn target_groups_by_arn(
     elb: &Client,
-    arns: Vec<String>,
+    arns: Vec<TargetGroupArn>,
 ) -> Result<Vec<TargetGroup>, StepError> {
     let named = elb
         .describe_target_groups()
-        .set_target_group_arns(Some(arns));
+        .set_target_group_arns(Some(arns.iter().map(ToString::to_string).collect()));
     listed(named, None).await
 }
 
 /// All that a request asks for: a page may be empty, and the next one not.
 async fn listed(
     request: DescribeTargetGroupsFluentBuilder,
-    load_balancer: Option<&str>,
+    load_balancer: Option<&LoadBalancerArn>,
 ) -> Result<Vec<TargetGroup>, StepError> {
     let mut pages = request.into_paginator().items().send();
     let mut groups = Vec::new();
@@ -97,9 +98,12 @@ async fn listed(
 /// A group as it is listed; its tags, attributes and targets are read later.
 fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> TargetGroup {
     TargetGroup {
-        arn: seen.target_group_arn().unwrap_or_default().to_owned(),
+        arn: seen.target_group_arn().unwrap_or_default().into(),
         name: seen.target_group_name().unwrap_or_default().to_owned(),
-        load_balancer: seen.load_balancer_arns().first().cloned(),
+        load_balancer: seen
+            .load_balancer_arns()
+            .first()
+            .map(|arn| arn.as_str().into()),
         is_production: None,
         service_name: None,
         task_set_id: None,
@@ -121,11 +125,11 @@ fn no_load_balancer(arn: &str) -> StepError {
 /// Every listener of one load balancer; the rules too, where it is an Application Load Balancer.
 pub(crate) async fn listeners(
     elb: &Client,
-    load_balancer: &str,
+    load_balancer: &LoadBalancerArn,
 ) -> Result<Vec<Listener>, StepError> {
     let mut pages = elb
         .describe_listeners()
-        .load_balancer_arn(load_balancer)
+        .load_balancer_arn(load_balancer.as_str())
         .into_paginator()
         .items()
         .send();
@@ -138,7 +142,7 @@ pub(crate) async fn listeners(
             StepError::of_call("elasticloadbalancing:DescribeListeners", &error)
         })?;
         listeners.push(Listener {
-            arn: listener.listener_arn().unwrap_or_default().to_owned(),
+            arn: listener.listener_arn().unwrap_or_default().into(),
             port: listener
                 .port()
                 .and_then(|port| u16::try_from(port).ok())
@@ -163,10 +167,13 @@ pub(crate) async fn listeners(
     Ok(listeners)
 }
 
-async fn rule_target_groups(elb: &Client, listener: &str) -> Result<Vec<String>, StepError> {
+async fn rule_target_groups(
+    elb: &Client,
+    listener: &ListenerArn,
+) -> Result<Vec<TargetGroupArn>, StepError> {
     let mut pages = elb
         .describe_rules()
-        .listener_arn(listener)
+        .listener_arn(listener.as_str())
         .into_paginator()
         .items()
         .send();
@@ -193,7 +200,7 @@ pub(crate) fn forward(actions: &[Action]) -> Forward {
         .flat_map(aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::target_groups)
         .filter_map(|group| {
             Some(WeightedTargetGroup {
-                target_group: group.target_group_arn()?.to_owned(),
+                target_group: group.target_group_arn()?.into(),
                 weight: group
                     .weight()
                     .and_then(|weight| u32::try_from(weight).ok())
@@ -204,7 +211,7 @@ pub(crate) fn forward(actions: &[Action]) -> Forward {
     if weighted.is_empty() {
         action
             .target_group_arn()
-            .map(Forward::to)
+            .map(|arn| Forward::to(&arn.into()))
             .unwrap_or_default()
     } else {
         Forward(weighted)
@@ -225,8 +232,8 @@ pub(crate) async fn read_tags(
 ) -> Result<(), StepError> {
     let arns: Vec<String> = listeners
         .iter()
-        .map(|listener| listener.arn.clone())
-        .chain(target_groups.iter().map(|group| group.arn.clone()))
+        .map(|listener| listener.arn.to_string())
+        .chain(target_groups.iter().map(|group| group.arn.to_string()))
         .collect();
     let calls = arns.chunks(ARNS_A_CALL).map(|arns| {
         elb.describe_tags()
@@ -256,7 +263,7 @@ pub(crate) async fn read_tags(
             {
                 group.is_production = tag(tags::IS_PRODUCTION);
                 group.service_name = tag(tags::SERVICE_NAME);
-                group.task_set_id = tag(tags::TASK_SET_ID);
+                group.task_set_id = tag(tags::TASK_SET_ID).map(Into::into);
                 group.swap_intent = tag(tags::SWAP_INTENT);
                 group.settings.stack = tag(tags::STACK);
             }

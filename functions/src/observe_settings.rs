@@ -8,10 +8,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use ebbtide_controller::observation::{
-    GroupSettings, HealthCheck, LoadBalancer, Reading, TargetGroup,
-};
+use ebbtide_controller::id::LoadBalancerArn;
 use ebbtide_controller::refusal::ErrorName;
+use ebbtide_controller::world::{GroupSettings, HealthCheck, LoadBalancer, Reading, TargetGroup};
 
 use crate::error::StepError;
 
@@ -89,11 +88,11 @@ pub(crate) fn is_sticky(actions: &[Action]) -> bool {
 ///
 /// Findings rest on them and nothing else does: a call that fails or is not allowed is not an error,
 /// and after one that got no answer no other is made, so that it costs a step's time once.
-pub(crate) async fn load_balancer(elb: &Client, arn: &str) -> LoadBalancer {
-    let mut load_balancer = LoadBalancer::of(arn);
+pub(crate) async fn load_balancer(elb: &Client, arn: &LoadBalancerArn) -> LoadBalancer {
+    let mut load_balancer = LoadBalancer::of(arn.clone());
     let described = elb
         .describe_load_balancers()
-        .load_balancer_arns(arn)
+        .load_balancer_arns(arn.as_str())
         .send()
         .await;
     load_balancer.zones = match described {
@@ -109,7 +108,7 @@ pub(crate) async fn load_balancer(elb: &Client, arn: &str) -> LoadBalancer {
     }
     let attributes = elb
         .describe_load_balancer_attributes()
-        .load_balancer_arn(arn)
+        .load_balancer_arn(arn.as_str())
         .send()
         .await;
     load_balancer.cross_zone = match attributes {

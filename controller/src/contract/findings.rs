@@ -96,7 +96,7 @@ mod tests {
         found.splice(0..0, std::iter::repeat_n(one, copies));
         let checked = checked.unwrap();
         let plan = checked.drain();
-        let answer = checked.answer(&scene.world);
+        let answer = checked.answer();
         passed(&answer, &Lock::of(&scene.request), &found, &plan)
     }
 

@@ -200,7 +200,7 @@ fn a_dry_run_says_so() {
     let mut scene = Scene::serving();
     scene.request.dry_run = true;
     let checked = check(&scene.plan().id, &scene.request, &scene.world);
-    let answer = checked.unwrap().answer(&scene.world);
+    let answer = checked.unwrap().answer();
     assert_eq!(answer.to, To::DryRunSucceeded);
     assert_eq!(
         answer.reason.to_string(),
@@ -255,7 +255,7 @@ fn what_an_earlier_deployment_left_is_let_pass_before_the_lock_is_taken_and_refu
     let scene = Scene::created();
     let checked = check(&scene.plan().id, &scene.request, &scene.world).unwrap();
     assert_eq!(checked.plan.original.as_deref(), Some("ecs-svc/1"));
-    let answer = checked.answer(&scene.world);
+    let answer = checked.answer();
     assert!(
         answer
             .reason
