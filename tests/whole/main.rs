@@ -8,6 +8,7 @@ mod policies;
 mod preflight;
 mod refusals;
 mod regressions;
+mod rounds;
 mod runbook;
 mod security;
 mod stories;
