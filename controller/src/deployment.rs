@@ -9,6 +9,7 @@ use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
+use crate::scale_down;
 
 /// What a deployment carries from step to step.
 ///
@@ -137,6 +138,16 @@ impl Deployment {
         observation.task_sets.iter().find(|set| set.id == *id)
     }
 
+    /// The progress of a rollback: the seconds of the phase that failed are not its own, but whether the
+    /// original may have been scaled down a moment ago stays known.
+    pub(crate) fn begin_rollback(&mut self) {
+        self.progress = Progress {
+            step: scale_down::begun(self),
+            ..Progress::default()
+        };
+        self.control = self.control.anew();
+    }
+
     /// The same deployment the other way round: what it created goes, what served before stays.
     ///
     /// `None` for a first deployment, which has nothing to go back to.
@@ -147,6 +158,7 @@ impl Deployment {
             replacement: Some(self.original.clone()?),
             replacement_target_group: self.original_target_group.clone(),
             course: Course::Back,
+            progress: Progress::default(),
             control: self.control.anew(),
             ..self.clone()
         })

@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::deployment::{Course, Deployment};
+use crate::lock;
 use crate::next::Next;
 use crate::observation::{Observation, TaskSet};
 use crate::phase::To;
@@ -65,11 +66,11 @@ fn second_look(deployment: &Deployment) -> Option<Next> {
     let looks = deployment.progress.looks.saturating_add(1);
     let wait = ready::slow_look(deployment);
     let original = deployment.original.clone();
-    (looks < LOOKS).then(|| look_again(deployment, looks, Reason::SecondLook { original, wait }))
+    let reason = Reason::SecondLook { original, wait };
+    (looks < LOOKS).then(|| look_again(deployment, looks, reason, wait))
 }
 
-fn look_again(deployment: &Deployment, looks: u32, reason: Reason) -> Next {
-    let wait = ready::slow_look(deployment);
+fn look_again(deployment: &Deployment, looks: u32, reason: Reason, wait: u32) -> Next {
     let mut deployment = deployment.clone();
     deployment.progress.looks = looks;
     deployment.progress.waited = deployment.progress.waited.saturating_add(wait);
@@ -126,16 +127,17 @@ fn restore(observation: &Observation, deployment: &Deployment) -> Next {
     }
     let target_group = &deployment.original_target_group;
     let Some(shortfall) = ready::shortfall_of(observation, original, target_group) else {
-        return restored(deployment, original, None);
+        return whole_again(deployment, original);
     };
     let patience = deployment.request.readiness_timeout;
     if deployment.progress.waited < patience {
+        let wait = ready::slow_look(deployment);
         let reason = Reason::RollingBack {
             original: original.id.clone(),
             shortfall,
-            wait: ready::slow_look(deployment),
+            wait,
         };
-        return look_again(deployment, 0, reason);
+        return look_again(deployment, 0, reason, wait);
     }
     if is_better(observation, deployment) {
         return restored(deployment, original, Some((shortfall, patience)));
@@ -147,6 +149,23 @@ fn restore(observation: &Observation, deployment: &Deployment) -> Next {
         remains: remains(observation, deployment),
     };
     over(deployment, outcome)
+}
+
+/// The original is whole. Where a step of the drain may have been made a moment ago, that is believed at the
+/// second look: one read may be old, or the step may land late.
+fn whole_again(deployment: &Deployment, original: &TaskSet) -> Next {
+    let looks = deployment.progress.looks.saturating_add(1);
+    if deployment.progress.step == 0 || looks >= LOOKS {
+        return restored(deployment, original, None);
+    }
+    let original = Some(original.id.clone());
+    let wait = lock::SETTLE;
+    look_again(
+        deployment,
+        looks,
+        Reason::SecondLook { original, wait },
+        wait,
+    )
 }
 
 /// Traffic goes back to the original, which may not be whole.

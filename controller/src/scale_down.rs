@@ -160,6 +160,14 @@ pub(crate) fn bake_left(deployment: &Deployment) -> u32 {
     }
 }
 
+/// The step of the drain that may have been begun by now, counted from 1; 0 where none can have been.
+pub(crate) fn begun(deployment: &Deployment) -> u32 {
+    match bake_left(deployment) {
+        0 => deployment.progress.step.max(1),
+        _ => 0,
+    }
+}
+
 /// What is left over was swapped away from long ago.
 fn bake_time(deployment: &Deployment) -> u32 {
     match deployment.course {

@@ -143,9 +143,7 @@ pub fn refused(phase: Phase, deployment: &Deployment, refusal: &Refusal) -> Answ
     } else {
         failure
     });
-    // The seconds of the phase that failed are not those of its rollback.
-    deployment.progress = Progress::default();
-    deployment.control = deployment.control.anew();
+    deployment.begin_rollback();
     Answer {
         to,
         reason,

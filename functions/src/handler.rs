@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
 use ebbtide_controller::contract::{self, Event, Failure};
-use ebbtide_controller::deployment::{Answer, Course, Deployment};
+use ebbtide_controller::deployment::{Answer, Deployment};
 use ebbtide_controller::lock::{Busy, End, Item, SETTLE};
 use ebbtide_controller::observation::Observation;
 use ebbtide_controller::phase::{Phase, To};
@@ -278,10 +278,8 @@ impl Turned<'_> {
     /// is known to no state but that of the execution that has ended.
     fn finish_first(&self, deployment: &Deployment, before: Option<&Item>) -> Option<Answer> {
         let before = before?;
-        let phase = before.phase?;
-        let named = deployment.finishing(before.plan.as_deref()?, self.event)?;
-        let goes_back = phase == Phase::Rollback || named.course == Course::Back;
-        goes_back.then(|| Answer {
+        let (phase, named) = deployment.unfinished(before, self.event)?;
+        Some(Answer {
             to: phase.task(),
             reason: Reason::TakenOver {
                 before: before.reason.clone(),

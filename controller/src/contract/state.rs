@@ -9,8 +9,8 @@ use crate::arn::Arn;
 use crate::deployment::{Answer, Course, Deployment, Progress};
 use crate::drain::budget::Control;
 use crate::drain::flows::Flows;
-use crate::lock::{Lock, Seen};
-use crate::phase::To;
+use crate::lock::{Item, Lock, Seen};
+use crate::phase::{Phase, To};
 use crate::quote::{quote, sentence};
 use crate::reason::{Code, DrainProgress, Reason};
 use crate::refusal::Refusal;
@@ -225,7 +225,7 @@ impl Event {
             baking: wire.progress.baking,
             unanswered: wire.progress.unanswered,
         };
-        Ok(Deployment {
+        let mut deployment = Deployment {
             id: self.id.clone(),
             request: Request::parse(&wire.request, self.id.home())?,
             original_target_group: wire.plan.original_target_group,
@@ -234,25 +234,20 @@ impl Event {
             replacement: wire.plan.replacement,
             tasks: wire.plan.tasks,
             desired: wire.plan.desired,
-            // The seconds of the phase that failed are not those of its rollback.
-            progress: if caught {
-                Progress::default()
-            } else {
-                progress
-            },
+            progress,
             lock,
             course,
             finishing: wire.plan.finishing,
             failure,
             alarms: Vec::new(),
-            control: if caught {
-                wire.control.anew()
-            } else {
-                wire.control
-            },
+            control: wire.control,
             flows: Flows::default(),
             now: 0,
-        })
+        };
+        if caught {
+            deployment.begin_rollback();
+        }
+        Ok(deployment)
     }
 }
 
@@ -262,14 +257,18 @@ impl Deployment {
         json!(PlanWire::of(self)).to_string()
     }
 
-    /// The same request with what another deployment named, whose rollback is to be finished; `None`
-    /// where it cannot be read or names nothing to undo.
-    pub fn finishing(&self, plan: &str, event: &Event) -> Option<Self> {
-        let plan: PlanWire = serde_json::from_str(plan).ok()?;
+    /// The same request with what another deployment named, whose rollback a lock's item shows under way,
+    /// and the phase it was in; `None` where there is none, or it cannot be read or names nothing to undo.
+    pub fn unfinished(&self, item: &Item, event: &Event) -> Option<(Phase, Self)> {
+        let phase = item.phase?;
+        let plan: PlanWire = serde_json::from_str(item.plan.as_deref()?).ok()?;
         plan.names_its_own(event).ok()?;
         let course = plan.course().ok()?;
+        if phase != Phase::Rollback && course != Course::Back {
+            return None;
+        }
         plan.replacement.as_ref()?;
-        Some(Self {
+        let named = Self {
             original_target_group: plan.original_target_group,
             replacement_target_group: plan.replacement_target_group,
             original: plan.original,
@@ -280,7 +279,8 @@ impl Deployment {
             finishing: true,
             progress: Progress::default(),
             ..self.clone()
-        })
+        };
+        Some((phase, named))
     }
 }
 
