@@ -68,7 +68,7 @@ pub(super) fn warnings(
         .budget()
         .and_then(|budget| preflight::unkept(budget, service.tasks, delay))
     {
-        warnings.push(unkept.trim_start_matches("; ").to_owned());
+        warnings.push(format!("its {unkept}"));
     }
     let zones = arguments.zones;
     if !arguments.cross_zone && !service.is_application {
