@@ -7,7 +7,7 @@ use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use ebbtide_controller::quote::quote;
 
-/// What a failed call is to whoever made it.
+/// What can be done about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// It may go well the next time: network, throttling, an error of AWS's own.
@@ -38,30 +38,15 @@ impl CallError {
         E: ProvideErrorMetadata + Error + 'static,
     {
         if let SdkError::ServiceError(service) = error {
-            let code = service.err().code().unwrap_or("an error without a code");
-            let message = service.err().message().unwrap_or_default();
-            let trouble = classify(code, service.raw().status().as_u16());
-            let (code, message) = (quote(code), quote(message));
-            let hint = match trouble {
-                Trouble::Credentials => ": renew your credentials (`aws sso login`, for example)",
-                Trouble::Missing => {
-                    ". Look at its ARN, and at the region and the account that are meant"
-                }
-                Trouble::Denied => {
-                    ". The policy that is needed is in docs/ci.md; with an ARN in --state-machine nothing is listed"
-                }
-                _ => "",
-            };
             let status = service.raw().status().as_u16();
-            let said = if message.is_empty() {
-                format!("HTTP {status}, {code}")
-            } else {
-                format!("{code}: {message}")
+            let code = service.err().code().unwrap_or("an error without a code");
+            let trouble = classify(code, status);
+            let said = match service.err().message().unwrap_or_default() {
+                "" => format!("HTTP {status}, {}", quote(code)),
+                message => format!("{}: {}", quote(code), quote(message)),
             };
-            return Self {
-                trouble,
-                message: format!("{operation} answered {said}{hint}"),
-            };
+            let message = format!("{operation} answered {said}{}", trouble.hint());
+            return Self { trouble, message };
         }
         if let Some(credentials) = credentials_error(error) {
             return Self {
@@ -69,28 +54,42 @@ impl CallError {
                 message: no_credentials(&format!(" for {operation}"), credentials),
             };
         }
-        let what = match error {
-            SdkError::TimeoutError(_) => "did not answer in time",
-            SdkError::DispatchFailure(_) => {
-                return Self {
-                    trouble: Trouble::Passing,
-                    message: format!(
-                        "{operation} could not be reached ({}): look at the network, the region and AWS_ENDPOINT_URL",
-                        quote(&in_words(error))
-                    ),
-                };
+        let (trouble, what) = match error {
+            SdkError::TimeoutError(_) => (Trouble::Passing, "did not answer in time".to_owned()),
+            SdkError::DispatchFailure(_) => (
+                Trouble::Passing,
+                format!(
+                    "could not be reached ({}): look at the network, the region and AWS_ENDPOINT_URL",
+                    quote(&in_words(error))
+                ),
+            ),
+            SdkError::ResponseError(_) => (
+                Trouble::Passing,
+                "answered something that could not be read".to_owned(),
+            ),
+            SdkError::ConstructionFailure(_) => {
+                (Trouble::Refused, "could not be called like this".to_owned())
             }
-            SdkError::ResponseError(_) => "answered something that could not be read",
-            SdkError::ConstructionFailure(_) => "could not be called like this",
-            _ => "failed in a way this version does not know",
+            _ => (
+                Trouble::Passing,
+                "failed in a way this version does not know".to_owned(),
+            ),
         };
-        Self {
-            trouble: if matches!(error, SdkError::ConstructionFailure(_)) {
-                Trouble::Refused
-            } else {
-                Trouble::Passing
-            },
-            message: format!("{operation} {what}"),
+        let message = format!("{operation} {what}");
+        Self { trouble, message }
+    }
+}
+
+impl Trouble {
+    /// What to do, behind AWS's own words.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Credentials => ": renew your credentials (`aws sso login`, for example)",
+            Self::Missing => ". Look at its ARN, and at the region and the account that are meant",
+            Self::Denied => {
+                ". The policy that is needed is in docs/ci.md; with an ARN in --state-machine nothing is listed"
+            }
+            Self::Passing | Self::NameIsTaken | Self::Refused => "",
         }
     }
 }
@@ -122,7 +121,7 @@ fn classify(code: &str, http_status: u16) -> Trouble {
     }
 }
 
-/// What is said where there are no credentials for something.
+/// What to say without credentials for something.
 pub(crate) fn no_credentials(for_what: &str, error: &CredentialsError) -> String {
     format!(
         "no credentials{for_what} ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile \

@@ -13,8 +13,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::page::escape;
 use super::thin::steps;
-use crate::compare::count;
-use crate::run::{Phase, Role};
+use crate::output::count;
 
 /// Why a plot could not be drawn.
 pub(crate) type PlotError = DrawingAreaErrorKind<std::io::Error>;
@@ -40,7 +39,7 @@ const BUCKETS: usize = 880;
 
 /// What a line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     Original,
     Replacement,
     Leftover,
@@ -52,7 +51,7 @@ pub(super) enum Ink {
 
 impl Ink {
     /// Its name in the style.
-    pub(super) fn class(self) -> &'static str {
+    pub(crate) fn class(self) -> &'static str {
         match self {
             Self::Original => "original",
             Self::Replacement => "replacement",
@@ -90,36 +89,26 @@ impl Ink {
     }
 }
 
-impl From<Role> for Ink {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Original => Self::Original,
-            Role::Replacement => Self::Replacement,
-            Role::Leftover => Self::Leftover,
-        }
-    }
-}
-
 /// A line of a plot.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line<'a> {
-    pub(super) ink: Ink,
+pub(crate) struct Line<'a> {
+    pub(crate) ink: Ink,
     /// A value a second.
-    pub(super) values: &'a [u64],
+    pub(crate) values: &'a [u64],
     /// Whether the area below it is filled.
-    pub(super) filled: bool,
+    pub(crate) filled: bool,
 }
 
 /// The time that plots have in common, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: usize,
-    pub(super) to: usize,
+pub(crate) struct Span {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
 }
 
 impl Span {
     /// The unit on the axis, and how many seconds it has.
-    pub(super) fn unit(self) -> (&'static str, f64) {
+    pub(crate) fn unit(self) -> (&'static str, f64) {
         match self.to - self.from {
             0..=300 => ("seconds", 1.0),
             301..=14_400 => ("minutes", 60.0),
@@ -136,10 +125,10 @@ impl Span {
 
 /// One plot of a picture.
 #[derive(Debug, Clone)]
-pub(super) struct Panel<'a> {
+pub(crate) struct Panel<'a> {
     /// Said above it, where there are several.
-    pub(super) label: Option<String>,
-    pub(super) lines: Vec<Line<'a>>,
+    pub(crate) label: Option<String>,
+    pub(crate) lines: Vec<Line<'a>>,
 }
 
 impl Panel<'_> {
@@ -162,7 +151,7 @@ impl Panel<'_> {
 
 /// Draws plots below one another over the same time, with the same vertical scale. `marks` are
 /// moments, in seconds, that are worth a vertical line.
-pub(super) fn picture(
+pub(crate) fn picture(
     title: &str,
     description: &str,
     span: Span,
@@ -277,12 +266,13 @@ fn top_of(most: u64) -> u64 {
     most + (most / 12).max(1)
 }
 
-/// A bar for every phase, over the same time as the plots.
-pub(super) fn phases(
+/// A bar with a name for every stretch of time, over the same time as the plots; `stretches` have their
+/// ends in seconds.
+pub(crate) fn bars(
     title: &str,
     description: &str,
     span: Span,
-    phases: &[Phase],
+    stretches: &[(&str, f64, f64)],
 ) -> Result<String, PlotError> {
     let mut text = String::new();
     {
@@ -296,19 +286,19 @@ pub(super) fn phases(
             .margin_right(RIGHT)
             .y_label_area_size(LEFT)
             .build_cartesian_2d(range, 0.0..1.0)?;
-        for (number, phase) in phases.iter().enumerate() {
+        for (number, (name, from, to)) in stretches.iter().enumerate() {
             let color = if number % 2 == 0 { BAND } else { OTHER_BAND };
-            let (from, to) = (phase.from / scale, phase.to / scale);
+            let (from, to) = (from / scale, to / scale);
             let bar = Rectangle::new([(from, 0.0), (to, 1.0)], color.filled());
             chart.draw_series(std::iter::once(bar))?;
-            let letters = u32::try_from(phase.name.len()).unwrap_or(u32::MAX);
+            let letters = u32::try_from(name.len()).unwrap_or(u32::MAX);
             if (to - from) * per_unit < f64::from(letters) * LETTER + 8.0 {
                 continue;
             }
             let style = TextStyle::from(("sans-serif", TEXT).into_font())
                 .color(&INK)
                 .pos(Pos::new(HPos::Center, VPos::Center));
-            let label = Text::new(phase.name, (f64::midpoint(from, to), 0.5), style);
+            let label = Text::new((*name).to_owned(), (f64::midpoint(from, to), 0.5), style);
             chart.draw_series(std::iter::once(label))?;
         }
         root.present()?;

@@ -3,25 +3,25 @@
 use std::fmt;
 
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::asl::{EventKind, Status};
-use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::Behaviour;
-use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::exit::Error;
 use crate::input;
+use crate::simulation::{self, Run};
 
 /// Calls of a whole deployment that goes well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Cost {
+pub(super) struct Cost {
     /// State transitions of Step Functions.
-    pub(crate) transitions: u64,
+    pub(super) transitions: u64,
     /// Invocations of Lambda functions.
-    pub(crate) invocations: u64,
+    pub(super) invocations: u64,
     /// API calls to ECS, Elastic Load Balancing, DynamoDB and CloudWatch.
-    pub(crate) calls: u64,
+    pub(super) calls: u64,
 }
 
 impl fmt::Display for Cost {
@@ -52,29 +52,25 @@ impl Cost {
 
 /// The cost of a deployment whose drain has so many steps: that of one with one step, and for each
 /// step more what a second one adds; or why one of these small deployments fails.
-pub(crate) fn of(
+pub(super) fn of(
     event: &Value,
     request: &Request,
     scenario: &Scenario,
     steps: usize,
-) -> Result<Result<Cost, String>, Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    let one = runtime.block_on(counted(event, request, scenario, 1))?;
-    let two = runtime.block_on(counted(event, request, scenario, 2))?;
+) -> Result<Result<Cost, String>, Error> {
+    let one = counted(event, request, scenario, 1)?;
+    let two = counted(event, request, scenario, 2)?;
     let more = u64::try_from(steps.saturating_sub(1))?;
     Ok(one.and_then(|one| Ok(one.with_steps(two?, more))))
 }
 
 /// Deploys a service of so many tasks, one a step.
-async fn counted(
+fn counted(
     event: &Value,
     request: &Request,
     scenario: &Scenario,
     tasks: u32,
-) -> Result<Result<Cost, String>, Box<dyn std::error::Error>> {
+) -> Result<Result<Cost, String>, Error> {
     let quiet = Scenario {
         alarms: Vec::new(),
         ..scenario.clone()
@@ -87,39 +83,36 @@ async fn counted(
         replacement: Behaviour::default(),
         ..input::fitting(quiet, request)
     };
-    let home = input::home_of(event)?;
-    let aws = SimulatedAws::new(scenario.world_for(&input::names_of(request, &home))?, 1.0);
-    let installation = Installation::new(&aws)?;
+    let world = scenario.world_for(&input::names_of(request, &input::home_of(event)?))?;
     let mut event = event.clone();
     // One task a step whatever the pace; metrics are read where the pace reads them.
     if let Some(fields) = event.as_object_mut() {
-        fields.remove("scaledown_decrement");
-        fields.remove("scaledown_wait");
-        fields.remove("drainTimeout");
-        fields.remove("dryRun");
-        let metrics = request.drain.reads_metrics();
-        fields.insert(
-            "drain".to_owned(),
-            if metrics {
-                json!({"reconnectsPerSecond": 1, "connectionsPerTask": 7, "deadline": 86_400})
-            } else {
-                json!({"tasks": 1, "every": 10})
-            },
-        );
+        for field in [
+            "scaledown_decrement",
+            "scaledown_wait",
+            "drainTimeout",
+            "dryRun",
+        ] {
+            fields.remove(field);
+        }
     }
-    let mut transitions = 0;
-    let outcome = installation
-        .deploy("plan", event, 1, &mut |event| {
-            transitions += u64::from(matches!(event.kind, EventKind::StateEntered { .. }));
-        })
-        .await;
-    match outcome.status {
-        Status::Succeeded { .. } => Ok(Ok(Cost {
-            transitions,
-            invocations: aws.invocation_count(),
-            calls: aws.call_count(),
-        })),
-        Status::Failed { error, cause } => Ok(Err(format!("{error}: {cause}"))),
-        Status::TimedOut => Ok(Err("it would outlive the state machine".to_owned())),
-    }
+    event["drain"] = if request.drain.reads_metrics() {
+        json!({"reconnectsPerSecond": 1, "connectionsPerTask": 7, "deadline": 86_400})
+    } else {
+        json!({"tasks": 1, "every": 10})
+    };
+    let (run, _) = simulation::deploy(world, "plan", request, event, &mut |_| {})?;
+    let Run {
+        summary,
+        invocations,
+        ..
+    } = run;
+    Ok(match summary.error {
+        None => Ok(Cost {
+            transitions: summary.states.len() as u64,
+            invocations,
+            calls: summary.calls as u64,
+        }),
+        Some(error) => Err(format!("{error}: {}", summary.reason)),
+    })
 }

@@ -1,29 +1,49 @@
-//! Counting along while a deployment runs: from the world's events, so that nobody has to look at the
-//! world between them.
+//! Counting along while a deployment runs: from the world's events, without reading the world between
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent};
-use ebbtide_simulator::world::{Clients, EventKind, Phase, World, WorldEvent};
+use ebbtide_controller::arn::short;
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent, Outcome};
+use ebbtide_simulator::world::{Call, Clients, EventKind, Phase, TaskSet, World, WorldEvent};
+use serde::Serialize;
 
-use super::{Felt, Role, Run, Series, Visit};
-use crate::summary::Summary;
+use super::run::{Felt, Role, Run, Series, Visit};
+use super::summary::Summary;
 
 /// Seconds after the end of a deployment in which clients that were cut may still come back.
 const LONGEST_WAY_BACK: u64 = 600;
 
+/// Tasks that run and targets that are healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Counts {
+    /// Running tasks of the task set that served at the start.
+    pub(crate) original_tasks: usize,
+    /// Its healthy targets.
+    pub(crate) original_healthy: usize,
+    /// Running tasks of the other ones.
+    pub(crate) replacement_tasks: usize,
+    /// Their healthy targets.
+    pub(crate) replacement_healthy: usize,
+}
+
 /// Counts a service's tasks, targets and states.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub(super) struct Recorder {
+    cluster: String,
+    service: String,
     desired: u32,
     /// Tasks by task set, in the order in which the sets were made.
     tasks: Vec<Members>,
     /// Targets by target group.
     healthy: Vec<Members>,
-    states: Vec<(String, f64)>,
+    states: Vec<Visit>,
+    calls: usize,
 }
 
-/// Who is in, and how many there were when.
+/// The members of a task set or a target group, and how many there were when.
 #[derive(Debug)]
 struct Members {
     role: Role,
@@ -76,77 +96,102 @@ impl Members {
 
 impl Recorder {
     /// Begins with the world at a deployment's start.
-    pub(crate) fn new(world: &World, cluster: &str, service: &str) -> Self {
+    pub(super) fn new(world: &World, request: &Request) -> Self {
+        let (cluster, service) = (short(&request.cluster), request.service.as_str());
         let sets = world.task_sets_of(cluster, service);
-        let group_of = |set: &ebbtide_simulator::world::TaskSet| {
-            let attached = set.load_balancers.first();
-            attached.map(|attached| attached.target_group_arn.clone())
-        };
         let serving = sets.first().and_then(|set| group_of(set));
-        let tasks = sets.iter().map(|set| {
-            let role = if group_of(set) == serving {
+        let role = |group: Option<&str>, else_: Role| {
+            if group == serving {
                 Role::Original
             } else {
-                Role::Leftover
-            };
+                else_
+            }
+        };
+        let tasks = sets.iter().map(|set| {
             let tasks = world.tasks_of(&set.id).into_iter();
             let running = tasks.filter(|task| task.last_status.counts_as_running());
             let running = running.map(|task| task.arn.clone()).collect();
-            Members::new(role, &set.id, running)
+            Members::new(role(group_of(set), Role::Leftover), &set.id, running)
         });
-        let tasks = tasks.collect();
         let healthy = world.target_groups().map(|group| {
-            let role = if Some(&group.arn) == serving.as_ref() {
-                Role::Original
-            } else {
-                Role::Replacement
-            };
             let targets = group.targets.iter();
             let healthy = targets.filter(|(_, target)| target.phase == Phase::Healthy);
             let healthy = healthy.map(|(key, _)| key.clone()).collect();
+            let role = role(Some(&group.arn), Role::Replacement);
             Members::new(role, &group.arn, healthy)
         });
-        let healthy = healthy.collect();
-        let desired = world.service(cluster, service);
         Self {
-            desired: desired.map_or(0, |service| service.desired_count),
-            tasks,
-            healthy,
+            cluster: cluster.to_owned(),
+            service: service.to_owned(),
+            desired: world
+                .service(cluster, service)
+                .map_or(0, |service| service.desired_count),
+            tasks: tasks.collect(),
+            healthy: healthy.collect(),
             states: Vec::new(),
+            calls: 0,
         }
     }
 
-    /// Takes note of a state that is entered.
-    pub(crate) fn history(&mut self, event: &HistoryEvent) {
-        if let HistoryKind::StateEntered { name, .. } = &event.kind {
-            self.states.push((name.clone(), event.at.as_secs_f64()));
-        }
-    }
-
-    /// Takes note of what happened in the world, oldest first.
-    pub(crate) fn world(&mut self, events: &[WorldEvent]) {
+    /// Takes note of what happened since the last time, oldest first.
+    pub(super) fn note(
+        &mut self,
+        events: &[WorldEvent],
+        calls: &[Call],
+        history: Option<&HistoryEvent>,
+    ) {
         for event in events {
             self.happened(event.at_ms, &event.kind);
+        }
+        self.calls += calls.len();
+        if let Some(HistoryEvent { at, kind, .. }) = history
+            && let HistoryKind::StateEntered { name, .. } = kind
+        {
+            self.enter(name, at.as_secs_f64());
+        }
+    }
+
+    fn enter(&mut self, name: &str, at: f64) {
+        self.leave(at);
+        self.states.push(Visit {
+            name: name.to_owned(),
+            from: at,
+            to: at,
+        });
+    }
+
+    fn leave(&mut self, at: f64) {
+        if let Some(last) = self.states.last_mut() {
+            last.to = at;
+        }
+    }
+
+    /// What there is now.
+    pub(super) fn counts(&self) -> Counts {
+        let (original_tasks, replacement_tasks) = now(&self.tasks);
+        let (original_healthy, replacement_healthy) = now(&self.healthy);
+        Counts {
+            original_tasks,
+            original_healthy,
+            replacement_tasks,
+            replacement_healthy,
         }
     }
 
     fn happened(&mut self, at_ms: u64, kind: &EventKind) {
-        match kind {
+        let (all, id, member, is_in) = match kind {
             EventKind::TaskSetCreated { task_set, .. } => {
                 let made = Members::new(Role::Replacement, task_set, BTreeSet::new());
                 self.tasks.push(made);
+                return;
             }
-            EventKind::TaskStarted { task, task_set } => {
-                set(&mut self.tasks, task_set, at_ms, task, true);
-            }
+            EventKind::TaskStarted { task, task_set } => (&mut self.tasks, task_set, task, true),
             EventKind::SigtermSent { task, task_set }
-            | EventKind::TaskCrashed { task, task_set } => {
-                set(&mut self.tasks, task_set, at_ms, task, false);
-            }
+            | EventKind::TaskCrashed { task, task_set } => (&mut self.tasks, task_set, task, false),
             EventKind::TargetHealthy {
                 target_group,
                 target,
-            } => set(&mut self.healthy, target_group, at_ms, target, true),
+            } => (&mut self.healthy, target_group, target, true),
             EventKind::TargetUnhealthy {
                 target_group,
                 target,
@@ -162,7 +207,7 @@ impl Recorder {
             | EventKind::TargetDeregistered {
                 target_group,
                 target,
-            } => set(&mut self.healthy, target_group, at_ms, target, false),
+            } => (&mut self.healthy, target_group, target, false),
             EventKind::ServiceCreated { .. }
             | EventKind::ServiceUpdated { .. }
             | EventKind::ServiceDeleted { .. }
@@ -185,13 +230,20 @@ impl Recorder {
             | EventKind::RuleDeleted { .. }
             | EventKind::TagsChanged { .. }
             | EventKind::AlarmChanged { .. }
-            | EventKind::EventPut { .. } => {}
+            | EventKind::EventPut { .. } => return,
+        };
+        if let Some(members) = all.iter_mut().find(|members| members.id == *id) {
+            members.set(at_ms, member, is_in);
         }
     }
 
     /// The deployment has ended, and this is a copy of its world: time goes on there until the
     /// clients are back that were cut last.
-    pub(crate) fn finish(self, summary: Summary, invocations: u64, mut world: World) -> Run {
+    pub(super) fn finish(mut self, outcome: &Outcome, invocations: u64, mut world: World) -> Run {
+        self.leave(outcome.elapsed.as_secs_f64());
+        let states = self.states.iter().map(|state| state.name.clone()).collect();
+        let (cluster, service) = (&self.cluster, &self.service);
+        let summary = Summary::of(outcome, states, self.calls, &world, cluster, service);
         let ended_ms = world.now();
         if let Some(clients) = world.clients() {
             // Clients that leave by themselves never are all back.
@@ -207,9 +259,9 @@ impl Recorder {
         let seconds = usize::try_from(world.now() / 1_000).unwrap_or(usize::MAX) + 1;
         let tasks = self.tasks.iter().map(|set| set.series(&set.id, seconds));
         let healthy = self.healthy.iter();
-        let healthy = healthy.map(|group| group.series(group_name(&group.id), seconds));
+        let healthy = healthy.map(|group| group.series(short(&group.id), seconds));
         Run {
-            states: visits(self.states.clone(), summary.seconds),
+            states: self.states,
             invocations,
             desired: self.desired,
             extra_task_hours: extra_task_hours(&self.tasks, self.desired, ended_ms),
@@ -223,24 +275,20 @@ impl Recorder {
     }
 }
 
-fn set(all: &mut [Members], id: &str, at_ms: u64, member: &str, is_in: bool) {
-    if let Some(members) = all.iter_mut().find(|members| members.id == id) {
-        members.set(at_ms, member, is_in);
-    }
+/// The ARN of the target group that a task set's tasks are registered with.
+fn group_of(set: &TaskSet) -> Option<&str> {
+    let attached = set.load_balancers.first()?;
+    Some(&attached.target_group_arn)
 }
 
-/// `targetgroup/NAME/HEX` → `NAME`.
-fn group_name(arn: &str) -> &str {
-    arn.split('/').nth(1).unwrap_or(arn)
-}
-
-fn visits(entered: Vec<(String, f64)>, end: f64) -> Vec<Visit> {
-    let mut left: Vec<f64> = entered.iter().skip(1).map(|(_, at)| *at).collect();
-    left.push(end);
-    let visits = entered.into_iter().zip(left);
-    visits
-        .map(|((name, from), to)| Visit { name, from, to })
-        .collect()
+/// How many members the originals have now, and how many the others.
+fn now(all: &[Members]) -> (usize, usize) {
+    let count = |original: bool| {
+        let members = all.iter();
+        let of_role = members.filter(|members| (members.role == Role::Original) == original);
+        of_role.map(|members| members.now.len()).sum()
+    };
+    (count(true), count(false))
 }
 
 #[expect(
@@ -331,36 +379,36 @@ mod tests {
         };
         let names = Names::default();
         let world = scenario.world_for(&names).unwrap();
-        let mut recorder = Recorder::new(&world, &names.cluster, &names.service);
-        let aws = SimulatedAws::new(world, 1.0);
-        let installation = Installation::new(&aws).unwrap();
         let event = json!({
             "cluster": names.cluster,
             "serviceName": names.service,
             "taskDefinition": names.task_definition,
         });
+        let request = Request::parse(&event, &crate::input::home_in(&event)).unwrap();
+        let mut recorder = Recorder::new(&world, &request);
+        let aws = SimulatedAws::new(world, 1.0);
+        let installation = Installation::new(&aws).unwrap();
         let mut compared = 0;
-        installation
-            .deploy("counted", event, 1, &mut |_| {
-                let events = aws.with_world(World::take_events);
-                recorder.world(&events);
-                aws.with_world(|world| {
-                    for set in world.task_sets_of(&names.cluster, &names.service) {
-                        let tasks = world.tasks_of(&set.id);
-                        let running = tasks.iter().filter(|t| t.last_status.counts_as_running());
-                        let counted = recorder.tasks.iter().find(|known| known.id == set.id);
-                        assert_eq!(counted.unwrap().now.len(), running.count(), "{}", set.id);
-                    }
-                    for group in world.target_groups() {
-                        let targets = group.targets.values();
-                        let healthy = targets.filter(|target| target.phase == Phase::Healthy);
-                        let counted = recorder.healthy.iter().find(|known| known.id == group.arn);
-                        assert_eq!(counted.unwrap().now.len(), healthy.count(), "{}", group.arn);
-                    }
-                });
-                compared += 1;
-            })
-            .await;
+        let mut compare = |history: &HistoryEvent| {
+            let events = aws.with_world(World::take_events);
+            recorder.note(&events, &[], Some(history));
+            aws.with_world(|world| {
+                for set in world.task_sets_of(&names.cluster, &names.service) {
+                    let tasks = world.tasks_of(&set.id);
+                    let running = tasks.iter().filter(|t| t.last_status.counts_as_running());
+                    let counted = recorder.tasks.iter().find(|known| known.id == set.id);
+                    assert_eq!(counted.unwrap().now.len(), running.count(), "{}", set.id);
+                }
+                for group in world.target_groups() {
+                    let targets = group.targets.values();
+                    let healthy = targets.filter(|target| target.phase == Phase::Healthy);
+                    let counted = recorder.healthy.iter().find(|known| known.id == group.arn);
+                    assert_eq!(counted.unwrap().now.len(), healthy.count(), "{}", group.arn);
+                }
+            });
+            compared += 1;
+        };
+        installation.deploy("counted", event, 1, &mut compare).await;
         assert!(compared > 100, "{compared}");
     }
 
