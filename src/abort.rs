@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
         }
     }
     executions.stop(&arn, ERROR, &arguments.cause).await?;
-    let again = format!("{}{}", state_machine(&arn), arguments.target.account());
+    let again = format!("{}{}", state_machine(&arn), arguments.target.access.flags());
     print(&left_behind(&execution, &again));
     Ok(Exit::Done)
 }

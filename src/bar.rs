@@ -14,10 +14,7 @@ const DRAIN: &str = "{spinner} {bar:24} {wide_msg}";
 const ELSE: &str = "{spinner} {wide_msg}";
 
 /// How far a deployment is, or a row of them.
-pub(crate) struct Bar {
-    bar: ProgressBar,
-    draining: bool,
-}
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     /// A bar for one deployment; hidden where programs read.
@@ -31,50 +28,43 @@ impl Bar {
         if std::io::stderr().is_terminal() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        let draining = false;
-        Self { bar, draining }
+        Self(bar)
     }
 
     /// A bar for so many deployments, one after the other.
     pub(crate) fn of_deployments(deployments: usize) -> Self {
         let bar = ProgressBar::new(deployments as u64);
         set_style(&bar, "{msg:<24} {bar:30} deployment {pos} of {len}");
-        let draining = false;
-        Self { bar, draining }
+        Self(bar)
     }
 
     /// Shows which deployment is next.
     pub(crate) fn next(&self, name: &str) {
-        self.bar.set_message(name.to_owned());
-        self.bar.inc(1);
+        self.0.set_message(name.to_owned());
+        self.0.inc(1);
     }
 
     /// Shows what happened last, and how far the drain is then.
-    pub(crate) fn show(&mut self, said: &Said, drain: Option<Drain>) {
-        if self.draining != drain.is_some() {
-            self.draining = drain.is_some();
-            set_style(&self.bar, if self.draining { DRAIN } else { ELSE });
-        }
-        let state = &said.state;
-        let Some(drain) = drain else {
-            self.bar.set_message(format!("{state}: {}", said.sentence));
-            return;
-        };
-        self.bar.set_length(u64::from(drain.of));
-        self.bar.set_position(u64::from(drain.left));
-        let Drain { left, of, .. } = drain;
-        let message = format!("{state}: {left} of {of} tasks to take away{}", times(drain));
-        self.bar.set_message(message);
+    pub(crate) fn show(&self, said: &Said, drain: Option<Drain>) {
+        let Said { state, sentence } = said;
+        set_style(&self.0, if drain.is_some() { DRAIN } else { ELSE });
+        let message = drain.map(|drain @ Drain { left, of, .. }| {
+            self.0.set_length(u64::from(of));
+            self.0.set_position(u64::from(left));
+            format!("{left} of {of} tasks to take away{}", times(drain))
+        });
+        let message = message.as_ref().unwrap_or(sentence);
+        self.0.set_message(format!("{state}: {message}"));
     }
 
     /// Prints without tearing the bar.
     pub(crate) fn suspend(&self, print: impl FnOnce()) {
-        self.bar.suspend(print);
+        self.0.suspend(print);
     }
 
     /// Takes the bar away.
     pub(crate) fn end(&self) {
-        self.bar.finish_and_clear();
+        self.0.finish_and_clear();
     }
 }
 

@@ -9,7 +9,7 @@ use ebbtide_controller::arn::Home;
 use ebbtide_controller::request::Request;
 use serde_json::{Value, json};
 
-use crate::executions::{self, CallError, Execution, Executions, Machine, Start, Trouble};
+use crate::executions::{self, CallError, Execution, Executions, Machine, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow};
 use crate::input;
@@ -54,21 +54,13 @@ pub(crate) struct Arguments {
     /// Print the execution's ARN and return as soon as it runs.
     #[arg(long)]
     no_follow: bool,
-    /// How it is told; JSON is an object a line.
+    /// How it is printed; JSON is an object a line.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
     follow: Follow,
     #[command(flatten)]
     target: Target,
-}
-
-/// What became of a start.
-enum Started {
-    /// An execution runs that is the one asked for.
-    Runs(String),
-    /// Nothing was started, and why.
-    Not(String),
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
@@ -90,8 +82,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let name = arguments.name.clone();
     let name = name.unwrap_or_else(|| name::of(&request, commit(arguments).as_deref()));
     let arn = match start(arguments, &executions, &machine, name, &event).await? {
-        Started::Runs(arn) => arn,
-        Started::Not(why) => {
+        Ok(arn) => arn,
+        Err(why) => {
             eprintln!("Nothing was started: {why}");
             return Ok(Exit::Failed);
         }
@@ -106,7 +98,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
         });
         return Ok(Exit::Done);
     }
-    let account = arguments.target.account();
+    let account = arguments.target.access.flags();
     let exit = follow::follow(&executions, &arn, arguments.follow, format, &account).await?;
     if exit == Exit::Failed && format == Format::Text {
         let again = if arguments.again { "" } else { " --again" };
@@ -128,15 +120,12 @@ fn checked(arguments: &Arguments, event: &Value, home: &Home) -> Option<Request>
 }
 
 fn commit(arguments: &Arguments) -> Option<String> {
-    let set = || {
-        COMMITS
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|commit| !commit.is_empty()))
-    };
-    arguments.commit.clone().or_else(set)
+    let set = |name: &&str| std::env::var(name).ok().filter(|commit| !commit.is_empty());
+    let given = arguments.commit.clone();
+    given.or_else(|| COMMITS.iter().find_map(set))
 }
 
-/// Starts the execution, or finds the one that runs already.
+/// Starts the execution, or finds the one that runs already: its ARN, or why nothing was started.
 ///
 /// Step Functions answers a start with the name and the input of one that runs as it answered the
 /// first (Docs); an emulator that refuses it is understood as well.
@@ -146,19 +135,19 @@ async fn start(
     machine: &Machine,
     mut name: String,
     event: &Value,
-) -> Result<Started, CallError> {
+) -> Result<Result<String, String>, CallError> {
     // Without the file's blanks: those must not make it another input.
     let text = event.to_string();
     let began = follow::now();
     for _ in 0..=MOST_RETRIES {
         let there = match executions.start(machine, &name, &text).await {
-            Ok(Start::Runs { arn }) => return Ok(Started::Runs(arn)),
-            Ok(Start::NameIsTaken) => executions.describe(&machine.execution(&name)).await?,
+            Ok(Some(arn)) => return Ok(Ok(arn)),
+            Ok(None) => executions.describe(&machine.execution(&name)).await?,
             Err(error) if error.trouble == Trouble::Passing => {
                 let there = after_silence(executions, &machine.execution(&name), error).await?;
                 // This start's own, even if it is over by now.
                 if there.started >= began && there.input == *event {
-                    return Ok(Started::Runs(there.arn));
+                    return Ok(Ok(there.arn));
                 }
                 there
             }
@@ -166,16 +155,16 @@ async fn start(
         };
         if there.has_ended() {
             if !arguments.again {
-                return Ok(Started::Not(has_ended(&there)));
+                return Ok(Err(has_ended(&there)));
             }
             name = name::next(&name);
         } else if there.input == *event {
-            return Ok(Started::Runs(there.arn));
+            return Ok(Ok(there.arn));
         } else {
-            return Ok(Started::Not(runs_another(&there)));
+            return Ok(Err(runs_another(&there)));
         }
     }
-    Ok(Started::Not(format!(
+    Ok(Err(format!(
         "{MOST_RETRIES} executions of this deployment have ended; --name gives it another name."
     )))
 }
@@ -186,16 +175,14 @@ async fn after_silence(
     arn: &str,
     error: CallError,
 ) -> Result<Execution, CallError> {
-    match executions.describe(arn).await {
-        Ok(there) => Ok(there),
-        Err(_) => Err(CallError {
-            message: format!(
-                "{error}. The execution {arn} may have started all the same: the same command again follows it if it \
-                 runs, and starts it if not"
-            ),
-            ..error
-        }),
-    }
+    let there = executions.describe(arn).await;
+    there.map_err(|_| CallError {
+        message: format!(
+            "{error}. The execution {arn} may have started all the same: the same command again follows it if it \
+             runs, and starts it if not"
+        ),
+        ..error
+    })
 }
 
 fn has_ended(there: &Execution) -> String {

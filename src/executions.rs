@@ -128,15 +128,6 @@ pub(crate) fn since(from: u64, to: u64) -> f64 {
     to.saturating_sub(from) as f64
 }
 
-/// What came of a start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Start {
-    /// It runs, from now on or already: Step Functions answers alike.
-    Runs { arn: String },
-    /// There is one of this name with another input, or one that has ended.
-    NameIsTaken,
-}
-
 /// The name of an execution, the last part of its ARN.
 pub(crate) fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
@@ -151,31 +142,20 @@ impl Executions {
         Self(Client::new(config))
     }
 
-    /// Starts an execution under a name; the input is JSON text.
+    /// Starts an execution under a name; the input is JSON text. Its ARN, whether it runs from now on or
+    /// already: Step Functions answers alike. None where the name has another input, or has ended.
     pub(crate) async fn start(
         &self,
         machine: &Machine,
         name: &str,
         input: &str,
-    ) -> Result<Start, CallError> {
-        let call = self
-            .0
-            .start_execution()
-            .state_machine_arn(&machine.arn)
-            .name(name)
-            .input(input);
-        match call.send().await {
-            Ok(started) => Ok(Start::Runs {
-                arn: started.execution_arn,
-            }),
-            Err(error) => {
-                let error = CallError::of("states:StartExecution", &error);
-                if error.trouble == Trouble::NameIsTaken {
-                    Ok(Start::NameIsTaken)
-                } else {
-                    Err(error)
-                }
-            }
+    ) -> Result<Option<String>, CallError> {
+        let call = self.0.start_execution().state_machine_arn(&machine.arn);
+        let started = call.name(name).input(input).send().await;
+        match started.map_err(|error| CallError::of("states:StartExecution", &error)) {
+            Ok(started) => Ok(Some(started.execution_arn)),
+            Err(error) if error.trouble == Trouble::NameIsTaken => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -8,7 +8,7 @@ use clap::Args;
 
 use show::Show;
 
-use crate::executions::{CallError, Event, Execution, Executions, Trouble};
+use crate::executions::{CallError, Execution, Executions, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::output::Format;
 
@@ -67,7 +67,13 @@ async fn to_the_end(
     let mut unseen = 0;
     // Step Functions ends every execution within its state machine's `TimeoutSeconds`.
     loop {
-        match look(executions, arn, seen).await {
+        let look = async {
+            let execution = executions.describe(arn).await?;
+            // In this order: the history of one that has ended is whole.
+            let events = executions.history(arn, seen).await?;
+            Ok::<_, CallError>((execution, events))
+        };
+        match look.await {
             Ok((execution, events)) => {
                 if !begun {
                     begun = true;
@@ -100,18 +106,6 @@ async fn to_the_end(
         }
         tokio::time::sleep(pause).await;
     }
-}
-
-/// How the execution stands, and what has happened since. In this order: the history of one that
-/// has ended is whole.
-async fn look(
-    executions: &Executions,
-    arn: &str,
-    seen: i64,
-) -> Result<(Execution, Vec<Event>), CallError> {
-    let execution = executions.describe(arn).await?;
-    let events = executions.history(arn, seen).await?;
-    Ok((execution, events))
 }
 
 /// Waits for a signal to end: Ctrl-C, or a CI job that is cancelled.

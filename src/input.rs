@@ -96,14 +96,12 @@ pub(crate) fn command_line() -> String {
 
 /// What is particular about a scenario, for a report.
 pub(crate) fn scenario_in_words(path: Option<&Path>, scenario: &Scenario) -> String {
-    let from = path.map_or_else(
-        || "the default one".to_owned(),
-        |path| path.display().to_string(),
-    );
-    let clients = scenario.clients.as_ref().map_or_else(
-        || "no clients".to_owned(),
-        |clients| format!("{} connections a task", clients.connections_per_task),
-    );
+    let from = path.map(|path| path.display().to_string());
+    let from = from.as_deref().unwrap_or("the default one");
+    let clients = match &scenario.clients {
+        Some(clients) => &format!("{} connections a task", clients.connections_per_task),
+        None => "no clients",
+    };
     format!(
         "{from}: {} tasks, {clients}, timings by up to {} % more or less, seed {}",
         scenario.tasks, scenario.timings.jitter_percent, scenario.seed

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use exit::Exit;
+use exit::{Exit, in_words};
 use runtime::in_real_time;
 
 /// Deploys a new version of an Amazon ECS service without a reconnect storm.
@@ -67,13 +67,7 @@ fn main() -> ExitCode {
         Command::Abort(arguments) => in_real_time(abort::run(&arguments)),
     };
     let exit = outcome.unwrap_or_else(|error| {
-        eprint!("error: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            eprint!(": {cause}");
-            source = cause.source();
-        }
-        eprintln!();
+        eprintln!("error: {}", in_words(error.as_ref()));
         if target::refused(error.as_ref()) {
             Exit::Failed
         } else {

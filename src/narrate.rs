@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// The widest name of a state, as columns have room for it.
 pub(crate) const WIDEST_STATE: usize = 21;
 
-/// Something in an execution's history, as far as it is told.
+/// Something in an execution's history, as far as people want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
     /// A state was entered.
@@ -110,7 +110,7 @@ impl Narrator {
         }
     }
 
-    /// Choices and Waits pass on what the function before them said: it is told once.
+    /// Choices and Waits pass on what the function before them said: it is said once.
     fn say(&mut self, state: &str, said: String) -> Option<Said> {
         if self.said == said {
             return None;

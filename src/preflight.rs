@@ -24,7 +24,7 @@ use crate::output::{Format, print};
 use crate::runtime::{in_real_time, in_virtual_time};
 
 /// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
-/// it matters, and the command that mends it. Nothing is written.
+/// it matters, and the command that fixes it. Nothing is written.
 ///
 /// Reads your account, with the credentials, region and endpoints that the AWS CLI takes from the
 /// environment and from ~/.aws; with --scenario it reads a simulated one. Exit status: 0 no errors,
@@ -160,7 +160,7 @@ fn id(home: &Home) -> Result<DeploymentId, StepError> {
     })
 }
 
-/// What to do where AWS has not let anybody look; nothing where the input is to blame.
+/// What to do where AWS has not let it look; nothing where the input is to blame.
 fn hint(error: ErrorName) -> Option<&'static str> {
     match error {
         ErrorName::Permission => Some(
@@ -228,18 +228,10 @@ impl Checked<'_> {
             if !findings.is_empty() {
                 let _ = writeln!(text, "\n{}", heading(severity, findings.len()));
             }
-            for Finding {
-                name,
-                seen,
-                why,
-                fix,
-                ..
-            } in findings
-            {
-                let _ = writeln!(text, "  {}", name.as_str());
-                for (part, said) in [("seen", seen), ("why", why), ("fix", fix)] {
-                    let _ = writeln!(text, "    {part:<4}  {said}");
-                }
+            for finding in findings {
+                let _ = writeln!(text, "  {}", finding.name.as_str());
+                let Finding { seen, why, fix, .. } = finding;
+                let _ = writeln!(text, "    seen  {seen}\n    why   {why}\n    fix   {fix}");
             }
         }
         let verdict = if self.inspection.outcome.is_ok() {

@@ -1,6 +1,7 @@
 //! The one way to run a simulated deployment: the shipped state machine over the real functions, in
 //! virtual time.
 
+mod members;
 mod recorder;
 mod run;
 mod summary;
@@ -65,7 +66,7 @@ pub(crate) fn deploy(
     })
 }
 
-/// What the narrator is told of an event.
+/// An event as the narrator hears it.
 pub(crate) fn what(event: &HistoryEvent) -> What {
     match &event.kind {
         EventKind::StateEntered { name, .. } => What::Entered {

@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     /// Follow the one that runs.
     #[arg(long)]
     follow: bool,
-    /// How it is told; without --follow, JSON is one object: {"executions": […]}.
+    /// How it is printed; without --follow, JSON is one object: {"executions": […]}.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -103,7 +103,7 @@ async fn follow_one(
             return Ok(Exit::Failed);
         }
     };
-    let account = arguments.target.account();
+    let account = arguments.target.access.flags();
     let (every, format) = (arguments.every, arguments.format);
     follow::follow(executions, &one.arn, every, format, &account).await
 }
@@ -137,15 +137,11 @@ async fn find(
 }
 
 fn is_meant(arguments: &Arguments, execution: &Execution) -> bool {
-    let service = arguments
-        .service
-        .as_deref()
-        .is_none_or(|service| execution.asked("serviceName") == Some(service));
-    let cluster = arguments
-        .cluster
-        .as_deref()
-        .is_none_or(|cluster| execution.asked("cluster").map(short) == Some(short(cluster)));
-    service && cluster
+    let is = |wanted: &Option<String>, field: &str| {
+        let asked = execution.asked(field).map(short);
+        wanted.is_none() || asked == wanted.as_deref().map(short)
+    };
+    is(&arguments.service, "serviceName") && is(&arguments.cluster, "cluster")
 }
 
 /// ` of service chat in cluster main among the newest 100 executions`: what was looked for.

@@ -118,11 +118,6 @@ impl Target {
         let arn = machine.execution(execution);
         Ok((executions, arn))
     }
-
-    /// The account's flags as one would type them again, each with a space before it.
-    pub(crate) fn account(&self) -> String {
-        self.access.flags()
-    }
 }
 
 fn in_words(seen: &[String]) -> String {

@@ -2,7 +2,6 @@
 
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::scenario::ClientsScenario;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::figures::{Figures, Floor};
@@ -10,8 +9,7 @@ use super::ways::Way;
 use crate::simulation::Run;
 
 /// How long things take in the simulated world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timings {
     /// Everything takes the scenario's time to the second, and chance decides nothing.
     Exact,
@@ -25,13 +23,6 @@ impl Timings {
         match self {
             Self::Exact => "exact",
             Self::Random => "random",
-        }
-    }
-
-    pub(super) fn in_words(self) -> &'static str {
-        match self {
-            Self::Exact => "everything takes its usual time and clients come evenly",
-            Self::Random => "chance decides",
         }
     }
 }
@@ -118,7 +109,7 @@ impl ComparedRun {
     fn to_json(&self) -> Value {
         let summary = &self.run.summary;
         json!({
-            "timings": self.timings,
+            "timings": self.timings.as_str(),
             "jitterPercent": self.jitter_percent,
             "status": summary.status,
             "error": summary.error,

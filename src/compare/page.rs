@@ -1,6 +1,6 @@
 //! The comparison as a page: the table, and a plot of every way's reconnects.
 
-use super::comparison::Comparison;
+use super::comparison::{ComparedRun, Comparison};
 use super::table::COLUMNS;
 use crate::output::count;
 use crate::report::{Column, Heading, Ink, Line, Page, Panel, PlotError, Span, picture};
@@ -57,26 +57,20 @@ pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, P
                 values: &felt.reconnects,
                 filled: *ink == Ink::Reconnects,
             });
-            let peaks = way
-                .runs
-                .iter()
-                .map(|run| run.figures.peak_reconnects_in1_second);
+            let peak = |run: &ComparedRun| run.figures.peak_reconnects_in1_second;
+            let peak = count(way.runs.iter().map(peak).max().unwrap_or_default());
             Panel {
-                label: Some(format!(
-                    "{}: {} at most",
-                    way.way.name,
-                    count(peaks.max().unwrap_or_default())
-                )),
+                label: Some(format!("{}: {peak} at most", way.way.name)),
                 lines: lines.collect(),
             }
         })
         .collect();
     let title = "Reconnects a second";
-    let described: Vec<_> = panels
+    let labels: Vec<_> = panels
         .iter()
         .filter_map(|panel| panel.label.clone())
         .collect();
-    let svg = picture(title, &described.join("; "), span, &[], &panels)?;
+    let svg = picture(title, &labels.join("; "), span, &[], &panels)?;
     let two = comparison.ways.iter().any(|way| way.runs.len() > 1);
     let legend = if two {
         vec![
@@ -86,10 +80,8 @@ pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, P
     } else {
         vec![("reconnects", "exact timings".to_owned())]
     };
-    let title = format!(
-        "{title}, by way; {} since the deployment's start",
-        span.unit().0
-    );
+    let unit = span.unit().0;
+    let title = format!("{title}, by way; {unit} since the deployment's start");
     page.figure(&title, &legend, &svg);
     Ok(page.finish())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::comparison::{Comparison, Timings};
+use super::comparison::Comparison;
 use super::figures::Figures;
 use crate::output::count;
 
@@ -89,18 +89,14 @@ impl Comparison {
 
     /// What the words in the table mean.
     pub(super) fn legend(&self) -> String {
-        let random = self.scenario.timings.jitter_percent;
-        if random == 0 {
-            return format!(
-                "Timings: {}, as the scenario has it.",
-                Timings::Exact.in_words()
-            );
+        let exact = "everything takes its usual time and clients come evenly";
+        match self.scenario.timings.jitter_percent {
+            0 => format!("Timings: {exact}, as the scenario has it."),
+            random => format!(
+                "Timings: exact, {exact}; random, by up to {random} % more or less (seed {}).",
+                self.scenario.seed
+            ),
         }
-        format!(
-            "Timings: exact, {}; random, by up to {random} % more or less (seed {}).",
-            Timings::Exact.in_words(),
-            self.scenario.seed
-        )
     }
 }
 

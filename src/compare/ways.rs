@@ -86,8 +86,8 @@ fn task_by_task(of: u32, seconds: u32) -> Pace {
     }
 }
 
-/// The least budget that the drain can keep in that time, with time enough besides that its deadline
-/// does not bind.
+/// The least budget that the drain can keep in that time, with so much more time that its deadline does
+/// not bind.
 fn by_budget(service: Service, seconds: u32) -> Pace {
     let tail = budget::tail(service.deregistration_delay);
     let planned = |reconnects: f64, deadline: u32| Budget {

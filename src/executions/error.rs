@@ -7,6 +7,8 @@ use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use ebbtide_controller::quote::quote;
 
+use crate::exit::in_words;
+
 /// What can be done about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -54,26 +56,19 @@ impl CallError {
                 message: no_credentials(&format!(" for {operation}"), credentials),
             };
         }
-        let (trouble, what) = match error {
-            SdkError::TimeoutError(_) => (Trouble::Passing, "did not answer in time".to_owned()),
-            SdkError::DispatchFailure(_) => (
-                Trouble::Passing,
-                format!(
-                    "could not be reached ({}): look at the network, the region and AWS_ENDPOINT_URL",
-                    quote(&in_words(error))
-                ),
+        let why = quote(&in_words(error));
+        let mut trouble = Trouble::Passing;
+        let what = match error {
+            SdkError::TimeoutError(_) => "did not answer in time",
+            SdkError::DispatchFailure(_) => &format!(
+                "could not be reached ({why}): look at the network, the region and AWS_ENDPOINT_URL"
             ),
-            SdkError::ResponseError(_) => (
-                Trouble::Passing,
-                "answered something that could not be read".to_owned(),
-            ),
+            SdkError::ResponseError(_) => "answered something that could not be read",
             SdkError::ConstructionFailure(_) => {
-                (Trouble::Refused, "could not be called like this".to_owned())
+                trouble = Trouble::Refused;
+                "could not be called like this"
             }
-            _ => (
-                Trouble::Passing,
-                "failed in a way this version does not know".to_owned(),
-            ),
+            _ => "failed in a way this version does not know",
         };
         let message = format!("{operation} {what}");
         Self { trouble, message }
@@ -132,26 +127,8 @@ pub(crate) fn no_credentials(for_what: &str, error: &CredentialsError) -> String
 
 /// The credentials' part in an error, wherever the SDK has put it.
 fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
-/// An error and its causes in a line.
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    words
+    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]

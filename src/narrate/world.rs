@@ -3,10 +3,10 @@
 use ebbtide_controller::arn::short;
 use ebbtide_simulator::world::{EventKind, WorldEvent};
 
-/// Milliseconds within which the same thing happening to several tasks is told once.
+/// Milliseconds within which the same thing happening to several tasks is one line.
 const TOGETHER_MS: u64 = 60_000;
 
-/// How an event is told.
+/// How to tell an event.
 #[derive(PartialEq)]
 enum Telling {
     /// In these words, when it happens to several tasks or targets.

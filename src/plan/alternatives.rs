@@ -6,7 +6,7 @@ use ebbtide_controller::plan;
 use ebbtide_controller::preflight;
 use ebbtide_controller::request::Request;
 
-use super::service::{Forecast, Service};
+use super::service::Service;
 use crate::output::clock;
 
 /// Seconds of the longest drain that is proposed: a day.
@@ -43,12 +43,8 @@ pub(super) fn of(
                 short = middle + 1;
             }
         }
-        let Forecast {
-            plan,
-            peak,
-            busiest_minute: minute,
-            ..
-        } = of_time(long);
+        let forecast = of_time(long);
+        let (plan, peak, minute) = (&forecast.plan, forecast.peak, forecast.busiest_minute);
         let refused = match service.accepts().filter(|accepts| peak > *accepts) {
             Some(_) => "; more than the replacement accepts",
             None => "",

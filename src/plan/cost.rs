@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::exit::Error;
 use crate::input;
-use crate::simulation::{self, Run};
+use crate::simulation;
 
 /// Calls of a whole deployment that goes well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,14 +26,10 @@ pub(super) struct Cost {
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            transitions,
-            invocations,
-            calls,
-        } = self;
         write!(
             f,
-            "about {transitions} state transitions, {invocations} invocations and {calls} API calls for the whole deployment"
+            "about {} state transitions, {} invocations and {} API calls for the whole deployment",
+            self.transitions, self.invocations, self.calls
         )
     }
 }
@@ -102,15 +98,11 @@ fn counted(
         json!({"tasks": 1, "every": 10})
     };
     let (run, _) = simulation::deploy(world, "plan", request, event, &mut |_| {})?;
-    let Run {
-        summary,
-        invocations,
-        ..
-    } = run;
+    let summary = run.summary;
     Ok(match summary.error {
         None => Ok(Cost {
             transitions: summary.states.len() as u64,
-            invocations,
+            invocations: run.invocations,
             calls: summary.calls as u64,
         }),
         Some(error) => Err(format!("{error}: {}", summary.reason)),

@@ -49,43 +49,25 @@ pub(crate) enum Ink {
     Beside,
 }
 
+/// How a line looks: its name in the style, its colour and width, and whether it is dashed: not all
+/// readers tell lines apart by colour.
+struct Look(&'static str, RGBColor, u32, bool);
+
 impl Ink {
+    fn look(self) -> Look {
+        match self {
+            Self::Original => Look("original", RGBColor(0xB3, 0x5A, 0x00), 2, true),
+            Self::Replacement => Look("replacement", RGBColor(0x00, 0x66, 0xB3), 2, false),
+            Self::Leftover => Look("leftover", RGBColor(0x7A, 0x52, 0x99), 2, false),
+            Self::Reconnects => Look("reconnects", RGBColor(0x00, 0x7A, 0x5E), 1, false),
+            Self::Refused => Look("refused", RGBColor(0xC0, 0x1C, 0x4B), 1, true),
+            Self::Beside => Look("beside", RGBColor(0x57, 0x60, 0x6A), 1, false),
+        }
+    }
+
     /// Its name in the style.
     pub(crate) fn class(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Replacement => "replacement",
-            Self::Leftover => "leftover",
-            Self::Reconnects => "reconnects",
-            Self::Refused => "refused",
-            Self::Beside => "beside",
-        }
-    }
-
-    fn color(self) -> RGBColor {
-        match self {
-            Self::Original => RGBColor(0xB3, 0x5A, 0x00),
-            Self::Replacement => RGBColor(0x00, 0x66, 0xB3),
-            Self::Leftover => RGBColor(0x7A, 0x52, 0x99),
-            Self::Reconnects => RGBColor(0x00, 0x7A, 0x5E),
-            Self::Refused => RGBColor(0xC0, 0x1C, 0x4B),
-            Self::Beside => RGBColor(0x57, 0x60, 0x6A),
-        }
-    }
-
-    /// Whether its line is dashed: colours alone do not tell lines apart for everybody.
-    fn is_dashed(self) -> bool {
-        match self {
-            Self::Original | Self::Refused => true,
-            Self::Replacement | Self::Leftover | Self::Reconnects | Self::Beside => false,
-        }
-    }
-
-    fn width(self) -> u32 {
-        match self {
-            Self::Reconnects | Self::Refused | Self::Beside => 1,
-            Self::Original | Self::Replacement | Self::Leftover => 2,
-        }
+        self.look().0
     }
 }
 
@@ -132,19 +114,11 @@ pub(crate) struct Panel<'a> {
 }
 
 impl Panel<'_> {
-    /// Its height without the time below it: less for one of several.
-    fn height(&self) -> u32 {
+    /// Its height without the time below it, and that of what is above the plot: less for one of several.
+    fn heights(&self) -> (u32, u32) {
         match self.label {
-            Some(_) => 112,
-            None => 164,
-        }
-    }
-
-    /// Height of what is above the plot.
-    fn above(&self) -> u32 {
-        match self.label {
-            Some(_) => 34,
-            None => 12,
+            Some(_) => (112, 34),
+            None => (164, 12),
         }
     }
 }
@@ -165,7 +139,7 @@ pub(crate) fn picture(
     };
     let most = panels.iter().flat_map(|panel| &panel.lines);
     let most = most.filter_map(values).max().unwrap_or_default();
-    let heights: Vec<_> = panels.iter().map(Panel::height).collect();
+    let heights: Vec<_> = panels.iter().map(|panel| panel.heights().0).collect();
     let mut text = String::new();
     {
         let size = (WIDTH, heights.iter().sum::<u32>() + BOTTOM);
@@ -192,7 +166,7 @@ fn draw(
 ) -> Result<(), PlotError> {
     let top = top_of(most);
     let mut chart = ChartBuilder::on(area)
-        .margin_top(panel.above())
+        .margin_top(panel.heights().1)
         .margin_right(RIGHT)
         .y_label_area_size(LEFT)
         .x_label_area_size(bottom)
@@ -215,10 +189,11 @@ fn draw(
         chart.draw_series(std::iter::once(line))?;
     }
     for line in &panel.lines {
+        let Look(_, color, stroke_width, is_dashed) = line.ink.look();
         let style = ShapeStyle {
-            color: line.ink.color().to_rgba(),
+            color: color.to_rgba(),
             filled: false,
-            stroke_width: line.ink.width(),
+            stroke_width,
         };
         let corners = corners(line.values, span);
         let (Some(first), Some(last)) = (corners.first(), corners.last()) else {
@@ -228,10 +203,10 @@ fn draw(
             let mut outline = vec![(first.0, 0)];
             outline.extend(&corners);
             outline.push((last.0, 0));
-            let fill = line.ink.color().mix(0.3);
+            let fill = color.mix(0.3);
             chart.draw_series(std::iter::once(Polygon::new(outline, fill)))?;
         }
-        if line.ink.is_dashed() {
+        if is_dashed {
             chart.draw_series(DashedLineSeries::new(corners, 6, 4, style))?;
         } else {
             chart.draw_series(LineSeries::new(corners, style))?;

@@ -76,15 +76,14 @@ fn connections(page: &mut Page, span: Span, marks: &[f64], felt: &Felt) -> Resul
 /// The phases as bars.
 fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError> {
     let title = "States";
-    let told: Vec<_> = phases
+    let told = phases
         .iter()
-        .map(|phase| format!("{} from {}", phase.name, clock(phase.from)))
-        .collect();
-    let bars: Vec<_> = phases
+        .map(|phase| format!("{} from {}", phase.name, clock(phase.from)));
+    let told = told.collect::<Vec<_>>().join(", ");
+    let bars = phases
         .iter()
-        .map(|phase| (phase.name, phase.from, phase.to))
-        .collect();
-    let svg = report::bars(title, &told.join(", "), span, &bars)?;
+        .map(|phase| (phase.name, phase.from, phase.to));
+    let svg = report::bars(title, &told, span, &bars.collect::<Vec<_>>())?;
     page.figure(title, &[], &svg);
     Ok(())
 }
@@ -123,18 +122,13 @@ fn by_role(
         values: &series.values,
         filled: false,
     });
+    let (title, lines) = ((title, "the start"), lines.collect());
     let legend = series.iter().map(|series| {
-        let words = format!("{} {}", series.role.as_str(), series.name);
-        (ink(series.role).class(), words)
+        let role = ink(series.role).class();
+        (role, format!("{role} {}", series.name))
     });
     let legend: Vec<_> = legend.collect();
-    report::plot(
-        page,
-        (title, "the start"),
-        (span, marks),
-        &legend,
-        lines.collect(),
-    )
+    report::plot(page, title, (span, marks), &legend, lines)
 }
 
 fn ink(role: Role) -> Ink {

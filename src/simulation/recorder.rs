@@ -1,7 +1,7 @@
 //! Counting along while a deployment runs: from the world's events, without reading the world between
 //! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ebbtide_controller::arn::short;
 use ebbtide_controller::request::Request;
@@ -9,6 +9,7 @@ use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent, Outcome};
 use ebbtide_simulator::world::{Call, Clients, EventKind, Phase, TaskSet, World, WorldEvent};
 use serde::Serialize;
 
+use super::members::{Members, extra_task_hours};
 use super::run::{Felt, Role, Run, Series, Visit};
 use super::summary::Summary;
 
@@ -41,57 +42,6 @@ pub(super) struct Recorder {
     healthy: Vec<Members>,
     states: Vec<Visit>,
     calls: usize,
-}
-
-/// The members of a task set or a target group, and how many there were when.
-#[derive(Debug)]
-struct Members {
-    role: Role,
-    /// The task set's id or the target group's ARN.
-    id: String,
-    now: BTreeSet<String>,
-    /// Milliseconds, and how many there are from then on.
-    changes: Vec<(u64, u64)>,
-}
-
-impl Members {
-    fn new(role: Role, id: &str, now: BTreeSet<String>) -> Self {
-        let changes = vec![(0, now.len() as u64)];
-        Self {
-            role,
-            id: id.to_owned(),
-            now,
-            changes,
-        }
-    }
-
-    fn set(&mut self, at_ms: u64, member: &str, is_in: bool) {
-        let changed = if is_in {
-            self.now.insert(member.to_owned())
-        } else {
-            self.now.remove(member)
-        };
-        if changed {
-            self.changes.push((at_ms, self.now.len() as u64));
-        }
-    }
-
-    fn series(&self, name: &str, seconds: usize) -> Series {
-        let mut changes = self.changes.iter().peekable();
-        let mut value = 0;
-        let mut values = Vec::with_capacity(seconds);
-        for second in 0..seconds as u64 {
-            while let Some((_, now)) = changes.next_if(|(at_ms, _)| *at_ms <= second * 1_000) {
-                value = *now;
-            }
-            values.push(value);
-        }
-        Series {
-            role: self.role,
-            name: name.to_owned(),
-            values,
-        }
-    }
 }
 
 impl Recorder {
@@ -291,32 +241,8 @@ fn now(all: &[Members]) -> (usize, usize) {
     (count(true), count(false))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "some thousand tasks for some weeks"
-)]
-fn extra_task_hours(sets: &[Members], desired: u32, until_ms: u64) -> f64 {
-    let mut changes: BTreeMap<u64, i64> = BTreeMap::new();
-    for set in sets {
-        let mut before = 0;
-        for (at_ms, count) in &set.changes {
-            *changes.entry(*at_ms).or_default() += count.cast_signed() - before;
-            before = count.cast_signed();
-        }
-    }
-    let (mut running, mut since_ms, mut extra_ms) = (0, 0, 0);
-    for (at_ms, change) in changes.into_iter().chain([(until_ms, 0)]) {
-        let at_ms = at_ms.min(until_ms);
-        let extra = (running - i64::from(desired)).max(0);
-        extra_ms += extra.cast_unsigned() * (at_ms - since_ms);
-        running += change;
-        since_ms = at_ms;
-    }
-    extra_ms as f64 / 3_600_000.0
-}
-
 fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
-    let nobody = || vec![0; seconds];
+    let none = || vec![0; seconds];
     let mut connections: Vec<_> = clients
         .task_sets()
         .iter()
@@ -325,11 +251,11 @@ fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
             Series {
                 role: known.map_or(Role::Leftover, |set| set.role),
                 name: id.clone(),
-                values: nobody(),
+                values: none(),
             }
         })
         .collect();
-    let (mut reconnects, mut refused, mut cuts) = (nobody(), nobody(), nobody());
+    let (mut reconnects, mut refused, mut cuts) = (none(), none(), none());
     for second in clients.seconds() {
         let Some(at) = usize::try_from(second.at_s).ok().filter(|at| *at < seconds) else {
             continue;
@@ -347,7 +273,7 @@ fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
             *start = *first;
         }
     }
-    // Task sets of earlier deployments, which nobody is connected to any more.
+    // Task sets of earlier deployments, which hold no connection any more.
     connections.retain(|series| series.values.iter().any(|value| *value > 0));
     let replacements = sets.iter().filter(|set| set.role != Role::Original);
     let peaks = replacements.map(|set| clients.peak_of_a_task(&set.id).attempts);
@@ -410,15 +336,5 @@ mod tests {
         };
         installation.deploy("counted", event, 1, &mut compare).await;
         assert!(compared > 100, "{compared}");
-    }
-
-    #[test]
-    fn extra_hours_are_those_above_the_desired_count() {
-        let mut original = Members::new(Role::Original, "a", ["1".to_owned()].into());
-        let mut replacement = Members::new(Role::Replacement, "b", BTreeSet::new());
-        replacement.set(3_600_000, "2", true);
-        original.set(9_000_000, "1", false);
-        let hours = extra_task_hours(&[original, replacement], 1, 10_800_000);
-        assert!((hours - 1.5).abs() < 1e-9, "{hours}");
     }
 }

@@ -57,17 +57,6 @@ pub(crate) enum Role {
     Leftover,
 }
 
-impl Role {
-    /// Its word.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Replacement => "replacement",
-            Self::Leftover => "leftover",
-        }
-    }
-}
-
 /// What clients felt, from the start until they were all back.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Felt {
