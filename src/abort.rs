@@ -85,12 +85,9 @@ fn confirmed(execution: &Execution, answers: &mut dyn BufRead) -> std::io::Resul
 /// The flag that names the state machine of an execution, where it is not the default one: another
 /// one has locks of its own, and would not wait for what the stopped one still does.
 fn state_machine(execution: &str) -> String {
-    let name = execution.rsplit(':').nth(1).unwrap_or_default();
-    if name == DEFAULT_NAME {
-        String::new()
-    } else {
-        format!(" --state-machine {name}")
-    }
+    let name = execution.rsplit(':').nth(1);
+    let other = name.filter(|name| *name != DEFAULT_NAME);
+    other.map_or_else(String::new, |name| format!(" --state-machine {name}"))
 }
 
 /// What is there after a stop, and what to do.

@@ -90,8 +90,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         };
         input::write(path, &page::of(&heading, &comparison)?)?;
     }
-    let (text, json) = (comparison.to_string(), comparison.to_json());
-    arguments.format.print(&text, &json)?;
+    let format = arguments.format;
+    format.print(&comparison.to_string(), &comparison.to_json())?;
     Ok(Exit::of(comparison.failures().next().is_none()))
 }
 

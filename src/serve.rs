@@ -15,9 +15,9 @@ use crate::input;
 /// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a loopback port.
 ///
 /// Any AWS client can use it: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2` and
-/// `AWS_ENDPOINT_URL_DYNAMODB` (or --endpoint-url of the AWS CLI) take the address that is printed. Credentials are not looked
-/// at. A container whose environment has `SIMULATED_BEHAVIOUR`, for example `{"neverHealthy": true}`,
-/// behaves so. Ends on Ctrl-C.
+/// `AWS_ENDPOINT_URL_DYNAMODB` (or --endpoint-url of the AWS CLI) take the address that is printed.
+/// Credentials are not checked. A container whose environment has `SIMULATED_BEHAVIOUR`, for example
+/// `{"neverHealthy": true}`, behaves so. Ends on Ctrl-C.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one.
