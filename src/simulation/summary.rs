@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use ebbtide_controller::arn::short;
 use ebbtide_simulator::asl::{Outcome, Status};
 use ebbtide_simulator::world::World;
 use serde::Serialize;
 
-use crate::narrate::clock;
-use crate::run::Felt;
+use crate::output::clock;
 
 /// A deployment's end and the world after it, read from the world and not from what the deployment
 /// says.
@@ -63,7 +63,7 @@ pub(crate) struct TagSummary {
 
 impl Summary {
     /// Reads the end of a deployment of one service.
-    pub(crate) fn of(
+    pub(super) fn of(
         outcome: &Outcome,
         states: Vec<String>,
         calls: usize,
@@ -95,18 +95,7 @@ impl Summary {
             calls,
             task_sets: task_sets(world, cluster, service),
             listeners: listeners(world),
-            tags: world
-                .target_groups()
-                .filter(|group| !group.tags.is_empty())
-                .map(|group| TagSummary {
-                    target_group: group.name.clone(),
-                    tags: group
-                        .tags
-                        .iter()
-                        .map(|(key, value)| format!("{key}={value}"))
-                        .collect(),
-                })
-                .collect(),
+            tags: tags(world),
         }
     }
 
@@ -138,30 +127,37 @@ fn listeners(world: &World) -> Vec<ListenerSummary> {
 }
 
 fn task_sets(world: &World, cluster: &str, service: &str) -> Vec<TaskSetSummary> {
-    world
-        .task_sets_of(cluster, service)
-        .into_iter()
-        .map(|set| TaskSetSummary {
+    let sets = world.task_sets_of(cluster, service).into_iter();
+    sets.map(|set| {
+        let attached = set.load_balancers.first();
+        let group = attached.map_or("", |attached| short(&attached.target_group_arn));
+        let tasks = world.tasks_of(&set.id).into_iter();
+        TaskSetSummary {
             id: set.id.clone(),
             status: set.status.as_str().to_owned(),
-            task_definition: last_part(&set.task_definition),
-            target_group: set
-                .load_balancers
-                .first()
-                .and_then(|lb| lb.target_group_arn.split('/').nth(1))
-                .unwrap_or_default()
-                .to_owned(),
-            running: world
-                .tasks_of(&set.id)
-                .iter()
+            task_definition: short(&set.task_definition).to_owned(),
+            target_group: group.to_owned(),
+            running: tasks
                 .filter(|task| task.last_status.counts_as_running())
                 .count(),
-        })
-        .collect()
+        }
+    })
+    .collect()
 }
 
-fn last_part(arn: &str) -> String {
-    arn.rsplit('/').next().unwrap_or(arn).to_owned()
+fn tags(world: &World) -> Vec<TagSummary> {
+    let tagged = world.target_groups().filter(|group| !group.tags.is_empty());
+    let tags = tagged.map(|group| {
+        let tags = group
+            .tags
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        TagSummary {
+            target_group: group.name.clone(),
+            tags: tags.collect(),
+        }
+    });
+    tags.collect()
 }
 
 impl fmt::Display for Summary {
@@ -170,7 +166,7 @@ impl fmt::Display for Summary {
         writeln!(
             f,
             "  took          {} simulated, {} states, {} history events of 25000, {} API calls",
-            clock(self.seconds).trim(),
+            clock(self.seconds),
             self.states.len(),
             self.history_events,
             self.calls
@@ -200,50 +196,5 @@ impl fmt::Display for Summary {
             )?;
         }
         Ok(())
-    }
-}
-
-/// What clients felt of a deployment, in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ClientsSummary {
-    clients: u64,
-    cut: u64,
-    seconds_from_first_to_last_cut: u64,
-    reconnects_in_busiest_second: u64,
-    /// A second, on average over the busiest minute: what a reconnect budget is about.
-    reconnects_per_second_in_busiest_minute: u64,
-    reconnects_of_a_task_in_busiest_second: u64,
-    refused: u64,
-}
-
-impl ClientsSummary {
-    pub(crate) fn of(felt: &Felt) -> Self {
-        Self {
-            clients: felt.total,
-            cut: felt.cuts.iter().sum(),
-            seconds_from_first_to_last_cut: felt.first_to_last_cut().unwrap_or_default(),
-            reconnects_in_busiest_second: felt.peak(1),
-            reconnects_per_second_in_busiest_minute: felt.peak(60).div_ceil(60),
-            reconnects_of_a_task_in_busiest_second: felt.peak_of_a_task,
-            refused: felt.refused.iter().sum(),
-        }
-    }
-}
-
-impl fmt::Display for ClientsSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = u32::try_from(self.seconds_from_first_to_last_cut).unwrap_or(u32::MAX);
-        write!(
-            f,
-            "  clients       {} connections, {} cut over {}; reconnects: {} in the busiest second ({} to one task), {} a second in the busiest minute; {} tries refused",
-            self.clients,
-            self.cut,
-            clock(f64::from(seconds)).trim(),
-            self.reconnects_in_busiest_second,
-            self.reconnects_of_a_task_in_busiest_second,
-            self.reconnects_per_second_in_busiest_minute,
-            self.refused
-        )
     }
 }

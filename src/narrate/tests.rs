@@ -1,58 +1,23 @@
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::asl::{EventKind, HistoryEvent};
-use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::{Scenario, SimulatedAws};
+use ebbtide_simulator::Scenario;
 use serde_json::json;
 
 use super::*;
-use crate::input;
+use crate::{input, simulation};
 
-/// The events of a whole deployment, as Step Functions would tell them.
-fn simulated(event: &Value, scenario: &str) -> Vec<Event> {
+/// What happens in a whole deployment, as Step Functions would tell it, with its second.
+fn simulated(event: &Value, scenario: &str) -> Vec<(u64, What)> {
     let scenario: Scenario = serde_json::from_str(scenario).unwrap();
     let home = input::home_of(event).unwrap();
     let request = Request::parse(event, &home).unwrap();
-    let world = scenario
-        .world_for(&input::names_of(&request, &home))
-        .unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let mut events = Vec::new();
-    runtime.block_on(async {
-        let aws = SimulatedAws::new(world, 1.0);
-        let installation = Installation::new(&aws).unwrap();
-        installation
-            .deploy("told", event.clone(), 1, &mut |event| {
-                events.push(told(event));
-            })
-            .await;
-    });
-    events
-}
-
-fn told(event: &HistoryEvent) -> Event {
-    let what = match &event.kind {
-        EventKind::StateEntered { name, .. } => What::Entered {
-            state: name.clone(),
-        },
-        EventKind::StateExited { name, output, .. } => What::Exited {
-            state: name.clone(),
-            output: output.clone(),
-        },
-        EventKind::TaskFailed { error, cause, .. } => What::Failed {
-            error: error.clone(),
-            cause: cause.clone(),
-        },
-        _ => What::Other,
+    let world = scenario.world_for(&input::names_of(&request, &home));
+    let mut whats = Vec::new();
+    let mut watch = |moment: &simulation::Moment<'_>| {
+        let history = moment.history.iter();
+        whats.extend(history.map(|event| (event.at.as_secs(), simulation::what(event))));
     };
-    Event {
-        id: i64::try_from(event.id).unwrap(),
-        at: event.at.as_secs(),
-        what,
-    }
+    simulation::deploy(world.unwrap(), "told", &request, event.clone(), &mut watch).unwrap();
+    whats
 }
 
 fn minimal() -> Value {
@@ -60,12 +25,12 @@ fn minimal() -> Value {
 }
 
 /// How many tasks were left whenever that changed, and all that was said.
-fn heard(events: &[Event]) -> (Vec<u32>, Vec<Said>) {
-    let mut telling = Telling::default();
+fn heard(whats: &[(u64, What)]) -> (Vec<u32>, Vec<Said>) {
+    let mut narrator = Narrator::default();
     let (mut left, mut lines) = (Vec::new(), Vec::new());
-    for event in events {
-        lines.extend(telling.hear(event));
-        if let Some(drain) = telling.drain()
+    for (at, what) in whats {
+        lines.extend(narrator.hear(*at, what));
+        if let Some(drain) = narrator.drain()
             && left.last() != Some(&drain.left)
         {
             left.push(drain.left);
@@ -103,15 +68,15 @@ fn every_sentence_of_a_deployment_is_said_once() {
 #[test]
 fn the_next_step_and_the_last_are_told_beforehand() {
     let events = simulated(&minimal(), r#"{"tasks": 4}"#);
-    let mut telling = Telling::default();
+    let mut narrator = Narrator::default();
     let mut steps: Vec<(u64, Drain)> = Vec::new();
-    for event in &events {
-        let before = telling.drain();
-        telling.hear(event);
-        if let Some(drain) = telling.drain()
+    for (at, what) in &events {
+        let before = narrator.drain();
+        narrator.hear(*at, what);
+        if let Some(drain) = narrator.drain()
             && before.is_some_and(|before| before.left > drain.left)
         {
-            steps.push((event.at, drain));
+            steps.push((*at, drain));
         }
     }
     let at: Vec<u64> = steps.iter().map(|(at, _)| *at).collect();
@@ -161,11 +126,10 @@ fn a_failure_is_said_once_however_often_it_is_tried_again() {
         entered("Rollback"),
         throttled(),
     ];
-    let mut telling = Telling::default();
+    let mut narrator = Narrator::default();
     let lines: Vec<_> = whats
-        .into_iter()
-        .zip(1..)
-        .filter_map(|(what, id)| telling.hear(&Event { id, at: 0, what }))
+        .iter()
+        .filter_map(|what| narrator.hear(0, what))
         .collect();
     let states: Vec<_> = lines.iter().map(|said| said.state.as_str()).collect();
     assert_eq!(states, ["Swap", "Rollback"]);
@@ -177,18 +141,14 @@ fn a_failure_is_said_once_however_often_it_is_tried_again() {
 
 #[test]
 fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
-    let mut telling = Telling::default();
+    let mut narrator = Narrator::default();
     let mut hear = |reason: Value| {
-        let event = Event {
-            id: 1,
-            at: 7,
-            what: What::Exited {
-                state: "ScaleDown".to_owned(),
-                output: json!({"reason": reason}),
-            },
+        let what = What::Exited {
+            state: "ScaleDown".to_owned(),
+            output: json!({"reason": reason}),
         };
-        let said = telling.hear(&event).map(|said| said.sentence);
-        (said, telling.drain())
+        let said = narrator.hear(7, &what).map(|said| said.sentence);
+        (said, narrator.drain())
     };
     let (said, drain) = hear(json!({"code": "step", "text": "Reworded.",
         "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60, "lastStep": 180}}));

@@ -1,22 +1,22 @@
 //! The states of a deployment in a few phases: the loops would be hundreds of bars.
 
-use super::Visit;
+use crate::simulation::Visit;
 
 /// Part of a deployment: states in a row that do the same thing.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Phase {
+pub(super) struct Phase {
     /// The state that gives it its name.
-    pub(crate) name: &'static str,
+    pub(super) name: &'static str,
     /// Seconds since the start.
-    pub(crate) from: f64,
+    pub(super) from: f64,
     /// Seconds since the start.
-    pub(crate) to: f64,
+    pub(super) to: f64,
     /// The states that were entered, each once.
-    pub(crate) states: Vec<String>,
+    pub(super) states: Vec<String>,
 }
 
 /// The phases that states make, one after the other.
-pub(crate) fn phases(states: &[Visit]) -> Vec<Phase> {
+pub(super) fn phases(states: &[Visit]) -> Vec<Phase> {
     let mut phases: Vec<Phase> = Vec::new();
     for state in states {
         // What is a part of every phase, or unknown, belongs to the one in which it comes.
@@ -63,12 +63,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::narrate::WIDEST_STATE;
 
     #[test]
     fn every_state_of_the_shipped_definition_belongs_to_a_phase() {
         let definition: Value = serde_json::from_str(DEFINITION).unwrap();
         let states = definition["States"].as_object().unwrap();
         for state in states.keys() {
+            assert!(state.len() <= WIDEST_STATE, "{state}");
             // Its name is a state that people see in the console.
             let phase = phase_of(state).unwrap_or_else(|| panic!("{state}"));
             assert!(states.contains_key(phase), "{phase}");

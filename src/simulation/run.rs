@@ -1,19 +1,11 @@
 //! A deployment as data: what tables and reports are made of.
 
-mod phase;
-mod recorder;
+use std::fmt;
 
-pub(crate) use phase::{Phase, phases};
-pub(crate) use recorder::Recorder;
+use serde::Serialize;
 
-use ebbtide_controller::arn::short;
-use ebbtide_controller::request::Request;
-use ebbtide_simulator::SimulatedAws;
-use ebbtide_simulator::asl::EventKind;
-use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::World;
-
-use crate::summary::Summary;
+use super::summary::Summary;
+use crate::output::clock;
 
 /// One deployment, second by second. A series' place is the second since the execution's start.
 #[derive(Debug, Clone)]
@@ -65,17 +57,6 @@ pub(crate) enum Role {
     Leftover,
 }
 
-impl Role {
-    /// Its word.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Replacement => "replacement",
-            Self::Leftover => "leftover",
-        }
-    }
-}
-
 /// What clients felt, from the start until they were all back.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Felt {
@@ -109,7 +90,7 @@ impl Felt {
         peak
     }
 
-    /// Seconds from the first cut to the last; nothing where nobody was cut.
+    /// Seconds from the first cut to the last; nothing where none was.
     pub(crate) fn first_to_last_cut(&self) -> Option<u64> {
         let first = self.cuts.iter().position(|cut| *cut > 0)?;
         let last = self.cuts.iter().rposition(|cut| *cut > 0)?;
@@ -117,39 +98,47 @@ impl Felt {
     }
 }
 
-/// Runs a deployment in a world of its own, in virtual time, and tells nobody.
-pub(crate) fn deploy(
-    mut world: World,
-    request: &Request,
-) -> Result<Run, Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    world.begin();
-    let cluster = short(&request.cluster).to_owned();
-    let mut recorder = Recorder::new(&world, &cluster, &request.service);
-    runtime.block_on(async {
-        let aws = SimulatedAws::new(world, 1.0);
-        let installation = Installation::new(&aws)?;
-        let (mut states, mut calls) = (Vec::new(), 0);
-        let mut look = |recorder: &mut Recorder| {
-            let events = aws.with_world(World::take_events);
-            calls += aws.with_world(World::take_calls).len();
-            recorder.world(&events);
-        };
-        let outcome = installation
-            .deploy("compared", request.to_json(), 1, &mut |event| {
-                look(&mut recorder);
-                recorder.history(event);
-                if let EventKind::StateEntered { name, .. } = &event.kind {
-                    states.push(name.clone());
-                }
-            })
-            .await;
-        look(&mut recorder);
-        let world = aws.snapshot();
-        let summary = Summary::of(&outcome, states, calls, &world, &cluster, &request.service);
-        Ok(recorder.finish(summary, aws.invocation_count(), world))
-    })
+/// What clients felt of a deployment, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientsSummary {
+    clients: u64,
+    cut: u64,
+    seconds_from_first_to_last_cut: u64,
+    reconnects_in_busiest_second: u64,
+    /// A second, on average over the busiest minute: what a reconnect budget is about.
+    reconnects_per_second_in_busiest_minute: u64,
+    reconnects_of_a_task_in_busiest_second: u64,
+    refused: u64,
+}
+
+impl ClientsSummary {
+    pub(crate) fn of(felt: &Felt) -> Self {
+        Self {
+            clients: felt.total,
+            cut: felt.cuts.iter().sum(),
+            seconds_from_first_to_last_cut: felt.first_to_last_cut().unwrap_or_default(),
+            reconnects_in_busiest_second: felt.peak(1),
+            reconnects_per_second_in_busiest_minute: felt.peak(60).div_ceil(60),
+            reconnects_of_a_task_in_busiest_second: felt.peak_of_a_task,
+            refused: felt.refused.iter().sum(),
+        }
+    }
+}
+
+impl fmt::Display for ClientsSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = u32::try_from(self.seconds_from_first_to_last_cut).unwrap_or(u32::MAX);
+        write!(
+            f,
+            "  clients       {} connections, {} cut over {}; reconnects: {} in the busiest second ({} to one task), {} a second in the busiest minute; {} tries refused",
+            self.clients,
+            self.cut,
+            clock(f64::from(seconds)),
+            self.reconnects_in_busiest_second,
+            self.reconnects_of_a_task_in_busiest_second,
+            self.reconnects_per_second_in_busiest_minute,
+            self.refused
+        )
+    }
 }
