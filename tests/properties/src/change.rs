@@ -1,5 +1,5 @@
-//! One thing in a scene that is not as it was: somebody's hand, another deployment, a stale read, an
-//! AWS that says something new.
+//! Scenes drawn from bytes: a stage of a deployment, and things in it that are not as they were (a
+//! person's hand, another deployment, a stale read, an AWS that says something new).
 
 use arbitrary::Unstructured;
 use ebbtide_controller::budget::Control;
@@ -9,12 +9,13 @@ use ebbtide_controller::flows::{Flows, Point};
 use ebbtide_controller::observation::{
     Forward, StoppedTask, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
 };
-
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
+use ebbtide_controller::request::Request;
 
 use crate::draw::{count, once_in, one, text};
+use crate::requests;
 use crate::scene::{
-    Scene, group, group_arn, id, listener, listener_arn, load_balancer_arn, task_set,
+    Scene, Stage, group, group_arn, id, listener, listener_arn, load_balancer_arn, task_set,
 };
 
 const GROUPS: [&str; 4] = ["blue", "green", "red", "gone"];
@@ -48,8 +49,30 @@ const CHANGES: [Change; 16] = [
     tasks_stop,
 ];
 
-pub(crate) fn change(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    one(bytes, &CHANGES)(scene, bytes);
+impl Scene {
+    /// Draws a stage of a deployment and how the world looks then, and up to eight changes of it.
+    pub fn draw(bytes: &mut Unstructured<'_>) -> Self {
+        let stages = [
+            Stage::Healthy,
+            Stage::Swapped,
+            Stage::Committed,
+            Stage::Created,
+            Stage::Drained,
+            Stage::Serving,
+        ];
+        let stage = one(bytes, &stages);
+        let mut scene = Self::at(stage);
+        if once_in(bytes, 4) {
+            let input = requests::whole(bytes);
+            if let Ok(request) = Request::parse(&input, &requests::home()) {
+                scene.deployment.request = request;
+            }
+        }
+        for _ in 0..bytes.int_in_range(0..=8).unwrap_or(0) {
+            one(bytes, &CHANGES)(&mut scene, bytes);
+        }
+        scene
+    }
 }
 
 fn listener_forwards(scene: &mut Scene, bytes: &mut Unstructured<'_>) {

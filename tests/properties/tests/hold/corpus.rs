@@ -9,7 +9,7 @@ use ebbtide_properties::ALL;
 
 fn fuzz(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz")
+        .join("../../fuzz")
         .join(path)
 }
 

@@ -4,7 +4,7 @@ use ebbtide_controller::request::{FIELDS, Request};
 use serde_json::{Value, json};
 
 use crate::draw;
-use crate::events::is_told_well;
+use crate::refused::is_told_well;
 
 /// An execution's input is either refused in words that show and are few, naming what is wrong, or
 /// parses to a request that stays the same however often it is handed on.

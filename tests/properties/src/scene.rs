@@ -1,7 +1,6 @@
 //! A deployment somewhere between its start and its end, and a world in which anything may have
 //! happened meanwhile.
 
-use arbitrary::Unstructured;
 use ebbtide_controller::budget::Control;
 use ebbtide_controller::deployment::{Course, Deployment, Progress};
 use ebbtide_controller::flows::Flows;
@@ -15,8 +14,7 @@ use ebbtide_controller::observation::{
 use ebbtide_controller::request::Request;
 use serde_json::json;
 
-use crate::change::change;
-use crate::{draw, requests};
+use crate::requests;
 
 const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555";
 const START: &str = "2026-01-01T00:00:00Z";
@@ -43,30 +41,6 @@ pub enum Stage {
 }
 
 impl Scene {
-    /// Draws a stage of a deployment and how the world looks then, and up to eight changes of it.
-    pub fn draw(bytes: &mut Unstructured<'_>) -> Self {
-        let stages = [
-            Stage::Healthy,
-            Stage::Swapped,
-            Stage::Committed,
-            Stage::Created,
-            Stage::Drained,
-            Stage::Serving,
-        ];
-        let stage = draw::one(bytes, &stages);
-        let mut scene = Self::at(stage);
-        if draw::once_in(bytes, 4) {
-            let input = requests::whole(bytes);
-            if let Ok(request) = Request::parse(&input, &requests::home()) {
-                scene.deployment.request = request;
-            }
-        }
-        for _ in 0..bytes.int_in_range(0..=8).unwrap_or(0) {
-            change(&mut scene, bytes);
-        }
-        scene
-    }
-
     /// Four tasks on `blue`; where the deployment has got further, four of the replacement on
     /// `green`.
     pub fn at(stage: Stage) -> Self {

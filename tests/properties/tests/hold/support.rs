@@ -11,7 +11,7 @@ const LONGEST: usize = 4 * 1024;
 
 /// The inputs that the fuzzers of a property have found worth keeping, by name.
 pub(crate) fn corpus(property: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let files = fs::read_dir(folder.join(property)).unwrap();
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();

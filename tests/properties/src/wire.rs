@@ -115,6 +115,13 @@ fn world() -> &'static World {
             tasks: 2,
             ..Scenario::default()
         };
-        scenario.world_for(&Names::default()).expect("a world")
+        // The corpus names these.
+        let names = Names {
+            cluster: "sample-cluster".to_owned(),
+            service: "sample-service".to_owned(),
+            task_definition: "sample-app:2".to_owned(),
+            ..Names::default()
+        };
+        scenario.world_for(&names).expect("a world")
     })
 }

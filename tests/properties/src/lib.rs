@@ -10,6 +10,7 @@ mod decisions;
 mod draw;
 mod events;
 pub mod harm;
+mod refused;
 mod requests;
 mod routing;
 mod scene;
