@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::name::Page;
+use super::name::{Page, VPC_ID, check_name};
 use super::tags::{self, Tag, Tags};
 use super::target_group::check_attribute;
-use super::target_group_api::check_name;
 use super::text::parsed;
 use super::{ApiError, World};
 
@@ -106,9 +105,6 @@ pub struct NamedLoadBalancer {
     /// The 16 hexadecimal digits at the end of its ARN.
     pub hex: String,
 }
-
-/// The network everything is in.
-pub(crate) const VPC_ID: &str = "vpc-0e00000000000000e";
 
 impl World {
     /// `elasticloadbalancing:CreateLoadBalancer`; the same name with the same settings answers the

@@ -35,6 +35,7 @@ mod stability;
 mod table;
 mod table_api;
 mod tags;
+mod target;
 mod target_group;
 mod target_group_api;
 mod task;
@@ -53,7 +54,6 @@ pub use cluster::{Cluster, CreateCluster, DeleteCluster, DescribeClusters};
 pub use error::ApiError;
 pub use event::{EventKind, WorldEvent};
 pub use execution::{DescribeExecution, Execution, ExecutionEnd, ExecutionStatus};
-pub use health::{HealthState, Phase, Registration, Target};
 pub use journal::{Call, Outcome};
 pub use listener::{
     Action, ActionRequest, Before, Forward, ForwardRequest, GroupRequest, Listener, Stickiness,
@@ -81,6 +81,7 @@ pub use table_api::{
     PutItem, ReturnValues, UpdateItem,
 };
 pub use tags::{Tag, Tags};
+pub use target::{HealthState, Phase, Registration, Target};
 pub use target_group::{HealthCheck, TargetGroup};
 pub use target_group_api::{
     CreateTargetGroup, DescribeTargetGroups, DescribeTargetHealth, Matcher, RegisterTargets,

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::health::{Phase, Registration};
-use super::name::{self, Page};
+use super::name::{self, Page, check_name};
 use super::tags::{self, Tag};
+use super::target::{Phase, Registration};
 use super::target_group::{self, HealthCheck, TargetGroup, is_http};
 use super::text::parsed;
 use super::{ApiError, HealthState, World};
@@ -393,23 +393,6 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
     })
 }
 
-/// 1 to 32 letters, digits and hyphens, no hyphen at either end (Docs).
-pub(crate) fn check_name(name: &str, of: &str) -> Result<(), ApiError> {
-    let fits = (1..=32).contains(&name.len())
-        && name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if fits {
-        Ok(())
-    } else {
-        Err(ApiError::validation(format!(
-            "{of} name '{name}' must have 1 to 32 letters, digits and hyphens, and no hyphen at either end"
-        )))
-    }
-}
-
 /// The defaults of AWS: interval 30 s, 5 passes, 2 failures (Docs).
 fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthCheck, ApiError> {
     let http_group = is_http(protocol);
@@ -488,7 +471,7 @@ impl CreateTargetGroup {
         Self {
             name: name.to_owned(),
             target_type: Some("ip".to_owned()),
-            vpc_id: Some(super::load_balancer::VPC_ID.to_owned()),
+            vpc_id: Some(name::VPC_ID.to_owned()),
             protocol: None,
             protocol_version: None,
             port: None,
