@@ -7,6 +7,7 @@ use ebbtide_simulator::world::{
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
+/// The names of [`Names::default`].
 pub(crate) const SERVICE: &str = "chat";
 pub(crate) const CLUSTER: &str = "main";
 
@@ -54,15 +55,6 @@ fn scenario(tasks: u32) -> Scenario {
     }
 }
 
-fn names() -> Names {
-    Names {
-        cluster: CLUSTER.into(),
-        service: SERVICE.into(),
-        task_definition: "chat:2".into(),
-        ..Names::default()
-    }
-}
-
 fn listeners(roles: &[(u16, ListenerRole)]) -> Vec<ListenerScenario> {
     roles
         .iter()
@@ -71,11 +63,14 @@ fn listeners(roles: &[(u16, ListenerRole)]) -> Vec<ListenerScenario> {
 }
 
 fn event(more: &Value) -> Value {
-    let mut event = json!({
-        "cluster": CLUSTER, "serviceName": SERVICE, "taskDefinition": "chat:2",
+    let quick = json!({
         "waitForService": 90, "bakeTime": 0, "scaledown_decrement": 50, "scaledown_wait": 60,
     });
-    for (name, value) in more.as_object().unwrap() {
+    let mut event = Names::default().event();
+    for (name, value) in [&quick, more]
+        .into_iter()
+        .flat_map(|fields| fields.as_object().unwrap())
+    {
         event[name] = value.clone();
     }
     event
@@ -84,7 +79,7 @@ fn event(more: &Value) -> Value {
 fn case(name: &'static str, scenario: &Scenario, more: &Value, ends: Ends) -> Case {
     Case {
         name,
-        world: scenario.world_for(&names()).unwrap(),
+        world: scenario.world().unwrap(),
         event: event(more),
         ends,
         healthy: scenario.tasks as usize,
@@ -200,7 +195,7 @@ fn first_deployment() -> Case {
 
 /// Gives what is otherwise taken from the task set in service.
 pub(crate) fn say_everything(case: &mut Case) {
-    let names = names();
+    let names = Names::default();
     let balancer = case.world.load_balancers().next().unwrap().arn.clone();
     case.event["nlb"] = balancer.into();
     case.event["subnets"] = names.subnets.into();

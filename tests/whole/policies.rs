@@ -21,16 +21,7 @@ const TEMPLATE: &str = include_str!("../../template.yaml");
 type Calls = BTreeMap<String, BTreeSet<String>>;
 
 fn event() -> Value {
-    json!({"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"})
-}
-
-fn names() -> Names {
-    Names {
-        cluster: "main".into(),
-        service: "chat".into(),
-        task_definition: "chat:2".into(),
-        ..Names::default()
-    }
+    Names::default().event()
 }
 
 /// Runs one deployment, adds its calls, and returns the state and the world after each step.
@@ -63,33 +54,28 @@ fn collect(aws: &SimulatedAws, calls: &mut Calls) {
 async fn calls_made() -> Calls {
     let mut calls = Calls::new();
     let healthy = Scenario::default();
-    let steps = deploy(healthy.world_for(&names()).unwrap(), event(), &mut calls).await;
+    let steps = deploy(healthy.world().unwrap(), event(), &mut calls).await;
 
     let on_an_alb = Scenario {
         load_balancer: Kind::Application,
         ..Scenario::default()
     };
-    deploy(on_an_alb.world_for(&names()).unwrap(), event(), &mut calls).await;
+    deploy(on_an_alb.world().unwrap(), event(), &mut calls).await;
 
     let with_an_alarm: Scenario =
         serde_json::from_value(json!({"alarms": [{"name": "errors"}]})).unwrap();
     let mut watched = event();
     watched["alarms"] = json!(["errors"]);
     watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
-    deploy(
-        with_an_alarm.world_for(&names()).unwrap(),
-        watched,
-        &mut calls,
-    )
-    .await;
+    deploy(with_an_alarm.world().unwrap(), watched, &mut calls).await;
 
     let mut crashing = Scenario::default();
     crashing.replacement.crashes_after_seconds = Some(5);
     let mut impatient = event();
     impatient["readinessTimeout"] = json!(300);
-    deploy(crashing.world_for(&names()).unwrap(), impatient, &mut calls).await;
+    deploy(crashing.world().unwrap(), impatient, &mut calls).await;
 
-    stopped_and_taken_over(healthy.world_for(&names()).unwrap(), &mut calls).await;
+    stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
 
     // A swap that failed between its intent and its commit point.
     let (_, state, mut world) = steps

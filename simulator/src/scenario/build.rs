@@ -17,6 +17,11 @@ const SETTLING_MS: u64 = 24 * 3_600 * 1_000;
 const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
 
 impl Scenario {
+    /// The world for [`Names::default`]: the one service that tests and benches share.
+    pub fn world(&self) -> Result<World, ScenarioError> {
+        self.world_for(&Names::default())
+    }
+
     /// A world at its start, with the service in service: the original task set is steady and
     /// healthy at 100 percent behind the production listener. Like after the public sample's
     /// infrastructure stack, the production group is tagged `isProduction=true` and with the

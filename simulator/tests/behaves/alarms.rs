@@ -1,13 +1,12 @@
 //! CloudWatch's alarms: what they say when, and how they are asked.
 
-use ebbtide_simulator::Names;
 use ebbtide_simulator::world::{Alarm, AlarmState, AlarmType, ApiError, DescribeAlarms, World};
 use serde_json::{Value, json};
 
 use crate::support::scenario;
 
 fn world(alarms: &Value) -> World {
-    let world = scenario(&json!({ "alarms": alarms }).to_string()).world_for(&Names::default());
+    let world = scenario(&json!({ "alarms": alarms }).to_string()).world();
     world.expect("a world")
 }
 
@@ -135,9 +134,7 @@ fn a_scenario_says_what_is_wrong_with_its_alarms() {
         ),
     ] {
         let scenario = scenario(&json!({ "alarms": alarms }).to_string());
-        let refused = scenario
-            .world_for(&Names::default())
-            .expect_err("a refusal");
+        let refused = scenario.world().expect_err("a refusal");
         assert!(refused.to_string().contains(words), "{refused}");
     }
 }

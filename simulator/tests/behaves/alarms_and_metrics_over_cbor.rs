@@ -9,9 +9,9 @@ use aws_sdk_cloudwatch::types::{
     AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue, StatusCode,
 };
 use bytes::Bytes;
+use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{Outcome, World};
-use ebbtide_simulator::{Names, SimulatedAws};
 use serde_json::{Value, json};
 
 use crate::support::{refusal, scenario, wait};
@@ -20,7 +20,7 @@ use crate::support::{refusal, scenario, wait};
 const START: i64 = 1_767_225_600;
 
 fn stage(scenario_of: &Value) -> (SimulatedAws, Client) {
-    let world = scenario(&scenario_of.to_string()).world_for(&Names::default());
+    let world = scenario(&scenario_of.to_string()).world();
     let aws = SimulatedAws::new(world.expect("a world"), 1.0);
     let client = Client::new(&aws.sdk_config("test"));
     (aws, client)
@@ -260,7 +260,7 @@ async fn metrics_have_unknown_states_empty_pages_and_refusals_too() {
 
 #[test]
 fn what_is_no_request_of_the_protocol_is_refused_in_the_protocol() {
-    let world = scenario("{}").world_for(&Names::default());
+    let world = scenario("{}").world();
     let mut world = world.expect("a world");
     let path = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
     for (method, path, body, words) in [

@@ -236,7 +236,7 @@ fn watched(stage: &Stage) -> Seen {
     let told = Arc::clone(&seen);
     stage.aws.watch(move |effect| {
         let sets = |world: &World| -> Vec<_> {
-            let sets = world.task_sets_of("sample-cluster", "sample-service");
+            let sets = world.task_sets_of("main", "chat");
             sets.into_iter().cloned().collect()
         };
         let changed = sets(effect.before) != sets(effect.after);

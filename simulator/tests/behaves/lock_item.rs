@@ -6,18 +6,18 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
-use ebbtide_simulator::{Names, SimulatedAws};
 
 use crate::support::{refusal, scenario};
 
 const TABLE: &str = "locks";
-const KEY: &str = "sample-cluster/sample-service";
+const KEY: &str = "main/chat";
 
 type Item = HashMap<String, AttributeValue>;
 
 fn stage() -> (SimulatedAws, Client) {
-    let world = scenario("{}").world_for(&Names::default());
+    let world = scenario("{}").world();
     let aws = SimulatedAws::new(world.expect("a world"), 1.0);
     aws.with_world(|world| world.put_table(TABLE, "id"));
     let client = Client::new(&aws.sdk_config("test"));

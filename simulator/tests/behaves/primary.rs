@@ -35,7 +35,7 @@ async fn a_service_shows_nothing_of_its_task_sets_until_one_is_primary() {
         after
             .task_definition()
             .expect("one")
-            .ends_with("task-definition/sample-app:1")
+            .ends_with("task-definition/chat:1")
     );
     assert_eq!(
         after

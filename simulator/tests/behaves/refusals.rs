@@ -27,7 +27,7 @@ async fn a_task_set_that_cannot_run_is_refused() {
             "Network Configuration must be provided",
         ),
         (
-            request().task_definition("sample-app:9"),
+            request().task_definition("chat:9"),
             "TaskDefinition not found",
         ),
         (

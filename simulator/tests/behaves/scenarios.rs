@@ -62,12 +62,7 @@ async fn the_original_is_in_service_as_the_sample_leaves_it() {
             .map(aws_sdk_ecs::types::StabilityStatus::as_str),
         Some("STEADY_STATE")
     );
-    assert!(
-        original
-            .task_definition()
-            .expect("one")
-            .ends_with("sample-app:1")
-    );
+    assert!(original.task_definition().expect("one").ends_with("chat:1"));
     let groups = [
         stage.group_arn(PRODUCTION).await,
         stage.group_arn(ALTERNATE).await,
@@ -122,9 +117,7 @@ fn scenarios_say_what_is_wrong_with_them() {
         (r#"{"original": {"neverHealthy": true}}"#, "not steady"),
         (r#"{"deregistrationDelaySeconds": 4000}"#, "refuses"),
     ] {
-        let refused = scenario(json)
-            .world_for(&Names::default())
-            .expect_err("a refusal");
+        let refused = scenario(json).world().expect_err("a refusal");
         assert!(refused.to_string().contains(words), "{refused}");
     }
     for json in [

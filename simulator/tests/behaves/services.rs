@@ -15,7 +15,7 @@ async fn under_external_update_service_may_not_touch_what_a_task_set_carries() {
             .service(&stage.names.service)
     };
     for refused in [
-        update().task_definition("sample-app:2"),
+        update().task_definition("chat:2"),
         update().force_new_deployment(true),
         update().platform_version("LATEST"),
     ] {
@@ -38,7 +38,7 @@ async fn task_sets_are_for_external_services_only() {
         .create_service()
         .cluster(&stage.names.cluster)
         .service_name("rolling")
-        .task_definition("sample-app:1")
+        .task_definition("chat:1")
         .send()
         .await
         .expect("created");
@@ -63,7 +63,7 @@ async fn an_external_service_is_created_without_a_task_definition() {
             .service_name("second")
             .deployment_controller(controller.build().expect("a controller"))
     };
-    let refused = create().task_definition("sample-app:1").send().await;
+    let refused = create().task_definition("chat:1").send().await;
     assert_eq!(refusal(refused).0, "InvalidParameterException");
     create().desired_count(3).send().await.expect("created");
     assert_eq!(
@@ -104,7 +104,7 @@ async fn a_task_definition_without_revision_is_the_latest_at_that_time() {
     let newest = stage
         .replacement()
         .await
-        .task_definition("sample-app")
+        .task_definition("chat")
         .send()
         .await
         .expect("created");
@@ -114,26 +114,26 @@ async fn a_task_definition_without_revision_is_the_latest_at_that_time() {
             .and_then(|set| set.task_definition)
             .expect("an ARN")
     };
-    assert!(arn(newest).ends_with("sample-app:2"));
+    assert!(arn(newest).ends_with("chat:2"));
     stage
         .ecs
         .deregister_task_definition()
-        .task_definition("sample-app:2")
+        .task_definition("chat:2")
         .send()
         .await
         .expect("deregistered");
     let newest = stage
         .replacement()
         .await
-        .task_definition("sample-app")
+        .task_definition("chat")
         .send()
         .await
         .expect("created");
-    assert!(arn(newest).ends_with("sample-app:1"));
+    assert!(arn(newest).ends_with("chat:1"));
     let refused = stage
         .replacement()
         .await
-        .task_definition("sample-app:2")
+        .task_definition("chat:2")
         .send()
         .await;
     assert_eq!(

@@ -275,7 +275,7 @@ fn call(aws: &SimulatedAws, operation: &str, body: &Value) -> (u16, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn over_the_wire_tables_take_a_moment_and_refusals_have_their_type() {
-    let world = scenario("{}").world_for(&ebbtide_simulator::Names::default());
+    let world = scenario("{}").world();
     let aws = SimulatedAws::new(world.expect("a world"), 1.0);
     let table = json!({
         "TableName": TABLE,
