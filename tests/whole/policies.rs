@@ -185,6 +185,12 @@ fn policy<'a>(resources: &'a Yaml<'a>, role: &str, name: &str) -> &'a Yaml<'a> {
         .unwrap_or_else(|| panic!("{role} has no policy {name}"))
 }
 
+/// The statements about the calls of a function.
+fn statements<'a>(resources: &'a Yaml<'a>, role: &str) -> &'a [Yaml<'a>] {
+    let document = &policy(resources, role, "calls")["PolicyDocument"];
+    document["Statement"].as_vec().unwrap()
+}
+
 fn allowed(resources: &Yaml<'_>, role: &str, name: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     actions(policy(resources, role, name), &mut found);
@@ -276,8 +282,7 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
     let resources = &template[0]["Resources"];
     let mut seen = BTreeSet::new();
     for (_, role, _) in ROLES {
-        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
-        for statement in statements.as_vec().unwrap() {
+        for statement in statements(resources, role) {
             let mut found = BTreeSet::new();
             actions(statement, &mut found);
             let mut held = BTreeSet::new();
@@ -310,10 +315,7 @@ fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_vers
     for (function, _, _) in ROLES {
         assert_eq!(tagged(&values[function]), format!("{function}.Version"));
     }
-    let statements = &policy(resources, "DeploymentRole", "calls")["PolicyDocument"]["Statement"];
-    let invoke = statements
-        .as_vec()
-        .unwrap()
+    let invoke = statements(resources, "DeploymentRole")
         .iter()
         .find(|statement| statement["Action"][0].as_str() == Some("lambda:InvokeFunction"))
         .unwrap();
@@ -333,8 +335,7 @@ fn functions_may_put_the_events_that_they_put_and_a_rule_takes_them() {
     let resources = &template[0]["Resources"];
     let mut senders = 0;
     for (_, role, _) in ROLES {
-        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
-        let mut statements = statements.as_vec().unwrap().iter();
+        let mut statements = statements(resources, role).iter();
         let Some(put) = statements
             .find(|statement| statement["Action"][0].as_str() == Some("events:PutEvents"))
         else {
@@ -360,9 +361,8 @@ fn every_function_finds_the_table_that_its_role_may_write_to() {
     assert_eq!(keys[0]["AttributeName"].as_str(), Some("id"));
     assert_eq!(keys.as_vec().unwrap().len(), 1);
     for (_, role, _) in ROLES {
-        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
         let mut of_table = 0;
-        for statement in statements.as_vec().unwrap() {
+        for statement in statements(resources, role) {
             let mut found = BTreeSet::new();
             actions(statement, &mut found);
             if found.iter().any(|action| action.starts_with("dynamodb:")) {

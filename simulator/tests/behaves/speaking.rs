@@ -33,8 +33,9 @@ async fn the_port_speaks_every_protocol_until_it_stops() {
         let _ = stopped.await;
     }));
 
-    let target = "x-amz-target: AmazonEC2ContainerServiceV20141113.ListServices\r\n";
-    let answer = ask(address, target, r#"{"cluster": "main"}"#).await;
+    let target = "x-amz-target: AmazonEC2ContainerServiceV20141113.DescribeServices\r\n";
+    let wanted = r#"{"cluster": "main", "services": ["chat"]}"#;
+    let answer = ask(address, target, wanted).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("service/main/chat"), "{answer}");
     let answer = ask(address, "", "Action=DescribeTargetGroups&PageSize=1").await;
