@@ -63,7 +63,7 @@ fn every_story_is_told_as_its_file_has_it() {
         .collect();
     let stories: BTreeSet<_> = files.iter().map(|file| parts(file).0).collect();
     assert!(stories.len() > 10, "{stories:?}");
-    let mut differing = String::new();
+    let mut differing = Vec::new();
     for story in stories {
         let seen = told(story, &files);
         let file = folder().join(format!("{story}.txt"));
@@ -72,8 +72,8 @@ fn every_story_is_told_as_its_file_has_it() {
         }
         let wanted = fs::read_to_string(&file).unwrap_or_default();
         if seen != wanted {
-            differing += &format!("{story}\n{}", difference(&wanted, &seen));
+            differing.push(format!("{story}\n{}", difference(&wanted, &seen)));
         }
     }
-    assert!(differing.is_empty(), "{differing}");
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
