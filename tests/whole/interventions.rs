@@ -62,7 +62,7 @@ async fn a_first_deployment_does_not_take_another_services_traffic() {
     assert_eq!(live(&ended.world, 80), before, "{}", ended.text());
 }
 
-/// A set behind a listener that nobody recorded as test must not be drained (rule R4).
+/// A set behind a listener that is not recorded as test must not be drained (rule R4).
 #[tokio::test(start_paused = true)]
 async fn a_new_listener_to_the_original_stops_the_drain() {
     let ended = deploy_among(served(), "run-1", &sample(), |state, before, world| {

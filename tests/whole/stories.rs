@@ -20,7 +20,7 @@ fn parts(file: &str) -> (&str, &str) {
 }
 
 /// What the command prints, and how it ends.
-fn told(story: &str, files: &BTreeSet<String>) -> String {
+fn printed(story: &str, files: &BTreeSet<String>) -> String {
     let of_story = |what: &str| Some(format!("{story}.{what}")).filter(|file| files.contains(file));
     let mut command = Command::new(env!("CARGO_BIN_EXE_ebbtide"));
     command.current_dir(folder()).arg("simulate");
@@ -56,7 +56,7 @@ fn difference(wanted: &str, seen: &str) -> String {
 }
 
 #[test]
-fn every_story_is_told_as_its_file_has_it() {
+fn every_story_prints_what_its_file_holds() {
     let files = fs::read_dir(folder()).unwrap();
     let files: BTreeSet<_> = files
         .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -65,7 +65,7 @@ fn every_story_is_told_as_its_file_has_it() {
     assert!(stories.len() > 10, "{stories:?}");
     let mut differing = Vec::new();
     for story in stories {
-        let seen = told(story, &files);
+        let seen = printed(story, &files);
         let file = folder().join(format!("{story}.txt"));
         if env::var_os("WRITE_STORIES").is_some() {
             fs::write(&file, &seen).unwrap();

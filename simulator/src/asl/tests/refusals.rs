@@ -22,7 +22,7 @@ fn state(state: &Value) -> Value {
     json!({ "StartAt": "Swap", "States": { "Swap": state } })
 }
 
-/// A Task with these fields besides those that it needs; null takes a field away.
+/// A Task with what it needs and these fields; null takes a field away.
 fn refused_task(fields: &Value, refusal: &str) {
     let mut definition = state(&json!({
         "Type": "Task",
