@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ebbtide_simulator::asl::{EventKind, Status};
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::{sample, world};
+use crate::support::{sample_with, world};
 
 /// Rounds of an observation: what reads wait for.
 const OBSERVATION: u32 = 5;
@@ -24,10 +24,8 @@ const SWAP: u32 = 12;
 /// The most rounds of any turn of a phase: of those that write nothing but the lock, and of all.
 type Rounds = BTreeMap<String, [u32; 2]>;
 
-async fn rounds(scenario: &Scenario, changes: Value) -> Rounds {
-    let mut event = sample();
-    let fields = event.as_object_mut().unwrap();
-    fields.extend(changes.as_object().unwrap().clone());
+async fn rounds(scenario: &Scenario, changes: &Value) -> Rounds {
+    let event = sample_with(changes);
     let mut start = world(scenario);
     start.begin();
     let aws = SimulatedAws::new(start, 1.0);
@@ -47,7 +45,7 @@ async fn rounds(scenario: &Scenario, changes: Value) -> Rounds {
     let mut rounds = Rounds::new();
     let mut turn = (String::new(), Duration::ZERO, 0);
     let installation = Installation::new(&aws).unwrap();
-    let outcome = installation.deploy("run-1", event, 1, &mut |event| match &event.kind {
+    let mut on_event = |event: &HistoryEvent| match &event.kind {
         EventKind::TaskScheduled { parameters, .. } => {
             let phase = parameters["Payload"]["phase"].as_str().unwrap();
             turn = (phase.to_owned(), event.at, writes(&aws));
@@ -68,8 +66,8 @@ async fn rounds(scenario: &Scenario, changes: Value) -> Rounds {
             *any = took.max(*any);
         }
         _ => {}
-    });
-    let outcome = outcome.await;
+    };
+    let outcome = installation.deploy("run-1", event, 1, &mut on_event).await;
     assert!(
         matches!(outcome.status, Status::Succeeded { .. }),
         "{outcome:?}"
@@ -92,7 +90,7 @@ fn assert_few(rounds: &Rounds) {
 
 #[tokio::test(start_paused = true)]
 async fn few_calls_wait_for_one_another() {
-    assert_few(&rounds(&Scenario::default(), json!({})).await);
+    assert_few(&rounds(&Scenario::default(), &json!({})).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,5 +104,5 @@ async fn no_more_of_them_with_a_hundred_tasks_and_a_budget() {
         ..Scenario::default()
     };
     let budget = json!({"drain": {"reconnectBudget": {"newConnectionsPerSecond": 200}}});
-    assert_few(&rounds(&scenario, budget).await);
+    assert_few(&rounds(&scenario, &budget).await);
 }
