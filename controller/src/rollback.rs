@@ -1,7 +1,7 @@
 //! Rollback (rule R6): before the swap the candidate goes; after it the original comes back first.
 
 use crate::action::Action;
-use crate::deployment::{Course, Deployment};
+use crate::deployment::{Course, Deployment, Progress};
 use crate::lock;
 use crate::next::Next;
 use crate::observation::{Observation, TaskSet};
@@ -151,21 +151,16 @@ fn restore(observation: &Observation, deployment: &Deployment) -> Next {
     over(deployment, outcome)
 }
 
-/// The original is whole. Where a step of the drain may have been made a moment ago, that is believed at the
-/// second look: one read may be old, or the step may land late.
+/// The original is whole. Where a step of the drain may have been made a moment ago, that is believed
+/// [`lock::SETTLE`] seconds later: one read may be old, or the step may land late.
 fn whole_again(deployment: &Deployment, original: &TaskSet) -> Next {
-    let looks = deployment.progress.looks.saturating_add(1);
-    if deployment.progress.step == 0 || looks >= LOOKS {
+    let Progress { step, waited, .. } = deployment.progress;
+    if step == 0 || waited >= lock::SETTLE {
         return restored(deployment, original, None);
     }
     let original = Some(original.id.clone());
     let wait = lock::SETTLE;
-    look_again(
-        deployment,
-        looks,
-        Reason::SecondLook { original, wait },
-        wait,
-    )
+    look_again(deployment, 0, Reason::SecondLook { original, wait }, wait)
 }
 
 /// Traffic goes back to the original, which may not be whole.

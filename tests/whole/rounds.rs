@@ -18,8 +18,8 @@ const OBSERVATION: u32 = 5;
 /// Entering the lock, and leaving it.
 const LOCK: u32 = 2;
 
-/// Rounds of the turn in which traffic moves: what it reads before and after, and its writes.
-const SWAP: u32 = 12;
+/// Rounds of the turn in which traffic moves: three observations, and its writes one after another.
+const SWAP: u32 = 21;
 
 /// The most rounds of any turn of a phase: of those that write nothing but the lock, and of all.
 type Rounds = BTreeMap<String, [u32; 2]>;
@@ -103,6 +103,7 @@ async fn no_more_of_them_with_a_hundred_tasks_and_a_budget() {
         }),
         ..Scenario::default()
     };
-    let budget = json!({"drain": {"reconnectBudget": {"newConnectionsPerSecond": 200}}});
+    let budget =
+        json!({"drain": {"reconnectsPerSecond": 200, "connectionsPerTask": 200, "deadline": 3600}});
     assert_few(&rounds(&scenario, &budget).await);
 }
