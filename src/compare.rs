@@ -1,27 +1,29 @@
 //! `ebbtide compare`: one deployment, drained in every way.
 
+mod comparison;
 mod figures;
+mod page;
 mod table;
 mod ways;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, value_parser};
 use ebbtide_controller::arn::short;
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::scenario::ScenarioError;
-use ebbtide_simulator::{Scenario, World};
-use serde::Serialize;
-use serde_json::{Value, json};
+use ebbtide_simulator::{Names, Scenario};
 
+use crate::bar::Bar;
+use crate::exit::{Error, Exit, Outcome};
 use crate::input;
-use crate::progress::Progress;
-use crate::report::{self, Heading};
-use crate::run::{self, Run};
+use crate::output::Format;
+use crate::report::Heading;
+use crate::service::Described;
+use crate::simulation;
 
+use comparison::{Compared, ComparedRun, Comparison, Timings};
 use figures::{Figures, Floor};
-pub(crate) use table::{COLUMNS, count};
-use ways::{Service, Way, ways};
+use ways::{Service, ways};
 
 /// Deploys the same service with the same clients once for every way to drain, and says in a table
 /// what clients and servers feel of each.
@@ -36,22 +38,8 @@ pub(crate) struct Arguments {
     /// A `StartExecution` input.
     #[arg(value_name = "EVENT.json")]
     event: PathBuf,
-    /// What is particular about the world: tasks, clients, timings, seed.
-    #[arg(long, value_name = "FILE")]
-    scenario: Option<PathBuf>,
-    /// Tasks of the service, instead of the scenario's (4).
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=5_000))]
-    tasks: Option<u32>,
-    /// Connections that a task holds, instead of the scenario's (2500).
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
-    connections_per_task: Option<u32>,
-    /// Seconds within which a client comes back whose connection was cut, instead of the scenario's
-    /// (5).
-    #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=86_400))]
-    reconnect_within: Option<u64>,
-    /// New connections that a task accepts in a second, instead of the scenario's (all).
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
-    new_connections_per_second_per_task: Option<u64>,
+    #[command(flatten)]
+    service: Described,
     /// Chance, instead of the scenario's (1): the same seed, the same answer.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -59,8 +47,8 @@ pub(crate) struct Arguments {
     /// tasks or more).
     #[arg(long, value_name = "S", value_parser = value_parser!(u32).range(0..=i64::from(ways::LONGEST)))]
     within: Option<u32>,
-    /// How the answer is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// How the answer is printed; the end of this help says what is in the JSON object.
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Write the table and a plot of every way's reconnects, as a page that a browser shows by itself.
     #[arg(long, value_name = "FILE.html")]
@@ -81,137 +69,30 @@ running tasks above the desired count.
 
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people.
-    Text,
-    /// One JSON object; --help says what is in it.
-    Json,
-}
-
-/// How long things take in the simulated world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Timings {
-    /// Everything takes the scenario's time to the second, and chance decides nothing.
-    Exact,
-    /// Chance decides, by the scenario's seed.
-    Random,
-}
-
-impl Timings {
-    /// Its word.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Random => "random",
-        }
-    }
-
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::Exact => "everything takes its usual time and clients come evenly",
-            Self::Random => "chance decides",
-        }
-    }
-}
-
-/// Every way, deployed.
-#[derive(Debug)]
-pub(crate) struct Comparison {
-    /// The service's name.
-    pub(crate) name: String,
-    pub(crate) service: Service,
-    pub(crate) connections: u64,
-    pub(crate) reconnect_within: u64,
-    /// New connections that a task accepts in a second.
-    pub(crate) accepts: Option<u64>,
-    pub(crate) seed: u64,
-    pub(crate) jitter_percent: u64,
-    pub(crate) floor: Floor,
-    pub(crate) ways: Vec<Compared>,
-}
-
-/// One way, deployed once or twice.
-#[derive(Debug)]
-pub(crate) struct Compared {
-    pub(crate) name: String,
-    /// The input's field that asks for it.
-    pub(crate) drain: Value,
-    pub(crate) of_event: bool,
-    /// With exact timings, then with random ones.
-    pub(crate) runs: Vec<ComparedRun>,
-}
-
-/// One deployment of a way.
-#[derive(Debug)]
-pub(crate) struct ComparedRun {
-    pub(crate) timings: Timings,
-    pub(crate) jitter_percent: u64,
-    pub(crate) run: Run,
-    pub(crate) figures: Figures,
-}
-
-impl ComparedRun {
-    /// How it ended, as a sentence.
-    pub(crate) fn outcome(&self) -> String {
-        self.run.summary.outcome()
-    }
-}
-
-pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let Some((_, home, request)) = input::request(&arguments.event)? else {
-        return Ok(false);
+        return Ok(Exit::Failed);
     };
     if request.dry_run {
         return Err("the event asks for a dry run, in which nothing is drained".into());
     }
-    let scenario = input::fitting(arguments.scenario()?, &request);
+    let mut scenario = arguments.service.scenario()?;
+    scenario.seed = arguments.seed.unwrap_or(scenario.seed);
+    scenario.clients = Some(arguments.service.clients(&scenario));
+    let scenario = input::fitting(scenario, &request);
     let names = input::names_of(&request, &home);
-    let comparison = compare(&request, &scenario, arguments.within, |scenario| {
-        scenario.world_for(&names)
-    })?;
+    let comparison = compare(&request, &scenario, arguments.within, &names)?;
     if let Some(path) = &arguments.report {
+        let described = input::scenario_in_words(arguments.service.scenario.as_deref(), &scenario);
         let heading = Heading {
             title: format!("{}: ways to drain, compared", comparison.name),
-            facts: vec![
-                ("command".to_owned(), input::command_line()),
-                (
-                    "scenario".to_owned(),
-                    input::scenario_in_words(arguments.scenario.as_deref(), &scenario),
-                ),
-            ],
+            facts: vec![("command", input::command_line()), ("scenario", described)],
         };
-        input::write(path, &report::of_comparison(&heading, &comparison)?)?;
+        input::write(path, &page::of(&heading, &comparison)?)?;
     }
-    match arguments.format {
-        Format::Text => crate::print(comparison.to_string().trim_end()),
-        Format::Json => crate::print(&serde_json::to_string_pretty(&comparison.to_json())?),
-    }
-    Ok(comparison.failures().next().is_none())
-}
-
-impl Arguments {
-    /// The scenario that is asked for.
-    fn scenario(&self) -> Result<Scenario, Box<dyn std::error::Error>> {
-        let mut scenario = input::scenario(self.scenario.as_deref())?;
-        if scenario.first_deployment {
-            return Err("in a scenario with firstDeployment nothing is drained".into());
-        }
-        scenario.tasks = self.tasks.unwrap_or(scenario.tasks);
-        scenario.seed = self.seed.unwrap_or(scenario.seed);
-        let clients = scenario.clients.get_or_insert_default();
-        if let Some(connections) = self.connections_per_task {
-            clients.connections_per_task = u64::from(connections);
-        }
-        if let Some(seconds) = self.reconnect_within {
-            clients.reconnect_within_seconds = seconds;
-        }
-        if self.new_connections_per_second_per_task.is_some() {
-            clients.new_connections_per_second_per_task = self.new_connections_per_second_per_task;
-        }
-        Ok(scenario)
-    }
+    let format = arguments.format;
+    format.print(&comparison.to_string(), &comparison.to_json())?;
+    Ok(Exit::of(comparison.failures().next().is_none()))
 }
 
 /// Deploys every way, each in a world of its own.
@@ -219,8 +100,8 @@ fn compare(
     request: &Request,
     scenario: &Scenario,
     within: Option<u32>,
-    world_for: impl Fn(&Scenario) -> Result<World, ScenarioError>,
-) -> Result<Comparison, Box<dyn std::error::Error>> {
+    names: &Names,
+) -> Result<Comparison, Error> {
     let clients = scenario.clients.clone().unwrap_or_default();
     let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let service = Service {
@@ -229,37 +110,29 @@ fn compare(
         deregistration_delay: number(scenario.deregistration_delay_seconds),
     };
     let seconds = within.unwrap_or_else(|| ways::sample_seconds(scenario.tasks));
-    let connections = clients.connections_per_task * u64::from(scenario.tasks);
-    let floor = Floor::new(
-        connections,
-        clients.connections_per_task,
-        u64::from(seconds),
-    );
+    let floor = Floor::new(scenario.tasks, clients.connections_per_task, seconds);
     let ways = ways(service, seconds, &request.drain);
     let mut timings = vec![(Timings::Exact, 0)];
     if scenario.timings.jitter_percent > 0 {
         timings.push((Timings::Random, scenario.timings.jitter_percent));
     }
-    let progress = Progress::of_deployments(ways.len() * timings.len());
+    let bar = Bar::of_deployments(ways.len() * timings.len());
     let mut compared = Vec::new();
-    for Way {
-        name,
-        drain,
-        of_event,
-    } in ways
-    {
+    for way in ways {
         let request = Request {
-            drain: drain.clone(),
+            drain: way.drain.clone(),
             // What was given to the event's own drain may be too short for another.
-            drain_timeout: request.drain_timeout.filter(|_| of_event),
+            drain_timeout: request.drain_timeout.filter(|_| way.of_event),
             ..request.clone()
         };
         let mut runs = Vec::new();
         for &(timings, jitter_percent) in &timings {
-            progress.next(&name);
+            bar.next(&way.name);
             let mut scenario = scenario.clone();
             scenario.timings.jitter_percent = jitter_percent;
-            let run = run::deploy(world_for(&scenario)?, &request)?;
+            let world = scenario.world_for(names)?;
+            let input = request.to_json();
+            let (run, _) = simulation::deploy(world, "compared", &request, input, &mut |_| {})?;
             runs.push(ComparedRun {
                 timings,
                 jitter_percent,
@@ -267,76 +140,14 @@ fn compare(
                 run,
             });
         }
-        compared.push(Compared {
-            name,
-            drain: drain.to_json(),
-            of_event,
-            runs,
-        });
+        compared.push(Compared { way, runs });
     }
-    progress.end();
+    bar.end();
     Ok(Comparison {
         name: format!("{} in cluster {}", request.service, short(&request.cluster)),
-        service,
-        connections,
-        reconnect_within: clients.reconnect_within_seconds,
-        accepts: clients.new_connections_per_second_per_task,
-        seed: scenario.seed,
-        jitter_percent: scenario.timings.jitter_percent,
+        scenario: scenario.clone(),
+        clients,
         floor,
         ways: compared,
     })
-}
-
-impl Comparison {
-    /// The deployments that failed, with their way's name.
-    pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, &ComparedRun)> {
-        let all = self.ways.iter().flat_map(|way| {
-            let runs = way.runs.iter();
-            runs.map(|run| (way.name.as_str(), run))
-        });
-        all.filter(|(_, run)| !run.run.summary.succeeded())
-    }
-
-    fn to_json(&self) -> Value {
-        let ways: Vec<_> = self.ways.iter().map(Compared::to_json).collect();
-        json!({
-            "service": self.name,
-            "scenario": {
-                "tasks": self.service.tasks,
-                "connections": self.connections,
-                "connectionsPerTask": self.service.connections_per_task,
-                "reconnectWithinSeconds": self.reconnect_within,
-                "newConnectionsPerSecondPerTask": self.accepts,
-                "seed": self.seed,
-            },
-            "floor": self.floor,
-            "ways": ways,
-        })
-    }
-}
-
-impl Compared {
-    fn to_json(&self) -> Value {
-        let runs: Vec<_> = self
-            .runs
-            .iter()
-            .map(|run| {
-                json!({
-                    "timings": run.timings,
-                    "jitterPercent": run.jitter_percent,
-                    "status": run.run.summary.status,
-                    "error": run.run.summary.error,
-                    "reason": run.run.summary.reason,
-                    "figures": run.figures,
-                })
-            })
-            .collect();
-        json!({
-            "way": self.name,
-            "drain": self.drain,
-            "ofEvent": self.of_event,
-            "runs": runs,
-        })
-    }
 }

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ebbtide_controller::arn::Home;
-use ebbtide_controller::clock::rfc3339;
 use ebbtide_controller::request::Request;
 use serde_json::{Value, json};
 
-use crate::executions::{CallError, Execution, Executions, Machine, Start, Target, Trouble};
-use crate::follow::{self, Follow, Followed, Format, deployed};
-use crate::input::InputError;
-use crate::{Ended, input};
+use crate::executions::{self, CallError, Execution, Executions, Machine, Trouble};
+use crate::exit::{Exit, Outcome};
+use crate::follow::{self, Follow};
+use crate::input;
+use crate::output::{Format, print_while_running};
+use crate::target::Target;
 
 /// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
 const COMMITS: [&str; 2] = ["GITHUB_SHA", "CI_COMMIT_SHA"];
@@ -53,8 +54,8 @@ pub(crate) struct Arguments {
     /// Print the execution's ARN and return as soon as it runs.
     #[arg(long)]
     no_follow: bool,
-    /// How it is told.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// How it is printed; JSON is an object a line.
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
     follow: Follow,
@@ -62,101 +63,69 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-/// What became of a start.
-enum Started {
-    /// An execution runs that is the one asked for.
-    Runs(String),
-    /// Nothing was started, and why.
-    Not(String),
-}
-
-pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::error::Error>> {
+pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let event = input::event(&arguments.event)?;
     // Before any call: an ARN of the state machine says where the input's must be from.
     let home = Machine::parse(&arguments.target.state_machine).and_then(|machine| machine.home());
     let home = home.or_else(|| input::home_named(&event));
-    let Some(mut request) = checked(arguments, &event, home)? else {
-        return Ok(Ended::Refused);
+    let home = home.unwrap_or_else(input::home_to_be_named);
+    let Some(mut request) = checked(arguments, &event, &home) else {
+        return Ok(Exit::Failed);
     };
     let (executions, machine) = arguments.target.machine().await?;
     if let Some(home) = machine.home() {
-        let Some(read_there) = checked(arguments, &event, Some(home))? else {
-            return Ok(Ended::Refused);
+        let Some(read_there) = checked(arguments, &event, &home) else {
+            return Ok(Exit::Failed);
         };
         request = read_there;
     }
-    let name = arguments
-        .name
-        .clone()
-        .unwrap_or_else(|| name::of(&request, commit(arguments).as_deref()));
+    let name = arguments.name.clone();
+    let name = name.unwrap_or_else(|| name::of(&request, commit(arguments).as_deref()));
     let arn = match start(arguments, &executions, &machine, name, &event).await? {
-        Started::Runs(arn) => arn,
-        Started::Not(why) => {
-            eprintln!("{why}");
-            return Ok(Ended::Refused);
+        Ok(arn) => arn,
+        Err(why) => {
+            eprintln!("Nothing was started: {why}");
+            return Ok(Exit::Failed);
         }
     };
+    let format = arguments.format;
     if arguments.no_follow {
-        match arguments.format {
-            Format::Text => crate::print_of_running(&arn),
-            Format::Json => crate::print_of_running(
-                &json!({"event": "execution", "execution": arn,
-                    "name": crate::executions::name_of(&arn), "status": "RUNNING"})
-                .to_string(),
-            ),
-        }
-        return Ok(Ended::Done);
+        print_while_running(&match format {
+            Format::Text => arn,
+            Format::Json => json!({"event": "execution", "execution": arn,
+                "name": executions::name_of(&arn), "status": "RUNNING"})
+            .to_string(),
+        });
+        return Ok(Exit::Done);
     }
-    let account = arguments.target.account();
-    let followed = follow::follow(
-        &executions,
-        &arn,
-        arguments.follow,
-        arguments.format,
-        &account,
-    );
-    let followed = followed.await?;
-    if followed == Followed::NotSucceeded && arguments.format == Format::Text {
+    let account = arguments.target.access.flags();
+    let exit = follow::follow(&executions, &arn, arguments.follow, format, &account).await?;
+    if exit == Exit::Failed && format == Format::Text {
         let again = if arguments.again { "" } else { " --again" };
         eprintln!("To deploy it once more: {}{again}", input::command_line());
     }
-    Ok(followed.into())
+    Ok(exit)
 }
 
 /// The request, as the controller itself reads it; what is wrong with it goes to stderr, and there is
 /// none.
-fn checked(
-    arguments: &Arguments,
-    event: &Value,
-    home: Option<Home>,
-) -> Result<Option<Request>, InputError> {
-    // An input without any ARN is read alike wherever it is.
-    let known = home.is_some();
-    let home = home.map_or_else(|| input::home_of(event), Ok)?;
-    match Request::parse(event, &home) {
-        Ok(request) => Ok(Some(request)),
-        Err(refusal) => {
-            let path = arguments.event.display();
-            let mut said = refusal.to_string();
-            if !known {
-                said = input::nowhere(&said, &home);
-            }
-            eprintln!("{path}: {}: {said} Nothing was started.", refusal.error);
-            Ok(None)
-        }
-    }
+fn checked(arguments: &Arguments, event: &Value, home: &Home) -> Option<Request> {
+    let refusal = match Request::parse(event, home) {
+        Ok(request) => return Some(request),
+        Err(refusal) => refusal,
+    };
+    let path = arguments.event.display();
+    eprintln!("{path}: {}: {refusal} Nothing was started.", refusal.error);
+    None
 }
 
 fn commit(arguments: &Arguments) -> Option<String> {
-    let set = || {
-        COMMITS
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|commit| !commit.is_empty()))
-    };
-    arguments.commit.clone().or_else(set)
+    let set = |name: &&str| std::env::var(name).ok().filter(|commit| !commit.is_empty());
+    let given = arguments.commit.clone();
+    given.or_else(|| COMMITS.iter().find_map(set))
 }
 
-/// Starts the execution, or finds the one that runs already.
+/// Starts the execution, or finds the one that runs already: its ARN, or why nothing was started.
 ///
 /// Step Functions answers a start with the name and the input of one that runs as it answered the
 /// first (Docs); an emulator that refuses it is understood as well.
@@ -166,37 +135,37 @@ async fn start(
     machine: &Machine,
     mut name: String,
     event: &Value,
-) -> Result<Started, CallError> {
+) -> Result<Result<String, String>, CallError> {
     // Without the file's blanks: those must not make it another input.
     let text = event.to_string();
     let began = follow::now();
     for _ in 0..=MOST_RETRIES {
         let there = match executions.start(machine, &name, &text).await {
-            Ok(Start::Runs { arn }) => return Ok(Started::Runs(arn)),
-            Ok(Start::NameIsTaken) => executions.describe(&machine.execution(&name)).await?,
+            Ok(Some(arn)) => return Ok(Ok(arn)),
+            Ok(None) => executions.describe(&machine.execution(&name)).await?,
             Err(error) if error.trouble == Trouble::Passing => {
                 let there = after_silence(executions, &machine.execution(&name), error).await?;
                 // This start's own, even if it is over by now.
                 if there.started >= began && there.input == *event {
-                    return Ok(Started::Runs(there.arn));
+                    return Ok(Ok(there.arn));
                 }
                 there
             }
             Err(error) => return Err(error),
         };
-        if there.status.has_ended() {
+        if there.has_ended() {
             if !arguments.again {
-                return Ok(Started::Not(has_ended(&there)));
+                return Ok(Err(has_ended(&there)));
             }
             name = name::next(&name);
         } else if there.input == *event {
-            return Ok(Started::Runs(there.arn));
+            return Ok(Ok(there.arn));
         } else {
-            return Ok(Started::Not(runs_another(&there)));
+            return Ok(Err(runs_another(&there)));
         }
     }
-    Ok(Started::Not(format!(
-        "Nothing was started: {MOST_RETRIES} executions of this deployment have ended; --name gives it another name."
+    Ok(Err(format!(
+        "{MOST_RETRIES} executions of this deployment have ended; --name gives it another name."
     )))
 }
 
@@ -206,42 +175,31 @@ async fn after_silence(
     arn: &str,
     error: CallError,
 ) -> Result<Execution, CallError> {
-    match executions.describe(arn).await {
-        Ok(there) => Ok(there),
-        Err(_) => Err(CallError {
-            message: format!(
-                "{error}. The execution {arn} may have started all the same: the same command again follows it if it \
-                 runs, and starts it if not"
-            ),
-            ..error
-        }),
-    }
+    let there = executions.describe(arn).await;
+    there.map_err(|_| CallError {
+        message: format!(
+            "{error}. The execution {arn} may have started all the same: the same command again follows it if it \
+             runs, and starts it if not"
+        ),
+        ..error
+    })
 }
 
 fn has_ended(there: &Execution) -> String {
-    let when = there
-        .stopped
-        .map_or_else(String::new, |stopped| format!(" at {}", rfc3339(stopped)));
-    let error = there
-        .error
-        .as_ref()
-        .map_or_else(String::new, |error| format!(" with {error}"));
     format!(
-        "Nothing was started: execution {} of {} ended {}{error}{when}, and its name is taken for 90 days. \
-         To deploy it once more: --again, or --name with a name of your own. `ebbtide status {}` shows it.",
-        there.name,
-        deployed(&there.input),
-        there.status.as_str(),
+        "{}, and its name is taken for 90 days. To deploy it once more: --again, or --name with a name of \
+         your own. `ebbtide status {}` shows it.",
+        there.ended(),
         there.arn
     )
 }
 
 fn runs_another(there: &Execution) -> String {
     format!(
-        "Nothing was started: execution {} runs with another input ({}). Wait until it has ended \
-         (`ebbtide status {} --follow`), or give this one its own name with --name.",
+        "execution {} runs with another input ({}). Wait until it has ended (`ebbtide status {} --follow`), \
+         or give this one its own name with --name.",
         there.name,
-        deployed(&there.input),
+        there.deployed(),
         there.arn
     )
 }

@@ -1,4 +1,4 @@
-//! Executions of the state machine, as Step Functions tells of them.
+//! Executions of the state machine, as Step Functions shows them: the calls to it.
 
 mod error;
 mod history;
@@ -6,65 +6,31 @@ mod machine;
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
-use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_controller::arn::short;
+use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::quote::sentence;
 use serde_json::Value;
 
+use crate::output::clock;
+
 pub(crate) use error::{CallError, Trouble, no_credentials};
-pub(crate) use history::{Event, What};
-pub(crate) use machine::{DEFAULT_NAME, Machine, MachineError, Target};
+pub(crate) use history::Event;
+use history::{parsed_or_text, seconds};
+pub(crate) use machine::Machine;
 
-/// How an execution stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Status {
-    Running,
-    Succeeded,
-    Failed,
-    Aborted,
-    TimedOut,
-    /// One that this version does not know: it is not taken for an end.
-    Other(String),
-}
-
-impl Status {
-    fn of(status: &ExecutionStatus) -> Self {
-        match status {
-            ExecutionStatus::Running => Self::Running,
-            ExecutionStatus::Succeeded => Self::Succeeded,
-            ExecutionStatus::Failed => Self::Failed,
-            ExecutionStatus::Aborted => Self::Aborted,
-            ExecutionStatus::TimedOut => Self::TimedOut,
-            other => Self::Other(other.as_str().to_owned()),
-        }
-    }
-
-    /// AWS's word for it.
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Running => "RUNNING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::Aborted => "ABORTED",
-            Self::TimedOut => "TIMED_OUT",
-            Self::Other(word) => word,
-        }
-    }
-
-    /// Whether it has come to its end.
-    pub(crate) fn has_ended(&self) -> bool {
-        match self {
-            Self::Succeeded | Self::Failed | Self::Aborted | Self::TimedOut => true,
-            Self::Running | Self::Other(_) => false,
-        }
-    }
-}
+/// Events in one answer: the most that there may be, and a few for what is new.
+const WHOLE_PAGE: i32 = 1_000;
+const NEW_PAGE: i32 = 100;
+/// A history has 25,000 events at most.
+const MOST_PAGES: usize = 250;
 
 /// One execution. Times are seconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Execution {
     pub(crate) arn: String,
     pub(crate) name: String,
-    pub(crate) status: Status,
+    pub(crate) status: ExecutionStatus,
     pub(crate) input: Value,
     pub(crate) output: Option<Value>,
     pub(crate) error: Option<String>,
@@ -76,14 +42,13 @@ pub(crate) struct Execution {
 impl Execution {
     fn of(described: DescribeExecutionOutput) -> Self {
         let arn = described.execution_arn;
+        let input = described.input.as_deref();
         Self {
             name: name_of(&arn).to_owned(),
             arn,
-            status: Status::of(&described.status),
-            input: described
-                .input
-                .map_or(Value::Null, |input| parsed_or_text(&input)),
-            output: described.output.map(|output| parsed_or_text(&output)),
+            status: described.status,
+            input: input.map_or(Value::Null, parsed_or_text),
+            output: described.output.as_deref().map(parsed_or_text),
             error: described.error,
             cause: described.cause,
             started: seconds(&described.start_date),
@@ -91,48 +56,81 @@ impl Execution {
         }
     }
 
+    /// Whether it has ended; a status that this version does not know is no end.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(
+            self.status,
+            ExecutionStatus::Succeeded
+                | ExecutionStatus::Failed
+                | ExecutionStatus::Aborted
+                | ExecutionStatus::TimedOut
+        )
+    }
+
+    /// Whether it has succeeded.
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.status == ExecutionStatus::Succeeded
+    }
+
     /// A field of its input that is text.
     pub(crate) fn asked(&self, field: &str) -> Option<&str> {
         self.input.get(field)?.as_str()
     }
+
+    /// What it deploys: `service chat in cluster main, chat:2`.
+    pub(crate) fn deployed(&self) -> String {
+        let text = |field: &str| self.asked(field).map_or("?", short);
+        sentence(&format!(
+            "service {} in cluster {}, {}",
+            text("serviceName"),
+            text("cluster"),
+            text("taskDefinition")
+        ))
+    }
+
+    /// `FAILED with DrainTimeout`.
+    fn ending(&self) -> String {
+        let error = self.error.iter().map(|error| format!(" with {error}"));
+        [self.status.as_str().to_owned()]
+            .into_iter()
+            .chain(error)
+            .collect()
+    }
+
+    /// `execution NAME of service …, chat:2 ended FAILED with DrainTimeout at TIME`.
+    pub(crate) fn ended(&self) -> String {
+        let (name, deployed, ending) = (&self.name, self.deployed(), self.ending());
+        let when = self
+            .stopped
+            .map(|stopped| format!(" at {}", rfc3339(stopped)));
+        let when = when.unwrap_or_default();
+        format!("execution {name} of {deployed} ended {ending}{when}")
+    }
+
+    /// How it ended, how long it took and why.
+    pub(crate) fn outcome(&self) -> String {
+        let took = self.stopped.map(|stopped| since(self.started, stopped));
+        let after = took.map(|seconds| format!(" after {}", clock(seconds)));
+        let reason = self.output.as_ref();
+        let reason = reason.and_then(|output| output.pointer("/reason/text")?.as_str());
+        let why = self.cause.as_deref().or(reason);
+        let why = why.map(|why| format!(": {}", sentence(why)));
+        self.ending() + &after.unwrap_or_default() + &why.unwrap_or_default()
+    }
 }
 
-/// One execution in a list, which tells neither input nor output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) arn: String,
-}
-
-/// What came of a start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Start {
-    /// It runs, from now on or already: Step Functions answers alike.
-    Runs { arn: String },
-    /// There is one of this name with another input, or one that has ended.
-    NameIsTaken,
-}
-
-/// Whether an error is AWS's answer, and none of usage.
-pub(crate) fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<CallError>()
-        || matches!(
-            error.downcast_ref(),
-            Some(MachineError::Call(_) | MachineError::NotThere { .. })
-        )
+/// Seconds from one time to another.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an execution takes a year at most"
+)]
+pub(crate) fn since(from: u64, to: u64) -> f64 {
+    to.saturating_sub(from) as f64
 }
 
 /// The name of an execution, the last part of its ARN.
 pub(crate) fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
-}
-
-fn seconds(time: &DateTime) -> u64 {
-    u64::try_from(time.secs()).unwrap_or_default()
-}
-
-/// JSON, or the text as it stands where it is none.
-fn parsed_or_text(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// The calls to Step Functions.
@@ -144,31 +142,20 @@ impl Executions {
         Self(Client::new(config))
     }
 
-    /// Starts an execution under a name; the input is JSON text.
+    /// Starts an execution under a name; the input is JSON text. Its ARN, whether it runs from now on or
+    /// already: Step Functions answers alike. None where the name has another input, or has ended.
     pub(crate) async fn start(
         &self,
         machine: &Machine,
         name: &str,
         input: &str,
-    ) -> Result<Start, CallError> {
-        let call = self
-            .0
-            .start_execution()
-            .state_machine_arn(&machine.arn)
-            .name(name)
-            .input(input);
-        match call.send().await {
-            Ok(started) => Ok(Start::Runs {
-                arn: started.execution_arn,
-            }),
-            Err(error) => {
-                let error = CallError::of("states:StartExecution", &error);
-                if error.trouble == Trouble::NameIsTaken {
-                    Ok(Start::NameIsTaken)
-                } else {
-                    Err(error)
-                }
-            }
+    ) -> Result<Option<String>, CallError> {
+        let call = self.0.start_execution().state_machine_arn(&machine.arn);
+        let started = call.name(name).input(input).send().await;
+        match started.map_err(|error| CallError::of("states:StartExecution", &error)) {
+            Ok(started) => Ok(Some(started.execution_arn)),
+            Err(error) if error.trouble == Trouble::NameIsTaken => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -189,14 +176,14 @@ impl Executions {
             .map_err(|error| CallError::of("states:StopExecution", &error))
     }
 
-    /// The newest executions of a state machine, newest first, `most` of them at most; with
+    /// The ARNs of the newest executions of a state machine, newest first, `most` of them at most; with
     /// `running`, of those that run.
     pub(crate) async fn list(
         &self,
         machine: &Machine,
         running: bool,
         most: usize,
-    ) -> Result<Vec<Listed>, CallError> {
+    ) -> Result<Vec<String>, CallError> {
         let call = self
             .0
             .list_executions()
@@ -204,34 +191,161 @@ impl Executions {
             .set_status_filter(running.then_some(ExecutionStatus::Running));
         let mut pages = call.into_paginator().items().send();
         let mut listed = Vec::new();
-        while listed.len() < most {
-            let Some(item) = pages.next().await else {
-                break;
-            };
+        while listed.len() < most
+            && let Some(item) = pages.next().await
+        {
             let item = item.map_err(|error| CallError::of("states:ListExecutions", &error))?;
-            listed.push(Listed {
-                arn: item.execution_arn,
-            });
+            listed.push(item.execution_arn);
         }
         Ok(listed)
+    }
+
+    /// The events after `seen`, oldest first.
+    ///
+    /// Read from the newest back: a history can only be read from either end.
+    pub(crate) async fn history(&self, arn: &str, seen: i64) -> Result<Vec<Event>, CallError> {
+        let page_size = if seen == 0 { WHOLE_PAGE } else { NEW_PAGE };
+        let mut events: Vec<Event> = Vec::new();
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let (page, next) = self.newest(arn, page_size, token).await?;
+            let whole = page.len();
+            let before = events.len();
+            events.extend(page.into_iter().take_while(|event| event.id > seen));
+            token = next;
+            if events.len() - before < whole || token.is_none() {
+                break;
+            }
+        }
+        events.reverse();
+        Ok(events)
+    }
+
+    /// The newest `most` events, oldest first.
+    pub(crate) async fn latest(&self, arn: &str, most: i32) -> Result<Vec<Event>, CallError> {
+        let (mut events, _) = self.newest(arn, most, None).await?;
+        events.reverse();
+        Ok(events)
+    }
+
+    /// A page of a history, newest first, and the token of the next one.
+    async fn newest(
+        &self,
+        arn: &str,
+        most: i32,
+        token: Option<String>,
+    ) -> Result<(Vec<Event>, Option<String>), CallError> {
+        let call = self.0.get_execution_history().execution_arn(arn);
+        let page = call
+            .reverse_order(true)
+            .include_execution_data(true)
+            .max_results(most)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| CallError::of("states:GetExecutionHistory", &error))?;
+        Ok((page.events.iter().map(Event::of).collect(), page.next_token))
+    }
+
+    /// The ARN of the state machine of this name, or the names of those that there are.
+    pub(crate) async fn find(
+        &self,
+        wanted: &str,
+    ) -> Result<Result<String, Vec<String>>, CallError> {
+        let mut seen = Vec::new();
+        let mut pages = self.0.list_state_machines().into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| CallError::of("states:ListStateMachines", &error))?;
+            if item.name == wanted {
+                return Ok(Ok(item.state_machine_arn));
+            }
+            seen.push(item.name);
+        }
+        Ok(Err(seen))
+    }
+
+    /// Whether the state machine has an alias of this ARN.
+    pub(crate) async fn has_alias(&self, machine: &str, alias: &str) -> Result<bool, CallError> {
+        let mut token = None;
+        // A state machine has 100 aliases at most.
+        for _ in 0..100 {
+            let call = self
+                .0
+                .list_state_machine_aliases()
+                .state_machine_arn(machine);
+            let page = call
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| CallError::of("states:ListStateMachineAliases", &error))?;
+            let mut aliases = page.state_machine_aliases.iter();
+            if aliases.any(|known| known.state_machine_alias_arn == alias) {
+                return Ok(true);
+            }
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+impl Execution {
+    /// An execution that has run for an hour, two minutes and three seconds.
+    pub(crate) fn example(status: ExecutionStatus) -> Self {
+        Self {
+            arn: "arn:aws:states:us-east-1:555555555555:execution:ebbtide:chat-2".to_owned(),
+            name: "chat-2".to_owned(),
+            status,
+            input: serde_json::json!({"cluster": "arn:aws:ecs:us-east-1:555555555555:cluster/main",
+                "serviceName": "chat", "taskDefinition": "chat:2"}),
+            output: None,
+            error: None,
+            cause: None,
+            started: 1_767_225_600,
+            stopped: Some(1_767_225_600 + 3_723),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_status_this_version_does_not_know_is_no_end() {
-        let status = Status::of(&ExecutionStatus::from("PAUSED"));
-        assert_eq!(status, Status::Other("PAUSED".to_owned()));
-        assert!(!status.has_ended());
-        assert!(Status::of(&ExecutionStatus::TimedOut).has_ended());
+        assert!(!Execution::example(ExecutionStatus::from("PAUSED")).has_ended());
+        assert!(Execution::example(ExecutionStatus::TimedOut).has_ended());
     }
 
     #[test]
-    fn an_executions_name_is_the_last_part_of_its_arn() {
-        let arn = "arn:aws:states:us-east-1:555555555555:execution:ebbtide:main-chat-chat-2";
-        assert_eq!(name_of(arn), "main-chat-chat-2");
+    fn an_outcome_says_how_long_it_took_and_why() {
+        let mut failed = Execution::example(ExecutionStatus::Failed);
+        failed.error = Some("NotReadyTimeout".to_owned());
+        failed.cause = Some("No target was healthy.".to_owned());
+        assert_eq!(
+            failed.outcome(),
+            "FAILED with NotReadyTimeout after 1:02:03: No target was healthy."
+        );
+        let mut succeeded = Execution::example(ExecutionStatus::Succeeded);
+        succeeded.output = Some(json!({"reason": {"text": "chat runs"}}));
+        assert_eq!(succeeded.outcome(), "SUCCEEDED after 1:02:03: chat runs");
+        let aborted = Execution::example(ExecutionStatus::Aborted);
+        assert_eq!(aborted.outcome(), "ABORTED after 1:02:03");
+        assert_eq!(
+            aborted.ended(),
+            "execution chat-2 of service chat in cluster main, chat:2 ended ABORTED at 2026-01-01T01:02:03Z"
+        );
+    }
+
+    #[test]
+    fn what_an_input_lacks_is_a_question_mark() {
+        let mut execution = Execution::example(ExecutionStatus::Running);
+        execution.input = json!({"cluster": "main", "serviceName": "chat"});
+        assert_eq!(execution.deployed(), "service chat in cluster main, ?");
     }
 }

@@ -1,17 +1,16 @@
 //! Following an execution to its end. Whatever happens to the following, the deployment goes on.
 
 mod show;
-mod telling;
 
 use std::time::Duration;
 
 use clap::Args;
 
 use show::Show;
-pub(crate) use show::{Format, deployed, drain_in_json, outcome};
-pub(crate) use telling::{Drain, Said, Telling};
 
-use crate::executions::{CallError, Execution, Executions, Status, Trouble};
+use crate::executions::{CallError, Execution, Executions, Trouble};
+use crate::exit::{Exit, Outcome};
+use crate::output::Format;
 
 /// The longest pause between two tries while AWS does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -26,36 +25,21 @@ pub(crate) struct Follow {
     pub(crate) every: u64,
 }
 
-/// How following ended.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Followed {
-    /// The execution has succeeded.
-    Succeeded,
-    /// It has ended in another way.
-    NotSucceeded,
-    /// It goes on, and is followed no longer.
-    Left,
-}
-
-/// Follows an execution until it ends, or until nobody wants to or can see any more; `account` is
-/// what a command needs to reach the account again.
+/// Follows an execution until it ends, or until it cannot be followed any more; `account` is what a
+/// command needs to reach the account again.
 pub(crate) async fn follow(
     executions: &Executions,
     arn: &str,
     follow: Follow,
     format: Format,
     account: &str,
-) -> std::io::Result<Followed> {
+) -> Outcome {
     let mut show = Show::new(format);
     let left = tokio::select! {
         ended = to_the_end(executions, arn, follow, &mut show) => match ended {
             Ok(execution) => {
                 show.ended(&execution);
-                return Ok(if execution.status == Status::Succeeded {
-                    Followed::Succeeded
-                } else {
-                    Followed::NotSucceeded
-                });
+                return Ok(Exit::of(execution.has_succeeded()));
             }
             Err(error) => error.message,
         },
@@ -63,13 +47,9 @@ pub(crate) async fn follow(
     };
     show.remark(now(), &format!("{left}; the deployment goes on."));
     show.leave();
-    for line in [
-        format!("To follow it again: ebbtide status {arn} --follow{account}"),
-        format!("To stop it:         ebbtide abort {arn}{account}"),
-    ] {
-        eprintln!("{line}");
-    }
-    Ok(Followed::Left)
+    eprintln!("To follow it again: ebbtide status {arn} --follow{account}");
+    eprintln!("To stop it:         ebbtide abort {arn}{account}");
+    Ok(Exit::Left)
 }
 
 /// Polls until the execution has ended; errors that pass are said and outlived.
@@ -81,14 +61,19 @@ async fn to_the_end(
 ) -> Result<Execution, CallError> {
     let every = Duration::from_secs(follow.every);
     let mut pause = every;
-    let mut telling = Telling::default();
     let mut seen = 0;
     let mut begun = false;
     let mut troubled = false;
     let mut unseen = 0;
     // Step Functions ends every execution within its state machine's `TimeoutSeconds`.
     loop {
-        match look(executions, arn, seen).await {
+        let look = async {
+            let execution = executions.describe(arn).await?;
+            // In this order: the history of one that has ended is whole.
+            let events = executions.history(arn, seen).await?;
+            Ok::<_, CallError>((execution, events))
+        };
+        match look.await {
             Ok((execution, events)) => {
                 if !begun {
                     begun = true;
@@ -96,11 +81,9 @@ async fn to_the_end(
                 }
                 for event in &events {
                     seen = event.id;
-                    if let Some(said) = telling.hear(event) {
-                        show.said(&said, telling.drain());
-                    }
+                    show.happened(event);
                 }
-                if execution.status.has_ended() {
+                if execution.has_ended() {
                     return Ok(execution);
                 }
                 if troubled {
@@ -125,30 +108,18 @@ async fn to_the_end(
     }
 }
 
-/// How the execution stands, and what has happened since. In this order: the history of one that
-/// has ended is whole.
-async fn look(
-    executions: &Executions,
-    arn: &str,
-    seen: i64,
-) -> Result<(Execution, Vec<crate::executions::Event>), CallError> {
-    let execution = executions.describe(arn).await?;
-    let events = executions.history(arn, seen).await?;
-    Ok((execution, events))
-}
-
-/// Waits for somebody to end the program: Ctrl-C, or a CI job that is cancelled.
+/// Waits for a signal to end: Ctrl-C, or a CI job that is cancelled.
 #[cfg(unix)]
 async fn signal() -> std::io::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| "Interrupted"),
-        _ = terminate.recv() => Ok("Told to end"),
+        _ = terminate.recv() => Ok("Terminated"),
     }
 }
 
-/// Waits for somebody to end the program.
+/// Waits for a signal to end.
 #[cfg(not(unix))]
 async fn signal() -> std::io::Result<&'static str> {
     tokio::signal::ctrl_c().await.map(|()| "Interrupted")

@@ -13,18 +13,16 @@ use serde_json::Value;
 /// A file that could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
-    /// It could not be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
+    #[error("cannot {what} {path}")]
+    File {
+        /// `read` or `write`.
+        what: &'static str,
         path: String,
         #[source]
         source: std::io::Error,
     },
-    /// It is not the JSON it should be.
     #[error("{path} is not {what}")]
     Parse {
-        /// The file.
         path: String,
         /// What it should be.
         what: &'static str,
@@ -34,14 +32,6 @@ pub(crate) enum InputError {
     /// Its resources live where no simulated world can be.
     #[error("the simulated AWS is of the partition aws, and the event's ARNs are of {0}")]
     Partition(String),
-    /// It could not be written.
-    #[error("cannot write {path}")]
-    Write {
-        /// The file.
-        path: String,
-        #[source]
-        source: std::io::Error,
-    },
 }
 
 /// Reads a `StartExecution` input.
@@ -62,7 +52,8 @@ pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
     what: &'static str,
 ) -> Result<T, InputError> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|source| InputError::Read {
+    let text = fs::read_to_string(path).map_err(|source| InputError::File {
+        what: "read",
         path: name.clone(),
         source,
     })?;
@@ -82,7 +73,8 @@ pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
 
 /// Writes a file.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), InputError> {
-    fs::write(path, text).map_err(|source| InputError::Write {
+    fs::write(path, text).map_err(|source| InputError::File {
+        what: "write",
         path: path.display().to_string(),
         source,
     })
@@ -104,14 +96,12 @@ pub(crate) fn command_line() -> String {
 
 /// What is particular about a scenario, for a report.
 pub(crate) fn scenario_in_words(path: Option<&Path>, scenario: &Scenario) -> String {
-    let from = path.map_or_else(
-        || "the default one".to_owned(),
-        |path| path.display().to_string(),
-    );
-    let clients = scenario.clients.as_ref().map_or_else(
-        || "no clients".to_owned(),
-        |clients| format!("{} connections a task", clients.connections_per_task),
-    );
+    let from = path.map(|path| path.display().to_string());
+    let from = from.as_deref().unwrap_or("the default one");
+    let clients = match &scenario.clients {
+        Some(clients) => &format!("{} connections a task", clients.connections_per_task),
+        None => "no clients",
+    };
     format!(
         "{from}: {} tasks, {clients}, timings by up to {} % more or less, seed {}",
         scenario.tasks, scenario.timings.jitter_percent, scenario.seed
@@ -145,21 +135,7 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
 
 /// The same, in any partition.
 pub(crate) fn home_in(event: &Value) -> Home {
-    home_named(event).unwrap_or_else(|| Home {
-        partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
-        account: "555555555555".to_owned(),
-    })
-}
-
-/// A text without the home that was made up for it: nobody's account.
-pub(crate) fn nowhere(text: &str, made_up: &Home) -> String {
-    text.replace(&format!(" ({made_up})"), "")
-}
-
-/// The region that an event's ARNs name, where one does.
-pub(crate) fn region_of(event: &Value) -> Option<String> {
-    home_named(event).map(|home| home.region)
+    home_named(event).unwrap_or_else(|| home("aws", "us-east-1", "555555555555"))
 }
 
 /// Where an event's resources live, where it has an ARN that says so.
@@ -168,6 +144,20 @@ pub(crate) fn home_named(event: &Value) -> Option<Home> {
         .iter()
         .filter_map(|field| event.get(field)?.as_str())
         .find_map(|text| Arn::parse(text).map(|arn| arn.home()))
+}
+
+/// Stands for a home that nothing has named yet: an input without any ARN is read alike in every home,
+/// and a refusal has these words where it would name the account.
+pub(crate) fn home_to_be_named() -> Home {
+    home("PARTITION", "REGION", "ACCOUNT")
+}
+
+fn home(partition: &str, region: &str, account: &str) -> Home {
+    Home {
+        partition: partition.to_owned(),
+        region: region.to_owned(),
+        account: account.to_owned(),
+    }
 }
 
 /// The scenario, and in it what a request speaks of and the scenario does not: the alarms, in `OK`, and
@@ -201,22 +191,17 @@ pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
 /// The names that a world must have for a request to find its service there.
 pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
     let defaults = Names::default();
+    let request = request.clone();
     Names {
         account: home.account.clone(),
         region: home.region.clone(),
         cluster: short(&request.cluster).to_owned(),
-        service: request.service.clone(),
-        load_balancer_arn: request.load_balancer.clone(),
+        service: request.service,
+        load_balancer_arn: request.load_balancer,
         task_definition: short(&request.task_definition).to_owned(),
-        subnets: request.subnets.clone().unwrap_or(defaults.subnets),
-        security_groups: request
-            .security_groups
-            .clone()
-            .unwrap_or(defaults.security_groups),
-        container_name: request
-            .container_name
-            .clone()
-            .unwrap_or(defaults.container_name),
+        subnets: request.subnets.unwrap_or(defaults.subnets),
+        security_groups: request.security_groups.unwrap_or(defaults.security_groups),
+        container_name: request.container_name.unwrap_or(defaults.container_name),
         container_port: request.container_port.unwrap_or(defaults.container_port),
     }
 }

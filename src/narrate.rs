@@ -1,302 +1,191 @@
-//! A deployment as it happens: one line an event.
+//! What happens in an execution, for people: the one narrator of `simulate`, `deploy` and `status`.
+//!
+//! A sentence for each thing that happened, and how far the drain is. What a program needs is read from
+//! fields, and never from the sentence.
 
-use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent};
-use ebbtide_simulator::world::{EventKind, Phase, World, WorldEvent};
-use serde::Serialize;
-use serde_json::Value;
+pub(crate) mod world;
 
-/// One line: when, where in the state machine, what, and what the world counts at the end of a step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Line {
-    /// Simulated seconds since the execution started.
-    pub(crate) at: f64,
-    /// The state, or nothing for what the world did by itself.
+use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::quote::{quote, sentence};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The widest name of a state, as columns have room for it.
+pub(crate) const WIDEST_STATE: usize = 21;
+
+/// Something in an execution's history, as far as people want to know.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum What {
+    /// A state was entered.
+    Entered { state: String },
+    /// A state was left, with its output.
+    Exited { state: String, output: Value },
+    /// A call of the state that was entered last failed; it may be tried again.
+    Failed { error: String, cause: String },
+    /// The execution was redriven.
+    Redriven,
+    /// Anything else.
+    Other,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The state it happened in.
     pub(crate) state: String,
-    /// What the controller decided and why, or what happened.
-    pub(crate) what: String,
-    /// Tasks and targets after a step; nothing for what happens between two steps.
-    pub(crate) counts: Option<Counts>,
+    /// What was seen and decided, or what went wrong.
+    pub(crate) sentence: String,
 }
 
-/// Tasks that run and targets that are healthy, by target group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Counts {
-    /// Running tasks of the task set that served at the start.
-    pub(crate) original_tasks: usize,
-    /// Its healthy targets.
-    pub(crate) original_healthy: usize,
-    /// Running tasks of the other one.
-    pub(crate) replacement_tasks: usize,
-    /// Its healthy targets.
-    pub(crate) replacement_healthy: usize,
+/// How far a drain is. Times are seconds, on the clock of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Drain {
+    /// Tasks that no step has taken away yet.
+    pub(crate) left: u32,
+    /// Tasks at its start.
+    pub(crate) of: u32,
+    /// When the next step comes.
+    #[serde(rename = "nextStep")]
+    pub(crate) next: Option<u64>,
+    /// When the last step comes, if nothing holds one up: an estimate.
+    #[serde(rename = "lastStep")]
+    pub(crate) last: Option<u64>,
 }
 
-impl Line {
-    /// The line as text; `width` columns are for the state's name.
-    pub(crate) fn text(&self, width: usize) -> String {
-        let counts = self.counts.map_or_else(String::new, |counts| {
-            format!(
-                "{:>3}+{:<3} {:>3}+{:<3}",
-                counts.original_tasks,
-                counts.replacement_tasks,
-                counts.original_healthy,
-                counts.replacement_healthy
-            )
-        });
-        let mut text = format!(
-            "{}  {:<width$}  {counts:<15}  {}",
-            clock(self.at),
-            self.state,
-            self.what
-        );
-        text.truncate(text.trim_end().len());
-        text
+impl Drain {
+    /// As JSON with dates, where its times are those since 1970.
+    pub(crate) fn to_json(self) -> Value {
+        json!({"left": self.left, "of": self.of,
+            "nextStep": self.next.map(rfc3339), "lastStep": self.last.map(rfc3339)})
     }
 }
 
-/// The head of the table that lines make.
-pub(crate) fn head(width: usize) -> String {
-    format!(
-        "{:<8}  {:<width$}  {:>7} {:>7}  {}",
-        "time",
-        "state",
-        "tasks",
-        "healthy",
-        "what (tasks and healthy targets: original+replacement)"
-    )
+/// What has been told of an execution so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Narrator {
+    /// The state that was entered last.
+    entered: String,
+    /// The last sentence of a step, and of a failure: what is the same is not said again.
+    said: String,
+    failed: String,
+    drain: Option<Drain>,
 }
 
-/// Seconds as `h:mm:ss`.
-pub(crate) fn clock(seconds: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "simulated seconds are few and not negative"
-    )]
-    let seconds = seconds as u64;
-    format!(
-        "{:>2}:{:02}:{:02}",
-        seconds / 3_600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
-}
-
-/// Counts the tasks and targets of the task sets on the group that served at the start, and of the
-/// others.
-pub(crate) fn counts(world: &World, cluster: &str, service: &str, original_group: &str) -> Counts {
-    let mut counts = Counts::default();
-    for group in world.target_groups() {
-        let targets = group.targets.values();
-        let healthy = targets
-            .filter(|target| target.phase == Phase::Healthy)
-            .count();
-        if group.arn == original_group {
-            counts.original_healthy += healthy;
-        } else {
-            counts.replacement_healthy += healthy;
-        }
+impl Narrator {
+    /// The drain, once traffic has moved.
+    pub(crate) fn drain(&self) -> Option<Drain> {
+        self.drain
     }
-    for set in world.task_sets_of(cluster, service) {
-        let tasks = world.tasks_of(&set.id);
-        let running = tasks
-            .iter()
-            .filter(|task| task.last_status.counts_as_running())
-            .count();
-        let attached = set
-            .load_balancers
-            .iter()
-            .any(|lb| lb.target_group_arn == original_group);
-        if attached {
-            counts.original_tasks += running;
-        } else {
-            counts.replacement_tasks += running;
-        }
-    }
-    counts
-}
 
-/// What the state machine did, where people would want to know.
-pub(crate) fn of_history(event: &HistoryEvent) -> Option<(String, String)> {
-    match &event.kind {
-        HistoryKind::StateExited { name, output, .. } => {
-            let reason = output.pointer("/reason/text").and_then(Value::as_str)?;
-            // Choices and Waits pass on what the function before them said.
-            matches!(event.kind.name().as_str(), "TaskStateExited")
-                .then(|| (name.clone(), reason.to_owned()))
-        }
-        HistoryKind::TaskFailed { error, cause, .. } => {
-            Some((String::new(), format!("{error}: {}", sentence(cause))))
-        }
-        HistoryKind::TaskTimedOut { error, .. } => Some((
-            String::new(),
-            format!("{error}: the function did not answer in time"),
-        )),
-        HistoryKind::ExecutionStarted { .. }
-        | HistoryKind::ExecutionRedriven { .. }
-        | HistoryKind::StateEntered { .. }
-        | HistoryKind::TaskScheduled { .. }
-        | HistoryKind::TaskStarted { .. }
-        | HistoryKind::TaskSucceeded { .. }
-        | HistoryKind::ExecutionSucceeded { .. }
-        | HistoryKind::ExecutionFailed { .. }
-        | HistoryKind::ExecutionAborted {}
-        | HistoryKind::ExecutionTimedOut { .. } => None,
-    }
-}
-
-/// The sentence in a function's error, or the cause as it is.
-fn sentence(cause: &str) -> String {
-    serde_json::from_str::<Value>(cause)
-        .ok()
-        .and_then(|cause| Some(cause.get("errorMessage")?.as_str()?.to_owned()))
-        .unwrap_or_else(|| cause.to_owned())
-}
-
-/// What happened in the world, in sentences, with its time in milliseconds; the same thing
-/// happening to several tasks or targets within a minute is one line.
-pub(crate) fn of_world(events: &[WorldEvent]) -> Vec<(u64, String)> {
-    struct Told {
-        at_ms: u64,
-        one: String,
-        many: Option<String>,
-        count: u32,
-    }
-    let mut lines: Vec<Told> = Vec::new();
-    for event in events {
-        let many = match telling(&event.kind) {
-            Telling::Together(many) => Some(many),
-            Telling::Alone => None,
-            Telling::Never => continue,
-        };
-        let before = lines.iter_mut().find(|line| {
-            many.is_some() && line.many == many && event.at_ms < line.at_ms + TOGETHER_MS
-        });
-        match before {
-            Some(line) => {
-                line.at_ms = event.at_ms;
-                line.count += 1;
+    /// Takes in what happened next, at that second; what it tells that is new.
+    pub(crate) fn hear(&mut self, at: u64, what: &What) -> Option<Said> {
+        match what {
+            What::Entered { state } => {
+                self.entered.clone_from(state);
+                None
             }
-            None => lines.push(Told {
-                at_ms: event.at_ms,
-                one: event.kind.to_string(),
-                many,
-                count: 1,
-            }),
+            What::Exited { state, output } => {
+                let reason = Reason::of(output)?;
+                self.follow_drain(at, &reason);
+                let warnings = warnings(output).unwrap_or_default();
+                self.say(state, reason.text + &warnings)
+            }
+            What::Failed { error, cause } => {
+                let error = if error.is_empty() {
+                    "an error without a name"
+                } else {
+                    error
+                };
+                let said = format!("failed with {}: {}", quote(error), sentence(cause));
+                let place = format!("{} {said}", self.entered);
+                let new = self.failed != place;
+                self.failed = place;
+                new.then(|| Said {
+                    state: self.entered.clone(),
+                    sentence: said,
+                })
+            }
+            What::Redriven => self.say("Redriven", "the execution was redriven".to_owned()),
+            What::Other => None,
         }
     }
-    lines.sort_by_key(|line| line.at_ms);
-    lines
-        .into_iter()
-        .map(|line| match line.many {
-            Some(many) if line.count > 1 => (line.at_ms, format!("{} {many}.", line.count)),
-            _ => (line.at_ms, line.one),
+
+    /// Choices and Waits pass on what the function before them said: it is said once.
+    fn say(&mut self, state: &str, said: String) -> Option<Said> {
+        if self.said == said {
+            return None;
+        }
+        self.said = said;
+        Some(Said {
+            state: state.to_owned(),
+            sentence: sentence(&self.said),
         })
-        .collect()
-}
-
-/// Milliseconds within which the same thing happening to several tasks is told once.
-const TOGETHER_MS: u64 = 60_000;
-
-/// How an event is told.
-#[derive(Debug, PartialEq)]
-enum Telling {
-    /// In these words, when it happens to several tasks or targets.
-    Together(String),
-    /// By itself.
-    Alone,
-    /// Not at all: intermediate steps, and what the functions' own lines say already.
-    Never,
-}
-
-fn telling(kind: &EventKind) -> Telling {
-    let group = |arn: &str| arn.split('/').nth(1).unwrap_or(arn).to_owned();
-    match kind {
-        EventKind::TaskStarted { task_set, .. } => {
-            Telling::Together(format!("tasks of {task_set} run"))
-        }
-        EventKind::TaskCrashed { task_set, .. } => {
-            Telling::Together(format!("tasks of {task_set} crashed"))
-        }
-        EventKind::SigtermSent { task_set, .. } => {
-            Telling::Together(format!("tasks of {task_set} were sent SIGTERM"))
-        }
-        EventKind::TaskStopped { task_set, .. } => {
-            Telling::Together(format!("tasks of {task_set} stopped"))
-        }
-        EventKind::TargetHealthy { target_group, .. } => {
-            Telling::Together(format!("targets of {} are healthy", group(target_group)))
-        }
-        EventKind::TargetUnhealthy { target_group, .. } => {
-            Telling::Together(format!("targets of {} are unhealthy", group(target_group)))
-        }
-        EventKind::TargetDraining { target_group, .. } => {
-            Telling::Together(format!("targets of {} drain", group(target_group)))
-        }
-        EventKind::ServiceUpdated { .. }
-        | EventKind::ServiceDeleted { .. }
-        | EventKind::TaskSetCreated { .. }
-        | EventKind::ScaleSet { .. }
-        | EventKind::PrimaryChanged { .. }
-        | EventKind::TaskSetDraining { .. }
-        | EventKind::TaskSetDeleted { .. }
-        | EventKind::ListenerCreated { .. }
-        | EventKind::ListenerChanged { .. }
-        | EventKind::ListenerDeleted { .. }
-        | EventKind::RuleChanged { .. }
-        | EventKind::RuleDeleted { .. }
-        | EventKind::AlarmChanged { .. } => Telling::Alone,
-        EventKind::ServiceCreated { .. }
-        | EventKind::ServiceInactive { .. }
-        | EventKind::TaskSetSteady { .. }
-        | EventKind::TaskSetStabilizing { .. }
-        | EventKind::TaskCreated { .. }
-        | EventKind::TaskStopping { .. }
-        | EventKind::TargetRegistered { .. }
-        | EventKind::TargetHealthChecking { .. }
-        | EventKind::TargetUnused { .. }
-        | EventKind::TargetDeregistered { .. }
-        | EventKind::TagsChanged { .. }
-        | EventKind::EventPut { .. } => Telling::Never,
     }
+
+    fn follow_drain(&mut self, at: u64, reason: &Reason) {
+        if let Some(drain) = reason.drain {
+            self.drain = Some(Drain {
+                left: drain.left,
+                of: drain.of,
+                next: drain.next_step.map(|seconds| at + seconds),
+                last: drain.last_step.map(|seconds| at + seconds),
+            });
+        } else if ROLLS_BACK.contains(&reason.code.as_str()) {
+            // The original is filled up again; the way back has a drain of its own.
+            self.drain = None;
+        }
+    }
+}
+
+/// The codes of turns that begin a rollback or are part of it before traffic moves.
+const ROLLS_BACK: [&str; 3] = ["refused", "rollingBack", "restored"];
+
+/// What a turn came to, as its answer has it.
+#[derive(Deserialize)]
+struct Reason {
+    #[serde(default)]
+    code: String,
+    text: String,
+    drain: Option<DrainProgress>,
+}
+
+/// How far its drain is; times are seconds from the turn.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+struct DrainProgress {
+    left: u32,
+    of: u32,
+    next_step: Option<u64>,
+    last_step: Option<u64>,
+}
+
+impl Reason {
+    fn of(output: &Value) -> Option<Self> {
+        let reason = Self::deserialize(output.get("reason")?).ok()?;
+        (!reason.text.is_empty()).then_some(reason)
+    }
+}
+
+/// What preflight warns of, by name; nothing where it does not warn.
+fn warnings(output: &Value) -> Option<String> {
+    let findings = output.get("findings")?.as_array()?.iter();
+    let names: Vec<_> = findings
+        .filter(|finding| finding["severity"] == "warning")
+        .filter_map(|finding| finding["name"].as_str())
+        .map(quote)
+        .collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("; warnings of preflight: {names} (`ebbtide preflight` tells more)")
+    })
+}
+
+/// The sentence of an error: Lambda puts it into an object beside the error's type.
+pub(crate) fn cause_of(cause: &str) -> String {
+    let wrapped = serde_json::from_str::<Value>(cause).ok();
+    let message = wrapped.and_then(|cause| Some(cause.get("errorMessage")?.as_str()?.to_owned()));
+    message.unwrap_or_else(|| cause.to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn started(at_ms: u64, task_set: &str) -> WorldEvent {
-        WorldEvent {
-            at_ms,
-            kind: EventKind::TaskStarted {
-                task: "arn:aws:ecs:us-east-1:555555555555:task/main/1".into(),
-                task_set: task_set.into(),
-            },
-        }
-    }
-
-    #[test]
-    fn what_happens_to_several_tasks_is_one_line() {
-        let events = [
-            started(1, "a"),
-            started(2, "b"),
-            started(3, "a"),
-            started(90_000, "a"),
-        ];
-        assert_eq!(
-            of_world(&events),
-            [
-                (2, "Task 1 of b is running.".to_owned()),
-                (3, "2 tasks of a run.".to_owned()),
-                (90_000, "Task 1 of a is running.".to_owned()),
-            ]
-        );
-    }
-
-    #[test]
-    fn simulated_time_is_hours_minutes_seconds() {
-        assert_eq!(clock(3_725.9), " 1:02:05");
-    }
-}
+mod tests;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::contract;
 use ebbtide_controller::identity::DeploymentId;
-use ebbtide_controller::preflight::findings::Severity;
-use ebbtide_controller::refusal::ErrorName;
+use ebbtide_controller::preflight::findings::{Finding, Severity};
+use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
 use ebbtide_simulator::SimulatedAws;
@@ -18,10 +18,13 @@ use serde_json::{Value, json};
 
 use crate::aws::Access;
 use crate::executions::no_credentials;
+use crate::exit::{Error, Exit, Outcome};
 use crate::input;
+use crate::output::{Format, print};
+use crate::runtime::{in_real_time, in_virtual_time};
 
 /// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
-/// it matters, and the command that mends it. Nothing is written.
+/// it matters, and the command that fixes it. Nothing is written.
 ///
 /// Reads your account, with the credentials, region and endpoints that the AWS CLI takes from the
 /// environment and from ~/.aws; with --scenario it reads a simulated one. Exit status: 0 no errors,
@@ -39,18 +42,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     strict: bool,
     /// How the answer is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
     access: Access,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Lines for people.
-    Text,
-    /// One JSON object.
-    Json,
 }
 
 /// What was asked and what came of it.
@@ -62,22 +57,15 @@ struct Checked<'a> {
     inspection: Inspection,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let event = input::event(&arguments.event)?;
-    let (home, looked) = match &arguments.scenario {
-        Some(scenario) => {
-            let home = input::home_of(&event)?;
-            let looked = simulated(&event, &home, scenario)?;
-            (home, looked)
-        }
-        None => account(arguments, &event)?,
+    let looked = match &arguments.scenario {
+        Some(scenario) => simulated(&event, scenario)?,
+        None => in_real_time(account(arguments, &event))?,
     };
-    let (request, inspection) = match looked {
+    let (home, request, inspection) = match looked {
         Ok(looked) => looked,
-        Err(error) => {
-            refused(arguments, &error)?;
-            return Ok(false);
-        }
+        Err(error) => return Ok(refused(arguments, &error)?),
     };
     let checked = Checked {
         event: &arguments.event,
@@ -86,97 +74,71 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         request,
         inspection,
     };
-    match arguments.format {
-        Format::Text => crate::print(checked.text().trim_end()),
-        Format::Json => crate::print(&serde_json::to_string_pretty(&checked.json())?),
-    }
+    arguments.format.print(&checked.text(), &checked.json())?;
     let strict = arguments.strict && checked.count(Severity::Warning) > 0;
-    Ok(checked.inspection.outcome.is_ok() && checked.count(Severity::Error) == 0 && !strict)
+    let errors = checked.inspection.outcome.is_err() || checked.count(Severity::Error) > 0;
+    Ok(Exit::of(!errors && !strict))
 }
 
-/// A request and what preflight says of it; or why there is nothing to say.
-type Looked = Result<(Request, Inspection), StepError>;
+/// A request, where it is from, and what preflight says of it; or why there is nothing to say.
+type Looked = Result<(Home, Request, Inspection), StepError>;
 
 /// Looks at a simulated service, in virtual time.
-fn simulated(
-    event: &Value,
-    home: &Home,
-    scenario: &Path,
-) -> Result<Looked, Box<dyn std::error::Error>> {
-    let request = match Request::parse(event, home) {
+fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
+    let home = input::home_of(event)?;
+    let request = match Request::parse(event, &home) {
         Ok(request) => request,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
     let scenario = input::fitting(input::scenario(Some(scenario))?, &request);
-    let world = scenario.world_for(&input::names_of(&request, home))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    let looked = runtime.block_on(async {
-        let aws = SimulatedAws::new(world, 1.0);
-        let clients = aws.clients("preflight");
-        Box::pin(inspect(&clients, &id(home)?, &request)).await
-    });
-    Ok(looked.map(|inspection| (request, inspection)))
+    let world = scenario.world_for(&input::names_of(&request, &home))?;
+    in_virtual_time(async {
+        let clients = SimulatedAws::new(world, 1.0).clients("preflight");
+        Ok(inspected(&clients, home, request).await)
+    })
 }
 
 /// Looks at a service of an account. Where that is, the account itself says.
-fn account(
-    arguments: &Arguments,
-    event: &Value,
-) -> Result<(Home, Looked), Box<dyn std::error::Error>> {
-    let given = input::home_in(event);
+async fn account(arguments: &Arguments, event: &Value) -> Result<Looked, Error> {
+    let named = input::home_named(event);
     let text = |field: &str| event.get(field).and_then(Value::as_str);
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
-        // Without these two there is nobody to ask: the input says what is wrong with it.
-        let refusal = Request::parse(event, &given).map(|_| ());
-        let mut refusal = refusal.err().ok_or("the input names no service")?;
-        if input::home_named(event).is_none() {
-            refusal.seen = input::nowhere(&refusal.seen, &given);
-        }
-        return Ok((given, Err(refusal.into())));
+        // Without these two there is no service to read: the input says what is wrong with it.
+        let home = named.unwrap_or_else(input::home_to_be_named);
+        let refusal = Request::parse(event, &home).err();
+        let refusal = refusal.ok_or("the input names no service")?;
+        return Ok(Err(refusal.into()));
     };
-    let access = Access {
-        // The input's own ARNs go before the environment.
-        region: arguments
-            .access
-            .region
-            .clone()
-            .or_else(|| input::region_of(event)),
-        ..arguments.access.clone()
+    let mut access = arguments.access.clone();
+    // The input's own ARNs go before the environment.
+    access.region = access.region.or(named.map(|home| home.region));
+    let config = access.config().await?;
+    signed(&config).await?;
+    // Preflight takes no lock.
+    let clients = Clients::new(&config, "");
+    let home = match Box::pin(home(&clients, cluster, service)).await {
+        Ok(found) => found.unwrap_or_else(|| input::home_in(event)),
+        Err(error) => return Ok(Err(error)),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let config = runtime.block_on(access.config())?;
-    runtime.block_on(signed(&config))?;
-    let (home, looked) = runtime.block_on(async {
-        // Preflight takes no lock.
-        let clients = Clients::new(&config, "");
-        let found = match Box::pin(home(&clients, cluster, service)).await {
-            Ok(found) => found.unwrap_or(given),
-            Err(error) => return (given, Err(error)),
-        };
-        let looked = async {
-            let request = Request::parse(event, &found)?;
-            let inspection = Box::pin(inspect(&clients, &id(&found)?, &request)).await?;
-            Ok((request, inspection))
-        };
-        let looked = looked.await;
-        (found, looked)
-    });
-    Ok((home, looked))
+    Ok(match Request::parse(event, &home) {
+        Ok(request) => inspected(&clients, home, request).await,
+        Err(refusal) => Err(refusal.into()),
+    })
 }
 
 /// Whether there are credentials: without them no call says so.
-async fn signed(config: &SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+async fn signed(config: &SdkConfig) -> Result<(), Error> {
     let Some(provider) = config.credentials_provider() else {
         return Ok(());
     };
     let credentials = provider.provide_credentials().await;
-    let unsigned = |error| no_credentials("", &error).into();
-    credentials.map(|_| ()).map_err(unsigned)
+    credentials.map_err(|error| no_credentials("", &error))?;
+    Ok(())
+}
+
+async fn inspected(clients: &Clients, home: Home, request: Request) -> Looked {
+    let inspection = Box::pin(inspect(clients, &id(&home)?, &request)).await?;
+    Ok((home, request, inspection))
 }
 
 /// No deployment has this name: preflight tells its own task sets by it, and there are none.
@@ -189,8 +151,8 @@ fn id(home: &Home) -> Result<DeploymentId, StepError> {
     let execution =
         format!("arn:{partition}:states:{region}:{account}:execution:ebbtide:preflight");
     DeploymentId::of_execution(&execution, "1970-01-01T00:00:00Z").ok_or_else(|| {
-        ebbtide_controller::refusal::Refusal::new(
-            ebbtide_controller::refusal::ErrorName::InvalidInput,
+        Refusal::new(
+            ErrorName::InvalidInput,
             format!("{home} is no place for an execution."),
             "Correct the ARNs of the input.",
         )
@@ -198,7 +160,7 @@ fn id(home: &Home) -> Result<DeploymentId, StepError> {
     })
 }
 
-/// What to do where AWS has not let anybody look; nothing where the input is to blame.
+/// What to do where AWS has not let it look; nothing where the input is to blame.
 fn hint(error: ErrorName) -> Option<&'static str> {
     match error {
         ErrorName::Permission => Some(
@@ -212,33 +174,34 @@ fn hint(error: ErrorName) -> Option<&'static str> {
 }
 
 /// Nothing could be looked at.
-fn refused(arguments: &Arguments, error: &StepError) -> Result<(), serde_json::Error> {
-    let hint = hint(error.name);
+fn refused(arguments: &Arguments, error: &StepError) -> serde_json::Result<Exit> {
+    let (event, name) = (arguments.event.display().to_string(), error.name);
+    let hint = hint(name);
     match arguments.format {
         Format::Text => {
             let hint = hint.map_or_else(String::new, |hint| format!(" {hint}"));
-            eprintln!(
-                "{}: {}: {error}{hint}",
-                arguments.event.display(),
-                error.name
-            );
+            eprintln!("{event}: {name}: {error}{hint}");
         }
-        Format::Json => crate::print(&serde_json::to_string_pretty(&json!({
-            "event": arguments.event.display().to_string(),
+        Format::Json => print(&serde_json::to_string_pretty(&json!({
+            "event": event,
             // Nothing is said of the service where AWS has not answered.
             "status": if hint.is_some() { "unknown" } else { "refused" },
-            "error": error.name.as_str(),
+            "error": name.as_str(),
             "reason": error.message,
             "hint": hint,
         }))?),
     }
-    Ok(())
+    Ok(Exit::Failed)
 }
 
 impl Checked<'_> {
-    fn count(&self, severity: Severity) -> usize {
+    fn of(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
         let findings = self.inspection.findings.iter();
-        findings.filter(|one| one.severity == severity).count()
+        findings.filter(move |one| one.severity == severity)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.of(severity).count()
     }
 
     fn outcome(&self) -> String {
@@ -261,20 +224,14 @@ impl Checked<'_> {
             self.home.region
         );
         for severity in Severity::ALL {
-            let of_it =
-                |one: &&ebbtide_controller::preflight::findings::Finding| one.severity == severity;
-            for (index, finding) in self.inspection.findings.iter().filter(of_it).enumerate() {
-                if index == 0 {
-                    let _ = writeln!(text, "\n{}", heading(severity, self.count(severity)));
-                }
-                let _ = writeln!(
-                    text,
-                    "  {}\n    seen  {}\n    why   {}\n    fix   {}",
-                    finding.name.as_str(),
-                    finding.seen,
-                    finding.why,
-                    finding.fix
-                );
+            let findings: Vec<_> = self.of(severity).collect();
+            if !findings.is_empty() {
+                let _ = writeln!(text, "\n{}", heading(severity, findings.len()));
+            }
+            for finding in findings {
+                let _ = writeln!(text, "  {}", finding.name.as_str());
+                let Finding { seen, why, fix, .. } = finding;
+                let _ = writeln!(text, "    seen  {seen}\n    why   {why}\n    fix   {fix}");
             }
         }
         let verdict = if self.inspection.outcome.is_ok() {

@@ -9,14 +9,15 @@ use ebbtide_simulator::world::World;
 use ebbtide_simulator::{SimulatedAws, server};
 use tokio::net::TcpListener;
 
+use crate::exit::{Error, Exit, Outcome};
 use crate::input;
 
 /// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a loopback port.
 ///
 /// Any AWS client can use it: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2` and
-/// `AWS_ENDPOINT_URL_DYNAMODB` (or --endpoint-url of the AWS CLI) take the address that is printed. Credentials are not looked
-/// at. A container whose environment has `SIMULATED_BEHAVIOUR`, for example `{"neverHealthy": true}`,
-/// behaves so. Ends on Ctrl-C.
+/// `AWS_ENDPOINT_URL_DYNAMODB` (or --endpoint-url of the AWS CLI) take the address that is printed.
+/// Credentials are not checked. A container whose environment has `SIMULATED_BEHAVIOUR`, for example
+/// `{"neverHealthy": true}`, behaves so. Ends on Ctrl-C.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one.
@@ -57,34 +58,25 @@ fn account(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
+pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let world = world(arguments)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
-            .await
-            .map_err(|error| {
-                format!(
-                    "port {} of 127.0.0.1: {error} (--port chooses another)",
-                    arguments.port
-                )
-            })?;
-        println!("listening on http://{}", listener.local_addr()?);
-        let aws = SimulatedAws::new(world, arguments.speed);
-        server::serve(listener, aws, async {
-            // Without a signal to wait for, the server simply goes on.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
-        .await?;
-        Ok(true)
+    let port = arguments.port;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let listener = listener
+        .map_err(|error| format!("port {port} of 127.0.0.1: {error} (--port chooses another)"))?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let aws = SimulatedAws::new(world, arguments.speed);
+    server::serve(listener, aws, async {
+        // Without a signal to wait for, the server simply goes on.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     })
+    .await?;
+    Ok(Exit::Done)
 }
 
-fn world(arguments: &Arguments) -> Result<World, Box<dyn std::error::Error>> {
+fn world(arguments: &Arguments) -> Result<World, Error> {
     let now = jiff::Timestamp::now().as_millisecond();
     let epoch_ms = u64::try_from(now).unwrap_or_default();
     let Some(path) = &arguments.event else {

@@ -1,23 +1,26 @@
 //! `ebbtide simulate`: a whole deployment in virtual time.
 
-use std::path::{Path, PathBuf};
+mod page;
+mod phase;
 
-use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
 use ebbtide_controller::arn::{Home, short};
+use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::SimulatedAws;
-use ebbtide_simulator::asl::{EventKind, HistoryEvent};
-use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{Call, World, WorldEvent};
+use ebbtide_simulator::World;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::bar::Bar;
+use crate::exit::{Error, Exit, Outcome};
 use crate::input;
-use crate::narrate::{Counts, Line, counts, head, of_history, of_world};
-use crate::progress::Progress;
-use crate::report::{self, Heading};
-use crate::run::{Recorder, Run};
-use crate::summary::{ClientsSummary, Summary};
+use crate::narrate::{Drain, Narrator, Said, WIDEST_STATE, world};
+use crate::output::{Format, clock, print};
+use crate::report::Heading;
+use crate::simulation::{self, ClientsSummary, Counts, Moment, Run};
 
 /// Runs whole deployments in a simulated AWS and virtual time: nothing real is touched.
 ///
@@ -38,8 +41,9 @@ pub(crate) struct Arguments {
     /// Write the world as it is after the last deployment.
     #[arg(long, value_name = "FILE")]
     save_world: Option<PathBuf>,
-    /// How the answer is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// How the answer is printed. JSON is one object with deployments, each with event, summary, clients
+    /// where there are any, and lines (at, state, what, counts, drain).
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Write everything that happened, one JSON object a line: Step Functions' history, what the
     /// world did, every API call.
@@ -50,119 +54,88 @@ pub(crate) struct Arguments {
     report: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Lines for people.
-    Text,
-    /// One JSON object.
-    Json,
+/// One line: when, where in the state machine, what, and what is counted at the end of a step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    /// Simulated seconds since the execution started.
+    at: f64,
+    /// The state, or nothing for what the world did by itself.
+    state: String,
+    /// What the controller decided and why, or what happened.
+    what: String,
+    /// Tasks and targets after a step; nothing for what happens between two steps.
+    counts: Option<Counts>,
+    /// How far the drain is after a step, its times in simulated seconds since the start.
+    drain: Option<Drain>,
 }
 
 /// What one deployment leaves behind for printing.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Deployed {
     event: String,
-    summary: Summary,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clients: Option<ClientsSummary>,
     lines: Vec<Line>,
-    #[serde(skip)]
+    clients: Option<ClientsSummary>,
     run: Run,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let mut requests = Vec::new();
-    let mut home = None;
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let mut events = Vec::new();
     for path in &arguments.events {
-        let event = input::event(path)?;
-        let home = match &mut home {
-            Some(home) => home,
-            None => home.insert(input::home_of(&event)?),
-        };
-        match Request::parse(&event, home) {
+        events.push((path, input::event(path)?));
+    }
+    let home = input::home_of(&events[0].1)?;
+    let mut requests = Vec::new();
+    for (path, event) in events {
+        match Request::parse(&event, &home) {
             Ok(request) => requests.push((path, event, request)),
             Err(refusal) => return Ok(refused(arguments.format, path, &refusal)),
         }
     }
-    let (Some(home), Some((_, _, first))) = (home, requests.first()) else {
-        return Ok(false);
-    };
-    let (world, simulated): (World, _) = if let Some(path) = &arguments.world {
-        let from = format!("as {} has it", path.display());
-        (input::parsed(path, "a saved world")?, ("world", from))
-    } else {
-        let path = arguments.scenario.as_deref();
-        let scenario = input::fitting(input::scenario(path)?, first);
-        let simulated = input::scenario_in_words(path, &scenario);
-        let world = scenario.world_for(&input::names_of(first, &home))?;
-        (world, ("scenario", simulated))
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    let mut trace = Vec::new();
-    let mut deployed = Vec::new();
-    let (mut world, mut all_well) = (world, true);
+    let first = &requests[0].2;
+    let (mut world, simulated) = world(arguments, first, &home)?;
+    let mut trace = arguments.trace.as_ref().map(|_| String::new());
+    let mut deployed: Vec<Deployed> = Vec::new();
+    let mut exit = Exit::Done;
     for (number, (path, event, request)) in requests.iter().enumerate() {
-        let name = format!("simulated-{}", number + 1);
-        let done = runtime.block_on(deploy(
-            world,
-            &name,
-            path,
-            event,
-            request,
-            &home,
-            arguments.format,
-            &mut trace,
-        ))?;
-        world = done.1;
-        all_well &= done.0.summary.succeeded();
-        deployed.push(done.0);
-        if !all_well {
-            for (path, ..) in &requests[number + 1..] {
-                eprintln!(
-                    "{}: not deployed, because the one before failed",
-                    path.display()
-                );
-            }
-            break;
+        if exit == Exit::Failed {
+            let path = path.display();
+            eprintln!("{path}: not deployed, because the one before failed");
+            continue;
         }
+        let mut telling = Telling::of(arguments.format, trace.as_mut());
+        telling.begin(path, request, &home);
+        let name = format!("simulated-{}", number + 1);
+        let mut watch = |moment: &Moment<'_>| telling.moment(moment);
+        let (run, after) = simulation::deploy(world, &name, request, event.clone(), &mut watch)?;
+        world = after;
+        exit = Exit::of(run.summary.succeeded());
+        deployed.push(telling.end(path, run));
     }
     if arguments.format == Format::Json {
-        crate::print(&serde_json::to_string_pretty(
-            &json!({ "deployments": deployed }),
-        )?);
+        let deployments: Vec<_> = deployed.iter().map(Deployed::to_json).collect();
+        let answer = json!({ "deployments": deployments });
+        print(&serde_json::to_string_pretty(&answer)?);
     }
-    if let Some(path) = &arguments.trace {
-        input::write(path, &(trace.join("\n") + "\n"))?;
+    if let (Some(path), Some(trace)) = (&arguments.trace, &trace) {
+        input::write(path, trace)?;
     }
     if let Some(path) = &arguments.save_world {
         input::write(path, &serde_json::to_string(&world)?)?;
     }
     if let Some(path) = &arguments.report {
-        let runs: Vec<_> = deployed
-            .into_iter()
-            .map(|deployed| (deployed.event, deployed.run))
-            .collect();
+        let (service, cluster) = (&first.service, short(&first.cluster));
         let heading = Heading {
-            title: format!(
-                "Deployment of {} in cluster {}, simulated",
-                first.service,
-                short(&first.cluster)
-            ),
-            facts: vec![
-                ("command".to_owned(), input::command_line()),
-                (simulated.0.to_owned(), simulated.1),
-            ],
+            title: format!("Deployment of {service} in cluster {cluster}, simulated"),
+            facts: vec![("command", input::command_line()), simulated],
         };
-        input::write(path, &report::of_runs(&heading, &runs)?)?;
+        let runs = deployed.iter().map(|one| (one.event.as_str(), &one.run));
+        let runs: Vec<_> = runs.collect();
+        input::write(path, &page::of(&heading, &runs)?)?;
     }
-    Ok(all_well)
+    Ok(exit)
 }
 
-fn refused(format: Format, path: &Path, refusal: &ebbtide_controller::refusal::Refusal) -> bool {
+fn refused(format: Format, path: &Path, refusal: &Refusal) -> Exit {
     match format {
         Format::Text => eprintln!("{}: {}: {refusal}", path.display(), refusal.error),
         Format::Json => {
@@ -171,210 +144,161 @@ fn refused(format: Format, path: &Path, refusal: &ebbtide_controller::refusal::R
                 "error": refusal.error.as_str(),
                 "reason": refusal.to_string(),
             });
-            crate::print(&json!({ "deployments": [], "refused": refused }).to_string());
+            print(&json!({ "deployments": [], "refused": refused }).to_string());
         }
     }
-    false
+    Exit::Failed
 }
 
-/// Runs one deployment in a world and returns the world after it.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one caller, which has them all at hand"
-)]
-async fn deploy(
-    mut world: World,
-    name: &str,
-    path: &Path,
-    event: &Value,
-    request: &Request,
+/// The world to begin with, and what a report says of it.
+fn world(
+    arguments: &Arguments,
+    first: &Request,
     home: &Home,
-    format: Format,
-    trace: &mut Vec<String>,
-) -> Result<(Deployed, World), Box<dyn std::error::Error>> {
-    world.begin();
-    let cluster = short(&request.cluster).to_owned();
-    let original_group = original_group(&world, &cluster, &request.service);
-    let recorder = Recorder::new(&world, &cluster, &request.service);
-    let aws = SimulatedAws::new(world, 1.0);
-    let installation = Installation::new(&aws)?;
-    let service = Watched {
-        cluster: cluster.clone(),
-        service: request.service.clone(),
-        original_group,
-    };
-    let mut narrator = Narrator::new(
-        &aws,
-        installation.machine(),
-        service,
-        format,
-        recorder,
-        trace,
-    );
-    narrator.begin(path, request, home);
-    let outcome = installation
-        .deploy(name, event.clone(), 1, &mut |event| narrator.history(event))
-        .await;
-    narrator.end();
-    let calls = narrator.calls;
-    let (lines, states, recorder) = (narrator.lines, narrator.states, narrator.recorder);
-    let world = aws.snapshot();
-    let summary = Summary::of(&outcome, states, calls, &world, &cluster, &request.service);
-    if format == Format::Text {
-        crate::print(&format!("\n{summary}"));
+) -> Result<(World, (&'static str, String)), Error> {
+    if let Some(path) = &arguments.world {
+        let fact = ("world", format!("as {} has it", path.display()));
+        return Ok((input::parsed(path, "a saved world")?, fact));
     }
-    let run = recorder.finish(summary.clone(), aws.invocation_count(), world.clone());
-    let clients = run.clients.as_ref().map(ClientsSummary::of);
-    if let Some(clients) = clients.filter(|_| format == Format::Text) {
-        crate::print(&clients.to_string());
-    }
-    let deployed = Deployed {
-        event: path.display().to_string(),
-        run,
-        summary,
-        clients,
-        lines,
-    };
-    Ok((deployed, world))
+    let path = arguments.scenario.as_deref();
+    let scenario = input::fitting(input::scenario(path)?, first);
+    let world = scenario.world_for(&input::names_of(first, home))?;
+    Ok((
+        world,
+        ("scenario", input::scenario_in_words(path, &scenario)),
+    ))
 }
 
-/// The target group of the task set that serves before a deployment; empty where none does.
-fn original_group(world: &World, cluster: &str, service: &str) -> String {
-    world
-        .task_sets_of(cluster, service)
-        .first()
-        .and_then(|set| set.load_balancers.first())
-        .map(|lb| lb.target_group_arn.clone())
-        .unwrap_or_default()
-}
-
-/// What is counted while a deployment runs.
-struct Watched {
-    cluster: String,
-    service: String,
-    /// The target group that served at the start.
-    original_group: String,
-}
-
-impl Watched {
-    fn counts(&self, world: &World) -> Counts {
-        counts(world, &self.cluster, &self.service, &self.original_group)
+impl Deployed {
+    fn to_json(&self) -> Value {
+        let mut json = json!({"event": self.event, "summary": self.run.summary});
+        if let Some(clients) = &self.clients {
+            json["clients"] = json!(clients);
+        }
+        json["lines"] = json!(self.lines);
+        json
     }
 }
 
 /// Tells a deployment as it happens, and keeps what was told.
-struct Narrator<'a> {
-    aws: &'a SimulatedAws,
-    watched: Watched,
-    width: usize,
+struct Telling<'a> {
     format: Format,
-    progress: Progress,
+    bar: Bar,
+    narrator: Narrator,
     lines: Vec<Line>,
-    /// What was told last of the state machine.
-    said: String,
-    states: Vec<String>,
-    calls: usize,
-    recorder: Recorder,
-    trace: &'a mut Vec<String>,
+    /// Everything that happened, an object a line.
+    trace: Option<&'a mut String>,
 }
 
-impl<'a> Narrator<'a> {
-    fn new(
-        aws: &'a SimulatedAws,
-        machine: &ebbtide_simulator::asl::StateMachine,
-        watched: Watched,
-        format: Format,
-        recorder: Recorder,
-        trace: &'a mut Vec<String>,
-    ) -> Self {
-        let widest = machine.states().map(|state| state.name().len()).max();
-        let tasks = aws.with_world(|world| watched.counts(world).original_tasks);
+impl<'a> Telling<'a> {
+    fn of(format: Format, trace: Option<&'a mut String>) -> Self {
         Self {
-            aws,
-            watched,
-            width: widest.unwrap_or_default(),
             format,
-            progress: Progress::new(tasks, format == Format::Text),
+            bar: Bar::of_deployment(format),
+            narrator: Narrator::default(),
             lines: Vec::new(),
-            said: String::new(),
-            states: Vec::new(),
-            calls: 0,
-            recorder,
             trace,
         }
     }
 
     fn begin(&self, path: &Path, request: &Request, home: &Home) {
         if self.format == Format::Text {
-            crate::print(&format!(
+            print(&format!(
                 "{}: {} to service {} in cluster {} ({home}, simulated)\n",
                 path.display(),
                 short(&request.task_definition),
                 request.service,
                 short(&request.cluster),
             ));
-            crate::print(&head(self.width));
+            print(&format!(
+                "{:<8}  {:<WIDEST_STATE$}  {:>7} {:>7}  what (tasks and healthy targets: original+replacement)",
+                "time", "state", "tasks", "healthy",
+            ));
         }
     }
 
     /// Tells what the world did until now, then what the state machine did.
-    fn history(&mut self, event: &HistoryEvent) {
-        self.world();
-        self.recorder.history(event);
+    fn moment(&mut self, moment: &Moment<'_>) {
+        moment
+            .events
+            .iter()
+            .for_each(|event| self.trace("world", event));
+        moment
+            .calls
+            .iter()
+            .for_each(|call| self.trace("call", call));
+        for (at_ms, what) in world::sentences(moment.events) {
+            self.tell(Line {
+                at: Duration::from_millis(at_ms).as_secs_f64(),
+                state: String::new(),
+                what,
+                counts: None,
+                drain: None,
+            });
+        }
+        let Some(event) = moment.history else { return };
         self.trace("history", event);
-        if let EventKind::StateEntered { name, .. } = &event.kind {
-            self.states.push(name.clone());
-        }
-        // States between two functions pass on what the one before them said.
-        if let Some((state, what)) = of_history(event).filter(|(_, what)| self.said != *what) {
-            self.said.clone_from(&what);
-            self.tell(event.at.as_secs_f64(), state, what);
-        }
-    }
-
-    fn world(&mut self) {
-        let (events, calls): (Vec<WorldEvent>, Vec<Call>) = self
-            .aws
-            .with_world(|world| (world.take_events(), world.take_calls()));
-        self.calls += calls.len();
-        self.recorder.world(&events);
-        for event in &events {
-            self.trace("world", event);
-        }
-        for call in &calls {
-            self.trace("call", call);
-        }
-        for (at_ms, what) in of_world(&events) {
-            self.tell(seconds(at_ms), String::new(), what);
+        let what = simulation::what(event);
+        if let Some(said) = self.narrator.hear(event.at.as_secs(), &what) {
+            let drain = self.narrator.drain();
+            self.bar.show(&said, drain);
+            let Said { state, sentence } = said;
+            self.tell(Line {
+                at: event.at.as_secs_f64(),
+                state,
+                what: sentence,
+                counts: Some(moment.counts),
+                drain,
+            });
         }
     }
 
-    fn tell(&mut self, at: f64, state: String, what: String) {
-        let counts = self.aws.with_world(|world| self.watched.counts(world));
-        self.progress.show(&state, counts);
-        // Between two steps the world is looked at once: only a step's own line has its counts.
-        let line = Line {
-            at,
-            counts: (!state.is_empty()).then_some(counts),
-            state,
-            what,
-        };
+    fn tell(&mut self, line: Line) {
         if self.format == Format::Text {
-            self.progress.print(&line.text(self.width));
+            self.bar.suspend(|| print(&line.text()));
         }
         self.lines.push(line);
     }
 
     fn trace(&mut self, kind: &str, what: &impl Serialize) {
-        self.trace.push(json!({ kind: what }).to_string());
+        if let Some(trace) = &mut self.trace {
+            trace.push_str(&json!({ kind: what }).to_string());
+            trace.push('\n');
+        }
     }
 
-    fn end(&mut self) {
-        self.world();
-        self.progress.end();
+    /// Tells how it ended.
+    fn end(self, path: &Path, run: Run) -> Deployed {
+        self.bar.end();
+        let clients = run.clients.as_ref().map(ClientsSummary::of);
+        if self.format == Format::Text {
+            print(&format!("\n{}", run.summary));
+            if let Some(clients) = &clients {
+                print(&clients.to_string());
+            }
+        }
+        Deployed {
+            event: path.display().to_string(),
+            lines: self.lines,
+            clients,
+            run,
+        }
     }
 }
 
-fn seconds(ms: u64) -> f64 {
-    std::time::Duration::from_millis(ms).as_secs_f64()
+impl Line {
+    fn text(&self) -> String {
+        let counts = self.counts.map_or_else(String::new, |counts| {
+            format!(
+                "{:>3}+{:<3} {:>3}+{:<3}",
+                counts.original_tasks,
+                counts.replacement_tasks,
+                counts.original_healthy,
+                counts.replacement_healthy
+            )
+        });
+        let (at, state, what) = (clock(self.at), &self.state, &self.what);
+        let text = format!("{at:>8}  {state:<WIDEST_STATE$}  {counts:<15}  {what}");
+        text.trim_end().to_owned()
+    }
 }

@@ -5,10 +5,12 @@ use ebbtide_controller::arn::short;
 use ebbtide_controller::clock::rfc3339;
 use serde_json::{Value, json};
 
-use crate::Ended;
-use crate::executions::{CallError, Execution, Executions, Machine, Target};
-use crate::follow::{self, Drain, Follow, Format, Said, Telling, deployed, now, outcome};
-use crate::narrate::clock;
+use crate::executions::{CallError, Execution, Executions, Machine, since};
+use crate::exit::{Exit, Outcome};
+use crate::follow::{self, Follow, now};
+use crate::narrate::{Drain, Narrator, Said};
+use crate::output::{Format, clock, print};
+use crate::target::Target;
 
 /// Executions that are looked through for those of one service.
 const MOST_LOOKED_AT: usize = 100;
@@ -36,8 +38,8 @@ pub(crate) struct Arguments {
     /// Follow the one that runs.
     #[arg(long)]
     follow: bool,
-    /// How it is told; without --follow, JSON is one object: {"executions": […]}.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// How it is printed; without --follow, JSON is one object: {"executions": […]}.
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
     every: Follow,
@@ -45,14 +47,14 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-/// An execution and what it said last.
+/// An execution, what it said last and when, and how far its drain is.
 struct Seen {
     execution: Execution,
-    said: Option<Said>,
+    said: Option<(u64, Said)>,
     drain: Option<Drain>,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::error::Error>> {
+pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let (executions, found) = if let Some(execution) = &arguments.execution {
         let (executions, arn) = arguments.target.execution(execution).await?;
         let one = executions.describe(&arn).await?;
@@ -72,56 +74,38 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Ended, Box<dyn std::err
     match arguments.format {
         Format::Json => {
             let all: Vec<Value> = seen.iter().map(in_json).collect();
-            crate::print(&json!({"executions": all}).to_string());
+            print(&json!({"executions": all}).to_string());
         }
-        Format::Text if seen.is_empty() => {
-            crate::print(&format!("No deployment{}.", of(arguments)));
-        }
-        Format::Text => {
-            for line in seen.iter().flat_map(in_lines) {
-                crate::print(&line);
-            }
-        }
+        Format::Text if seen.is_empty() => print(&format!("No deployment{}.", of(arguments))),
+        Format::Text => seen.iter().flat_map(in_lines).for_each(|line| print(&line)),
     }
-    Ok(Ended::Done)
+    Ok(Exit::Done)
 }
 
 async fn follow_one(
     arguments: &Arguments,
     executions: &Executions,
     found: &[Execution],
-) -> Result<Ended, Box<dyn std::error::Error>> {
-    let running: Vec<_> = found
-        .iter()
-        .filter(|execution| !execution.status.has_ended())
-        .collect();
+) -> Outcome {
+    let running: Vec<_> = found.iter().filter(|one| !one.has_ended()).collect();
     let one = match (running.as_slice(), &arguments.execution) {
         ([one], _) => *one,
         // One that was named is followed to the end that it has come to.
         (_, Some(_)) => &found[0],
         ([], None) => {
             eprintln!("No deployment{} runs.", of(arguments));
-            return Ok(Ended::Refused);
+            return Ok(Exit::Failed);
         }
         (several, None) => {
             let names: Vec<_> = several.iter().map(|one| one.name.as_str()).collect();
-            eprintln!(
-                "{} deployments run ({}): name the one to follow.",
-                names.len(),
-                names.join(", ")
-            );
-            return Ok(Ended::Refused);
+            let (count, names) = (names.len(), names.join(", "));
+            eprintln!("{count} deployments run ({names}): name the one to follow.");
+            return Ok(Exit::Failed);
         }
     };
-    let account = arguments.target.account();
-    let followed = follow::follow(
-        executions,
-        &one.arn,
-        arguments.every,
-        arguments.format,
-        &account,
-    );
-    Ok(followed.await?.into())
+    let account = arguments.target.access.flags();
+    let (every, format) = (arguments.every, arguments.format);
+    follow::follow(executions, &one.arn, every, format, &account).await
 }
 
 /// Those that run, and the newest that have ended, newest first.
@@ -130,24 +114,22 @@ async fn find(
     executions: &Executions,
     machine: &Machine,
 ) -> Result<Vec<Execution>, CallError> {
+    let mut arns = executions.list(machine, true, MOST_LOOKED_AT).await?;
+    let running = arns.len();
+    arns.extend(executions.list(machine, false, MOST_LOOKED_AT).await?);
     let mut found: Vec<Execution> = Vec::new();
-    for listed in executions.list(machine, true, MOST_LOOKED_AT).await? {
-        let execution = executions.describe(&listed.arn).await?;
-        if is_meant(arguments, &execution) {
-            found.push(execution);
-        }
-    }
     let mut left = arguments.ended;
-    for listed in executions.list(machine, false, MOST_LOOKED_AT).await? {
-        if left == 0 {
+    for (place, arn) in arns.iter().enumerate() {
+        let is_running = place < running;
+        if left == 0 && !is_running {
             break;
         }
-        if found.iter().any(|execution| execution.arn == listed.arn) {
+        if found.iter().any(|execution| execution.arn == *arn) {
             continue;
         }
-        let execution = executions.describe(&listed.arn).await?;
+        let execution = executions.describe(arn).await?;
         if is_meant(arguments, &execution) {
-            left -= u8::from(execution.status.has_ended());
+            left -= u8::from(!is_running && execution.has_ended());
             found.push(execution);
         }
     }
@@ -155,106 +137,78 @@ async fn find(
 }
 
 fn is_meant(arguments: &Arguments, execution: &Execution) -> bool {
-    let service = arguments
-        .service
-        .as_deref()
-        .is_none_or(|service| execution.asked("serviceName") == Some(service));
-    let cluster = arguments
-        .cluster
-        .as_deref()
-        .is_none_or(|cluster| execution.asked("cluster").map(short) == Some(short(cluster)));
-    service && cluster
+    let is = |wanted: &Option<String>, field: &str| {
+        let asked = execution.asked(field).map(short);
+        wanted.is_none() || asked == wanted.as_deref().map(short)
+    };
+    is(&arguments.service, "serviceName") && is(&arguments.cluster, "cluster")
 }
 
 /// ` of service chat in cluster main among the newest 100 executions`: what was looked for.
 fn of(arguments: &Arguments) -> String {
-    let service = arguments
-        .service
+    let Arguments {
+        service, cluster, ..
+    } = arguments;
+    let service = service
         .iter()
         .map(|service| format!(" of service {service}"));
-    let cluster = arguments
-        .cluster
+    let cluster = cluster
         .iter()
         .map(|cluster| format!(" in cluster {cluster}"));
-    let among = format!(
-        " among the newest {MOST_LOOKED_AT} executions of {}",
-        arguments.target.state_machine
-    );
+    let machine = &arguments.target.state_machine;
+    let among = format!(" among the newest {MOST_LOOKED_AT} executions of {machine}");
     service.chain(cluster).chain([among]).collect()
 }
 
 /// What an execution that runs said last.
 async fn look(executions: &Executions, execution: Execution) -> Result<Seen, CallError> {
-    let mut seen = Seen {
-        execution,
-        said: None,
-        drain: None,
-    };
-    if !seen.execution.status.has_ended() {
-        let mut telling = Telling::default();
-        for event in executions
-            .latest(&seen.execution.arn, LATEST_EVENTS)
-            .await?
-        {
-            seen.said = telling.hear(&event).or(seen.said);
+    let mut narrator = Narrator::default();
+    let mut said = None;
+    if !execution.has_ended() {
+        for event in executions.latest(&execution.arn, LATEST_EVENTS).await? {
+            let new = narrator.hear(event.at, &event.what);
+            said = new.map(|new| (event.at, new)).or(said);
         }
-        seen.drain = telling.drain();
     }
-    Ok(seen)
+    Ok(Seen {
+        execution,
+        said,
+        drain: narrator.drain(),
+    })
 }
 
 fn in_lines(seen: &Seen) -> Vec<String> {
-    let Seen {
-        execution,
-        said,
-        drain,
-    } = seen;
-    let what = deployed(&execution.input);
-    let since = rfc3339(execution.started);
-    if execution.status.has_ended() {
-        let mut lines = vec![format!("{since}  {}  {what}", execution.name)];
-        lines.extend(outcome(execution).iter().map(|line| format!("  {line}")));
+    let execution = &seen.execution;
+    let (started, name) = (rfc3339(execution.started), &execution.name);
+    let mut lines = vec![format!("{started}  {name}  {}", execution.deployed())];
+    if execution.has_ended() {
+        lines.push(format!("  {}", execution.outcome()));
         return lines;
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "an execution takes a year at most"
-    )]
-    let seconds = now().saturating_sub(execution.started) as f64;
-    let mut lines = vec![
-        format!("{since}  {}  {what}", execution.name),
-        format!(
-            "  {} for {}: {}",
-            execution.status.as_str(),
-            clock(seconds).trim_start(),
-            execution.arn
-        ),
-    ];
-    if let Some(said) = said {
-        lines.push(format!(
-            "  {}  {}: {}",
-            rfc3339(said.at),
-            said.state,
-            said.sentence
-        ));
+    let (status, arn) = (execution.status.as_str(), &execution.arn);
+    let runs_for = clock(since(execution.started, now()));
+    lines.push(format!("  {status} for {runs_for}: {arn}"));
+    if let Some((at, Said { state, sentence })) = &seen.said {
+        lines.push(format!("  {}  {state}: {sentence}", rfc3339(*at)));
     }
-    if let Some(drain) = drain {
-        let next = drain
-            .next
-            .map_or_else(String::new, |at| format!(", next step at {}", rfc3339(at)));
-        let last = drain
-            .last
-            .map_or_else(String::new, |at| format!(", last at about {}", rfc3339(at)));
-        lines.push(format!(
-            "  {} of {} tasks to take away{next}{last}",
-            drain.left, drain.of
-        ));
+    if let Some(Drain {
+        left,
+        of,
+        next,
+        last,
+    }) = seen.drain
+    {
+        let next = next.map(|at| format!(", next step at {}", rfc3339(at)));
+        let last = last.map(|at| format!(", last at about {}", rfc3339(at)));
+        let times: String = next.into_iter().chain(last).collect();
+        lines.push(format!("  {left} of {of} tasks to take away{times}"));
     }
     lines
 }
 
 fn in_json(seen: &Seen) -> Value {
     let execution = &seen.execution;
+    let said = seen.said.as_ref().map(|(_, said)| said);
     json!({
         "execution": execution.arn,
         "name": execution.name,
@@ -265,18 +219,18 @@ fn in_json(seen: &Seen) -> Value {
         "error": execution.error,
         "cause": execution.cause,
         "output": execution.output,
-        "state": seen.said.as_ref().map(|said| &said.state),
-        "message": seen.said.as_ref().map(|said| &said.sentence),
-        "drain": seen.drain.map(follow::drain_in_json),
+        "state": said.map(|said| &said.state),
+        "message": said.map(|said| &said.sentence),
+        "drain": seen.drain.map(Drain::to_json),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sfn::types::ExecutionStatus;
     use clap::Parser;
 
     use super::*;
-    use crate::executions::Status;
 
     #[derive(Parser)]
     struct Line {
@@ -288,24 +242,9 @@ mod tests {
         Line::parse_from(["status"].into_iter().chain(line.split_whitespace())).arguments
     }
 
-    fn execution(status: Status) -> Execution {
-        Execution {
-            arn: "arn:aws:states:us-east-1:555555555555:execution:ebbtide:chat-2".to_owned(),
-            name: "chat-2".to_owned(),
-            status,
-            input: json!({"cluster": "arn:aws:ecs:us-east-1:555555555555:cluster/main",
-                "serviceName": "chat", "taskDefinition": "chat:2"}),
-            output: None,
-            error: None,
-            cause: None,
-            started: 1_767_225_600,
-            stopped: None,
-        }
-    }
-
     #[test]
     fn a_cluster_is_the_same_by_its_name_and_its_arn() {
-        let chat = execution(Status::Running);
+        let chat = Execution::example(ExecutionStatus::Running);
         for meant in [
             "",
             "--service chat",
@@ -325,13 +264,13 @@ mod tests {
 
     #[test]
     fn what_runs_is_shown_with_its_last_sentence_and_its_drain() {
+        let said = Said {
+            state: "ScaleDown".to_owned(),
+            sentence: "one step more".to_owned(),
+        };
         let seen = Seen {
-            execution: execution(Status::Running),
-            said: Some(Said {
-                at: 1_767_225_660,
-                state: "ScaleDown".to_owned(),
-                sentence: "3 of 4 tasks left".to_owned(),
-            }),
+            execution: Execution::example(ExecutionStatus::Running),
+            said: Some((1_767_225_660, said)),
             drain: Some(Drain {
                 left: 3,
                 of: 4,
@@ -339,14 +278,18 @@ mod tests {
                 last: None,
             }),
         };
-        let lines = in_lines(&seen).join("\n");
-        for part in [
-            "2026-01-01T00:00:00Z  chat-2  service chat in cluster",
-            "  RUNNING for ",
-            "  2026-01-01T00:01:00Z  ScaleDown: 3 of 4 tasks left",
-            "  3 of 4 tasks to take away, next step at 2026-01-01T00:02:00Z",
-        ] {
-            assert!(lines.contains(part), "{part}:\n{lines}");
-        }
+        let lines = in_lines(&seen);
+        assert_eq!(
+            lines[0],
+            "2026-01-01T00:00:00Z  chat-2  service chat in cluster main, chat:2"
+        );
+        assert!(lines[1].starts_with("  RUNNING for "), "{lines:?}");
+        assert_eq!(
+            lines[2..],
+            [
+                "  2026-01-01T00:01:00Z  ScaleDown: one step more",
+                "  3 of 4 tasks to take away, next step at 2026-01-01T00:02:00Z"
+            ]
+        );
     }
 }

@@ -156,19 +156,6 @@ fn every_field_of_the_samples_input_is_in_the_moving_page() {
     assert_eq!(told, fields);
 }
 
-#[test]
-fn every_story_in_the_moving_page_is_a_test() {
-    let stories = read("tests/whole/stories.rs");
-    let page = read("docs/moving-from-the-sample.md");
-    let named: Vec<_> = in_code(&page)
-        .filter_map(|name| name.strip_suffix("_…"))
-        .collect();
-    assert!(named.len() > 15, "{named:?}");
-    for story in named {
-        assert!(stories.contains(&format!("fn {story}_")), "{story}");
-    }
-}
-
 /// What GitHub makes of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading

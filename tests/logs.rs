@@ -35,18 +35,11 @@ impl Written {
 }
 
 async fn deploy(scenario: &Scenario) {
-    let names = Names {
-        cluster: "main".to_owned(),
-        service: "chat".to_owned(),
-        task_definition: "chat:2".to_owned(),
-        ..Names::default()
-    };
+    let names = Names::default();
     let aws = SimulatedAws::new(scenario.world_for(&names).unwrap(), 1.0);
     let installation = Installation::new(&aws).unwrap();
-    let event = json!({
-        "cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
-        "comment": "approved with hunter2",
-    });
+    let mut event = names.event();
+    event["comment"] = "approved with hunter2".into();
     let outcome = installation.deploy("run", event, 1, &mut |_| {}).await;
     match outcome.status {
         Status::Succeeded { output } => assert_eq!(output["comment"], "approved with hunter2"),

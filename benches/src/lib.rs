@@ -21,21 +21,14 @@ pub fn world(tasks: u32, connections_per_task: Option<u64>) -> World {
         }),
         ..Scenario::default()
     };
-    let names = Names {
-        cluster: "main".to_owned(),
-        service: "chat".to_owned(),
-        task_definition: "chat:2".to_owned(),
-        ..Names::default()
-    };
-    scenario.world_for(&names).expect("a world")
+    scenario.world().expect("a world")
 }
 
 /// The input of its deployment, ten minutes' drain.
 pub fn event() -> Value {
-    json!({
-        "cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
-        "drain": {"within": 600},
-    })
+    let mut event = Names::default().event();
+    event["drain"] = json!({"within": 600});
+    event
 }
 
 /// Deploys in virtual time.

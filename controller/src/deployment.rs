@@ -10,6 +10,7 @@ use crate::lock::Lock;
 use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
+use crate::scale_down;
 use crate::world::{TaskSet, World};
 
 /// What a deployment carries from turn to turn.
@@ -177,6 +178,16 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// That of a rollback: the seconds of the phase that failed are not its own, but whether the outgoing
+    /// task set may have been scaled down a moment ago stays known.
+    #[must_use]
+    pub fn of_rollback(&self, plan: &Plan) -> Self {
+        Self {
+            step: scale_down::begun(plan, self),
+            ..self.anew()
+        }
+    }
+
     /// That of another phase, which begins now: what was ordinary before the first drain still is.
     #[must_use]
     pub fn anew(&self) -> Self {

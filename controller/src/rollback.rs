@@ -3,6 +3,7 @@
 use crate::action::Action;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::id::{TargetGroupArn, TaskSetId};
+use crate::lock;
 use crate::next::Next;
 use crate::phase::To;
 use crate::ready;
@@ -67,12 +68,11 @@ fn second_look(plan: &Plan, progress: &Progress) -> Option<Next> {
     let wait = ready::slow_look(plan);
     let original = plan.outgoing_set().cloned();
     let reason = Reason::SecondLook { original, wait };
-    (looks < LOOKS).then(|| look_again(plan, progress, looks, reason))
+    (looks < LOOKS).then(|| look_again(plan, progress, looks, reason, wait))
 }
 
-fn look_again(plan: &Plan, progress: &Progress, looks: u32, reason: Reason) -> Next {
+fn look_again(plan: &Plan, progress: &Progress, looks: u32, reason: Reason, wait: u32) -> Next {
     let progress = Progress { looks, ..*progress };
-    let wait = ready::slow_look(plan);
     Next::wait(To::WaitForOriginal, reason, wait, plan, progress)
 }
 
@@ -128,16 +128,17 @@ fn restore(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refu
         world.group(plan.outgoing_group())?,
     );
     let Some(shortfall) = ready::shortfall(world, original, group) else {
-        return Ok(restored(plan, progress, original, None));
+        return Ok(whole_again(plan, progress, original));
     };
     let patience = plan.request.readiness_timeout;
     if progress.waited < patience {
+        let wait = ready::slow_look(plan);
         let reason = Reason::RollingBack {
             original: original.id.clone(),
             shortfall,
-            wait: ready::slow_look(plan),
+            wait,
         };
-        return Ok(look_again(plan, progress, 0, reason));
+        return Ok(look_again(plan, progress, 0, reason, wait));
     }
     // Not whole, but better than what serves.
     if failed.targets.healthy == 0 && group.targets.healthy > 0 {
@@ -157,6 +158,18 @@ fn restore(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refu
     Ok(over(plan, progress, outcome))
 }
 
+/// The original is whole. Where a step of the drain may have been made a moment ago, that is believed
+/// [`lock::SETTLE`] seconds later: one read may be old, or the step may land late.
+fn whole_again(plan: &Plan, progress: &Progress, original: &TaskSet) -> Next {
+    if progress.step == 0 || progress.waited >= lock::SETTLE {
+        return restored(plan, progress, original, None);
+    }
+    let original = Some(original.id.clone());
+    let wait = lock::SETTLE;
+    let reason = Reason::SecondLook { original, wait };
+    look_again(plan, progress, 0, reason, wait)
+}
+
 /// Traffic goes back to the original, which may not be whole.
 fn restored(
     plan: &Plan,
@@ -168,11 +181,7 @@ fn restored(
         original: original.id.clone(),
         lacks,
     };
-    let progress = Progress {
-        control: progress.control.anew(),
-        ..*progress
-    };
-    Next::at_once(To::Swap, reason, plan.back(original), progress)
+    Next::at_once(To::Swap, reason, plan.back(original), progress.anew())
 }
 
 /// The original, while it is worth bringing back: it wants or runs tasks still.

@@ -139,6 +139,14 @@ pub(crate) fn bake_left(plan: &Plan, progress: &Progress) -> u32 {
     }
 }
 
+/// The step of the drain that may have been begun by now, counted from 1; 0 where none can have been.
+pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
+    match bake_left(plan, progress) {
+        0 => progress.step.max(1),
+        _ => 0,
+    }
+}
+
 /// What is left over was swapped away from long ago.
 fn bake_time(plan: &Plan) -> u32 {
     match plan.outgoing {

@@ -140,9 +140,8 @@ pub fn refused(phase: Phase, plan: &Plan, progress: &Progress, refusal: &Refusal
         to,
         reason,
         wait: 0,
+        progress: progress.of_rollback(&plan),
         plan,
-        // The seconds of the phase that failed are not those of its rollback.
-        progress: progress.anew(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
 use ebbtide_controller::contract::{self, Event, Failure};
-use ebbtide_controller::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
+use ebbtide_controller::deployment::{Answer, Deployment, Plan, Progress};
 use ebbtide_controller::lock::{Busy, End, Item, Lock, SETTLE};
 use ebbtide_controller::phase::{Phase, To};
 use ebbtide_controller::preflight;
@@ -273,10 +273,8 @@ impl Turned<'_> {
     /// is known to no state but that of the execution that has ended.
     fn finish_first(&self, plan: &Plan, before: Option<&Item>) -> Option<Answer> {
         let before = before?;
-        let phase = before.phase?;
-        let named = plan.finishing(before.plan.as_deref()?, self.event)?;
-        let goes_back = phase == Phase::Rollback || named.outgoing == Outgoing::Replacement;
-        goes_back.then(|| Answer {
+        let (phase, named) = plan.unfinished(before, self.event)?;
+        Some(Answer {
             to: phase.task(),
             reason: Reason::TakenOver {
                 before: before.reason.clone(),

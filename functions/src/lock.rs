@@ -49,7 +49,7 @@ pub(crate) enum Entry {
 pub(crate) struct Section {
     /// The fence that was entered with.
     pub(crate) fence: u64,
-    /// What the owner before did, where the lock has just changed hands.
+    /// The item before it was taken, or taken back.
     pub(crate) before: Option<Item>,
     ends: Vec<End>,
 }
@@ -72,7 +72,7 @@ pub(crate) async fn enter(
     };
     let lock = &deployment.lock;
     let Some(fence) = lock.fence else {
-        return take(clients, invocation, &me, deployment).await;
+        return take(clients, invocation, event, &me, deployment).await;
     };
     let call = entering(clients, invocation, &me, deployment)
         .update_expression(
@@ -84,6 +84,7 @@ pub(crate) async fn enter(
              OR busyUntil < :now OR rev = :outwaited)",
         )
         .expression_attribute_names("#plan", "plan")
+        .expression_attribute_values(":phase", text(me.phase.as_str()))
         .expression_attribute_values(":plan", text(deployment.plan.to_json()))
         .expression_attribute_values(":fence", number(fence));
     match update(call).await? {
@@ -110,6 +111,7 @@ pub(crate) async fn enter(
 async fn take(
     clients: &Clients,
     invocation: &Invocation<'_>,
+    event: &Event,
     me: &Me<'_>,
     deployment: &Deployment,
 ) -> Result<Entry, StepError> {
@@ -148,16 +150,30 @@ async fn take(
             ""
         };
         let fence = if back { "" } else { ", fence :one" };
+        // A rollback that was under way stays in the item until a turn has answered with it: this one
+        // may die.
+        let unfinished = deployment.plan.unfinished(&item, event).is_some();
+        let (phase, plan) = match (unfinished, back) {
+            (true, _) => ("", ""),
+            (false, true) => (", phase = :phase", ""),
+            (false, false) => (", phase = :phase", " REMOVE #plan"),
+        };
         let mut call = entering(clients, invocation, me, deployment)
             .update_expression(format!(
-                "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, turn = :turn, \
-                 phase = :phase ADD rev :one{fence}"
+                "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, turn = \
+                 :turn{phase}{plan} ADD rev :one{fence}"
             ))
             .condition_expression(format!(
                 "{condition} AND (attribute_not_exists(busyUntil) OR busyUntil < :now OR rev = \
                  :outwaited{quiet})"
             ))
             .expression_attribute_values(":started", number(me.started));
+        if !phase.is_empty() {
+            call = call.expression_attribute_values(":phase", text(me.phase.as_str()));
+        }
+        if !plan.is_empty() {
+            call = call.expression_attribute_names("#plan", "plan");
+        }
         if let Some(seen) = &seen {
             call = call.expression_attribute_values(":seen", number(seen.rev));
         }
@@ -165,14 +181,14 @@ async fn take(
             Updated::Now(new) => {
                 return Ok(Entry::Inside(Section {
                     fence: new.fence,
-                    before: seen.filter(|_| !back),
+                    before: seen,
                     ends: new.ends,
                 }));
             }
             Updated::Refused(new) if new.busy_by.as_deref() == Some(me.nonce) => {
                 return Ok(Entry::Inside(Section {
                     fence: new.fence,
-                    before: seen.filter(|_| !back),
+                    before: seen,
                     ends: new.ends,
                 }));
             }
@@ -205,7 +221,6 @@ fn entering(
         .expression_attribute_values(":now", number(invocation.now_millis()))
         .expression_attribute_values(":until", number(until))
         .expression_attribute_values(":turn", number(deployment.lock.turn))
-        .expression_attribute_values(":phase", text(me.phase.as_str()))
         .expression_attribute_values(":one", number(1))
         .expression_attribute_values(
             ":outwaited",

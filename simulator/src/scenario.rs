@@ -5,6 +5,7 @@ mod build;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 pub use crate::world::ClientsScenario;
 use crate::world::{AlarmState, AlarmType, ApiError, Behaviour, Kind, Limits, Timings};
@@ -210,15 +211,26 @@ impl Default for Scenario {
     }
 }
 
+impl Names {
+    /// The smallest input of a deployment to the service: the fields that are required.
+    pub fn event(&self) -> Value {
+        json!({
+            "cluster": self.cluster,
+            "serviceName": self.service,
+            "taskDefinition": self.task_definition,
+        })
+    }
+}
+
 impl Default for Names {
     fn default() -> Self {
         Self {
             account: "555555555555".to_owned(),
             region: "us-east-1".to_owned(),
-            cluster: "sample-cluster".to_owned(),
-            service: "sample-service".to_owned(),
+            cluster: "main".to_owned(),
+            service: "chat".to_owned(),
             load_balancer_arn: None,
-            task_definition: "sample-app:2".to_owned(),
+            task_definition: "chat:2".to_owned(),
             subnets: vec![
                 "subnet-1234567890abcdef0".to_owned(),
                 "subnet-1234567890abcdef1".to_owned(),

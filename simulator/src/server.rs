@@ -29,10 +29,14 @@ pub async fn serve<L>(
 where
     L: Listener<Addr: fmt::Debug>,
 {
-    let router = Router::new().fallback(answer).with_state(aws);
-    axum::serve(listener, router)
+    axum::serve(listener, router(aws))
         .with_graceful_shutdown(shutdown)
         .await
+}
+
+/// What answers every protocol, to be served behind layers of the caller's own.
+pub fn router(aws: SimulatedAws) -> Router {
+    Router::new().fallback(answer).with_state(aws)
 }
 
 async fn answer(State(aws): State<SimulatedAws>, request: Request) -> Response {

@@ -1,6 +1,5 @@
 //! Credentials of the environment, else those that the AWS CLI has.
 
-use std::error::Error;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -51,27 +50,19 @@ impl ProvideCredentials for ElseOfTheAwsCli {
     }
 }
 
-/// The error where the AWS CLI has none either: what the SDK has found missing, save that it does not
-/// say in which profile, and speaks to whoever builds the program where a profile needs more than it
-/// has.
+/// The error where the AWS CLI has none either: what the SDK has found missing, with the profile, which
+/// it does not name.
 fn of_neither(error: CredentialsError, profile: Option<&str>) -> CredentialsError {
-    let mut is_outside = false;
-    let mut next: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(cause) = next {
-        is_outside |= cause.to_string().contains("cargo feature");
-        next = cause.source();
-    }
-    if is_outside {
-        CredentialsError::invalid_configuration(
-            "the profile's credentials come from outside, and `aws configure export-credentials` of the AWS CLI, \
-             version 2, has not answered with them",
-        )
-    } else if let Some(profile) = profile {
-        CredentialsError::not_loaded(format!(
+    match (error, profile) {
+        // Its own words are for programmers: a profile that needs what the SDK is built without.
+        (CredentialsError::InvalidConfiguration(_), _) => CredentialsError::invalid_configuration(
+            "the profile's credentials come from outside, or it is wrong, and `aws configure export-credentials` of the \
+             AWS CLI, version 2, has not answered with them",
+        ),
+        (_, Some(profile)) => CredentialsError::not_loaded(format!(
             "the profile {profile} of ~/.aws/config and ~/.aws/credentials has none, or is not there"
-        ))
-    } else {
-        error
+        )),
+        (error, None) => error,
     }
 }
 
@@ -122,6 +113,8 @@ fn read(printed: &[u8]) -> Result {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::run::{Felt, Run};
+use crate::simulation::{Felt, Run};
 
 /// Seconds in a row over which reconnects are summed up.
 pub(super) const WINDOW: u64 = 10;
@@ -10,41 +10,42 @@ pub(super) const WINDOW: u64 = 10;
 /// What a deployment was like for clients, and what it took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Figures {
+pub(super) struct Figures {
     /// Seconds from the first connection that was cut to the last; nothing where none was.
-    pub(crate) first_to_last_cut_seconds: Option<u64>,
+    pub(super) first_to_last_cut_seconds: Option<u64>,
     /// The most reconnects in any 10 seconds.
-    pub(crate) peak_reconnects_in10_seconds: u64,
+    pub(super) peak_reconnects_in10_seconds: u64,
     /// How many times the floor that is.
-    pub(crate) times_floor: f64,
+    pub(super) times_floor: f64,
     /// The most reconnects in one second.
-    pub(crate) peak_reconnects_in1_second: u64,
+    pub(super) peak_reconnects_in1_second: u64,
     /// The most tries that one task of the replacement had in one second, refused ones included.
-    pub(crate) peak_tries_in1_second_of_a_task: u64,
+    pub(super) peak_tries_in1_second_of_a_task: u64,
     /// Tries that were refused.
-    pub(crate) refused: u64,
+    pub(super) refused: u64,
     /// Seconds from the deployment's start to its end.
-    pub(crate) deployment_seconds: u64,
+    pub(super) deployment_seconds: u64,
     /// Hours of running tasks above the desired count.
-    pub(crate) extra_task_hours: f64,
+    pub(super) extra_task_hours: f64,
     /// API calls.
-    pub(crate) api_calls: usize,
+    pub(super) api_calls: usize,
 }
 
 /// What no drain over a time can be better than: all connections spread evenly over it, or one task's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Floor {
+pub(super) struct Floor {
     /// The time, in seconds.
-    pub(crate) seconds: u64,
+    pub(super) seconds: u64,
     /// Reconnects in 10 seconds.
-    pub(crate) reconnects_in10_seconds: u64,
+    pub(super) reconnects_in10_seconds: u64,
 }
 
 impl Floor {
-    /// The floor of so many connections, and so many a task, over a time.
-    pub(super) fn new(connections: u64, per_task: u64, seconds: u64) -> Self {
-        let evenly = (connections * WINDOW).div_ceil(seconds.max(WINDOW));
+    /// The floor of so many tasks, with so many connections each, over a time.
+    pub(super) fn new(tasks: u32, per_task: u64, seconds: u32) -> Self {
+        let seconds = u64::from(seconds);
+        let evenly = (u64::from(tasks) * per_task * WINDOW).div_ceil(seconds.max(WINDOW));
         Self {
             seconds,
             reconnects_in10_seconds: evenly.max(per_task),
@@ -96,14 +97,9 @@ mod tests {
 
     #[test]
     fn the_floor_is_one_tasks_connections_at_least() {
-        assert_eq!(
-            Floor::new(100_000, 2_500, 180).reconnects_in10_seconds,
-            5_556
-        );
-        assert_eq!(
-            Floor::new(10_000, 2_500, 180).reconnects_in10_seconds,
-            2_500
-        );
-        assert_eq!(Floor::new(10_000, 2_500, 0).reconnects_in10_seconds, 10_000);
+        let floor = |tasks, seconds| Floor::new(tasks, 2_500, seconds).reconnects_in10_seconds;
+        assert_eq!(floor(40, 180), 5_556);
+        assert_eq!(floor(4, 180), 2_500);
+        assert_eq!(floor(4, 0), 10_000);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use super::comparison::Comparison;
 use super::figures::Figures;
-use super::ways::Service;
-use super::{Comparison, Timings};
+use crate::output::count;
 
 /// The columns of figures: two lines of head each, and whether the floor has a part in it.
-pub(crate) const COLUMNS: [(&str, &str); 9] = [
+pub(super) const COLUMNS: [(&str, &str); 9] = [
     ("first to", "last cut"),
     ("most in", "10 s"),
     ("times", "floor"),
@@ -23,7 +23,7 @@ pub(crate) const COLUMNS: [(&str, &str); 9] = [
 const DEPLOYMENT: usize = 6;
 
 /// The figures in the order of the columns, as text.
-pub(crate) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
+pub(super) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
     let cut = figures.first_to_last_cut_seconds;
     [
         cut.map_or_else(|| "-".to_owned(), |seconds| format!("{} s", count(seconds))),
@@ -38,23 +38,10 @@ pub(crate) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// A number with commas between thousands.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 impl Comparison {
     /// The rows of the table: way, timings, cells. What differs not at all between the timings is one
     /// row.
-    pub(crate) fn rows(&self) -> Vec<(&str, &'static str, [String; COLUMNS.len()])> {
+    pub(super) fn rows(&self) -> Vec<(&str, &'static str, [String; COLUMNS.len()])> {
         let mut rows = Vec::new();
         for compared in &self.ways {
             let mut runs = compared.runs.iter();
@@ -69,28 +56,25 @@ impl Comparison {
                     // What it did until then is no achievement.
                     "FAILED".clone_into(&mut cells[DEPLOYMENT]);
                 }
-                rows.push((compared.name.as_str(), timings, cells));
+                rows.push((compared.way.name.as_str(), timings, cells));
             }
         }
         rows
     }
 
     /// What the table is about, in sentences.
-    pub(crate) fn about(&self) -> [String; 2] {
-        let Service {
-            tasks,
-            connections_per_task,
-            ..
-        } = self.service;
+    pub(super) fn about(&self) -> [String; 2] {
+        let (tasks, clients) = (self.scenario.tasks, &self.clients);
+        let accepts = clients.new_connections_per_second_per_task;
         [
             format!(
-                "{}: {tasks} {}, {} connections, {} a task; who is cut comes back within {} s{}.",
+                "{}: {tasks} {}, {} connections, {} a task; disconnected clients reconnect within {} s{}.",
                 self.name,
                 if tasks == 1 { "task" } else { "tasks" },
-                count(self.connections),
-                count(u64::from(connections_per_task)),
-                self.reconnect_within,
-                self.accepts.map_or_else(String::new, |accepts| format!(
+                count(self.connections()),
+                count(clients.connections_per_task),
+                clients.reconnect_within_seconds,
+                accepts.map_or_else(String::new, |accepts| format!(
                     ", and a task accepts {} a second",
                     count(accepts)
                 )),
@@ -104,19 +88,15 @@ impl Comparison {
     }
 
     /// What the words in the table mean.
-    pub(crate) fn legend(&self) -> String {
-        let random = self.jitter_percent;
-        if random == 0 {
-            return format!(
-                "Timings: {}, as the scenario has it.",
-                Timings::Exact.in_words()
-            );
+    pub(super) fn legend(&self) -> String {
+        let exact = "everything takes its usual time and clients come evenly";
+        match self.scenario.timings.jitter_percent {
+            0 => format!("Timings: {exact}, as the scenario has it."),
+            random => format!(
+                "Timings: exact, {exact}; random, by up to {random} % more or less (seed {}).",
+                self.scenario.seed
+            ),
         }
-        format!(
-            "Timings: exact, {}; random, by up to {random} % more or less (seed {}).",
-            Timings::Exact.in_words(),
-            self.seed
-        )
     }
 }
 
@@ -152,8 +132,8 @@ impl fmt::Display for Comparison {
             before = name;
         }
         writeln!(f, "\n{}", self.legend())?;
-        for (name, run) in self.failures() {
-            writeln!(f, "{name}, {}: {}", run.timings.as_str(), run.outcome())?;
+        for failure in self.failures() {
+            writeln!(f, "{failure}")?;
         }
         Ok(())
     }

@@ -6,20 +6,20 @@ use ebbtide_controller::pace::{Budget, Drain, OnDeadline, Pace, SHORTEST_WAIT};
 
 /// A way to drain.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Way {
+pub(super) struct Way {
     /// What it is called in the table.
-    pub(crate) name: String,
-    pub(crate) drain: Drain,
+    pub(super) name: String,
+    pub(super) drain: Drain,
     /// Whether the event asks for it.
-    pub(crate) of_event: bool,
+    pub(super) of_event: bool,
 }
 
 /// What the service is like.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Service {
-    pub(crate) tasks: u32,
-    pub(crate) connections_per_task: u32,
-    pub(crate) deregistration_delay: u32,
+pub(super) struct Service {
+    pub(super) tasks: u32,
+    pub(super) connections_per_task: u32,
+    pub(super) deregistration_delay: u32,
 }
 
 /// The longest that a drain may be told to take.
@@ -86,8 +86,8 @@ fn task_by_task(of: u32, seconds: u32) -> Pace {
     }
 }
 
-/// The least budget that the drain can keep in that time, with time enough besides that its deadline
-/// does not bind.
+/// The least budget that the drain can keep in that time, with so much more time that its deadline does
+/// not bind.
 fn by_budget(service: Service, seconds: u32) -> Pace {
     let tail = budget::tail(service.deregistration_delay);
     let planned = |reconnects: f64, deadline: u32| Budget {
@@ -106,7 +106,7 @@ fn by_budget(service: Service, seconds: u32) -> Pace {
 }
 
 /// How a drain is paced, in a few words.
-pub(super) fn in_words(pace: &Pace) -> String {
+fn in_words(pace: &Pace) -> String {
     match pace {
         Pace::Percent { decrement, .. } if *decrement >= 100.0 => "all at once".to_owned(),
         Pace::Percent { decrement, every } => format!("{decrement} % every {every} s"),

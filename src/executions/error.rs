@@ -7,7 +7,9 @@ use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use ebbtide_controller::quote::quote;
 
-/// What a failed call is to whoever made it.
+use crate::exit::in_words;
+
+/// What can be done about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// It may go well the next time: network, throttling, an error of AWS's own.
@@ -38,30 +40,15 @@ impl CallError {
         E: ProvideErrorMetadata + Error + 'static,
     {
         if let SdkError::ServiceError(service) = error {
-            let code = service.err().code().unwrap_or("an error without a code");
-            let message = service.err().message().unwrap_or_default();
-            let trouble = classify(code, service.raw().status().as_u16());
-            let (code, message) = (quote(code), quote(message));
-            let hint = match trouble {
-                Trouble::Credentials => ": renew your credentials (`aws sso login`, for example)",
-                Trouble::Missing => {
-                    ". Look at its ARN, and at the region and the account that are meant"
-                }
-                Trouble::Denied => {
-                    ". The policy that is needed is in docs/ci.md; with an ARN in --state-machine nothing is listed"
-                }
-                _ => "",
-            };
             let status = service.raw().status().as_u16();
-            let said = if message.is_empty() {
-                format!("HTTP {status}, {code}")
-            } else {
-                format!("{code}: {message}")
+            let code = service.err().code().unwrap_or("an error without a code");
+            let trouble = classify(code, status);
+            let said = match service.err().message().unwrap_or_default() {
+                "" => format!("HTTP {status}, {}", quote(code)),
+                message => format!("{}: {}", quote(code), quote(message)),
             };
-            return Self {
-                trouble,
-                message: format!("{operation} answered {said}{hint}"),
-            };
+            let message = format!("{operation} answered {said}{}", trouble.hint());
+            return Self { trouble, message };
         }
         if let Some(credentials) = credentials_error(error) {
             return Self {
@@ -69,28 +56,35 @@ impl CallError {
                 message: no_credentials(&format!(" for {operation}"), credentials),
             };
         }
+        let why = quote(&in_words(error));
+        let mut trouble = Trouble::Passing;
         let what = match error {
             SdkError::TimeoutError(_) => "did not answer in time",
-            SdkError::DispatchFailure(_) => {
-                return Self {
-                    trouble: Trouble::Passing,
-                    message: format!(
-                        "{operation} could not be reached ({}): look at the network, the region and AWS_ENDPOINT_URL",
-                        quote(&in_words(error))
-                    ),
-                };
-            }
+            SdkError::DispatchFailure(_) => &format!(
+                "could not be reached ({why}): look at the network, the region and AWS_ENDPOINT_URL"
+            ),
             SdkError::ResponseError(_) => "answered something that could not be read",
-            SdkError::ConstructionFailure(_) => "could not be called like this",
+            SdkError::ConstructionFailure(_) => {
+                trouble = Trouble::Refused;
+                "could not be called like this"
+            }
             _ => "failed in a way this version does not know",
         };
-        Self {
-            trouble: if matches!(error, SdkError::ConstructionFailure(_)) {
-                Trouble::Refused
-            } else {
-                Trouble::Passing
-            },
-            message: format!("{operation} {what}"),
+        let message = format!("{operation} {what}");
+        Self { trouble, message }
+    }
+}
+
+impl Trouble {
+    /// What to do, behind AWS's own words.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Credentials => ": renew your credentials (`aws sso login`, for example)",
+            Self::Missing => ". Look at its ARN, and at the region and the account that are meant",
+            Self::Denied => {
+                ". The policy that is needed is in docs/ci.md; with an ARN in --state-machine nothing is listed"
+            }
+            Self::Passing | Self::NameIsTaken | Self::Refused => "",
         }
     }
 }
@@ -122,7 +116,7 @@ fn classify(code: &str, http_status: u16) -> Trouble {
     }
 }
 
-/// What is said where there are no credentials for something.
+/// What to say without credentials for something.
 pub(crate) fn no_credentials(for_what: &str, error: &CredentialsError) -> String {
     format!(
         "no credentials{for_what} ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile \
@@ -133,26 +127,8 @@ pub(crate) fn no_credentials(for_what: &str, error: &CredentialsError) -> String
 
 /// The credentials' part in an error, wherever the SDK has put it.
 fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
-/// An error and its causes in a line.
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    words
+    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]

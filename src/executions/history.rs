@@ -1,15 +1,10 @@
 //! What an execution has gone through, event by event.
 
+use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use serde_json::Value;
 
-use super::{CallError, Executions, parsed_or_text, seconds};
-
-/// Events in one answer: the most that there may be, and a few for a look at what is new.
-const WHOLE_PAGE: i32 = 1_000;
-const NEW_PAGE: i32 = 100;
-/// A history has 25,000 events at most.
-const MOST_PAGES: usize = 250;
+use crate::narrate::{What, cause_of};
 
 /// One event of a history.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,23 +16,8 @@ pub(crate) struct Event {
     pub(crate) what: What,
 }
 
-/// What happened, as far as it is told on.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum What {
-    /// A state was entered.
-    Entered { state: String },
-    /// A state was left, with its output.
-    Exited { state: String, output: Value },
-    /// A call of the state that was entered last failed; it may be tried again.
-    Failed { error: String, cause: String },
-    /// Somebody has redriven the execution.
-    Redriven,
-    /// Anything else.
-    Other,
-}
-
 impl Event {
-    pub(crate) fn of(event: &HistoryEvent) -> Self {
+    pub(super) fn of(event: &HistoryEvent) -> Self {
         Self {
             id: event.id,
             at: seconds(&event.timestamp),
@@ -83,67 +63,21 @@ fn failed(event: &HistoryEvent) -> Option<What> {
     };
     Some(What::Failed {
         error: error.clone().unwrap_or_default(),
-        cause: cause.as_deref().map_or_else(String::new, said),
+        cause: cause.as_deref().map_or_else(String::new, cause_of),
     })
 }
 
-/// What a failure says: Lambda puts it into an object beside the error's type.
-fn said(cause: &str) -> String {
-    let message = parsed_or_text(cause)
-        .get("errorMessage")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    message.unwrap_or_else(|| cause.to_owned())
+/// JSON, or the text as it stands where it is none.
+pub(super) fn parsed_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-impl Executions {
-    /// The events after `seen`, oldest first.
-    ///
-    /// Read from the newest back: a history can only be read from either end.
-    pub(crate) async fn history(&self, arn: &str, seen: i64) -> Result<Vec<Event>, CallError> {
-        let page_size = if seen == 0 { WHOLE_PAGE } else { NEW_PAGE };
-        let mut events: Vec<Event> = Vec::new();
-        let mut token = None;
-        for _ in 0..MOST_PAGES {
-            let call = self.0.get_execution_history().execution_arn(arn);
-            let page = call
-                .reverse_order(true)
-                .include_execution_data(true)
-                .max_results(page_size)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| CallError::of("states:GetExecutionHistory", &error))?;
-            let new = page.events.iter().take_while(|event| event.id > seen);
-            let before = events.len();
-            events.extend(new.map(Event::of));
-            let all_new = events.len() - before == page.events.len();
-            token = page.next_token;
-            if !all_new || token.is_none() {
-                break;
-            }
-        }
-        events.reverse();
-        Ok(events)
-    }
-
-    /// The newest `most` events, oldest first.
-    pub(crate) async fn latest(&self, arn: &str, most: i32) -> Result<Vec<Event>, CallError> {
-        let call = self.0.get_execution_history().execution_arn(arn);
-        let page = call
-            .reverse_order(true)
-            .include_execution_data(true)
-            .max_results(most)
-            .send()
-            .await
-            .map_err(|error| CallError::of("states:GetExecutionHistory", &error))?;
-        Ok(page.events.iter().rev().map(Event::of).collect())
-    }
+pub(super) fn seconds(time: &DateTime) -> u64 {
+    u64::try_from(time.secs()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_sfn::primitives::DateTime;
     use aws_sdk_sfn::types::{
         LambdaFunctionFailedEventDetails, StateExitedEventDetails, TaskFailedEventDetails,
     };

@@ -2,19 +2,20 @@
 
 use ebbtide_controller::budget;
 use ebbtide_controller::pace::Pace;
-use ebbtide_controller::plan::{self, Plan};
+use ebbtide_controller::plan;
 use ebbtide_controller::preflight;
 use ebbtide_controller::request::Request;
 
-use super::{Arguments, Service, busiest_minute};
-use crate::narrate::clock;
+use super::service::Service;
+use crate::output::clock;
 
 /// Seconds of the longest drain that is proposed: a day.
 const LONGEST: u32 = 86_400;
 
 /// What pace would keep to a number of reconnects, and what would come of a time.
-pub(super) fn alternatives(
-    arguments: &Arguments,
+pub(super) fn of(
+    for_reconnects: Option<u64>,
+    for_seconds: Option<u32>,
     request: &Request,
     service: Service,
 ) -> Vec<String> {
@@ -28,40 +29,31 @@ pub(super) fn alternatives(
             format!("; preflight would refuse it with the rest of the input as it is: {refusal}")
         })
     };
-    let of_time = |seconds: u32| {
-        let pace = Pace::Within { seconds };
-        let plan = Plan::of(&pace, service.tasks, service.deregistration_delay);
-        let reconnects = plan.reconnects(service.connections_per_task, service.reconnect_within);
-        let peak = reconnects.iter().copied().fold(0.0, f64::max);
-        (plan, busiest_minute(&reconnects), peak)
-    };
-    if let Some(wanted) = arguments.for_reconnects {
+    let of_time = |seconds: u32| service.forecast(&Pace::Within { seconds });
+    if let Some(wanted) = for_reconnects {
         #[expect(clippy::cast_precision_loss, reason = "a rate of reconnects")]
         let wanted = wanted as f64;
         // The rate falls with the time: the least that keeps to it is found by halves.
         let (mut short, mut long) = (0, LONGEST);
         while short < long {
             let middle = u32::midpoint(short, long);
-            if of_time(middle).2 <= wanted {
+            if of_time(middle).peak <= wanted {
                 long = middle;
             } else {
                 short = middle + 1;
             }
         }
-        let (plan, minute, peak) = of_time(long);
-        let refused = service
-            .limit_per_task
-            .filter(|limit| {
-                #[expect(clippy::cast_precision_loss, reason = "a limit of connections")]
-                let limit = *limit as f64;
-                peak > limit * f64::from(service.tasks)
-            })
-            .map_or("", |_| "; more than the replacement accepts");
+        let forecast = of_time(long);
+        let (plan, peak, minute) = (&forecast.plan, forecast.peak, forecast.busiest_minute);
+        let refused = match service.accepts().filter(|accepts| peak > *accepts) {
+            Some(_) => "; more than the replacement accepts",
+            None => "",
+        };
         alternatives.push(if peak <= wanted {
             format!(
                 "for {wanted} reconnects in every second: \"drain\": {{\"within\": {long}}}, {} steps in {} ({minute:.0} a second in the busiest minute{refused}){}",
                 plan.steps.len(),
-                clock(f64::from(plan.seconds())).trim(),
+                clock(f64::from(plan.seconds())),
                 refusal(Pace::Within { seconds: long }),
             )
         } else {
@@ -70,11 +62,13 @@ pub(super) fn alternatives(
             )
         });
     }
-    if let Some(seconds) = arguments.for_seconds {
-        let (plan, minute, peak) = of_time(seconds);
+    if let Some(seconds) = for_seconds {
+        let forecast = of_time(seconds);
         alternatives.push(format!(
-            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {minute:.0} reconnects a second in the busiest minute, {peak:.0} in the busiest second{}",
-            plan.steps.len(),
+            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {:.0} reconnects a second in the busiest minute, {:.0} in the busiest second{}",
+            forecast.plan.steps.len(),
+            forecast.busiest_minute,
+            forecast.peak,
             refusal(Pace::Within { seconds }),
         ));
         let budget = service.budget(1, seconds);

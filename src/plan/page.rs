@@ -1,44 +1,52 @@
 //! The plan as a page.
 
-use super::Answer;
+use super::answer::Answer;
 use crate::input;
-use crate::report::{self, Heading, PlannedDrain, PlotError};
+use crate::output::count;
+use crate::report::{self, Heading, Ink, Line, Page, PlotError, Span};
 
-impl Answer {
-    /// The plan with plots, as HTML.
-    pub(super) fn page(&self, service: &str) -> Result<String, PlotError> {
-        let heading = Heading {
-            title: format!("{service}: the drain as planned"),
-            facts: vec![("command".to_owned(), input::command_line())],
+/// The plan with plots, as HTML.
+pub(super) fn of(answer: &Answer, service: &str) -> Result<String, PlotError> {
+    let mut page = Page::new(&Heading {
+        title: format!("{service}: the drain as planned"),
+        facts: vec![("command", input::command_line())],
+    });
+    let span = Span {
+        from: 0,
+        to: answer.reconnects.len().saturating_sub(1).max(1),
+    };
+    let left = left(answer);
+    let (step, cut) = ("the first step", "the first cut");
+    for (title, since, ink, values) in [
+        ("Tasks left", step, Ink::Original, &left),
+        (
+            "Reconnects a second",
+            cut,
+            Ink::Reconnects,
+            &answer.reconnects,
+        ),
+    ] {
+        let most = count(values.iter().max().copied().unwrap_or_default());
+        let legend = [(ink.class(), format!("as planned, {most} at most"))];
+        let line = Line {
+            ink,
+            values,
+            filled: ink == Ink::Reconnects,
         };
-        let planned = PlannedDrain {
-            text: &self.text(),
-            left: &self.left(),
-            reconnects: &self.reconnects,
-        };
-        report::of_plan(&heading, &planned)
+        report::plot(&mut page, (title, since), (span, &[]), &legend, vec![line])?;
     }
-
-    /// Tasks left in each second since the first step.
-    fn left(&self) -> Vec<u64> {
-        let mut left = vec![0; self.reconnects.len()];
-        for step in &self.steps {
-            let from = usize::try_from(step.at).unwrap_or(usize::MAX);
-            for second in left.iter_mut().skip(from) {
-                *second = u64::from(step.left);
-            }
-        }
-        left
-    }
+    page.preformatted(&answer.text());
+    Ok(page.finish())
 }
 
-/// Rounded up, so that none is less than it is.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "reconnects a second: neither negative nor beyond some millions"
-)]
-pub(super) fn whole(reconnects: &[f64]) -> Vec<u64> {
-    let up = |reconnects: &f64| reconnects.ceil() as u64;
-    reconnects.iter().map(up).collect()
+/// Tasks left in each second since the first step.
+fn left(answer: &Answer) -> Vec<u64> {
+    let mut left = vec![0; answer.reconnects.len()];
+    for step in &answer.steps {
+        let from = usize::try_from(step.at).unwrap_or(usize::MAX);
+        for second in left.iter_mut().skip(from) {
+            *second = u64::from(step.left);
+        }
+    }
+    left
 }

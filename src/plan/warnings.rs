@@ -6,10 +6,9 @@ use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight::{self, findings};
 use ebbtide_controller::request::Request;
 
-use super::{Arguments, Service};
+use super::service::Service;
 
-pub(super) fn warnings(
-    arguments: &Arguments,
+pub(super) fn of(
     request: &Request,
     pace: &Pace,
     plan: &Plan,
@@ -23,14 +22,9 @@ pub(super) fn warnings(
         findings::ports_of_clients(service.connections_per_task),
     ];
     if plan.limit == Limit::Budget || plan.limit == Limit::MostSteps {
-        let minute = f64::from(
-            plan.steps
-                .iter()
-                .map(|step| step.tasks)
-                .max()
-                .unwrap_or_default(),
-        ) * service.connections_per_task
-            / 60.0;
+        let most = plan.steps.iter().map(|step| step.tasks).max();
+        let most = f64::from(most.unwrap_or_default());
+        let minute = most * service.connections_per_task / 60.0;
         if let Some(budget) = pace.budget().filter(|budget| minute > budget.reconnects) {
             warnings.push(format!(
                 "one step alone cuts {minute:.0} reconnects a second of its minute, more than the budget of {}: it cannot be kept",
@@ -38,18 +32,13 @@ pub(super) fn warnings(
             ));
         }
     }
-    let counted_on = request
-        .drain
-        .pace
-        .budget()
-        .and_then(|budget| budget.connections_per_task);
-    if let Some(counted_on) = counted_on.filter(|counted_on| {
-        let held = service.connections_per_task;
-        *counted_on > 2.0 * held || held > 2.0 * counted_on
-    }) {
+    let asked = request.drain.pace.budget();
+    let counted_on = asked.and_then(|budget| budget.connections_per_task);
+    let held = service.connections_per_task;
+    let differs = |counted_on: &f64| *counted_on > 2.0 * held || held > 2.0 * counted_on;
+    if let Some(counted_on) = counted_on.filter(differs) {
         warnings.push(format!(
-            "the event counts on {counted_on} connections a task, and the service is said to hold {}: the drain is planned by the event's number, and what it cuts by the other",
-            service.connections_per_task
+            "the event counts on {counted_on} connections a task, and the service is said to hold {held}: the drain is planned by the event's number, and what it cuts by the other"
         ));
     }
     if let Some(budget) = pace.budget() {
@@ -64,14 +53,11 @@ pub(super) fn warnings(
             ));
         }
     }
-    if let Some(unkept) = pace
-        .budget()
-        .and_then(|budget| preflight::unkept(budget, service.tasks, delay))
-    {
-        warnings.push(unkept.trim_start_matches("; ").to_owned());
-    }
-    let zones = arguments.zones;
-    if !arguments.cross_zone && !service.is_application {
+    let unkept = |budget| preflight::unkept(budget, service.tasks, delay);
+    let unkept = pace.budget().and_then(unkept);
+    warnings.extend(unkept.map(|unkept| format!("its {unkept}")));
+    let zones = service.zones;
+    if !service.cross_zone && !service.is_application {
         found.push(
             findings::too_few_for_the_zones(service.tasks, zones, "")
                 .or_else(|| findings::thin_in_the_drain(plan, zones, "")),
@@ -109,11 +95,10 @@ fn budgets(
             budget::dead_time(delay)
         ));
     }
-    #[expect(clippy::cast_precision_loss, reason = "a rate of connections")]
-    let accepted = service
-        .limit_per_task
-        .map(|limit| limit as f64 * f64::from(service.tasks));
-    if let Some(accepted) = accepted.filter(|accepted| budget.reconnects > *accepted) {
+    if let Some(accepted) = service
+        .accepts()
+        .filter(|accepted| budget.reconnects > *accepted)
+    {
         warnings.push(format!(
             "the budget of {} is more than the {accepted} that all replacement tasks together accept: clients that are refused come again and again",
             budget.reconnects

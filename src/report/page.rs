@@ -22,7 +22,7 @@ pub(super) fn escape(text: &str) -> String {
 
 /// What is in a table's column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// What the row is about.
     Name,
     Number,
@@ -40,27 +40,31 @@ impl Column {
     }
 }
 
+/// What a report says at its beginning.
+#[derive(Debug, Clone)]
+pub(crate) struct Heading {
+    /// What it is.
+    pub(crate) title: String,
+    /// What was simulated: names and facts, in the order to show them.
+    pub(crate) facts: Vec<(&'static str, String)>,
+}
+
 /// A page that is being written. What it is given is text, save where a name says otherwise.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     title: String,
     body: String,
 }
 
 impl Page {
-    /// A page with a title and facts about what was simulated.
-    pub(super) fn new(title: &str, facts: &[(String, String)]) -> Self {
-        let mut page = Self {
-            title: escape(title),
-            body: String::new(),
-        };
-        page.put(format_args!("<h1>{}</h1>\n<dl>\n", escape(title)));
-        for (name, fact) in facts {
-            page.put(format_args!(
-                "<dt>{}</dt><dd>{}</dd>\n",
-                escape(name),
-                escape(fact)
-            ));
+    /// A page that begins with a heading.
+    pub(crate) fn new(heading: &Heading) -> Self {
+        let title = escape(&heading.title);
+        let body = format!("<h1>{title}</h1>\n<dl>\n");
+        let mut page = Self { title, body };
+        for (name, fact) in &heading.facts {
+            let (name, fact) = (escape(name), escape(fact));
+            page.put(format_args!("<dt>{name}</dt><dd>{fact}</dd>\n"));
         }
         page.put(format_args!("</dl>\n"));
         page
@@ -71,16 +75,16 @@ impl Page {
         let _ = self.body.write_fmt(html);
     }
 
-    pub(super) fn heading(&mut self, text: &str) {
+    pub(crate) fn heading(&mut self, text: &str) {
         self.put(format_args!("<h2>{}</h2>\n", escape(text)));
     }
 
-    pub(super) fn paragraph(&mut self, text: &str) {
+    pub(crate) fn paragraph(&mut self, text: &str) {
         self.put(format_args!("<p>{}</p>\n", escape(text)));
     }
 
     /// Text in columns, as it is printed.
-    pub(super) fn preformatted(&mut self, text: &str) {
+    pub(crate) fn preformatted(&mut self, text: &str) {
         self.put(format_args!(
             "<pre class=\"wide\" tabindex=\"0\">{}</pre>\n",
             escape(text)
@@ -88,7 +92,7 @@ impl Page {
     }
 
     /// How something ended.
-    pub(super) fn outcome(&mut self, succeeded: bool, text: &str) {
+    pub(crate) fn outcome(&mut self, succeeded: bool, text: &str) {
         let class = if succeeded { "succeeded" } else { "failed" };
         self.put(format_args!(
             "<p class=\"outcome {class}\">{}</p>\n",
@@ -97,7 +101,7 @@ impl Page {
     }
 
     /// A picture with what it shows and what its lines are: class in the style, and words.
-    pub(super) fn figure(&mut self, title: &str, legend: &[(&str, String)], svg: &str) {
+    pub(crate) fn figure(&mut self, title: &str, legend: &[(&str, String)], svg: &str) {
         self.put(format_args!(
             "<figure>\n<figcaption><strong>{}</strong>",
             escape(title)
@@ -115,7 +119,7 @@ impl Page {
     }
 
     /// A table with columns that have a head and a kind.
-    pub(super) fn table(&mut self, columns: &[(&str, Column)], rows: &[Vec<String>]) {
+    pub(crate) fn table(&mut self, columns: &[(&str, Column)], rows: &[Vec<String>]) {
         self.put(format_args!(
             "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>"
         ));
@@ -145,7 +149,7 @@ impl Page {
     }
 
     /// The whole file.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -165,7 +169,10 @@ mod tests {
     #[test]
     fn what_comes_from_outside_is_never_markup() {
         let hostile = "<script>alert('1')</script> & \"x\"\u{7}";
-        let mut page = Page::new(hostile, &[(hostile.to_owned(), hostile.to_owned())]);
+        let mut page = Page::new(&Heading {
+            title: hostile.to_owned(),
+            facts: vec![(hostile, hostile.to_owned())],
+        });
         page.heading(hostile);
         page.paragraph(hostile);
         page.preformatted(hostile);

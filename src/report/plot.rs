@@ -13,8 +13,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::page::escape;
 use super::thin::steps;
-use crate::compare::count;
-use crate::run::{Phase, Role};
+use crate::output::count;
 
 /// Why a plot could not be drawn.
 pub(crate) type PlotError = DrawingAreaErrorKind<std::io::Error>;
@@ -40,7 +39,7 @@ const BUCKETS: usize = 880;
 
 /// What a line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     Original,
     Replacement,
     Leftover,
@@ -50,76 +49,48 @@ pub(super) enum Ink {
     Beside,
 }
 
+/// How a line looks: its name in the style, its colour and width, and whether it is dashed: not all
+/// readers tell lines apart by colour.
+struct Look(&'static str, RGBColor, u32, bool);
+
 impl Ink {
+    fn look(self) -> Look {
+        match self {
+            Self::Original => Look("original", RGBColor(0xB3, 0x5A, 0x00), 2, true),
+            Self::Replacement => Look("replacement", RGBColor(0x00, 0x66, 0xB3), 2, false),
+            Self::Leftover => Look("leftover", RGBColor(0x7A, 0x52, 0x99), 2, false),
+            Self::Reconnects => Look("reconnects", RGBColor(0x00, 0x7A, 0x5E), 1, false),
+            Self::Refused => Look("refused", RGBColor(0xC0, 0x1C, 0x4B), 1, true),
+            Self::Beside => Look("beside", RGBColor(0x57, 0x60, 0x6A), 1, false),
+        }
+    }
+
     /// Its name in the style.
-    pub(super) fn class(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Replacement => "replacement",
-            Self::Leftover => "leftover",
-            Self::Reconnects => "reconnects",
-            Self::Refused => "refused",
-            Self::Beside => "beside",
-        }
-    }
-
-    fn color(self) -> RGBColor {
-        match self {
-            Self::Original => RGBColor(0xB3, 0x5A, 0x00),
-            Self::Replacement => RGBColor(0x00, 0x66, 0xB3),
-            Self::Leftover => RGBColor(0x7A, 0x52, 0x99),
-            Self::Reconnects => RGBColor(0x00, 0x7A, 0x5E),
-            Self::Refused => RGBColor(0xC0, 0x1C, 0x4B),
-            Self::Beside => RGBColor(0x57, 0x60, 0x6A),
-        }
-    }
-
-    /// Whether its line is dashed: colours alone do not tell lines apart for everybody.
-    fn is_dashed(self) -> bool {
-        match self {
-            Self::Original | Self::Refused => true,
-            Self::Replacement | Self::Leftover | Self::Reconnects | Self::Beside => false,
-        }
-    }
-
-    fn width(self) -> u32 {
-        match self {
-            Self::Reconnects | Self::Refused | Self::Beside => 1,
-            Self::Original | Self::Replacement | Self::Leftover => 2,
-        }
-    }
-}
-
-impl From<Role> for Ink {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Original => Self::Original,
-            Role::Replacement => Self::Replacement,
-            Role::Leftover => Self::Leftover,
-        }
+    pub(crate) fn class(self) -> &'static str {
+        self.look().0
     }
 }
 
 /// A line of a plot.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line<'a> {
-    pub(super) ink: Ink,
+pub(crate) struct Line<'a> {
+    pub(crate) ink: Ink,
     /// A value a second.
-    pub(super) values: &'a [u64],
+    pub(crate) values: &'a [u64],
     /// Whether the area below it is filled.
-    pub(super) filled: bool,
+    pub(crate) filled: bool,
 }
 
 /// The time that plots have in common, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: usize,
-    pub(super) to: usize,
+pub(crate) struct Span {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
 }
 
 impl Span {
     /// The unit on the axis, and how many seconds it has.
-    pub(super) fn unit(self) -> (&'static str, f64) {
+    pub(crate) fn unit(self) -> (&'static str, f64) {
         match self.to - self.from {
             0..=300 => ("seconds", 1.0),
             301..=14_400 => ("minutes", 60.0),
@@ -136,33 +107,25 @@ impl Span {
 
 /// One plot of a picture.
 #[derive(Debug, Clone)]
-pub(super) struct Panel<'a> {
+pub(crate) struct Panel<'a> {
     /// Said above it, where there are several.
-    pub(super) label: Option<String>,
-    pub(super) lines: Vec<Line<'a>>,
+    pub(crate) label: Option<String>,
+    pub(crate) lines: Vec<Line<'a>>,
 }
 
 impl Panel<'_> {
-    /// Its height without the time below it: less for one of several.
-    fn height(&self) -> u32 {
+    /// Its height without the time below it, and that of what is above the plot: less for one of several.
+    fn heights(&self) -> (u32, u32) {
         match self.label {
-            Some(_) => 112,
-            None => 164,
-        }
-    }
-
-    /// Height of what is above the plot.
-    fn above(&self) -> u32 {
-        match self.label {
-            Some(_) => 34,
-            None => 12,
+            Some(_) => (112, 34),
+            None => (164, 12),
         }
     }
 }
 
 /// Draws plots below one another over the same time, with the same vertical scale. `marks` are
 /// moments, in seconds, that are worth a vertical line.
-pub(super) fn picture(
+pub(crate) fn picture(
     title: &str,
     description: &str,
     span: Span,
@@ -176,7 +139,7 @@ pub(super) fn picture(
     };
     let most = panels.iter().flat_map(|panel| &panel.lines);
     let most = most.filter_map(values).max().unwrap_or_default();
-    let heights: Vec<_> = panels.iter().map(Panel::height).collect();
+    let heights: Vec<_> = panels.iter().map(|panel| panel.heights().0).collect();
     let mut text = String::new();
     {
         let size = (WIDTH, heights.iter().sum::<u32>() + BOTTOM);
@@ -203,7 +166,7 @@ fn draw(
 ) -> Result<(), PlotError> {
     let top = top_of(most);
     let mut chart = ChartBuilder::on(area)
-        .margin_top(panel.above())
+        .margin_top(panel.heights().1)
         .margin_right(RIGHT)
         .y_label_area_size(LEFT)
         .x_label_area_size(bottom)
@@ -226,10 +189,11 @@ fn draw(
         chart.draw_series(std::iter::once(line))?;
     }
     for line in &panel.lines {
+        let Look(_, color, stroke_width, is_dashed) = line.ink.look();
         let style = ShapeStyle {
-            color: line.ink.color().to_rgba(),
+            color: color.to_rgba(),
             filled: false,
-            stroke_width: line.ink.width(),
+            stroke_width,
         };
         let corners = corners(line.values, span);
         let (Some(first), Some(last)) = (corners.first(), corners.last()) else {
@@ -239,10 +203,10 @@ fn draw(
             let mut outline = vec![(first.0, 0)];
             outline.extend(&corners);
             outline.push((last.0, 0));
-            let fill = line.ink.color().mix(0.3);
+            let fill = color.mix(0.3);
             chart.draw_series(std::iter::once(Polygon::new(outline, fill)))?;
         }
-        if line.ink.is_dashed() {
+        if is_dashed {
             chart.draw_series(DashedLineSeries::new(corners, 6, 4, style))?;
         } else {
             chart.draw_series(LineSeries::new(corners, style))?;
@@ -277,12 +241,13 @@ fn top_of(most: u64) -> u64 {
     most + (most / 12).max(1)
 }
 
-/// A bar for every phase, over the same time as the plots.
-pub(super) fn phases(
+/// A bar with a name for every stretch of time, over the same time as the plots; `stretches` have their
+/// ends in seconds.
+pub(crate) fn bars(
     title: &str,
     description: &str,
     span: Span,
-    phases: &[Phase],
+    stretches: &[(&str, f64, f64)],
 ) -> Result<String, PlotError> {
     let mut text = String::new();
     {
@@ -296,19 +261,19 @@ pub(super) fn phases(
             .margin_right(RIGHT)
             .y_label_area_size(LEFT)
             .build_cartesian_2d(range, 0.0..1.0)?;
-        for (number, phase) in phases.iter().enumerate() {
+        for (number, (name, from, to)) in stretches.iter().enumerate() {
             let color = if number % 2 == 0 { BAND } else { OTHER_BAND };
-            let (from, to) = (phase.from / scale, phase.to / scale);
+            let (from, to) = (from / scale, to / scale);
             let bar = Rectangle::new([(from, 0.0), (to, 1.0)], color.filled());
             chart.draw_series(std::iter::once(bar))?;
-            let letters = u32::try_from(phase.name.len()).unwrap_or(u32::MAX);
+            let letters = u32::try_from(name.len()).unwrap_or(u32::MAX);
             if (to - from) * per_unit < f64::from(letters) * LETTER + 8.0 {
                 continue;
             }
             let style = TextStyle::from(("sans-serif", TEXT).into_font())
                 .color(&INK)
                 .pos(Pos::new(HPos::Center, VPos::Center));
-            let label = Text::new(phase.name, (f64::midpoint(from, to), 0.5), style);
+            let label = Text::new((*name).to_owned(), (f64::midpoint(from, to), 0.5), style);
             chart.draw_series(std::iter::once(label))?;
         }
         root.present()?;

@@ -1,7 +1,10 @@
-//! The command line as people meet it.
+//! The command line as people meet it: what each command prints, where, and its exit status.
 
-mod commands;
 mod compare;
 mod deploy;
+mod plan;
 mod preflight;
-mod run;
+mod program;
+mod report;
+mod serve;
+mod simulate;

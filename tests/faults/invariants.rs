@@ -316,6 +316,12 @@ fn one_inside(before: &World, after: &World) -> Option<String> {
             is.owner
         ));
     }
+    if is.owner.is_some() && was.owner == is.owner && was.fence != is.fence {
+        return Some(format!(
+            "S6: {:?} takes its own lock back under another fence",
+            is.owner
+        ));
+    }
     if !hands_change && is.turn < was.turn {
         return Some(format!(
             "S6: turn {} comes after turn {}",

@@ -108,11 +108,7 @@ fn point_production_at(world: &mut World, group: &str) {
         .listeners()
         .find(|listener| listener.port == 80)
         .unwrap();
-    let request: ModifyListener = serde_json::from_value(json!({
-        "ListenerArn": listener.arn,
-        "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
-    }))
-    .unwrap();
+    let request = ModifyListener::forwarding(&listener.arn, &[(group, 1)]);
     world.modify_listener(&request).unwrap();
 }
 

@@ -7,6 +7,7 @@ use ebbtide_simulator::world::{
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
+/// The names of [`Names::default`].
 pub(crate) const SERVICE: &str = "chat";
 pub(crate) const CLUSTER: &str = "main";
 
@@ -54,15 +55,6 @@ fn scenario(tasks: u32) -> Scenario {
     }
 }
 
-fn names() -> Names {
-    Names {
-        cluster: CLUSTER.into(),
-        service: SERVICE.into(),
-        task_definition: "chat:2".into(),
-        ..Names::default()
-    }
-}
-
 fn listeners(roles: &[(u16, ListenerRole)]) -> Vec<ListenerScenario> {
     roles
         .iter()
@@ -71,11 +63,14 @@ fn listeners(roles: &[(u16, ListenerRole)]) -> Vec<ListenerScenario> {
 }
 
 fn event(more: &Value) -> Value {
-    let mut event = json!({
-        "cluster": CLUSTER, "serviceName": SERVICE, "taskDefinition": "chat:2",
+    let quick = json!({
         "waitForService": 90, "bakeTime": 0, "scaledown_decrement": 50, "scaledown_wait": 60,
     });
-    for (name, value) in more.as_object().unwrap() {
+    let mut event = Names::default().event();
+    for (name, value) in [&quick, more]
+        .into_iter()
+        .flat_map(|fields| fields.as_object().unwrap())
+    {
         event[name] = value.clone();
     }
     event
@@ -84,7 +79,7 @@ fn event(more: &Value) -> Value {
 fn case(name: &'static str, scenario: &Scenario, more: &Value, ends: Ends) -> Case {
     Case {
         name,
-        world: scenario.world_for(&names()).unwrap(),
+        world: scenario.world().unwrap(),
         event: event(more),
         ends,
         healthy: scenario.tasks as usize,
@@ -176,12 +171,18 @@ fn reconnect_budget() -> Case {
         }),
         ..scenario(2)
     };
-    let mut case = case(
-        "a reconnect budget",
-        &scenario,
-        &json!({"drain": {"reconnectsPerSecond": 20, "deadline": 900}}),
-        Ends::Deployed,
-    );
+    let pace = json!({"reconnectsPerSecond": 20, "deadline": 900});
+    paced("a reconnect budget", &scenario, &pace)
+}
+
+/// Four steps, three seconds apart.
+pub(crate) fn quick_steps() -> Case {
+    let pace = json!({"tasks": 1, "every": 3});
+    paced("quick steps", &scenario(4), &pace)
+}
+
+fn paced(name: &'static str, scenario: &Scenario, pace: &Value) -> Case {
+    let mut case = case(name, scenario, &json!({"drain": pace}), Ends::Deployed);
     for field in ["scaledown_decrement", "scaledown_wait"] {
         case.event.as_object_mut().unwrap().remove(field);
     }
@@ -200,7 +201,7 @@ fn first_deployment() -> Case {
 
 /// Gives what is otherwise taken from the task set in service.
 pub(crate) fn say_everything(case: &mut Case) {
-    let names = names();
+    let names = Names::default();
     let balancer = case.world.load_balancers().next().unwrap().arn.clone();
     case.event["nlb"] = balancer.into();
     case.event["subnets"] = names.subnets.into();
@@ -217,7 +218,6 @@ fn left_by_the_sample() -> Case {
         Ends::Deployed,
     );
     let world = &mut case.world;
-    let set = world.task_sets_of(CLUSTER, SERVICE)[0].clone();
     let alternate = world
         .target_groups()
         .find(|group| group.name.ends_with("-tg-2"))
@@ -228,17 +228,13 @@ fn left_by_the_sample() -> Case {
     world
         .add_elb_tags(std::slice::from_ref(&alternate), &tags)
         .unwrap();
-    let mut forgotten =
-        ebbtide_simulator::world::CreateTaskSet::of(CLUSTER, SERVICE, &set.task_definition);
-    forgotten
-        .network_configuration
-        .clone_from(&set.network_configuration);
-    forgotten.launch_type.clone_from(&set.launch_type);
-    forgotten.load_balancers.clone_from(&set.load_balancers);
-    forgotten.load_balancers[0]
-        .target_group_arn
-        .clone_from(&alternate);
-    world.create_task_set(&forgotten).unwrap();
+    let forgotten = Names {
+        task_definition: "chat:1".to_owned(),
+        ..Names::default()
+    };
+    world
+        .create_task_set(&forgotten.task_set(&alternate))
+        .unwrap();
     world.advance_to(world.now() + 600_000);
     world.begin();
     case
@@ -331,20 +327,17 @@ fn neighbours() -> Case {
     );
     let world = &mut case.world;
     let balancer = world.load_balancers().next().unwrap().arn.clone();
-    let other: CreateTargetGroup = serde_json::from_value(json!({
-        "Name": "other", "Protocol": "TCP", "Port": "8080", "TargetType": "ip", "VpcId": "vpc-1",
-    }))
-    .unwrap();
+    let other = CreateTargetGroup {
+        port: Some(8080),
+        protocol: Some("TCP".into()),
+        ..CreateTargetGroup::ip("other")
+    };
     let group = world.create_target_group(&other).unwrap();
     let tags = [tag("serviceName", "other"), tag("isProduction", "true")];
     world
         .add_elb_tags(std::slice::from_ref(&group), &tags)
         .unwrap();
-    let listener: CreateListener = serde_json::from_value(json!({
-        "LoadBalancerArn": balancer, "Protocol": "TCP", "Port": "9000",
-        "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
-    }))
-    .unwrap();
+    let listener = CreateListener::forwarding(&balancer, "TCP", 9_000, &group);
     world.create_listener(&listener).unwrap();
     world.begin();
     case

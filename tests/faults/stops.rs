@@ -1,6 +1,7 @@
 //! Executions stopped after every transition: left alone, started anew, or redriven.
 
-use ebbtide_simulator::asl::Status;
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
+use ebbtide_simulator::fault::LambdaFault;
 
 use crate::invariants::converged;
 use crate::run::Stage;
@@ -105,4 +106,31 @@ every_stop! {
     stopped_anywhere_in_a_first_deployment_and_started_anew_it_converges: anew in "first deployment",
     stopped_anywhere_in_a_rollback_and_started_anew_it_converges: anew in "an alarm in the drain",
     stopped_anywhere_in_a_sick_deployment_and_started_anew_it_converges: anew in "sick after the swap",
+}
+
+/// A rollback is stopped, and the execution that takes over dies while it does, or its answer is lost: the
+/// rollback is finished all the same.
+#[tokio::test(start_paused = true)]
+async fn a_takeover_that_dies_finishes_the_rollback_all_the_same() {
+    let case = scenarios::named("sick after the swap");
+    let deaths = (1..8).map(LambdaFault::DiesAfterCalls);
+    for death in deaths.chain([LambdaFault::DiesAtEnd]) {
+        let stage = Stage::new(&case);
+        let waits = |event: &HistoryEvent| matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "WaitForOriginal");
+        assert!(stage.deploy_until("run-1", waits).await);
+        stage.watch().rolling_back = true;
+        stage.watch().begin_another();
+        // Preflight, a turn that waits until the lock is quiet, and the one that takes it.
+        let invocation = stage.aws.invocation_count() + 3;
+        stage.aws.plan_lambda_faults([(invocation, death)]);
+        let outcome = stage.deploy("run-2").await;
+        let broken = stage.watch().broken.clone();
+        let broken = broken.or_else(|| converged(&stage.aws.snapshot()));
+        assert_eq!(broken, None, "{death:?}: {outcome:?}");
+        let finished = stage.installation.history("run-2").iter().any(|event| {
+            matches!(&event.kind, EventKind::TaskSucceeded { output, .. }
+                if output["Payload"]["reason"]["code"] == "finishingRollback")
+        });
+        assert!(finished, "{death:?}: {outcome:?}");
+    }
 }

@@ -1,74 +1,64 @@
-//! What there is in a race at one moment: executions, their functions, the lock, and time.
+//! What there is in a race at one moment: the world, the lock item, executions, their functions, and
+//! what is still under way.
 //!
-//! Time is counted in ticks of 60 s. What must happen within a time has as long as whole ticks
-//! allow; what must wait for a time waits as short.
+//! A tick stands for 10 s. What must happen within a time has as long as whole ticks allow; what
+//! must wait for a time waits as short.
 
 use std::collections::BTreeSet;
 
-use crate::world::{Id, SetId, Step, World, Write};
+use crate::lock::{Entry, Exit, Fence, Item, Nonce, Read, Rev, Turn};
+use crate::world::{Id, Phase, Plan, Service, SetId, Write, replacement_of};
 
-/// Ticks after its start in which a function may land a write: `Timeout: 60` in `template.yaml`.
-pub(crate) const FUNCTION_TIMEOUT: u8 = 1;
-/// Ticks after the renewal in which a function may begin to write: 60 s, in the functions.
-pub(crate) const LEASE: u8 = 1;
-/// Ticks between seeing the owner ended and taking over: `Grace` in the state machine, 180 s.
-pub(crate) const GRACE: u8 = 3;
-/// Ticks after which every function that an execution has started has ended.
-pub(crate) const SETTLE: u8 = FUNCTION_TIMEOUT + 1;
+/// Ticks that a function lives: longer than `SETTLE`, as in AWS. Six would be 60 s, and add nothing
+/// but states.
+pub(crate) const FUNCTION_TIMEOUT: u8 = 4;
+/// Ticks that one clock may be ahead of another.
+pub(crate) const CLOCK_LEAD: u8 = 1;
+/// Ticks after which a write that was sent has landed, or never will.
+pub(crate) const LANDING: u8 = 1;
+/// Ticks after which no read shows any more what was there before a write.
+pub(crate) const STALENESS: u8 = 1;
+/// 30 s: what the protocol waits after a function, and so the sum of these three.
+pub(crate) const SETTLE: u8 = CLOCK_LEAD + LANDING + STALENESS;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Race {
-    pub(crate) world: World,
-    /// The lock's `owner`. Its `fence` and `doing` are in no condition; of its `revision` it
-    /// matters only whether it has risen since somebody read it, which `Holder` says.
-    pub(crate) owner: Option<Id>,
+    pub(crate) service: Service,
+    /// The service before its last write, while a read may still show that, and for how many ticks.
+    pub(crate) before: Option<(Service, u8)>,
+    pub(crate) item: Item,
     pub(crate) executions: Vec<Execution>,
-    /// Stops, redrives, failures and lost replies that may still happen.
+    pub(crate) late: Vec<Late>,
+    pub(crate) invocations: Nonce,
+    /// How many may still happen.
     pub(crate) misfortunes: u8,
-    pub(crate) harms: BTreeSet<Harm>,
+    /// The properties that something which happened has broken.
+    pub(crate) broken: BTreeSet<&'static str>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Execution {
     pub(crate) at: At,
+    pub(crate) state: State,
     /// ABORTED by `StopExecution`.
     pub(crate) stopped: bool,
-    /// What `ReadLock` saw.
-    pub(crate) holder: Option<Holder>,
-    /// Ticks since `lock.renewedAt`: since `Renew` was last entered (`$$.State.EnteredTime`).
-    pub(crate) lease_age: u8,
-    /// The task set in service when the replacement was created.
-    pub(crate) original: Option<SetId>,
     pub(crate) functions: Vec<Function>,
     pub(crate) moved: Moved,
+    /// Its Rollback has entered.
+    pub(crate) turned_back: bool,
+    pub(crate) held: Held,
+    /// How it ended by the release that took effect.
+    pub(crate) released: Option<Outcome>,
 }
 
-/// The state of the state machine that an execution is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum At {
-    AcquireLock,
-    ReadLock,
-    DescribeOwner,
-    /// With the ticks left.
-    Grace(u8),
-    DescribeOwnerAgain,
-    TakeOver,
-    Renew(Step),
-    Task(Step),
-    /// A Wait until functions that may still write have ended, with the ticks left.
-    Settle(u8, Next),
-    ReleaseLock(Outcome),
+    NotStarted,
+    /// Between two functions: in a Wait, or about to invoke the next.
+    Waiting,
+    /// In a Task.
+    Task,
     Ended(Outcome),
-}
-
-/// What comes after `Settle`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Next {
-    Renew(Step),
-    /// The Task's Retry or Catch.
-    RetryOrCatch(Step),
-    Rollback,
-    Release(Outcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,33 +69,82 @@ pub(crate) enum Outcome {
     LockLost,
 }
 
+/// What the state machine carries from function to function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Holder {
-    pub(crate) owner: Id,
-    /// The lock's revision has risen since.
-    pub(crate) revised: bool,
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    /// The task set in service, as the turn that took the lock found it.
+    pub(crate) original: Option<SetId>,
+    /// The rollback of another execution, which ended in it: Rollback finishes that one, and then
+    /// this execution's own deployment begins.
+    pub(crate) finishing: Option<Plan>,
+    /// The replacement was found sick, and so the phase is Rollback.
+    pub(crate) sick: bool,
+    /// A turn of the rollback entered when it was quiet: checks show what was written before it.
+    pub(crate) sure: bool,
+    pub(crate) turn: Turn,
+    pub(crate) fence: Option<Fence>,
+    /// The revision at which a function was busy, and the ticks of waiting since.
+    pub(crate) seen: Option<(Rev, u8)>,
 }
 
 /// One invocation of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Function {
-    pub(crate) step: Step,
-    pub(crate) phase: Phase,
+    pub(crate) doing: Doing,
+    pub(crate) state: State,
     /// Ticks left.
     pub(crate) left: u8,
-    /// A Task waits for it. Otherwise it runs on unheard: its execution was stopped, or Step
-    /// Functions has given it up.
+    /// A Task waits for it. Otherwise it runs on unheard.
     pub(crate) awaited: bool,
+    pub(crate) wrote: bool,
+    /// A write of it was not answered.
+    pub(crate) unanswered: bool,
+    /// The check that it made beside enter, where it does not check inside.
+    pub(crate) checked: Option<Service>,
+    pub(crate) nonce: Nonce,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Phase {
-    /// Before its first look, with the ticks since the renewal that its input names.
-    Started { lease_age: u8 },
-    /// Decided, and not landed yet.
+pub(crate) enum Doing {
+    Started,
+    /// It has read the item, and may take the lock.
+    Taking(Read),
+    /// It is inside. Its first check may be old.
+    Checking {
+        first: bool,
+    },
     Writing(Write),
-    /// After a write. It does not look at the lease again.
-    Looking,
+    Answering(Answer),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Answer {
+    /// The same phase.
+    Again,
+    /// The same phase, when it is quiet.
+    Later,
+    Next(Phase, Option<SetId>),
+    /// An error, for a Retry or the Catch.
+    Throw,
+    /// Rollback, by the plan of another execution, which ended in it.
+    Finish(Plan),
+    Release(Outcome),
+}
+
+/// What was sent and may land yet, with the ticks in which it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Late {
+    pub(crate) call: LateCall,
+    pub(crate) left: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum LateCall {
+    Write(Id, Phase, Write),
+    /// The first attempt of a call that the SDK has repeated.
+    Enter(Entry),
+    Leave(Exit),
 }
 
 /// How often an execution has moved the production listener.
@@ -116,80 +155,63 @@ pub(crate) enum Moved {
     Back,
 }
 
-/// What must not have happened.
+/// Whether the lock is an execution's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Harm {
-    /// A scale-down or a delete landed on a task set behind the production listener.
-    TakenFromProduction,
-    /// A write landed while the lock was not its execution's.
-    WithoutTheLock,
-    /// An execution moved the listener other than once there and once back.
-    MovedAgain,
-    /// A task set that served was deleted with `force`.
-    Forced,
-    /// An execution failed because of a lock that is its own.
-    LostToItself,
+pub(crate) enum Held {
+    No,
+    Yes,
+    /// Another has taken it.
+    Lost,
 }
 
 impl Race {
-    /// One task set in service, and executions about to begin.
+    /// One task set in service, executions about to begin, and one that waits for all of them.
     pub(crate) fn start(executions: usize, misfortunes: u8) -> Self {
-        let execution = Execution {
-            at: At::AcquireLock,
+        let execution = |at| Execution {
+            at,
+            state: State::FIRST,
             stopped: false,
-            holder: None,
-            lease_age: 0,
-            original: None,
             functions: Vec::new(),
             moved: Moved::No,
+            turned_back: false,
+            held: Held::No,
+            released: None,
         };
+        let mut all = vec![execution(At::Waiting); executions];
+        all.push(execution(At::NotStarted));
         Self {
-            world: World::serving(),
-            owner: None,
-            executions: vec![execution; executions],
+            service: Service::in_order(),
+            before: None,
+            item: Item::new(),
+            executions: all,
+            late: Vec::new(),
+            invocations: 0,
             misfortunes,
-            harms: BTreeSet::new(),
+            broken: BTreeSet::new(),
         }
+    }
+
+    /// A function of the execution's state begins.
+    pub(crate) fn invoke(&mut self, id: Id, left: u8, checked: Option<Service>) {
+        let execution = &mut self.executions[id];
+        execution.at = At::Task;
+        execution.functions.push(Function {
+            doing: Doing::Started,
+            state: execution.state,
+            left,
+            awaited: true,
+            wrote: false,
+            unanswered: false,
+            checked,
+            nonce: self.invocations,
+        });
+        self.invocations += 1;
     }
 }
 
 impl Execution {
-    pub(crate) fn enter(&mut self, at: At) {
-        self.at = at;
-        match at {
-            At::Renew(_) => (self.lease_age, self.holder) = (0, None),
-            At::Task(step) => self.functions.push(Function {
-                step,
-                phase: Phase::Started {
-                    lease_age: self.lease_age,
-                },
-                left: FUNCTION_TIMEOUT,
-                awaited: true,
-            }),
-            // Nobody asks any more.
-            At::Settle(..) | At::ReleaseLock(_) | At::Ended(_) => {
-                (self.lease_age, self.holder) = (0, None);
-            }
-            At::AcquireLock
-            | At::ReadLock
-            | At::DescribeOwner
-            | At::Grace(_)
-            | At::DescribeOwnerAgain
-            | At::TakeOver => {}
-        }
-        self.functions.sort_unstable();
-    }
-
     pub(crate) fn is_running(&self) -> bool {
-        !self.stopped && !matches!(self.at, At::Ended(_))
-    }
-
-    /// It had the lock, and has not released it.
-    pub(crate) fn is_inside(&self) -> bool {
-        matches!(
-            self.at,
-            At::Renew(_) | At::Task(_) | At::Settle(..) | At::ReleaseLock(_)
-        )
+        !self.stopped && matches!(self.at, At::Waiting | At::Task)
     }
 
     pub(crate) fn awaits_a_function(&self) -> bool {
@@ -201,22 +223,49 @@ impl Execution {
         for function in &mut self.functions {
             function.awaited = false;
         }
-        self.functions.sort_unstable();
+    }
+}
+
+impl State {
+    pub(crate) const FIRST: Self = Self {
+        phase: Phase::Preflight,
+        original: None,
+        finishing: None,
+        sick: false,
+        sure: false,
+        turn: Turn::FIRST,
+        fence: None,
+        seen: None,
+    };
+
+    /// Goes to a phase by a Choice, or by a Catch, which counts no turn.
+    pub(crate) fn go_to(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.turn.of_rollback = phase == Phase::Rollback;
+    }
+
+    /// The plan in force, where the phase is Rollback.
+    pub(crate) fn rollback_of(&self, id: Id) -> Option<Plan> {
+        let own = Plan {
+            outgoing: replacement_of(id),
+            incoming: self.original,
+        };
+        (self.phase == Phase::Rollback).then(|| self.finishing.unwrap_or(own))
+    }
+
+    /// The revision that it has carried through as many ticks of waiting.
+    pub(crate) fn outwaited(&self, ticks: u8) -> Option<Rev> {
+        let (rev, waited) = self.seen?;
+        (waited >= ticks).then_some(rev)
     }
 }
 
 impl Function {
-    /// One tick later. None when its time is over.
-    pub(crate) fn later(mut self) -> Option<Self> {
-        if let Phase::Started { lease_age } = &mut self.phase {
-            *lease_age = older(*lease_age);
+    /// In its critical section.
+    pub(crate) fn is_inside(&self) -> bool {
+        match self.doing {
+            Doing::Started | Doing::Taking(_) => false,
+            Doing::Checking { .. } | Doing::Writing(_) | Doing::Answering(_) => true,
         }
-        self.left = self.left.checked_sub(1)?;
-        Some(self)
     }
-}
-
-/// One tick older; beyond the lease, all the same.
-pub(crate) fn older(lease_age: u8) -> u8 {
-    (lease_age + 1).min(LEASE + 1)
 }

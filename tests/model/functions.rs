@@ -1,151 +1,261 @@
-//! The functions at work under the protocol, and what the state machine does with their answers.
+//! How a function gets in: it enters by its fence, or reads the item and takes the lock.
 
-use crate::execution::{At, Execution, Harm, LEASE, Moved, Next, Outcome, Phase, Race, SETTLE};
-use crate::protocol::{Abandoned, Lease, Protocol};
-use crate::world::{Decision, Id, Scale, Step, World, Write, replacement_of};
+use crate::execution::{Answer, At, Doing, Function, Held, LANDING, LateCall, Outcome, Race};
+use crate::lock::{Clock, Entered, Entry, Read, Refused, Until};
+use crate::properties::{AS_READ, NONE_UNDER_WAY, NOT_BACK, ONE_INSIDE, OWN, REPORT};
+use crate::protocol::{Part, Protocol};
+use crate::world::{Id, Phase, Plan, replacement_of};
 
-/// How a function ended, without a write at the last.
-enum Answer {
-    Done,
-    /// The lease is over: the state machine renews, and invokes it again.
-    Renew,
-    LockLost,
-    Refused,
+/// How a write of the lock item goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Well,
+    /// The SDK's retry has the effect, and the first attempt is still under way.
+    FirstAttemptLate,
+    /// `busyUntil` comes from a clock that is years ahead.
+    BadClock,
+    /// It never has an effect.
+    Unreachable,
+}
+
+/// What `DescribeExecution` says of the owner, where it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Description {
+    True,
+    False,
 }
 
 impl Protocol {
-    /// A function looks at the world and at its lease, and decides.
-    pub(crate) fn look(self, race: &mut Race, id: Id, place: usize) -> Option<()> {
-        let execution = &mut race.executions[id];
-        let function = execution.functions.get_mut(place)?;
-        let leased = match function.phase {
-            Phase::Started { lease_age } => self.lease == Lease::None || lease_age <= LEASE,
-            Phase::Looking => true,
-            Phase::Writing(_) => return None,
-        };
-        let step = function.step;
-        let answer = match race.world.decide(step, id, execution.original) {
-            _ if !leased => Answer::Renew,
-            Decision::Act(_) if self.ownership_check && race.owner != Some(id) => Answer::LockLost,
-            Decision::Act(write) => {
-                function.phase = Phase::Writing(write);
-                execution.functions.sort_unstable();
-                return Some(());
+    /// Whether a function enters by the fence in its state. Otherwise it reads the item first.
+    pub(crate) fn enters_by_fence(self, race: &Race, id: Id, function: &Function) -> bool {
+        let state = function.state;
+        let may_take = matches!(state.phase, Phase::CheckAndCreate | Phase::CheckReady);
+        let is_lost = race.item.owner != Some(id) || state.fence != Some(race.item.fence);
+        let takes = may_take && is_lost && !self.has(Part::OnlyWithoutFence);
+        state.fence.is_some() && !takes
+    }
+
+    /// Whether a take asks whether it found the rollback of another execution under way.
+    fn asks_for_a_rollback(self, id: Id, function: &Function, found: Read) -> bool {
+        match function.state.phase {
+            Phase::Rollback => self.has(Part::RollbackFinishesOthers),
+            _ => found.owner != Some(id) || self.has(Part::TakingBackFinishesOthers),
+        }
+    }
+
+    fn entry(self, id: Id, function: &Function, how: How) -> Entry {
+        let state = function.state;
+        Entry {
+            me: id,
+            fence: state.fence,
+            turn: state.turn,
+            until: match how {
+                How::BadClock => Until::FAR,
+                How::Well | How::FirstAttemptLate | How::Unreachable => {
+                    Until::after(function.left + self.settle())
+                }
+            },
+            rollback: state.rollback_of(id),
+            outwaited: state.outwaited(self.outwaited()),
+            nonce: function.nonce,
+        }
+    }
+
+    pub(crate) fn enter(
+        self,
+        race: &mut Race,
+        (id, place): (Id, usize),
+        clock: Clock,
+        how: How,
+    ) -> Option<()> {
+        let entry = self.entry(id, race.executions[id].functions.get(place)?, how);
+        let owner = race.item.owner;
+        let was_quiet = race.item.is_quiet(self, &entry, clock);
+        match race.item.enter(self, &entry, clock) {
+            Ok(_) => {
+                race.begins((id, place), owner, was_quiet, None);
+                if how == How::FirstAttemptLate {
+                    race.send_late(LateCall::Enter(entry), LANDING);
+                }
             }
-            Decision::Done => Answer::Done,
-            Decision::Refuse => Answer::Refused,
-        };
-        if execution.functions.remove(place).awaited {
-            match answer {
-                Answer::Done => self.done(execution, id, step, &race.world),
-                Answer::Renew => execution.enter(At::Renew(step)),
-                Answer::LockLost => execution.enter(At::Ended(Outcome::LockLost)),
-                Answer::Refused => self.catch(execution),
-            }
+            Err(_) if how != How::Well => return None,
+            Err(Refused::HasEnded(outcome)) => race.end(id, place, outcome),
+            Err(Refused::LockLost) => race.end(id, place, Outcome::LockLost),
+            Err(Refused::TurnIsOver) => race.answer_as_it_came(id, place, false),
+            Err(Refused::Busy) => race.answer_as_it_came(id, place, true),
         }
         Some(())
     }
 
-    /// The write that a function decided takes effect.
-    pub(crate) fn land(self, race: &mut Race, id: Id, place: usize) -> Option<()> {
-        let execution = &mut race.executions[id];
-        let function = execution.functions.get_mut(place)?;
-        let Phase::Writing(write) = function.phase else {
+    /// The first attempt of an enter whose repetition had the effect. None where it is refused.
+    pub(crate) fn enter_late(self, race: &mut Race, entry: &Entry) -> Option<()> {
+        let owner = race.item.owner;
+        let entered = race.item.enter(self, entry, Clock::Right).ok();
+        entered.filter(|entered| *entered == Entered::Now)?;
+        race.note_entry(entry.me, owner);
+        Some(())
+    }
+
+    /// Reads the item, and decides whether the lock may be taken.
+    pub(crate) fn read(
+        self,
+        race: &mut Race,
+        (id, place): (Id, usize),
+        description: Description,
+        clock: Clock,
+    ) -> Option<()> {
+        let function = race.executions[id].functions.get(place)?;
+        let entry = self.entry(id, function, How::Well);
+        let (item, phase) = (&race.item, function.state.phase);
+        let end = match item.owner {
+            _ if item.end_of(id).is_some() => item.end_of(id),
+            Some(owner) if owner == id => {
+                let is_shut_out = !self.has(Part::TakesBack) && phase != Phase::Rollback;
+                is_shut_out.then_some(Outcome::ConcurrentDeployment)
+            }
+            // It never had the lock, and so has done nothing.
+            _ if phase == Phase::Rollback => Some(Outcome::Failed),
+            _ if item.newest > Some(id) && self.has(Part::Newest) => {
+                Some(Outcome::ConcurrentDeployment)
+            }
+            None => None,
+            Some(owner) => {
+                let is_said_to_run =
+                    race.executions[owner].is_running() == (description == Description::True);
+                is_said_to_run.then_some(Outcome::ConcurrentDeployment)
+            }
+        };
+        if let Some(outcome) = end {
+            race.end(id, place, outcome);
+        } else if !item.is_of_turn(self, &entry) {
+            race.answer_as_it_came(id, place, false);
+        } else if !item.may_be_taken(self, &entry, clock) {
+            race.answer_as_it_came(id, place, true);
+        } else {
+            race.executions[id].functions[place].doing = Doing::Taking(item.read());
+        }
+        Some(())
+    }
+
+    pub(crate) fn take(
+        self,
+        race: &mut Race,
+        (id, place): (Id, usize),
+        clock: Clock,
+        how: How,
+    ) -> Option<()> {
+        let function = race.executions[id].functions.get(place)?;
+        let Doing::Taking(read) = function.doing else {
             return None;
         };
-        if self.lock && race.owner != Some(id) {
-            race.harms.insert(Harm::WithoutTheLock);
-        }
-        if let Write::Forward { group } = write
-            && group != race.world.production
-        {
-            execution.moved = match (function.step, execution.moved) {
-                (Step::Swap, Moved::No) => Moved::There,
-                (Step::Rollback, Moved::There) => Moved::Back,
-                (_, moved) => {
-                    race.harms.insert(Harm::MovedAgain);
-                    moved
-                }
-            };
-        }
-        race.harms.extend(harm_to(&race.world, write));
-        race.world.land(write);
-        function.phase = Phase::Looking;
-        execution.functions.sort_unstable();
-        Some(())
-    }
-
-    /// The state after a function has found nothing left to do.
-    fn done(self, execution: &mut Execution, id: Id, step: Step, world: &World) {
-        match step {
-            Step::Leftovers => self.renew(execution, Step::Create),
-            Step::Create => {
-                execution.original = world.original().filter(|&set| set != replacement_of(id));
-                self.renew(execution, Step::Swap);
+        let entry = self.entry(id, function, how);
+        let found = race.item.read();
+        let under_way = race
+            .item
+            .rollback
+            .filter(|_| self.asks_for_a_rollback(id, function, found));
+        let was_quiet = race.item.is_quiet(self, &entry, clock);
+        if race.item.take(self, &entry, &read, clock) {
+            let is_of_another = found.owner.is_some_and(|owner| owner != id);
+            if is_of_another && found.rev != read.rev {
+                race.broken.insert(AS_READ);
             }
-            Step::Swap => self.renew(execution, Step::ScaleDown),
-            Step::ScaleDown => self.renew(execution, Step::Cleanup),
-            Step::Cleanup => self.turn(execution, Next::Release(Outcome::Succeeded)),
-            Step::Rollback => self.turn(execution, Next::Release(Outcome::Failed)),
-        }
-    }
-
-    /// From `Cleanup` on there is no way but forward, and a rollback is not rolled back.
-    pub(crate) fn catch(self, execution: &mut Execution) {
-        let next = match execution.at {
-            At::Task(Step::Cleanup | Step::Rollback) => Next::Release(Outcome::Failed),
-            _ => Next::Rollback,
-        };
-        self.turn(execution, next);
-    }
-
-    /// Step Functions cannot tell what became of the function: it may still be at work.
-    pub(crate) fn give_up(self, execution: &mut Execution) {
-        execution.abandon();
-        if let At::Task(step) = execution.at
-            && self.abandoned == Abandoned::Outwaited
-        {
-            execution.enter(At::Settle(SETTLE, Next::RetryOrCatch(step)));
-        }
-    }
-
-    /// To the rollback, or to the release.
-    fn turn(self, execution: &mut Execution, next: Next) {
-        if self.abandoned == Abandoned::Settled {
-            execution.enter(At::Settle(SETTLE, next));
+            race.begins((id, place), found.owner, was_quiet, under_way);
+        } else if how == How::Well {
+            race.executions[id].functions[place].doing = Doing::Started;
         } else {
-            self.settled(execution, next);
+            return None;
         }
-    }
-
-    pub(crate) fn settled(self, execution: &mut Execution, next: Next) {
-        match next {
-            Next::Renew(step) => self.renew(execution, step),
-            Next::RetryOrCatch(step) => {
-                // The lease has run out during `Settle`.
-                (execution.at, execution.lease_age) = (At::Task(step), LEASE + 1);
-            }
-            Next::Rollback => self.renew(execution, Step::Rollback),
-            Next::Release(outcome) => execution.enter(At::ReleaseLock(outcome)),
-        }
+        Some(())
     }
 }
 
-fn harm_to(world: &World, write: Write) -> Option<Harm> {
-    match write {
-        Write::SetScale {
-            set,
-            scale: Scale::Zero,
+impl Race {
+    /// The function is in its critical section, perhaps with a rollback that its take found.
+    fn begins(
+        &mut self,
+        (id, place): (Id, usize),
+        owner_before: Option<Id>,
+        was_quiet: bool,
+        found: Option<Plan>,
+    ) {
+        self.note_entry(id, owner_before);
+        let function = &mut self.executions[id].functions[place];
+        let of_another = found.filter(|plan| plan.outgoing != replacement_of(id));
+        function.doing = match of_another {
+            None => Doing::Checking { first: true },
+            Some(plan) => Doing::Answering(Answer::Finish(plan)),
+        };
+        function.state.sure |= was_quiet && function.state.phase == Phase::Rollback;
+        function.state.fence = Some(self.item.fence);
+        let state = function.state;
+        let finishes = of_another.is_some() || state.finishing.is_some();
+        if let Some(plan) = state.rollback_of(id).filter(|_| !finishes) {
+            self.executions[id].turned_back = true;
+            if state.sick
+                && self.service.is_behind_production(plan.outgoing)
+                && let Some(set) = &mut self.service.task_sets[plan.outgoing]
+            {
+                set.sick = true;
+            }
         }
-        | Write::DeleteTaskSet { set, .. }
-            if world.is_behind_production(set) =>
+    }
+
+    /// What must not be when the lock item says that a function is inside.
+    fn note_entry(&mut self, id: Id, owner_before: Option<Id>) {
+        let mut functions = self.executions.iter().flat_map(|one| &one.functions);
+        if functions.any(Function::is_inside) {
+            self.broken.insert(ONE_INSIDE);
+        }
+        let mut late = self.late.iter();
+        if late.any(|late| matches!(late.call, LateCall::Write(..))) {
+            self.broken.insert(NONE_UNDER_WAY);
+        }
+        if owner_before != Some(id) {
+            for execution in &mut self.executions {
+                if execution.held == Held::Yes {
+                    execution.held = Held::Lost;
+                }
+            }
+            if self.executions[id].held == Held::Lost {
+                self.broken.insert(NOT_BACK);
+            }
+            self.executions[id].held = Held::Yes;
+        }
+    }
+
+    /// Answers the state as it came: not now, or no more. A later function of it may find that
+    /// nothing was written to the item all the while.
+    fn answer_as_it_came(&mut self, id: Id, place: usize, is_busy: bool) {
+        let rev = self.item.rev;
+        let execution = &mut self.executions[id];
+        let function = execution.functions.remove(place);
+        if function.awaited {
+            execution.at = At::Waiting;
+            if is_busy {
+                let same = function.state.seen.filter(|(seen, _)| *seen == rev);
+                execution.state.seen = same.or(Some((rev, 0)));
+            }
+        }
+    }
+
+    /// The function answers that the deployment is over.
+    pub(crate) fn end(&mut self, id: Id, place: usize, outcome: Outcome) {
+        let owner = self.item.owner;
+        let execution = &mut self.executions[id];
+        if !execution.functions.remove(place).awaited {
+            return;
+        }
+        let is_for_the_lock = matches!(outcome, Outcome::LockLost | Outcome::ConcurrentDeployment);
+        if is_for_the_lock && owner == Some(id) {
+            self.broken.insert(OWN);
+        }
+        if execution
+            .released
+            .is_some_and(|released| released != outcome)
         {
-            Some(Harm::TakenFromProduction)
+            self.broken.insert(REPORT);
         }
-        Write::DeleteTaskSet { set, force: true } if world.set(set)?.served => Some(Harm::Forced),
-        Write::CreateTaskSet { .. }
-        | Write::Forward { .. }
-        | Write::SetScale { .. }
-        | Write::DeleteTaskSet { .. } => None,
+        execution.at = At::Ended(outcome);
     }
 }

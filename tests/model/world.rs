@@ -1,17 +1,17 @@
 //! The world that executions race for: task sets, the production listener, and what each function
-//! decides when it looks at them.
+//! decides when it checks them.
 //!
 //! A write is decided at one moment and lands at a later one, unconditionally: no ECS or ELBv2 call
 //! has an If-Match.
 
-/// An execution, by its number.
+/// An execution, by its number: a higher one started later.
 pub(crate) type Id = usize;
 
 /// A task set: 0 served before any execution began, `n + 1` is the replacement of execution `n`.
 pub(crate) type SetId = usize;
 
-/// The most executions that there are in one search.
-pub(crate) const EXECUTIONS: usize = 3;
+/// The most executions in one search: three, and the new one that each state must let in.
+pub(crate) const EXECUTIONS: usize = 4;
 
 pub(crate) fn replacement_of(execution: Id) -> SetId {
     execution + 1
@@ -32,10 +32,11 @@ impl TargetGroup {
     }
 }
 
-/// The scale of a task set. The steps of a drain in between add nothing to the race.
+/// The scale of a task set: a drain takes two steps, so that one can land late between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scale {
     Zero,
+    Half,
     Full,
 }
 
@@ -43,25 +44,21 @@ pub(crate) enum Scale {
 pub(crate) struct TaskSet {
     pub(crate) group: TargetGroup,
     pub(crate) scale: Scale,
-    /// The production listener has sent it traffic: its group carries `ebbtide:swap` or the
-    /// production tags, or it is PRIMARY.
+    /// The production listener has sent it traffic.
     pub(crate) served: bool,
+    /// It was found sick, and the rollback that takes traffic from it has entered.
+    pub(crate) sick: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct World {
-    /// What the production listener forwards to.
-    pub(crate) production: TargetGroup,
-    pub(crate) task_sets: [Option<TaskSet>; EXECUTIONS + 1],
-}
-
-/// The steps of the functions that write.
+/// The phases of a deployment. `CheckReady` is the later turn of `CheckAndCreateService`, which
+/// waits for the replacement; `ScaleDown` names the scale of its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Step {
-    Leftovers,
-    Create,
+pub(crate) enum Phase {
+    Preflight,
+    CheckAndCreate,
+    CheckReady,
     Swap,
-    ScaleDown,
+    ScaleDown(Scale),
     Cleanup,
     Rollback,
 }
@@ -74,7 +71,14 @@ pub(crate) enum Write {
     DeleteTaskSet { set: SetId, force: bool },
 }
 
-/// What a function makes of one look at the world.
+/// The plan of a rollback: `outgoing` is the replacement, `incoming` the original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Plan {
+    pub(crate) outgoing: SetId,
+    pub(crate) incoming: Option<SetId>,
+}
+
+/// What a function decides after one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     Act(Write),
@@ -82,14 +86,23 @@ pub(crate) enum Decision {
     Refuse,
 }
 
-impl World {
+/// A service at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Service {
+    /// What the production listener forwards to.
+    pub(crate) production: TargetGroup,
+    pub(crate) task_sets: [Option<TaskSet>; EXECUTIONS + 1],
+}
+
+impl Service {
     /// One task set in service and nothing else.
-    pub(crate) fn serving() -> Self {
+    pub(crate) fn in_order() -> Self {
         let mut task_sets = [None; EXECUTIONS + 1];
         task_sets[0] = Some(TaskSet {
             group: TargetGroup::Blue,
             scale: Scale::Full,
             served: true,
+            sick: false,
         });
         Self {
             production: TargetGroup::Blue,
@@ -101,9 +114,14 @@ impl World {
         self.task_sets[set].as_ref()
     }
 
+    /// The task sets that exist.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = SetId> {
+        (0..self.task_sets.len()).filter(|&set| self.set(set).is_some())
+    }
+
     /// The task sets behind the production listener.
     pub(crate) fn serving_sets(&self) -> impl Iterator<Item = SetId> {
-        (0..self.task_sets.len()).filter(|&set| self.is_behind_production(set))
+        self.sets().filter(|&set| self.is_behind_production(set))
     }
 
     pub(crate) fn is_behind_production(&self, set: SetId) -> bool {
@@ -117,27 +135,45 @@ impl World {
         serving.next().filter(|_| serving.next().is_none())
     }
 
-    /// What a function decides for an execution that knows `original` from its creation step.
-    pub(crate) fn decide(&self, step: Step, execution: Id, original: Option<SetId>) -> Decision {
+    /// What a function decides for an execution that knows `original` from the turn that took the
+    /// lock. `way_back` is the plan of its Rollback: its own, or that of another execution.
+    pub(crate) fn decide(
+        &self,
+        phase: Phase,
+        execution: Id,
+        original: Option<SetId>,
+        way_back: Option<Plan>,
+    ) -> Decision {
         let own = replacement_of(execution);
-        match (step, original) {
-            (Step::Leftovers, _) => self.leftovers(own),
-            (Step::Create, _) => self.create(own),
-            (Step::Rollback, original) => self.rollback(own, original),
-            (Step::Swap, Some(original)) => self.swap(own, original),
-            (Step::ScaleDown, Some(original)) => self.scale_down(own, original),
-            (Step::Cleanup, Some(original)) => self.cleanup(original),
-            (Step::Swap | Step::ScaleDown | Step::Cleanup, None) => Decision::Refuse,
+        if let Some(plan) = way_back {
+            return self.way_back(plan);
+        }
+        match (phase, original) {
+            (Phase::Preflight | Phase::Rollback, _) => Decision::Done,
+            (Phase::CheckAndCreate | Phase::CheckReady, _) => self.create(own),
+            (Phase::Swap, Some(original)) => self.swap(own, original),
+            (Phase::ScaleDown(scale), Some(original)) => self.scale_down(own, original, scale),
+            (Phase::Cleanup, Some(original)) => self.cleanup(original),
+            (Phase::Swap | Phase::ScaleDown(_) | Phase::Cleanup, None) => Decision::Refuse,
         }
     }
 
-    /// Every task set that is not behind production goes, one at a time (rule R8). An execution's
-    /// own is no leftover: one that looks late, after the creation, would delete the candidate.
-    fn leftovers(&self, own: SetId) -> Decision {
-        (0..self.task_sets.len())
-            .filter(|&set| set != own)
-            .find(|&set| self.set(set).is_some() && !self.is_behind_production(set))
-            .map_or(Decision::Done, |set| self.clear_away(set))
+    /// Every task set that is not behind production goes first, one at a time (rule R8).
+    fn create(&self, own: SetId) -> Decision {
+        let mut leftovers = self.sets().filter(|&set| set != own);
+        if let Some(set) = leftovers.find(|&set| !self.is_behind_production(set)) {
+            return self.clear_away(set);
+        }
+        if self.set(own).is_some() {
+            return Decision::Done;
+        }
+        if self.original().is_none() {
+            return Decision::Refuse;
+        }
+        Decision::Act(Write::CreateTaskSet {
+            set: own,
+            group: self.production.other(),
+        })
     }
 
     /// Down and then deleted if it served, at once and with force if it never did.
@@ -148,7 +184,7 @@ impl World {
             Some(found) if !found.served => {
                 Decision::Act(Write::DeleteTaskSet { set, force: true })
             }
-            Some(found) if found.scale == Scale::Full => Decision::Act(Write::SetScale {
+            Some(found) if found.scale > Scale::Zero => Decision::Act(Write::SetScale {
                 set,
                 scale: Scale::Zero,
             }),
@@ -156,26 +192,10 @@ impl World {
         }
     }
 
-    fn create(&self, own: SetId) -> Decision {
-        if self.set(own).is_some() {
-            return Decision::Done;
-        }
-        let group = self.production.other();
-        let alternate_is_free = self
-            .task_sets
-            .iter()
-            .flatten()
-            .all(|set| set.group != group);
-        if self.original().is_none() || !alternate_is_free {
-            return Decision::Refuse;
-        }
-        Decision::Act(Write::CreateTaskSet { set: own, group })
-    }
-
     fn swap(&self, own: SetId, original: SetId) -> Decision {
         match self.set(own) {
             Some(_) if self.is_behind_production(own) => Decision::Done,
-            // Nobody else swapped, and the replacement is steady and healthy.
+            // No other deployment swapped, and the replacement is steady and healthy.
             Some(found) if found.scale == Scale::Full && self.original() == Some(original) => {
                 Decision::Act(Write::Forward { group: found.group })
             }
@@ -191,14 +211,15 @@ impl World {
         replacement_is_well && !self.is_behind_production(original)
     }
 
-    fn scale_down(&self, own: SetId, original: SetId) -> Decision {
+    /// One step, to a scale that the phase names: absolute, so that a retry takes no second one.
+    fn scale_down(&self, own: SetId, original: SetId, scale: Scale) -> Decision {
         match self.set(original) {
             None => Decision::Done,
             Some(_) if !self.may_drain(own, original) => Decision::Refuse,
-            Some(found) if found.scale == Scale::Zero => Decision::Done,
+            Some(found) if found.scale <= scale => Decision::Done,
             Some(_) => Decision::Act(Write::SetScale {
                 set: original,
-                scale: Scale::Zero,
+                scale,
             }),
         }
     }
@@ -207,7 +228,7 @@ impl World {
         match self.set(original) {
             None => Decision::Done,
             Some(_) if self.is_behind_production(original) => Decision::Refuse,
-            Some(found) if found.scale == Scale::Full => Decision::Refuse,
+            Some(found) if found.scale > Scale::Zero => Decision::Refuse,
             Some(_) => Decision::Act(Write::DeleteTaskSet {
                 set: original,
                 force: false,
@@ -216,15 +237,15 @@ impl World {
     }
 
     /// Before the commit point the candidate goes. After it the original is brought back to full
-    /// scale, the listener is moved back to it, and the replacement is drained. Once the original
-    /// is gone, there is no way but forward (rule R6).
-    fn rollback(&self, own: SetId, original: Option<SetId>) -> Decision {
-        if !self.is_behind_production(own) {
-            return self.clear_away(own);
+    /// scale, and the listener is moved back to it. Once the original is gone, the only way is
+    /// forward (rule R6).
+    fn way_back(&self, plan: Plan) -> Decision {
+        if !self.is_behind_production(plan.outgoing) {
+            return self.clear_away(plan.outgoing);
         }
-        match original.and_then(|set| Some((set, self.set(set)?))) {
+        match plan.incoming.and_then(|set| Some((set, self.set(set)?))) {
             None => Decision::Done,
-            Some((set, found)) if found.scale == Scale::Zero => Decision::Act(Write::SetScale {
+            Some((set, found)) if found.scale < Scale::Full => Decision::Act(Write::SetScale {
                 set,
                 scale: Scale::Full,
             }),
@@ -242,6 +263,7 @@ impl World {
                     group,
                     scale: Scale::Full,
                     served,
+                    sick: false,
                 });
             }
             Write::Forward { group } => {

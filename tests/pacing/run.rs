@@ -5,7 +5,7 @@ use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::{Second, Timings, Totals};
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Forty tasks with 2,500 connections each, whose clients reconnect evenly within five seconds; the
 /// world's own timing is not random.
@@ -67,17 +67,11 @@ impl Felt {
 
 /// Deploys with a way of pacing.
 pub(crate) async fn drained(scenario: &Scenario, drain: &Value) -> Felt {
-    let names = Names {
-        cluster: "main".into(),
-        service: "chat".into(),
-        task_definition: "chat:2".into(),
-        ..Names::default()
-    };
+    let names = Names::default();
     let aws = SimulatedAws::new(scenario.world_for(&names).unwrap(), 1.0);
     let installation = Installation::new(&aws).unwrap();
-    let event = json!({
-        "cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2", "drain": drain,
-    });
+    let mut event = names.event();
+    event["drain"] = drain.clone();
     let mut reasons: Vec<String> = Vec::new();
     let mut first_step = 0;
     let outcome = installation

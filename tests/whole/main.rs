@@ -2,13 +2,15 @@
 //! clients, on the simulated AWS. What is asserted is what the world shows at the end.
 
 mod deployment;
+mod interventions;
 mod moving;
 mod notices;
 mod policies;
 mod preflight;
 mod refusals;
-mod regressions;
+mod rounds;
 mod runbook;
+mod sample;
 mod security;
 mod stories;
 mod support;

@@ -7,10 +7,10 @@ use ebbtide_simulator::Scenario;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
-use ebbtide_simulator::world::{EventKind, World};
+use ebbtide_simulator::world::EventKind;
 use serde_json::{Value, json};
 
-use crate::support::{Ended, deploy, names, sample, world};
+use crate::support::{Ended, deploy, names, sample, sample_with, served, world};
 
 /// The details of the events on the bus, in their order.
 fn told(ended: &Ended) -> Vec<Value> {
@@ -35,10 +35,6 @@ fn statuses(told: &[Value]) -> Vec<&str> {
     told.iter()
         .map(|detail| detail["status"].as_str().unwrap())
         .collect()
-}
-
-fn served() -> World {
-    world(&Scenario::default())
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,10 +101,10 @@ async fn a_rollback_is_told_of_and_so_is_the_drain_of_the_replacement() {
 
 #[tokio::test(start_paused = true)]
 async fn what_moves_no_traffic_tells_of_nothing() {
-    let mut dry = sample();
-    dry["dryRun"] = json!(true);
+    let dry = sample_with(&json!({"dryRun": true}));
     let ended = deploy(served(), "run-1", &dry).await;
     assert_eq!(told(&ended), [json!(null); 0]);
+    assert!(ended.writes().is_empty(), "{:?}", ended.writes());
 
     let mut scenario = Scenario::default();
     scenario.replacement.crashes_after_seconds = Some(5);
@@ -126,6 +122,7 @@ async fn a_first_deployment_has_no_previous_task_set_to_tell_of() {
         ..Scenario::default()
     };
     let ended = deploy(world(&first), "run-1", &sample()).await;
+    assert_eq!(ended.output()["previousTaskSet"], Value::Null);
     let told = told(&ended);
     assert_eq!(statuses(&told), ["SWAPPED", "DRAINED"]);
     assert!(

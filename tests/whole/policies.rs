@@ -21,16 +21,7 @@ const TEMPLATE: &str = include_str!("../../template.yaml");
 type Calls = BTreeMap<String, BTreeSet<String>>;
 
 fn event() -> Value {
-    json!({"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"})
-}
-
-fn names() -> Names {
-    Names {
-        cluster: "main".into(),
-        service: "chat".into(),
-        task_definition: "chat:2".into(),
-        ..Names::default()
-    }
+    Names::default().event()
 }
 
 /// Runs one deployment, adds its calls, and returns the state and the world after each step.
@@ -63,33 +54,28 @@ fn collect(aws: &SimulatedAws, calls: &mut Calls) {
 async fn calls_made() -> Calls {
     let mut calls = Calls::new();
     let healthy = Scenario::default();
-    let steps = deploy(healthy.world_for(&names()).unwrap(), event(), &mut calls).await;
+    let steps = deploy(healthy.world().unwrap(), event(), &mut calls).await;
 
     let on_an_alb = Scenario {
         load_balancer: Kind::Application,
         ..Scenario::default()
     };
-    deploy(on_an_alb.world_for(&names()).unwrap(), event(), &mut calls).await;
+    deploy(on_an_alb.world().unwrap(), event(), &mut calls).await;
 
     let with_an_alarm: Scenario =
         serde_json::from_value(json!({"alarms": [{"name": "errors"}]})).unwrap();
     let mut watched = event();
     watched["alarms"] = json!(["errors"]);
     watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
-    deploy(
-        with_an_alarm.world_for(&names()).unwrap(),
-        watched,
-        &mut calls,
-    )
-    .await;
+    deploy(with_an_alarm.world().unwrap(), watched, &mut calls).await;
 
     let mut crashing = Scenario::default();
     crashing.replacement.crashes_after_seconds = Some(5);
     let mut impatient = event();
     impatient["readinessTimeout"] = json!(300);
-    deploy(crashing.world_for(&names()).unwrap(), impatient, &mut calls).await;
+    deploy(crashing.world().unwrap(), impatient, &mut calls).await;
 
-    stopped_and_taken_over(healthy.world_for(&names()).unwrap(), &mut calls).await;
+    stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
 
     // A swap that failed between its intent and its commit point.
     let (_, state, mut world) = steps
@@ -199,6 +185,12 @@ fn policy<'a>(resources: &'a Yaml<'a>, role: &str, name: &str) -> &'a Yaml<'a> {
         .unwrap_or_else(|| panic!("{role} has no policy {name}"))
 }
 
+/// The statements about the calls of a function.
+fn statements<'a>(resources: &'a Yaml<'a>, role: &str) -> &'a [Yaml<'a>] {
+    let document = &policy(resources, role, "calls")["PolicyDocument"];
+    document["Statement"].as_vec().unwrap()
+}
+
 fn allowed(resources: &Yaml<'_>, role: &str, name: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     actions(policy(resources, role, name), &mut found);
@@ -290,8 +282,7 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
     let resources = &template[0]["Resources"];
     let mut seen = BTreeSet::new();
     for (_, role, _) in ROLES {
-        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
-        for statement in statements.as_vec().unwrap() {
+        for statement in statements(resources, role) {
             let mut found = BTreeSet::new();
             actions(statement, &mut found);
             let mut held = BTreeSet::new();
@@ -324,10 +315,7 @@ fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_vers
     for (function, _, _) in ROLES {
         assert_eq!(tagged(&values[function]), format!("{function}.Version"));
     }
-    let statements = &policy(resources, "DeploymentRole", "calls")["PolicyDocument"]["Statement"];
-    let invoke = statements
-        .as_vec()
-        .unwrap()
+    let invoke = statements(resources, "DeploymentRole")
         .iter()
         .find(|statement| statement["Action"][0].as_str() == Some("lambda:InvokeFunction"))
         .unwrap();
@@ -347,8 +335,7 @@ fn functions_may_put_the_events_that_they_put_and_a_rule_takes_them() {
     let resources = &template[0]["Resources"];
     let mut senders = 0;
     for (_, role, _) in ROLES {
-        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
-        let mut statements = statements.as_vec().unwrap().iter();
+        let mut statements = statements(resources, role).iter();
         let Some(put) = statements
             .find(|statement| statement["Action"][0].as_str() == Some("events:PutEvents"))
         else {
@@ -374,9 +361,8 @@ fn every_function_finds_the_table_that_its_role_may_write_to() {
     assert_eq!(keys[0]["AttributeName"].as_str(), Some("id"));
     assert_eq!(keys.as_vec().unwrap().len(), 1);
     for (_, role, _) in ROLES {
-        let statements = &policy(resources, role, "calls")["PolicyDocument"]["Statement"];
         let mut of_table = 0;
-        for statement in statements.as_vec().unwrap() {
+        for statement in statements(resources, role) {
             let mut found = BTreeSet::new();
             actions(statement, &mut found);
             if found.iter().any(|action| action.starts_with("dynamodb:")) {

@@ -32,6 +32,12 @@ async fn deploy(
     (outcome, answer, aws)
 }
 
+#[track_caller]
+fn assert_succeeded(outcome: &Outcome) {
+    let succeeded = matches!(outcome.status, Status::Succeeded { .. });
+    assert!(succeeded, "{outcome:?}");
+}
+
 fn names(answer: &Value) -> Vec<&str> {
     let findings = answer["findings"].as_array().unwrap().iter();
     findings.map(|one| one["name"].as_str().unwrap()).collect()
@@ -68,10 +74,7 @@ async fn a_dry_run_ends_with_every_finding_and_the_plan_of_the_drain() {
 #[tokio::test(start_paused = true)]
 async fn warnings_are_in_preflights_output_and_stop_nothing() {
     let (outcome, answer, _) = deploy(&sticky(), sample(), []).await;
-    assert!(
-        matches!(outcome.status, Status::Succeeded { .. }),
-        "{outcome:?}"
-    );
+    assert_succeeded(&outcome);
     assert!(names(&answer).contains(&"stickiness"), "{answer}");
     assert!(!names(&answer).contains(&"capacity"), "{answer}");
     assert_eq!(answer["plan"]["steps"], Value::Null);
@@ -96,10 +99,7 @@ async fn task_sets_whose_tags_may_not_be_read_are_read_without() {
     let usual = calls_of("ecs:DescribeTaskSets").await;
     let denied = [(usual[0], Fault::AccessDenied)];
     let (outcome, answer, aws) = deploy(&Scenario::default(), sample(), denied).await;
-    assert!(
-        matches!(outcome.status, Status::Succeeded { .. }),
-        "{outcome:?}"
-    );
+    assert_succeeded(&outcome);
     assert_eq!(answer["next"], "CheckAndCreateService", "{answer}");
     // What is denied does not come as far as the world.
     let calls = aws.with_world(World::take_calls);
@@ -119,10 +119,7 @@ async fn a_read_that_only_findings_need_may_fail_as_often_as_the_sdk_tries() {
         for fault in [Fault::Silent, Fault::ServerError, Fault::Throttled] {
             let tries = (number..number + 3).map(|call| (call, fault));
             let (outcome, answer, _) = deploy(&Scenario::default(), sample(), tries).await;
-            assert!(
-                matches!(outcome.status, Status::Succeeded { .. }),
-                "{fault:?} from call {number} on: {outcome:?}"
-            );
+            assert_succeeded(&outcome);
             assert_eq!(
                 answer["next"], "CheckAndCreateService",
                 "{fault:?}: {answer}"
@@ -139,10 +136,7 @@ async fn a_permission_that_only_findings_need_is_asked_for_and_not_missed() {
     ]) {
         let denied = [(number, Fault::AccessDenied)];
         let (outcome, answer, _) = deploy(&Scenario::default(), dry(), denied).await;
-        assert!(
-            matches!(outcome.status, Status::Succeeded { .. }),
-            "{outcome:?}"
-        );
+        assert_succeeded(&outcome);
         let findings = answer["findings"].as_array().unwrap();
         let unread = findings.iter().find(|one| one["name"] == "crossZone");
         let fix = unread.unwrap()["fix"].as_str().unwrap();

@@ -1,30 +1,28 @@
-//! What is refused, by which name, with what mends it, and that nothing is written.
+//! What is refused, by which name, with its fix, and that nothing is written.
 
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{
-    ActionRequest, ControllerType, CreateListener, CreateService, CreateTargetGroup, DeleteService,
-    DeploymentController, Tag, UpdateService, World,
+    ControllerType, CreateService, DeleteService, DeploymentController, World,
 };
 use serde_json::{Value, json};
 
-use crate::support::{deploy, group, names, sample, world};
+use crate::support::{
+    add_group, add_listener, deploy, desire, group, listener, names, sample, sample_with, served,
+    tag, untag, world,
+};
 
-async fn refused_in(world: World, event: &Value) -> String {
+async fn refused(world: World, event: &Value) -> String {
     let ended = deploy(world, "run-1", event).await;
     assert!(ended.writes().is_empty(), "{:?}", ended.writes());
     let (error, cause) = ended.failure();
     format!("{error}: {cause}")
 }
 
-async fn refused(event: &Value) -> String {
-    refused_in(world(&Scenario::default()), event).await
-}
-
-/// Refused in a world that somebody has changed, in these words.
+/// Refused in a changed world, in these words.
 async fn assert_refused(expected: &[&str], change: impl FnOnce(&mut World)) {
-    let mut world = world(&Scenario::default());
+    let mut world = served();
     change(&mut world);
-    let seen = refused_in(world, &sample()).await;
+    let seen = refused(world, &sample()).await;
     for part in expected {
         assert!(seen.contains(part), "wanted {part:?}\nseen {seen:?}");
     }
@@ -32,95 +30,49 @@ async fn assert_refused(expected: &[&str], change: impl FnOnce(&mut World)) {
 
 #[tokio::test(start_paused = true)]
 async fn bad_input_fails_the_execution_by_its_field_and_writes_nothing() {
+    let nlb = |account: &str| {
+        let place = "loadbalancer/net/other/1234567890abcdef";
+        format!("arn:aws:elasticloadbalancing:us-east-1:{account}:{place}")
+    };
+    let elsewhere = nlb("555555555555");
     let cases = [
         (
-            "waitForService",
-            json!("60"),
-            "InvalidInput: waitForService is \"60\"; allowed: ",
-        ),
-        (
-            "scaledown_decrement",
-            json!(0),
-            "InvalidInput: scaledown_decrement is 0; allowed: ",
-        ),
-        (
-            "scaledown_wait",
-            json!(-5),
-            "InvalidInput: scaledown_wait is -5; allowed: ",
-        ),
-        (
-            "colour",
-            json!("blue"),
-            "InvalidInput: \"colour\" is \"blue\"; allowed: no such field",
-        ),
-        (
-            "cluster",
-            json!(""),
-            "InvalidInput: cluster is \"\"; allowed: ",
-        ),
-        (
-            "taskDefinition",
-            json!("web"),
-            "InvalidInput: taskDefinition is \"web\"; allowed: ",
+            "serviceName",
+            json!("nobody"),
+            "serviceName: cluster sample-infra-Cluster-1234567890ab has no service nobody",
         ),
         (
             "taskDefinition",
             json!("nothing:7"),
-            "PreflightFailed: taskDefinition: nothing:7 does not exist",
+            "taskDefinition: nothing:7 does not exist",
         ),
         (
             "cluster",
             json!("elsewhere"),
-            "PreflightFailed: cluster: elsewhere does not exist",
+            "cluster: elsewhere does not exist",
         ),
-        (
-            "serviceName",
-            json!("nobody"),
-            "PreflightFailed: serviceName: cluster sample-infra-Cluster-1234567890ab has no service nobody",
-        ),
-        (
-            "containerName",
-            json!("sidecar"),
-            "PreflightFailed: containerName sidecar",
-        ),
+        ("containerName", json!("sidecar"), "containerName sidecar"),
         (
             "containerPort",
             json!(9),
-            "PreflightFailed: containerName webserver with containerPort 9 ",
+            "containerName webserver with containerPort 9 ",
         ),
         (
             "nlb",
-            json!(
-                "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef"
-            ),
-            "PreflightFailed: nlb: arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef does not exist",
-        ),
-        (
-            "nlb",
-            json!(
-                "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/other/1234567890abcdef"
-            ),
-            "InvalidInput: nlb is ",
+            json!(elsewhere),
+            &format!("nlb: {elsewhere} does not exist"),
         ),
     ];
     for (field, value, expected) in cases {
-        let mut event = sample();
-        event[field] = value;
-        let seen = refused(&event).await;
+        let seen = refused(served(), &sample_with(&json!({field: value}))).await;
+        let expected = format!("PreflightFailed: {expected}");
         assert!(
-            seen.starts_with(expected),
+            seen.starts_with(&expected),
             "wanted {expected:?}\nseen {seen:?}"
         );
     }
-    for event in [json!([]), json!("run"), json!(null)] {
-        let seen = refused(&event).await;
-        assert!(seen.starts_with("InvalidInput: the input is "), "{seen}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn arns_of_elsewhere_and_numbers_out_of_range_are_invalid_input() {
-    let cases = [
+    for (field, value) in [
+        ("cluster", json!("")),
         (
             "cluster",
             json!("arn:aws-cn:ecs:us-east-1:555555555555:cluster/main"),
@@ -129,159 +81,136 @@ async fn arns_of_elsewhere_and_numbers_out_of_range_are_invalid_input() {
             "cluster",
             json!("arn:aws:ecs:eu-west-1:555555555555:cluster/main"),
         ),
+        ("taskDefinition", json!("web")),
         (
             "taskDefinition",
             json!("arn:aws:ecs:us-east-1:111111111111:task-definition/web:1"),
         ),
+        ("nlb", json!(nlb("111111111111"))),
         (
             "nlb",
             json!("arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/a/b"),
         ),
+        ("waitForService", json!("60")),
         ("waitForService", json!(1e18)),
-        ("scaledown_wait", json!(0.5)),
+        ("scaledown_decrement", json!(0)),
+        ("scaledown_decrement", json!(-25)),
+        ("scaledown_decrement", json!("25")),
         ("scaledown_decrement", json!(1e300)),
+        ("scaledown_wait", json!(-5)),
+        ("scaledown_wait", json!(0.5)),
         ("subnets", json!([])),
-    ];
-    for (field, value) in cases {
-        let mut event = sample();
-        event[field] = value;
-        let seen = refused(&event).await;
+    ] {
+        let seen = refused(served(), &sample_with(&json!({field: value}))).await;
+        let expected = format!("InvalidInput: {field} is ");
         assert!(
-            seen.starts_with(&format!("InvalidInput: {field} is ")),
-            "{seen}"
+            seen.starts_with(&expected),
+            "wanted {expected:?}\nseen {seen:?}"
         );
+        assert!(seen.contains("; allowed: "), "{seen}");
+    }
+    let seen = refused(served(), &sample_with(&json!({"colour": "blue"}))).await;
+    let expected = "InvalidInput: \"colour\" is \"blue\"; allowed: no such field";
+    assert!(seen.starts_with(expected), "{seen}");
+    for event in [json!([]), json!("run"), json!(null)] {
+        let seen = refused(served(), &event).await;
+        assert!(seen.starts_with("InvalidInput: the input is "), "{seen}");
     }
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_deployment_that_names_no_load_balancer_writes_nothing() {
+    let first = Scenario {
+        first_deployment: true,
+        ..Scenario::default()
+    };
+    let mut event = sample();
+    event.as_object_mut().unwrap().remove("nlb");
+    let seen = refused(world(&first), &event).await;
+    assert!(
+        seen.starts_with("PreflightFailed: nlb is missing"),
+        "{seen}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_is_not_active_is_refused() {
-    assert_refused(
-        &[
-            "ServiceNotActive: ",
-            "is DRAINING",
-            "aws ecs create-service",
-        ],
-        |world| {
-            let names = names();
-            world
-                .delete_service(&DeleteService {
-                    cluster: Some(names.cluster),
-                    service: names.service,
-                    force: true,
-                })
-                .unwrap();
-        },
-    )
+    let expected = [
+        "ServiceNotActive: ",
+        "is DRAINING",
+        "aws ecs create-service",
+    ];
+    assert_refused(&expected, |world| {
+        let names = names();
+        let request = DeleteService {
+            cluster: Some(names.cluster),
+            service: names.service,
+            force: true,
+        };
+        world.delete_service(&request).unwrap();
+    })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_wants_no_tasks_is_refused() {
-    assert_refused(
-        &["PreflightFailed: ", "wants 0 tasks", "--desired-count 1"],
-        |world| {
-            let names = names();
-            let request: UpdateService = serde_json::from_value(json!({
-                "cluster": names.cluster, "service": names.service, "desiredCount": 0,
-            }))
-            .unwrap();
-            world.update_service(&request).unwrap();
-        },
-    )
-    .await;
+    let expected = ["PreflightFailed: ", "wants 0 tasks", "--desired-count 1"];
+    assert_refused(&expected, |world| desire(world, 0)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_with_another_deployment_controller_is_refused() {
-    let mut event = sample();
-    event["serviceName"] = json!("rolling");
-    let mut world = world(&Scenario::default());
+    let mut world = served();
+    let code_deploy = ControllerType {
+        r#type: DeploymentController::CodeDeploy,
+    };
     world
         .create_service(&CreateService {
             cluster: Some(names().cluster),
             desired_count: Some(1),
             task_definition: Some(names().task_definition),
-            deployment_controller: Some(ControllerType {
-                r#type: DeploymentController::CodeDeploy,
-            }),
+            deployment_controller: Some(code_deploy),
             ..CreateService::named("rolling")
         })
         .unwrap();
-    let seen = refused_in(world, &event).await;
-    assert!(seen.starts_with("PreflightFailed: "), "{seen}");
-    assert!(
-        seen.contains("CODE_DEPLOY") && seen.contains("type=EXTERNAL"),
-        "{seen}"
-    );
+    let seen = refused(world, &sample_with(&json!({"serviceName": "rolling"}))).await;
+    for part in ["PreflightFailed: ", "CODE_DEPLOY", "type=EXTERNAL"] {
+        assert!(seen.contains(part), "{seen}");
+    }
 }
 
 /// A further target group behind a listener of its own.
-fn add_group(world: &mut World, name: &str, port: u16) -> String {
-    let arn = world
-        .create_target_group(&CreateTargetGroup {
-            port: Some(8080),
-            protocol: Some("TCP".into()),
-            ..CreateTargetGroup::ip(name)
-        })
-        .unwrap();
-    let load_balancer_arn = world.load_balancers().next().unwrap().arn.clone();
-    world
-        .create_listener(&CreateListener {
-            load_balancer_arn,
-            protocol: Some("TCP".into()),
-            port: Some(port),
-            ssl_policy: None,
-            certificates: Vec::new(),
-            default_actions: vec![ActionRequest::forward_to(&arn)],
-            alpn_policy: Vec::new(),
-            tags: Vec::new(),
-        })
-        .unwrap();
-    arn
+fn add_group_on(world: &mut World, port: u16) -> String {
+    let group = add_group(world, &format!("other-{port}"));
+    add_listener(world, port, &group);
+    group
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_or_three_target_groups_are_refused_by_name() {
-    assert_refused(
-        &["PreflightFailed: ", "exactly two target groups", "seen: 1"],
-        |world| {
-            let test = world
-                .listeners()
-                .find(|listener| listener.port == 8080)
-                .unwrap();
-            let arn = test.arn.clone();
-            world.delete_listener(&arn).unwrap();
-        },
-    )
+    let one = ["PreflightFailed: ", "exactly two target groups", "seen: 1"];
+    assert_refused(&one, |world| {
+        world.delete_listener(&listener(world, 8080)).unwrap();
+    })
     .await;
-    assert_refused(
-        &["PreflightFailed: ", "seen: 3", "Key=serviceName"],
-        |world| {
-            add_group(world, "third", 9_000);
-        },
-    )
+    let three = ["PreflightFailed: ", "seen: 3", "Key=serviceName"];
+    assert_refused(&three, |world| {
+        add_group_on(world, 9_000);
+    })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_services_on_one_load_balancer_are_told_apart_by_tags_only() {
-    let mut world = world(&Scenario::default());
-    let others = [
-        add_group(&mut world, "other-1", 9_000),
-        add_group(&mut world, "other-2", 9_001),
-    ];
-    let seen = refused_in(world.clone(), &sample()).await;
-    assert!(
-        seen.contains("seen: 4") && seen.contains("Key=serviceName"),
-        "{seen}"
-    );
-    let tag = Tag {
-        key: "serviceName".into(),
-        value: "somebody-else".into(),
-    };
-    world.add_elb_tags(&others, &[tag]).unwrap();
-    let ended = deploy(world, "run-1", &sample()).await;
-    assert_eq!(ended.output()["status"], "deployed");
+    let mut world = served();
+    let others = [9_000, 9_001].map(|port| add_group_on(&mut world, port));
+    let seen = refused(world.clone(), &sample()).await;
+    let asks = seen.contains("seen: 4") && seen.contains("Key=serviceName");
+    assert!(asks, "{seen}");
+    for other in others {
+        tag(&mut world, &other, "serviceName", "somebody-else");
+    }
+    deploy(world, "run-1", &sample()).await.assert_deployed();
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,32 +221,11 @@ async fn no_production_tag_or_two_are_refused_where_the_listeners_do_not_settle_
         "Key=ebbtide:role,Value=production",
     ];
     assert_refused(&cannot, |world| {
-        let production = group(world, "-tg-1");
-        world
-            .remove_elb_tags(&[production], &["isProduction".into()])
-            .unwrap();
+        untag(world, &group(world, "-tg-1"), &["isProduction"]);
     })
     .await;
     assert_refused(&cannot, |world| {
-        let alternate = group(world, "-tg-2");
-        let tag = Tag {
-            key: "isProduction".into(),
-            value: "true".into(),
-        };
-        world.add_elb_tags(&[alternate], &[tag]).unwrap();
+        tag(world, &group(world, "-tg-2"), "isProduction", "true");
     })
     .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_false_production_tag_is_not_one() {
-    let mut world = world(&Scenario::default());
-    let alternate = group(&world, "-tg-2");
-    let tag = Tag {
-        key: "isProduction".into(),
-        value: "false".into(),
-    };
-    world.add_elb_tags(&[alternate], &[tag]).unwrap();
-    let ended = deploy(world, "run-1", &sample()).await;
-    assert_eq!(ended.output()["status"], "deployed");
 }

@@ -1,21 +1,19 @@
 //! What docs/runbook.md tells people to do by hand ends as it says.
 
+use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{EventKind as State, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{EventKind, ModifyListener, World};
-use ebbtide_simulator::{Scenario, SimulatedAws};
-use serde_json::json;
+use ebbtide_simulator::world::{EventKind, World};
 use tokio::sync::Notify;
 use tokio::time::{Duration, sleep};
 
-use crate::support::{group, names, sample, world};
+use crate::support::{forward, sample, scale, served, sets};
 
 /// "Back at once": an execution is stopped in its drain, the original scaled up, and the listener
 /// pointed back at it.
 #[tokio::test(start_paused = true)]
 async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
-    let names = names();
-    let mut start = world(&Scenario::default());
+    let mut start = served();
     start.begin();
     let aws = SimulatedAws::new(start, 1.0);
     let installation = Installation::new(&aws).unwrap();
@@ -36,34 +34,16 @@ async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
         .await;
     sleep(Duration::from_mins(2)).await;
     let stopped = aws.snapshot();
-    let sets = stopped.task_sets_of(&names.cluster, &names.service);
-    let [original, replacement] = [sets[0].id.clone(), sets[1].id.clone()];
-    assert!(sets[0].scale < 100.0, "it was drained a part of the way");
+    let [original, replacement] = &sets(&stopped)[..] else {
+        panic!("{:?}", sets(&stopped));
+    };
+    let part = stopped.task_set(original).unwrap().scale;
+    assert!(part < 100.0, "it was drained a part of the way");
 
-    aws.with_world(|world| {
-        let request = serde_json::from_value(json!({
-            "cluster": names.cluster, "service": names.service, "taskSet": original,
-            "scale": {"value": 100, "unit": "PERCENT"},
-        }));
-        world.update_task_set(&request.unwrap()).unwrap();
-    });
+    aws.with_world(|world| scale(world, original, 100.0));
     sleep(Duration::from_mins(15)).await;
     aws.with_world(|world| {
-        let listener = world
-            .listeners()
-            .find(|l| l.port == 80)
-            .unwrap()
-            .arn
-            .clone();
-        let request: ModifyListener = serde_json::from_value(json!({
-            "ListenerArn": listener,
-            "DefaultActions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [
-                {"TargetGroupArn": group(world, "-tg-1"), "Weight": "100"},
-                {"TargetGroupArn": group(world, "-tg-2"), "Weight": "0"},
-            ]}}],
-        }))
-        .unwrap();
-        world.modify_listener(&request).unwrap();
+        forward(world, 80, &[("-tg-1", 100), ("-tg-2", 0)]);
         world.take_events();
     });
 
@@ -79,7 +59,7 @@ async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
         .collect();
     assert_eq!(
         deleted,
-        [(replacement, false), (original, false)],
+        [(replacement.clone(), false), (original.clone(), false)],
         "what was taken back has served: it is drained first, and nothing is deleted by force"
     );
 }

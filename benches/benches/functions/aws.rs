@@ -4,8 +4,10 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use axum::serve::Listener;
 use ebbtide_simulator::world::World;
 use ebbtide_simulator::{SimulatedAws, server};
@@ -86,7 +88,12 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    pub(crate) async fn serve(world: World, authority: &Authority) -> io::Result<Self> {
+    /// Each call takes `delay` longer than this machine does.
+    pub(crate) async fn serve(
+        world: World,
+        authority: &Authority,
+        delay: Duration,
+    ) -> io::Result<Self> {
         let world = SimulatedAws::new(world, 1.0);
         let two_calls = Arc::new(OnceLock::new());
         let (second, mut calls) = (Arc::clone(&two_calls), 0);
@@ -96,9 +103,9 @@ impl Aws {
                 second.get_or_init(Instant::now);
             }
         });
-        let (ecs, serving_ecs) = on_a_port(&world, authority).await?;
-        let (elb, serving_elb) = on_a_port(&world, authority).await?;
-        let (others, serving_others) = on_a_port(&world, authority).await?;
+        let (ecs, serving_ecs) = on_a_port(&world, authority, delay).await?;
+        let (elb, serving_elb) = on_a_port(&world, authority, delay).await?;
+        let (others, serving_others) = on_a_port(&world, authority, delay).await?;
         Ok(Self {
             ecs,
             elb,
@@ -130,14 +137,21 @@ impl Drop for Aws {
 async fn on_a_port(
     world: &SimulatedAws,
     authority: &Authority,
+    delay: Duration,
 ) -> io::Result<(String, JoinHandle<io::Result<()>>)> {
     let listener = TlsListener {
         listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
         acceptor: authority.acceptor.clone(),
     };
     let endpoint = format!("https://{HOST}:{}", listener.local_addr()?.port());
-    let serving = server::serve(listener, world.clone(), std::future::pending());
-    Ok((endpoint, tokio::spawn(serving)))
+    let late = from_fn(move |request: Request, next: Next| async move {
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        next.run(request).await
+    });
+    let serving = axum::serve(listener, server::router(world.clone()).layer(late));
+    Ok((endpoint, tokio::spawn(serving.into_future())))
 }
 
 /// Connections once their handshake is done.

@@ -29,16 +29,27 @@ pub(crate) struct Measured {
     pub(crate) peak_memory: u64,
     /// Calls of AWS in the first invocation, and in a later one.
     pub(crate) calls: (usize, usize),
+    /// Start and first invocation, and a later one, where each call of AWS takes [`DELAY`] longer.
+    pub(crate) delayed: (Duration, Duration),
 }
 
-/// Starts a bootstrap, invokes it, and ends it.
+/// What is added to each call of AWS, about what one within a region takes.
+const DELAY: Duration = Duration::from_millis(30);
+
+/// Starts a bootstrap, invokes it, and ends it; then once more, with calls of AWS that take longer.
 pub(crate) async fn measure(
     bootstrap: &Bootstrap,
     work: &Work,
     authority: &Authority,
 ) -> Result<Measured, String> {
-    in_a_process(bootstrap, work, authority)
-        .await
+    let both = async {
+        let mut measured = in_a_process(bootstrap, work, authority, Duration::ZERO, LATER).await?;
+        let delayed = in_a_process(bootstrap, work, authority, DELAY, 1).await?;
+        let later = delayed.later.first().copied().unwrap_or_default();
+        measured.delayed = (delayed.start + delayed.first, later);
+        Ok::<_, String>(measured)
+    };
+    both.await
         .map_err(|what| format!("{}: {what}", bootstrap.path.display()))
 }
 
@@ -46,10 +57,12 @@ async fn in_a_process(
     bootstrap: &Bootstrap,
     work: &Work,
     authority: &Authority,
+    delay: Duration,
+    invocations_later: usize,
 ) -> Result<Measured, String> {
     let no_server = |error| format!("No server on a loopback port: {error}.");
     let mut lambda = RuntimeApi::serve(&work.arn).await.map_err(no_server)?;
-    let aws = Aws::serve(work.world.clone(), authority)
+    let aws = Aws::serve(work.world.clone(), authority, delay)
         .await
         .map_err(no_server)?;
     let event = work.event();
@@ -83,7 +96,7 @@ async fn in_a_process(
     let calls_of_first = aws.calls() - before;
     check(bootstrap, work, &answer, calls_of_first)?;
     let mut later = Vec::new();
-    for _ in 0..LATER {
+    for _ in 0..invocations_later {
         let (took, answer) = lambda.invoke(&event).await?;
         check(bootstrap, work, &answer, calls_of_first)?;
         later.push(took);
@@ -98,8 +111,9 @@ async fn in_a_process(
         peak_memory: process.peak_memory()?,
         calls: (
             calls_of_first,
-            (aws.calls() - before - calls_of_first) / LATER,
+            (aws.calls() - before - calls_of_first) / invocations_later,
         ),
+        delayed: (Duration::ZERO, Duration::ZERO),
     })
 }
 

@@ -10,8 +10,8 @@ use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::budget::Control;
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
-use crate::lock::{Lock, Seen};
-use crate::phase::To;
+use crate::lock::{Item, Lock, Seen};
+use crate::phase::{Phase, To};
 use crate::quote::{quote, sentence};
 use crate::reason::{Code, DrainProgress, Reason};
 use crate::refusal::Refusal;
@@ -258,10 +258,15 @@ impl Event {
             control: wire.control,
         };
         let request = Request::parse(&wire.request, self.id.home())?;
+        let plan = wire.plan.read(self.id.clone(), request, failure)?;
+        let progress = if caught {
+            progress.of_rollback(&plan)
+        } else {
+            progress
+        };
         Ok(Deployment {
-            plan: wire.plan.read(self.id.clone(), request, failure)?,
-            // The seconds of the phase that failed are not those of its rollback.
-            progress: if caught { progress.anew() } else { progress },
+            plan,
+            progress,
             lock,
         })
     }
@@ -273,18 +278,23 @@ impl Plan {
         json!(PlanWire::of(self)).to_string()
     }
 
-    /// The same request with what another deployment named, whose rollback is to be finished; `None`
-    /// where it cannot be read or names nothing to undo.
-    pub fn finishing(&self, plan: &str, event: &Event) -> Option<Self> {
-        let plan: PlanWire = serde_json::from_str(plan).ok()?;
+    /// The same request with what another deployment named, whose rollback a lock's item shows under way,
+    /// and the phase it was in; `None` where there is none, or it cannot be read or names nothing to undo.
+    pub fn unfinished(&self, item: &Item, event: &Event) -> Option<(Phase, Self)> {
+        let phase = item.phase?;
+        let plan: PlanWire = serde_json::from_str(item.plan.as_deref()?).ok()?;
         plan.names_its_own(event).ok()?;
         let (id, request) = (self.id.clone(), self.request.clone());
         let plan = plan.read(id, request, self.failure.clone()).ok()?;
+        if phase != Phase::Rollback && plan.outgoing != Outgoing::Replacement {
+            return None;
+        }
         plan.incoming_set()?;
-        Some(Self {
+        let named = Self {
             finishing: true,
             ..plan
-        })
+        };
+        Some((phase, named))
     }
 }
 

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::deployment::{Answer, Deployment, Outgoing, Progress};
+use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::fixture::Scene;
-use crate::lock::Seen;
-use crate::phase::To;
+use crate::lock::{Item, Seen};
+use crate::phase::{Phase, To};
 use crate::reason::{DrainProgress, Draining, Reason, Stage};
 
 const EXECUTION: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
@@ -100,7 +100,11 @@ fn a_caught_failure_begins_a_rollback_that_overtakes_what_failed() {
     state["failure"] = json!({"Error": "States.Timeout", "Cause": "too long"});
     let first = read("rollback", &state);
     assert_eq!(first.plan.failure.as_ref().unwrap().error, "States.Timeout");
-    assert_eq!(first.progress, Progress::default());
+    let drained = Progress {
+        step: scene.progress.step,
+        ..Progress::default()
+    };
+    assert_eq!(first.progress, drained, "a step of the drain may land late");
     assert_eq!(first.lock.turn, 9);
 }
 
@@ -140,14 +144,41 @@ fn a_rollback_that_is_taken_over_keeps_what_it_named() {
     let mut mine = Scene::serving().plan();
     (mine.original, mine.replacement) = (None, None);
     let event = Event::parse(event("check-and-create", &json!({}))).unwrap();
-    let named = mine.finishing(&before.to_json(), &event).unwrap();
+    let item = |phase, plan: &str| Item {
+        phase: Some(phase),
+        plan: Some(plan.to_owned()),
+        ..Item::default()
+    };
+    let plan = before.to_json();
+    let (phase, named) = mine
+        .unfinished(&item(Phase::Rollback, &plan), &event)
+        .unwrap();
+    assert_eq!(phase, Phase::Rollback);
     assert!(named.finishing);
     assert_eq!(named.original, before.original);
     assert_eq!(named.replacement, before.replacement);
-    let foreign = before.to_json().replace("555555555555", "111111111111");
+    let foreign = plan.replace("555555555555", "111111111111");
     for plan in ["", "{}", "null", &foreign, &mine.to_json()] {
-        assert_eq!(mine.finishing(plan, &event), None, "{plan}");
+        assert_eq!(
+            mine.unfinished(&item(Phase::Rollback, plan), &event),
+            None,
+            "{plan}"
+        );
     }
+    assert_eq!(
+        mine.unfinished(&item(Phase::ScaleDown, &plan), &event),
+        None,
+        "a drain"
+    );
+    let back = Plan {
+        outgoing: Outgoing::Replacement,
+        ..before
+    };
+    let back = back.to_json();
+    assert!(
+        mine.unfinished(&item(Phase::ScaleDown, &back), &event)
+            .is_some()
+    );
 }
 
 #[test]

@@ -73,7 +73,8 @@ pub fn planned(pace: &Pace, tasks: u32, deregistration_delay: u32) -> String {
                 plan.steps.len(),
                 plan.seconds(),
                 budget.reconnects,
-                unkept(budget, tasks, deregistration_delay).unwrap_or_default()
+                unkept(budget, tasks, deregistration_delay)
+                    .map_or_else(String::new, |unkept| format!("; its {unkept}"))
             )
         }
     }
@@ -104,7 +105,7 @@ pub fn unkept(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<
         OnDeadline::Stop => "it stops at the deadline",
     };
     Some(format!(
-        "; its budget cannot be kept by its deadline of {} s, and {then} ({would_do})",
+        "budget cannot be kept by its deadline of {} s, and {then} ({would_do})",
         budget.deadline
     ))
 }

@@ -61,6 +61,12 @@ fn lacks(scene: &Scene) -> Shortfall {
     }
 }
 
+/// Whatever was written before the rollback shows by now.
+fn settled(mut scene: Scene) -> Scene {
+    scene.progress.waited = lock::SETTLE;
+    scene
+}
+
 fn second_look(mut scene: Scene) -> Scene {
     scene.progress.looks = 1;
     scene
@@ -76,6 +82,19 @@ fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
             force: true
         }]
     );
+}
+
+#[test]
+fn an_original_that_a_drain_may_have_scaled_down_is_believed_whole_half_a_minute_later() {
+    let mut scene = Scene::swapped();
+    scene.progress.step = 0;
+    assert_restored(&scene);
+    scene.progress.step = 1;
+    let look = answer(&scene);
+    assert_eq!((look.to, look.wait), (To::WaitForOriginal, lock::SETTLE));
+    scene.progress = look.progress;
+    let back = assert_restored(&scene);
+    assert_eq!(back.progress, Progress::default());
 }
 
 #[test]
@@ -107,7 +126,7 @@ fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
 
 #[test]
 fn after_the_commit_point_a_warm_original_takes_the_traffic_back() {
-    for scene in [Scene::committed(), Scene::swapped()] {
+    for scene in [Scene::committed(), settled(Scene::swapped())] {
         assert_restored(&scene);
     }
 }
@@ -163,7 +182,7 @@ fn after_the_original_is_gone_there_is_no_way_back() {
 fn a_replacement_that_is_gone_while_traffic_goes_to_it_is_left_for_the_original() {
     let mut scene = Scene::swapped();
     scene.remove("ecs-svc/2");
-    assert_restored(&scene);
+    assert_restored(&settled(scene));
 }
 
 #[test]
@@ -250,7 +269,7 @@ fn what_was_left_over_takes_the_traffic_only_where_what_serves_has_lost_its_heal
     assert!(told(check(&scene)).starts_with("What an earlier deployment left"));
     let mut scene = Scene::swapped().failed("NotReadyTimeout");
     scene.outgoing = Scene::leftover();
-    assert_restored(&scene);
+    assert_restored(&settled(scene));
 }
 
 #[test]

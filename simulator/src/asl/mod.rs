@@ -11,11 +11,11 @@
 //! (<https://states-language.net/spec.html>) and, where that is silent, histories recorded on AWS.
 
 mod definition;
+mod execution;
 mod history;
 mod parse;
 mod path;
 mod payload;
-mod redrive;
 mod retry;
 mod run;
 mod size;
@@ -27,9 +27,10 @@ mod task;
 mod tests;
 
 pub use definition::{State, StateMachine, StateType};
+pub use execution::{Beginning, Entering, Outcome, Redrive, Resources, Status, TaskError};
 pub use history::{EventKind, HistoryEvent};
 pub use parse::DefinitionError;
-pub use redrive::Redrive;
+pub use payload::Execution;
 pub use retry::{ErrorNames, Jitter, Retrier};
-pub use run::{Entering, Execution, Outcome, Resources, Status, TaskError, run, run_from, run_on};
+pub use run::run;
 pub use substitute::{SubstitutionError, substitute};

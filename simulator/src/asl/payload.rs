@@ -1,9 +1,19 @@
 //! What a Task invokes its function with.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::run::Execution;
+/// What Step Functions knows about an execution apart from its input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// `$$.Execution.Id`.
+    pub arn: String,
+    /// The role that the state machine runs as.
+    pub role_arn: String,
+    /// `$$.Execution.StartTime`.
+    pub start_time: Timestamp,
+}
 
 /// `Parameters` of `lambda:invoke`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::definition::{Choice, Fail, Seconds, State, Wait};
+use super::execution::TaskError;
 use super::history::Full;
 use super::path::JsonPath;
 use super::retry::{DATA_LIMIT, RESULT_PATH, RUNTIME};
-use super::run::TaskError;
 
 /// Where a state leads, with its output.
 pub(super) struct Step<'a> {

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::definition::{Seconds, Task};
+use super::execution::{Resources, TaskError};
 use super::history::EventKind;
 use super::payload::Parameters;
 use super::retry::TIMEOUT;
-use super::run::{Resources, Run, TaskError};
+use super::run::Run;
 use super::size::fits;
 use super::step::{Entered, Halt, Step, too_large};
 

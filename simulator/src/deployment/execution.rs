@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Installation, STATE_MACHINE};
 use crate::asl::{
-    Entering, EventKind, Execution, HistoryEvent, Outcome, Redrive, Status, run, run_from, run_on,
+    Beginning, Entering, EventKind, Execution, HistoryEvent, Outcome, Redrive, Status, run,
 };
 use crate::world::{ApiError, ExecutionEnd, ExecutionStatus};
 
@@ -39,6 +39,15 @@ pub enum RedriveError {
 impl Executions {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Recorded>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, name: &str, input: &Value, start_epoch_ms: u64) {
+        let recorded = Recorded {
+            input: input.clone(),
+            start_epoch_ms,
+            history: Vec::new(),
+        };
+        self.lock().insert(name.to_owned(), recorded);
     }
 
     fn record(&self, name: &str, event: &HistoryEvent) {
@@ -70,12 +79,21 @@ impl Installation {
             Ok(epoch_ms) => epoch_ms,
             Err(refused) => return not_started(&refused),
         };
-        let recorded = Recorded {
-            input: input.clone(),
-            start_epoch_ms,
-            history: Vec::new(),
-        };
-        self.executions.lock().insert(name.to_owned(), recorded);
+        self.executions.keep(name, &input, start_epoch_ms);
+        let from = Beginning::Start { input };
+        self.go_on(name, start_epoch_ms, from, seed, on_event).await
+    }
+
+    /// Runs an execution to its end from somewhere.
+    async fn go_on(
+        &self,
+        name: &str,
+        start_epoch_ms: u64,
+        from: Beginning,
+        seed: u64,
+        on_event: &mut dyn FnMut(&HistoryEvent),
+    ) -> Outcome {
+        let arn = self.execution_arn(name);
         let running = Running::of(self, name, &arn);
         let execution = self.execution(name, start_epoch_ms);
         let mut lot = fastrand::Rng::with_seed(seed);
@@ -83,7 +101,7 @@ impl Installation {
             self.executions.record(name, event);
             on_event(event);
         };
-        let outcome = run(&self.machine, &execution, input, self, &mut lot, &mut note).await;
+        let outcome = run(&self.machine, &execution, from, self, &mut lot, &mut note).await;
         running.ended(&outcome);
         outcome
     }
@@ -103,23 +121,9 @@ impl Installation {
             let execution = world.execution(&arn);
             execution.map_or(0, |execution| execution.start_date_ms)
         });
-        let recorded = Recorded {
-            input: input.clone(),
-            start_epoch_ms,
-            history: Vec::new(),
-        };
-        self.executions.lock().insert(name.to_owned(), recorded);
-        let running = Running::of(self, name, &arn);
-        let execution = self.execution(name, start_epoch_ms);
-        let mut lot = fastrand::Rng::with_seed(seed);
-        let mut note = |event: &HistoryEvent| {
-            self.executions.record(name, event);
-            on_event(event);
-        };
-        let machine = &self.machine;
-        let outcome = run_on(machine, &execution, from, self, &mut lot, &mut note).await;
-        running.ended(&outcome);
-        outcome
+        self.executions.keep(name, &input, start_epoch_ms);
+        let from = Beginning::Entering(from);
+        self.go_on(name, start_epoch_ms, from, seed, on_event).await
     }
 
     /// The same, until it ends or until `stop` is done: then it is stopped, and there is no outcome.
@@ -155,23 +159,17 @@ impl Installation {
         })?;
         let at = Duration::from_millis(now_ms.saturating_sub(recorded.start_epoch_ms));
         let redrive = Redrive::of(&recorded.history, at).unwrap_or_else(|| Redrive {
-            state: self.machine.start_at().to_owned(),
-            input: recorded.input,
-            at,
-            events: recorded.history.last().map_or(0, |event| event.id),
+            from: Entering {
+                state: self.machine.start_at().to_owned(),
+                input: recorded.input,
+                at,
+                events: recorded.history.last().map_or(0, |event| event.id),
+            },
             count,
         });
-        let running = Running::of(self, name, &arn);
-        let execution = self.execution(name, recorded.start_epoch_ms);
-        let mut lot = fastrand::Rng::with_seed(seed);
-        let mut note = |event: &HistoryEvent| {
-            self.executions.record(name, event);
-            on_event(event);
-        };
-        let machine = &self.machine;
-        let outcome = run_from(machine, &execution, redrive, self, &mut lot, &mut note).await;
-        running.ended(&outcome);
-        Ok(outcome)
+        let from = Beginning::Redrive(redrive);
+        let start_epoch_ms = recorded.start_epoch_ms;
+        Ok(self.go_on(name, start_epoch_ms, from, seed, on_event).await)
     }
 
     /// The same, until it ends or until `stop` is done: then it is stopped, and there is no outcome.

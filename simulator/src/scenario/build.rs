@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{ListenerRole, MOST_TASKS, Names, Scenario, ScenarioError, TargetType};
 use crate::world::{
-    ActionRequest, ContainerDefinition, ControllerType, CreateCluster, CreateListener,
-    CreateService, CreateTargetGroup, CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController,
-    Kind, NamedLoadBalancer, NetworkConfiguration, PortMapping, RegisterTaskDefinition, Tag,
+    ContainerDefinition, ControllerType, CreateCluster, CreateListener, CreateService,
+    CreateTargetGroup, CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController, Kind,
+    NamedLoadBalancer, NetworkConfiguration, PortMapping, RegisterTaskDefinition, Tag,
     TaskSetLoadBalancer, VpcConfiguration, World,
 };
 
@@ -16,7 +16,37 @@ const SETTLING_MS: u64 = 24 * 3_600 * 1_000;
 /// The longest time a scenario may name.
 const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
 
+impl Names {
+    /// A task set of the task definition to be deployed, on a target group, as a deployment creates it.
+    pub fn task_set(&self, target_group: &str) -> CreateTaskSet {
+        CreateTaskSet {
+            cluster: self.cluster.clone(),
+            service: self.service.clone(),
+            task_definition: self.task_definition.clone(),
+            launch_type: Some("FARGATE".to_owned()),
+            network_configuration: Some(NetworkConfiguration {
+                awsvpc_configuration: VpcConfiguration {
+                    subnets: self.subnets.clone(),
+                    security_groups: self.security_groups.clone(),
+                    assign_public_ip: None,
+                },
+            }),
+            load_balancers: vec![TaskSetLoadBalancer {
+                target_group_arn: target_group.to_owned(),
+                container_name: self.container_name.clone(),
+                container_port: self.container_port,
+            }],
+            ..CreateTaskSet::default()
+        }
+    }
+}
+
 impl Scenario {
+    /// The world for [`Names::default`]: the one service that tests and benches share.
+    pub fn world(&self) -> Result<World, ScenarioError> {
+        self.world_for(&Names::default())
+    }
+
     /// A world at its start, with the service in service: the original task set is steady and
     /// healthy at 100 percent behind the production listener. Like after the public sample's
     /// infrastructure stack, the production group is tagged `isProduction=true` and with the
@@ -167,11 +197,7 @@ impl Scenario {
             requires_compatibilities: vec!["FARGATE".to_owned()],
             cpu: Some("256".to_owned()),
             memory: Some("512".to_owned()),
-            task_role_arn: None,
-            execution_role_arn: None,
-            runtime_platform: None,
-            volumes: Vec::new(),
-            tags: Vec::new(),
+            ..RegisterTaskDefinition::default()
         };
         let before = revision.saturating_sub(1).max(1);
         let original = world.register_revision(&request, before)?.arn.clone();
@@ -222,16 +248,12 @@ impl Scenario {
                 ListenerRole::Production => &groups.production,
                 ListenerRole::Test => &groups.alternate,
             };
-            world.create_listener(&CreateListener {
-                load_balancer_arn: load_balancer.clone(),
-                protocol: Some(protocol.to_owned()),
-                port: Some(listener.port),
-                ssl_policy: None,
-                certificates: Vec::new(),
-                default_actions: vec![ActionRequest::forward_to(group)],
-                alpn_policy: Vec::new(),
-                tags: Vec::new(),
-            })?;
+            world.create_listener(&CreateListener::forwarding(
+                &load_balancer,
+                protocol,
+                listener.port,
+                group,
+            ))?;
         }
         Ok(groups)
     }
@@ -297,20 +319,8 @@ fn put_in_service(
     production: &str,
 ) -> Result<(), ScenarioError> {
     let id = world.create_task_set(&CreateTaskSet {
-        launch_type: Some("FARGATE".to_owned()),
-        network_configuration: Some(NetworkConfiguration {
-            awsvpc_configuration: VpcConfiguration {
-                subnets: names.subnets.clone(),
-                security_groups: names.security_groups.clone(),
-                assign_public_ip: None,
-            },
-        }),
-        load_balancers: vec![TaskSetLoadBalancer {
-            target_group_arn: production.to_owned(),
-            container_name: names.container_name.clone(),
-            container_port: names.container_port,
-        }],
-        ..CreateTaskSet::of(&names.cluster, &names.service, task_definition)
+        task_definition: task_definition.to_owned(),
+        ..names.task_set(production)
     })?;
     let tag = |key: &str, value: &str| Tag {
         key: key.to_owned(),

@@ -20,14 +20,8 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("GetItem", |world, input| {
         Ok(json!({ "Item": world.get_item(&parse(input)?)? }))
     }),
-    ("PutItem", |world, input| {
-        Ok(json!({ "Attributes": world.put_item(&parse(input)?)? }))
-    }),
     ("UpdateItem", |world, input| {
         Ok(json!({ "Attributes": world.update_item(&parse(input)?)? }))
-    }),
-    ("DeleteItem", |world, input| {
-        Ok(json!({ "Attributes": world.delete_item(&parse(input)?)? }))
     }),
 ];
 

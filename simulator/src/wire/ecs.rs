@@ -4,26 +4,12 @@ use serde_json::{Value, json};
 
 use super::Handler;
 use super::ecs_answer as write;
-use crate::world::{ApiError, Tag};
+use crate::world::ApiError;
 
 pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("CreateCluster", |world, input| {
         let name = world.create_cluster(&parse(input)?)?;
         Ok(json!({ "cluster": write::cluster(world, &name, true) }))
-    }),
-    ("DescribeClusters", |world, input| {
-        let request = parse(input)?;
-        let (found, missing) = world.describe_clusters(&request);
-        let tags = includes(&request.include, "TAGS");
-        let clusters: Vec<_> = found
-            .iter()
-            .map(|cluster| write::cluster(world, &cluster.name, tags))
-            .collect();
-        Ok(json!({ "clusters": clusters, "failures": write::failures(&missing) }))
-    }),
-    ("DeleteCluster", |world, input| {
-        let name = world.delete_cluster(&parse(input)?)?;
-        Ok(json!({ "cluster": write::cluster(world, &name, false) }))
     }),
     ("RegisterTaskDefinition", |world, input| {
         let definition = world.register_task_definition(&parse(input)?)?;
@@ -72,10 +58,6 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let key = world.delete_service(&parse(input)?)?;
         Ok(json!({ "service": write::service_at(world, &key, false) }))
     }),
-    ("ListServices", |world, input| {
-        let page = world.list_services(&parse(input)?)?;
-        Ok(json!({ "serviceArns": page.items, "nextToken": page.next }))
-    }),
     ("CreateTaskSet", |world, input| {
         let id = world.create_task_set(&parse(input)?)?;
         Ok(json!({ "taskSet": write::task_set_at(world, &id, true) }))
@@ -121,42 +103,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let task = world.task(&arn).map(|task| write::task(world, task, true));
         Ok(json!({ "task": task }))
     }),
-    ("TagResource", |world, input| {
-        let request: TagResource = parse(input)?;
-        world.tag_ecs_resource(&request.resource_arn, &request.tags)?;
-        Ok(json!({}))
-    }),
-    ("UntagResource", |world, input| {
-        let request: UntagResource = parse(input)?;
-        world.untag_ecs_resource(&request.resource_arn, &request.tag_keys)?;
-        Ok(json!({}))
-    }),
-    ("ListTagsForResource", |world, input| {
-        let request: ListTagsForResource = parse(input)?;
-        let tags = world.ecs_tags(&request.resource_arn)?;
-        Ok(json!({ "tags": write::tags(&tags) }))
-    }),
 ];
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct TagResource {
-    resource_arn: String,
-    tags: Vec<Tag>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct UntagResource {
-    resource_arn: String,
-    tag_keys: Vec<String>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ListTagsForResource {
-    resource_arn: String,
-}
 
 /// Parameters that are not simulated are refused as ECS refuses what it cannot read.
 fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, ApiError> {

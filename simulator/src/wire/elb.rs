@@ -29,11 +29,6 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
             .collect();
         Ok(json!({ "LoadBalancers": found, "NextMarker": page.next }))
     }),
-    ("DeleteLoadBalancer", |world, input| {
-        let request: LoadBalancerArn = parse(input)?;
-        world.delete_load_balancer(&request.load_balancer_arn)?;
-        Ok(Value::Null)
-    }),
     ("DescribeLoadBalancerAttributes", |world, input| {
         let request: LoadBalancerArn = parse(input)?;
         let load_balancer = world.load_balancer(&request.load_balancer_arn)?;
@@ -61,11 +56,6 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
             .collect();
         Ok(json!({ "TargetGroups": found, "NextMarker": page.next }))
     }),
-    ("DeleteTargetGroup", |world, input| {
-        let request: TargetGroupArn = parse(input)?;
-        world.delete_target_group(&request.target_group_arn)?;
-        Ok(Value::Null)
-    }),
     ("DescribeTargetGroupAttributes", |world, input| {
         let request: TargetGroupArn = parse(input)?;
         let group = world.group(&request.target_group_arn)?;
@@ -82,14 +72,6 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let targets = world.describe_target_health(&request)?;
         let described: Vec<_> = targets.iter().map(write::target_health).collect();
         Ok(json!({ "TargetHealthDescriptions": described }))
-    }),
-    ("RegisterTargets", |world, input| {
-        world.register_targets(&parse(input)?)?;
-        Ok(Value::Null)
-    }),
-    ("DeregisterTargets", |world, input| {
-        world.deregister_targets(&parse(input)?)?;
-        Ok(Value::Null)
     }),
     ("CreateListener", |world, input| {
         let arn = world.create_listener(&parse(input)?)?;

@@ -28,53 +28,57 @@ pub(super) struct Service {
     pub(super) query_code: Option<fn(code: &'static str) -> &'static str>,
 }
 
+/// What most of them have in common.
+const USUAL: Service = Service {
+    name: "",
+    target: "",
+    content_type: "application/x-amz-json-1.0",
+    operations: &[],
+    namespace: |_| "",
+    server_error: "",
+    throttled: "ThrottlingException",
+    access_denied: ("AccessDeniedException", 400),
+    query_code: None,
+};
+
 static ECS: Service = Service {
     name: "ecs",
     target: "AmazonEC2ContainerServiceV20141113.",
     content_type: "application/x-amz-json-1.1",
     operations: ecs::OPERATIONS,
-    namespace: |_| "",
     server_error: "ServerException",
-    throttled: "ThrottlingException",
-    access_denied: ("AccessDeniedException", 400),
-    query_code: None,
+    ..USUAL
 };
 
 /// The one that speaks smithy-rpc-v2-cbor too.
 pub(super) static CLOUDWATCH: Service = Service {
     name: "cloudwatch",
     target: "GraniteServiceVersion20100801.",
-    content_type: "application/x-amz-json-1.0",
     operations: cloudwatch::OPERATIONS,
     namespace: |_| "com.amazonaws.cloudwatch.v2010_08_01#",
     server_error: "InternalServiceFault",
     throttled: "Throttling",
     access_denied: ("AccessDenied", 403),
     query_code: Some(cloudwatch::query_code),
+    ..USUAL
 };
 
 static DYNAMODB: Service = Service {
     name: "dynamodb",
     target: "DynamoDB_20120810.",
-    content_type: "application/x-amz-json-1.0",
     operations: dynamodb::OPERATIONS,
     namespace: dynamodb::namespace,
     server_error: "InternalServerError",
-    throttled: "ThrottlingException",
-    access_denied: ("AccessDeniedException", 400),
-    query_code: None,
+    ..USUAL
 };
 
 static STATES: Service = Service {
     name: "states",
     target: "AWSStepFunctions.",
-    content_type: "application/x-amz-json-1.0",
     operations: states::OPERATIONS,
     namespace: |_| "com.amazonaws.swf.service.v2.model#",
     server_error: "InternalFailure",
-    throttled: "ThrottlingException",
-    access_denied: ("AccessDeniedException", 400),
-    query_code: None,
+    ..USUAL
 };
 
 static EVENTS: Service = Service {
@@ -82,11 +86,8 @@ static EVENTS: Service = Service {
     target: "AWSEvents.",
     content_type: "application/x-amz-json-1.1",
     operations: events::OPERATIONS,
-    namespace: |_| "",
     server_error: "InternalException",
-    throttled: "ThrottlingException",
-    access_denied: ("AccessDeniedException", 400),
-    query_code: None,
+    ..USUAL
 };
 
 pub(super) static SERVICES: [&Service; 5] = [&ECS, &DYNAMODB, &STATES, &CLOUDWATCH, &EVENTS];

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::health::TargetRef;
+use super::target::TargetRef;
 use super::{AlarmState, World};
 
 /// Something that will happen unless the world has moved on by then: whoever performs it looks

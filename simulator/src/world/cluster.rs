@@ -35,23 +35,6 @@ pub struct CreateCluster {
     pub default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
 }
 
-/// What `DescribeClusters` takes.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DescribeClusters {
-    pub clusters: Vec<String>,
-    pub include: Vec<String>,
-}
-
-/// What `DeleteCluster` takes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DeleteCluster {
-    pub cluster: String,
-}
-
 /// Running tasks, pending tasks and active services of a cluster.
 pub(crate) struct ClusterCounts {
     pub(crate) running: usize,
@@ -93,50 +76,6 @@ impl World {
         };
         self.clusters.insert(name.clone(), cluster);
         Ok(name)
-    }
-
-    /// `ecs:DeleteCluster`.
-    pub fn delete_cluster(&mut self, request: &DeleteCluster) -> Result<String, ApiError> {
-        let name = self.find_cluster(Some(&request.cluster))?.name.clone();
-        let counts = self.cluster_counts(&name);
-        if counts.services > 0 {
-            return Err(ApiError::new(
-                "ClusterContainsServicesException",
-                "The Cluster cannot be deleted while Services are active.",
-            ));
-        }
-        if counts.running + counts.pending > 0 {
-            return Err(ApiError::new(
-                "ClusterContainsTasksException",
-                "The Cluster cannot be deleted while Tasks are active.",
-            ));
-        }
-        if let Some(cluster) = self.clusters.get_mut(&name) {
-            cluster.active = false;
-        }
-        Ok(name)
-    }
-
-    /// `ecs:DescribeClusters`: the clusters found, and the names or ARNs that were not.
-    pub fn describe_clusters<'a>(
-        &'a self,
-        request: &DescribeClusters,
-    ) -> (Vec<&'a Cluster>, Vec<String>) {
-        let default = ["default".to_owned()];
-        let wanted = if request.clusters.is_empty() {
-            &default[..]
-        } else {
-            &request.clusters
-        };
-        let mut found = Vec::new();
-        let mut missing = Vec::new();
-        for name in wanted {
-            match self.clusters.get(short_name(name)) {
-                Some(cluster) => found.push(cluster),
-                None => missing.push(self.arn_or(name, "cluster")),
-            }
-        }
-        (found, missing)
     }
 
     /// The active cluster of that name or ARN; `default` when none is given.

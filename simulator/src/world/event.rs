@@ -157,15 +157,16 @@ pub enum EventKind {
 impl fmt::Display for EventKind {
     #[expect(clippy::too_many_lines, reason = "one sentence for each kind of event")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, group) = (short_name, group_name);
         match self {
             Self::ServiceCreated { service } => write!(f, "Service {service} was created."),
             Self::ServiceUpdated {
                 service,
-                desired_count,
+                desired_count: count,
             } => {
                 write!(
                     f,
-                    "Service {service} was updated; its desired count is {desired_count}."
+                    "Service {service} was updated; its desired count is {count}."
                 )
             }
             Self::ServiceDeleted { service } => {
@@ -177,12 +178,13 @@ impl fmt::Display for EventKind {
                 task_definition,
                 scale,
                 wanted,
-            } => write!(
-                f,
-                "Task set {task_set} of {} was created at {scale} %: {} wanted.",
-                short_name(task_definition),
-                tasks(*wanted)
-            ),
+            } => {
+                let (of, wanted) = (name(task_definition), tasks(*wanted));
+                write!(
+                    f,
+                    "Task set {task_set} of {of} was created at {scale} %: {wanted} wanted."
+                )
+            }
             Self::ScaleSet {
                 task_set,
                 scale,
@@ -209,10 +211,10 @@ impl fmt::Display for EventKind {
                 write!(f, "Task set {task_set} is stabilizing.")
             }
             Self::TaskCreated { task, task_set } => {
-                write!(f, "Task {} of {task_set} was created.", short_name(task))
+                write!(f, "Task {} of {task_set} was created.", name(task))
             }
             Self::TaskStarted { task, task_set } => {
-                write!(f, "Task {} of {task_set} is running.", short_name(task))
+                write!(f, "Task {} of {task_set} is running.", name(task))
             }
             Self::TaskStopping {
                 task,
@@ -222,29 +224,21 @@ impl fmt::Display for EventKind {
                 write!(
                     f,
                     "Task {} of {task_set} is being taken away: {reason}",
-                    short_name(task)
+                    name(task)
                 )
             }
             Self::SigtermSent { task, task_set } => {
-                write!(
-                    f,
-                    "Task {} of {task_set} was sent SIGTERM.",
-                    short_name(task)
-                )
+                write!(f, "Task {} of {task_set} was sent SIGTERM.", name(task))
             }
             Self::TaskCrashed { task, task_set } => {
-                write!(f, "Task {} of {task_set} crashed.", short_name(task))
+                write!(f, "Task {} of {task_set} crashed.", name(task))
             }
             Self::TaskStopped {
                 task,
                 task_set,
                 reason,
             } => {
-                write!(
-                    f,
-                    "Task {} of {task_set} stopped: {reason}",
-                    short_name(task)
-                )
+                write!(f, "Task {} of {task_set} stopped: {reason}", name(task))
             }
             Self::TargetRegistered {
                 target_group,
@@ -253,7 +247,7 @@ impl fmt::Display for EventKind {
                 write!(
                     f,
                     "Target {target} was registered with {}.",
-                    group_name(target_group)
+                    group(target_group)
                 )
             }
             Self::TargetHealthChecking {
@@ -263,18 +257,14 @@ impl fmt::Display for EventKind {
                 write!(
                     f,
                     "Target {target} of {} is being health-checked.",
-                    group_name(target_group)
+                    group(target_group)
                 )
             }
             Self::TargetHealthy {
                 target_group,
                 target,
             } => {
-                write!(
-                    f,
-                    "Target {target} of {} is healthy.",
-                    group_name(target_group)
-                )
+                write!(f, "Target {target} of {} is healthy.", group(target_group))
             }
             Self::TargetUnhealthy {
                 target_group,
@@ -283,26 +273,24 @@ impl fmt::Display for EventKind {
                 write!(
                     f,
                     "Target {target} of {} is unhealthy.",
-                    group_name(target_group)
+                    group(target_group)
                 )
             }
             Self::TargetUnused {
                 target_group,
                 target,
-            } => write!(
-                f,
-                "Target {target} of {} is unused: no listener forwards to the group.",
-                group_name(target_group)
-            ),
+            } => {
+                let group = group(target_group);
+                write!(
+                    f,
+                    "Target {target} of {group} is unused: no listener forwards to the group."
+                )
+            }
             Self::TargetDraining {
                 target_group,
                 target,
             } => {
-                write!(
-                    f,
-                    "Target {target} of {} is draining.",
-                    group_name(target_group)
-                )
+                write!(f, "Target {target} of {} is draining.", group(target_group))
             }
             Self::TargetDeregistered {
                 target_group,
@@ -311,7 +299,7 @@ impl fmt::Display for EventKind {
                 write!(
                     f,
                     "Target {target} was deregistered from {}.",
-                    group_name(target_group)
+                    group(target_group)
                 )
             }
             Self::ListenerCreated { port, forward, .. } => {
@@ -322,25 +310,20 @@ impl fmt::Display for EventKind {
             }
             Self::ListenerDeleted { port, .. } => write!(f, "Listener :{port} was deleted."),
             Self::RuleChanged { rule, forward } => {
-                write!(
-                    f,
-                    "Rule {} was changed; it sends {forward}.",
-                    short_name(rule)
-                )
+                write!(f, "Rule {} was changed; it sends {forward}.", name(rule))
             }
-            Self::RuleDeleted { rule } => write!(f, "Rule {} was deleted.", short_name(rule)),
+            Self::RuleDeleted { rule } => write!(f, "Rule {} was deleted.", name(rule)),
             Self::AlarmChanged { alarm, state } => write!(f, "Alarm {alarm} is {state}."),
             Self::EventPut {
                 source,
                 detail_type,
                 detail,
-            } => write!(f, "EventBridge got '{detail_type}' from {source}: {detail}"),
+            } => {
+                write!(f, "EventBridge got '{detail_type}' from {source}: {detail}")
+            }
             Self::TagsChanged { arn } => {
-                write!(
-                    f,
-                    "Tags of {} were changed.",
-                    arn.splitn(6, ':').nth(5).unwrap_or(arn)
-                )
+                let resource = arn.splitn(6, ':').nth(5).unwrap_or(arn);
+                write!(f, "Tags of {resource} were changed.")
             }
         }
     }

@@ -88,31 +88,25 @@ pub struct Stickiness {
 }
 
 /// An action as a request writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ActionRequest {
     pub r#type: String,
-    #[serde(default)]
     pub target_group_arn: Option<String>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub order: Option<u32>,
-    #[serde(default)]
     pub forward_config: Option<ForwardRequest>,
-    #[serde(default)]
     pub fixed_response_config: Option<BTreeMap<String, String>>,
-    #[serde(default)]
     pub redirect_config: Option<BTreeMap<String, String>>,
 }
 
 /// A forward as a request writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ForwardRequest {
-    #[serde(default)]
     pub target_groups: Vec<GroupRequest>,
-    #[serde(default)]
     pub target_group_stickiness_config: Option<StickinessRequest>,
 }
 
@@ -127,13 +121,13 @@ pub struct GroupRequest {
 }
 
 /// Stickiness as a request writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct StickinessRequest {
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub enabled: Option<bool>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub duration_seconds: Option<u32>,
 }
 
@@ -354,10 +348,7 @@ impl ActionRequest {
         Self {
             r#type: "forward".to_owned(),
             target_group_arn: Some(target_group_arn.to_owned()),
-            order: None,
-            forward_config: None,
-            fixed_response_config: None,
-            redirect_config: None,
+            ..Self::default()
         }
     }
 }

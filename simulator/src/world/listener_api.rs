@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::listener::{self, ActionRequest, Before, groups_of};
+use super::listener::{self, ActionRequest, Before, ForwardRequest, GroupRequest, groups_of};
 use super::load_balancer::Kind;
 use super::name::Page;
 use super::tags::{self, Tag};
@@ -20,24 +20,18 @@ pub struct Certificate {
 }
 
 /// What `CreateListener` takes here. What is not listed is refused.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateListener {
     pub load_balancer_arn: String,
-    #[serde(default)]
     pub protocol: Option<String>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub port: Option<u16>,
-    #[serde(default)]
     pub ssl_policy: Option<String>,
-    #[serde(default)]
     pub certificates: Vec<Certificate>,
-    #[serde(default)]
     pub default_actions: Vec<ActionRequest>,
-    #[serde(default)]
     pub alpn_policy: Vec<String>,
-    #[serde(default)]
     pub tags: Vec<Tag>,
 }
 
@@ -54,22 +48,17 @@ pub struct DescribeListeners {
 }
 
 /// What `ModifyListener` takes here. What is not named stays as it is (Model).
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ModifyListener {
     pub listener_arn: String,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub port: Option<u16>,
-    #[serde(default)]
     pub protocol: Option<String>,
-    #[serde(default)]
     pub ssl_policy: Option<String>,
-    #[serde(default)]
     pub certificates: Vec<Certificate>,
-    #[serde(default)]
     pub default_actions: Vec<ActionRequest>,
-    #[serde(default)]
     pub alpn_policy: Vec<String>,
 }
 
@@ -332,5 +321,42 @@ fn check_certificates(protocol: &str, certificates: &[Certificate]) -> Result<()
             "InvalidConfigurationRequest",
             format!("Certificates cannot be specified for {protocol} listeners"),
         )),
+    }
+}
+
+impl CreateListener {
+    /// A listener on a load balancer that forwards to one group.
+    pub fn forwarding(load_balancer: &str, protocol: &str, port: u16, group: &str) -> Self {
+        Self {
+            load_balancer_arn: load_balancer.to_owned(),
+            protocol: Some(protocol.to_owned()),
+            port: Some(port),
+            default_actions: vec![ActionRequest::forward_to(group)],
+            ..Self::default()
+        }
+    }
+}
+
+impl ModifyListener {
+    /// Has a listener forward to groups by their weights.
+    pub fn forwarding(listener: &str, weights: &[(&str, u16)]) -> Self {
+        let groups = weights.iter().map(|(group, weight)| GroupRequest {
+            target_group_arn: (*group).to_owned(),
+            weight: Some(*weight),
+        });
+        let forward = ForwardRequest {
+            target_groups: groups.collect(),
+            ..ForwardRequest::default()
+        };
+        let action = ActionRequest {
+            r#type: "forward".to_owned(),
+            forward_config: Some(forward),
+            ..ActionRequest::default()
+        };
+        Self {
+            listener_arn: listener.to_owned(),
+            default_actions: vec![action],
+            ..Self::default()
+        }
     }
 }

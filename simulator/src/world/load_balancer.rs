@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::name::Page;
+use super::name::{Page, VPC_ID, check_name};
 use super::tags::{self, Tag, Tags};
 use super::target_group::check_attribute;
-use super::target_group_api::check_name;
 use super::text::parsed;
 use super::{ApiError, World};
 
@@ -65,22 +64,16 @@ impl Kind {
 }
 
 /// What `CreateLoadBalancer` takes here. What is not listed is refused.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateLoadBalancer {
     pub name: String,
-    #[serde(default)]
     pub subnets: Vec<String>,
-    #[serde(default)]
     pub security_groups: Vec<String>,
-    #[serde(default)]
     pub scheme: Option<String>,
-    #[serde(default)]
     pub r#type: Option<String>,
-    #[serde(default)]
     pub ip_address_type: Option<String>,
-    #[serde(default)]
     pub tags: Vec<Tag>,
 }
 
@@ -106,9 +99,6 @@ pub struct NamedLoadBalancer {
     /// The 16 hexadecimal digits at the end of its ARN.
     pub hex: String,
 }
-
-/// The network everything is in.
-pub(crate) const VPC_ID: &str = "vpc-0e00000000000000e";
 
 impl World {
     /// `elasticloadbalancing:CreateLoadBalancer`; the same name with the same settings answers the
@@ -243,33 +233,6 @@ impl World {
             .filter(|known| request.names.is_empty() || request.names.contains(&known.name))
             .collect();
         self.elb_page(found, request.marker.as_deref(), request.page_size)
-    }
-
-    /// `elasticloadbalancing:DeleteLoadBalancer`, with its listeners; one that is gone is no error
-    /// (Docs).
-    pub fn delete_load_balancer(&mut self, arn: &str) -> Result<(), ApiError> {
-        let Some(load_balancer) = self.load_balancers.get(arn) else {
-            return Ok(());
-        };
-        let protected = load_balancer
-            .attributes
-            .get("deletion_protection.enabled")
-            .is_some_and(|value| value == "true");
-        if protected {
-            return Err(ApiError::new(
-                "OperationNotPermitted",
-                format!(
-                    "Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
-                ),
-            ));
-        }
-        self.changing_use(|world| {
-            world
-                .listeners
-                .retain(|_, listener| listener.load_balancer_arn != arn);
-            world.load_balancers.remove(arn);
-        });
-        Ok(())
     }
 
     /// `elasticloadbalancing:ModifyLoadBalancerAttributes`: all or none.

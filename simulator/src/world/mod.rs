@@ -35,6 +35,7 @@ mod stability;
 mod table;
 mod table_api;
 mod tags;
+mod target;
 mod target_group;
 mod target_group_api;
 mod task;
@@ -49,11 +50,10 @@ pub use alarm::{Alarm, AlarmState, AlarmType, DescribeAlarms};
 pub use behaviour::Behaviour;
 pub use bus::{PutEvents, PutEventsEntry, PutEventsResult};
 pub use clients::{Backoff, Clients, ClientsScenario, Metrics, OnStop, Second, TaskPeak, Totals};
-pub use cluster::{Cluster, CreateCluster, DeleteCluster, DescribeClusters};
+pub use cluster::{Cluster, CreateCluster};
 pub use error::ApiError;
 pub use event::{EventKind, WorldEvent};
 pub use execution::{DescribeExecution, Execution, ExecutionEnd, ExecutionStatus};
-pub use health::{HealthState, Phase, Registration, Target};
 pub use journal::{Call, Outcome};
 pub use listener::{
     Action, ActionRequest, Before, Forward, ForwardRequest, GroupRequest, Listener, Stickiness,
@@ -72,19 +72,20 @@ pub use name::Page;
 pub use rule::{Condition, CreateRule, DescribeRules, HeaderValues, ModifyRule, Rule, Values};
 pub use service::{
     ControllerType, CreateService, DeleteService, DeploymentController, DescribeServices,
-    FromPrimary, ListServices, Service, ServiceStatus,
+    FromPrimary, Service, ServiceStatus,
 };
 pub use service_update::{UpdateService, UpdateServicePrimaryTaskSet};
 pub use table::{AttributeValue, Item, Number, Table, True};
 pub use table_api::{
-    AttributeDefinition, CreateTable, DeleteItem, GetItem, KeySchemaElement, Names, OnFailure,
-    PutItem, ReturnValues, UpdateItem,
+    AttributeDefinition, CreateTable, GetItem, KeySchemaElement, Names, OnFailure, ReturnValues,
+    UpdateItem,
 };
 pub use tags::{Tag, Tags};
+pub use target::{HealthState, Phase, Registration, Target};
 pub use target_group::{HealthCheck, TargetGroup};
 pub use target_group_api::{
-    CreateTargetGroup, DescribeTargetGroups, DescribeTargetHealth, Matcher, RegisterTargets,
-    TargetDescription, TargetHealth,
+    CreateTargetGroup, DescribeTargetGroups, DescribeTargetHealth, Matcher, TargetDescription,
+    TargetHealth,
 };
 pub use task::{DesiredStatus, Task, TaskStatus};
 pub(crate) use task_api::launch_type;

@@ -2,6 +2,9 @@
 
 use super::{ApiError, World};
 
+/// The network everything is in.
+pub(crate) const VPC_ID: &str = "vpc-0e00000000000000e";
+
 /// One page of a list and where the next one starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -92,5 +95,22 @@ pub(crate) fn short_name(name_or_arn: &str) -> &str {
         name_or_arn.rsplit('/').next().unwrap_or(name_or_arn)
     } else {
         name_or_arn
+    }
+}
+
+/// 1 to 32 letters, digits and hyphens, no hyphen at either end (Docs).
+pub(crate) fn check_name(name: &str, of: &str) -> Result<(), ApiError> {
+    let fits = (1..=32).contains(&name.len())
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if fits {
+        Ok(())
+    } else {
+        Err(ApiError::validation(format!(
+            "{of} name '{name}' must have 1 to 32 letters, digits and hyphens, and no hyphen at either end"
+        )))
     }
 }

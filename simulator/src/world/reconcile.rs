@@ -1,7 +1,7 @@
 //! ECS's scheduler: as many tasks of a set as are wanted.
 
 use super::agenda::Due;
-use super::health::Registration;
+use super::target::Registration;
 use super::task::StopReason;
 use super::{DesiredStatus, EventKind, Task, TaskSet, TaskStatus, World};
 

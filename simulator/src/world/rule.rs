@@ -58,18 +58,15 @@ pub struct HeaderValues {
 }
 
 /// What `CreateRule` takes here.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateRule {
     pub listener_arn: String,
-    #[serde(default)]
     pub conditions: Vec<Condition>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub priority: Option<u32>,
-    #[serde(default)]
     pub actions: Vec<ActionRequest>,
-    #[serde(default)]
     pub tags: Vec<Tag>,
 }
 
@@ -86,14 +83,12 @@ pub struct DescribeRules {
 }
 
 /// What `ModifyRule` takes here.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ModifyRule {
     pub rule_arn: String,
-    #[serde(default)]
     pub conditions: Vec<Condition>,
-    #[serde(default)]
     pub actions: Vec<ActionRequest>,
 }
 

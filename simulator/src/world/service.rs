@@ -1,9 +1,9 @@
-//! ECS services: creating, describing, listing and deleting them.
+//! ECS services: creating, describing and deleting them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::name::{self, Page, short_name};
+use super::name::short_name;
 use super::tags::{self, Tag, Tags};
 use super::task_set::{CapacityProviderStrategyItem, NetworkConfiguration, ServiceRegistry};
 use super::{ApiError, EventKind, TaskSetLoadBalancer, World};
@@ -110,44 +110,28 @@ impl DeploymentController {
 }
 
 /// What `CreateService` takes here. What is not listed is refused.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateService {
     pub service_name: String,
-    #[serde(default)]
     pub cluster: Option<String>,
-    #[serde(default)]
     pub desired_count: Option<u32>,
-    #[serde(default)]
     pub deployment_controller: Option<ControllerType>,
-    #[serde(default)]
     pub task_definition: Option<String>,
-    #[serde(default)]
     pub launch_type: Option<String>,
-    #[serde(default)]
     pub network_configuration: Option<NetworkConfiguration>,
-    #[serde(default)]
     pub load_balancers: Vec<TaskSetLoadBalancer>,
-    #[serde(default)]
     pub scheduling_strategy: Option<String>,
-    #[serde(default)]
     pub health_check_grace_period_seconds: Option<u64>,
-    #[serde(default)]
     pub deployment_configuration: Option<Value>,
-    #[serde(default)]
     pub placement_constraints: Vec<Value>,
-    #[serde(default)]
     pub placement_strategy: Vec<Value>,
-    #[serde(default)]
     pub client_token: Option<String>,
-    #[serde(default)]
     pub propagate_tags: Option<String>,
-    #[serde(default, rename = "enableECSManagedTags")]
+    #[serde(rename = "enableECSManagedTags")]
     pub enable_ecs_managed_tags: bool,
-    #[serde(default)]
     pub enable_execute_command: bool,
-    #[serde(default)]
     pub tags: Vec<Tag>,
 }
 
@@ -170,25 +154,13 @@ pub struct DescribeServices {
 }
 
 /// What `DeleteService` takes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DeleteService {
-    #[serde(default)]
-    pub cluster: Option<String>,
-    pub service: String,
-    #[serde(default)]
-    pub force: bool,
-}
-
-/// What `ListServices` takes here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct ListServices {
+pub struct DeleteService {
     pub cluster: Option<String>,
-    pub next_token: Option<String>,
-    pub max_results: Option<usize>,
+    pub service: String,
+    pub force: bool,
 }
 
 /// Where a service is kept.
@@ -294,26 +266,6 @@ impl World {
             }
         }
         Ok((found, missing))
-    }
-
-    /// `ecs:ListServices`: ARNs by name.
-    pub fn list_services(&self, request: &ListServices) -> Result<Page<String>, ApiError> {
-        let cluster = self.find_cluster(request.cluster.as_deref())?;
-        let arns = self
-            .services
-            .values()
-            .filter(|service| {
-                service.cluster == cluster.name && service.status != ServiceStatus::Inactive
-            })
-            .map(|service| service.arn.clone())
-            .collect();
-        let size = request.max_results.unwrap_or(self.limits.services_page);
-        name::page(
-            arns,
-            request.next_token.as_deref(),
-            size.clamp(1, 100),
-            || ApiError::invalid_parameter("Invalid token."),
-        )
     }
 
     /// `ecs:DeleteService`: it drains, and is INACTIVE when its last task set is gone. With task
@@ -432,23 +384,7 @@ impl CreateService {
     pub fn named(service_name: &str) -> Self {
         Self {
             service_name: service_name.to_owned(),
-            cluster: None,
-            desired_count: None,
-            deployment_controller: None,
-            task_definition: None,
-            launch_type: None,
-            network_configuration: None,
-            load_balancers: Vec::new(),
-            scheduling_strategy: None,
-            health_check_grace_period_seconds: None,
-            deployment_configuration: None,
-            placement_constraints: Vec::new(),
-            placement_strategy: Vec::new(),
-            client_token: None,
-            propagate_tags: None,
-            enable_ecs_managed_tags: false,
-            enable_execute_command: false,
-            tags: Vec::new(),
+            ..Self::default()
         }
     }
 }

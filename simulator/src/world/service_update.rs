@@ -10,40 +10,26 @@ use super::{
 };
 
 /// What `UpdateService` takes here. What is not listed is refused.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct UpdateService {
-    #[serde(default)]
     pub cluster: Option<String>,
     pub service: String,
-    #[serde(default)]
     pub desired_count: Option<u32>,
-    #[serde(default)]
     pub health_check_grace_period_seconds: Option<u64>,
-    #[serde(default)]
     pub placement_constraints: Option<Vec<Value>>,
-    #[serde(default)]
     pub placement_strategy: Option<Vec<Value>>,
-    #[serde(default)]
     pub propagate_tags: Option<String>,
-    #[serde(default, rename = "enableECSManagedTags")]
+    #[serde(rename = "enableECSManagedTags")]
     pub enable_ecs_managed_tags: Option<bool>,
-    #[serde(default)]
     pub task_definition: Option<String>,
-    #[serde(default)]
     pub force_new_deployment: Option<bool>,
-    #[serde(default)]
     pub network_configuration: Option<NetworkConfiguration>,
-    #[serde(default)]
     pub load_balancers: Option<Vec<TaskSetLoadBalancer>>,
-    #[serde(default)]
     pub platform_version: Option<String>,
-    #[serde(default)]
     pub capacity_provider_strategy: Option<Vec<Value>>,
-    #[serde(default)]
     pub deployment_configuration: Option<Value>,
-    #[serde(default)]
     pub service_registries: Option<Vec<Value>>,
 }
 

@@ -156,10 +156,6 @@ impl Number {
         Self::checked(self.0.checked_add(other.0))
     }
 
-    pub(crate) fn minus(self, other: Self) -> Result<Self, ApiError> {
-        Self::checked(self.0.checked_sub(other.0))
-    }
-
     fn checked(value: Option<i128>) -> Result<Self, ApiError> {
         let fits = value.filter(|value| value.unsigned_abs() < TOO_LARGE);
         fits.map(Self).ok_or_else(|| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::expression::{Condition, Expressions, Update};
-use super::table::{AttributeValue, Item, Table};
+use super::table::{Item, Table};
 use super::{ApiError, World};
 
 /// `CreateTable`: one key attribute, billed by request.
@@ -53,38 +53,6 @@ pub struct GetItem {
     /// Whether the answer must show every write before it; without it, it may be stale.
     #[serde(default)]
     pub consistent_read: bool,
-}
-
-/// `PutItem`: the whole item, which replaces the one with its key.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "as in UpdateItem")]
-pub struct PutItem {
-    pub table_name: String,
-    pub item: Item,
-    pub condition_expression: Option<String>,
-    pub expression_attribute_names: Option<Names>,
-    pub expression_attribute_values: Option<Item>,
-    #[serde(default)]
-    pub return_values: ReturnValues,
-    #[serde(default)]
-    pub return_values_on_condition_check_failure: OnFailure,
-}
-
-/// `DeleteItem`: an item that is not there is deleted already.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "as in UpdateItem")]
-pub struct DeleteItem {
-    pub table_name: String,
-    pub key: Item,
-    pub condition_expression: Option<String>,
-    pub expression_attribute_names: Option<Names>,
-    pub expression_attribute_values: Option<Item>,
-    #[serde(default)]
-    pub return_values: ReturnValues,
-    #[serde(default)]
-    pub return_values_on_condition_check_failure: OnFailure,
 }
 
 /// `UpdateItem`: an item that is not there is made, unless there is nothing to set.
@@ -205,71 +173,11 @@ impl World {
         Ok(table.items.get(key))
     }
 
-    /// `PutItem`: the item that was there before, if it was asked for.
-    pub fn put_item(&mut self, request: &PutItem) -> Result<Option<Item>, ApiError> {
-        let table = self.active_table(&request.table_name)?;
-        let key = match request.item.get(&table.key) {
-            Some(AttributeValue::S(key)) => key.clone(),
-            Some(other) => {
-                return Err(ApiError::invalid(format!(
-                    "One or more parameter values were invalid: Type mismatch for key {} expected: \
-                     S actual: {}",
-                    table.key,
-                    other.type_name()
-                )));
-            }
-            None => {
-                return Err(ApiError::invalid(format!(
-                    "One or more parameter values were invalid: Missing the key {} in the item",
-                    table.key
-                )));
-            }
-        };
-        table.check_key(&key)?;
-        AttributeValue::check_levels(request.item.values())?;
-        Table::check_size(&request.item)?;
-        let expressions = Expressions {
-            is_update: false,
-            update: None,
-            condition: request.condition_expression.as_deref(),
-            names: request.expression_attribute_names.as_ref(),
-            values: request.expression_attribute_values.as_ref(),
-        };
-        let (_, condition) = expressions.parse()?;
-        let old = old_only(request.return_values)?;
-        let before = table.items.get(&key).cloned();
-        let on_failure = request.return_values_on_condition_check_failure;
-        check(condition.as_ref(), before.as_ref(), on_failure)?;
-        let table = self.table_mut(&request.table_name)?;
-        table.items.insert(key, request.item.clone());
-        Ok(before.filter(|_| old))
-    }
-
-    /// `DeleteItem`: the item that was there before, if it was asked for.
-    pub fn delete_item(&mut self, request: &DeleteItem) -> Result<Option<Item>, ApiError> {
-        let table = self.active_table(&request.table_name)?;
-        let key = table.key_in(&request.key)?;
-        let expressions = Expressions {
-            is_update: false,
-            update: None,
-            condition: request.condition_expression.as_deref(),
-            names: request.expression_attribute_names.as_ref(),
-            values: request.expression_attribute_values.as_ref(),
-        };
-        let (_, condition) = expressions.parse()?;
-        let old = old_only(request.return_values)?;
-        let on_failure = request.return_values_on_condition_check_failure;
-        check(condition.as_ref(), table.items.get(key), on_failure)?;
-        let before = self.table_mut(&request.table_name)?.items.remove(key);
-        Ok(before.filter(|_| old))
-    }
-
     /// `UpdateItem`: the item before or after it, as was asked for.
     pub fn update_item(&mut self, request: &UpdateItem) -> Result<Option<Item>, ApiError> {
         let table = self.active_table(&request.table_name)?;
         let key = table.key_in(&request.key)?;
         let expressions = Expressions {
-            is_update: true,
             update: request.update_expression.as_deref(),
             condition: request.condition_expression.as_deref(),
             names: request.expression_attribute_names.as_ref(),
@@ -326,17 +234,6 @@ fn not_found() -> ApiError {
         "ResourceNotFoundException",
         "Cannot do operations on a non-existent table",
     )
-}
-
-/// Whether the item before the write is wanted; the one after it is for updates only.
-fn old_only(wanted: ReturnValues) -> Result<bool, ApiError> {
-    match wanted {
-        ReturnValues::None => Ok(false),
-        ReturnValues::AllOld => Ok(true),
-        ReturnValues::AllNew => Err(ApiError::invalid(
-            "ReturnValues can only be ALL_OLD or NONE",
-        )),
-    }
 }
 
 fn check(

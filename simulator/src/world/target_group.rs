@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::health::Target;
 use super::tags::Tags;
+use super::target::Target;
 use super::{ApiError, World};
 
 /// A target group.

@@ -1,62 +1,50 @@
-//! Creating, describing and deleting target groups; registering targets.
+//! Creating and describing target groups and the health of their targets.
 
 use serde::Deserialize;
 
-use super::health::{Phase, Registration};
-use super::name::{self, Page};
+use super::name::{self, Page, check_name};
 use super::tags::{self, Tag};
+use super::target::Phase;
 use super::target_group::{self, HealthCheck, TargetGroup, is_http};
 use super::text::parsed;
 use super::{ApiError, HealthState, World};
 
 /// What `CreateTargetGroup` takes here. What is not listed is refused.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateTargetGroup {
     pub name: String,
-    #[serde(default)]
     pub protocol: Option<String>,
-    #[serde(default)]
     pub protocol_version: Option<String>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub port: Option<u16>,
-    #[serde(default)]
     pub vpc_id: Option<String>,
-    #[serde(default)]
     pub target_type: Option<String>,
-    #[serde(default)]
     pub health_check_protocol: Option<String>,
-    #[serde(default)]
     pub health_check_port: Option<String>,
-    #[serde(default)]
     pub health_check_path: Option<String>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub health_check_enabled: Option<bool>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub health_check_interval_seconds: Option<u64>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub health_check_timeout_seconds: Option<u64>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub healthy_threshold_count: Option<u32>,
-    #[serde(default, deserialize_with = "parsed")]
+    #[serde(deserialize_with = "parsed")]
     pub unhealthy_threshold_count: Option<u32>,
-    #[serde(default)]
     pub matcher: Option<Matcher>,
-    #[serde(default)]
     pub ip_address_type: Option<String>,
-    #[serde(default)]
     pub tags: Vec<Tag>,
 }
 
 /// The HTTP codes that are good.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Matcher {
-    #[serde(default)]
     pub http_code: Option<String>,
-    #[serde(default)]
     pub grpc_code: Option<String>,
 }
 
@@ -85,23 +73,12 @@ pub struct TargetDescription {
     pub availability_zone: Option<String>,
 }
 
-/// What `RegisterTargets` and `DeregisterTargets` take.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct RegisterTargets {
-    pub target_group_arn: String,
-    #[serde(default)]
-    pub targets: Vec<TargetDescription>,
-}
-
 /// What `DescribeTargetHealth` takes here.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DescribeTargetHealth {
     pub target_group_arn: String,
-    #[serde(default)]
     pub targets: Vec<TargetDescription>,
 }
 
@@ -196,23 +173,6 @@ impl World {
         self.elb_page(groups, request.marker.as_deref(), request.page_size)
     }
 
-    /// `elasticloadbalancing:DeleteTargetGroup`; one that is gone is no error, one in use is.
-    pub fn delete_target_group(&mut self, arn: &str) -> Result<(), ApiError> {
-        if !self.load_balancers_of(arn).is_empty() {
-            return Err(ApiError::new(
-                "ResourceInUse",
-                format!("Target group '{arn}' is currently in use by a listener or a rule"),
-            ));
-        }
-        self.target_groups.remove(arn);
-        // ECS waits for no target of a group that is gone.
-        let waiting: Vec<_> = self.tasks.keys().cloned().collect();
-        for task in waiting {
-            self.terminate_if_deregistered(&task);
-        }
-        Ok(())
-    }
-
     /// `elasticloadbalancing:ModifyTargetGroupAttributes`: all or none.
     pub fn modify_target_group_attributes(
         &mut self,
@@ -227,54 +187,6 @@ impl World {
             group.attributes.extend(attributes.iter().cloned());
         }
         Ok(())
-    }
-
-    /// `elasticloadbalancing:RegisterTargets`. A target that no task answers at stays unhealthy.
-    pub fn register_targets(&mut self, request: &RegisterTargets) -> Result<(), ApiError> {
-        for (place, zone) in self.places(request)? {
-            self.register_target(&place, zone.as_deref());
-        }
-        Ok(())
-    }
-
-    /// `elasticloadbalancing:DeregisterTargets`. A target that is not registered is no error.
-    pub fn deregister_targets(&mut self, request: &RegisterTargets) -> Result<(), ApiError> {
-        for (place, _) in self.places(request)? {
-            self.deregister_target(&place);
-        }
-        Ok(())
-    }
-
-    fn places(
-        &self,
-        request: &RegisterTargets,
-    ) -> Result<Vec<(Registration, Option<String>)>, ApiError> {
-        let group = self.group(&request.target_group_arn)?;
-        if request.targets.is_empty() {
-            return Err(ApiError::validation("Targets must be specified"));
-        }
-        request
-            .targets
-            .iter()
-            .map(|target| {
-                let is_ip = target.id.parse::<std::net::IpAddr>().is_ok();
-                if is_ip != (group.target_type == "ip") {
-                    return Err(ApiError::new(
-                        "InvalidTarget",
-                        format!(
-                            "The target '{}' is not valid for target type '{}'",
-                            target.id, group.target_type
-                        ),
-                    ));
-                }
-                let place = Registration {
-                    group: group.arn.clone(),
-                    id: target.id.clone(),
-                    port: target.port.unwrap_or(group.port),
-                };
-                Ok((place, target.availability_zone.clone()))
-            })
-            .collect()
     }
 
     /// `elasticloadbalancing:DescribeTargetHealth`: of all targets, or of those asked for; one that
@@ -393,23 +305,6 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
     })
 }
 
-/// 1 to 32 letters, digits and hyphens, no hyphen at either end (Docs).
-pub(crate) fn check_name(name: &str, of: &str) -> Result<(), ApiError> {
-    let fits = (1..=32).contains(&name.len())
-        && name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if fits {
-        Ok(())
-    } else {
-        Err(ApiError::validation(format!(
-            "{of} name '{name}' must have 1 to 32 letters, digits and hyphens, and no hyphen at either end"
-        )))
-    }
-}
-
 /// The defaults of AWS: interval 30 s, 5 passes, 2 failures (Docs).
 fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthCheck, ApiError> {
     let http_group = is_http(protocol);
@@ -488,21 +383,8 @@ impl CreateTargetGroup {
         Self {
             name: name.to_owned(),
             target_type: Some("ip".to_owned()),
-            vpc_id: Some(super::load_balancer::VPC_ID.to_owned()),
-            protocol: None,
-            protocol_version: None,
-            port: None,
-            health_check_protocol: None,
-            health_check_port: None,
-            health_check_path: None,
-            health_check_enabled: None,
-            health_check_interval_seconds: None,
-            health_check_timeout_seconds: None,
-            healthy_threshold_count: None,
-            unhealthy_threshold_count: None,
-            matcher: None,
-            ip_address_type: None,
-            tags: Vec::new(),
+            vpc_id: Some(name::VPC_ID.to_owned()),
+            ..Self::default()
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Due;
-use super::health::Registration;
 use super::tags::Tags;
+use super::target::Registration;
 use super::{Behaviour, EventKind, World};
 
 /// A task of a task set.

@@ -32,14 +32,12 @@ pub struct DescribeTasks {
 }
 
 /// What `StopTask` takes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct StopTask {
-    #[serde(default)]
     pub cluster: Option<String>,
     pub task: String,
-    #[serde(default)]
     pub reason: Option<String>,
 }
 

@@ -140,15 +140,13 @@ pub struct Scale {
 }
 
 /// What `DescribeTaskSets` takes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DescribeTaskSets {
     pub cluster: String,
     pub service: String,
-    #[serde(default)]
     pub task_sets: Vec<String>,
-    #[serde(default)]
     pub include: Vec<String>,
 }
 

@@ -10,33 +10,23 @@ use super::{
 };
 
 /// What `CreateTaskSet` takes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateTaskSet {
     pub cluster: String,
     pub service: String,
     pub task_definition: String,
-    #[serde(default)]
     pub external_id: Option<String>,
-    #[serde(default)]
     pub network_configuration: Option<NetworkConfiguration>,
-    #[serde(default)]
     pub load_balancers: Vec<TaskSetLoadBalancer>,
-    #[serde(default)]
     pub service_registries: Vec<ServiceRegistry>,
-    #[serde(default)]
     pub launch_type: Option<String>,
-    #[serde(default)]
     pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
-    #[serde(default)]
     pub platform_version: Option<String>,
     /// 100 percent when it is not given: what the public sample relies on.
-    #[serde(default)]
     pub scale: Option<Scale>,
-    #[serde(default)]
     pub client_token: Option<String>,
-    #[serde(default)]
     pub tags: Vec<Tag>,
 }
 
@@ -273,26 +263,5 @@ impl World {
             }
         }
         Ok(())
-    }
-}
-
-impl CreateTaskSet {
-    /// A request with nothing but what is required.
-    pub fn of(cluster: &str, service: &str, task_definition: &str) -> Self {
-        Self {
-            cluster: cluster.to_owned(),
-            service: service.to_owned(),
-            task_definition: task_definition.to_owned(),
-            external_id: None,
-            network_configuration: None,
-            load_balancers: Vec::new(),
-            service_registries: Vec::new(),
-            launch_type: None,
-            capacity_provider_strategy: Vec::new(),
-            platform_version: None,
-            scale: None,
-            client_token: None,
-            tags: Vec::new(),
-        }
     }
 }

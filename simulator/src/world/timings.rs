@@ -99,8 +99,6 @@ pub struct Limits {
     pub elb_page: usize,
     /// Task ARNs on a page of `ListTasks` when `maxResults` is not given (Model: 100).
     pub tasks_page: usize,
-    /// Service ARNs on a page of `ListServices` when `maxResults` is not given (Model: 10).
-    pub services_page: usize,
     /// Tags a resource (Docs: 50).
     pub tags: usize,
     /// Listeners a load balancer (Docs: 50).
@@ -120,7 +118,6 @@ impl Default for Limits {
             task_sets: 5,
             elb_page: 400,
             tasks_page: 100,
-            services_page: 10,
             tags: 50,
             listeners: 50,
             rules: 100,

@@ -1,13 +1,12 @@
 //! CloudWatch's alarms: what they say when, and how they are asked.
 
-use ebbtide_simulator::Names;
-use ebbtide_simulator::world::{Alarm, AlarmState, AlarmType, ApiError, DescribeAlarms, World};
+use ebbtide_simulator::world::{Alarm, AlarmState, ApiError, DescribeAlarms, World};
 use serde_json::{Value, json};
 
 use crate::support::scenario;
 
 fn world(alarms: &Value) -> World {
-    let world = scenario(&json!({ "alarms": alarms }).to_string()).world_for(&Names::default());
+    let world = scenario(&json!({ "alarms": alarms }).to_string()).world();
     world.expect("a world")
 }
 
@@ -92,27 +91,24 @@ fn more_than_100_names_are_refused_and_alarms_come_in_pages() {
             .map(|number| format!("alarm-{number:03}"))
             .collect()
     };
-    let refused = asked(&world, json!({ "AlarmNames": names(101) }));
-    assert_eq!(refused.expect_err("too many").code, "ValidationError");
-    let mut request = DescribeAlarms {
-        alarm_names: names(100),
-        alarm_types: vec![AlarmType::MetricAlarm],
-        ..DescribeAlarms::default()
-    };
-    let first = world.describe_alarms(&request).expect("a page");
-    assert_eq!(first.items.len(), 50);
-    request.next_token = first.next;
-    let second = world.describe_alarms(&request).expect("a page");
-    assert_eq!((second.items.len(), second.next), (50, None));
-    let wide = asked(
-        &world,
-        json!({ "AlarmNames": names(100), "MaxRecords": 100 }),
-    );
-    assert_eq!(wide.map(|names| names.len()), Ok(100));
-    let refused = asked(&world, json!({ "NextToken": "elsewhere" }));
-    assert_eq!(refused.expect_err("no such page").code, "InvalidNextToken");
-    let refused = asked(&world, json!({ "MaxRecords": 101 }));
-    assert_eq!(refused.expect_err("too many").code, "ValidationError");
+    for (request, code) in [
+        (json!({ "AlarmNames": names(101) }), "ValidationError"),
+        (json!({ "NextToken": "elsewhere" }), "InvalidNextToken"),
+        (json!({ "MaxRecords": 101 }), "ValidationError"),
+    ] {
+        let refused = asked(&world, request).expect_err("a refusal");
+        assert_eq!(refused.code, code);
+    }
+    let request = json!({ "AlarmNames": names(100), "AlarmTypes": ["MetricAlarm"] });
+    let mut request: DescribeAlarms = serde_json::from_value(request).expect("a request");
+    for (wanted, last) in [(50, false), (50, true)] {
+        let page = world.describe_alarms(&request).expect("a page");
+        assert_eq!((page.items.len(), page.next.is_none()), (wanted, last));
+        request.next_token = page.next;
+    }
+    request.max_records = Some(100);
+    let wide = world.describe_alarms(&request).expect("a page");
+    assert_eq!(wide.items.len(), 100);
 }
 
 #[test]
@@ -135,9 +131,7 @@ fn a_scenario_says_what_is_wrong_with_its_alarms() {
         ),
     ] {
         let scenario = scenario(&json!({ "alarms": alarms }).to_string());
-        let refused = scenario
-            .world_for(&Names::default())
-            .expect_err("a refusal");
+        let refused = scenario.world().expect_err("a refusal");
         assert!(refused.to_string().contains(words), "{refused}");
     }
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
+use aws_sdk_cloudwatch::operation::get_metric_data::builders::GetMetricDataFluentBuilder;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue, StatusCode,
 };
 use bytes::Bytes;
+use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{Outcome, World};
-use ebbtide_simulator::{Names, SimulatedAws};
 use serde_json::{Value, json};
 
 use crate::support::{refusal, scenario, wait};
@@ -20,7 +21,7 @@ use crate::support::{refusal, scenario, wait};
 const START: i64 = 1_767_225_600;
 
 fn stage(scenario_of: &Value) -> (SimulatedAws, Client) {
-    let world = scenario(&scenario_of.to_string()).world_for(&Names::default());
+    let world = scenario(&scenario_of.to_string()).world();
     let aws = SimulatedAws::new(world.expect("a world"), 1.0);
     let client = Client::new(&aws.sdk_config("test"));
     (aws, client)
@@ -80,14 +81,28 @@ async fn alarms_of_both_types_are_described_with_their_state_and_since_when() {
 #[tokio::test(start_paused = true)]
 async fn alarms_come_in_pages() {
     let (_, client) = stage(&alarms(120));
+    assert_eq!(pages(&client).await, [50, 50, 20]);
+    let wide = client.describe_alarms().max_records(100).send();
+    assert_eq!(wide.await.expect("alarms").metric_alarms().len(), 100);
+}
+
+/// How many alarms are on each page.
+async fn pages(client: &Client) -> Vec<usize> {
     let mut pages = client.describe_alarms().into_paginator().send();
     let mut sizes = Vec::new();
     while let Some(page) = pages.next().await {
         sizes.push(page.expect("a page").metric_alarms().len());
     }
-    assert_eq!(sizes, [50, 50, 20]);
-    let wide = client.describe_alarms().max_records(100).send();
-    assert_eq!(wide.await.expect("alarms").metric_alarms().len(), 100);
+    sizes
+}
+
+/// A request for the average of an hour's minutes.
+fn average(client: &Client) -> GetMetricDataFluentBuilder {
+    client
+        .get_metric_data()
+        .metric_data_queries(query("Average"))
+        .start_time(DateTime::from_secs(START + 60))
+        .end_time(DateTime::from_secs(START + 3_600))
 }
 
 fn query(stat: &str) -> MetricDataQuery {
@@ -112,11 +127,7 @@ fn query(stat: &str) -> MetricDataQuery {
 async fn metrics_are_read_between_two_instants() {
     let (_, client) = stage(&json!({ "clients": {} }));
     tokio::time::sleep(Duration::from_mins(4)).await;
-    let get = client
-        .get_metric_data()
-        .metric_data_queries(query("Average"))
-        .start_time(DateTime::from_secs(START + 60))
-        .end_time(DateTime::from_secs(START + 3_600));
+    let get = average(&client);
     let read = get
         .clone()
         .scan_by(ScanBy::TimestampAscending)
@@ -223,12 +234,7 @@ async fn an_unknown_state_and_an_empty_page_are_answered_in_cbor_too() {
     }
     for (struck, expected) in [(1, [0, 50, 10]), (2, [50, 0, 10])] {
         aws.plan_faults([(aws.call_count() + struck, Fault::EmptyPage)]);
-        let mut pages = client.describe_alarms().into_paginator().send();
-        let mut sizes = Vec::new();
-        while let Some(page) = pages.next().await {
-            sizes.push(page.expect("a page").metric_alarms().len());
-        }
-        assert_eq!(sizes, expected);
+        assert_eq!(pages(&client).await, expected);
     }
 }
 
@@ -236,11 +242,7 @@ async fn an_unknown_state_and_an_empty_page_are_answered_in_cbor_too() {
 async fn metrics_have_unknown_states_empty_pages_and_refusals_too() {
     let (aws, client) = stage(&json!({ "clients": {} }));
     tokio::time::sleep(Duration::from_mins(4)).await;
-    let get = client
-        .get_metric_data()
-        .metric_data_queries(query("Average"))
-        .start_time(DateTime::from_secs(START + 60))
-        .end_time(DateTime::from_secs(START + 3_600));
+    let get = average(&client);
     let whole = get.clone().send().await.expect("metrics");
     strike(&aws, Fault::UnknownValue);
     let strange = get.clone().send().await.expect("metrics");
@@ -260,7 +262,7 @@ async fn metrics_have_unknown_states_empty_pages_and_refusals_too() {
 
 #[test]
 fn what_is_no_request_of_the_protocol_is_refused_in_the_protocol() {
-    let world = scenario("{}").world_for(&Names::default());
+    let world = scenario("{}").world();
     let mut world = world.expect("a world");
     let path = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
     for (method, path, body, words) in [

@@ -1,7 +1,7 @@
 //! Clients: where they go, when they come back, and that nobody gets lost.
 
+use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{ClientsScenario, World};
-use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
 use crate::clients_stage::{ALTERNATE, PRODUCTION, Service, even, service};
@@ -222,7 +222,7 @@ fn tasks_hold_different_numbers_of_connections_where_the_scenario_says_so() {
 fn a_first_deployment_has_no_clients_yet_and_a_world_without_them_has_none() {
     let world_of = |json: Value| -> World {
         let scenario: Scenario = serde_json::from_value(json).expect("a scenario");
-        scenario.world_for(&Names::default()).expect("a world")
+        scenario.world().expect("a world")
     };
     let world = world_of(json!({ "firstDeployment": true, "clients": {} }));
     assert_eq!(
@@ -325,9 +325,7 @@ fn a_scenario_says_what_is_wrong_with_its_clients() {
     ] {
         let scenario: Scenario =
             serde_json::from_value(json!({ "clients": clients })).expect("one");
-        let refused = scenario
-            .world_for(&Names::default())
-            .expect_err("a refusal");
+        let refused = scenario.world().expect_err("a refusal");
         let source = std::error::Error::source(&refused).expect("AWS's words");
         assert!(source.to_string().contains(words), "{source}");
     }

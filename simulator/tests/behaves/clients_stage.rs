@@ -1,9 +1,7 @@
 //! A service with clients, and a deployment of it by hand, straight in the world.
 
 use ebbtide_simulator::world::{
-    ActionRequest, Clients, CreateTaskSet, DeleteTaskSet, ForwardRequest, GroupRequest,
-    ModifyListener, NetworkConfiguration, Scale, StopTask, Task, TaskSetLoadBalancer,
-    UpdateTaskSet, VpcConfiguration, World,
+    Clients, DeleteTaskSet, ModifyListener, Scale, StopTask, Task, UpdateTaskSet, World,
 };
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
@@ -98,54 +96,17 @@ impl Service {
 
     /// Creates the replacement in the alternate group.
     pub(crate) fn create_replacement(&mut self) -> String {
-        let names = &self.names;
-        let request = CreateTaskSet {
-            launch_type: Some("FARGATE".to_owned()),
-            network_configuration: Some(NetworkConfiguration {
-                awsvpc_configuration: VpcConfiguration {
-                    subnets: names.subnets.clone(),
-                    security_groups: names.security_groups.clone(),
-                    assign_public_ip: None,
-                },
-            }),
-            load_balancers: vec![TaskSetLoadBalancer {
-                target_group_arn: self.groups[ALTERNATE].clone(),
-                container_name: names.container_name.clone(),
-                container_port: names.container_port,
-            }],
-            ..CreateTaskSet::of(&names.cluster, &names.service, &names.task_definition)
-        };
+        let request = self.names.task_set(&self.groups[ALTERNATE]);
         self.world.create_task_set(&request).expect("a task set")
     }
 
     /// Has the production listener forward by these weights.
     pub(crate) fn forward(&mut self, weights: &[(usize, u16)]) {
-        let target_groups = weights
-            .iter()
-            .map(|(group, weight)| GroupRequest {
-                target_group_arn: self.groups[*group].clone(),
-                weight: Some(*weight),
-            })
+        let weights = weights.iter();
+        let weights: Vec<_> = weights
+            .map(|(group, weight)| (self.groups[*group].as_str(), *weight))
             .collect();
-        let request = ModifyListener {
-            listener_arn: self.listener.clone(),
-            default_actions: vec![ActionRequest {
-                r#type: "forward".to_owned(),
-                target_group_arn: None,
-                order: None,
-                forward_config: Some(ForwardRequest {
-                    target_groups,
-                    target_group_stickiness_config: None,
-                }),
-                fixed_response_config: None,
-                redirect_config: None,
-            }],
-            port: None,
-            protocol: None,
-            ssl_policy: None,
-            certificates: Vec::new(),
-            alpn_policy: Vec::new(),
-        };
+        let request = ModifyListener::forwarding(&self.listener, &weights);
         self.world.modify_listener(&request).expect("modified");
     }
 
@@ -161,9 +122,11 @@ impl Service {
         let tasks = self.world.tasks_of(task_set);
         let task: &Task = tasks.first().expect("a task");
         let arn = task.arn.clone();
-        let request: StopTask =
-            serde_json::from_value(json!({ "cluster": self.names.cluster, "task": arn }))
-                .expect("a request");
+        let request = StopTask {
+            cluster: Some(self.names.cluster.clone()),
+            task: arn.clone(),
+            reason: None,
+        };
         self.world.stop_task(&request).expect("stopped");
         arn
     }

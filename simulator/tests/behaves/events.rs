@@ -1,17 +1,15 @@
 //! EventBridge: which events it takes.
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{PutEvents, World};
-use ebbtide_simulator::{Names, SimulatedAws};
 use serde_json::{Value, json};
 
 use crate::support::{refusal, scenario};
 
 fn world() -> World {
-    scenario("{}")
-        .world_for(&Names::default())
-        .expect("a world")
+    scenario("{}").world().expect("a world")
 }
 
 fn put(world: &mut World, entries: &Value) -> Result<Value, &'static str> {
@@ -79,7 +77,7 @@ fn sdk_entry(source: &str) -> PutEventsRequestEntry {
         .source(source)
         .detail_type("Something Happened")
         .detail(r#"{"a": 1}"#)
-        .resources("arn:aws:ecs:us-east-1:555555555555:service/sample-cluster/sample-service")
+        .resources("arn:aws:ecs:us-east-1:555555555555:service/main/chat")
         .build()
 }
 

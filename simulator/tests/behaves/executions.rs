@@ -13,17 +13,12 @@ use tokio::sync::Notify;
 use crate::support::{scenario, wait};
 
 fn aws() -> SimulatedAws {
-    let world = scenario("{}").world_for(&Names::default());
+    let world = scenario("{}").world();
     SimulatedAws::new(world.expect("a world"), 1.0)
 }
 
 fn event() -> Value {
-    let names = Names::default();
-    json!({
-        "cluster": names.cluster,
-        "serviceName": names.service,
-        "taskDefinition": names.task_definition,
-    })
+    Names::default().event()
 }
 
 /// A state machine that reads by a function, waits for ten minutes, and reads the same again.

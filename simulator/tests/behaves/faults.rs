@@ -11,7 +11,7 @@ use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{Outcome, World};
 use serde_json::{Value, json};
 
-use crate::support::{ALTERNATE, PRODUCTION, Stage, refusal, scenario, stage, wait};
+use crate::support::{ALTERNATE, PRODUCTION, Stage, refusal, stage, wait};
 
 /// Strikes the n-th call from now on.
 fn strike(stage: &Stage, call: u64, fault: Fault) {
@@ -32,7 +32,7 @@ async fn a_stale_read_is_one_write_old_and_a_very_stale_one_two() {
         // Read just after the others, for comparison.
         (Fault::UnknownValue, 70.0),
     ] {
-        let stage = stage(&scenario("{}"));
+        let stage = stage("{}");
         let original = stage.original().await;
         strike(&stage, 4, fault);
         for percent in [90.0, 80.0, 70.0] {
@@ -58,16 +58,10 @@ async fn a_stale_read_is_one_write_old_and_a_very_stale_one_two() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_allowed_is_not_done_and_each_service_says_so_in_its_own_words() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
     strike(&stage, 1, Fault::AccessDenied);
-    let scale = stage
-        .ecs
-        .update_task_set()
-        .cluster(&stage.names.cluster)
-        .service(&stage.names.service)
-        .task_set(&original);
-    let denied = refusal(scale.send().await);
+    let denied = refusal(stage.rescale(&original, 50.0).send().await);
     assert_eq!(denied.0, "AccessDeniedException");
     assert!((scale_now(&stage, &original).await - 100.0).abs() < 0.1);
     strike(&stage, 1, Fault::AccessDenied);
@@ -77,7 +71,7 @@ async fn what_is_not_allowed_is_not_done_and_each_service_says_so_in_its_own_wor
 
 #[tokio::test(start_paused = true)]
 async fn before_any_write_a_stale_read_shows_the_world_as_it_was_when_it_was_planned() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
     strike(&stage, 1, Fault::VeryStale);
     assert!((scale_now(&stage, &original).await - 100.0).abs() < 0.1);
@@ -86,7 +80,7 @@ async fn before_any_write_a_stale_read_shows_the_world_as_it_was_when_it_was_pla
 #[tokio::test(start_paused = true)]
 async fn what_dynamodb_reads_consistently_is_never_stale() {
     for (consistent, fence) in [(true, Some("2")), (false, Some("1"))] {
-        let stage = stage(&scenario("{}"));
+        let stage = stage("{}");
         stage.aws.with_world(|world| world.put_table("locks", "id"));
         strike(&stage, 1, Fault::Stale);
         let key = json!({ "id": { "S": "a" } });
@@ -132,7 +126,7 @@ async fn over_the_connector(stage: &Stage, operation: &str, body: &Value) -> Val
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_status_and_an_unknown_state_are_answered_once() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     strike(&stage, 1, Fault::UnknownValue);
     let task_set = stage.task_sets().await.remove(0);
     assert_eq!(task_set.status(), Some("NOT_KNOWN_YET"));
@@ -151,14 +145,10 @@ async fn an_unknown_status_and_an_unknown_state_are_answered_once() {
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_page_is_followed_by_what_was_asked_for() {
-    let stage = stage(&scenario(r#"{"limits": {"elbPage": 1}}"#));
+    let stage = stage(r#"{"limits": {"elbPage": 1}}"#);
     strike(&stage, 1, Fault::EmptyPage);
-    let first = stage
-        .elb
-        .describe_target_groups()
-        .send()
-        .await
-        .expect("a page");
+    let first = stage.elb.describe_target_groups().send().await;
+    let first = first.expect("a page");
     assert!(first.target_groups().is_empty());
     assert!(first.next_marker().is_some());
     // Now in the middle of a list.
@@ -170,17 +160,7 @@ async fn an_empty_page_is_followed_by_what_was_asked_for() {
     }
     assert_eq!(sizes, [1, 0, 1]);
     strike(&stage, 1, Fault::EmptyPage);
-    let mut pages = stage
-        .ecs
-        .list_tasks()
-        .cluster(&stage.names.cluster)
-        .into_paginator()
-        .send();
-    let mut sizes = Vec::new();
-    while let Some(page) = pages.next().await {
-        sizes.push(page.expect("a page").task_arns().len());
-    }
-    assert_eq!(sizes, [0, 4]);
+    assert_eq!(stage.pages_of_tasks().await, [0, 4]);
     // What has no pages is answered as ever.
     strike(&stage, 1, Fault::EmptyPage);
     assert_eq!(stage.task_sets().await.len(), 1);
@@ -189,18 +169,17 @@ async fn an_empty_page_is_followed_by_what_was_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn a_late_write_lands_after_so_many_calls_or_after_half_a_minute() {
     for (calls, seconds, landed) in [(0, 29, false), (0, 30, true), (1, 1, false), (2, 1, true)] {
-        let stage = stage(&scenario("{}"));
+        let stage = stage("{}");
         let original = stage.original().await;
         strike(&stage, 1, Fault::Late(2));
         let once = aws_sdk_ecs::config::retry::RetryConfig::disabled();
         let config = stage.ecs.config().to_builder().retry_config(once).build();
-        let update = aws_sdk_ecs::Client::from_conf(config)
-            .update_task_set()
-            .cluster(&stage.names.cluster)
-            .service(&stage.names.service)
-            .task_set(&original)
-            .scale(aws_sdk_ecs::types::Scale::builder().value(50.0).build());
-        update.send().await.expect_err("the connection breaks");
+        let impatient = Stage {
+            ecs: aws_sdk_ecs::Client::from_conf(config),
+            ..stage.clone()
+        };
+        let update = impatient.rescale(&original, 50.0).send().await;
+        update.expect_err("the connection breaks");
         for _ in 0..calls {
             stage.groups().await;
         }
@@ -236,7 +215,7 @@ fn watched(stage: &Stage) -> Seen {
     let told = Arc::clone(&seen);
     stage.aws.watch(move |effect| {
         let sets = |world: &World| -> Vec<_> {
-            let sets = world.task_sets_of("sample-cluster", "sample-service");
+            let sets = world.task_sets_of("main", "chat");
             sets.into_iter().cloned().collect()
         };
         let changed = sets(effect.before) != sets(effect.after);
@@ -252,7 +231,7 @@ fn watched(stage: &Stage) -> Seen {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_watches_sees_every_call_with_the_world_before_and_after_it() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
     let seen = watched(&stage);
     stage.scale(&original, 50.0).await;
@@ -287,7 +266,7 @@ async fn whoever_watches_sees_every_call_with_the_world_before_and_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_write_is_seen_when_it_lands() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     stage.group_arn(ALTERNATE).await;
     let seen = watched(&stage);
     strike(&stage, 1, Fault::Late(1_000));
@@ -301,7 +280,7 @@ async fn a_late_write_is_seen_when_it_lands() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_recorded_which_faults_would_have_changed_an_answer() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
     stage.aws.record_telling_faults();
     stage.task_set(&original).await;
@@ -329,7 +308,7 @@ async fn it_is_recorded_which_faults_would_have_changed_an_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn from_one_moment_a_world_goes_on_in_several_ways() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
     stage.scale(&original, 90.0).await;
     let moment = stage.aws.moment();
@@ -338,14 +317,11 @@ async fn from_one_moment_a_world_goes_on_in_several_ways() {
     for percent in [50.0, 20.0] {
         let aws = SimulatedAws::from_moment(&moment, 1.0);
         aws.plan_faults([(made + 1, Fault::Unreachable)]);
-        let scaled = aws.sdk_ecs("test").update_task_set();
-        let scaled = scaled
-            .cluster(&stage.names.cluster)
-            .service(&stage.names.service)
-            .task_set(&original)
-            .scale(aws_sdk_ecs::types::Scale::builder().value(percent).build())
-            .send()
-            .await;
+        let fork = Stage {
+            ecs: aws.sdk_ecs("test"),
+            ..stage.clone()
+        };
+        let scaled = fork.rescale(&original, percent).send().await;
         assert!(scaled.is_ok(), "the SDK makes another attempt");
         assert_eq!(aws.call_count(), made + 2);
         let scale = aws.with_world(|world| world.task_set(&original).map(|set| set.scale));

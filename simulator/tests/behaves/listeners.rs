@@ -1,246 +1,127 @@
 //! Listeners, weights, certificates, and groups in use.
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, Certificate, ForwardActionConfig, ProtocolEnum,
+    Action, ActionTypeEnum, Certificate, ForwardActionConfig, LoadBalancerTypeEnum, ProtocolEnum,
     TargetGroupStickinessConfig, TargetGroupTuple,
 };
 
-use crate::support::{ALTERNATE, PRODUCTION, forward, refusal, scenario, stage};
+use crate::support::{forward, refusal, stage};
 
 #[tokio::test(start_paused = true)]
 async fn a_single_group_is_named_both_ways_and_several_by_weight_only() {
-    let stage = stage(&scenario("{}"));
-    let (production, alternate) = (
-        stage.group_arn(PRODUCTION).await,
-        stage.group_arn(ALTERNATE).await,
-    );
-    let listener = stage.listeners().await.remove(0);
-    let action = &listener.default_actions()[0];
-    assert_eq!(action.target_group_arn(), Some(production.as_str()));
-    let group = &action.forward_config().expect("a forward").target_groups()[0];
-    assert_eq!(
-        (group.target_group_arn(), group.weight()),
-        (Some(production.as_str()), Some(1))
-    );
-
-    stage
-        .elb
-        .modify_listener()
-        .listener_arn(listener.listener_arn().expect("an ARN"))
-        .default_actions(forward(&[(&production, 0), (&alternate, 100)]))
-        .send()
-        .await
-        .expect("modified");
-    let listener = stage.listeners().await.remove(0);
-    let action = &listener.default_actions()[0];
-    assert_eq!(action.target_group_arn(), None);
-    let weights: Vec<_> = action
-        .forward_config()
-        .expect("a forward")
-        .target_groups()
-        .iter()
-        .map(TargetGroupTuple::weight)
-        .collect();
-    assert_eq!(weights, [Some(0), Some(100)]);
+    let stage = stage("{}");
+    let (production, alternate) = stage.group_arns().await;
+    let both = [(production.as_str(), 0), (alternate.as_str(), 100)];
+    for (change, named, weights) in [
+        (None, Some(&production), vec![Some(1)]),
+        (Some(both), None, vec![Some(0), Some(100)]),
+    ] {
+        if let Some(groups) = change {
+            let modify = stage.forwarding(&groups).await;
+            modify.send().await.expect("modified");
+        }
+        let listener = stage.listeners().await.remove(0);
+        let action = &listener.default_actions()[0];
+        assert_eq!(action.target_group_arn(), named.map(String::as_str));
+        let groups = action.forward_config().expect("a forward").target_groups();
+        assert_eq!(groups[0].target_group_arn(), Some(production.as_str()));
+        let seen: Vec<_> = groups.iter().map(TargetGroupTuple::weight).collect();
+        assert_eq!(seen, weights);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_modify_listener_does_not_name_stays_and_losing_tls_loses_certificates() {
-    let stage = stage(&scenario("{}"));
-    let (production, alternate) = (
-        stage.group_arn(PRODUCTION).await,
-        stage.group_arn(ALTERNATE).await,
-    );
-    let load_balancer = stage.listeners().await[0]
-        .load_balancer_arn
-        .clone()
-        .expect("an ARN");
+    let stage = stage("{}");
+    let (production, alternate) = stage.group_arns().await;
+    let certificate = Certificate::builder().certificate_arn("arn:aws:acm:x");
     let secure = stage
-        .elb
-        .create_listener()
-        .load_balancer_arn(load_balancer)
+        .create_listener(443, &production)
         .protocol(ProtocolEnum::Tls)
-        .port(443)
-        .certificates(
-            Certificate::builder()
-                .certificate_arn("arn:aws:acm:x")
-                .build(),
-        )
-        .default_actions(forward(&[(&production, 1)]))
-        .send()
-        .await
-        .expect("created");
-    let arn = secure.listeners()[0]
-        .listener_arn()
-        .expect("an ARN")
-        .to_owned();
-    let modified = stage
-        .elb
-        .modify_listener()
-        .listener_arn(&arn)
-        .default_actions(forward(&[(&alternate, 1)]))
-        .send()
-        .await
-        .expect("modified");
-    let listener = &modified.listeners()[0];
-    assert_eq!(
-        (listener.port(), listener.certificates().len()),
-        (Some(443), 1)
-    );
-
-    let modified = stage
-        .elb
-        .modify_listener()
-        .listener_arn(&arn)
-        .protocol(ProtocolEnum::Tcp)
-        .send()
-        .await
-        .expect("modified");
-    assert!(modified.listeners()[0].certificates().is_empty());
+        .certificates(certificate.build());
+    let created = secure.send().await.expect("created");
+    let arn = created.listeners()[0].listener_arn().expect("an ARN");
+    let modify = || stage.elb.modify_listener().listener_arn(arn);
+    let elsewhere = modify().default_actions(forward(&[(&alternate, 1)]));
+    let plain = modify().protocol(ProtocolEnum::Tcp);
+    for (change, certificates) in [(elsewhere, 1), (plain, 0)] {
+        let modified = change.send().await.expect("modified");
+        let listener = &modified.listeners()[0];
+        assert_eq!(listener.port(), Some(443));
+        assert_eq!(listener.certificates().len(), certificates);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn actions_that_aws_refuses_are_refused() {
-    let stage = stage(&scenario("{}"));
-    let (production, alternate) = (
-        stage.group_arn(PRODUCTION).await,
-        stage.group_arn(ALTERNATE).await,
-    );
+    let stage = stage("{}");
+    let (production, alternate) = stage.group_arns().await;
     let unknown = production.replace("tg-1", "tg-9");
-    let both_named = forward(&[(&production, 1), (&alternate, 1)]);
+    let both = forward(&[(&production, 1), (&alternate, 1)]);
     let both_named = Action::builder()
         .r#type(ActionTypeEnum::Forward)
         .target_group_arn(&production)
-        .set_forward_config(both_named.forward_config)
+        .set_forward_config(both.forward_config)
         .build();
+    let minute = TargetGroupStickinessConfig::builder().enabled(true);
+    let group = TargetGroupTuple::builder().target_group_arn(&production);
     let sticky = ForwardActionConfig::builder()
-        .target_groups(
-            TargetGroupTuple::builder()
-                .target_group_arn(&production)
-                .build(),
-        )
-        .target_group_stickiness_config(
-            TargetGroupStickinessConfig::builder()
-                .enabled(true)
-                .duration_seconds(60)
-                .build(),
-        )
-        .build();
+        .target_groups(group.build())
+        .target_group_stickiness_config(minute.duration_seconds(60).build());
     let sticky = Action::builder()
         .r#type(ActionTypeEnum::Forward)
-        .forward_config(sticky)
+        .forward_config(sticky.build())
         .build();
     let redirect = Action::builder().r#type(ActionTypeEnum::Redirect).build();
-    let listener = stage.listeners().await[0]
-        .listener_arn
-        .clone()
-        .expect("an ARN");
+    let twice = forward(&[(&production, 1), (&production, 2)]);
     for (action, code) in [
         (forward(&[(&unknown, 1)]), "TargetGroupNotFound"),
         (forward(&[(&production, 1000)]), "ValidationError"),
-        (
-            forward(&[(&production, 1), (&production, 2)]),
-            "ValidationError",
-        ),
+        (twice, "ValidationError"),
         (both_named, "ValidationError"),
         (sticky, "InvalidConfigurationRequest"),
         (redirect, "InvalidLoadBalancerAction"),
     ] {
-        let refused = stage
-            .elb
-            .modify_listener()
-            .listener_arn(&listener)
-            .default_actions(action.clone())
-            .send()
-            .await;
+        let modify = stage.elb.modify_listener().default_actions(action.clone());
+        let refused = modify.listener_arn(stage.listener().await).send().await;
         assert_eq!(refusal(refused).0, code, "{action:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_port_has_one_listener_and_a_group_one_load_balancer() {
-    let stage = stage(&scenario("{}"));
-    let production = stage.group_arn(PRODUCTION).await;
-    let own = stage.listeners().await[0]
-        .load_balancer_arn
-        .clone()
-        .expect("an ARN");
-    let other = stage
-        .elb
-        .create_load_balancer()
-        .name("other")
-        .r#type(aws_sdk_elasticloadbalancingv2::types::LoadBalancerTypeEnum::Network)
-        .subnets("subnet-1")
-        .send()
-        .await
-        .expect("created");
-    let other = other.load_balancers()[0]
-        .load_balancer_arn()
-        .expect("an ARN")
-        .to_owned();
+    let stage = stage("{}");
+    let (production, _) = stage.group_arns().await;
+    let own = stage.load_balancer();
+    let other = stage.elb.create_load_balancer().name("other");
+    let other = other
+        .r#type(LoadBalancerTypeEnum::Network)
+        .subnets("subnet-1");
+    let other = other.send().await.expect("created");
+    let other = other.load_balancers()[0].load_balancer_arn();
     for (load_balancer, code) in [
-        (own, "DuplicateListener"),
-        (other, "TargetGroupAssociationLimit"),
+        (own.as_str(), "DuplicateListener"),
+        (other.expect("an ARN"), "TargetGroupAssociationLimit"),
     ] {
-        let refused = stage
-            .elb
-            .create_listener()
-            .load_balancer_arn(load_balancer)
-            .protocol(ProtocolEnum::Tcp)
-            .port(80)
-            .default_actions(forward(&[(&production, 1)]))
-            .send()
-            .await;
+        let create = stage.create_listener(80, &production);
+        let refused = create.load_balancer_arn(load_balancer).send().await;
         assert_eq!(refusal(refused).0, code);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_in_use_is_not_deleted() {
-    let stage = stage(&scenario("{}"));
-    for group in stage.groups().await {
-        let arn = group.target_group_arn().expect("an ARN");
-        let refused = stage
-            .elb
-            .delete_target_group()
-            .target_group_arn(arn)
-            .send()
-            .await;
-        assert_eq!(refusal(refused).0, "ResourceInUse");
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn after_a_change_the_listener_remembers_what_nodes_may_still_do() {
-    let stage = stage(&scenario("{}"));
-    let (production, alternate) = (
-        stage.group_arn(PRODUCTION).await,
-        stage.group_arn(ALTERNATE).await,
-    );
-    let arn = stage.listeners().await[0]
-        .listener_arn
-        .clone()
-        .expect("an ARN");
-    let modify = || {
-        stage
-            .elb
-            .modify_listener()
-            .listener_arn(&arn)
-            .default_actions(forward(&[(&alternate, 1)]))
-    };
-    modify().send().await.expect("modified");
-    let before = stage
-        .aws
-        .with_world(|world| world.listener(&arn).and_then(|known| known.before.clone()));
-    let before = before.expect("what was before");
-    assert!(format!("{before:?}").contains(&production));
-    modify().send().await.expect("modified");
-    let again = stage
-        .aws
-        .with_world(|world| world.listener(&arn).and_then(|known| known.before.clone()));
-    assert_eq!(
-        again,
-        Some(before),
-        "writing the same again changes nothing"
-    );
+    let stage = stage("{}");
+    let (production, alternate) = stage.group_arns().await;
+    let arn = stage.listener().await;
+    let mut before = Vec::new();
+    // Writing the same again changes nothing.
+    for _ in 0..2 {
+        let modify = stage.forwarding(&[(&alternate, 1)]).await;
+        modify.send().await.expect("modified");
+        let of = |world: &mut ebbtide_simulator::World| world.listener(&arn)?.before.clone();
+        before.push(stage.aws.with_world(of).expect("what was before"));
+    }
+    assert!(format!("{:?}", before[0]).contains(&production));
+    assert_eq!(before[0], before[1]);
 }

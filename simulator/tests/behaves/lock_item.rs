@@ -1,4 +1,5 @@
-//! The lock's item as `aws-sdk-dynamodb` reads and writes it, in the words of the lock's protocol.
+//! The lock's item as `aws-sdk-dynamodb` reads and writes it: what a refusal carries, what a retry sees,
+//! and how old a read may be. `functions` enters and leaves the lock by the same expressions.
 
 use std::collections::HashMap;
 
@@ -6,18 +7,18 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
-use ebbtide_simulator::{Names, SimulatedAws};
 
 use crate::support::{refusal, scenario};
 
 const TABLE: &str = "locks";
-const KEY: &str = "sample-cluster/sample-service";
+const KEY: &str = "main/chat";
 
 type Item = HashMap<String, AttributeValue>;
 
 fn stage() -> (SimulatedAws, Client) {
-    let world = scenario("{}").world_for(&Names::default());
+    let world = scenario("{}").world();
     let aws = SimulatedAws::new(world.expect("a world"), 1.0);
     aws.with_world(|world| world.put_table(TABLE, "id"));
     let client = Client::new(&aws.sdk_config("test"));
@@ -50,56 +51,17 @@ fn update(client: &Client) -> UpdateItemFluentBuilder {
 fn take(client: &Client, me: &str, nonce: &str) -> UpdateItemFluentBuilder {
     update(client)
         .condition_expression("attribute_not_exists(rev)")
-        .update_expression(
-            "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, turn = :turn, \
-             phase = :phase ADD rev :one, fence :one",
-        )
+        .update_expression("SET #owner = :me, busyBy = :nonce ADD rev :one, fence :one")
         .expression_attribute_names("#owner", "owner")
         .expression_attribute_values(":me", s(me))
-        .expression_attribute_values(":started", n(1_767_225_600_000))
         .expression_attribute_values(":nonce", s(nonce))
-        .expression_attribute_values(":until", n(90_000))
-        .expression_attribute_values(":turn", n(2))
-        .expression_attribute_values(":phase", s("CheckAndCreateService"))
         .expression_attribute_values(":one", n(1))
 }
 
-/// What an execution knows when a function of it enters.
-#[derive(Debug, Clone, Copy)]
-struct Entry<'a> {
-    me: &'a str,
-    fence: i64,
-    turn: i64,
-    now: i64,
-    outwaited: i64,
-}
-
-fn enter(client: &Client, entry: Entry<'_>, nonce: &str) -> UpdateItemFluentBuilder {
-    update(client)
-        .condition_expression(
-            "#owner = :me AND fence = :fence AND turn <= :turn AND \
-             (attribute_not_exists(busyBy) OR busyUntil < :now OR rev = :outwaited)",
-        )
-        .update_expression(
-            "SET busyBy = :nonce, busyUntil = :until, turn = :turn, #plan = :plan ADD rev :one",
-        )
-        .expression_attribute_names("#owner", "owner")
-        .expression_attribute_names("#plan", "plan")
-        .expression_attribute_values(":me", s(entry.me))
-        .expression_attribute_values(":fence", n(entry.fence))
-        .expression_attribute_values(":turn", n(entry.turn))
-        .expression_attribute_values(":now", n(entry.now))
-        .expression_attribute_values(":outwaited", n(entry.outwaited))
-        .expression_attribute_values(":nonce", s(nonce))
-        .expression_attribute_values(":until", n(entry.now + 90_000))
-        .expression_attribute_values(":plan", map([("incoming", s("ecs-svc/2"))]))
-        .expression_attribute_values(":one", n(1))
-}
-
-fn leave(client: &Client, nonce: &str, expression: &str) -> UpdateItemFluentBuilder {
+fn leave(client: &Client, nonce: &str) -> UpdateItemFluentBuilder {
     update(client)
         .condition_expression("busyBy = :nonce")
-        .update_expression(expression)
+        .update_expression("SET busyUntil = :quiet REMOVE busyBy ADD rev :one")
         .expression_attribute_values(":nonce", s(nonce))
         .expression_attribute_values(":quiet", n(130_000))
         .expression_attribute_values(":one", n(1))
@@ -126,129 +88,38 @@ async fn read(client: &Client, consistent: bool) -> Option<Item> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_taken_entered_left_and_released() {
+async fn it_is_taken_by_one_and_left_by_the_one_inside() {
     let (_, client) = stage();
     assert_eq!(read(&client, true).await, None);
     let taken = written(take(&client, "a", "first")).await;
     for (name, value) in [
         ("id", s(KEY)),
         ("owner", s("a")),
-        ("newest", n(1_767_225_600_000)),
         ("busyBy", s("first")),
         ("rev", n(1)),
         ("fence", n(1)),
     ] {
         assert_eq!(taken.get(name), Some(&value), "{name}");
     }
-    let left = "SET busyUntil = :quiet REMOVE busyBy ADD rev :one";
-    let left = written(leave(&client, "first", left)).await;
+    // A condition that fails carries the item as it is.
+    let other = refused(take(&client, "b", "other")).await;
+    assert_eq!(other, Some(taken.clone()));
+    assert_eq!(refused(leave(&client, "other")).await, Some(taken));
+    let left = written(leave(&client, "first")).await;
     assert_eq!(left.get("busyBy"), None);
     assert_eq!(left["busyUntil"], n(130_000));
-    let entry = Entry {
-        me: "a",
-        fence: 1,
-        turn: 4,
-        now: 100_000,
-        outwaited: -1,
-    };
-    let entered = written(enter(&client, entry, "second")).await;
-    assert_eq!(entered["turn"], n(4));
-    assert_eq!(entered["plan"], map([("incoming", s("ecs-svc/2"))]));
-    let ends = AttributeValue::L(vec![map([
-        ("execution", s("a")),
-        ("outcome", s("Succeeded")),
-    ])]);
-    let release = "SET busyUntil = :quiet, ends = :ends \
-                   REMOVE #owner, #plan, phase, busyBy ADD rev :one";
-    let release = leave(&client, "second", release)
-        .expression_attribute_names("#owner", "owner")
-        .expression_attribute_names("#plan", "plan")
-        .expression_attribute_values(":ends", ends.clone());
-    let released = written(release).await;
-    for gone in ["owner", "plan", "phase", "busyBy"] {
-        assert_eq!(released.get(gone), None, "{gone}");
-    }
-    assert_eq!((&released["rev"], &released["ends"]), (&n(4), &ends));
-    assert_eq!(released["fence"], n(1), "it never goes back");
-    assert_eq!(read(&client, true).await, Some(released));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_condition_that_fails_carries_the_item_as_it_is() {
-    let (_, client) = stage();
-    let taken = written(take(&client, "a", "first")).await;
-    assert_eq!(
-        refused(take(&client, "b", "other")).await,
-        Some(taken.clone())
-    );
-    assert_eq!(read(&client, true).await, Some(taken));
+    assert_eq!(read(&client, true).await, Some(left));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_condition_that_fails_carries_nothing_where_nothing_was_asked_for_or_is_there() {
     let (_, client) = stage();
-    let none = leave(&client, "first", "SET busyUntil = :quiet ADD rev :one");
-    assert_eq!(refused(none).await, None);
+    assert_eq!(refused(leave(&client, "first")).await, None);
     written(take(&client, "a", "first")).await;
     for wanted in [None, Some(ReturnValuesOnConditionCheckFailure::None)] {
         let unasked =
             take(&client, "b", "other").set_return_values_on_condition_check_failure(wanted);
         assert_eq!(refused(unasked).await, None);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn it_is_entered_by_its_owner_in_order_and_when_quiet_or_outwaited() {
-    // Owned by a with fence 1, at turn 2, busy until 90,000, rev 1.
-    let entry = Entry {
-        me: "a",
-        fence: 1,
-        turn: 2,
-        now: 90_001,
-        outwaited: -1,
-    };
-    for (entry, enters) in [
-        (entry, true),
-        (Entry { turn: 3, ..entry }, true),
-        (Entry { me: "b", ..entry }, false),
-        (Entry { fence: 0, ..entry }, false),
-        (Entry { fence: 2, ..entry }, false),
-        (Entry { turn: 1, ..entry }, false),
-        (
-            Entry {
-                now: 90_000,
-                ..entry
-            },
-            false,
-        ),
-        (
-            Entry {
-                now: 1,
-                outwaited: 1,
-                ..entry
-            },
-            true,
-        ),
-        (
-            Entry {
-                now: 1,
-                outwaited: 0,
-                ..entry
-            },
-            false,
-        ),
-        // Numbers are compared as numbers: 9 is less than 90,000, and 10 more than 2.
-        (Entry { now: 9, ..entry }, false),
-        (Entry { turn: 10, ..entry }, true),
-    ] {
-        let (_, client) = stage();
-        let taken = written(take(&client, "a", "first")).await;
-        let update = enter(&client, entry, "second");
-        if enters {
-            assert_eq!(written(update).await["busyBy"], s("second"), "{entry:?}");
-        } else {
-            assert_eq!(refused(update).await, Some(taken), "{entry:?}");
-        }
     }
 }
 
@@ -280,7 +151,7 @@ async fn a_consistent_read_is_never_stale_and_another_is_one_write_old() {
         let (aws, client) = stage();
         aws.plan_faults([(3, Fault::Stale)]);
         written(take(&client, "a", "first")).await;
-        let left = leave(&client, "first", "SET busyUntil = :quiet ADD rev :one");
+        let left = leave(&client, "first");
         written(left).await;
         let item = read(&client, consistent).await.expect("an item");
         assert_eq!(item["rev"], rev);

@@ -311,43 +311,23 @@ fn requests_that_the_api_refuses_are_refused() {
         "EndTime": START + 60,
     });
     assert!(ask(&service.world, &request).is_ok());
+    let stat = "/MetricDataQueries/0/MetricStat";
+    let (id, period) = ("/MetricDataQueries/0/Id", format!("{stat}/Period"));
+    let expression = json!({ "Id": "q", "Expression": "a*2" });
+    let many = Value::Array(vec![query.clone(); 501]);
     for (pointer, value, words) in [
         ("/MetricDataQueries", json!([]), "from 1 to 500"),
-        (
-            "/MetricDataQueries",
-            Value::Array(vec![query.clone(); 501]),
-            "from 1 to 500",
-        ),
+        ("/MetricDataQueries", many, "from 1 to 500"),
         ("/MetricDataQueries", json!([query, query]), "already used"),
-        ("/MetricDataQueries/0/Id", json!("Q"), "pattern ^[a-z]"),
-        ("/MetricDataQueries/0/Id", json!(""), "pattern ^[a-z]"),
-        ("/MetricDataQueries/0/Id", json!("q-1"), "pattern ^[a-z]"),
-        (
-            "/MetricDataQueries/0/MetricStat",
-            json!(null),
-            "Exactly one",
-        ),
-        (
-            "/MetricDataQueries/0",
-            json!({ "Id": "q", "Expression": "a*2" }),
-            "not simulated",
-        ),
-        (
-            "/MetricDataQueries/0/MetricStat/Period",
-            json!(30),
-            "multiple of 60",
-        ),
-        (
-            "/MetricDataQueries/0/MetricStat/Period",
-            json!(90),
-            "multiple of 60",
-        ),
-        (
-            "/MetricDataQueries/0/MetricStat/Period",
-            json!(0),
-            "multiple of 60",
-        ),
-        ("/MetricDataQueries/0/MetricStat/Stat", json!("p99"), "p99"),
+        (id, json!("Q"), "pattern ^[a-z]"),
+        (id, json!(""), "pattern ^[a-z]"),
+        (id, json!("q-1"), "pattern ^[a-z]"),
+        (stat, json!(null), "Exactly one"),
+        ("/MetricDataQueries/0", expression, "not simulated"),
+        (&period, json!(30), "multiple of 60"),
+        (&period, json!(90), "multiple of 60"),
+        (&period, json!(0), "multiple of 60"),
+        (&format!("{stat}/Stat"), json!("p99"), "p99"),
         ("/EndTime", json!(START), "StartTime must be less"),
     ] {
         let mut wrong = request.clone();

@@ -1,14 +1,15 @@
 //! What `CreateTaskSet` and the protocols refuse.
 
 use aws_sdk_ecs::types::{CapacityProviderStrategyItem, LaunchType};
+use aws_sdk_elasticloadbalancingv2::types::ProtocolEnum;
 use bytes::Bytes;
 use ebbtide_simulator::wire;
 
-use crate::support::{refusal, scenario, stage, wait};
+use crate::support::{refusal, stage};
 
 #[tokio::test(start_paused = true)]
 async fn a_task_set_that_cannot_run_is_refused() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let group = stage.group_arn(1).await;
     let balancer = |name: &str, port: i32, arn: &str| {
         aws_sdk_ecs::types::LoadBalancer::builder()
@@ -27,7 +28,7 @@ async fn a_task_set_that_cannot_run_is_refused() {
             "Network Configuration must be provided",
         ),
         (
-            request().task_definition("sample-app:9"),
+            request().task_definition("chat:9"),
             "TaskDefinition not found",
         ),
         (
@@ -62,17 +63,10 @@ async fn a_task_set_that_cannot_run_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_group_does_not_fit_awsvpc() {
-    let stage = stage(&scenario("{}"));
-    let group = stage
-        .elb
-        .create_target_group()
-        .name("instances")
-        .protocol(aws_sdk_elasticloadbalancingv2::types::ProtocolEnum::Tcp)
-        .port(80)
-        .vpc_id("vpc-1")
-        .send()
-        .await
-        .expect("created");
+    let stage = stage("{}");
+    let create = stage.elb.create_target_group().name("instances");
+    let create = create.protocol(ProtocolEnum::Tcp).port(80).vpc_id("vpc-1");
+    let group = create.send().await.expect("created");
     let arn = group.target_groups()[0].target_group_arn().expect("an ARN");
     let (_, message) = refusal(stage.create_task_set(arn).send().await);
     assert!(
@@ -83,7 +77,7 @@ async fn an_instance_group_does_not_fit_awsvpc() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_simulated_is_refused_by_name() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let ecs = |operation: &str, body: &'static str| {
         http::Request::post("/")
             .header(
@@ -104,10 +98,10 @@ async fn what_is_not_simulated_is_refused_by_name() {
             vec!["UnknownOperationException", "RunTask"],
         ),
         (
-            ecs("ListServices", r#"{"resourceManagementType": "X"}"#),
-            vec!["ClientException", "resourceManagementType"],
+            ecs("ListTasks", r#"{"containerInstance": "X"}"#),
+            vec!["ClientException", "containerInstance"],
         ),
-        (ecs("ListServices", "{"), vec!["SerializationException"]),
+        (ecs("ListTasks", "{"), vec!["SerializationException"]),
         (
             elb("Action=SetSubnets"),
             vec!["<Code>InvalidAction</Code>", "SetSubnets"],
@@ -127,49 +121,15 @@ async fn what_is_not_simulated_is_refused_by_name() {
         );
     }
     let operations = wire::operations();
-    let count = |service| {
-        operations
-            .iter()
-            .filter(|name| name.starts_with(service))
-            .count()
-    };
-    assert_eq!(
-        [
-            "ecs:",
-            "elasticloadbalancing:",
-            "dynamodb:",
-            "states:",
-            "cloudwatch:",
-            "events:"
-        ]
-        .map(count),
-        [23, 24, 6, 1, 2, 1]
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cluster_with_services_is_not_deleted() {
-    let stage = stage(&scenario("{}"));
-    let delete = || {
-        stage
-            .ecs
-            .delete_cluster()
-            .cluster(&stage.names.cluster)
-            .send()
-    };
-    assert_eq!(
-        refusal(delete().await).0,
-        "ClusterContainsServicesException"
-    );
-    stage
-        .ecs
-        .delete_service()
-        .cluster(&stage.names.cluster)
-        .service(&stage.names.service)
-        .force(true)
-        .send()
-        .await
-        .expect("deleted");
-    wait(900).await;
-    delete().await.expect("deleted");
+    for (service, count) in [
+        ("ecs:", 17),
+        ("elasticloadbalancing:", 20),
+        ("dynamodb:", 4),
+        ("states:", 1),
+        ("cloudwatch:", 2),
+        ("events:", 1),
+    ] {
+        let names = operations.iter().filter(|name| name.starts_with(service));
+        assert_eq!(names.count(), count, "{service}");
+    }
 }

@@ -1,12 +1,12 @@
 //! One seed, one world: saved, loaded, forked, and written down.
 
 use ebbtide_simulator::world::Outcome;
-use ebbtide_simulator::{Names, SimulatedAws, World};
+use ebbtide_simulator::{SimulatedAws, World};
 
 use crate::support::{scenario, stage, wait};
 
 async fn story(json: &str) -> (Vec<String>, World) {
-    let stage = stage(&scenario(json));
+    let stage = stage(json);
     let original = stage.original().await;
     let replacement = stage.create_replacement().await.id.expect("an id");
     wait(500).await;
@@ -35,15 +35,11 @@ async fn the_same_seed_tells_the_same_story() {
 
 #[test]
 fn a_saved_world_goes_on_as_if_it_had_not_been_saved() {
-    let mut world = scenario("{}")
-        .world_for(&Names::default())
-        .expect("a world");
-    let original = world.task_sets_of("sample-cluster", "sample-service")[0]
-        .id
-        .clone();
+    let mut world = scenario("{}").world().expect("a world");
+    let original = world.task_sets_of("main", "chat")[0].id.clone();
     let request = ebbtide_simulator::world::UpdateTaskSet {
-        cluster: "sample-cluster".to_owned(),
-        service: "sample-service".to_owned(),
+        cluster: "main".to_owned(),
+        service: "chat".to_owned(),
         task_set: original,
         scale: ebbtide_simulator::world::Scale {
             value: Some(50.0),
@@ -65,7 +61,7 @@ fn a_saved_world_goes_on_as_if_it_had_not_been_saved() {
 fn how_often_the_world_is_looked_at_changes_nothing() {
     let settle = |steps: &[u64]| {
         let mut world = scenario(r#"{"replacement": {"crashesAfterSeconds": 50}}"#)
-            .world_for(&Names::default())
+            .world()
             .expect("a world");
         for step in steps {
             world.advance_to(*step);
@@ -78,37 +74,25 @@ fn how_often_the_world_is_looked_at_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn every_call_is_in_the_journal_with_its_caller_and_end() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     stage.aws.with_world(World::take_calls);
     let swap = stage.aws.sdk_ecs("swap");
-    swap.list_services()
-        .cluster(&stage.names.cluster)
-        .send()
-        .await
-        .expect("listed");
-    swap.list_services()
-        .cluster("nowhere")
-        .send()
-        .await
-        .expect_err("refused");
+    let list = |cluster: &str| swap.list_tasks().cluster(cluster).send();
+    list(&stage.names.cluster).await.expect("listed");
+    list("nowhere").await.expect_err("refused");
     stage.groups().await;
     let calls = stage.aws.with_world(World::take_calls);
-    let told: Vec<_> = calls
-        .iter()
-        .map(|call| {
-            (
-                call.caller.as_str(),
-                call.operation.as_str(),
-                call.outcome.clone(),
-            )
-        })
-        .collect();
+    let told = calls.iter().map(|call| {
+        let outcome = call.outcome.clone();
+        (call.caller.as_str(), call.operation.as_str(), outcome)
+    });
+    let told: Vec<_> = told.collect();
     let refused = Outcome::Error("ClusterNotFoundException".to_owned());
     assert_eq!(
         told,
         [
-            ("swap", "ecs:ListServices", Outcome::Ok),
-            ("swap", "ecs:ListServices", refused),
+            ("swap", "ecs:ListTasks", Outcome::Ok),
+            ("swap", "ecs:ListTasks", refused),
             (
                 "test",
                 "elasticloadbalancing:DescribeTargetGroups",
@@ -121,9 +105,7 @@ async fn every_call_is_in_the_journal_with_its_caller_and_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fast_clock_makes_simulated_time_pass_faster() {
-    let world = scenario("{}")
-        .world_for(&Names::default())
-        .expect("a world");
+    let world = scenario("{}").world().expect("a world");
     let aws = SimulatedAws::new(world, 60.0);
     wait(10).await;
     assert_eq!(aws.with_world(|world| world.now()), 600_000);

@@ -2,129 +2,76 @@
 
 use aws_sdk_elasticloadbalancingv2::types::{PathPatternConditionConfig, RuleCondition};
 
-use crate::support::{ALTERNATE, PRODUCTION, Stage, forward, refusal, scenario, stage};
+use crate::support::{ALTERNATE, forward, refusal, stage};
 
 fn path(pattern: &str) -> RuleCondition {
+    let path = PathPatternConditionConfig::builder().values(pattern);
     RuleCondition::builder()
         .field("path-pattern")
-        .path_pattern_config(
-            PathPatternConditionConfig::builder()
-                .values(pattern)
-                .build(),
-        )
+        .path_pattern_config(path.build())
         .build()
-}
-
-async fn production_listener(stage: &Stage) -> String {
-    stage.listeners().await[0]
-        .listener_arn
-        .clone()
-        .expect("an ARN")
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_alb_listener_has_a_default_rule_that_changes_with_it_only() {
-    let stage = stage(&scenario(r#"{"loadBalancer": "application"}"#));
-    let listener = production_listener(&stage).await;
-    let rules = stage
-        .elb
-        .describe_rules()
-        .listener_arn(&listener)
-        .send()
-        .await
-        .expect("rules");
+    let stage = stage(r#"{"loadBalancer": "application"}"#);
+    let describe = stage.elb.describe_rules();
+    let describe = describe.listener_arn(stage.listener().await);
+    let rules = describe.send().await.expect("rules");
     let [default] = rules.rules() else {
         panic!("{rules:?}")
     };
-    assert_eq!(
-        (default.priority(), default.is_default()),
-        (Some("default"), Some(true))
-    );
+    assert_eq!(default.priority(), Some("default"));
+    assert_eq!(default.is_default(), Some(true));
     let arn = default.rule_arn().expect("an ARN");
-    let alternate = stage.group_arn(ALTERNATE).await;
-    let refused = stage
-        .elb
-        .modify_rule()
-        .rule_arn(arn)
-        .actions(forward(&[(&alternate, 1)]))
-        .send()
-        .await;
-    assert_eq!(refusal(refused).0, "OperationNotPermitted");
-    let refused = stage.elb.delete_rule().rule_arn(arn).send().await;
-    assert_eq!(refusal(refused).0, "OperationNotPermitted");
+    let (_, alternate) = stage.group_arns().await;
+    let modify = stage.elb.modify_rule().rule_arn(arn);
+    let modify = modify.actions(forward(&[(&alternate, 1)])).send();
+    assert_eq!(refusal(modify.await).0, "OperationNotPermitted");
+    let delete = stage.elb.delete_rule().rule_arn(arn).send();
+    assert_eq!(refusal(delete.await).0, "OperationNotPermitted");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_puts_its_group_in_use_and_lets_it_go() {
-    let stage = stage(&scenario(
+    let stage = stage(
         r#"{"loadBalancer": "application", "listeners": [{"port": 80, "role": "production"}]}"#,
-    ));
-    let (listener, alternate) = (
-        production_listener(&stage).await,
-        stage.group_arn(ALTERNATE).await,
     );
-    let create = |priority: i32| {
-        stage
-            .elb
-            .create_rule()
-            .listener_arn(&listener)
-            .priority(priority)
-            .conditions(path("/new/*"))
-            .actions(forward(&[(&alternate, 1)]))
-            .send()
-    };
-    let created = create(5).await.expect("created");
-    let arn = created.rules()[0].rule_arn().expect("an ARN").to_owned();
-    assert_eq!(refusal(create(5).await).0, "PriorityInUse");
-    assert_eq!(
-        stage.groups().await[ALTERNATE].load_balancer_arns().len(),
-        1
-    );
-    stage
-        .create_task_set(&alternate)
-        .send()
-        .await
-        .expect("created");
-
-    let production = stage.group_arn(PRODUCTION).await;
-    let modified = stage
-        .elb
-        .modify_rule()
-        .rule_arn(&arn)
-        .actions(forward(&[(&production, 1)]))
-        .send();
-    let modified = modified.await.expect("modified");
-    assert_eq!(
-        modified.rules()[0].conditions().len(),
-        1,
-        "what is not named stays"
-    );
-    assert!(
-        stage.groups().await[ALTERNATE]
+    let (production, alternate) = stage.group_arns().await;
+    let in_use = async || {
+        !stage.groups().await[ALTERNATE]
             .load_balancer_arns()
             .is_empty()
-    );
+    };
+    let create = stage.elb.create_rule().priority(5);
+    let create = create
+        .listener_arn(stage.listener().await)
+        .conditions(path("/new/*"))
+        .actions(forward(&[(&alternate, 1)]));
+    let created = create.clone().send().await.expect("created");
+    let arn = created.rules()[0].rule_arn().expect("an ARN");
+    assert_eq!(refusal(create.send().await).0, "PriorityInUse");
+    assert!(in_use().await);
+    let task_set = stage.create_task_set(&alternate).send();
+    task_set.await.expect("created");
 
-    stage
-        .elb
-        .delete_rule()
-        .rule_arn(&arn)
-        .send()
-        .await
-        .expect("deleted");
-    let gone = stage.elb.describe_rules().rule_arns(&arn).send().await;
+    let modify = stage.elb.modify_rule().rule_arn(arn);
+    let modified = modify.actions(forward(&[(&production, 1)])).send().await;
+    let modified = modified.expect("modified");
+    let conditions = modified.rules()[0].conditions();
+    assert_eq!(conditions.len(), 1, "what is not named stays");
+    assert!(!in_use().await);
+
+    let delete = stage.elb.delete_rule().rule_arn(arn).send();
+    delete.await.expect("deleted");
+    let gone = stage.elb.describe_rules().rule_arns(arn).send().await;
     assert_eq!(refusal(gone).0, "RuleNotFound");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_nlb_listener_has_no_rules() {
-    let stage = stage(&scenario("{}"));
-    let listener = production_listener(&stage).await;
-    let refused = stage
-        .elb
-        .describe_rules()
-        .listener_arn(listener)
-        .send()
-        .await;
+    let stage = stage("{}");
+    let describe = stage.elb.describe_rules();
+    let refused = describe.listener_arn(stage.listener().await).send().await;
     assert_eq!(refusal(refused).0, "UnsupportedProtocol");
 }

@@ -1,6 +1,9 @@
 //! Worlds made to measure: they match the names of a deployment's input.
 
-use ebbtide_simulator::{Names, Scenario};
+use std::collections::BTreeMap;
+
+use aws_sdk_ecs::types::StabilityStatus;
+use ebbtide_simulator::{Names, Scenario, World};
 
 use crate::support::{ALTERNATE, PRODUCTION, scenario, stage, stage_named, wait};
 
@@ -38,67 +41,33 @@ async fn the_samples_own_input_finds_its_names_even_with_revision_one() {
     assert_eq!(stage.health(PRODUCTION).await, ["healthy"; 4]);
     stage.create_replacement().await;
     wait(900).await;
-    assert!(
-        !stage
-            .health(ALTERNATE)
-            .await
-            .contains(&"healthy".to_owned())
-    );
+    let alternate = stage.health(ALTERNATE).await;
+    assert!(!alternate.contains(&"healthy".to_owned()));
     assert_eq!(stage.health(PRODUCTION).await, ["healthy"; 4]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_original_is_in_service_as_the_sample_leaves_it() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.task_sets().await.remove(0);
     assert_eq!(
         original.status(),
         Some("ACTIVE"),
         "the sample sets no primary"
     );
-    assert_eq!(
-        original
-            .stability_status()
-            .map(aws_sdk_ecs::types::StabilityStatus::as_str),
-        Some("STEADY_STATE")
-    );
-    assert!(
-        original
-            .task_definition()
-            .expect("one")
-            .ends_with("sample-app:1")
-    );
-    let groups = [
-        stage.group_arn(PRODUCTION).await,
-        stage.group_arn(ALTERNATE).await,
-    ];
-    let described = stage
-        .elb
-        .describe_tags()
-        .set_resource_arns(Some(groups.to_vec()))
-        .send()
-        .await;
-    let described = described.expect("tags");
-    let tags = |which: usize| -> Vec<_> {
-        described.tag_descriptions()[which]
-            .tags()
-            .iter()
-            .map(|tag| {
-                (
-                    tag.key().unwrap_or_default(),
-                    tag.value().unwrap_or_default(),
-                )
-            })
-            .collect()
+    let steady = Some(&StabilityStatus::SteadyState);
+    assert_eq!(original.stability_status(), steady);
+    assert!(original.task_definition().expect("one").ends_with("chat:1"));
+    let (production, alternate) = stage.group_arns().await;
+    let tags = |group: &str| {
+        let tags = |world: &mut World| world.target_group(group).expect("it").tags.clone();
+        stage.aws.with_world(tags)
     };
-    assert_eq!(
-        tags(PRODUCTION),
-        [
-            ("isProduction", "true"),
-            ("taskSetId", original.id().expect("an id"))
-        ]
-    );
-    assert!(tags(ALTERNATE).is_empty());
+    let id = original.id().expect("an id").to_owned();
+    let of_production = [("isProduction", "true"), ("taskSetId", &id)];
+    let of_production = of_production.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(tags(&production), BTreeMap::from(of_production));
+    assert!(tags(&alternate).is_empty());
     assert!(
         stage.events().is_empty(),
         "what made it so is not part of the story"
@@ -107,7 +76,7 @@ async fn the_original_is_in_service_as_the_sample_leaves_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_deployment_finds_a_service_without_task_sets() {
-    let stage = stage(&scenario(r#"{"firstDeployment": true}"#));
+    let stage = stage(r#"{"firstDeployment": true}"#);
     assert!(stage.task_sets().await.is_empty());
     assert_eq!(stage.groups().await.len(), 2);
 }
@@ -122,9 +91,7 @@ fn scenarios_say_what_is_wrong_with_them() {
         (r#"{"original": {"neverHealthy": true}}"#, "not steady"),
         (r#"{"deregistrationDelaySeconds": 4000}"#, "refuses"),
     ] {
-        let refused = scenario(json)
-            .world_for(&Names::default())
-            .expect_err("a refusal");
+        let refused = scenario(json).world().expect_err("a refusal");
         assert!(refused.to_string().contains(words), "{refused}");
     }
     for json in [

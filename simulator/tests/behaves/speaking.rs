@@ -1,7 +1,7 @@
 //! The port: every protocol, over a socket.
 
 use bytes::Bytes;
-use ebbtide_simulator::{Names, SimulatedAws, server};
+use ebbtide_simulator::{SimulatedAws, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -23,7 +23,7 @@ async fn ask(address: std::net::SocketAddr, headers: &str, body: &str) -> String
 #[tokio::test]
 async fn the_port_speaks_every_protocol_until_it_stops() {
     let world = scenario(r#"{"alarms": [{"name": "errors"}]}"#)
-        .world_for(&Names::default())
+        .world()
         .expect("a world");
     let aws = SimulatedAws::new(world, 1.0);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -33,13 +33,11 @@ async fn the_port_speaks_every_protocol_until_it_stops() {
         let _ = stopped.await;
     }));
 
-    let target = "x-amz-target: AmazonEC2ContainerServiceV20141113.ListServices\r\n";
-    let answer = ask(address, target, r#"{"cluster": "sample-cluster"}"#).await;
+    let target = "x-amz-target: AmazonEC2ContainerServiceV20141113.DescribeServices\r\n";
+    let wanted = r#"{"cluster": "main", "services": ["chat"]}"#;
+    let answer = ask(address, target, wanted).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(
-        answer.contains("service/sample-cluster/sample-service"),
-        "{answer}"
-    );
+    assert!(answer.contains("service/main/chat"), "{answer}");
     let answer = ask(address, "", "Action=DescribeTargetGroups&PageSize=1").await;
     assert!(answer.contains("<DescribeTargetGroupsResult>"), "{answer}");
     let callers: Vec<_> =

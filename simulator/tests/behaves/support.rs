@@ -2,19 +2,31 @@
 
 use std::time::Duration;
 
+use aws_sdk_ecs::operation::create_task_set::builders::CreateTaskSetFluentBuilder;
+use aws_sdk_ecs::operation::delete_service::builders::DeleteServiceFluentBuilder;
+use aws_sdk_ecs::operation::delete_task_set::builders::DeleteTaskSetFluentBuilder;
+use aws_sdk_ecs::operation::describe_tasks::DescribeTasksOutput;
+use aws_sdk_ecs::operation::list_tasks::builders::ListTasksFluentBuilder;
+use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
+use aws_sdk_ecs::operation::update_service_primary_task_set::builders::UpdateServicePrimaryTaskSetFluentBuilder;
+use aws_sdk_ecs::operation::update_task_set::builders::UpdateTaskSetFluentBuilder;
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, LaunchType, LoadBalancer, NetworkConfiguration, Scale, ScaleUnit, TaskSet,
 };
+use aws_sdk_elasticloadbalancingv2::operation::create_listener::builders::CreateListenerFluentBuilder;
+use aws_sdk_elasticloadbalancingv2::operation::modify_listener::builders::ModifyListenerFluentBuilder;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, ForwardActionConfig, Listener, TargetGroup, TargetGroupTuple,
+    Action, ActionTypeEnum, ForwardActionConfig, Listener, ProtocolEnum, TargetGroup,
+    TargetGroupTuple,
 };
 use ebbtide_simulator::world::WorldEvent;
-use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+use ebbtide_simulator::{Names, Scenario, SimulatedAws, World};
 
 pub(crate) const PRODUCTION: usize = 0;
 pub(crate) const ALTERNATE: usize = 1;
 
 /// The clients, the simulated AWS behind them, and the names in it.
+#[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) aws: SimulatedAws,
     pub(crate) ecs: aws_sdk_ecs::Client,
@@ -22,8 +34,8 @@ pub(crate) struct Stage {
     pub(crate) names: Names,
 }
 
-pub(crate) fn stage(scenario: &Scenario) -> Stage {
-    stage_named(scenario, Names::default())
+pub(crate) fn stage(json: &str) -> Stage {
+    stage_named(&scenario(json), Names::default())
 }
 
 pub(crate) fn stage_named(scenario: &Scenario, names: Names) -> Stage {
@@ -49,59 +61,72 @@ pub(crate) async fn wait(seconds: u64) {
 impl Stage {
     /// The two target groups: production, alternate.
     pub(crate) async fn groups(&self) -> Vec<TargetGroup> {
-        let answer = self
-            .elb
-            .describe_target_groups()
-            .send()
-            .await
-            .expect("groups");
-        let mut groups = answer.target_groups.expect("groups");
+        let answer = self.elb.describe_target_groups().send().await;
+        let mut groups = answer.expect("groups").target_groups.expect("groups");
         groups.sort_by_key(|group| group.target_group_name.clone());
         groups
     }
 
     pub(crate) async fn group_arn(&self, which: usize) -> String {
-        self.groups().await[which]
-            .target_group_arn
-            .clone()
-            .expect("an ARN")
+        let group = self.groups().await.remove(which);
+        group.target_group_arn.expect("an ARN")
+    }
+
+    /// Their ARNs.
+    pub(crate) async fn group_arns(&self) -> (String, String) {
+        let mut arns = self.groups().await.into_iter();
+        let mut next = || {
+            arns.next()
+                .expect("a group")
+                .target_group_arn
+                .expect("an ARN")
+        };
+        (next(), next())
+    }
+
+    pub(crate) fn load_balancer(&self) -> String {
+        let only = |world: &mut World| world.load_balancers().next().expect("one").arn.clone();
+        self.aws.with_world(only)
     }
 
     /// The listeners by port.
     pub(crate) async fn listeners(&self) -> Vec<Listener> {
-        let load_balancers = self
-            .elb
-            .describe_load_balancers()
-            .send()
-            .await
-            .expect("one");
-        let arn = load_balancers.load_balancers()[0]
-            .load_balancer_arn()
-            .expect("an ARN")
-            .to_owned();
-        let answer = self
-            .elb
-            .describe_listeners()
-            .load_balancer_arn(arn)
-            .send()
-            .await
-            .expect("listeners");
+        let describe = self.elb.describe_listeners();
+        let describe = describe.load_balancer_arn(self.load_balancer());
+        let answer = describe.send().await.expect("listeners");
         let mut listeners = answer.listeners.expect("listeners");
         listeners.sort_by_key(|listener| listener.port);
         listeners
     }
 
+    /// The ARN of the production listener.
+    pub(crate) async fn listener(&self) -> String {
+        let listener = self.listeners().await.remove(0);
+        listener.listener_arn.expect("an ARN")
+    }
+
+    /// A listener of a port that forwards to a group.
+    pub(crate) fn create_listener(&self, port: i32, group: &str) -> CreateListenerFluentBuilder {
+        self.elb
+            .create_listener()
+            .load_balancer_arn(self.load_balancer())
+            .protocol(ProtocolEnum::Tcp)
+            .port(port)
+            .default_actions(forward(&[(group, 1)]))
+    }
+
+    /// A change of the production listener's action.
+    pub(crate) async fn forwarding(&self, groups: &[(&str, i32)]) -> ModifyListenerFluentBuilder {
+        let modify = self.elb.modify_listener().default_actions(forward(groups));
+        modify.listener_arn(self.listener().await)
+    }
+
     /// A request for a replacement in the alternate group, as a deployment would write it.
-    pub(crate) async fn replacement(
-        &self,
-    ) -> aws_sdk_ecs::operation::create_task_set::builders::CreateTaskSetFluentBuilder {
+    pub(crate) async fn replacement(&self) -> CreateTaskSetFluentBuilder {
         self.create_task_set(&self.group_arn(ALTERNATE).await)
     }
 
-    pub(crate) fn create_task_set(
-        &self,
-        group: &str,
-    ) -> aws_sdk_ecs::operation::create_task_set::builders::CreateTaskSetFluentBuilder {
+    pub(crate) fn create_task_set(&self, group: &str) -> CreateTaskSetFluentBuilder {
         let network = AwsVpcConfiguration::builder()
             .set_subnets(Some(self.names.subnets.clone()))
             .set_security_groups(Some(self.names.security_groups.clone()))
@@ -133,15 +158,13 @@ impl Stage {
     }
 
     pub(crate) async fn service(&self) -> aws_sdk_ecs::types::Service {
-        let answer = self
-            .ecs
-            .describe_services()
-            .cluster(&self.names.cluster)
-            .services(&self.names.service)
-            .send()
-            .await
-            .expect("services");
-        answer.services.expect("services").remove(0)
+        let describe = self.ecs.describe_services().cluster(&self.names.cluster);
+        let answer = describe.services(&self.names.service).send().await;
+        answer
+            .expect("services")
+            .services
+            .expect("services")
+            .remove(0)
     }
 
     /// The task sets, oldest first.
@@ -161,46 +184,71 @@ impl Stage {
         self.task_sets().await[0].id.clone().expect("an id")
     }
 
-    pub(crate) async fn scale(&self, id: &str, percent: f64) -> TaskSet {
-        let answer = self
-            .ecs
+    pub(crate) fn rescale(&self, id: &str, percent: f64) -> UpdateTaskSetFluentBuilder {
+        let scale = Scale::builder().value(percent).unit(ScaleUnit::Percent);
+        self.ecs
             .update_task_set()
             .cluster(&self.names.cluster)
             .service(&self.names.service)
             .task_set(id)
-            .scale(
-                Scale::builder()
-                    .value(percent)
-                    .unit(ScaleUnit::Percent)
-                    .build(),
-            )
-            .send()
-            .await
-            .expect("scaled");
+            .scale(scale.build())
+    }
+
+    pub(crate) async fn scale(&self, id: &str, percent: f64) -> TaskSet {
+        let answer = self.rescale(id, percent).send().await.expect("scaled");
         answer.task_set.expect("a task set")
     }
 
-    pub(crate) fn delete(
-        &self,
-        id: &str,
-    ) -> aws_sdk_ecs::operation::delete_task_set::builders::DeleteTaskSetFluentBuilder {
-        self.ecs
-            .delete_task_set()
-            .cluster(&self.names.cluster)
-            .service(&self.names.service)
-            .task_set(id)
+    pub(crate) fn delete(&self, id: &str) -> DeleteTaskSetFluentBuilder {
+        let delete = self.ecs.delete_task_set().cluster(&self.names.cluster);
+        delete.service(&self.names.service).task_set(id)
+    }
+
+    pub(crate) async fn delete_by_force(&self, id: &str) {
+        let delete = self.delete(id).force(true);
+        delete.send().await.expect("deleted");
+    }
+
+    pub(crate) fn promote(&self, id: &str) -> UpdateServicePrimaryTaskSetFluentBuilder {
+        let update = self.ecs.update_service_primary_task_set();
+        let update = update.cluster(&self.names.cluster);
+        update.service(&self.names.service).primary_task_set(id)
+    }
+
+    pub(crate) fn update_service(&self) -> UpdateServiceFluentBuilder {
+        let update = self.ecs.update_service().cluster(&self.names.cluster);
+        update.service(&self.names.service)
+    }
+
+    pub(crate) fn delete_service(&self) -> DeleteServiceFluentBuilder {
+        let delete = self.ecs.delete_service().cluster(&self.names.cluster);
+        delete.service(&self.names.service)
+    }
+
+    pub(crate) fn list_tasks(&self) -> ListTasksFluentBuilder {
+        self.ecs.list_tasks().cluster(&self.names.cluster)
+    }
+
+    /// How many tasks are on each page of the cluster's.
+    pub(crate) async fn pages_of_tasks(&self) -> Vec<usize> {
+        let mut pages = self.list_tasks().into_paginator().send();
+        let mut sizes = Vec::new();
+        while let Some(page) = pages.next().await {
+            sizes.push(page.expect("a page").task_arns().len());
+        }
+        sizes
+    }
+
+    pub(crate) async fn describe_tasks(&self, arns: Option<Vec<String>>) -> DescribeTasksOutput {
+        let describe = self.ecs.describe_tasks().cluster(&self.names.cluster);
+        describe.set_tasks(arns).send().await.expect("described")
     }
 
     /// `state/reason` of each target of a group.
     pub(crate) async fn health(&self, which: usize) -> Vec<String> {
         let arn = self.group_arn(which).await;
-        let answer = self
-            .elb
-            .describe_target_health()
-            .target_group_arn(arn)
-            .send()
-            .await
-            .expect("health");
+        let describe = self.elb.describe_target_health().target_group_arn(arn);
+        let answer = describe.send().await.expect("health");
         answer
             .target_health_descriptions()
             .iter()
@@ -215,7 +263,7 @@ impl Stage {
     }
 
     pub(crate) fn events(&self) -> Vec<WorldEvent> {
-        self.aws.with_world(ebbtide_simulator::World::take_events)
+        self.aws.with_world(World::take_events)
     }
 
     /// When the first event whose sentence has all these words happened, in milliseconds.

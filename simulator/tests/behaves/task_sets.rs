@@ -1,76 +1,46 @@
 //! Creating, finding and deleting task sets.
 
-use aws_sdk_ecs::types::StabilityStatus;
+use aws_sdk_ecs::types::StabilityStatus::{Stabilizing, SteadyState};
 
-use crate::support::{Stage, refusal, scenario, stage, wait};
+use crate::support::{Stage, refusal, stage, wait};
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_becomes_steady_when_its_targets_are_healthy() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let created = stage.create_replacement().await;
     assert_eq!(created.status(), Some("ACTIVE"));
     assert_eq!(created.computed_desired_count(), 4);
-    assert_eq!(
-        created.stability_status(),
-        Some(&StabilityStatus::Stabilizing)
-    );
-    let id = created.id().expect("an id");
-
-    wait(90).await;
-    let running = stage.task_set(id).await.expect("it");
-    assert_eq!((running.running_count(), running.pending_count()), (4, 0));
-    assert_eq!(
-        running.stability_status(),
-        Some(&StabilityStatus::Stabilizing),
-        "all run, none is healthy yet: an NLB takes minutes to register a target"
-    );
-
-    wait(240).await;
-    let steady = stage.task_set(id).await.expect("it");
-    assert_eq!(
-        steady.stability_status(),
-        Some(&StabilityStatus::SteadyState)
-    );
+    assert_eq!(created.stability_status(), Some(&Stabilizing));
+    // All run after 90 s, and none is healthy yet: an NLB takes minutes to register a target.
+    for (seconds, status) in [(90, Stabilizing), (240, SteadyState)] {
+        wait(seconds).await;
+        let set = stage.task_set(created.id().expect("an id")).await;
+        let set = set.expect("it");
+        assert_eq!((set.running_count(), set.pending_count()), (4, 0));
+        assert_eq!(set.stability_status(), Some(&status));
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_same_client_token_creates_one_task_set() {
-    let stage = stage(&scenario("{}"));
-    let first = stage
-        .replacement()
-        .await
-        .client_token("deploy-1")
-        .send()
-        .await
-        .expect("created");
-    let again = stage
-        .replacement()
-        .await
-        .client_token("deploy-1")
-        .send()
-        .await
-        .expect("found");
-    assert_eq!(
-        first.task_set().and_then(|set| set.id()),
-        again.task_set().and_then(|set| set.id())
-    );
+    let stage = stage("{}");
+    let request = stage.replacement().await.client_token("deploy-1");
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let created = request.clone().send().await.expect("created or found");
+        ids.push(created.task_set.and_then(|set| set.id));
+    }
+    assert_eq!(ids[0], ids[1]);
     assert_eq!(stage.task_sets().await.len(), 2);
 
-    let other = stage
-        .replacement()
-        .await
-        .client_token("deploy-1")
-        .external_id("x")
-        .send()
-        .await;
-    let (code, message) = refusal(other);
+    let (code, message) = refusal(request.external_id("x").send().await);
     assert_eq!(code, "InvalidParameterException");
     assert!(message.contains("client token"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_client_token_every_call_creates_a_task_set() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     stage.create_replacement().await;
     stage.create_replacement().await;
     assert_eq!(stage.task_sets().await.len(), 3);
@@ -78,7 +48,7 @@ async fn without_a_client_token_every_call_creates_a_task_set() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_token_has_36_ascii_characters_at_most() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     for token in ["", "with space", "ümlaut", &"x".repeat(37)] {
         let refused = stage.replacement().await.client_token(token).send().await;
         assert_eq!(refusal(refused).0, "InvalidParameterException", "{token}");
@@ -87,77 +57,52 @@ async fn a_client_token_has_36_ascii_characters_at_most() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_has_five_task_sets_at_most_and_draining_ones_count() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let mut last = String::new();
     for _ in 0..4 {
         last = stage.create_replacement().await.id.expect("an id");
     }
-    stage
-        .delete(&last)
-        .force(true)
-        .send()
-        .await
-        .expect("deleted");
-    assert_eq!(
-        stage.task_set(&last).await.and_then(|set| set.status),
-        Some("DRAINING".to_owned())
-    );
+    stage.delete_by_force(&last).await;
+    let status = stage.task_set(&last).await.and_then(|set| set.status);
+    assert_eq!(status.as_deref(), Some("DRAINING"));
 
     let (code, message) = refusal(stage.replacement().await.send().await);
     assert_eq!(code, "InvalidParameterException");
-    assert!(
-        message.starts_with("5 deployments exist on the service."),
-        "{message}"
-    );
+    let words = "5 deployments exist on the service.";
+    assert!(message.starts_with(words), "{message}");
 
     wait(60).await;
-    assert!(
-        stage.task_set(&last).await.is_none(),
-        "its tasks had not started"
-    );
+    // Its tasks had not started.
+    assert!(stage.task_set(&last).await.is_none());
     stage.create_replacement().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn task_sets_are_described_by_id_only() {
-    let stage = stage(&scenario("{}"));
-    let describe = || {
-        stage
-            .ecs
-            .describe_task_sets()
-            .cluster(&stage.names.cluster)
-            .service(&stage.names.service)
-    };
-    let (code, message) = refusal(describe().send().await);
-    assert_eq!(
-        (code.as_str(), message.as_str()),
-        ("InvalidParameterException", "TaskSets cannot be empty.")
-    );
+    let stage = stage("{}");
+    let describe = stage.ecs.describe_task_sets();
+    let describe = describe
+        .cluster(&stage.names.cluster)
+        .service(&stage.names.service);
+    let (code, message) = refusal(describe.clone().send().await);
+    assert_eq!(code, "InvalidParameterException");
+    assert_eq!(message, "TaskSets cannot be empty.");
 
-    let original = stage.original().await;
-    let found = describe()
-        .task_sets(&original)
-        .task_sets("ecs-svc/1234567890123456789")
-        .send()
-        .await
-        .expect("described");
+    let unknown = "ecs-svc/1234567890123456789";
+    let both = describe.clone().task_sets(stage.original().await);
+    let found = both.task_sets(unknown).send().await.expect("described");
     assert_eq!(found.task_sets().len(), 1);
     let failure = &found.failures()[0];
     assert_eq!(failure.reason(), Some("MISSING"));
-    assert!(
-        failure
-            .arn()
-            .expect("an ARN")
-            .ends_with("/ecs-svc/1234567890123456789")
-    );
+    assert!(failure.arn().expect("an ARN").ends_with(unknown));
 
-    let (code, _) = refusal(describe().task_sets("not-an-id").send().await);
+    let (code, _) = refusal(describe.task_sets("not-an-id").send().await);
     assert_eq!(code, "InvalidParameterException");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_set_above_zero_is_deleted_by_force_only() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
     let (code, message) = refusal(stage.delete(&original).send().await);
     assert_eq!(code, "InvalidParameterException");
@@ -177,59 +122,36 @@ async fn a_task_set_above_zero_is_deleted_by_force_only() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_set_deleted_by_force_drains_until_its_last_task_has_stopped() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
     stage.events();
-    stage
-        .delete(&original)
-        .force(true)
-        .send()
-        .await
-        .expect("deleted");
-    stage
-        .delete(&original)
-        .send()
-        .await
-        .expect("deleting it again changes nothing");
+    stage.delete_by_force(&original).await;
+    let again = stage.delete(&original).send().await;
+    again.expect("deleting it again changes nothing");
     wait(200).await;
     let draining = stage.task_set(&original).await.expect("still there");
     assert_eq!(draining.status(), Some("DRAINING"));
-    assert_eq!(
-        draining.running_count(),
-        4,
-        "their targets drain for 300 seconds first"
-    );
+    // Their targets drain for 300 seconds first.
+    assert_eq!(draining.running_count(), 4);
     wait(300).await;
     assert!(stage.task_set(&original).await.is_none());
     let events = stage.events();
-    let stopped = events
-        .iter()
-        .rposition(|event| event.kind.to_string().contains("stopped"));
-    let gone = events
-        .iter()
-        .position(|event| event.kind.to_string().contains("is gone"));
-    assert!(stopped < gone, "{events:#?}");
+    let says = |words: &str| {
+        let sentences = events.iter().map(|event| event.kind.to_string());
+        sentences
+            .collect::<Vec<_>>()
+            .iter()
+            .rposition(|sentence| sentence.contains(words))
+    };
+    assert!(says("stopped") < says("is gone"), "{events:#?}");
     assert!(Stage::when(&events, &["is gone"]) > 300_000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_draining_task_set_takes_no_orders() {
-    let stage = stage(&scenario("{}"));
+    let stage = stage("{}");
     let original = stage.original().await;
-    stage
-        .delete(&original)
-        .force(true)
-        .send()
-        .await
-        .expect("deleted");
-    let scaled = stage
-        .ecs
-        .update_task_set()
-        .cluster(&stage.names.cluster)
-        .service(&stage.names.service)
-        .task_set(&original)
-        .scale(aws_sdk_ecs::types::Scale::builder().value(100.0).build())
-        .send()
-        .await;
+    stage.delete_by_force(&original).await;
+    let scaled = stage.rescale(&original, 100.0).send().await;
     assert_eq!(refusal(scaled).0, "InvalidParameterException");
 }

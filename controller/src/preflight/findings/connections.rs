@@ -80,7 +80,6 @@ fn budget(scene: &Scene<'_>) -> Option<Finding> {
     let budget = scene.request.drain.pace.budget()?;
     let tasks = scene.original?.computed_desired_count;
     let said = unkept(budget, tasks, scene.delay)?;
-    let said = said.trim_start_matches("; its ");
     Some(Finding::warning(
         FindingName::Budget,
         &format!("The drain's {said}."),

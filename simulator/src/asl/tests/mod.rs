@@ -24,11 +24,8 @@ struct Script {
 impl Resources for Script {
     async fn call(&self, function: &str, payload: Value) -> Result<Value, TaskError> {
         self.calls.borrow_mut().push((function.to_owned(), payload));
-        let (after, answer) = self
-            .answers
-            .borrow_mut()
-            .pop_front()
-            .expect("no answer is left");
+        let answer = self.answers.borrow_mut().pop_front();
+        let (after, answer) = answer.expect("no answer is left");
         tokio::time::sleep(after).await;
         answer
     }
@@ -36,23 +33,28 @@ impl Resources for Script {
 
 impl Script {
     fn new(answers: impl IntoIterator<Item = Result<Value, TaskError>>) -> Self {
-        let answers = answers
-            .into_iter()
-            .map(|answer| (Duration::ZERO, answer))
-            .collect();
+        let answers = answers.into_iter();
+        let answers = answers.map(|answer| (Duration::ZERO, answer));
         Self {
-            answers: RefCell::new(answers),
+            answers: RefCell::new(answers.collect()),
+            ..Self::default()
+        }
+    }
+
+    /// Answers after so many seconds each.
+    fn slow(answers: impl IntoIterator<Item = (u64, Value)>) -> Self {
+        let answers = answers.into_iter();
+        let answers = answers.map(|(after, answer)| (Duration::from_secs(after), Ok(answer)));
+        Self {
+            answers: RefCell::new(answers.collect()),
             ..Self::default()
         }
     }
 
     /// The payloads, in the order of the calls.
     fn called(&self) -> Vec<Value> {
-        self.calls
-            .borrow()
-            .iter()
-            .map(|(_, payload)| payload.clone())
-            .collect()
+        let calls = self.calls.borrow();
+        calls.iter().map(|(_, payload)| payload.clone()).collect()
     }
 }
 
@@ -106,7 +108,8 @@ async fn run_machine(
     let mut history = Vec::new();
     let mut lot = fastrand::Rng::with_seed(7);
     let mut note = |event: &HistoryEvent| history.push(event.clone());
-    let outcome = run(machine, &execution(), input, script, &mut lot, &mut note).await;
+    let from = Beginning::Start { input };
+    let outcome = run(machine, &execution(), from, script, &mut lot, &mut note).await;
     assert_eq!(outcome.events, history.len() as u64);
     (outcome, history)
 }

@@ -33,25 +33,16 @@ async fn the_25000th_event_is_the_failure() {
 #[tokio::test(start_paused = true)]
 async fn a_success_may_be_the_25000th_event() {
     let machine = machine(&task(&json!({})));
-    let redrive = Redrive {
+    let from = Entering {
         state: "Done".to_owned(),
         input: json!({}),
         at: Duration::ZERO,
         events: 24_996,
-        count: 1,
     };
+    let from = Beginning::Redrive(Redrive { from, count: 1 });
     let mut lot = fastrand::Rng::with_seed(7);
-    let mut note = |_: &HistoryEvent| {};
-    let script = Script::default();
-    let outcome = run_from(
-        &machine,
-        &execution(),
-        redrive,
-        &script,
-        &mut lot,
-        &mut note,
-    )
-    .await;
+    let (script, execution, mut note) = (Script::default(), execution(), |_: &HistoryEvent| {});
+    let outcome = run(&machine, &execution, from, &script, &mut lot, &mut note).await;
     assert_eq!(
         (outcome.status, outcome.events),
         (succeeded(json!({})), 25_000)
@@ -65,10 +56,7 @@ async fn the_machines_timeout_ends_a_wait_a_task_and_a_retry() {
         "Done": { "Type": "Succeed" },
     });
     let retry = task(&json!({ "Retry": [{ "ErrorEquals": ["X"], "IntervalSeconds": 100 }] }));
-    let slow = Script::default();
-    slow.answers
-        .borrow_mut()
-        .push_back((Duration::from_secs(100), Ok(json!({}))));
+    let slow = Script::slow([(100, json!({}))]);
     for (states, script) in [
         (wait, Script::default()),
         (task(&json!({})), slow),
@@ -139,14 +127,8 @@ async fn a_stopped_execution_is_redriven_from_where_it_was() {
     let mut history = Vec::new();
     {
         let mut note = |event: &HistoryEvent| history.push(event.clone());
-        let stopped = run(
-            &machine,
-            &execution,
-            json!({}),
-            &script,
-            &mut lot,
-            &mut note,
-        );
+        let from = Beginning::Start { input: json!({}) };
+        let stopped = run(&machine, &execution, from, &script, &mut lot, &mut note);
         let minute = Duration::from_mins(1);
         tokio::time::timeout(minute, stopped)
             .await
@@ -154,11 +136,16 @@ async fn a_stopped_execution_is_redriven_from_where_it_was() {
     }
     let redrive = Redrive::of(&history, Duration::from_mins(3)).unwrap();
     assert_eq!(
-        (redrive.state.as_str(), redrive.events, redrive.count),
+        (
+            redrive.from.state.as_str(),
+            redrive.from.events,
+            redrive.count
+        ),
         ("Wait", 7, 1)
     );
     let mut note = |event: &HistoryEvent| history.push(event.clone());
-    let outcome = run_from(&machine, &execution, redrive, &script, &mut lot, &mut note).await;
+    let from = Beginning::Redrive(redrive);
+    let outcome = run(&machine, &execution, from, &script, &mut lot, &mut note).await;
     assert_eq!(outcome.last_state, "Done");
     assert_eq!(
         names(&history)[7..9],
@@ -180,13 +167,16 @@ async fn a_redriven_execution_keeps_its_start_and_the_input_of_the_state_that_fa
     let script = Script::new([fails("Drift"), fails("Drift"), Ok(json!({}))]);
     let mut history = Vec::new();
     let mut note = |event: &HistoryEvent| history.push(event.clone());
-    let input = json!({ "a": 1 });
-    run(&machine, &execution, input, &script, &mut lot, &mut note).await;
+    let from = Beginning::Start {
+        input: json!({ "a": 1 }),
+    };
+    run(&machine, &execution, from, &script, &mut lot, &mut note).await;
     for hours in [1, 2] {
         let redrive = Redrive::of(&history, Duration::from_hours(hours)).unwrap();
         assert_eq!(redrive.count, u32::try_from(hours).unwrap());
         let mut note = |event: &HistoryEvent| history.push(event.clone());
-        run_from(&machine, &execution, redrive, &script, &mut lot, &mut note).await;
+        let from = Beginning::Redrive(redrive);
+        run(&machine, &execution, from, &script, &mut lot, &mut note).await;
     }
     let start = json!({ "startedAt": "2026-11-20T21:10:37.000Z", "state": { "a": 1 } });
     assert_eq!(script.called(), [start.clone(), start.clone(), start]);

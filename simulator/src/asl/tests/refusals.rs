@@ -1,11 +1,20 @@
-//! Definitions that are not run, and the place that the refusal names.
+//! Definitions that are not run, and the place that the refusal names: on each line what is wrong, and
+//! the beginning of the refusal.
 
 use super::*;
 
+/// The lines `JSON => refusal`.
+fn lines(text: &str) -> impl Iterator<Item = (Value, &str)> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| {
+        let (json, refusal) = line.split_once(" => ").unwrap();
+        (serde_json::from_str(json).unwrap(), refusal.trim())
+    })
+}
+
 fn refused(definition: &Value, refusal: &str) {
-    let error = StateMachine::parse(&definition.to_string())
-        .unwrap_err()
-        .to_string();
+    let error = StateMachine::parse(&definition.to_string());
+    let error = error.unwrap_err().to_string();
     assert!(error.starts_with(refusal), "{error}\n  is not\n{refusal}");
 }
 
@@ -13,140 +22,57 @@ fn state(state: &Value) -> Value {
     json!({ "StartAt": "Swap", "States": { "Swap": state } })
 }
 
+/// A Task with what it needs and these fields; null takes a field away.
 fn refused_task(fields: &Value, refusal: &str) {
-    let mut task = json!({
+    let mut definition = state(&json!({
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": { "FunctionName": "swap", "Payload": {} },
         "Next": "Done",
-    });
-    let given = task.as_object_mut().unwrap();
+    }));
+    let task = definition["States"]["Swap"].as_object_mut().unwrap();
     for (name, field) in fields.as_object().unwrap() {
         match field {
-            Value::Null => given.shift_remove(name),
-            field => given.insert(name.clone(), field.clone()),
+            Value::Null => task.shift_remove(name),
+            field => task.insert(name.clone(), field.clone()),
         };
     }
-    let mut definition = state(&task);
     definition["States"]["Done"] = json!({ "Type": "Succeed" });
     refused(&definition, refusal);
 }
 
-#[test]
-fn a_field_of_a_task_that_is_not_supported_is_refused_by_name_and_place() {
-    let payload =
-        |payload: Value| json!({ "Parameters": { "FunctionName": "f", "Payload": payload } });
-    for (fields, refusal) in [
-        (
-            payload(json!({ "a.$": "States.UUID()" })),
-            "States.Swap.Parameters.Payload.a.$: only $, $$.Execution.Id and",
-        ),
-        (
-            payload(json!({ "phase": "swap", "deep": { "list": [] } })),
-            "States.Swap.Parameters.Payload.deep.list: lists are not supported",
-        ),
-        (
-            json!({ "Parameters": { "FunctionName": "f", "InvocationType": "Event", "Payload": {} } }),
-            "States.Swap.Parameters.InvocationType: unknown field",
-        ),
-        (
-            json!({ "Parameters": { "Payload": {} } }),
-            "States.Swap.Parameters: missing field `FunctionName`",
-        ),
-        (
-            json!({ "Parameters": null }),
-            "States.Swap: missing field `Parameters`",
-        ),
-        (
-            json!({ "HeartbeatSeconds": 5 }),
-            "States.Swap.HeartbeatSeconds: unknown field",
-        ),
-        (
-            json!({ "TimeoutSeconds": "75" }),
-            "States.Swap.TimeoutSeconds: invalid type",
-        ),
-        (
-            json!({ "TimeoutSeconds": 0 }),
-            "States.Swap.TimeoutSeconds: a timeout is from 1 to 99999999 seconds",
-        ),
-        (
-            json!({ "TimeoutSeconds": 100_000_000 }),
-            "States.Swap.TimeoutSeconds: a timeout is from 1 to 99999999 seconds",
-        ),
-        (
-            json!({ "InputPath": "$.a" }),
-            "States.Swap.InputPath: unknown field `InputPath`",
-        ),
-        (
-            json!({ "ResultSelector": {} }),
-            "States.Swap.ResultSelector: unknown field `ResultSelector`",
-        ),
-        (
-            json!({ "ResultPath": "$.a" }),
-            "States.Swap.ResultPath: unknown field `ResultPath`",
-        ),
-        (
-            json!({ "OutputPath": "$.Payload[0]" }),
-            "States.Swap.OutputPath: only $ and the names of members",
-        ),
-        (
-            json!({ "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken" }),
-            "States.Swap.Resource: only lambda:invoke is supported",
-        ),
-        (
-            json!({ "Resource": "arn:aws:states:::dynamodb:updateItem" }),
-            "States.Swap.Resource: only lambda:invoke is supported",
-        ),
-        (
-            json!({ "Resource": "arn:aws:lambda:eu-west-1:111122223333:function:swap" }),
-            "States.Swap.Resource: only lambda:invoke is supported",
-        ),
-        (json!({ "Comment": 3 }), "States.Swap.Comment: a comment is"),
-        (
-            json!({ "End": true }),
-            "States.Swap.End: unknown field `End`",
-        ),
-        (json!({ "Next": null }), "States.Swap: missing field `Next`"),
-    ] {
-        refused_task(&fields, refusal);
-    }
-}
+const OF_A_TASK: &str = r#"
+{"Parameters": {"FunctionName": "f", "Payload": {"a.$": "States.UUID()"}}} => States.Swap.Parameters.Payload.a.$: only $, $$.Execution.Id and
+{"Parameters": {"FunctionName": "f", "Payload": {"phase": "swap", "deep": {"list": []}}}} => States.Swap.Parameters.Payload.deep.list: lists are not supported
+{"Parameters": {"FunctionName": "f", "InvocationType": "Event", "Payload": {}}} => States.Swap.Parameters.InvocationType: unknown field
+{"Parameters": {"Payload": {}}} => States.Swap.Parameters: missing field `FunctionName`
+{"Parameters": null} => States.Swap: missing field `Parameters`
+{"HeartbeatSeconds": 5} => States.Swap.HeartbeatSeconds: unknown field
+{"TimeoutSeconds": "75"} => States.Swap.TimeoutSeconds: invalid type
+{"TimeoutSeconds": 0} => States.Swap.TimeoutSeconds: a timeout is from 1 to 99999999 seconds
+{"TimeoutSeconds": 100000000} => States.Swap.TimeoutSeconds: a timeout is from 1 to 99999999 seconds
+{"InputPath": "$.a"} => States.Swap.InputPath: unknown field `InputPath`
+{"ResultSelector": {}} => States.Swap.ResultSelector: unknown field `ResultSelector`
+{"ResultPath": "$.a"} => States.Swap.ResultPath: unknown field `ResultPath`
+{"OutputPath": "$.Payload[0]"} => States.Swap.OutputPath: only $ and the names of members
+{"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"} => States.Swap.Resource: only lambda:invoke is supported
+{"Resource": "arn:aws:states:::dynamodb:updateItem"} => States.Swap.Resource: only lambda:invoke is supported
+{"Resource": "arn:aws:lambda:eu-west-1:111122223333:function:swap"} => States.Swap.Resource: only lambda:invoke is supported
+{"Comment": 3} => States.Swap.Comment: a comment is
+{"End": true} => States.Swap.End: unknown field `End`
+{"Next": null} => States.Swap: missing field `Next`
+{"Retry": [{"ErrorEquals": ["A"]}, {"ErrorEquals": ["B"], "BackoffRate": "2"}]} => States.Swap.Retry[1].BackoffRate: invalid type: string "2"
+{"Retry": [{"ErrorEquals": ["A"]}, {"MaxAttempts": 1}]} => States.Swap.Retry[1]: missing field `ErrorEquals`
+{"Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["States.ALL"]}]} => States.Swap.Retry[0]: States.ALL stands last
+{"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}, {"ErrorEquals": ["States.ALL"], "Next": "Done"}]} => States.Swap.Catch[0]: States.ALL stands last
+{"Catch": [{"ErrorEquals": ["A"]}]} => States.Swap.Catch[0]: missing field `Next`
+{"Catch": [{"ErrorEquals": ["A"], "ResultPath": "$[0]", "Next": "Done"}]} => States.Swap.Catch[0].ResultPath: only $ and the names of members
+{"Catch": [{"ErrorEquals": ["A"], "Next": "Nowhere"}]} => States.Swap: there is no state Nowhere
+"#;
 
 #[test]
-fn a_bad_retrier_or_catcher_is_refused_by_its_number() {
-    let retry = |second| json!({ "Retry": [{ "ErrorEquals": ["A"] }, second] });
-    let all = json!({ "ErrorEquals": ["States.ALL"] });
-    let caught = json!({ "ErrorEquals": ["States.ALL"], "Next": "Done" });
-    for (fields, refusal) in [
-        (
-            retry(json!({ "ErrorEquals": ["B"], "BackoffRate": "2" })),
-            "States.Swap.Retry[1].BackoffRate: invalid type: string \"2\"",
-        ),
-        (
-            retry(json!({ "MaxAttempts": 1 })),
-            "States.Swap.Retry[1]: missing field `ErrorEquals`",
-        ),
-        (
-            json!({ "Retry": [all, all] }),
-            "States.Swap.Retry[0]: States.ALL stands last",
-        ),
-        (
-            json!({ "Catch": [caught, caught] }),
-            "States.Swap.Catch[0]: States.ALL stands last",
-        ),
-        (
-            json!({ "Catch": [{ "ErrorEquals": ["A"] }] }),
-            "States.Swap.Catch[0]: missing field `Next`",
-        ),
-        (
-            json!({ "Catch": [{ "ErrorEquals": ["A"], "ResultPath": "$[0]", "Next": "Done" }] }),
-            "States.Swap.Catch[0].ResultPath: only $ and the names of members",
-        ),
-        (
-            json!({ "Catch": [{ "ErrorEquals": ["A"], "Next": "Nowhere" }] }),
-            "States.Swap: there is no state Nowhere",
-        ),
-    ] {
+fn a_field_of_a_task_that_is_not_supported_is_refused_by_name_and_place() {
+    for (fields, refusal) in lines(OF_A_TASK) {
         refused_task(&fields, refusal);
     }
 }
@@ -169,128 +95,46 @@ fn the_same_mistake_twice_is_refused_where_it_is_made_first() {
     );
 }
 
-#[test]
-fn a_rule_that_is_not_supported_is_refused_by_name_and_place() {
-    let with = |fields: &Value| {
-        let mut rule = json!({ "Variable": "$.a", "StringEquals": "b", "Next": "Swap" });
-        rule.as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
-        rule
-    };
-    for (rule, refusal) in [
-        (
-            with(&json!({ "IsPresent": true })),
-            "States.Swap.Choices[0].IsPresent: unknown field `IsPresent`",
-        ),
-        (
-            json!({ "And": [with(&json!({}))], "Next": "Swap" }),
-            "States.Swap.Choices[0].And: unknown field `And`",
-        ),
-        (
-            json!({ "Variable": "$.a", "Next": "Swap" }),
-            "States.Swap.Choices[0]: missing field `StringEquals`",
-        ),
-        (
-            json!({ "Variable": "$.a", "StringEquals": "b" }),
-            "States.Swap.Choices[0]: missing field `Next`",
-        ),
-        (
-            with(&json!({ "Variable": "$$.State.Name" })),
-            "States.Swap.Choices[0].Variable: only $ and the names of members",
-        ),
-    ] {
-        let choice = json!({ "Type": "Choice", "Choices": [rule], "Default": "Swap" });
-        refused(&state(&choice), refusal);
-    }
-    let rule = with(&json!({}));
-    for (choice, refusal) in [
-        (
-            json!({ "Type": "Choice", "Choices": [rule] }),
-            "States.Swap: missing field `Default`",
-        ),
-        (
-            json!({ "Type": "Choice", "Choices": [], "Default": "Swap" }),
-            "States.Swap.Choices: a Choice wants a rule",
-        ),
-    ] {
-        refused(&state(&choice), refusal);
-    }
-}
+const OF_A_STATE: &str = r#"
+{"Type": "Choice", "Default": "Swap", "Choices": [{"Variable": "$.a", "StringEquals": "b", "Next": "Swap", "IsPresent": true}]} => States.Swap.Choices[0].IsPresent: unknown field `IsPresent`
+{"Type": "Choice", "Default": "Swap", "Choices": [{"And": [{"Variable": "$.a", "StringEquals": "b", "Next": "Swap"}], "Next": "Swap"}]} => States.Swap.Choices[0].And: unknown field `And`
+{"Type": "Choice", "Default": "Swap", "Choices": [{"Variable": "$.a", "Next": "Swap"}]} => States.Swap.Choices[0]: missing field `StringEquals`
+{"Type": "Choice", "Default": "Swap", "Choices": [{"Variable": "$.a", "StringEquals": "b"}]} => States.Swap.Choices[0]: missing field `Next`
+{"Type": "Choice", "Default": "Swap", "Choices": [{"Variable": "$$.State.Name", "StringEquals": "b", "Next": "Swap"}]} => States.Swap.Choices[0].Variable: only $ and the names of members
+{"Type": "Choice", "Choices": [{"Variable": "$.a", "StringEquals": "b", "Next": "Swap"}]} => States.Swap: missing field `Default`
+{"Type": "Choice", "Choices": [], "Default": "Swap"} => States.Swap.Choices: a Choice wants a rule
+{"Type": "Map"} => States.Swap.Type: states of this type are not supported: Map
+{"Type": "Pass", "Next": "Swap"} => States.Swap.Type: states of this type are not supported: Pass
+{} => States.Swap: a state wants a Type
+{"Type": "Wait", "Next": "Swap"} => States.Swap: missing field `SecondsPath`
+{"Type": "Wait", "Seconds": 3, "Next": "Swap"} => States.Swap.Seconds: unknown field `Seconds`
+{"Type": "Wait", "Timestamp": "2026-11-20T00:00:00Z", "Next": "Swap"} => States.Swap.Timestamp: unknown field `Timestamp`
+{"Type": "Succeed", "OutputPath": "$.a"} => States.Swap.OutputPath: unknown field `OutputPath`
+{"Type": "Fail", "ErrorPath": "$.e", "CausePath": "$.c", "Cause": "C"} => States.Swap.Cause: unknown field `Cause`
+{"Type": "Fail", "ErrorPath": "$.e"} => States.Swap: missing field `CausePath`
+{"Type": "Fail", "ErrorPath": "$.e", "CausePath": "States.UUID()"} => States.Swap.CausePath: only $ and the names of members
+"#;
 
 #[test]
-fn a_state_that_is_not_supported_is_refused_by_name() {
-    for (body, refusal) in [
-        (
-            json!({ "Type": "Map" }),
-            "States.Swap.Type: states of this type are not supported: Map",
-        ),
-        (
-            json!({ "Type": "Pass", "Next": "Swap" }),
-            "States.Swap.Type: states of this type are not supported: Pass",
-        ),
-        (json!({}), "States.Swap: a state wants a Type"),
-        (
-            json!({ "Type": "Wait", "Next": "Swap" }),
-            "States.Swap: missing field `SecondsPath`",
-        ),
-        (
-            json!({ "Type": "Wait", "Seconds": 3, "Next": "Swap" }),
-            "States.Swap.Seconds: unknown field `Seconds`",
-        ),
-        (
-            json!({ "Type": "Wait", "Timestamp": "2026-11-20T00:00:00Z", "Next": "Swap" }),
-            "States.Swap.Timestamp: unknown field `Timestamp`",
-        ),
-        (
-            json!({ "Type": "Succeed", "OutputPath": "$.a" }),
-            "States.Swap.OutputPath: unknown field `OutputPath`",
-        ),
-        (
-            json!({ "Type": "Fail", "ErrorPath": "$.e", "CausePath": "$.c", "Cause": "C" }),
-            "States.Swap.Cause: unknown field `Cause`",
-        ),
-        (
-            json!({ "Type": "Fail", "ErrorPath": "$.e" }),
-            "States.Swap: missing field `CausePath`",
-        ),
-        (
-            json!({ "Type": "Fail", "ErrorPath": "$.e", "CausePath": "States.UUID()" }),
-            "States.Swap.CausePath: only $ and the names of members",
-        ),
-    ] {
+fn a_state_or_a_rule_that_is_not_supported_is_refused_by_name_and_place() {
+    for (body, refusal) in lines(OF_A_STATE) {
         refused(&state(&body), refusal);
     }
 }
 
+const OF_A_MACHINE: &str = r#"
+{"StartAt": "A", "QueryLanguage": "JSONata", "States": {}} => QueryLanguage: unknown field `QueryLanguage`
+{"StartAt": "A", "TimeoutSeconds": 0, "States": {}} => TimeoutSeconds: a timeout is from 1
+{"StartAt": "A", "States": {}} => StartAt: there is no state A
+{"States": {}} => missing field `StartAt`
+{"StartAt": "A", "States": {"A": {"Type": "Succeed"}, "B": {"Type": "Succeed"}}} => States.B: nothing leads here
+"#;
+
 #[test]
 fn a_machine_that_step_functions_would_refuse_is_refused() {
-    let end = json!({ "Type": "Succeed" });
-    for (definition, refusal) in [
-        (
-            json!({ "StartAt": "A", "QueryLanguage": "JSONata", "States": {} }),
-            "QueryLanguage: unknown field `QueryLanguage`",
-        ),
-        (
-            json!({ "StartAt": "A", "TimeoutSeconds": 0, "States": {} }),
-            "TimeoutSeconds: a timeout is from 1",
-        ),
-        (
-            json!({ "StartAt": "A", "States": {} }),
-            "StartAt: there is no state A",
-        ),
-        (json!({ "States": {} }), "missing field `StartAt`"),
-        (
-            json!({ "StartAt": "A", "States": { "A": end, "B": end } }),
-            "States.B: nothing leads here",
-        ),
-    ] {
+    for (definition, refusal) in lines(OF_A_MACHINE) {
         refused(&definition, refusal);
     }
-    assert!(
-        StateMachine::parse("{")
-            .unwrap_err()
-            .to_string()
-            .starts_with("not JSON: EOF")
-    );
+    let error = StateMachine::parse("{").unwrap_err().to_string();
+    assert!(error.starts_with("not JSON: EOF"), "{error}");
 }

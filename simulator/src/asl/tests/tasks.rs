@@ -127,15 +127,7 @@ async fn an_uncaught_error_fails_the_execution_with_its_name_and_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_takes_too_long_is_dropped_and_times_out() {
-    let script = Script::default();
-    script
-        .answers
-        .borrow_mut()
-        .push_back((Duration::from_secs(76), Ok(json!("late"))));
-    script
-        .answers
-        .borrow_mut()
-        .push_back((Duration::from_secs(75), Ok(json!("in time"))));
+    let script = Script::slow([(76, json!("late")), (75, json!("in time"))]);
     let states = task(&json!({
         "TimeoutSeconds": 75,
         "Retry": [{ "ErrorEquals": ["States.Timeout"], "IntervalSeconds": 5 }],
@@ -148,11 +140,7 @@ async fn a_task_that_takes_too_long_is_dropped_and_times_out() {
 
 #[tokio::test(start_paused = true)]
 async fn task_failed_does_not_catch_a_timeout() {
-    let script = Script::default();
-    script
-        .answers
-        .borrow_mut()
-        .push_back((Duration::from_secs(9), Ok(json!({}))));
+    let script = Script::slow([(9, json!({}))]);
     let states = task(&json!({
         "TimeoutSeconds": 5,
         "Catch": [

@@ -13,8 +13,8 @@ use super::token::Token;
 pub(in super::super) enum Condition {
     And(Box<Condition>, Box<Condition>),
     Or(Box<Condition>, Box<Condition>),
-    Not(Box<Condition>),
     Exists(String),
+    Missing(String),
     Compare(Operand, Comparator, Operand),
 }
 
@@ -27,25 +27,8 @@ pub(in super::super) enum Operand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Comparator {
     Equal,
-    NotEqual,
     Less,
     LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-impl Comparator {
-    fn of(symbol: &str) -> Option<Self> {
-        Some(match symbol {
-            "=" => Self::Equal,
-            "<>" => Self::NotEqual,
-            "<" => Self::Less,
-            "<=" => Self::LessOrEqual,
-            ">" => Self::Greater,
-            ">=" => Self::GreaterOrEqual,
-            _ => return None,
-        })
-    }
 }
 
 impl Condition {
@@ -66,8 +49,8 @@ impl Condition {
         match self {
             Self::And(left, right) => left.holds(item) && right.holds(item),
             Self::Or(left, right) => left.holds(item) || right.holds(item),
-            Self::Not(condition) => !condition.holds(item),
             Self::Exists(attribute) => item.contains_key(attribute),
+            Self::Missing(attribute) => !item.contains_key(attribute),
             Self::Compare(left, comparator, right) => {
                 compare(left.value(item), *comparator, right.value(item))
             }
@@ -84,7 +67,7 @@ impl Operand {
     }
 }
 
-/// What is missing, or of another type, is not equal, and neither less nor greater.
+/// What is missing, or of another type, is neither equal nor less.
 fn compare(
     left: Option<&AttributeValue>,
     comparator: Comparator,
@@ -98,11 +81,8 @@ fn compare(
     };
     match comparator {
         Comparator::Equal => left.is_some() && left == right,
-        Comparator::NotEqual => left.is_none() || left != right,
         Comparator::Less => order == Some(Ordering::Less),
         Comparator::LessOrEqual => order.is_some_and(Ordering::is_le),
-        Comparator::Greater => order == Some(Ordering::Greater),
-        Comparator::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
     }
 }
 
@@ -116,17 +96,16 @@ impl Parser<'_, '_> {
     }
 
     fn conjunction(&mut self) -> Result<Condition, ApiError> {
-        let mut condition = self.negation()?;
+        let mut condition = self.term()?;
         while self.takes_word("AND") {
-            condition = Condition::And(Box::new(condition), Box::new(self.negation()?));
+            condition = Condition::And(Box::new(condition), Box::new(self.term()?));
         }
         Ok(condition)
     }
 
-    /// `NOT` binds more tightly than `AND`, and less than a comparison.
-    fn negation(&mut self) -> Result<Condition, ApiError> {
+    fn term(&mut self) -> Result<Condition, ApiError> {
         if self.takes_word("NOT") {
-            return Ok(Condition::Not(Box::new(self.negation()?)));
+            return Err(self.invalid("NOT is not simulated"));
         }
         if self.takes("(") {
             if self.is_bracketed_again() {
@@ -141,9 +120,7 @@ impl Parser<'_, '_> {
         };
         let condition = match function {
             "attribute_exists" => Condition::Exists(self.attribute()?),
-            "attribute_not_exists" => {
-                Condition::Not(Box::new(Condition::Exists(self.attribute()?)))
-            }
+            "attribute_not_exists" => Condition::Missing(self.attribute()?),
             "attribute_type" | "begins_with" | "contains" | "size" => {
                 return Err(self.invalid(format!("the function {function} is not simulated")));
             }
@@ -158,10 +135,12 @@ impl Parser<'_, '_> {
     fn comparison(&mut self) -> Result<Condition, ApiError> {
         let left = self.operand()?;
         let (comparator, symbol) = match self.peek() {
-            Some(Token::Symbol(symbol)) => match Comparator::of(symbol) {
-                Some(comparator) => (comparator, symbol),
-                None => return Err(self.unexpected()),
-            },
+            Some(Token::Symbol(symbol @ "=")) => (Comparator::Equal, symbol),
+            Some(Token::Symbol(symbol @ "<")) => (Comparator::Less, symbol),
+            Some(Token::Symbol(symbol @ "<=")) => (Comparator::LessOrEqual, symbol),
+            Some(Token::Symbol(symbol @ ("<>" | ">" | ">="))) => {
+                return Err(self.invalid(format!("{symbol} is not simulated")));
+            }
             Some(Token::Word(word)) if ["BETWEEN", "IN"].contains(&&*word.to_uppercase()) => {
                 return Err(self.invalid(format!("{word} is not simulated")));
             }
@@ -177,7 +156,7 @@ impl Parser<'_, '_> {
                  or function; operator: {symbol}, first operand: [{left}]"
             )));
         }
-        if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
+        if comparator != Comparator::Equal {
             for operand in [&left, &right] {
                 if let Operand::Value(value) = operand
                     && !matches!(value, AttributeValue::N(_) | AttributeValue::S(_))

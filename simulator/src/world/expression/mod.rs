@@ -1,7 +1,7 @@
 //! DynamoDB's expressions, over attributes at the top of an item.
 //!
-//! What is not simulated (nested paths, sets, `BETWEEN`, `IN`, functions other than those below) is
-//! refused by name. Sentences are DynamoDB's where they are known.
+//! What the lock does not use (nested paths, sets, arithmetic, `NOT`, `BETWEEN`, functions other than
+//! those below) is refused by name. Sentences are DynamoDB's where they are known.
 
 mod condition;
 mod parser;
@@ -22,8 +22,6 @@ use super::{ApiError, AttributeValue};
 
 /// The expressions of a write.
 pub(super) struct Expressions<'a> {
-    /// Whether the operation has an `UpdateExpression` at all.
-    pub(super) is_update: bool,
     pub(super) update: Option<&'a str>,
     pub(super) condition: Option<&'a str>,
     pub(super) names: Option<&'a BTreeMap<String, String>>,
@@ -69,14 +67,10 @@ impl Expressions<'_> {
             ));
         }
         if self.values.is_some() {
-            let which = if self.is_update {
-                "UpdateExpression and ConditionExpression are null"
-            } else {
-                "ConditionExpression is null"
-            };
-            return Err(ApiError::invalid(format!(
-                "ExpressionAttributeValues can only be specified when using expressions: {which}"
-            )));
+            return Err(ApiError::invalid(
+                "ExpressionAttributeValues can only be specified when using expressions: \
+                 UpdateExpression and ConditionExpression are null",
+            ));
         }
         Ok(())
     }

@@ -13,8 +13,6 @@ pub(in super::super) struct Update(Vec<(String, Clause)>);
 #[derive(Debug, Clone, PartialEq)]
 enum Clause {
     Set(Operand),
-    SetSum(Operand, Operand),
-    SetDifference(Operand, Operand),
     Remove,
     Add(Number),
 }
@@ -23,7 +21,6 @@ enum Clause {
 enum Operand {
     Attribute(String),
     Value(AttributeValue),
-    IfNotExists(String, Box<Operand>),
 }
 
 /// Reads one clause of a section.
@@ -91,26 +88,20 @@ impl Update {
                     continue;
                 }
                 Clause::Set(operand) => operand.value(before)?.clone(),
-                Clause::SetSum(left, right) => {
-                    AttributeValue::N(left.number(before)?.plus(right.number(before)?)?)
-                }
-                Clause::SetDifference(left, right) => {
-                    AttributeValue::N(left.number(before)?.minus(right.number(before)?)?)
-                }
                 Clause::Add(number) => AttributeValue::N(match before.get(attribute) {
                     None => *number,
                     Some(AttributeValue::N(value)) => value.plus(*number)?,
-                    Some(_) => return Err(wrong_type()),
+                    Some(_) => {
+                        return Err(ApiError::invalid(
+                            "An operand in the update expression has an incorrect data type",
+                        ));
+                    }
                 }),
             };
             item.insert(attribute.clone(), value);
         }
         Ok(item)
     }
-}
-
-fn wrong_type() -> ApiError {
-    ApiError::invalid("An operand in the update expression has an incorrect data type")
 }
 
 impl Operand {
@@ -122,20 +113,6 @@ impl Operand {
                     "The provided expression refers to an attribute that does not exist in the item",
                 )
             }),
-            Self::IfNotExists(attribute, otherwise) => {
-                item.get(attribute).map_or_else(|| otherwise.value(item), Ok)
-            }
-        }
-    }
-
-    fn number(&self, item: &Item) -> Result<Number, ApiError> {
-        match self.value(item)? {
-            AttributeValue::N(number) => Ok(*number),
-            AttributeValue::S(_)
-            | AttributeValue::Bool(_)
-            | AttributeValue::Null(_)
-            | AttributeValue::L(_)
-            | AttributeValue::M(_) => Err(wrong_type()),
         }
     }
 }
@@ -144,29 +121,11 @@ impl Parser<'_, '_> {
     fn set_clause(&mut self) -> Result<(String, Clause), ApiError> {
         let attribute = self.attribute()?;
         self.expect("=")?;
-        let first = self.set_operand()?;
-        let clause = if self.takes("+") {
-            Clause::SetSum(first, self.set_operand()?)
-        } else if self.takes("-") {
-            Clause::SetDifference(first, self.set_operand()?)
-        } else {
-            Clause::Set(first)
-        };
-        if let Clause::SetSum(left, right) | Clause::SetDifference(left, right) = &clause {
-            for operand in [left, right] {
-                if let Operand::Value(value) = operand
-                    && !matches!(value, AttributeValue::N(_))
-                {
-                    let operator = if matches!(clause, Clause::SetSum(..)) {
-                        "+"
-                    } else {
-                        "-"
-                    };
-                    return Err(self.wrong_operand(operator, value));
-                }
-            }
+        let operand = self.set_operand()?;
+        if let Some(Token::Symbol(operator @ ("+" | "-"))) = self.peek() {
+            return Err(self.invalid(format!("the operator {operator} is not simulated")));
         }
-        Ok((attribute, clause))
+        Ok((attribute, Clause::Set(operand)))
     }
 
     fn set_operand(&mut self) -> Result<Operand, ApiError> {
@@ -174,14 +133,9 @@ impl Parser<'_, '_> {
             return Ok(Operand::Value(value));
         }
         match self.function() {
-            Some("if_not_exists") => {
-                let attribute = self.attribute()?;
-                self.expect(",")?;
-                let otherwise = self.set_operand()?;
-                self.expect(")")?;
-                Ok(Operand::IfNotExists(attribute, Box::new(otherwise)))
+            Some(function @ ("if_not_exists" | "list_append")) => {
+                Err(self.invalid(format!("the function {function} is not simulated")))
             }
-            Some("list_append") => Err(self.invalid("the function list_append is not simulated")),
             Some(function) => {
                 Err(self.invalid(format!("Invalid function name; function: {function}")))
             }
@@ -197,21 +151,12 @@ impl Parser<'_, '_> {
         let attribute = self.attribute()?;
         match self.value()? {
             Some(AttributeValue::N(number)) => Ok((attribute, Clause::Add(number))),
-            Some(other) => Err(self.wrong_operand("ADD", &other)),
+            Some(other) => Err(self.invalid(format!(
+                "Incorrect operand type for operator or function; operator: ADD, operand type: {}, \
+                 typeSet: ALLOWED_FOR_ADD_OPERAND",
+                other.type_name()
+            ))),
             None => Err(self.unexpected()),
         }
-    }
-
-    fn wrong_operand(&self, operator: &str, value: &AttributeValue) -> ApiError {
-        let type_set = if operator == "ADD" {
-            ", typeSet: ALLOWED_FOR_ADD_OPERAND"
-        } else {
-            ""
-        };
-        self.invalid(format!(
-            "Incorrect operand type for operator or function; operator: {operator}, operand type: \
-             {}{type_set}",
-            value.type_name()
-        ))
     }
 }

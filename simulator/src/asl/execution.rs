@@ -1,0 +1,143 @@
+//! An execution: what it invokes, where it begins, how it ends.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::history::{EventKind, HistoryEvent};
+
+/// The functions that tasks invoke.
+pub trait Resources {
+    /// Invokes a function with its payload, and answers as `lambda:invoke` does.
+    ///
+    /// The future is dropped when the task's `TimeoutSeconds` are over, or the execution is: like a
+    /// Lambda in flight, what it has begun may still take effect if the implementation wants that.
+    fn call(
+        &self,
+        function: &str,
+        payload: Value,
+    ) -> impl Future<Output = Result<Value, TaskError>>;
+}
+
+/// The error that a task, or an execution, ended with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskError {
+    /// The name that retriers and catchers look at; for a Lambda function, its `errorType`.
+    pub error: String,
+    /// For a person, or, from a Lambda function, its JSON of `errorType` and `errorMessage`.
+    pub cause: String,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Its status, with what `DescribeExecution` says about it.
+    pub status: Status,
+    /// The number of events in its history.
+    pub events: u64,
+    /// The time from its start to its end.
+    pub elapsed: Duration,
+    /// The state that it ended in.
+    pub last_state: String,
+}
+
+/// The status of an execution that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// It came to a Succeed state.
+    Succeeded {
+        /// The last state's output.
+        output: Value,
+    },
+    /// It came to a Fail state, or a state failed and nothing caught it.
+    Failed {
+        /// The error's name.
+        error: String,
+        /// Why.
+        cause: String,
+    },
+    /// It took longer than the machine's `TimeoutSeconds`.
+    TimedOut,
+}
+
+/// Where a run begins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Beginning {
+    /// At its start. The input's size is not looked at: `StartExecution` refuses one that is too large.
+    Start {
+        /// The execution's input.
+        input: Value,
+    },
+    /// Where another run of the execution has entered a state, as if it had come there just now: to go
+    /// several ways from one place. The jitter of retries is drawn anew.
+    Entering(Entering),
+    /// `RedriveExecution`. As in AWS, retries and the machine's timeout count anew, the events do not. The
+    /// state is entered once more in the history.
+    Redrive(Redrive),
+}
+
+/// Where an execution has just entered a state, with nothing of it under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entering {
+    /// The state.
+    pub state: String,
+    /// Its input.
+    pub input: Value,
+    /// The time since the execution's start.
+    pub at: Duration,
+    /// The events in the history before this one.
+    pub events: u64,
+}
+
+impl Entering {
+    /// Of the event in which a state is entered.
+    pub fn of(event: &HistoryEvent) -> Option<Self> {
+        let EventKind::StateEntered { name, input, .. } = &event.kind else {
+            return None;
+        };
+        Some(Self {
+            state: name.clone(),
+            input: input.clone(),
+            at: event.at,
+            events: event.id - 1,
+        })
+    }
+}
+
+/// Where a redriven execution goes on: the state that failed or was stopped, with what that was entered
+/// with, the time of the redrive, and the events so far, which count against the quota.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redrive {
+    /// Where it goes on.
+    pub from: Entering,
+    /// The redrives of the execution, with this one.
+    pub count: u32,
+}
+
+impl Redrive {
+    /// The redrive of an execution with this history, `at` that time after its start.
+    ///
+    /// `None` for a history in which no state was entered.
+    pub fn of(history: &[HistoryEvent], at: Duration) -> Option<Self> {
+        let events = history.last()?.id;
+        let last_state = history.iter().rev().find_map(|event| match &event.kind {
+            EventKind::StateEntered { name, input, .. } => Some((name, input)),
+            _ => None,
+        });
+        let redrives = history.iter().rev().find_map(|event| match event.kind {
+            EventKind::ExecutionRedriven { redrive_count } => Some(redrive_count),
+            _ => None,
+        });
+        let (state, input) = last_state?;
+        let count = redrives.unwrap_or(0) + 1;
+        let from = Entering {
+            state: state.clone(),
+            input: input.clone(),
+            at,
+            events,
+        };
+        Some(Self { from, count })
+    }
+}

@@ -1,0 +1,120 @@
+//! Every way to drain a service, deployed.
+
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::scenario::ClientsScenario;
+use serde_json::{Value, json};
+
+use super::figures::{Figures, Floor};
+use super::ways::Way;
+use crate::simulation::Run;
+
+/// How long things take in the simulated world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timings {
+    /// Everything takes the scenario's time to the second, and chance decides nothing.
+    Exact,
+    /// Chance decides, by the scenario's seed.
+    Random,
+}
+
+impl Timings {
+    /// Its word.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Random => "random",
+        }
+    }
+}
+
+/// Every way, deployed.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    /// The service's name.
+    pub(super) name: String,
+    pub(super) scenario: Scenario,
+    pub(super) clients: ClientsScenario,
+    pub(super) floor: Floor,
+    pub(super) ways: Vec<Compared>,
+}
+
+/// One way, deployed once or twice.
+#[derive(Debug)]
+pub(super) struct Compared {
+    pub(super) way: Way,
+    /// With exact timings, then with random ones.
+    pub(super) runs: Vec<ComparedRun>,
+}
+
+/// One deployment of a way.
+#[derive(Debug)]
+pub(super) struct ComparedRun {
+    pub(super) timings: Timings,
+    pub(super) jitter_percent: u64,
+    pub(super) run: Run,
+    pub(super) figures: Figures,
+}
+
+impl Comparison {
+    /// The deployments that failed, in sentences.
+    pub(super) fn failures(&self) -> impl Iterator<Item = String> {
+        let runs = self
+            .ways
+            .iter()
+            .flat_map(|way| way.runs.iter().map(move |run| (way, run)));
+        let failed = runs.filter(|(_, run)| !run.run.summary.succeeded());
+        failed.map(|(way, run)| {
+            let (name, timings) = (&way.way.name, run.timings.as_str());
+            format!("{name}, {timings}: {}", run.run.summary.outcome())
+        })
+    }
+
+    /// The connections of all tasks.
+    pub(super) fn connections(&self) -> u64 {
+        self.clients.connections_per_task * u64::from(self.scenario.tasks)
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let ways: Vec<_> = self.ways.iter().map(Compared::to_json).collect();
+        let clients = &self.clients;
+        json!({
+            "service": self.name,
+            "scenario": {
+                "tasks": self.scenario.tasks,
+                "connections": self.connections(),
+                "connectionsPerTask": clients.connections_per_task,
+                "reconnectWithinSeconds": clients.reconnect_within_seconds,
+                "newConnectionsPerSecondPerTask": clients.new_connections_per_second_per_task,
+                "seed": self.scenario.seed,
+            },
+            "floor": self.floor,
+            "ways": ways,
+        })
+    }
+}
+
+impl Compared {
+    fn to_json(&self) -> Value {
+        let Way {
+            name,
+            drain,
+            of_event,
+        } = &self.way;
+        let runs: Vec<_> = self.runs.iter().map(ComparedRun::to_json).collect();
+        json!({"way": name, "drain": drain.to_json(), "ofEvent": of_event, "runs": runs})
+    }
+}
+
+impl ComparedRun {
+    fn to_json(&self) -> Value {
+        let summary = &self.run.summary;
+        json!({
+            "timings": self.timings.as_str(),
+            "jitterPercent": self.jitter_percent,
+            "status": summary.status,
+            "error": summary.error,
+            "reason": summary.reason,
+            "figures": self.figures,
+        })
+    }
+}

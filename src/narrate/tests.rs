@@ -1,0 +1,193 @@
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::Scenario;
+use serde_json::json;
+
+use super::*;
+use crate::{input, simulation};
+
+/// What happens in a whole deployment, as Step Functions would tell it, with its second.
+fn simulated(event: &Value, scenario: &str) -> Vec<(u64, What)> {
+    let scenario: Scenario = serde_json::from_str(scenario).unwrap();
+    let home = input::home_of(event).unwrap();
+    let request = Request::parse(event, &home).unwrap();
+    let world = scenario.world_for(&input::names_of(&request, &home));
+    let mut whats = Vec::new();
+    let mut watch = |moment: &simulation::Moment<'_>| {
+        let history = moment.history.iter();
+        whats.extend(history.map(|event| (event.at.as_secs(), simulation::what(event))));
+    };
+    simulation::deploy(world.unwrap(), "told", &request, event.clone(), &mut watch).unwrap();
+    whats
+}
+
+fn minimal() -> Value {
+    json!({"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"})
+}
+
+/// How many tasks were left whenever that changed, and all that was said.
+fn heard(whats: &[(u64, What)]) -> (Vec<u32>, Vec<Said>) {
+    let mut narrator = Narrator::default();
+    let (mut left, mut lines) = (Vec::new(), Vec::new());
+    for (at, what) in whats {
+        lines.extend(narrator.hear(*at, what));
+        if let Some(drain) = narrator.drain()
+            && left.last() != Some(&drain.left)
+        {
+            left.push(drain.left);
+        }
+    }
+    (left, lines)
+}
+
+#[test]
+fn a_drain_is_followed_task_by_task_to_its_end() {
+    let (left, _) = heard(&simulated(&minimal(), r#"{"tasks": 4}"#));
+    assert_eq!(left, [4, 3, 2, 1, 0]);
+    let mut budget = minimal();
+    budget["drain"] =
+        json!({"reconnectsPerSecond": 500, "connectionsPerTask": 2500, "deadline": 3600});
+    let (left, _) = heard(&simulated(&budget, r#"{"tasks": 3}"#));
+    assert_eq!(left, [3, 2, 1, 0]);
+}
+
+#[test]
+fn every_sentence_of_a_deployment_is_said_once() {
+    let (_, lines) = heard(&simulated(&minimal(), r#"{"tasks": 2}"#));
+    for pair in lines.windows(2) {
+        assert_ne!(pair[0].sentence, pair[1].sentence);
+    }
+    let states: Vec<_> = lines.iter().map(|said| said.state.as_str()).collect();
+    assert_eq!(states.first(), Some(&"Preflight"), "{states:?}");
+    assert!(states.contains(&"Swap"), "{states:?}");
+    // A Choice and a Wait hand the same sentence on.
+    assert!(!states.contains(&"LoopTillRunning"), "{states:?}");
+    let last = lines.last().unwrap();
+    assert!(last.sentence.contains("runs chat:2"), "{last:?}");
+}
+
+#[test]
+fn the_next_step_and_the_last_are_told_beforehand() {
+    let events = simulated(&minimal(), r#"{"tasks": 4}"#);
+    let mut narrator = Narrator::default();
+    let mut steps: Vec<(u64, Drain)> = Vec::new();
+    for (at, what) in &events {
+        let before = narrator.drain();
+        narrator.hear(*at, what);
+        if let Some(drain) = narrator.drain()
+            && before.is_some_and(|before| before.left > drain.left)
+        {
+            steps.push((*at, drain));
+        }
+    }
+    let at: Vec<u64> = steps.iter().map(|(at, _)| *at).collect();
+    assert_eq!(at.len(), 4);
+    let close = |estimate: u64, real: u64| estimate.abs_diff(real) <= 5;
+    for (place, (_, drain)) in steps.iter().enumerate().take(3) {
+        assert!(
+            close(drain.next.unwrap(), at[place + 1]),
+            "{drain:?} {at:?}"
+        );
+        assert!(close(drain.last.unwrap(), at[3]), "{drain:?} {at:?}");
+    }
+    assert_eq!(steps[3].1.next, None);
+}
+
+#[test]
+fn a_rollback_drains_what_was_to_replace() {
+    // It loses its health in the drain: the replacement goes, and the original serves again.
+    let events = simulated(
+        &minimal(),
+        r#"{"tasks": 4, "replacement": {"unhealthyAfterSeconds": 400}}"#,
+    );
+    let (left, lines) = heard(&events);
+    assert_eq!(left, [4, 3, 2, 4, 3, 2, 1, 0], "{lines:?}");
+    let swaps = lines.iter().filter(|said| said.state == "Swap");
+    assert!(
+        swaps
+            .clone()
+            .any(|said| said.sentence.starts_with("rolled back after")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_failure_is_said_once_however_often_it_is_tried_again() {
+    let entered = |state: &str| What::Entered {
+        state: state.to_owned(),
+    };
+    let throttled = || What::Failed {
+        error: "Throttled".to_owned(),
+        cause: "ecs:DescribeServices answered ThrottlingException: slower".to_owned(),
+    };
+    let whats = [
+        entered("Swap"),
+        throttled(),
+        throttled(),
+        entered("Rollback"),
+        throttled(),
+    ];
+    let mut narrator = Narrator::default();
+    let lines: Vec<_> = whats
+        .iter()
+        .filter_map(|what| narrator.hear(0, what))
+        .collect();
+    let states: Vec<_> = lines.iter().map(|said| said.state.as_str()).collect();
+    assert_eq!(states, ["Swap", "Rollback"]);
+    assert!(
+        lines[0].sentence.starts_with("failed with Throttled: ecs:"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
+    let mut narrator = Narrator::default();
+    let mut hear = |reason: Value| {
+        let what = What::Exited {
+            state: "ScaleDown".to_owned(),
+            output: json!({"reason": reason}),
+        };
+        let said = narrator.hear(7, &what).map(|said| said.sentence);
+        (said, narrator.drain())
+    };
+    let (said, drain) = hear(json!({"code": "step", "text": "Reworded.",
+        "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60, "lastStep": 180}}));
+    assert_eq!(said.as_deref(), Some("Reworded."));
+    let expected = Drain {
+        left: 3,
+        of: 4,
+        next: Some(67),
+        last: Some(187),
+    };
+    assert_eq!(drain, Some(expected));
+    let (_, drain) = hear(json!({"code": "pause", "text": "2 of 4 tasks left after step 2"}));
+    assert_eq!(drain, Some(expected), "a sentence holds no numbers");
+    let (_, drain) = hear(json!({"code": "refused", "text": "It moved."}));
+    assert_eq!(drain, None);
+    for other in [
+        json!(null),
+        json!("text"),
+        json!({"text": ""}),
+        json!({"drain": 3}),
+    ] {
+        assert_eq!(hear(other).0, None);
+    }
+}
+
+#[test]
+fn what_preflight_warns_of_is_told_by_its_name() {
+    let (_, lines) = heard(&simulated(
+        &minimal(),
+        r#"{"targetGroupAttributes": {"stickiness.enabled": "true"}}"#,
+    ));
+    let first = lines.iter().find(|said| said.state == "Preflight").unwrap();
+    assert!(
+        first.sentence.contains("warnings of preflight: "),
+        "{first:?}"
+    );
+    assert!(first.sentence.contains("stickiness"), "{first:?}");
+    let told = lines
+        .iter()
+        .filter(|said| said.sentence.contains("stickiness"));
+    assert_eq!(told.count(), 1, "{lines:?}");
+}

@@ -1,0 +1,97 @@
+//! The one way to run a simulated deployment: the shipped state machine over the real functions, in
+//! virtual time.
+
+mod members;
+mod recorder;
+mod run;
+mod summary;
+
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::asl::{EventKind, HistoryEvent};
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::world::{Call, WorldEvent};
+use ebbtide_simulator::{SimulatedAws, World};
+use serde_json::Value;
+
+use crate::exit::Error;
+use crate::narrate::{What, cause_of};
+use crate::runtime::in_virtual_time;
+
+pub(crate) use recorder::Counts;
+use recorder::Recorder;
+pub(crate) use run::{ClientsSummary, Felt, Role, Run, Series, Visit};
+
+/// A moment of a deployment, and what happened since the one before.
+pub(crate) struct Moment<'a> {
+    /// What the world did, oldest first.
+    pub(crate) events: &'a [WorldEvent],
+    /// The API calls, oldest first.
+    pub(crate) calls: &'a [Call],
+    /// What the state machine did; nothing after the execution's end.
+    pub(crate) history: Option<&'a HistoryEvent>,
+    /// The tasks and targets now.
+    pub(crate) counts: Counts,
+}
+
+/// Runs a deployment in a world, and returns it with the world after it; `watch` is shown every moment.
+pub(crate) fn deploy(
+    mut world: World,
+    name: &str,
+    request: &Request,
+    input: Value,
+    watch: &mut dyn FnMut(&Moment<'_>),
+) -> Result<(Run, World), Error> {
+    world.begin();
+    let mut recorder = Recorder::new(&world, request);
+    in_virtual_time(async {
+        let aws = SimulatedAws::new(world, 1.0);
+        let installation = Installation::new(&aws)?;
+        let mut moment = |history: Option<&HistoryEvent>| {
+            let (events, calls) = aws.with_world(|world| (world.take_events(), world.take_calls()));
+            recorder.note(&events, &calls, history);
+            watch(&Moment {
+                events: &events,
+                calls: &calls,
+                history,
+                counts: recorder.counts(),
+            });
+        };
+        let outcome = installation
+            .deploy(name, input, 1, &mut |event| moment(Some(event)))
+            .await;
+        moment(None);
+        let world = aws.snapshot();
+        let run = recorder.finish(&outcome, aws.invocation_count(), world.clone());
+        Ok((run, world))
+    })
+}
+
+/// An event as the narrator hears it.
+pub(crate) fn what(event: &HistoryEvent) -> What {
+    match &event.kind {
+        EventKind::StateEntered { name, .. } => What::Entered {
+            state: name.clone(),
+        },
+        EventKind::StateExited { name, output, .. } => What::Exited {
+            state: name.clone(),
+            output: output.clone(),
+        },
+        EventKind::TaskFailed { error, cause, .. } => What::Failed {
+            error: error.clone(),
+            cause: cause_of(cause),
+        },
+        EventKind::TaskTimedOut { error, .. } => What::Failed {
+            error: error.clone(),
+            cause: "the function did not answer in time".to_owned(),
+        },
+        EventKind::ExecutionRedriven { .. } => What::Redriven,
+        EventKind::ExecutionStarted { .. }
+        | EventKind::TaskScheduled { .. }
+        | EventKind::TaskStarted { .. }
+        | EventKind::TaskSucceeded { .. }
+        | EventKind::ExecutionSucceeded { .. }
+        | EventKind::ExecutionFailed { .. }
+        | EventKind::ExecutionAborted {}
+        | EventKind::ExecutionTimedOut { .. } => What::Other,
+    }
+}

@@ -1,0 +1,340 @@
+//! Counting along while a deployment runs: from the world's events, without reading the world between
+//! them.
+
+use std::collections::BTreeSet;
+
+use ebbtide_controller::arn::short;
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent, Outcome};
+use ebbtide_simulator::world::{Call, Clients, EventKind, Phase, TaskSet, World, WorldEvent};
+use serde::Serialize;
+
+use super::members::{Members, extra_task_hours};
+use super::run::{Felt, Role, Run, Series, Visit};
+use super::summary::Summary;
+
+/// Seconds after the end of a deployment in which clients that were cut may still come back.
+const LONGEST_WAY_BACK: u64 = 600;
+
+/// Tasks that run and targets that are healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Counts {
+    /// Running tasks of the task set that served at the start.
+    pub(crate) original_tasks: usize,
+    /// Its healthy targets.
+    pub(crate) original_healthy: usize,
+    /// Running tasks of the other ones.
+    pub(crate) replacement_tasks: usize,
+    /// Their healthy targets.
+    pub(crate) replacement_healthy: usize,
+}
+
+/// Counts a service's tasks, targets and states.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    cluster: String,
+    service: String,
+    desired: u32,
+    /// Tasks by task set, in the order in which the sets were made.
+    tasks: Vec<Members>,
+    /// Targets by target group.
+    healthy: Vec<Members>,
+    states: Vec<Visit>,
+    calls: usize,
+}
+
+impl Recorder {
+    /// Begins with the world at a deployment's start.
+    pub(super) fn new(world: &World, request: &Request) -> Self {
+        let (cluster, service) = (short(&request.cluster), request.service.as_str());
+        let sets = world.task_sets_of(cluster, service);
+        let serving = sets.first().and_then(|set| group_of(set));
+        let role = |group: Option<&str>, else_: Role| {
+            if group == serving {
+                Role::Original
+            } else {
+                else_
+            }
+        };
+        let tasks = sets.iter().map(|set| {
+            let tasks = world.tasks_of(&set.id).into_iter();
+            let running = tasks.filter(|task| task.last_status.counts_as_running());
+            let running = running.map(|task| task.arn.clone()).collect();
+            Members::new(role(group_of(set), Role::Leftover), &set.id, running)
+        });
+        let healthy = world.target_groups().map(|group| {
+            let targets = group.targets.iter();
+            let healthy = targets.filter(|(_, target)| target.phase == Phase::Healthy);
+            let healthy = healthy.map(|(key, _)| key.clone()).collect();
+            let role = role(Some(&group.arn), Role::Replacement);
+            Members::new(role, &group.arn, healthy)
+        });
+        Self {
+            cluster: cluster.to_owned(),
+            service: service.to_owned(),
+            desired: world
+                .service(cluster, service)
+                .map_or(0, |service| service.desired_count),
+            tasks: tasks.collect(),
+            healthy: healthy.collect(),
+            states: Vec::new(),
+            calls: 0,
+        }
+    }
+
+    /// Takes note of what happened since the last time, oldest first.
+    pub(super) fn note(
+        &mut self,
+        events: &[WorldEvent],
+        calls: &[Call],
+        history: Option<&HistoryEvent>,
+    ) {
+        for event in events {
+            self.happened(event.at_ms, &event.kind);
+        }
+        self.calls += calls.len();
+        if let Some(HistoryEvent { at, kind, .. }) = history
+            && let HistoryKind::StateEntered { name, .. } = kind
+        {
+            self.enter(name, at.as_secs_f64());
+        }
+    }
+
+    fn enter(&mut self, name: &str, at: f64) {
+        self.leave(at);
+        self.states.push(Visit {
+            name: name.to_owned(),
+            from: at,
+            to: at,
+        });
+    }
+
+    fn leave(&mut self, at: f64) {
+        if let Some(last) = self.states.last_mut() {
+            last.to = at;
+        }
+    }
+
+    /// What there is now.
+    pub(super) fn counts(&self) -> Counts {
+        let (original_tasks, replacement_tasks) = now(&self.tasks);
+        let (original_healthy, replacement_healthy) = now(&self.healthy);
+        Counts {
+            original_tasks,
+            original_healthy,
+            replacement_tasks,
+            replacement_healthy,
+        }
+    }
+
+    fn happened(&mut self, at_ms: u64, kind: &EventKind) {
+        let (all, id, member, is_in) = match kind {
+            EventKind::TaskSetCreated { task_set, .. } => {
+                let made = Members::new(Role::Replacement, task_set, BTreeSet::new());
+                self.tasks.push(made);
+                return;
+            }
+            EventKind::TaskStarted { task, task_set } => (&mut self.tasks, task_set, task, true),
+            EventKind::SigtermSent { task, task_set }
+            | EventKind::TaskCrashed { task, task_set } => (&mut self.tasks, task_set, task, false),
+            EventKind::TargetHealthy {
+                target_group,
+                target,
+            } => (&mut self.healthy, target_group, target, true),
+            EventKind::TargetUnhealthy {
+                target_group,
+                target,
+            }
+            | EventKind::TargetUnused {
+                target_group,
+                target,
+            }
+            | EventKind::TargetDraining {
+                target_group,
+                target,
+            }
+            | EventKind::TargetDeregistered {
+                target_group,
+                target,
+            } => (&mut self.healthy, target_group, target, false),
+            EventKind::ServiceCreated { .. }
+            | EventKind::ServiceUpdated { .. }
+            | EventKind::ServiceDeleted { .. }
+            | EventKind::ServiceInactive { .. }
+            | EventKind::ScaleSet { .. }
+            | EventKind::PrimaryChanged { .. }
+            | EventKind::TaskSetDraining { .. }
+            | EventKind::TaskSetDeleted { .. }
+            | EventKind::TaskSetSteady { .. }
+            | EventKind::TaskSetStabilizing { .. }
+            | EventKind::TaskCreated { .. }
+            | EventKind::TaskStopping { .. }
+            | EventKind::TaskStopped { .. }
+            | EventKind::TargetRegistered { .. }
+            | EventKind::TargetHealthChecking { .. }
+            | EventKind::ListenerCreated { .. }
+            | EventKind::ListenerChanged { .. }
+            | EventKind::ListenerDeleted { .. }
+            | EventKind::RuleChanged { .. }
+            | EventKind::RuleDeleted { .. }
+            | EventKind::TagsChanged { .. }
+            | EventKind::AlarmChanged { .. }
+            | EventKind::EventPut { .. } => return,
+        };
+        if let Some(members) = all.iter_mut().find(|members| members.id == *id) {
+            members.set(at_ms, member, is_in);
+        }
+    }
+
+    /// The deployment has ended, and this is a copy of its world: time goes on there until the
+    /// clients are back that were cut last.
+    pub(super) fn finish(mut self, outcome: &Outcome, invocations: u64, mut world: World) -> Run {
+        self.leave(outcome.elapsed.as_secs_f64());
+        let states = self.states.iter().map(|state| state.name.clone()).collect();
+        let (cluster, service) = (&self.cluster, &self.service);
+        let summary = Summary::of(outcome, states, self.calls, &world, cluster, service);
+        let ended_ms = world.now();
+        if let Some(clients) = world.clients() {
+            // Clients that leave by themselves never are all back.
+            let longest = match clients.scenario().lifetime_seconds {
+                Some(_) => clients.scenario().reconnect_within_seconds,
+                None => LONGEST_WAY_BACK,
+            };
+            let until_ms = ended_ms + longest.min(LONGEST_WAY_BACK) * 1_000;
+            while world.now() < until_ms && world.clients().is_some_and(|left| left.waiting() > 0) {
+                world.advance_to(world.now() + 1_000);
+            }
+        }
+        let seconds = usize::try_from(world.now() / 1_000).unwrap_or(usize::MAX) + 1;
+        let tasks = self.tasks.iter().map(|set| set.series(&set.id, seconds));
+        let healthy = self.healthy.iter();
+        let healthy = healthy.map(|group| group.series(short(&group.id), seconds));
+        Run {
+            states: self.states,
+            invocations,
+            desired: self.desired,
+            extra_task_hours: extra_task_hours(&self.tasks, self.desired, ended_ms),
+            clients: world
+                .clients()
+                .map(|clients| felt(clients, &self.tasks, seconds)),
+            tasks: tasks.collect(),
+            healthy: healthy.collect(),
+            summary,
+        }
+    }
+}
+
+/// The ARN of the target group that a task set's tasks are registered with.
+fn group_of(set: &TaskSet) -> Option<&str> {
+    let attached = set.load_balancers.first()?;
+    Some(&attached.target_group_arn)
+}
+
+/// How many members the originals have now, and how many the others.
+fn now(all: &[Members]) -> (usize, usize) {
+    let count = |original: bool| {
+        let members = all.iter();
+        let of_role = members.filter(|members| (members.role == Role::Original) == original);
+        of_role.map(|members| members.now.len()).sum()
+    };
+    (count(true), count(false))
+}
+
+fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
+    let none = || vec![0; seconds];
+    let mut connections: Vec<_> = clients
+        .task_sets()
+        .iter()
+        .map(|id| {
+            let known = sets.iter().find(|set| set.id == *id);
+            Series {
+                role: known.map_or(Role::Leftover, |set| set.role),
+                name: id.clone(),
+                values: none(),
+            }
+        })
+        .collect();
+    let (mut reconnects, mut refused, mut cuts) = (none(), none(), none());
+    for second in clients.seconds() {
+        let Some(at) = usize::try_from(second.at_s).ok().filter(|at| *at < seconds) else {
+            continue;
+        };
+        for (series, value) in connections.iter_mut().zip(&second.by_task_set) {
+            series.values[at] = *value;
+        }
+        reconnects[at] = second.reconnects;
+        refused[at] = second.refused;
+        cuts[at] = second.cut;
+    }
+    for series in &mut connections {
+        // Nothing is recorded of the moment of the start.
+        if let [start, first, ..] = series.values.as_mut_slice() {
+            *start = *first;
+        }
+    }
+    // Task sets of earlier deployments, which hold no connection any more.
+    connections.retain(|series| series.values.iter().any(|value| *value > 0));
+    let replacements = sets.iter().filter(|set| set.role != Role::Original);
+    let peaks = replacements.map(|set| clients.peak_of_a_task(&set.id).attempts);
+    Felt {
+        total: clients.total(),
+        connections,
+        reconnects,
+        refused,
+        cuts,
+        peak_of_a_task: peaks.max().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_simulator::deployment::Installation;
+    use ebbtide_simulator::world::ClientsScenario;
+    use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is counted from events is what the world shows, after every state of a deployment.
+    #[tokio::test(start_paused = true)]
+    async fn counting_events_counts_what_the_world_has() {
+        let scenario = Scenario {
+            clients: Some(ClientsScenario::default()),
+            ..Scenario::default()
+        };
+        let names = Names::default();
+        let world = scenario.world_for(&names).unwrap();
+        let event = json!({
+            "cluster": names.cluster,
+            "serviceName": names.service,
+            "taskDefinition": names.task_definition,
+        });
+        let request = Request::parse(&event, &crate::input::home_in(&event)).unwrap();
+        let mut recorder = Recorder::new(&world, &request);
+        let aws = SimulatedAws::new(world, 1.0);
+        let installation = Installation::new(&aws).unwrap();
+        let mut compared = 0;
+        let mut compare = |history: &HistoryEvent| {
+            let events = aws.with_world(World::take_events);
+            recorder.note(&events, &[], Some(history));
+            aws.with_world(|world| {
+                for set in world.task_sets_of(&names.cluster, &names.service) {
+                    let tasks = world.tasks_of(&set.id);
+                    let running = tasks.iter().filter(|t| t.last_status.counts_as_running());
+                    let counted = recorder.tasks.iter().find(|known| known.id == set.id);
+                    assert_eq!(counted.unwrap().now.len(), running.count(), "{}", set.id);
+                }
+                for group in world.target_groups() {
+                    let targets = group.targets.values();
+                    let healthy = targets.filter(|target| target.phase == Phase::Healthy);
+                    let counted = recorder.healthy.iter().find(|known| known.id == group.arn);
+                    assert_eq!(counted.unwrap().now.len(), healthy.count(), "{}", group.arn);
+                }
+            });
+            compared += 1;
+        };
+        installation.deploy("counted", event, 1, &mut compare).await;
+        assert!(compared > 100, "{compared}");
+    }
+}

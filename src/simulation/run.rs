@@ -1,0 +1,144 @@
+//! A deployment as data: what tables and reports are made of.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::summary::Summary;
+use crate::output::clock;
+
+/// One deployment, second by second. A series' place is the second since the execution's start.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// How it ended, and the totals.
+    pub(crate) summary: Summary,
+    /// The states in the order they were entered.
+    pub(crate) states: Vec<Visit>,
+    /// Invocations of functions.
+    pub(crate) invocations: u64,
+    /// The service's desired count.
+    pub(crate) desired: u32,
+    /// Running tasks by task set.
+    pub(crate) tasks: Vec<Series>,
+    /// Healthy targets by target group.
+    pub(crate) healthy: Vec<Series>,
+    /// Hours of running tasks above the desired count, all task sets together, until the end.
+    pub(crate) extra_task_hours: f64,
+    /// What clients felt, where the world has any.
+    pub(crate) clients: Option<Felt>,
+}
+
+/// A state, and when it was entered and left, in seconds since the start.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Visit {
+    pub(crate) name: String,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+}
+
+/// A number that changes with time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Series {
+    pub(crate) role: Role,
+    /// AWS's name of it: a task set's id, a target group's name.
+    pub(crate) name: String,
+    /// Its value at each second.
+    pub(crate) values: Vec<u64>,
+}
+
+/// What a task set or a target group is to a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It served when the deployment started.
+    Original,
+    /// The deployment has made it, or its task set is there.
+    Replacement,
+    /// An earlier deployment has left it.
+    Leftover,
+}
+
+/// What clients felt, from the start until they were all back.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Felt {
+    /// How many clients there are.
+    pub(crate) total: u64,
+    /// Connections by task set.
+    pub(crate) connections: Vec<Series>,
+    /// Tries of clients that were cut, second by second.
+    pub(crate) reconnects: Vec<u64>,
+    /// Tries that were refused.
+    pub(crate) refused: Vec<u64>,
+    /// Connections that were cut.
+    pub(crate) cuts: Vec<u64>,
+    /// The most tries that one task of a replacement had in one second, refused ones included.
+    pub(crate) peak_of_a_task: u64,
+}
+
+impl Felt {
+    /// The most reconnects in as many seconds in a row.
+    pub(crate) fn peak(&self, seconds: usize) -> u64 {
+        let window = seconds.max(1);
+        let mut within = 0;
+        let mut peak = 0;
+        for (second, reconnects) in self.reconnects.iter().enumerate() {
+            within += reconnects;
+            if let Some(gone) = second.checked_sub(window) {
+                within -= self.reconnects[gone];
+            }
+            peak = peak.max(within);
+        }
+        peak
+    }
+
+    /// Seconds from the first cut to the last; nothing where none was.
+    pub(crate) fn first_to_last_cut(&self) -> Option<u64> {
+        let first = self.cuts.iter().position(|cut| *cut > 0)?;
+        let last = self.cuts.iter().rposition(|cut| *cut > 0)?;
+        Some((last - first) as u64)
+    }
+}
+
+/// What clients felt of a deployment, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientsSummary {
+    clients: u64,
+    cut: u64,
+    seconds_from_first_to_last_cut: u64,
+    reconnects_in_busiest_second: u64,
+    /// A second, on average over the busiest minute: what a reconnect budget is about.
+    reconnects_per_second_in_busiest_minute: u64,
+    reconnects_of_a_task_in_busiest_second: u64,
+    refused: u64,
+}
+
+impl ClientsSummary {
+    pub(crate) fn of(felt: &Felt) -> Self {
+        Self {
+            clients: felt.total,
+            cut: felt.cuts.iter().sum(),
+            seconds_from_first_to_last_cut: felt.first_to_last_cut().unwrap_or_default(),
+            reconnects_in_busiest_second: felt.peak(1),
+            reconnects_per_second_in_busiest_minute: felt.peak(60).div_ceil(60),
+            reconnects_of_a_task_in_busiest_second: felt.peak_of_a_task,
+            refused: felt.refused.iter().sum(),
+        }
+    }
+}
+
+impl fmt::Display for ClientsSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = u32::try_from(self.seconds_from_first_to_last_cut).unwrap_or(u32::MAX);
+        write!(
+            f,
+            "  clients       {} connections, {} cut over {}; reconnects: {} in the busiest second ({} to one task), {} a second in the busiest minute; {} tries refused",
+            self.clients,
+            self.cut,
+            clock(f64::from(seconds)),
+            self.reconnects_in_busiest_second,
+            self.reconnects_of_a_task_in_busiest_second,
+            self.reconnects_per_second_in_busiest_minute,
+            self.refused
+        )
+    }
+}

@@ -1,0 +1,200 @@
+//! How a deployment ended, and the world it left.
+
+use std::fmt;
+
+use ebbtide_controller::arn::short;
+use ebbtide_simulator::asl::{Outcome, Status};
+use ebbtide_simulator::world::World;
+use serde::Serialize;
+
+use crate::output::clock;
+
+/// A deployment's end and the world after it, read from the world and not from what the deployment
+/// says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    /// `SUCCEEDED`, `FAILED` or `TIMED_OUT`, as Step Functions has it.
+    pub(crate) status: String,
+    /// The error's name, where it failed.
+    pub(crate) error: Option<String>,
+    /// Why, or what was done.
+    pub(crate) reason: String,
+    /// Simulated seconds from start to end.
+    pub(crate) seconds: f64,
+    /// Events in Step Functions' history, of 25,000 allowed.
+    pub(crate) history_events: u64,
+    /// The states in the order they were entered.
+    pub(crate) states: Vec<String>,
+    /// API calls to ECS and Elastic Load Balancing.
+    pub(crate) calls: usize,
+    /// The service's task sets.
+    pub(crate) task_sets: Vec<TaskSetSummary>,
+    /// The load balancer's listeners.
+    pub(crate) listeners: Vec<ListenerSummary>,
+    /// The target groups that carry a tag.
+    pub(crate) tags: Vec<TagSummary>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskSetSummary {
+    id: String,
+    status: String,
+    task_definition: String,
+    target_group: String,
+    running: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListenerSummary {
+    port: u16,
+    role: Option<String>,
+    forward: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TagSummary {
+    target_group: String,
+    tags: Vec<String>,
+}
+
+impl Summary {
+    /// Reads the end of a deployment of one service.
+    pub(super) fn of(
+        outcome: &Outcome,
+        states: Vec<String>,
+        calls: usize,
+        world: &World,
+        cluster: &str,
+        service: &str,
+    ) -> Self {
+        let (ended, error, reason) = match &outcome.status {
+            Status::Succeeded { output } => {
+                let reason = output
+                    .pointer("/reason/text")
+                    .and_then(|text| text.as_str());
+                ("SUCCEEDED", None, reason.unwrap_or_default().to_owned())
+            }
+            Status::Failed { error, cause } => ("FAILED", Some(error.clone()), cause.clone()),
+            Status::TimedOut => (
+                "TIMED_OUT",
+                Some("States.Timeout".to_owned()),
+                "the execution outlived the state machine's timeout".to_owned(),
+            ),
+        };
+        Self {
+            status: ended.to_owned(),
+            error,
+            reason,
+            seconds: outcome.elapsed.as_secs_f64(),
+            history_events: outcome.events,
+            states,
+            calls,
+            task_sets: task_sets(world, cluster, service),
+            listeners: listeners(world),
+            tags: tags(world),
+        }
+    }
+
+    /// How it ended, as a sentence.
+    pub(crate) fn outcome(&self) -> String {
+        match &self.error {
+            None => format!("{}: {}", self.status, self.reason),
+            Some(error) => format!("{}: {error}: {}", self.status, self.reason),
+        }
+    }
+
+    /// Whether the execution succeeded.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+fn listeners(world: &World) -> Vec<ListenerSummary> {
+    let mut listeners: Vec<_> = world
+        .listeners()
+        .map(|listener| ListenerSummary {
+            port: listener.port,
+            role: listener.tags.get("ebbtide:role").cloned(),
+            forward: listener.forward_in_words(),
+        })
+        .collect();
+    listeners.sort_by_key(|listener| listener.port);
+    listeners
+}
+
+fn task_sets(world: &World, cluster: &str, service: &str) -> Vec<TaskSetSummary> {
+    let sets = world.task_sets_of(cluster, service).into_iter();
+    sets.map(|set| {
+        let attached = set.load_balancers.first();
+        let group = attached.map_or("", |attached| short(&attached.target_group_arn));
+        let tasks = world.tasks_of(&set.id).into_iter();
+        TaskSetSummary {
+            id: set.id.clone(),
+            status: set.status.as_str().to_owned(),
+            task_definition: short(&set.task_definition).to_owned(),
+            target_group: group.to_owned(),
+            running: tasks
+                .filter(|task| task.last_status.counts_as_running())
+                .count(),
+        }
+    })
+    .collect()
+}
+
+fn tags(world: &World) -> Vec<TagSummary> {
+    let tagged = world.target_groups().filter(|group| !group.tags.is_empty());
+    let tags = tagged.map(|group| {
+        let tags = group
+            .tags
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        TagSummary {
+            target_group: group.name.clone(),
+            tags: tags.collect(),
+        }
+    });
+    tags.collect()
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.outcome())?;
+        writeln!(
+            f,
+            "  took          {} simulated, {} states, {} history events of 25000, {} API calls",
+            clock(self.seconds),
+            self.states.len(),
+            self.history_events,
+            self.calls
+        )?;
+        for set in &self.task_sets {
+            writeln!(
+                f,
+                "  task set      {} {} {} on {}, {} tasks run",
+                set.id, set.status, set.task_definition, set.target_group, set.running
+            )?;
+        }
+        for listener in &self.listeners {
+            writeln!(
+                f,
+                "  listener      :{} ({}) sends {}",
+                listener.port,
+                listener.role.as_deref().unwrap_or("no role recorded"),
+                listener.forward
+            )?;
+        }
+        for group in &self.tags {
+            writeln!(
+                f,
+                "  target group  {} {}",
+                group.target_group,
+                group.tags.join(" ")
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! `ebbtide plan`.
+
+use crate::program::{assert_has, ebbtide, scratch};
+use crate::simulate::left;
+
+#[test]
+fn a_plan_shows_the_steps_that_a_simulation_then_makes() {
+    scratch(
+        "plan.json",
+        r#"{"tasks": 5, "timings": {"jitterPercent": 0}, "clients": {}}"#,
+    );
+    for event in ["within", "tasks", "budget", "percent"] {
+        let arguments = format!("events/drain-{event}.json --scenario @plan.json --format json");
+        let planned = ebbtide(&format!("plan {arguments}")).exits(0).json();
+        let steps = planned["steps"].as_array().unwrap().iter();
+        let steps: Vec<_> = steps.map(|step| step["left"].as_u64().unwrap()).collect();
+        let simulated = ebbtide(&format!("simulate {arguments}")).exits(0).json();
+        assert_eq!(left(&simulated)[1..], steps, "{event}");
+        let invocations = planned["cost"]["invocations"].as_u64().unwrap();
+        assert!(invocations > steps.len() as u64, "{invocations}");
+    }
+}
+
+#[test]
+fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
+    let text = ebbtide(
+        "plan events/drain-budget.json --tasks 200 --connections-per-task 60000 --zones 3
+         --new-connections-per-second-per-task 10 --for-reconnects 4000 --for-seconds 7200",
+    )
+    .done();
+    let parts = [
+        "The deregistration delay of 300 s is longer than",
+        "60000 connections a task are more than the 55000",
+        "each replacement task, and it accepts 10",
+        "original has tasks in fewer than 3 zones",
+        "no drain within a day keeps to 4000 reconnects in every second: the smallest step has 24000",
+        "half of what all of them accept",
+        "within 7200 s: \"drain\": {\"within\": 7200}",
+        "by a deadline of 7200 s until the last task has gone: \"drain\": {\"reconnectsPerSecond\": ",
+    ];
+    assert_has(&text, &parts);
+}
+
+#[test]
+fn a_plan_says_what_a_deadline_does_to_a_budget() {
+    scratch(
+        "stops.json",
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+            "drain": {"reconnectsPerSecond": 10, "connectionsPerTask": 2500, "deadline": 3600, "onDeadline": "stop"}}"#,
+    );
+    let stops = ebbtide("plan @stops.json --tasks 40").done();
+    assert_has(&stops, &["it stops at the deadline"]);
+    scratch(
+        "tight.json",
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+            "drain": {"reconnectsPerSecond": 5, "connectionsPerTask": 2500, "deadline": 600}}"#,
+    );
+    let tight = ebbtide("plan @tight.json --tasks 40").stdout;
+    let parts = [
+        "its budget cannot be kept by its deadline of 600 s, and the deadline binds",
+        "limit         the deadline of the budget",
+    ];
+    assert_has(&tight, &parts);
+}
+
+#[test]
+fn what_preflight_refuses_a_plan_says_and_exits_with_1() {
+    let ran = ebbtide("plan events/drain-budget.json --deregistration-delay 3600").exits(1);
+    assert!(ran.stdout.starts_with("error: preflight will refuse it: "));
+    scratch(
+        "both.json",
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+            "drain": {"within": 60, "tasks": 1}}"#,
+    );
+    let ran = ebbtide("plan @both.json").exits(1);
+    assert_has(&ran.stderr, &["2 ways of pacing at once"]);
+}
+
+#[test]
+fn a_service_that_cannot_be_is_wrong_usage() {
+    for (scenario, said) in [
+        (r#"{"tasks": 0}"#, "0 tasks"),
+        (r#"{"stopTimeoutSeconds": 4294967295}"#, "a year at most"),
+        (
+            r#"{"clients": {"reconnectWithinSeconds": 4294967295}}"#,
+            "reconnectWithinSeconds",
+        ),
+        (r#"{"firstDeployment": true}"#, "first deployment"),
+    ] {
+        scratch("impossible.json", scenario);
+        let ran = ebbtide("plan events/drain-budget.json --scenario @impossible.json").exits(2);
+        assert_has(&ran.stderr, &[said]);
+    }
+}

@@ -1,0 +1,111 @@
+//! The program, run.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// What a run of the program came to.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ran {
+    status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        Self {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The run, which must have ended with this exit status.
+    pub(crate) fn exits(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        self
+    }
+
+    /// What was printed by a run that did its work.
+    pub(crate) fn done(self) -> String {
+        self.exits(0).stdout
+    }
+
+    /// The JSON that was printed.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+}
+
+/// The program in the checkout, with words separated by spaces; `@name` is the scratch file `name`.
+pub(crate) fn command(line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ebbtide"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    for word in line.split_whitespace() {
+        match word.strip_prefix('@') {
+            Some(name) => command.arg(path(name)),
+            None => command.arg(word),
+        };
+    }
+    command
+}
+
+pub(crate) fn ebbtide(line: &str) -> Ran {
+    Ran::of(&mut command(line))
+}
+
+/// The path of a scratch file.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Writes a scratch file, which belongs to one test.
+pub(crate) fn scratch(name: &str, text: &str) {
+    std::fs::write(path(name), text).unwrap();
+}
+
+pub(crate) fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap()
+}
+
+/// A text that has every one of these parts.
+pub(crate) fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+}
+
+/// The simulated AWS on a loopback port, which ends with the test.
+pub(crate) struct Served {
+    server: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) address: String,
+}
+
+impl Served {
+    pub(crate) fn with(arguments: &str) -> Self {
+        let mut serve = command(&format!("serve --port 0 {arguments}"));
+        let serve = serve.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut server = serve.spawn().unwrap();
+        let mut line = String::new();
+        let stdout = server.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap()
+            .to_owned();
+        Self { server, address }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}

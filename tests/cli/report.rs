@@ -1,0 +1,84 @@
+//! The pages that `--report` writes.
+
+use crate::program::{Ran, assert_has, command, ebbtide, path, read, scratch};
+
+#[test]
+fn a_report_of_a_deployment_has_every_plot_and_changes_nothing_that_is_printed() {
+    scratch(
+        "reported.json",
+        r#"{"clients": {"newConnectionsPerSecondPerTask": 100}}"#,
+    );
+    let plain = "simulate events/sample.json --scenario @reported.json";
+    let reported = ebbtide(&format!("{plain} --report @simulated.html"));
+    assert_eq!(reported.done(), ebbtide(plain).done());
+    let page = read("simulated.html");
+    let parts = [
+        "aria-label=\"States. Preflight from 0:00:00, ",
+        "aria-label=\"Running tasks. original ecs-svc/",
+        "aria-label=\"Healthy targets. original sample-external-deployment-tg-1; replacement ",
+        "aria-label=\"Connections. original ecs-svc/",
+        "aria-label=\"Reconnects a second. tries of clients that were cut, at most ",
+        "\nScaleDown\n</text>",
+        "\n10,000\n</text>",
+        "SUCCEEDED: service sample-external-deployment runs",
+        "simulate events/sample.json --scenario ",
+        "seed 1",
+    ];
+    assert_has(&page, &parts);
+    assert_eq!(page.matches("<svg ").count(), 5);
+    assert_self_contained(&page);
+}
+
+#[test]
+fn a_report_of_a_comparison_has_the_table_and_a_plot_for_every_way() {
+    let printed = ebbtide("compare events/sample.json --report @compared.html").done();
+    let page = read("compared.html");
+    for way in ["all at once", "25 % every 60 s", "within 180 s"] {
+        assert_has(&printed, &[way]);
+        assert_has(&page, &[&format!(">{way}</th>"), &format!("\n{way}: ")]);
+    }
+    assert_self_contained(&page);
+}
+
+#[test]
+fn a_report_of_a_plan_has_its_plots_and_what_is_printed() {
+    let printed = ebbtide("plan events/drain-within.json --report @planned.html").done();
+    let page = read("planned.html");
+    let parts = [
+        "aria-label=\"Tasks left. as planned, 3 at most\"",
+        "aria-label=\"Reconnects a second. as planned, 500 at most\"",
+        printed.lines().nth(2).unwrap(),
+    ];
+    assert_has(&page, &parts);
+    assert_self_contained(&page);
+}
+
+#[test]
+fn a_page_holds_nothing_of_a_hostile_name_as_markup() {
+    let event = "<img src=x onerror=alert(1)>.json";
+    scratch(
+        event,
+        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"}"#,
+    );
+    let mut simulate = command("simulate --report @hostile.html");
+    Ran::of(simulate.arg(path(event)).arg(path(event))).done();
+    let page = read("hostile.html");
+    assert!(!page.contains("<img"), "markup");
+    assert_has(&page, &["&lt;img src=x onerror=alert(1)&gt;.json"]);
+}
+
+#[test]
+fn a_day_of_seconds_is_a_report_below_a_megabyte() {
+    ebbtide("compare events/minimal.json --within 43200 --tasks 60 --report @day.html").done();
+    let bytes = read("day.html").len();
+    assert!(bytes < 1_000_000, "{bytes}");
+}
+
+/// Nothing is loaded from anywhere, and nothing runs.
+fn assert_self_contained(page: &str) {
+    for part in [
+        "<script", "<link", "<img", "src=", "href=", "@import", "url(",
+    ] {
+        assert!(!page.contains(part), "{part}");
+    }
+}

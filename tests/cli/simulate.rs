@@ -1,0 +1,155 @@
+//! `ebbtide simulate`, and what is wrong usage of any command.
+
+use serde_json::Value;
+
+use crate::program::{Ran, assert_has, ebbtide, read, scratch};
+
+#[test]
+fn a_simulation_tells_its_story_and_ends_with_the_world() {
+    let ran = ebbtide("simulate events/sample.json").exits(0);
+    let parts = [
+        "CheckAndCreateService",
+        "SUCCEEDED: service sample-external-deployment runs",
+        "PRIMARY",
+        "isProduction=true",
+    ];
+    assert_has(&ran.stdout, &parts);
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn the_same_command_prints_the_same_bytes() {
+    let line = "simulate events/sample.json events/sample.json";
+    assert_eq!(ebbtide(line), ebbtide(line));
+}
+
+#[test]
+fn a_second_deployment_starts_from_the_world_that_the_first_has_left() {
+    let group = |arguments: &str| {
+        let ran = ebbtide(&format!(
+            "simulate events/minimal.json --format json {arguments}"
+        ));
+        let sets = ran.exits(0).json()["deployments"][0]["summary"]["taskSets"].clone();
+        assert_eq!(sets.as_array().unwrap().len(), 1);
+        assert_eq!(sets[0]["status"], "PRIMARY");
+        sets[0]["targetGroup"].clone()
+    };
+    let first = group("--save-world @left.json");
+    assert_ne!(first, group("--world @left.json"));
+}
+
+#[test]
+fn json_is_one_object_with_the_states_in_order_and_every_step_of_the_drain() {
+    let answer = ebbtide("simulate events/sample.json --format json")
+        .exits(0)
+        .json();
+    let summary = &answer["deployments"][0]["summary"];
+    assert_eq!(summary["status"], "SUCCEEDED");
+    assert_eq!(summary["states"][0], "Preflight");
+    assert!(answer["deployments"][0]["lines"].as_array().unwrap().len() > 20);
+    assert_eq!(left(&answer), [4, 3, 2, 1, 0]);
+}
+
+/// The tasks that the drain had left, whenever that changed.
+pub(crate) fn left(answer: &Value) -> Vec<u64> {
+    let lines = answer["deployments"][0]["lines"].as_array().unwrap().iter();
+    let mut left: Vec<_> = lines
+        .filter_map(|line| line["drain"]["left"].as_u64())
+        .collect();
+    left.dedup();
+    left
+}
+
+#[test]
+fn a_trace_holds_history_world_and_calls() {
+    ebbtide("simulate events/minimal.json --trace @trace.jsonl").exits(0);
+    let text = read("trace.jsonl");
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    for kind in ["history", "world", "call"] {
+        assert!(lines.iter().any(|line| line.get(kind).is_some()), "{kind}");
+    }
+}
+
+#[test]
+fn a_deployment_that_fails_exits_with_1_and_says_what_remains() {
+    scratch("sick.json", r#"{"replacement": {"neverHealthy": true}}"#);
+    let ran = ebbtide("simulate events/minimal.json events/minimal.json --scenario @sick.json");
+    let Ran { stdout, stderr, .. } = ran.exits(1);
+    assert_has(&stdout, &["FAILED: NotReadyTimeout: ", "Rolled back: "]);
+    assert_eq!(stdout.matches("FAILED: ").count(), 1);
+    assert!(stderr.contains("minimal.json: not deployed"), "{stderr}");
+}
+
+#[test]
+fn bad_input_is_refused_with_1_before_anything_runs() {
+    scratch(
+        "bad.json",
+        r#"{"cluster": "main", "serviceName": "web", "taskDefinition": "web", "scaledown_wait": "60"}"#,
+    );
+    let ran = ebbtide("simulate @bad.json").exits(1);
+    assert_eq!(ran.stdout, "");
+    let parts = [
+        "InvalidInput",
+        "taskDefinition is \"web\"; allowed: ",
+        "scaledown_wait is \"60\"; allowed: ",
+    ];
+    assert_has(&ran.stderr, &parts);
+    let answer = ebbtide("simulate @bad.json --format json").exits(1).json();
+    assert_eq!(answer["refused"]["error"], "InvalidInput");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_by_its_field() {
+    for (text, said) in [
+        (
+            r#"{"replacement": {"crashesAfterSeconds": "soon"}}"#,
+            "replacement.crashesAfterSeconds: invalid type",
+        ),
+        (
+            r#"{"alarms": [{"name": "a", "colour": 1}]}"#,
+            "alarms[0].colour: unknown field",
+        ),
+        ("{} {}", "trailing characters"),
+        ("{", "EOF"),
+    ] {
+        scratch("wrong-scenario.json", text);
+        let ran = ebbtide("simulate events/minimal.json --scenario @wrong-scenario.json").exits(2);
+        let parts = [said, "line 1", "wrong-scenario.json is not a scenario"];
+        assert_has(&ran.stderr, &parts);
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    scratch("not.json", "{");
+    scratch("no-scenario.json", r#"{"colour": 1}"#);
+    for line in [
+        "simulate",
+        "dance",
+        "simulate nowhere.json",
+        "simulate @not.json",
+        "simulate events/minimal.json --scenario @no-scenario.json",
+        "serve --speed 0",
+    ] {
+        assert_ne!(ebbtide(line).exits(2).stderr, "", "{line}");
+    }
+}
+
+#[test]
+fn a_simulation_of_a_budget_says_what_its_clients_felt() {
+    let text = ebbtide("simulate events/drain-budget.json").done();
+    let told = text.lines().find(|line| line.starts_with("  clients  "));
+    let told = told.unwrap_or_else(|| panic!("{text}"));
+    // Four tasks with the 2,500 connections each that the budget counts on.
+    assert_has(told, &[" 10000 connections, 10000 cut over "]);
+    assert!(told.ends_with("; 0 tries refused"), "{told}");
+    let answer = ebbtide("simulate events/drain-budget.json --format json").json();
+    let clients = &answer["deployments"][0]["clients"];
+    assert_eq!(clients["cut"], 10_000);
+    let minute = clients["reconnectsPerSecondInBusiestMinute"].as_u64();
+    assert!((1..=500).contains(&minute.unwrap()), "{clients}");
+    // A drain by percent has no clients unless a scenario says so.
+    let without = ebbtide("simulate events/sample.json").done();
+    assert!(!without.contains("  clients  "));
+}

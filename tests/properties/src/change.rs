@@ -1,0 +1,397 @@
+//! Scenes drawn from bytes: a stage of a deployment, and things in it that are not as they were (a
+//! person's hand, another deployment, a stale read, an AWS that says something new).
+
+use arbitrary::Unstructured;
+use ebbtide_controller::budget::Control;
+use ebbtide_controller::contract::Failure;
+use ebbtide_controller::deployment::{Alarm, Course, Deployment};
+use ebbtide_controller::flows::{Flows, Point};
+use ebbtide_controller::observation::{
+    Forward, StoppedTask, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
+};
+use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
+use ebbtide_controller::request::Request;
+
+use crate::draw::{count, once_in, one, text};
+use crate::requests;
+use crate::scene::{
+    Scene, Stage, group, group_arn, id, listener, listener_arn, load_balancer_arn, task_set,
+};
+
+const GROUPS: [&str; 4] = ["blue", "green", "red", "gone"];
+const PORTS: [u16; 4] = [80, 8080, 443, 1883];
+const TASK_SETS: [&str; 5] = [
+    "ecs-svc/1",
+    "ecs-svc/2",
+    "ecs-svc/3",
+    "ecs-svc/4",
+    "ecs-svc/5",
+];
+
+type Change = fn(&mut Scene, &mut Unstructured<'_>);
+
+const CHANGES: [Change; 16] = [
+    listener_forwards,
+    listener_is_tagged,
+    listener_comes_or_goes,
+    task_set_is_scaled,
+    task_set_changes_status,
+    task_set_moves,
+    task_set_comes_or_goes,
+    group_is_tagged,
+    group_comes_or_goes,
+    targets_change,
+    service_changes,
+    definition_changes,
+    deployment_is_older,
+    deployment_goes_back,
+    alarm_rings,
+    tasks_stop,
+];
+
+impl Scene {
+    /// Draws a stage of a deployment and how the world looks then, and up to eight changes of it.
+    pub fn draw(bytes: &mut Unstructured<'_>) -> Self {
+        let stages = [
+            Stage::Healthy,
+            Stage::Swapped,
+            Stage::Committed,
+            Stage::Created,
+            Stage::Drained,
+            Stage::Serving,
+        ];
+        let stage = one(bytes, &stages);
+        let mut scene = Self::at(stage);
+        if once_in(bytes, 4) {
+            let input = requests::whole(bytes);
+            if let Ok(request) = Request::parse(&input, &requests::home()) {
+                scene.deployment.request = request;
+            }
+        }
+        for _ in 0..bytes.int_in_range(0..=8).unwrap_or(0) {
+            one(bytes, &CHANGES)(&mut scene, bytes);
+        }
+        scene
+    }
+}
+
+fn listener_forwards(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let forward = forward(bytes);
+    let rule = once_in(bytes, 6).then(|| group_arn(one(bytes, &GROUPS)));
+    if let Some(listener) = any(&mut scene.observation.listeners, bytes) {
+        listener.forward = forward;
+        listener.rule_target_groups.extend(rule);
+    }
+}
+
+fn forward(bytes: &mut Unstructured<'_>) -> Forward {
+    const WEIGHTS: [u32; 4] = [0, 100, 1, 999];
+    let groups = bytes.int_in_range(0..=3).unwrap_or(1);
+    Forward(
+        (0..groups)
+            .map(|_| WeightedTargetGroup {
+                target_group: group_arn(one(bytes, &GROUPS)),
+                weight: one(bytes, &WEIGHTS),
+            })
+            .collect(),
+    )
+}
+
+fn listener_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let role = match one(bytes, &["", "production", "test", "?"]) {
+        "" => None,
+        "?" => Some(text(bytes)),
+        role => Some(role.to_owned()),
+    };
+    if let Some(listener) = any(&mut scene.observation.listeners, bytes) {
+        listener.role = role;
+    }
+}
+
+fn listener_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let listeners = &mut scene.observation.listeners;
+    let port = one(bytes, &PORTS);
+    let known = listeners.len();
+    listeners.retain(|listener| listener.arn != listener_arn(port));
+    if listeners.len() == known {
+        let mut new = listener(port, one(bytes, &GROUPS));
+        new.role = one(bytes, &[None, Some("test"), Some("production")]).map(str::to_owned);
+        listeners.push(new);
+    }
+}
+
+fn task_set_is_scaled(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    const SCALES: [f64; 6] = [100.0, 0.0, 50.0, 62.5, 0.001, 37.5];
+    let scale = one(bytes, &SCALES);
+    let counts = [count(bytes), count(bytes), count(bytes)];
+    let steady = once_in(bytes, 2);
+    if let Some(task_set) = any(&mut scene.observation.task_sets, bytes) {
+        task_set.scale = scale;
+        [
+            task_set.computed_desired_count,
+            task_set.running_count,
+            task_set.pending_count,
+        ] = counts;
+        task_set.steady = steady;
+    }
+}
+
+fn task_set_changes_status(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let status = match bytes.int_in_range(0..=3).unwrap_or(0) {
+        0 => TaskSetStatus::Active,
+        1 => TaskSetStatus::Primary,
+        2 => TaskSetStatus::Draining,
+        _ => TaskSetStatus::Unknown(text(bytes)),
+    };
+    if let Some(task_set) = any(&mut scene.observation.task_sets, bytes) {
+        task_set.status = status;
+    }
+}
+
+fn task_set_moves(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let group = group_arn(one(bytes, &GROUPS));
+    let how = bytes.int_in_range(0..=2).unwrap_or(0);
+    let external = match bytes.int_in_range(0..=5).unwrap_or(0) {
+        1 => Some(None),
+        2 => Some(Some(id().external_id())),
+        3 => Some(Some(text(bytes))),
+        _ => None,
+    };
+    if let Some(task_set) = any(&mut scene.observation.task_sets, bytes) {
+        if how > 0 {
+            task_set.load_balancers.clear();
+        }
+        if how < 2 {
+            task_set.load_balancers.push(TaskSetLoadBalancer {
+                target_group: group,
+                container_name: None,
+                container_port: None,
+            });
+        }
+        if let Some(external) = external {
+            task_set.external_id = external;
+        }
+    }
+}
+
+fn task_set_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let task_sets = &mut scene.observation.task_sets;
+    let name = one(bytes, &TASK_SETS);
+    let known = task_sets.len();
+    task_sets.retain(|set| set.id != name);
+    if task_sets.len() == known {
+        let mut new = task_set(name, one(bytes, &GROUPS));
+        new.created_at = one(bytes, &[Some(3_000), None, Some(1_000), Some(500)]);
+        task_sets.push(new);
+    }
+}
+
+fn group_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let is_production = one(bytes, &[None, Some("true"), Some("false"), Some("TRUE")]);
+    let service = one(bytes, &[None, Some("web"), Some("other")]);
+    let task_set = one(bytes, &[None, Some("ecs-svc/1"), Some("ecs-svc/2")]);
+    let intent = match bytes.int_in_range(0..=2).unwrap_or(0) {
+        1 => Some(id().tag_value()),
+        2 => Some(text(bytes)),
+        _ => None,
+    };
+    if let Some(group) = any(&mut scene.observation.target_groups, bytes) {
+        group.is_production = is_production.map(str::to_owned);
+        group.service_name = service.map(str::to_owned);
+        group.task_set_id = task_set.map(str::to_owned);
+        group.swap_intent = intent;
+    }
+}
+
+fn group_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let groups = &mut scene.observation.target_groups;
+    let name = one(bytes, &GROUPS[..3]);
+    let known = groups.len();
+    groups.retain(|group| group.name != name);
+    if groups.len() == known {
+        let mut new = group(name);
+        new.load_balancer = match bytes.int_in_range(0..=2).unwrap_or(0) {
+            1 => None,
+            2 => Some(load_balancer_arn("elsewhere")),
+            _ => Some(load_balancer_arn("lb")),
+        };
+        groups.push(new);
+    }
+}
+
+fn targets_change(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let mut draw = || {
+        if once_in(bytes, 3) { count(bytes) } else { 0 }
+    };
+    let targets = Targets {
+        healthy: draw(),
+        initial: draw(),
+        unhealthy: draw(),
+        unused: draw(),
+        draining: draw(),
+        unknown: draw(),
+    };
+    let delay = count(bytes);
+    if let Some(group) = any(&mut scene.observation.target_groups, bytes) {
+        group.targets = targets;
+        group.deregistration_delay = delay;
+    }
+}
+
+fn service_changes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    if once_in(bytes, 6) {
+        scene.observation.service = None;
+    }
+    let desired_count = count(bytes);
+    if let Some(service) = &mut scene.observation.service {
+        service.desired_count = desired_count;
+        if once_in(bytes, 6) {
+            service.status = text(bytes);
+        }
+    }
+    if once_in(bytes, 8) {
+        scene.observation.load_balancer = None;
+    }
+}
+
+fn definition_changes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    if once_in(bytes, 4) {
+        scene.observation.task_definition = None;
+    }
+    let ports = bytes.arbitrary::<[u16; 2]>().unwrap_or_default();
+    let mode = one(bytes, &["awsvpc", "bridge", "host"]);
+    if let Some(definition) = &mut scene.observation.task_definition {
+        mode.clone_into(&mut definition.network_mode);
+        definition.active = !once_in(bytes, 4);
+        if once_in(bytes, 2) {
+            definition.containers[0].ports.extend(ports);
+        }
+    }
+}
+
+/// The state that the step got is not this world's: an old one, or another's.
+fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let deployment = &mut scene.deployment;
+    match bytes.int_in_range(0..=4).unwrap_or(0) {
+        0 => {
+            deployment.original = optional(bytes);
+            deployment.replacement = optional(bytes);
+        }
+        1 => {
+            // Never one group twice: the contract refuses that.
+            let pairs = [
+                ("green", "blue"),
+                ("blue", "red"),
+                ("gone", "green"),
+                ("blue", "gone"),
+            ];
+            let (original, replacement) = one(bytes, &pairs);
+            deployment.original_target_group = group_arn(original);
+            deployment.replacement_target_group = group_arn(replacement);
+        }
+        2 => {
+            deployment.tasks = count(bytes);
+            deployment.desired = count(bytes);
+        }
+        3 => drain_is_paced(deployment, bytes),
+        _ => {
+            deployment.progress.waited = count(bytes);
+            deployment.progress.looks = count(bytes);
+            deployment.progress.step = count(bytes);
+            deployment.progress.held = count(bytes);
+            deployment.progress.soon = count(bytes);
+            deployment.progress.baking = once_in(bytes, 2);
+        }
+    }
+}
+
+/// The drain goes by a pace of any kind, and by metrics that say anything.
+fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
+    let rate = |bytes: &mut Unstructured<'_>| f64::from(count(bytes)) + 0.5;
+    deployment.request.drain.pace = match bytes.int_in_range(0..=3).unwrap_or(0) {
+        0 => Pace::Tasks {
+            tasks: count(bytes).max(1),
+            every: count(bytes).clamp(1, 86_400),
+        },
+        1 => Pace::Within {
+            seconds: count(bytes).min(86_400),
+        },
+        _ => Pace::Budget(Budget {
+            reconnects: rate(bytes),
+            connections_per_task: once_in(bytes, 2).then(|| rate(bytes)),
+            deadline: count(bytes).min(86_400),
+            on_deadline: one(bytes, &[OnDeadline::Finish, OnDeadline::Stop]),
+        }),
+    };
+    deployment.now = u64::from(count(bytes));
+    deployment.control = Control {
+        began: once_in(bytes, 2).then(|| u64::from(count(bytes))),
+        left: once_in(bytes, 2).then(|| count(bytes)),
+        factor: one(bytes, &[1.0, 0.5, 0.05]),
+        before: one(bytes, &[1.0, 0.5, 0.05]),
+        ordinary: once_in(bytes, 2).then(|| rate(bytes)),
+        connections_per_task: once_in(bytes, 2).then(|| rate(bytes)),
+        judged: once_in(bytes, 2).then(|| u64::from(count(bytes))),
+        changed: u64::from(count(bytes)),
+    };
+    let mut points = |most: usize| -> Vec<_> {
+        let some = bytes.int_in_range(0..=most).unwrap_or(0);
+        (0..some)
+            .map(|_| Point {
+                at: u64::from(count(bytes)),
+                value: f64::from(count(bytes)),
+            })
+            .collect()
+    };
+    deployment.flows = Flows {
+        new: points(3),
+        active: points(2),
+        connections: points(3),
+        error: None,
+    };
+}
+
+/// It failed, or takes away what another one has left.
+fn deployment_goes_back(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    let course = one(bytes, &[Course::Back, Course::Leftover, Course::Forward]);
+    let turned = scene.deployment.reversed();
+    if let Some(turned) = turned.filter(|_| course != Course::Forward && !once_in(bytes, 4)) {
+        scene.deployment = turned;
+    }
+    scene.deployment.course = course;
+    let errors = ["NotReadyTimeout", "AlarmRaised", "States.Timeout"];
+    scene.deployment.failure = once_in(bytes, 2).then(|| Failure {
+        error: one(bytes, &errors).to_owned(),
+        cause: "It went wrong.".to_owned(),
+    });
+}
+
+fn alarm_rings(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    scene.deployment.request.alarms = vec!["errors".to_owned()];
+    let states = ["ALARM", "OK", "INSUFFICIENT_DATA", ""];
+    scene.deployment.alarms = match one(bytes, &states) {
+        "" => Vec::new(),
+        state => vec![Alarm {
+            name: "errors".to_owned(),
+            state: state.to_owned(),
+        }],
+    };
+}
+
+fn optional(bytes: &mut Unstructured<'_>) -> Option<String> {
+    (!once_in(bytes, 4)).then(|| one(bytes, &TASK_SETS).to_owned())
+}
+
+fn tasks_stop(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    scene.observation.stopped_tasks.push(StoppedTask {
+        id: text(bytes),
+        reason: text(bytes),
+    });
+}
+
+/// Any of them, where there is one.
+fn any<'a, T>(items: &'a mut [T], bytes: &mut Unstructured<'_>) -> Option<&'a mut T> {
+    let last = items.len().checked_sub(1)?;
+    let index = bytes.int_in_range(0..=last).unwrap_or(0);
+    items.get_mut(index)
+}

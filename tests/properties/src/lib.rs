@@ -1,0 +1,62 @@
+//! What holds for every input, as functions from bytes that panic where it does not.
+//!
+//! Each is called by a fuzzer (`fuzz/fuzz_targets`), and by ordinary tests on the fuzzers' corpus and
+//! on inputs drawn with a fixed seed (`tests/`). What an input means is said at each property. Checks
+//! that can be broken are functions of their own, so that a test can show that they fail.
+
+mod arns;
+mod change;
+mod decisions;
+mod draw;
+mod events;
+pub mod harm;
+mod refused;
+mod requests;
+mod routing;
+mod scene;
+pub mod wire;
+
+pub use arns::arns;
+pub use decisions::{decisions, decisions_in};
+pub use events::events;
+pub use requests::requests;
+pub use routing::routing;
+pub use scene::{Scene, Stage};
+pub use wire::wire;
+
+/// Something that holds for every input, by the name of its fuzzer and corpus.
+#[derive(Debug, Clone, Copy)]
+pub struct Property {
+    /// The name of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/corpus`.
+    pub name: &'static str,
+    /// Panics where it does not hold.
+    pub holds: fn(&[u8]),
+}
+
+/// Every property.
+pub const ALL: [Property; 6] = [
+    Property {
+        name: "arns",
+        holds: arns,
+    },
+    Property {
+        name: "decisions",
+        holds: decisions,
+    },
+    Property {
+        name: "events",
+        holds: events,
+    },
+    Property {
+        name: "requests",
+        holds: requests,
+    },
+    Property {
+        name: "routing",
+        holds: routing,
+    },
+    Property {
+        name: "wire",
+        holds: wire,
+    },
+];

@@ -1,0 +1,114 @@
+use arbitrary::Unstructured;
+use ebbtide_controller::arn::Home;
+use ebbtide_controller::request::{FIELDS, Request};
+use serde_json::{Value, json};
+
+use crate::draw;
+use crate::refused::is_told_well;
+
+/// An execution's input is either refused in words that show and are few, naming what is wrong, or
+/// parses to a request that stays the same however often it is handed on.
+///
+/// The input draws a request that is right, and then any JSON for some of its fields.
+pub fn requests(data: &[u8]) {
+    let mut bytes = Unstructured::new(data);
+    let home = home();
+    let mut input = whole(&mut bytes);
+    for _ in 0..bytes.int_in_range(0..=3).unwrap_or(0) {
+        let mut name = draw::one(&mut bytes, FIELDS).0.to_owned();
+        if draw::once_in(&mut bytes, 8) {
+            name = draw::text(&mut bytes);
+        }
+        input[name] = draw::json(&mut bytes, 3);
+    }
+    match Request::parse(&input, &home) {
+        Ok(request) => stays(&request, &home),
+        Err(refusal) => is_told_well(&refusal),
+    }
+}
+
+/// What a request is written as parses to the same request.
+pub(crate) fn stays(request: &Request, home: &Home) {
+    assert_eq!(
+        Request::parse(&request.to_json(), home).as_ref(),
+        Ok(request)
+    );
+    assert!(request.readiness_timeout >= request.wait_for_service);
+}
+
+pub(crate) fn home() -> Home {
+    Home {
+        partition: "aws".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: "555555555555".to_owned(),
+    }
+}
+
+/// An input with nothing wrong in it; each optional field is there or not.
+pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
+    let mut input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
+    let optional = [
+        ("waitForService", json!([30, 1, 3_600])),
+        ("scaledown_decrement", json!([25, 100, 0.001, 33.4, 60])),
+        ("scaledown_wait", json!([60, 1, 86_400])),
+        (
+            "drain",
+            json!([
+                {"percent": 10}, {"tasks": 1, "every": 5}, {"within": 0}, {"within": 1_800},
+                {"reconnectsPerSecond": 500, "deadline": 3_600},
+                {"reconnectsPerSecond": 0.5, "deadline": 480, "connectionsPerTask": 2_500, "onDeadline": "stop"},
+                {"within": 600, "connectionsMetric": {"namespace": "App", "metricName": "Connections", "dimensions": {"TaskSet": "{taskSet}"}}},
+            ]),
+        ),
+        ("bakeTime", json!([90, 0, 86_400])),
+        ("drainTimeout", json!([86_400, 1, 1_800])),
+        ("swapMode", json!(["replace", "weighted"])),
+        ("containerName", json!(["webserver", "sidecar"])),
+        ("containerPort", json!([8080, 65_535])),
+        ("subnets", json!([["subnet-1"], ["subnet-1", "subnet-2"]])),
+        ("task_sg", json!(["sg-1", ["sg-1", "sg-2"]])),
+        ("assignPublicIp", json!(["ENABLED", "DISABLED"])),
+        ("launchType", json!(["FARGATE", "EC2"])),
+        ("rollbackOnFailure", json!([false, true])),
+        ("alarms", json!([["errors"], ["errors", "lag"]])),
+        ("dryRun", json!([true, false])),
+        ("comment", json!(["why not", "\u{1b}[31m\n"])),
+    ];
+    for (name, values) in optional {
+        // One way of pacing at a time.
+        if name == "drain"
+            && ["scaledown_decrement", "scaledown_wait"]
+                .iter()
+                .any(|field| input.get(*field).is_some())
+        {
+            continue;
+        }
+        if let Some(values) = values.as_array().filter(|_| draw::once_in(bytes, 4)) {
+            input[name] = draw::one(bytes, values);
+        }
+    }
+    if input.get("launchType").is_none() && draw::once_in(bytes, 8) {
+        input["capacityProviderStrategy"] =
+            json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 2}]);
+    }
+    input
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbtide_controller::pace::Pace;
+
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "drain.percent is 200")]
+    fn a_request_that_does_not_stay_is_found() {
+        let input = whole(&mut Unstructured::new(&[]));
+        let mut request = Request::parse(&input, &home()).unwrap();
+        request.drain.pace = Pace::Percent {
+            decrement: 200.0,
+            every: 60,
+        };
+        stays(&request, &home());
+    }
+}

@@ -1,0 +1,109 @@
+//! How many calls of AWS wait for one another in a turn. What a turn waits for AWS is that many times
+//! what one call takes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::{Scenario, SimulatedAws};
+use serde_json::{Value, json};
+
+use crate::support::{sample_with, world};
+
+/// Rounds of an observation: what reads wait for.
+const OBSERVATION: u32 = 5;
+
+/// Entering the lock, and leaving it.
+const LOCK: u32 = 2;
+
+/// Rounds of the turn in which traffic moves: three observations, and its writes one after another.
+const SWAP: u32 = 21;
+
+/// The most rounds of any turn of a phase: of those that write nothing but the lock, and of all.
+type Rounds = BTreeMap<String, [u32; 2]>;
+
+async fn rounds(scenario: &Scenario, changes: &Value) -> Rounds {
+    let event = sample_with(changes);
+    let mut start = world(scenario);
+    start.begin();
+    let aws = SimulatedAws::new(start, 1.0);
+    let writes = |aws: &SimulatedAws| {
+        aws.with_world(|world| {
+            let calls = world.calls();
+            let reads = |operation: &str| {
+                ["ecs:", "elasticloadbalancing:"].iter().all(|service| {
+                    !operation.starts_with(service)
+                        || operation.contains(":Describe")
+                        || operation.contains(":List")
+                })
+            };
+            calls.filter(|call| !reads(&call.operation)).count()
+        })
+    };
+    let mut rounds = Rounds::new();
+    let mut turn = (String::new(), Duration::ZERO, 0);
+    let installation = Installation::new(&aws).unwrap();
+    let mut on_event = |event: &HistoryEvent| match &event.kind {
+        EventKind::TaskScheduled { parameters, .. } => {
+            let phase = parameters["Payload"]["phase"].as_str().unwrap();
+            turn = (phase.to_owned(), event.at, writes(&aws));
+        }
+        EventKind::TaskSucceeded { .. } => {
+            let (phase, began, written) = &turn;
+            let took = (event.at - *began).as_secs_f64() / aws.latency.as_secs_f64();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a small count"
+            )]
+            let took = took.round() as u32;
+            let [reading, any] = rounds.entry(phase.clone()).or_default();
+            if *written == writes(&aws) {
+                *reading = took.max(*reading);
+            }
+            *any = took.max(*any);
+        }
+        _ => {}
+    };
+    let outcome = installation.deploy("run-1", event, 1, &mut on_event).await;
+    assert!(
+        matches!(outcome.status, Status::Succeeded { .. }),
+        "{outcome:?}"
+    );
+    println!("{rounds:?}");
+    rounds
+}
+
+fn assert_few(rounds: &Rounds) {
+    assert!(rounds["preflight"][1] <= OBSERVATION, "{rounds:?}");
+    for phase in ["check-and-create", "scale-down", "cleanup"] {
+        assert!(rounds[phase][0] > LOCK, "{phase}: {rounds:?}");
+        assert!(
+            rounds[phase][0] <= OBSERVATION + LOCK,
+            "{phase}: {rounds:?}"
+        );
+    }
+    assert!(rounds["swap"][1] <= SWAP + LOCK, "{rounds:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_calls_wait_for_one_another() {
+    assert_few(&rounds(&Scenario::default(), &json!({})).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_of_them_with_a_hundred_tasks_and_a_budget() {
+    let scenario = Scenario {
+        tasks: 100,
+        clients: Some(ClientsScenario {
+            connections_per_task: 200,
+            ..ClientsScenario::default()
+        }),
+        ..Scenario::default()
+    };
+    let budget =
+        json!({"drain": {"reconnectsPerSecond": 200, "connectionsPerTask": 200, "deadline": 3600}});
+    assert_few(&rounds(&scenario, &budget).await);
+}
