@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ebbtide_controller::action::Action;
-use ebbtide_controller::deployment::{Course, Deployment};
+use ebbtide_controller::deployment::{Plan as Settled, Progress};
 use ebbtide_controller::drain;
-use ebbtide_controller::observation::{Forward, Observation, Targets};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::turn::{self, Next, Turn};
+use ebbtide_controller::world::{Forward, Targets, TaskSet, World};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Resources, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault};
@@ -58,10 +58,10 @@ type Decided = Result<Next, Refusal>;
 
 /// The shipped decision, whose writes are changed.
 fn changed(
-    (phase, seen, deployment): (Phase, &Observation, &Deployment),
+    (phase, seen, plan, progress): (Phase, &World, &Settled, &Progress),
     change: impl FnOnce(&mut Vec<Action>),
 ) -> Decided {
-    let mut next = turn::next(phase, seen, deployment)?;
+    let mut next = turn::next(phase, seen, plan, progress)?;
     if let Next::Write(actions) = &mut next {
         change(actions);
     }
@@ -70,11 +70,12 @@ fn changed(
 
 fn without_a_fixed_client_token(
     phase: Phase,
-    seen: &Observation,
-    deployment: &Deployment,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
 ) -> Decided {
     static TOKEN: AtomicU64 = AtomicU64::new(1);
-    changed((phase, seen, deployment), |actions| {
+    changed((phase, seen, plan, progress), |actions| {
         for action in actions {
             if let Action::CreateTaskSet(new) = action {
                 new.client_token = format!("{:032}", TOKEN.fetch_add(1, Ordering::Relaxed));
@@ -103,14 +104,14 @@ async fn without_a_client_token_that_stays_the_same_two_task_sets_are_made() {
     assert_caught("S3", &case, without_a_fixed_client_token, invoked).await;
 }
 
-fn tags_first(phase: Phase, seen: &Observation, deployment: &Deployment) -> Decided {
-    changed((phase, seen, deployment), |actions| {
+fn tags_first(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    changed((phase, seen, plan, progress), |actions| {
         let commits = |action: &Action| matches!(action, Action::RecordSwapIntent { .. });
-        if let Some(replacement) = &deployment.replacement
+        if let Some(replacement) = &plan.replacement
             && actions.iter().any(commits)
         {
             let tag = Action::TagProduction {
-                target_group: deployment.replacement_target_group.clone(),
+                target_group: plan.replacement_target_group.clone(),
                 task_set: replacement.clone(),
             };
             actions.insert(0, tag);
@@ -125,10 +126,10 @@ async fn tags_before_the_listener_are_caught() {
 }
 
 /// The replacement as it should be, whatever it is.
-fn as_if_healthy(seen: &Observation, deployment: &Deployment) -> Observation {
+fn as_if_healthy(seen: &World, plan: &Settled) -> World {
     let mut seen = seen.clone();
     for group in &mut seen.target_groups {
-        if group.arn == deployment.replacement_target_group {
+        if group.arn == plan.replacement_target_group {
             group.targets = Targets {
                 healthy: 100,
                 ..Targets::default()
@@ -142,12 +143,17 @@ fn as_if_healthy(seen: &Observation, deployment: &Deployment) -> Observation {
     seen
 }
 
-fn swap_whatever_its_health(phase: Phase, seen: &Observation, deployment: &Deployment) -> Decided {
+fn swap_whatever_its_health(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
     match phase {
-        Phase::CheckAndCreate | Phase::Swap if deployment.replacement.is_some() => {
-            turn::next(phase, &as_if_healthy(seen, deployment), deployment)
+        Phase::CheckAndCreate | Phase::Swap if plan.replacement.is_some() => {
+            turn::next(phase, &as_if_healthy(seen, plan), plan, progress)
         }
-        _ => turn::next(phase, seen, deployment),
+        _ => turn::next(phase, seen, plan, progress),
     }
 }
 
@@ -157,14 +163,14 @@ async fn a_swap_before_the_replacement_is_healthy_is_caught() {
     assert_caught("S1", &case, swap_whatever_its_health, [Plan::default()]).await;
 }
 
-fn without_the_guard(phase: Phase, seen: &Observation, deployment: &Deployment) -> Decided {
+fn without_the_guard(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
     let mut seen = seen.clone();
-    if phase == Phase::ScaleDown && deployment.course == Course::Forward {
+    if phase == Phase::ScaleDown && plan.goes_forward() {
         for listener in &mut seen.listeners {
-            listener.forward = Forward::to(&deployment.replacement_target_group);
+            listener.forward = Forward::to(&plan.replacement_target_group);
         }
     }
-    turn::next(phase, &seen, deployment)
+    turn::next(phase, &seen, plan, progress)
 }
 
 /// Somebody points the listener back in the middle of the drain.
@@ -204,15 +210,15 @@ async fn a_drain_without_its_guard_is_caught() {
 }
 
 /// One task less than now, each time it is asked.
-fn relative_decrement(phase: Phase, seen: &Observation, deployment: &Deployment) -> Decided {
-    let next = turn::next(phase, seen, deployment)?;
-    let original = deployment
-        .original_in(seen)
+fn relative_decrement(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let next = turn::next(phase, seen, plan, progress)?;
+    let original = plan
+        .outgoing_in(seen)
         .filter(|original| phase == Phase::ScaleDown && original.scale > 0.0);
     let Some(original) = original else {
         return Ok(next);
     };
-    let desired = deployment.desired;
+    let desired = plan.desired;
     let left = drain::tasks_at(original.scale, desired).saturating_sub(1);
     Ok(Next::Write(vec![Action::SetScale {
         task_set: original.id.clone(),
@@ -229,7 +235,7 @@ async fn a_relative_decrement_is_caught_when_a_function_is_invoked_twice() {
 }
 
 /// Deletes a task set by force while it is there.
-fn deleted(set: Option<&ebbtide_controller::observation::TaskSet>) -> Option<Next> {
+fn deleted(set: Option<&TaskSet>) -> Option<Next> {
     let set = set.filter(|set| !set.is_being_deleted())?;
     Some(Next::Write(vec![Action::DeleteTaskSet {
         task_set: set.id.clone(),
@@ -237,10 +243,10 @@ fn deleted(set: Option<&ebbtide_controller::observation::TaskSet>) -> Option<Nex
     }]))
 }
 
-fn deleted_at_once(phase: Phase, seen: &Observation, deployment: &Deployment) -> Decided {
-    match deleted(deployment.original_in(seen)).filter(|_| phase == Phase::ScaleDown) {
+fn deleted_at_once(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    match deleted(plan.outgoing_in(seen)).filter(|_| phase == Phase::ScaleDown) {
         Some(deletion) => Ok(deletion),
-        None => turn::next(phase, seen, deployment),
+        None => turn::next(phase, seen, plan, progress),
     }
 }
 
@@ -252,12 +258,13 @@ async fn force_on_a_task_set_that_has_served_is_caught() {
 
 fn candidate_deleted_whatever_serves(
     phase: Phase,
-    seen: &Observation,
-    deployment: &Deployment,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
 ) -> Decided {
-    match deleted(deployment.replacement_in(seen)).filter(|_| phase == Phase::Rollback) {
+    match deleted(plan.incoming_in(seen)).filter(|_| phase == Phase::Rollback) {
         Some(deletion) => Ok(deletion),
-        None => turn::next(phase, seen, deployment),
+        None => turn::next(phase, seen, plan, progress),
     }
 }
 

@@ -132,7 +132,7 @@ impl Stage {
             return;
         };
         // A swap that was left half done may go back as well.
-        let finishing = input["plan"]["course"] == "halfSwapped";
+        let finishing = name == "Swap" && input["plan"]["replacement"].is_null();
         if name == "Rollback" || finishing {
             self.watch().rolling_back = true;
         }

@@ -4,10 +4,11 @@
 use arbitrary::Unstructured;
 use ebbtide_controller::budget::Control;
 use ebbtide_controller::contract::Failure;
-use ebbtide_controller::deployment::{Alarm, Course, Deployment};
+use ebbtide_controller::deployment::{Outgoing, Progress};
 use ebbtide_controller::flows::{Flows, Point};
-use ebbtide_controller::observation::{
-    Forward, StoppedTask, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
+use ebbtide_controller::id::TaskSetId;
+use ebbtide_controller::world::{
+    Alarm, Forward, StoppedTask, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
 };
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::request::Request;
@@ -65,7 +66,7 @@ impl Scene {
         if once_in(bytes, 4) {
             let input = requests::whole(bytes);
             if let Ok(request) = Request::parse(&input, &requests::home()) {
-                scene.deployment.request = request;
+                scene.deployment.plan.request = request;
             }
         }
         for _ in 0..bytes.int_in_range(0..=8).unwrap_or(0) {
@@ -78,7 +79,7 @@ impl Scene {
 fn listener_forwards(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let forward = forward(bytes);
     let rule = once_in(bytes, 6).then(|| group_arn(one(bytes, &GROUPS)));
-    if let Some(listener) = any(&mut scene.observation.listeners, bytes) {
+    if let Some(listener) = any(&mut scene.world.listeners, bytes) {
         listener.forward = forward;
         listener.rule_target_groups.extend(rule);
     }
@@ -103,13 +104,13 @@ fn listener_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         "?" => Some(text(bytes)),
         role => Some(role.to_owned()),
     };
-    if let Some(listener) = any(&mut scene.observation.listeners, bytes) {
+    if let Some(listener) = any(&mut scene.world.listeners, bytes) {
         listener.role = role;
     }
 }
 
 fn listener_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    let listeners = &mut scene.observation.listeners;
+    let listeners = &mut scene.world.listeners;
     let port = one(bytes, &PORTS);
     let known = listeners.len();
     listeners.retain(|listener| listener.arn != listener_arn(port));
@@ -125,7 +126,7 @@ fn task_set_is_scaled(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let scale = one(bytes, &SCALES);
     let counts = [count(bytes), count(bytes), count(bytes)];
     let steady = once_in(bytes, 2);
-    if let Some(task_set) = any(&mut scene.observation.task_sets, bytes) {
+    if let Some(task_set) = any(&mut scene.world.task_sets, bytes) {
         task_set.scale = scale;
         [
             task_set.computed_desired_count,
@@ -143,7 +144,7 @@ fn task_set_changes_status(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         2 => TaskSetStatus::Draining,
         _ => TaskSetStatus::Unknown(text(bytes)),
     };
-    if let Some(task_set) = any(&mut scene.observation.task_sets, bytes) {
+    if let Some(task_set) = any(&mut scene.world.task_sets, bytes) {
         task_set.status = status;
     }
 }
@@ -157,7 +158,7 @@ fn task_set_moves(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         3 => Some(Some(text(bytes))),
         _ => None,
     };
-    if let Some(task_set) = any(&mut scene.observation.task_sets, bytes) {
+    if let Some(task_set) = any(&mut scene.world.task_sets, bytes) {
         if how > 0 {
             task_set.load_balancers.clear();
         }
@@ -175,10 +176,10 @@ fn task_set_moves(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
 }
 
 fn task_set_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    let task_sets = &mut scene.observation.task_sets;
+    let task_sets = &mut scene.world.task_sets;
     let name = one(bytes, &TASK_SETS);
     let known = task_sets.len();
-    task_sets.retain(|set| set.id != name);
+    task_sets.retain(|set| *set.id != *name);
     if task_sets.len() == known {
         let mut new = task_set(name, one(bytes, &GROUPS));
         new.created_at = one(bytes, &[Some(3_000), None, Some(1_000), Some(500)]);
@@ -195,16 +196,16 @@ fn group_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         2 => Some(text(bytes)),
         _ => None,
     };
-    if let Some(group) = any(&mut scene.observation.target_groups, bytes) {
+    if let Some(group) = any(&mut scene.world.target_groups, bytes) {
         group.is_production = is_production.map(str::to_owned);
         group.service_name = service.map(str::to_owned);
-        group.task_set_id = task_set.map(str::to_owned);
+        group.task_set_id = task_set.map(TaskSetId::from);
         group.swap_intent = intent;
     }
 }
 
 fn group_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    let groups = &mut scene.observation.target_groups;
+    let groups = &mut scene.world.target_groups;
     let name = one(bytes, &GROUPS[..3]);
     let known = groups.len();
     groups.retain(|group| group.name != name);
@@ -232,36 +233,30 @@ fn targets_change(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         unknown: draw(),
     };
     let delay = count(bytes);
-    if let Some(group) = any(&mut scene.observation.target_groups, bytes) {
+    if let Some(group) = any(&mut scene.world.target_groups, bytes) {
         group.targets = targets;
         group.deregistration_delay = delay;
     }
 }
 
 fn service_changes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
+    scene.world.service.desired_count = count(bytes);
     if once_in(bytes, 6) {
-        scene.observation.service = None;
-    }
-    let desired_count = count(bytes);
-    if let Some(service) = &mut scene.observation.service {
-        service.desired_count = desired_count;
-        if once_in(bytes, 6) {
-            service.status = text(bytes);
-        }
+        scene.world.service.status = text(bytes).as_str().into();
     }
     if once_in(bytes, 8) {
-        scene.observation.load_balancer = None;
+        scene.world.load_balancer = None;
     }
 }
 
 fn definition_changes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     if once_in(bytes, 4) {
-        scene.observation.task_definition = None;
+        scene.world.task_definition = None;
     }
     let ports = bytes.arbitrary::<[u16; 2]>().unwrap_or_default();
     let mode = one(bytes, &["awsvpc", "bridge", "host"]);
-    if let Some(definition) = &mut scene.observation.task_definition {
-        mode.clone_into(&mut definition.network_mode);
+    if let Some(definition) = &mut scene.world.task_definition {
+        definition.network_mode = mode.into();
         definition.active = !once_in(bytes, 4);
         if once_in(bytes, 2) {
             definition.containers[0].ports.extend(ports);
@@ -271,11 +266,11 @@ fn definition_changes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
 
 /// The state that the step got is not this world's: an old one, or another's.
 fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    let deployment = &mut scene.deployment;
+    let plan = &mut scene.deployment.plan;
     match bytes.int_in_range(0..=4).unwrap_or(0) {
         0 => {
-            deployment.original = optional(bytes);
-            deployment.replacement = optional(bytes);
+            plan.original = optional(bytes);
+            plan.replacement = optional(bytes);
         }
         1 => {
             // Never one group twice: the contract refuses that.
@@ -286,29 +281,33 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
                 ("blue", "gone"),
             ];
             let (original, replacement) = one(bytes, &pairs);
-            deployment.original_target_group = group_arn(original);
-            deployment.replacement_target_group = group_arn(replacement);
+            plan.original_target_group = group_arn(original);
+            plan.replacement_target_group = group_arn(replacement);
         }
         2 => {
-            deployment.tasks = count(bytes);
-            deployment.desired = count(bytes);
+            plan.tasks = count(bytes);
+            plan.desired = count(bytes);
         }
-        3 => drain_is_paced(deployment, bytes),
+        3 => drain_is_paced(scene, bytes),
         _ => {
-            deployment.progress.waited = count(bytes);
-            deployment.progress.looks = count(bytes);
-            deployment.progress.step = count(bytes);
-            deployment.progress.held = count(bytes);
-            deployment.progress.soon = count(bytes);
-            deployment.progress.baking = once_in(bytes, 2);
+            let progress = &mut scene.deployment.progress;
+            *progress = Progress {
+                waited: count(bytes),
+                looks: count(bytes),
+                step: count(bytes),
+                held: count(bytes),
+                soon: count(bytes),
+                baking: once_in(bytes, 2),
+                ..*progress
+            };
         }
     }
 }
 
 /// The drain goes by a pace of any kind, and by metrics that say anything.
-fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
+fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let rate = |bytes: &mut Unstructured<'_>| f64::from(count(bytes)) + 0.5;
-    deployment.request.drain.pace = match bytes.int_in_range(0..=3).unwrap_or(0) {
+    scene.deployment.plan.request.drain.pace = match bytes.int_in_range(0..=3).unwrap_or(0) {
         0 => Pace::Tasks {
             tasks: count(bytes).max(1),
             every: count(bytes).clamp(1, 86_400),
@@ -323,8 +322,8 @@ fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
             on_deadline: one(bytes, &[OnDeadline::Finish, OnDeadline::Stop]),
         }),
     };
-    deployment.now = u64::from(count(bytes));
-    deployment.control = Control {
+    scene.world.now = u64::from(count(bytes));
+    scene.deployment.progress.control = Control {
         began: once_in(bytes, 2).then(|| u64::from(count(bytes))),
         left: once_in(bytes, 2).then(|| count(bytes)),
         factor: one(bytes, &[1.0, 0.5, 0.05]),
@@ -332,7 +331,7 @@ fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
         ordinary: once_in(bytes, 2).then(|| rate(bytes)),
         connections_per_task: once_in(bytes, 2).then(|| rate(bytes)),
         judged: once_in(bytes, 2).then(|| u64::from(count(bytes))),
-        changed: u64::from(count(bytes)),
+        changed: Some(u64::from(count(bytes))),
     };
     let mut points = |most: usize| -> Vec<_> {
         let some = bytes.int_in_range(0..=most).unwrap_or(0);
@@ -343,7 +342,7 @@ fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
             })
             .collect()
     };
-    deployment.flows = Flows {
+    scene.world.flows = Flows {
         new: points(3),
         active: points(2),
         connections: points(3),
@@ -353,37 +352,45 @@ fn drain_is_paced(deployment: &mut Deployment, bytes: &mut Unstructured<'_>) {
 
 /// It failed, or takes away what another one has left.
 fn deployment_goes_back(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    let course = one(bytes, &[Course::Back, Course::Leftover, Course::Forward]);
-    let turned = scene.deployment.reversed();
-    if let Some(turned) = turned.filter(|_| course != Course::Forward && !once_in(bytes, 4)) {
-        scene.deployment = turned;
+    let plan = &mut scene.deployment.plan;
+    match bytes.int_in_range(0..=2).unwrap_or(0) {
+        0 => plan.outgoing = Outgoing::Replacement,
+        1 => plan.outgoing = Outgoing::Leftover(optional(bytes)),
+        _ => plan.outgoing = Outgoing::Original,
     }
-    scene.deployment.course = course;
+    if plan.outgoing != Outgoing::Original && once_in(bytes, 4) {
+        std::mem::swap(&mut plan.original, &mut plan.replacement);
+        let groups = (
+            &mut plan.original_target_group,
+            &mut plan.replacement_target_group,
+        );
+        std::mem::swap(groups.0, groups.1);
+    }
     let errors = ["NotReadyTimeout", "AlarmRaised", "States.Timeout"];
-    scene.deployment.failure = once_in(bytes, 2).then(|| Failure {
+    plan.failure = once_in(bytes, 2).then(|| Failure {
         error: one(bytes, &errors).to_owned(),
         cause: "It went wrong.".to_owned(),
     });
 }
 
 fn alarm_rings(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    scene.deployment.request.alarms = vec!["errors".to_owned()];
+    scene.deployment.plan.request.alarms = vec!["errors".to_owned()];
     let states = ["ALARM", "OK", "INSUFFICIENT_DATA", ""];
-    scene.deployment.alarms = match one(bytes, &states) {
+    scene.world.alarms = match one(bytes, &states) {
         "" => Vec::new(),
         state => vec![Alarm {
             name: "errors".to_owned(),
-            state: state.to_owned(),
+            state: state.into(),
         }],
     };
 }
 
-fn optional(bytes: &mut Unstructured<'_>) -> Option<String> {
-    (!once_in(bytes, 4)).then(|| one(bytes, &TASK_SETS).to_owned())
+fn optional(bytes: &mut Unstructured<'_>) -> Option<TaskSetId> {
+    (!once_in(bytes, 4)).then(|| one(bytes, &TASK_SETS).into())
 }
 
 fn tasks_stop(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    scene.observation.stopped_tasks.push(StoppedTask {
+    scene.world.stopped_tasks.push(StoppedTask {
         id: text(bytes),
         reason: text(bytes),
     });

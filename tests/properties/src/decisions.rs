@@ -1,13 +1,14 @@
 use arbitrary::Unstructured;
 use ebbtide_controller::contract;
-use ebbtide_controller::deployment::{Answer, Course, Deployment};
-use ebbtide_controller::observation::Observation;
+use ebbtide_controller::deployment::{Answer, Deployment, Outgoing, Plan};
+use ebbtide_controller::lock::Lock;
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight;
 use ebbtide_controller::preflight::findings::{FindingName, Severity};
 use ebbtide_controller::quote::is_visible;
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::turn::{self, Next};
+use ebbtide_controller::world::World;
 
 use crate::Scene;
 use crate::harm::{Kind, harm};
@@ -21,13 +22,13 @@ const PHASES: [(Phase, Kind); 5] = [
     (Phase::Rollback, Kind::Other),
 ];
 
-/// A phase, on a course, and what it decided.
-pub(crate) type Decided = (Phase, Course, Result<Next, Refusal>);
+/// A phase, what goes in it, and what it decided.
+pub(crate) type Decided = (Phase, Outgoing, Result<Next, Refusal>);
 
 /// No phase decides to do harm, or fails to decide, whatever it sees; and what it answers shows and
 /// has an end.
 ///
-/// The input draws a [`Scene`], which every phase is made to decide about, on every course.
+/// The input draws a [`Scene`], which every phase is made to decide about, whatever goes in it.
 pub fn decisions(data: &[u8]) {
     let _ = decisions_in(data);
 }
@@ -35,30 +36,27 @@ pub fn decisions(data: &[u8]) {
 /// The same, and what was decided.
 pub fn decisions_in(data: &[u8]) -> Vec<Decided> {
     let scene = Scene::draw(&mut Unstructured::new(data));
-    let Scene {
-        observation,
-        deployment,
-    } = &scene;
-    found(observation, deployment);
+    let Scene { world, deployment } = &scene;
+    found(world, &deployment.plan);
     let mut decided = Vec::new();
     for (phase, kind) in PHASES {
-        for deployment in courses(phase, deployment) {
-            let next = turn::next(phase, observation, &deployment);
+        for deployment in variants(phase, deployment) {
+            let Deployment { plan, progress, .. } = &deployment;
+            let next = turn::next(phase, world, plan, progress);
             if let Ok(Next::Write(actions)) = &next {
-                let why = harm(kind, observation, actions);
+                let why = harm(kind, world, actions);
                 assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
             }
             told(phase, &deployment, &next);
-            decided.push((phase, deployment.course, next));
+            decided.push((phase, plan.outgoing.clone(), next));
         }
     }
     decided
 }
 
 /// What preflight refuses is the first error that it tells, and it tells none where it refuses nothing.
-fn found(observation: &Observation, deployment: &Deployment) {
-    let (id, request) = (&deployment.id, &deployment.request);
-    let (checked, findings) = preflight::inspect(id, request, observation);
+fn found(world: &World, plan: &Plan) {
+    let (checked, findings) = preflight::inspect(&plan.id, &plan.request, Some(world));
     for finding in &findings {
         let text = format!("{finding} {}", finding.fix);
         assert!(!finding.fix.is_empty() && is_visible(&text), "{finding:?}");
@@ -68,12 +66,12 @@ fn found(observation: &Observation, deployment: &Deployment) {
         .filter(|one| one.severity == Severity::Error);
     let first = errors.map(|one| (one.name, one.seen.as_str())).next();
     match checked {
-        Ok(deployment) => {
+        Ok(checked) => {
             assert_eq!(first, None);
-            let plan = preflight::plan(&deployment, observation);
-            let answer = preflight::answer(deployment, observation);
-            is_told_well(&answer);
-            let state = contract::passed(&answer, &findings, &plan);
+            let (drain, answer) = (checked.drain(), checked.answer());
+            let lock = Lock::of(&answer.plan.request);
+            is_told_well(&answer, &lock);
+            let state = contract::passed(&answer, &lock, &findings, &drain);
             assert!(state.to_string().len() < 96 * 1024, "{state}");
         }
         Err(refusal) => {
@@ -88,30 +86,36 @@ fn found(observation: &Observation, deployment: &Deployment) {
 
 /// The deployment as it is, and as a phase may find it besides: on the way back, among leftovers, before
 /// a swap that was left half done is finished, before it has a replacement.
-fn courses(phase: Phase, deployment: &Deployment) -> Vec<Deployment> {
-    let on = |course: Course| Deployment {
-        course,
-        ..deployment.clone()
+fn variants(phase: Phase, deployment: &Deployment) -> Vec<Deployment> {
+    let with = |change: fn(&mut Deployment)| {
+        let mut changed = deployment.clone();
+        change(&mut changed);
+        changed
     };
-    let mut courses = vec![deployment.clone()];
+    let mut variants = vec![deployment.clone()];
     match phase {
         Phase::Preflight | Phase::Cleanup | Phase::Rollback => {}
-        Phase::CheckAndCreate => courses.push(Deployment {
-            replacement: None,
-            ..deployment.clone()
-        }),
+        Phase::CheckAndCreate => variants.push(with(|it| it.plan.replacement = None)),
         Phase::Swap => {
-            courses.push(on(Course::HalfSwapped));
-            if deployment.course != Course::Back {
-                courses.extend(deployment.reversed());
-            }
-            let mut baking = deployment.clone();
-            baking.progress.baking = true;
-            courses.push(baking);
+            // A swap that was left half done is finished.
+            variants.push(with(|it| it.plan.replacement = None));
+            variants.push(with(|it| it.plan.outgoing = Outgoing::Replacement));
+            variants.push(with(|it| it.progress.baking = true));
         }
-        Phase::ScaleDown => courses.push(on(Course::Leftover)),
+        Phase::ScaleDown => {
+            variants.push(with(|it| {
+                // What is left over goes, and what took its place stays.
+                let plan = &mut it.plan;
+                plan.outgoing = Outgoing::Leftover(plan.original.take());
+                plan.original = plan.replacement.take();
+                std::mem::swap(
+                    &mut plan.original_target_group,
+                    &mut plan.replacement_target_group,
+                );
+            }));
+        }
     }
-    courses
+    variants
 }
 
 /// What a phase answers where it has nothing more to write, and what a refusal of it leads to.
@@ -121,27 +125,29 @@ fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
         Ok(Next::Go(answer)) => answer,
         Err(refusal) => {
             assert!(is_visible(&refusal.to_string()));
-            let answer = turn::refused(phase, deployment, refusal);
-            assert!(answer.deployment.failure.is_some(), "{answer:?}");
+            let Deployment { plan, progress, .. } = deployment;
+            let answer = turn::refused(phase, plan, progress, refusal);
+            assert!(answer.plan.failure.is_some(), "{answer:?}");
             return;
         }
     };
     // A phase that waits and counts nothing would wait for ever. What leads to another one need not.
-    if answer.to == phase.wait() && deployment.course == answer.deployment.course {
-        let (before, after) = (deployment.progress, answer.deployment.progress);
+    let goes = |plan: &Plan| std::mem::discriminant(&plan.outgoing);
+    if answer.to == phase.wait() && goes(&deployment.plan) == goes(&answer.plan) {
+        let (before, after) = (deployment.progress, answer.progress);
         let counts = after.waited > before.waited
             || after.step > before.step
             // The drain of a leftover is planned once, and a replacement is created once.
-            || deployment.original != answer.deployment.original
-            || deployment.replacement != answer.deployment.replacement;
+            || deployment.plan.outgoing_set() != answer.plan.outgoing_set()
+            || deployment.plan.incoming_set() != answer.plan.incoming_set();
         assert!(answer.wait > 0, "{answer:?}");
         assert!(counts || before.waited == u32::MAX, "{answer:?}");
     }
-    is_told_well(answer);
+    is_told_well(answer, &deployment.lock);
 }
 
-fn is_told_well(answer: &Answer) {
-    let state = answer.to_json();
+fn is_told_well(answer: &Answer, lock: &Lock) {
+    let state = answer.to_json(lock);
     let reason = state["reason"]["text"].as_str().unwrap_or_default();
     assert!(!reason.is_empty() && is_visible(reason), "{state}");
     assert!(state.to_string().len() < 64 * 1024, "{state}");

@@ -1,7 +1,6 @@
 use ebbtide_controller::caller;
 use ebbtide_controller::contract::{Event, failed};
-use ebbtide_controller::deployment::{Answer, Deployment};
-use ebbtide_controller::flows::Flows;
+use ebbtide_controller::deployment::Answer;
 use ebbtide_controller::phase::To;
 use ebbtide_controller::quote::is_visible;
 use ebbtide_controller::reason::Reason;
@@ -46,21 +45,17 @@ pub fn events(data: &[u8]) {
                     wait: 60,
                 },
                 wait: 60,
-                // Alarms and metrics are read anew for every step.
-                deployment: Deployment {
-                    alarms: Vec::new(),
-                    flows: Flows::default(),
-                    ..deployment
-                },
+                plan: deployment.plan.clone(),
+                progress: deployment.progress,
             };
             let next = json!({
                 "phase": event.phase.as_str(),
                 "execution": event.id.execution(),
                 "startedAt": event.started_at,
-                "state": answer.to_json(),
+                "state": answer.to_json(&deployment.lock),
             });
             let next = Event::parse(next).map(|event| event.deployment());
-            assert_eq!(next, Ok(Ok(answer.deployment)));
+            assert_eq!(next, Ok(Ok(deployment)));
         }
         Err(refusal) => is_told_well(&refusal),
     }

@@ -1,10 +1,11 @@
 //! Actions that no step may decide on, whatever it sees.
 //!
-//! Said here without the code that decides: what a listener sends where is read off the observation,
+//! Said here without the code that decides: what a listener sends where is read off the world,
 //! and one that is not recorded as a test listener may be one that users reach.
 
 use ebbtide_controller::action::Action;
-use ebbtide_controller::observation::{Forward, Listener, Observation, TaskSet, TaskSetStatus};
+use ebbtide_controller::id::{ListenerArn, TargetGroupArn, TaskSetId};
+use ebbtide_controller::world::{Forward, Listener, TaskSet, TaskSetStatus, World};
 
 /// Whether a step takes tasks away by a plan, or may bring them back too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,23 +18,23 @@ pub enum Kind {
 
 /// Why some writes would do harm in the world they were decided for; `None` where they would not. Each action
 /// is judged when those before it are done.
-pub fn harm(kind: Kind, observation: &Observation, actions: &[Action]) -> Option<String> {
+pub fn harm(kind: Kind, world: &World, actions: &[Action]) -> Option<String> {
     if actions.is_empty() {
         return Some("an order to act names no action".to_owned());
     }
-    let mut observation = observation.clone();
+    let mut world = world.clone();
     for action in actions {
-        if let Err(why) = harm_of(kind, &observation, action) {
+        if let Err(why) = harm_of(kind, &world, action) {
             return Some(format!("{action}: {why}"));
         }
-        done(&mut observation, action);
+        done(&mut world, action);
     }
     None
 }
 
 /// What an action changes of where traffic goes and of what is known of it.
-fn done(observation: &mut Observation, action: &Action) {
-    for seen in &mut observation.listeners {
+fn done(world: &mut World, action: &Action) {
+    for seen in &mut world.listeners {
         match action {
             Action::RecordRole { listener, role } if seen.arn == *listener => {
                 seen.role = Some(role.as_str().to_owned());
@@ -46,16 +47,16 @@ fn done(observation: &mut Observation, action: &Action) {
     }
 }
 
-fn harm_of(kind: Kind, observation: &Observation, action: &Action) -> Result<(), &'static str> {
+fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static str> {
     match action {
-        Action::RecordRole { listener, .. } => seen_listener(observation, listener).map(drop),
+        Action::RecordRole { listener, .. } => seen_listener(world, listener).map(drop),
         Action::Forward {
             listener, wanted, ..
-        } => forward(observation, listener, wanted),
+        } => forward(world, listener, wanted),
         Action::CreateTaskSet(new) => {
-            seen_group(observation, &new.target_group)?;
+            seen_group(world, &new.target_group)?;
             refuse(
-                may_reach_users(observation, &new.target_group),
+                may_reach_users(world, &new.target_group),
                 "users reach it before it is healthy",
             )?;
             refuse(
@@ -64,34 +65,34 @@ fn harm_of(kind: Kind, observation: &Observation, action: &Action) -> Result<(),
             )
         }
         Action::RecordSwapIntent { target_group, .. }
-        | Action::ClearSwapIntent { target_group } => seen_group(observation, target_group),
+        | Action::ClearSwapIntent { target_group } => seen_group(world, target_group),
         Action::TagProduction {
             target_group,
             task_set,
         } => {
-            seen_group(observation, target_group)?;
-            seen_task_set(observation, task_set).map(drop)
+            seen_group(world, target_group)?;
+            seen_task_set(world, task_set).map(drop)
         }
         Action::UntagProduction { target_group } => {
-            seen_group(observation, target_group)?;
+            seen_group(world, target_group)?;
             let reaches = |l: &Listener| is_production(l) && l.forward.is_all_to(target_group);
             refuse(
-                observation.listeners.iter().any(reaches),
+                world.listeners.iter().any(reaches),
                 "users reach it, and the record would be lost",
             )
         }
         Action::MakePrimary { task_set } => refuse(
-            seen_task_set(observation, task_set)?.is_being_deleted(),
+            seen_task_set(world, task_set)?.is_being_deleted(),
             "it is being deleted",
         ),
         Action::SetScale {
             task_set, percent, ..
         } => {
-            let set = seen_task_set(observation, task_set)?;
+            let set = seen_task_set(world, task_set)?;
             let possible = (0.0..=100.0).contains(percent);
             refuse(!possible, "ECS takes 0 to 100 percent")?;
             let (rises, falls) = (*percent > set.scale, *percent < set.scale);
-            let serves = serves(observation, set);
+            let serves = serves(world, set);
             refuse(
                 rises && !serves && kind == Kind::Drain,
                 "what is drained never rises",
@@ -99,29 +100,31 @@ fn harm_of(kind: Kind, observation: &Observation, action: &Action) -> Result<(),
             refuse(falls && serves, "users reach it")
         }
         Action::DeleteTaskSet { task_set, force } => {
-            let set = seen_task_set(observation, task_set)?;
-            refuse(serves(observation, set), "users reach it")?;
+            let set = seen_task_set(world, task_set)?;
+            refuse(serves(world, set), "users reach it")?;
             let primary = set.status == TaskSetStatus::Primary;
             refuse(*force && primary, "what is PRIMARY has served")?;
             refuse(
-                *force && is_recorded(observation, set),
+                *force && is_recorded(world, set),
                 "its group records that it serves or that a swap to it has begun",
             )
         }
     }
 }
 
-fn forward(observation: &Observation, listener: &str, to: &Forward) -> Result<(), &'static str> {
-    let listener = seen_listener(observation, listener)?;
+fn forward(world: &World, listener: &ListenerArn, to: &Forward) -> Result<(), &'static str> {
+    let listener = seen_listener(world, listener)?;
     for group in &to.0 {
-        seen_group(observation, &group.target_group)?;
+        seen_group(world, &group.target_group)?;
     }
     refuse(to.live().count() != 1, "it shares traffic between groups")?;
-    let healthy = |arn: &str| {
-        let groups = &observation.target_groups;
-        groups.iter().any(|g| g.arn == arn && g.targets.healthy > 0)
+    let healthy = |arn: &TargetGroupArn| {
+        let groups = &world.target_groups;
+        groups
+            .iter()
+            .any(|g| g.arn == *arn && g.targets.healthy > 0)
     };
-    let moves = |live: &str| !listener.forward.is_all_to(live);
+    let moves = |live: &TargetGroupArn| !listener.forward.is_all_to(live);
     refuse(
         is_production(listener) && to.live().any(|live| moves(live) && !healthy(live)),
         "it sends users where no target is healthy",
@@ -133,16 +136,16 @@ fn refuse(is_so: bool, why: &'static str) -> Result<(), &'static str> {
 }
 
 /// Whether users may reach a task set.
-fn serves(observation: &Observation, task_set: &TaskSet) -> bool {
+fn serves(world: &World, task_set: &TaskSet) -> bool {
     task_set
         .load_balancers
         .iter()
-        .any(|attached| may_reach_users(observation, &attached.target_group))
+        .any(|attached| may_reach_users(world, &attached.target_group))
 }
 
 /// Whether any listener but a test listener sends traffic to a group, by default or by a rule.
-fn may_reach_users(observation: &Observation, group: &str) -> bool {
-    observation.listeners.iter().any(|listener| {
+fn may_reach_users(world: &World, group: &TargetGroupArn) -> bool {
+    world.listeners.iter().any(|listener| {
         listener.role.as_deref() != Some("test")
             && (listener.forward.live().any(|live| live == group)
                 || listener.rule_target_groups.iter().any(|arn| arn == group))
@@ -150,9 +153,9 @@ fn may_reach_users(observation: &Observation, group: &str) -> bool {
 }
 
 /// Whether a tag says that a task set serves, or may by now.
-fn is_recorded(observation: &Observation, task_set: &TaskSet) -> bool {
-    observation.target_groups.iter().any(|group| {
-        group.task_set_id.as_deref() == Some(task_set.id.as_str())
+fn is_recorded(world: &World, task_set: &TaskSet) -> bool {
+    world.target_groups.iter().any(|group| {
+        group.task_set_id.as_ref() == Some(&task_set.id)
             || (group.swap_intent.is_some() && task_set.is_attached_to(&group.arn))
     })
 }
@@ -161,23 +164,20 @@ fn is_production(listener: &Listener) -> bool {
     listener.role.as_deref() == Some("production")
 }
 
-fn seen_task_set<'a>(observation: &'a Observation, id: &str) -> Result<&'a TaskSet, &'static str> {
-    let mut task_sets = observation.task_sets.iter();
+fn seen_task_set<'a>(world: &'a World, id: &TaskSetId) -> Result<&'a TaskSet, &'static str> {
+    let mut task_sets = world.task_sets.iter();
     let found = task_sets.find(|set| set.id == *id);
     found.ok_or("no such task set was seen")
 }
 
-fn seen_listener<'a>(
-    observation: &'a Observation,
-    arn: &str,
-) -> Result<&'a Listener, &'static str> {
-    let mut listeners = observation.listeners.iter();
-    let found = listeners.find(|listener| listener.arn == arn);
+fn seen_listener<'a>(world: &'a World, arn: &ListenerArn) -> Result<&'a Listener, &'static str> {
+    let mut listeners = world.listeners.iter();
+    let found = listeners.find(|listener| listener.arn == *arn);
     found.ok_or("no such listener was seen")
 }
 
-fn seen_group(observation: &Observation, arn: &str) -> Result<(), &'static str> {
-    let mut groups = observation.target_groups.iter();
-    let found = groups.any(|group| group.arn == arn);
+fn seen_group(world: &World, arn: &TargetGroupArn) -> Result<(), &'static str> {
+    let mut groups = world.target_groups.iter();
+    let found = groups.any(|group| group.arn == *arn);
     refuse(!found, "no such target group was seen")
 }

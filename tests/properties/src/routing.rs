@@ -1,7 +1,8 @@
 use arbitrary::Unstructured;
 use ebbtide_controller::action::Role;
-use ebbtide_controller::observation::Observation;
+use ebbtide_controller::id::TargetGroupArn;
 use ebbtide_controller::routing::{Routing, read};
+use ebbtide_controller::world::World;
 
 use crate::Scene;
 
@@ -11,28 +12,28 @@ use crate::Scene;
 ///
 /// The input draws a [`Scene`].
 pub fn routing(data: &[u8]) {
-    let observation = Scene::draw(&mut Unstructured::new(data)).observation;
-    let seen = production_in(&observation);
-    let mut reversed = observation;
+    let world = Scene::draw(&mut Unstructured::new(data)).world;
+    let seen = production_in(&world);
+    let mut reversed = world;
     reversed.listeners.reverse();
     reversed.target_groups.reverse();
     assert_eq!(seen, production_in(&reversed), "by another order");
 }
 
 /// The production group and the production listeners, checked.
-fn production_in(observation: &Observation) -> Option<(String, Vec<u16>)> {
-    let routing = read(observation, "web").ok()?;
-    is_what_listeners_do(observation, &routing);
+fn production_in(world: &World) -> Option<(TargetGroupArn, Vec<u16>)> {
+    let routing = read(world, "web").ok()?;
+    is_what_listeners_do(world, &routing);
     let mut ports: Vec<_> = routing.roles.production.iter().map(|l| l.port).collect();
     ports.sort_unstable();
     Some((routing.production.arn.clone(), ports))
 }
 
-fn is_what_listeners_do(observation: &Observation, routing: &Routing<'_>) {
+fn is_what_listeners_do(world: &World, routing: &Routing<'_>) {
     let (production, alternate) = (&routing.production.arn, &routing.alternate.arn);
     assert_ne!(production, alternate);
     for group in [routing.production, routing.alternate] {
-        assert!(observation.target_groups.contains(group));
+        assert!(world.target_groups.contains(group));
         assert_ne!(group.service_name.as_deref(), Some("other"));
     }
     let roles = &routing.roles;
@@ -53,7 +54,7 @@ fn is_what_listeners_do(observation: &Observation, routing: &Routing<'_>) {
         }
     }
     // One that is recorded as production is never overlooked.
-    for listener in &observation.listeners {
+    for listener in &world.listeners {
         let ours = listener.forward.names(production) || listener.forward.names(alternate);
         if ours && listener.role.as_deref() == Some("production") {
             assert!(roles.production.contains(&listener));
@@ -68,21 +69,21 @@ mod tests {
     #[test]
     #[should_panic(expected = "is_all_to(production)")]
     fn a_production_group_that_no_listener_reaches_is_found() {
-        let observation = Scene::draw(&mut Unstructured::new(&[])).observation;
-        let mut routing = read(&observation, "web").unwrap();
+        let world = Scene::draw(&mut Unstructured::new(&[])).world;
+        let mut routing = read(&world, "web").unwrap();
         std::mem::swap(&mut routing.production, &mut routing.alternate);
-        is_what_listeners_do(&observation, &routing);
+        is_what_listeners_do(&world, &routing);
     }
 
     #[test]
     #[should_panic(expected = "roles.production.contains")]
     fn a_production_listener_that_was_overlooked_is_found() {
-        let mut observation = Scene::draw(&mut Unstructured::new(&[])).observation;
-        let mut second = observation.listeners[0].clone();
+        let mut world = Scene::draw(&mut Unstructured::new(&[])).world;
+        let mut second = world.listeners[0].clone();
         second.port = 443;
-        observation.listeners.push(second);
-        let mut routing = read(&observation, "web").unwrap();
+        world.listeners.push(second);
+        let mut routing = read(&world, "web").unwrap();
         routing.roles.production.pop();
-        is_what_listeners_do(&observation, &routing);
+        is_what_listeners_do(&world, &routing);
     }
 }

@@ -1,17 +1,17 @@
 //! A deployment somewhere between its start and its end, and a world in which anything may have
 //! happened meanwhile.
 
-use ebbtide_controller::budget::Control;
-use ebbtide_controller::deployment::{Course, Deployment, Progress};
+use ebbtide_controller::deployment::{Deployment, Outgoing, Plan, Progress};
 use ebbtide_controller::flows::Flows;
+use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::lock::Lock;
-use ebbtide_controller::observation::{
-    Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
-    Observation, Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
-    TaskSetStatus,
-};
 use ebbtide_controller::request::Request;
+use ebbtide_controller::world::{
+    Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
+    Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
+    World,
+};
 use serde_json::json;
 
 use crate::requests;
@@ -23,7 +23,7 @@ const START: &str = "2026-01-01T00:00:00Z";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scene {
     /// What is seen.
-    pub observation: Observation,
+    pub world: World,
     /// Whose step it is.
     pub deployment: Deployment,
 }
@@ -74,10 +74,10 @@ impl Scene {
             test.forward = to_blue;
             green.swap_intent = None;
             replacement.status = TaskSetStatus::Primary;
-            green.task_set_id = Some("ecs-svc/2".to_owned());
+            green.task_set_id = Some("ecs-svc/2".into());
             &mut green
         } else {
-            blue.task_set_id = Some("ecs-svc/1".to_owned());
+            blue.task_set_id = Some("ecs-svc/1".into());
             &mut blue
         };
         serving.is_production = Some("true".to_owned());
@@ -91,19 +91,22 @@ impl Scene {
             task_sets.push(replacement);
         }
         Self {
-            observation: Observation {
-                service: Some(Service {
-                    status: "ACTIVE".to_owned(),
-                    deployment_controller: "EXTERNAL".to_owned(),
+            world: World {
+                service: Service {
+                    status: "ACTIVE".into(),
+                    deployment_controller: "EXTERNAL".into(),
                     desired_count: 4,
                     health_check_grace: 60,
-                }),
+                },
                 task_sets,
                 load_balancer: Some(LoadBalancer::of(load_balancer_arn("lb"))),
                 listeners: vec![production, test],
                 target_groups: vec![blue, green],
                 task_definition: Some(definition()),
                 stopped_tasks: Vec::new(),
+                alarms: Vec::new(),
+                flows: Flows::default(),
+                now: 1_767_225_600,
             },
             deployment: deployment(stage),
         }
@@ -114,26 +117,24 @@ fn deployment(stage: Stage) -> Deployment {
     let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
     let request = Request::parse(&input, &requests::home()).expect("a request");
     Deployment {
-        id: id(),
         lock: Lock::of(&request),
-        request,
-        original_target_group: group_arn("blue"),
-        replacement_target_group: group_arn("green"),
-        original: Some("ecs-svc/1".to_owned()),
-        replacement: (stage >= Stage::Created).then(|| "ecs-svc/2".to_owned()),
-        tasks: 4,
-        desired: 4,
+        plan: Plan {
+            id: id(),
+            request,
+            original_target_group: group_arn("blue"),
+            replacement_target_group: group_arn("green"),
+            original: Some("ecs-svc/1".into()),
+            replacement: (stage >= Stage::Created).then(|| "ecs-svc/2".into()),
+            outgoing: Outgoing::Original,
+            tasks: 4,
+            desired: 4,
+            finishing: false,
+            failure: None,
+        },
         progress: Progress {
             step: u32::from(stage >= Stage::Swapped),
             ..Progress::default()
         },
-        course: Course::Forward,
-        finishing: false,
-        failure: None,
-        alarms: Vec::new(),
-        control: Control::default(),
-        flows: Flows::default(),
-        now: 0,
     }
 }
 
@@ -142,16 +143,16 @@ pub(crate) fn id() -> DeploymentId {
     DeploymentId::of_execution(execution, START).expect("an execution")
 }
 
-pub(crate) fn group_arn(name: &str) -> String {
-    format!("{ELB}:targetgroup/{name}/0123456789abcdef")
+pub(crate) fn group_arn(name: &str) -> TargetGroupArn {
+    format!("{ELB}:targetgroup/{name}/0123456789abcdef").into()
 }
 
-pub(crate) fn listener_arn(port: u16) -> String {
-    format!("{ELB}:listener/net/lb/0123456789abcdef/{port:016}")
+pub(crate) fn listener_arn(port: u16) -> ListenerArn {
+    format!("{ELB}:listener/net/lb/0123456789abcdef/{port:016}").into()
 }
 
-pub(crate) fn load_balancer_arn(name: &str) -> String {
-    format!("{ELB}:loadbalancer/net/{name}/0123456789abcdef")
+pub(crate) fn load_balancer_arn(name: &str) -> LoadBalancerArn {
+    format!("{ELB}:loadbalancer/net/{name}/0123456789abcdef").into()
 }
 
 pub(crate) fn weighted(live: &str, idle: &str) -> Forward {
@@ -202,9 +203,9 @@ pub(crate) fn listener(port: u16, group: &str) -> Listener {
 
 pub(crate) fn task_set(id: &str, group: &str) -> TaskSet {
     TaskSet {
-        id: id.to_owned(),
+        id: id.into(),
         status: TaskSetStatus::Active,
-        task_definition: "arn:aws:ecs:us-east-1:555555555555:task-definition/web:1".to_owned(),
+        task_definition: "arn:aws:ecs:us-east-1:555555555555:task-definition/web:1".into(),
         external_id: None,
         scale: 100.0,
         computed_desired_count: 4,
@@ -221,7 +222,7 @@ pub(crate) fn task_set(id: &str, group: &str) -> TaskSet {
             security_groups: vec!["sg-0".to_owned()],
             assign_public_ip: false,
         }),
-        launch: Some(Launch::Type("FARGATE".to_owned())),
+        launch: Some(Launch::Type("FARGATE".into())),
         platform_version: Some("1.4.0".to_owned()),
         created_at: Some(1_000),
         service_registries: Vec::new(),
@@ -231,9 +232,9 @@ pub(crate) fn task_set(id: &str, group: &str) -> TaskSet {
 
 fn definition() -> TaskDefinition {
     TaskDefinition {
-        arn: "arn:aws:ecs:us-east-1:555555555555:task-definition/web:2".to_owned(),
+        arn: "arn:aws:ecs:us-east-1:555555555555:task-definition/web:2".into(),
         active: true,
-        network_mode: "awsvpc".to_owned(),
+        network_mode: "awsvpc".into(),
         containers: vec![Container {
             name: "webserver".to_owned(),
             ports: vec![8080],

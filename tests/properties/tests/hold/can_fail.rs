@@ -4,8 +4,9 @@ use crate::support::{Drawn, corpus};
 use arbitrary::Unstructured;
 use bytes::Bytes;
 use ebbtide_controller::action::{Action, Role};
-use ebbtide_controller::deployment::Deployment;
-use ebbtide_controller::observation::{Forward, Observation, TargetGroup, TaskSetStatus};
+use ebbtide_controller::deployment::Plan;
+use ebbtide_controller::id::TaskSetId;
+use ebbtide_controller::world::{Forward, TargetGroup, TaskSetStatus, World};
 use ebbtide_properties::Scene;
 use ebbtide_properties::harm::{Kind, harm};
 use ebbtide_properties::wire::answered;
@@ -15,13 +16,13 @@ const ORIGINAL: &str = "ecs-svc/1";
 const REPLACEMENT: &str = "ecs-svc/2";
 
 /// `ecs-svc/1` serves on `blue`, and `ecs-svc/2` is steady and healthy on `green`.
-fn healthy() -> Observation {
-    Scene::draw(&mut Unstructured::new(&[])).observation
+fn healthy() -> World {
+    Scene::draw(&mut Unstructured::new(&[])).world
 }
 
 fn scale(task_set: &str, percent: f64) -> Action {
     Action::SetScale {
-        task_set: task_set.to_owned(),
+        task_set: task_set.into(),
         percent,
         tasks: 1,
     }
@@ -29,26 +30,26 @@ fn scale(task_set: &str, percent: f64) -> Action {
 
 fn delete(task_set: &str, force: bool) -> Action {
     Action::DeleteTaskSet {
-        task_set: task_set.to_owned(),
+        task_set: task_set.into(),
         force,
     }
 }
 
-fn forward(observation: &Observation, wanted: Forward) -> Action {
+fn forward(world: &World, wanted: Forward) -> Action {
     Action::Forward {
-        listener: observation.listeners[0].arn.clone(),
-        seen: observation.listeners[0].forward.clone(),
+        listener: world.listeners[0].arn.clone(),
+        seen: world.listeners[0].forward.clone(),
         wanted,
     }
 }
 
-fn found(observation: &Observation, action: Action) -> Option<String> {
-    harm(Kind::Other, observation, &[action])
+fn found(world: &World, action: Action) -> Option<String> {
+    harm(Kind::Other, world, &[action])
 }
 
 #[track_caller]
-fn assert_found(observation: &Observation, action: Action, why: &str) {
-    let found = found(observation, action).unwrap_or_default();
+fn assert_found(world: &World, action: Action, why: &str) {
+    let found = found(world, action).unwrap_or_default();
     assert!(found.ends_with(why), "found {found:?}, wanted {why:?}");
 }
 
@@ -80,7 +81,7 @@ fn force_on_what_has_served_is_found() {
     );
     assert_eq!(found(&world, delete(REPLACEMENT, false)), None);
     let records: [fn(&mut TargetGroup); 2] = [
-        |green| green.task_set_id = Some(REPLACEMENT.to_owned()),
+        |green| green.task_set_id = Some(TaskSetId::from(REPLACEMENT)),
         |green| green.swap_intent = Some("another deployment".to_owned()),
     ];
     for record in records {
@@ -116,10 +117,10 @@ fn what_names_a_thing_that_was_not_seen_is_found() {
         delete("ecs-svc/9", false),
         "no such task set was seen",
     );
-    let nowhere = forward(&world, Forward::to("nowhere"));
+    let nowhere = forward(&world, Forward::to(&"nowhere".into()));
     assert_found(&world, nowhere, "no such target group was seen");
     let nothing = Action::RecordRole {
-        listener: "nothing".to_owned(),
+        listener: "nothing".into(),
         role: Role::Test,
     };
     assert_found(&world, nothing, "no such listener was seen");
@@ -153,7 +154,7 @@ fn a_record_that_contradicts_the_listener_is_found() {
     assert_found(&world, untag, "the record would be lost");
     world.task_sets[1].status = TaskSetStatus::Draining;
     let primary = Action::MakePrimary {
-        task_set: REPLACEMENT.to_owned(),
+        task_set: REPLACEMENT.into(),
     };
     assert_found(&world, primary, "it is being deleted");
 }
@@ -172,24 +173,24 @@ fn actions_are_judged_one_after_the_other() {
 /// Steps as somebody might have written them, over inputs that are drawn like those of the tests.
 #[test]
 fn a_step_without_its_guard_does_harm_in_an_input_that_is_drawn() {
-    type Decide = fn(&Observation, &Deployment) -> Option<Action>;
+    type Decide = fn(&World, &Plan) -> Option<Action>;
     let unguarded: [Decide; 3] = [
         // Deletes the drained original without a look at the listeners.
-        |seen, deployment| {
-            let original = deployment.original_in(seen)?;
+        |seen, plan| {
+            let original = plan.outgoing_in(seen)?;
             (original.scale == 0.0).then(|| delete(&original.id, false))
         },
         // Rolls back by what the deployment believes.
-        |seen, deployment| Some(delete(&deployment.replacement_in(seen)?.id, true)),
+        |seen, plan| Some(delete(&plan.incoming_in(seen)?.id, true)),
         // Scales to the plan, whatever somebody has done meanwhile.
-        |seen, deployment| Some(scale(&deployment.original_in(seen)?.id, 75.0)),
+        |seen, plan| Some(scale(&plan.outgoing_in(seen)?.id, 75.0)),
     ];
     for (index, decide) in unguarded.into_iter().enumerate() {
         let mut drawn = Drawn::new(corpus("decisions"), 1);
         let harmful = (0..2_000).any(|_| {
             let scene = Scene::draw(&mut Unstructured::new(&drawn.next()));
-            let action = decide(&scene.observation, &scene.deployment);
-            action.is_some_and(|action| harm(Kind::Drain, &scene.observation, &[action]).is_some())
+            let action = decide(&scene.world, &scene.deployment.plan);
+            action.is_some_and(|action| harm(Kind::Drain, &scene.world, &[action]).is_some())
         });
         assert!(harmful, "step {index} did no harm in 2000 inputs");
     }
