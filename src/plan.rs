@@ -10,7 +10,6 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::Args;
-use ebbtide_controller::deployment::Course;
 use ebbtide_controller::drain::{self, Schedule};
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight;
@@ -123,7 +122,7 @@ fn planned(
     let peak_per_task = peak / f64::from(tasks);
     let lag = service.lag();
     let timeout = request.drain_timeout.unwrap_or_else(|| {
-        let most = drain::most_steps(Course::Forward);
+        let most = drain::MOST_STEPS;
         drain::default_timeout(Schedule::new(tasks, &pace, most, delay), delay)
     });
     let looks = usize::try_from(plan.looks(timeout))?;

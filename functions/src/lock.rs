@@ -459,7 +459,7 @@ fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
     };
     let ends = attributes.get("ends").and_then(|ends| ends.as_l().ok());
     Item {
-        owner: string("owner").cloned(),
+        owner: string("owner").cloned().map(Into::into),
         fence: count("fence"),
         newest: count("newest"),
         rev: count("rev"),
@@ -478,7 +478,7 @@ fn end(kept: &AttributeValue) -> Option<End> {
     let (to, rest) = kept.as_s().ok()?.split_once(' ')?;
     let (started, execution) = rest.split_once(' ')?;
     Some(End {
-        execution: execution.to_owned(),
+        execution: execution.into(),
         started: started.parse().ok()?,
         to: To::parse(to)?,
     })
@@ -519,13 +519,13 @@ mod tests {
     fn ends_survive_the_table_and_only_the_newest_are_kept() {
         let before: Vec<_> = (0..4)
             .map(|number| End {
-                execution: format!("arn:{number}"),
+                execution: format!("arn:{number}").into(),
                 started: number,
                 to: To::DeploymentFailed,
             })
             .collect();
         let newest = End {
-            execution: "arn:new".to_owned(),
+            execution: "arn:new".into(),
             started: 4,
             to: To::DeploymentSucceeded,
         };
