@@ -197,7 +197,7 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
         region: home.region.clone(),
         cluster: short(&request.cluster).to_owned(),
         service: request.service,
-        load_balancer_arn: request.load_balancer,
+        load_balancer_arn: request.load_balancer.map(|arn| arn.to_string()),
         task_definition: short(&request.task_definition).to_owned(),
         subnets: request.subnets.unwrap_or(defaults.subnets),
         security_groups: request.security_groups.unwrap_or(defaults.security_groups),

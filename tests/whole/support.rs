@@ -125,7 +125,7 @@ pub(crate) fn names() -> Names {
         region: home.region,
         cluster: request.cluster,
         service: request.service,
-        load_balancer_arn: request.load_balancer,
+        load_balancer_arn: request.load_balancer.map(|arn| arn.to_string()),
         task_definition: short(arn).to_owned(),
         ..Names::default()
     }

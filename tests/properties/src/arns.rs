@@ -18,7 +18,7 @@ pub fn arns(data: &[u8]) {
     is_exactly(&text, &arn);
     if let Some(id) = DeploymentId::of_execution(&text, "2026-01-01T00:00:00Z") {
         assert_eq!(arn.service, "states");
-        assert_eq!(id.execution(), text);
+        assert_eq!(id.execution().as_str(), text);
         assert_eq!(*id.home(), arn.home());
         assert!(is_visible(&id.external_id()));
         let tag = id.tag_value();

@@ -7,11 +7,11 @@ use ebbtide_controller::contract::Failure;
 use ebbtide_controller::deployment::{Outgoing, Progress};
 use ebbtide_controller::flows::{Flows, Point};
 use ebbtide_controller::id::TaskSetId;
+use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
+use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
     Alarm, Forward, StoppedTask, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
 };
-use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
-use ebbtide_controller::request::Request;
 
 use crate::draw::{count, once_in, one, text};
 use crate::requests;
