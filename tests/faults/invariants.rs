@@ -31,7 +31,7 @@ pub(crate) struct Watch {
     neighbours: Vec<String>,
     served: BTreeSet<String>,
     lowered: BTreeMap<String, u64>,
-    moves: BTreeMap<String, u32>,
+    pub(crate) moves: BTreeMap<String, u32>,
     /// Executions that have called AWS, and those of them that are over: a function of theirs may
     /// still be at work.
     executions: BTreeSet<String>,

@@ -136,6 +136,10 @@ impl Stage {
         if name == "Rollback" || finishing {
             self.watch().rolling_back = true;
         }
+        // Another one's rollback is finished: what follows is this execution's own deployment.
+        if name == "CheckAndCreateService" && input["reason"]["code"] == "finishingRollback" {
+            self.watch().moves.clear();
+        }
         if name == "Wait" {
             *entered += 1;
             if let Some(desired) = self.case.rescaled.filter(|_| *entered == 1) {
