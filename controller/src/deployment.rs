@@ -142,6 +142,7 @@ impl Plan {
     ///
     /// The way back to a leftover is that of the deployment that left it: what serves was its
     /// replacement.
+    #[must_use]
     pub fn back(&self, original: &TaskSet) -> Self {
         Self {
             original: Some(original.id.clone()),

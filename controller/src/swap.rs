@@ -4,7 +4,7 @@ use crate::action::Action;
 use crate::align::align;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain;
-use crate::id::TargetGroupArn;
+use crate::id::{TargetGroupArn, TaskSetId};
 use crate::next::Next;
 use crate::phase::To;
 use crate::ready;
@@ -130,7 +130,7 @@ fn nobody_else_swapped(
     let serving: Vec<_> = serving.iter().map(|set| set.id.as_str()).collect();
     let expected: Vec<_> = plan
         .outgoing_set()
-        .map(|id| id.as_str())
+        .map(TaskSetId::as_str)
         .into_iter()
         .collect();
     // On the way back, the task set that failed may be gone altogether.

@@ -103,7 +103,7 @@ def test_legends_and_tables_say_in_words_what_is_shown(view):
     rows = {row[0]: row for row in shown["rows"]}
     if command == "simulate":
         assert [key.split()[0] for key in shown["keys"]] == ["original", "replacement"] * 3 + ["tries", "refused,"]
-        assert "WaitForServiceReady" in rows["WaitForServiceReady"][-1]
+        assert "WaitForServiceReady" in rows["CheckAndCreateService"][-1]
     elif command == "plan":
         assert shown["keys"] == ["as planned, 11 at most", "as planned, 500 at most"]
     else:

@@ -57,7 +57,7 @@ async fn rounds(scenario: &Scenario, changes: &Value) -> Rounds {
         }
         EventKind::TaskSucceeded { .. } => {
             let (phase, began, written) = &turn;
-            let took = (event.at - *began).as_secs_f64() / aws.latency.as_secs_f64();
+            let took = event.at.saturating_sub(*began).as_secs_f64() / aws.latency.as_secs_f64();
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

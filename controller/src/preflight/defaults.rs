@@ -117,7 +117,7 @@ pub(super) fn settle_launch(settled: &mut Request, original: Option<&TaskSet>) {
     let before = original.and_then(|task_set| task_set.launch.clone());
     let as_before = settled.launch.is_none() || settled.launch == before;
     if settled.launch.is_none() {
-        settled.launch = Some(before.unwrap_or_else(|| Launch::Type(LaunchType::Fargate)));
+        settled.launch = Some(before.unwrap_or(Launch::Type(LaunchType::Fargate)));
     }
     // A platform version belongs to Fargate: it is taken over only with the way of launching.
     if settled.platform_version.is_none() && as_before {
