@@ -19,8 +19,9 @@ const LATEST_EVENTS: i32 = 300;
 
 /// Shows the deployments that run, with how far they are, and those that ran last.
 ///
-/// Looks once; with --follow, follows the one that runs to its end as `ebbtide deploy` does, and has
-/// the exit status of that.
+/// Looks once. With EXECUTION, the exit status is what came of it: 0 where it has succeeded, 1 where it
+/// has failed, 3 while it runs. With --follow, follows the one that runs to its end as `ebbtide deploy`
+/// does, and has the exit status of that.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// One execution: its ARN, or its name.
@@ -71,6 +72,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     for execution in found {
         seen.push(look(&executions, execution).await?);
     }
+    let named = arguments.execution.as_ref().and(seen.first());
+    let exit = named.map_or(Exit::Done, |named| outcome_of(&named.execution));
     match arguments.format {
         Format::Json => {
             let all: Vec<Value> = seen.iter().map(in_json).collect();
@@ -79,7 +82,16 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
         Format::Text if seen.is_empty() => print(&format!("No deployment{}.", of(arguments))),
         Format::Text => seen.iter().flat_map(in_lines).for_each(|line| print(&line)),
     }
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// What came of an execution, so that a job that looks later fails where the deployment has.
+fn outcome_of(execution: &Execution) -> Exit {
+    if execution.has_ended() {
+        Exit::of(execution.has_succeeded())
+    } else {
+        Exit::Left
+    }
 }
 
 async fn follow_one(
@@ -259,6 +271,24 @@ mod tests {
             "--service chat --cluster other",
         ] {
             assert!(!is_meant(&arguments(other), &chat), "{other}");
+        }
+    }
+
+    #[test]
+    fn one_that_was_named_has_the_exit_status_of_what_came_of_it() {
+        for (status, exit) in [
+            (ExecutionStatus::Succeeded, Exit::Done),
+            (ExecutionStatus::Failed, Exit::Failed),
+            (ExecutionStatus::TimedOut, Exit::Failed),
+            (ExecutionStatus::Aborted, Exit::Failed),
+            (ExecutionStatus::Running, Exit::Left),
+            (ExecutionStatus::PendingRedrive, Exit::Left),
+        ] {
+            assert_eq!(
+                outcome_of(&Execution::example(status.clone())),
+                exit,
+                "{status:?}"
+            );
         }
     }
 

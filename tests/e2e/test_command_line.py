@@ -164,12 +164,14 @@ def test_status_shows_what_runs_and_what_ran_last(ebbtide):
     assert re.search(rf"{TIME}  shown  service chat in cluster main, chat:2\n  RUNNING for 0:00:\d\d: {arn}\n", text)
     assert re.search(rf"\n  {TIME}  \w+: \S", text)
     ebbtide.reaches(arn, "ScaleDown")
-    one = ebbtide.run("status", "shown").stdout
-    assert re.search(r"of 4 tasks to take away", one) or ebbtide.status(arn) != "RUNNING"
+    one = ebbtide.run("status", "shown")
+    assert re.search(r"of 4 tasks to take away", one.stdout) or ebbtide.status(arn) != "RUNNING"
+    assert one.returncode == 3 or ebbtide.status(arn) != "RUNNING"
     assert ebbtide.ended(arn) == "SUCCEEDED"
 
-    text = ebbtide.run("status", "shown").stdout
-    assert re.search(r"  shown  service chat in cluster main, chat:2\n  SUCCEEDED after", text)
+    shown = ebbtide.run("status", "shown")
+    assert shown.returncode == 0
+    assert re.search(r"  shown  service chat in cluster main, chat:2\n  SUCCEEDED after", shown.stdout)
     nothing = ebbtide.run("status", "--service", "other")
     assert nothing.returncode == 0
     assert nothing.stdout.startswith("No deployment of service other")
@@ -190,6 +192,7 @@ def test_what_was_stopped_is_said_and_the_same_event_brings_it_in_order(ebbtide,
     assert "Nothing was undone" in done.stdout and "--again" in done.stdout
     seen = ministack.client.describe_execution(executionArn=arn)
     assert (seen["status"], seen["error"], seen["cause"]) == ("ABORTED", "Aborted", "it was the wrong version")
+    assert ebbtide.run("status", arn).returncode == 1
     again = ebbtide.run("abort", arn, "--yes")
     assert again.returncode == 1
     assert "ended ABORTED" in again.stderr
