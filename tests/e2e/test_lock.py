@@ -85,7 +85,7 @@ def test_what_a_stopped_deployment_left_is_drained_step_by_step_before_the_next_
     ended = interpreter.ended(execution)
     assert (ended.status, ended.error, ended.cause) == ("SUCCEEDED", None, None)
     found = [answer for answer in interpreter.outputs(execution, "CheckAndCreateService") if answer["next"] == "Wait"]
-    assert [answer["plan"]["original"] for answer in found] == [original["id"]]
+    assert [answer["plan"]["leftover"] for answer in found] == [original["id"]]
     drain = [answer for answer in interpreter.outputs(execution, "ScaleDown") if answer["plan"]["outgoing"] == "leftover"]
     # A step takes one task, and the next step comes after the pause that the input asks for.
     steps = [answer for answer in drain if answer["reason"]["code"] == "step"]
