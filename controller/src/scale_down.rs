@@ -312,7 +312,7 @@ fn has_no_successor(plan: &Plan) -> bool {
 }
 
 /// A leftover without a healthy target is nobody's way back: it is not kept for the sake of what
-/// serves, which is not healthy either, and which the deployment that follows is to mend.
+/// serves, which is not healthy either, and which the deployment that follows is to repair.
 fn serves_nobody(drain: &Drain<'_>) -> bool {
     matches!(drain.plan.outgoing, Outgoing::Leftover(_)) && drain.from.targets.healthy == 0
 }

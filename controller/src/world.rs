@@ -34,9 +34,9 @@ pub struct World {
     pub task_definition: Option<TaskDefinition>,
     /// Tasks of the replacement task set that ECS stopped, newest first.
     pub stopped_tasks: Vec<StoppedTask>,
-    /// The alarms that the request names, where a phase goes by them.
+    /// The alarms that the request names, where a phase needs them.
     pub alarms: Vec<Alarm>,
-    /// The metrics that the drain goes by, where a phase does.
+    /// The metrics that the drain needs, where a phase has one.
     pub flows: Flows,
     /// Seconds since 1970. Only the pace of a drain and the deadline of its budget go by it: the
     /// other deadlines count the seconds waited.

@@ -78,7 +78,7 @@ impl<'a> Drain<'a> {
 
     /// Tasks that are to be left after the step that is due.
     ///
-    /// None where the application says that no connection is left: nobody is cut then.
+    /// None where the application says that no connection is left: no client is cut then.
     pub(crate) fn left(&self) -> u32 {
         if self.is_idle() {
             return 0;
