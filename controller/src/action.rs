@@ -65,6 +65,11 @@ pub enum Action {
         /// The tasks that this percentage means.
         tasks: u32,
     },
+    /// `DeregisterTargets`: every target of a group that no wanted task is behind.
+    DeregisterTargets {
+        /// The target group's ARN.
+        target_group: TargetGroupArn,
+    },
     /// `DeleteTaskSet`.
     DeleteTaskSet {
         /// The task set's id.
@@ -125,6 +130,11 @@ impl fmt::Display for Action {
                 percent,
                 tasks,
             } => write!(f, "scale {task_set} to {tasks} tasks ({percent:.2} %)"),
+            Self::DeregisterTargets { target_group } => write!(
+                f,
+                "deregister the targets of target group {}",
+                short(target_group)
+            ),
             Self::DeleteTaskSet { task_set, .. } => write!(f, "delete {task_set}"),
         }
     }

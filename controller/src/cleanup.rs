@@ -7,7 +7,7 @@ use crate::id::TargetGroupArn;
 use crate::next::Next;
 use crate::phase::To;
 use crate::ready;
-use crate::reason::{Outcome, Reason, Running};
+use crate::reason::{Outcome, Reason, Remark, RemarkCode, Running};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing;
@@ -23,18 +23,23 @@ pub const POLLS: u32 = 60;
 /// How the drained original goes, and the end of the deployment once it has.
 ///
 /// Deletes it without `force`, which ECS refuses for a set that still runs tasks, and waits until
-/// it is gone. "Already gone" is success. The end is reached only when the world is what the
-/// deployment was for; anything else is `Drift`.
+/// it is gone. "Already gone" is success, and tasks that do not stop are a remark: their task set stays
+/// at scale 0. The end is reached only when the world is what the deployment was for, and works;
+/// anything else is `Drift` or `ProductionUnhealthy`.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let Some(outgoing) = plan.outgoing_in(world) else {
-        as_intended(world, plan)?;
-        return Ok(match served(world, plan) {
-            Some(target_group) => Next::Write(vec![Action::ClearSwapIntent { target_group }]),
-            None => complete(world, plan, progress),
-        });
+        return end(world, plan, progress);
     };
     if outgoing.is_being_deleted() {
-        return being_deleted(plan, progress, outgoing);
+        return if progress.waited < POLL * POLLS {
+            let reason = Reason::Deleting {
+                task_set: outgoing.id.clone(),
+                wait: POLL,
+            };
+            Ok(look_again(plan, progress, 0, reason))
+        } else {
+            end(world, plan, progress)
+        };
     }
     let looks = progress.looks.saturating_add(1);
     if outgoing.is_warm() && looks < LOOKS {
@@ -45,6 +50,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         };
         return Ok(look_again(plan, progress, looks, reason));
     }
+    if outgoing.wants_nothing() && outgoing.tasks() > 0 {
+        return end(world, plan, progress);
+    }
     may_be_deleted(world, plan, outgoing)?;
     Ok(Next::Write(vec![Action::DeleteTaskSet {
         task_set: outgoing.id.clone(),
@@ -52,30 +60,70 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     }]))
 }
 
-/// ECS finishes a deletion by itself, in half an hour at most.
-fn being_deleted(plan: &Plan, progress: &Progress, outgoing: &TaskSet) -> Result<Next, Refusal> {
-    if progress.waited < POLL * POLLS {
-        let reason = Reason::Deleting {
-            task_set: outgoing.id.clone(),
-            wait: POLL,
-        };
-        return Ok(look_again(plan, progress, 0, reason));
+/// The end, once the record of the swap is gone and production works.
+fn end(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    as_intended(world, plan)?;
+    if let Some(target_group) = served(world, plan) {
+        return Ok(Next::Write(vec![Action::ClearSwapIntent { target_group }]));
     }
-    Err(Refusal::new(
-        ErrorName::DrainTimeout,
-        format!(
-            "{} is still DRAINING {} s after it was deleted.",
-            outgoing.id,
-            POLL * POLLS
-        ),
-        "Production traffic is on the replacement. ECS finishes the deletion by itself; look \
-         at the service's events if it does not.",
-    ))
+    Ok(not_down(world, plan, progress)?.unwrap_or_else(|| complete(world, plan, progress)))
+}
+
+/// Success means that production works (rule R12): looks again, and refuses after a minute. The end of
+/// a rollback is no success.
+fn not_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Option<Next>, Refusal> {
+    let incoming = ready::living_incoming(world, plan)?;
+    let group = world.group(plan.incoming_group())?;
+    if plan.outgoing == Outgoing::Replacement || !ready::is_down(world, incoming, group) {
+        return Ok(None);
+    }
+    let running = incoming.running_count;
+    if progress.held >= scale_down::OUTAGE {
+        return Err(Refusal::new(
+            ErrorName::ProductionUnhealthy,
+            format!(
+                "{} serves, and nothing of it works: {running} tasks run, targets: {}.",
+                incoming.id, group.targets
+            ),
+            "Look at its tasks' logs and at the health check of the target group, and deploy a version \
+             that works.",
+        ));
+    }
+    let held = progress.held.saturating_add(POLL);
+    let reason = Reason::Down {
+        task_set: incoming.id.clone(),
+        running,
+        targets: group.targets,
+        wait: POLL,
+    };
+    let progress = Progress { held, ..*progress };
+    Ok(Some(look_again(plan, &progress, progress.looks, reason)))
 }
 
 fn look_again(plan: &Plan, progress: &Progress, looks: u32, reason: Reason) -> Next {
     let progress = Progress { looks, ..*progress };
     Next::wait(To::WaitForDeletion, reason, POLL, plan, progress)
+}
+
+/// Task sets that are left behind: what does not stop, or is being deleted for too long.
+fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
+    let others = world.task_sets.iter();
+    let others = others.filter(|set| Some(&set.id) != plan.incoming_set());
+    let remark = |set: &TaskSet| {
+        let code = if set.is_being_deleted() {
+            RemarkCode::SlowDeletion
+        } else if set.wants_nothing() && set.tasks() > 0 {
+            RemarkCode::Straggler
+        } else {
+            return None;
+        };
+        Some(Remark {
+            code,
+            task_set: set.id.clone(),
+            tasks: set.tasks(),
+        })
+    };
+    others.filter_map(remark).collect()
 }
 
 /// The target group of what is gone, where it is still marked as one whose task set has served.
@@ -154,6 +202,7 @@ fn complete(world: &World, plan: &Plan, progress: &Progress) -> Next {
         task_set: plan.incoming_set().cloned(),
         target_group: plan.incoming_group().clone(),
         unhealthy: ready::lost_health(world, plan),
+        remarks: remarks(world, plan),
     };
     let (to, reason) = match plan.outgoing {
         Outgoing::Original | Outgoing::Leftover(_) => {
@@ -215,7 +264,47 @@ mod tests {
         let task_set = "ecs-svc/1".into();
         assert_eq!(waiting.reason, Reason::Deleting { task_set, wait: 30 });
         scene.progress.waited = POLL * POLLS;
-        assert_eq!(refused(&scene), ErrorName::DrainTimeout);
+        assert_eq!(remarked(&scene), (RemarkCode::SlowDeletion, 0));
+    }
+
+    /// The one remark of a deployment that is complete.
+    fn remarked(scene: &Scene) -> (RemarkCode, u32) {
+        let answer = answer(scene);
+        assert_eq!(answer.to, To::DeploymentSucceeded);
+        match answer.reason {
+            Reason::Deployed(running) => match running.remarks[..] {
+                [ref remark] => (remark.code, remark.tasks),
+                ref other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_task_that_does_not_stop_is_a_remark_of_a_success() {
+        let mut scene = drained();
+        scene.task_set_mut("ecs-svc/1").running_count = 1;
+        let waiting = answer(&scene);
+        assert_eq!(waiting.to, To::WaitForDeletion);
+        let (running, wait) = (1, 30);
+        assert_eq!(waiting.reason, Reason::StillRuns { running, wait });
+        scene.progress = waiting.progress;
+        assert_eq!(remarked(&scene), (RemarkCode::Straggler, 1));
+    }
+
+    #[test]
+    fn nothing_is_a_success_while_nothing_of_production_works() {
+        let mut scene = drained();
+        scene.remove("ecs-svc/1");
+        scene.group_mut("green").targets.healthy = 0;
+        for _ in 0..2 {
+            let look = answer(&scene);
+            assert!(matches!(look.reason, Reason::Down { .. }), "{look:?}");
+            scene.progress = look.progress;
+        }
+        assert_eq!(refused(&scene), ErrorName::ProductionUnhealthy);
+        scene.world.service.desired_count = 0;
+        assert_eq!(answer(&scene).to, To::DeploymentSucceeded);
     }
 
     #[test]
@@ -230,12 +319,9 @@ mod tests {
     #[test]
     fn an_original_that_runs_or_serves_again_is_not_deleted() {
         let mut scene = drained();
-        scene.task_set_mut("ecs-svc/1").running_count = 1;
-        let waiting = answer(&scene);
-        assert_eq!(waiting.to, To::WaitForDeletion);
-        let (running, wait) = (1, 30);
-        assert_eq!(waiting.reason, Reason::StillRuns { running, wait });
-        scene.progress = waiting.progress;
+        scene.task_set_mut("ecs-svc/1").scale = 25.0;
+        assert_eq!(answer(&scene).to, To::WaitForDeletion);
+        scene.progress.looks = 1;
         assert_eq!(refused(&scene), ErrorName::Drift);
         let mut scene = drained();
         scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));

@@ -48,6 +48,8 @@ pub struct Plan {
     pub tasks: u32,
     /// The service's desired count at that time.
     pub desired: u32,
+    /// When production traffic had moved, in seconds since 1970.
+    pub swapped: Option<u64>,
     /// Whether the rollback is that of an earlier execution, which ended in it: this one finishes it
     /// before its own deployment begins.
     pub finishing: bool,
@@ -139,17 +141,20 @@ impl Plan {
     }
 
     /// The same deployment on its way back to what served before.
-    ///
-    /// The way back to a leftover is that of the deployment that left it: what serves was its
-    /// replacement.
     #[must_use]
-    pub fn back(&self, original: &TaskSet) -> Self {
+    pub fn back(&self) -> Self {
         Self {
-            original: Some(original.id.clone()),
-            original_target_group: self.outgoing_group().clone(),
-            replacement: self.incoming_set().cloned(),
-            replacement_target_group: self.incoming_group().clone(),
             outgoing: Outgoing::Replacement,
+            ..self.clone()
+        }
+    }
+
+    /// The same deployment on its way forward again, with nothing to undo.
+    #[must_use]
+    pub fn forward(&self) -> Self {
+        Self {
+            outgoing: Outgoing::Original,
+            failure: None,
             ..self.clone()
         }
     }
@@ -170,8 +175,14 @@ pub struct Progress {
     pub soon: u32,
     /// Seconds from the next look to the next step of the drain: a long pause is looked at in between.
     pub pause: u32,
-    /// Whether production traffic has moved, and the swap bakes.
+    /// Whether this execution has moved production traffic.
     pub baking: bool,
+    /// Seconds that the drain had taken before trouble of AWS's interrupted it.
+    pub spent: u32,
+    /// Times that it was interrupted.
+    pub returns: u32,
+    /// Whether trouble of AWS's, and no decision, has led to this rollback.
+    pub interrupted: bool,
     /// Turns in a row with a write that was not answered.
     pub unanswered: u32,
     /// How a drain by a budget goes on.
@@ -179,13 +190,31 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// That of a rollback: the seconds of the phase that failed are not its own, but whether the outgoing
-    /// task set may have been scaled down a moment ago stays known.
+    /// That of a rollback: the seconds of the phase that failed are not its own, but how far its drain is
+    /// stays known. The outgoing task set may have been scaled down a moment ago, and the drain may go on.
     #[must_use]
     pub fn of_rollback(&self, plan: &Plan) -> Self {
         Self {
             step: scale_down::begun(plan, self),
-            ..self.anew()
+            pause: self.pause,
+            baking: self.baking,
+            spent: self.spent.saturating_add(self.waited),
+            returns: self.returns,
+            control: self.control,
+            ..Self::default()
+        }
+    }
+
+    /// That of a drain or a swap that goes on after an interruption: where it was.
+    #[must_use]
+    pub(crate) fn resumed(&self) -> Self {
+        Self {
+            waited: 0,
+            looks: 0,
+            spent: self.spent.saturating_add(self.waited),
+            returns: self.returns.saturating_add(1),
+            interrupted: false,
+            ..*self
         }
     }
 

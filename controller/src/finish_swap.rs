@@ -100,7 +100,7 @@ fn agree(
         ));
     };
     ready::give_up_in_time(world, plan, progress, serving, &shortfall)?;
-    Ok(ready::wait_slowly_for(plan, progress, shortfall))
+    Ok(ready::wait_slowly_for(world, plan, progress, shortfall))
 }
 
 /// Makes everything else say what the production listener says. No write where nothing is to be finished.

@@ -12,8 +12,8 @@ use crate::lock::Lock;
 use crate::request::Request;
 use crate::world::{
     Alarm, Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
-    Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
-    World,
+    Service, StoppedTasks, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
+    TaskSetStatus, World,
 };
 
 /// What this deployment's task set and its swap are labelled with.
@@ -90,7 +90,7 @@ impl Scene {
                         ports: vec![8080],
                     }],
                 }),
-                stopped_tasks: Vec::new(),
+                stopped_tasks: StoppedTasks::default(),
                 alarms: Vec::new(),
                 flows: Flows::default(),
                 now: START,
@@ -185,6 +185,7 @@ impl Scene {
             outgoing: self.outgoing.clone(),
             tasks: 4,
             desired: 4,
+            swapped: None,
             finishing: false,
             failure: self.failure.clone(),
         }
@@ -325,6 +326,7 @@ fn task_set(id: &str, group: &str) -> TaskSet {
         launch: Some(Launch::Type("FARGATE".into())),
         platform_version: Some("1.4.0".into()),
         created_at: Some(1_000),
+        updated_at: Some(1_000),
         service_registries: Vec::new(),
         stack: None,
     }

@@ -55,8 +55,17 @@ pub(crate) fn left_over(
     }
     let routing = routing::read(world, &plan.request.service)?;
     let found = Found::of(world, plan, &routing)?;
-    let never_served = |set: &TaskSet| !may_have_served(world, set, &routing, found.serving);
+    // Where evidence is missing, a set with running tasks is drained.
+    let never_served = |set: &TaskSet| {
+        set.running_count == 0 && !may_have_served(world, set, &routing, found.serving)
+    };
     let Some(leftover) = found.next(plan, never_served) else {
+        if found.straggles && !is_there(world, plan, &routing) && targets(&routing) > 0 {
+            // What is on the alternate group is of other versions, and gets no traffic with the swap.
+            return Ok(Some(Next::Write(vec![Action::DeregisterTargets {
+                target_group: routing.alternate.arn.clone(),
+            }])));
+        }
         return Ok(what_goes_by_itself(world, plan, progress, &routing));
     };
     on_the_alternate_group(leftover, &routing)?;
@@ -126,12 +135,8 @@ fn what_goes_by_itself(
     if progress.looks >= LOOKS {
         return None;
     }
-    let targets = routing.alternate.targets.registered();
-    // A late invocation finds those of what this deployment has created since.
-    let ours = plan
-        .incoming_in(world)
-        .is_some_and(|set| set.is_attached_to(&routing.alternate.arn));
-    let reason = if targets > 0 && !ours {
+    let targets = targets(routing);
+    let reason = if targets > 0 && !is_there(world, plan, routing) {
         Reason::Deregistering {
             targets,
             wait: POLL,
@@ -158,10 +163,24 @@ fn what_goes_by_itself(
     Some(Next::wait(to, reason, POLL, plan, progress))
 }
 
+/// Targets of the alternate group that would take traffic.
+fn targets(routing: &Routing<'_>) -> u32 {
+    routing.alternate.targets.registered()
+}
+
+/// Whether the alternate group's targets may be of what this deployment has created: a late invocation
+/// finds that.
+fn is_there(world: &World, plan: &Plan, routing: &Routing<'_>) -> bool {
+    let incoming = plan.incoming_in(world);
+    incoming.is_some_and(|set| set.is_attached_to(&routing.alternate.arn))
+}
+
 /// The living task sets of a service by whether production traffic reaches them.
 struct Found<'a> {
     serving: Option<&'a TaskSet>,
     leftovers: Vec<&'a TaskSet>,
+    /// Whether tasks of another one on the alternate group do not stop: they are not waited for.
+    straggles: bool,
 }
 
 impl<'a> Found<'a> {
@@ -171,8 +190,14 @@ impl<'a> Found<'a> {
         let living = world
             .living()
             .filter(|set| set.external_id.as_deref() != Some(ours.as_str()));
-        let (serving, leftovers): (Vec<_>, Vec<_>) =
+        let (mut serving, mut leftovers): (Vec<_>, Vec<_>) =
             living.partition(|set| set.is_attached_to(&routing.production.arn));
+        if serving.len() > 1 {
+            serving.retain(|set| !world.straggles(set));
+        }
+        let left = leftovers.len();
+        leftovers.retain(|set| !world.straggles(set));
+        let straggles = leftovers.len() < left;
         let serving = match serving[..] {
             [] => None,
             [only] => Some(only),
@@ -189,7 +214,11 @@ impl<'a> Found<'a> {
                 ));
             }
         };
-        Ok(Self { serving, leftovers })
+        Ok(Self {
+            serving,
+            leftovers,
+            straggles,
+        })
     }
 
     /// One that never served, which goes at once; else the leftover that is being drained, else the

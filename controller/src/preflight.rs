@@ -180,6 +180,7 @@ fn fit(
         outgoing: Outgoing::Original,
         tasks,
         desired: service.desired_count,
+        swapped: None,
         finishing: false,
         failure: None,
     };

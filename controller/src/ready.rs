@@ -16,9 +16,10 @@ use crate::world::{TargetGroup, TaskSet, World};
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let replacement = living_incoming(world, plan)?;
     let group = world.group(plan.incoming_group())?;
+    not_crashing(world, plan)?;
     if let Some(shortfall) = shortfall(world, replacement, group) {
         give_up_in_time(world, plan, progress, replacement, &shortfall)?;
-        return Ok(wait_for(plan, progress, shortfall));
+        return Ok(wait_for(world, plan, progress, shortfall));
     }
     let seen = progress.looks.saturating_add(1);
     let replacement = plan.incoming_set().cloned();
@@ -64,10 +65,12 @@ pub(crate) fn living_incoming<'a>(world: &'a World, plan: &Plan) -> Result<&'a T
     }
 }
 
-/// What a task set lacks to serve from a target group, or `None` where it is steady and healthy.
+/// What a task set lacks before traffic is moved to it, or `None` where it is steady and healthy.
 ///
 /// `STEADY_STATE` alone is not enough: it is true for a task set that wants no tasks (AWS API
-/// model), and an NLB with no healthy target sends traffic to all of them (AWS documentation).
+/// model), and an NLB with no healthy target sends traffic to all of them (AWS documentation). Nor is
+/// it needed while tasks beyond those wanted are leaving: a long deregistration would keep traffic from
+/// targets that are all healthy.
 pub(crate) fn shortfall(
     world: &World,
     task_set: &TaskSet,
@@ -86,13 +89,52 @@ pub(crate) fn shortfall(
     if targets.healthy < wanted || targets.healthy < targets.registered() {
         return Some(Shortfall::HealthyTargets { targets, wanted });
     }
-    (!task_set.steady).then_some(Shortfall::SteadyState)
+    let surplus_leaves = task_set.running_count > wanted;
+    (!task_set.steady && !surplus_leaves).then_some(Shortfall::SteadyState)
 }
 
-/// What takes over lacks that nothing can be held or undone for any more.
+/// One task of so many may be missing for a while, as Spot capacity or a failed host takes it: no step
+/// waits for it.
+pub const TOLERANCE: u32 = 20;
+
+/// What the task set that serves lacks of what was wanted when traffic moved, or is wanted now where
+/// that is less (rule R11): a service that grows is not one that fails.
+///
+/// A task of [`TOLERANCE`] may be missing. `None` for a service that wants no task.
+pub(crate) fn lacking(
+    world: &World,
+    plan: &Plan,
+    task_set: &TaskSet,
+    group: &TargetGroup,
+) -> Option<Shortfall> {
+    let promised = plan.desired.min(world.service.desired_count);
+    let wanted = promised - promised / TOLERANCE;
+    let (running, pending) = (task_set.running_count, task_set.pending_count);
+    if running < wanted {
+        return Some(Shortfall::Tasks {
+            running,
+            pending,
+            wanted,
+        });
+    }
+    let targets = group.targets;
+    (targets.healthy < wanted).then_some(Shortfall::HealthyTargets { targets, wanted })
+}
+
+/// What takes over lacks that nothing is held or undone for, where it can be read.
 pub(crate) fn lost_health(world: &World, plan: &Plan) -> Option<Shortfall> {
     let incoming = living_incoming(world, plan).ok()?;
-    shortfall(world, incoming, world.group(plan.incoming_group()).ok()?)
+    lacking(
+        world,
+        plan,
+        incoming,
+        world.group(plan.incoming_group()).ok()?,
+    )
+}
+
+/// Whether nothing behind the production listener works, though the service wants tasks (rule R12).
+pub(crate) fn is_down(world: &World, task_set: &TaskSet, group: &TargetGroup) -> bool {
+    world.service.desired_count > 0 && (task_set.running_count == 0 || group.targets.healthy == 0)
 }
 
 /// Refuses to wait on once `readinessTimeout` is over.
@@ -107,18 +149,8 @@ pub(crate) fn give_up_in_time(
     if progress.waited < timeout {
         return Ok(());
     }
-    let stopped = world
-        .stopped_tasks
-        .first()
-        .map(|task| {
-            format!(
-                " {} of its tasks stopped, the last one ({}) because: {}.",
-                world.stopped_tasks.len(),
-                task.id,
-                task.reason.trim_end_matches('.')
-            )
-        })
-        .unwrap_or_default();
+    let stopped = world.stopped_tasks.in_words();
+    let stopped = stopped.map_or(String::new(), |stopped| format!(" {stopped}."));
     Err(Refusal::new(
         ErrorName::NotReadyTimeout,
         format!(
@@ -130,29 +162,67 @@ pub(crate) fn give_up_in_time(
     ))
 }
 
+/// Refuses a replacement of which as many tasks failed as ECS's own circuit breaker allows: it is not
+/// waited for until `readinessTimeout`.
+fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
+    let failed = world.stopped_tasks.failed;
+    let limit = failed_task_limit(plan, world.service.desired_count);
+    if failed < limit {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorName::ReplacementFailed,
+        format!(
+            "The replacement {} is given up after {limit} failed tasks: {}.",
+            plan.incoming_set().map_or("task set", |id| id),
+            world.stopped_tasks.in_words().unwrap_or_default(),
+        ),
+        "Production traffic was not moved. Look at the tasks' logs; raise failedTasks where so many \
+         failures are ordinary.",
+    ))
+}
+
+/// Failed tasks after which a replacement is given up: `failedTasks`, or half of the desired count, at
+/// least 3 and at most 200, as ECS's circuit breaker does it (AWS documentation).
+pub(crate) fn failed_task_limit(plan: &Plan, desired: u32) -> u32 {
+    let request = &plan.request;
+    request.failed_tasks.unwrap_or((desired / 2).clamp(3, 200))
+}
+
 /// The wait for a new replacement to get healthy: the looks at which it was are counted anew.
-pub(crate) fn wait_for(plan: &Plan, progress: &Progress, shortfall: Shortfall) -> Next {
+pub(crate) fn wait_for(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+    shortfall: Shortfall,
+) -> Next {
     let wait = next_look(plan, progress);
     let progress = Progress {
         looks: 0,
         ..*progress
     };
-    let reason = not_ready(plan, shortfall, wait);
+    let reason = not_ready(world, plan, shortfall, wait);
     Next::wait(To::WaitForServiceReady, reason, wait, plan, progress)
 }
 
 /// The wait for something else than a new replacement to get healthy before traffic is moved to it:
 /// looks are further apart.
-pub(crate) fn wait_slowly_for(plan: &Plan, progress: &Progress, shortfall: Shortfall) -> Next {
+pub(crate) fn wait_slowly_for(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+    shortfall: Shortfall,
+) -> Next {
     let wait = slow_look(plan);
-    let reason = not_ready(plan, shortfall, wait);
+    let reason = not_ready(world, plan, shortfall, wait);
     Next::wait(To::Bake, reason, wait, plan, *progress)
 }
 
-fn not_ready(plan: &Plan, shortfall: Shortfall, wait: u32) -> Reason {
+fn not_ready(world: &World, plan: &Plan, shortfall: Shortfall, wait: u32) -> Reason {
     Reason::NotReady {
         replacement: plan.incoming_set().cloned(),
         shortfall,
+        stopped: world.stopped_tasks.in_words(),
         wait,
     }
 }
@@ -176,7 +246,7 @@ mod tests {
     use super::*;
     use crate::deployment::Answer;
     use crate::fixture::Scene;
-    use crate::world::{StoppedTask, Targets};
+    use crate::world::{StoppedTasks, Targets};
 
     fn check(scene: &Scene) -> Result<Next, Refusal> {
         next(&scene.world, &scene.plan(), &scene.progress)
@@ -295,10 +365,10 @@ mod tests {
         scene.group_mut("green").targets.unhealthy = 4;
         scene.progress.waited = 600;
         scene.request.readiness_timeout = 600;
-        scene.world.stopped_tasks = vec![StoppedTask {
-            id: "t1".into(),
-            reason: "Essential container in task exited".into(),
-        }];
+        scene.world.stopped_tasks = StoppedTasks {
+            failed: 1,
+            newest: Some("Essential container in task exited (t1)".into()),
+        };
         let refusal = refused(&scene);
         assert_eq!(refusal.error, ErrorName::NotReadyTimeout);
         assert!(refusal.seen.contains("4 unhealthy"), "{refusal}");

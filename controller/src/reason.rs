@@ -7,12 +7,13 @@ mod shortfall;
 use std::fmt;
 
 pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
-pub use outcome::{LeftAlone, Outcome, Place, Remains, Running};
+pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, RemarkCode, Running};
 pub use shortfall::Shortfall;
 
 use crate::arn::short;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
+use crate::world::Targets;
 use drain::StillRuns;
 
 /// What a turn came to.
@@ -85,6 +86,8 @@ pub enum Reason {
         replacement: Option<TaskSetId>,
         /// What it lacks.
         shortfall: Shortfall,
+        /// How many of its tasks failed, and why the newest one did.
+        stopped: Option<String>,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -124,6 +127,17 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
+    /// Nothing behind the production listener works, by the last look.
+    Down {
+        /// The task set that serves.
+        task_set: TaskSetId,
+        /// Tasks of it that run.
+        running: u32,
+        /// Its targets by state.
+        targets: Targets,
+        /// Seconds until the next turn.
+        wait: u32,
+    },
     /// The deployment is complete.
     Deployed(Box<Running>),
     /// The deployment had ended before, and that answer was lost.
@@ -150,6 +164,20 @@ pub enum Reason {
         original: TaskSetId,
         /// What it lacks, after so many seconds, where what serves has no healthy target at all.
         lacks: Option<(Shortfall, u32)>,
+    },
+    /// Trouble of AWS's has interrupted a swap or a drain, which goes on.
+    GoingOn {
+        /// What went wrong.
+        cause: String,
+        /// Seconds until the next turn.
+        wait: u32,
+    },
+    /// What lost its health has it again, before traffic was moved away from it.
+    Recovered {
+        /// Its id.
+        replacement: Option<TaskSetId>,
+        /// Seconds until the next turn.
+        wait: u32,
     },
     /// The turn was refused.
     Refused(Refusal),
@@ -237,10 +265,11 @@ impl Reason {
             Self::Swapped(_) => Code::Swapped,
             Self::BakeOver => Code::Baking,
             Self::Drain(draining) => draining.stage.code(),
-            Self::StillRuns { .. } | Self::Deleting { .. } => Code::Deleting,
+            Self::StillRuns { .. } | Self::Deleting { .. } | Self::Down { .. } => Code::Deleting,
             Self::Deployed(_) | Self::EndedBefore => Code::Deployed,
             Self::SecondLook { .. } | Self::RollingBack { .. } => Code::RollingBack,
             Self::Restored { .. } => Code::Restored,
+            Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
             Self::Refused(_) => Code::Refused,
             Self::Failed(_) => Code::Failed,
             Self::Busy { .. } | Self::Overtaken => Code::Busy,
@@ -276,11 +305,14 @@ impl Reason {
             | Self::BakeOver
             | Self::StillRuns { .. }
             | Self::Deleting { .. }
+            | Self::Down { .. }
             | Self::Deployed(_)
             | Self::EndedBefore
             | Self::SecondLook { .. }
             | Self::RollingBack { .. }
             | Self::Restored { .. }
+            | Self::GoingOn { .. }
+            | Self::Recovered { .. }
             | Self::Refused(_)
             | Self::Failed(_)
             | Self::Busy { .. }
@@ -349,12 +381,15 @@ impl fmt::Display for Reason {
             Self::NotReady {
                 replacement,
                 shortfall,
+                stopped,
                 wait,
-            } => write!(
-                f,
-                "replacement {}: {shortfall}; next look in {wait} s",
-                known(replacement.as_ref())
-            ),
+            } => {
+                write!(f, "replacement {}: {shortfall}", known(replacement.as_ref()))?;
+                if let Some(stopped) = stopped {
+                    write!(f, "; {stopped}")?;
+                }
+                write!(f, "; next look in {wait} s")
+            }
             Self::Confirming {
                 replacement,
                 seen,
@@ -376,6 +411,15 @@ impl fmt::Display for Reason {
             Self::StillRuns { running, wait } => {
                 write!(f, "{}; next look in {wait} s", StillRuns(*running))
             }
+            Self::Down {
+                task_set,
+                running,
+                targets,
+                wait,
+            } => write!(
+                f,
+                "{task_set} serves, and nothing of it works: {running} tasks run, targets: {targets}; next look in {wait} s"
+            ),
             Self::Deployed(running) => running.fmt(f),
             Self::EndedBefore => f.write_str(
                 "this deployment has ended already; the answer was lost on the way",
@@ -408,6 +452,15 @@ impl fmt::Display for Reason {
             } => write!(
                 f,
                 "rolling back: {original} is not whole after {seconds} s ({shortfall}), but what serves has no healthy target, and takes the traffic back"
+            ),
+            Self::GoingOn { cause, wait } => write!(
+                f,
+                "traffic stays where it is, and the deployment goes on in {wait} s: {cause}"
+            ),
+            Self::Recovered { replacement, wait } => write!(
+                f,
+                "{} is healthy again, and keeps the traffic; next look in {wait} s",
+                known(replacement.as_ref())
             ),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Failed(outcome) => outcome.fmt(f),
@@ -544,6 +597,8 @@ pub enum Code {
     RollingBack,
     /// The original is healthy at full strength.
     Restored,
+    /// Traffic stays on the replacement, and the deployment goes on.
+    GoingOn,
     /// The turn was refused; `failure` says why.
     Refused,
     /// The deployment failed, and what could be undone was.
@@ -580,6 +635,7 @@ impl Code {
             Self::Deployed => "deployed",
             Self::RollingBack => "rollingBack",
             Self::Restored => "restored",
+            Self::GoingOn => "goingOn",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Busy => "busy",

@@ -22,6 +22,14 @@ pub enum ErrorName {
     LockLost,
     /// The replacement task set did not become steady and healthy in `readinessTimeout`.
     NotReadyTimeout,
+    /// Too many tasks of the replacement failed before it took traffic.
+    ReplacementFailed,
+    /// The replacement lost its health after it had taken traffic.
+    HealthLost,
+    /// What serves has lost its health while an earlier deployment's task set was drained.
+    ServingSetUnhealthy,
+    /// Nothing behind the production listener works at the end of a deployment.
+    ProductionUnhealthy,
     /// The original task set was not drained in `drainTimeout`.
     DrainTimeout,
     /// A CloudWatch alarm that the request names is in `ALARM`.
@@ -42,13 +50,17 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
         Self::ConcurrentDeployment,
         Self::LockLost,
         Self::NotReadyTimeout,
+        Self::ReplacementFailed,
+        Self::HealthLost,
+        Self::ServingSetUnhealthy,
+        Self::ProductionUnhealthy,
         Self::DrainTimeout,
         Self::AlarmRaised,
         Self::TaskSetLimit,
@@ -68,6 +80,10 @@ impl ErrorName {
             Self::ConcurrentDeployment => "ConcurrentDeployment",
             Self::LockLost => "LockLost",
             Self::NotReadyTimeout => "NotReadyTimeout",
+            Self::ReplacementFailed => "ReplacementFailed",
+            Self::HealthLost => "HealthLost",
+            Self::ServingSetUnhealthy => "ServingSetUnhealthy",
+            Self::ProductionUnhealthy => "ProductionUnhealthy",
             Self::DrainTimeout => "DrainTimeout",
             Self::AlarmRaised => "AlarmRaised",
             Self::TaskSetLimit => "TaskSetLimit",
@@ -89,12 +105,46 @@ impl ErrorName {
             | Self::ConcurrentDeployment
             | Self::LockLost
             | Self::NotReadyTimeout
+            | Self::ReplacementFailed
+            | Self::HealthLost
+            | Self::ServingSetUnhealthy
+            | Self::ProductionUnhealthy
             | Self::DrainTimeout
             | Self::AlarmRaised
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission => false,
         }
+    }
+
+    /// Whether it is about the replacement, so that traffic may go back for it (rule R6): neither
+    /// trouble of AWS's, nor a drain that is late, nor what another person changed is.
+    pub fn blames_the_replacement(self) -> bool {
+        match self {
+            Self::NotReadyTimeout
+            | Self::ReplacementFailed
+            | Self::HealthLost
+            | Self::ProductionUnhealthy
+            | Self::AlarmRaised => true,
+            Self::InvalidInput
+            | Self::PreflightFailed
+            | Self::Drift
+            | Self::ConcurrentDeployment
+            | Self::LockLost
+            | Self::ServingSetUnhealthy
+            | Self::DrainTimeout
+            | Self::TaskSetLimit
+            | Self::ServiceNotActive
+            | Self::Permission
+            | Self::Transient
+            | Self::Throttled
+            | Self::NotYetConsistent => false,
+        }
+    }
+
+    /// The name as it stands in a state; `None` where it is none of ours.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Request {
     pub drain: Drain,
     /// Seconds after which a replacement that is not steady and healthy is given up.
     pub readiness_timeout: u32,
+    /// Failed tasks after which a replacement is given up; by default as ECS's circuit breaker has it.
+    pub failed_tasks: Option<u32>,
     /// Seconds between the swap and the first step of the drain.
     pub bake_time: u32,
     /// Seconds after which a drain that has not ended is given up.
@@ -186,6 +188,7 @@ impl Request {
         put("waitForService", json!(self.wait_for_service));
         put("drain", self.drain.to_json());
         put("readinessTimeout", json!(self.readiness_timeout));
+        put("failedTasks", json!(self.failed_tasks));
         put("bakeTime", json!(self.bake_time));
         put("drainTimeout", json!(self.drain_timeout));
         put("alarms", json!(self.alarms));

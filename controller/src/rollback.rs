@@ -16,10 +16,15 @@ use crate::world::{TaskSet, World};
 /// How a failed deployment is undone.
 ///
 /// A candidate that never served is deleted with `force` (rule R4). Once production traffic
-/// reaches it, the original is brought back to 100 percent, and takes the traffic when it is steady
-/// and healthy. An original that is gone or drained is not brought back: from there the deployment
-/// goes forward only. Where it cannot be told where traffic goes, nothing is changed.
+/// reaches it, traffic goes back only for a reason that is about the replacement (rule R6): then the
+/// original is brought back to 100 percent, and takes the traffic when it is steady and healthy. One
+/// that is gone or drained is not brought back while the replacement works. After trouble of AWS's the
+/// deployment goes on where it was. Where it cannot be told where traffic goes, nothing is changed.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    let moved = plan.outgoing != Outgoing::Original || progress.baking;
+    if moved && is_passing(plan, progress) {
+        return Ok(go_on(plan, progress));
+    }
     if let Some(why) = left_alone(plan) {
         let remains = remains(world, plan);
         return Ok(over(plan, progress, Outcome::LeftAlone { why, remains }));
@@ -32,7 +37,16 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let pair = routing::pair(world, &plan.request.service)?;
     let roles = routing::roles(world, pair)?;
     if reached(&roles, plan, candidate) {
-        return restore(world, plan, progress);
+        if is_passing(plan, progress) {
+            return Ok(go_on(plan, progress));
+        }
+        let down = is_down(world, plan, candidate)?;
+        return if down || blames_the_replacement(plan) {
+            restore(world, plan, progress, down)
+        } else {
+            let (why, remains) = (LeftAlone::NotToBlame, remains(world, plan));
+            Ok(over(plan, progress, Outcome::LeftAlone { why, remains }))
+        };
     }
     let Some(candidate) = candidate else {
         return Ok(no_replacement(world, plan, progress));
@@ -52,6 +66,63 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         ));
     }
     Ok(remove(world, plan, progress, candidate))
+}
+
+/// Times that a deployment goes on after it was interrupted.
+const MOST_RETURNS: u32 = 10;
+
+/// Whether what has led here is trouble of AWS's, which may be over by now: what was caught, a call
+/// that is not allowed (IAM is eventually consistent), a write that was not answered.
+fn is_passing(plan: &Plan, progress: &Progress) -> bool {
+    let error = plan.failure.as_ref().map(|failure| failure.error.as_str());
+    let passes = match error.and_then(ErrorName::parse) {
+        Some(ErrorName::Permission) => true,
+        Some(error) => error.is_worth_retrying(),
+        None => progress.interrupted,
+    };
+    let on_its_way_back = plan.outgoing == Outgoing::Replacement && progress.interrupted;
+    (passes || on_its_way_back) && progress.returns < MOST_RETURNS
+}
+
+/// Traffic stays where it is, and the swap or the drain goes on where it was.
+fn go_on(plan: &Plan, progress: &Progress) -> Next {
+    let cause = plan.failure.as_ref().map(|failure| failure.cause.clone());
+    let reason = Reason::GoingOn {
+        cause: cause.unwrap_or_default(),
+        wait: RETURN,
+    };
+    let plan = match plan.outgoing {
+        Outgoing::Replacement => plan.clone(),
+        Outgoing::Original | Outgoing::Leftover(_) => Plan {
+            failure: None,
+            ..plan.clone()
+        },
+    };
+    let drains = progress.baking || matches!(plan.outgoing, Outgoing::Leftover(_));
+    let to = if drains { To::Wait } else { To::Bake };
+    Next::wait(to, reason, RETURN, &plan, progress.resumed())
+}
+
+/// Seconds until a deployment goes on.
+const RETURN: u32 = 60;
+
+/// Whether the failure is about the replacement. A rollback that was begun by an earlier execution had
+/// such a reason.
+fn blames_the_replacement(plan: &Plan) -> bool {
+    let error = plan.failure.as_ref().map(|failure| failure.error.as_str());
+    plan.finishing
+        || error
+            .and_then(ErrorName::parse)
+            .is_some_and(ErrorName::blames_the_replacement)
+}
+
+/// Whether nothing that production traffic reaches works, whatever has failed.
+fn is_down(world: &World, plan: &Plan, candidate: Option<&TaskSet>) -> Result<bool, Refusal> {
+    let Some(candidate) = candidate.filter(|set| !set.is_being_deleted()) else {
+        return Ok(true);
+    };
+    let group = world.group(plan.incoming_group())?;
+    Ok(ready::is_down(world, candidate, group))
 }
 
 /// Nothing to undo is believed at the second look.
@@ -78,20 +149,15 @@ fn look_again(plan: &Plan, progress: &Progress, looks: u32, reason: Reason, wait
 
 /// Why nothing is undone at all.
 fn left_alone(plan: &Plan) -> Option<LeftAlone> {
-    let failure = plan.failure.as_ref().map(|f| f.error.as_str());
     match plan.outgoing {
         Outgoing::Replacement => Some(LeftAlone::WayBackFailed),
-        // What serves is not to blame for it, unless it is what lost its health.
-        Outgoing::Leftover(_) if failure != Some(ErrorName::NotReadyTimeout.as_str()) => {
-            Some(LeftAlone::Leftover)
-        }
+        // A failure before the swap moves nothing.
+        Outgoing::Leftover(_) => Some(LeftAlone::Leftover),
         // What an earlier deployment has begun is finished whatever this one wants of its own.
-        Outgoing::Original | Outgoing::Leftover(_)
-            if !plan.request.rollback_on_failure && !plan.finishing =>
-        {
+        Outgoing::Original if !plan.request.rollback_on_failure && !plan.finishing => {
             Some(LeftAlone::NotWanted)
         }
-        Outgoing::Original | Outgoing::Leftover(_) => None,
+        Outgoing::Original => None,
     }
 }
 
@@ -108,8 +174,10 @@ fn reached(roles: &Roles<'_>, plan: &Plan, candidate: Option<&TaskSet>) -> bool 
 }
 
 /// Brings the original back to full strength, while there is one, and gives it the traffic back.
-fn restore(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
-    let Some(original) = restorable(world, plan) else {
+///
+/// One that is drained comes back only where what serves is down.
+fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Result<Next, Refusal> {
+    let Some(original) = restorable(world, plan, down) else {
         // One read may be old, or its answer lost on the way.
         return Ok(second_look(plan, progress).unwrap_or_else(|| {
             let remains = remains(world, plan);
@@ -181,14 +249,18 @@ fn restored(
         original: original.id.clone(),
         lacks,
     };
-    Next::at_once(To::Swap, reason, plan.back(original), progress.anew())
+    let progress = Progress {
+        returns: progress.returns,
+        ..progress.anew()
+    };
+    Next::at_once(To::Swap, reason, plan.back(), progress)
 }
 
-/// The original, while it is worth bringing back: it wants or runs tasks still.
-fn restorable<'a>(world: &'a World, plan: &Plan) -> Option<&'a TaskSet> {
+/// The original, while it is worth bringing back: it wants or runs tasks still, or nothing else works.
+fn restorable<'a>(world: &'a World, plan: &Plan, down: bool) -> Option<&'a TaskSet> {
     plan.outgoing_in(world)
         .filter(|original| !original.is_being_deleted())
-        .filter(|original| original.is_warm())
+        .filter(|original| original.is_warm() || down)
 }
 
 /// Deletes a candidate that production traffic does not reach, if it never did.
@@ -200,7 +272,7 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
         its && group.swap_intent.is_some()
     });
     let mut groups = world.target_groups.iter();
-    let has_served = groups.any(|group| candidate.has_served_on(group));
+    let has_served = progress.baking || groups.any(|group| candidate.has_served_on(group));
     if has_served && intent.is_none() {
         // The listener was moved away from it by hand: its connections are left to it.
         let remains = remains(world, plan);

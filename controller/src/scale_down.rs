@@ -44,27 +44,38 @@ pub(crate) fn undrained(
     let drain = Drain::of(world, plan, progress, outgoing.computed_desired_count)?;
     let wants = tasks_at(outgoing.scale, drain.desired()).max(drain.wanted);
     let remaining = remaining(&drain, outgoing);
-    if wants == 0 && remaining == 0 {
+    let due = if wants == 0 && remaining == 0 {
         // A service that wants no tasks: without this, the set would come back with it.
-        return Ok((outgoing.scale > 0.0).then(|| scale_to(outgoing, 0, drain.desired())));
-    }
-    let due = due(&drain, outgoing, wants);
+        if outgoing.scale > 0.0 {
+            return Ok(Some(scale_to(outgoing, 0, drain.desired())));
+        }
+        Due::Nothing
+    } else {
+        due(&drain, outgoing, wants)
+    };
     let blocker = blocker(&drain, due)?;
-    give_up_in_time(&drain, outgoing, blocker.as_ref())?;
+    give_up_in_time(&drain, outgoing, due, blocker.as_ref())?;
+    // What an earlier deployment left is left again, by how long its tasks have been stopping.
+    let of_earlier = matches!(plan.outgoing, Outgoing::Leftover(_));
+    let straggles = due == Due::LastTasks && !of_earlier && is_over(&drain);
+    if blocker.is_none() && (due == Due::Nothing || straggles) {
+        return Ok(None);
+    }
     let desired = drain.desired();
     let waiting = Waiting::new(drain);
     Ok(Some(match (blocker, due) {
+        (blocker, Due::LastTasks) => waiting.tasks_stopping(remaining, blocker.as_ref()),
         (Some(blocker), _) => waiting.blocked(blocker, outgoing.running_count),
         (None, Due::Bake(left)) => waiting.baking(left),
         (None, Due::Pause(seconds)) => waiting.paused(wants, seconds),
         (None, Due::Step(tasks)) => scale_to(outgoing, tasks, desired),
         (None, Due::NextStep(left)) => waiting.step_made(left),
-        (None, Due::LastTasks) => waiting.tasks_stopping(remaining),
+        (None, Due::Nothing) => waiting.tasks_stopping(remaining, None),
     }))
 }
 
 /// What is due, if nothing blocks it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     /// The rest of the pause before the first step, in seconds.
     Bake(u32),
@@ -76,6 +87,8 @@ enum Due {
     NextStep(u32),
     /// Every step is made: the last tasks stop.
     LastTasks,
+    /// The last one has stopped.
+    Nothing,
 }
 
 fn due(drain: &Drain<'_>, outgoing: &TaskSet, wants: u32) -> Due {
@@ -113,22 +126,33 @@ fn confirm_gone(world: &World, plan: &Plan, progress: &Progress) -> Result<Optio
 }
 
 /// Refuses a drain that has to end without being done: what takes over has lost its health for too
-/// long, or the time is over.
+/// long, or the time is over while what goes still wants tasks.
 fn give_up_in_time(
     drain: &Drain<'_>,
     outgoing: &TaskSet,
+    due: Due,
     blocker: Option<&Blocker>,
 ) -> Result<(), Refusal> {
     if let Some(Blocker::Health { shortfall, .. }) = blocker {
         not_lost(drain, shortfall)?;
     }
+    no_crash_loop(drain)?;
+    // Tasks that do not stop are reported, and nothing is undone for them (rule R6).
+    if matches!(due, Due::LastTasks | Due::Nothing) {
+        return Ok(());
+    }
     if let Some(refusal) = drain.out_of_time() {
         return Err(refusal);
     }
-    if drained_for(drain.plan, &drain.progress) >= timeout(drain) {
+    if is_over(drain) {
         return Err(overdue(drain, outgoing, blocker));
     }
     Ok(())
+}
+
+/// Whether the drain has taken as long as it may.
+fn is_over(drain: &Drain<'_>) -> bool {
+    drained_for(drain.plan, &drain.progress) >= timeout(drain)
 }
 
 /// Seconds until the first step; 0 once there was one.
@@ -157,10 +181,11 @@ fn bake_time(plan: &Plan) -> u32 {
 
 /// Seconds since the drain began, which is when the bake was over.
 fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
-    match progress.step {
+    let drained = match progress.step {
         0 => progress.waited.saturating_sub(bake_time(plan)),
         _ => progress.waited,
-    }
+    };
+    drained.saturating_add(progress.spent)
 }
 
 /// An alarm that the request names stops a deployment while there is something to go back to: not
@@ -201,33 +226,61 @@ pub(crate) fn quiet(world: &World, plan: &Plan) -> Result<(), Refusal> {
 
 /// Seconds for which a replacement may have no healthy target at all behind the production
 /// listener: two looks, because one may fall between two health checks.
-const OUTAGE: u32 = 60;
+pub(crate) const OUTAGE: u32 = 60;
 
 /// Seconds for which fewer than half of the wanted targets may be healthy.
 const HALF_LOST: u32 = 300;
 
-/// Whether what takes over has lost its health for too long. How long depends on how much of it:
-/// tasks that Auto Scaling has added need minutes to be registered, and may take `readinessTimeout`.
+/// Whether what takes over has lost its health for too long. How long depends on how much of it.
+///
+/// The leftover of an earlier deployment is no way back: its drain waits as long as a readiness may
+/// take, and then ends where it is.
 fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
     let (plan, held) = (drain.plan, drain.progress.held);
     let healthy = drain.to.targets.healthy;
-    let patience = if healthy == 0 {
-        OUTAGE
-    } else if healthy.saturating_mul(2) < drain.desired() {
-        HALF_LOST
-    } else {
-        plan.request.readiness_timeout
+    let promised = plan.desired.min(drain.desired());
+    let (error, patience) = match plan.outgoing {
+        Outgoing::Replacement => return Ok(()),
+        Outgoing::Leftover(_) => (
+            ErrorName::ServingSetUnhealthy,
+            plan.request.readiness_timeout,
+        ),
+        Outgoing::Original if healthy == 0 => (ErrorName::HealthLost, OUTAGE),
+        Outgoing::Original if healthy.saturating_mul(2) < promised => {
+            (ErrorName::HealthLost, HALF_LOST)
+        }
+        Outgoing::Original => (ErrorName::HealthLost, plan.request.readiness_timeout),
     };
-    if held < patience || plan.outgoing == Outgoing::Replacement {
+    if held < patience {
         return Ok(());
     }
     Err(Refusal::new(
-        ErrorName::NotReadyTimeout,
+        error,
         format!(
-            "{} lost its health behind the production listener, and has not been steady and healthy for {held} s: {shortfall}.",
+            "{} lost its health behind the production listener, and has not been healthy for {held} s: {shortfall}.",
             plan.incoming_set().map_or("The replacement", |id| id),
         ),
         "Look at its tasks' logs and at the health check of the target group.",
+    ))
+}
+
+/// A replacement whose tasks go on failing has lost its health, though two looks may find all of them
+/// up: as many failed tasks since the swap as ECS's own circuit breaker allows.
+fn no_crash_loop(drain: &Drain<'_>) -> Result<(), Refusal> {
+    let plan = drain.plan;
+    let stopped = &drain.world.stopped_tasks;
+    let limit = ready::failed_task_limit(plan, plan.desired.min(drain.desired()));
+    if !plan.goes_forward() || stopped.failed < limit {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorName::ReplacementFailed,
+        format!(
+            "{} is given up after {limit} failed tasks since the swap: {}.",
+            plan.incoming_set().map_or("The replacement", |id| id),
+            stopped.in_words().unwrap_or_default()
+        ),
+        "Look at its tasks' logs; raise failedTasks where so many failures are ordinary.",
     ))
 }
 
@@ -321,14 +374,17 @@ fn serves_nobody(drain: &Drain<'_>) -> bool {
 /// take more connections, an alarm in an unknown state, or more reconnects than the budget allows.
 fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let step_is_due = match due {
-        Due::NextStep(_) | Due::LastTasks => return Ok(None),
-        Due::Bake(_) | Due::Pause(_) => false,
+        Due::NextStep(_) => return Ok(None),
+        Due::Bake(_) | Due::Pause(_) | Due::LastTasks | Due::Nothing => false,
         Due::Step(_) => true,
     };
     if serves_nobody(drain) {
         return Ok(None);
     }
-    let blocker = lost_health(drain)?.or_else(|| unreadable_alarm(drain));
+    if matches!(due, Due::LastTasks | Due::Nothing) {
+        return lost_health(drain, due);
+    }
+    let blocker = lost_health(drain, due)?.or_else(|| unreadable_alarm(drain));
     Ok(match blocker {
         // What came in a pause slows the drain down, and blocks the step once it is due.
         None if step_is_due => drain.excess(),
@@ -336,13 +392,16 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     })
 }
 
-fn lost_health(drain: &Drain<'_>) -> Result<Option<Blocker>, Refusal> {
+/// What the replacement lacks of what was promised; once nothing is left to take away, only a
+/// replacement that is down altogether.
+fn lost_health(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let Drain { world, plan, .. } = drain;
     if has_no_successor(plan) {
         return Ok(None);
     }
     let incoming = ready::living_incoming(world, plan)?;
-    let shortfall = ready::shortfall(world, incoming, drain.to);
+    let shortfall = ready::lacking(world, plan, incoming, drain.to)
+        .filter(|_| due != Due::Nothing || ready::is_down(world, incoming, drain.to));
     Ok(shortfall.map(|shortfall| Blocker::Health {
         replacement: plan.incoming_set().cloned(),
         shortfall,

@@ -9,7 +9,7 @@ use crate::next::Next;
 use crate::phase::To;
 use crate::ready;
 use crate::reason::{NextDrain, Reason, Swapped};
-use crate::refusal::Refusal;
+use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
 use crate::scale_down;
@@ -44,6 +44,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         scale_down::quiet(world, plan)?;
     }
     nobody_else_swapped(world, plan, &roles, &groups)?;
+    if let Some(recovered) = recovered(world, plan, progress, &groups) {
+        return Ok(recovered);
+    }
     let shortfall = ready::shortfall(world, incoming, groups.to)
         .filter(|_| !is_the_last_resort(plan, progress, &groups));
     let Some(shortfall) = shortfall else {
@@ -57,15 +60,51 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         }
     })?;
     Ok(if goes_back(plan) {
-        ready::wait_slowly_for(plan, progress, shortfall)
+        ready::wait_slowly_for(world, plan, progress, shortfall)
     } else {
-        ready::wait_for(plan, progress, shortfall)
+        ready::wait_for(world, plan, progress, shortfall)
     })
 }
 
 fn goes_back(plan: &Plan) -> bool {
     plan.outgoing == Outgoing::Replacement
 }
+
+/// The replacement lost its health and has it again, while the original was brought back: traffic is not
+/// moved away from it, and the deployment goes forward again. Not again and again.
+fn recovered(world: &World, plan: &Plan, progress: &Progress, groups: &Groups<'_>) -> Option<Next> {
+    let failure = plan.failure.as_ref()?;
+    if !goes_back(plan)
+        || failure.error != ErrorName::HealthLost.as_str()
+        || progress.returns >= RECOVERIES
+    {
+        return None;
+    }
+    let replacement = plan.outgoing_in(world)?;
+    if replacement.is_being_deleted() || ready::shortfall(world, replacement, groups.from).is_some()
+    {
+        return None;
+    }
+    let wait = ready::slow_look(plan);
+    let reason = Reason::Recovered {
+        replacement: Some(replacement.id.clone()),
+        wait,
+    };
+    let progress = Progress {
+        returns: progress.returns.saturating_add(1),
+        ..Progress::default()
+    };
+    Some(Next::wait(
+        To::Bake,
+        reason,
+        wait,
+        &plan.forward(),
+        progress,
+    ))
+}
+
+/// Times that a replacement may lose its health and get it back.
+const RECOVERIES: u32 = 2;
 
 /// Traffic goes back from targets of which none is healthy to targets of which some are: the rollback
 /// has waited `readinessTimeout` for all of them.
@@ -211,6 +250,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         plan.tasks = outgoing.computed_desired_count;
     }
     plan.desired = world.service.desired_count;
+    plan.swapped = Some(world.now);
     // Where nothing goes there is nothing to keep at full strength meanwhile.
     let drain = plan.outgoing_set().map(|_| NextDrain {
         tasks: plan.tasks,
@@ -221,6 +261,8 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         waited: wait,
         baking: true,
         control: progress.control,
+        spent: progress.spent,
+        returns: progress.returns,
         ..Progress::default()
     };
     let failure = plan.failure.as_ref().filter(|_| goes_back(&plan));

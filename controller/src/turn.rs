@@ -193,7 +193,9 @@ mod tests {
     fn what_is_left_over_is_the_business_of_another_function() {
         let mut scene = Scene::created();
         scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-        scene.task_set_mut("ecs-svc/2").external_id = Some(format!("{OWNER}-before"));
+        let candidate = scene.task_set_mut("ecs-svc/2");
+        candidate.external_id = Some(format!("{OWNER}-before"));
+        candidate.running_count = 0;
         let plan = scene.plan_to_create();
         let answer = go(Phase::CheckAndCreate, &scene, &plan, &scene.progress);
         assert_eq!(answer.to, To::ScaleDown);

@@ -32,8 +32,8 @@ pub struct World {
     pub target_groups: Vec<TargetGroup>,
     /// The task definition that the request names, or `None` where it does not exist.
     pub task_definition: Option<TaskDefinition>,
-    /// Tasks of the replacement task set that ECS stopped, newest first.
-    pub stopped_tasks: Vec<StoppedTask>,
+    /// Tasks of the replacement task set that ECS stopped, where a phase asks for them.
+    pub stopped_tasks: StoppedTasks,
     /// The alarms that the request names, where a phase needs them.
     pub alarms: Vec<Alarm>,
     /// The metrics that the drain needs, where a phase has one.
@@ -59,12 +59,29 @@ impl World {
         self.task_sets.iter().filter(|set| !set.is_being_deleted())
     }
 
-    /// Task sets that are not being deleted, on a target group.
+    /// Task sets that are not being deleted, on a target group. Those that straggle there beside another
+    /// one do not count.
     pub(crate) fn living_on(&self, group: &TargetGroup) -> Vec<&TaskSet> {
         let living = self.living();
-        living
+        let mut sets: Vec<_> = living
             .filter(|set| set.is_attached_to(&group.arn))
-            .collect()
+            .collect();
+        if sets.len() > 1 {
+            sets.retain(|set| !self.straggles(set));
+        }
+        sets
+    }
+
+    /// Whether tasks of a set run on though it has wanted none for so long that they would have
+    /// stopped: under scale-in protection, or on a host whose ECS agent is gone.
+    pub fn straggles(&self, set: &TaskSet) -> bool {
+        let groups = self.target_groups.iter();
+        let delays = groups
+            .filter(|group| set.is_attached_to(&group.arn))
+            .map(|group| u64::from(group.deregistration_delay));
+        let since = set.updated_at.and_then(|at| u64::try_from(at).ok());
+        let quiet = self.now.saturating_sub(since.unwrap_or(0));
+        set.wants_nothing() && set.tasks() > 0 && quiet >= delays.max().unwrap_or(0) + STOPPING
     }
 
     /// A target group that the plan of a deployment names.
@@ -101,6 +118,10 @@ pub struct Service {
     pub health_check_grace: u32,
 }
 
+/// Seconds beyond the deregistration delay after which a task that is not wanted would have stopped:
+/// what a Network Load Balancer takes at most, and the longest stop timeout of Fargate.
+const STOPPING: u64 = 300 + 120;
+
 /// An ECS task set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskSet {
@@ -132,6 +153,8 @@ pub struct TaskSet {
     pub platform_version: Option<String>,
     /// When it was created, in seconds since 1970; `None` where ECS does not say.
     pub created_at: Option<i64>,
+    /// When it was updated last, in seconds since 1970; `None` where ECS does not say.
+    pub updated_at: Option<i64>,
     /// Its Cloud Map registries.
     pub service_registries: Vec<ServiceRegistry>,
     /// The `CloudFormation` stack that its tags name; only preflight reads them.
@@ -152,6 +175,11 @@ impl TaskSet {
     /// Whether this set wants or runs tasks still: traffic may go back to it soon.
     pub fn is_warm(&self) -> bool {
         self.scale > 0.0 || self.tasks() > 0
+    }
+
+    /// Whether this set wants no task.
+    pub fn wants_nothing(&self) -> bool {
+        self.scale <= 0.0 && self.computed_desired_count == 0
     }
 
     /// Tasks that run or start.
@@ -440,11 +468,22 @@ pub struct Container {
     pub ports: Vec<u16>,
 }
 
-/// A task that ECS stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoppedTask {
-    /// Its id.
-    pub id: String,
-    /// Why, in ECS's words, cut to a length that fits a sentence.
-    pub reason: String,
+/// Tasks of a task set that ECS stopped; it shows them for an hour at least.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoppedTasks {
+    /// How many of them failed: a container ended, the task did not start, or its health checks failed.
+    pub failed: u32,
+    /// The newest of those, in ECS's words, cut to a length that fits a sentence.
+    pub newest: Option<String>,
+}
+
+impl StoppedTasks {
+    /// The same as a clause: how many failed, and why the newest one did; `None` where none did.
+    pub(crate) fn in_words(&self) -> Option<String> {
+        let newest = self.newest.as_ref()?.trim_end_matches('.');
+        Some(match self.failed {
+            1 => format!("1 of its tasks failed: {newest}"),
+            failed => format!("{failed} of its tasks failed, the last one: {newest}"),
+        })
+    }
 }

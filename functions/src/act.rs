@@ -4,7 +4,9 @@ use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, LaunchType, LoadBalancer,
     NetworkConfiguration, Scale, ScaleUnit, ServiceRegistry,
 };
-use aws_sdk_elasticloadbalancingv2::types::{Action as ElbAction, Tag, TargetGroupTuple};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action as ElbAction, Tag, TargetGroupTuple, TargetHealthStateEnum,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::action::{Action, NewTaskSet};
 use ebbtide_controller::arn::short;
@@ -73,6 +75,9 @@ pub(crate) async fn act(
             .await
             .map(drop)
             .map_err(|error| StepError::of_call("ecs:UpdateTaskSet", &error)),
+        Action::DeregisterTargets { target_group } => {
+            deregister_targets(clients, target_group).await
+        }
         Action::DeleteTaskSet { task_set, force } => {
             delete_task_set(clients, request, task_set, *force).await
         }
@@ -282,6 +287,38 @@ fn network(network: &Network) -> NetworkConfiguration {
 
 fn signed(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// Deregisters every target of a group that would take traffic.
+async fn deregister_targets(clients: &Clients, target_group: &str) -> Result<(), StepError> {
+    let answer = clients
+        .elb
+        .describe_target_health()
+        .target_group_arn(target_group)
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetHealth", &error))?;
+    let targets: Vec<_> = answer
+        .target_health_descriptions()
+        .iter()
+        .filter(|seen| {
+            let state = seen.target_health().and_then(|health| health.state());
+            state != Some(&TargetHealthStateEnum::Draining)
+        })
+        .filter_map(|seen| seen.target().cloned())
+        .collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    clients
+        .elb
+        .deregister_targets()
+        .target_group_arn(target_group)
+        .set_targets(Some(targets))
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DeregisterTargets", &error))
 }
 
 /// Deletes a task set; one that is gone already is what was wanted.

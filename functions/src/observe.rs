@@ -9,8 +9,8 @@ use ebbtide_controller::phase::Phase;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
 use ebbtide_controller::world::{
-    Alarm, DeploymentController, Listener, LoadBalancer, Service, ServiceStatus, StoppedTask,
-    TargetGroup, TaskDefinition, TaskSet, World,
+    Alarm, AlarmState, DeploymentController, Listener, LoadBalancer, Service, ServiceStatus,
+    StoppedTasks, TargetGroup, TaskDefinition, TaskSet, World,
 };
 use tokio::try_join;
 
@@ -106,7 +106,7 @@ pub(crate) async fn observe(
 struct Cluster {
     service: Option<Service>,
     task_sets: Vec<TaskSet>,
-    stopped_tasks: Vec<StoppedTask>,
+    stopped_tasks: StoppedTasks,
 }
 
 async fn task_sets(
@@ -128,11 +128,19 @@ async fn task_sets(
     } else {
         observe_ecs::task_sets(ecs, request, &ids, phase == Phase::Preflight).await?
     };
-    let looks_at_readiness =
-        phase == Phase::CheckAndCreate && plan.is_some_and(|plan| plan.replacement.is_some());
-    let stopped_tasks = match replacement(id, &task_sets).filter(|_| looks_at_readiness) {
-        Some(replacement) => observe_ecs::stopped_tasks(ecs, request, &replacement.id).await?,
-        None => Vec::new(),
+    // Before the swap all of the replacement's that failed, and those since while it drains the original.
+    let failures = match phase {
+        Phase::CheckAndCreate => plan.filter(|plan| plan.replacement.is_some()),
+        Phase::Swap | Phase::ScaleDown => {
+            plan.filter(|plan| plan.goes_forward() && plan.swapped.is_some())
+        }
+        Phase::Preflight | Phase::Cleanup | Phase::Rollback => None,
+    };
+    let stopped_tasks = match (failures, replacement(id, &task_sets)) {
+        (Some(plan), Some(replacement)) => {
+            observe_ecs::stopped_tasks(ecs, request, &replacement.id, plan.swapped).await?
+        }
+        _ => StoppedTasks::default(),
     };
     Ok(Cluster {
         service,
@@ -209,10 +217,20 @@ async fn alarms(
         Phase::ScaleDown => plan.goes_forward(),
         Phase::Preflight | Phase::Cleanup | Phase::Rollback => false,
     };
-    if stops && !plan.request.alarms.is_empty() {
-        observe_cloudwatch::alarms(&clients.cloudwatch, &plan.request.alarms).await
-    } else {
-        Ok(Vec::new())
+    let names = &plan.request.alarms;
+    if !stops || names.is_empty() {
+        return Ok(Vec::new());
+    }
+    match observe_cloudwatch::alarms(&clients.cloudwatch, names).await {
+        // One that cannot be read is not one that rings: the next step waits for it.
+        Err(error) if plan.swapped.is_some() => {
+            let unread = |name: &String| Alarm {
+                name: name.clone(),
+                state: AlarmState::Unknown(format!("UNREAD ({})", error.name.as_str())),
+            };
+            Ok(names.iter().map(unread).collect())
+        }
+        alarms => alarms,
     }
 }
 

@@ -3,7 +3,7 @@
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::types::{
-    DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus, TaskSetField,
+    DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus, TaskSetField, TaskStopCode,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::{Arn, Home};
@@ -12,7 +12,7 @@ use ebbtide_controller::quote::quote;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
-    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
+    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTasks,
     TaskDefinition, TaskSet, TaskSetLoadBalancer,
 };
 
@@ -163,6 +163,7 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
         launch: launch(seen),
         platform_version: seen.platform_version().map(str::to_owned),
         created_at: seen.created_at().map(aws_smithy_types::DateTime::secs),
+        updated_at: seen.updated_at().map(aws_smithy_types::DateTime::secs),
         stack: seen
             .tags()
             .iter()
@@ -242,46 +243,68 @@ pub(crate) async fn task_definition(
     }))
 }
 
-/// Tasks of a task set that ECS stopped, newest first; it shows them for an hour at least.
+/// Tasks of a task set that failed and were stopped at `since` or later, in seconds since 1970; ECS
+/// shows them for an hour at least.
 pub(crate) async fn stopped_tasks(
     ecs: &Client,
     request: &Request,
     task_set: &TaskSetId,
-) -> Result<Vec<StoppedTask>, StepError> {
-    let listed = ecs
+    since: Option<u64>,
+) -> Result<StoppedTasks, StepError> {
+    let mut pages = ecs
         .list_tasks()
         .cluster(&request.cluster)
         .started_by(task_set.as_str())
         .desired_status(DesiredStatus::Stopped)
-        .max_results(TASKS_A_CALL)
-        .send()
-        .await
-        .map_err(|error| StepError::of_call("ecs:ListTasks", &error))?;
-    if listed.task_arns().is_empty() {
-        return Ok(Vec::new());
+        .into_paginator()
+        .page_size(TASKS_A_CALL)
+        .send();
+    let mut stopped = StoppedTasks::default();
+    let mut newest = None;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| StepError::of_call("ecs:ListTasks", &error))?;
+        if page.task_arns().is_empty() {
+            continue;
+        }
+        let described = ecs
+            .describe_tasks()
+            .cluster(&request.cluster)
+            .set_tasks(Some(page.task_arns().to_vec()))
+            .send()
+            .await
+            .map_err(|error| StepError::of_call("ecs:DescribeTasks", &error))?;
+        for task in described.tasks() {
+            let at = task.stopped_at().map(aws_smithy_types::DateTime::secs);
+            let counts = match (since, at.and_then(|at| u64::try_from(at).ok())) {
+                (Some(since), Some(at)) => at >= since,
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            if !counts || !has_failed(task) {
+                continue;
+            }
+            stopped.failed = stopped.failed.saturating_add(1);
+            if newest.is_none_or(|newest| at > newest) {
+                newest = Some(at);
+                stopped.newest = Some(reason(task));
+            }
+        }
     }
-    let described = ecs
-        .describe_tasks()
-        .cluster(&request.cluster)
-        .set_tasks(Some(listed.task_arns().to_vec()))
-        .send()
-        .await
-        .map_err(|error| StepError::of_call("ecs:DescribeTasks", &error))?;
-    let mut tasks: Vec<&Task> = described.tasks().iter().collect();
-    tasks.sort_by_key(|task| {
-        std::cmp::Reverse(task.stopped_at().map(aws_smithy_types::DateTime::secs))
-    });
-    Ok(tasks
-        .into_iter()
-        .map(|task| StoppedTask {
-            id: task
-                .task_arn()
-                .and_then(|arn| arn.rsplit('/').next())
-                .unwrap_or_default()
-                .to_owned(),
-            reason: reason(task),
-        })
-        .collect())
+    Ok(stopped)
+}
+
+/// Whether a task stopped because something is wrong with it (`stopCode`, AWS API model): not because a
+/// person or the scheduler wanted it gone, or its capacity was taken away. A failed health check is the
+/// scheduler's too, and told by its reason only.
+fn has_failed(task: &Task) -> bool {
+    match task.stop_code() {
+        Some(TaskStopCode::EssentialContainerExited | TaskStopCode::TaskFailedToStart) => true,
+        Some(TaskStopCode::ServiceSchedulerInitiated) => {
+            let reason = task.stopped_reason().unwrap_or_default();
+            reason.contains("health check")
+        }
+        _ => false,
+    }
 }
 
 fn reason(task: &Task) -> String {

@@ -13,7 +13,7 @@ use crate::identity::DeploymentId;
 use crate::lock::{Item, Lock, Seen};
 use crate::phase::{Phase, To};
 use crate::quote::{quote, sentence};
-use crate::reason::{Code, DrainProgress, Reason};
+use crate::reason::{Code, DrainProgress, Reason, Remark};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -53,6 +53,8 @@ struct PlanWire {
     replacement_target_group: TargetGroupArn,
     tasks: u32,
     desired: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    swapped: Option<u64>,
     /// What goes: `original`, `replacement` or `leftover`.
     outgoing: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +74,18 @@ struct ProgressWire {
     soon: u32,
     pause: u32,
     baking: bool,
+    #[serde(default, skip_serializing_if = "is_none")]
+    spent: u32,
+    #[serde(default, skip_serializing_if = "is_none")]
+    returns: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
     unanswered: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How a drain by a budget goes on, field by field as [`Control`] has it.
@@ -157,6 +170,7 @@ impl PlanWire {
             replacement_target_group: plan.replacement_target_group.clone(),
             tasks: plan.tasks,
             desired: plan.desired,
+            swapped: plan.swapped,
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
                 Outgoing::Leftover(leftover) => leftover.clone(),
@@ -189,6 +203,7 @@ impl PlanWire {
             outgoing,
             tasks: self.tasks,
             desired: self.desired,
+            swapped: self.swapped,
             finishing: self.finishing,
             failure,
         })
@@ -254,13 +269,19 @@ impl Event {
             soon: wire.progress.soon,
             pause: wire.progress.pause,
             baking: wire.progress.baking,
+            spent: wire.progress.spent,
+            returns: wire.progress.returns,
+            interrupted: wire.progress.interrupted,
             unanswered: wire.progress.unanswered,
             control: wire.control,
         };
         let request = Request::parse(&wire.request, self.id.home())?;
         let plan = wire.plan.read(self.id.clone(), request, failure)?;
         let progress = if caught {
-            progress.of_rollback(&plan)
+            Progress {
+                interrupted: true,
+                ..progress.of_rollback(&plan)
+            }
         } else {
             progress
         };
@@ -341,6 +362,9 @@ impl Answer {
                 soon: progress.soon,
                 pause: progress.pause,
                 baking: progress.baking,
+                spent: progress.spent,
+                returns: progress.returns,
+                interrupted: progress.interrupted,
                 unanswered: progress.unanswered,
             },
             control: progress.control,
@@ -355,6 +379,10 @@ impl Answer {
 pub fn report(answer: &Answer, seconds: u64) -> Value {
     let Answer { plan, progress, .. } = answer;
     let request = &plan.request;
+    let remarks: Vec<_> = match &answer.reason {
+        Reason::Deployed(running) => running.remarks.iter().map(remark).collect(),
+        _ => Vec::new(),
+    };
     json!({
         "next": answer.to.as_str(),
         "status": "deployed",
@@ -369,6 +397,16 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
         "steps": progress.step,
         "seconds": seconds,
         "comment": request.comment,
+        "remarks": remarks,
+    })
+}
+
+fn remark(remark: &Remark) -> Value {
+    json!({
+        "code": remark.code.as_str(),
+        "taskSet": remark.task_set,
+        "tasks": remark.tasks,
+        "fix": remark.fix(),
     })
 }
 

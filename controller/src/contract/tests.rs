@@ -102,6 +102,8 @@ fn a_caught_failure_begins_a_rollback_that_overtakes_what_failed() {
     assert_eq!(first.plan.failure.as_ref().unwrap().error, "States.Timeout");
     let drained = Progress {
         step: scene.progress.step,
+        spent: 600,
+        interrupted: true,
         ..Progress::default()
     };
     assert_eq!(first.progress, drained, "a step of the drain may land late");

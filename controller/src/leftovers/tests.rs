@@ -7,7 +7,7 @@ use crate::fixture::{OWNER, Scene, group_arn, listener_arn};
 use crate::id::TaskSetId;
 use crate::reason::{Blocker, Shortfall, Stage};
 use crate::refusal::ErrorName;
-use crate::world::{Forward, TaskSetStatus};
+use crate::world::{Forward, Targets, TaskSetStatus};
 
 fn check(scene: &Scene) -> Result<Next, Refusal> {
     next(&scene.world, &scene.plan(), &scene.progress)
@@ -92,10 +92,60 @@ fn nothing_left_over_is_nothing_to_do() {
 }
 
 #[test]
-fn a_candidate_that_never_served_is_deleted_at_once() {
+fn a_candidate_that_runs_no_task_is_deleted_at_once() {
     let mut scene = found(Scene::created());
     scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    scene.task_set_mut("ecs-svc/2").running_count = 0;
     assert_eq!(check(&scene), Ok(forced("ecs-svc/2")));
+}
+
+#[test]
+fn what_runs_is_drained_where_no_tag_says_that_it_has_served() {
+    // As after a swap back by hand, with the tags and PRIMARY put back.
+    let mut scene = found(Scene::healthy());
+    scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
+    assert_eq!(*planned(&scene).0, *"ecs-svc/2");
+}
+
+/// Three hours after a deployment that left one task of `ecs-svc/1` on the group that does not serve.
+fn straggling() -> Scene {
+    let mut scene = found(Scene::swapped());
+    let now = i64::try_from(scene.world.now).unwrap();
+    let straggler = scene.task_set_mut("ecs-svc/1");
+    (straggler.scale, straggler.running_count) = (0.0, 1);
+    straggler.computed_desired_count = 0;
+    straggler.updated_at = Some(now - 10_800);
+    scene.group_mut("blue").targets.healthy = 1;
+    scene
+}
+
+#[test]
+fn a_task_that_does_not_stop_is_not_waited_for_and_gets_no_traffic() {
+    let mut scene = straggling();
+    let target_group = group_arn("blue");
+    let deregister = Next::Write(vec![Action::DeregisterTargets { target_group }]);
+    assert_eq!(check(&scene), Ok(deregister));
+    scene.group_mut("blue").targets = Targets {
+        draining: 1,
+        ..Targets::default()
+    };
+    assert_settled(&scene);
+}
+
+#[test]
+fn a_task_that_may_stop_yet_is_waited_for() {
+    let mut scene = straggling();
+    let now = i64::try_from(scene.world.now).unwrap();
+    scene.task_set_mut("ecs-svc/1").updated_at = Some(now - 60);
+    assert_eq!(answer(&scene).to, To::Wait);
+}
+
+#[test]
+fn a_straggler_on_the_group_that_serves_is_not_what_serves() {
+    let mut scene = straggling();
+    scene.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("green");
+    scene.group_mut("blue").targets.healthy = 0;
+    assert_eq!(answer(&scene).plan.original.as_deref(), Some("ecs-svc/2"));
 }
 
 #[test]
@@ -103,6 +153,7 @@ fn the_candidate_of_a_first_deployment_is_deleted_at_once() {
     let mut scene = found(Scene::created());
     scene.remove("ecs-svc/1");
     scene.group_mut("blue").targets.healthy = 0;
+    scene.task_set_mut("ecs-svc/2").running_count = 0;
     assert_eq!(check(&scene), Ok(forced("ecs-svc/2")));
 }
 
@@ -217,8 +268,10 @@ fn a_leftover_is_not_drained_while_what_serves_is_not_healthy() {
         }
     ));
     scene.group_mut("green").targets.healthy = 0;
-    scene.progress.held = 60;
-    assert_eq!(refused(&scene).error, ErrorName::NotReadyTimeout);
+    scene.progress.held = 1_799;
+    assert!(matches!(blocker(&scene), Blocker::Health { .. }));
+    scene.progress.held = 1_800;
+    assert_eq!(refused(&scene).error, ErrorName::ServingSetUnhealthy);
 }
 
 #[test]
@@ -306,6 +359,7 @@ fn a_candidate_that_never_served_goes_before_a_leftover_that_drains() {
     let mut candidate = scene.task_set_mut("ecs-svc/1").clone();
     candidate.id = "ecs-svc/3".into();
     candidate.created_at = Some(9_000);
+    candidate.running_count = 0;
     candidate.external_id = Some("ebbtide:Ebbtide:run-0:x".into());
     scene.world.task_sets.push(candidate);
     scene.group_mut("blue").swap_intent = None;

@@ -21,6 +21,68 @@ pub struct Running {
     /// What the task set lacks, where it lost its health after the last step: nothing can be undone for it
     /// any more.
     pub unhealthy: Option<Shortfall>,
+    /// Task sets that are still there, and want no task.
+    pub remarks: Vec<Remark>,
+}
+
+/// A task set that a deployment leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// What it is.
+    pub code: RemarkCode,
+    /// Its id.
+    pub task_set: TaskSetId,
+    /// Tasks of it that run.
+    pub tasks: u32,
+}
+
+/// Why a task set is left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemarkCode {
+    /// Tasks that do not stop, though their task set wants none.
+    Straggler,
+    /// ECS has not finished its deletion.
+    SlowDeletion,
+}
+
+impl RemarkCode {
+    /// For programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Straggler => "straggler",
+            Self::SlowDeletion => "slowDeletion",
+        }
+    }
+}
+
+impl Remark {
+    /// What to do about it.
+    pub fn fix(&self) -> &'static str {
+        match self.code {
+            RemarkCode::Straggler => {
+                "Look at its tasks (scale-in protection, an ECS agent that is gone) and stop them: aws ecs \
+                 stop-task. The next deployment sends them no traffic, and deletes the task set once they are gone."
+            }
+            RemarkCode::SlowDeletion => {
+                "ECS finishes the deletion by itself: look at the service's events if it does not."
+            }
+        }
+    }
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            task_set, tasks, ..
+        } = self;
+        match self.code {
+            RemarkCode::Straggler => write!(
+                f,
+                "{task_set} wants no task, and {tasks} of its tasks do not stop"
+            ),
+            RemarkCode::SlowDeletion => write!(f, "ECS is still deleting {task_set}"),
+        }
+    }
 }
 
 /// What was undone of a deployment that failed, and what remains.
@@ -85,6 +147,8 @@ pub enum LeftAlone {
     Leftover,
     /// `rollbackOnFailure` is false.
     NotWanted,
+    /// What went wrong is not about the replacement, which serves.
+    NotToBlame,
 }
 
 /// What is there, for a rollback that leaves it.
@@ -117,7 +181,11 @@ impl fmt::Display for Running {
             self.task_set.as_deref().unwrap_or_default(),
             short(&self.target_group),
             NotHealthyNow(self.unhealthy.as_ref()),
-        )
+        )?;
+        for remark in &self.remarks {
+            write!(f, "; {remark}")?;
+        }
+        Ok(())
     }
 }
 
@@ -181,6 +249,7 @@ impl fmt::Display for LeftAlone {
             Self::WayBackFailed => "The way back failed as well",
             Self::Leftover => "What an earlier deployment left was not taken away",
             Self::NotWanted => "Not rolled back, because rollbackOnFailure is false",
+            Self::NotToBlame => "Traffic stays on the replacement, which is not to blame",
         })
     }
 }

@@ -64,6 +64,7 @@ pub const FIELDS: &[(&str, &str)] = &[
         "readinessTimeout",
         "a whole number of seconds from 1 to 86400",
     ),
+    ("failedTasks", "a whole number of tasks from 1 to 10000"),
     ("bakeTime", "a whole number of seconds from 0 to 86400"),
     ("drainTimeout", "a whole number of seconds from 1 to 86400"),
     (
@@ -141,6 +142,7 @@ impl Reader<'_> {
         let drain = self.drain();
         let readiness_timeout =
             self.optional("readinessTimeout", |value| whole(value, 1, LONGEST_PHASE));
+        let failed_tasks = self.optional("failedTasks", |value| whole(value, 1, 10_000));
         let bake_time = self.optional("bakeTime", |value| whole(value, 0, LONGEST_PHASE));
         let drain_timeout = self.optional("drainTimeout", |value| whole(value, 1, LONGEST_PHASE));
         let alarms = self.optional("alarms", alarm_names);
@@ -182,6 +184,7 @@ impl Reader<'_> {
             readiness_timeout: readiness_timeout.unwrap_or(
                 DEFAULT_READINESS_TIMEOUT.clamp(10 * wait_for_service, 300 * wait_for_service),
             ),
+            failed_tasks,
             bake_time: bake_time.unwrap_or(DEFAULT_BAKE_TIME),
             drain_timeout,
             alarms: alarms.unwrap_or_default(),

@@ -67,6 +67,11 @@ fn settled(mut scene: Scene) -> Scene {
     scene
 }
 
+/// Traffic has moved to a replacement that is given up now.
+fn swapped() -> Scene {
+    Scene::swapped().failed("HealthLost")
+}
+
 fn second_look(mut scene: Scene) -> Scene {
     scene.progress.looks = 1;
     scene
@@ -86,7 +91,7 @@ fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
 
 #[test]
 fn an_original_that_a_drain_may_have_scaled_down_is_believed_whole_half_a_minute_later() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.progress.step = 0;
     assert_restored(&scene);
     scene.progress.step = 1;
@@ -126,14 +131,14 @@ fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
 
 #[test]
 fn after_the_commit_point_a_warm_original_takes_the_traffic_back() {
-    for scene in [Scene::committed(), settled(Scene::swapped())] {
+    for scene in [Scene::committed().failed("HealthLost"), settled(swapped())] {
         assert_restored(&scene);
     }
 }
 
 #[test]
 fn a_half_drained_original_is_brought_back_first() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.task_set_mut("ecs-svc/1").scale = 37.5;
     assert_eq!(
         actions(check(&scene)),
@@ -152,7 +157,7 @@ fn a_half_drained_original_is_brought_back_first() {
 
 #[test]
 fn an_original_that_does_not_get_healthy_again_is_not_given_the_traffic() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.group_mut("blue").targets.healthy = 1;
     assert!(matches!(
         lacks(&scene),
@@ -167,12 +172,12 @@ fn an_original_that_does_not_get_healthy_again_is_not_given_the_traffic() {
 
 #[test]
 fn after_the_original_is_gone_there_is_no_way_back() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.remove("ecs-svc/1");
     assert_looks_once_more(check(&scene));
     let scene = second_look(scene);
     assert!(told(check(&scene)).starts_with("Not rolled back, because there is no original"));
-    let mut scene = second_look(Scene::swapped());
+    let mut scene = second_look(swapped());
     let original = scene.task_set_mut("ecs-svc/1");
     (original.scale, original.running_count) = (0.0, 0);
     assert!(told(check(&scene)).starts_with("Not rolled back, because there is no original"));
@@ -180,14 +185,14 @@ fn after_the_original_is_gone_there_is_no_way_back() {
 
 #[test]
 fn a_replacement_that_is_gone_while_traffic_goes_to_it_is_left_for_the_original() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.remove("ecs-svc/2");
     assert_restored(&settled(scene));
 }
 
 #[test]
 fn a_replacement_that_traffic_was_taken_from_by_hand_keeps_its_connections() {
-    let mut scene = second_look(Scene::swapped());
+    let mut scene = second_look(swapped());
     scene.listener_mut(80).forward =
         crate::world::Forward::weighted(&group_arn("blue"), &group_arn("green"));
     assert!(told(check(&scene)).contains("somebody moved the production listener"));
@@ -246,7 +251,7 @@ fn nothing_created_is_nothing_to_undo_at_the_second_look() {
 
 #[test]
 fn rollback_on_failure_false_leaves_everything_and_says_what_remains() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.request.rollback_on_failure = false;
     assert_eq!(
         told(check(&scene)),
@@ -257,19 +262,88 @@ fn rollback_on_failure_false_leaves_everything_and_says_what_remains() {
 
 #[test]
 fn a_failure_on_the_way_back_is_not_rolled_back_again() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.outgoing = Outgoing::Replacement;
     assert!(told(check(&scene)).starts_with("The way back failed as well"));
 }
 
 #[test]
-fn what_was_left_over_takes_the_traffic_only_where_what_serves_has_lost_its_health() {
-    let mut scene = Scene::swapped().failed("Permission");
-    scene.outgoing = Scene::leftover();
-    assert!(told(check(&scene)).starts_with("What an earlier deployment left"));
-    let mut scene = Scene::swapped().failed("NotReadyTimeout");
-    scene.outgoing = Scene::leftover();
-    assert_restored(&settled(scene));
+fn a_failure_before_the_swap_moves_nothing() {
+    for error in ["Drift", "ServingSetUnhealthy"] {
+        let mut scene = swapped().failed(error);
+        scene.outgoing = Scene::leftover();
+        assert!(told(check(&scene)).starts_with("What an earlier deployment left"));
+    }
+}
+
+#[test]
+fn traffic_stays_on_a_replacement_that_is_not_to_blame() {
+    for error in ["DrainTimeout", "Drift", "PreflightFailed"] {
+        let scene = settled(Scene::swapped().failed(error));
+        assert!(told(check(&scene)).starts_with("Traffic stays on the replacement"));
+    }
+    for error in ["HealthLost", "ReplacementFailed", "AlarmRaised"] {
+        assert_restored(&settled(Scene::swapped().failed(error)));
+    }
+}
+
+#[test]
+fn after_trouble_of_awss_the_drain_goes_on_where_it_was() {
+    let mut scene = Scene::swapped().failed("Lambda.TooManyRequestsException");
+    scene.progress = Progress {
+        waited: 40,
+        step: 3,
+        pause: 20,
+        baking: true,
+        interrupted: true,
+        ..Progress::default()
+    };
+    let answer = answer(&scene);
+    assert_eq!((answer.to, answer.wait), (To::Wait, 60));
+    assert_eq!(answer.reason.code(), Code::GoingOn);
+    assert_eq!(answer.plan.failure, None);
+    let progress = Progress {
+        waited: 60,
+        spent: 40,
+        returns: 1,
+        interrupted: false,
+        ..scene.progress
+    };
+    assert_eq!(answer.progress, progress);
+    scene.progress.returns = MOST_RETURNS;
+    assert!(told(check(&scene)).starts_with("Traffic stays on the replacement"));
+}
+
+#[test]
+fn after_trouble_of_awss_a_swap_is_finished_and_so_is_a_way_back() {
+    let mut scene = Scene::committed().failed("Transient");
+    assert_eq!(answer(&scene).to, To::Bake);
+    scene = Scene::swapped().failed("HealthLost");
+    scene.outgoing = Outgoing::Replacement;
+    scene.progress.interrupted = true;
+    let back = answer(&scene);
+    assert_eq!(back.to, To::Bake);
+    assert_eq!(back.plan.failure.unwrap().error, "HealthLost");
+}
+
+#[test]
+fn a_drained_original_comes_back_where_nothing_else_works() {
+    let mut scene = swapped();
+    let original = scene.task_set_mut("ecs-svc/1");
+    (original.scale, original.running_count) = (0.0, 0);
+    scene.group_mut("green").targets.healthy = 0;
+    assert!(matches!(
+        actions(check(&scene))[..],
+        [Action::SetScale { tasks: 4, .. }]
+    ));
+}
+
+#[test]
+fn what_this_execution_has_moved_traffic_to_is_never_deleted_by_force() {
+    // Put back by hand altogether: listeners, tags and PRIMARY.
+    let mut scene = second_look(Scene::created()).failed("Drift");
+    scene.progress.baking = true;
+    assert!(told(check(&scene)).contains("somebody moved the production listener"));
 }
 
 #[test]
@@ -281,7 +355,7 @@ fn a_deleted_candidate_is_rolled_back() {
 
 #[test]
 fn an_original_that_is_not_whole_gets_the_traffic_of_a_replacement_with_nothing_healthy() {
-    let mut scene = Scene::swapped();
+    let mut scene = swapped();
     scene.group_mut("blue").targets.healthy = 3;
     scene.group_mut("blue").targets.unhealthy = 1;
     scene.group_mut("green").targets.healthy = 0;
@@ -312,7 +386,7 @@ fn a_rollback_amid_listeners_that_disagree_does_not_say_that_it_was_one() {
 
 #[test]
 fn a_first_deployment_has_no_way_back() {
-    let scene = second_look(Scene::swapped());
+    let scene = second_look(swapped());
     let mut plan = scene.plan();
     plan.original = None;
     let told = told(next(&scene.world, &plan, &scene.progress));

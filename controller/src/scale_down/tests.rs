@@ -8,7 +8,7 @@ use crate::drain::pace::Pace;
 use crate::fixture::{Scene, group_arn};
 use crate::phase::To;
 use crate::reason::{Code, DrainProgress, Reason, Stage};
-use crate::world::{Forward, TaskSetStatus};
+use crate::world::{Forward, StoppedTasks, TaskSetStatus};
 
 fn check(scene: &Scene) -> Result<Next, Refusal> {
     next(&scene.world, &scene.plan(), &scene.progress)
@@ -318,7 +318,7 @@ fn how_long_lost_health_is_borne_depends_on_how_much_is_lost() {
         let mut scene = Scene::swapped();
         scene.group_mut("green").targets.healthy = healthy;
         scene.progress.held = held;
-        matches!(check(&scene), Err(refusal) if refusal.error == ErrorName::NotReadyTimeout)
+        matches!(check(&scene), Err(refusal) if refusal.error == ErrorName::HealthLost)
     };
     assert!(!given_up(0, 59));
     assert!(given_up(0, 60));
@@ -383,7 +383,7 @@ fn a_replacement_that_loses_health_while_it_bakes_is_noticed() {
     scene.group_mut("green").targets.healthy = 0;
     assert!(lacks_healthy_targets(&blocker(&scene)));
     scene.progress.held = 60;
-    assert_eq!(refused(&scene).error, ErrorName::NotReadyTimeout);
+    assert_eq!(refused(&scene).error, ErrorName::HealthLost);
 }
 
 #[test]
@@ -419,16 +419,111 @@ fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
 
 #[test]
 fn the_deadline_is_named_with_what_remains() {
-    let mut scene = drained_to(0, 2);
-    scene.progress.step = 4;
+    let mut scene = drained_to(2, 2);
+    scene.progress.step = 3;
     scene.request.drain_timeout = Some(1_800);
-    scene.progress.waited = 1_800;
+    scene.progress.waited = 1_000;
+    scene.progress.spent = 800;
     let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
-        refusal.seen.contains("still runs 2 of its 4 tasks"),
+        refusal.seen.contains("still runs 2 of its 4 tasks 1800 s"),
         "{refusal}"
     );
+}
+
+/// Every step is made, and two tasks do not stop.
+fn all_steps_made() -> Scene {
+    let mut scene = drained_to(0, 2);
+    scene.task_set_mut("ecs-svc/1").scale = 0.0;
+    scene.progress.step = 4;
+    scene.request.drain_timeout = Some(1_800);
+    scene
+}
+
+#[test]
+fn tasks_that_do_not_stop_end_the_drain_and_undo_nothing() {
+    let mut scene = all_steps_made();
+    assert_eq!(answer(&scene).reason.code(), Code::TasksStopping);
+    scene.progress.waited = 1_800;
+    assert_drained(&scene);
+}
+
+#[test]
+fn health_counts_until_the_last_task_has_stopped() {
+    let mut scene = all_steps_made();
+    scene.group_mut("green").targets.healthy = 0;
+    let first = answer(&scene);
+    assert!(first.progress.held > 0, "{first:?}");
+    scene.progress.held = 60;
+    assert_eq!(refused(&scene).error, ErrorName::HealthLost);
+}
+
+#[test]
+fn a_drain_does_not_end_while_nothing_works() {
+    let mut scene = drained_to(0, 0);
+    scene.task_set_mut("ecs-svc/1").scale = 0.0;
+    scene.group_mut("green").targets.healthy = 0;
+    assert!(lacks_healthy_targets(&blocker(&scene)));
+    scene.progress.held = 60;
+    assert_eq!(refused(&scene).error, ErrorName::HealthLost);
+    scene.progress.held = 0;
+    scene.group_mut("green").targets.healthy = 1;
+    assert_drained(&scene);
+}
+
+#[test]
+fn a_service_that_grows_keeps_its_healthy_version() {
+    let mut scene = Scene::swapped();
+    scene.world.service.desired_count = 9;
+    for (id, running) in [("ecs-svc/1", 4), ("ecs-svc/2", 4)] {
+        let set = scene.task_set_mut(id);
+        set.computed_desired_count = 9;
+        (set.running_count, set.pending_count) = (running, 5);
+        set.steady = false;
+    }
+    assert!(matches!(check(&scene), Ok(Next::Write(_))));
+}
+
+#[test]
+fn a_scale_in_does_not_hold_a_step() {
+    let mut scene = Scene::swapped();
+    let replacement = scene.task_set_mut("ecs-svc/2");
+    (replacement.running_count, replacement.steady) = (6, false);
+    scene.group_mut("green").targets.draining = 2;
+    assert_eq!(check(&scene), Ok(scale_to(3)));
+}
+
+#[test]
+fn one_task_of_twenty_may_be_missing() {
+    let missing = |missing: u32| {
+        let mut scene = Scene::swapped();
+        scene.world.service.desired_count = 40;
+        for id in ["ecs-svc/1", "ecs-svc/2"] {
+            let set = scene.task_set_mut(id);
+            (set.computed_desired_count, set.running_count) = (40, 40);
+        }
+        scene.group_mut("green").targets.healthy = 40 - missing;
+        let mut plan = scene.plan();
+        (plan.tasks, plan.desired) = (40, 40);
+        next(&scene.world, &plan, &scene.progress).unwrap()
+    };
+    assert!(matches!(missing(2), Next::Write(_)));
+    assert!(matches!(missing(3), Next::Go(_)));
+}
+
+#[test]
+fn a_replacement_whose_tasks_go_on_failing_is_given_up() {
+    let mut scene = Scene::swapped();
+    scene.world.stopped_tasks = StoppedTasks {
+        failed: 2,
+        newest: Some("Essential container in task exited".into()),
+    };
+    assert_eq!(check(&scene), Ok(scale_to(3)));
+    scene.world.stopped_tasks.failed = 3;
+    assert_eq!(refused(&scene).error, ErrorName::ReplacementFailed);
+    scene.request.failed_tasks = Some(4);
+    assert_eq!(check(&scene), Ok(scale_to(3)));
 }
 
 #[test]

@@ -7,7 +7,6 @@ use crate::drain::pacing::Drain;
 use crate::drain::{self, budget};
 use crate::next::Next;
 use crate::phase::To;
-use crate::ready;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
 use crate::request::LOOKS;
 
@@ -146,14 +145,21 @@ impl<'a> Waiting<'a> {
     }
 
     /// Every step is made, and `running` tasks or targets are still there.
-    pub(super) fn tasks_stopping(mut self, running: u32) -> Next {
+    pub(super) fn tasks_stopping(mut self, running: u32, blocker: Option<&Blocker>) -> Next {
         self.begin();
         self.drain.progress.pause = 0;
         let wait = self.sooner();
+        let unhealthy = match blocker {
+            Some(Blocker::Health { shortfall, .. }) => {
+                self.drain.progress.held = self.held.saturating_add(wait);
+                Some(shortfall.clone())
+            }
+            Some(Blocker::AlarmState { .. } | Blocker::Reconnects { .. }) | None => None,
+        };
         let stage = Stage::TasksStopping {
             running,
             idle: self.drain.is_idle(),
-            unhealthy: ready::lost_health(self.drain.world, self.drain.plan),
+            unhealthy,
             wait,
         };
         self.go(stage, wait)

@@ -3,7 +3,7 @@
 use super::*;
 use crate::deployment::Answer;
 use crate::fixture::{OWNER, Scene, group_arn, listener_arn};
-use crate::reason::Shortfall;
+use crate::reason::{Code, Shortfall};
 use crate::refusal::ErrorName;
 
 fn check(scene: &Scene) -> Result<Next, Refusal> {
@@ -196,7 +196,7 @@ fn the_last_resort_of_a_rollback_is_an_original_with_some_healthy_targets() {
 fn back() -> (Scene, Plan) {
     let mut scene = Scene::swapped();
     scene.group_mut("green").targets.healthy = 0;
-    let plan = scene.plan().back(&scene.world.task_sets[0]);
+    let plan = scene.plan().back();
     (scene, plan)
 }
 
@@ -264,4 +264,19 @@ fn a_half_moved_pair_of_listeners_is_not_told_as_not_moved() {
             .starts_with("Production listener 80 forwards to green already"),
         "{refusal}"
     );
+}
+
+#[test]
+fn traffic_is_not_taken_from_a_replacement_that_is_healthy_again() {
+    let mut scene = Scene::healthy().failed("HealthLost");
+    scene.outgoing = Outgoing::Replacement;
+    let answer = answer(&scene);
+    assert_eq!((answer.to, answer.reason.code()), (To::Bake, Code::GoingOn));
+    assert_eq!(answer.plan.outgoing, Outgoing::Original);
+    assert_eq!(answer.plan.failure, None);
+    scene.progress.returns = RECOVERIES;
+    assert!(matches!(check(&scene), Ok(Next::Write(_))));
+    scene.progress.returns = 0;
+    scene.group_mut("blue").targets.unhealthy = 1;
+    assert!(matches!(check(&scene), Ok(Next::Write(_))));
 }

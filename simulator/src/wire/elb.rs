@@ -73,6 +73,10 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let described: Vec<_> = targets.iter().map(write::target_health).collect();
         Ok(json!({ "TargetHealthDescriptions": described }))
     }),
+    ("DeregisterTargets", |world, input| {
+        world.deregister_targets(&parse(input)?)?;
+        Ok(Value::Null)
+    }),
     ("CreateListener", |world, input| {
         let arn = world.create_listener(&parse(input)?)?;
         Ok(json!({ "Listeners": [write::listener(world.existing_listener(&arn)?)] }))

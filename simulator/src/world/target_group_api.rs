@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::name::{self, Page, check_name};
 use super::tags::{self, Tag};
-use super::target::Phase;
+use super::target::{Phase, Registration};
 use super::target_group::{self, HealthCheck, TargetGroup, is_http};
 use super::text::parsed;
 use super::{ApiError, HealthState, World};
@@ -73,7 +73,7 @@ pub struct TargetDescription {
     pub availability_zone: Option<String>,
 }
 
-/// What `DescribeTargetHealth` takes here.
+/// What `DescribeTargetHealth` and `DeregisterTargets` take here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "field names and meanings are the API's")]
@@ -185,6 +185,27 @@ impl World {
         }
         if let Some(group) = self.target_groups.get_mut(arn) {
             group.attributes.extend(attributes.iter().cloned());
+        }
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:DeregisterTargets`. A target that is not registered is no error.
+    pub fn deregister_targets(&mut self, request: &DescribeTargetHealth) -> Result<(), ApiError> {
+        let group = self.group(&request.target_group_arn)?;
+        if request.targets.is_empty() {
+            return Err(ApiError::validation("Targets must be specified"));
+        }
+        let places: Vec<_> = request
+            .targets
+            .iter()
+            .map(|target| Registration {
+                group: group.arn.clone(),
+                id: target.id.clone(),
+                port: target.port.unwrap_or(group.port),
+            })
+            .collect();
+        for place in &places {
+            self.deregister_target(place);
         }
         Ok(())
     }

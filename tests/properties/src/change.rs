@@ -10,7 +10,7 @@ use ebbtide_controller::id::TaskSetId;
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
-    Alarm, Forward, StoppedTask, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
+    Alarm, Forward, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
 };
 
 use crate::draw::{count, once_in, one, text};
@@ -390,10 +390,8 @@ fn optional(bytes: &mut Unstructured<'_>) -> Option<TaskSetId> {
 }
 
 fn tasks_stop(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    scene.world.stopped_tasks.push(StoppedTask {
-        id: text(bytes),
-        reason: text(bytes),
-    });
+    scene.world.stopped_tasks.failed = count(bytes);
+    scene.world.stopped_tasks.newest = Some(text(bytes));
 }
 
 /// Any of them, where there is one.

@@ -99,6 +99,16 @@ fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static st
             )?;
             refuse(falls && serves, "users reach it")
         }
+        Action::DeregisterTargets { target_group } => {
+            seen_group(world, target_group)?;
+            let wanted = |set: &TaskSet| set.scale > 0.0 && set.is_attached_to(target_group);
+            let is_wanted = world.task_sets.iter().any(wanted);
+            refuse(is_wanted, "a task set on it wants tasks")?;
+            refuse(
+                may_reach_users(world, target_group),
+                "users reach what is behind it",
+            )
+        }
         Action::DeleteTaskSet { task_set, force } => {
             let set = seen_task_set(world, task_set)?;
             refuse(serves(world, set), "users reach it")?;

@@ -9,8 +9,8 @@ use ebbtide_controller::lock::Lock;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
     Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
-    Service, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus,
-    World,
+    Service, StoppedTasks, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
+    TaskSetStatus, World,
 };
 use serde_json::json;
 
@@ -103,7 +103,7 @@ impl Scene {
                 listeners: vec![production, test],
                 target_groups: vec![blue, green],
                 task_definition: Some(definition()),
-                stopped_tasks: Vec::new(),
+                stopped_tasks: StoppedTasks::default(),
                 alarms: Vec::new(),
                 flows: Flows::default(),
                 now: 1_767_225_600,
@@ -128,6 +128,7 @@ fn deployment(stage: Stage) -> Deployment {
             outgoing: Outgoing::Original,
             tasks: 4,
             desired: 4,
+            swapped: None,
             finishing: false,
             failure: None,
         },
@@ -225,6 +226,7 @@ pub(crate) fn task_set(id: &str, group: &str) -> TaskSet {
         launch: Some(Launch::Type("FARGATE".into())),
         platform_version: Some("1.4.0".to_owned()),
         created_at: Some(1_000),
+        updated_at: Some(1_000),
         service_registries: Vec::new(),
         stack: None,
     }
