@@ -272,7 +272,11 @@ fn serving<'a>(
     if original.is_none() && !leaving {
         production_is_free(request, routing)?;
     }
-    if left == 0 && !matches!(others, Others::Refused(Some(_))) {
+    // Their targets are taken out before anything is created.
+    let straggle = world
+        .living()
+        .any(|set| world.straggles(set) && set.is_attached_to(&routing.alternate.arn));
+    if left == 0 && !straggle && !matches!(others, Others::Refused(Some(_))) {
         alternate_is_free(world, routing, others)?;
     }
     Ok((original, left))
@@ -306,7 +310,7 @@ fn original<'a>(
     }
     let living: Vec<_> = task_sets
         .iter()
-        .filter(|set| !set.is_being_deleted())
+        .filter(|set| !set.is_being_deleted() && !world.straggles(set))
         .filter(|set| !matches!(beside, Others::Refused(Some(ours)) if ours.id == set.id))
         .collect();
     let on = |set: &TaskSet, group: &TargetGroup| set.is_attached_to(&group.arn);

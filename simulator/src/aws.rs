@@ -201,6 +201,20 @@ impl SimulatedAws {
         self.present().faults.planned_for_functions.extend(faults);
     }
 
+    /// A service, as IAM names it, is away for so many milliseconds from now on: calls of it do not reach
+    /// it. Where it is `lambda`, no function is invoked.
+    pub fn begin_outage(&self, service: &'static str, for_ms: u64) {
+        let until_ms = self.clock.now_ms() + for_ms;
+        self.present().faults.outage = Some((service, until_ms));
+    }
+
+    /// Whether the service of a request is away.
+    pub(crate) fn is_away(&self, request: &Request<Bytes>) -> bool {
+        let now_ms = self.clock.now_ms();
+        let service = wire::service_of(request);
+        self.present().faults.is_away(service, now_ms)
+    }
+
     /// Calls of SDK clients so far.
     pub fn call_count(&self) -> u64 {
         self.present().faults.calls
@@ -225,7 +239,13 @@ impl SimulatedAws {
 
     /// Counts an invocation, and says what goes wrong with it.
     pub(crate) fn next_invocation(&self) -> Option<LambdaFault> {
-        self.present().faults.next_invocation()
+        let now_ms = self.clock.now_ms();
+        let faults = &mut self.present().faults;
+        let planned = faults.next_invocation();
+        planned.or_else(|| {
+            let away = faults.is_away("lambda", now_ms);
+            away.then_some(LambdaFault::TaskFailedBefore)
+        })
     }
 
     /// Counts a call, lets late ones in, and says what goes wrong with it.

@@ -34,7 +34,9 @@ impl SimulatedAws {
         caller: &str,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, Broken> {
-        let Some(fault) = self.next_call() else {
+        let planned = self.next_call();
+        let away = || self.is_away(request).then_some(Fault::Unreachable);
+        let Some(fault) = planned.or_else(away) else {
             self.note_telling_faults(caller, request);
             return Ok(self.call(caller, request));
         };

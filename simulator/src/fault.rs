@@ -110,6 +110,8 @@ pub(crate) struct Faults {
     pub(crate) late: Vec<LateCall>,
     /// By the number of the invocation they strike, counted from 1 over all functions.
     pub(crate) planned_for_functions: BTreeMap<u64, LambdaFault>,
+    /// The service that nobody reaches, as IAM names it, and until when in milliseconds.
+    pub(crate) outage: Option<(&'static str, u64)>,
     /// The calls that had been made when each invocation began.
     pub(crate) invocations: Vec<u64>,
     /// For each call, the faults that would have changed its answer, once that is recorded.
@@ -142,6 +144,12 @@ impl Faults {
             .partition(|call| call.due_call <= now);
         self.late = later;
         (self.planned.get(&now).copied(), due)
+    }
+
+    /// Whether a service is away at a time.
+    pub(crate) fn is_away(&self, service: &str, now_ms: u64) -> bool {
+        self.outage
+            .is_some_and(|(away, until_ms)| away == service && now_ms < until_ms)
     }
 
     /// Takes out the first of the calls whose time it is by then.

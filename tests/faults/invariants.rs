@@ -1,4 +1,4 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S12 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S14 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,8 @@ pub(crate) struct Watch {
     executions: BTreeSet<String>,
     over: BTreeSet<String>,
     had_health: bool,
+    /// Whether traffic may go back: nothing is wrong with the replacement of any other case.
+    may_go_back: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
     /// The first thing that did not hold.
@@ -63,6 +65,7 @@ impl Watch {
             executions: BTreeSet::new(),
             over: BTreeSet::new(),
             had_health: false,
+            may_go_back: matches!(case.ends, Ends::RolledBack(_)) || case.healthy == 0,
             rolling_back: false,
             broken: None,
             checks: 0,
@@ -230,6 +233,12 @@ impl Watch {
             }
             let moves = self.moves.entry(listener.arn.clone()).or_default();
             *moves += 1;
+            if *moves > 1 && !self.may_go_back {
+                return Some(format!(
+                    "S14: listener {} goes back, and nothing is wrong with the replacement",
+                    listener.port
+                ));
+            }
             if *moves > 1 + u32::from(self.rolling_back) {
                 return Some(format!(
                     "S7: listener {} was moved {moves} times",
@@ -267,6 +276,9 @@ impl Watch {
                     was.id
                 ));
             }
+            if deleted && self.served.contains(&was.id) && is_down(before) {
+                return Some(format!("S13: {} is deleted, and nothing works", was.id));
+            }
             if is.scale > was.scale && !self.rolling_back {
                 return Some(format!("S5: {} rises to {} %", was.id, is.scale));
             }
@@ -288,6 +300,20 @@ impl Watch {
             }
         }
     }
+}
+
+/// Whether no target behind a production listener is healthy.
+fn is_down(world: &World) -> bool {
+    production(world).any(|listener| {
+        let mut live = listener.live_target_groups().into_iter();
+        !live.any(|group| {
+            let mut targets = world
+                .target_group(group)
+                .into_iter()
+                .flat_map(|group| group.targets.values());
+            targets.any(|target| target.phase == Phase::Healthy)
+        })
+    })
 }
 
 /// S6: one invocation is inside at a time, and nothing that was given up comes in after it.
@@ -360,7 +386,7 @@ impl Held {
 
 /// What is not as an execution that ended so says it is (S12, L2).
 pub(crate) fn unfinished(world: &World, ends: Ends) -> Option<String> {
-    let sets = world.task_sets_of(CLUSTER, SERVICE);
+    let sets = wanted(world);
     let [set] = &sets[..] else {
         let seen: Vec<_> = sets
             .iter()
@@ -379,7 +405,23 @@ pub(crate) fn unfinished(world: &World, ends: Ends) -> Option<String> {
             set.task_definition
         ));
     }
+    if ends == Ends::Deployed && is_down(world) {
+        return Some("S13: a success, and nothing works".to_owned());
+    }
     settled(world, set, ends == Ends::Deployed)
+}
+
+/// Task sets but for those that want no task and have some that do not stop.
+fn wanted(world: &World) -> Vec<&TaskSet> {
+    let mut sets = world.task_sets_of(CLUSTER, SERVICE);
+    sets.retain(|set| {
+        let tasks = world.tasks_of(&set.id);
+        let runs = tasks
+            .iter()
+            .any(|task| task.last_status.counts_as_running());
+        set.scale > 0.0 || set.status == TaskSetStatus::Draining || !runs
+    });
+    sets
 }
 
 /// One task set, on the production group; tags, listener and primary agree, the lock is free.
@@ -421,7 +463,7 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
 
 /// Exactly one task set at the end, whichever version it is.
 pub(crate) fn converged(world: &World) -> Option<String> {
-    let sets = world.task_sets_of(CLUSTER, SERVICE);
+    let sets = wanted(world);
     match &sets[..] {
         [set] => settled(world, set, set.task_definition.ends_with("chat:2")),
         _ => Some(format!("L2: {} task sets", sets.len())),

@@ -8,7 +8,7 @@ use ebbtide_controller::action::Action;
 use ebbtide_controller::deployment::{Plan as Settled, Progress};
 use ebbtide_controller::drain;
 use ebbtide_controller::phase::Phase;
-use ebbtide_controller::refusal::Refusal;
+use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::turn::{self, Next, Turn};
 use ebbtide_controller::world::{Forward, Targets, TaskSet, World};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Resources, Status};
@@ -273,6 +273,41 @@ async fn a_rollback_that_deletes_what_serves_is_caught() {
     let case = scenarios::alarm_in_the_drain();
     let next = candidate_deleted_whatever_serves;
     assert_caught("S4", &case, next, [Plan::default()]).await;
+}
+
+/// A healthy version is given up in the middle of its drain.
+fn given_up(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    if phase == Phase::ScaleDown && plan.goes_forward() && progress.step > 1 {
+        return Err(Refusal::new(ErrorName::HealthLost, "It is late.", "Wait."));
+    }
+    turn::next(phase, seen, plan, progress)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_version_that_is_given_up_is_caught() {
+    let case = scenarios::two_tasks();
+    assert_caught("S14", &case, given_up, [Plan::default()]).await;
+}
+
+fn drained_whatever_its_health(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
+    match phase {
+        Phase::ScaleDown | Phase::Cleanup => {
+            turn::next(phase, &as_if_healthy(seen, plan), plan, progress)
+        }
+        _ => turn::next(phase, seen, plan, progress),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_original_that_is_deleted_while_nothing_works_is_caught() {
+    let case = scenarios::named("sick after the swap");
+    let next = drained_whatever_its_health;
+    assert_caught("S13", &case, next, [Plan::default()]).await;
 }
 
 /// A conditional write of the lock, as a function sends it.

@@ -262,7 +262,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(stage: Stage, outcome: Outcome) -> Self {
+    pub(crate) fn of(stage: Stage, outcome: Outcome) -> Self {
         let (broken, checks) = {
             let watch = stage.watch();
             (watch.broken.clone(), watch.checks)

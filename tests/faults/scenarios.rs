@@ -157,6 +157,15 @@ pub(crate) fn all() -> Vec<Case> {
                 Ends::Deployed,
             )
         },
+        Case {
+            rescaled: Some(6),
+            ..case(
+                "a service that triples",
+                &scenario(2),
+                &one_step,
+                Ends::Deployed,
+            )
+        },
         neighbours(),
         reconnect_budget(),
     ]
@@ -278,7 +287,7 @@ fn sick_after_the_swap() -> Case {
             "sick after the swap",
             &sick,
             &more,
-            Ends::RolledBack("NotReadyTimeout"),
+            Ends::RolledBack("HealthLost"),
         )
     }
 }
@@ -300,6 +309,7 @@ pub(crate) fn alarm_in_the_drain() -> Case {
     case
 }
 
+/// The original's tasks never stop: the deployment ends with what it leaves behind.
 fn drain_deadline() -> Case {
     let protected = Scenario {
         original: Behaviour {
@@ -309,12 +319,7 @@ fn drain_deadline() -> Case {
         ..scenario(1)
     };
     let more = json!({"drainTimeout": 150, "scaledown_decrement": 100});
-    case(
-        "protected tasks",
-        &protected,
-        &more,
-        Ends::RolledBack("DrainTimeout"),
-    )
+    case("protected tasks", &protected, &more, Ends::Deployed)
 }
 
 /// Another service on the same load balancer, which nobody has named.

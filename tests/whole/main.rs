@@ -2,6 +2,7 @@
 //! clients, on the simulated AWS. What is asserted is what the world shows at the end.
 
 mod deployment;
+mod field;
 mod interventions;
 mod moving;
 mod notices;

@@ -75,6 +75,12 @@ impl<'a> Protocol<'a> {
     }
 }
 
+/// The service that a request is for, as IAM names it.
+pub(crate) fn service_of(request: &Request<Bytes>) -> &'static str {
+    let service = Protocol::of(request).service();
+    service.map_or("elasticloadbalancing", |service| service.name)
+}
+
 /// Answers one AWS API request at the world's present time, and writes it into the journal under
 /// the caller's name.
 ///

@@ -110,6 +110,9 @@ pub struct Limits {
     /// Alarms on a page of `DescribeAlarms` when `MaxRecords` is not given (Model: at most 100; that
     /// it is fewer by itself is the harsher answer).
     pub alarms_page: usize,
+    /// Of worlds that were saved before November 2026; nothing here lists services.
+    #[serde(rename = "servicesPage", skip_serializing)]
+    pub(crate) _services_page: Option<usize>,
 }
 
 impl Default for Limits {
@@ -123,6 +126,7 @@ impl Default for Limits {
             rules: 100,
             groups_per_action: 5,
             alarms_page: 50,
+            _services_page: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::world::{Launch, LaunchType, LoadBalancer, NetworkMode, Reading, Targe
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = zones(scene);
     found.extend(quota(scene));
+    found.extend(stragglers(scene));
     found.extend(target_quota(scene));
     found.extend(capacity(scene));
     found.extend(stack_of_task_set(scene));
@@ -166,6 +167,29 @@ fn quota(scene: &Scene<'_>) -> Option<Finding> {
     } else {
         Finding::info(FindingName::TaskSetQuota, &seen, why, &fix)
     })
+}
+
+/// Task sets that want no task, and have some that do not stop.
+fn stragglers(scene: &Scene<'_>) -> Option<Finding> {
+    let world = scene.world;
+    let straggling: Vec<_> = world.living().filter(|set| world.straggles(set)).collect();
+    let first = straggling.first()?;
+    let ids: Vec<_> = straggling.iter().map(|set| &*set.id).collect();
+    Some(Finding::warning(
+        FindingName::Straggler,
+        &format!(
+            "{} want no task, and have tasks that do not stop: scale-in protection, or an ECS agent that is gone.",
+            ids.join(" and ")
+        ),
+        &format!(
+            "They get no traffic and are not waited for, and each takes one of the {TASK_SET_LIMIT} places for task sets until its tasks are gone."
+        ),
+        &format!(
+            "aws ecs list-tasks --cluster {cluster} --started-by {} shows them; then aws ecs stop-task --cluster {cluster} --task TASK",
+            first.id,
+            cluster = scene.cluster(),
+        ),
+    ))
 }
 
 /// What a load balancer takes by default (AWS documentation of the quotas of Network and Application

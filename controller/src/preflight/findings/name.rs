@@ -34,6 +34,7 @@ pub enum FindingName {
     Zones,
     CrossZone,
     TaskSetQuota,
+    Straggler,
     TargetQuota,
     Capacity,
     Stack,
@@ -41,7 +42,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -71,6 +72,7 @@ impl FindingName {
         Self::Zones,
         Self::CrossZone,
         Self::TaskSetQuota,
+        Self::Straggler,
         Self::TargetQuota,
         Self::Capacity,
         Self::Stack,
@@ -108,6 +110,7 @@ impl FindingName {
             Self::Zones => "zones",
             Self::CrossZone => "crossZone",
             Self::TaskSetQuota => "taskSetQuota",
+            Self::Straggler => "straggler",
             Self::TargetQuota => "targetQuota",
             Self::Capacity => "capacity",
             Self::Stack => "stack",
@@ -162,6 +165,7 @@ impl FindingName {
             | Self::Zones
             | Self::CrossZone
             | Self::TaskSetQuota
+            | Self::Straggler
             | Self::TargetQuota
             | Self::Capacity
             | Self::Stack => "Preflight refuses the deployment.",

@@ -309,6 +309,21 @@ pub(super) fn cases() -> Vec<Case> {
             ],
         ),
         warning(
+            Name::Straggler,
+            |w| {
+                leave(w, 1);
+                let left = w.world.task_sets.last_mut().unwrap();
+                left.status = "ACTIVE".into();
+                (left.scale, left.computed_desired_count) = (0.0, 0);
+                left.running_count = 1;
+            },
+            [
+                "want no task, and have tasks that do not stop",
+                "takes one of the 5 places",
+                "aws ecs list-tasks --cluster main --started-by ",
+            ],
+        ),
+        warning(
             Name::TargetQuota,
             |w| of_tasks(w, 251),
             [

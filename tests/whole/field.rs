@@ -1,0 +1,93 @@
+//! What people in the field would have lost: traffic stays with what is healthy, and what has served is
+//! drained.
+
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::world::{Behaviour, UpdateServicePrimaryTaskSet, World};
+use serde_json::json;
+
+use crate::support::{
+    deploy, deploy_among, desire, forward, group, names, sample, sample_with, sets, tag, untag,
+    world,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_more_than_doubles_in_its_drain_keeps_its_healthy_version() {
+    let scenario = Scenario {
+        tasks: 20,
+        ..Scenario::default()
+    };
+    let grows = |state: &str, before: usize, world: &mut World| {
+        if state == "Wait" && before == 0 {
+            desire(world, 41);
+        }
+    };
+    let ended = deploy_among(world(&scenario), "run-1", &sample(), grows).await;
+    ended.assert_deployed();
+    assert!(!ended.states.iter().any(|state| state == "Rollback"));
+}
+
+/// A person takes production traffic back to the first group, with everything that records it.
+fn put_back(world: &mut World) {
+    forward(world, 80, &[("-tg-1", 100), ("-tg-2", 0)]);
+    forward(world, 8080, &[("-tg-2", 100), ("-tg-1", 0)]);
+    let (first, second) = (group(world, "-tg-1"), group(world, "-tg-2"));
+    let original = sets(world)[0].clone();
+    untag(world, &second, &["isProduction", "taskSetId"]);
+    tag(world, &first, "isProduction", "true");
+    tag(world, &first, "taskSetId", &original);
+    let names = names();
+    let request = UpdateServicePrimaryTaskSet {
+        cluster: names.cluster,
+        service: names.service,
+        primary_task_set: original,
+    };
+    world.update_service_primary_task_set(&request).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_served_is_drained_after_a_swap_back_by_hand() {
+    let back = |state: &str, before: usize, world: &mut World| {
+        if state == "Bake" && before == 1 {
+            put_back(world);
+        }
+    };
+    let first = deploy_among(world(&Scenario::default()), "run-1", &sample(), back).await;
+    assert_eq!(first.failure().0, "Drift");
+    assert_eq!(first.deleted(), []);
+    let second = deploy(first.world, "run-2", &sample()).await;
+    second.assert_deployed();
+    let forced = second.deleted().into_iter().filter(|(_, force)| *force);
+    assert_eq!(forced.count(), 0);
+}
+
+/// The original loses its health for some minutes in the drain of what was left.
+#[tokio::test(start_paused = true)]
+async fn a_failure_before_the_swap_moves_nothing() {
+    let scenario = Scenario {
+        original: Behaviour {
+            unhealthy_after_seconds: Some(1_000),
+            ..Behaviour::default()
+        },
+        ..Scenario::default()
+    };
+    let back = |state: &str, before: usize, world: &mut World| {
+        if state == "Bake" && before == 1 {
+            put_back(world);
+        }
+    };
+    let first = deploy_among(world(&scenario), "run-1", &sample(), back).await;
+    let serving = sets(&first.world)[0].clone();
+    let moves = |writes: Vec<String>| {
+        writes
+            .iter()
+            .filter(|call| call.ends_with(":ModifyListener"))
+            .count()
+    };
+    let moved = moves(first.writes());
+    let event = sample_with(&json!({"readinessTimeout": 150}));
+    let second = deploy(first.world, "run-2", &event).await;
+    let (error, cause) = second.failure();
+    assert_eq!(error, "ServingSetUnhealthy", "{cause}");
+    assert_eq!(sets(&second.world)[0], serving);
+    assert_eq!(moves(second.writes()), moved, "traffic was moved");
+}
