@@ -13,6 +13,7 @@ pub use shortfall::Shortfall;
 use crate::arn::short;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
+use crate::routing::Taken;
 use drain::StillRuns;
 
 /// What a turn came to.
@@ -190,6 +191,8 @@ pub struct Passed {
     pub task_definition: TaskDefinitionId,
     /// The ARN of the target group that it goes to.
     pub replacement_target_group: TargetGroupArn,
+    /// What the listeners are taken for, where no tag says so.
+    pub taken: Option<Taken>,
     /// What the drain is planned to do, in words; its numbers are those of the state's `plan`.
     pub drain: String,
 }
@@ -442,6 +445,9 @@ impl fmt::Display for Passed {
                 short(&self.original_target_group)
             )?,
             None => f.write_str("nothing serves yet")?,
+        }
+        if let Some(taken) = &self.taken {
+            write!(f, "; {taken}")?;
         }
         if !self.leftovers.is_empty() {
             write!(

@@ -7,6 +7,11 @@ use crate::id::TargetGroupArn;
 use crate::refusal::Refusal;
 use crate::world::{Listener, TargetGroup, TaskSet, World};
 
+mod production;
+
+use production::production_group;
+pub use production::{Evidence, Taken};
+
 /// Where production traffic goes today.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routing<'a> {
@@ -25,6 +30,8 @@ pub struct Roles<'a> {
     pub production: Vec<&'a Listener>,
     /// These reach the other task set.
     pub test: Vec<&'a Listener>,
+    /// What says so.
+    pub by: Evidence,
 }
 
 impl<'a> Roles<'a> {
@@ -165,9 +172,12 @@ pub fn candidates<'a>(groups: &'a [TargetGroup], service: &str) -> Vec<&'a Targe
 }
 
 /// What each listener of the two groups is for.
+///
+/// Refuses with `PreflightFailed` where it cannot be told or a role tag is not understood, and with
+/// `Drift` where a listener shares traffic between groups.
 pub fn roles<'a>(world: &'a World, pair: [&'a TargetGroup; 2]) -> Result<Roles<'a>, Refusal> {
     let ours = |arn: &TargetGroupArn| pair.iter().any(|group| group.arn == *arn);
-    let mut listeners = Vec::new();
+    let mut leads = Vec::new();
     for listener in &world.listeners {
         if let Some(group) = listener.rule_target_groups.iter().find(|arn| ours(arn)) {
             return Err(Refusal::preflight(
@@ -204,9 +214,13 @@ pub fn roles<'a>(world: &'a World, pair: [&'a TargetGroup; 2]) -> Result<Roles<'
                 "Leave only this service's two target groups in it (aws elbv2 modify-listener).",
             ));
         }
-        listeners.push((listener, only));
+        leads.push(Lead {
+            listener,
+            role: recorded(listener)?,
+            live: only,
+        });
     }
-    by_tag_or_traffic(world, pair, &listeners)
+    by_evidence(world, pair, &leads)
 }
 
 /// A listener that sends traffic to a task set, by its default action or by a rule, and is not
@@ -233,92 +247,61 @@ impl Listener {
     }
 }
 
-/// A listener, and the one group that it sends all new connections to.
-type Lead<'a> = (&'a Listener, &'a TargetGroupArn);
+/// A listener of the service: its recorded role, and the one group that it sends all new connections to.
+#[derive(Debug, Clone, Copy)]
+struct Lead<'a> {
+    listener: &'a Listener,
+    role: Option<Role>,
+    live: &'a TargetGroupArn,
+}
 
-fn by_tag_or_traffic<'a>(
+/// The recorded role of a listener. A tag with another value is somebody's word that is not understood:
+/// no role is guessed in its place.
+fn recorded(listener: &Listener) -> Result<Option<Role>, Refusal> {
+    let Some(value) = listener.role.as_deref() else {
+        return Ok(None);
+    };
+    Role::parse(value).map(Some).ok_or_else(|| {
+        Refusal::preflight(
+            format!(
+                "Listener {} is tagged ebbtide:role={value}, which is neither production nor test.",
+                listener.port
+            ),
+            format!(
+                "Correct the tag: aws elbv2 add-tags --resource-arns {} --tags \
+                 Key=ebbtide:role,Value=production (or Value=test)",
+                listener.arn
+            ),
+        )
+    })
+}
+
+fn by_evidence<'a>(
     world: &World,
     pair: [&'a TargetGroup; 2],
-    listeners: &[Lead<'a>],
+    leads: &[Lead<'a>],
 ) -> Result<Roles<'a>, Refusal> {
-    let role = |listener: &Listener| listener.role.as_deref().and_then(Role::parse);
-    let recorded = listeners
-        .iter()
-        .find(|(listener, _)| role(listener) == Some(Role::Production));
-    let group = if let Some((_, group)) = recorded {
-        group
+    let is_production = |lead: &&Lead<'_>| lead.role == Some(Role::Production);
+    let (group, by) = if let Some(lead) = leads.iter().find(is_production) {
+        (lead.live, Evidence::Role)
     } else {
-        let open = listeners.iter().copied();
-        let open: Vec<_> = open.filter(|(l, _)| role(l).is_none()).collect();
+        let open = leads.iter().copied();
+        let open: Vec<_> = open.filter(|lead| lead.role.is_none()).collect();
         production_group(world, pair, &open)?
     };
     let (mut production, mut test) = (Vec::new(), Vec::new());
-    for (listener, live) in listeners {
-        match role(listener) {
-            Some(Role::Production) => production.push(*listener),
-            None if *live == group => production.push(*listener),
-            Some(Role::Test) | None => test.push(*listener),
+    for lead in leads {
+        match lead.role {
+            Some(Role::Production) => production.push(lead.listener),
+            None if lead.live == group => production.push(lead.listener),
+            Some(Role::Test) | None => test.push(lead.listener),
         }
     }
-    Ok(Roles { production, test })
-}
-
-/// The production group where no listener's role is recorded.
-fn production_group<'a>(
-    world: &World,
-    pair: [&'a TargetGroup; 2],
-    listeners: &[Lead<'a>],
-) -> Result<&'a TargetGroupArn, Refusal> {
-    let Some((first, live)) = listeners.iter().min_by_key(|(listener, _)| listener.port) else {
-        return Err(Refusal::preflight(
-            format!(
-                "No listener forwards to target group {} or {}.",
-                pair[0].name, pair[1].name
-            ),
-            "Create the production listener with one of them as its default action \
-             (aws elbv2 create-listener).",
-        ));
-    };
-    if listeners.iter().all(|(_, other)| other == live) {
-        return Ok(live);
-    }
-    let tagged: Vec<_> = pair.iter().filter(|g| g.is_tagged_production()).collect();
-    let mut living = world.task_sets.iter().filter(|set| !set.is_being_deleted());
-    // The public sample moves listeners and tags one after the other: where it died in between, the
-    // tag is on the group that users have left. It is believed where nothing else could be meant.
-    if let [only] = tagged[..]
-        && (only.arn == **live || living.all(|set| set.is_attached_to(&only.arn)))
-    {
-        return Ok(&only.arn);
-    }
-    // Nothing serves yet, so nothing can be cut: the lowest port is the one users reach (80 before
-    // 8080, 443 before 8443, 1883 before 8883). The choice is recorded as a tag before any write.
-    if world.task_sets.is_empty() {
-        return Ok(live);
-    }
-    let listeners: Vec<_> = listeners.iter().map(|(l, _)| forwards(l)).collect();
-    let tags = match tagged[..] {
-        [] => "neither is tagged isProduction=true".to_owned(),
-        [only] => format!(
-            "{} alone is tagged isProduction=true, but the lowest port and a task set are on the other",
-            only.name
-        ),
-        [..] => "both are tagged isProduction=true".to_owned(),
-    };
-    Err(Refusal::preflight(
-        format!(
-            "Cannot tell which listener is production: {}; of the target groups {} and {}, {tags}.",
-            listeners.join(", "),
-            pair[0].name,
-            pair[1].name
-        ),
-        format!(
-            "Say it once on the production listener: aws elbv2 add-tags --resource-arns {} --tags \
-             Key=ebbtide:role,Value=production (or the listener it is), and likewise \
-             Key=ebbtide:role,Value=test on the test listener",
-            first.arn
-        ),
-    ))
+    Ok(Roles {
+        production,
+        test,
+        by,
+    })
 }
 
 fn forwards(listener: &Listener) -> String {

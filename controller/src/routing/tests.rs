@@ -73,11 +73,89 @@ fn two_tags_are_settled_by_listeners_that_agree() {
     assert_eq!(production(&scene), "blue");
 }
 
-#[test]
-fn before_the_first_deployment_the_lowest_port_is_production() {
+/// A service without a task set, `blue` and `green` on these two ports.
+fn first_deployment(ports: [u16; 2]) -> Scene {
     let mut scene = Scene::serving();
     scene.world.task_sets.clear();
-    scene.group_mut("blue").is_production = None;
+    let blue = scene.group_mut("blue");
+    blue.is_production = None;
+    blue.task_set_id = None;
+    blue.targets.healthy = 0;
+    for (listener, port) in scene.world.listeners.iter_mut().zip(ports) {
+        listener.port = port;
+    }
+    scene
+}
+
+#[test]
+fn before_the_first_deployment_the_only_well_known_port_is_production() {
+    for ports in [[80, 8080], [443, 8443], [8883, 9000], [1883, 1884]] {
+        let scene = first_deployment(ports);
+        assert_eq!(production(&scene), "blue", "{ports:?}");
+        let taken = read(&scene.world, "web").unwrap().roles.taken().unwrap();
+        let [port, test] = ports;
+        assert_eq!(
+            taken.to_string(),
+            format!(
+                "listener {port} is taken for production and {test} for test, because only {port} is a well-known port"
+            )
+        );
+    }
+    // The well-known port decides, not the lower one.
+    assert_eq!(production(&first_deployment([1080, 5671])), "green");
+}
+
+#[test]
+fn ports_that_do_not_settle_which_is_production_are_refused_with_both_listeners() {
+    for (ports, why) in [
+        ([8883, 1883], "Several listeners are on well-known ports."),
+        ([9001, 9002], "No listener is on a well-known port."),
+    ] {
+        let seen = production(&first_deployment(ports));
+        assert!(
+            seen.starts_with("PreflightFailed: Cannot tell which"),
+            "{seen}"
+        );
+        for port in ports {
+            let named = format!("Listener {port} is ");
+            let listed = format!(", {port} is ");
+            assert!(seen.contains(&named) || seen.contains(&listed), "{seen}");
+        }
+        assert!(seen.contains(why), "{seen}");
+    }
+}
+
+#[test]
+fn a_role_tag_decides_whatever_the_ports_are() {
+    let mut scene = first_deployment([8883, 1883]);
+    scene.listener_mut(1883).role = Some("test".into());
+    assert_eq!(production(&scene), "blue");
+    scene.listener_mut(1883).role = Some("production".into());
+    assert_eq!(production(&scene), "green");
+    assert_eq!(read(&scene.world, "web").unwrap().roles.taken(), None);
+}
+
+#[test]
+fn a_role_that_is_neither_production_nor_test_is_refused_by_its_value() {
+    for value in ["Production", "prod", ""] {
+        let mut scene = first_deployment([8883, 1883]);
+        scene.listener_mut(8883).role = Some(value.into());
+        let seen = production(&scene);
+        let named =
+            format!("PreflightFailed: Listener 8883 is tagged ebbtide:role={value}, which is");
+        assert!(seen.starts_with(&named), "{seen}");
+        assert!(seen.contains("Key=ebbtide:role,Value=production"), "{seen}");
+    }
+}
+
+#[test]
+fn the_role_of_another_services_listener_does_not_matter() {
+    let mut scene = Scene::serving();
+    let mut other = scene.listener_mut(80).clone();
+    other.port = 9000;
+    other.forward = Forward::to(&group_arn("red"));
+    other.role = Some("Production".into());
+    scene.world.listeners.push(other);
     assert_eq!(production(&scene), "blue");
 }
 

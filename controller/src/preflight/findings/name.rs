@@ -17,6 +17,7 @@ pub enum FindingName {
     Network,
     Drain,
     Refused,
+    ProductionListener,
     HealthCheckTime,
     HealthCheckGrace,
     HealthCheckProtocol,
@@ -41,7 +42,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -54,6 +55,7 @@ impl FindingName {
         Self::Network,
         Self::Drain,
         Self::Refused,
+        Self::ProductionListener,
         Self::HealthCheckTime,
         Self::HealthCheckGrace,
         Self::HealthCheckProtocol,
@@ -91,6 +93,7 @@ impl FindingName {
             Self::Network => "network",
             Self::Drain => "drain",
             Self::Refused => "refused",
+            Self::ProductionListener => "productionListener",
             Self::HealthCheckTime => "healthCheckTime",
             Self::HealthCheckGrace => "healthCheckGrace",
             Self::HealthCheckProtocol => "healthCheckProtocol",
@@ -145,6 +148,7 @@ impl FindingName {
                 "The drain would be given up, or outlive the execution, before it has ended."
             }
             Self::Refused
+            | Self::ProductionListener
             | Self::HealthCheckTime
             | Self::HealthCheckGrace
             | Self::HealthCheckProtocol
