@@ -53,7 +53,7 @@ pub(crate) fn left_over(
     if finish_swap::unfinished(world, plan, progress)?.is_some() {
         return finish_swap_first(plan, progress).map(Some);
     }
-    let routing = routing::read(world, &plan.request.service)?;
+    let routing = routing::read(world, &plan.request)?;
     let found = Found::of(world, plan, &routing)?;
     let never_served = |set: &TaskSet| !may_have_served(world, set, &routing, found.serving);
     let Some(leftover) = found.next(plan, never_served) else {
@@ -253,7 +253,7 @@ fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(
 
 /// The plan of a deployment that begins, as the service is once nothing is left over.
 pub fn settled(world: &World, plan: &Plan) -> Result<Plan, Refusal> {
-    let routing = routing::read(world, &plan.request.service)?;
+    let routing = routing::read(world, &plan.request)?;
     let found = Found::of(world, plan, &routing)?;
     Ok(Plan {
         finishing: false,

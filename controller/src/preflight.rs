@@ -154,8 +154,8 @@ fn fit(
     let definition = active_task_definition(request, world)?;
     on_a_load_balancer(request, world)?;
     let routing = match others {
-        Others::MayBeThere => routing::read_amid_swap(world, &request.service)?,
-        Others::Refused(_) => routing::read(world, &request.service)?,
+        Others::MayBeThere => routing::read_amid_swap(world, request)?,
+        Others::Refused(_) => routing::read(world, request)?,
     };
     let (original, left) = serving(request, world, &routing, others)?;
     test_listener_for_replace(request, &routing)?;

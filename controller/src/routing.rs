@@ -5,10 +5,14 @@ use crate::action::Role;
 use crate::arn::short;
 use crate::id::TargetGroupArn;
 use crate::refusal::Refusal;
+use crate::request::Request;
 use crate::world::{Listener, TargetGroup, TaskSet, World};
 
+mod groups;
 mod production;
 
+pub use groups::{candidates, pair};
+pub(crate) use groups::{how_to_settle, unrecorded};
 use production::production_group;
 pub use production::{Evidence, Taken};
 
@@ -61,9 +65,9 @@ impl<'a> Roles<'a> {
 ///
 /// Refuses with `PreflightFailed` where the groups or the listeners' roles cannot be told, and
 /// with `Drift` where production listeners disagree with each other.
-pub fn read<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal> {
-    let pair = pair(world, service)?;
-    let roles = roles(world, pair)?;
+pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refusal> {
+    let pair = pair(world, request)?;
+    let roles = roles(world, pair, request)?;
     let [first, second] = pair;
     if roles.production_is_all_to(&first.arn) {
         Ok(Routing {
@@ -81,7 +85,8 @@ pub fn read<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal>
         let listeners: Vec<_> = roles.production.iter().map(|l| forwards(l)).collect();
         Err(Refusal::drift(
             format!(
-                "The production listeners of service {service} send traffic to different target groups: {}.",
+                "The production listeners of service {} send traffic to different target groups: {}.",
+                request.service,
                 listeners.join(", ")
             ),
             "Point all of them at the target group of the task set that shall serve \
@@ -94,9 +99,9 @@ pub fn read<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal>
 /// and one group bears the record of a swap to it, the other one is production still.
 ///
 /// Refuses what [`read`] refuses otherwise.
-pub fn read_amid_swap<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal> {
-    read(world, service).or_else(|refusal| {
-        let pair = pair(world, service)?;
+pub fn read_amid_swap<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refusal> {
+    read(world, request).or_else(|refusal| {
+        let pair = pair(world, request)?;
         let (production, alternate) = match pair.map(|group| group.swap_intent.is_some()) {
             [true, false] => (pair[1], pair[0]),
             [false, true] => (pair[0], pair[1]),
@@ -105,77 +110,20 @@ pub fn read_amid_swap<'a>(world: &'a World, service: &str) -> Result<Routing<'a>
         Ok(Routing {
             production,
             alternate,
-            roles: roles(world, pair)?,
+            roles: roles(world, pair, request)?,
         })
     })
-}
-
-/// The two target groups of the load balancer that belong to a service.
-///
-/// The `serviceName` tag decides where one exists: a group tagged for another service is never
-/// this one's, and where any group is tagged for this service, untagged ones are not its.
-pub fn pair<'a>(world: &'a World, service: &str) -> Result<[&'a TargetGroup; 2], Refusal> {
-    let candidates = candidates(&world.target_groups, service);
-    if let [first, second] = candidates[..] {
-        return Ok([first, second]);
-    }
-    let load_balancer = world
-        .load_balancer
-        .as_ref()
-        .map_or("the load balancer", |lb| short(&lb.arn));
-    let names: Vec<_> = candidates.iter().map(|group| group.name.as_str()).collect();
-    let seen = if names.is_empty() {
-        "none".to_owned()
-    } else {
-        format!("{}: {}", names.len(), names.join(", "))
-    };
-    let tagged = candidates.iter().any(|group| group.service_name.is_some());
-    let mend = if names.len() < 2 && !tagged {
-        let balancer = world
-            .load_balancer
-            .as_ref()
-            .map_or("ARN", |lb| lb.arn.as_str());
-        format!(
-            "A target group that no listener uses does not count: create a test listener that forwards \
-             to the second one (aws elbv2 create-listener --load-balancer-arn {balancer} --protocol PROTOCOL \
-             --port PORT --default-actions Type=forward,TargetGroupArn=ARN), or put both into the \
-             production listener with weights 100 and 0 (aws elbv2 modify-listener)."
-        )
-    } else {
-        format!(
-            "Tag the two that are its own: aws elbv2 add-tags --resource-arns ARN ARN --tags \
-             Key=serviceName,Value={service}"
-        )
-    };
-    Err(Refusal::preflight(
-        format!(
-            "Service {service} needs exactly two target groups on {load_balancer}; seen: {seen}."
-        ),
-        mend,
-    ))
-}
-
-/// The target groups that may belong to a service; see [`pair`].
-pub fn candidates<'a>(groups: &'a [TargetGroup], service: &str) -> Vec<&'a TargetGroup> {
-    let own: Vec<_> = groups
-        .iter()
-        .filter(|group| group.service_name.as_deref() == Some(service))
-        .collect();
-    if own.is_empty() {
-        groups
-            .iter()
-            .filter(|group| group.service_name.is_none())
-            .collect()
-    } else {
-        own
-    }
 }
 
 /// What each listener of the two groups is for.
 ///
 /// Refuses with `PreflightFailed` where it cannot be told or a role tag is not understood, and with
 /// `Drift` where a listener shares traffic between groups.
-pub fn roles<'a>(world: &'a World, pair: [&'a TargetGroup; 2]) -> Result<Roles<'a>, Refusal> {
+pub fn roles<'a>(
+    world: &'a World,
+    pair: [&'a TargetGroup; 2],
+    request: &Request,
+) -> Result<Roles<'a>, Refusal> {
     let ours = |arn: &TargetGroupArn| pair.iter().any(|group| group.arn == *arn);
     let mut leads = Vec::new();
     for listener in &world.listeners {
@@ -216,10 +164,11 @@ pub fn roles<'a>(world: &'a World, pair: [&'a TargetGroup; 2]) -> Result<Roles<'
         }
         leads.push(Lead {
             listener,
-            role: recorded(listener)?,
+            role: role(listener, request)?,
             live: only,
         });
     }
+    every_named_one_is_there(request, &leads)?;
     by_evidence(world, pair, &leads)
 }
 
@@ -274,6 +223,61 @@ fn recorded(listener: &Listener) -> Result<Option<Role>, Refusal> {
             ),
         )
     })
+}
+
+/// What a listener is for, as its tag or the request says it.
+fn role(listener: &Listener, request: &Request) -> Result<Option<Role>, Refusal> {
+    let recorded = recorded(listener)?;
+    let named = request.role_of(&listener.arn);
+    match (named, recorded) {
+        (Some(named), Some(recorded)) if named != recorded => Err(Refusal::preflight(
+            format!(
+                "{} names listener {}, which is tagged ebbtide:role={recorded}.",
+                field(named),
+                listener.port
+            ),
+            format!(
+                "Correct the input, or the tag: aws elbv2 add-tags --resource-arns {} --tags \
+                 Key=ebbtide:role,Value={named}",
+                listener.arn
+            ),
+        )),
+        _ => Ok(named.or(recorded)),
+    }
+}
+
+/// The field of the input that names listeners of a role.
+fn field(role: Role) -> &'static str {
+    match role {
+        Role::Production => "productionListeners",
+        Role::Test => "testListeners",
+    }
+}
+
+/// Every listener that the request names is one of the service's.
+fn every_named_one_is_there(request: &Request, leads: &[Lead<'_>]) -> Result<(), Refusal> {
+    let stranger = request.named_listeners().find(|(arn, _)| {
+        let mut leads = leads.iter();
+        leads.all(|lead| lead.listener.arn != **arn)
+    });
+    let Some((arn, role)) = stranger else {
+        return Ok(());
+    };
+    let ports: Vec<_> = leads
+        .iter()
+        .map(|lead| lead.listener.port.to_string())
+        .collect();
+    Err(Refusal::preflight(
+        format!(
+            "{} names {arn}, whose default action forwards to neither target group of service {}.",
+            field(role),
+            request.service
+        ),
+        format!(
+            "Name a listener that does; on this load balancer these are: {}.",
+            ports.join(", ")
+        ),
+    ))
 }
 
 fn by_evidence<'a>(

@@ -273,8 +273,8 @@ pub(crate) fn not_in_production(
     plan: &Plan,
     outgoing: &TaskSet,
 ) -> Result<(), Refusal> {
-    let pair = routing::pair(world, &plan.request.service)?;
-    let roles = routing::roles(world, pair)?;
+    let pair = routing::pair(world, &plan.request)?;
+    let roles = routing::roles(world, pair, &plan.request)?;
     let serves = outgoing
         .load_balancers
         .iter()

@@ -340,6 +340,8 @@ pub struct TargetGroup {
     pub load_balancer: Option<LoadBalancerArn>,
     /// The value of its `isProduction` tag.
     pub is_production: Option<String>,
+    /// The value of its `ebbtide:service` tag: `CLUSTER/SERVICE`.
+    pub service: Option<String>,
     /// The value of its `serviceName` tag.
     pub service_name: Option<String>,
     /// The value of its `taskSetId` tag.

@@ -105,6 +105,7 @@ fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> Ta
             .first()
             .map(|arn| arn.as_str().into()),
         is_production: None,
+        service: None,
         service_name: None,
         task_set_id: None,
         swap_intent: None,
@@ -262,6 +263,7 @@ pub(crate) async fn read_tags(
                 .filter(|g| Some(g.arn.as_str()) == arn)
             {
                 group.is_production = tag(tags::IS_PRODUCTION);
+                group.service = tag(tags::SERVICE);
                 group.service_name = tag(tags::SERVICE_NAME);
                 group.task_set_id = tag(tags::TASK_SET_ID).map(Into::into);
                 group.swap_intent = tag(tags::SWAP_INTENT);

@@ -193,7 +193,7 @@ async fn one_or_three_target_groups_are_refused_by_name() {
         world.delete_listener(&listener(world, 8080)).unwrap();
     })
     .await;
-    let three = ["PreflightFailed: ", "seen: 3", "Key=serviceName"];
+    let three = ["PreflightFailed: ", "seen: 3", "Key=ebbtide:service"];
     assert_refused(&three, |world| {
         add_group_on(world, 9_000);
     })
@@ -205,7 +205,7 @@ async fn two_services_on_one_load_balancer_are_told_apart_by_tags_only() {
     let mut world = served();
     let others = [9_000, 9_001].map(|port| add_group_on(&mut world, port));
     let seen = refused(world.clone(), &sample()).await;
-    let asks = seen.contains("seen: 4") && seen.contains("Key=serviceName");
+    let asks = seen.contains("seen: 4") && seen.contains("Key=ebbtide:service");
     assert!(asks, "{seen}");
     for other in others {
         tag(&mut world, &other, "serviceName", "somebody-else");

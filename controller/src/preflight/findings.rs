@@ -133,11 +133,11 @@ struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     fn of(request: &'a Request, world: &'a World) -> Self {
-        let mut groups = routing::candidates(&world.target_groups, &request.service);
+        let mut groups = routing::candidates(&world.task_sets, &world.target_groups, request);
         if groups.len() > 2 {
             groups.clear();
         }
-        let routing = routing::read_amid_swap(world, &request.service).ok();
+        let routing = routing::read_amid_swap(world, request).ok();
         let production = routing.as_ref().map(|routing| routing.production);
         let living = world.task_sets.iter().filter(|set| !set.is_being_deleted());
         let mut serving =

@@ -4,7 +4,7 @@ use crate::refusal::ErrorName;
 use crate::world::Forward;
 
 fn production(scene: &Scene) -> String {
-    read(&scene.world, "web").map_or_else(
+    read(&scene.world, &scene.request).map_or_else(
         |refusal| format!("{}: {refusal}", refusal.error),
         |routing| routing.production.name.clone(),
     )
@@ -92,7 +92,11 @@ fn before_the_first_deployment_the_only_well_known_port_is_production() {
     for ports in [[80, 8080], [443, 8443], [8883, 9000], [1883, 1884]] {
         let scene = first_deployment(ports);
         assert_eq!(production(&scene), "blue", "{ports:?}");
-        let taken = read(&scene.world, "web").unwrap().roles.taken().unwrap();
+        let taken = read(&scene.world, &scene.request)
+            .unwrap()
+            .roles
+            .taken()
+            .unwrap();
         let [port, test] = ports;
         assert_eq!(
             taken.to_string(),
@@ -132,7 +136,10 @@ fn a_role_tag_decides_whatever_the_ports_are() {
     assert_eq!(production(&scene), "blue");
     scene.listener_mut(1883).role = Some("production".into());
     assert_eq!(production(&scene), "green");
-    assert_eq!(read(&scene.world, "web").unwrap().roles.taken(), None);
+    assert_eq!(
+        read(&scene.world, &scene.request).unwrap().roles.taken(),
+        None
+    );
 }
 
 #[test]
@@ -165,7 +172,7 @@ fn several_production_listeners_are_found_by_their_group() {
     let mut second = scene.listener_mut(80).clone();
     second.port = 443;
     scene.world.listeners.push(second);
-    let routing = read(&scene.world, "web").unwrap();
+    let routing = read(&scene.world, &scene.request).unwrap();
     let ports: Vec<_> = routing.roles.production.iter().map(|l| l.port).collect();
     assert_eq!(ports, [80, 443]);
 }
@@ -203,28 +210,182 @@ fn one_three_or_four_groups_are_refused_by_name() {
     scene.add_group("red");
     let seen = production(&scene);
     assert!(seen.contains("seen: 3: blue, green, red"), "{seen}");
-    assert!(seen.contains("Key=serviceName,Value=web"), "{seen}");
+    assert!(
+        seen.contains("Key=ebbtide:service,Value=main/web"),
+        "{seen}"
+    );
+    // A command that names one of them would be a guess.
+    assert!(!seen.contains(&*group_arn("red")), "{seen}");
+}
+
+/// The names of the service's own groups, or why there are not two.
+fn own(scene: &Scene) -> String {
+    match pair(&scene.world, &scene.request) {
+        Ok(pair) => pair.map(|group| group.name.clone()).join(" and "),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+/// A scene with these values of `serviceName` on `blue`, which the task set uses, `green` and `red`.
+fn tagged(names: [Option<&str>; 3]) -> Scene {
+    let mut scene = Scene::serving();
+    scene.add_group("red");
+    for (group, name) in scene.world.target_groups.iter_mut().zip(names) {
+        group.service_name = name.map(str::to_owned);
+    }
+    scene
 }
 
 #[test]
 fn groups_of_another_service_are_left_alone() {
-    let mut scene = Scene::serving();
-    scene.add_group("red");
-    scene.group_mut("red").service_name = Some("other".into());
-    assert_eq!(production(&scene), "blue");
-    let mut scene = Scene::serving();
-    scene.add_group("red");
-    for group in ["blue", "green"] {
-        scene.group_mut(group).service_name = Some("web".into());
+    for names in [
+        [None, None, Some("other")],
+        [Some("web"), Some("web"), None],
+        [Some("web"), Some("web"), Some("other")],
+        // A company's tag has one value for several services: it is what the group in use says.
+        [Some("platform"), Some("platform"), None],
+        [Some("platform"), Some("platform"), Some("web")],
+        [None, Some("web"), Some("other")],
+    ] {
+        assert_eq!(own(&tagged(names)), "blue and green", "{names:?}");
     }
+}
+
+#[test]
+fn groups_that_are_left_out_are_named_with_the_tag_that_left_them_out() {
+    let seen = own(&tagged([Some("platform"), Some("other"), None]));
+    assert!(
+        seen.contains(
+            "seen: 1: blue; left out: green (tagged serviceName=other), red (without a tag)."
+        ),
+        "{seen}"
+    );
+    assert!(seen.contains("targetGroups"), "{seen}");
+}
+
+#[test]
+fn a_name_that_two_environments_share_settles_nothing() {
+    // Two pairs, of which one is tagged with the service's name by another cluster's service.
+    let mut scene = tagged([None, None, Some("web")]);
+    scene.add_group("yellow");
+    scene.group_mut("yellow").service_name = Some("web".into());
+    scene.world.task_sets.clear();
+    let seen = own(&scene);
+    assert!(seen.contains("seen: 4: blue, green, red, yellow"), "{seen}");
+    for group in ["red", "yellow"] {
+        scene.group_mut(group).service = Some("other/web".into());
+    }
+    assert_eq!(own(&scene), "blue and green");
+}
+
+#[test]
+fn the_service_tag_settles_whose_groups_they_are() {
+    let mut scene = tagged([None, None, None]);
+    for group in ["blue", "green"] {
+        scene.group_mut(group).service = Some("main/web".into());
+        scene.group_mut(group).service_name = Some(group.into());
+    }
+    assert_eq!(own(&scene), "blue and green");
+    // Half a record, and a group in use.
+    let mut scene = tagged([None, None, Some("other")]);
+    scene.group_mut("green").service = Some("main/web".into());
+    assert_eq!(own(&scene), "blue and green");
+}
+
+#[test]
+fn a_pair_without_the_group_that_a_task_set_uses_is_refused() {
+    let mut scene = tagged([None, None, None]);
+    for group in ["green", "red"] {
+        scene.group_mut(group).service = Some("main/web".into());
+    }
+    let by_use = "its task sets are on blue, which neither targetGroups nor ebbtide:service names";
+    let seen = own(&scene);
+    assert!(seen.contains(by_use), "{seen}");
+    let mut scene = tagged([None, None, None]);
+    scene.request.target_groups = Some([group_arn("green"), group_arn("red")]);
+    let seen = own(&scene);
+    assert!(seen.contains(by_use), "{seen}");
+}
+
+#[test]
+fn a_group_that_is_recorded_as_another_services_is_never_used() {
+    let mut scene = Scene::serving();
+    scene.group_mut("blue").service = Some("other/web".into());
+    let seen = own(&scene);
+    assert!(
+        seen.starts_with(
+            "Target group blue is tagged ebbtide:service=other/web, and yet a task set"
+        ),
+        "{seen}"
+    );
+    let mut scene = Scene::serving();
+    scene.group_mut("green").service = Some("other/web".into());
+    let seen = own(&scene);
+    assert!(
+        seen.contains("left out: green (tagged ebbtide:service=other/web)"),
+        "{seen}"
+    );
+    scene.request.target_groups = Some([group_arn("blue"), group_arn("green")]);
+    let seen = own(&scene);
+    assert!(seen.contains("and yet targetGroups names it"), "{seen}");
+}
+
+#[test]
+fn task_sets_on_groups_whose_tags_differ_are_refused() {
+    let mut scene = Scene::created();
+    scene.group_mut("blue").service_name = Some("web".into());
+    let seen = own(&scene);
+    assert!(
+        seen.contains("blue (tagged serviceName=web), green (without a tag)"),
+        "{seen}"
+    );
+    // Once they are recorded, that tag no longer matters.
+    for group in ["blue", "green"] {
+        scene.group_mut(group).service = Some("main/web".into());
+    }
+    assert_eq!(own(&scene), "blue and green");
+}
+
+#[test]
+fn the_input_names_groups_and_listeners() {
+    let mut scene = tagged([None, None, None]);
+    scene.request.target_groups = Some([group_arn("green"), group_arn("blue")]);
+    assert_eq!(own(&scene), "blue and green");
+    scene.request.target_groups = Some([group_arn("blue"), group_arn("gone")]);
+    let seen = own(&scene);
+    assert!(seen.contains("which no listener"), "{seen}");
+    // Ports that settle nothing.
+    let mut scene = first_deployment([8883, 1883]);
+    let arn = |scene: &mut Scene, port| scene.listener_mut(port).arn.clone();
+    scene.request.production_listeners = vec![arn(&mut scene, 1883)];
+    assert_eq!(production(&scene), "green");
+    scene.request.production_listeners.clear();
+    scene.request.test_listeners = vec![arn(&mut scene, 1883)];
     assert_eq!(production(&scene), "blue");
+}
+
+#[test]
+fn a_listener_that_the_input_names_agrees_with_its_tag_and_is_the_services() {
+    let mut scene = Scene::serving();
+    scene.listener_mut(80).role = Some("production".into());
+    scene.request.test_listeners = vec![scene.listener_mut(80).arn.clone()];
+    let seen = production(&scene);
+    assert!(
+        seen.contains("testListeners names listener 80, which is tagged ebbtide:role=production"),
+        "{seen}"
+    );
+    let mut scene = Scene::serving();
+    scene.listener_mut(8080).forward = Forward::to(&group_arn("red"));
+    scene.request.production_listeners = vec![scene.listener_mut(8080).arn.clone()];
+    let seen = production(&scene);
+    assert!(seen.contains("forwards to neither target group"), "{seen}");
 }
 
 #[test]
 fn a_listener_shared_with_another_service_is_refused() {
     let mut scene = Scene::serving();
     scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("elsewhere"));
-    let refusal = read(&scene.world, "web").unwrap_err();
+    let refusal = read(&scene.world, &scene.request).unwrap_err();
     assert_eq!(refusal.error, ErrorName::PreflightFailed);
 }
 
@@ -232,6 +393,6 @@ fn a_listener_shared_with_another_service_is_refused() {
 fn one_tagged_group_is_told_to_tag_the_other() {
     let mut scene = Scene::serving();
     scene.group_mut("blue").service_name = Some("web".into());
-    let refusal = read(&scene.world, "web").unwrap_err();
-    assert!(refusal.mend.contains("Key=serviceName"), "{refusal}");
+    let refusal = read(&scene.world, &scene.request).unwrap_err();
+    assert!(refusal.mend.contains("Key=ebbtide:service"), "{refusal}");
 }

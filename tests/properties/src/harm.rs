@@ -49,7 +49,20 @@ fn done(world: &mut World, action: &Action) {
 
 fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static str> {
     match action {
-        Action::RecordRole { listener, .. } => seen_listener(world, listener).map(drop),
+        Action::RecordRole { listener, .. } => {
+            let role = seen_listener(world, listener)?.role.as_deref();
+            let understood = role.is_none_or(|role| ["production", "test"].contains(&role));
+            refuse(!understood, "it overwrites a role that a person wrote")
+        }
+        Action::RecordService { target_groups, .. } => {
+            for arn in target_groups {
+                seen_group(world, arn)?;
+                let mut groups = world.target_groups.iter();
+                let recorded = groups.any(|group| group.arn == *arn && group.service.is_some());
+                refuse(recorded, "it overwrites whose group it is")?;
+            }
+            Ok(())
+        }
         Action::Forward {
             listener, wanted, ..
         } => forward(world, listener, wanted),
