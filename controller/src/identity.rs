@@ -88,7 +88,7 @@ impl DeploymentId {
     ///
     /// ECS does not keep it unique (AWS API model), so it finds a task set but proves nothing.
     pub fn external_id(&self) -> String {
-        format!("ebbtide:{}:{}:{}", self.machine, self.name, self.started)
+        format!("{LABEL}{}:{}:{}", self.machine, self.name, self.started)
     }
 
     /// The same label in the characters that an ELBv2 tag value allows: letters, digits, spaces
@@ -111,6 +111,14 @@ impl DeploymentId {
     pub fn tag_value_back(&self) -> String {
         self.tag_value() + BACK
     }
+}
+
+/// What every label begins with.
+const LABEL: &str = "ebbtide:";
+
+/// Whether an `externalId` says that Ebbtide has created the task set.
+pub(crate) fn is_label(external_id: &str) -> bool {
+    external_id.starts_with(LABEL)
 }
 
 /// What the record of a swap ends with where traffic goes back.

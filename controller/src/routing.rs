@@ -289,9 +289,7 @@ fn by_evidence<'a>(
     let (group, by) = if let Some(lead) = leads.iter().find(is_production) {
         (lead.live, Evidence::Role)
     } else {
-        let open = leads.iter().copied();
-        let open: Vec<_> = open.filter(|lead| lead.role.is_none()).collect();
-        production_group(world, pair, &open)?
+        production_group(world, pair, leads)?
     };
     let (mut production, mut test) = (Vec::new(), Vec::new());
     for lead in leads {

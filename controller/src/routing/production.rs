@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use crate::id::TargetGroupArn;
+use crate::id::{TargetGroupArn, TaskSetId};
+use crate::identity::is_label;
 use crate::refusal::Refusal;
-use crate::world::{Listener, TargetGroup, World};
+use crate::world::{Listener, TargetGroup, TaskSetStatus, World};
 
 use super::{Lead, Roles, forwards};
 
@@ -24,6 +25,13 @@ pub enum Evidence {
     OneGroup,
     /// The `isProduction` tag of a target group.
     Tag,
+    /// No tag is left, and this is the only task set.
+    TaskSet {
+        /// Its id.
+        id: TaskSetId,
+        /// Whether it is `PRIMARY`; otherwise it has all targets.
+        primary: bool,
+    },
     /// Nothing serves yet, and only this listener is on a well-known port.
     Port(u16),
 }
@@ -65,6 +73,12 @@ impl Roles<'_> {
         let because = match &self.by {
             Evidence::Role | Evidence::OneGroup | Evidence::Tag => return None,
             Evidence::Port(port) => format!("only {port} is a well-known port"),
+            Evidence::TaskSet { id, primary: true } => {
+                format!("the only task set, {id}, is PRIMARY there")
+            }
+            Evidence::TaskSet { id, primary: false } => {
+                format!("the only task set, {id}, has its targets there")
+            }
         };
         let ports =
             |listeners: &[&Listener]| listeners.iter().map(|listener| listener.port).collect();
@@ -80,8 +94,10 @@ impl Roles<'_> {
 pub(super) fn production_group<'a>(
     world: &World,
     pair: [&'a TargetGroup; 2],
-    leads: &[Lead<'a>],
+    all: &[Lead<'a>],
 ) -> Result<(&'a TargetGroupArn, Evidence), Refusal> {
+    let leads = all.iter().copied().filter(|lead| lead.role.is_none());
+    let leads: &[Lead<'_>] = &leads.collect::<Vec<_>>();
     let Some(first) = leads.iter().min_by_key(|lead| lead.listener.port) else {
         return Err(Refusal::preflight(
             format!(
@@ -103,6 +119,12 @@ pub(super) fn production_group<'a>(
     {
         return Ok((&only.arn, Evidence::Tag));
     }
+    if leads.len() == all.len()
+        && tagged.is_empty()
+        && let Some((group, evidence)) = only_task_set(world, pair, leads)
+    {
+        return Ok((&group.arn, evidence));
+    }
     // Nothing serves yet, so no connection can be cut. The choice is recorded before any other write.
     if let [only] = well_known(leads)[..]
         && world.task_sets.is_empty()
@@ -111,6 +133,37 @@ pub(super) fn production_group<'a>(
         return Ok((only.live, Evidence::Port(only.listener.port)));
     }
     Err(unclear(world, pair, leads, &tagged))
+}
+
+/// The group of the only living task set, where that is `PRIMARY` or has the only targets and nothing
+/// contradicts it: infrastructure code has taken the tags away.
+///
+/// With a second task set, `PRIMARY` may be that of a swap that was left half done. A task set that Ebbtide has
+/// created is `PRIMARY` once it has served: one that is not never has, whatever targets it has.
+fn only_task_set<'a>(
+    world: &World,
+    pair: [&'a TargetGroup; 2],
+    leads: &[Lead<'_>],
+) -> Option<(&'a TargetGroup, Evidence)> {
+    let [only] = world.living().collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let (group, other) = match pair.map(|group| only.is_attached_to(&group.arn)) {
+        [true, false] => (pair[0], pair[1]),
+        [false, true] => (pair[1], pair[0]),
+        [true, true] | [false, false] => return None,
+    };
+    let primary = only.status == TaskSetStatus::Primary;
+    let label = only.external_id.as_deref().unwrap_or_default();
+    let serves = primary || (group.targets.registered() > 0 && !is_label(label));
+    let known = well_known(leads);
+    let ports_differ = known.iter().any(|lead| *lead.live == other.arn)
+        && known.iter().all(|lead| *lead.live != group.arn);
+    let contradicted = ports_differ
+        || other.targets.registered() > 0
+        || pair.iter().any(|group| group.swap_intent.is_some());
+    let id = only.id.clone();
+    (serves && !contradicted).then_some((group, Evidence::TaskSet { id, primary }))
 }
 
 /// The listeners on well-known ports.

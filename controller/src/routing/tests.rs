@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::{Scene, group_arn};
 use crate::refusal::ErrorName;
-use crate::world::Forward;
+use crate::world::{Forward, TaskSetStatus};
 
 fn production(scene: &Scene) -> String {
     read(&scene.world, &scene.request).map_or_else(
@@ -50,10 +50,96 @@ fn a_recorded_role_wins_over_a_tag() {
     assert_eq!(production(&scene), "blue");
 }
 
+/// No tag is left, as after infrastructure code was applied; the task set is `PRIMARY` on `blue`.
+fn stripped() -> Scene {
+    let mut scene = Scene::serving();
+    scene.group_mut("blue").is_production = None;
+    scene.group_mut("blue").task_set_id = None;
+    let set = scene.task_set_mut("ecs-svc/1");
+    set.status = TaskSetStatus::Primary;
+    set.external_id = Some("ebbtide:Ebbtide:run-0:20251201T000000Z".into());
+    scene
+}
+
 #[test]
-fn no_tag_or_two_tags_are_refused_where_listeners_differ() {
+fn where_tags_are_gone_the_only_task_set_decides_if_it_is_primary() {
+    let scene = stripped();
+    assert_eq!(production(&scene), "blue");
+    let routing = read(&scene.world, &scene.request).unwrap();
+    assert_eq!(
+        routing.roles.taken().unwrap().to_string(),
+        "listener 80 is taken for production and 8080 for test, because the only task set, ecs-svc/1, is PRIMARY there"
+    );
+    // Ports that say nothing contradict nothing.
+    let mut scene = stripped();
+    scene.listener_mut(80).port = 9001;
+    scene.listener_mut(8080).port = 9000;
+    assert_eq!(production(&scene), "blue");
+}
+
+#[test]
+fn where_tags_are_gone_the_only_task_set_with_targets_decides_unless_it_is_a_candidate() {
+    let mut scene = stripped();
+    let set = scene.task_set_mut("ecs-svc/1");
+    set.status = TaskSetStatus::Active;
+    set.external_id = None;
+    assert_eq!(production(&scene), "blue");
+    // That of a first deployment which has not swapped yet.
+    scene.task_set_mut("ecs-svc/1").external_id = Some(crate::fixture::OWNER.into());
+    assert!(production(&scene).contains("Cannot tell which"));
+    scene.task_set_mut("ecs-svc/1").external_id = None;
+    scene.group_mut("blue").targets.healthy = 0;
+    assert!(production(&scene).contains("Cannot tell which"));
+}
+
+#[test]
+fn the_only_task_set_does_not_decide_where_something_contradicts_it() {
+    let contradictions: [fn(&mut Scene); 5] = [
+        // Users connect to 80.
+        |scene| {
+            scene.listener_mut(80).forward = Forward::to(&group_arn("green"));
+            scene.listener_mut(8080).forward = Forward::to(&group_arn("blue"));
+        },
+        |scene| scene.group_mut("green").targets.healthy = 1,
+        |scene| scene.group_mut("green").swap_intent = Some("half".into()),
+        // PRIMARY may be that of a swap that was left half done.
+        |scene| {
+            let mut second = scene.task_set_mut("ecs-svc/1").clone();
+            second.id = "ecs-svc/2".into();
+            second.status = TaskSetStatus::Active;
+            second.load_balancers[0].target_group = group_arn("green");
+            scene.world.task_sets.push(second);
+        },
+        // Some tags are left, and do not settle it.
+        |scene| {
+            let mut third = scene.listener_mut(8080).clone();
+            third.port = 9000;
+            third.role = Some("test".into());
+            scene.world.listeners.push(third);
+        },
+    ];
+    for (index, contradict) in contradictions.into_iter().enumerate() {
+        let mut scene = stripped();
+        contradict(&mut scene);
+        let seen = production(&scene);
+        assert!(seen.contains("Cannot tell which"), "{index}: {seen}");
+    }
+}
+
+#[test]
+fn a_tag_that_is_left_wins_over_the_only_task_set() {
+    let mut scene = stripped();
+    scene.listener_mut(8080).role = Some("production".into());
+    assert_eq!(production(&scene), "green");
+}
+
+#[test]
+fn two_tags_and_none_with_two_task_sets_are_refused_where_listeners_differ() {
     for tag in [None, Some("true".to_owned())] {
-        let mut scene = Scene::serving();
+        let mut scene = Scene::created();
+        for listener in &mut scene.world.listeners {
+            listener.role = None;
+        }
         scene.group_mut("blue").is_production.clone_from(&tag);
         scene.group_mut("green").is_production = tag;
         let seen = production(&scene);
