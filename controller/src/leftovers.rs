@@ -60,6 +60,7 @@ pub(crate) fn left_over(
         return Ok(what_goes_by_itself(world, plan, progress, &routing));
     };
     on_the_alternate_group(leftover, &routing)?;
+    routing::no_rule_reaches(world, leftover)?;
     let reached = routing::reached_beside(world, leftover).is_some();
     if !reached && never_served(leftover) {
         return Ok(Some(delete(leftover, true)));

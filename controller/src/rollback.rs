@@ -44,6 +44,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         };
         return Ok(undone(world, plan, progress, outcome));
     }
+    routing::no_rule_reaches(world, candidate)?;
     if let Some(listener) = routing::reached_beside(world, candidate) {
         return Err(Refusal::drift(
             listener.unrecorded_for(candidate),

@@ -172,18 +172,39 @@ pub fn roles<'a>(
     by_evidence(world, pair, &leads)
 }
 
-/// A listener that sends traffic to a task set, by its default action or by a rule, and is not
-/// recorded as a test listener.
+/// A listener whose default action sends traffic to a task set, and that is not recorded as a test listener.
 ///
 /// Every listener's role is recorded before a task set is created: one without a role came later, and
 /// may be one that users reach.
 pub(crate) fn reached_beside<'a>(world: &'a World, task_set: &TaskSet) -> Option<&'a Listener> {
     world.listeners.iter().find(|listener| {
-        let rules = listener.rule_target_groups.iter();
-        let mut reached = listener.forward.live().chain(rules);
+        let mut reached = listener.forward.live();
         listener.role.as_deref() != Some(Role::Test.as_str())
             && reached.any(|group| task_set.is_attached_to(group))
     })
+}
+
+/// The guard before every scale-down and every delete: no rule of any listener forwards to a target group that
+/// the task set is on (rule R14).
+pub(crate) fn no_rule_reaches(world: &World, task_set: &TaskSet) -> Result<(), Refusal> {
+    let reaching = world.listeners.iter().find(|listener| {
+        let mut groups = listener.rule_target_groups.iter();
+        groups.any(|group| task_set.is_attached_to(group))
+    });
+    let Some(listener) = reaching else {
+        return Ok(());
+    };
+    Err(Refusal::drift(
+        format!(
+            "A rule of listener {} sends traffic to {}.",
+            listener.port, task_set.id
+        ),
+        format!(
+            "Nothing more was taken away from it. Point the rule elsewhere or delete it (aws elbv2 describe-rules \
+             --listener-arn {}), then start a new execution.",
+            listener.arn
+        ),
+    ))
 }
 
 impl Listener {
@@ -204,8 +225,7 @@ struct Lead<'a> {
     live: &'a TargetGroupArn,
 }
 
-/// The recorded role of a listener. A tag with another value is somebody's word that is not understood:
-/// no role is guessed in its place.
+/// The recorded role of a listener. A person wrote a tag with another value: no role is guessed in its place.
 fn recorded(listener: &Listener) -> Result<Option<Role>, Refusal> {
     let Some(value) = listener.role.as_deref() else {
         return Ok(None);

@@ -273,6 +273,7 @@ pub(crate) fn not_in_production(
     plan: &Plan,
     outgoing: &TaskSet,
 ) -> Result<(), Refusal> {
+    routing::no_rule_reaches(world, outgoing)?;
     let pair = routing::pair(world, &plan.request)?;
     let roles = routing::roles(world, pair, &plan.request)?;
     let serves = outgoing

@@ -258,8 +258,7 @@ pub struct Listener {
     pub port: u16,
     /// The target groups its default action forwards to; empty for a redirect or fixed response.
     pub forward: Forward,
-    /// Target groups that rules other than the default one forward to (Application Load
-    /// Balancers only).
+    /// Target groups that rules other than the default one forward to, at any weight.
     pub rule_target_groups: Vec<TargetGroupArn>,
     /// The value of its `ebbtide:role` tag.
     pub role: Option<String>,

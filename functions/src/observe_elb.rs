@@ -123,7 +123,8 @@ fn no_load_balancer(arn: &str) -> StepError {
     ))
 }
 
-/// Every listener of one load balancer; the rules too, where it is an Application Load Balancer.
+/// Every listener of one load balancer with its rules, whatever its kind: a default action says nothing about
+/// what a rule sends (rule R14).
 pub(crate) async fn listeners(
     elb: &Client,
     load_balancer: &LoadBalancerArn,
@@ -155,14 +156,12 @@ pub(crate) async fn listeners(
             stack: None,
         });
     }
-    if load_balancer.contains(":loadbalancer/app/") {
-        let rules = listeners
-            .iter()
-            .map(|listener| rule_target_groups(elb, &listener.arn));
-        let rules = try_join_all(rules).await?;
-        for (listener, groups) in listeners.iter_mut().zip(rules) {
-            listener.rule_target_groups = groups;
-        }
+    let rules = listeners
+        .iter()
+        .map(|listener| rule_target_groups(elb, &listener.arn));
+    let rules = try_join_all(rules).await?;
+    for (listener, groups) in listeners.iter_mut().zip(rules) {
+        listener.rule_target_groups = groups;
     }
     listeners.sort_by_key(|listener| listener.port);
     Ok(listeners)

@@ -583,7 +583,7 @@ ELB_REFUSALS = [
     ("CreateRule", "PriorityInUse", lambda w: w.rule and w.create_rule()),
     ("CreateRule", "ListenerNotFound", lambda w: w.create_rule(ListenerArn=NO_LISTENER)),
     ("CreateRule", "TargetGroupNotFound", lambda w: w.create_rule(Actions=forward(NO_GROUP))),
-    ("CreateRule", "UnsupportedProtocol", lambda w: w.create_rule(ListenerArn=w.listener)),
+    ("CreateRule", "InvalidConfigurationRequest", lambda w: w.create_rule(ListenerArn=w.listener)),
     ("CreateRule", "TooManyActions", lambda w: w.create_rule(Actions=forward(w.http_group) * 2)),
     ("DescribeRules", "ListenerNotFound", lambda w: w.elb.describe_rules(ListenerArn=NO_LISTENER)),
     ("DescribeRules", "RuleNotFound", lambda w: w.elb.describe_rules(RuleArns=[NO_RULE])),

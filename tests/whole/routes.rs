@@ -1,14 +1,14 @@
 //! Which listeners and target groups a deployment takes for the service's: what a person wrote is never
 //! guessed over, and another environment's listener is never used.
 
-use ebbtide_simulator::Scenario;
 use ebbtide_simulator::scenario::{ListenerRole, ListenerScenario};
-use ebbtide_simulator::world::World;
+use ebbtide_simulator::world::{ActionRequest, Condition, CreateRule, Kind, World};
+use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Ended, add_group, add_listener, deploy, group, listener, live, names, sample, sample_with,
-    served, tag, untag, world,
+    Ended, add_group, add_listener, deploy, deploy_among, group, listener, live, names, sample,
+    sample_with, served, tag, untag, world,
 };
 
 /// A service without a task set yet, production and test on these two ports.
@@ -231,4 +231,85 @@ async fn a_candidate_whose_tags_were_taken_away_is_not_taken_for_what_serves() {
     }
     let cause = refused(world, &sample()).await;
     assert_says(&cause, &["Cannot tell which listener is production"]);
+}
+
+/// A rule of a listener that forwards to a group: by the kind of address on a Network Load Balancer, by host on
+/// an Application Load Balancer.
+fn add_rule(world: &mut World, port: u16, group: &str) {
+    let balancer = world.load_balancers().next().unwrap();
+    let (balancer, kind) = (balancer.arn.clone(), balancer.kind);
+    let condition = match kind {
+        Kind::Network => {
+            world.set_ip_address_type(&balancer, "dualstack").unwrap();
+            Condition::of_clients_by("ipv6")
+        }
+        Kind::Application => serde_json::from_value(json!({
+            "Field": "host-header", "HostHeaderConfig": {"Values": ["chat.example.org"]},
+        }))
+        .unwrap(),
+    };
+    let rule = CreateRule {
+        listener_arn: listener(world, port),
+        conditions: vec![condition],
+        priority: Some(10),
+        actions: vec![ActionRequest::forward_to(group)],
+        ..CreateRule::default()
+    };
+    world.create_rule(&rule).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_to_the_services_groups_is_refused_on_both_kinds_of_load_balancer() {
+    for kind in [Kind::Network, Kind::Application] {
+        let scenario = Scenario {
+            load_balancer: kind,
+            ..Scenario::default()
+        };
+        let names = Names {
+            load_balancer_arn: None,
+            ..names()
+        };
+        for (port, suffix) in [(80, "-tg-1"), (80, "-tg-2"), (8080, "-tg-2")] {
+            let mut world = scenario.world_for(&names).unwrap();
+            let group = group(&world, suffix);
+            add_rule(&mut world, port, &group);
+            let balancer = world.load_balancers().next().unwrap().arn.clone();
+            let cause = refused(world, &sample_with(&json!({"nlb": balancer}))).await;
+            assert_says(
+                &cause,
+                &[
+                    &format!("A rule of listener {port} forwards to target group"),
+                    suffix,
+                ],
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_to_the_original_stops_the_drain() {
+    let ended = deploy_among(served(), "run-1", &sample(), |state, nth, world| {
+        if state == "ScaleDown" && nth == 1 {
+            let original = group(world, "-tg-1");
+            add_rule(world, 80, &original);
+        }
+    })
+    .await;
+    assert_says(
+        &ended.text(),
+        &["Drift: A rule of listener 80 sends traffic to"],
+    );
+    // One step was made before.
+    assert_eq!(ended.scales().len(), 1, "{:?}", ended.scales());
+    assert!(ended.deleted().is_empty(), "{:?}", ended.deleted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_of_another_services_listener_does_not_matter() {
+    let mut world = served();
+    let other = add_group(&mut world, "other");
+    tag(&mut world, &other, "serviceName", "other");
+    add_listener(&mut world, 9_000, &other);
+    add_rule(&mut world, 9_000, &other);
+    deploy(world, "run-1", &sample()).await.assert_deployed();
 }

@@ -156,12 +156,13 @@ fn serves(world: &World, task_set: &TaskSet) -> bool {
         .any(|attached| may_reach_users(world, &attached.target_group))
 }
 
-/// Whether any listener but a test listener sends traffic to a group, by default or by a rule.
+/// Whether a listener sends traffic to a group, by default or by a rule; what a test listener does by default
+/// aside.
 fn may_reach_users(world: &World, group: &TargetGroupArn) -> bool {
     world.listeners.iter().any(|listener| {
-        listener.role.as_deref() != Some("test")
-            && (listener.forward.live().any(|live| live == group)
-                || listener.rule_target_groups.iter().any(|arn| arn == group))
+        let by_default = listener.forward.live().any(|live| live == group);
+        (by_default && listener.role.as_deref() != Some("test"))
+            || listener.rule_target_groups.iter().any(|arn| arn == group)
     })
 }
 
