@@ -16,6 +16,13 @@ pub enum Action {
         /// What it is for.
         role: Role,
     },
+    /// `AddTags` on target groups: the service that they belong to.
+    RecordService {
+        /// The ARNs of those that do not say it yet.
+        target_groups: Vec<TargetGroupArn>,
+        /// `CLUSTER/SERVICE`.
+        service: String,
+    },
     /// `ModifyListener`: change where a listener's default action forwards to, nothing else.
     Forward {
         /// The listener's ARN.
@@ -84,6 +91,13 @@ impl fmt::Display for Action {
         match self {
             Self::RecordRole { listener, role } => {
                 write!(f, "record listener {} as {role}", short(listener))
+            }
+            Self::RecordService {
+                target_groups,
+                service,
+            } => {
+                let names: Vec<_> = target_groups.iter().map(|arn| short(arn)).collect();
+                write!(f, "record {} as {service}'s", names.join(" and "))
             }
             Self::Forward {
                 listener, wanted, ..

@@ -153,8 +153,8 @@ pub(crate) fn may_be_deleted(
 /// What the execution reports at its end is what the world shows.
 fn as_intended(world: &World, plan: &Plan) -> Result<(), Refusal> {
     let incoming = ready::living_incoming(world, plan)?;
-    let pair = routing::pair(world, &plan.request.service)?;
-    let roles = routing::roles(world, pair)?;
+    let pair = routing::pair(world, &plan.request)?;
+    let roles = routing::roles(world, pair, &plan.request)?;
     if !roles.production_is_all_to(plan.incoming_group()) {
         return Err(Refusal::drift(
             format!(

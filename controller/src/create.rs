@@ -57,7 +57,7 @@ pub fn next(world: &World, plan: &Plan) -> Result<Next, Refusal> {
 
 /// A replacement is adopted only where production traffic does not go.
 fn is_beside(world: &World, plan: &Plan, replacement: &TaskSet) -> Result<(), Refusal> {
-    let routing = routing::read(world, &plan.request.service)?;
+    let routing = routing::read(world, &plan.request)?;
     if replacement.is_attached_to(&routing.alternate.arn) {
         return Ok(());
     }
@@ -70,13 +70,20 @@ fn is_beside(world: &World, plan: &Plan, replacement: &TaskSet) -> Result<(), Re
     ))
 }
 
-/// Records what each listener is for, puts the alternate group into the production listeners at
+/// Records whose the target groups are and what each listener is for, puts the alternate group into the production listeners at
 /// weight 0 (a group in no listener is never health-checked: AWS documentation), and creates.
 fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
     scale_down::quiet(world, plan)?;
     let settled = preflight::settle(&plan.id, &plan.request, world, None)?;
-    let routing = routing::read(world, &settled.request.service)?;
+    let routing = routing::read(world, &settled.request)?;
     let mut actions = Vec::new();
+    let pair = [routing.production, routing.alternate];
+    if let Some((target_groups, service)) = routing::unrecorded(pair, &settled.request) {
+        actions.push(Action::RecordService {
+            target_groups,
+            service,
+        });
+    }
     for (listener, role) in routing.roles.all() {
         if listener.role.as_deref() != Some(role.as_str()) {
             actions.push(Action::RecordRole {
@@ -194,11 +201,16 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_recorded_and_the_alternate_group_attached_before_the_task_set_is_created() {
+    fn groups_and_roles_are_recorded_and_the_alternate_group_attached_before_the_task_set_is_created()
+     {
         let actions = actions_in(&Scene::serving());
         assert_eq!(
-            actions[..3],
+            actions[..4],
             [
+                Action::RecordService {
+                    target_groups: vec![group_arn("blue"), group_arn("green")],
+                    service: "main/web".into(),
+                },
                 Action::RecordRole {
                     listener: listener_arn(80),
                     role: Role::Production
@@ -215,7 +227,7 @@ mod tests {
             ]
         );
         assert_eq!(created(&actions).target_group, group_arn("green"));
-        assert_eq!(actions.len(), 4);
+        assert_eq!(actions.len(), 5);
     }
 
     #[test]
@@ -229,6 +241,9 @@ mod tests {
     #[test]
     fn what_is_recorded_already_is_not_written_again() {
         let mut scene = Scene::serving();
+        for group in &mut scene.world.target_groups {
+            group.service = Some("main/web".into());
+        }
         scene.listener_mut(80).role = Some("production".into());
         scene.listener_mut(8080).role = Some("test".into());
         scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));

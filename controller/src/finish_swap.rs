@@ -41,16 +41,15 @@ pub(crate) fn unfinished(
     plan: &Plan,
     progress: &Progress,
 ) -> Result<Option<Next>, Refusal> {
-    let service = &plan.request.service;
-    let refusal = match routing::read(world, service) {
+    let refusal = match routing::read(world, &plan.request) {
         Ok(routing) => {
             let actions = tidy(world, plan, &routing);
             return Ok((!actions.is_empty()).then_some(Next::Write(actions)));
         }
         Err(refusal) => refusal,
     };
-    let pair = routing::pair(world, service)?;
-    let roles = routing::roles(world, pair)?;
+    let pair = routing::pair(world, &plan.request)?;
+    let roles = routing::roles(world, pair, &plan.request)?;
     if pair.iter().all(|group| group.swap_intent.is_none()) {
         return Err(refusal);
     }

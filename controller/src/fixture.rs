@@ -266,6 +266,7 @@ fn group(name: &str) -> TargetGroup {
         name: name.into(),
         load_balancer: Some(balancer_arn()),
         is_production: None,
+        service: None,
         service_name: None,
         task_set_id: None,
         swap_intent: None,

@@ -4,12 +4,16 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::arn::{Arn, Home};
+use crate::arn::{Arn, Home, short};
 use crate::id::ExecutionArn;
 use crate::quote::is_visible;
+use crate::request::Request;
 
 /// Characters of a state machine's or an execution's name, at most (AWS API model).
 const LONGEST_NAME: usize = 80;
+
+/// Characters of a tag's value, at most (AWS API model).
+const LONGEST_TAG: usize = 256;
 
 /// One run of the state machine, named by its execution ARN.
 ///
@@ -84,7 +88,7 @@ impl DeploymentId {
     ///
     /// ECS does not keep it unique (AWS API model), so it finds a task set but proves nothing.
     pub fn external_id(&self) -> String {
-        format!("ebbtide:{}:{}:{}", self.machine, self.name, self.started)
+        format!("{LABEL}{}:{}:{}", self.machine, self.name, self.started)
     }
 
     /// The same label in the characters that an ELBv2 tag value allows: letters, digits, spaces
@@ -99,7 +103,7 @@ impl DeploymentId {
                     '_'
                 }
             })
-            .take(256 - BACK.len())
+            .take(LONGEST_TAG - BACK.len())
             .collect()
     }
 
@@ -109,12 +113,31 @@ impl DeploymentId {
     }
 }
 
+/// What every label begins with.
+const LABEL: &str = "ebbtide:";
+
+/// Whether an `externalId` says that Ebbtide has created the task set.
+pub(crate) fn is_label(external_id: &str) -> bool {
+    external_id.starts_with(LABEL)
+}
+
 /// What the record of a swap ends with where traffic goes back.
 const BACK: &str = ":back";
 
 /// Whether the record of a swap on a target group says that traffic leaves that group.
 pub fn goes_back(swap_intent: &str) -> bool {
     swap_intent.ends_with(BACK)
+}
+
+/// The value of the tag `ebbtide:service`: `CLUSTER/SERVICE`, by their names. One that a tag value cannot hold
+/// (256 characters: AWS API model) is its first 200 characters and a hash of it.
+pub fn service_tag(request: &Request) -> String {
+    let whole = format!("{}/{}", short(&request.cluster), request.service);
+    if whole.chars().count() <= LONGEST_TAG {
+        return whole;
+    }
+    let start: String = whole.chars().take(200).collect();
+    format!("{start}:{}", client_token(&[&whole]))
 }
 
 /// The idempotency token of a `CreateTaskSet`: the same for every retry of the same request.
@@ -185,6 +208,25 @@ mod tests {
         )
         .unwrap();
         assert_eq!(id.tag_value(), "ebbtide:Ebbtide:a_b_c:20260101T000000Z");
+    }
+
+    #[test]
+    fn a_service_is_recorded_by_the_names_of_cluster_and_service_however_long() {
+        let mut request = crate::fixture::Scene::serving().request;
+        assert_eq!(service_tag(&request), "main/web");
+        request.cluster = "arn:aws:ecs:us-east-1:555555555555:cluster/main".into();
+        assert_eq!(service_tag(&request), "main/web");
+        request.cluster = "c".repeat(128);
+        request.service = "s".repeat(127);
+        assert_eq!(service_tag(&request).len(), 256);
+        request.service.push('s');
+        let long = service_tag(&request);
+        assert!(
+            long.starts_with(&"c".repeat(128)) && long.len() < 256,
+            "{long}"
+        );
+        request.service.push('s');
+        assert_ne!(service_tag(&request), long);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) fn left_over(
     if finish_swap::unfinished(world, plan, progress)?.is_some() {
         return finish_swap_first(plan, progress).map(Some);
     }
-    let routing = routing::read(world, &plan.request.service)?;
+    let routing = routing::read(world, &plan.request)?;
     let found = Found::of(world, plan, &routing)?;
     // Where evidence is missing, a set with running tasks is drained.
     let never_served = |set: &TaskSet| {
@@ -69,6 +69,7 @@ pub(crate) fn left_over(
         return Ok(what_goes_by_itself(world, plan, progress, &routing));
     };
     on_the_alternate_group(leftover, &routing)?;
+    routing::no_rule_reaches(world, leftover)?;
     let reached = routing::reached_beside(world, leftover).is_some();
     if !reached && never_served(leftover) {
         return Ok(Some(delete(leftover, true)));
@@ -282,7 +283,7 @@ fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(
 
 /// The plan of a deployment that begins, as the service is once nothing is left over.
 pub fn settled(world: &World, plan: &Plan) -> Result<Plan, Refusal> {
-    let routing = routing::read(world, &plan.request.service)?;
+    let routing = routing::read(world, &plan.request)?;
     let found = Found::of(world, plan, &routing)?;
     Ok(Plan {
         finishing: false,

@@ -15,7 +15,7 @@ use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
-use crate::routing::{self, Routing};
+use crate::routing::{self, Routing, Taken};
 use crate::world::{
     DeploymentController, Service, ServiceStatus, TargetGroup, TaskDefinition, TaskSet,
     TaskSetStatus, World,
@@ -95,6 +95,8 @@ pub struct Checked {
     delay: u32,
     /// Task sets that an earlier deployment left.
     leftovers: Vec<TaskSetId>,
+    /// What the listeners are taken for, where no tag says so.
+    taken: Option<Taken>,
 }
 
 impl Checked {
@@ -116,6 +118,7 @@ impl Checked {
             leftovers: self.leftovers,
             task_definition: request.task_definition.clone(),
             replacement_target_group: plan.replacement_target_group.clone(),
+            taken: self.taken,
             drain: planned(&request.drain.pace, plan.tasks, delay),
         };
         let to = if request.dry_run {
@@ -151,8 +154,8 @@ fn fit(
     let definition = active_task_definition(request, world)?;
     on_a_load_balancer(request, world)?;
     let routing = match others {
-        Others::MayBeThere => routing::read_amid_swap(world, &request.service)?,
-        Others::Refused(_) => routing::read(world, &request.service)?,
+        Others::MayBeThere => routing::read_amid_swap(world, request)?,
+        Others::Refused(_) => routing::read(world, request)?,
     };
     let (original, left) = serving(request, world, &routing, others)?;
     test_listener_for_replace(request, &routing)?;
@@ -188,6 +191,7 @@ fn fit(
     let others = others.filter(|id| Some(*id) != plan.original.as_ref());
     Ok(Checked {
         leftovers: others.cloned().collect(),
+        taken: routing.roles.taken(),
         plan,
         delay,
     })

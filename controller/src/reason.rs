@@ -13,6 +13,7 @@ pub use shortfall::Shortfall;
 use crate::arn::short;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
+use crate::routing::Taken;
 use crate::world::Targets;
 use drain::StillRuns;
 
@@ -218,6 +219,8 @@ pub struct Passed {
     pub task_definition: TaskDefinitionId,
     /// The ARN of the target group that it goes to.
     pub replacement_target_group: TargetGroupArn,
+    /// What the listeners are taken for, where no tag says so.
+    pub taken: Option<Taken>,
     /// What the drain is planned to do, in words; its numbers are those of the state's `plan`.
     pub drain: String,
 }
@@ -495,6 +498,9 @@ impl fmt::Display for Passed {
                 short(&self.original_target_group)
             )?,
             None => f.write_str("nothing serves yet")?,
+        }
+        if let Some(taken) = &self.taken {
+            write!(f, "; {taken}")?;
         }
         if !self.leftovers.is_empty() {
             write!(

@@ -10,9 +10,10 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::action::Role;
 use crate::arn::Home;
 use crate::drain::pace::Drain;
-use crate::id::{LoadBalancerArn, TaskDefinitionId};
+use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::Launch;
 
@@ -34,6 +35,12 @@ pub struct Request {
     pub task_definition: TaskDefinitionId,
     /// The load balancer's ARN.
     pub load_balancer: Option<LoadBalancerArn>,
+    /// The service's two target groups, where the input names them.
+    pub target_groups: Option<[TargetGroupArn; 2]>,
+    /// Listeners that users reach the service through, where the input names them.
+    pub production_listeners: Vec<ListenerArn>,
+    /// Listeners that reach the other task set, where the input names them.
+    pub test_listeners: Vec<ListenerArn>,
     /// Subnet ids for the tasks.
     pub subnets: Option<Vec<String>>,
     /// Security group ids for the tasks.
@@ -142,6 +149,23 @@ impl Request {
         }
     }
 
+    /// The listeners that the input names, with their roles.
+    pub(crate) fn named_listeners(&self) -> impl Iterator<Item = (&ListenerArn, Role)> {
+        let production = self.production_listeners.iter();
+        let test = self.test_listeners.iter();
+        production
+            .map(|arn| (arn, Role::Production))
+            .chain(test.map(|arn| (arn, Role::Test)))
+    }
+
+    /// What the input says that a listener is for.
+    pub(crate) fn role_of(&self, listener: &ListenerArn) -> Option<Role> {
+        let mut named = self.named_listeners();
+        named
+            .find(|(arn, _)| *arn == listener)
+            .map(|(_, role)| role)
+    }
+
     /// The request as an input that parses to the same request: what Step Functions carries from
     /// step to step.
     pub fn to_json(&self) -> Value {
@@ -155,6 +179,15 @@ impl Request {
         put("serviceName", json!(self.service));
         put("taskDefinition", json!(self.task_definition));
         put("nlb", json!(self.load_balancer));
+        put("targetGroups", json!(self.target_groups));
+        for (role, listeners) in [
+            ("productionListeners", &self.production_listeners),
+            ("testListeners", &self.test_listeners),
+        ] {
+            if !listeners.is_empty() {
+                put(role, json!(listeners));
+            }
+        }
         put("task_sg", json!(self.security_groups));
         put("subnets", json!(self.subnets));
         put(

@@ -34,8 +34,8 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     if candidate.is_none() && plan.incoming_set().is_none() {
         return Ok(no_replacement(world, plan, progress));
     }
-    let pair = routing::pair(world, &plan.request.service)?;
-    let roles = routing::roles(world, pair)?;
+    let pair = routing::pair(world, &plan.request)?;
+    let roles = routing::roles(world, pair, &plan.request)?;
     if reached(&roles, plan, candidate) {
         if is_passing(plan, progress) {
             return Ok(go_on(plan, progress));
@@ -58,6 +58,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         };
         return Ok(undone(world, plan, progress, outcome));
     }
+    routing::no_rule_reaches(world, candidate)?;
     if let Some(listener) = routing::reached_beside(world, candidate) {
         return Err(Refusal::drift(
             listener.unrecorded_for(candidate),
@@ -297,7 +298,7 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
 /// The end of a rollback that has left traffic where it is. Where that cannot be told, neither can
 /// what was undone.
 fn undone(world: &World, plan: &Plan, progress: &Progress, outcome: Outcome) -> Next {
-    match routing::read(world, &plan.request.service) {
+    match routing::read(world, &plan.request) {
         Ok(_) => over(plan, progress, outcome),
         Err(split) => over(plan, progress, Outcome::NothingUndone(split)),
     }
@@ -320,7 +321,7 @@ fn remains(world: &World, plan: &Plan) -> Remains {
         task_set: set.map(|set| (set.id.clone(), set.running_count)),
         target_group: target_group.clone(),
     };
-    let routing = routing::read(world, &plan.request.service);
+    let routing = routing::read(world, &plan.request);
     Remains {
         production: routing.ok().map(|routing| routing.production.name.clone()),
         replacement: place(plan.incoming_in(world), plan.incoming_group()),

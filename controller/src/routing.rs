@@ -5,7 +5,16 @@ use crate::action::Role;
 use crate::arn::short;
 use crate::id::TargetGroupArn;
 use crate::refusal::Refusal;
+use crate::request::Request;
 use crate::world::{Listener, TargetGroup, TaskSet, World};
+
+mod groups;
+mod production;
+
+pub use groups::{candidates, pair};
+pub(crate) use groups::{how_to_settle, unrecorded};
+use production::production_group;
+pub use production::{Evidence, Taken};
 
 /// Where production traffic goes today.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +34,8 @@ pub struct Roles<'a> {
     pub production: Vec<&'a Listener>,
     /// These reach the other task set.
     pub test: Vec<&'a Listener>,
+    /// What says so.
+    pub by: Evidence,
 }
 
 impl<'a> Roles<'a> {
@@ -54,9 +65,9 @@ impl<'a> Roles<'a> {
 ///
 /// Refuses with `PreflightFailed` where the groups or the listeners' roles cannot be told, and
 /// with `Drift` where production listeners disagree with each other.
-pub fn read<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal> {
-    let pair = pair(world, service)?;
-    let roles = roles(world, pair)?;
+pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refusal> {
+    let pair = pair(world, request)?;
+    let roles = roles(world, pair, request)?;
     let [first, second] = pair;
     if roles.production_is_all_to(&first.arn) {
         Ok(Routing {
@@ -74,7 +85,8 @@ pub fn read<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal>
         let listeners: Vec<_> = roles.production.iter().map(|l| forwards(l)).collect();
         Err(Refusal::drift(
             format!(
-                "The production listeners of service {service} send traffic to different target groups: {}.",
+                "The production listeners of service {} send traffic to different target groups: {}.",
+                request.service,
                 listeners.join(", ")
             ),
             "Point all of them at the target group of the task set that shall serve \
@@ -87,9 +99,9 @@ pub fn read<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal>
 /// and one group bears the record of a swap to it, the other one is production still.
 ///
 /// Refuses what [`read`] refuses otherwise.
-pub fn read_amid_swap<'a>(world: &'a World, service: &str) -> Result<Routing<'a>, Refusal> {
-    read(world, service).or_else(|refusal| {
-        let pair = pair(world, service)?;
+pub fn read_amid_swap<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refusal> {
+    read(world, request).or_else(|refusal| {
+        let pair = pair(world, request)?;
         let (production, alternate) = match pair.map(|group| group.swap_intent.is_some()) {
             [true, false] => (pair[1], pair[0]),
             [false, true] => (pair[0], pair[1]),
@@ -98,76 +110,22 @@ pub fn read_amid_swap<'a>(world: &'a World, service: &str) -> Result<Routing<'a>
         Ok(Routing {
             production,
             alternate,
-            roles: roles(world, pair)?,
+            roles: roles(world, pair, request)?,
         })
     })
 }
 
-/// The two target groups of the load balancer that belong to a service.
-///
-/// The `serviceName` tag decides where one exists: a group tagged for another service is never
-/// this one's, and where any group is tagged for this service, untagged ones are not its.
-pub fn pair<'a>(world: &'a World, service: &str) -> Result<[&'a TargetGroup; 2], Refusal> {
-    let candidates = candidates(&world.target_groups, service);
-    if let [first, second] = candidates[..] {
-        return Ok([first, second]);
-    }
-    let load_balancer = world
-        .load_balancer
-        .as_ref()
-        .map_or("the load balancer", |lb| short(&lb.arn));
-    let names: Vec<_> = candidates.iter().map(|group| group.name.as_str()).collect();
-    let seen = if names.is_empty() {
-        "none".to_owned()
-    } else {
-        format!("{}: {}", names.len(), names.join(", "))
-    };
-    let tagged = candidates.iter().any(|group| group.service_name.is_some());
-    let mend = if names.len() < 2 && !tagged {
-        let balancer = world
-            .load_balancer
-            .as_ref()
-            .map_or("ARN", |lb| lb.arn.as_str());
-        format!(
-            "A target group that no listener uses does not count: create a test listener that forwards \
-             to the second one (aws elbv2 create-listener --load-balancer-arn {balancer} --protocol PROTOCOL \
-             --port PORT --default-actions Type=forward,TargetGroupArn=ARN), or put both into the \
-             production listener with weights 100 and 0 (aws elbv2 modify-listener)."
-        )
-    } else {
-        format!(
-            "Tag the two that are its own: aws elbv2 add-tags --resource-arns ARN ARN --tags \
-             Key=serviceName,Value={service}"
-        )
-    };
-    Err(Refusal::preflight(
-        format!(
-            "Service {service} needs exactly two target groups on {load_balancer}; seen: {seen}."
-        ),
-        mend,
-    ))
-}
-
-/// The target groups that may belong to a service; see [`pair`].
-pub fn candidates<'a>(groups: &'a [TargetGroup], service: &str) -> Vec<&'a TargetGroup> {
-    let own: Vec<_> = groups
-        .iter()
-        .filter(|group| group.service_name.as_deref() == Some(service))
-        .collect();
-    if own.is_empty() {
-        groups
-            .iter()
-            .filter(|group| group.service_name.is_none())
-            .collect()
-    } else {
-        own
-    }
-}
-
 /// What each listener of the two groups is for.
-pub fn roles<'a>(world: &'a World, pair: [&'a TargetGroup; 2]) -> Result<Roles<'a>, Refusal> {
+///
+/// Refuses with `PreflightFailed` where it cannot be told or a role tag is not understood, and with
+/// `Drift` where a listener shares traffic between groups.
+pub fn roles<'a>(
+    world: &'a World,
+    pair: [&'a TargetGroup; 2],
+    request: &Request,
+) -> Result<Roles<'a>, Refusal> {
     let ours = |arn: &TargetGroupArn| pair.iter().any(|group| group.arn == *arn);
-    let mut listeners = Vec::new();
+    let mut leads = Vec::new();
     for listener in &world.listeners {
         if let Some(group) = listener.rule_target_groups.iter().find(|arn| ours(arn)) {
             return Err(Refusal::preflight(
@@ -204,23 +162,49 @@ pub fn roles<'a>(world: &'a World, pair: [&'a TargetGroup; 2]) -> Result<Roles<'
                 "Leave only this service's two target groups in it (aws elbv2 modify-listener).",
             ));
         }
-        listeners.push((listener, only));
+        leads.push(Lead {
+            listener,
+            role: role(listener, request)?,
+            live: only,
+        });
     }
-    by_tag_or_traffic(world, pair, &listeners)
+    every_named_one_is_there(request, &leads)?;
+    by_evidence(world, pair, &leads)
 }
 
-/// A listener that sends traffic to a task set, by its default action or by a rule, and is not
-/// recorded as a test listener.
+/// A listener whose default action sends traffic to a task set, and that is not recorded as a test listener.
 ///
 /// Every listener's role is recorded before a task set is created: one without a role came later, and
 /// may be one that users reach.
 pub(crate) fn reached_beside<'a>(world: &'a World, task_set: &TaskSet) -> Option<&'a Listener> {
     world.listeners.iter().find(|listener| {
-        let rules = listener.rule_target_groups.iter();
-        let mut reached = listener.forward.live().chain(rules);
+        let mut reached = listener.forward.live();
         listener.role.as_deref() != Some(Role::Test.as_str())
             && reached.any(|group| task_set.is_attached_to(group))
     })
+}
+
+/// The guard before every scale-down and every delete: no rule of any listener forwards to a target group that
+/// the task set is on (rule R14).
+pub(crate) fn no_rule_reaches(world: &World, task_set: &TaskSet) -> Result<(), Refusal> {
+    let reaching = world.listeners.iter().find(|listener| {
+        let mut groups = listener.rule_target_groups.iter();
+        groups.any(|group| task_set.is_attached_to(group))
+    });
+    let Some(listener) = reaching else {
+        return Ok(());
+    };
+    Err(Refusal::drift(
+        format!(
+            "A rule of listener {} sends traffic to {}.",
+            listener.port, task_set.id
+        ),
+        format!(
+            "Nothing more was taken away from it. Point the rule elsewhere or delete it (aws elbv2 describe-rules \
+             --listener-arn {}), then start a new execution.",
+            listener.arn
+        ),
+    ))
 }
 
 impl Listener {
@@ -233,92 +217,113 @@ impl Listener {
     }
 }
 
-/// A listener, and the one group that it sends all new connections to.
-type Lead<'a> = (&'a Listener, &'a TargetGroupArn);
-
-fn by_tag_or_traffic<'a>(
-    world: &World,
-    pair: [&'a TargetGroup; 2],
-    listeners: &[Lead<'a>],
-) -> Result<Roles<'a>, Refusal> {
-    let role = |listener: &Listener| listener.role.as_deref().and_then(Role::parse);
-    let recorded = listeners
-        .iter()
-        .find(|(listener, _)| role(listener) == Some(Role::Production));
-    let group = if let Some((_, group)) = recorded {
-        group
-    } else {
-        let open = listeners.iter().copied();
-        let open: Vec<_> = open.filter(|(l, _)| role(l).is_none()).collect();
-        production_group(world, pair, &open)?
-    };
-    let (mut production, mut test) = (Vec::new(), Vec::new());
-    for (listener, live) in listeners {
-        match role(listener) {
-            Some(Role::Production) => production.push(*listener),
-            None if *live == group => production.push(*listener),
-            Some(Role::Test) | None => test.push(*listener),
-        }
-    }
-    Ok(Roles { production, test })
+/// A listener of the service: its recorded role, and the one group that it sends all new connections to.
+#[derive(Debug, Clone, Copy)]
+struct Lead<'a> {
+    listener: &'a Listener,
+    role: Option<Role>,
+    live: &'a TargetGroupArn,
 }
 
-/// The production group where no listener's role is recorded.
-fn production_group<'a>(
-    world: &World,
-    pair: [&'a TargetGroup; 2],
-    listeners: &[Lead<'a>],
-) -> Result<&'a TargetGroupArn, Refusal> {
-    let Some((first, live)) = listeners.iter().min_by_key(|(listener, _)| listener.port) else {
-        return Err(Refusal::preflight(
+/// The recorded role of a listener. A person wrote a tag with another value: no role is guessed in its place.
+fn recorded(listener: &Listener) -> Result<Option<Role>, Refusal> {
+    let Some(value) = listener.role.as_deref() else {
+        return Ok(None);
+    };
+    Role::parse(value).map(Some).ok_or_else(|| {
+        Refusal::preflight(
             format!(
-                "No listener forwards to target group {} or {}.",
-                pair[0].name, pair[1].name
+                "Listener {} is tagged ebbtide:role={value}, which is neither production nor test.",
+                listener.port
             ),
-            "Create the production listener with one of them as its default action \
-             (aws elbv2 create-listener).",
-        ));
+            format!(
+                "Correct the tag: aws elbv2 add-tags --resource-arns {} --tags \
+                 Key=ebbtide:role,Value=production (or Value=test)",
+                listener.arn
+            ),
+        )
+    })
+}
+
+/// What a listener is for, as its tag or the request says it.
+fn role(listener: &Listener, request: &Request) -> Result<Option<Role>, Refusal> {
+    let recorded = recorded(listener)?;
+    let named = request.role_of(&listener.arn);
+    match (named, recorded) {
+        (Some(named), Some(recorded)) if named != recorded => Err(Refusal::preflight(
+            format!(
+                "{} names listener {}, which is tagged ebbtide:role={recorded}.",
+                field(named),
+                listener.port
+            ),
+            format!(
+                "Correct the input, or the tag: aws elbv2 add-tags --resource-arns {} --tags \
+                 Key=ebbtide:role,Value={named}",
+                listener.arn
+            ),
+        )),
+        _ => Ok(named.or(recorded)),
+    }
+}
+
+/// The field of the input that names listeners of a role.
+fn field(role: Role) -> &'static str {
+    match role {
+        Role::Production => "productionListeners",
+        Role::Test => "testListeners",
+    }
+}
+
+/// Every listener that the request names is one of the service's.
+fn every_named_one_is_there(request: &Request, leads: &[Lead<'_>]) -> Result<(), Refusal> {
+    let stranger = request.named_listeners().find(|(arn, _)| {
+        let mut leads = leads.iter();
+        leads.all(|lead| lead.listener.arn != **arn)
+    });
+    let Some((arn, role)) = stranger else {
+        return Ok(());
     };
-    if listeners.iter().all(|(_, other)| other == live) {
-        return Ok(live);
-    }
-    let tagged: Vec<_> = pair.iter().filter(|g| g.is_tagged_production()).collect();
-    let mut living = world.task_sets.iter().filter(|set| !set.is_being_deleted());
-    // The public sample moves listeners and tags one after the other: where it died in between, the
-    // tag is on the group that users have left. It is believed where nothing else could be meant.
-    if let [only] = tagged[..]
-        && (only.arn == **live || living.all(|set| set.is_attached_to(&only.arn)))
-    {
-        return Ok(&only.arn);
-    }
-    // Nothing serves yet, so nothing can be cut: the lowest port is the one users reach (80 before
-    // 8080, 443 before 8443, 1883 before 8883). The choice is recorded as a tag before any write.
-    if world.task_sets.is_empty() {
-        return Ok(live);
-    }
-    let listeners: Vec<_> = listeners.iter().map(|(l, _)| forwards(l)).collect();
-    let tags = match tagged[..] {
-        [] => "neither is tagged isProduction=true".to_owned(),
-        [only] => format!(
-            "{} alone is tagged isProduction=true, but the lowest port and a task set are on the other",
-            only.name
-        ),
-        [..] => "both are tagged isProduction=true".to_owned(),
-    };
+    let ports: Vec<_> = leads
+        .iter()
+        .map(|lead| lead.listener.port.to_string())
+        .collect();
     Err(Refusal::preflight(
         format!(
-            "Cannot tell which listener is production: {}; of the target groups {} and {}, {tags}.",
-            listeners.join(", "),
-            pair[0].name,
-            pair[1].name
+            "{} names {arn}, whose default action forwards to neither target group of service {}.",
+            field(role),
+            request.service
         ),
         format!(
-            "Say it once on the production listener: aws elbv2 add-tags --resource-arns {} --tags \
-             Key=ebbtide:role,Value=production (or the listener it is), and likewise \
-             Key=ebbtide:role,Value=test on the test listener",
-            first.arn
+            "Name a listener that does; on this load balancer these are: {}.",
+            ports.join(", ")
         ),
     ))
+}
+
+fn by_evidence<'a>(
+    world: &World,
+    pair: [&'a TargetGroup; 2],
+    leads: &[Lead<'a>],
+) -> Result<Roles<'a>, Refusal> {
+    let is_production = |lead: &&Lead<'_>| lead.role == Some(Role::Production);
+    let (group, by) = if let Some(lead) = leads.iter().find(is_production) {
+        (lead.live, Evidence::Role)
+    } else {
+        production_group(world, pair, leads)?
+    };
+    let (mut production, mut test) = (Vec::new(), Vec::new());
+    for lead in leads {
+        match lead.role {
+            Some(Role::Production) => production.push(lead.listener),
+            None if lead.live == group => production.push(lead.listener),
+            Some(Role::Test) | None => test.push(lead.listener),
+        }
+    }
+    Ok(Roles {
+        production,
+        test,
+        by,
+    })
 }
 
 fn forwards(listener: &Listener) -> String {

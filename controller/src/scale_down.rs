@@ -326,8 +326,9 @@ pub(crate) fn not_in_production(
     plan: &Plan,
     outgoing: &TaskSet,
 ) -> Result<(), Refusal> {
-    let pair = routing::pair(world, &plan.request.service)?;
-    let roles = routing::roles(world, pair)?;
+    routing::no_rule_reaches(world, outgoing)?;
+    let pair = routing::pair(world, &plan.request)?;
+    let roles = routing::roles(world, pair, &plan.request)?;
     let serves = outgoing
         .load_balancers
         .iter()

@@ -23,8 +23,8 @@ use crate::world::{Forward, Listener, TargetGroup, World};
 /// swap shows which half is done.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let incoming = ready::living_incoming(world, plan)?;
-    let pair = routing::pair(world, &plan.request.service)?;
-    let roles = routing::roles(world, pair)?;
+    let pair = routing::pair(world, &plan.request)?;
+    let roles = routing::roles(world, pair, &plan.request)?;
     let groups = Groups::of(plan, pair)?;
     if roles.production_is_all_to(&groups.to.arn) {
         let routing = Routing {

@@ -286,8 +286,7 @@ pub struct Listener {
     pub port: u16,
     /// The target groups its default action forwards to; empty for a redirect or fixed response.
     pub forward: Forward,
-    /// Target groups that rules other than the default one forward to (Application Load
-    /// Balancers only).
+    /// Target groups that rules other than the default one forward to, at any weight.
     pub rule_target_groups: Vec<TargetGroupArn>,
     /// The value of its `ebbtide:role` tag.
     pub role: Option<String>,
@@ -368,6 +367,8 @@ pub struct TargetGroup {
     pub load_balancer: Option<LoadBalancerArn>,
     /// The value of its `isProduction` tag.
     pub is_production: Option<String>,
+    /// The value of its `ebbtide:service` tag: `CLUSTER/SERVICE`.
+    pub service: Option<String>,
     /// The value of its `serviceName` tag.
     pub service_name: Option<String>,
     /// The value of its `taskSetId` tag.

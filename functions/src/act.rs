@@ -17,7 +17,7 @@ use ebbtide_controller::world::{Forward, Launch, Network};
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::observe_elb::{forward, is_forward};
-use crate::tags::{IS_PRODUCTION, ROLE, SWAP_INTENT, TASK_SET_ID};
+use crate::tags::{IS_PRODUCTION, ROLE, SERVICE, SWAP_INTENT, TASK_SET_ID};
 
 /// Makes one write.
 pub(crate) async fn act(
@@ -27,8 +27,12 @@ pub(crate) async fn act(
 ) -> Result<(), StepError> {
     match action {
         Action::RecordRole { listener, role } => {
-            add_tags(clients, listener, &[(ROLE, role.as_str())]).await
+            add_tags(clients, &[listener], &[(ROLE, role.as_str())]).await
         }
+        Action::RecordService {
+            target_groups,
+            service,
+        } => add_tags(clients, target_groups, &[(SERVICE, service)]).await,
         Action::Forward {
             listener,
             seen,
@@ -38,7 +42,7 @@ pub(crate) async fn act(
         Action::RecordSwapIntent {
             target_group,
             deployment,
-        } => add_tags(clients, target_group, &[(SWAP_INTENT, deployment)]).await,
+        } => add_tags(clients, &[target_group], &[(SWAP_INTENT, deployment)]).await,
         Action::ClearSwapIntent { target_group } => {
             remove_tags(clients, target_group, &[SWAP_INTENT]).await
         }
@@ -47,7 +51,7 @@ pub(crate) async fn act(
             task_set,
         } => {
             let tags = [(IS_PRODUCTION, "true"), (TASK_SET_ID, task_set.as_str())];
-            add_tags(clients, target_group, &tags).await
+            add_tags(clients, &[target_group], &tags).await
         }
         Action::UntagProduction { target_group } => {
             remove_tags(clients, target_group, &[IS_PRODUCTION, TASK_SET_ID]).await
@@ -91,7 +95,11 @@ fn scale(percent: f64) -> Scale {
         .build()
 }
 
-async fn add_tags(clients: &Clients, arn: &str, tags: &[(&str, &str)]) -> Result<(), StepError> {
+async fn add_tags(
+    clients: &Clients,
+    arns: &[impl ToString],
+    tags: &[(&str, &str)],
+) -> Result<(), StepError> {
     let tags = tags
         .iter()
         .map(|(key, value)| Tag::builder().key(*key).value(*value).build())
@@ -99,7 +107,7 @@ async fn add_tags(clients: &Clients, arn: &str, tags: &[(&str, &str)]) -> Result
     clients
         .elb
         .add_tags()
-        .resource_arns(arn)
+        .set_resource_arns(Some(arns.iter().map(ToString::to_string).collect()))
         .set_tags(Some(tags))
         .send()
         .await

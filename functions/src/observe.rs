@@ -72,7 +72,7 @@ pub(crate) async fn observe(
     }
     observe_elb::read_tags(elb, &mut listeners, &mut target_groups).await?;
     // Health and attributes of this service's two groups only: a load balancer may have a hundred.
-    let own: Vec<_> = routing::candidates(&target_groups, &request.service)
+    let own: Vec<_> = routing::candidates(&task_sets, &target_groups, request)
         .iter()
         .map(|group| group.arn.clone())
         .collect();

@@ -105,6 +105,7 @@ fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> Ta
             .first()
             .map(|arn| arn.as_str().into()),
         is_production: None,
+        service: None,
         service_name: None,
         task_set_id: None,
         swap_intent: None,
@@ -122,7 +123,8 @@ fn no_load_balancer(arn: &str) -> StepError {
     ))
 }
 
-/// Every listener of one load balancer; the rules too, where it is an Application Load Balancer.
+/// Every listener of one load balancer with its rules, whatever its kind: a default action says nothing about
+/// what a rule sends (rule R14).
 pub(crate) async fn listeners(
     elb: &Client,
     load_balancer: &LoadBalancerArn,
@@ -154,14 +156,12 @@ pub(crate) async fn listeners(
             stack: None,
         });
     }
-    if load_balancer.contains(":loadbalancer/app/") {
-        let rules = listeners
-            .iter()
-            .map(|listener| rule_target_groups(elb, &listener.arn));
-        let rules = try_join_all(rules).await?;
-        for (listener, groups) in listeners.iter_mut().zip(rules) {
-            listener.rule_target_groups = groups;
-        }
+    let rules = listeners
+        .iter()
+        .map(|listener| rule_target_groups(elb, &listener.arn));
+    let rules = try_join_all(rules).await?;
+    for (listener, groups) in listeners.iter_mut().zip(rules) {
+        listener.rule_target_groups = groups;
     }
     listeners.sort_by_key(|listener| listener.port);
     Ok(listeners)
@@ -262,6 +262,7 @@ pub(crate) async fn read_tags(
                 .filter(|g| Some(g.arn.as_str()) == arn)
             {
                 group.is_production = tag(tags::IS_PRODUCTION);
+                group.service = tag(tags::SERVICE);
                 group.service_name = tag(tags::SERVICE_NAME);
                 group.task_set_id = tag(tags::TASK_SET_ID).map(Into::into);
                 group.swap_intent = tag(tags::SWAP_INTENT);

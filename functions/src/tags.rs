@@ -8,6 +8,8 @@ pub(crate) const SWAP_INTENT: &str = "ebbtide:swap";
 pub(crate) const IS_PRODUCTION: &str = "isProduction";
 /// Tag of the target group that serves: the task set behind it, as the public sample has it.
 pub(crate) const TASK_SET_ID: &str = "taskSetId";
+/// Tag of a target group: the service that it belongs to, `CLUSTER/SERVICE`.
+pub(crate) const SERVICE: &str = "ebbtide:service";
 /// Tag of a target group that is one service's, where several share a load balancer.
 pub(crate) const SERVICE_NAME: &str = "serviceName";
 /// The stack that has made a resource; `CloudFormation` sets it.

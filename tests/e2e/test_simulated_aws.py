@@ -341,6 +341,8 @@ ELB = {
     in w.elb.modify_load_balancer_attributes(
         LoadBalancerArn=w.load_balancer, Attributes=[{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}]
     )["Attributes"],
+    "SetIpAddressType": lambda w: w.elb.set_ip_address_type(LoadBalancerArn=w.load_balancer, IpAddressType="dualstack")["IpAddressType"]
+    == "dualstack",
     "CreateTargetGroup": lambda w: ":targetgroup/" in w.group and w.http_group != w.group,
     "DescribeTargetGroups": lambda w: w.elb.describe_target_groups(TargetGroupArns=[w.group_in_use])["TargetGroups"][0]["LoadBalancerArns"]
     == [w.load_balancer],
@@ -583,11 +585,11 @@ ELB_REFUSALS = [
     ("CreateRule", "PriorityInUse", lambda w: w.rule and w.create_rule()),
     ("CreateRule", "ListenerNotFound", lambda w: w.create_rule(ListenerArn=NO_LISTENER)),
     ("CreateRule", "TargetGroupNotFound", lambda w: w.create_rule(Actions=forward(NO_GROUP))),
-    ("CreateRule", "UnsupportedProtocol", lambda w: w.create_rule(ListenerArn=w.listener)),
+    ("CreateRule", "InvalidConfigurationRequest", lambda w: w.create_rule(ListenerArn=w.listener)),
     ("CreateRule", "TooManyActions", lambda w: w.create_rule(Actions=forward(w.http_group) * 2)),
     ("DescribeRules", "ListenerNotFound", lambda w: w.elb.describe_rules(ListenerArn=NO_LISTENER)),
     ("DescribeRules", "RuleNotFound", lambda w: w.elb.describe_rules(RuleArns=[NO_RULE])),
-    ("DescribeRules", "UnsupportedProtocol", lambda w: w.elb.describe_rules(ListenerArn=w.listener)),
+    ("SetIpAddressType", "LoadBalancerNotFound", lambda w: w.elb.set_ip_address_type(LoadBalancerArn=NO_BALANCER, IpAddressType="dualstack")),
     ("ModifyRule", "RuleNotFound", lambda w: w.elb.modify_rule(RuleArn=NO_RULE, Actions=[])),
     ("ModifyRule", "OperationNotPermitted", lambda w: w.elb.modify_rule(RuleArn=w.default_rule, Actions=forward(w.http_group))),
     ("ModifyRule", "TargetGroupNotFound", lambda w: w.elb.modify_rule(RuleArn=w.rule, Actions=forward(NO_GROUP))),

@@ -1,4 +1,4 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S14 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S15 and S17 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,6 @@ fn execution_of(call: &Call) -> &str {
 pub(crate) struct Watch {
     healthy: usize,
     wait_ms: u64,
-    first: BTreeMap<String, Listener>,
     neighbours: Vec<String>,
     served: BTreeSet<String>,
     lowered: BTreeMap<String, u64>,
@@ -55,9 +54,6 @@ impl Watch {
         let mut watch = Self {
             healthy: case.healthy,
             wait_ms: wait * 1_000,
-            first: listeners(&case.world)
-                .map(|listener| (listener.arn.clone(), listener.clone()))
-                .collect(),
             neighbours: neighbours(&case.world),
             served: BTreeSet::new(),
             lowered: BTreeMap::new(),
@@ -132,15 +128,15 @@ impl Watch {
     }
 
     /// S8, S9: listeners keep everything but their target groups, and neighbours everything.
-    fn properties(&self, world: &World) -> Option<String> {
-        if neighbours(world) != self.neighbours {
+    fn properties(&self, before: &World, after: &World) -> Option<String> {
+        if neighbours(after) != self.neighbours {
             return Some("S9: a neighbour was changed".to_owned());
         }
-        for (arn, first) in &self.first {
-            let Some(listener) = world.listener(arn) else {
-                return Some(format!("S8: listener {} is gone", first.port));
+        for was in before.listeners() {
+            let Some(listener) = after.listener(&was.arn) else {
+                return Some(format!("S8: listener {} is gone", was.port));
             };
-            let (was, is) = (plain(first), plain(listener));
+            let (was, is) = (plain(was), plain(listener));
             if is != was {
                 return Some(format!("S8: a listener was {was} and is {is}"));
             }
@@ -150,7 +146,8 @@ impl Watch {
 
     /// What a write breaks, judged when its effect lands.
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
-        self.properties(after)
+        self.properties(before, after)
+            .or_else(|| overwritten(before, after))
             .or_else(|| one_inside(before, after))
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
@@ -255,7 +252,7 @@ impl Watch {
         self.over.clone_from(&self.executions);
     }
 
-    /// S4, S5, S11: what is taken away from whom.
+    /// S4, S5, S11, S15: what is taken away from whom.
     fn taken_away(&mut self, before: &World, after: &World) -> Option<String> {
         for was in living(before) {
             let Some(is) = after.task_set(&was.id) else {
@@ -265,6 +262,14 @@ impl Watch {
             let serves = reached(before, was);
             if serves && (deleted || is.scale < was.scale) {
                 return Some(format!("S4: {} serves, and goes to {} %", was.id, is.scale));
+            }
+            if (deleted || is.scale < was.scale)
+                && let Some(route) = route_to(before, was)
+            {
+                return Some(format!(
+                    "S15: {route} reaches {}, which goes to {} %",
+                    was.id, is.scale
+                ));
             }
             let runs = before
                 .tasks_of(&was.id)
@@ -477,10 +482,6 @@ fn living(world: &World) -> impl Iterator<Item = &TaskSet> {
         .filter(|set| set.status != TaskSetStatus::Draining)
 }
 
-fn listeners(world: &World) -> impl Iterator<Item = &Listener> {
-    world.listeners()
-}
-
 /// The listeners that users reach.
 fn production(world: &World) -> impl Iterator<Item = &Listener> {
     world
@@ -517,6 +518,75 @@ fn reached(world: &World, set: &TaskSet) -> bool {
         set.load_balancers
             .iter()
             .any(|attached| live.contains(&attached.target_group_arn.as_str()))
+    })
+}
+
+/// The port of the test listener in every scenario.
+const TEST_PORT: u16 = 8080;
+
+/// A route that sends traffic to a task set: a rule of any listener, or the default action of any but the test
+/// listener.
+fn route_to(world: &World, set: &TaskSet) -> Option<String> {
+    let reaches = |actions: &[Action]| {
+        let mut live = actions.iter().flat_map(live_groups);
+        live.any(|group| {
+            let mut attached = set.load_balancers.iter();
+            attached.any(|attached| attached.target_group_arn == group)
+        })
+    };
+    world.listeners().find_map(|listener| {
+        if listener.rules.values().any(|rule| reaches(&rule.actions)) {
+            return Some(format!("a rule of listener {}", listener.port));
+        }
+        let users = listener.port != TEST_PORT && reaches(&listener.default_actions);
+        users.then(|| format!("listener {}", listener.port))
+    })
+}
+
+/// The groups that an action sends new connections to; a lone group gets all, whatever its weight.
+fn live_groups(action: &Action) -> Vec<&str> {
+    match action {
+        Action::Answer { .. } => Vec::new(),
+        Action::Forward(forward) => {
+            let lone = forward.groups.len() == 1;
+            let groups = forward.groups.iter();
+            groups
+                .filter(|group| lone || group.weight > 0)
+                .map(|group| group.arn.as_str())
+                .collect()
+        }
+    }
+}
+
+/// Tags that a deployment moves from group to group.
+const MOVED: [&str; 3] = ["isProduction", "taskSetId", "ebbtide:swap"];
+
+/// S17: rules, and tags that are there, stay as they are, but for those that a deployment moves.
+fn overwritten(before: &World, after: &World) -> Option<String> {
+    let of_listeners = before.listeners().filter_map(|was| {
+        let is = after.listener(&was.arn)?;
+        Some((format!("listener {}", was.port), &was.tags, &is.tags))
+    });
+    let of_groups = before.target_groups().filter_map(|was| {
+        let is = after.target_group(&was.arn)?;
+        Some((was.name.clone(), &was.tags, &is.tags))
+    });
+    let tag = of_listeners.chain(of_groups).find_map(|(what, was, is)| {
+        let mut kept = was.iter().filter(|(key, _)| !MOVED.contains(&key.as_str()));
+        let (key, value) = kept.find(|(key, value)| is.get(*key) != Some(value))?;
+        let now = is.get(key);
+        Some(format!("S17: {key}={value} of {what} is {now:?} now"))
+    });
+    tag.or_else(|| {
+        let mut listeners = before.listeners();
+        let changed = listeners.find(|was| {
+            let is = after.listener(&was.arn);
+            is.is_some_and(|is| is.rules != was.rules)
+        })?;
+        Some(format!(
+            "S17: rules of listener {} were changed",
+            changed.port
+        ))
     })
 }
 

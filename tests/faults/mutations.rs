@@ -14,6 +14,7 @@ use ebbtide_controller::world::{Forward, Targets, TaskSet, World};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Resources, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault};
+use ebbtide_simulator::world::{self as simulated, Tag};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
@@ -778,4 +779,98 @@ async fn a_nonce_that_is_every_invocations_is_caught() {
             .replace(free, &format!("{free} OR busyBy = :nonce"));
     };
     assert_opens("S", change, twice_and_apart).await;
+}
+
+/// What a run with this decision breaks where a person does something when a state is entered for the first time.
+async fn broken_beside(
+    case: &Case,
+    next: Turn,
+    state: &str,
+    person: fn(&mut simulated::World),
+) -> Option<String> {
+    let stage = Stage::installed(case, |aws| {
+        Installation::new(aws).unwrap().deciding_by(next)
+    });
+    let (mut waits, mut met) = (0, false);
+    let mut on_event = |event: &HistoryEvent| {
+        stage.note(event, &mut waits);
+        let enters = matches!(&event.kind, EventKind::StateEntered { name, .. } if name == state);
+        if enters && !met {
+            met = true;
+            stage.aws.with_world(person);
+        }
+    };
+    let input = case.event.clone();
+    let deployment = stage.installation.deploy("run-1", input, 7, &mut on_event);
+    let _ = deployment.await;
+    stage.watch().broken.clone()
+}
+
+/// A rule of the production listener that forwards to the first group.
+fn rule_to_the_first_group(world: &mut simulated::World) {
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let mut listeners = world.listeners();
+    let listener = listeners.find(|listener| listener.port == 80).unwrap();
+    let listener = listener.arn.clone();
+    let mut groups = world.target_groups();
+    let group = groups.find(|group| group.name.ends_with("-tg-1")).unwrap();
+    let group = group.arn.clone();
+    world.set_ip_address_type(&balancer, "dualstack").unwrap();
+    let rule = scenarios::rule(&listener, "ipv6", &group);
+    world.create_rule(&rule).unwrap();
+}
+
+/// As if Network Load Balancers had no rules.
+fn blind_to_rules(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let mut seen = seen.clone();
+    for listener in &mut seen.listeners {
+        listener.rule_target_groups.clear();
+    }
+    turn::next(phase, &seen, plan, progress)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_of_what_a_rule_reaches_is_caught() {
+    let case = scenarios::two_tasks();
+    for state in ["Wait", "Cleanup"] {
+        let what = broken_beside(&case, blind_to_rules, state, rule_to_the_first_group).await;
+        let what = what.unwrap();
+        assert!(what.starts_with("S15"), "{state}: {what}");
+        let shipped = broken_beside(&case, turn::next, state, rule_to_the_first_group).await;
+        assert_eq!(shipped, None, "{state}");
+        println!("caught: {what}");
+    }
+}
+
+/// As if a role that is not understood were not there.
+fn guessing_roles(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let mut seen = seen.clone();
+    for listener in &mut seen.listeners {
+        let understood = |role: &String| ["production", "test"].contains(&role.as_str());
+        listener.role = listener.role.take().filter(understood);
+    }
+    turn::next(phase, &seen, plan, progress)
+}
+
+/// A person writes a role that is not understood.
+fn writes_a_role_with_a_capital(world: &mut simulated::World) {
+    let mut listeners = world.listeners();
+    let listener = listeners.find(|listener| listener.port == 80).unwrap();
+    let arn = listener.arn.clone();
+    let tag = Tag {
+        key: "ebbtide:role".to_owned(),
+        value: "Production".to_owned(),
+    };
+    world.add_elb_tags(&[arn], &[tag]).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_is_guessed_over_a_persons_word_is_caught() {
+    let case = scenarios::two_tasks();
+    let (state, person) = ("CheckAndCreateService", writes_a_role_with_a_capital);
+    let what = broken_beside(&case, guessing_roles, state, person).await;
+    let what = what.unwrap();
+    assert!(what.starts_with("S17"), "{what}");
+    assert_eq!(broken_beside(&case, turn::next, state, person).await, None);
+    println!("caught: {what}");
 }

@@ -2,7 +2,8 @@
 
 use ebbtide_simulator::scenario::{ClientsScenario, ListenerRole, ListenerScenario};
 use ebbtide_simulator::world::{
-    AlarmState, AlarmType, Behaviour, CreateListener, CreateTargetGroup, Kind, Tag, Timings, World,
+    ActionRequest, AlarmState, AlarmType, Behaviour, Condition, CreateListener, CreateRule,
+    CreateTargetGroup, Kind, Tag, Timings, World,
 };
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
@@ -322,7 +323,7 @@ fn drain_deadline() -> Case {
     case("protected tasks", &protected, &more, Ends::Deployed)
 }
 
-/// Another service on the same load balancer, which nobody has named.
+/// Another service on the same load balancer, with a rule for clients by IPv6.
 fn neighbours() -> Case {
     let mut case = case(
         "neighbours",
@@ -343,9 +344,22 @@ fn neighbours() -> Case {
         .add_elb_tags(std::slice::from_ref(&group), &tags)
         .unwrap();
     let listener = CreateListener::forwarding(&balancer, "TCP", 9_000, &group);
-    world.create_listener(&listener).unwrap();
+    let listener = world.create_listener(&listener).unwrap();
+    world.set_ip_address_type(&balancer, "dualstack").unwrap();
+    world.create_rule(&rule(&listener, "ipv6", &group)).unwrap();
     world.begin();
     case
+}
+
+/// A rule of a Network Load Balancer that forwards to a group.
+pub(crate) fn rule(listener: &str, ip_address_type: &str, group: &str) -> CreateRule {
+    CreateRule {
+        listener_arn: listener.to_owned(),
+        conditions: vec![Condition::of_clients_by(ip_address_type)],
+        priority: Some(10),
+        actions: vec![ActionRequest::forward_to(group)],
+        ..CreateRule::default()
+    }
 }
 
 fn tag(key: &str, value: &str) -> Tag {

@@ -10,6 +10,7 @@ mod policies;
 mod preflight;
 mod refusals;
 mod rounds;
+mod routes;
 mod runbook;
 mod sample;
 mod security;

@@ -307,6 +307,62 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
     assert_eq!(seen.len(), CONDITIONS.len(), "{seen:?}");
 }
 
+/// The keys of tags that a role may write or remove, by action.
+fn tag_keys(resources: &Yaml<'_>, role: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut keys = BTreeMap::<_, BTreeSet<_>>::new();
+    for statement in statements(resources, role) {
+        let Some(conditions) = statement.as_mapping_get("Condition") else {
+            continue;
+        };
+        let Some(all) = conditions.as_mapping_get("ForAllValues:StringEquals") else {
+            continue;
+        };
+        let listed = all["aws:TagKeys"].as_vec().unwrap();
+        let listed: Vec<_> = listed
+            .iter()
+            .map(|key| key.as_str().unwrap().to_owned())
+            .collect();
+        let mut found = BTreeSet::new();
+        actions(statement, &mut found);
+        for action in found {
+            keys.entry(action).or_default().extend(listed.clone());
+        }
+    }
+    keys
+}
+
+#[test]
+fn a_function_may_write_its_own_tags_and_no_others() {
+    let template = Yaml::load_from_str(TEMPLATE).unwrap();
+    let resources = &template[0]["Resources"];
+    let add = "elasticloadbalancing:AddTags";
+    let remove = "elasticloadbalancing:RemoveTags";
+    let of_swap = ["ebbtide:swap", "isProduction", "taskSetId"];
+    let wanted: [(&str, &[(&str, &[&str])]); 3] = [
+        (
+            "CheckAndCreateRole",
+            &[(add, &["ebbtide:role", "ebbtide:service"])],
+        ),
+        (
+            "SwapRole",
+            &[
+                (
+                    add,
+                    &["ebbtide:role", "ebbtide:swap", "isProduction", "taskSetId"],
+                ),
+                (remove, &of_swap),
+            ],
+        ),
+        ("ScaleDownRole", &[(remove, &["ebbtide:swap"])]),
+    ];
+    for (role, wanted) in wanted {
+        let wanted = wanted
+            .iter()
+            .map(|(action, keys)| ((*action).to_owned(), names_of(keys)));
+        assert_eq!(tag_keys(resources, role), wanted.collect(), "{role}");
+    }
+}
+
 #[test]
 fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_version() {
     let template = Yaml::load_from_str(TEMPLATE).unwrap();

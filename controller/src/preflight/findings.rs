@@ -7,6 +7,7 @@ mod capacity;
 mod connections;
 mod errors;
 mod health;
+mod listeners;
 mod name;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::drain::plan::Plan;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::routing;
+use crate::routing::{self, Taken};
 use crate::world::{LoadBalancer, TargetGroup, TaskSet, World};
 
 pub use capacity::{thin_in_the_drain, too_few_for_the_zones};
@@ -102,6 +103,7 @@ impl Finding {
 pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     let mut found = errors::errors(request, world);
     let scene = Scene::of(request, world);
+    found.extend(listeners::findings(&scene));
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));
     found.extend(capacity::findings(&scene));
@@ -118,6 +120,8 @@ struct Scene<'a> {
     /// The service's two target groups; fewer or none where they cannot be told.
     groups: Vec<&'a TargetGroup>,
     production: Option<&'a TargetGroup>,
+    /// What the listeners are taken for, where no tag says so.
+    taken: Option<Taken>,
     original: Option<&'a TaskSet>,
     /// The service's desired count.
     desired: u32,
@@ -129,12 +133,12 @@ struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     fn of(request: &'a Request, world: &'a World) -> Self {
-        let mut groups = routing::candidates(&world.target_groups, &request.service);
+        let mut groups = routing::candidates(&world.task_sets, &world.target_groups, request);
         if groups.len() > 2 {
             groups.clear();
         }
-        let routing = routing::read_amid_swap(world, &request.service).ok();
-        let production = routing.map(|routing| routing.production);
+        let routing = routing::read_amid_swap(world, request).ok();
+        let production = routing.as_ref().map(|routing| routing.production);
         let living = world.task_sets.iter().filter(|set| !set.is_being_deleted());
         let mut serving =
             living.filter(|set| production.is_some_and(|group| set.is_attached_to(&group.arn)));
@@ -147,6 +151,7 @@ impl<'a> Scene<'a> {
             load_balancer: world.load_balancer.as_ref(),
             groups,
             production,
+            taken: routing.and_then(|routing| routing.roles.taken()),
             original,
             desired: world.service.desired_count,
             delay,

@@ -4,7 +4,7 @@ use super::Others;
 use crate::arn::short;
 use crate::refusal::Refusal;
 use crate::request::{Request, SwapMode};
-use crate::routing::Routing;
+use crate::routing::{self, Routing};
 use crate::world::{NetworkMode, TargetGroup, TaskDefinition, World};
 
 /// There must be a load balancer to look at, and the task sets must be behind it, or it is not the
@@ -54,9 +54,8 @@ pub(super) fn production_is_free(request: &Request, routing: &Routing<'_>) -> Re
             request.service, production.name, production.targets
         ),
         format!(
-            "They are another service's. Tag the two target groups that are this one's: aws elbv2 \
-             add-tags --resource-arns ARN ARN --tags Key=serviceName,Value={}",
-            request.service
+            "They are another service's. {}",
+            routing::how_to_settle(request)
         ),
     ))
 }

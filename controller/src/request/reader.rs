@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{LOOKS, Problem, Request, SwapMode};
 use crate::arn::{Arn, Home};
-use crate::id::LoadBalancerArn;
+use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
 use crate::world::{CapacityProvider, Launch, LaunchType};
 
 /// Every field of the input, with what it allows. README's table is checked against it.
@@ -24,6 +24,18 @@ pub const FIELDS: &[(&str, &str)] = &[
     (
         "nlb",
         "the ARN of a Network or Application Load Balancer of this account and region",
+    ),
+    (
+        "targetGroups",
+        "a list of the ARNs of 2 different target groups of this account and region",
+    ),
+    (
+        "productionListeners",
+        "a list of the ARNs of 1 to 50 different listeners of this account and region",
+    ),
+    (
+        "testListeners",
+        "a list of the ARNs of 1 to 50 different listeners of this account and region, none of them in productionListeners",
     ),
     (
         "task_sg",
@@ -114,6 +126,8 @@ impl Reader<'_> {
         let load_balancer = self.optional("nlb", |value| {
             text_where(value, |text| is_load_balancer_arn(text, &home))
         });
+        let target_groups = self.target_groups();
+        let [production_listeners, test_listeners] = self.listeners();
         let security_groups = self.optional("task_sg", |value| match value {
             Value::String(text) => is_id(text, "sg-").then(|| vec![text.clone()]),
             list => ids(list, "sg-", 5),
@@ -170,6 +184,9 @@ impl Reader<'_> {
             service: service?,
             task_definition: task_definition?.into(),
             load_balancer: load_balancer.map(LoadBalancerArn::from),
+            target_groups,
+            production_listeners,
+            test_listeners,
             subnets,
             security_groups,
             assign_public_ip,
@@ -193,6 +210,26 @@ impl Reader<'_> {
             dry_run: dry_run.unwrap_or(false),
             comment,
         })
+    }
+
+    fn target_groups(&mut self) -> Option<[TargetGroupArn; 2]> {
+        let home = self.home.clone();
+        self.optional("targetGroups", |value| {
+            let arns = arns(value, 2, |text| is_target_group_arn(text, &home))?;
+            arns.try_into().ok()
+        })
+    }
+
+    /// Production listeners, test listeners.
+    fn listeners(&mut self) -> [Vec<ListenerArn>; 2] {
+        let home = self.home.clone();
+        let read = |value: &Value| arns(value, 50, |text| is_listener_arn(text, &home));
+        let [production, test] = ["productionListeners", "testListeners"]
+            .map(|field| self.optional(field, read).unwrap_or_default());
+        if production.iter().any(|arn| test.contains(arn)) {
+            self.refuse("testListeners");
+        }
+        [production, test]
     }
 
     fn launch(&mut self) -> Option<Launch> {
@@ -316,6 +353,37 @@ fn is_load_balancer_arn(text: &str, home: &Home) -> bool {
         let parts: Vec<_> = resource.split('/').collect();
         matches!(parts[..], ["net" | "app", name, id] if is_name(name) && is_name(id))
     })
+}
+
+fn is_target_group_arn(text: &str, home: &Home) -> bool {
+    resource_at_home(text, home, "elasticloadbalancing", "targetgroup/").is_some_and(|resource| {
+        let parts: Vec<_> = resource.split('/').collect();
+        matches!(parts[..], [name, id] if is_name(name) && is_name(id))
+    })
+}
+
+fn is_listener_arn(text: &str, home: &Home) -> bool {
+    resource_at_home(text, home, "elasticloadbalancing", "listener/").is_some_and(|resource| {
+        let parts: Vec<_> = resource.split('/').collect();
+        matches!(parts[..], ["net" | "app", name, balancer, id] if [name, balancer, id].into_iter().all(is_name))
+    })
+}
+
+/// Different ARNs, at least one.
+fn arns<T: From<String> + PartialEq>(
+    value: &Value,
+    most: usize,
+    is_one: impl Fn(&str) -> bool,
+) -> Option<Vec<T>> {
+    let mut arns = Vec::new();
+    for item in value.as_array()? {
+        let arn = T::from(text_where(item, &is_one)?);
+        if arns.len() == most || arns.contains(&arn) {
+            return None;
+        }
+        arns.push(arn);
+    }
+    (!arns.is_empty()).then_some(arns)
 }
 
 fn is_id(text: &str, prefix: &str) -> bool {

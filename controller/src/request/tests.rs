@@ -17,6 +17,20 @@ fn with(field: &str, value: Value) -> Value {
     input
 }
 
+/// The ARN of something of Elastic Load Balancing.
+fn elb(resource: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:us-east-1:555555555555:{resource}")
+}
+
+#[test]
+fn a_listener_is_for_users_or_for_tests() {
+    let listener = json!([elb("listener/net/lb/1/2")]);
+    let mut input = with("productionListeners", listener.clone());
+    assert!(Request::parse(&input, &home()).is_ok());
+    input["testListeners"] = listener;
+    assert!(refused(&input).starts_with("testListeners is "));
+}
+
 #[test]
 fn the_samples_input_is_taken_as_it_is() {
     let request = Request::parse(&sample_input(), &home()).unwrap();
@@ -121,6 +135,38 @@ fn each_wrong_value_is_refused_by_its_field_with_what_is_allowed() {
 }
 
 #[test]
+fn what_is_not_a_list_of_groups_or_listeners_of_this_account_is_refused_by_its_field() {
+    let cases = [
+        ("targetGroups", json!(["blue", "green"])),
+        ("targetGroups", json!([elb("targetgroup/blue/1")])),
+        (
+            "targetGroups",
+            json!([elb("targetgroup/blue/1"), elb("targetgroup/blue/1")]),
+        ),
+        (
+            "targetGroups",
+            json!([
+                elb("targetgroup/blue/1"),
+                elb("targetgroup/green/1"),
+                elb("targetgroup/red/1")
+            ]),
+        ),
+        ("productionListeners", json!([])),
+        ("productionListeners", json!([443])),
+        (
+            "productionListeners",
+            json!([elb("listener-rule/app/lb/1/2/3")]),
+        ),
+        ("testListeners", json!(elb("listener/net/lb/1/2"))),
+    ];
+    for (field, value) in cases {
+        let seen = refused(&with(field, value.clone()));
+        let named = format!("{field} is ");
+        assert!(seen.starts_with(&named), "{field} {value}: {seen}");
+    }
+}
+
+#[test]
 fn a_missing_field_is_named() {
     for field in ["cluster", "serviceName", "taskDefinition"] {
         let mut input = sample_input();
@@ -201,6 +247,9 @@ fn a_request_survives_its_own_json() {
     input["capacityProviderStrategy"] =
         json!([{"capacityProvider": "FARGATE_SPOT", "weight": 3, "base": 1}]);
     input["drainTimeout"] = json!(900);
+    input["targetGroups"] = json!([elb("targetgroup/blue/1"), elb("targetgroup/green/1")]);
+    input["productionListeners"] = json!([elb("listener/net/lb/1/2")]);
+    input["testListeners"] = json!([elb("listener/net/lb/1/3")]);
     input["assignPublicIp"] = json!("ENABLED");
     let request = Request::parse(&input, &home()).unwrap();
     assert_eq!(

@@ -34,6 +34,11 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let load_balancer = world.load_balancer(&request.load_balancer_arn)?;
         Ok(json!({ "Attributes": write::pairs(&load_balancer.attributes) }))
     }),
+    ("SetIpAddressType", |world, input| {
+        let request: IpAddressType = parse(input)?;
+        world.set_ip_address_type(&request.load_balancer_arn, &request.ip_address_type)?;
+        Ok(json!({ "IpAddressType": request.ip_address_type }))
+    }),
     ("ModifyLoadBalancerAttributes", |world, input| {
         let request: LoadBalancerAttributes = parse(input)?;
         let arn = &request.load_balancer_arn;
@@ -143,6 +148,13 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct LoadBalancerArn {
     load_balancer_arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct IpAddressType {
+    load_balancer_arn: String,
+    ip_address_type: String,
 }
 
 #[derive(Deserialize)]

@@ -51,7 +51,7 @@ pub(super) fn load_balancer(world: &World, load_balancer: &LoadBalancer) -> Valu
         "Type": load_balancer.kind.as_str(),
         "AvailabilityZones": zones,
         "SecurityGroups": load_balancer.security_groups,
-        "IpAddressType": "ipv4",
+        "IpAddressType": load_balancer.ip_address_type,
     })
 }
 

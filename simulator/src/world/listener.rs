@@ -31,7 +31,7 @@ pub struct Listener {
     pub default_actions: Vec<Action>,
     /// What it did until then: new connections may still see it (Field).
     pub before: Option<Before>,
-    /// Rules of an Application Load Balancer by ARN, the default rule not among them.
+    /// Rules by ARN, the default rule not among them.
     pub rules: BTreeMap<String, Rule>,
     pub(crate) default_rule_arn: String,
     /// Its tags.

@@ -21,6 +21,9 @@ pub struct LoadBalancer {
     pub kind: Kind,
     /// `internet-facing` or `internal`.
     pub scheme: String,
+    /// `ipv4` or `dualstack`.
+    #[serde(default = "ipv4")]
+    pub ip_address_type: String,
     /// Its network.
     pub vpc_id: String,
     /// Its subnets, one an Availability Zone.
@@ -33,6 +36,10 @@ pub struct LoadBalancer {
     pub attributes: BTreeMap<String, String>,
     /// Its tags.
     pub tags: Tags,
+}
+
+fn ipv4() -> String {
+    "ipv4".to_owned()
 }
 
 /// The kind of a load balancer.
@@ -127,6 +134,8 @@ impl World {
                 format!("Scheme '{scheme}' is not valid"),
             ));
         }
+        let ip_address_type = request.ip_address_type.clone().unwrap_or_else(ipv4);
+        check_ip_address_type(&ip_address_type)?;
         if request.subnets.is_empty() {
             return Err(ApiError::validation(
                 "At least one subnet must be specified",
@@ -168,6 +177,7 @@ impl World {
         if let Some(load_balancer) = self.load_balancers.get_mut(&arn) {
             load_balancer.tags = tags;
             load_balancer.scheme = scheme;
+            load_balancer.ip_address_type = ip_address_type;
         }
         Ok(arn)
     }
@@ -192,6 +202,7 @@ impl World {
             name: named.name.clone(),
             kind: named.kind,
             scheme: "internet-facing".to_owned(),
+            ip_address_type: ipv4(),
             vpc_id: VPC_ID.to_owned(),
             subnets: subnets.to_vec(),
             security_groups: security_groups.to_vec(),
@@ -235,6 +246,19 @@ impl World {
         self.elb_page(found, request.marker.as_deref(), request.page_size)
     }
 
+    /// `elasticloadbalancing:SetIpAddressType`.
+    pub fn set_ip_address_type(
+        &mut self,
+        arn: &str,
+        ip_address_type: &str,
+    ) -> Result<(), ApiError> {
+        check_ip_address_type(ip_address_type)?;
+        let known = self.load_balancers.get_mut(arn);
+        let known = known.ok_or_else(|| ApiError::load_balancer_not_found(arn))?;
+        ip_address_type.clone_into(&mut known.ip_address_type);
+        Ok(())
+    }
+
     /// `elasticloadbalancing:ModifyLoadBalancerAttributes`: all or none.
     pub fn modify_load_balancer_attributes(
         &mut self,
@@ -265,6 +289,15 @@ impl World {
             .get(arn)
             .ok_or_else(|| ApiError::load_balancer_not_found(arn))
     }
+}
+
+fn check_ip_address_type(ip_address_type: &str) -> Result<(), ApiError> {
+    if ["ipv4", "dualstack"].contains(&ip_address_type) {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "IP address type '{ip_address_type}' is not simulated; it must be one of 'ipv4, dualstack'"
+    )))
 }
 
 /// The attributes a new load balancer has, and so all that can be set here (Model). Cross-zone is

@@ -69,7 +69,9 @@ pub use metric::{
     Dimension, GetMetricData, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
 };
 pub use name::Page;
-pub use rule::{Condition, CreateRule, DescribeRules, HeaderValues, ModifyRule, Rule, Values};
+pub use rule::{
+    Condition, CreateRule, DescribeRules, HeaderValues, ModifyRule, Rule, SourceIp, Values,
+};
 pub use service::{
     ControllerType, CreateService, DeleteService, DeploymentController, DescribeServices,
     FromPrimary, Service, ServiceStatus,

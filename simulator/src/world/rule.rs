@@ -1,9 +1,9 @@
-//! Listener rules of Application Load Balancers.
+//! Listener rules: of Application Load Balancers, and of Network Load Balancers since July 2026.
 
 use serde::{Deserialize, Serialize};
 
 use super::listener::{self, ActionRequest};
-use super::load_balancer::Kind;
+use super::load_balancer::{Kind, LoadBalancer};
 use super::name::Page;
 use super::tags::{self, Tag, Tags};
 use super::text::parsed;
@@ -38,7 +38,45 @@ pub struct Condition {
     pub path_pattern_config: Option<Values>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_header_config: Option<HeaderValues>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip_config: Option<SourceIp>,
 }
+
+/// What a `source-ip` condition compares: address ranges (Application Load Balancers), or the kind of address
+/// (Network Load Balancers).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "field names and meanings are the API's")]
+pub struct SourceIp {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address_type: Option<String>,
+}
+
+impl Condition {
+    /// That of a Network Load Balancer's rule: clients by `ipv4`, or by `ipv6`.
+    pub fn of_clients_by(ip_address_type: &str) -> Self {
+        Self {
+            field: SOURCE_IP.to_owned(),
+            values: Vec::new(),
+            host_header_config: None,
+            path_pattern_config: None,
+            http_header_config: None,
+            source_ip_config: Some(SourceIp {
+                values: Vec::new(),
+                ip_address_type: Some(ip_address_type.to_owned()),
+            }),
+        }
+    }
+
+    fn address_type(&self) -> Option<&str> {
+        self.source_ip_config.as_ref()?.ip_address_type.as_deref()
+    }
+}
+
+/// The only field that a Network Load Balancer's rules compare (Docs).
+const SOURCE_IP: &str = "source-ip";
 
 /// The values of a condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,14 +133,12 @@ pub struct ModifyRule {
 impl World {
     /// `elasticloadbalancing:CreateRule`.
     pub fn create_rule(&mut self, request: &CreateRule) -> Result<String, ApiError> {
-        let listener = self.listener_with_rules(&request.listener_arn)?;
+        let listener = self.existing_listener(&request.listener_arn)?;
         let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
         let Some(priority) = request.priority.filter(|one| (1..=50_000).contains(one)) else {
             return Err(ApiError::validation("Priority must be between 1 and 50000"));
         };
-        if request.conditions.is_empty() {
-            return Err(ApiError::validation("A condition must be specified"));
-        }
+        check_conditions(load_balancer, &request.conditions)?;
         let taken = listener
             .rules
             .values()
@@ -143,7 +179,7 @@ impl World {
     /// `elasticloadbalancing:DescribeRules`: by priority, the default rule last.
     pub fn describe_rules(&self, request: &DescribeRules) -> Result<Page<Rule>, ApiError> {
         let rules = match (&request.listener_arn, request.rule_arns.as_slice()) {
-            (Some(arn), []) => all_rules(self.listener_with_rules(arn)?),
+            (Some(arn), []) => all_rules(self.existing_listener(arn)?),
             (None, arns @ [_, ..]) => arns
                 .iter()
                 .map(|arn| self.rule(arn))
@@ -171,11 +207,12 @@ impl World {
             .values()
             .find(|listener| listener.rules.contains_key(&rule.arn))
             .ok_or_else(ApiError::rule_not_found)?;
+        let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
         if !request.conditions.is_empty() {
+            check_conditions(load_balancer, &request.conditions)?;
             rule.conditions.clone_from(&request.conditions);
         }
         if !request.actions.is_empty() {
-            let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
             rule.actions =
                 self.check_actions(load_balancer, &listener.protocol, &request.actions)?;
         }
@@ -219,28 +256,59 @@ impl World {
     pub(crate) fn rule(&self, arn: &str) -> Result<Rule, ApiError> {
         self.listeners
             .values()
-            .filter(|listener| self.has_rules(listener))
             .flat_map(all_rules)
             .find(|rule| rule.arn == arn)
             .ok_or_else(ApiError::rule_not_found)
     }
+}
 
-    fn has_rules(&self, listener: &Listener) -> bool {
-        self.load_balancers
-            .get(&listener.load_balancer_arn)
-            .is_some_and(|load_balancer| load_balancer.kind == Kind::Application)
+/// A Network Load Balancer compares the kind of the client's address alone, and only where it has both (Docs).
+fn check_conditions(
+    load_balancer: &LoadBalancer,
+    conditions: &[Condition],
+) -> Result<(), ApiError> {
+    if conditions.is_empty() {
+        return Err(ApiError::validation("A condition must be specified"));
+    }
+    let by_address_type = |condition: &Condition| {
+        condition.field == SOURCE_IP
+            && matches!(condition.address_type(), Some("ipv4" | "ipv6"))
+            && *condition == Condition::of_clients_by(condition.address_type().unwrap_or_default())
+    };
+    match load_balancer.kind {
+        Kind::Application if conditions.iter().any(|one| one.address_type().is_some()) => {
+            Err(ApiError::validation(
+                "IpAddressType cannot be specified for load balancers of type 'application'",
+            ))
+        }
+        Kind::Application => Ok(()),
+        // AWS's codes for these are not known; this is the one of the model that fits best.
+        Kind::Network if load_balancer.ip_address_type != "dualstack" => Err(ApiError::new(
+            "InvalidConfigurationRequest",
+            "Rules are supported for Network Load Balancers with the IP address type 'dualstack' only",
+        )),
+        Kind::Network if conditions.len() == 1 && conditions.iter().all(by_address_type) => Ok(()),
+        Kind::Network => Err(ApiError::new(
+            "InvalidConfigurationRequest",
+            "A rule of a Network Load Balancer takes one condition: source-ip with the IpAddressType 'ipv4' or 'ipv6'",
+        )),
+    }
+}
+
+impl Listener {
+    /// The rule for clients with an IPv4 address, which only Network Load Balancers have.
+    pub(crate) fn rule_for_ipv4(&self) -> Option<&Rule> {
+        let by_ipv4 = |condition: &Condition| condition.address_type() == Some("ipv4");
+        let rules = self.rules.values();
+        rules
+            .filter(|rule| rule.conditions.iter().all(by_ipv4))
+            .min_by_key(|rule| rule.priority)
     }
 
-    fn listener_with_rules(&self, arn: &str) -> Result<&Listener, ApiError> {
-        let listener = self.existing_listener(arn)?;
-        if self.has_rules(listener) {
-            return Ok(listener);
-        }
-        // AWS's code for it is not known; this is the one of the models that fits best.
-        Err(ApiError::new(
-            "UnsupportedProtocol",
-            "Rules are not supported for listeners of Network Load Balancers",
-        ))
+    /// What a client with an IPv4 address gets, but for the rules of an Application Load Balancer.
+    pub(crate) fn actions_for_ipv4(&self) -> &[Action] {
+        self.rule_for_ipv4()
+            .map_or(&self.default_actions, |rule| &rule.actions)
     }
 }
 

@@ -1,8 +1,13 @@
-//! Rules of Application Load Balancers.
+//! Rules of Application and Network Load Balancers.
 
-use aws_sdk_elasticloadbalancingv2::types::{PathPatternConditionConfig, RuleCondition};
+use aws_sdk_elasticloadbalancingv2::types::{
+    IpAddressType, PathPatternConditionConfig, RuleCondition,
+};
+use ebbtide_simulator::world::{ActionRequest, Condition, CreateRule};
+use serde_json::json;
 
-use crate::support::{ALTERNATE, forward, refusal, stage};
+use crate::clients_stage::{ALTERNATE, even, service};
+use crate::support::{forward, refusal, stage};
 
 fn path(pattern: &str) -> RuleCondition {
     let path = PathPatternConditionConfig::builder().values(pattern);
@@ -68,10 +73,88 @@ async fn a_rule_puts_its_group_in_use_and_lets_it_go() {
     assert_eq!(refusal(gone).0, "RuleNotFound");
 }
 
+/// A rule of the first listener for clients by a kind of address.
+fn by_address(listener: &str, condition: Condition, group: &str) -> CreateRule {
+    CreateRule {
+        listener_arn: listener.to_owned(),
+        conditions: vec![condition],
+        priority: Some(5),
+        actions: vec![ActionRequest::forward_to(group)],
+        ..CreateRule::default()
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_nlb_listener_has_no_rules() {
+async fn a_dual_stack_nlb_takes_rules_by_the_kind_of_address() {
+    let stage = stage("{}");
+    let listener = stage.listener().await;
+    let (_, alternate) = stage.group_arns().await;
+    let rule = by_address(&listener, Condition::of_clients_by("ipv4"), &alternate);
+    let create = |rule: &CreateRule| stage.aws.with_world(|world| world.create_rule(rule));
+    let refused = create(&rule).expect_err("not dual-stack");
+    assert_eq!(refused.code, "InvalidConfigurationRequest");
+    let balancer = stage
+        .aws
+        .snapshot()
+        .load_balancers()
+        .next()
+        .unwrap()
+        .arn
+        .clone();
+    let dual_stack = stage.elb.set_ip_address_type().load_balancer_arn(balancer);
+    let dual_stack = dual_stack.ip_address_type(IpAddressType::Dualstack).send();
+    dual_stack.await.expect("dual-stack");
+    for unknown in ["host-header", "ipv5"] {
+        let condition = match unknown {
+            "ipv5" => Condition::of_clients_by("ipv5"),
+            field => Condition {
+                field: field.to_owned(),
+                ..Condition::of_clients_by("ipv4")
+            },
+        };
+        let refused = create(&by_address(&listener, condition, &alternate));
+        assert_eq!(
+            refused.expect_err("refused").code,
+            "InvalidConfigurationRequest"
+        );
+    }
+    let arn = create(&rule).expect("a rule");
+    let described = stage.elb.describe_rules().listener_arn(&listener).send();
+    let described = described.await.expect("rules");
+    let [rule, default] = described.rules() else {
+        panic!("{described:?}")
+    };
+    assert_eq!(rule.rule_arn(), Some(arn.as_str()));
+    assert_eq!(rule.conditions()[0].field(), Some("source-ip"));
+    assert_eq!(default.is_default(), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_nlb_listener_without_rules_has_its_default_rule() {
     let stage = stage("{}");
     let describe = stage.elb.describe_rules();
-    let refused = describe.listener_arn(stage.listener().await).send().await;
-    assert_eq!(refusal(refused).0, "UnsupportedProtocol");
+    let described = describe.listener_arn(stage.listener().await).send().await;
+    assert_eq!(described.expect("rules").rules().len(), 1);
+}
+
+#[test]
+fn new_connections_by_ipv4_follow_a_rule_for_them_at_once() {
+    for (ip_address_type, follow) in [("ipv4", true), ("ipv6", false)] {
+        // Every second, one client in a thousand ends its connection and comes back in the next.
+        let mut service = service(even(json!({
+            "clients": { "lifetimeSeconds": 1_000, "reconnectWithinSeconds": 1 },
+        })));
+        let replacement = service.replacement();
+        let balancer = service.world.load_balancers().next().unwrap().arn.clone();
+        service
+            .world
+            .set_ip_address_type(&balancer, "dualstack")
+            .unwrap();
+        let condition = Condition::of_clients_by(ip_address_type);
+        let rule = by_address(&service.listener, condition, &service.groups[ALTERNATE]);
+        service.world.create_rule(&rule).unwrap();
+        service.wait(30);
+        let moved = service.clients().connected_to(&replacement);
+        assert_eq!(moved > 0, follow, "{ip_address_type}: {moved}");
+    }
 }

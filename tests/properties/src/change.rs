@@ -191,6 +191,7 @@ fn group_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let is_production = one(bytes, &[None, Some("true"), Some("false"), Some("TRUE")]);
     let service = one(bytes, &[None, Some("web"), Some("other")]);
     let task_set = one(bytes, &[None, Some("ecs-svc/1"), Some("ecs-svc/2")]);
+    let recorded = one(bytes, &[None, None, Some("main/web"), Some("other/web")]);
     let intent = match bytes.int_in_range(0..=2).unwrap_or(0) {
         1 => Some(id().tag_value()),
         2 => Some(text(bytes)),
@@ -198,6 +199,7 @@ fn group_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     };
     if let Some(group) = any(&mut scene.world.target_groups, bytes) {
         group.is_production = is_production.map(str::to_owned);
+        group.service = recorded.map(str::to_owned);
         group.service_name = service.map(str::to_owned);
         group.task_set_id = task_set.map(TaskSetId::from);
         group.swap_intent = intent;

@@ -49,7 +49,20 @@ fn done(world: &mut World, action: &Action) {
 
 fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static str> {
     match action {
-        Action::RecordRole { listener, .. } => seen_listener(world, listener).map(drop),
+        Action::RecordRole { listener, .. } => {
+            let role = seen_listener(world, listener)?.role.as_deref();
+            let understood = role.is_none_or(|role| ["production", "test"].contains(&role));
+            refuse(!understood, "it overwrites a role that a person wrote")
+        }
+        Action::RecordService { target_groups, .. } => {
+            for arn in target_groups {
+                seen_group(world, arn)?;
+                let mut groups = world.target_groups.iter();
+                let recorded = groups.any(|group| group.arn == *arn && group.service.is_some());
+                refuse(recorded, "it overwrites whose group it is")?;
+            }
+            Ok(())
+        }
         Action::Forward {
             listener, wanted, ..
         } => forward(world, listener, wanted),
@@ -153,12 +166,13 @@ fn serves(world: &World, task_set: &TaskSet) -> bool {
         .any(|attached| may_reach_users(world, &attached.target_group))
 }
 
-/// Whether any listener but a test listener sends traffic to a group, by default or by a rule.
+/// Whether a listener sends traffic to a group, by default or by a rule; what a test listener does by default
+/// aside.
 fn may_reach_users(world: &World, group: &TargetGroupArn) -> bool {
     world.listeners.iter().any(|listener| {
-        listener.role.as_deref() != Some("test")
-            && (listener.forward.live().any(|live| live == group)
-                || listener.rule_target_groups.iter().any(|arn| arn == group))
+        let by_default = listener.forward.live().any(|live| live == group);
+        (by_default && listener.role.as_deref() != Some("test"))
+            || listener.rule_target_groups.iter().any(|arn| arn == group)
     })
 }
 

@@ -44,6 +44,8 @@ pub(crate) fn home() -> Home {
     }
 }
 
+const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555";
+
 /// An input with nothing wrong in it; each optional field is there or not.
 pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
     let mut input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
@@ -62,6 +64,24 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
         ),
         ("bakeTime", json!([90, 0, 86_400])),
         ("drainTimeout", json!([86_400, 1, 1_800])),
+        (
+            "targetGroups",
+            json!([
+                ["blue", "green"].map(|name| format!("{ELB}:targetgroup/{name}/0123456789abcdef"))
+            ]),
+        ),
+        (
+            "productionListeners",
+            json!([[format!(
+                "{ELB}:listener/net/lb/0123456789abcdef/0000000000000080"
+            )]]),
+        ),
+        (
+            "testListeners",
+            json!([[format!(
+                "{ELB}:listener/net/lb/0123456789abcdef/0000000000008080"
+            )]]),
+        ),
         ("swapMode", json!(["replace", "weighted"])),
         ("containerName", json!(["webserver", "sidecar"])),
         ("containerPort", json!([8080, 65_535])),

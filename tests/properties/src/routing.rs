@@ -1,6 +1,7 @@
 use arbitrary::Unstructured;
 use ebbtide_controller::action::Role;
 use ebbtide_controller::id::TargetGroupArn;
+use ebbtide_controller::request::Request;
 use ebbtide_controller::routing::{Routing, read};
 use ebbtide_controller::world::World;
 
@@ -12,17 +13,18 @@ use crate::Scene;
 ///
 /// The input draws a [`Scene`].
 pub fn routing(data: &[u8]) {
-    let world = Scene::draw(&mut Unstructured::new(data)).world;
-    let seen = production_in(&world);
+    let scene = Scene::draw(&mut Unstructured::new(data));
+    let (world, request) = (scene.world, scene.deployment.plan.request);
+    let seen = production_in(&world, &request);
     let mut reversed = world;
     reversed.listeners.reverse();
     reversed.target_groups.reverse();
-    assert_eq!(seen, production_in(&reversed), "by another order");
+    assert_eq!(seen, production_in(&reversed, &request), "by another order");
 }
 
 /// The production group and the production listeners, checked.
-fn production_in(world: &World) -> Option<(TargetGroupArn, Vec<u16>)> {
-    let routing = read(world, "web").ok()?;
+fn production_in(world: &World, request: &Request) -> Option<(TargetGroupArn, Vec<u16>)> {
+    let routing = read(world, request).ok()?;
     is_what_listeners_do(world, &routing);
     let mut ports: Vec<_> = routing.roles.production.iter().map(|l| l.port).collect();
     ports.sort_unstable();
@@ -34,7 +36,18 @@ fn is_what_listeners_do(world: &World, routing: &Routing<'_>) {
     assert_ne!(production, alternate);
     for group in [routing.production, routing.alternate] {
         assert!(world.target_groups.contains(group));
-        assert_ne!(group.service_name.as_deref(), Some("other"));
+        assert_ne!(group.service.as_deref(), Some("other/web"));
+        // Another name is the service's own where the tag is on a group that it uses, or on record.
+        if group.service_name.as_deref() == Some("other") && group.service.is_none() {
+            let used = |arn: &TargetGroupArn| {
+                let mut sets = world.task_sets.iter();
+                sets.any(|set| !set.is_being_deleted() && set.is_attached_to(arn))
+            };
+            let mut groups = world.target_groups.iter();
+            assert!(
+                groups.any(|known| known.service_name == group.service_name && used(&known.arn))
+            );
+        }
     }
     let roles = &routing.roles;
     assert!(!roles.production.is_empty());
@@ -69,8 +82,9 @@ mod tests {
     #[test]
     #[should_panic(expected = "is_all_to(production)")]
     fn a_production_group_that_no_listener_reaches_is_found() {
-        let world = Scene::draw(&mut Unstructured::new(&[])).world;
-        let mut routing = read(&world, "web").unwrap();
+        let scene = Scene::draw(&mut Unstructured::new(&[]));
+        let (world, request) = (scene.world, scene.deployment.plan.request);
+        let mut routing = read(&world, &request).unwrap();
         std::mem::swap(&mut routing.production, &mut routing.alternate);
         is_what_listeners_do(&world, &routing);
     }
@@ -78,11 +92,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "roles.production.contains")]
     fn a_production_listener_that_was_overlooked_is_found() {
-        let mut world = Scene::draw(&mut Unstructured::new(&[])).world;
+        let scene = Scene::draw(&mut Unstructured::new(&[]));
+        let (mut world, request) = (scene.world, scene.deployment.plan.request);
         let mut second = world.listeners[0].clone();
         second.port = 443;
         world.listeners.push(second);
-        let mut routing = read(&world, "web").unwrap();
+        let mut routing = read(&world, &request).unwrap();
         routing.roles.production.pop();
         is_what_listeners_do(&world, &routing);
     }

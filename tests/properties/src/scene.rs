@@ -166,6 +166,7 @@ pub(crate) fn group(name: &str) -> TargetGroup {
         name: name.to_owned(),
         load_balancer: Some(load_balancer_arn("lb")),
         is_production: None,
+        service: None,
         service_name: None,
         task_set_id: None,
         swap_intent: None,

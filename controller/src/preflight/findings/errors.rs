@@ -70,11 +70,11 @@ impl Found {
     }
 
     fn routing<'a>(&mut self, request: &Request, world: &'a World) -> Option<Routing<'a>> {
-        let name = match routing::pair(world, &request.service) {
+        let name = match routing::pair(world, request) {
             Ok(_) => FindingName::Listeners,
             Err(_) => FindingName::TargetGroups,
         };
-        self.keep(name, routing::read_amid_swap(world, &request.service))
+        self.keep(name, routing::read_amid_swap(world, request))
     }
 
     fn settles(

@@ -17,6 +17,7 @@ pub enum FindingName {
     Network,
     Drain,
     Refused,
+    ProductionListener,
     HealthCheckTime,
     HealthCheckGrace,
     HealthCheckProtocol,
@@ -55,6 +56,7 @@ impl FindingName {
         Self::Network,
         Self::Drain,
         Self::Refused,
+        Self::ProductionListener,
         Self::HealthCheckTime,
         Self::HealthCheckGrace,
         Self::HealthCheckProtocol,
@@ -93,6 +95,7 @@ impl FindingName {
             Self::Network => "network",
             Self::Drain => "drain",
             Self::Refused => "refused",
+            Self::ProductionListener => "productionListener",
             Self::HealthCheckTime => "healthCheckTime",
             Self::HealthCheckGrace => "healthCheckGrace",
             Self::HealthCheckProtocol => "healthCheckProtocol",
@@ -148,6 +151,7 @@ impl FindingName {
                 "The drain would be given up, or outlive the execution, before it has ended."
             }
             Self::Refused
+            | Self::ProductionListener
             | Self::HealthCheckTime
             | Self::HealthCheckGrace
             | Self::HealthCheckProtocol

@@ -130,7 +130,8 @@ impl Clients {
     /// Where new connections go now. The targets that they reach for the first time get a place in
     /// what is held.
     ///
-    /// Rules of an Application Load Balancer are not looked at: clients get the default action.
+    /// Clients connect by IPv4, and a rule of a Network Load Balancer for them counts at once (Docs). Rules of an
+    /// Application Load Balancer are not looked at: clients get the default action.
     pub(super) fn routes(&mut self, world: &World) -> Routes {
         let listeners: Vec<&Listener> = self
             .listeners
@@ -139,6 +140,7 @@ impl Clients {
             .collect();
         let before = |listener: &&Listener| {
             let before = listener.before.as_ref();
+            let before = before.filter(|_| listener.rule_for_ipv4().is_none());
             before
                 .filter(|before| before.until_ms > self.next_ms)
                 .cloned()
@@ -157,7 +159,7 @@ impl Clients {
         for (listener, before) in listeners.iter().zip(&befores) {
             let over_ms = world.timings.listener_propagation_ms;
             ways.push(Way {
-                now: number(shares(&listener.default_actions)),
+                now: number(shares(listener.actions_for_ipv4())),
                 before: before
                     .as_ref()
                     .map(|before| (number(shares(&before.actions)), before.until_ms, over_ms)),

@@ -101,6 +101,7 @@ fn kinds(next: &Result<Next, Refusal>) -> Vec<&'static str> {
 fn kind(action: &Action) -> &'static str {
     match action {
         Action::RecordRole { .. } => "record role",
+        Action::RecordService { .. } => "record service",
         Action::Forward { .. } => "forward",
         Action::CreateTaskSet(_) => "create",
         Action::RecordSwapIntent { .. } => "record intent",

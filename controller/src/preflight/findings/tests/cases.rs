@@ -56,6 +56,21 @@ pub(super) fn cases() -> Vec<Case> {
                 "a listener of its own",
             ],
         ),
+        info(
+            Name::ProductionListener,
+            |w| {
+                w.world.task_sets.clear();
+                w.group_mut("blue").is_production = None;
+                w.group_mut("blue").targets.healthy = 0;
+                w.request.subnets = Some(vec!["subnet-0".into()]);
+                w.request.security_groups = Some(vec!["sg-0".into()]);
+            },
+            [
+                "listener 80 is taken for production and 8080 for test, because only 80 is a well-known port",
+                "ebbtide:role",
+                "aws elbv2 add-tags",
+            ],
+        ),
         error(
             Name::TaskSets,
             |w| w.group_mut("green").targets.healthy = 1,

@@ -1,0 +1,16 @@
+//! Findings about listeners: what each is taken for.
+
+use super::{Finding, FindingName, Scene};
+
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(taken) = &scene.taken else {
+        return Vec::new();
+    };
+    vec![Finding::info(
+        FindingName::ProductionListener,
+        &format!("No tag says which listener is production: {taken}."),
+        "The deployment records it in the tag ebbtide:role of each listener, and later deployments follow the tag.",
+        "If it is the other way round, tag the production listener before the deployment: aws elbv2 add-tags \
+         --resource-arns ARN --tags Key=ebbtide:role,Value=production",
+    )]
+}
