@@ -43,7 +43,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
