@@ -6,7 +6,7 @@ use std::path::Path;
 use ebbtide_controller::arn::{Arn, Home, short};
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
-use ebbtide_simulator::world::{AlarmState, AlarmType};
+use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::Value;
 
@@ -30,8 +30,17 @@ pub(crate) enum InputError {
         source: serde_path_to_error::Error<serde_json::Error>,
     },
     /// Its resources live where no simulated world can be.
-    #[error("the simulated AWS is of the partition aws, and the event's ARNs are of {0}")]
-    Partition(String),
+    #[error(
+        "the simulated AWS has the region {region} in the partition {partition}, and the event's ARNs have it in {given}"
+    )]
+    Partition {
+        /// The region.
+        region: String,
+        /// Where it is.
+        partition: &'static str,
+        /// Where the event says it is.
+        given: String,
+    },
 }
 
 /// Reads a `StartExecution` input.
@@ -122,15 +131,19 @@ pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, Inp
     }
 }
 
-/// Where an event's resources live: as its first ARN says, or a made-up account. No simulated world is
-/// in another partition than aws.
+/// Where an event's resources live: as its first ARN says, or a made-up account. A simulated region is in
+/// the partition that AWS has it in.
 pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
     let home = home_in(event);
-    if home.partition == "aws" {
-        Ok(home)
-    } else {
-        Err(InputError::Partition(home.partition))
+    let partition = partition_of(&home.region);
+    if home.partition == partition {
+        return Ok(home);
     }
+    Err(InputError::Partition {
+        region: home.region,
+        partition,
+        given: home.partition,
+    })
 }
 
 /// The same, in any partition.
@@ -222,9 +235,18 @@ mod tests {
     }
 
     #[test]
-    fn another_partition_is_said_to_be_one() {
-        let event = json!({"cluster": "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/main"});
-        let error = home_of(&event).unwrap_err().to_string();
-        assert!(error.contains("aws-cn"), "{error}");
+    fn a_region_is_in_its_own_partition() {
+        let of = |partition: &str, region: &str| {
+            home_of(
+                &json!({"cluster": format!("arn:{partition}:ecs:{region}:123456789012:cluster/main")}),
+            )
+        };
+        assert_eq!(of("aws-cn", "cn-north-1").unwrap().partition, "aws-cn");
+        assert_eq!(
+            of("aws-us-gov", "us-gov-west-1").unwrap().region,
+            "us-gov-west-1"
+        );
+        let error = of("aws-cn", "eu-west-1").unwrap_err().to_string();
+        assert!(error.contains("eu-west-1 in the partition aws,"), "{error}");
     }
 }

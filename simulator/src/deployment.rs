@@ -22,6 +22,7 @@ use crate::asl::{
 };
 use crate::aws::SimulatedAws;
 use crate::connector::{Gate, test_credentials};
+use crate::world::partition_of;
 
 use execution::Executions;
 pub use execution::RedriveError;
@@ -75,7 +76,7 @@ impl Installation {
         let (region, account) =
             aws.with_world(|world| (world.region.clone(), world.account.clone()));
         let home = Home {
-            partition: "aws".to_owned(),
+            partition: partition_of(&region).to_owned(),
             region,
             account,
         };
@@ -83,7 +84,8 @@ impl Installation {
             .into_iter()
             .map(|function| InstalledFunction {
                 arn: format!(
-                    "arn:aws:lambda:{}:{}:function:ebbtide-{}",
+                    "arn:{}:lambda:{}:{}:function:ebbtide-{}",
+                    home.partition,
                     home.region,
                     home.account,
                     function.as_str()

@@ -7,7 +7,7 @@ use crate::world::{
     ContainerDefinition, ControllerType, CreateCluster, CreateListener, CreateService,
     CreateTargetGroup, CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController, Kind,
     NamedLoadBalancer, NetworkConfiguration, PortMapping, RegisterTaskDefinition, Tag,
-    TaskSetLoadBalancer, VpcConfiguration, World,
+    TaskSetLoadBalancer, VpcConfiguration, World, arn,
 };
 
 /// The infrastructure was there a day before the deployment starts, and has settled since.
@@ -358,12 +358,10 @@ fn family_and_revision(name: &str) -> Result<(&str, u32), ScenarioError> {
     Ok((family, revision))
 }
 
-fn parse_load_balancer(arn: &str, names: &Names) -> Result<NamedLoadBalancer, ScenarioError> {
-    let prefix = format!(
-        "arn:aws:elasticloadbalancing:{}:{}:loadbalancer/",
-        names.region, names.account
-    );
-    let parts: Vec<_> = arn
+fn parse_load_balancer(given: &str, names: &Names) -> Result<NamedLoadBalancer, ScenarioError> {
+    let (region, account) = (&names.region, &names.account);
+    let prefix = arn("elasticloadbalancing", region, account, "loadbalancer/");
+    let parts: Vec<_> = given
         .strip_prefix(&prefix)
         .map(|place| place.split('/').collect())
         .unwrap_or_default();
@@ -372,7 +370,7 @@ fn parse_load_balancer(arn: &str, names: &Names) -> Result<NamedLoadBalancer, Sc
         ["app", name, hex] => (Kind::Application, *name, *hex),
         _ => {
             return Err(ScenarioError::LoadBalancerArn(
-                arn.to_owned(),
+                given.to_owned(),
                 names.region.clone(),
                 names.account.clone(),
             ));

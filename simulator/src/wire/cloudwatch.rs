@@ -66,10 +66,10 @@ fn describe_alarms(world: &mut World, input: Value) -> Result<Value, ApiError> {
 }
 
 fn description(world: &World, alarm: &Alarm) -> Value {
-    let (region, account, name) = (&world.region, &world.account, &alarm.name);
+    let name = &alarm.name;
     json!({
         "AlarmName": name,
-        "AlarmArn": format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}"),
+        "AlarmArn": world.arn("cloudwatch", &format!("alarm:{name}")),
         "ActionsEnabled": true,
         "StateValue": alarm.state.as_str(),
         "StateReason": "The scenario says so.",

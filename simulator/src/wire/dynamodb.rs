@@ -32,11 +32,11 @@ struct DescribeTable {
 }
 
 fn description(world: &World, table: &Table) -> Value {
-    let (region, account, name) = (&world.region, &world.account, &table.name);
+    let name = &table.name;
     let active = table.is_active(world.epoch_ms());
     json!({
         "TableName": name,
-        "TableArn": format!("arn:aws:dynamodb:{region}:{account}:table/{name}"),
+        "TableArn": world.arn("dynamodb", &format!("table/{name}")),
         "TableStatus": if active { "ACTIVE" } else { "CREATING" },
         "KeySchema": [{ "AttributeName": table.key, "KeyType": "HASH" }],
         "AttributeDefinitions": [{ "AttributeName": table.key, "AttributeType": "S" }],

@@ -68,7 +68,8 @@ pub use load_balancer::{
 pub use metric::{
     Dimension, GetMetricData, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
 };
-pub use name::Page;
+pub(crate) use name::arn;
+pub use name::{Page, partition_of};
 pub use rule::{
     Condition, CreateRule, DescribeRules, HeaderValues, ModifyRule, Rule, SourceIp, Values,
 };

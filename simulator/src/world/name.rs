@@ -14,16 +14,34 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// The partition of a region (AWS documentation): every ARN of the region is of it.
+pub fn partition_of(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// The ARN of a resource of a region and an account.
+pub(crate) fn arn(service: &str, region: &str, account: &str, resource: &str) -> String {
+    let partition = partition_of(region);
+    format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+}
+
 impl World {
+    pub(crate) fn arn(&self, service: &str, resource: &str) -> String {
+        arn(service, &self.region, &self.account, resource)
+    }
+
     pub(crate) fn ecs_arn(&self, resource: &str) -> String {
-        format!("arn:aws:ecs:{}:{}:{resource}", self.region, self.account)
+        self.arn("ecs", resource)
     }
 
     pub(crate) fn elb_arn(&self, resource: &str) -> String {
-        format!(
-            "arn:aws:elasticloadbalancing:{}:{}:{resource}",
-            self.region, self.account
-        )
+        self.arn("elasticloadbalancing", resource)
     }
 
     pub(crate) fn random<T>(&mut self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
