@@ -573,7 +573,7 @@ fn overwritten(before: &World, after: &World) -> Option<String> {
     });
     let tag = of_listeners.chain(of_groups).find_map(|(what, was, is)| {
         let mut kept = was.iter().filter(|(key, _)| !MOVED.contains(&key.as_str()));
-        let (key, value) = kept.find(|(key, value)| is.get(*key) != Some(value))?;
+        let (key, value) = kept.find(|(key, value)| is.get(*key) != Some(*value))?;
         let now = is.get(key);
         Some(format!("S17: {key}={value} of {what} is {now:?} now"))
     });

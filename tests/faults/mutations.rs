@@ -809,15 +809,22 @@ async fn broken_beside(
 /// A rule of the production listener that forwards to the first group.
 fn rule_to_the_first_group(world: &mut simulated::World) {
     let balancer = world.load_balancers().next().unwrap().arn.clone();
-    let mut listeners = world.listeners();
-    let listener = listeners.find(|listener| listener.port == 80).unwrap();
-    let listener = listener.arn.clone();
-    let mut groups = world.target_groups();
-    let group = groups.find(|group| group.name.ends_with("-tg-1")).unwrap();
-    let group = group.arn.clone();
+    let listener = production_listener(world);
+    let group = world
+        .target_groups()
+        .find(|group| group.name.ends_with("-tg-1"))
+        .unwrap()
+        .arn
+        .clone();
     world.set_ip_address_type(&balancer, "dualstack").unwrap();
     let rule = scenarios::rule(&listener, "ipv6", &group);
     world.create_rule(&rule).unwrap();
+}
+
+fn production_listener(world: &simulated::World) -> String {
+    let mut listeners = world.listeners();
+    let listener = listeners.find(|listener| listener.port == 80);
+    listener.unwrap().arn.clone()
 }
 
 /// As if Network Load Balancers had no rules.
@@ -854,9 +861,7 @@ fn guessing_roles(phase: Phase, seen: &World, plan: &Settled, progress: &Progres
 
 /// A person writes a role that is not understood.
 fn writes_a_role_with_a_capital(world: &mut simulated::World) {
-    let mut listeners = world.listeners();
-    let listener = listeners.find(|listener| listener.port == 80).unwrap();
-    let arn = listener.arn.clone();
+    let arn = production_listener(world);
     let tag = Tag {
         key: "ebbtide:role".to_owned(),
         value: "Production".to_owned(),

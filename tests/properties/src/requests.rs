@@ -44,7 +44,10 @@ pub(crate) fn home() -> Home {
     }
 }
 
-const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555";
+/// The ARN of something of Elastic Load Balancing.
+fn elb(resource: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:us-east-1:555555555555:{resource}/0123456789abcdef")
+}
 
 /// An input with nothing wrong in it; each optional field is there or not.
 pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
@@ -66,21 +69,15 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
         ("drainTimeout", json!([86_400, 1, 1_800])),
         (
             "targetGroups",
-            json!([
-                ["blue", "green"].map(|name| format!("{ELB}:targetgroup/{name}/0123456789abcdef"))
-            ]),
+            json!([[elb("targetgroup/blue"), elb("targetgroup/green")]]),
         ),
         (
             "productionListeners",
-            json!([[format!(
-                "{ELB}:listener/net/lb/0123456789abcdef/0000000000000080"
-            )]]),
+            json!([[elb("listener/net/lb/0000000000000080")]]),
         ),
         (
             "testListeners",
-            json!([[format!(
-                "{ELB}:listener/net/lb/0123456789abcdef/0000000000008080"
-            )]]),
+            json!([[elb("listener/net/lb/0000000000008080")]]),
         ),
         ("swapMode", json!(["replace", "weighted"])),
         ("containerName", json!(["webserver", "sidecar"])),
