@@ -1,7 +1,7 @@
 //! The simulated AWS under the real Rust SDK clients.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -31,32 +31,58 @@ struct Connector {
 #[derive(Debug)]
 pub(crate) struct Gate {
     left: AtomicU32,
+    /// Calls that were let pass, and have not been answered.
+    under_way: AtomicU32,
+    closed: AtomicBool,
     reached: Notify,
+}
+
+/// A call that was let pass, until it is answered or given up.
+struct UnderWay<'a>(&'a Gate);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.notify_if_over();
+    }
 }
 
 impl Gate {
     pub(crate) fn after(calls: u32) -> Self {
         Self {
             left: AtomicU32::new(calls),
+            under_way: AtomicU32::new(0),
+            closed: AtomicBool::new(false),
             reached: Notify::new(),
         }
     }
 
-    /// Waits until somebody wants to make the first call that is not let pass.
+    /// Waits until a call is not let pass, and all that were, which may be made at the same time, have
+    /// been answered.
     pub(crate) async fn reached(&self) {
         self.reached.notified().await;
     }
 
-    async fn pass(&self) {
+    fn notify_if_over(&self) {
+        let is_closed = self.closed.load(Ordering::Relaxed);
+        if is_closed && self.under_way.load(Ordering::Relaxed) == 0 {
+            self.reached.notify_one();
+        }
+    }
+
+    async fn pass(&self) -> UnderWay<'_> {
         let passed = self
             .left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(1)
             });
         if passed.is_err() {
-            self.reached.notify_one();
-            std::future::pending::<()>().await;
+            self.closed.store(true, Ordering::Relaxed);
+            self.notify_if_over();
+            return std::future::pending().await;
         }
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self)
     }
 }
 
@@ -65,9 +91,10 @@ impl HttpConnector for Connector {
         let connector = self.clone();
         HttpConnectorFuture::new(async move {
             let request = to_http(request)?;
-            if let Some(gate) = &connector.gate {
-                gate.pass().await;
-            }
+            let _under_way = match &connector.gate {
+                Some(gate) => Some(gate.pass().await),
+                None => None,
+            };
             let response = connector.aws.exchange(&connector.caller, &request).await;
             let response = response
                 .map_err(|broken| ConnectorError::io(broken.into()))?
