@@ -8,7 +8,7 @@ use crate::swap::moved;
 use crate::world::{TaskSet, TaskSetStatus};
 
 /// The writes after which test listeners, tags, `PRIMARY` and the record of the swap agree with the
-/// production listeners, which reach `serving`. None where they do.
+/// production listeners, which reach `serving`, stage by stage (rule R5). None where they do.
 ///
 /// `mark_alternate`: the task set on the alternate group has served, and only the tags that go here
 /// say so. It is to be drained, not deleted: a record of a swap keeps that known.
@@ -17,43 +17,48 @@ pub(crate) fn align(
     routing: &Routing<'_>,
     serving: &TaskSet,
     mark_alternate: bool,
-) -> Vec<Action> {
+) -> Vec<Vec<Action>> {
     let (production, alternate) = (routing.production, routing.alternate);
-    let mut actions = Vec::new();
+    // Each of these is of another resource, and none needs another to be there.
+    let mut beside = Vec::new();
     for listener in &routing.roles.test {
         if !listener.forward.is_all_to(&alternate.arn) {
-            actions.push(moved(listener, plan, &alternate.arn, &production.arn));
+            beside.push(moved(listener, plan, &alternate.arn, &production.arn));
         }
     }
     if mark_alternate && alternate.swap_intent.is_none() {
-        actions.push(Action::RecordSwapIntent {
+        beside.push(Action::RecordSwapIntent {
             target_group: alternate.arn.clone(),
             deployment: plan.id.tag_value(),
         });
     }
-    // Added before the other is removed: readers accept two, and let the listener decide.
     let tagged =
         production.is_tagged_production() && production.task_set_id.as_ref() == Some(&serving.id);
     if !tagged {
-        actions.push(Action::TagProduction {
+        beside.push(Action::TagProduction {
             target_group: production.arn.clone(),
             task_set: serving.id.clone(),
-        });
-    }
-    if alternate.is_production.is_some() || alternate.task_set_id.is_some() {
-        actions.push(Action::UntagProduction {
-            target_group: alternate.arn.clone(),
         });
     }
     if serving.status != TaskSetStatus::Primary {
-        actions.push(Action::MakePrimary {
+        beside.push(Action::MakePrimary {
             task_set: serving.id.clone(),
         });
     }
+    // Removed after the other is added: readers accept two, and let the listener decide.
+    let mut untag = Vec::new();
+    if alternate.is_production.is_some() || alternate.task_set_id.is_some() {
+        untag.push(Action::UntagProduction {
+            target_group: alternate.arn.clone(),
+        });
+    }
+    let mut clear = Vec::new();
     if production.swap_intent.is_some() {
-        actions.push(Action::ClearSwapIntent {
+        clear.push(Action::ClearSwapIntent {
             target_group: production.arn.clone(),
         });
     }
-    actions
+    let mut stages = vec![beside, untag, clear];
+    stages.retain(|stage| !stage.is_empty());
+    stages
 }

@@ -54,17 +54,17 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return end(world, plan, progress);
     }
     may_be_deleted(world, plan, outgoing)?;
-    Ok(Next::Write(vec![Action::DeleteTaskSet {
+    Ok(Next::one(Action::DeleteTaskSet {
         task_set: outgoing.id.clone(),
         force: false,
-    }]))
+    }))
 }
 
 /// The end, once the record of the swap is gone and production works.
 fn end(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     as_intended(world, plan)?;
     if let Some(target_group) = served(world, plan) {
-        return Ok(Next::Write(vec![Action::ClearSwapIntent { target_group }]));
+        return Ok(Next::one(Action::ClearSwapIntent { target_group }));
     }
     Ok(not_down(world, plan, progress)?.unwrap_or_else(|| complete(world, plan, progress)))
 }
@@ -248,10 +248,10 @@ mod tests {
     fn a_drained_original_is_deleted_without_force() {
         assert_eq!(
             check(&drained()),
-            Ok(Next::Write(vec![Action::DeleteTaskSet {
+            Ok(Next::one(Action::DeleteTaskSet {
                 task_set: "ecs-svc/1".into(),
                 force: false
-            }]))
+            }))
         );
     }
 
@@ -357,9 +357,9 @@ mod tests {
         scene.outgoing = Outgoing::Replacement;
         assert_eq!(
             check(&scene),
-            Ok(Next::Write(vec![Action::ClearSwapIntent {
+            Ok(Next::one(Action::ClearSwapIntent {
                 target_group: group_arn("blue")
-            }]))
+            }))
         );
         scene.group_mut("blue").swap_intent = None;
         let told = answer(&scene);

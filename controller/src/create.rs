@@ -20,7 +20,7 @@ use crate::world::{Forward, Launch, Network, TaskSet, World};
 /// [`actions`]. Refuses what [`preflight::settle`] refuses.
 pub fn next(world: &World, plan: &Plan) -> Result<Next, Refusal> {
     let Some(replacement) = plan.incoming_in(world) else {
-        return actions(world, plan).map(Next::Write);
+        return actions(world, plan).map(Next::in_order);
     };
     if replacement.is_being_deleted() {
         return Err(Refusal::drift(
@@ -187,10 +187,7 @@ mod tests {
     }
 
     fn actions_in(scene: &Scene) -> Vec<Action> {
-        match check(scene) {
-            Ok(Next::Write(actions)) => actions,
-            other => panic!("{other:?}"),
-        }
+        check(scene).unwrap().writes()
     }
 
     fn created(actions: &[Action]) -> &NewTaskSet {

@@ -43,8 +43,8 @@ pub(crate) fn unfinished(
 ) -> Result<Option<Next>, Refusal> {
     let refusal = match routing::read(world, &plan.request) {
         Ok(routing) => {
-            let actions = tidy(world, plan, &routing);
-            return Ok((!actions.is_empty()).then_some(Next::Write(actions)));
+            let stages = tidy(world, plan, &routing);
+            return Ok((!stages.is_empty()).then_some(Next::Write(stages)));
         }
         Err(refusal) => refusal,
     };
@@ -84,7 +84,7 @@ fn agree(
                     .filter(|listener| !listener.forward.is_all_to(&to.arn))
                     .map(|listener| swap::moved(listener, plan, &to.arn, &from.arn))
                     .collect();
-                return Ok(Next::Write(actions));
+                return Ok(Next::in_order(actions));
             }
             Some(shortfall) => {
                 lacking.get_or_insert((serving, shortfall));
@@ -103,7 +103,7 @@ fn agree(
 }
 
 /// Makes everything else say what the production listener says. No write where nothing is to be finished.
-fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Action> {
+fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Vec<Action>> {
     let (production, alternate) = (routing.production, routing.alternate);
     let beside = world.living_on(alternate);
     let recorded = production.swap_intent.is_some() || alternate.swap_intent.is_some();
@@ -113,7 +113,7 @@ fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Action> {
     if beside.is_empty() && !recorded {
         return Vec::new();
     }
-    let mut actions = Vec::new();
+    let mut stages = Vec::new();
     // The public sample recorded none: without it, no leftover behind a test listener is drained.
     // Where some are recorded, one without a role came later, and may be one that users reach.
     if routing
@@ -121,25 +121,25 @@ fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Action> {
         .all()
         .all(|(listener, _)| listener.role.is_none())
     {
-        for (listener, role) in routing.roles.all() {
-            actions.push(Action::RecordRole {
-                listener: listener.arn.clone(),
-                role,
-            });
-        }
+        let roles = routing.roles.all();
+        let recorded = roles.map(|(listener, role)| Action::RecordRole {
+            listener: listener.arn.clone(),
+            role,
+        });
+        stages.push(recorded.collect());
     }
     // A group that was tagged has served, whichever task set the tag names.
     let served = !beside.is_empty()
         && (alternate.is_tagged_production()
             || beside.iter().any(|set| set.has_served_on(alternate)));
-    actions.extend(align(plan, routing, serving, served));
+    stages.extend(align(plan, routing, serving, served));
     // What is beside has served or may have: its record goes when it is gone.
     if alternate.swap_intent.is_some() && beside.is_empty() {
-        actions.push(Action::ClearSwapIntent {
+        stages.push(vec![Action::ClearSwapIntent {
             target_group: alternate.arn.clone(),
-        });
+        }]);
     }
-    actions
+    stages
 }
 
 #[cfg(test)]

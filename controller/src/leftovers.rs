@@ -62,9 +62,9 @@ pub(crate) fn left_over(
     let Some(leftover) = found.next(plan, never_served) else {
         if found.straggles && !is_there(world, plan, &routing) && targets(&routing) > 0 {
             // What is on the alternate group is of other versions, and gets no traffic with the swap.
-            return Ok(Some(Next::Write(vec![Action::DeregisterTargets {
+            return Ok(Some(Next::one(Action::DeregisterTargets {
                 target_group: routing.alternate.arn.clone(),
-            }])));
+            })));
         }
         return Ok(what_goes_by_itself(world, plan, progress, &routing));
     };
@@ -76,11 +76,11 @@ pub(crate) fn left_over(
     }
     // The listener was pointed at a task set that was being drained: that one comes back first.
     if let Some(serving) = found.serving.filter(|set| set.scale < 100.0) {
-        return Ok(Some(Next::Write(vec![Action::SetScale {
+        return Ok(Some(Next::one(Action::SetScale {
             task_set: serving.id.clone(),
             percent: 100.0,
             tasks: world.service.desired_count,
-        }])));
+        })));
     }
     let planned = plan.outgoing == Outgoing::Leftover(Some(leftover.id.clone()))
         // What serves was not seen then.
@@ -97,10 +97,10 @@ pub(crate) fn left_over(
 }
 
 fn delete(leftover: &TaskSet, force: bool) -> Next {
-    Next::Write(vec![Action::DeleteTaskSet {
+    Next::one(Action::DeleteTaskSet {
         task_set: leftover.id.clone(),
         force,
-    }])
+    })
 }
 
 /// A swap, or what records it, was left unfinished: that comes first, but not again and again.

@@ -8,13 +8,23 @@ use crate::reason::Reason;
 /// What a look at the world comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Make these writes, in this order, then look again.
-    Write(Vec<Action>),
+    /// Make these writes, one stage after another and those of a stage side by side, then look again.
+    Write(Vec<Vec<Action>>),
     /// Nothing is to be written now: this is the turn's answer.
     Go(Box<Answer>),
 }
 
 impl Next {
+    /// One write.
+    pub fn one(action: Action) -> Self {
+        Self::Write(vec![vec![action]])
+    }
+
+    /// These writes, one after another.
+    pub fn in_order(actions: Vec<Action>) -> Self {
+        Self::Write(actions.into_iter().map(|action| vec![action]).collect())
+    }
+
     /// The answer that leads to a state, after `wait` seconds.
     pub(crate) fn go(to: To, reason: Reason, wait: u32, plan: Plan, progress: Progress) -> Self {
         Self::Go(Box::new(Answer {
@@ -42,7 +52,7 @@ impl Next {
     #[must_use]
     pub(crate) fn map(self, change: impl FnOnce(Answer) -> Answer) -> Self {
         match self {
-            Self::Write(actions) => Self::Write(actions),
+            Self::Write(stages) => Self::Write(stages),
             Self::Go(answer) => Self::Go(Box::new(change(*answer))),
         }
     }
@@ -55,7 +65,16 @@ impl Next {
     pub(crate) fn answer(self) -> Answer {
         match self {
             Self::Go(answer) => *answer,
-            Self::Write(actions) => panic!("{actions:?}"),
+            Self::Write(stages) => panic!("{stages:?}"),
+        }
+    }
+
+    /// The writes in their order, in a test that expects some.
+    #[track_caller]
+    pub(crate) fn writes(self) -> Vec<Action> {
+        match self {
+            Self::Write(stages) => stages.concat(),
+            Self::Go(answer) => panic!("{answer:?}"),
         }
     }
 }

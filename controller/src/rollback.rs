@@ -186,11 +186,11 @@ fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Resul
         }));
     };
     if original.scale < 100.0 {
-        return Ok(Next::Write(vec![Action::SetScale {
+        return Ok(Next::one(Action::SetScale {
             task_set: original.id.clone(),
             percent: 100.0,
             tasks: world.service.desired_count,
-        }]));
+        }));
     }
     let (failed, group) = (
         world.group(plan.incoming_group())?,
@@ -285,14 +285,14 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
         return look;
     }
     if let Some(group) = intent {
-        return Next::Write(vec![Action::ClearSwapIntent {
+        return Next::one(Action::ClearSwapIntent {
             target_group: group.arn.clone(),
-        }]);
+        });
     }
-    Next::Write(vec![Action::DeleteTaskSet {
+    Next::one(Action::DeleteTaskSet {
         task_set: candidate.id.clone(),
         force: true,
-    }])
+    })
 }
 
 /// The end of a rollback that has left traffic where it is. Where that cannot be told, neither can

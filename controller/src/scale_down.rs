@@ -311,12 +311,12 @@ fn timeout(drain: &Drain<'_>) -> u32 {
 }
 
 fn scale_to(outgoing: &TaskSet, tasks: u32, desired: u32) -> Next {
-    Next::Write(vec![Action::SetScale {
+    Next::one(Action::SetScale {
         task_set: outgoing.id.clone(),
         // Never up, whatever happened to the desired count meanwhile.
         percent: scale_for(tasks, desired).min(outgoing.scale),
         tasks,
-    }])
+    })
 }
 
 /// The guard before every scale-down and every delete: production traffic goes to the incoming group

@@ -33,11 +33,11 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             roles,
         };
         // What is left is marked before the commit point, or is this deployment's own original.
-        let actions = align(plan, &routing, incoming, false);
-        return Ok(if actions.is_empty() {
+        let stages = align(plan, &routing, incoming, false);
+        return Ok(if stages.is_empty() {
             swapped(world, plan, progress)
         } else {
-            Next::Write(actions)
+            Next::Write(stages)
         });
     }
     if plan.goes_forward() {
@@ -50,7 +50,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let shortfall = ready::shortfall(world, incoming, groups.to)
         .filter(|_| !is_the_last_resort(plan, progress, &groups));
     let Some(shortfall) = shortfall else {
-        return Ok(Next::Write(commit(plan, &roles, &groups)));
+        return Ok(Next::in_order(commit(plan, &roles, &groups)));
     };
     ready::give_up_in_time(world, plan, progress, incoming, &shortfall).map_err(|refusal| {
         if roles.production_reaches(&groups.to.arn) {
@@ -216,6 +216,7 @@ fn commit(plan: &Plan, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
             deployment: intent,
         });
     }
+    // One after another: where the first one is refused, none has moved.
     for listener in &roles.production {
         if !listener.forward.is_all_to(&groups.to.arn) {
             actions.push(moved(listener, plan, &groups.to.arn, &groups.from.arn));

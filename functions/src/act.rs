@@ -16,15 +16,18 @@ use ebbtide_controller::world::{Forward, Launch, Network};
 
 use crate::clients::Clients;
 use crate::error::StepError;
+use crate::handler::Invocation;
 use crate::observe_elb::{forward, is_forward};
 use crate::tags::{IS_PRODUCTION, ROLE, SERVICE, SWAP_INTENT, TASK_SET_ID};
 
-/// Makes one write.
+/// Makes one write, while there is time for it.
 pub(crate) async fn act(
     clients: &Clients,
+    invocation: &Invocation<'_>,
     request: &Request,
     action: &Action,
 ) -> Result<(), StepError> {
+    invocation.has_time_for(action)?;
     match action {
         Action::RecordRole { listener, role } => {
             add_tags(clients, &[listener], &[(ROLE, role.as_str())]).await
@@ -37,7 +40,13 @@ pub(crate) async fn act(
             listener,
             seen,
             wanted,
-        } => modify_listener(clients, listener, seen, wanted).await,
+        } => {
+            if let Some(edited) = edited(clients, listener, seen, wanted).await? {
+                invocation.has_time_for(action)?;
+                modify_listener(clients, listener, edited).await?;
+            }
+            Ok(())
+        }
         Action::CreateTaskSet(new) => create_task_set(clients, request, new).await,
         Action::RecordSwapIntent {
             target_group,
@@ -127,17 +136,17 @@ async fn remove_tags(clients: &Clients, arn: &str, keys: &[&str]) -> Result<(), 
         .map_err(|error| StepError::of_call("elasticloadbalancing:RemoveTags", &error))
 }
 
-/// Compares the listener with what was decided on, then edits the forward action that was read.
+/// Compares the listener with what was decided on, and edits the forward action of those that were read;
+/// `None` where it is as wanted.
 ///
-/// `ModifyListener` leaves alone what it does not name, and naming the protocol could lose
-/// certificates (AWS API model): only `DefaultActions` is sent. There is no conditional write, so
-/// the comparison narrows a race with another writer; it does not close it.
-async fn modify_listener(
+/// There is no conditional write: as the last call before it, the comparison narrows a race with another
+/// writer; it does not close it.
+async fn edited(
     clients: &Clients,
     listener: &str,
     seen: &Forward,
     wanted: &Forward,
-) -> Result<(), StepError> {
+) -> Result<Option<Vec<ElbAction>>, StepError> {
     let answer = clients
         .elb
         .describe_listeners()
@@ -152,7 +161,7 @@ async fn modify_listener(
         .unwrap_or_default();
     let now = forward(&actions);
     if now == *wanted {
-        return Ok(());
+        return Ok(None);
     }
     if now != *seen {
         return Err(StepError::not_yet_consistent(format!(
@@ -160,16 +169,23 @@ async fn modify_listener(
             short(listener)
         )));
     }
-    let edited = actions
-        .into_iter()
-        .map(|action| {
-            if is_forward(&action) {
-                forwarding(action, wanted)
-            } else {
-                keeping_secret(action)
-            }
-        })
-        .collect();
+    let edited = actions.into_iter().map(|action| {
+        if is_forward(&action) {
+            forwarding(action, wanted)
+        } else {
+            keeping_secret(action)
+        }
+    });
+    Ok(Some(edited.collect()))
+}
+
+/// `ModifyListener` leaves alone what it does not name, and naming the protocol could lose
+/// certificates (AWS API model): only `DefaultActions` is sent.
+async fn modify_listener(
+    clients: &Clients,
+    listener: &str,
+    edited: Vec<ElbAction>,
+) -> Result<(), StepError> {
     clients
         .elb
         .modify_listener()

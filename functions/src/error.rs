@@ -87,6 +87,21 @@ impl StepError {
         }
     }
 
+    /// What several writes side by side come to, of which some failed: what no retry can change counts
+    /// before what is worth one, and the message says all.
+    pub(crate) fn of_all(failed: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let mut failed: Vec<_> = failed.into_iter().collect();
+        failed.sort_by_key(|error| error.name.is_worth_retrying());
+        let Some(first) = failed.first() else {
+            return Ok(());
+        };
+        let messages: Vec<_> = failed.iter().map(|error| error.message.as_str()).collect();
+        Err(Self {
+            name: first.name,
+            message: messages.join(" "),
+        })
+    }
+
     fn transient(operation: &str, what: &str) -> Self {
         Self::new(ErrorName::Transient, format!("{operation} {what}."))
     }
@@ -198,6 +213,20 @@ mod tests {
         let error = answered(&"c".repeat(100_000), &"m".repeat(100_000));
         assert!(error.message.chars().count() < 700, "{error}");
         assert!(error.message.ends_with('…'));
+    }
+
+    #[test]
+    fn of_several_failures_a_refusal_counts_and_all_are_told() {
+        let transient = StepError::transient("ecs:UpdateTaskSet", "did not answer in time");
+        let denied = StepError::new(ErrorName::Permission, "Denied.");
+        let both = StepError::of_all([transient.clone(), denied]).unwrap_err();
+        assert_eq!(both.name, ErrorName::Permission);
+        assert_eq!(
+            both.message,
+            "Denied. ecs:UpdateTaskSet did not answer in time."
+        );
+        assert_eq!(StepError::of_all([transient.clone()]), Err(transient));
+        assert_eq!(StepError::of_all([]), Ok(()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::turn::{self, Next, Turn};
 use ebbtide_controller::world::World;
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ use crate::act::act;
 use crate::clients::{Clients, OPERATION};
 use crate::error::StepError;
 use crate::lock::{self, Entry, Leaving};
-use crate::observe::{in_short, observe};
+use crate::observe::{Names, in_short, observe};
 use crate::{metrics, notices};
 
 /// The three Lambda functions.
@@ -89,11 +90,17 @@ impl Invocation<'_> {
         since_1970(self.deadline)
     }
 
-    /// Whether one more call with all its attempts ends before Lambda ends the function: a write that
-    /// Lambda cuts off may land much later.
-    fn has_time_for_a_write(&self) -> bool {
+    /// Fails where Lambda may end the function before one more call with all its attempts ends: a write
+    /// that Lambda cuts off may land much later.
+    pub(crate) fn has_time_for(&self, action: &Action) -> Result<(), StepError> {
         let left = self.deadline.duration_since(self.now());
-        left.is_ok_and(|left| left > OPERATION)
+        if left.is_ok_and(|left| left > OPERATION) {
+            return Ok(());
+        }
+        Err(StepError::new(
+            ErrorName::Transient,
+            format!("The function has too little time left to {action}."),
+        ))
     }
 }
 
@@ -190,7 +197,7 @@ impl Turned<'_> {
     async fn passed(&self) -> Result<Value, StepError> {
         let event = self.event;
         let request = event.request()?;
-        let world = self.observe(&request, None).await?;
+        let world = self.observe(&request, None, &mut Names::default()).await?;
         let (checked, findings) = preflight::inspect(&event.id, &request, world.as_ref());
         let checked = checked?;
         let drain = checked.drain();
@@ -313,61 +320,55 @@ impl Turned<'_> {
         &self,
         request: &Request,
         plan: Option<&Plan>,
+        known: &mut Names,
     ) -> Result<Option<World>, StepError> {
-        let (id, now) = (&self.event.id, self.invocation.now_millis() / 1_000);
-        Box::pin(observe(
-            self.clients,
-            self.event.phase,
-            id,
-            request,
-            plan,
-            now,
-        ))
-        .await
+        let (phase, now) = (self.event.phase, self.invocation.now_millis() / 1_000);
+        Box::pin(observe(self.clients, phase, request, plan, now, known)).await
     }
 
     async fn converge(&self, deployment: &Deployment) -> Result<Answer, StepError> {
         let Deployment { plan, progress, .. } = deployment;
         let request = &plan.request;
         let mut written = Vec::new();
+        let mut known = Names::of(plan);
         for _ in 0..ROUNDS {
-            let world = self.observe(request, Some(plan)).await?;
+            let world = self.observe(request, Some(plan), &mut known).await?;
             let world = world.ok_or_else(|| World::without_service(&request.service))?;
             match (self.next)(self.event.phase, &world, plan, progress)? {
                 Next::Go(answer) => {
                     self.tell(&world, &answer);
                     return Ok(*answer);
                 }
-                Next::Write(actions) if actions == written => break,
-                Next::Write(actions) => {
-                    self.write_all(request, &world, &actions).await?;
-                    written = actions;
+                Next::Write(stages) if stages == written => break,
+                Next::Write(stages) => {
+                    for stage in &stages {
+                        self.write(request, &world, stage).await?;
+                    }
+                    written = stages;
                 }
             }
         }
-        let last = written.last().map(ToString::to_string).unwrap_or_default();
+        let last = written.iter().flatten().last();
+        let last = last.map(ToString::to_string).unwrap_or_default();
         Err(StepError::not_yet_consistent(format!(
             "What was written does not show in reads yet: {last}."
         )))
     }
 
-    async fn write_all(
+    /// Makes the writes of one stage, side by side. Each is waited for, whatever comes of the others: none
+    /// is under way when the function answers.
+    async fn write(
         &self,
         request: &Request,
         world: &World,
-        actions: &[Action],
+        stage: &[Action],
     ) -> Result<(), StepError> {
-        for action in actions {
-            if !self.invocation.has_time_for_a_write() {
-                return Err(StepError::new(
-                    ErrorName::Transient,
-                    format!("The function has too little time left to {action}."),
-                ));
-            }
+        let writes = stage.iter().map(|action| {
             self.log(world, "act", &action.to_string(), 0);
-            act(self.clients, request, action).await?;
-        }
-        Ok(())
+            act(self.clients, self.invocation, request, action)
+        });
+        let ended = join_all(writes).await;
+        StepError::of_all(ended.into_iter().filter_map(Result::err))
     }
 
     /// A turn with a write that was not answered ends no deployment, and is not repeated at once: the

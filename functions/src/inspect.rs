@@ -14,7 +14,7 @@ use ebbtide_controller::request::Request;
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::handler::since_1970;
-use crate::observe::observe;
+use crate::observe::{Names, observe};
 use crate::observe_ecs;
 
 /// What preflight says of a request.
@@ -33,7 +33,16 @@ pub async fn inspect(
     request: &Request,
 ) -> Result<Inspection, StepError> {
     let now = since_1970(SystemTime::now()) / 1_000;
-    let world = Box::pin(observe(clients, Phase::Preflight, id, request, None, now)).await?;
+    let known = &mut Names::default();
+    let world = Box::pin(observe(
+        clients,
+        Phase::Preflight,
+        request,
+        None,
+        now,
+        known,
+    ))
+    .await?;
     let (checked, findings) = preflight::inspect(id, request, world.as_ref());
     let outcome = checked.map(|checked| {
         let plan = checked.drain();

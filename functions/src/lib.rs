@@ -14,6 +14,7 @@ mod metrics;
 mod notices;
 mod observe;
 mod observe_cloudwatch;
+mod observe_details;
 mod observe_ecs;
 mod observe_elb;
 mod observe_settings;

@@ -3,8 +3,7 @@
 use ebbtide_controller::arn::short;
 use ebbtide_controller::deployment::Plan;
 use ebbtide_controller::flows::{self, Flows};
-use ebbtide_controller::id::{LoadBalancerArn, TargetGroupArn};
-use ebbtide_controller::identity::DeploymentId;
+use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
@@ -12,14 +11,41 @@ use ebbtide_controller::world::{
     Alarm, AlarmState, DeploymentController, Listener, LoadBalancer, Service, ServiceStatus,
     StoppedTasks, TargetGroup, TaskDefinition, TaskSet, World,
 };
-use tokio::try_join;
+use tokio::{join, try_join};
 
 use crate::clients::Clients;
 use crate::error::StepError;
+use crate::observe_details::Details;
 use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings};
 
+/// Names of what there is to read. What is known by name is read at once, and what is listed besides after
+/// that: where nothing has come or gone since the last observation, this one is a single round of calls.
+///
+/// They are evidence of nothing (rule R1): each observation lists what there is, and reads all of it anew.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    task_sets: Vec<TaskSetId>,
+    listeners: Vec<ListenerArn>,
+    target_groups: Vec<TargetGroupArn>,
+    /// Target groups that no listener uses: AWS does not count them among a load balancer's.
+    unused: Vec<TargetGroupArn>,
+    /// The two of the service.
+    own: Vec<TargetGroupArn>,
+}
+
+impl Names {
+    /// What a plan names.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let own = [&plan.original_target_group, &plan.replacement_target_group];
+        Self {
+            own: own.into_iter().cloned().collect(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Reads the service, its task sets and its load balancer, and what CloudWatch says; `None` where the
-/// cluster has no such service. `now` is in seconds since 1970.
+/// cluster has no such service. `now` is in seconds since 1970. `known` is brought up to date.
 ///
 /// Calls that do not need one another's answers are made at once. The task definition is read only where
 /// a task set may be created from it, stopped tasks only where their reasons may be asked for, alarms and
@@ -30,14 +56,15 @@ use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings};
 pub(crate) async fn observe(
     clients: &Clients,
     phase: Phase,
-    id: &DeploymentId,
     request: &Request,
     plan: Option<&Plan>,
     now: u64,
+    known: &mut Names,
 ) -> Result<Option<World>, StepError> {
-    let (cluster, balanced, task_definition, alarms, flows) = try_join!(
-        task_sets(clients, phase, id, request, plan),
-        balancer(clients, phase, request.load_balancer.as_ref()),
+    let elb = &clients.elb;
+    let (cluster, mut balanced, task_definition, alarms, flows) = try_join!(
+        task_sets(clients, phase, request, plan, known),
+        balancer(elb, phase, request.load_balancer.as_ref(), known),
         task_definition(clients, phase, request, plan),
         alarms(clients, phase, plan),
         async { Ok(metrics(clients, phase, plan, now).await) },
@@ -46,48 +73,43 @@ pub(crate) async fn observe(
         service,
         task_sets,
         stopped_tasks,
+        load_balancer,
     } = cluster;
-    let elb = &clients.elb;
-    let balanced = if balanced.is_some() {
-        balanced
-    } else {
-        // The request names none: the task sets do.
-        let arn = observe_elb::load_balancer_of(elb, &task_sets).await?;
-        balancer(clients, phase, arn.as_ref()).await?
-    };
-    let (load_balancer, mut listeners, mut target_groups) = match balanced {
-        Some(Balanced {
-            load_balancer,
-            listeners,
-            target_groups,
-        }) => (Some(load_balancer), listeners, target_groups),
-        None => (None, Vec::new(), Vec::new()),
-    };
-    // In the middle of a swap that replaces groups, one of them is in no listener, and AWS does not
-    // count it among the load balancer's: its task set or the deployment still names it.
-    let named = named_by(&task_sets, plan, &target_groups);
-    if load_balancer.is_some() && !named.is_empty() {
-        target_groups.extend(observe_elb::target_groups_by_arn(elb, named).await?);
-        target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+    if request.load_balancer.is_none() {
+        balanced = balancer(elb, phase, load_balancer.as_ref(), known).await?;
     }
-    observe_elb::read_tags(elb, &mut listeners, &mut target_groups).await?;
+    let Balanced {
+        load_balancer,
+        mut listeners,
+        mut target_groups,
+        mut unused,
+        mut details,
+    } = balanced;
+    // In the middle of a swap that replaces groups, one of them is in no listener: its task set or the
+    // deployment still names it.
+    let named = named_by(&task_sets, plan, target_groups.iter().chain(&unused));
+    if load_balancer.is_some() {
+        unused.extend(observe_elb::target_groups_by_arn(elb, &named).await?);
+    }
+    known.task_sets = task_sets.iter().map(|set| set.id.clone()).collect();
+    known.unused = arns(&unused);
+    target_groups.extend(unused);
+    target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+    known.target_groups = arns(&target_groups);
+    known.listeners = listeners.iter().map(|seen| seen.arn.clone()).collect();
+    details
+        .read(elb, &known.listeners, &known.target_groups, &[])
+        .await?;
+    details.put_into(&mut listeners, &mut target_groups);
     // Health and attributes of this service's two groups only: a load balancer may have a hundred.
-    let own: Vec<_> = routing::candidates(&task_sets, &target_groups, request)
-        .iter()
-        .map(|group| group.arn.clone())
-        .collect();
-    if let [one, other] = &own[..] {
-        let (one, other) = try_join!(
-            observe_elb::health_of(elb, one),
-            observe_elb::health_of(elb, other)
-        )?;
-        for (arn, health) in own.iter().zip([one, other]) {
-            let mut groups = target_groups.iter_mut();
-            if let Some(group) = groups.find(|group| group.arn == *arn) {
-                health.put_into(group);
-            }
-        }
-    }
+    let own = routing::candidates(&task_sets, &target_groups, request);
+    known.own = if own.len() == 2 {
+        arns(own)
+    } else {
+        Vec::new()
+    };
+    details.read(elb, &[], &[], &known.own).await?;
+    details.put_health_into(&mut target_groups, &known.own);
     Ok(service.map(|service| World {
         service,
         task_sets,
@@ -102,72 +124,112 @@ pub(crate) async fn observe(
     }))
 }
 
+fn arns<'a>(groups: impl IntoIterator<Item = &'a TargetGroup>) -> Vec<TargetGroupArn> {
+    groups.into_iter().map(|group| group.arn.clone()).collect()
+}
+
 /// What ECS says.
 struct Cluster {
     service: Option<Service>,
     task_sets: Vec<TaskSet>,
     stopped_tasks: StoppedTasks,
+    /// The load balancer that the task sets name, where the request names none.
+    load_balancer: Option<LoadBalancerArn>,
 }
 
 async fn task_sets(
     clients: &Clients,
     phase: Phase,
-    id: &DeploymentId,
     request: &Request,
     plan: Option<&Plan>,
+    known: &Names,
 ) -> Result<Cluster, StepError> {
     let ecs = &clients.ecs;
-    let (service, ids) = observe_ecs::service(ecs, request).await?;
+    let with_tags = phase == Phase::Preflight;
+    let described = |ids| observe_ecs::task_sets(ecs, request, ids, with_tags);
+    // Before the swap all of the replacement's that failed, and those since while it drains the original.
+    let failures = plan.filter(|plan| match phase {
+        Phase::CheckAndCreate => true,
+        Phase::Swap | Phase::ScaleDown => plan.goes_forward() && plan.swapped.is_some(),
+        Phase::Preflight | Phase::Cleanup | Phase::Rollback => false,
+    });
+    let replacement = failures.and_then(|plan| Some((plan.replacement.as_ref()?, plan.swapped)));
+    let (listed, at_once, stopped_tasks) = join!(
+        observe_ecs::service(ecs, request),
+        described(&known.task_sets),
+        async {
+            match replacement {
+                Some((id, since)) => observe_ecs::stopped_tasks(ecs, request, id, since).await,
+                None => Ok(StoppedTasks::default()),
+            }
+        },
+    );
+    let (service, listed) = listed?;
     // ECS refuses to describe the task sets of any other service, and preflight says it better.
     let has_task_sets = service.as_ref().is_some_and(|service| {
         service.status == ServiceStatus::Active
             && service.deployment_controller == DeploymentController::External
     });
-    let task_sets = if ids.is_empty() || !has_task_sets {
-        Vec::new()
-    } else {
-        observe_ecs::task_sets(ecs, request, &ids, phase == Phase::Preflight).await?
-    };
-    // Before the swap all of the replacement's that failed, and those since while it drains the original.
-    let failures = match phase {
-        Phase::CheckAndCreate => plan.filter(|plan| plan.replacement.is_some()),
-        Phase::Swap | Phase::ScaleDown => {
-            plan.filter(|plan| plan.goes_forward() && plan.swapped.is_some())
+    if !has_task_sets {
+        return Ok(Cluster {
+            service,
+            task_sets: Vec::new(),
+            stopped_tasks: StoppedTasks::default(),
+            load_balancer: None,
+        });
+    }
+    let ids: Vec<_> = listed.iter().map(|set| set.id.clone()).collect();
+    let others = without(&ids, &known.task_sets);
+    let load_balancer = async {
+        match request.load_balancer {
+            Some(_) => Ok(None),
+            None => observe_elb::load_balancer_of(&clients.elb, &listed).await,
         }
-        Phase::Preflight | Phase::Cleanup | Phase::Rollback => None,
     };
-    let stopped_tasks = match (failures, replacement(id, &task_sets)) {
-        (Some(plan), Some(replacement)) => {
-            observe_ecs::stopped_tasks(ecs, request, &replacement.id, plan.swapped).await?
-        }
-        _ => StoppedTasks::default(),
-    };
+    let (others, load_balancer) = try_join!(described(&others), load_balancer)?;
+    let mut task_sets = at_once?;
+    task_sets.extend(others);
+    task_sets.retain(|set| ids.contains(&set.id));
+    task_sets.sort_by_key(|set| ids.iter().position(|id| *id == set.id));
     Ok(Cluster {
         service,
         task_sets,
-        stopped_tasks,
+        stopped_tasks: stopped_tasks?,
+        load_balancer,
     })
 }
 
+/// Those that are not among others.
+fn without<T: Clone + PartialEq>(all: &[T], others: &[T]) -> Vec<T> {
+    let rest = all.iter().filter(|one| !others.contains(one));
+    rest.cloned().collect()
+}
+
 /// What Elastic Load Balancing says of one load balancer.
+#[derive(Default)]
 struct Balanced {
-    load_balancer: LoadBalancer,
+    load_balancer: Option<LoadBalancer>,
     listeners: Vec<Listener>,
     target_groups: Vec<TargetGroup>,
+    /// Target groups that are known by name and that no listener uses.
+    unused: Vec<TargetGroup>,
+    details: Details,
 }
 
 async fn balancer(
-    clients: &Clients,
+    elb: &aws_sdk_elasticloadbalancingv2::Client,
     phase: Phase,
     arn: Option<&LoadBalancerArn>,
-) -> Result<Option<Balanced>, StepError> {
+    known: &Names,
+) -> Result<Balanced, StepError> {
     let Some(arn) = arn else {
-        return Ok(None);
+        return Ok(Balanced::default());
     };
-    let elb = &clients.elb;
-    let (listeners, target_groups, load_balancer) = try_join!(
+    let mut details = Details::default();
+    let (listeners, target_groups, mut unused, load_balancer, ()) = try_join!(
         observe_elb::listeners(elb, arn),
         observe_elb::target_groups(elb, arn),
+        observe_elb::target_groups_by_arn(elb, &known.unused),
         async {
             Ok(if phase == Phase::Preflight {
                 observe_settings::load_balancer(elb, arn).await
@@ -175,12 +237,26 @@ async fn balancer(
                 LoadBalancer::of(arn.clone())
             })
         },
+        details.read(elb, &known.listeners, &known.target_groups, &known.own),
     )?;
-    Ok(Some(Balanced {
-        load_balancer,
+    let listed = arns(&target_groups);
+    unused.retain(|group| !listed.contains(&group.arn));
+    let seen = [listed.clone(), arns(&unused)].concat();
+    let unseen = without(&known.own, &seen);
+    let all = [&seen[..], &unseen].concat();
+    let names: Vec<_> = listeners.iter().map(|seen| seen.arn.clone()).collect();
+    let (also_unused, ()) = try_join!(
+        observe_elb::target_groups_by_arn(elb, &unseen),
+        details.read(elb, &names, &all, &[]),
+    )?;
+    unused.extend(also_unused);
+    Ok(Balanced {
+        load_balancer: Some(load_balancer),
         listeners,
         target_groups,
-    }))
+        unused,
+        details,
+    })
 }
 
 async fn task_definition(
@@ -247,10 +323,10 @@ async fn metrics(clients: &Clients, phase: Phase, plan: Option<&Plan>, now: u64)
 }
 
 /// The target groups of living task sets, and others by name, that are not known yet.
-fn named_by(
+fn named_by<'a>(
     task_sets: &[TaskSet],
     plan: Option<&Plan>,
-    known: &[TargetGroup],
+    known: impl Iterator<Item = &'a TargetGroup>,
 ) -> Vec<TargetGroupArn> {
     let also = plan.into_iter().flat_map(|plan| {
         [
@@ -264,18 +340,10 @@ fn named_by(
         .flat_map(|task_set| &task_set.load_balancers)
         .map(|attached| attached.target_group.clone())
         .chain(also)
-        .filter(|arn| known.iter().all(|group| group.arn != *arn))
         .collect();
     arns.sort();
     arns.dedup();
-    arns
-}
-
-fn replacement<'a>(id: &DeploymentId, task_sets: &'a [TaskSet]) -> Option<&'a TaskSet> {
-    let external_id = id.external_id();
-    task_sets
-        .iter()
-        .find(|task_set| task_set.external_id.as_deref() == Some(external_id.as_str()))
+    without(&arns, &self::arns(known))
 }
 
 /// The world in one line of a log.

@@ -22,23 +22,19 @@ use crate::tags;
 /// Tasks that `DescribeTasks` takes a call (AWS API model).
 const TASKS_A_CALL: i32 = 100;
 
-/// The service, and the ids of its task sets.
+/// The service, and its task sets as it lists them: their names, before they are described.
 ///
 /// `DescribeTaskSets` without ids is refused in practice, so they are listed by
 /// `DescribeServices`.
 pub(crate) async fn service(
     ecs: &Client,
     request: &Request,
-) -> Result<(Option<Service>, Vec<String>), StepError> {
+) -> Result<(Option<Service>, Vec<TaskSet>), StepError> {
     let answer = described(ecs, &request.cluster, &request.service).await?;
     let Some(service) = answer.services().first() else {
         return Ok((None, Vec::new()));
     };
-    let ids = service
-        .task_sets()
-        .iter()
-        .filter_map(|task_set| task_set.id().map(str::to_owned))
-        .collect();
+    let listed = service.task_sets().iter().map(task_set).collect();
     let observed = Service {
         status: service.status().unwrap_or("without a status").into(),
         // A service without the field has ECS's own rolling deployments.
@@ -49,7 +45,7 @@ pub(crate) async fn service(
         desired_count: count(service.desired_count()),
         health_check_grace: service.health_check_grace_period_seconds().map_or(0, count),
     };
-    Ok((Some(observed), ids))
+    Ok((Some(observed), listed))
 }
 
 /// The partition, region and account that answer for a service, whether it exists or not.
@@ -92,14 +88,18 @@ async fn described(
 pub(crate) async fn task_sets(
     ecs: &Client,
     request: &Request,
-    ids: &[String],
+    ids: &[TaskSetId],
     with_tags: bool,
 ) -> Result<Vec<TaskSet>, StepError> {
+    // Without ids it would be refused.
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let described = |with_tags: bool| {
         ecs.describe_task_sets()
             .cluster(&request.cluster)
             .service(&request.service)
-            .set_task_sets(Some(ids.to_vec()))
+            .set_task_sets(Some(ids.iter().map(ToString::to_string).collect()))
             .set_include(with_tags.then(|| vec![TaskSetField::Tags]))
             .send()
     };

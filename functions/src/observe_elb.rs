@@ -1,24 +1,18 @@
-//! Reading Elastic Load Balancing: target groups, listeners, tags, target health.
+//! Reading Elastic Load Balancing: which listeners and target groups there are.
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders::DescribeTargetGroupsFluentBuilder;
-use aws_sdk_elasticloadbalancingv2::types::{Action, TargetGroupAttribute, TargetHealthStateEnum};
+use aws_sdk_elasticloadbalancingv2::types::Action;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
-use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
+use ebbtide_controller::id::{LoadBalancerArn, TargetGroupArn};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::world::{
     Forward, Listener, TargetGroup, Targets, TaskSet, WeightedTargetGroup,
 };
 
-use futures_util::future::try_join_all;
-use tokio::try_join;
-
 use crate::error::StepError;
-use crate::{observe_settings, tags};
-
-/// ARNs that `DescribeTags` takes a call (AWS API model).
-const ARNS_A_CALL: usize = 20;
+use crate::observe_settings;
 
 /// The deregistration delay of a group that does not say: AWS's default, in seconds.
 const DEFAULT_DEREGISTRATION_DELAY: u32 = 300;
@@ -37,10 +31,7 @@ pub(crate) async fn load_balancer_of(
         .collect();
     arns.sort();
     arns.dedup();
-    if arns.is_empty() {
-        return Ok(None);
-    }
-    let groups = target_groups_by_arn(elb, arns.clone()).await?;
+    let groups = target_groups_by_arn(elb, &arns).await?;
     if let Some(missing) = arns
         .iter()
         .find(|arn| groups.iter().all(|group| group.arn != **arn))
@@ -70,8 +61,12 @@ pub(crate) async fn target_groups(
 /// Target groups by ARN, whether a listener uses them or not.
 pub(crate) async fn target_groups_by_arn(
     elb: &Client,
-    arns: Vec<TargetGroupArn>,
+    arns: &[TargetGroupArn],
 ) -> Result<Vec<TargetGroup>, StepError> {
+    // Without any it would be every group of the account.
+    if arns.is_empty() {
+        return Ok(Vec::new());
+    }
     let named = elb
         .describe_target_groups()
         .set_target_group_arns(Some(arns.iter().map(ToString::to_string).collect()));
@@ -123,8 +118,7 @@ fn no_load_balancer(arn: &str) -> StepError {
     ))
 }
 
-/// Every listener of one load balancer with its rules, whatever its kind: a default action says nothing about
-/// what a rule sends (rule R14).
+/// Every listener of one load balancer; its tags and rules are read later.
 pub(crate) async fn listeners(
     elb: &Client,
     load_balancer: &LoadBalancerArn,
@@ -156,37 +150,8 @@ pub(crate) async fn listeners(
             stack: None,
         });
     }
-    let rules = listeners
-        .iter()
-        .map(|listener| rule_target_groups(elb, &listener.arn));
-    let rules = try_join_all(rules).await?;
-    for (listener, groups) in listeners.iter_mut().zip(rules) {
-        listener.rule_target_groups = groups;
-    }
     listeners.sort_by_key(|listener| listener.port);
     Ok(listeners)
-}
-
-async fn rule_target_groups(
-    elb: &Client,
-    listener: &ListenerArn,
-) -> Result<Vec<TargetGroupArn>, StepError> {
-    let mut pages = elb
-        .describe_rules()
-        .listener_arn(listener.as_str())
-        .into_paginator()
-        .items()
-        .send();
-    let mut groups = Vec::new();
-    while let Some(rule) = pages.next().await {
-        let rule =
-            rule.map_err(|error| StepError::of_call("elasticloadbalancing:DescribeRules", &error))?;
-        if rule.is_default() != Some(true) {
-            let forward = forward(rule.actions());
-            groups.extend(forward.0.into_iter().map(|group| group.target_group));
-        }
-    }
-    Ok(groups)
 }
 
 /// Where a list of actions forwards to; nothing for a redirect or a fixed response.
@@ -222,109 +187,4 @@ pub(crate) fn is_forward(action: &Action) -> bool {
     action
         .r#type()
         .is_some_and(|action_type| action_type.as_str() == "forward")
-}
-
-/// Reads the tags of listeners and target groups into them, 20 ARNs a call.
-pub(crate) async fn read_tags(
-    elb: &Client,
-    listeners: &mut [Listener],
-    target_groups: &mut [TargetGroup],
-) -> Result<(), StepError> {
-    let arns: Vec<String> = listeners
-        .iter()
-        .map(|listener| listener.arn.to_string())
-        .chain(target_groups.iter().map(|group| group.arn.to_string()))
-        .collect();
-    let calls = arns.chunks(ARNS_A_CALL).map(|arns| {
-        elb.describe_tags()
-            .set_resource_arns(Some(arns.to_vec()))
-            .send()
-    });
-    let answers = try_join_all(calls)
-        .await
-        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTags", &error))?;
-    for answer in answers {
-        for description in answer.tag_descriptions() {
-            let tag = |key: &str| {
-                description
-                    .tags()
-                    .iter()
-                    .find(|tag| tag.key() == Some(key))
-                    .map(|tag| tag.value().unwrap_or_default().to_owned())
-            };
-            let arn = description.resource_arn();
-            for listener in listeners.iter_mut().filter(|l| Some(l.arn.as_str()) == arn) {
-                listener.role = tag(tags::ROLE);
-                listener.stack = tag(tags::STACK);
-            }
-            for group in target_groups
-                .iter_mut()
-                .filter(|g| Some(g.arn.as_str()) == arn)
-            {
-                group.is_production = tag(tags::IS_PRODUCTION);
-                group.service = tag(tags::SERVICE);
-                group.service_name = tag(tags::SERVICE_NAME);
-                group.task_set_id = tag(tags::TASK_SET_ID).map(Into::into);
-                group.swap_intent = tag(tags::SWAP_INTENT);
-                group.settings.stack = tag(tags::STACK);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What changes about a group from one look to the next, and what its attributes say.
-pub(crate) struct Health {
-    targets: Targets,
-    attributes: Vec<TargetGroupAttribute>,
-}
-
-impl Health {
-    /// Puts what was read into a group; what its attributes do not say stays as it is.
-    pub(crate) fn put_into(self, group: &mut TargetGroup) {
-        group.targets = self.targets;
-        for attribute in &self.attributes {
-            observe_settings::set(group, attribute);
-        }
-    }
-}
-
-/// The targets of a group by state, and its attributes.
-pub(crate) async fn health_of(elb: &Client, group: &str) -> Result<Health, StepError> {
-    let (targets, attributes) = try_join!(
-        targets(elb, group),
-        observe_settings::attributes(elb, group)
-    )?;
-    Ok(Health {
-        targets,
-        attributes,
-    })
-}
-
-/// How many targets of a group are in which state. One that this version does not know counts as
-/// not ready.
-async fn targets(elb: &Client, group: &str) -> Result<Targets, StepError> {
-    let answer = elb
-        .describe_target_health()
-        .target_group_arn(group)
-        .send()
-        .await
-        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetHealth", &error))?;
-    let mut targets = Targets::default();
-    for description in answer.target_health_descriptions() {
-        let state = description
-            .target_health()
-            .and_then(|health| health.state());
-        *match state {
-            Some(TargetHealthStateEnum::Healthy) => &mut targets.healthy,
-            Some(TargetHealthStateEnum::Initial) => &mut targets.initial,
-            Some(TargetHealthStateEnum::Unhealthy | TargetHealthStateEnum::UnhealthyDraining) => {
-                &mut targets.unhealthy
-            }
-            Some(TargetHealthStateEnum::Unused) => &mut targets.unused,
-            Some(TargetHealthStateEnum::Draining) => &mut targets.draining,
-            _ => &mut targets.unknown,
-        } += 1;
-    }
-    Ok(targets)
 }

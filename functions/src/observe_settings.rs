@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::id::LoadBalancerArn;
 use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::world::{GroupSettings, HealthCheck, LoadBalancer, Reading, TargetGroup};
+use tokio::join;
 
 use crate::error::StepError;
 
@@ -86,15 +87,19 @@ pub(crate) fn is_sticky(actions: &[Action]) -> bool {
 
 /// A load balancer with its zones and its cross-zone setting.
 ///
-/// Findings rest on them and nothing else does: a call that fails or is not allowed is not an error,
-/// and after one that got no answer no other is made, so that it costs a step's time once.
+/// Findings rest on them and nothing else does: a call that fails or is not allowed is not an error.
+/// They are made at once, so that one that gets no answer costs a turn's time once.
 pub(crate) async fn load_balancer(elb: &Client, arn: &LoadBalancerArn) -> LoadBalancer {
     let mut load_balancer = LoadBalancer::of(arn.clone());
     let described = elb
         .describe_load_balancers()
         .load_balancer_arns(arn.as_str())
-        .send()
-        .await;
+        .send();
+    let attributes = elb
+        .describe_load_balancer_attributes()
+        .load_balancer_arn(arn.as_str())
+        .send();
+    let (described, attributes) = join!(described, attributes);
     load_balancer.zones = match described {
         Ok(answer) => answer
             .load_balancers()
@@ -103,14 +108,6 @@ pub(crate) async fn load_balancer(elb: &Client, arn: &LoadBalancerArn) -> LoadBa
             .map_or(Reading::Failed(ZONES), Reading::Seen),
         Err(error) => unread(ZONES, &error),
     };
-    if matches!(load_balancer.zones, Reading::Failed(_)) {
-        return load_balancer;
-    }
-    let attributes = elb
-        .describe_load_balancer_attributes()
-        .load_balancer_arn(arn.as_str())
-        .send()
-        .await;
     load_balancer.cross_zone = match attributes {
         Ok(answer) => cross_zone(answer.attributes()),
         Err(error) => unread(CROSS_ZONE, &error),

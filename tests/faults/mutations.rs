@@ -57,16 +57,19 @@ fn every_invocation(fault: LambdaFault) -> impl Iterator<Item = Plan> {
 
 type Decided = Result<Next, Refusal>;
 
-/// The shipped decision, whose writes are changed.
+/// The shipped decision, whose writes are changed and made one after another.
 fn changed(
     (phase, seen, plan, progress): (Phase, &World, &Settled, &Progress),
     change: impl FnOnce(&mut Vec<Action>),
 ) -> Decided {
-    let mut next = turn::next(phase, seen, plan, progress)?;
-    if let Next::Write(actions) = &mut next {
-        change(actions);
-    }
-    Ok(next)
+    Ok(match turn::next(phase, seen, plan, progress)? {
+        Next::Write(stages) => {
+            let mut actions = stages.concat();
+            change(&mut actions);
+            Next::in_order(actions)
+        }
+        answer @ Next::Go(_) => answer,
+    })
 }
 
 fn without_a_fixed_client_token(
@@ -221,11 +224,11 @@ fn relative_decrement(phase: Phase, seen: &World, plan: &Settled, progress: &Pro
     };
     let desired = plan.desired;
     let left = drain::tasks_at(original.scale, desired).saturating_sub(1);
-    Ok(Next::Write(vec![Action::SetScale {
+    Ok(Next::one(Action::SetScale {
         task_set: original.id.clone(),
         percent: drain::scale_for(left, desired),
         tasks: left,
-    }]))
+    }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,10 +241,10 @@ async fn a_relative_decrement_is_caught_when_a_function_is_invoked_twice() {
 /// Deletes a task set by force while it is there.
 fn deleted(set: Option<&TaskSet>) -> Option<Next> {
     let set = set.filter(|set| !set.is_being_deleted())?;
-    Some(Next::Write(vec![Action::DeleteTaskSet {
+    Some(Next::one(Action::DeleteTaskSet {
         task_set: set.id.clone(),
         force: true,
-    }]))
+    }))
 }
 
 fn deleted_at_once(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {

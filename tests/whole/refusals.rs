@@ -1,9 +1,11 @@
 //! What is refused, by which name, with its fix, and that nothing is written.
 
-use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::Status;
+use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{
     ControllerType, CreateService, DeleteService, DeploymentController, World,
 };
+use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -224,4 +226,44 @@ async fn two_production_tags_are_refused_where_the_listeners_do_not_settle_it() 
         tag(world, &group(world, "-tg-2"), "isProduction", "true");
     })
     .await;
+}
+
+/// `PRIMARY` is refused whatever is tried: what is written beside it is waited for, what comes after it is
+/// not begun, and the refusal is the failure.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_beside_a_refused_write_lands_and_nothing_after_it_is_begun() {
+    let mut start = served();
+    start.begin();
+    let aws = SimulatedAws::new(start, 1.0);
+    aws.rewrite(|request| {
+        let target = request.headers().get("x-amz-target");
+        let primary = "AmazonEC2ContainerServiceV20141113.UpdateServicePrimaryTaskSet";
+        if target.is_some_and(|target| target == primary) {
+            let mut body: Value = serde_json::from_slice(request.body()).unwrap();
+            body["primaryTaskSet"] = json!("ecs-svc/0");
+            *request.body_mut() = body.to_string().into();
+        }
+    });
+    let installation = Installation::new(&aws).unwrap();
+    let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
+    let Status::Failed { error, cause } = outcome.status else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error, "Drift");
+    let primary = "ecs:UpdateServicePrimaryTaskSet";
+    assert!(cause.contains(primary), "{cause}");
+    let world = aws.snapshot();
+    let calls = world.calls().filter(|call| call.caller == "swap run-1");
+    let operations = calls.map(|call| call.operation.as_str());
+    let writes = operations.filter(|operation| !operation.contains(":Describe"));
+    // What comes between entering and leaving the lock.
+    let first: Vec<_> = writes
+        .skip(1)
+        .take_while(|operation| !operation.starts_with("dynamodb:"))
+        .collect();
+    let (tag, listener) = (
+        "elasticloadbalancing:AddTags",
+        "elasticloadbalancing:ModifyListener",
+    );
+    assert_eq!(first, [tag, listener, tag, primary, listener]);
 }

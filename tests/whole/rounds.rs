@@ -7,19 +7,28 @@ use std::time::Duration;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::world::Kind;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::{sample_with, world};
+use crate::support::{sample, sample_with, world};
 
-/// Rounds of an observation: what reads wait for.
-const OBSERVATION: u32 = 5;
+/// Rounds of an observation: what there is, and what is read of it.
+const OBSERVATION: u32 = 2;
+
+/// The same where no plan names the service's target groups: their health comes after their tags.
+const PREFLIGHT: u32 = 3;
+
+/// The same where only the task sets name the load balancer, by their target groups.
+const PREFLIGHT_WITHOUT_LOAD_BALANCER: u32 = 5;
 
 /// Entering the lock, and leaving it.
 const LOCK: u32 = 2;
 
-/// Rounds of the turn in which traffic moves: three observations, and its writes one after another.
-const SWAP: u32 = 21;
+/// Rounds of the turn in which traffic moves. Three observations: the first, and two of what is known by
+/// name (4). Intent, comparison, commit point (3). Comparison and test listener, beside tag and `PRIMARY`
+/// (2). The other tag and the intent are removed (2).
+const SWAP: u32 = 11;
 
 /// The most rounds of any turn of a phase: of those that write nothing but the lock, and of all.
 type Rounds = BTreeMap<String, [u32; 2]>;
@@ -31,6 +40,10 @@ async fn rounds(scenario: &Scenario, changes: &Value) -> Rounds {
         let fields = event.as_object_mut().unwrap();
         fields.retain(|name, _| !name.starts_with("scaledown"));
     }
+    rounds_of(scenario, event).await
+}
+
+async fn rounds_of(scenario: &Scenario, event: Value) -> Rounds {
     let mut start = world(scenario);
     start.begin();
     let aws = SimulatedAws::new(start, 1.0);
@@ -82,15 +95,11 @@ async fn rounds(scenario: &Scenario, changes: &Value) -> Rounds {
 }
 
 fn assert_few(rounds: &Rounds) {
-    assert!(rounds["preflight"][1] <= OBSERVATION, "{rounds:?}");
+    assert_eq!(rounds["preflight"][1], PREFLIGHT, "{rounds:?}");
     for phase in ["check-and-create", "scale-down", "cleanup"] {
-        assert!(rounds[phase][0] > LOCK, "{phase}: {rounds:?}");
-        assert!(
-            rounds[phase][0] <= OBSERVATION + LOCK,
-            "{phase}: {rounds:?}"
-        );
+        assert_eq!(rounds[phase][0], OBSERVATION + LOCK, "{phase}: {rounds:?}");
     }
-    assert!(rounds["swap"][1] <= SWAP + LOCK, "{rounds:?}");
+    assert_eq!(rounds["swap"][1], SWAP + LOCK, "{rounds:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,4 +120,30 @@ async fn no_more_of_them_with_a_hundred_tasks_and_a_budget() {
     let budget =
         json!({"drain": {"reconnectsPerSecond": 200, "connectionsPerTask": 200, "deadline": 3600}});
     assert_few(&rounds(&scenario, &budget).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_of_them_with_the_rules_of_an_application_load_balancer() {
+    let scenario = Scenario {
+        load_balancer: Kind::Application,
+        ..Scenario::default()
+    };
+    assert_few(&rounds(&scenario, &json!({})).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_more_where_a_group_falls_out_of_all_listeners() {
+    let changes = json!({"swapMode": "replace"});
+    let rounds = rounds(&Scenario::default(), &changes).await;
+    assert_eq!(rounds["swap"][1], SWAP + 1 + LOCK, "{rounds:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn preflight_finds_a_load_balancer_that_the_task_sets_name() {
+    let mut event = sample();
+    event.as_object_mut().unwrap().remove("nlb");
+    let rounds = rounds_of(&Scenario::default(), event).await;
+    let preflight = rounds["preflight"][1];
+    assert_eq!(preflight, PREFLIGHT_WITHOUT_LOAD_BALANCER, "{rounds:?}");
+    assert_eq!(rounds["swap"][1], SWAP + LOCK, "{rounds:?}");
 }

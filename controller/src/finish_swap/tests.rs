@@ -11,10 +11,7 @@ fn check(scene: &Scene) -> Result<Next, Refusal> {
 }
 
 fn actions(scene: &Scene) -> Vec<Action> {
-    match check(scene) {
-        Ok(Next::Write(actions)) => actions,
-        other => panic!("{other:?}"),
-    }
+    check(scene).unwrap().writes()
 }
 
 /// Nothing is to be finished: the deployment begins.
@@ -68,11 +65,11 @@ fn after_the_commit_point_it_goes_forward() {
                 target_group: group_arn("green"),
                 task_set: "ecs-svc/2".into(),
             },
-            Action::UntagProduction {
-                target_group: group_arn("blue")
-            },
             Action::MakePrimary {
                 task_set: "ecs-svc/2".into()
+            },
+            Action::UntagProduction {
+                target_group: group_arn("blue")
             },
             Action::ClearSwapIntent {
                 target_group: group_arn("green")

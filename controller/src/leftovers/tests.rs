@@ -76,10 +76,10 @@ fn draining() -> Scene {
 }
 
 fn forced(task_set: &str) -> Next {
-    Next::Write(vec![Action::DeleteTaskSet {
+    Next::one(Action::DeleteTaskSet {
         task_set: task_set.into(),
         force: true,
-    }])
+    })
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn straggling() -> Scene {
 fn a_task_that_does_not_stop_is_not_waited_for_and_gets_no_traffic() {
     let mut scene = straggling();
     let target_group = group_arn("blue");
-    let deregister = Next::Write(vec![Action::DeregisterTargets { target_group }]);
+    let deregister = Next::one(Action::DeregisterTargets { target_group });
     assert_eq!(check(&scene), Ok(deregister));
     scene.group_mut("blue").targets = Targets {
         draining: 1,
@@ -176,8 +176,8 @@ fn a_first_deployment_that_died_in_its_swap_is_drained_though_nothing_serves() {
     assert_eq!(plan.outgoing_set().unwrap().as_str(), "ecs-svc/2");
     assert_eq!(plan.incoming_set(), None);
     assert!(matches!(
-        next(&scene.world, &plan, &progress),
-        Ok(Next::Write(actions)) if matches!(actions[..], [Action::SetScale { .. }])
+        next(&scene.world, &plan, &progress).unwrap().writes()[..],
+        [Action::SetScale { .. }]
     ));
 }
 
@@ -233,11 +233,11 @@ fn an_old_production_set_is_planned_first_and_then_drained_step_by_step() {
     assert_eq!(plan.replacement, None);
     assert_eq!(
         next(&scene.world, &plan, &progress),
-        Ok(Next::Write(vec![Action::SetScale {
+        Ok(Next::one(Action::SetScale {
             task_set: "ecs-svc/1".into(),
             percent: scale_for(3, 4),
             tasks: 3
-        }]))
+        }))
     );
 }
 
@@ -249,10 +249,10 @@ fn a_drained_leftover_is_deleted_without_force() {
     scene.group_mut("blue").targets.healthy = 0;
     assert_eq!(
         check(&scene),
-        Ok(Next::Write(vec![Action::DeleteTaskSet {
+        Ok(Next::one(Action::DeleteTaskSet {
             task_set: "ecs-svc/1".into(),
             force: false
-        }]))
+        }))
     );
 }
 
@@ -319,11 +319,11 @@ fn a_half_drained_set_that_serves_again_is_brought_back_before_anything_else_is_
     scene.task_set_mut("ecs-svc/2").scale = 37.5;
     assert_eq!(
         check(&scene),
-        Ok(Next::Write(vec![Action::SetScale {
+        Ok(Next::one(Action::SetScale {
             task_set: "ecs-svc/2".into(),
             percent: 100.0,
             tasks: 4
-        }]))
+        }))
     );
 }
 
@@ -346,10 +346,10 @@ fn of_two_leftovers_the_drained_one_is_deleted_whatever_targets_the_other_has() 
     scene.group_mut("blue").targets.draining = 3;
     assert_eq!(
         check(&scene),
-        Ok(Next::Write(vec![Action::DeleteTaskSet {
+        Ok(Next::one(Action::DeleteTaskSet {
             task_set: "ecs-svc/1".into(),
             force: false,
-        }]))
+        }))
     );
 }
 

@@ -11,10 +11,7 @@ fn check(scene: &Scene) -> Result<Next, Refusal> {
 }
 
 fn actions(next: Result<Next, Refusal>) -> Vec<Action> {
-    match next {
-        Ok(Next::Write(actions)) => actions,
-        other => panic!("{other:?}"),
-    }
+    next.unwrap().writes()
 }
 
 fn answer(scene: &Scene) -> Answer {

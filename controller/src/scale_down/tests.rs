@@ -79,11 +79,11 @@ fn lacks_healthy_targets(blocker: &Blocker) -> bool {
 }
 
 fn scale_to(tasks: u32) -> Next {
-    Next::Write(vec![Action::SetScale {
+    Next::one(Action::SetScale {
         task_set: "ecs-svc/1".into(),
         percent: scale_for(tasks, 4),
         tasks,
-    }])
+    })
 }
 
 /// The original at `tasks` of 4, `running` of them still there.
@@ -189,9 +189,7 @@ fn a_desired_count_that_rises_never_brings_tasks_back() {
         replacement.running_count,
     ) = (8, 8);
     scene.group_mut("green").targets.healthy = 8;
-    let Ok(Next::Write(actions)) = check(&scene) else {
-        panic!("{:?}", check(&scene));
-    };
+    let actions = check(&scene).unwrap().writes();
     // A quarter of eight, as it was a quarter of four.
     assert!(matches!(
         actions[..],
@@ -209,8 +207,8 @@ fn a_desired_count_that_rises_between_swap_and_drain_makes_no_bigger_step() {
     }
     scene.group_mut("green").targets.healthy = 40;
     assert!(matches!(
-        check(&scene),
-        Ok(Next::Write(actions)) if matches!(actions[..], [Action::SetScale { tasks: 30, .. }])
+        check(&scene).unwrap().writes()[..],
+        [Action::SetScale { tasks: 30, .. }]
     ));
 }
 
@@ -291,8 +289,8 @@ fn a_desired_count_that_falls_in_the_drain_makes_no_bigger_step() {
     let mut plan = scene.plan();
     (plan.tasks, plan.desired) = (100, 100);
     assert!(matches!(
-        next(&scene.world, &plan, &scene.progress),
-        Ok(Next::Write(actions)) if matches!(actions[..], [Action::SetScale { tasks: 19, .. }])
+        next(&scene.world, &plan, &scene.progress).unwrap().writes()[..],
+        [Action::SetScale { tasks: 19, .. }]
     ));
 }
 

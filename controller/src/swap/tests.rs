@@ -11,10 +11,7 @@ fn check(scene: &Scene) -> Result<Next, Refusal> {
 }
 
 fn actions(scene: &Scene) -> Vec<Action> {
-    match check(scene) {
-        Ok(Next::Write(actions)) => actions,
-        other => panic!("{other:?}"),
-    }
+    check(scene).unwrap().writes()
 }
 
 /// What the replacement lacks, while it is waited for, and where.
@@ -66,16 +63,33 @@ fn after_the_commit_point_the_rest_follows_in_its_order() {
                 target_group: group_arn("green"),
                 task_set: "ecs-svc/2".into()
             },
-            Action::UntagProduction {
-                target_group: group_arn("blue")
-            },
             Action::MakePrimary {
                 task_set: "ecs-svc/2".into()
+            },
+            Action::UntagProduction {
+                target_group: group_arn("blue")
             },
             Action::ClearSwapIntent {
                 target_group: group_arn("green")
             },
         ]
+    );
+}
+
+#[test]
+fn what_needs_no_other_write_goes_side_by_side_and_the_commit_point_alone() {
+    let kinds = |scene: &Scene| {
+        let Ok(Next::Write(stages)) = check(scene) else {
+            panic!("{:?}", check(scene));
+        };
+        let kind = |action: &Action| action.to_string().split(' ').next().unwrap().to_owned();
+        let of = |stage: &Vec<Action>| stage.iter().map(kind).collect::<Vec<_>>().join("+");
+        stages.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&Scene::healthy()), ["record", "forward"]);
+    assert_eq!(
+        kinds(&Scene::committed()),
+        ["forward+tag+make", "remove", "clear"]
     );
 }
 
@@ -205,7 +219,7 @@ fn on_the_way_back_the_group_that_is_left_is_marked_before_the_listener_moves() 
     let (scene, plan) = back();
     assert_eq!(
         next(&scene.world, &plan, &scene.progress),
-        Ok(Next::Write(vec![
+        Ok(Next::in_order(vec![
             Action::RecordSwapIntent {
                 target_group: group_arn("green"),
                 deployment: format!("{OWNER}:back"),

@@ -43,9 +43,13 @@ pub fn decisions_in(data: &[u8]) -> Vec<Decided> {
         for deployment in variants(phase, deployment) {
             let Deployment { plan, progress, .. } = &deployment;
             let next = turn::next(phase, world, plan, progress);
-            if let Ok(Next::Write(actions)) = &next {
-                let why = harm(kind, world, actions);
-                assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
+            if let Ok(Next::Write(stages)) = &next {
+                // Those of a stage come in any order.
+                let reversed = stages.iter().flat_map(|stage| stage.iter().rev().cloned());
+                for actions in [stages.concat(), reversed.collect()] {
+                    let why = harm(kind, world, &actions);
+                    assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
+                }
             }
             told(phase, &deployment, &next);
             decided.push((phase, plan.outgoing.clone(), next));

@@ -92,7 +92,7 @@ fn the_inputs_that_are_drawn_reach_every_action_and_every_state() {
 
 fn kinds(next: &Result<Next, Refusal>) -> Vec<&'static str> {
     match next {
-        Ok(Next::Write(actions)) => actions.iter().map(kind).collect(),
+        Ok(Next::Write(stages)) => stages.iter().flatten().map(kind).collect(),
         Ok(Next::Go(answer)) => vec![answer.to.as_str()],
         Err(_) => vec!["refuse"],
     }

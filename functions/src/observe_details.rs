@@ -1,0 +1,189 @@
+//! Reading Elastic Load Balancing: tags and rules of listeners, tags, health and attributes of target groups.
+
+use std::collections::HashMap;
+
+use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::types::{TargetGroupAttribute, TargetHealthStateEnum};
+use ebbtide_controller::id::{ListenerArn, TargetGroupArn};
+use ebbtide_controller::world::{Listener, TargetGroup, Targets};
+use futures_util::future::try_join_all;
+use tokio::try_join;
+
+use crate::error::StepError;
+use crate::observe_elb::forward;
+use crate::{observe_settings, tags};
+
+/// ARNs that `DescribeTags` takes a call (AWS API model).
+const ARNS_A_CALL: usize = 20;
+
+/// What is read of single listeners and target groups in an observation.
+#[derive(Default)]
+pub(crate) struct Details {
+    tags: HashMap<String, Tags>,
+    rules: HashMap<ListenerArn, Vec<TargetGroupArn>>,
+    health: HashMap<TargetGroupArn, Health>,
+}
+
+/// Tags by key.
+type Tags = HashMap<String, String>;
+
+impl Details {
+    /// Reads what has not been read yet: tags and rules of listeners, whatever their load balancer's kind
+    /// (rule R14), tags of target groups, and the health of those that are a service's `own`.
+    pub(crate) async fn read(
+        &mut self,
+        elb: &Client,
+        listeners: &[ListenerArn],
+        target_groups: &[TargetGroupArn],
+        own: &[TargetGroupArn],
+    ) -> Result<(), StepError> {
+        let arns = listeners.iter().map(ListenerArn::as_str);
+        let arns = arns.chain(target_groups.iter().map(TargetGroupArn::as_str));
+        let arns: Vec<_> = arns.filter(|arn| !self.tags.contains_key(*arn)).collect();
+        let with_rules = listeners
+            .iter()
+            .filter(|arn| !self.rules.contains_key(*arn));
+        let own = own.iter().filter(|arn| !self.health.contains_key(*arn));
+        let (tags, rules, health) = try_join!(
+            try_join_all(arns.chunks(ARNS_A_CALL).map(|arns| tags_of(elb, arns))),
+            try_join_all(with_rules.map(|arn| rule_target_groups(elb, arn))),
+            try_join_all(own.map(|arn| health_of(elb, arn))),
+        )?;
+        self.tags.extend(tags.into_iter().flatten());
+        self.rules.extend(rules);
+        self.health.extend(health);
+        Ok(())
+    }
+
+    /// Puts tags and rules into listeners and target groups.
+    pub(crate) fn put_into(&self, listeners: &mut [Listener], target_groups: &mut [TargetGroup]) {
+        let tag = |arn: &str, key: &str| self.tags.get(arn)?.get(key).cloned();
+        for listener in listeners {
+            listener.role = tag(&listener.arn, tags::ROLE);
+            listener.stack = tag(&listener.arn, tags::STACK);
+            let rules = self.rules.get(&listener.arn);
+            listener.rule_target_groups = rules.cloned().unwrap_or_default();
+        }
+        for group in target_groups {
+            group.is_production = tag(&group.arn, tags::IS_PRODUCTION);
+            group.service = tag(&group.arn, tags::SERVICE);
+            group.service_name = tag(&group.arn, tags::SERVICE_NAME);
+            group.task_set_id = tag(&group.arn, tags::TASK_SET_ID).map(Into::into);
+            group.swap_intent = tag(&group.arn, tags::SWAP_INTENT);
+            group.settings.stack = tag(&group.arn, tags::STACK);
+        }
+    }
+
+    /// Puts health and attributes into these groups; what the attributes do not say stays as it is.
+    pub(crate) fn put_health_into(
+        &self,
+        target_groups: &mut [TargetGroup],
+        own: &[TargetGroupArn],
+    ) {
+        for group in target_groups
+            .iter_mut()
+            .filter(|group| own.contains(&group.arn))
+        {
+            if let Some(health) = self.health.get(&group.arn) {
+                group.targets = health.targets;
+                for attribute in &health.attributes {
+                    observe_settings::set(group, attribute);
+                }
+            }
+        }
+    }
+}
+
+/// The tags of some resources. One that has none is there as well.
+async fn tags_of(elb: &Client, arns: &[&str]) -> Result<HashMap<String, Tags>, StepError> {
+    let owned: Vec<_> = arns.iter().map(|arn| (*arn).to_owned()).collect();
+    let answer = elb
+        .describe_tags()
+        .set_resource_arns(Some(owned.clone()))
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTags", &error))?;
+    let mut tags: HashMap<_, _> = owned.into_iter().map(|arn| (arn, Tags::new())).collect();
+    for description in answer.tag_descriptions() {
+        let Some(seen) = description.resource_arn().and_then(|arn| tags.get_mut(arn)) else {
+            continue;
+        };
+        seen.extend(description.tags().iter().filter_map(|tag| {
+            let value = tag.value().unwrap_or_default();
+            Some((tag.key()?.to_owned(), value.to_owned()))
+        }));
+    }
+    Ok(tags)
+}
+
+/// The target groups that rules of a listener forward to, the default action aside.
+async fn rule_target_groups(
+    elb: &Client,
+    listener: &ListenerArn,
+) -> Result<(ListenerArn, Vec<TargetGroupArn>), StepError> {
+    let mut pages = elb
+        .describe_rules()
+        .listener_arn(listener.as_str())
+        .into_paginator()
+        .items()
+        .send();
+    let mut groups = Vec::new();
+    while let Some(rule) = pages.next().await {
+        let rule =
+            rule.map_err(|error| StepError::of_call("elasticloadbalancing:DescribeRules", &error))?;
+        if rule.is_default() != Some(true) {
+            let forward = forward(rule.actions());
+            groups.extend(forward.0.into_iter().map(|group| group.target_group));
+        }
+    }
+    Ok((listener.clone(), groups))
+}
+
+/// What changes about a group from one observation to the next, and what its attributes say.
+struct Health {
+    targets: Targets,
+    attributes: Vec<TargetGroupAttribute>,
+}
+
+async fn health_of(
+    elb: &Client,
+    group: &TargetGroupArn,
+) -> Result<(TargetGroupArn, Health), StepError> {
+    let (targets, attributes) = try_join!(
+        targets(elb, group),
+        observe_settings::attributes(elb, group)
+    )?;
+    let health = Health {
+        targets,
+        attributes,
+    };
+    Ok((group.clone(), health))
+}
+
+/// How many targets of a group are in which state. One that this version does not know counts as
+/// not ready.
+async fn targets(elb: &Client, group: &str) -> Result<Targets, StepError> {
+    let answer = elb
+        .describe_target_health()
+        .target_group_arn(group)
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetHealth", &error))?;
+    let mut targets = Targets::default();
+    for description in answer.target_health_descriptions() {
+        let state = description
+            .target_health()
+            .and_then(|health| health.state());
+        *match state {
+            Some(TargetHealthStateEnum::Healthy) => &mut targets.healthy,
+            Some(TargetHealthStateEnum::Initial) => &mut targets.initial,
+            Some(TargetHealthStateEnum::Unhealthy | TargetHealthStateEnum::UnhealthyDraining) => {
+                &mut targets.unhealthy
+            }
+            Some(TargetHealthStateEnum::Unused) => &mut targets.unused,
+            Some(TargetHealthStateEnum::Draining) => &mut targets.draining,
+            _ => &mut targets.unknown,
+        } += 1;
+    }
+    Ok(targets)
+}
