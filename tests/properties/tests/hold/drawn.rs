@@ -110,6 +110,7 @@ fn kind(action: &Action) -> &'static str {
         Action::UntagProduction { .. } => "untag",
         Action::MakePrimary { .. } => "make primary",
         Action::SetScale { .. } => "scale",
+        Action::DeregisterTargets { .. } => "deregister",
         Action::DeleteTaskSet { force: false, .. } => "delete",
         Action::DeleteTaskSet { force: true, .. } => "delete with force",
     }
