@@ -191,6 +191,13 @@ pub enum Reason {
     },
     /// A later turn of this execution was here already.
     Overtaken,
+    /// A call was not allowed, which may pass: IAM is eventually consistent (AWS documentation).
+    Denied {
+        /// Which, and why.
+        why: String,
+        /// Seconds until the next turn.
+        wait: u32,
+    },
     /// A write was not answered, and may still land.
     Unanswered {
         /// What was to be answered, or what went wrong.
@@ -276,7 +283,7 @@ impl Reason {
             Self::Refused(_) => Code::Refused,
             Self::Failed(_) => Code::Failed,
             Self::Busy { .. } | Self::Overtaken => Code::Busy,
-            Self::Unanswered { .. } => Code::Unanswered,
+            Self::Denied { .. } | Self::Unanswered { .. } => Code::Unanswered,
         }
     }
 
@@ -320,6 +327,7 @@ impl Reason {
             | Self::Failed(_)
             | Self::Busy { .. }
             | Self::Overtaken
+            | Self::Denied { .. }
             | Self::Unanswered { .. } => None,
         }
     }
@@ -472,6 +480,7 @@ impl fmt::Display for Reason {
                 "what was done last under this lock may still be under way; next attempt in {wait} s"
             ),
             Self::Overtaken => f.write_str("a later turn of this execution was here already"),
+            Self::Denied { why, wait } => write!(f, "{why}; next attempt in {wait} s"),
             Self::Unanswered { why, wait } => write!(
                 f,
                 "a write was not answered and may still land ({why}); next look in {wait} s"
@@ -611,7 +620,7 @@ pub enum Code {
     Failed,
     /// A function of this deployment may still be at work.
     Busy,
-    /// A write was not answered, and may still land.
+    /// A write was not answered, and may still land, or a call is not allowed yet.
     Unanswered,
 }
 

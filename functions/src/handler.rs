@@ -114,6 +114,9 @@ pub(crate) fn since_1970(time: SystemTime) -> u64 {
 /// Writes and looks of one invocation, at most: a swap needs two of each, and one more look.
 const ROUNDS: u32 = 5;
 
+/// Turns in a row with a call that is not allowed, at most: a minute, as IAM is eventually consistent.
+const MOST_DENIED: u32 = 2;
+
 /// Turns in a row with a write that was not answered, at most.
 const MOST_UNANSWERED: u32 = 10;
 
@@ -304,6 +307,13 @@ impl Turned<'_> {
     /// Observes, decides and acts until a look at the world asks for no more writes.
     async fn turn(&self, deployment: &Deployment) -> Result<Answer, StepError> {
         match self.converge(deployment).await {
+            Err(error)
+                if error.name == ErrorName::Permission
+                    && deployment.progress.unanswered < MOST_DENIED =>
+            {
+                let (why, wait) = (error.message, SETTLE);
+                Ok(self.again(deployment, Reason::Denied { why, wait }))
+            }
             Err(error) if !error.name.is_worth_retrying() => {
                 Ok(self.refused(deployment, &error.into_refusal()))
             }
@@ -381,7 +391,9 @@ impl Turned<'_> {
     ) -> Result<Answer, StepError> {
         if !unanswered {
             return turned.map(|mut answer| {
-                answer.progress.unanswered = 0;
+                if !matches!(answer.reason, Reason::Denied { .. }) {
+                    answer.progress.unanswered = 0;
+                }
                 answer
             });
         }
@@ -390,10 +402,7 @@ impl Turned<'_> {
             Ok(answer) => answer.reason.to_string(),
             Err(error) => error.message.clone(),
         };
-        let mut progress = deployment.progress;
-        progress.unanswered = progress.unanswered.saturating_add(1);
-        progress.waited = progress.waited.saturating_add(SETTLE);
-        if progress.unanswered > MOST_UNANSWERED {
+        if deployment.progress.unanswered >= MOST_UNANSWERED {
             let refusal = Refusal::new(
                 ErrorName::Transient,
                 format!("AWS did not answer a write in {MOST_UNANSWERED} turns in a row: {why}"),
@@ -401,13 +410,19 @@ impl Turned<'_> {
             );
             return Ok(self.refused(deployment, &refusal));
         }
-        Ok(Answer {
-            to: self.event.phase.wait(),
-            reason: Reason::Unanswered { why, wait: SETTLE },
-            wait: SETTLE,
-            plan: deployment.plan.clone(),
+        let wait = SETTLE;
+        Ok(self.again(deployment, Reason::Unanswered { why, wait }))
+    }
+
+    /// The same turn again, in [`SETTLE`] seconds.
+    fn again(&self, deployment: &Deployment, reason: Reason) -> Answer {
+        let mut progress = deployment.progress;
+        progress.unanswered = progress.unanswered.saturating_add(1);
+        progress.waited = progress.waited.saturating_add(SETTLE);
+        Answer {
             progress,
-        })
+            ..self.unchanged(deployment, reason, SETTLE)
+        }
     }
 
     /// The state as it came, after a wait.

@@ -280,7 +280,12 @@ async fn a_rollback_that_deletes_what_serves_is_caught() {
 }
 
 /// A healthy version is given up in the middle of its drain.
-fn given_up(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+fn gives_up_what_is_healthy(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
     if phase == Phase::ScaleDown && plan.goes_forward() && progress.step > 1 {
         return Err(Refusal::new(ErrorName::HealthLost, "It is late.", "Wait."));
     }
@@ -290,7 +295,7 @@ fn given_up(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> 
 #[tokio::test(start_paused = true)]
 async fn a_healthy_version_that_is_given_up_is_caught() {
     let case = scenarios::two_tasks();
-    assert_caught("S14", &case, given_up, [Plan::default()]).await;
+    assert_caught("S14", &case, gives_up_what_is_healthy, [Plan::default()]).await;
 }
 
 fn drained_whatever_its_health(
