@@ -43,7 +43,7 @@ async fn deploy(scenario: &Scenario) {
     let outcome = installation.deploy("run", event, 1, &mut |_| {}).await;
     match outcome.status {
         Status::Succeeded { output } => assert_eq!(output["comment"], "approved with hunter2"),
-        Status::Failed { error, .. } => assert_eq!(error, "NotReadyTimeout"),
+        Status::Failed { error, .. } => assert_eq!(error, "ReplacementFailed"),
         Status::TimedOut => panic!("it did not end"),
     }
 }
@@ -93,7 +93,7 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
         assert!(line.len() < 2_000, "{line}");
     }
     assert!(
-        lines.iter().any(|line| line.contains("NotReadyTimeout")),
+        lines.iter().any(|line| line.contains("ReplacementFailed")),
         "{lines:?}"
     );
 }

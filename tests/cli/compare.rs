@@ -141,7 +141,7 @@ fn a_way_that_fails_is_named_and_exits_with_1() {
     let text = ebbtide("compare events/minimal.json --scenario @sick-compared.json")
         .exits(1)
         .stdout;
-    assert_has(&text, &["all at once, exact: FAILED: NotReadyTimeout: "]);
+    assert_has(&text, &["all at once, exact: FAILED: ReplacementFailed: "]);
     let row = text.lines().find(|line| line.starts_with("all at once  "));
     assert!(row.is_some_and(|row| row.contains("  FAILED  ")), "{text}");
 }

@@ -76,7 +76,7 @@ fn a_deployment_that_fails_exits_with_1_and_says_what_remains() {
     scratch("sick.json", r#"{"replacement": {"neverHealthy": true}}"#);
     let ran = ebbtide("simulate events/minimal.json events/minimal.json --scenario @sick.json");
     let Ran { stdout, stderr, .. } = ran.exits(1);
-    assert_has(&stdout, &["FAILED: NotReadyTimeout: ", "Rolled back: "]);
+    assert_has(&stdout, &["FAILED: ReplacementFailed: ", "Rolled back: "]);
     assert_eq!(stdout.matches("FAILED: ").count(), 1);
     assert!(stderr.contains("minimal.json: not deployed"), "{stderr}");
 }

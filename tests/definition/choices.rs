@@ -56,6 +56,9 @@ fn answers(phase: Phase) -> &'static [To] {
         Phase::Rollback => &[
             To::WaitForOriginal,
             To::Swap,
+            // After trouble of AWS's the swap or the drain goes on.
+            To::Bake,
+            To::Wait,
             // The rollback of an execution that has ended is finished.
             To::CheckAndCreateService,
             // The deployment had succeeded, and the answer that says so was lost on the way.

@@ -121,7 +121,7 @@ def test_a_replacement_that_never_gets_healthy_is_deleted_and_traffic_stays(
     production = chat.forwards_to(80)
 
     ended = interpreter.run(event)
-    assert (ended.status, ended.error) == ("FAILED", "NotReadyTimeout")
+    assert (ended.status, ended.error) == ("FAILED", "ReplacementFailed")
     assert "healthy" in ended.cause
     chat.wait_until(lambda: len(chat.task_sets()) == 1, "the replacement is gone")
     [left] = chat.task_sets()
@@ -136,5 +136,5 @@ def test_a_replacement_that_never_gets_healthy_is_deleted_and_traffic_stays(
     scenario = tmp_path / "scenario.json"
     scenario.write_text(json.dumps({"replacement": {"neverHealthy": True}}))
     simulated = simulate(said, "--scenario", scenario)
-    assert simulated["error"] == "NotReadyTimeout"
+    assert simulated["error"] == "ReplacementFailed"
     assert ended.order == order(simulated["states"])

@@ -100,7 +100,7 @@ async fn without_a_client_token_that_stays_the_same_two_task_sets_are_made() {
         .unwrap() as u64
         + 1;
     let invoked = (1..6).flat_map(|number| {
-        (created + 1..created + 12).map(move |read| Plan {
+        (created + 1..created + 30).map(move |read| Plan {
             calls: vec![(read, Fault::Stale)],
             invocations: vec![(number, LambdaFault::Twice)],
         })
@@ -538,7 +538,7 @@ async fn a_lock_that_any_owner_and_any_fence_enters_is_caught() {
 
 /// A function that Step Functions gave up before it began, and that begins in the rollback.
 async fn given_up(change: Change) -> Option<String> {
-    let case = scenarios::named("protected tasks");
+    let case = scenarios::alarm_in_the_drain();
     let stage = Stage::new(&case);
     lock_without(&stage, change);
     let (mut given_up, mut entered) = (None, 0);
