@@ -187,7 +187,9 @@ fn fit(
         finishing: false,
         failure: None,
     };
-    let others = world.living().map(|set| &set.id);
+    // What straggles is left where it is.
+    let others = world.living().filter(|set| !world.straggles(set));
+    let others = others.map(|set| &set.id);
     let others = others.filter(|id| Some(*id) != plan.original.as_ref());
     Ok(Checked {
         leftovers: others.cloned().collect(),

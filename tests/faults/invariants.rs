@@ -249,6 +249,8 @@ impl Watch {
     /// A new execution may move traffic again.
     pub(crate) fn begin_another(&mut self) {
         self.moves.clear();
+        // It may finish a swap that was left half done, and then make its own.
+        self.may_go_back = true;
         self.over.clone_from(&self.executions);
     }
 
