@@ -55,9 +55,11 @@ pub(crate) fn left_over(
     }
     let routing = routing::read(world, &plan.request)?;
     let found = Found::of(world, plan, &routing)?;
-    // Where evidence is missing, a set with running tasks is drained.
+    // Where evidence is missing, a set with running tasks is drained, and stays one that may have served.
     let never_served = |set: &TaskSet| {
-        set.running_count == 0 && !may_have_served(world, set, &routing, found.serving)
+        set.running_count == 0
+            && plan.outgoing != Outgoing::Leftover(Some(set.id.clone()))
+            && !may_have_served(world, set, &routing, found.serving)
     };
     let Some(leftover) = found.next(plan, never_served) else {
         if found.straggles && !is_there(world, plan, &routing) && targets(&routing) > 0 {

@@ -2,7 +2,7 @@
 //! drained.
 
 use ebbtide_simulator::Scenario;
-use ebbtide_simulator::world::{Behaviour, UpdateServicePrimaryTaskSet, World};
+use ebbtide_simulator::world::{StopTask, UpdateServicePrimaryTaskSet, World};
 use serde_json::json;
 
 use crate::support::{
@@ -60,32 +60,42 @@ async fn what_has_served_is_drained_after_a_swap_back_by_hand() {
     assert_eq!(forced.count(), 0);
 }
 
-/// The original loses its health for some minutes in the drain of what was left.
+/// What serves loses all of its tasks while what was left is to be drained.
 #[tokio::test(start_paused = true)]
 async fn a_failure_before_the_swap_moves_nothing() {
-    let scenario = Scenario {
-        original: Behaviour {
-            unhealthy_after_seconds: Some(1_000),
-            ..Behaviour::default()
-        },
-        ..Scenario::default()
-    };
     let back = |state: &str, before: usize, world: &mut World| {
         if state == "Bake" && before == 1 {
             put_back(world);
         }
     };
-    let first = deploy_among(world(&scenario), "run-1", &sample(), back).await;
+    let first = deploy_among(world(&Scenario::default()), "run-1", &sample(), back).await;
     let serving = sets(&first.world)[0].clone();
     let moves = |writes: Vec<String>| {
-        writes
+        let moves = writes
             .iter()
-            .filter(|call| call.ends_with(":ModifyListener"))
-            .count()
+            .filter(|call| call.ends_with(":ModifyListener"));
+        moves.count()
     };
     let moved = moves(first.writes());
+    let stops = |state: &str, before: usize, world: &mut World| {
+        if state == "Wait" && before == 0 {
+            let tasks: Vec<_> = world
+                .tasks_of(&serving)
+                .iter()
+                .map(|task| task.arn.clone())
+                .collect();
+            for task in tasks {
+                let request = StopTask {
+                    cluster: Some(names().cluster),
+                    task,
+                    reason: None,
+                };
+                world.stop_task(&request).unwrap();
+            }
+        }
+    };
     let event = sample_with(&json!({"readinessTimeout": 150}));
-    let second = deploy(first.world, "run-2", &event).await;
+    let second = deploy_among(first.world, "run-2", &event, stops).await;
     let (error, cause) = second.failure();
     assert_eq!(error, "ServingSetUnhealthy", "{cause}");
     assert_eq!(sets(&second.world)[0], serving);

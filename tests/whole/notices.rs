@@ -111,7 +111,7 @@ async fn what_moves_no_traffic_tells_of_nothing() {
     let mut event = sample();
     event["readinessTimeout"] = json!(300);
     let ended = deploy(world(&scenario), "run-1", &event).await;
-    assert_eq!(ended.failure().0, "NotReadyTimeout");
+    assert_eq!(ended.failure().0, "ReplacementFailed");
     assert_eq!(told(&ended), [json!(null); 0]);
 }
 

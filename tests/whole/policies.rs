@@ -75,6 +75,21 @@ async fn calls_made() -> Calls {
     impatient["readinessTimeout"] = json!(300);
     deploy(crashing.world().unwrap(), impatient, &mut calls).await;
 
+    // Its tasks fail while the swap bakes, and in the drain.
+    for (seconds, bake) in [(330, 300), (480, 90)] {
+        let mut failing = Scenario::default();
+        failing.replacement.crashes_after_seconds = Some(seconds);
+        let mut baking = event();
+        baking["bakeTime"] = json!(bake);
+        deploy(failing.world().unwrap(), baking, &mut calls).await;
+    }
+
+    let mut straggling = Scenario::default();
+    straggling.original.never_stops = true;
+    let mut left = deploy(straggling.world().unwrap(), event(), &mut calls).await;
+    let (_, _, left) = left.pop().unwrap();
+    deploy(left, event(), &mut calls).await;
+
     stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
 
     // A swap that failed between its intent and its commit point.
