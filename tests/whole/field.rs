@@ -70,13 +70,6 @@ async fn a_failure_before_the_swap_moves_nothing() {
     };
     let first = deploy_among(world(&Scenario::default()), "run-1", &sample(), back).await;
     let serving = sets(&first.world)[0].clone();
-    let moves = |writes: Vec<String>| {
-        let moves = writes
-            .iter()
-            .filter(|call| call.ends_with(":ModifyListener"));
-        moves.count()
-    };
-    let moved = moves(first.writes());
     let stops = |state: &str, before: usize, world: &mut World| {
         if state == "Wait" && before == 0 {
             let tasks: Vec<_> = world
@@ -99,5 +92,6 @@ async fn a_failure_before_the_swap_moves_nothing() {
     let (error, cause) = second.failure();
     assert_eq!(error, "ServingSetUnhealthy", "{cause}");
     assert_eq!(sets(&second.world)[0], serving);
-    assert_eq!(moves(second.writes()), moved, "traffic was moved");
+    let moves = |call: &String| call.ends_with(":ModifyListener");
+    assert!(!second.writes().iter().any(moves), "{:?}", second.writes());
 }

@@ -86,9 +86,12 @@ async fn calls_made() -> Calls {
 
     let mut straggling = Scenario::default();
     straggling.original.never_stops = true;
-    let mut left = deploy(straggling.world().unwrap(), event(), &mut calls).await;
-    let (_, _, left) = left.pop().unwrap();
-    deploy(left, event(), &mut calls).await;
+    let aws = SimulatedAws::new(straggling.world().unwrap(), 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    for name in ["run-1", "run-2"] {
+        installation.deploy(name, event(), 1, &mut |_| {}).await;
+    }
+    collect(&aws, &mut calls);
 
     stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
 
