@@ -90,7 +90,7 @@ async fn minutes_without(service: &'static str) {
         .put_alarm("errors", AlarmType::MetricAlarm, AlarmState::Ok)
         .unwrap();
     let mut tally = Tally::default();
-    for minutes in [1, 5, 20] {
+    for minutes in [1, 20] {
         for at in 1.. {
             let ran = with_an_outage(&case, service, minutes, at).await;
             let Some((ran, swapped)) = ran else {
@@ -109,7 +109,7 @@ async fn minutes_without(service: &'static str) {
             }
         }
     }
-    assert!(tally.runs > 60, "{}", tally.runs);
+    assert!(tally.runs > 40, "{}", tally.runs);
     tally.end(&format!("{service} away"));
 }
 
