@@ -317,6 +317,12 @@ fn original<'a>(
     let living: Vec<_> = task_sets
         .iter()
         .filter(|set| !set.is_being_deleted() && !world.straggles(set))
+        // Once the replacement is there, what wants and runs nothing is on its way out, whatever ECS
+        // calls its status.
+        .filter(|set| {
+            let is_there = matches!(beside, Others::Refused(Some(_)));
+            !is_there || !set.wants_nothing() || set.tasks() > 0
+        })
         .filter(|set| !matches!(beside, Others::Refused(Some(ours)) if ours.id == set.id))
         .collect();
     let on = |set: &TaskSet, group: &TargetGroup| set.is_attached_to(&group.arn);

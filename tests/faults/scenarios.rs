@@ -258,7 +258,8 @@ fn never_healthy() -> Case {
         },
         ..scenario(1)
     };
-    let deadline = json!({"readinessTimeout": 180});
+    // Faults make a run longer, and ECS replaces what is unhealthy.
+    let deadline = json!({"readinessTimeout": 180, "failedTasks": 100});
     case(
         "never healthy",
         &sick,
