@@ -793,7 +793,7 @@ async fn a_nonce_that_is_every_invocations_is_caught() {
 async fn broken_beside(
     case: &Case,
     next: Turn,
-    state: &str,
+    entered: &str,
     person: fn(&mut simulated::World),
 ) -> Option<String> {
     let stage = Stage::installed(case, |aws| {
@@ -802,7 +802,7 @@ async fn broken_beside(
     let (mut waits, mut met) = (0, false);
     let mut on_event = |event: &HistoryEvent| {
         stage.note(event, &mut waits);
-        let enters = matches!(&event.kind, EventKind::StateEntered { name, .. } if name == state);
+        let enters = matches!(&event.kind, EventKind::StateEntered { name, .. } if name == entered);
         if enters && !met {
             met = true;
             stage.aws.with_world(person);

@@ -349,6 +349,9 @@ fn tag_keys(resources: &Yaml<'_>, role: &str) -> BTreeMap<String, BTreeSet<Strin
     keys
 }
 
+/// A call, and the keys of the tags that it may write.
+type KeysOfCall<'a> = (&'a str, &'a [&'a str]);
+
 #[test]
 fn a_function_may_write_its_own_tags_and_no_others() {
     let template = Yaml::load_from_str(TEMPLATE).unwrap();
@@ -356,7 +359,7 @@ fn a_function_may_write_its_own_tags_and_no_others() {
     let add = "elasticloadbalancing:AddTags";
     let remove = "elasticloadbalancing:RemoveTags";
     let of_swap = ["ebbtide:swap", "isProduction", "taskSetId"];
-    let wanted: [(&str, &[(&str, &[&str])]); 3] = [
+    let wanted: [(&str, &[KeysOfCall<'_>]); 3] = [
         (
             "CheckAndCreateRole",
             &[(add, &["ebbtide:role", "ebbtide:service"])],
