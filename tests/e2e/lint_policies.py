@@ -41,7 +41,7 @@ FUNCTION_ROLES = ("CheckAndCreateRole", "SwapRole", "ScaleDownRole")
 ACCEPTED = {
     # Its only resource type is a container instance, which tasks on Fargate lack; the cluster is held
     # by a condition.
-    ("CheckAndCreateRole/calls", "RESOURCE_STAR", "['ecs:ListTasks']"),
+    *((f"{role}/calls", "RESOURCE_STAR", "['ecs:ListTasks']") for role in FUNCTION_ROLES),
     # With anything narrower, CloudWatch answers without composite alarms.
     *((f"{role}/calls", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']") for role in FUNCTION_ROLES),
     # Wants the ARN of an express execution beside the ordinary one; there are none here.
