@@ -356,6 +356,8 @@ ELB = {
         "TargetHealth"
     ]["Reason"]
     == "Target.NotRegistered",
+    "DeregisterTargets": lambda w: w.elb.deregister_targets(TargetGroupArn=w.group, Targets=[{"Id": "10.0.0.1"}])["ResponseMetadata"]["HTTPStatusCode"]
+    == 200,
     "CreateListener": lambda w: ":listener/net/" in w.listener and ":listener/app/" in w.alb_listener,
     "DescribeListeners": lambda w: w.elb.describe_listeners(ListenerArns=[w.listener])["Listeners"][0]["DefaultActions"][0]["TargetGroupArn"] == w.group,
     "ModifyListener": lambda w: w.elb.modify_listener(ListenerArn=w.listener, Port=81)["Listeners"][0]["Port"] == 81,
@@ -560,6 +562,7 @@ ELB_REFUSALS = [
     ("DescribeTargetGroupAttributes", "TargetGroupNotFound", lambda w: w.elb.describe_target_group_attributes(TargetGroupArn=NO_GROUP)),
     ("ModifyTargetGroupAttributes", "TargetGroupNotFound", lambda w: w.elb.modify_target_group_attributes(TargetGroupArn=NO_GROUP, Attributes=[{"Key": "a", "Value": "b"}])),
     ("ModifyTargetGroupAttributes", "ValidationError", lambda w: w.elb.modify_target_group_attributes(TargetGroupArn=w.group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "3601"}])),
+    ("DeregisterTargets", "TargetGroupNotFound", lambda w: w.elb.deregister_targets(TargetGroupArn=NO_GROUP, Targets=[{"Id": "10.0.0.1"}])),
     ("DescribeTargetHealth", "TargetGroupNotFound", lambda w: w.elb.describe_target_health(TargetGroupArn=NO_GROUP)),
     ("CreateListener", "DuplicateListener", lambda w: w.listener and w.create_listener()),
     ("CreateListener", "LoadBalancerNotFound", lambda w: w.create_listener(LoadBalancerArn=NO_BALANCER)),
