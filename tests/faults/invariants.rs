@@ -283,7 +283,9 @@ impl Watch {
                     was.id
                 ));
             }
-            if deleted && self.served.contains(&was.id) && is_down(before) {
+            // A new execution may repair what is down, and takes away what nobody reaches before it does.
+            let repairs = !self.over.is_empty();
+            if deleted && !repairs && self.served.contains(&was.id) && is_down(before) {
                 return Some(format!("S13: {} is deleted, and nothing works", was.id));
             }
             if is.scale > was.scale && !self.rolling_back {
