@@ -183,6 +183,7 @@ fn task_set_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     if task_sets.len() == known {
         let mut new = task_set(name, one(bytes, &GROUPS));
         new.created_at = one(bytes, &[Some(3_000), None, Some(1_000), Some(500)]);
+        new.running_count = one(bytes, &[4, 0]);
         task_sets.push(new);
     }
 }
