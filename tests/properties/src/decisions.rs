@@ -141,6 +141,8 @@ fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
         let (before, after) = (deployment.progress, answer.progress);
         let counts = after.waited > before.waited
             || after.step > before.step
+            // Traffic has moved, and the bake is counted anew.
+            || (after.baking && !before.baking)
             // The drain of a leftover is planned once, and a replacement is created once.
             || deployment.plan.outgoing_set() != answer.plan.outgoing_set()
             || deployment.plan.incoming_set() != answer.plan.incoming_set();
