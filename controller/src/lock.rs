@@ -2,7 +2,7 @@
 //!
 //! The lock is a function's critical section. Each turn that may write enters it and leaves it with
 //! conditional writes of one `DynamoDB` item; between two turns nothing is held but the right to
-//! enter next. `tests/faults/mutations.rs` shows what each part of this protocol prevents.
+//! enter next. `tests/faults/mutations/lock.rs` shows what each part of this protocol prevents.
 //!
 //! What is decided here is what an item, as it was read, means to whoever wants to enter.
 

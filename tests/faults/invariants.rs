@@ -1,14 +1,20 @@
 //! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S15 and S17 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
+mod end;
+mod lock;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
-    Action, AttributeValue, Call, ExecutionStatus, Listener, Phase, TaskSet, TaskSetStatus, World,
+    Action, Call, ExecutionStatus, Listener, Phase, TaskSet, TaskSetStatus, World,
 };
 
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
+
+pub(crate) use end::{converged, unfinished};
+use lock::one_inside;
 
 /// The lock table of an installation.
 const LOCK_TABLE: &str = "ebbtide-locks";
@@ -283,7 +289,7 @@ impl Watch {
                     was.id
                 ));
             }
-            // A new execution may repair what is down, and takes away what nobody reaches before it does.
+            // A new execution may repair what is down, and takes away what no traffic reaches before it does.
             let repairs = !self.over.is_empty();
             if deleted && !repairs && self.served.contains(&was.id) && is_down(before) {
                 return Some(format!("S13: {} is deleted, and nothing works", was.id));
@@ -323,160 +329,6 @@ fn is_down(world: &World) -> bool {
             targets.any(|target| target.phase == Phase::Healthy)
         })
     })
-}
-
-/// S6: one invocation is inside at a time, and nothing that was given up comes in after it.
-fn one_inside(before: &World, after: &World) -> Option<String> {
-    let (was, is) = (Held::of(before)?, Held::of(after)?);
-    if was == is {
-        return None;
-    }
-    let is_quiet = was.busy_until < after.epoch_ms();
-    if was.busy_by.is_some() && is.busy_by.is_some() && was.busy_by != is.busy_by && !is_quiet {
-        return Some(format!(
-            "S6: {:?} enters while {:?} may be inside",
-            is.busy_by, was.busy_by
-        ));
-    }
-    let hands_change = is.owner.is_some() && was.owner != is.owner;
-    if hands_change && !is_quiet {
-        return Some(format!(
-            "S6: {:?} takes over while something may still be written",
-            is.owner
-        ));
-    }
-    if hands_change && was.fence == is.fence {
-        return Some(format!(
-            "S6: {:?} takes over under the same fence",
-            is.owner
-        ));
-    }
-    if is.owner.is_some() && was.owner == is.owner && was.fence != is.fence {
-        return Some(format!(
-            "S6: {:?} takes its own lock back under another fence",
-            is.owner
-        ));
-    }
-    if !hands_change && is.turn < was.turn {
-        return Some(format!(
-            "S6: turn {} comes after turn {}",
-            is.turn, was.turn
-        ));
-    }
-    None
-}
-
-/// What an item says of who may write.
-#[derive(Debug, PartialEq)]
-struct Held {
-    owner: Option<String>,
-    fence: i128,
-    turn: i128,
-    busy_by: Option<String>,
-    busy_until: u64,
-}
-
-impl Held {
-    fn of(world: &World) -> Option<Self> {
-        let item = world
-            .table(LOCK_TABLE)?
-            .item(&format!("{CLUSTER}/{SERVICE}"))?;
-        let text = |name: &str| item.get(name)?.as_s().map(str::to_owned);
-        let number = |name: &str| item.get(name).and_then(AttributeValue::as_n).unwrap_or(0);
-        Some(Self {
-            owner: text("owner"),
-            fence: number("fence"),
-            turn: number("turn"),
-            busy_by: text("busyBy"),
-            busy_until: u64::try_from(number("busyUntil")).unwrap_or(u64::MAX),
-        })
-    }
-}
-
-/// What is not as an execution that ended so says it is (S12, L2).
-pub(crate) fn unfinished(world: &World, ends: Ends) -> Option<String> {
-    let sets = wanted(world);
-    let [set] = &sets[..] else {
-        let seen: Vec<_> = sets
-            .iter()
-            .map(|set| format!("{} {} at {} %", set.id, set.status.as_str(), set.scale))
-            .collect();
-        return Some(format!(
-            "S12: {} task sets at the end: {}",
-            sets.len(),
-            seen.join(", ")
-        ));
-    };
-    let new = set.task_definition.ends_with("chat:2");
-    if new != (ends == Ends::Deployed) {
-        return Some(format!(
-            "S12: {} serves after {ends:?}",
-            set.task_definition
-        ));
-    }
-    if ends == Ends::Deployed && is_down(world) {
-        return Some("S13: a success, and nothing works".to_owned());
-    }
-    settled(world, set, ends == Ends::Deployed)
-}
-
-/// Task sets but for those that want no task and have some that do not stop.
-fn wanted(world: &World) -> Vec<&TaskSet> {
-    let mut sets = world.task_sets_of(CLUSTER, SERVICE);
-    sets.retain(|set| {
-        let tasks = world.tasks_of(&set.id);
-        let runs = tasks
-            .iter()
-            .any(|task| task.last_status.counts_as_running());
-        set.scale > 0.0 || set.status == TaskSetStatus::Draining || !runs
-    });
-    sets
-}
-
-/// One task set, on the production group; tags, listener and primary agree, the lock is free.
-fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
-    if set.scale < 100.0 {
-        return Some(format!("L2: {} is left at {} %", set.id, set.scale));
-    }
-    if deployed && set.status != TaskSetStatus::Primary {
-        return Some(format!("L2: {} is {}", set.id, set.status.as_str()));
-    }
-    if !reached(world, set) {
-        return Some(format!("L2: production traffic does not reach {}", set.id));
-    }
-    let group = &set.load_balancers[0].target_group_arn;
-    for other in world
-        .target_groups()
-        .filter(|other| other.name.contains("-tg-"))
-    {
-        let tagged = other
-            .tags
-            .get("isProduction")
-            .is_some_and(|value| value == "true");
-        if deployed && tagged != (other.arn == *group) {
-            return Some(format!("L2: tags of {} are {:?}", other.name, other.tags));
-        }
-        if other.tags.contains_key("ebbtide:swap") {
-            return Some(format!(
-                "L2: {} still bears the record of a swap",
-                other.name
-            ));
-        }
-    }
-    let item = world
-        .table(LOCK_TABLE)
-        .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
-    item.and_then(|item| item.get("owner"))
-        .map(|owner| format!("L2: the lock is still {owner:?}'s"))
-}
-
-/// Exactly one task set at the end, whichever version it is.
-pub(crate) fn converged(world: &World) -> Option<String> {
-    let sets = wanted(world);
-    match &sets[..] {
-        [set] => settled(world, set, set.task_definition.ends_with("chat:2")),
-        _ => Some(format!("L2: {} task sets", sets.len())),
-    }
 }
 
 fn living(world: &World) -> impl Iterator<Item = &TaskSet> {

@@ -1,0 +1,258 @@
+//! A wrong decision in the place of ours.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ebbtide_controller::action::Action;
+use ebbtide_controller::deployment::{Plan as Settled, Progress};
+use ebbtide_controller::drain;
+use ebbtide_controller::phase::Phase;
+use ebbtide_controller::refusal::{ErrorName, Refusal};
+use ebbtide_controller::turn::{self, Next, Turn};
+use ebbtide_controller::world::{Targets, TaskSet, World};
+use ebbtide_simulator::fault::{Fault, LambdaFault};
+
+use super::{Decided, Seen, deciding, every_invocation};
+use crate::run::{Plan, Stage, run_on};
+use crate::scenarios::{self, Case};
+
+/// What a run with this decision breaks.
+async fn broken(case: &Case, next: Turn, plan: &Plan) -> Option<String> {
+    run_on(deciding(case, next), plan).await.broken
+}
+
+/// Asserts that the suite reports this invariant for one of the plans, and nothing for the decision
+/// as it is shipped.
+async fn assert_caught(
+    invariant: &str,
+    case: &Case,
+    next: Turn,
+    plans: impl IntoIterator<Item = Plan>,
+) {
+    for plan in plans {
+        let Some(what) = broken(case, next, &plan).await else {
+            continue;
+        };
+        assert!(what.starts_with(invariant), "{invariant} expected: {what}");
+        assert_eq!(broken(case, turn::next, &plan).await, None);
+        println!("caught: {what}");
+        return;
+    }
+    panic!("nothing reported; {invariant} expected");
+}
+
+/// The shipped decision, whose writes are changed and made one after another.
+fn changed(
+    (phase, seen, plan, progress): Seen<'_>,
+    change: impl FnOnce(&mut Vec<Action>),
+) -> Decided {
+    Ok(match turn::next(phase, seen, plan, progress)? {
+        Next::Write(stages) => {
+            let mut actions = stages.concat();
+            change(&mut actions);
+            Next::in_order(actions)
+        }
+        answer @ Next::Go(_) => answer,
+    })
+}
+
+fn without_a_fixed_client_token(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
+    static TOKEN: AtomicU64 = AtomicU64::new(1);
+    changed((phase, seen, plan, progress), |actions| {
+        for action in actions {
+            if let Action::CreateTaskSet(new) = action {
+                new.client_token = format!("{:032}", TOKEN.fetch_add(1, Ordering::Relaxed));
+            }
+        }
+    })
+}
+
+/// The function dies once it has created the task set, and what it reads next is old.
+#[tokio::test(start_paused = true)]
+async fn without_a_client_token_that_stays_the_same_two_task_sets_are_made() {
+    let case = scenarios::named("one task");
+    let clean = run_on(Stage::new(&case), &Plan::default()).await;
+    let world = clean.stage.aws.snapshot();
+    let created = world
+        .calls()
+        .position(|call| call.operation == "ecs:CreateTaskSet")
+        .unwrap() as u64
+        + 1;
+    let invoked = (1..6).flat_map(|number| {
+        (created + 1..created + 30).map(move |read| Plan {
+            calls: vec![(read, Fault::Stale)],
+            invocations: vec![(number, LambdaFault::Twice)],
+        })
+    });
+    assert_caught("S3", &case, without_a_fixed_client_token, invoked).await;
+}
+
+fn tags_first(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    changed((phase, seen, plan, progress), |actions| {
+        let commits = |action: &Action| matches!(action, Action::RecordSwapIntent { .. });
+        if let Some(replacement) = &plan.replacement
+            && actions.iter().any(commits)
+        {
+            let tag = Action::TagProduction {
+                target_group: plan.replacement_target_group.clone(),
+                task_set: replacement.clone(),
+            };
+            actions.insert(0, tag);
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_before_the_listener_are_caught() {
+    let case = scenarios::named("one task");
+    assert_caught("R5", &case, tags_first, [Plan::default()]).await;
+}
+
+/// The replacement as it should be, whatever it is.
+fn as_if_healthy(seen: &World, plan: &Settled) -> World {
+    let mut seen = seen.clone();
+    for group in &mut seen.target_groups {
+        if group.arn == plan.replacement_target_group {
+            group.targets = Targets {
+                healthy: 100,
+                ..Targets::default()
+            };
+        }
+    }
+    for set in &mut seen.task_sets {
+        (set.steady, set.pending_count) = (true, 0);
+        set.running_count = set.running_count.max(set.computed_desired_count);
+    }
+    seen
+}
+
+/// The shipped decision, which takes the replacement for healthy in some phases.
+fn blind_to_health((phase, seen, plan, progress): Seen<'_>, phases: [Phase; 2]) -> Decided {
+    if phases.contains(&phase) && plan.replacement.is_some() {
+        turn::next(phase, &as_if_healthy(seen, plan), plan, progress)
+    } else {
+        turn::next(phase, seen, plan, progress)
+    }
+}
+
+fn swap_whatever_its_health(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
+    let phases = [Phase::CheckAndCreate, Phase::Swap];
+    blind_to_health((phase, seen, plan, progress), phases)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swap_before_the_replacement_is_healthy_is_caught() {
+    let case = scenarios::named("never healthy");
+    assert_caught("S1", &case, swap_whatever_its_health, [Plan::default()]).await;
+}
+
+/// One task less than now, each time it is asked.
+fn relative_decrement(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let next = turn::next(phase, seen, plan, progress)?;
+    let original = plan
+        .outgoing_in(seen)
+        .filter(|original| phase == Phase::ScaleDown && original.scale > 0.0);
+    let Some(original) = original else {
+        return Ok(next);
+    };
+    let desired = plan.desired;
+    let left = drain::tasks_at(original.scale, desired).saturating_sub(1);
+    Ok(Next::one(Action::SetScale {
+        task_set: original.id.clone(),
+        percent: drain::scale_for(left, desired),
+        tasks: left,
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relative_decrement_is_caught_when_a_function_is_invoked_twice() {
+    let case = scenarios::named("three tasks");
+    let twice = every_invocation(LambdaFault::Twice);
+    assert_caught("S5", &case, relative_decrement, twice).await;
+}
+
+/// Deletes a task set by force while it is there.
+fn deleted(set: Option<&TaskSet>) -> Option<Next> {
+    let set = set.filter(|set| !set.is_being_deleted())?;
+    Some(Next::one(Action::DeleteTaskSet {
+        task_set: set.id.clone(),
+        force: true,
+    }))
+}
+
+fn deleted_at_once(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    match deleted(plan.outgoing_in(seen)).filter(|_| phase == Phase::ScaleDown) {
+        Some(deletion) => Ok(deletion),
+        None => turn::next(phase, seen, plan, progress),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn force_on_a_task_set_that_has_served_is_caught() {
+    let case = scenarios::named("one task");
+    assert_caught("S11", &case, deleted_at_once, [Plan::default()]).await;
+}
+
+fn candidate_deleted_whatever_serves(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
+    match deleted(plan.incoming_in(seen)).filter(|_| phase == Phase::Rollback) {
+        Some(deletion) => Ok(deletion),
+        None => turn::next(phase, seen, plan, progress),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_deletes_what_serves_is_caught() {
+    let case = scenarios::alarm_in_the_drain();
+    let next = candidate_deleted_whatever_serves;
+    assert_caught("S4", &case, next, [Plan::default()]).await;
+}
+
+/// A healthy version is given up in the middle of its drain.
+fn gives_up_what_is_healthy(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
+    if phase == Phase::ScaleDown && plan.goes_forward() && progress.step > 1 {
+        return Err(Refusal::new(ErrorName::HealthLost, "It is late.", "Wait."));
+    }
+    turn::next(phase, seen, plan, progress)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_version_that_is_given_up_is_caught() {
+    let case = scenarios::two_tasks();
+    assert_caught("S14", &case, gives_up_what_is_healthy, [Plan::default()]).await;
+}
+
+fn drained_whatever_its_health(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
+    let phases = [Phase::ScaleDown, Phase::Cleanup];
+    blind_to_health((phase, seen, plan, progress), phases)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_original_that_is_deleted_while_nothing_works_is_caught() {
+    let case = scenarios::named("sick after the swap");
+    let next = drained_whatever_its_health;
+    assert_caught("S13", &case, next, [Plan::default()]).await;
+}

@@ -1,0 +1,138 @@
+//! A wrong decision in the place of ours, while a person changes the service.
+
+use ebbtide_controller::deployment::{Plan as Settled, Progress};
+use ebbtide_controller::phase::Phase;
+use ebbtide_controller::turn::{self, Turn};
+use ebbtide_controller::world::{Forward, World};
+use ebbtide_simulator::asl::{EventKind, HistoryEvent};
+use ebbtide_simulator::world::{self as simulated, Tag};
+
+use super::{Decided, deciding};
+use crate::people::points_the_listener_at_the_first_group;
+use crate::scenarios::{self, Case};
+
+/// What a run with this decision breaks where a person does something when a state is entered for the first time.
+async fn broken_beside(
+    case: &Case,
+    next: Turn,
+    entered: &str,
+    person: fn(&mut simulated::World),
+) -> Option<String> {
+    let stage = deciding(case, next);
+    let (mut waits, mut met) = (0, false);
+    let mut on_event = |event: &HistoryEvent| {
+        stage.note(event, &mut waits);
+        let enters = matches!(&event.kind, EventKind::StateEntered { name, .. } if name == entered);
+        if enters && !met {
+            met = true;
+            stage.aws.with_world(person);
+        }
+    };
+    let input = case.event.clone();
+    let deployment = stage.installation.deploy("run-1", input, 7, &mut on_event);
+    let _ = deployment.await;
+    stage.watch().broken.clone()
+}
+
+/// Asserts that a decision breaks the invariant where a person does something when a state is entered, and
+/// the shipped one nothing.
+async fn assert_caught_beside(
+    invariant: &str,
+    case: &Case,
+    next: Turn,
+    entered: &str,
+    person: fn(&mut simulated::World),
+) {
+    let what = broken_beside(case, next, entered, person).await;
+    let what = what.expect("something is reported");
+    assert!(what.starts_with(invariant), "{entered}: {what}");
+    let shipped = broken_beside(case, turn::next, entered, person).await;
+    assert_eq!(shipped, None, "{entered}");
+    println!("caught: {what}");
+}
+
+fn without_the_guard(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let mut seen = seen.clone();
+    if phase == Phase::ScaleDown && plan.goes_forward() {
+        for listener in &mut seen.listeners {
+            listener.forward = Forward::to(&plan.replacement_target_group);
+        }
+    }
+    turn::next(phase, &seen, plan, progress)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_without_its_guard_is_caught() {
+    let case = Case {
+        healthy: 0,
+        ..scenarios::two_tasks()
+    };
+    let person = points_the_listener_at_the_first_group;
+    assert_caught_beside("S4", &case, without_the_guard, "Wait", person).await;
+}
+
+/// A rule of the production listener that forwards to the first group.
+fn rule_to_the_first_group(world: &mut simulated::World) {
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let listener = production_listener(world);
+    let group = world
+        .target_groups()
+        .find(|group| group.name.ends_with("-tg-1"))
+        .unwrap()
+        .arn
+        .clone();
+    world.set_ip_address_type(&balancer, "dualstack").unwrap();
+    let rule = scenarios::rule(&listener, "ipv6", &group);
+    world.create_rule(&rule).unwrap();
+}
+
+fn production_listener(world: &simulated::World) -> String {
+    let mut listeners = world.listeners();
+    let listener = listeners.find(|listener| listener.port == 80);
+    listener.unwrap().arn.clone()
+}
+
+/// As if Network Load Balancers had no rules.
+fn blind_to_rules(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let mut seen = seen.clone();
+    for listener in &mut seen.listeners {
+        listener.rule_target_groups.clear();
+    }
+    turn::next(phase, &seen, plan, progress)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_of_what_a_rule_reaches_is_caught() {
+    let case = scenarios::two_tasks();
+    for state in ["Wait", "Cleanup"] {
+        let person = rule_to_the_first_group;
+        assert_caught_beside("S15", &case, blind_to_rules, state, person).await;
+    }
+}
+
+/// As if a role that is not understood were not there.
+fn guessing_roles(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let mut seen = seen.clone();
+    for listener in &mut seen.listeners {
+        let understood = |role: &String| ["production", "test"].contains(&role.as_str());
+        listener.role = listener.role.take().filter(understood);
+    }
+    turn::next(phase, &seen, plan, progress)
+}
+
+/// A person writes a role that is not understood.
+fn writes_a_role_with_a_capital(world: &mut simulated::World) {
+    let arn = production_listener(world);
+    let tag = Tag {
+        key: "ebbtide:role".to_owned(),
+        value: "Production".to_owned(),
+    };
+    world.add_elb_tags(&[arn], &[tag]).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_is_guessed_over_a_persons_word_is_caught() {
+    let case = scenarios::two_tasks();
+    let (state, person) = ("CheckAndCreateService", writes_a_role_with_a_capital);
+    assert_caught_beside("S17", &case, guessing_roles, state, person).await;
+}
