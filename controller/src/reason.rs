@@ -1,11 +1,13 @@
 //! Why a turn ended as it did: numbers for programs, and the one sentence that is made from them.
 
+mod code;
 mod drain;
 mod outcome;
 mod shortfall;
 
 use std::fmt;
 
+pub use code::Code;
 pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
 pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, RemarkCode, Running};
 pub use shortfall::Shortfall;
@@ -563,98 +565,4 @@ pub struct DrainProgress {
     pub next_step: Option<u32>,
     /// Seconds from this turn to the last step, if nothing blocks one: an estimate.
     pub last_step: Option<u32>,
-}
-
-/// What a turn came to, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// The request fits the world.
-    Passed,
-    /// It does, and nothing more was asked for.
-    DryRun,
-    /// A swap of an earlier deployment is half done.
-    HalfSwapped,
-    /// That swap is finished.
-    SwapFinished,
-    /// A task set of an earlier deployment is drained first.
-    Leftover,
-    /// Nothing is left over from an earlier deployment.
-    Settled,
-    /// An earlier deployment ended in its rollback, which is finished first.
-    FinishingRollback,
-    /// The replacement was created or adopted.
-    Created,
-    /// Something that has to become healthy is not yet.
-    NotReady,
-    /// The replacement is steady and healthy.
-    Ready,
-    /// Production traffic has moved.
-    Swapped,
-    /// Production traffic has moved back.
-    SwappedBack,
-    /// The pause between the swap and the first step.
-    Baking,
-    /// A step of the drain was made.
-    Step,
-    /// The pause between two steps.
-    Pause,
-    /// The next step waits for something.
-    Blocked,
-    /// Every step was made, and tasks still run.
-    TasksStopping,
-    /// No task is left.
-    Drained,
-    /// ECS deletes the drained task set.
-    Deleting,
-    /// The deployment is complete.
-    Deployed,
-    /// The original is brought back to strength, or a read is repeated.
-    RollingBack,
-    /// The original is healthy at full strength.
-    Restored,
-    /// Traffic stays on the replacement, and the deployment goes on.
-    GoingOn,
-    /// The turn was refused; `failure` says why.
-    Refused,
-    /// The deployment failed, and what could be undone was.
-    Failed,
-    /// A function of this deployment may still be at work.
-    Busy,
-    /// A write was not answered, and may still land, or a call is not allowed yet.
-    Unanswered,
-}
-
-impl Code {
-    /// The value of `reason.code`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::DryRun => "dryRun",
-            Self::HalfSwapped => "halfSwapped",
-            Self::SwapFinished => "swapFinished",
-            Self::Leftover => "leftover",
-            Self::Settled => "settled",
-            Self::FinishingRollback => "finishingRollback",
-            Self::Created => "created",
-            Self::NotReady => "notReady",
-            Self::Ready => "ready",
-            Self::Swapped => "swapped",
-            Self::SwappedBack => "swappedBack",
-            Self::Baking => "baking",
-            Self::Step => "step",
-            Self::Pause => "pause",
-            Self::Blocked => "blocked",
-            Self::TasksStopping => "tasksStopping",
-            Self::Drained => "drained",
-            Self::Deleting => "deleting",
-            Self::Deployed => "deployed",
-            Self::RollingBack => "rollingBack",
-            Self::Restored => "restored",
-            Self::GoingOn => "goingOn",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Busy => "busy",
-            Self::Unanswered => "unanswered",
-        }
-    }
 }
