@@ -97,8 +97,8 @@ pub(crate) fn shortfall(
 /// waits for it.
 pub const TOLERANCE: u32 = 20;
 
-/// What the task set that serves lacks of what was wanted when traffic moved, or is wanted now where
-/// that is less (rule R11): a service that grows is not one that fails.
+/// What the task set that serves lacks of what was [`promised`]: a service that grows is not one that
+/// fails.
 ///
 /// A task of [`TOLERANCE`] may be missing. `None` for a service that wants no task.
 pub(crate) fn lacking(
@@ -107,7 +107,7 @@ pub(crate) fn lacking(
     task_set: &TaskSet,
     group: &TargetGroup,
 ) -> Option<Shortfall> {
-    let promised = plan.desired.min(world.service.desired_count);
+    let promised = promised(world, plan);
     let wanted = promised - promised / TOLERANCE;
     let (running, pending) = (task_set.running_count, task_set.pending_count);
     if running < wanted {
@@ -162,31 +162,40 @@ pub(crate) fn give_up_in_time(
     ))
 }
 
-/// Refuses a replacement of which as many tasks failed as ECS's own circuit breaker allows: it is not
-/// waited for until `readinessTimeout`.
-fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
-    let failed = world.stopped_tasks.failed;
-    let limit = failed_task_limit(plan, world.service.desired_count);
-    if failed < limit {
+/// Refuses a replacement of which as many tasks failed, since the swap or before it, as `failedTasks` says,
+/// or ECS's own circuit breaker allows: half of what is wanted, at least 3 and at most 200 (AWS
+/// documentation). It is not waited for until a deadline, and two looks may find all of them up.
+pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
+    let (wanted, since, consequence) = match plan.swapped {
+        None => (
+            world.service.desired_count,
+            "",
+            "Production traffic was not moved. ",
+        ),
+        Some(_) => (promised(world, plan), " since the swap", ""),
+    };
+    let limit = plan.request.failed_tasks;
+    let limit = limit.unwrap_or((wanted / 2).clamp(3, 200));
+    let stopped = &world.stopped_tasks;
+    if stopped.failed < limit {
         return Ok(());
     }
     Err(Refusal::new(
         ErrorName::ReplacementFailed,
         format!(
-            "The replacement {} is given up after {limit} failed tasks: {}.",
+            "The replacement {} is given up after {limit} failed tasks{since}: {}.",
             plan.incoming_set().map_or("task set", |id| id),
-            world.stopped_tasks.in_words().unwrap_or_default(),
+            stopped.in_words().unwrap_or_default(),
         ),
-        "Production traffic was not moved. Look at the tasks' logs; raise failedTasks where so many \
-         failures are ordinary.",
+        format!(
+            "{consequence}Look at the tasks' logs; raise failedTasks where so many failures are ordinary."
+        ),
     ))
 }
 
-/// Failed tasks after which a replacement is given up: `failedTasks`, or half of the desired count, at
-/// least 3 and at most 200, as ECS's circuit breaker does it (AWS documentation).
-pub(crate) fn failed_task_limit(plan: &Plan, desired: u32) -> u32 {
-    let request = &plan.request;
-    request.failed_tasks.unwrap_or((desired / 2).clamp(3, 200))
+/// Tasks that were wanted when traffic moved, or are wanted now where that is less (rule R11).
+pub(crate) fn promised(world: &World, plan: &Plan) -> u32 {
+    plan.desired.min(world.service.desired_count)
 }
 
 /// The wait for a new replacement to get healthy: the looks at which it was are counted anew.

@@ -136,7 +136,9 @@ fn give_up_in_time(
     if let Some(Blocker::Health { shortfall, .. }) = blocker {
         not_lost(drain, shortfall)?;
     }
-    no_crash_loop(drain)?;
+    if drain.plan.goes_forward() {
+        ready::not_crashing(drain.world, drain.plan)?;
+    }
     // Tasks that do not stop are reported, and nothing is undone for them (rule R6).
     if matches!(due, Due::LastTasks | Due::Nothing) {
         return Ok(());
@@ -238,7 +240,7 @@ const HALF_LOST: u32 = 300;
 fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
     let (plan, held) = (drain.plan, drain.progress.held);
     let healthy = drain.to.targets.healthy;
-    let promised = plan.desired.min(drain.desired());
+    let promised = ready::promised(drain.world, plan);
     let (error, patience) = match plan.outgoing {
         Outgoing::Replacement => return Ok(()),
         Outgoing::Leftover(_) => (
@@ -261,26 +263,6 @@ fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
             plan.incoming_set().map_or("The replacement", |id| id),
         ),
         "Look at its tasks' logs and at the health check of the target group.",
-    ))
-}
-
-/// A replacement whose tasks go on failing has lost its health, though two looks may find all of them
-/// up: as many failed tasks since the swap as ECS's own circuit breaker allows.
-fn no_crash_loop(drain: &Drain<'_>) -> Result<(), Refusal> {
-    let plan = drain.plan;
-    let stopped = &drain.world.stopped_tasks;
-    let limit = ready::failed_task_limit(plan, plan.desired.min(drain.desired()));
-    if !plan.goes_forward() || stopped.failed < limit {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        ErrorName::ReplacementFailed,
-        format!(
-            "{} is given up after {limit} failed tasks since the swap: {}.",
-            plan.incoming_set().map_or("The replacement", |id| id),
-            stopped.in_words().unwrap_or_default()
-        ),
-        "Look at its tasks' logs; raise failedTasks where so many failures are ordinary.",
     ))
 }
 

@@ -4,6 +4,7 @@
 //! Step Functions state.
 
 mod settings;
+mod stopped;
 mod values;
 
 use std::fmt;
@@ -13,8 +14,10 @@ use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId, 
 use crate::refusal::Refusal;
 
 pub use settings::{GroupSettings, HealthCheck, Reading};
+pub use stopped::{StoppedTask, StoppedTasks};
 pub use values::{
-    AlarmState, DeploymentController, LaunchType, NetworkMode, ServiceStatus, TaskSetStatus,
+    AlarmState, DeploymentController, LaunchType, NetworkMode, ServiceStatus, StopCode,
+    TaskSetStatus,
 };
 
 /// What one turn saw of the service, its task sets, its load balancer and its alarms.
@@ -467,24 +470,4 @@ pub struct Container {
     pub name: String,
     /// The container ports it maps.
     pub ports: Vec<u16>,
-}
-
-/// Tasks of a task set that ECS stopped; it shows them for an hour at least.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StoppedTasks {
-    /// How many of them failed: a container ended, the task did not start, or its health checks failed.
-    pub failed: u32,
-    /// The newest of those, in ECS's words, cut to a length that fits a sentence.
-    pub newest: Option<String>,
-}
-
-impl StoppedTasks {
-    /// The same as a clause: how many failed, and why the newest one did; `None` where none did.
-    pub(crate) fn in_words(&self) -> Option<String> {
-        let newest = self.newest.as_ref()?.trim_end_matches('.');
-        Some(match self.failed {
-            1 => format!("1 of its tasks failed: {newest}"),
-            failed => format!("{failed} of its tasks failed, the last one: {newest}"),
-        })
-    }
 }

@@ -18,7 +18,7 @@ use crate::error::StepError;
 use crate::observe_details::Details;
 use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings};
 
-/// Names of what there is to read. What is known by name is read at once, and what is listed besides after
+/// Names of what there is to read. What is known by name is read at once, and what else is listed after
 /// that: where nothing has come or gone since the last observation, this one is a single round of calls.
 ///
 /// They are evidence of nothing (rule R1): each observation lists what there is, and reads all of it anew.
@@ -159,7 +159,9 @@ async fn task_sets(
         described(&known.task_sets),
         async {
             match replacement {
-                Some((id, since)) => observe_ecs::stopped_tasks(ecs, request, id, since).await,
+                Some((id, since)) => observe_ecs::stopped_tasks(ecs, request, id)
+                    .await
+                    .map(|tasks| StoppedTasks::of(tasks, since)),
                 None => Ok(StoppedTasks::default()),
             }
         },

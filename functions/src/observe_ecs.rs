@@ -3,7 +3,7 @@
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::types::{
-    DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus, TaskSetField, TaskStopCode,
+    DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus, TaskSetField,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::{Arn, Home};
@@ -12,7 +12,7 @@ use ebbtide_controller::quote::quote;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
-    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTasks,
+    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
     TaskDefinition, TaskSet, TaskSetLoadBalancer,
 };
 
@@ -243,14 +243,12 @@ pub(crate) async fn task_definition(
     }))
 }
 
-/// Tasks of a task set that failed and were stopped at `since` or later, in seconds since 1970; ECS
-/// shows them for an hour at least.
+/// Tasks of a task set that ECS stopped; it shows them for an hour at least.
 pub(crate) async fn stopped_tasks(
     ecs: &Client,
     request: &Request,
     task_set: &TaskSetId,
-    since: Option<u64>,
-) -> Result<StoppedTasks, StepError> {
+) -> Result<Vec<StoppedTask>, StepError> {
     let mut pages = ecs
         .list_tasks()
         .cluster(&request.cluster)
@@ -259,8 +257,7 @@ pub(crate) async fn stopped_tasks(
         .into_paginator()
         .page_size(TASKS_A_CALL)
         .send();
-    let mut stopped = StoppedTasks::default();
-    let mut newest = None;
+    let mut stopped = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| StepError::of_call("ecs:ListTasks", &error))?;
         if page.task_arns().is_empty() {
@@ -273,38 +270,17 @@ pub(crate) async fn stopped_tasks(
             .send()
             .await
             .map_err(|error| StepError::of_call("ecs:DescribeTasks", &error))?;
-        for task in described.tasks() {
-            let at = task.stopped_at().map(aws_smithy_types::DateTime::secs);
-            let counts = match (since, at.and_then(|at| u64::try_from(at).ok())) {
-                (Some(since), Some(at)) => at >= since,
-                (Some(_), None) => false,
-                (None, _) => true,
-            };
-            if !counts || !has_failed(task) {
-                continue;
+        stopped.extend(described.tasks().iter().map(|task| {
+            StoppedTask {
+                code: task.stop_code().map_or("", |code| code.as_str()).into(),
+                reason: reason(task),
+                at: task
+                    .stopped_at()
+                    .and_then(|at| u64::try_from(at.secs()).ok()),
             }
-            stopped.failed = stopped.failed.saturating_add(1);
-            if newest.is_none_or(|newest| at > newest) {
-                newest = Some(at);
-                stopped.newest = Some(reason(task));
-            }
-        }
+        }));
     }
     Ok(stopped)
-}
-
-/// Whether a task stopped because something is wrong with it (`stopCode`, AWS API model): not because a
-/// person or the scheduler wanted it gone, or its capacity was taken away. A failed health check is the
-/// scheduler's too, and told by its reason only.
-fn has_failed(task: &Task) -> bool {
-    match task.stop_code() {
-        Some(TaskStopCode::EssentialContainerExited | TaskStopCode::TaskFailedToStart) => true,
-        Some(TaskStopCode::ServiceSchedulerInitiated) => {
-            let reason = task.stopped_reason().unwrap_or_default();
-            reason.contains("health check")
-        }
-        _ => false,
-    }
 }
 
 fn reason(task: &Task) -> String {

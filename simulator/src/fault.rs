@@ -110,7 +110,7 @@ pub(crate) struct Faults {
     pub(crate) late: Vec<LateCall>,
     /// By the number of the invocation they strike, counted from 1 over all functions.
     pub(crate) planned_for_functions: BTreeMap<u64, LambdaFault>,
-    /// The service that nobody reaches, as IAM names it, and until when in milliseconds.
+    /// The service that no call reaches, as IAM names it, and until when in milliseconds.
     pub(crate) outage: Option<(&'static str, u64)>,
     /// The calls that had been made when each invocation began.
     pub(crate) invocations: Vec<u64>,

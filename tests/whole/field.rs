@@ -1,8 +1,11 @@
 //! What people in the field would have lost: traffic stays with what is healthy, and what has served is
 //! drained.
 
-use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::Status;
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{StopTask, UpdateServicePrimaryTaskSet, World};
+use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::json;
 
 use crate::support::{
@@ -94,4 +97,46 @@ async fn a_failure_before_the_swap_moves_nothing() {
     assert_eq!(sets(&second.world)[0], serving);
     let moves = |call: &String| call.ends_with(":ModifyListener");
     assert!(!second.writes().iter().any(moves), "{:?}", second.writes());
+}
+
+/// How a deployment ends of which the calls of an operation are denied from the first one on, so many times.
+async fn denied(operation: &str, times: usize) -> Status {
+    let run = async |denied: &[u64]| {
+        let mut start = world(&Scenario::default());
+        start.begin();
+        let aws = SimulatedAws::new(start, 1.0);
+        aws.plan_faults(denied.iter().map(|call| (*call, Fault::AccessDenied)));
+        let installation = Installation::new(&aws).unwrap();
+        let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
+        let calls: Vec<_> = aws
+            .snapshot()
+            .calls()
+            .map(|call| call.operation.clone())
+            .collect();
+        (outcome.status, calls)
+    };
+    // A call that is denied comes again, and moves those after it.
+    let mut struck = Vec::new();
+    loop {
+        let (status, calls) = run(&struck).await;
+        let mut numbers = (1..).zip(&calls).filter(|(_, call)| *call == operation);
+        if struck.len() == times {
+            return status;
+        }
+        let next = numbers.find(|(number, _)| !struck.contains(number));
+        struck.push(next.unwrap().0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_denied_for_a_moment_fails_nothing() {
+    for operation in ["ecs:CreateTaskSet", "elasticloadbalancing:ModifyListener"] {
+        let ended = denied(operation, 2).await;
+        assert!(matches!(ended, Status::Succeeded { .. }), "{ended:?}");
+        let ended = denied(operation, 3).await;
+        assert!(
+            matches!(&ended, Status::Failed { error, .. } if error == "Permission"),
+            "{ended:?}"
+        );
+    }
 }

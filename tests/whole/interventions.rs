@@ -46,19 +46,19 @@ async fn a_first_deployment_does_not_take_another_services_traffic() {
             cluster: Some(names.cluster.clone()),
             desired_count: Some(3),
             deployment_controller: Some(external),
-            ..CreateService::named("somebody-else")
+            ..CreateService::named("another")
         })
         .unwrap();
     world
         .create_task_set(&CreateTaskSet {
-            service: "somebody-else".to_owned(),
+            service: "another".to_owned(),
             ..names.task_set(&group(&world, "-tg-1"))
         })
         .unwrap();
     world.advance_to(world.now() + 3_600_000);
     let before = live(&world, 80);
     let ended = deploy(world, "run-1", &sample()).await;
-    // Three healthy tasks of somebody-else serve there.
+    // Three healthy tasks of another serve there.
     assert_eq!(live(&ended.world, 80), before, "{}", ended.text());
 }
 

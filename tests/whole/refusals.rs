@@ -210,7 +210,7 @@ async fn two_services_on_one_load_balancer_are_told_apart_by_tags_only() {
     let asks = seen.contains("seen: 4") && seen.contains("Key=ebbtide:service");
     assert!(asks, "{seen}");
     for other in others {
-        tag(&mut world, &other, "serviceName", "somebody-else");
+        tag(&mut world, &other, "serviceName", "another");
     }
     deploy(world, "run-1", &sample()).await.assert_deployed();
 }

@@ -175,11 +175,11 @@ async fn a_companys_tag_does_not_take_a_services_groups_away() {
 async fn a_group_that_is_left_out_is_named_with_its_tag() {
     let mut world = served();
     let alternate = group(&world, "-tg-2");
-    tag(&mut world, &alternate, "serviceName", "somebody-else");
+    tag(&mut world, &alternate, "serviceName", "another");
     let cause = refused(world, &sample()).await;
     assert_says(
         &cause,
-        &["left out: ", "-tg-2 (tagged serviceName=somebody-else)"],
+        &["left out: ", "-tg-2 (tagged serviceName=another)"],
     );
     assert!(!cause.contains(&alternate), "{cause}");
 }

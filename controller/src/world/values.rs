@@ -42,6 +42,21 @@ macro_rules! values {
 }
 
 values! {
+    /// What kind of end a stopped task had.
+    StopCode {
+        /// A container ended that the task cannot do without.
+        EssentialContainerExited = "EssentialContainerExited"
+        /// It never ran.
+        TaskFailedToStart = "TaskFailedToStart"
+        /// The service's scheduler took it away.
+        ServiceSchedulerInitiated = "ServiceSchedulerInitiated"
+        /// A person did.
+        UserInitiated = "UserInitiated"
+        /// Its capacity was taken away.
+        SpotInterruption = "SpotInterruption"
+        /// Its capacity goes.
+        TerminationNotice = "TerminationNotice"
+    }
     /// The status of a service.
     ServiceStatus {
         /// It can be deployed to.
