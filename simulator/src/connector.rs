@@ -42,7 +42,7 @@ impl Gate {
         }
     }
 
-    /// Waits until somebody wants to make the first call that is not let pass.
+    /// Waits until the first call that is not let pass is about to be made.
     pub(crate) async fn reached(&self) {
         self.reached.notified().await;
     }
@@ -140,7 +140,7 @@ impl SimulatedAws {
     }
 }
 
-/// Keys that nobody looks at.
+/// Keys that are not looked at.
 pub(crate) fn test_credentials() -> Credentials {
     Credentials::from_keys("simulated", "simulated", None)
 }
