@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
-    Action, AttributeValue, Call, ExecutionStatus, Listener, Phase, TaskSet, TaskSetStatus, World,
+    Action, AttributeValue, Call, ExecutionStatus, Item, Listener, Phase, TargetGroup, TaskSet,
+    TaskSetStatus, World,
 };
 
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
@@ -22,7 +23,6 @@ fn execution_of(call: &Call) -> &str {
     call.caller.rsplit(' ').next().unwrap_or_default()
 }
 
-/// What has been seen of a run so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     healthy: usize,
@@ -39,9 +39,7 @@ pub(crate) struct Watch {
     had_health: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
-    /// The first thing that did not hold.
     pub(crate) broken: Option<String>,
-    /// Checks made.
     pub(crate) checks: u64,
 }
 
@@ -50,12 +48,12 @@ impl Watch {
         // A budget's steps come as close as it can bear, but never closer than 3 s.
         let by_default = if case.event["drain"].is_null() { 60 } else { 3 };
         let wait = case.event["scaledown_wait"].as_u64().unwrap_or(by_default);
+        let listeners = case.world.listeners();
+        let listeners = listeners.map(|listener| (listener.arn.clone(), listener.clone()));
         let mut watch = Self {
             healthy: case.healthy,
             wait_ms: wait * 1_000,
-            first: listeners(&case.world)
-                .map(|listener| (listener.arn.clone(), listener.clone()))
-                .collect(),
+            first: listeners.collect(),
             neighbours: neighbours(&case.world),
             served: BTreeSet::new(),
             lowered: BTreeMap::new(),
@@ -71,46 +69,38 @@ impl Watch {
         watch
     }
 
-    /// Looks at the world after a call.
     pub(crate) fn see(&mut self, effect: &Effect<'_>) {
-        let Effect {
-            before,
-            after,
-            call,
-        } = effect;
+        let (before, after, call) = (effect.before, effect.after, effect.call);
         self.checks += 1;
         self.executions.insert(execution_of(call).to_owned());
         if self.broken.is_some() {
             return;
         }
-        let wrote = !std::ptr::eq(*before, *after);
-        let broken = self
-            .state(after)
-            .or_else(|| wrote.then(|| self.write(before, after, call)).flatten());
+        let mut broken = self.state(after);
+        if broken.is_none() && !std::ptr::eq(before, after) {
+            broken = self.write(before, after, call);
+        }
         self.note_served(after);
-        self.broken =
-            broken.map(|what| format!("{what} (after {} by {})", call.operation, call.caller));
+        let Call {
+            operation, caller, ..
+        } = call;
+        self.broken = broken.map(|what| format!("{what} (after {operation} by {caller})"));
     }
 
-    /// What a state of the world breaks.
     fn state(&mut self, world: &World) -> Option<String> {
         for listener in production(world) {
             let live = listener.live_target_groups();
             let [group] = live[..] else {
                 return Some(format!("S2: listener {} reaches {live:?}", listener.port));
             };
-            let healthy = world.target_group(group).map_or(0, |group| {
-                let targets = group.targets.values();
-                targets
-                    .filter(|target| target.phase == Phase::Healthy)
-                    .count()
-            });
-            self.had_health |= healthy >= self.healthy;
-            if self.had_health && healthy < self.healthy {
-                return Some(format!(
-                    "S1: {healthy} of {} healthy targets behind listener {}",
-                    self.healthy, listener.port
-                ));
+            let targets = world.target_group(group).into_iter();
+            let targets = targets.flat_map(|group| group.targets.values());
+            let healthy = targets.filter(|target| target.phase == Phase::Healthy);
+            let (healthy, wanted, port) = (healthy.count(), self.healthy, listener.port);
+            self.had_health |= healthy >= wanted;
+            if self.had_health && healthy < wanted {
+                let what = format!("S1: {healthy} of {wanted} healthy targets");
+                return Some(format!("{what} behind listener {port}"));
             }
         }
         let sets = world.task_sets_of(CLUSTER, SERVICE);
@@ -145,7 +135,6 @@ impl Watch {
         None
     }
 
-    /// What a write breaks, judged when its effect lands.
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         self.properties(after)
             .or_else(|| one_inside(before, after))
@@ -161,9 +150,7 @@ impl Watch {
         if !ours || same_resources(before, after) {
             return None;
         }
-        let item = before
-            .table(LOCK_TABLE)
-            .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
+        let item = lock_item(before);
         let text = |name: &str| item.and_then(|item| item.get(name)?.as_s());
         let Some(owner) = text("owner") else {
             return Some("S6: a write, and the lock has no owner".to_owned());
@@ -171,49 +158,36 @@ impl Watch {
         if text("busyBy").is_none() {
             return Some(format!("S6: {} writes outside of the lock", call.caller));
         }
-        // Whoever calls is called by function and execution.
-        let writer = call.caller.split(' ').nth(1).unwrap_or_default();
+        // A caller's name is its function and its execution.
+        let caller = &call.caller;
+        let writer = caller.split(' ').nth(1).unwrap_or_default();
         if owner.rsplit(':').next() != Some(writer) {
-            return Some(format!(
-                "S6: {} writes under the lock of {owner}",
-                call.caller
-            ));
+            return Some(format!("S6: {caller} writes under the lock of {owner}"));
         }
-        let execution = before.execution(owner);
-        let Some(execution) = execution else {
+        let Some(execution) = before.execution(owner) else {
             return Some(format!("S6: the lock is {owner}'s, which does not exist"));
         };
-        let stopped = execution
-            .stop_date_ms
-            .filter(|_| execution.status != ExecutionStatus::Running);
-        match stopped {
-            Some(stopped) if after.epoch_ms() > stopped + LATE_WRITES_MS => Some(format!(
-                "S6: {owner} writes {} ms after it has ended",
-                after.epoch_ms() - stopped
-            )),
-            _ => None,
-        }
+        let has_ended = execution.status != ExecutionStatus::Running;
+        let stopped = execution.stop_date_ms.filter(|_| has_ended)?;
+        let late = after.epoch_ms().saturating_sub(stopped);
+        let what = format!("S6: {owner} writes {late} ms after it has ended");
+        (late > LATE_WRITES_MS).then_some(what)
     }
 
     /// R5: the listener is moved before the tags are.
     fn tagged(before: &World, after: &World) -> Option<String> {
-        let is_tagged = |world: &World, arn: &str| {
-            let group = world.target_group(arn);
-            group.is_some_and(|group| {
-                group
-                    .tags
-                    .get("isProduction")
-                    .is_some_and(|value| value == "true")
-            })
-        };
-        after
-            .target_groups()
-            .filter(|group| is_tagged(after, &group.arn) && !is_tagged(before, &group.arn))
-            .find(|group| {
-                let arn = group.arn.as_str();
-                !production(after).all(|listener| listener.live_target_groups() == [arn])
-            })
-            .map(|group| format!("R5: {} is tagged before traffic goes to it", group.name))
+        let mut tagged = after.target_groups().filter(|group| {
+            let before = before.target_group(&group.arn);
+            is_production(group) && !before.is_some_and(is_production)
+        });
+        let group = tagged.find(|group| {
+            let arn = group.arn.as_str();
+            !production(after).all(|listener| listener.live_target_groups() == [arn])
+        })?;
+        Some(format!(
+            "R5: {} is tagged before traffic goes to it",
+            group.name
+        ))
     }
 
     /// S7: a deployment moves production traffic once, and back once if it fails.
@@ -222,19 +196,16 @@ impl Watch {
             return None;
         }
         for listener in production(after) {
-            let was = before
-                .listener(&listener.arn)
-                .map(Listener::live_target_groups);
+            let was = before.listener(&listener.arn);
+            let was = was.map(Listener::live_target_groups);
             if was.is_none_or(|was| was == listener.live_target_groups()) {
                 continue;
             }
             let moves = self.moves.entry(listener.arn.clone()).or_default();
             *moves += 1;
             if *moves > 1 + u32::from(self.rolling_back) {
-                return Some(format!(
-                    "S7: listener {} was moved {moves} times",
-                    listener.port
-                ));
+                let port = listener.port;
+                return Some(format!("S7: listener {port} was moved {moves} times"));
             }
         }
         None
@@ -257,10 +228,9 @@ impl Watch {
             if serves && (deleted || is.scale < was.scale) {
                 return Some(format!("S4: {} serves, and goes to {} %", was.id, is.scale));
             }
-            let runs = before
-                .tasks_of(&was.id)
-                .iter()
-                .any(|task| task.last_status.counts_as_running());
+            let tasks = before.tasks_of(&was.id);
+            let mut tasks = tasks.iter();
+            let runs = tasks.any(|task| task.last_status.counts_as_running());
             if deleted && runs && self.served.contains(&was.id) {
                 return Some(format!(
                     "S11: {} has served, and was deleted by force",
@@ -297,38 +267,41 @@ fn one_inside(before: &World, after: &World) -> Option<String> {
         return None;
     }
     let is_quiet = was.busy_until < after.epoch_ms();
-    if was.busy_by.is_some() && is.busy_by.is_some() && was.busy_by != is.busy_by && !is_quiet {
-        return Some(format!(
-            "S6: {:?} enters while {:?} may be inside",
+    let owner = &is.owner;
+    let hands_change = owner.is_some() && was.owner != *owner;
+    let is_kept = owner.is_some() && was.owner == *owner;
+    let wrong = if was.busy_by.is_some()
+        && is.busy_by.is_some()
+        && was.busy_by != is.busy_by
+        && !is_quiet
+    {
+        format!(
+            "{:?} enters while {:?} may be inside",
             is.busy_by, was.busy_by
-        ));
-    }
-    let hands_change = is.owner.is_some() && was.owner != is.owner;
-    if hands_change && !is_quiet {
-        return Some(format!(
-            "S6: {:?} takes over while something may still be written",
-            is.owner
-        ));
-    }
-    if hands_change && was.fence == is.fence {
-        return Some(format!(
-            "S6: {:?} takes over under the same fence",
-            is.owner
-        ));
-    }
-    if is.owner.is_some() && was.owner == is.owner && was.fence != is.fence {
-        return Some(format!(
-            "S6: {:?} takes its own lock back under another fence",
-            is.owner
-        ));
-    }
-    if !hands_change && is.turn < was.turn {
-        return Some(format!(
-            "S6: turn {} comes after turn {}",
-            is.turn, was.turn
-        ));
-    }
-    None
+        )
+    } else if hands_change && !is_quiet {
+        format!("{owner:?} takes over while something may still be written")
+    } else if hands_change && was.fence == is.fence {
+        format!("{owner:?} takes over under the same fence")
+    } else if is_kept && was.fence != is.fence {
+        format!("{owner:?} takes its own lock back under another fence")
+    } else if !hands_change && is.turn < was.turn {
+        format!("turn {} comes after turn {}", is.turn, was.turn)
+    } else {
+        return None;
+    };
+    Some(format!("S6: {wrong}"))
+}
+
+fn lock_item(world: &World) -> Option<&Item> {
+    world
+        .table(LOCK_TABLE)?
+        .item(&format!("{CLUSTER}/{SERVICE}"))
+}
+
+fn is_production(group: &TargetGroup) -> bool {
+    let tag = group.tags.get("isProduction");
+    tag.is_some_and(|value| value == "true")
 }
 
 /// What an item says of who may write.
@@ -343,9 +316,7 @@ struct Held {
 
 impl Held {
     fn of(world: &World) -> Option<Self> {
-        let item = world
-            .table(LOCK_TABLE)?
-            .item(&format!("{CLUSTER}/{SERVICE}"))?;
+        let item = lock_item(world)?;
         let text = |name: &str| item.get(name)?.as_s().map(str::to_owned);
         let number = |name: &str| item.get(name).and_then(AttributeValue::as_n).unwrap_or(0);
         Some(Self {
@@ -362,22 +333,14 @@ impl Held {
 pub(crate) fn unfinished(world: &World, ends: Ends) -> Option<String> {
     let sets = world.task_sets_of(CLUSTER, SERVICE);
     let [set] = &sets[..] else {
-        let seen: Vec<_> = sets
-            .iter()
-            .map(|set| format!("{} {} at {} %", set.id, set.status.as_str(), set.scale))
-            .collect();
-        return Some(format!(
-            "S12: {} task sets at the end: {}",
-            sets.len(),
-            seen.join(", ")
-        ));
+        let seen = sets.iter();
+        let seen = seen.map(|set| format!("{} {} at {} %", set.id, set.status.as_str(), set.scale));
+        let (count, seen) = (sets.len(), seen.collect::<Vec<_>>().join(", "));
+        return Some(format!("S12: {count} task sets at the end: {seen}"));
     };
-    let new = set.task_definition.ends_with("chat:2");
-    if new != (ends == Ends::Deployed) {
-        return Some(format!(
-            "S12: {} serves after {ends:?}",
-            set.task_definition
-        ));
+    let definition = &set.task_definition;
+    if definition.ends_with("chat:2") != (ends == Ends::Deployed) {
+        return Some(format!("S12: {definition} serves after {ends:?}"));
     }
     settled(world, set, ends == Ends::Deployed)
 }
@@ -394,15 +357,9 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
         return Some(format!("L2: production traffic does not reach {}", set.id));
     }
     let group = &set.load_balancers[0].target_group_arn;
-    for other in world
-        .target_groups()
-        .filter(|other| other.name.contains("-tg-"))
-    {
-        let tagged = other
-            .tags
-            .get("isProduction")
-            .is_some_and(|value| value == "true");
-        if deployed && tagged != (other.arn == *group) {
+    let ours = |other: &&TargetGroup| other.name.contains("-tg-");
+    for other in world.target_groups().filter(ours) {
+        if deployed && is_production(other) != (other.arn == *group) {
             return Some(format!("L2: tags of {} are {:?}", other.name, other.tags));
         }
         if other.tags.contains_key("ebbtide:swap") {
@@ -412,11 +369,8 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
             ));
         }
     }
-    let item = world
-        .table(LOCK_TABLE)
-        .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
-    item.and_then(|item| item.get("owner"))
-        .map(|owner| format!("L2: the lock is still {owner:?}'s"))
+    let owner = lock_item(world)?.get("owner")?;
+    Some(format!("L2: the lock is still {owner:?}'s"))
 }
 
 /// Exactly one task set at the end, whichever version it is.
@@ -429,33 +383,24 @@ pub(crate) fn converged(world: &World) -> Option<String> {
 }
 
 fn living(world: &World) -> impl Iterator<Item = &TaskSet> {
-    world
-        .task_sets_of(CLUSTER, SERVICE)
-        .into_iter()
-        .filter(|set| set.status != TaskSetStatus::Draining)
-}
-
-fn listeners(world: &World) -> impl Iterator<Item = &Listener> {
-    world.listeners()
+    let sets = world.task_sets_of(CLUSTER, SERVICE).into_iter();
+    sets.filter(|set| set.status != TaskSetStatus::Draining)
 }
 
 /// The listeners that users reach.
 fn production(world: &World) -> impl Iterator<Item = &Listener> {
-    world
-        .listeners()
-        .filter(|listener| matches!(listener.port, 80 | 443))
+    let listeners = world.listeners();
+    listeners.filter(|listener| matches!(listener.port, 80 | 443))
 }
 
 /// A listener but for where it forwards to, and for our own tags.
 fn plain(listener: &Listener) -> String {
-    let sticky: Vec<_> = listener
-        .default_actions
-        .iter()
-        .map(|action| match action {
-            Action::Forward(forward) => format!("{:?}", forward.stickiness),
-            other @ Action::Answer { .. } => format!("{other:?}"),
-        })
-        .collect();
+    let actions = listener.default_actions.iter();
+    let sticky = actions.map(|action| match action {
+        Action::Forward(forward) => format!("{:?}", forward.stickiness),
+        other @ Action::Answer { .. } => format!("{other:?}"),
+    });
+    let sticky: Vec<_> = sticky.collect();
     let mut tags = listener.tags.clone();
     tags.retain(|key, _| !key.starts_with("ebbtide:"));
     format!(
@@ -472,40 +417,39 @@ fn plain(listener: &Listener) -> String {
 fn reached(world: &World, set: &TaskSet) -> bool {
     production(world).any(|listener| {
         let live = listener.live_target_groups();
-        set.load_balancers
+        let mut groups = set
+            .load_balancers
             .iter()
-            .any(|attached| live.contains(&attached.target_group_arn.as_str()))
+            .map(|attached| &attached.target_group_arn);
+        groups.any(|group| live.contains(&group.as_str()))
     })
 }
 
 /// Everything that the request does not name.
 fn neighbours(world: &World) -> Vec<String> {
-    let groups = world
-        .target_groups()
-        .filter(|group| !group.name.contains("-tg-"))
-        .map(|group| format!("{group:?}"));
-    let listeners = world
-        .listeners()
-        .filter(|listener| listener.port == 9_000)
-        .map(|listener| format!("{listener:?}"));
-    groups.chain(listeners).collect()
+    let groups = world.target_groups();
+    let groups = groups.filter(|group| !group.name.contains("-tg-"));
+    let listeners = world.listeners();
+    let listeners = listeners.filter(|listener| listener.port == 9_000);
+    let groups = groups.map(|group| format!("{group:?}"));
+    groups
+        .chain(listeners.map(|listener| format!("{listener:?}")))
+        .collect()
 }
 
 /// Whether a call has changed nothing of ECS or Elastic Load Balancing.
 fn same_resources(before: &World, after: &World) -> bool {
     let services = |world: &World| world.service(CLUSTER, SERVICE).cloned();
-    let sets = |world: &World| -> Vec<TaskSet> {
-        world
-            .task_sets_of(CLUSTER, SERVICE)
-            .into_iter()
-            .cloned()
-            .collect()
-    };
-    let groups =
-        |world: &World| -> Vec<_> { world.target_groups().map(|g| g.tags.clone()).collect() };
-    let listeners = |world: &World| -> Vec<Listener> { world.listeners().cloned().collect() };
+    let (sets, same_sets) = (
+        before.task_sets_of(CLUSTER, SERVICE),
+        after.task_sets_of(CLUSTER, SERVICE),
+    );
+    let tags = |group: &TargetGroup| group.tags.clone();
     services(before) == services(after)
-        && sets(before) == sets(after)
-        && groups(before) == groups(after)
-        && listeners(before) == listeners(after)
+        && sets == same_sets
+        && before
+            .target_groups()
+            .map(tags)
+            .eq(after.target_groups().map(tags))
+        && before.listeners().eq(after.listeners())
 }
