@@ -69,7 +69,6 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Asks whether it is meant.
 fn confirmed(execution: &Execution, answers: &mut dyn BufRead) -> std::io::Result<bool> {
     eprint!(
         "Stop execution {} of {}? It undoes nothing: the service stays as it is. [y/N] ",

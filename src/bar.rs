@@ -13,11 +13,9 @@ use crate::output::Format;
 const DRAIN: &str = "{spinner} {bar:24} {wide_msg}";
 const ELSE: &str = "{spinner} {wide_msg}";
 
-/// How far a deployment is, or a row of them.
 pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    /// A bar for one deployment; hidden where programs read.
     pub(crate) fn of_deployment(format: Format) -> Self {
         let bar = match format {
             Format::Text => ProgressBar::new_spinner(),
@@ -31,14 +29,12 @@ impl Bar {
         Self(bar)
     }
 
-    /// A bar for so many deployments, one after the other.
     pub(crate) fn of_deployments(deployments: usize) -> Self {
         let bar = ProgressBar::new(deployments as u64);
         set_style(&bar, "{msg:<24} {bar:30} deployment {pos} of {len}");
         Self(bar)
     }
 
-    /// Shows which deployment is next.
     pub(crate) fn next(&self, name: &str) {
         self.0.set_message(name.to_owned());
         self.0.inc(1);
@@ -57,12 +53,10 @@ impl Bar {
         self.0.set_message(format!("{state}: {message}"));
     }
 
-    /// Prints without tearing the bar.
     pub(crate) fn suspend(&self, print: impl FnOnce()) {
         self.0.suspend(print);
     }
 
-    /// Takes the bar away.
     pub(crate) fn end(&self) {
         self.0.finish_and_clear();
     }

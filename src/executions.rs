@@ -67,7 +67,6 @@ impl Execution {
         )
     }
 
-    /// Whether it has succeeded.
     pub(crate) fn has_succeeded(&self) -> bool {
         self.status == ExecutionStatus::Succeeded
     }
@@ -90,24 +89,22 @@ impl Execution {
 
     /// `FAILED with DrainTimeout`.
     fn ending(&self) -> String {
-        let error = self.error.iter().map(|error| format!(" with {error}"));
-        [self.status.as_str().to_owned()]
-            .into_iter()
-            .chain(error)
-            .collect()
+        let status = self.status.as_str();
+        match &self.error {
+            Some(error) => format!("{status} with {error}"),
+            None => status.to_owned(),
+        }
     }
 
     /// `execution NAME of service …, chat:2 ended FAILED with DrainTimeout at TIME`.
     pub(crate) fn ended(&self) -> String {
         let (name, deployed, ending) = (&self.name, self.deployed(), self.ending());
-        let when = self
-            .stopped
-            .map(|stopped| format!(" at {}", rfc3339(stopped)));
+        let stopped = self.stopped.map(rfc3339);
+        let when = stopped.map(|stopped| format!(" at {stopped}"));
         let when = when.unwrap_or_default();
         format!("execution {name} of {deployed} ended {ending}{when}")
     }
 
-    /// How it ended, how long it took and why.
     pub(crate) fn outcome(&self) -> String {
         let took = self.stopped.map(|stopped| since(self.started, stopped));
         let after = took.map(|seconds| format!(" after {}", clock(seconds)));
@@ -128,12 +125,10 @@ pub(crate) fn since(from: u64, to: u64) -> f64 {
     to.saturating_sub(from) as f64
 }
 
-/// The name of an execution, the last part of its ARN.
 pub(crate) fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
-/// The calls to Step Functions.
 #[derive(Debug, Clone)]
 pub(crate) struct Executions(Client);
 
@@ -159,21 +154,17 @@ impl Executions {
         }
     }
 
-    /// One execution as it is now.
     pub(crate) async fn describe(&self, arn: &str) -> Result<Execution, CallError> {
         let described = self.0.describe_execution().execution_arn(arn).send().await;
-        described
-            .map(Execution::of)
-            .map_err(|error| CallError::of("states:DescribeExecution", &error))
+        let described = described.map(Execution::of);
+        described.map_err(|error| CallError::of("states:DescribeExecution", &error))
     }
 
-    /// Ends an execution where it is.
     pub(crate) async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<(), CallError> {
         let call = self.0.stop_execution().execution_arn(arn);
         let stopped = call.error(error).cause(cause).send().await;
-        stopped
-            .map(drop)
-            .map_err(|error| CallError::of("states:StopExecution", &error))
+        let stopped = stopped.map(drop);
+        stopped.map_err(|error| CallError::of("states:StopExecution", &error))
     }
 
     /// The ARNs of the newest executions of a state machine, newest first, `most` of them at most; with
@@ -187,8 +178,8 @@ impl Executions {
         let call = self
             .0
             .list_executions()
-            .state_machine_arn(machine.unqualified())
-            .set_status_filter(running.then_some(ExecutionStatus::Running));
+            .state_machine_arn(machine.unqualified());
+        let call = call.set_status_filter(running.then_some(ExecutionStatus::Running));
         let mut pages = call.into_paginator().items().send();
         let mut listed = Vec::new();
         while listed.len() < most
@@ -221,14 +212,12 @@ impl Executions {
         Ok(events)
     }
 
-    /// The newest `most` events, oldest first.
     pub(crate) async fn latest(&self, arn: &str, most: i32) -> Result<Vec<Event>, CallError> {
         let (mut events, _) = self.newest(arn, most, None).await?;
         events.reverse();
         Ok(events)
     }
 
-    /// A page of a history, newest first, and the token of the next one.
     async fn newest(
         &self,
         arn: &str,
@@ -247,7 +236,6 @@ impl Executions {
         Ok((page.events.iter().map(Event::of).collect(), page.next_token))
     }
 
-    /// The ARN of the state machine of this name, or the names of those that there are.
     pub(crate) async fn find(
         &self,
         wanted: &str,
@@ -264,7 +252,6 @@ impl Executions {
         Ok(Err(seen))
     }
 
-    /// Whether the state machine has an alias of this ARN.
     pub(crate) async fn has_alias(&self, machine: &str, alias: &str) -> Result<bool, CallError> {
         let mut token = None;
         // A state machine has 100 aliases at most.

@@ -11,18 +11,14 @@ pub(crate) type Outcome = Result<Exit, Error>;
 /// The exit status of every command; README's table has them as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// What was asked for is done.
     Done = 0,
-    /// It failed, or was refused.
     Failed = 1,
-    /// Wrong usage: nothing was tried.
     Usage = 2,
     /// A deployment runs, and is followed no longer.
     Left = 3,
 }
 
 impl Exit {
-    /// Whether what was asked for is done.
     pub(crate) fn of(done: bool) -> Self {
         if done { Self::Done } else { Self::Failed }
     }

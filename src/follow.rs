@@ -12,7 +12,6 @@ use crate::executions::{CallError, Execution, Executions, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::output::Format;
 
-/// The longest pause between two tries while AWS does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// So many times one that has just been started may not be found: reads lag behind (Docs).
 const MOST_UNSEEN: u32 = 5;
@@ -52,7 +51,6 @@ pub(crate) async fn follow(
     Ok(Exit::Left)
 }
 
-/// Polls until the execution has ended; errors that pass are said and outlived.
 async fn to_the_end(
     executions: &Executions,
     arn: &str,

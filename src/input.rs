@@ -10,7 +10,6 @@ use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::Value;
 
-/// A file that could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
     #[error("cannot {what} {path}")]
@@ -43,12 +42,10 @@ pub(crate) enum InputError {
     },
 }
 
-/// Reads a `StartExecution` input.
 pub(crate) fn event(path: &Path) -> Result<Value, InputError> {
     parsed(path, "JSON")
 }
 
-/// Reads a scenario; the default one where none is given.
 pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, InputError> {
     path.map_or_else(
         || Ok(Scenario::default()),
@@ -80,7 +77,6 @@ pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
     Ok(read)
 }
 
-/// Writes a file.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), InputError> {
     fs::write(path, text).map_err(|source| InputError::File {
         what: "write",
@@ -146,17 +142,15 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
     })
 }
 
-/// The same, in any partition.
 pub(crate) fn home_in(event: &Value) -> Home {
     home_named(event).unwrap_or_else(|| home("aws", "us-east-1", "555555555555"))
 }
 
 /// Where an event's resources live, where it has an ARN that says so.
 pub(crate) fn home_named(event: &Value) -> Option<Home> {
-    ["nlb", "taskDefinition", "cluster"]
-        .iter()
-        .filter_map(|field| event.get(field)?.as_str())
-        .find_map(|text| Arn::parse(text).map(|arn| arn.home()))
+    let fields = ["nlb", "taskDefinition", "cluster"].iter();
+    let mut texts = fields.filter_map(|field| event.get(field)?.as_str());
+    texts.find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }
 
 /// Stands for a home that nothing has named yet: an input without any ARN is read alike in every home,

@@ -13,25 +13,26 @@ use serde_json::{Value, json};
 /// The widest name of a state, as columns have room for it.
 pub(crate) const WIDEST_STATE: usize = 21;
 
-/// Something in an execution's history, as far as people want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
-    /// A state was entered.
-    Entered { state: String },
-    /// A state was left, with its output.
-    Exited { state: String, output: Value },
+    Entered {
+        state: String,
+    },
+    Exited {
+        state: String,
+        output: Value,
+    },
     /// A call of the state that was entered last failed; it may be tried again.
-    Failed { error: String, cause: String },
-    /// The execution was redriven.
+    Failed {
+        error: String,
+        cause: String,
+    },
     Redriven,
-    /// Anything else.
     Other,
 }
 
-/// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
-    /// The state it happened in.
     pub(crate) state: String,
     /// What was seen and decided, or what went wrong.
     pub(crate) sentence: String,
@@ -60,10 +61,8 @@ impl Drain {
     }
 }
 
-/// What has been told of an execution so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Narrator {
-    /// The state that was entered last.
     entered: String,
     /// The last sentence of a step, and of a failure: what is the same is not said again.
     said: String,
@@ -91,7 +90,8 @@ impl Narrator {
                 self.say(state, reason.text + &warnings)
             }
             What::Failed { error, cause } => {
-                let error = if error.is_empty() {
+                let nameless = error.is_empty();
+                let error = if nameless {
                     "an error without a name"
                 } else {
                     error
@@ -169,11 +169,9 @@ impl Reason {
 /// What preflight warns of, by name; nothing where it does not warn.
 fn warnings(output: &Value) -> Option<String> {
     let findings = output.get("findings")?.as_array()?.iter();
-    let names: Vec<_> = findings
-        .filter(|finding| finding["severity"] == "warning")
-        .filter_map(|finding| finding["name"].as_str())
-        .map(quote)
-        .collect();
+    let warnings = findings.filter(|finding| finding["severity"] == "warning");
+    let names = warnings.filter_map(|finding| finding["name"].as_str());
+    let names: Vec<_> = names.map(quote).collect();
     (!names.is_empty()).then(|| {
         let names = names.join(", ");
         format!("; warnings of preflight: {names} (`ebbtide preflight` tells more)")

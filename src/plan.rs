@@ -127,6 +127,8 @@ fn planned(
     });
     let looks = usize::try_from(plan.looks(timeout))?;
     let counted = cost::of(event, request, scenario, plan.steps.len() + looks)?;
+    let from_swap = request.bake_time.saturating_add(plan.seconds());
+    let (reconnects, seconds) = (arguments.for_reconnects, arguments.for_seconds);
     let refused = preflight::bounds(request, tasks, delay).err();
     let refusal = refused.map(|refusal| refusal.to_string());
     Ok(Answer {
@@ -136,10 +138,7 @@ fn planned(
         drain: preflight::planned(&pace, tasks, delay),
         steps: rows(&forecast, service),
         seconds: plan.seconds(),
-        seconds_from_swap: request
-            .bake_time
-            .saturating_add(plan.seconds())
-            .saturating_add(lag),
+        seconds_from_swap: from_swap.saturating_add(lag),
         peak_reconnects: *peak,
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
@@ -148,46 +147,39 @@ fn planned(
         cost: counted.ok(),
         limit: limit(plan.limit),
         warnings: warnings::of(request, &pace, plan, peak_per_task, service),
-        alternatives: alternatives::of(
-            arguments.for_reconnects,
-            arguments.for_seconds,
-            request,
-            service,
-        ),
+        alternatives: alternatives::of(reconnects, seconds, request, service),
         reconnects: forecast.whole_reconnects(),
     })
 }
 
 fn rows(forecast: &Forecast, service: Service) -> Vec<StepRow> {
-    let Forecast {
-        plan, reconnects, ..
-    } = forecast;
-    let second = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-    plan.steps
-        .iter()
-        .zip(1..)
-        .map(|(step, number)| {
-            let from = second(step.at).min(reconnects.len());
-            let until = second(step.at + service.reconnect_within).min(reconnects.len());
-            let peak = reconnects[from..until].iter().copied().fold(0.0, f64::max);
-            StepRow {
-                step: number,
-                at: step.at,
-                tasks: step.tasks,
-                left: step.left,
-                connections_cut: f64::from(step.tasks) * service.connections_per_task,
-                peak_reconnects_per_task: peak / f64::from(service.tasks),
-            }
-        })
-        .collect()
+    let reconnects = &forecast.reconnects;
+    let second = |at: u32| {
+        usize::try_from(at)
+            .unwrap_or(usize::MAX)
+            .min(reconnects.len())
+    };
+    let steps = forecast.plan.steps.iter().zip(1..);
+    let rows = steps.map(|(step, number)| {
+        let (from, until) = (second(step.at), second(step.at + service.reconnect_within));
+        let peak = reconnects[from..until].iter().copied().fold(0.0, f64::max);
+        StepRow {
+            step: number,
+            at: step.at,
+            tasks: step.tasks,
+            left: step.left,
+            connections_cut: f64::from(step.tasks) * service.connections_per_task,
+            peak_reconnects_per_task: peak / f64::from(service.tasks),
+        }
+    });
+    rows.collect()
 }
 
 /// Hours of tasks beyond what the service wants, from the swap on.
 fn extra_task_hours(plan: &Plan, bake: u32, lag: u32) -> f64 {
     let until = |at: u32| f64::from(bake) + f64::from(at) + f64::from(lag);
-    let gone: f64 = plan
-        .steps
-        .iter()
+    let steps = plan.steps.iter();
+    let gone: f64 = steps
         .map(|step| f64::from(step.tasks) * until(step.at))
         .sum();
     // A drain that stops has its others until then.

@@ -60,7 +60,6 @@ pub(crate) struct Arguments {
 struct Line {
     /// Simulated seconds since the execution started.
     at: f64,
-    /// The state, or nothing for what the world did by itself.
     state: String,
     /// What the controller decided and why, or what happened.
     what: String,
@@ -163,10 +162,8 @@ fn world(
     let path = arguments.scenario.as_deref();
     let scenario = input::fitting(input::scenario(path)?, first);
     let world = scenario.world_for(&input::names_of(first, home))?;
-    Ok((
-        world,
-        ("scenario", input::scenario_in_words(path, &scenario)),
-    ))
+    let fact = ("scenario", input::scenario_in_words(path, &scenario));
+    Ok((world, fact))
 }
 
 impl Deployed {
@@ -180,7 +177,6 @@ impl Deployed {
     }
 }
 
-/// Tells a deployment as it happens, and keeps what was told.
 struct Telling<'a> {
     format: Format,
     bar: Bar,
@@ -217,16 +213,13 @@ impl<'a> Telling<'a> {
         }
     }
 
-    /// Tells what the world did until now, then what the state machine did.
     fn moment(&mut self, moment: &Moment<'_>) {
-        moment
-            .events
-            .iter()
-            .for_each(|event| self.trace("world", event));
-        moment
-            .calls
-            .iter()
-            .for_each(|call| self.trace("call", call));
+        for event in moment.events {
+            self.trace("world", event);
+        }
+        for call in moment.calls {
+            self.trace("call", call);
+        }
         for (at_ms, what) in world::sentences(moment.events) {
             self.tell(Line {
                 at: Duration::from_millis(at_ms).as_secs_f64(),
@@ -267,7 +260,6 @@ impl<'a> Telling<'a> {
         }
     }
 
-    /// Tells how it ended.
     fn end(self, path: &Path, run: Run) -> Deployed {
         self.bar.end();
         let clients = run.clients.as_ref().map(ClientsSummary::of);

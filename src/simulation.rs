@@ -21,7 +21,6 @@ pub(crate) use recorder::Counts;
 use recorder::Recorder;
 pub(crate) use run::{ClientsSummary, Felt, Role, Run, Series, Visit};
 
-/// A moment of a deployment, and what happened since the one before.
 pub(crate) struct Moment<'a> {
     /// What the world did, oldest first.
     pub(crate) events: &'a [WorldEvent],
@@ -29,7 +28,6 @@ pub(crate) struct Moment<'a> {
     pub(crate) calls: &'a [Call],
     /// What the state machine did; nothing after the execution's end.
     pub(crate) history: Option<&'a HistoryEvent>,
-    /// The tasks and targets now.
     pub(crate) counts: Counts,
 }
 

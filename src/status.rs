@@ -156,7 +156,6 @@ fn is_meant(arguments: &Arguments, execution: &Execution) -> bool {
     is(&arguments.service, "serviceName") && is(&arguments.cluster, "cluster")
 }
 
-/// ` of service chat in cluster main among the newest 100 executions`: what was looked for.
 fn of(arguments: &Arguments) -> String {
     let Arguments {
         service, cluster, ..
@@ -203,13 +202,13 @@ fn in_lines(seen: &Seen) -> Vec<String> {
     if let Some((at, Said { state, sentence })) = &seen.said {
         lines.push(format!("  {}  {state}: {sentence}", rfc3339(*at)));
     }
-    if let Some(Drain {
-        left,
-        of,
-        next,
-        last,
-    }) = seen.drain
-    {
+    if let Some(drain) = seen.drain {
+        let Drain {
+            left,
+            of,
+            next,
+            last,
+        } = drain;
         let next = next.map(|at| format!(", next step at {}", rfc3339(at)));
         let last = last.map(|at| format!(", last at about {}", rfc3339(at)));
         let times: String = next.into_iter().chain(last).collect();
@@ -257,19 +256,12 @@ mod tests {
     #[test]
     fn a_cluster_is_the_same_by_its_name_and_its_arn() {
         let chat = Execution::example(ExecutionStatus::Running);
-        for meant in [
-            "",
-            "--service chat",
-            "--cluster main",
-            "--service chat --cluster arn:aws:ecs:us-east-1:555555555555:cluster/main",
-        ] {
+        let by_arn = "--service chat --cluster arn:aws:ecs:us-east-1:555555555555:cluster/main";
+        for meant in ["", "--service chat", "--cluster main", by_arn] {
             assert!(is_meant(&arguments(meant), &chat), "{meant}");
         }
-        for other in [
-            "--service cha",
-            "--cluster other",
-            "--service chat --cluster other",
-        ] {
+        let other = "--service chat --cluster other";
+        for other in ["--service cha", "--cluster other", other] {
             assert!(!is_meant(&arguments(other), &chat), "{other}");
         }
     }
@@ -284,11 +276,8 @@ mod tests {
             (ExecutionStatus::Running, Exit::Left),
             (ExecutionStatus::PendingRedrive, Exit::Left),
         ] {
-            assert_eq!(
-                outcome_of(&Execution::example(status.clone())),
-                exit,
-                "{status:?}"
-            );
+            let execution = Execution::example(status.clone());
+            assert_eq!(outcome_of(&execution), exit, "{status:?}");
         }
     }
 
@@ -309,17 +298,11 @@ mod tests {
             }),
         };
         let lines = in_lines(&seen);
-        assert_eq!(
-            lines[0],
-            "2026-01-01T00:00:00Z  chat-2  service chat in cluster main, chat:2"
-        );
+        let first = "2026-01-01T00:00:00Z  chat-2  service chat in cluster main, chat:2";
+        assert_eq!(lines[0], first);
         assert!(lines[1].starts_with("  RUNNING for "), "{lines:?}");
-        assert_eq!(
-            lines[2..],
-            [
-                "  2026-01-01T00:01:00Z  ScaleDown: one step more",
-                "  3 of 4 tasks to take away, next step at 2026-01-01T00:02:00Z"
-            ]
-        );
+        let step = "  2026-01-01T00:01:00Z  ScaleDown: one step more";
+        let drain = "  3 of 4 tasks to take away, next step at 2026-01-01T00:02:00Z";
+        assert_eq!(lines[2..], [step, drain]);
     }
 }

@@ -25,9 +25,8 @@ fn in_code(text: &str) -> impl Iterator<Item = &str> {
 
 /// The part of a document under a heading of the second level.
 fn section<'a>(document: &'a str, heading: &str) -> &'a str {
-    let (_, rest) = document
-        .split_once(&format!("\n## {heading}\n"))
-        .unwrap_or_else(|| panic!("there is no section {heading}"));
+    let parts = document.split_once(&format!("\n## {heading}\n"));
+    let (_, rest) = parts.unwrap_or_else(|| panic!("there is no section {heading}"));
     rest.split("\n## ").next().unwrap()
 }
 
@@ -44,56 +43,54 @@ fn first_cells<'a>(text: &'a str, header: &str) -> Vec<&'a str> {
     cells
 }
 
+/// The names in the first cells of tables whose header begins so.
+fn names_in<'a>(text: &'a str, header: &str) -> BTreeSet<&'a str> {
+    let cells = first_cells(text, header).into_iter();
+    cells.flat_map(in_code).collect()
+}
+
+fn error_names() -> BTreeSet<&'static str> {
+    let names = ErrorName::ALL.iter().map(|name| name.as_str());
+    names.chain(OF_STEP_FUNCTIONS).collect()
+}
+
 #[test]
 fn the_runbook_has_every_error_name_and_no_other() {
     let runbook = read("docs/runbook.md");
-    let headings: BTreeSet<_> = section(&runbook, "Failed, by error name")
-        .lines()
-        .filter_map(|line| line.strip_prefix("### "))
-        .flat_map(in_code)
-        .collect();
-    let names: BTreeSet<_> = ErrorName::ALL
-        .iter()
-        .map(|name| name.as_str())
-        .chain(OF_STEP_FUNCTIONS)
-        .collect();
-    assert_eq!(headings, names);
+    let lines = section(&runbook, "Failed, by error name").lines();
+    let headings = lines.filter_map(|line| line.strip_prefix("### "));
+    assert_eq!(
+        headings.flat_map(in_code).collect::<BTreeSet<_>>(),
+        error_names()
+    );
 }
 
 #[test]
 fn the_readme_has_every_error_name() {
     let readme = read("README.md");
-    let table: BTreeSet<_> = first_cells(&readme, "error")
-        .into_iter()
-        .flat_map(in_code)
-        .filter(|name| !name.contains('…'))
-        .collect();
-    let names = ErrorName::ALL.iter().map(|name| name.as_str());
-    assert_eq!(table, names.chain(OF_STEP_FUNCTIONS).collect());
+    let mut table = names_in(&readme, "error");
+    table.retain(|name| !name.contains('…'));
+    assert_eq!(table, error_names());
 }
 
 #[test]
 fn the_runbook_has_every_alarm_of_the_template_and_no_other() {
     let template = read("template.yaml");
     let lines: Vec<_> = template.lines().collect();
-    let alarms: BTreeSet<_> = lines
-        .windows(2)
-        .filter(|pair| pair[1].trim() == "Type: AWS::CloudWatch::Alarm")
-        .map(|pair| pair[0].trim().trim_end_matches(':'))
-        .collect();
+    let alarms = lines.windows(2);
+    let alarms = alarms.filter(|pair| pair[1].trim() == "Type: AWS::CloudWatch::Alarm");
+    let alarms = alarms.map(|pair| pair[0].trim().trim_end_matches(':'));
+    let alarms: BTreeSet<_> = alarms.collect();
     assert!(alarms.len() >= 9, "{alarms:?}");
     let runbook = read("docs/runbook.md");
-    let told: BTreeSet<_> = first_cells(section(&runbook, "An alarm of the stack"), "alarm")
-        .into_iter()
-        .flat_map(in_code)
-        .collect();
-    assert_eq!(told, alarms);
+    let runbook = section(&runbook, "An alarm of the stack");
+    assert_eq!(names_in(runbook, "alarm"), alarms);
 }
 
 #[test]
 fn the_states_in_the_runbook_are_the_state_machines() {
-    let definition: Value =
-        serde_json::from_str(&read("statemachine/deployment.asl.json")).unwrap();
+    let definition = read("statemachine/deployment.asl.json");
+    let definition: Value = serde_json::from_str(&definition).unwrap();
     let runbook = read("docs/runbook.md");
     let cells = first_cells(&runbook, "state");
     assert!(cells.len() > 5, "{cells:?}");
@@ -118,7 +115,7 @@ fn sources(folder: &Path, text: &mut String) {
 }
 
 #[test]
-fn every_sentence_that_the_runbook_goes_by_is_one_that_the_functions_say() {
+fn every_sentence_that_the_runbook_quotes_is_one_that_the_functions_say() {
     let mut said = String::new();
     for folder in ["controller/src", "functions/src"] {
         sources(&root().join(folder), &mut said);
@@ -142,29 +139,18 @@ fn every_sentence_that_the_runbook_goes_by_is_one_that_the_functions_say() {
 #[test]
 fn every_field_of_the_samples_input_is_in_the_moving_page() {
     let event: Value = serde_json::from_str(&read("events/sample.json")).unwrap();
-    let fields: BTreeSet<_> = event
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let fields = event.as_object().unwrap().keys().map(String::as_str);
     let page = read("docs/moving-from-the-sample.md");
-    let told: BTreeSet<_> = first_cells(&page, "field")
-        .into_iter()
-        .flat_map(in_code)
-        .collect();
-    assert_eq!(told, fields);
+    assert_eq!(names_in(&page, "field"), fields.collect());
 }
 
 /// What GitHub makes of a heading.
 fn anchor(heading: &str) -> String {
+    let heading = heading.trim().to_lowercase().replace(' ', "-");
     let kept = heading
-        .trim()
-        .to_lowercase()
         .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
-        .collect::<String>();
-    kept.replace(' ', "-")
+        .filter(|c| c.is_alphanumeric() || "-_".contains(*c));
+    kept.collect()
 }
 
 fn has_anchor(document: &Path, wanted: &str) -> bool {
@@ -175,16 +161,14 @@ fn has_anchor(document: &Path, wanted: &str) -> bool {
 
 #[test]
 fn relative_links_in_the_documents_lead_somewhere() {
-    let mut documents = vec![
-        root().join("README.md"),
-        root().join("ARCHITECTURE.md"),
-        root().join("CHANGELOG.md"),
-        root().join("fuzz/README.md"),
-        root().join("examples/nlb-service/README.md"),
-    ];
-    for entry in fs::read_dir(root().join("docs")).unwrap() {
-        documents.push(entry.unwrap().path());
-    }
+    let elsewhere = "README.md ARCHITECTURE.md CHANGELOG.md fuzz/README.md \
+                     examples/nlb-service/README.md";
+    let docs = fs::read_dir(root().join("docs")).unwrap();
+    let docs = docs.map(|entry| entry.unwrap().path());
+    let documents = elsewhere
+        .split(' ')
+        .map(|path| root().join(path))
+        .chain(docs);
     let mut links = 0;
     for document in documents {
         let text = fs::read_to_string(&document).unwrap();
@@ -200,18 +184,13 @@ fn relative_links_in_the_documents_lead_somewhere() {
             } else {
                 document.parent().unwrap().join(path)
             };
-            assert!(target.exists(), "{}: {link}", document.display());
-            assert!(
-                heading.is_empty() || has_anchor(&target, heading),
-                "{}: {link}",
-                document.display()
-            );
+            let is_there = target.exists() && (heading.is_empty() || has_anchor(&target, heading));
+            assert!(is_there, "{}: {link}", document.display());
         }
     }
     assert!(links > 20, "{links}");
 }
 
-/// The JSON of the first fenced block of a section.
 fn example(section: &str) -> Value {
     let (_, rest) = section.split_once("```json\n").unwrap();
     let (json, _) = rest.split_once("```").unwrap();
@@ -231,15 +210,10 @@ fn the_messages_of_starts_and_ends_are_as_the_rules_send_them() {
     let (_, rule) = template.split_once("\n  FailedRule:\n").unwrap();
     let (_, transformer) = rule.split_once("InputTemplate: |").unwrap();
     let (sent_by_rule, _) = transformer.split_once("}\n").unwrap();
-    let sent_by_rule = format!("{sent_by_rule}}}")
-        .replace('<', "\"")
-        .replace('>', "\"");
+    let sent_by_rule = format!("{sent_by_rule}}}").replace(['<', '>'], "\"");
     let sent_by_rule: Value = serde_json::from_str(&sent_by_rule).unwrap();
     assert_eq!(fields(&sent_by_rule), fields(&example(failed)));
-    let statuses: BTreeSet<_> = first_cells(&notices, "`status`")
-        .into_iter()
-        .flat_map(in_code)
-        .collect();
+    let statuses = names_in(&notices, "`status`");
     for status in ["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"] {
         assert!(statuses.contains(status), "{status}");
         assert!(template.contains(status), "{status}");

@@ -7,11 +7,9 @@ use std::sync::{Arc, Mutex};
 use ebbtide_functions::logs;
 use ebbtide_simulator::asl::Status;
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::Behaviour;
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-/// The lines that functions log.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -54,14 +52,10 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
     let writer = written.clone();
     let guard = tracing::subscriber::set_default(logs(move || writer.clone()));
     for never_healthy in [false, true] {
-        let scenario = Scenario {
-            replacement: Behaviour {
-                never_healthy,
-                ..Behaviour::default()
-            },
-            ..Scenario::default()
-        };
-        deploy(&scenario).await;
+        deploy(&Scenario::with(|scenario| {
+            scenario.replacement.never_healthy = never_healthy;
+        }))
+        .await;
     }
     drop(guard);
 
@@ -70,46 +64,29 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
     let (metrics, lines): (Vec<_>, Vec<_>) =
         lines.into_iter().partition(|line| line.contains("_aws"));
     tell(&metrics);
-    let known = [
-        "level",
-        "message",
-        "deployment",
-        "phase",
-        "observation",
-        "decision",
-        "reason",
-        "wait",
-        "error",
-    ];
+    let known = "level message deployment phase observation decision reason wait error";
+    let known: Vec<_> = known.split(' ').collect();
     for line in &lines {
         let fields: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
-        assert!(
-            fields.keys().all(|name| known.contains(&name.as_str())),
-            "{line}"
-        );
+        let mut names = fields.keys().map(String::as_str);
+        assert!(names.all(|name| known.contains(&name)), "{line}");
         for hidden in ["hunter2", "subnet-", "sg-", "securityGroups"] {
             assert!(!line.contains(hidden), "{line}");
         }
         assert!(line.len() < 2_000, "{line}");
     }
-    assert!(
-        lines.iter().any(|line| line.contains("ReplacementFailed")),
-        "{lines:?}"
-    );
+    let failed = lines.iter().any(|line| line.contains("ReplacementFailed"));
+    assert!(failed, "{lines:?}");
 }
 
 /// The lines that CloudWatch makes metrics of, one deployment that went well and one that did not.
 fn tell(lines: &[String]) {
-    let lines: Vec<Value> = lines
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
     let mut told = BTreeMap::<&str, Vec<f64>>::new();
     for line in &lines {
-        assert_eq!(
-            (&line["Cluster"], &line["Service"]),
-            (&json!("main"), &json!("chat"))
-        );
+        assert_eq!(line["Cluster"], "main");
+        assert_eq!(line["Service"], "chat");
         let at = &line["_aws"]["Timestamp"];
         assert!(at.as_u64().unwrap() > 1_700_000_000_000, "{line}");
         let [metrics] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else {
@@ -120,20 +97,15 @@ fn tell(lines: &[String]) {
         for metric in metrics["Metrics"].as_array().unwrap() {
             assert!(metric["Unit"].is_string(), "{line}");
             let name = metric["Name"].as_str().unwrap();
-            told.entry(name)
-                .or_default()
-                .push(line[name].as_f64().unwrap());
+            let values = told.entry(name).or_default();
+            values.push(line[name].as_f64().unwrap());
         }
     }
     assert_eq!(told["Deployments"], [1.0]);
     assert_eq!(told["Failures"], [1.0]);
     assert_eq!(told["Swaps"], [1.0]);
-    let steps: Vec<_> = told["TasksLeft"]
-        .iter()
-        .copied()
-        .filter(|left| *left < 4.0)
-        .collect();
-    assert_eq!(steps[..3], [3.0, 2.0, 1.0]);
+    let left = told["TasksLeft"].iter().filter(|left| **left < 4.0);
+    assert_eq!(left.take(3).collect::<Vec<_>>(), [&3.0, &2.0, &1.0]);
     assert!(told["SecondsToSwap"][0] < told["DeploymentSeconds"][0]);
     assert!(told["WaitSeconds"].len() > 10);
 }

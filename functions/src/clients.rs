@@ -77,32 +77,23 @@ impl Clients {
         endpoint: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let unanswered = Unanswered::default();
-        let mut ecs = aws_sdk_ecs::config::Builder::from(config).interceptor(unanswered.clone());
-        let mut elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
-            .interceptor(unanswered.clone());
-        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
-        let mut sfn = aws_sdk_sfn::config::Builder::from(config);
-        let mut cloudwatch = aws_sdk_cloudwatch::config::Builder::from(config);
-        let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(config);
-        // Set where there is one only: none would take the configuration's own away.
-        if let Some(url) = endpoint("ECS") {
-            ecs.set_endpoint_url(Some(url));
+        macro_rules! of {
+            ($sdk:ident, $service:literal) => {{
+                let mut builder = $sdk::config::Builder::from(config);
+                // Set where there is one only: none would take the configuration's own away.
+                if let Some(url) = endpoint($service) {
+                    builder.set_endpoint_url(Some(url));
+                }
+                builder
+            }};
         }
-        if let Some(url) = endpoint("ELASTIC_LOAD_BALANCING_V2") {
-            elb.set_endpoint_url(Some(url));
-        }
-        if let Some(url) = endpoint("DYNAMODB") {
-            dynamodb.set_endpoint_url(Some(url));
-        }
-        if let Some(url) = endpoint("SFN") {
-            sfn.set_endpoint_url(Some(url));
-        }
-        if let Some(url) = endpoint("CLOUDWATCH") {
-            cloudwatch.set_endpoint_url(Some(url));
-        }
-        if let Some(url) = endpoint("EVENTBRIDGE") {
-            eventbridge.set_endpoint_url(Some(url));
-        }
+        let ecs = of!(aws_sdk_ecs, "ECS").interceptor(unanswered.clone());
+        let elb = of!(aws_sdk_elasticloadbalancingv2, "ELASTIC_LOAD_BALANCING_V2");
+        let elb = elb.interceptor(unanswered.clone());
+        let dynamodb = of!(aws_sdk_dynamodb, "DYNAMODB");
+        let sfn = of!(aws_sdk_sfn, "SFN");
+        let cloudwatch = of!(aws_sdk_cloudwatch, "CLOUDWATCH");
+        let eventbridge = of!(aws_sdk_eventbridge, "EVENTBRIDGE");
         Self {
             ecs: aws_sdk_ecs::Client::from_conf(ecs.build()),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb.build()),

@@ -163,6 +163,8 @@ mod tests {
 
     #[test]
     fn aws_errors_are_named_by_what_can_be_done() {
+        let invalid = "InvalidParameterException";
+        let detached = "The target group x does not have an associated load balancer.";
         let cases = [
             ("AccessDeniedException", "", 400, ErrorName::Permission),
             ("ThrottlingException", "", 400, ErrorName::Throttled),
@@ -170,17 +172,12 @@ mod tests {
             ("ServerException", "", 500, ErrorName::Transient),
             ("Whatever", "", 503, ErrorName::Transient),
             (
-                "InvalidParameterException",
+                invalid,
                 "The service already has 5 deployments",
                 400,
                 ErrorName::TaskSetLimit,
             ),
-            (
-                "InvalidParameterException",
-                "The target group x does not have an associated load balancer.",
-                400,
-                ErrorName::NotYetConsistent,
-            ),
+            (invalid, detached, 400, ErrorName::NotYetConsistent),
             ("TargetGroupNotFound", "", 400, ErrorName::Drift),
             (
                 "ClusterNotFoundException",
@@ -197,19 +194,15 @@ mod tests {
     fn answered(code: &str, message: &str) -> StepError {
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
-        StepError::of_call(
-            "ecs:DeleteTaskSet",
-            &SdkError::service_error(metadata, response),
-        )
+        let error = SdkError::service_error(metadata, response);
+        StepError::of_call("ecs:DeleteTaskSet", &error)
     }
 
     #[test]
     fn what_aws_says_is_quoted_escaped_and_cut() {
         let error = answered("Odd\nException", "\u{1b}[2JIt \"failed\".\r\n");
-        assert_eq!(
-            error.message,
-            r#"ecs:DeleteTaskSet answered Odd\nException: \u{1b}[2JIt "failed".\r\n"#
-        );
+        let said = r#"ecs:DeleteTaskSet answered Odd\nException: \u{1b}[2JIt "failed".\r\n"#;
+        assert_eq!(error.message, said);
         let error = answered(&"c".repeat(100_000), &"m".repeat(100_000));
         assert!(error.message.chars().count() < 700, "{error}");
         assert!(error.message.ends_with('…'));

@@ -1,4 +1,4 @@
-//! One simulated AWS, shared by everybody who calls it.
+//! One simulated AWS, shared by all who call it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -56,7 +56,7 @@ impl Moment {
     }
 }
 
-/// Somebody who looks at every effect.
+/// What is shown every effect.
 type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;
 
 /// Something that changes a request before it is carried out.
@@ -106,17 +106,11 @@ impl SimulatedAws {
 
     /// A world that goes on from a moment of another, at simulated seconds a second (`speed`).
     pub fn from_moment(moment: &Moment, speed: f64) -> Self {
-        let Moment {
-            world,
-            faults,
-            nonces,
-            versions,
-        } = moment.clone();
-        let new = Self::new(world, speed);
+        let new = Self::new(moment.world.clone(), speed);
         let mut shared = new.present();
-        shared.faults = faults;
-        shared.nonces = nonces;
-        shared.versions = versions;
+        shared.faults.clone_from(&moment.faults);
+        shared.nonces = moment.nonces;
+        shared.versions.clone_from(&moment.versions);
         drop(shared);
         new
     }
@@ -140,7 +134,7 @@ impl SimulatedAws {
         self.present().perform(caller, request, None)
     }
 
-    /// Has somebody look at the world after every call that AWS has carried out, whoever made it:
+    /// Shows a watcher the world after every call that AWS has carried out, whichever caller made it:
     /// SDK clients, late calls, the port. Do not call back from inside.
     pub fn watch(&self, watcher: impl FnMut(&Effect<'_>) + Send + 'static) {
         self.present().watchers.push(Box::new(watcher));
@@ -376,14 +370,8 @@ impl Shared {
 
     /// The world before the last write, or before as many as are remembered.
     fn remembered(&self, versions: usize) -> Option<World> {
-        let mut before = self
-            .versions
-            .iter()
-            .flatten()
-            .rev()
-            .take(versions)
-            .last()?
-            .clone();
+        let remembered = self.versions.iter().flatten().rev();
+        let mut before = remembered.take(versions).last()?.clone();
         before.recall_executions(&self.world, versions);
         Some(before)
     }
@@ -403,14 +391,12 @@ impl Shared {
             (response.status(), response.into_body())
         };
         let mut answers = vec![answer(None, None)];
+        let distorted = |distortion| answer(None, Some(distortion));
         let tried = [
             (Fault::Stale, answer(stale(1), None)),
             (Fault::VeryStale, answer(stale(2), None)),
-            (
-                Fault::UnknownValue,
-                answer(None, Some(Distortion::UnknownValue)),
-            ),
-            (Fault::EmptyPage, answer(None, Some(Distortion::EmptyPage))),
+            (Fault::UnknownValue, distorted(Distortion::UnknownValue)),
+            (Fault::EmptyPage, distorted(Distortion::EmptyPage)),
         ];
         let mut telling = Vec::new();
         for (fault, answered) in tried {

@@ -167,7 +167,7 @@ impl SimulatedAws {
     }
 }
 
-/// Keys that nobody looks at.
+/// Keys that are not looked at.
 pub(crate) fn test_credentials() -> Credentials {
     Credentials::from_keys("simulated", "simulated", None)
 }

@@ -33,7 +33,7 @@ use invocation::{Environments, InstalledFunction};
 pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.json");
 
 /// The state machine's name in the simulated account.
-pub const STATE_MACHINE: &str = "Ebbtide";
+pub(crate) const STATE_MACHINE: &str = "Ebbtide";
 
 /// The name of the table that locks are in, and of its key attribute.
 pub const LOCK_TABLE: (&str, &str) = ("ebbtide-locks", "id");
@@ -80,20 +80,15 @@ impl Installation {
             region,
             account,
         };
-        let functions: Vec<_> = Function::ALL
-            .into_iter()
-            .map(|function| InstalledFunction {
-                arn: format!(
-                    "arn:{}:lambda:{}:{}:function:ebbtide-{}",
-                    home.partition,
-                    home.region,
-                    home.account,
-                    function.as_str()
-                ),
-                function,
-                next: turn::next,
-            })
-            .collect();
+        let of_lambda = format!(
+            "arn:{}:lambda:{}:{}",
+            home.partition, home.region, home.account
+        );
+        let functions = Function::ALL.map(|function| InstalledFunction {
+            arn: format!("{of_lambda}:function:ebbtide-{}", function.as_str()),
+            function,
+            next: turn::next,
+        });
         let mut values = BTreeMap::from([("Partition", home.partition.as_str())]);
         for installed in &functions {
             values.insert(placeholder(installed.function), &installed.arn);
@@ -104,7 +99,7 @@ impl Installation {
             aws: aws.clone(),
             home,
             machine,
-            functions,
+            functions: functions.into(),
             times: 1,
             executions: Executions::default(),
             in_flight: InFlight::default(),
@@ -150,23 +145,16 @@ impl Installation {
 
 impl Resources for Installation {
     async fn call(&self, function: &str, payload: Value) -> Result<Value, TaskError> {
-        match self
-            .functions
-            .iter()
-            .find(|installed| installed.arn == function)
-        {
-            Some(installed) => {
-                for _ in 1..self.times {
-                    // What the first ones answer is lost; what they have done is not.
-                    drop(self.invoke(installed, payload.clone()).await);
-                }
-                self.invoke(installed, payload).await
-            }
-            None => Err(TaskError {
-                error: "Lambda.ResourceNotFoundException".to_owned(),
-                cause: format!("Function not found: {function}"),
-            }),
+        let mut functions = self.functions.iter();
+        let Some(installed) = functions.find(|installed| installed.arn == function) else {
+            let cause = format!("Function not found: {function}");
+            return Err(TaskError::new("Lambda.ResourceNotFoundException", cause));
+        };
+        for _ in 1..self.times {
+            // What the first ones answer is lost; what they have done is not.
+            drop(self.invoke(installed, payload.clone()).await);
         }
+        self.invoke(installed, payload).await
     }
 }
 

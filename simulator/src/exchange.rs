@@ -7,7 +7,6 @@ use crate::aws::SimulatedAws;
 use crate::fault::Fault;
 use crate::wire::{self, Distortion};
 
-/// Nothing came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the simulated connection broke")]
 pub(crate) struct Broken;

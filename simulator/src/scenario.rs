@@ -58,8 +58,8 @@ pub struct Scenario {
     pub first_deployment: bool,
     /// The account's alarms.
     pub alarms: Vec<AlarmScenario>,
-    /// Clients with connections, through the production listeners. None: nobody is connected, and
-    /// nobody comes.
+    /// Clients with connections, through the production listeners. None: there are none, and none
+    /// come.
     pub clients: Option<ClientsScenario>,
 }
 
@@ -181,16 +181,9 @@ impl Default for Scenario {
             tasks: 4,
             timings: Timings::default(),
             limits: Limits::default(),
-            listeners: vec![
-                ListenerScenario {
-                    port: 80,
-                    role: ListenerRole::Production,
-                },
-                ListenerScenario {
-                    port: 8080,
-                    role: ListenerRole::Test,
-                },
-            ],
+            listeners: [(80, ListenerRole::Production), (8080, ListenerRole::Test)]
+                .map(|(port, role)| ListenerScenario { port, role })
+                .to_vec(),
             load_balancer: Kind::Network,
             deregistration_delay_seconds: 300,
             health_check_interval_seconds: 10,
@@ -208,6 +201,15 @@ impl Default for Scenario {
             alarms: Vec::new(),
             clients: None,
         }
+    }
+}
+
+impl Scenario {
+    /// The default one with a change.
+    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut scenario = Self::default();
+        change(&mut scenario);
+        scenario
     }
 }
 
@@ -231,10 +233,9 @@ impl Default for Names {
             service: "chat".to_owned(),
             load_balancer_arn: None,
             task_definition: "chat:2".to_owned(),
-            subnets: vec![
-                "subnet-1234567890abcdef0".to_owned(),
-                "subnet-1234567890abcdef1".to_owned(),
-            ],
+            subnets: [0, 1]
+                .map(|n| format!("subnet-1234567890abcdef{n}"))
+                .to_vec(),
             security_groups: vec!["sg-1234567890abcdef0".to_owned()],
             container_name: "webserver".to_owned(),
             container_port: 8080,

@@ -1,4 +1,4 @@
-//! The simulated AWS on a port, for anybody's client.
+//! The simulated AWS on a port, for any client.
 
 use std::fmt;
 use std::future::Future;

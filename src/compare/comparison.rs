@@ -8,7 +8,6 @@ use super::figures::{Figures, Floor};
 use super::ways::Way;
 use crate::simulation::Run;
 
-/// How long things take in the simulated world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timings {
     /// Everything takes the scenario's time to the second, and chance decides nothing.
@@ -18,7 +17,6 @@ pub(super) enum Timings {
 }
 
 impl Timings {
-    /// Its word.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Exact => "exact",
@@ -27,10 +25,8 @@ impl Timings {
     }
 }
 
-/// Every way, deployed.
 #[derive(Debug)]
 pub(super) struct Comparison {
-    /// The service's name.
     pub(super) name: String,
     pub(super) scenario: Scenario,
     pub(super) clients: ClientsScenario,
@@ -38,7 +34,6 @@ pub(super) struct Comparison {
     pub(super) ways: Vec<Compared>,
 }
 
-/// One way, deployed once or twice.
 #[derive(Debug)]
 pub(super) struct Compared {
     pub(super) way: Way,
@@ -46,7 +41,6 @@ pub(super) struct Compared {
     pub(super) runs: Vec<ComparedRun>,
 }
 
-/// One deployment of a way.
 #[derive(Debug)]
 pub(super) struct ComparedRun {
     pub(super) timings: Timings,
@@ -56,7 +50,6 @@ pub(super) struct ComparedRun {
 }
 
 impl Comparison {
-    /// The deployments that failed, in sentences.
     pub(super) fn failures(&self) -> impl Iterator<Item = String> {
         let runs = self
             .ways
@@ -69,7 +62,6 @@ impl Comparison {
         })
     }
 
-    /// The connections of all tasks.
     pub(super) fn connections(&self) -> u64 {
         self.clients.connections_per_task * u64::from(self.scenario.tasks)
     }

@@ -27,7 +27,6 @@ pub(super) struct Figures {
     pub(super) deployment_seconds: u64,
     /// Hours of running tasks above the desired count.
     pub(super) extra_task_hours: f64,
-    /// API calls.
     pub(super) api_calls: usize,
 }
 
@@ -54,7 +53,6 @@ impl Floor {
 }
 
 impl Figures {
-    /// Reads them off a deployment.
     pub(super) fn of(run: &Run, floor: Floor) -> Self {
         let clients = run.clients.as_ref();
         let window = usize::try_from(WINDOW).unwrap_or(usize::MAX);

@@ -6,7 +6,6 @@ use crate::output::count;
 use crate::report::{Column, Heading, Ink, Line, Page, Panel, PlotError, Span, picture};
 use crate::simulation::Felt;
 
-/// A report of the ways to drain one service.
 pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, PlotError> {
     let mut page = Page::new(heading);
     for sentence in comparison.about() {
@@ -18,14 +17,12 @@ pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, P
     });
     let names = [("way", Column::Name), ("timings", Column::Name)].into_iter();
     let figures = heads.iter().map(|head| (head.as_str(), Column::Number));
-    let rows: Vec<_> = comparison
-        .rows()
-        .into_iter()
-        .map(|(name, timings, cells)| {
-            let names = [name.to_owned(), timings.to_owned()];
-            names.into_iter().chain(cells).collect()
-        })
-        .collect();
+    let rows = comparison.rows().into_iter();
+    let rows = rows.map(|(name, timings, cells)| {
+        let names = [name.to_owned(), timings.to_owned()];
+        names.into_iter().chain(cells).collect()
+    });
+    let rows: Vec<_> = rows.collect();
     page.table(&names.chain(figures).collect::<Vec<_>>(), &rows);
     page.paragraph(&comparison.legend());
     for failure in comparison.failures() {
@@ -66,20 +63,22 @@ pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, P
         })
         .collect();
     let title = "Reconnects a second";
-    let labels: Vec<_> = panels
-        .iter()
-        .filter_map(|panel| panel.label.clone())
-        .collect();
+    let labels = panels.iter().filter_map(|panel| panel.label.clone());
+    let labels: Vec<_> = labels.collect();
     let svg = picture(title, &labels.join("; "), span, &[], &panels)?;
     let two = comparison.ways.iter().any(|way| way.runs.len() > 1);
-    let legend = if two {
-        vec![
-            ("reconnects", "random timings".to_owned()),
-            ("beside", "exact timings".to_owned()),
+    let legend: &[_] = if two {
+        &[
+            ("reconnects", "random timings"),
+            ("beside", "exact timings"),
         ]
     } else {
-        vec![("reconnects", "exact timings".to_owned())]
+        &[("reconnects", "exact timings")]
     };
+    let legend: Vec<_> = legend
+        .iter()
+        .map(|(ink, words)| (*ink, (*words).to_owned()))
+        .collect();
     let unit = span.unit().0;
     let title = format!("{title}, by way; {unit} since the deployment's start");
     page.figure(&title, &legend, &svg);

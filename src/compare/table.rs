@@ -22,7 +22,6 @@ pub(super) const COLUMNS: [(&str, &str); 9] = [
 /// The column of the time that a deployment took.
 const DEPLOYMENT: usize = 6;
 
-/// The figures in the order of the columns, as text.
 pub(super) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
     let cut = figures.first_to_last_cut_seconds;
     [

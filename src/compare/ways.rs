@@ -4,17 +4,14 @@ use ebbtide_controller::budget;
 use ebbtide_controller::drain::{MOST_STEPS, Schedule};
 use ebbtide_controller::pace::{Budget, Drain, OnDeadline, Pace, SHORTEST_WAIT};
 
-/// A way to drain.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Way {
-    /// What it is called in the table.
     pub(super) name: String,
     pub(super) drain: Drain,
     /// Whether the event asks for it.
     pub(super) of_event: bool,
 }
 
-/// What the service is like.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Service {
     pub(super) tasks: u32,
@@ -142,16 +139,9 @@ mod tests {
     #[test]
     fn the_samples_own_drain_is_compared_once() {
         assert_eq!(sample_seconds(40), 180);
-        assert_eq!(
-            names(FORTY, 180, &sample()),
-            [
-                "all at once",
-                "25 % every 60 s",
-                "1 task every 5 s",
-                "within 180 s",
-                "774 reconnects/s",
-            ]
-        );
+        let wanted =
+            "all at once, 25 % every 60 s, 1 task every 5 s, within 180 s, 774 reconnects/s";
+        assert_eq!(names(FORTY, 180, &sample()).join(", "), wanted);
     }
 
     #[test]
@@ -168,22 +158,10 @@ mod tests {
 
     #[test]
     fn many_tasks_go_a_few_at_a_time() {
-        let of = |tasks| task_by_task(tasks, 180);
-        assert_eq!(
-            of(4),
-            Pace::Tasks {
-                tasks: 1,
-                every: 60
-            }
-        );
-        assert_eq!(of(400), Pace::Tasks { tasks: 7, every: 3 });
-        assert_eq!(
-            of(1),
-            Pace::Tasks {
-                tasks: 1,
-                every: 180
-            }
-        );
+        for (of, tasks, every) in [(4, 1, 60), (400, 7, 3), (1, 1, 180)] {
+            let pace = task_by_task(of, 180);
+            assert_eq!(pace, Pace::Tasks { tasks, every });
+        }
     }
 
     #[test]

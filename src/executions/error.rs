@@ -16,11 +16,8 @@ pub(crate) enum Trouble {
     Passing,
     /// There are no credentials, or they have expired.
     Credentials,
-    /// They do not allow the call.
     Denied,
-    /// There is no such execution or state machine.
     Missing,
-    /// There is an execution of this name already.
     NameIsTaken,
     /// AWS refuses the call as it is.
     Refused,

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::narrate::{What, cause_of};
 
-/// One event of a history.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {
     /// Counted from 1.
@@ -99,10 +98,8 @@ mod tests {
             .output(r#"{"status": "swapped"}"#)
             .build()
             .unwrap();
-        let event = event(HistoryEventType::TaskStateExited)
-            .state_exited_event_details(details)
-            .build()
-            .unwrap();
+        let event = event(HistoryEventType::TaskStateExited);
+        let event = event.state_exited_event_details(details).build().unwrap();
         let wanted = Event {
             id: 7,
             at: 1_767_225_600,
@@ -128,21 +125,15 @@ mod tests {
             error: "Throttled".to_owned(),
             cause: "slower, please".to_owned(),
         };
-        let failed = event(HistoryEventType::TaskFailed)
-            .task_failed_event_details(task)
-            .build()
-            .unwrap();
+        let failed = event(HistoryEventType::TaskFailed);
+        let failed = failed.task_failed_event_details(task).build().unwrap();
         assert_eq!(Event::of(&failed).what, wanted);
 
-        let function = LambdaFunctionFailedEventDetails::builder()
-            .error("Throttled")
-            .cause("slower, please")
-            .build();
-        let failed = event(HistoryEventType::LambdaFunctionFailed)
-            .lambda_function_failed_event_details(function)
-            .build()
-            .unwrap();
-        assert_eq!(Event::of(&failed).what, wanted);
+        let function = LambdaFunctionFailedEventDetails::builder().error("Throttled");
+        let function = function.cause("slower, please").build();
+        let failed = event(HistoryEventType::LambdaFunctionFailed);
+        let failed = failed.lambda_function_failed_event_details(function);
+        assert_eq!(Event::of(&failed.build().unwrap()).what, wanted);
     }
 
     #[test]

@@ -2,14 +2,12 @@
 
 use ebbtide_controller::arn::{Arn, Home};
 
-/// A state machine by the ARN that executions are started with: its own, a version's or an alias's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Machine {
     pub(crate) arn: String,
 }
 
 impl Machine {
-    /// A state machine by its ARN.
     pub(crate) fn parse(arn: &str) -> Option<Self> {
         let parsed = Arn::parse(arn)?;
         let name = parsed.resource.strip_prefix("stateMachine:")?;
@@ -18,7 +16,6 @@ impl Machine {
         })
     }
 
-    /// The ARN without version or alias.
     pub(crate) fn unqualified(&self) -> String {
         self.arn.split(':').take(7).collect::<Vec<_>>().join(":")
     }

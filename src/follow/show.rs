@@ -24,7 +24,6 @@ impl Show {
         }
     }
 
-    /// Which execution is followed.
     pub(super) fn following(&self, execution: &Execution) {
         let started = rfc3339(execution.started);
         let Execution { name, arn, .. } = execution;
@@ -41,7 +40,6 @@ impl Show {
         );
     }
 
-    /// What happened next.
     pub(super) fn happened(&mut self, event: &Event) {
         let Some(said) = self.narrator.hear(event.at, &event.what) else {
             return;
@@ -67,7 +65,6 @@ impl Show {
         }
     }
 
-    /// How it ended.
     pub(super) fn ended(&self, execution: &Execution) {
         self.bar.end();
         match self.format {

@@ -127,16 +127,12 @@ fn a_failure_is_said_once_however_often_it_is_tried_again() {
         throttled(),
     ];
     let mut narrator = Narrator::default();
-    let lines: Vec<_> = whats
-        .iter()
-        .filter_map(|what| narrator.hear(0, what))
-        .collect();
+    let lines = whats.iter().filter_map(|what| narrator.hear(0, what));
+    let lines: Vec<_> = lines.collect();
     let states: Vec<_> = lines.iter().map(|said| said.state.as_str()).collect();
     assert_eq!(states, ["Swap", "Rollback"]);
-    assert!(
-        lines[0].sentence.starts_with("failed with Throttled: ecs:"),
-        "{lines:?}"
-    );
+    let first = &lines[0].sentence;
+    assert!(first.starts_with("failed with Throttled: ecs:"), "{first}");
 }
 
 #[test]
@@ -176,18 +172,12 @@ fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
 
 #[test]
 fn what_preflight_warns_of_is_told_by_its_name() {
-    let (_, lines) = heard(&simulated(
-        &minimal(),
-        r#"{"targetGroupAttributes": {"stickiness.enabled": "true"}}"#,
-    ));
+    let sticky = r#"{"targetGroupAttributes": {"stickiness.enabled": "true"}}"#;
+    let (_, lines) = heard(&simulated(&minimal(), sticky));
     let first = lines.iter().find(|said| said.state == "Preflight").unwrap();
-    assert!(
-        first.sentence.contains("warnings of preflight: "),
-        "{first:?}"
-    );
-    assert!(first.sentence.contains("stickiness"), "{first:?}");
-    let told = lines
-        .iter()
-        .filter(|said| said.sentence.contains("stickiness"));
+    let warns = first.sentence.contains("warnings of preflight: ");
+    assert!(warns && first.sentence.contains("stickiness"), "{first:?}");
+    let told = lines.iter();
+    let told = told.filter(|said| said.sentence.contains("stickiness"));
     assert_eq!(told.count(), 1, "{lines:?}");
 }

@@ -17,7 +17,6 @@ enum Telling {
     Never,
 }
 
-/// One line in the making.
 struct Line {
     at_ms: u64,
     telling: Telling,

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::cost::Cost;
 use crate::output::clock;
 
-/// What is printed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Answer {
@@ -31,11 +30,9 @@ pub(super) struct Answer {
     pub(super) cost: Option<Cost>,
     /// What decides how fast it goes.
     pub(super) limit: &'static str,
-    /// What preflight will refuse it with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refusal: Option<String>,
     pub(super) warnings: Vec<String>,
-    /// What else would do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) alternatives: Vec<String>,
     /// Reconnects in each second since the first step's cut, rounded up.

@@ -18,7 +18,6 @@ use crate::simulation;
 pub(super) struct Cost {
     /// State transitions of Step Functions.
     pub(super) transitions: u64,
-    /// Invocations of Lambda functions.
     pub(super) invocations: u64,
     /// API calls to ECS, Elastic Load Balancing, DynamoDB and CloudWatch.
     pub(super) calls: u64,

@@ -5,7 +5,6 @@ use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::plan::Plan;
 use ebbtide_controller::request::Request;
 
-/// The service as the plan sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Service {
     pub(super) tasks: u32,
@@ -21,7 +20,6 @@ pub(super) struct Service {
     pub(super) metrics: bool,
 }
 
-/// What a pace comes to.
 #[derive(Debug)]
 pub(super) struct Forecast {
     pub(super) plan: Plan,

@@ -40,10 +40,8 @@ impl Column {
     }
 }
 
-/// What a report says at its beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Heading {
-    /// What it is.
     pub(crate) title: String,
     /// What was simulated: names and facts, in the order to show them.
     pub(crate) facts: Vec<(&'static str, String)>,
@@ -85,32 +83,31 @@ impl Page {
 
     /// Text in columns, as it is printed.
     pub(crate) fn preformatted(&mut self, text: &str) {
+        let text = escape(text);
         self.put(format_args!(
-            "<pre class=\"wide\" tabindex=\"0\">{}</pre>\n",
-            escape(text)
+            "<pre class=\"wide\" tabindex=\"0\">{text}</pre>\n"
         ));
     }
 
     /// How something ended.
     pub(crate) fn outcome(&mut self, succeeded: bool, text: &str) {
         let class = if succeeded { "succeeded" } else { "failed" };
-        self.put(format_args!(
-            "<p class=\"outcome {class}\">{}</p>\n",
-            escape(text)
-        ));
+        let text = escape(text);
+        self.put(format_args!("<p class=\"outcome {class}\">{text}</p>\n"));
     }
 
     /// A picture with what it shows and what its lines are: class in the style, and words.
     pub(crate) fn figure(&mut self, title: &str, legend: &[(&str, String)], svg: &str) {
+        let title = escape(title);
         self.put(format_args!(
-            "<figure>\n<figcaption><strong>{}</strong>",
-            escape(title)
+            "<figure>\n<figcaption><strong>{title}</strong>"
         ));
         for (class, words) in legend {
+            let words = escape(words);
             self.put(format_args!(
-                " <span class=\"key\"><i class=\"{class}\"></i>{}</span>",
-                escape(words)
+                " <span class=\"key\"><i class=\"{class}\"></i>"
             ));
+            self.put(format_args!("{words}</span>"));
         }
         self.put(format_args!(
             "</figcaption>\n<div class=\"wide\" tabindex=\"0\">{}</div>\n</figure>\n",
@@ -120,14 +117,12 @@ impl Page {
 
     /// A table with columns that have a head and a kind.
     pub(crate) fn table(&mut self, columns: &[(&str, Column)], rows: &[Vec<String>]) {
-        self.put(format_args!(
-            "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>"
-        ));
+        let begin = "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>";
+        self.put(format_args!("{begin}"));
         for (head, kind) in columns {
-            let class = kind.class();
+            let (class, head) = (kind.class(), escape(head));
             self.put(format_args!(
-                "<th scope=\"col\" class=\"{class}\">{}</th>",
-                escape(head)
+                "<th scope=\"col\" class=\"{class}\">{head}</th>"
             ));
         }
         self.put(format_args!("</tr></thead>\n<tbody>\n"));
@@ -148,7 +143,6 @@ impl Page {
         self.put(format_args!("</tbody></table></div>\n"));
     }
 
-    /// The whole file.
     pub(crate) fn finish(self) -> String {
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -37,7 +37,6 @@ const LETTER: f64 = 7.2;
 /// Stretches of time that a line is drawn of.
 const BUCKETS: usize = 880;
 
-/// What a line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
     Original,
@@ -71,7 +70,6 @@ impl Ink {
     }
 }
 
-/// A line of a plot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line<'a> {
     pub(crate) ink: Ink,
@@ -105,7 +103,6 @@ impl Span {
     }
 }
 
-/// One plot of a picture.
 #[derive(Debug, Clone)]
 pub(crate) struct Panel<'a> {
     /// Said above it, where there are several.
@@ -291,7 +288,6 @@ fn named(svg: &str, title: &str, description: &str) -> String {
     )
 }
 
-/// A number on an axis, without zeros at its end.
 fn number(number: f64) -> String {
     let text = format!("{number:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -5,7 +5,6 @@ use crate::output::{clock, count};
 use crate::report::{self, Column, Heading, Ink, Line, Page, PlotError, Span};
 use crate::simulation::{Felt, Role, Run, Series};
 
-/// A report of deployments, one after the other, each with a name.
 pub(super) fn of(heading: &Heading, runs: &[(&str, &Run)]) -> Result<String, PlotError> {
     let mut page = Page::new(heading);
     for (name, run) in runs {
@@ -73,7 +72,6 @@ fn connections(page: &mut Page, span: Span, marks: &[f64], felt: &Felt) -> Resul
     report::plot(page, title, (span, marks), &legend, lines)
 }
 
-/// The phases as bars.
 fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError> {
     let title = "States";
     let told = phases

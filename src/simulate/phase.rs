@@ -2,7 +2,6 @@
 
 use crate::simulation::Visit;
 
-/// Part of a deployment: states in a row that do the same thing.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Phase {
     /// The state that gives it its name.
@@ -11,11 +10,9 @@ pub(super) struct Phase {
     pub(super) from: f64,
     /// Seconds since the start.
     pub(super) to: f64,
-    /// The states that were entered, each once.
     pub(super) states: Vec<String>,
 }
 
-/// The phases that states make, one after the other.
 pub(super) fn phases(states: &[Visit]) -> Vec<Phase> {
     let mut phases: Vec<Phase> = Vec::new();
     for state in states {

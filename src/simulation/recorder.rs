@@ -30,7 +30,6 @@ pub(crate) struct Counts {
     pub(crate) replacement_healthy: usize,
 }
 
-/// Counts a service's tasks, targets and states.
 #[derive(Debug)]
 pub(super) struct Recorder {
     cluster: String,
@@ -45,17 +44,13 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins with the world at a deployment's start.
     pub(super) fn new(world: &World, request: &Request) -> Self {
         let (cluster, service) = (short(&request.cluster), request.service.as_str());
         let sets = world.task_sets_of(cluster, service);
         let serving = sets.first().and_then(|set| group_of(set));
-        let role = |group: Option<&str>, else_: Role| {
-            if group == serving {
-                Role::Original
-            } else {
-                else_
-            }
+        let role = |group: Option<&str>, other| {
+            let is_original = group == serving;
+            if is_original { Role::Original } else { other }
         };
         let tasks = sets.iter().map(|set| {
             let tasks = world.tasks_of(&set.id).into_iter();
@@ -70,12 +65,11 @@ impl Recorder {
             let role = role(Some(&group.arn), Role::Replacement);
             Members::new(role, &group.arn, healthy)
         });
+        let found = world.service(cluster, service);
         Self {
             cluster: cluster.to_owned(),
             service: service.to_owned(),
-            desired: world
-                .service(cluster, service)
-                .map_or(0, |service| service.desired_count),
+            desired: found.map_or(0, |service| service.desired_count),
             tasks: tasks.collect(),
             healthy: healthy.collect(),
             states: Vec::new(),
@@ -83,7 +77,6 @@ impl Recorder {
         }
     }
 
-    /// Takes note of what happened since the last time, oldest first.
     pub(super) fn note(
         &mut self,
         events: &[WorldEvent],
@@ -116,7 +109,6 @@ impl Recorder {
         }
     }
 
-    /// What there is now.
     pub(super) fn counts(&self) -> Counts {
         let (original_tasks, replacement_tasks) = now(&self.tasks);
         let (original_healthy, replacement_healthy) = now(&self.healthy);
@@ -158,29 +150,8 @@ impl Recorder {
                 target_group,
                 target,
             } => (&mut self.healthy, target_group, target, false),
-            EventKind::ServiceCreated { .. }
-            | EventKind::ServiceUpdated { .. }
-            | EventKind::ServiceDeleted { .. }
-            | EventKind::ServiceInactive { .. }
-            | EventKind::ScaleSet { .. }
-            | EventKind::PrimaryChanged { .. }
-            | EventKind::TaskSetDraining { .. }
-            | EventKind::TaskSetDeleted { .. }
-            | EventKind::TaskSetSteady { .. }
-            | EventKind::TaskSetStabilizing { .. }
-            | EventKind::TaskCreated { .. }
-            | EventKind::TaskStopping { .. }
-            | EventKind::TaskStopped { .. }
-            | EventKind::TargetRegistered { .. }
-            | EventKind::TargetHealthChecking { .. }
-            | EventKind::ListenerCreated { .. }
-            | EventKind::ListenerChanged { .. }
-            | EventKind::ListenerDeleted { .. }
-            | EventKind::RuleChanged { .. }
-            | EventKind::RuleDeleted { .. }
-            | EventKind::TagsChanged { .. }
-            | EventKind::AlarmChanged { .. }
-            | EventKind::EventPut { .. } => return,
+            // The others change no count.
+            _ => return,
         };
         if let Some(members) = all.iter_mut().find(|members| members.id == *id) {
             members.set(at_ms, member, is_in);
@@ -207,6 +178,7 @@ impl Recorder {
             }
         }
         let seconds = usize::try_from(world.now() / 1_000).unwrap_or(usize::MAX) + 1;
+        let clients = world.clients();
         let tasks = self.tasks.iter().map(|set| set.series(&set.id, seconds));
         let healthy = self.healthy.iter();
         let healthy = healthy.map(|group| group.series(short(&group.id), seconds));
@@ -215,9 +187,7 @@ impl Recorder {
             invocations,
             desired: self.desired,
             extra_task_hours: extra_task_hours(&self.tasks, self.desired, ended_ms),
-            clients: world
-                .clients()
-                .map(|clients| felt(clients, &self.tasks, seconds)),
+            clients: clients.map(|clients| felt(clients, &self.tasks, seconds)),
             tasks: tasks.collect(),
             healthy: healthy.collect(),
             summary,
@@ -243,18 +213,15 @@ fn now(all: &[Members]) -> (usize, usize) {
 
 fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
     let none = || vec![0; seconds];
-    let mut connections: Vec<_> = clients
-        .task_sets()
-        .iter()
-        .map(|id| {
-            let known = sets.iter().find(|set| set.id == *id);
-            Series {
-                role: known.map_or(Role::Leftover, |set| set.role),
-                name: id.clone(),
-                values: none(),
-            }
-        })
-        .collect();
+    let connections = clients.task_sets().iter().map(|id| {
+        let known = sets.iter().find(|set| set.id == *id);
+        Series {
+            role: known.map_or(Role::Leftover, |set| set.role),
+            name: id.clone(),
+            values: none(),
+        }
+    });
+    let mut connections: Vec<_> = connections.collect();
     let (mut reconnects, mut refused, mut cuts) = (none(), none(), none());
     for second in clients.seconds() {
         let Some(at) = usize::try_from(second.at_s).ok().filter(|at| *at < seconds) else {
@@ -292,24 +259,17 @@ mod tests {
     use ebbtide_simulator::deployment::Installation;
     use ebbtide_simulator::world::ClientsScenario;
     use ebbtide_simulator::{Names, Scenario, SimulatedAws};
-    use serde_json::json;
 
     use super::*;
 
     /// What is counted from events is what the world shows, after every state of a deployment.
     #[tokio::test(start_paused = true)]
     async fn counting_events_counts_what_the_world_has() {
-        let scenario = Scenario {
-            clients: Some(ClientsScenario::default()),
-            ..Scenario::default()
-        };
+        let clients = Some(ClientsScenario::default());
+        let scenario = Scenario::with(|scenario| scenario.clients = clients);
         let names = Names::default();
         let world = scenario.world_for(&names).unwrap();
-        let event = json!({
-            "cluster": names.cluster,
-            "serviceName": names.service,
-            "taskDefinition": names.task_definition,
-        });
+        let event = names.event();
         let request = Request::parse(&event, &crate::input::home_in(&event)).unwrap();
         let mut recorder = Recorder::new(&world, &request);
         let aws = SimulatedAws::new(world, 1.0);

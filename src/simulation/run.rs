@@ -10,13 +10,10 @@ use crate::output::clock;
 /// One deployment, second by second. A series' place is the second since the execution's start.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
-    /// How it ended, and the totals.
     pub(crate) summary: Summary,
-    /// The states in the order they were entered.
     pub(crate) states: Vec<Visit>,
     /// Invocations of functions.
     pub(crate) invocations: u64,
-    /// The service's desired count.
     pub(crate) desired: u32,
     /// Running tasks by task set.
     pub(crate) tasks: Vec<Series>,
@@ -36,13 +33,11 @@ pub(crate) struct Visit {
     pub(crate) to: f64,
 }
 
-/// A number that changes with time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Series {
     pub(crate) role: Role,
     /// AWS's name of it: a task set's id, a target group's name.
     pub(crate) name: String,
-    /// Its value at each second.
     pub(crate) values: Vec<u64>,
 }
 
@@ -57,7 +52,6 @@ pub(crate) enum Role {
     Leftover,
 }
 
-/// What clients felt, from the start until they were all back.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Felt {
     /// How many clients there are.
@@ -66,9 +60,7 @@ pub(crate) struct Felt {
     pub(crate) connections: Vec<Series>,
     /// Tries of clients that were cut, second by second.
     pub(crate) reconnects: Vec<u64>,
-    /// Tries that were refused.
     pub(crate) refused: Vec<u64>,
-    /// Connections that were cut.
     pub(crate) cuts: Vec<u64>,
     /// The most tries that one task of a replacement had in one second, refused ones included.
     pub(crate) peak_of_a_task: u64,

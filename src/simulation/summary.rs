@@ -24,13 +24,10 @@ pub(crate) struct Summary {
     pub(crate) seconds: f64,
     /// Events in Step Functions' history, of 25,000 allowed.
     pub(crate) history_events: u64,
-    /// The states in the order they were entered.
     pub(crate) states: Vec<String>,
     /// API calls to ECS and Elastic Load Balancing.
     pub(crate) calls: usize,
-    /// The service's task sets.
     pub(crate) task_sets: Vec<TaskSetSummary>,
-    /// The load balancer's listeners.
     pub(crate) listeners: Vec<ListenerSummary>,
     /// The target groups that carry a tag.
     pub(crate) tags: Vec<TagSummary>,
@@ -62,7 +59,6 @@ pub(crate) struct TagSummary {
 }
 
 impl Summary {
-    /// Reads the end of a deployment of one service.
     pub(super) fn of(
         outcome: &Outcome,
         states: Vec<String>,
@@ -73,10 +69,8 @@ impl Summary {
     ) -> Self {
         let (ended, error, reason) = match &outcome.status {
             Status::Succeeded { output } => {
-                let reason = output
-                    .pointer("/reason/text")
-                    .and_then(|text| text.as_str());
-                ("SUCCEEDED", None, reason.unwrap_or_default().to_owned())
+                let reason = output["reason"]["text"].as_str().unwrap_or_default();
+                ("SUCCEEDED", None, reason.to_owned())
             }
             Status::Failed { error, cause } => ("FAILED", Some(error.clone()), cause.clone()),
             Status::TimedOut => (
@@ -99,7 +93,6 @@ impl Summary {
         }
     }
 
-    /// How it ended, as a sentence.
     pub(crate) fn outcome(&self) -> String {
         match &self.error {
             None => format!("{}: {}", self.status, self.reason),
@@ -107,21 +100,18 @@ impl Summary {
         }
     }
 
-    /// Whether the execution succeeded.
     pub(crate) fn succeeded(&self) -> bool {
         self.error.is_none()
     }
 }
 
 fn listeners(world: &World) -> Vec<ListenerSummary> {
-    let mut listeners: Vec<_> = world
-        .listeners()
-        .map(|listener| ListenerSummary {
-            port: listener.port,
-            role: listener.tags.get("ebbtide:role").cloned(),
-            forward: listener.forward_in_words(),
-        })
-        .collect();
+    let listeners = world.listeners().map(|listener| ListenerSummary {
+        port: listener.port,
+        role: listener.tags.get("ebbtide:role").cloned(),
+        forward: listener.forward_in_words(),
+    });
+    let mut listeners: Vec<_> = listeners.collect();
     listeners.sort_by_key(|listener| listener.port);
     listeners
 }
@@ -148,13 +138,10 @@ fn task_sets(world: &World, cluster: &str, service: &str) -> Vec<TaskSetSummary>
 fn tags(world: &World) -> Vec<TagSummary> {
     let tagged = world.target_groups().filter(|group| !group.tags.is_empty());
     let tags = tagged.map(|group| {
-        let tags = group
-            .tags
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"));
+        let tags = group.tags.iter();
         TagSummary {
             target_group: group.name.clone(),
-            tags: tags.collect(),
+            tags: tags.map(|(key, value)| format!("{key}={value}")).collect(),
         }
     });
     tags.collect()
@@ -163,37 +150,29 @@ fn tags(world: &World) -> Vec<TagSummary> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.outcome())?;
-        writeln!(
-            f,
-            "  took          {} simulated, {} states, {} history events of 25000, {} API calls",
-            clock(self.seconds),
-            self.states.len(),
-            self.history_events,
-            self.calls
-        )?;
+        let (took, states) = (clock(self.seconds), self.states.len());
+        write!(f, "  took          {took} simulated, {states} states, ")?;
+        let (events, calls) = (self.history_events, self.calls);
+        writeln!(f, "{events} history events of 25000, {calls} API calls")?;
         for set in &self.task_sets {
-            writeln!(
+            write!(
                 f,
-                "  task set      {} {} {} on {}, {} tasks run",
-                set.id, set.status, set.task_definition, set.target_group, set.running
+                "  task set      {} {} {}",
+                set.id, set.status, set.task_definition
             )?;
+            writeln!(f, " on {}, {} tasks run", set.target_group, set.running)?;
         }
-        for listener in &self.listeners {
-            writeln!(
-                f,
-                "  listener      :{} ({}) sends {}",
-                listener.port,
-                listener.role.as_deref().unwrap_or("no role recorded"),
-                listener.forward
-            )?;
+        for ListenerSummary {
+            port,
+            role,
+            forward,
+        } in &self.listeners
+        {
+            let role = role.as_deref().unwrap_or("no role recorded");
+            writeln!(f, "  listener      :{port} ({role}) sends {forward}")?;
         }
-        for group in &self.tags {
-            writeln!(
-                f,
-                "  target group  {} {}",
-                group.target_group,
-                group.tags.join(" ")
-            )?;
+        for TagSummary { target_group, tags } in &self.tags {
+            writeln!(f, "  target group  {target_group} {}", tags.join(" "))?;
         }
         Ok(())
     }

@@ -1,18 +1,13 @@
 //! What `deploy`, `status` and `abort` refuse before they call anything.
 
-use crate::program::{assert_has, ebbtide, scratch};
+use crate::program::{assert_has, ebbtide, scratch, scratch_event};
 
 #[test]
 fn an_input_that_the_controller_refuses_is_refused_before_any_call() {
-    scratch(
-        "deploy-wrong.json",
-        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2", "bakeTime": "90"}"#,
-    );
+    scratch_event("deploy-wrong.json", r#", "bakeTime": "90""#);
     let ran = ebbtide("deploy @deploy-wrong.json").exits(1);
-    assert_has(
-        &ran.stderr,
-        &["InvalidInput", "bakeTime", "Nothing was started"],
-    );
+    let parts = ["InvalidInput", "bakeTime", "Nothing was started"];
+    assert_has(&ran.stderr, &parts);
 }
 
 #[test]
@@ -23,11 +18,8 @@ fn an_input_must_be_of_the_state_machines_own_region() {
             "taskDefinition": "chat:2"}"#,
     );
     let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:ebbtide:live";
-    let ran = ebbtide(&format!(
-        "deploy @deploy-elsewhere.json --state-machine {machine}"
-    ))
-    .exits(1);
-    assert_has(&ran.stderr, &["eu-west-1", "us-east-1"]);
+    let line = format!("deploy @deploy-elsewhere.json --state-machine {machine}");
+    assert_has(&ebbtide(&line).exits(1).stderr, &["eu-west-1", "us-east-1"]);
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! `ebbtide plan`.
 
-use crate::program::{assert_has, ebbtide, scratch};
+use crate::program::{assert_has, ebbtide, scratch, scratch_event};
 use crate::simulate::left;
 
 #[test]
 fn a_plan_shows_the_steps_that_a_simulation_then_makes() {
-    scratch(
-        "plan.json",
-        r#"{"tasks": 5, "timings": {"jitterPercent": 0}, "clients": {}}"#,
-    );
+    let even = r#"{"tasks": 5, "timings": {"jitterPercent": 0}, "clients": {}}"#;
+    scratch("plan.json", even);
     for event in ["within", "tasks", "budget", "percent"] {
         let arguments = format!("events/drain-{event}.json --scenario @plan.json --format json");
         let planned = ebbtide(&format!("plan {arguments}")).exits(0).json();
@@ -43,18 +41,13 @@ fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
 
 #[test]
 fn a_plan_says_what_a_deadline_does_to_a_budget() {
-    scratch(
-        "stops.json",
-        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
-            "drain": {"reconnectsPerSecond": 10, "connectionsPerTask": 2500, "deadline": 3600, "onDeadline": "stop"}}"#,
-    );
+    let budget = |budget: &str| format!(r#", "drain": {{"connectionsPerTask": 2500, {budget}}}"#);
+    let stops = r#""reconnectsPerSecond": 10, "deadline": 3600, "onDeadline": "stop""#;
+    scratch_event("stops.json", &budget(stops));
     let stops = ebbtide("plan @stops.json --tasks 40").done();
     assert_has(&stops, &["it stops at the deadline"]);
-    scratch(
-        "tight.json",
-        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
-            "drain": {"reconnectsPerSecond": 5, "connectionsPerTask": 2500, "deadline": 600}}"#,
-    );
+    let tight = r#""reconnectsPerSecond": 5, "deadline": 600"#;
+    scratch_event("tight.json", &budget(tight));
     let tight = ebbtide("plan @tight.json --tasks 40").stdout;
     let parts = [
         "its budget cannot be kept by its deadline of 600 s, and the deadline binds",
@@ -67,24 +60,18 @@ fn a_plan_says_what_a_deadline_does_to_a_budget() {
 fn what_preflight_refuses_a_plan_says_and_exits_with_1() {
     let ran = ebbtide("plan events/drain-budget.json --deregistration-delay 3600").exits(1);
     assert!(ran.stdout.starts_with("error: preflight will refuse it: "));
-    scratch(
-        "both.json",
-        r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
-            "drain": {"within": 60, "tasks": 1}}"#,
-    );
+    scratch_event("both.json", r#", "drain": {"within": 60, "tasks": 1}"#);
     let ran = ebbtide("plan @both.json").exits(1);
     assert_has(&ran.stderr, &["2 ways of pacing at once"]);
 }
 
 #[test]
 fn a_service_that_cannot_be_is_wrong_usage() {
+    let slow = r#"{"clients": {"reconnectWithinSeconds": 4294967295}}"#;
     for (scenario, said) in [
         (r#"{"tasks": 0}"#, "0 tasks"),
         (r#"{"stopTimeoutSeconds": 4294967295}"#, "a year at most"),
-        (
-            r#"{"clients": {"reconnectWithinSeconds": 4294967295}}"#,
-            "reconnectWithinSeconds",
-        ),
+        (slow, "reconnectWithinSeconds"),
         (r#"{"firstDeployment": true}"#, "first deployment"),
     ] {
         scratch("impossible.json", scenario);

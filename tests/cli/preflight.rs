@@ -4,49 +4,47 @@ use serde_json::Value;
 
 use crate::program::{Ran, Served, assert_has, command, ebbtide, scratch};
 
+/// The heading that a mistake comes under, its name, what was seen, and the fix.
+const MISTAKES: &str = "
+1 error
+containerPort
+containerPort 8080 should be one container port of chat:2, which maps: webserver:9090
+Give containerName and containerPort as the task definition has them
+
+4 warnings
+healthCheckTime
+10 checks 300 s apart
+aws elbv2 modify-target-group --target-group-arn arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/chat-tg-2/
+
+4 warnings
+deregistrationDelay
+The deregistration delay of 3600 s is longer than the 60 s between two steps
+Key=deregistration_delay.timeout_seconds,Value=60
+
+4 warnings
+stickiness
+chat-tg-1 and chat-tg-2 send a client to the same target each time
+Key=stickiness.enabled,Value=false
+
+4 warnings
+zones
+2 tasks cannot be in all 3 zones, and cross-zone load balancing is off
+Key=load_balancing.cross_zone.enabled,Value=true
+";
+
 #[test]
 fn five_planted_mistakes_are_named_with_their_fix() {
-    let ran =
-        ebbtide("preflight tests/cli/mistakes.json --scenario tests/cli/mistakes-scenario.json")
-            .exits(1);
+    let mistakes = "tests/cli/mistakes.json --scenario tests/cli/mistakes-scenario.json";
+    let ran = ebbtide(&format!("preflight {mistakes}")).exits(1);
     let text = ran.stdout;
-    for (heading, name, seen, fix) in [
-        (
-            "1 error",
-            "containerPort",
-            "containerPort 8080 should be one container port of chat:2, which maps: webserver:9090",
-            "Give containerName and containerPort as the task definition has them",
-        ),
-        (
-            "4 warnings",
-            "healthCheckTime",
-            "10 checks 300 s apart",
-            "aws elbv2 modify-target-group --target-group-arn arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/chat-tg-2/",
-        ),
-        (
-            "4 warnings",
-            "deregistrationDelay",
-            "The deregistration delay of 3600 s is longer than the 60 s between two steps",
-            "Key=deregistration_delay.timeout_seconds,Value=60",
-        ),
-        (
-            "4 warnings",
-            "stickiness",
-            "chat-tg-1 and chat-tg-2 send a client to the same target each time",
-            "Key=stickiness.enabled,Value=false",
-        ),
-        (
-            "4 warnings",
-            "zones",
-            "2 tasks cannot be in all 3 zones, and cross-zone load balancing is off",
-            "Key=load_balancing.cross_zone.enabled,Value=true",
-        ),
-    ] {
+    for finding in MISTAKES.trim().split("\n\n") {
+        let [heading, name, seen, fix] = finding.lines().collect::<Vec<_>>()[..] else {
+            panic!("{finding}");
+        };
         let groups = text.split("\n\n").map(str::trim_start);
         let mut under = groups.filter(|group| group.starts_with(&format!("{heading}\n")));
-        let group = under
-            .next()
-            .unwrap_or_else(|| panic!("no {heading}:\n{text}"));
+        let group = under.next();
+        let group = group.unwrap_or_else(|| panic!("no {heading}:\n{text}"));
         let told = group.split_once(&format!("\n  {name}\n"));
         let (_, told) = told.unwrap_or_else(|| panic!("no {name}:\n{text}"));
         let told: Vec<_> = told.lines().take(3).collect();
@@ -54,10 +52,8 @@ fn five_planted_mistakes_are_named_with_their_fix() {
         for (line, start) in told.iter().zip(starts) {
             assert!(line.starts_with(start), "{name}: {told:?}");
         }
-        assert!(
-            told[0].contains(seen) && told[2].contains(fix),
-            "{name}: {told:?}"
-        );
+        assert_has(told[0], &[seen]);
+        assert_has(told[2], &[fix]);
     }
     assert_has(&text, &["A deployment would be refused: PreflightFailed"]);
     assert_eq!(ran.stderr, "");
@@ -127,17 +123,12 @@ fn an_account_is_read_with_the_sdks_own_settings() {
         Served::with("--event events/minimal.json --scenario tests/cli/mistakes-scenario.json");
     let preflight = |event: &str| {
         let mut preflight = command(&format!("preflight {event} --region us-east-1"));
-        Ran::of(
-            preflight
-                .env("AWS_ENDPOINT_URL", &account.address)
-                .envs(KEYS),
-        )
+        let preflight = preflight.env("AWS_ENDPOINT_URL", &account.address);
+        Ran::of(preflight.envs(KEYS))
     };
     let text = preflight("events/minimal.json").done();
-    assert_has(
-        &text,
-        &["account 555555555555, us-east-1", "\n  stickiness\n"],
-    );
+    let parts = ["account 555555555555, us-east-1", "\n  stickiness\n"];
+    assert_has(&text, &parts);
     scratch(
         "elsewhere.json",
         r#"{"cluster": "no-such-cluster", "serviceName": "chat", "taskDefinition": "chat:2"}"#,
@@ -151,16 +142,15 @@ const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS
 
 /// `preflight events/minimal.json` in an account that is set by the environment alone.
 fn preflight_with(environment: &[(&str, &str)], more: &str) -> Ran {
-    let mut preflight = command(&format!(
-        "preflight events/minimal.json --region us-east-1 {more}"
-    ));
-    preflight
+    let line = format!("preflight events/minimal.json --region us-east-1 {more}");
+    let mut preflight = command(&line);
+    let preflight = preflight
         .env_clear()
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_CONFIG_FILE", "/nowhere")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-        .envs(environment.iter().copied());
-    Ran::of(&mut preflight)
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    for file in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        preflight.env(file, "/nowhere");
+    }
+    Ran::of(preflight.envs(environment.iter().copied()))
 }
 
 #[test]
@@ -178,8 +168,6 @@ fn an_account_that_does_not_answer_has_not_refused_anything() {
 fn a_profile_without_credentials_is_named() {
     let said = preflight_with(&[], "--profile nope").exits(2).stderr;
     assert_has(&said, &["the profile nope of"]);
-    assert_has(
-        &preflight_with(&[], "").stderr,
-        &["no credentials", "--profile"],
-    );
+    let said = preflight_with(&[], "").stderr;
+    assert_has(&said, &["no credentials", "--profile"]);
 }

@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// What a run of the program came to.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Ran {
     status: Option<i32>,
@@ -24,18 +23,15 @@ impl Ran {
         }
     }
 
-    /// The run, which must have ended with this exit status.
     pub(crate) fn exits(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "{self:?}");
         self
     }
 
-    /// What was printed by a run that did its work.
     pub(crate) fn done(self) -> String {
         self.exits(0).stdout
     }
 
-    /// The JSON that was printed.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("{self:?}"))
     }
@@ -58,7 +54,6 @@ pub(crate) fn ebbtide(line: &str) -> Ran {
     Ran::of(&mut command(line))
 }
 
-/// The path of a scratch file.
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
@@ -68,18 +63,22 @@ pub(crate) fn scratch(name: &str, text: &str) {
     std::fs::write(path(name), text).unwrap();
 }
 
+/// A scratch file with an input that has its required fields, and these.
+pub(crate) fn scratch_event(name: &str, fields: &str) {
+    let event = r#"{"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2""#;
+    scratch(name, &format!("{event}{fields}}}"));
+}
+
 pub(crate) fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap()
 }
 
-/// A text that has every one of these parts.
 pub(crate) fn assert_has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{part}:\n{text}");
     }
 }
 
-/// The simulated AWS on a loopback port, which ends with the test.
 pub(crate) struct Served {
     server: Child,
     /// `http://127.0.0.1:PORT`.
@@ -94,11 +93,8 @@ impl Served {
         let mut line = String::new();
         let stdout = server.stdout.as_mut().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap()
-            .to_owned();
+        let address = line.trim().strip_prefix("listening on ").unwrap();
+        let address = address.to_owned();
         Self { server, address }
     }
 }

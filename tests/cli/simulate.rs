@@ -26,9 +26,8 @@ fn the_same_command_prints_the_same_bytes() {
 #[test]
 fn a_second_deployment_starts_from_the_world_that_the_first_has_left() {
     let group = |arguments: &str| {
-        let ran = ebbtide(&format!(
-            "simulate events/minimal.json --format json {arguments}"
-        ));
+        let line = format!("simulate events/minimal.json --format json {arguments}");
+        let ran = ebbtide(&line);
         let sets = ran.exits(0).json()["deployments"][0]["summary"]["taskSets"].clone();
         assert_eq!(sets.as_array().unwrap().len(), 1);
         assert_eq!(sets[0]["status"], "PRIMARY");
@@ -40,9 +39,8 @@ fn a_second_deployment_starts_from_the_world_that_the_first_has_left() {
 
 #[test]
 fn json_is_one_object_with_the_states_in_order_and_every_step_of_the_drain() {
-    let answer = ebbtide("simulate events/sample.json --format json")
-        .exits(0)
-        .json();
+    let ran = ebbtide("simulate events/sample.json --format json");
+    let answer = ran.exits(0).json();
     let summary = &answer["deployments"][0]["summary"];
     assert_eq!(summary["status"], "SUCCEEDED");
     assert_eq!(summary["states"][0], "Preflight");
@@ -53,9 +51,8 @@ fn json_is_one_object_with_the_states_in_order_and_every_step_of_the_drain() {
 /// The tasks that the drain had left, whenever that changed.
 pub(crate) fn left(answer: &Value) -> Vec<u64> {
     let lines = answer["deployments"][0]["lines"].as_array().unwrap().iter();
-    let mut left: Vec<_> = lines
-        .filter_map(|line| line["drain"]["left"].as_u64())
-        .collect();
+    let left = lines.filter_map(|line| line["drain"]["left"].as_u64());
+    let mut left: Vec<_> = left.collect();
     left.dedup();
     left
 }
@@ -101,18 +98,13 @@ fn bad_input_is_refused_with_1_before_anything_runs() {
 
 #[test]
 fn what_is_wrong_with_a_file_is_said_by_its_field() {
-    for (text, said) in [
-        (
-            r#"{"replacement": {"crashesAfterSeconds": "soon"}}"#,
-            "replacement.crashesAfterSeconds: invalid type",
-        ),
-        (
-            r#"{"alarms": [{"name": "a", "colour": 1}]}"#,
-            "alarms[0].colour: unknown field",
-        ),
-        ("{} {}", "trailing characters"),
-        ("{", "EOF"),
-    ] {
+    let lines = r#"
+{"replacement": {"crashesAfterSeconds": "soon"}} => replacement.crashesAfterSeconds: invalid type
+{"alarms": [{"name": "a", "colour": 1}]} => alarms[0].colour: unknown field
+{} {} => trailing characters
+{ => EOF
+"#;
+    for (text, said) in lines.lines().filter_map(|line| line.split_once(" => ")) {
         scratch("wrong-scenario.json", text);
         let ran = ebbtide("simulate events/minimal.json --scenario @wrong-scenario.json").exits(2);
         let parts = [said, "line 1", "wrong-scenario.json is not a scenario"];

@@ -61,37 +61,30 @@ fn the_machine_outlasts_all_phases_of_a_deployment_and_its_rollback() {
 
 #[test]
 fn the_machine_outlasts_what_preflight_lets_pass() {
-    let phases =
-        Duration::from_secs(LONGEST_PHASES + u64::from(OUTWAITED) + u64::from(EVENTS_ALLOWED));
+    let waits = LONGEST_PHASES + u64::from(OUTWAITED);
+    let phases = Duration::from_secs(waits + u64::from(EVENTS_ALLOWED));
     assert!(shipped().machine.timeout().unwrap() > phases);
 }
 
 /// Events that a state adds to the history when all goes well (AWS documentation): a Task is
 /// entered, scheduled, started, succeeds and is exited; the others are entered and exited.
 fn events(definition: &Definition, name: &str) -> u32 {
-    if definition.state(name)["Type"] == "Task" {
-        5
-    } else {
-        2
-    }
+    let is_task = definition.state(name)["Type"] == "Task";
+    if is_task { 5 } else { 2 }
 }
 
 #[test]
 fn a_turn_of_every_loop_costs_what_preflight_counts() {
     let definition = shipped();
     let mut loops = 0;
-    for phase in Phase::ALL
-        .into_iter()
-        .filter(|phase| phase.wait() != phase.task())
-    {
+    let waiting = |phase: &Phase| phase.wait() != phase.task();
+    for phase in Phase::ALL.into_iter().filter(waiting) {
         let (task, wait) = (phase.task().as_str(), phase.wait().as_str());
         let (choice, _) = definition.choice_of(phase);
         for (from, to) in [(task, choice), (choice, wait), (wait, task)] {
             let there = |way: &Way<'_>| way.from == from && way.to == to;
-            assert!(
-                definition.ways().iter().any(there),
-                "{from} does not lead to {to}"
-            );
+            let leads = definition.ways().iter().any(there);
+            assert!(leads, "{from} does not lead to {to}");
         }
         let turn = [task, choice, wait].map(|name| events(&definition, name));
         assert_eq!(turn.iter().sum::<u32>(), EVENTS_A_TURN, "{phase}");

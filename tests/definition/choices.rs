@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ebbtide_controller::phase::{Phase, To};
 
-use crate::graph::shipped;
+use crate::graph::{Definition, shipped};
 
 /// Every answer that a phase may give (`controller::turn`, `functions::handler`).
 fn answers(phase: Phase) -> &'static [To] {
@@ -71,10 +71,8 @@ fn answers(phase: Phase) -> &'static [To] {
 #[test]
 fn every_task_leads_to_a_choice_of_its_own() {
     let definition = shipped();
-    let choices: BTreeSet<_> = Phase::ALL
-        .into_iter()
-        .map(|phase| definition.choice_of(phase).0)
-        .collect();
+    let choices = Phase::ALL.map(|phase| definition.choice_of(phase).0);
+    let choices = BTreeSet::from(choices);
     assert_eq!(choices.len(), Phase::ALL.len());
     assert_eq!(definition.of_type("Choice").count(), choices.len());
 }
@@ -113,11 +111,8 @@ fn every_phase_under_the_lock_may_wait_fail_and_be_rolled_back() {
             continue;
         }
         assert!(answers.contains(&phase.wait()), "{phase}");
-        assert_eq!(
-            answers.contains(&To::Rollback),
-            phase != Phase::Rollback,
-            "{phase}"
-        );
+        let is_rolled_back = answers.contains(&To::Rollback);
+        assert_eq!(is_rolled_back, phase != Phase::Rollback, "{phase}");
     }
 }
 
@@ -126,28 +121,29 @@ fn an_answer_without_a_rule_is_rolled_back_and_one_of_the_rollback_is_the_end() 
     let definition = shipped();
     for phase in Phase::ALL {
         let (name, choice) = definition.choice_of(phase);
-        let default = match phase {
-            Phase::Rollback => "RollbackFailed",
-            Phase::Preflight
-            | Phase::CheckAndCreate
-            | Phase::Swap
-            | Phase::ScaleDown
-            | Phase::Cleanup => "Rollback",
+        let is_rollback = phase == Phase::Rollback;
+        let default = if is_rollback {
+            "RollbackFailed"
+        } else {
+            "Rollback"
         };
         assert_eq!(choice["Default"], default, "{name}");
     }
+}
+
+fn leading_to<'a>(definition: &'a Definition, state: &str) -> BTreeSet<&'a str> {
+    let ways = definition.ways().into_iter().filter(|way| way.to == state);
+    ways.map(|way| way.from).collect()
 }
 
 #[test]
 fn only_a_rollback_ends_in_a_failed_rollback() {
     let definition = shipped();
     let (choice, _) = definition.choice_of(Phase::Rollback);
-    let ways = definition.ways().into_iter();
-    let to_the_end: BTreeSet<_> = ways
-        .filter(|way| way.to == "RollbackFailed")
-        .map(|way| way.from)
-        .collect();
-    assert_eq!(to_the_end, BTreeSet::from(["Rollback", choice]));
+    assert_eq!(
+        leading_to(&definition, "RollbackFailed"),
+        BTreeSet::from(["Rollback", choice])
+    );
 }
 
 #[test]
@@ -158,10 +154,8 @@ fn a_dry_run_ends_after_preflight_alone() {
     ways.retain(|way| way.to == "DryRunSucceeded");
     assert_eq!(ways.len(), 1, "{ways:?}");
     assert_eq!(ways[0].from, may_deploy);
-    assert_eq!(
-        definition.machine.start_at(),
-        Phase::Preflight.task().as_str()
-    );
+    let first = Phase::Preflight.task().as_str();
+    assert_eq!(definition.machine.start_at(), first);
 }
 
 #[test]
@@ -186,11 +180,7 @@ fn each_state_reaches_what_it_should() {
 #[test]
 fn a_deployment_succeeds_after_cleanup_alone() {
     let definition = shipped();
-    let ways = definition.ways().into_iter();
-    let from: BTreeSet<_> = ways
-        .filter(|way| way.to == "DeploymentSucceeded")
-        .map(|way| way.from)
-        .collect();
+    let from = leading_to(&definition, "DeploymentSucceeded");
     // A rollback that finds the deployment ended says so again.
     let (cleanup, _) = definition.choice_of(Phase::Cleanup);
     let (rollback, _) = definition.choice_of(Phase::Rollback);

@@ -44,9 +44,8 @@ fn whatever_a_function_throws_and_whatever_step_functions_says_of_it_is_tried_ag
     for error in thrown.chain(OF_AWS) {
         for (name, _) in definition.of_type("Task") {
             let task = definition.machine.state(name).unwrap();
-            let [retrier] = task.retriers() else {
-                panic!("{name} has several retriers");
-            };
+            assert_eq!(task.retriers().len(), 1, "{name}");
+            let retrier = &task.retriers()[0];
             assert!(retrier.errors.matches(error), "{name}: {error}");
             // Many executions that AWS throttles at once come back at different times.
             assert_eq!(retrier.jitter, Jitter::Full, "{name}");
@@ -59,16 +58,15 @@ fn whatever_a_function_throws_and_whatever_step_functions_says_of_it_is_tried_ag
 fn a_failure_leads_to_the_rollback_and_that_of_the_rollback_to_its_end() {
     let definition = shipped();
     for (name, _) in definition.of_type("Task") {
-        let wanted = if name == "Rollback" {
+        let is_rollback = name == "Rollback";
+        let wanted = if is_rollback {
             "RollbackFailed"
         } else {
             "Rollback"
         };
-        let ways = definition.ways().into_iter();
-        let caught: BTreeSet<_> = ways
-            .filter(|way| way.from == name && way.by == By::Catch)
-            .map(|way| way.to)
-            .collect();
+        let mut ways = definition.ways();
+        ways.retain(|way| way.from == name && way.by == By::Catch);
+        let caught: BTreeSet<_> = ways.iter().map(|way| way.to).collect();
         assert_eq!(caught, BTreeSet::from([wanted]), "{name}");
     }
 }

@@ -7,14 +7,12 @@ use ebbtide_simulator::asl::{StateMachine, substitute};
 use ebbtide_simulator::deployment::DEFINITION;
 use serde_json::Value;
 
-/// The definition, with its names put in.
 pub(crate) struct Definition {
     /// As the interpreter reads it.
     pub(crate) machine: StateMachine,
     json: Value,
 }
 
-/// One way from a state to another.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Way<'a> {
     pub(crate) from: &'a str,
@@ -22,7 +20,6 @@ pub(crate) struct Way<'a> {
     pub(crate) by: By,
 }
 
-/// What takes an execution along a way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum By {
     Next,
@@ -50,7 +47,6 @@ impl Definition {
         &self.json
     }
 
-    /// The states by name.
     pub(crate) fn states(&self) -> impl Iterator<Item = (&str, &Value)> {
         let states = self.json["States"].as_object().unwrap();
         states.iter().map(|(name, state)| (name.as_str(), state))
@@ -62,7 +58,6 @@ impl Definition {
         state
     }
 
-    /// The states of one type, such as `Task`.
     pub(crate) fn of_type<'a>(
         &'a self,
         kind: &'a str,
@@ -71,13 +66,11 @@ impl Definition {
             .filter(move |(_, state)| state["Type"] == kind)
     }
 
-    /// The Choice that a phase's answer goes to.
     pub(crate) fn choice_of(&self, phase: Phase) -> (&str, &Value) {
         let name = self.state(phase.task().as_str())["Next"].as_str().unwrap();
         (name, self.state(name))
     }
 
-    /// Every way there is.
     pub(crate) fn ways(&self) -> Vec<Way<'_>> {
         let mut ways = Vec::new();
         for (from, state) in self.states() {

@@ -1,4 +1,4 @@
-"""A page as a browser shows it: Chromium without a window, which nobody here wrote."""
+"""A page as a browser shows it: Chromium without a window, which is not ours."""
 
 import html
 import json

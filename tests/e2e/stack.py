@@ -1,4 +1,4 @@
-"""The shipped template on emulators that nobody here wrote, over the simulated AWS.
+"""The shipped template on emulators that are not ours, over the simulated AWS.
 
 `ebbtide serve` answers for ECS and Elastic Load Balancing, MiniStack for everything else:
 CloudFormation, Step Functions, Lambda, DynamoDB, CloudWatch, EventBridge. MiniStack starts the built bootstraps as

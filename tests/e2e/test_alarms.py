@@ -54,7 +54,7 @@ def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_
 
 @pytest.mark.parametrize(
     "alarm, state, error",
-    [("nobody-has-made-it", None, "PreflightFailed"), ("rings-already", "ALARM", "AlarmRaised")],
+    [("no-such-alarm", None, "PreflightFailed"), ("rings-already", "ALARM", "AlarmRaised")],
     ids=["an alarm that does not exist", "an alarm that rings already"],
 )
 def test_nothing_is_created_under(interpreter, chat, alarm, state, error):

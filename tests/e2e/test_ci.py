@@ -53,7 +53,7 @@ def test_the_plain_recipe_deploys_and_tells_a_failure(job, ebbtide, tmp_path):
     assert done.stdout.splitlines()[0] == ebbtide.executions("plain-1")[0]
     assert '"SUCCEEDED"' in done.stdout
 
-    failing = {**json.loads(EVENT.read_text()), "alarms": ["nobody-has-made-it"], "dryRun": False}
+    failing = {**json.loads(EVENT.read_text()), "alarms": ["no-such-alarm"], "dryRun": False}
     (tmp_path / "deploy.json").write_text(json.dumps(failing))
     done = job(recipe("plain"), DEPLOYMENT="plain-2")
     assert done.returncode == 1

@@ -119,11 +119,11 @@ def test_a_bad_event_starts_nothing_and_calls_nothing(ebbtide, tmp_path):
 
 def test_a_deployment_that_fails_says_why_and_exits_1(ebbtide, tmp_path):
     event = tmp_path / "event.json"
-    event.write_text(json.dumps({**json.loads(EVENT.read_text()), "alarms": ["nobody-has-made-it"]}))
+    event.write_text(json.dumps({**json.loads(EVENT.read_text()), "alarms": ["no-such-alarm"]}))
     done = ebbtide.run("deploy", event, "--name", "failing", "--every", "1")
     assert done.returncode == 1
     last = done.stdout.splitlines()[-1]
-    assert re.match(r"FAILED with PreflightFailed after 0:00:\d\d: .*nobody-has-made-it", last)
+    assert re.match(r"FAILED with PreflightFailed after 0:00:\d\d: .*no-such-alarm", last)
     assert "--again" in done.stderr
 
 
@@ -273,9 +273,9 @@ def test_what_is_no_deployment_is_not_stopped(deployed, ebbtide, ministack):
 
 
 def test_a_state_machine_that_is_not_there_is_named_beside_those_that_are(ebbtide):
-    done = ebbtide.run("deploy", EVENT, "--state-machine", "nobodys")
+    done = ebbtide.run("deploy", EVENT, "--state-machine", "another")
     assert done.returncode == 1
-    assert "no state machine nobodys in us-east-1" in done.stderr and "there are: ebbtide" in done.stderr
+    assert "no state machine another in us-east-1" in done.stderr and "there are: ebbtide" in done.stderr
     done = ebbtide.run("status", "--stack", "arn:aws:lambda:us-east-1:555555555555:function:x")
     assert done.returncode == 2
 

@@ -1,4 +1,4 @@
-"""Ways to pace a drain, under engines that nobody here wrote."""
+"""Ways to pace a drain, under engines that are not ours."""
 
 import json
 

@@ -59,7 +59,7 @@ def test_the_lock_of_an_execution_that_is_forgotten_is_taken_over(interpreter, c
     interpreter.own_lock(chat, forgotten)
     fence = int(interpreter.lock(chat)["fence"])
     # Fails right after it has the lock, so that nothing is deployed.
-    ended = interpreter.run({**EVENT, "alarms": ["nobody-has-made-it"]})
+    ended = interpreter.run({**EVENT, "alarms": ["no-such-alarm"]})
     assert (ended.status, ended.error) == ("FAILED", "PreflightFailed")
     before = ["Preflight", "MayDeploy", "CheckAndCreateService", "ServiceReady"]
     assert ended.order == [*before, "Rollback", "RolledBack", "DeploymentFailed"]

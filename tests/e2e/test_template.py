@@ -1,6 +1,6 @@
 """What `sam deploy` makes of the template beside the state machine and its functions.
 
-MiniStack keeps what it is given and enforces little of it: policies deny nobody, alarms watch nothing
+MiniStack keeps what it is given and enforces little of it: policies deny nothing, alarms watch nothing
 and are never raised, a dashboard is not drawn, nothing is encrypted, traced or deleted after its time.
 The encryption and the recovery of the lock table and the key of the topic it does not even keep;
 checkov (`make template`) sees to the table's.

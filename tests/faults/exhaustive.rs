@@ -11,10 +11,8 @@ use crate::scenarios::{self, Case};
 /// Set by `make test-exhaustive`: the minutes that a test may take; 0 for as long as it needs.
 const MINUTES: &str = "EBBTIDE_EXHAUSTIVE_MINUTES";
 
-/// Runs of each kind on an ordinary test run.
 const SAMPLE: usize = 150;
 
-/// How far a test goes.
 struct Reach {
     runs: usize,
     until: Option<Instant>,
@@ -65,7 +63,6 @@ async fn run_all(what: &str, of: usize, plans: impl Iterator<Item = (Case, Plan)
     tally.end(&format!("{what}: {faults} faults planned, of {of} plans"));
 }
 
-/// Everything that can go wrong in a deployment, one thing at a time.
 fn everything(calls: u64, invocations: u64) -> Vec<Plan> {
     let of_calls = (1..=calls).flat_map(|call| Fault::ALL.map(|fault| Plan::call(call, fault)));
     let of_functions = (1..=invocations)

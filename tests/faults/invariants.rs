@@ -28,7 +28,6 @@ fn execution_of(call: &Call) -> &str {
     call.caller.rsplit(' ').next().unwrap_or_default()
 }
 
-/// What has been seen of a run so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     healthy: usize,
@@ -46,9 +45,7 @@ pub(crate) struct Watch {
     may_go_back: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
-    /// The first thing that did not hold.
     pub(crate) broken: Option<String>,
-    /// Checks made.
     pub(crate) checks: u64,
 }
 
@@ -57,6 +54,8 @@ impl Watch {
         // A budget's steps come as close as it can bear, but never closer than 3 s.
         let by_default = if case.event["drain"].is_null() { 60 } else { 3 };
         let wait = case.event["scaledown_wait"].as_u64().unwrap_or(by_default);
+        let listeners = case.world.listeners();
+        let listeners = listeners.map(|listener| (listener.arn.clone(), listener.clone()));
         let mut watch = Self {
             healthy: case.healthy,
             wait_ms: wait * 1_000,
@@ -76,46 +75,38 @@ impl Watch {
         watch
     }
 
-    /// Looks at the world after a call.
     pub(crate) fn see(&mut self, effect: &Effect<'_>) {
-        let Effect {
-            before,
-            after,
-            call,
-        } = effect;
+        let (before, after, call) = (effect.before, effect.after, effect.call);
         self.checks += 1;
         self.executions.insert(execution_of(call).to_owned());
         if self.broken.is_some() {
             return;
         }
-        let wrote = !std::ptr::eq(*before, *after);
-        let broken = self
-            .state(after)
-            .or_else(|| wrote.then(|| self.write(before, after, call)).flatten());
+        let mut broken = self.state(after);
+        if broken.is_none() && !std::ptr::eq(before, after) {
+            broken = self.write(before, after, call);
+        }
         self.note_served(after);
-        self.broken =
-            broken.map(|what| format!("{what} (after {} by {})", call.operation, call.caller));
+        let Call {
+            operation, caller, ..
+        } = call;
+        self.broken = broken.map(|what| format!("{what} (after {operation} by {caller})"));
     }
 
-    /// What a state of the world breaks.
     fn state(&mut self, world: &World) -> Option<String> {
         for listener in production(world) {
             let live = listener.live_target_groups();
             let [group] = live[..] else {
                 return Some(format!("S2: listener {} reaches {live:?}", listener.port));
             };
-            let healthy = world.target_group(group).map_or(0, |group| {
-                let targets = group.targets.values();
-                targets
-                    .filter(|target| target.phase == Phase::Healthy)
-                    .count()
-            });
-            self.had_health |= healthy >= self.healthy;
-            if self.had_health && healthy < self.healthy {
-                return Some(format!(
-                    "S1: {healthy} of {} healthy targets behind listener {}",
-                    self.healthy, listener.port
-                ));
+            let targets = world.target_group(group).into_iter();
+            let targets = targets.flat_map(|group| group.targets.values());
+            let healthy = targets.filter(|target| target.phase == Phase::Healthy);
+            let (healthy, wanted, port) = (healthy.count(), self.healthy, listener.port);
+            self.had_health |= healthy >= wanted;
+            if self.had_health && healthy < wanted {
+                let what = format!("S1: {healthy} of {wanted} healthy targets");
+                return Some(format!("{what} behind listener {port}"));
             }
         }
         let sets = world.task_sets_of(CLUSTER, SERVICE);
@@ -150,7 +141,6 @@ impl Watch {
         None
     }
 
-    /// What a write breaks, judged when its effect lands.
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         self.properties(before, after)
             .or_else(|| overwritten(before, after))
@@ -167,9 +157,7 @@ impl Watch {
         if !ours || same_resources(before, after) {
             return None;
         }
-        let item = before
-            .table(LOCK_TABLE)
-            .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
+        let item = lock_item(before);
         let text = |name: &str| item.and_then(|item| item.get(name)?.as_s());
         let Some(owner) = text("owner") else {
             return Some("S6: a write, and the lock has no owner".to_owned());
@@ -177,49 +165,36 @@ impl Watch {
         if text("busyBy").is_none() {
             return Some(format!("S6: {} writes outside of the lock", call.caller));
         }
-        // Whoever calls is called by function and execution.
-        let writer = call.caller.split(' ').nth(1).unwrap_or_default();
+        // A caller's name is its function and its execution.
+        let caller = &call.caller;
+        let writer = caller.split(' ').nth(1).unwrap_or_default();
         if owner.rsplit(':').next() != Some(writer) {
-            return Some(format!(
-                "S6: {} writes under the lock of {owner}",
-                call.caller
-            ));
+            return Some(format!("S6: {caller} writes under the lock of {owner}"));
         }
-        let execution = before.execution(owner);
-        let Some(execution) = execution else {
+        let Some(execution) = before.execution(owner) else {
             return Some(format!("S6: the lock is {owner}'s, which does not exist"));
         };
-        let stopped = execution
-            .stop_date_ms
-            .filter(|_| execution.status != ExecutionStatus::Running);
-        match stopped {
-            Some(stopped) if after.epoch_ms() > stopped + LATE_WRITES_MS => Some(format!(
-                "S6: {owner} writes {} ms after it has ended",
-                after.epoch_ms() - stopped
-            )),
-            _ => None,
-        }
+        let has_ended = execution.status != ExecutionStatus::Running;
+        let stopped = execution.stop_date_ms.filter(|_| has_ended)?;
+        let late = after.epoch_ms().saturating_sub(stopped);
+        let what = format!("S6: {owner} writes {late} ms after it has ended");
+        (late > LATE_WRITES_MS).then_some(what)
     }
 
     /// R5: the listener is moved before the tags are.
     fn tagged(before: &World, after: &World) -> Option<String> {
-        let is_tagged = |world: &World, arn: &str| {
-            let group = world.target_group(arn);
-            group.is_some_and(|group| {
-                group
-                    .tags
-                    .get("isProduction")
-                    .is_some_and(|value| value == "true")
-            })
-        };
-        after
-            .target_groups()
-            .filter(|group| is_tagged(after, &group.arn) && !is_tagged(before, &group.arn))
-            .find(|group| {
-                let arn = group.arn.as_str();
-                !production(after).all(|listener| listener.live_target_groups() == [arn])
-            })
-            .map(|group| format!("R5: {} is tagged before traffic goes to it", group.name))
+        let mut tagged = after.target_groups().filter(|group| {
+            let before = before.target_group(&group.arn);
+            is_production(group) && !before.is_some_and(is_production)
+        });
+        let group = tagged.find(|group| {
+            let arn = group.arn.as_str();
+            !production(after).all(|listener| listener.live_target_groups() == [arn])
+        })?;
+        Some(format!(
+            "R5: {} is tagged before traffic goes to it",
+            group.name
+        ))
     }
 
     /// S7: a deployment moves production traffic once, and back once if it fails.
@@ -228,9 +203,8 @@ impl Watch {
             return None;
         }
         for listener in production(after) {
-            let was = before
-                .listener(&listener.arn)
-                .map(Listener::live_target_groups);
+            let was = before.listener(&listener.arn);
+            let was = was.map(Listener::live_target_groups);
             if was.is_none_or(|was| was == listener.live_target_groups()) {
                 continue;
             }
@@ -243,10 +217,8 @@ impl Watch {
                 ));
             }
             if *moves > 1 + u32::from(self.rolling_back) {
-                return Some(format!(
-                    "S7: listener {} was moved {moves} times",
-                    listener.port
-                ));
+                let port = listener.port;
+                return Some(format!("S7: listener {port} was moved {moves} times"));
             }
         }
         None
@@ -274,15 +246,14 @@ impl Watch {
             if (deleted || is.scale < was.scale)
                 && let Some(route) = route_to(before, was)
             {
+                let (id, scale) = (&was.id, is.scale);
                 return Some(format!(
-                    "S15: {route} reaches {}, which goes to {} %",
-                    was.id, is.scale
+                    "S15: {route} reaches {id}, which goes to {scale} %"
                 ));
             }
-            let runs = before
-                .tasks_of(&was.id)
-                .iter()
-                .any(|task| task.last_status.counts_as_running());
+            let tasks = before.tasks_of(&was.id);
+            let mut tasks = tasks.iter();
+            let runs = tasks.any(|task| task.last_status.counts_as_running());
             if deleted && runs && self.served.contains(&was.id) {
                 return Some(format!(
                     "S11: {} has served, and was deleted by force",
@@ -322,39 +293,32 @@ fn is_down(world: &World) -> bool {
     production(world).any(|listener| {
         let mut live = listener.live_target_groups().into_iter();
         !live.any(|group| {
-            let mut targets = world
-                .target_group(group)
-                .into_iter()
-                .flat_map(|group| group.targets.values());
+            let group = world.target_group(group).into_iter();
+            let mut targets = group.flat_map(|group| group.targets.values());
             targets.any(|target| target.phase == Phase::Healthy)
         })
     })
 }
 
 fn living(world: &World) -> impl Iterator<Item = &TaskSet> {
-    world
-        .task_sets_of(CLUSTER, SERVICE)
-        .into_iter()
-        .filter(|set| set.status != TaskSetStatus::Draining)
+    let sets = world.task_sets_of(CLUSTER, SERVICE).into_iter();
+    sets.filter(|set| set.status != TaskSetStatus::Draining)
 }
 
 /// The listeners that users reach.
 fn production(world: &World) -> impl Iterator<Item = &Listener> {
-    world
-        .listeners()
-        .filter(|listener| matches!(listener.port, 80 | 443))
+    let listeners = world.listeners();
+    listeners.filter(|listener| matches!(listener.port, 80 | 443))
 }
 
 /// A listener but for where it forwards to, and for our own tags.
 fn plain(listener: &Listener) -> String {
-    let sticky: Vec<_> = listener
-        .default_actions
-        .iter()
-        .map(|action| match action {
-            Action::Forward(forward) => format!("{:?}", forward.stickiness),
-            other @ Action::Answer { .. } => format!("{other:?}"),
-        })
-        .collect();
+    let actions = listener.default_actions.iter();
+    let sticky = actions.map(|action| match action {
+        Action::Forward(forward) => format!("{:?}", forward.stickiness),
+        other @ Action::Answer { .. } => format!("{other:?}"),
+    });
+    let sticky: Vec<_> = sticky.collect();
     let mut tags = listener.tags.clone();
     tags.retain(|key, _| !key.starts_with("ebbtide:"));
     format!(
@@ -371,9 +335,11 @@ fn plain(listener: &Listener) -> String {
 fn reached(world: &World, set: &TaskSet) -> bool {
     production(world).any(|listener| {
         let live = listener.live_target_groups();
-        set.load_balancers
+        let mut groups = set
+            .load_balancers
             .iter()
-            .any(|attached| live.contains(&attached.target_group_arn.as_str()))
+            .map(|attached| &attached.target_group_arn);
+        groups.any(|group| live.contains(&group.as_str()))
     })
 }
 
@@ -448,32 +414,29 @@ fn overwritten(before: &World, after: &World) -> Option<String> {
 
 /// Everything that the request does not name.
 fn neighbours(world: &World) -> Vec<String> {
-    let groups = world
-        .target_groups()
-        .filter(|group| !group.name.contains("-tg-"))
-        .map(|group| format!("{group:?}"));
-    let listeners = world
-        .listeners()
-        .filter(|listener| listener.port == 9_000)
-        .map(|listener| format!("{listener:?}"));
-    groups.chain(listeners).collect()
+    let groups = world.target_groups();
+    let groups = groups.filter(|group| !group.name.contains("-tg-"));
+    let listeners = world.listeners();
+    let listeners = listeners.filter(|listener| listener.port == 9_000);
+    let groups = groups.map(|group| format!("{group:?}"));
+    groups
+        .chain(listeners.map(|listener| format!("{listener:?}")))
+        .collect()
 }
 
 /// Whether a call has changed nothing of ECS or Elastic Load Balancing.
 fn same_resources(before: &World, after: &World) -> bool {
     let services = |world: &World| world.service(CLUSTER, SERVICE).cloned();
-    let sets = |world: &World| -> Vec<TaskSet> {
-        world
-            .task_sets_of(CLUSTER, SERVICE)
-            .into_iter()
-            .cloned()
-            .collect()
-    };
-    let groups =
-        |world: &World| -> Vec<_> { world.target_groups().map(|g| g.tags.clone()).collect() };
-    let listeners = |world: &World| -> Vec<Listener> { world.listeners().cloned().collect() };
+    let (sets, same_sets) = (
+        before.task_sets_of(CLUSTER, SERVICE),
+        after.task_sets_of(CLUSTER, SERVICE),
+    );
+    let tags = |group: &TargetGroup| group.tags.clone();
     services(before) == services(after)
-        && sets(before) == sets(after)
-        && groups(before) == groups(after)
-        && listeners(before) == listeners(after)
+        && sets == same_sets
+        && before
+            .target_groups()
+            .map(tags)
+            .eq(after.target_groups().map(tags))
+        && before.listeners().eq(after.listeners())
 }

@@ -8,24 +8,15 @@ mod people;
 use ebbtide_controller::deployment::{Plan as Settled, Progress};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::refusal::Refusal;
-use ebbtide_controller::turn::{Next, Turn};
+use ebbtide_controller::turn::Next;
 use ebbtide_controller::world::World;
-use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::LambdaFault;
 
-use crate::run::{Plan, Stage};
-use crate::scenarios::Case;
+use crate::run::Plan;
 
-/// What [`Turn`] takes and gives.
+/// What a turn takes and gives.
 type Seen<'a> = (Phase, &'a World, &'a Settled, &'a Progress);
 type Decided = Result<Next, Refusal>;
-
-/// A world with Ebbtide in it, deciding so.
-fn deciding(case: &Case, next: Turn) -> Stage {
-    Stage::installed(case, |aws| {
-        Installation::new(aws).unwrap().deciding_by(next)
-    })
-}
 
 fn every_invocation(fault: LambdaFault) -> impl Iterator<Item = Plan> {
     (1..40).map(move |number| Plan::invocation(number, fault))

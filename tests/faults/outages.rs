@@ -12,7 +12,7 @@ use crate::pairs::{Write, writes};
 use crate::run::{Plan, Ran, Stage, Tally, run_clean, run_from, unsafe_or_stuck};
 use crate::scenarios::{self, Case};
 
-/// More calls than an execution makes that nobody answers.
+/// More calls than an execution makes, none of which is answered.
 const FOR_EVER: u64 = 5_000;
 
 async fn after_each_write(name: &str) {

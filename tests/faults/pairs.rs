@@ -10,7 +10,6 @@ use ebbtide_simulator::fault::Fault;
 use crate::run::{Plan, Tally, fork_from, is_told_apart, run_clean, run_from, unsafe_or_stuck};
 use crate::scenarios::{self, Case};
 
-/// What can go wrong with a write.
 const OF_WRITES: [Fault; 6] = [
     Fault::Unreachable,
     Fault::Throttled,
@@ -20,10 +19,8 @@ const OF_WRITES: [Fault; 6] = [
     Fault::Late(12),
 ];
 
-/// A call of a deployment that writes.
 #[derive(Debug, Clone)]
 pub(crate) struct Write {
-    /// The call's number.
     pub(crate) number: u64,
     operation: String,
 }
@@ -44,7 +41,6 @@ impl Write {
     }
 }
 
-/// The calls of a deployment that write.
 pub(crate) async fn writes(case: &Case) -> Vec<Write> {
     let aws = SimulatedAws::new(case.world.clone(), 1.0);
     let seen = Arc::new(Mutex::new((0, Vec::new())));

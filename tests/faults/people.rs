@@ -1,17 +1,15 @@
 //! People who change the service in the middle of a deployment.
 
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
-use ebbtide_simulator::world::{DeleteTaskSet, ModifyListener, Tag, UpdateTaskSet, World};
+use ebbtide_simulator::world::{DeleteTaskSet, ModifyListener, UpdateTaskSet, World};
 use serde_json::json;
 
 use crate::invariants::converged;
-use crate::run::{Stage, rescale};
-use crate::scenarios::{self, CLUSTER, Case, SERVICE};
+use crate::run::{Stage, report, rescale};
+use crate::scenarios::{self, CLUSTER, Case, SERVICE, group, tag};
 
-/// Something that a person does, where it can be done.
 type Meddling = fn(&mut World);
 
-/// Lets a person do something whenever the deployment enters a state, one run for each.
 async fn at_every_state(mut case: Case, meddle: Meddling) {
     // What a person takes away is not ours to answer for.
     case.healthy = 0;
@@ -19,25 +17,19 @@ async fn at_every_state(mut case: Case, meddle: Meddling) {
     let (mut runs, mut failures) = (0, Vec::new());
     for moment in 1.. {
         let stage = Stage::new(&case);
-        let mut entered = 0;
-        let mut noted = 1;
-        let outcome = stage
-            .installation
-            .deploy(
-                "run-1",
-                case.event.clone(),
-                7,
-                &mut |event: &HistoryEvent| {
-                    stage.note(event, &mut noted);
-                    if matches!(event.kind, EventKind::StateEntered { .. }) {
-                        entered += 1;
-                        if entered == moment {
-                            stage.aws.with_world(meddle);
-                        }
-                    }
-                },
-            )
-            .await;
+        let (mut entered, mut noted) = (0, 1);
+        let mut on_event = |event: &HistoryEvent| {
+            stage.note(event, &mut noted);
+            if matches!(event.kind, EventKind::StateEntered { .. }) {
+                entered += 1;
+                if entered == moment {
+                    stage.aws.with_world(meddle);
+                }
+            }
+        };
+        let input = case.event.clone();
+        let deployment = stage.installation.deploy("run-1", input, 7, &mut on_event);
+        let status = deployment.await.status;
         stage.settled().await;
         if entered < moment {
             break;
@@ -49,20 +41,10 @@ async fn at_every_state(mut case: Case, meddle: Meddling) {
             None => in_order(stage).await,
         };
         if let Some(what) = what {
-            failures.push(format!(
-                "at state {moment}: {what}; it ended {:?}",
-                outcome.status
-            ));
+            failures.push(format!("at state {moment}: {what}; it ended {status:?}"));
         }
     }
-    println!("{}: {runs} runs, {} failures", case.name, failures.len());
-    assert!(runs > 25, "{runs}");
-    assert!(
-        failures.is_empty(),
-        "{}\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    report(&case, runs, 25, &failures);
 }
 
 /// A new execution brings the service in order, or says what a person has to do (L4).
@@ -74,41 +56,31 @@ async fn in_order(stage: Stage) -> Option<String> {
     if broken.is_some() {
         return broken;
     }
+    let asks = ["Drift", "PreflightFailed", "ServiceNotActive"];
+    let converged = converged(&stage.aws.snapshot());
     match &outcome.status {
         Status::Failed { error, cause }
-            if matches!(
-                error.as_str(),
-                "Drift" | "PreflightFailed" | "ServiceNotActive"
-            ) && cause.contains("aws ") =>
+            if asks.contains(&error.as_str()) && cause.contains("aws ") =>
         {
             None
         }
         Status::Failed { error, cause } => {
-            converged(&stage.aws.snapshot()).map(|what| format!("{what}: {error}: {cause}"))
+            converged.map(|what| format!("{what}: {error}: {cause}"))
         }
-        Status::Succeeded { .. } => converged(&stage.aws.snapshot()),
+        Status::Succeeded { .. } => converged,
         Status::TimedOut => Some("L1: it did not end".to_owned()),
     }
 }
 
 fn groups(world: &World) -> (String, String) {
-    let arn = |suffix: &str| {
-        let mut groups = world.target_groups();
-        groups
-            .find(|group| group.name.ends_with(suffix))
-            .unwrap()
-            .arn
-            .clone()
-    };
-    (arn("-tg-1"), arn("-tg-2"))
+    (group(world, "-tg-1"), group(world, "-tg-2"))
 }
 
 fn point_production_at(world: &mut World, group: &str) {
-    let listener = world
-        .listeners()
-        .find(|listener| listener.port == 80)
-        .unwrap();
+    let mut listeners = world.listeners();
+    let listener = listeners.find(|listener| listener.port == 80).unwrap();
     let request = ModifyListener::forwarding(&listener.arn, &[(group, 1)]);
+    drop(listeners);
     world.modify_listener(&request).unwrap();
 }
 
@@ -119,18 +91,14 @@ pub(crate) fn points_the_listener_at_the_first_group(world: &mut World) {
 
 fn loses_the_production_tag(world: &mut World) {
     let (first, second) = groups(world);
-    world
-        .remove_elb_tags(&[first, second], &["isProduction".to_owned()])
-        .unwrap();
+    let keys = ["isProduction".to_owned()];
+    world.remove_elb_tags(&[first, second], &keys).unwrap();
 }
 
 fn tags_both_groups(world: &mut World) {
     let (first, second) = groups(world);
-    let tag = Tag {
-        key: "isProduction".into(),
-        value: "true".into(),
-    };
-    world.add_elb_tags(&[first, second], &[tag]).unwrap();
+    let tags = [tag("isProduction", "true")];
+    world.add_elb_tags(&[first, second], &tags).unwrap();
 }
 
 fn newest_set(world: &World) -> String {
@@ -159,16 +127,8 @@ fn deletes_the_newest_set(world: &mut World) {
     let _ = world.delete_task_set(&request);
 }
 
-fn doubles_the_desired_count(world: &mut World) {
-    rescale(world, 4);
-}
-
-fn halves_the_desired_count(world: &mut World) {
-    rescale(world, 1);
-}
-
 macro_rules! people {
-    ($($test:ident: $meddling:ident,)*) => {
+    ($($test:ident: $meddling:expr,)*) => {
         $(
             #[tokio::test(start_paused = true)]
             async fn $test() {
@@ -179,11 +139,11 @@ macro_rules! people {
 }
 
 people! {
-    somebody_points_the_listener_at_the_first_group: points_the_listener_at_the_first_group,
-    somebody_removes_the_production_tag: loses_the_production_tag,
-    somebody_tags_both_groups: tags_both_groups,
-    somebody_scales_the_newest_task_set_down: scales_the_newest_set_down,
-    somebody_deletes_the_newest_task_set: deletes_the_newest_set,
-    somebody_doubles_the_desired_count: doubles_the_desired_count,
-    somebody_halves_the_desired_count: halves_the_desired_count,
+    a_person_points_the_listener_at_the_first_group: points_the_listener_at_the_first_group,
+    a_person_removes_the_production_tag: loses_the_production_tag,
+    a_person_tags_both_groups: tags_both_groups,
+    a_person_scales_the_newest_task_set_down: scales_the_newest_set_down,
+    a_person_deletes_the_newest_task_set: deletes_the_newest_set,
+    a_person_doubles_the_desired_count: |world| rescale(world, 4),
+    a_person_halves_the_desired_count: |world| rescale(world, 1),
 }

@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use ebbtide_simulator::asl::{Outcome, Status};
+use ebbtide_simulator::world::World;
 
 use crate::invariants::converged;
 use crate::run::Stage;
 use crate::scenarios;
 
-fn won(outcome: &Outcome) -> bool {
-    matches!(outcome.status, Status::Succeeded { .. })
-}
-
-/// Whether an execution was refused because of that one.
 fn lost_to(outcome: &Outcome, winner: &str) -> bool {
     matches!(
         &outcome.status,
@@ -26,10 +22,10 @@ async fn later(stage: &Stage, name: &str, after: Duration) -> Outcome {
 }
 
 fn assert_one_won(stage: &Stage, outcomes: &[(&str, Outcome)]) {
-    let winners: Vec<_> = outcomes
+    let winners = outcomes
         .iter()
-        .filter(|(_, outcome)| won(outcome))
-        .collect();
+        .filter(|(_, outcome)| outcome.status.is_success());
+    let winners: Vec<_> = winners.collect();
     let [(winner, _)] = winners[..] else {
         panic!("{outcomes:?}");
     };
@@ -54,7 +50,7 @@ async fn of_two_executions_one_wins_and_the_other_says_who() {
     while after < whole {
         let stage = Stage::new(&case);
         let (first, second) = tokio::join!(stage.deploy("run-1"), later(&stage, "run-2", after));
-        if won(&first) && won(&second) {
+        if first.status.is_success() && second.status.is_success() {
             // The first had released the lock when the second came to it.
             assert!(
                 after + Duration::from_secs(5) > whole,
@@ -95,12 +91,7 @@ async fn of_two_that_take_over_one_wins() {
     let case = scenarios::two_tasks();
     for after in [0, 20, 400, 3_000, 60_000, 170_000] {
         let stage = Stage::new(&case);
-        let stop = tokio::time::sleep(Duration::from_secs(200));
-        let stopped = stage
-            .installation
-            .deploy_until("run-0", case.event.clone(), 7, &mut |_| {}, stop)
-            .await;
-        assert!(stopped.is_none());
+        assert!(stage.deploy_for("run-0", Duration::from_secs(200)).await);
         stage.watch().begin_another();
         let (one, two) = tokio::join!(
             stage.deploy("run-1"),
@@ -117,25 +108,22 @@ async fn a_redriven_execution_that_has_lost_the_lock_writes_nothing() {
     let mut lost = 0;
     for stopped_after in (1..400).step_by(9) {
         let stage = Stage::new(&case);
-        let stop = tokio::time::sleep(Duration::from_secs(stopped_after));
-        let stopped = stage
-            .installation
-            .deploy_until("run-1", case.event.clone(), 7, &mut |_| {}, stop)
-            .await;
-        if stopped.is_some() {
+        let time = Duration::from_secs(stopped_after);
+        if !stage.deploy_for("run-1", time).await {
             break;
         }
         stage.watch().begin_another();
         stage.watch().rolling_back = true;
-        assert!(won(&stage.deploy("run-2").await), "{stopped_after}");
+        let newer = stage.deploy("run-2").await.status;
+        assert!(newer.is_success(), "{stopped_after}: {newer:?}");
         let before = stage.aws.snapshot();
-        let redriven = stage
-            .installation
-            .redrive("run-1", 8, &mut |_| {})
-            .await
-            .unwrap();
+        let redriven = stage.installation.redrive("run-1", 8, &mut |_| {}).await;
         stage.settled().await;
-        let Status::Failed { error, .. } = &redriven.status else {
+        let Ok(Outcome {
+            status: Status::Failed { error, .. },
+            ..
+        }) = &redriven
+        else {
             panic!("{stopped_after}: {redriven:?}");
         };
         // Without a lock of its own it finds one that a later execution has had.
@@ -143,7 +131,7 @@ async fn a_redriven_execution_that_has_lost_the_lock_writes_nothing() {
         assert!(errors.contains(&error.as_str()), "{redriven:?}");
         let after = stage.aws.snapshot();
         assert_eq!(converged(&after), None);
-        let serving = |world: &ebbtide_simulator::world::World| {
+        let serving = |world: &World| {
             let sets = world.task_sets_of(scenarios::CLUSTER, scenarios::SERVICE);
             sets.iter().map(|set| set.id.clone()).collect::<Vec<_>>()
         };

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ebbtide_controller::turn::Turn;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{Entering, EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::aws::Moment;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 use ebbtide_simulator::world::{UpdateService, World};
-
 use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::invariants::{Watch, converged, unfinished};
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 
-/// What goes wrong, by the number of the call or of the invocation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
     pub(crate) calls: Vec<(u64, Fault)>,
@@ -42,32 +41,26 @@ impl Plan {
     /// Whether nothing in it has come to pass at a fork.
     fn begins_after(&self, fork: &Fork) -> bool {
         let (calls, invocations) = (fork.moment.call_count(), fork.moment.invocation_count());
+        let mut struck = self.invocations.iter();
         self.calls.iter().all(|(call, _)| *call > calls)
-            && self
-                .invocations
-                .iter()
-                .all(|(number, _)| *number > invocations)
+            && struck.all(|(number, _)| *number > invocations)
     }
 }
 
 /// Whether an operation only reads; they are named as in IAM.
 pub(crate) fn reads(operation: &str) -> bool {
     let name = operation.rsplit(':').next().unwrap_or_default();
-    ["Describe", "List", "Get"]
-        .iter()
-        .any(|verb| name.starts_with(verb))
+    let mut verbs = ["Describe", "List", "Get"].iter();
+    verbs.any(|verb| name.starts_with(verb))
 }
 
 /// Whether the functions tell how a call has failed, where the SDK's next attempt succeeds: a write to ECS
 /// or Elastic Load Balancing that was not answered may still land.
 pub(crate) fn is_told_apart(operation: &str) -> bool {
-    let counted = ["ecs:", "elasticloadbalancing:"]
-        .iter()
-        .any(|service| operation.starts_with(service));
-    counted && !reads(operation)
+    let mut services = ["ecs:", "elasticloadbalancing:"].iter();
+    services.any(|service| operation.starts_with(service)) && !reads(operation)
 }
 
-/// A watched world with Ebbtide installed.
 pub(crate) struct Stage {
     pub(crate) aws: SimulatedAws,
     pub(crate) installation: Installation,
@@ -77,31 +70,20 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(case: &Case) -> Self {
-        Self::installed(case, |aws| Installation::new(aws).unwrap())
+        let aws = SimulatedAws::new(case.world.clone(), 1.0);
+        Self::on(case, aws, Watch::new(case))
     }
 
-    pub(crate) fn installed(
-        case: &Case,
-        install: impl FnOnce(&SimulatedAws) -> Installation,
-    ) -> Self {
-        Self::from(case, case.world.clone(), Watch::new(case), install)
+    /// With the functions deciding otherwise.
+    pub(crate) fn deciding_by(case: &Case, next: Turn) -> Self {
+        let stage = Self::new(case);
+        Self {
+            installation: stage.installation.deciding_by(next),
+            ..stage
+        }
     }
 
-    fn from(
-        case: &Case,
-        world: World,
-        watch: Watch,
-        install: impl FnOnce(&SimulatedAws) -> Installation,
-    ) -> Self {
-        Self::on(case, SimulatedAws::new(world, 1.0), watch, install)
-    }
-
-    fn on(
-        case: &Case,
-        aws: SimulatedAws,
-        watch: Watch,
-        install: impl FnOnce(&SimulatedAws) -> Installation,
-    ) -> Self {
+    fn on(case: &Case, aws: SimulatedAws, watch: Watch) -> Self {
         let watch = Arc::new(Mutex::new(watch));
         let seen = Arc::clone(&watch);
         aws.watch(move |effect| {
@@ -109,7 +91,7 @@ impl Stage {
             watch.see(effect);
         });
         Self {
-            installation: install(&aws),
+            installation: Installation::new(&aws).unwrap(),
             aws,
             watch,
             case: case.clone(),
@@ -118,8 +100,8 @@ impl Stage {
 
     fn plan(&self, plan: &Plan) {
         self.aws.plan_faults(plan.calls.iter().copied());
-        self.aws
-            .plan_lambda_faults(plan.invocations.iter().copied());
+        let invocations = plan.invocations.iter().copied();
+        self.aws.plan_lambda_faults(invocations);
     }
 
     pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
@@ -148,7 +130,6 @@ impl Stage {
         }
     }
 
-    /// Runs an execution to its end.
     pub(crate) async fn deploy(&self, name: &str) -> Outcome {
         self.deploy_from(name, None, None).await
     }
@@ -203,14 +184,31 @@ impl Stage {
             }
         };
         let event = self.case.event.clone();
-        let ended = self
-            .installation
-            .deploy_until(name, event, 7, &mut on_event, stop.notified())
-            .await;
-        ended.is_none()
+        let stopped = stop.notified();
+        let installation = &self.installation;
+        let deployment = installation.deploy_until(name, event, 7, &mut on_event, stopped);
+        deployment.await.is_none()
     }
 
-    /// Waits until every function has ended: a minute, and what nobody answers is left.
+    /// Runs an execution until it is stopped after some time; says whether it was.
+    pub(crate) async fn deploy_for(&self, name: &str, time: Duration) -> bool {
+        let (event, stop) = (self.case.event.clone(), tokio::time::sleep(time));
+        let installation = &self.installation;
+        installation
+            .deploy_until(name, event, 7, &mut |_| {}, stop)
+            .await
+            .is_none()
+    }
+
+    /// The numbers of the calls of an operation.
+    pub(crate) fn calls_of(&self, operation: &str) -> Vec<u64> {
+        let world = self.aws.snapshot();
+        let calls = world.calls().zip(1..);
+        let of = calls.filter(|(call, _)| call.operation == operation);
+        of.map(|(_, number)| number).collect()
+    }
+
+    /// Waits until every function has ended: a minute, and what is not answered is left.
     pub(crate) async fn settled(&self) {
         let settled = self.installation.settled();
         let _ = tokio::time::timeout(Duration::from_secs(90), settled).await;
@@ -229,7 +227,7 @@ impl Stage {
         watch.rolling_back = true;
         let mut case = self.case.clone();
         case.rescaled = None;
-        let next = Self::from(&case, world, watch, |aws| Installation::new(aws).unwrap());
+        let next = Self::on(&case, SimulatedAws::new(world, 1.0), watch);
         let outcome = next.deploy(name).await;
         let broken = next.watch().broken.clone();
         let world = next.aws.snapshot();
@@ -251,7 +249,6 @@ pub(crate) fn rescale(world: &mut World, desired: u32) {
     world.update_service(&request).unwrap();
 }
 
-/// A run that ended.
 pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) broken: Option<String>,
@@ -315,7 +312,7 @@ async fn go_on(case: &Case, forks: &[Fork], plan: &Plan, own: Option<&mut Vec<Fo
         Some(fork) => {
             let aws = SimulatedAws::from_moment(&fork.moment, 1.0);
             let watch = fork.watch.clone();
-            Stage::on(case, aws, watch, |aws| Installation::new(aws).unwrap())
+            Stage::on(case, aws, watch)
         }
     };
     stage.plan(plan);
@@ -326,7 +323,6 @@ async fn go_on(case: &Case, forks: &[Fork], plan: &Plan, own: Option<&mut Vec<Fo
     ran
 }
 
-/// Runs a case under a plan.
 pub(crate) async fn run(case: &Case, plan: &Plan) -> Ran {
     run_on(Stage::new(case), plan).await
 }
@@ -337,7 +333,6 @@ pub(crate) async fn run_on(stage: Stage, plan: &Plan) -> Ran {
     Ran::of(stage, outcome)
 }
 
-/// What many runs came to.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) runs: usize,
@@ -353,7 +348,6 @@ impl Tally {
         self.checks += checks;
     }
 
-    /// Counts the faults of a plan by their kinds.
     pub(crate) fn count_faults(&mut self, plan: &Plan) {
         let calls = plan.calls.iter().map(|(_, fault)| format!("{fault:?}"));
         let invocations = plan.invocations.iter();
@@ -368,22 +362,20 @@ impl Tally {
 
     /// Prints the counts; panics with every failure.
     pub(crate) fn end(self, what: &str) {
-        println!(
-            "{what}: {} runs, {} looks at the invariants, {} failures",
-            self.runs,
-            self.checks,
-            self.failures.len()
-        );
+        let (runs, checks, failed) = (self.runs, self.checks, self.failures.len());
+        println!("{what}: {runs} runs, {checks} looks at the invariants, {failed} failures");
         for (kind, count) in &self.faults {
             println!("  {count} {kind}");
         }
-        assert!(
-            self.failures.is_empty(),
-            "{what}: {}\n{}",
-            self.failures.len(),
-            self.failures.join("\n")
-        );
+        assert_eq!(failed, 0, "{what}: {}", self.failures.join("\n"));
     }
+}
+
+/// Prints how many runs failed; panics with every failure, and where there were too few.
+pub(crate) fn report(case: &Case, runs: usize, least: usize, failures: &[String]) {
+    println!("{}: {runs} runs, {} failures", case.name, failures.len());
+    assert!(runs > least, "{runs}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// What is wrong with a run that should have ended as if nothing had gone wrong.
@@ -412,9 +404,8 @@ pub(crate) async fn unsafe_or_stuck(case: &Case, ran: Ran) -> Option<String> {
     }
     let ended = format!("{:?}", ran.outcome.status);
     // The last late write has landed by then.
-    ran.stage
-        .aws
-        .with_world(|world| world.advance_to(world.now() + 60_000));
+    let aws = &ran.stage.aws;
+    aws.with_world(|world| world.advance_to(world.now() + 60_000));
     let again = ran.stage.anew("run-2").await;
     again.map(|what| format!("{what} (after {ended})"))
 }

@@ -2,8 +2,8 @@
 
 use ebbtide_simulator::scenario::{ClientsScenario, ListenerRole, ListenerScenario};
 use ebbtide_simulator::world::{
-    ActionRequest, AlarmState, AlarmType, Behaviour, Condition, CreateListener, CreateRule,
-    CreateTargetGroup, Kind, Tag, Timings, World,
+    ActionRequest, AlarmState, AlarmType, Condition, CreateListener, CreateRule, CreateTargetGroup,
+    Kind, Tag, Timings, World,
 };
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
@@ -26,7 +26,6 @@ pub(crate) struct Case {
     pub(crate) rescaled: Option<u32>,
 }
 
-/// How a deployment ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
     /// The new version serves alone.
@@ -56,23 +55,26 @@ fn scenario(tasks: u32) -> Scenario {
     }
 }
 
+/// One task, with a change.
+fn one_task(change: impl FnOnce(&mut Scenario)) -> Scenario {
+    let mut scenario = scenario(1);
+    change(&mut scenario);
+    scenario
+}
+
 fn listeners(roles: &[(u16, ListenerRole)]) -> Vec<ListenerScenario> {
+    let roles = roles.iter();
     roles
-        .iter()
         .map(|&(port, role)| ListenerScenario { port, role })
         .collect()
 }
 
 fn event(more: &Value) -> Value {
-    let quick = json!({
-        "waitForService": 90, "bakeTime": 0, "scaledown_decrement": 50, "scaledown_wait": 60,
-    });
     let mut event = Names::default().event();
-    for (name, value) in [&quick, more]
-        .into_iter()
-        .flat_map(|fields| fields.as_object().unwrap())
-    {
-        event[name] = value.clone();
+    let quick = json!({"waitForService": 90, "bakeTime": 0, "scaledown_decrement": 50, "scaledown_wait": 60});
+    for fields in [&quick, more] {
+        let fields = fields.as_object().unwrap().clone();
+        event.as_object_mut().unwrap().extend(fields);
     }
     event
 }
@@ -93,10 +95,20 @@ pub(crate) fn two_tasks() -> Case {
     case("two tasks", &scenario(2), &json!({}), Ends::Deployed)
 }
 
-/// Every scenario.
 pub(crate) fn all() -> Vec<Case> {
     let one_step = json!({"scaledown_decrement": 100});
+    let replace = json!({"swapMode": "replace", "scaledown_decrement": 100});
     let none = json!({});
+    let several = one_task(|scenario| {
+        scenario.listeners = listeners(&[
+            (80, ListenerRole::Production),
+            (443, ListenerRole::Production),
+            (8080, ListenerRole::Test),
+        ]);
+    });
+    let on_an_alb = one_task(|scenario| scenario.load_balancer = Kind::Application);
+    let slow = one_task(|scenario| scenario.replacement.slow_start_seconds = 15);
+    let rescaled = "desired count changed while draining";
     vec![
         case("one task", &scenario(1), &none, Ends::Deployed),
         two_tasks(),
@@ -105,46 +117,20 @@ pub(crate) fn all() -> Vec<Case> {
         case("a hundred tasks", &scenario(100), &one_step, Ends::Deployed),
         case(
             "several production listeners",
-            &Scenario {
-                listeners: listeners(&[
-                    (80, ListenerRole::Production),
-                    (443, ListenerRole::Production),
-                    (8080, ListenerRole::Test),
-                ]),
-                ..scenario(1)
-            },
+            &several,
             &one_step,
             Ends::Deployed,
         ),
-        case(
-            "groups replaced",
-            &scenario(1),
-            &json!({"swapMode": "replace", "scaledown_decrement": 100}),
-            Ends::Deployed,
-        ),
+        case("groups replaced", &scenario(1), &replace, Ends::Deployed),
         case(
             "an application load balancer",
-            &Scenario {
-                load_balancer: Kind::Application,
-                ..scenario(1)
-            },
+            &on_an_alb,
             &one_step,
             Ends::Deployed,
         ),
         first_deployment(),
         left_by_the_sample(),
-        case(
-            "slow start",
-            &Scenario {
-                replacement: Behaviour {
-                    slow_start_seconds: 15,
-                    ..Behaviour::default()
-                },
-                ..scenario(1)
-            },
-            &json!({"scaledown_decrement": 100}),
-            Ends::Deployed,
-        ),
+        case("slow start", &slow, &one_step, Ends::Deployed),
         never_healthy(),
         sick_after_the_swap(),
         alarm_in_the_drain(),
@@ -152,7 +138,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case {
             rescaled: Some(4),
             ..case(
-                "desired count changed while draining",
+                rescaled,
                 &scenario(2),
                 &json!({"scaledown_wait": 120}),
                 Ends::Deployed,
@@ -174,18 +160,15 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// A drain that goes by what CloudWatch counts.
 fn reconnect_budget() -> Case {
-    let scenario = Scenario {
-        clients: Some(ClientsScenario {
-            connections_per_task: 600,
-            ..ClientsScenario::default()
-        }),
-        ..scenario(2)
-    };
+    let mut scenario = scenario(2);
+    scenario.clients = Some(ClientsScenario {
+        connections_per_task: 600,
+        ..ClientsScenario::default()
+    });
     let pace = json!({"reconnectsPerSecond": 20, "deadline": 900});
     paced("a reconnect budget", &scenario, &pace)
 }
 
-/// Four steps, three seconds apart.
 pub(crate) fn quick_steps() -> Case {
     let pace = json!({"tasks": 1, "every": 3});
     paced("quick steps", &scenario(4), &pace)
@@ -200,10 +183,7 @@ fn paced(name: &'static str, scenario: &Scenario, pace: &Value) -> Case {
 }
 
 fn first_deployment() -> Case {
-    let scenario = Scenario {
-        first_deployment: true,
-        ..scenario(1)
-    };
+    let scenario = one_task(|scenario| scenario.first_deployment = true);
     let mut case = case("first deployment", &scenario, &json!({}), Ends::Deployed);
     say_everything(&mut case);
     case
@@ -221,117 +201,73 @@ pub(crate) fn say_everything(case: &mut Case) {
 /// What the public sample leaves: no task set is primary, no listener has a role, the alternate group
 /// has a stale `taskSetId` and a forgotten task set.
 fn left_by_the_sample() -> Case {
+    let one_step = json!({"scaledown_decrement": 100});
     let mut case = case(
         "left by the sample",
         &scenario(1),
-        &json!({"scaledown_decrement": 100}),
+        &one_step,
         Ends::Deployed,
     );
     let world = &mut case.world;
-    let alternate = world
-        .target_groups()
-        .find(|group| group.name.ends_with("-tg-2"))
-        .unwrap()
-        .arn
-        .clone();
-    let tags = [tag("taskSetId", "ecs-svc/9")];
-    world
-        .add_elb_tags(std::slice::from_ref(&alternate), &tags)
-        .unwrap();
+    let alternate = group(world, "-tg-2");
     let forgotten = Names {
         task_definition: "chat:1".to_owned(),
         ..Names::default()
     };
-    world
-        .create_task_set(&forgotten.task_set(&alternate))
-        .unwrap();
+    let forgotten = forgotten.task_set(&alternate);
+    let tags = [tag("taskSetId", "ecs-svc/9")];
+    world.add_elb_tags(&[alternate], &tags).unwrap();
+    world.create_task_set(&forgotten).unwrap();
     world.advance_to(world.now() + 600_000);
     world.begin();
     case
 }
 
 fn never_healthy() -> Case {
-    let sick = Scenario {
-        replacement: Behaviour {
-            never_healthy: true,
-            ..Behaviour::default()
-        },
-        ..scenario(1)
-    };
+    let sick = one_task(|scenario| scenario.replacement.never_healthy = true);
     // Faults make a run longer, and ECS replaces what is unhealthy.
     let deadline = json!({"readinessTimeout": 180, "failedTasks": 100});
-    case(
-        "never healthy",
-        &sick,
-        &deadline,
-        Ends::RolledBack("NotReadyTimeout"),
-    )
+    let ends = Ends::RolledBack("NotReadyTimeout");
+    case("never healthy", &sick, &deadline, ends)
 }
 
 /// Long enough sick to be seen so whatever else goes wrong: ECS replaces the task, and registering
 /// the next one takes as long as it does on AWS.
 fn sick_after_the_swap() -> Case {
-    let sick = Scenario {
-        replacement: Behaviour {
-            unhealthy_after_seconds: Some(600),
-            ..Behaviour::default()
-        },
-        timings: Timings {
-            nlb_registration_ms: 180_000,
-            ..timings()
-        },
-        ..scenario(1)
-    };
+    let sick = one_task(|scenario| {
+        scenario.replacement.unhealthy_after_seconds = Some(600);
+        scenario.timings.nlb_registration_ms = 180_000;
+    });
     let more = json!({"waitForService": 150, "bakeTime": 300, "readinessTimeout": 1_200, "scaledown_decrement": 100});
+    let ends = Ends::RolledBack("HealthLost");
     Case {
         healthy: 0,
-        ..case(
-            "sick after the swap",
-            &sick,
-            &more,
-            Ends::RolledBack("HealthLost"),
-        )
+        ..case("sick after the swap", &sick, &more, ends)
     }
 }
 
 pub(crate) fn alarm_in_the_drain() -> Case {
     // Three steps: an alarm that one read does not show is seen before the last of them.
     let more = json!({"alarms": ["errors"], "scaledown_wait": 300, "scaledown_decrement": 34});
-    let mut case = case(
-        "an alarm in the drain",
-        &scenario(3),
-        &more,
-        Ends::RolledBack("AlarmRaised"),
-    );
-    case.world
-        .put_alarm("errors", AlarmType::MetricAlarm, AlarmState::Ok)
-        .unwrap();
-    case.world
-        .change_alarm_in(400_000, "errors", AlarmState::Alarm);
+    let ends = Ends::RolledBack("AlarmRaised");
+    let mut case = case("an alarm in the drain", &scenario(3), &more, ends);
+    let (world, metric) = (&mut case.world, AlarmType::MetricAlarm);
+    world.put_alarm("errors", metric, AlarmState::Ok).unwrap();
+    world.change_alarm_in(400_000, "errors", AlarmState::Alarm);
     case
 }
 
 /// The original's tasks never stop: the deployment ends with what it leaves behind.
 fn drain_deadline() -> Case {
-    let protected = Scenario {
-        original: Behaviour {
-            never_stops: true,
-            ..Behaviour::default()
-        },
-        ..scenario(1)
-    };
+    let protected = one_task(|scenario| scenario.original.never_stops = true);
     let more = json!({"drainTimeout": 150, "scaledown_decrement": 100});
     case("protected tasks", &protected, &more, Ends::Deployed)
 }
 
 /// Another service on the same load balancer, with a rule for clients by IPv6.
 fn neighbours() -> Case {
-    let mut case = case(
-        "neighbours",
-        &scenario(1),
-        &json!({"scaledown_decrement": 100}),
-        Ends::Deployed,
-    );
+    let one_step = json!({"scaledown_decrement": 100});
+    let mut case = case("neighbours", &scenario(1), &one_step, Ends::Deployed);
     let world = &mut case.world;
     let balancer = world.load_balancers().next().unwrap().arn.clone();
     let other = CreateTargetGroup {
@@ -341,9 +277,7 @@ fn neighbours() -> Case {
     };
     let group = world.create_target_group(&other).unwrap();
     let tags = [tag("serviceName", "other"), tag("isProduction", "true")];
-    world
-        .add_elb_tags(std::slice::from_ref(&group), &tags)
-        .unwrap();
+    world.add_elb_tags(&[group.clone()], &tags).unwrap();
     let listener = CreateListener::forwarding(&balancer, "TCP", 9_000, &group);
     let listener = world.create_listener(&listener).unwrap();
     world.set_ip_address_type(&balancer, "dualstack").unwrap();
@@ -363,14 +297,20 @@ pub(crate) fn rule(listener: &str, ip_address_type: &str, group: &str) -> Create
     }
 }
 
-fn tag(key: &str, value: &str) -> Tag {
+/// The ARN of the group whose name ends so.
+pub(crate) fn group(world: &World, suffix: &str) -> String {
+    let mut groups = world.target_groups();
+    let group = groups.find(|group| group.name.ends_with(suffix));
+    group.unwrap().arn.clone()
+}
+
+pub(crate) fn tag(key: &str, value: &str) -> Tag {
     Tag {
         key: key.into(),
         value: value.into(),
     }
 }
 
-/// A scenario by its name.
 pub(crate) fn named(name: &str) -> Case {
     all().into_iter().find(|case| case.name == name).unwrap()
 }

@@ -45,7 +45,6 @@ fn faults_of(turn: usize, case: &Case, operation: &str, telling: &[Fault]) -> Ve
     faults
 }
 
-/// What can go wrong with each call of a deployment, one at a time.
 fn of_calls(case: &Case, clean: &Ran) -> Vec<Plan> {
     let world = clean.stage.aws.snapshot();
     let operations: Vec<_> = world.calls().map(|call| call.operation.as_str()).collect();
@@ -68,7 +67,6 @@ fn of_calls(case: &Case, clean: &Ran) -> Vec<Plan> {
         .collect()
 }
 
-/// What can go wrong with each invocation, one at a time.
 fn of_invocations(clean: &Ran) -> Vec<Plan> {
     let began = clean.stage.aws.calls_before_invocations();
     let ended = began.iter().skip(1).chain([&clean.calls]);

@@ -1,26 +1,20 @@
 //! Executions stopped after every transition: left alone, started anew, or redriven.
 
-use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
+use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::fault::LambdaFault;
 
 use crate::invariants::converged;
-use crate::run::Stage;
+use crate::run::{Stage, report};
 use crate::scenarios::{self, Case};
 
-/// Runs a deployment and stops it (`StopExecution`) after its `transition`th event, with a function
-/// in flight running on; `false` where it ended before.
-async fn stopped_after(stage: &Stage, transition: u64) -> bool {
-    stage
-        .deploy_until("run-1", |event| event.id == transition)
-        .await
-}
-
-/// Stops a deployment after each of its transitions, and does what `then` does.
+/// Stops a deployment (`StopExecution`) after each of its events, with a function in flight running on, and
+/// does what `then` does.
 async fn at_every_stop(case: Case, then: impl AsyncFn(Stage) -> Option<String>) {
     let (mut stops, mut failures) = (0, Vec::new());
     for transition in 1.. {
         let stage = Stage::new(&case);
-        if !stopped_after(&stage, transition).await {
+        let stopped = stage.deploy_until("run-1", |event| event.id == transition);
+        if !stopped.await {
             break;
         }
         stops += 1;
@@ -33,17 +27,10 @@ async fn at_every_stop(case: Case, then: impl AsyncFn(Stage) -> Option<String>) 
             failures.push(format!("stopped after event {transition}: {what}"));
         }
     }
-    println!("{}: {stops} stops, {} failures", case.name, failures.len());
-    assert!(stops > 40, "{stops}");
-    assert!(
-        failures.is_empty(),
-        "{}\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    report(&case, stops, 40, &failures);
 }
 
-/// A stopped execution left alone: nobody loses traffic, then or later.
+/// A stopped execution left alone: no traffic is lost, then or later.
 async fn left(stage: Stage) -> Option<String> {
     stage.settled().await;
     for _ in 0..60 {
@@ -67,23 +54,14 @@ async fn anew(stage: Stage) -> Option<String> {
 /// The stopped execution redriven, and, where it fails, a new one.
 async fn redriven(stage: Stage) -> Option<String> {
     let mut entered = 1;
-    let redriven = stage
-        .installation
-        .redrive("run-1", 8, &mut |event| stage.note(event, &mut entered))
-        .await;
+    let mut note = |event: &HistoryEvent| stage.note(event, &mut entered);
+    let redriven = stage.installation.redrive("run-1", 8, &mut note).await;
     stage.settled().await;
-    let outcome = match redriven {
-        Ok(outcome) => outcome,
-        Err(error) => return Some(error.to_string()),
-    };
     let broken = stage.watch().broken.clone();
-    if broken.is_some() {
-        return broken;
-    }
-    match outcome.status {
-        Status::Succeeded { .. } => converged(&stage.aws.snapshot()),
+    broken.or_else(|| match redriven {
+        Ok(outcome) if outcome.status.is_success() => converged(&stage.aws.snapshot()),
         other => Some(format!("the redriven execution ended {other:?}")),
-    }
+    })
 }
 
 macro_rules! every_stop {
@@ -116,7 +94,7 @@ async fn a_takeover_that_dies_finishes_the_rollback_all_the_same() {
     let deaths = (1..8).map(LambdaFault::DiesAfterCalls);
     for death in deaths.chain([LambdaFault::DiesAtEnd]) {
         let stage = Stage::new(&case);
-        let waits = |event: &HistoryEvent| matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "WaitForOriginal");
+        let waits = |event: &HistoryEvent| event.enters("WaitForOriginal");
         assert!(stage.deploy_until("run-1", waits).await);
         stage.watch().rolling_back = true;
         stage.watch().begin_another();

@@ -157,7 +157,6 @@ impl Search {
         owner.is_some_and(|owner| self.faults.false_ends || !race.executions[owner].is_running())
     }
 
-    /// The race after an event; none where it cannot happen, or changes nothing.
     pub(crate) fn after(&self, before: &Race, event: Event) -> Option<Race> {
         let mut race = before.clone();
         self.happen(&mut race, event)?;

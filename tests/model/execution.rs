@@ -40,7 +40,6 @@ pub(crate) struct Race {
 pub(crate) struct Execution {
     pub(crate) at: At,
     pub(crate) state: State,
-    /// ABORTED by `StopExecution`.
     pub(crate) stopped: bool,
     pub(crate) functions: Vec<Function>,
     pub(crate) moved: Moved,
@@ -56,7 +55,6 @@ pub(crate) enum At {
     NotStarted,
     /// Between two functions: in a Wait, or about to invoke the next.
     Waiting,
-    /// In a Task.
     Task,
     Ended(Outcome),
 }
@@ -88,12 +86,10 @@ pub(crate) struct State {
     pub(crate) seen: Option<(Rev, u8)>,
 }
 
-/// One invocation of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Function {
     pub(crate) doing: Doing,
     pub(crate) state: State,
-    /// Ticks left.
     pub(crate) left: u8,
     /// A Task waits for it. Otherwise it runs on unheard.
     pub(crate) awaited: bool,
@@ -261,7 +257,6 @@ impl State {
 }
 
 impl Function {
-    /// In its critical section.
     pub(crate) fn is_inside(&self) -> bool {
         match self.doing {
             Doing::Started | Doing::Taking(_) => false,

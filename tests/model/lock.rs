@@ -27,7 +27,6 @@ pub(crate) struct Turn {
 pub(crate) struct Item {
     pub(crate) owner: Option<Id>,
     pub(crate) fence: Fence,
-    /// The newest execution that has owned it, by its start.
     pub(crate) newest: Option<Id>,
     pub(crate) rev: Rev,
     pub(crate) turn: Turn,
@@ -36,7 +35,6 @@ pub(crate) struct Item {
     pub(crate) busy_until: Until,
     /// `phase` where that is Rollback, and its `plan`.
     pub(crate) rollback: Option<Plan>,
-    /// How the last deployments ended.
     pub(crate) ends: Vec<(Id, Outcome)>,
 }
 
@@ -104,7 +102,6 @@ pub(crate) enum Entered {
     Before,
 }
 
-/// Why enter is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     HasEnded(Outcome),
@@ -296,7 +293,6 @@ impl Until {
         }
     }
 
-    /// One tick later.
     pub(crate) fn later(self) -> Self {
         match self {
             Self::PASSED | Self::FAR => self,

@@ -30,7 +30,6 @@ use misfortune::Misfortune;
 use protocol::Protocol;
 use stateright::{Checker, CheckerBuilder, Expectation, HasDiscoveries, Model};
 
-/// What is searched.
 #[derive(Debug)]
 struct Search {
     protocol: Protocol,
@@ -41,7 +40,6 @@ struct Search {
     ends_well: EndsWell,
 }
 
-/// What may go wrong.
 #[derive(Debug, Clone, Copy)]
 struct Faults {
     misfortunes: u8,
@@ -52,7 +50,6 @@ struct Faults {
     old_reads: bool,
 }
 
-/// How far a search goes.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
     Everything,
@@ -140,7 +137,6 @@ impl Search {
         }
     }
 
-    /// Searches until a property does not hold, and tells how that came about.
     fn breaks(mut self, property: &'static str) {
         self.live = property == properties::LIVE;
         let checker = self

@@ -94,7 +94,6 @@ impl Protocol {
         }
     }
 
-    /// The function leaves, and answers whether or not that had an effect.
     pub(crate) fn leave(self, race: &mut Race, (id, place): (Id, usize), how: How) -> Option<()> {
         let function = *race.executions[id].functions.get(place)?;
         let Doing::Answering(answer) = function.doing else {

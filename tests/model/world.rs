@@ -78,7 +78,6 @@ pub(crate) struct Plan {
     pub(crate) incoming: Option<SetId>,
 }
 
-/// What a function decides after one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     Act(Write),
@@ -86,7 +85,6 @@ pub(crate) enum Decision {
     Refuse,
 }
 
-/// A service at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Service {
     /// What the production listener forwards to.
@@ -95,7 +93,6 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// One task set in service and nothing else.
     pub(crate) fn in_order() -> Self {
         let mut task_sets = [None; EXECUTIONS + 1];
         task_sets[0] = Some(TaskSet {
@@ -114,7 +111,6 @@ impl Service {
         self.task_sets[set].as_ref()
     }
 
-    /// The task sets that exist.
     pub(crate) fn sets(&self) -> impl Iterator<Item = SetId> {
         (0..self.task_sets.len()).filter(|&set| self.set(set).is_some())
     }

@@ -2,28 +2,21 @@
 
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::asl::Status;
-use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::{Metrics, Timings};
 use serde_json::{Value, json};
 
-use crate::run::{Felt, deployed, drained};
+use crate::run::{Felt, assert_deployed, drained, forty_tasks};
 
 const BUDGET: u64 = 500;
 
 /// Connections differ by a factor of ten from task to task, come and go by themselves, and all of the
 /// world's timing is random.
 fn uneven(seed: u64) -> Scenario {
-    Scenario {
-        seed,
-        tasks: 40,
-        timings: Timings::default(),
-        clients: Some(ClientsScenario {
-            vary_by_factor: 10.0,
-            lifetime_seconds: Some(3_600),
-            ..ClientsScenario::default()
-        }),
-        ..Scenario::default()
-    }
+    let mut scenario = forty_tasks();
+    (scenario.seed, scenario.timings) = (seed, Timings::default());
+    let clients = scenario.clients.get_or_insert_default();
+    (clients.vary_by_factor, clients.lifetime_seconds) = (10.0, Some(3_600));
+    scenario
 }
 
 fn budget(deadline: u64) -> Value {
@@ -39,8 +32,10 @@ fn over(felt: &Felt) -> usize {
     felt.minutes().iter().filter(|new| **new > allowed).count()
 }
 
-fn said(felt: &Felt, what: &str) -> bool {
-    felt.reasons.iter().any(|reason| reason.contains(what))
+#[track_caller]
+fn assert_said(felt: &Felt, what: &str) {
+    let said = felt.reasons.iter().any(|reason| reason.contains(what));
+    assert!(said, "{what}: {:?}", felt.reasons);
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,26 +45,21 @@ async fn the_budget_is_kept_and_the_drain_ends_by_its_deadline_in_a_hundred_worl
     let mut worst = (0, 0);
     for seed in 1..=100 {
         let felt = drained(&uneven(seed), &budget(deadline)).await;
-        assert!(deployed(&felt), "seed {seed}: {:?}", felt.status);
+        assert!(felt.status.is_success(), "seed {seed}: {:?}", felt.status);
         let (minutes, took) = (over(&felt), felt.draining());
-        assert!(
-            minutes <= 2,
-            "seed {seed}: {minutes} minutes over the budget"
-        );
+        assert!(minutes <= 2, "seed {seed}: {minutes} over the budget");
         assert!(took <= deadline, "seed {seed}: {took} s");
         worst = (worst.0.max(minutes), worst.1.max(took));
     }
-    println!(
-        "at most {} minutes over the budget, at most {} s",
-        worst.0, worst.1
-    );
+    let (minutes, took) = worst;
+    println!("at most {minutes} minutes over the budget, at most {took} s");
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_that_nobody_has_counted_are_taken_from_cloudwatch() {
+async fn connections_that_the_input_does_not_count_are_taken_from_cloudwatch() {
     let drain = json!({"reconnectsPerSecond": BUDGET, "deadline": 7_200});
     let felt = drained(&uneven(1), &drain).await;
-    assert!(deployed(&felt), "{:?}", felt.status);
+    assert_deployed(&felt);
     assert!(felt.draining() < 1_200, "{} s", felt.draining());
     assert!(over(&felt) <= 2);
 }
@@ -79,12 +69,12 @@ async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down
     // What a step does is seen five minutes later: only a drain that takes longer can be corrected.
     let drain = json!({"reconnectsPerSecond": 30, "connectionsPerTask": 500, "deadline": 14_400});
     let felt = drained(&uneven(1), &drain).await;
-    assert!(deployed(&felt), "{:?}", felt.status);
-    assert!(said(&felt, "reconnects a second came, and 30 are allowed"));
-    assert!(said(
+    assert_deployed(&felt);
+    assert_said(&felt, "reconnects a second came, and 30 are allowed");
+    assert_said(
         &felt,
-        "drain.connectionsPerTask is 500, and CloudWatch has seen 2"
-    ));
+        "drain.connectionsPerTask is 500, and CloudWatch has seen 2",
+    );
     // At the planned pace, all would be gone within a quarter of an hour.
     assert!(felt.cutting() > 1_800, "{} s", felt.cutting());
     assert!(felt.draining() <= 14_400, "{} s", felt.draining());
@@ -97,16 +87,13 @@ async fn without_metrics_the_drain_keeps_its_planned_pace_and_says_so() {
         let mut scenario = uneven(1);
         scenario.clients.as_mut().unwrap().metrics = metrics;
         let felt = drained(&scenario, &budget(3_600)).await;
-        assert!(deployed(&felt), "{:?}", felt.status);
-        assert!(said(
+        assert_deployed(&felt);
+        assert_said(
             &felt,
-            "at the planned pace, because CloudWatch has no new values"
-        ));
-        assert!(
-            felt.cutting() + 30 >= well.cutting(),
-            "{} s",
-            felt.cutting()
+            "at the planned pace, because CloudWatch has no new values",
         );
+        let cutting = felt.cutting();
+        assert!(cutting + 30 >= well.cutting(), "{cutting} s");
     }
 }
 
@@ -114,46 +101,37 @@ async fn without_metrics_the_drain_keeps_its_planned_pace_and_says_so() {
 async fn where_budget_and_deadline_cannot_both_be_kept_the_input_decides_and_preflight_says_so() {
     let drain = |on_deadline: &str| json!({"reconnectsPerSecond": 50, "connectionsPerTask": 2_500, "deadline": 1_800, "onDeadline": on_deadline});
     let felt = drained(&uneven(1), &drain("finish")).await;
-    assert!(deployed(&felt), "{:?}", felt.status);
-    assert!(said(
+    assert_deployed(&felt);
+    assert_said(
         &felt,
-        "its budget cannot be kept by its deadline of 1800 s, and the deadline binds"
-    ));
+        "its budget cannot be kept by its deadline of 1800 s, and the deadline binds",
+    );
     assert!(felt.draining() <= 1_800, "{} s", felt.draining());
     let felt = drained(&uneven(1), &drain("stop")).await;
     let Status::Failed { error, cause } = &felt.status else {
         panic!("{:?}", felt.status);
     };
     assert_eq!(error, "DrainTimeout");
-    assert!(
-        cause.contains("Raise drain.deadline or drain.reconnectsPerSecond"),
-        "{cause}"
-    );
-    assert!(said(&felt, "it stops at the deadline"));
+    let fix = "Raise drain.deadline or drain.reconnectsPerSecond";
+    assert!(cause.contains(fix), "{cause}");
+    assert_said(&felt, "it stops at the deadline");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_preflight_says_would_do_does() {
     let stopping = |budget: u64, deadline: u64| json!({"reconnectsPerSecond": budget, "connectionsPerTask": 2_500, "deadline": deadline, "onDeadline": "stop"});
     let felt = drained(&uneven(1), &stopping(50, 1_800)).await;
-    let (wider, longer) = felt
-        .reasons
-        .iter()
-        .find_map(|reason| {
-            let (_, said) = reason.split_once("deadline (")?;
-            let (wider, rest) = said.split_once(" new connections a second would do, or ")?;
-            let (longer, _) = rest.split_once(" s)")?;
-            Some((wider.parse().unwrap(), longer.parse().unwrap()))
-        })
-        .unwrap_or_else(|| panic!("{:?}", felt.reasons));
+    let said = felt.reasons.iter().find_map(|reason| {
+        let (_, said) = reason.split_once("deadline (")?;
+        let (wider, rest) = said.split_once(" new connections a second would do, or ")?;
+        let (longer, _) = rest.split_once(" s)")?;
+        Some((wider.parse().unwrap(), longer.parse().unwrap()))
+    });
+    let (wider, longer) = said.unwrap_or_else(|| panic!("{:?}", felt.reasons));
     for seed in 1..=10 {
         for (budget, deadline) in [(wider, 1_800), (50, longer)] {
             let felt = drained(&uneven(seed), &stopping(budget, deadline)).await;
-            assert!(
-                deployed(&felt),
-                "seed {seed}, {budget}, {deadline}: {:?}",
-                felt.status
-            );
+            assert!(felt.status.is_success(), "seed {seed}: {:?}", felt.status);
             assert!(felt.draining() <= deadline, "{} s", felt.draining());
         }
     }

@@ -1,10 +1,8 @@
 //! The figures that each way of pacing has to reach.
 
-use ebbtide_simulator::Scenario;
-use ebbtide_simulator::scenario::ClientsScenario;
 use serde_json::json;
 
-use crate::run::{deployed, drained, forty_tasks};
+use crate::run::{Felt, assert_deployed, drained, forty_tasks};
 
 /// Connections of the whole service, and of one task.
 const ALL: u64 = 100_000;
@@ -17,25 +15,22 @@ async fn steps_over_the_samples_time_reconnect_a_fraction_of_the_samples_at_once
     let sample = drained(&scenario, &json!({"percent": 25, "every": 60})).await;
     let within = drained(&scenario, &json!({"within": 180})).await;
     for felt in [&at_once, &sample, &within] {
-        assert!(deployed(felt), "{:?}", felt.status);
+        assert_deployed(felt);
         assert_eq!(felt.totals.cut, ALL);
     }
     let time = sample.cutting();
+    let peaks = |felt: &Felt| {
+        let (ten, one) = (felt.peak_in_ten_seconds, felt.peak_in_a_second());
+        format!("{ten} in 10 s and {one} in 1 s, over {} s", felt.cutting())
+    };
     println!(
-        "all at once: {} in 10 s, {} in 1 s; 25 % every 60 s: {} and {} over {time} s; within 180 s: {} and {} over {} s",
-        at_once.peak_in_ten_seconds,
-        at_once.peak_in_a_second(),
-        sample.peak_in_ten_seconds,
-        sample.peak_in_a_second(),
-        within.peak_in_ten_seconds,
-        within.peak_in_a_second(),
-        within.cutting(),
+        "all at once: {}; 25 % every 60 s: {}",
+        peaks(&at_once),
+        peaks(&sample)
     );
-    assert!(
-        within.cutting() <= time + 5,
-        "{} s, not {time} s",
-        within.cutting()
-    );
+    println!("within 180 s: {}", peaks(&within));
+    let taken = within.cutting();
+    assert!(taken <= time + 5, "{taken} s, not {time} s");
     let floor = (ALL * 10 / time).max(OF_A_TASK);
     let peak = within.peak_in_ten_seconds;
     assert!(peak * 10 <= floor * 12, "{peak}, and the floor is {floor}");
@@ -48,26 +43,20 @@ async fn steps_over_the_samples_time_reconnect_a_fraction_of_the_samples_at_once
 #[tokio::test(start_paused = true)]
 async fn one_task_at_a_time_reaches_what_even_steps_do() {
     let felt = drained(&forty_tasks(), &json!({"tasks": 1, "every": 5})).await;
-    assert!(deployed(&felt), "{:?}", felt.status);
+    assert_deployed(&felt);
     assert_eq!(felt.peak_in_ten_seconds, 2 * OF_A_TASK);
     assert_eq!(felt.peak_in_a_second(), 500);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_refused_at_a_limit_at_which_the_samples_pacing_refuses_some() {
-    let scenario = Scenario {
-        clients: Some(ClientsScenario {
-            new_connections_per_second_per_task: Some(100),
-            ..ClientsScenario::default()
-        }),
-        ..forty_tasks()
-    };
+async fn no_client_is_refused_at_a_limit_at_which_the_samples_pacing_refuses_some() {
+    let mut scenario = forty_tasks();
+    let clients = scenario.clients.get_or_insert_default();
+    clients.new_connections_per_second_per_task = Some(100);
     let sample = drained(&scenario, &json!({"percent": 25, "every": 60})).await;
     let within = drained(&scenario, &json!({"within": 180})).await;
-    println!(
-        "refused: {} and {}",
-        sample.totals.refused, within.totals.refused
-    );
-    assert!(sample.totals.refused > 0);
-    assert_eq!(within.totals.refused, 0);
+    let refused = (sample.totals.refused, within.totals.refused);
+    println!("refused: {refused:?}");
+    assert!(refused.0 > 0);
+    assert_eq!(refused.1, 0);
 }

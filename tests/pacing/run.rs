@@ -1,32 +1,26 @@
 //! A deployment of a service whose clients hold connections, and what they felt.
 
-use ebbtide_simulator::asl::Status;
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::scenario::ClientsScenario;
-use ebbtide_simulator::world::{Second, Timings, Totals};
+use ebbtide_simulator::world::{Second, Totals};
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::Value;
 
 /// Forty tasks with 2,500 connections each, whose clients reconnect evenly within five seconds; the
 /// world's own timing is not random.
 pub(crate) fn forty_tasks() -> Scenario {
-    Scenario {
-        tasks: 40,
-        timings: Timings {
-            jitter_percent: 0,
-            ..Timings::default()
-        },
-        clients: Some(ClientsScenario::default()),
-        ..Scenario::default()
-    }
+    Scenario::with(|scenario| {
+        scenario.tasks = 40;
+        scenario.timings.jitter_percent = 0;
+        scenario.clients = Some(ClientsScenario::default());
+    })
 }
 
-/// What clients felt of a deployment.
 pub(crate) struct Felt {
     pub(crate) status: Status,
     /// The reasons that the functions gave, in their order.
     pub(crate) reasons: Vec<String>,
-    /// When the first step of the drain was made, in seconds.
     first_step: u64,
     pub(crate) seconds: Vec<Second>,
     pub(crate) totals: Totals,
@@ -34,7 +28,6 @@ pub(crate) struct Felt {
 }
 
 impl Felt {
-    /// Seconds from the first cut to the last.
     pub(crate) fn cutting(&self) -> u64 {
         let cuts = || self.seconds.iter().filter(|second| second.cut > 0);
         match (cuts().next(), cuts().next_back()) {
@@ -49,7 +42,6 @@ impl Felt {
         last.map_or(0, |last| last.at_s.saturating_sub(self.first_step))
     }
 
-    /// The most reconnects in one second.
     pub(crate) fn peak_in_a_second(&self) -> u64 {
         let reconnects = self.seconds.iter().map(|second| second.reconnects);
         reconnects.max().unwrap_or_default()
@@ -58,14 +50,11 @@ impl Felt {
     /// New connections in each minute of the epoch, as CloudWatch has them.
     pub(crate) fn minutes(&self) -> Vec<u64> {
         let attempts: Vec<_> = self.seconds.iter().map(|second| second.attempts).collect();
-        attempts
-            .chunks(60)
-            .map(|minute| minute.iter().sum())
-            .collect()
+        let minutes = attempts.chunks(60);
+        minutes.map(|minute| minute.iter().sum()).collect()
     }
 }
 
-/// Deploys with a way of pacing.
 pub(crate) async fn drained(scenario: &Scenario, drain: &Value) -> Felt {
     let names = Names::default();
     let aws = SimulatedAws::new(scenario.world_for(&names).unwrap(), 1.0);
@@ -74,19 +63,19 @@ pub(crate) async fn drained(scenario: &Scenario, drain: &Value) -> Felt {
     event["drain"] = drain.clone();
     let mut reasons: Vec<String> = Vec::new();
     let mut first_step = 0;
-    let outcome = installation
-        .deploy("run", event, scenario.seed, &mut |event| {
-            if let ebbtide_simulator::asl::EventKind::StateExited { output, .. } = &event.kind {
-                let reason = output["reason"]["text"].as_str().unwrap_or_default();
-                if first_step == 0 && reason.contains("after step 1") {
-                    first_step = event.at.as_secs();
-                }
-                if reasons.last().is_none_or(|last| last != reason) {
-                    reasons.push(reason.to_owned());
-                }
+    let mut on_event = |event: &HistoryEvent| {
+        if let EventKind::StateExited { output, .. } = &event.kind {
+            let reason = output["reason"]["text"].as_str().unwrap_or_default();
+            if first_step == 0 && reason.contains("after step 1") {
+                first_step = event.at.as_secs();
             }
-        })
-        .await;
+            if reasons.last().is_none_or(|last| last != reason) {
+                reasons.push(reason.to_owned());
+            }
+        }
+    };
+    let deployment = installation.deploy("run", event, scenario.seed, &mut on_event);
+    let outcome = deployment.await;
     let world = aws.snapshot();
     let clients = world.clients().unwrap();
     Felt {
@@ -99,6 +88,7 @@ pub(crate) async fn drained(scenario: &Scenario, drain: &Value) -> Felt {
     }
 }
 
-pub(crate) fn deployed(felt: &Felt) -> bool {
-    matches!(felt.status, Status::Succeeded { .. })
+#[track_caller]
+pub(crate) fn assert_deployed(felt: &Felt) {
+    assert!(felt.status.is_success(), "{:?}", felt.status);
 }

@@ -12,10 +12,8 @@ async fn states_come_in_the_order_that_the_console_shows() {
     let ended = deploy(served(), "run-1", &sample()).await;
     let mut order = ended.states.clone();
     order.dedup();
-    assert_eq!(
-        order[..3],
-        ["Preflight", "MayDeploy", "CheckAndCreateService"]
-    );
+    let first = ["Preflight", "MayDeploy", "CheckAndCreateService"];
+    assert_eq!(order[..3], first);
     let position = |name: &str| order.iter().position(|state| state == name).unwrap();
     assert!(position("CheckAndCreateService") < position("ServiceReady"));
     assert!(position("ServiceReady") < position("Swap"));
@@ -37,11 +35,9 @@ async fn the_report_is_what_the_readme_says() {
     let (_, section) = readme.split_once("\n## How it ends\n").unwrap();
     let (_, table) = section.split_once("\n|---|---|\n").unwrap();
     let (rows, _) = table.split_once("\n\n").unwrap();
-    let named: BTreeSet<&str> = rows
-        .lines()
-        .filter_map(|row| row.split(" | ").next())
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .collect();
+    let cells = rows.lines().filter_map(|row| row.split(" | ").next());
+    let named = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let named: BTreeSet<&str> = named.collect();
     assert_eq!(named, report.keys().map(String::as_str).collect());
 }
 
@@ -57,10 +53,7 @@ async fn services_of_every_size_drain_without_an_empty_step() {
         (20, 5, 3_600, 20),
         (40, 25, 60, 4),
     ] {
-        let scenario = Scenario {
-            tasks,
-            ..Scenario::default()
-        };
+        let scenario = Scenario::with(|scenario| scenario.tasks = tasks);
         let pace = json!({"scaledown_decrement": decrement, "scaledown_wait": wait});
         let ended = deploy(world(&scenario), "run-1", &sample_with(&pace)).await;
         ended.assert_deployed();

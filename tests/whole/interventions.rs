@@ -1,10 +1,7 @@
 //! Deployments that once ended wrongly: people, Auto Scaling and other services in between.
 
 use ebbtide_simulator::Scenario;
-use ebbtide_simulator::world::{
-    ControllerType, CreateListener, CreateService, CreateTaskSet, DeploymentController, Kind,
-    NamedLoadBalancer,
-};
+use ebbtide_simulator::world::{CreateListener, Kind, NamedLoadBalancer};
 use serde_json::json;
 
 use crate::support::{
@@ -31,34 +28,23 @@ async fn auto_scaling_before_the_drain_makes_no_storm() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_deployment_does_not_take_another_services_traffic() {
-    let scenario = Scenario {
-        first_deployment: true,
-        ..Scenario::default()
-    };
+    let scenario = Scenario::with(|scenario| scenario.first_deployment = true);
     let mut world = world(&scenario);
     let names = names();
     // Another service's tasks serve on listener 80's group. No serviceName tags.
-    let external = ControllerType {
-        r#type: DeploymentController::External,
-    };
-    world
-        .create_service(&CreateService {
-            cluster: Some(names.cluster.clone()),
-            desired_count: Some(3),
-            deployment_controller: Some(external),
-            ..CreateService::named("another")
-        })
-        .unwrap();
-    world
-        .create_task_set(&CreateTaskSet {
-            service: "another".to_owned(),
-            ..names.task_set(&group(&world, "-tg-1"))
-        })
-        .unwrap();
+    let request = json!({
+        "serviceName": "another", "cluster": names.cluster, "desiredCount": 3,
+        "deploymentController": {"type": "EXTERNAL"},
+    });
+    let request = serde_json::from_value(request).unwrap();
+    world.create_service(&request).unwrap();
+    let mut request = names.task_set(&group(&world, "-tg-1"));
+    request.service = "another".to_owned();
+    world.create_task_set(&request).unwrap();
     world.advance_to(world.now() + 3_600_000);
     let before = live(&world, 80);
     let ended = deploy(world, "run-1", &sample()).await;
-    // Three healthy tasks of another serve there.
+    // Three healthy tasks of the other service are there.
     assert_eq!(live(&ended.world, 80), before, "{}", ended.text());
 }
 
@@ -112,10 +98,7 @@ async fn a_platform_version_beside_ec2_is_refused_before_anything_is_written() {
 #[tokio::test(start_paused = true)]
 async fn auto_scaling_down_in_the_drain_makes_no_storm() {
     let mut before_step = Vec::new();
-    let scenario = Scenario {
-        tasks: 100,
-        ..Scenario::default()
-    };
+    let scenario = Scenario::with(|scenario| scenario.tasks = 100);
     let event = sample_with(&json!({"scaledown_decrement": 1, "scaledown_wait": 20}));
     let ended = deploy_among(world(&scenario), "run-1", &event, |state, nth, world| {
         if state == "ScaleDown" {
@@ -127,12 +110,8 @@ async fn auto_scaling_down_in_the_drain_makes_no_storm() {
     })
     .await;
     let by_us: Vec<_> = ended.scales().iter().map(|(_, wanted)| *wanted).collect();
-    let taken = before_step[60] - by_us[60];
-    assert!(
-        taken <= 2,
-        "{taken} of {} at once\n{by_us:?}",
-        before_step[60]
-    );
+    let (before, taken) = (before_step[60], before_step[60] - by_us[60]);
+    assert!(taken <= 2, "{taken} of {before} at once\n{by_us:?}");
 }
 
 /// `drainTimeout` is settled at preflight for 4 tasks (4 steps); at the swap there are 20 (20 steps).

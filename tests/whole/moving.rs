@@ -84,7 +84,7 @@ async fn where_listeners_were_moved_and_tags_were_not_their_roles_settle_it() {
     assert_asks(world.clone()).await;
     let (production, test) = (listener(&world, 80), listener(&world, 8080));
     tag(&mut world, &production, "ebbtide:role", "production");
-    // Users might be on the other one, as long as nobody has said that they are not.
+    // Users might be on the other one, as long as no tag says that they are not.
     let ended = deploy(world.clone(), "run-1", &sample()).await;
     let expected = "Drift: Listener 8080 sends traffic to";
     assert!(ended.text().starts_with(expected), "{}", ended.text());

@@ -7,12 +7,11 @@ use ebbtide_simulator::Scenario;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
-use ebbtide_simulator::world::EventKind;
+use ebbtide_simulator::world::{EventKind, World};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, deploy, names, sample, sample_with, served, world};
 
-/// The details of the events on the bus, in their order.
 fn told(ended: &Ended) -> Vec<Value> {
     let details = ended.events.iter().filter_map(|event| match event {
         EventKind::EventPut {
@@ -32,9 +31,8 @@ fn told(ended: &Ended) -> Vec<Value> {
 }
 
 fn statuses(told: &[Value]) -> Vec<&str> {
-    told.iter()
-        .map(|detail| detail["status"].as_str().unwrap())
-        .collect()
+    let statuses = told.iter().map(|detail| detail["status"].as_str());
+    statuses.map(Option::unwrap).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,26 +49,16 @@ async fn a_deployment_tells_of_its_swap_and_of_the_end_of_its_drain() {
             let value = rest.as_object_mut().unwrap().remove(field).unwrap();
             value.as_str().unwrap().to_owned()
         });
-        assert_eq!(
-            rest,
-            json!({
-                "source": "ebbtide",
-                "version": 1,
-                "status": detail["status"],
-                "execution": format!("arn:aws:states:{home}:execution:Ebbtide:run-1"),
-                "name": "run-1",
-                "stateMachine": format!("arn:aws:states:{home}:stateMachine:Ebbtide"),
-                "cluster": names.cluster,
-                "service": names.service,
-                "taskSet": output["taskSet"],
-                "targetGroup": output["targetGroup"],
-                "previousTaskSet": output["previousTaskSet"],
-            })
-        );
-        assert!(
-            time.starts_with("2026-01-01T00:") && time.ends_with('Z'),
-            "{time}"
-        );
+        let wanted = json!({
+            "source": "ebbtide", "version": 1, "status": detail["status"], "name": "run-1",
+            "execution": format!("arn:aws:states:{home}:execution:Ebbtide:run-1"),
+            "stateMachine": format!("arn:aws:states:{home}:stateMachine:Ebbtide"),
+            "cluster": names.cluster, "service": names.service, "taskSet": output["taskSet"],
+            "targetGroup": output["targetGroup"], "previousTaskSet": output["previousTaskSet"],
+        });
+        assert_eq!(rest, wanted);
+        let today = time.starts_with("2026-01-01T00:") && time.ends_with('Z');
+        assert!(today, "{time}");
         assert!(ended.reasons.contains(&reason), "{reason}");
     }
     assert!(told[0]["time"].as_str() < told[1]["time"].as_str());
@@ -78,12 +66,9 @@ async fn a_deployment_tells_of_its_swap_and_of_the_end_of_its_drain() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_is_told_of_and_so_is_the_drain_of_the_replacement() {
-    let scenario: Scenario = serde_json::from_value(json!({"alarms": [
-        {"name": "errors", "changes": [{"afterSeconds": 500, "state": "ALARM"}]}
-    ]}))
-    .unwrap();
-    let mut event = sample();
-    event["alarms"] = json!(["errors"]);
+    let alarm = json!({"name": "errors", "changes": [{"afterSeconds": 500, "state": "ALARM"}]});
+    let scenario = serde_json::from_value(json!({"alarms": [alarm]})).unwrap();
+    let event = sample_with(&json!({"alarms": ["errors"]}));
     let ended = deploy(world(&scenario), "run-1", &event).await;
     assert_eq!(ended.failure().0, "AlarmRaised");
     let told = told(&ended);
@@ -106,29 +91,22 @@ async fn what_moves_no_traffic_tells_of_nothing() {
     assert_eq!(told(&ended), [json!(null); 0]);
     assert!(ended.writes().is_empty(), "{:?}", ended.writes());
 
-    let mut scenario = Scenario::default();
-    scenario.replacement.crashes_after_seconds = Some(5);
-    let mut event = sample();
-    event["readinessTimeout"] = json!(300);
-    let ended = deploy(world(&scenario), "run-1", &event).await;
+    let crashing = Scenario::with(|scenario| scenario.replacement.crashes_after_seconds = Some(5));
+    let event = sample_with(&json!({"readinessTimeout": 300}));
+    let ended = deploy(world(&crashing), "run-1", &event).await;
     assert_eq!(ended.failure().0, "ReplacementFailed");
     assert_eq!(told(&ended), [json!(null); 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_first_deployment_has_no_previous_task_set_to_tell_of() {
-    let first = Scenario {
-        first_deployment: true,
-        ..Scenario::default()
-    };
+    let first = Scenario::with(|scenario| scenario.first_deployment = true);
     let ended = deploy(world(&first), "run-1", &sample()).await;
     assert_eq!(ended.output()["previousTaskSet"], Value::Null);
     let told = told(&ended);
     assert_eq!(statuses(&told), ["SWAPPED", "DRAINED"]);
-    assert!(
-        told.iter()
-            .all(|detail| detail["previousTaskSet"].is_null())
-    );
+    let mut previous = told.iter().map(|detail| &detail["previousTaskSet"]);
+    assert!(previous.all(Value::is_null));
 }
 
 /// What happens to the first call that puts an event, and to those that the SDK makes in its place: how
@@ -143,20 +121,15 @@ async fn put_under(fault: Fault) -> usize {
     let aws = SimulatedAws::new(world, 1.0);
     // The next call may be the lock's, which is left beside it, and rides out what a single call may.
     aws.plan_faults([(first, fault)]);
-    let outcome = Installation::new(&aws)
-        .unwrap()
-        .deploy("run-1", sample(), 1, &mut |_| {})
-        .await;
+    let installation = Installation::new(&aws).unwrap();
+    let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
     let ebbtide_simulator::asl::Status::Succeeded { output } = outcome.status else {
         panic!("{fault:?}: {outcome:?}");
     };
     assert_eq!(output["status"], "deployed", "{fault:?}");
-    aws.with_world(|world| {
-        let events = world.take_events().into_iter();
-        events
-            .filter(|event| matches!(event.kind, EventKind::EventPut { .. }))
-            .count()
-    })
+    let events = aws.with_world(World::take_events).into_iter();
+    let put = events.filter(|event| matches!(event.kind, EventKind::EventPut { .. }));
+    put.count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,10 +159,8 @@ async fn what_is_told_in_between_is_as_the_page_has_it() {
         assert_eq!(fields(&detail), fields(&example));
         assert_eq!(detail["version"], example["version"]);
         let status = detail["status"].as_str().unwrap();
-        assert!(
-            statuses_of_page.contains(&format!("`{status}`")),
-            "{status}"
-        );
+        let named = statuses_of_page.contains(&format!("`{status}`"));
+        assert!(named, "{status}");
     }
     for name in [SOURCE, DETAIL_TYPE] {
         assert!(rest.contains(&format!("`{name}`")), "{name}");

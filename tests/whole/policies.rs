@@ -28,14 +28,13 @@ fn event() -> Value {
 async fn deploy(world: World, event: Value, calls: &mut Calls) -> Vec<(String, Value, World)> {
     let aws = SimulatedAws::new(world, 1.0);
     let mut steps = Vec::new();
-    Installation::new(&aws)
-        .unwrap()
-        .deploy("run-1", event, 1, &mut |event: &HistoryEvent| {
-            if let EventKind::StateExited { name, output, .. } = &event.kind {
-                steps.push((name.clone(), output.clone(), aws.snapshot()));
-            }
-        })
-        .await;
+    let mut on_event = |event: &HistoryEvent| {
+        if let EventKind::StateExited { name, output, .. } = &event.kind {
+            steps.push((name.clone(), output.clone(), aws.snapshot()));
+        }
+    };
+    let installation = Installation::new(&aws).unwrap();
+    installation.deploy("run-1", event, 1, &mut on_event).await;
     collect(&aws, calls);
     steps
 }
@@ -44,10 +43,8 @@ fn collect(aws: &SimulatedAws, calls: &mut Calls) {
     for call in aws.with_world(World::take_calls) {
         // The caller is the function and the execution.
         let function = call.caller.split(' ').next().unwrap_or_default();
-        calls
-            .entry(function.to_owned())
-            .or_default()
-            .insert(call.operation);
+        let of_function = calls.entry(function.to_owned()).or_default();
+        of_function.insert(call.operation);
     }
 }
 
@@ -56,14 +53,11 @@ async fn calls_made() -> Calls {
     let healthy = Scenario::default();
     let steps = deploy(healthy.world().unwrap(), event(), &mut calls).await;
 
-    let on_an_alb = Scenario {
-        load_balancer: Kind::Application,
-        ..Scenario::default()
-    };
+    let on_an_alb = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
     deploy(on_an_alb.world().unwrap(), event(), &mut calls).await;
 
-    let with_an_alarm: Scenario =
-        serde_json::from_value(json!({"alarms": [{"name": "errors"}]})).unwrap();
+    let with_an_alarm = json!({"alarms": [{"name": "errors"}]});
+    let with_an_alarm: Scenario = serde_json::from_value(with_an_alarm).unwrap();
     let mut watched = event();
     watched["alarms"] = json!(["errors"]);
     watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
@@ -96,19 +90,15 @@ async fn calls_made() -> Calls {
     stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
 
     // A swap that failed between its intent and its commit point.
-    let (_, state, mut world) = steps
-        .into_iter()
-        .find(|(name, _, _)| name == "CheckAndCreateService")
-        .unwrap();
-    let group = state["plan"]["replacementTargetGroup"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let mut steps = steps.into_iter();
+    let created = steps.find(|(name, _, _)| name == "CheckAndCreateService");
+    let (_, state, mut world) = created.unwrap();
+    let group = state["plan"]["replacementTargetGroup"].as_str().unwrap();
     let intent = Tag {
         key: "ebbtide:swap".into(),
         value: "ebbtide:Ebbtide:run-1".into(),
     };
-    world.add_elb_tags(&[group], &[intent]).unwrap();
+    world.add_elb_tags(&[group.to_owned()], &[intent]).unwrap();
     world.take_calls();
     let undone = roll_back(world.clone(), state.clone(), &mut calls).await;
     assert!(undone.contains("Rolled back"), "{undone}");
@@ -126,13 +116,13 @@ async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
     let installation = Installation::new(&aws).unwrap();
     let stop = Notify::new();
     let mut on_event = |event: &HistoryEvent| {
-        if matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "Bake") {
+        if event.enters("Bake") {
             stop.notify_one();
         }
     };
-    installation
-        .deploy_until("run-1", event(), 1, &mut on_event, stop.notified())
-        .await;
+    let stopped = stop.notified();
+    let stopped = installation.deploy_until("run-1", event(), 1, &mut on_event, stopped);
+    stopped.await;
     installation.deploy("run-2", event(), 1, &mut |_| {}).await;
     collect(&aws, calls);
 }
@@ -163,7 +153,6 @@ async fn roll_back(world: World, mut state: Value, calls: &mut Calls) -> String 
     answer["reason"]["text"].as_str().unwrap().to_owned()
 }
 
-/// The text of `!Ref`, `!GetAtt` or `!Sub`.
 fn tagged(node: &Yaml<'_>) -> String {
     match node {
         Yaml::Tagged(_, inner) => inner.as_str().unwrap().to_owned(),
@@ -192,27 +181,36 @@ fn actions(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
     }
 }
 
-/// A policy of a role, by its name.
 fn policy<'a>(resources: &'a Yaml<'a>, role: &str, name: &str) -> &'a Yaml<'a> {
-    let policies = &resources[role]["Properties"]["Policies"];
-    policies
-        .as_vec()
-        .unwrap_or_else(|| panic!("{role} has no policies"))
-        .iter()
-        .find(|policy| policy["PolicyName"].as_str() == Some(name))
-        .unwrap_or_else(|| panic!("{role} has no policy {name}"))
+    let policies = resources[role]["Properties"]["Policies"].as_vec();
+    let mut policies = policies.expect("policies").iter();
+    let named = policies.find(|policy| policy["PolicyName"].as_str() == Some(name));
+    named.unwrap_or_else(|| panic!("{role} has no policy {name}"))
 }
 
-/// The statements about the calls of a function.
 fn statements<'a>(resources: &'a Yaml<'a>, role: &str) -> &'a [Yaml<'a>] {
     let document = &policy(resources, role, "calls")["PolicyDocument"];
     document["Statement"].as_vec().unwrap()
 }
 
+/// The statement that begins with an action.
+fn statement<'a>(resources: &'a Yaml<'a>, role: &str, action: &str) -> Option<&'a Yaml<'a>> {
+    let mut statements = statements(resources, role).iter();
+    statements.find(|statement| statement["Action"][0].as_str() == Some(action))
+}
+
 fn allowed(resources: &Yaml<'_>, role: &str, name: &str) -> BTreeSet<String> {
+    actions_of(policy(resources, role, name))
+}
+
+fn actions_of(node: &Yaml<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    actions(policy(resources, role, name), &mut found);
+    actions(node, &mut found);
     found
+}
+
+fn template() -> Yaml<'static> {
+    Yaml::load_from_str(TEMPLATE).unwrap().remove(0)
 }
 
 fn names_of(actions: &[&str]) -> BTreeSet<String> {
@@ -221,42 +219,33 @@ fn names_of(actions: &[&str]) -> BTreeSet<String> {
 
 /// The role of a function, and of nothing else.
 const ROLES: [(&str, &str, Function); 3] = [
-    (
-        "CheckAndCreateFunction",
-        "CheckAndCreateRole",
-        Function::CheckAndCreate,
-    ),
+    ("CheckAndCreateFunction", CREATING, Function::CheckAndCreate),
     ("SwapFunction", "SwapRole", Function::Swap),
     ("ScaleDownFunction", "ScaleDownRole", Function::ScaleDown),
 ];
+const CREATING: &str = "CheckAndCreateRole";
 
 #[tokio::test(start_paused = true)]
 async fn each_functions_policy_is_exactly_the_calls_it_makes() {
-    let template = Yaml::load_from_str(TEMPLATE).unwrap();
-    let resources = &template[0]["Resources"];
+    let template = template();
+    let resources = &template["Resources"];
     let calls = calls_made().await;
     assert_eq!(calls.len(), Function::ALL.len(), "{calls:?}");
-    assert_eq!(
-        allowed(resources, "DeploymentRole", "calls"),
-        names_of(&["lambda:InvokeFunction"])
-    );
+    let of_the_machine = allowed(resources, "DeploymentRole", "calls");
+    assert_eq!(of_the_machine, names_of(&["lambda:InvokeFunction"]));
     for (_, role, function) in ROLES {
         let mut made = calls[function.as_str()].clone();
         if made.contains("ecs:CreateTaskSet") {
             made.insert(PASSED_ROLES.to_owned());
         }
-        assert_eq!(
-            allowed(resources, role, "calls"),
-            made,
-            "{role}: allowed is not what is called"
-        );
+        assert_eq!(allowed(resources, role, "calls"), made, "{role}");
     }
 }
 
 #[test]
 fn each_function_has_a_role_of_its_own_that_else_writes_its_log_and_its_traces() {
-    let template = Yaml::load_from_str(TEMPLATE).unwrap();
-    let resources = &template[0]["Resources"];
+    let template = template();
+    let resources = &template["Resources"];
     let of_lambda = names_of(&[
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -296,13 +285,11 @@ const CONDITIONS: [(&str, &[&str]); 12] = [
 
 #[test]
 fn every_call_is_confined_by_the_conditions_that_it_knows() {
-    let template = Yaml::load_from_str(TEMPLATE).unwrap();
-    let resources = &template[0]["Resources"];
+    let template = template();
+    let resources = &template["Resources"];
     let mut seen = BTreeSet::new();
     for (_, role, _) in ROLES {
         for statement in statements(resources, role) {
-            let mut found = BTreeSet::new();
-            actions(statement, &mut found);
             let mut held = BTreeSet::new();
             if let Some(operators) = statement.as_mapping_get("Condition") {
                 for keys in operators.as_mapping().unwrap().values() {
@@ -310,14 +297,11 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
                     held.extend(keys.map(|key| key.as_str().unwrap()));
                 }
             }
-            for action in &found {
-                if let Some((name, wanted)) = CONDITIONS.iter().find(|(name, _)| name == action) {
-                    assert_eq!(
-                        held,
-                        wanted.iter().copied().collect(),
-                        "{role} {action}: conditions"
-                    );
-                    seen.insert(*name);
+            let found = actions_of(statement);
+            for (name, wanted) in CONDITIONS {
+                if found.contains(name) {
+                    assert_eq!(held, wanted.iter().copied().collect(), "{role} {name}");
+                    seen.insert(name);
                 }
             }
         }
@@ -386,41 +370,30 @@ fn a_function_may_write_its_own_tags_and_no_others() {
 
 #[test]
 fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_version() {
-    let template = Yaml::load_from_str(TEMPLATE).unwrap();
-    let resources = &template[0]["Resources"];
+    let template = template();
+    let resources = &template["Resources"];
     let values = &resources["DeploymentStateMachine"]["Properties"]["DefinitionSubstitutions"];
     for (function, _, _) in ROLES {
         assert_eq!(tagged(&values[function]), format!("{function}.Version"));
     }
-    let invoke = statements(resources, "DeploymentRole")
-        .iter()
-        .find(|statement| statement["Action"][0].as_str() == Some("lambda:InvokeFunction"))
-        .unwrap();
-    let callable: Vec<_> = invoke["Resource"]
-        .as_vec()
-        .unwrap()
-        .iter()
-        .map(tagged)
-        .collect();
+    let invoke = statement(resources, "DeploymentRole", "lambda:InvokeFunction").unwrap();
+    let callable = invoke["Resource"].as_vec().unwrap().iter();
+    let callable: Vec<_> = callable.map(tagged).collect();
     let wanted = ROLES.map(|(function, _, _)| format!("${{{function}.Arn}}:*"));
     assert_eq!(callable, wanted);
 }
 
 #[test]
 fn functions_may_put_the_events_that_they_put_and_a_rule_takes_them() {
-    let template = Yaml::load_from_str(TEMPLATE).unwrap();
-    let resources = &template[0]["Resources"];
+    let template = template();
+    let resources = &template["Resources"];
     let mut senders = 0;
     for (_, role, _) in ROLES {
-        let mut statements = statements(resources, role).iter();
-        let Some(put) = statements
-            .find(|statement| statement["Action"][0].as_str() == Some("events:PutEvents"))
-        else {
-            continue;
-        };
-        senders += 1;
-        let condition = &put["Condition"]["StringEquals"]["events:detail-type"];
-        assert_eq!(condition.as_str(), Some(DETAIL_TYPE), "{role}");
+        if let Some(put) = statement(resources, role, "events:PutEvents") {
+            senders += 1;
+            let condition = &put["Condition"]["StringEquals"]["events:detail-type"];
+            assert_eq!(condition.as_str(), Some(DETAIL_TYPE), "{role}");
+        }
     }
     assert_eq!(senders, 2);
     let pattern = &resources["ProgressRule"]["Properties"]["EventPattern"];
@@ -430,9 +403,9 @@ fn functions_may_put_the_events_that_they_put_and_a_rule_takes_them() {
 
 #[test]
 fn every_function_finds_the_table_that_its_role_may_write_to() {
-    let template = Yaml::load_from_str(TEMPLATE).unwrap();
-    let resources = &template[0]["Resources"];
-    let variables = &template[0]["Globals"]["Function"]["Environment"]["Variables"];
+    let template = template();
+    let resources = &template["Resources"];
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
     let table = tagged(&variables["LOCK_TABLE"]);
     let keys = &resources[table.as_str()]["Properties"]["KeySchema"];
     assert_eq!(keys[0]["AttributeName"].as_str(), Some("id"));
@@ -440,15 +413,11 @@ fn every_function_finds_the_table_that_its_role_may_write_to() {
     for (_, role, _) in ROLES {
         let mut of_table = 0;
         for statement in statements(resources, role) {
-            let mut found = BTreeSet::new();
-            actions(statement, &mut found);
-            if found.iter().any(|action| action.starts_with("dynamodb:")) {
+            let mut found = actions_of(statement).into_iter();
+            if found.any(|action| action.starts_with("dynamodb:")) {
                 of_table += 1;
-                assert_eq!(
-                    tagged(&statement["Resource"]),
-                    format!("{table}.Arn"),
-                    "{role}"
-                );
+                let resource = tagged(&statement["Resource"]);
+                assert_eq!(resource, format!("{table}.Arn"), "{role}");
             }
         }
         assert_eq!(of_table, 1, "{role}");

@@ -1,15 +1,14 @@
 //! What preflight says in an execution, and that what it reads for findings alone may fail.
 
-use ebbtide_simulator::asl::{EventKind, Outcome, Status};
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::World;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::{sample, world};
+use crate::support::{sample, sample_with, world};
 
-/// Runs a deployment with faults, and returns how it ended and what preflight answered.
 async fn deploy(
     scenario: &Scenario,
     event: Value,
@@ -19,23 +18,21 @@ async fn deploy(
     aws.with_world(World::take_calls);
     aws.plan_faults(faults);
     let mut answer = Value::Null;
-    let outcome = Installation::new(&aws)
-        .unwrap()
-        .deploy("run-1", event, 1, &mut |event| {
-            if let EventKind::StateExited { name, output, .. } = &event.kind
-                && name == "Preflight"
-            {
-                answer = output.clone();
-            }
-        })
-        .await;
+    let mut on_event = |event: &HistoryEvent| {
+        if let EventKind::StateExited { name, output, .. } = &event.kind
+            && name == "Preflight"
+        {
+            answer = output.clone();
+        }
+    };
+    let installation = Installation::new(&aws).unwrap();
+    let outcome = installation.deploy("run-1", event, 1, &mut on_event).await;
     (outcome, answer, aws)
 }
 
 #[track_caller]
 fn assert_succeeded(outcome: &Outcome) {
-    let succeeded = matches!(outcome.status, Status::Succeeded { .. });
-    assert!(succeeded, "{outcome:?}");
+    assert!(outcome.status.is_success(), "{outcome:?}");
 }
 
 fn names(answer: &Value) -> Vec<&str> {
@@ -44,16 +41,12 @@ fn names(answer: &Value) -> Vec<&str> {
 }
 
 fn sticky() -> Scenario {
-    let mut scenario = Scenario::default();
-    let attributes = &mut scenario.target_group_attributes;
-    attributes.insert("stickiness.enabled".to_owned(), "true".to_owned());
-    scenario
+    let sticky = ("stickiness.enabled".to_owned(), "true".to_owned());
+    Scenario::with(|scenario| scenario.target_group_attributes = [sticky].into())
 }
 
 fn dry() -> Value {
-    let mut event = sample();
-    event["dryRun"] = json!(true);
-    event
+    sample_with(&json!({"dryRun": true}))
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,9 +98,8 @@ async fn task_sets_whose_tags_may_not_be_read_are_read_without() {
     let calls = aws.with_world(World::take_calls);
     let made = u64::try_from(calls.len()).unwrap();
     assert_eq!(aws.call_count(), made + 1, "one was denied");
-    let read = calls
-        .iter()
-        .filter(|call| call.operation == "ecs:DescribeTaskSets");
+    let read = calls.iter();
+    let read = read.filter(|call| call.operation == "ecs:DescribeTaskSets");
     assert_eq!(read.count(), usual.len());
 }
 
@@ -120,10 +112,8 @@ async fn a_read_that_only_findings_need_may_fail_as_often_as_the_sdk_tries() {
             let tries = (number..number + 3).map(|call| (call, fault));
             let (outcome, answer, _) = deploy(&Scenario::default(), sample(), tries).await;
             assert_succeeded(&outcome);
-            assert_eq!(
-                answer["next"], "CheckAndCreateService",
-                "{fault:?}: {answer}"
-            );
+            let next = &answer["next"];
+            assert_eq!(next, "CheckAndCreateService", "{fault:?}: {answer}");
         }
     }
 }
@@ -149,10 +139,8 @@ async fn no_step_but_preflight_reads_for_findings() {
     let (_, _, aws) = deploy(&Scenario::default(), sample(), []).await;
     let calls = aws.with_world(World::take_calls);
     let of = |name: &str| {
-        calls
-            .iter()
-            .filter(|call| call.operation.ends_with(name))
-            .count()
+        let calls = calls.iter();
+        calls.filter(|call| call.operation.ends_with(name)).count()
     };
     assert_eq!(of(":DescribeLoadBalancers"), 1);
     assert_eq!(of(":DescribeLoadBalancerAttributes"), 1);

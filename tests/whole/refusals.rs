@@ -2,9 +2,7 @@
 
 use ebbtide_simulator::asl::Status;
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{
-    ControllerType, CreateService, DeleteService, DeploymentController, World,
-};
+use ebbtide_simulator::world::World;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
@@ -20,95 +18,72 @@ async fn refused(world: World, event: &Value) -> String {
     format!("{error}: {cause}")
 }
 
-/// Refused in a changed world, in these words.
-async fn assert_refused(expected: &[&str], change: impl FnOnce(&mut World)) {
-    let mut world = served();
-    change(&mut world);
+async fn assert_refusal(expected: &[&str], world: World) {
     let seen = refused(world, &sample()).await;
     for part in expected {
         assert!(seen.contains(part), "wanted {part:?}\nseen {seen:?}");
     }
 }
 
+const UNKNOWN: &str = r#"
+serviceName "other" => serviceName: cluster sample-infra-Cluster-1234567890ab has no service other
+taskDefinition "nothing:7" => taskDefinition: nothing:7 does not exist
+cluster "elsewhere" => cluster: elsewhere does not exist
+containerName "sidecar" => containerName sidecar
+containerPort 9 => containerName webserver with containerPort 9 should be
+nlb "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef" => nlb: arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/other/1234567890abcdef does not exist
+"#;
+
+const INVALID: &str = r#"
+cluster ""
+cluster "arn:aws-cn:ecs:us-east-1:555555555555:cluster/main"
+cluster "arn:aws:ecs:eu-west-1:555555555555:cluster/main"
+taskDefinition "web"
+taskDefinition "arn:aws:ecs:us-east-1:111111111111:task-definition/web:1"
+nlb "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/other/1234567890abcdef"
+nlb "arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/a/b"
+waitForService "60"
+waitForService 1e18
+scaledown_decrement 0
+scaledown_decrement -25
+scaledown_decrement "25"
+scaledown_decrement 1e300
+scaledown_wait -5
+scaledown_wait 0.5
+subnets []
+"#;
+
+/// The lines `FIELD VALUE`, with ` => REFUSAL` behind where it is not the same for all.
+fn fields(lines: &str) -> impl Iterator<Item = (&str, Value, Option<&str>)> {
+    lines.lines().skip(1).map(|line| {
+        let (field, rest) = line.split_once(' ').unwrap();
+        let (value, refusal) = match rest.split_once(" => ") {
+            Some((value, refusal)) => (value, Some(refusal)),
+            None => (rest, None),
+        };
+        (field, serde_json::from_str(value).unwrap(), refusal)
+    })
+}
+
+async fn assert_begins(field: &str, value: Value, expected: &str) -> String {
+    let seen = refused(served(), &sample_with(&json!({field: value}))).await;
+    assert!(seen.starts_with(expected), "{seen:?} is not {expected:?}");
+    seen
+}
+
 #[tokio::test(start_paused = true)]
 async fn bad_input_fails_the_execution_by_its_field_and_writes_nothing() {
-    let nlb = |account: &str| {
-        let place = "loadbalancer/net/other/1234567890abcdef";
-        format!("arn:aws:elasticloadbalancing:us-east-1:{account}:{place}")
-    };
-    let elsewhere = nlb("555555555555");
-    let cases = [
-        (
-            "serviceName",
-            json!("nobody"),
-            "serviceName: cluster sample-infra-Cluster-1234567890ab has no service nobody",
-        ),
-        (
-            "taskDefinition",
-            json!("nothing:7"),
-            "taskDefinition: nothing:7 does not exist",
-        ),
-        (
-            "cluster",
-            json!("elsewhere"),
-            "cluster: elsewhere does not exist",
-        ),
-        ("containerName", json!("sidecar"), "containerName sidecar"),
-        (
-            "containerPort",
-            json!(9),
-            "containerName webserver with containerPort 9 ",
-        ),
-        (
-            "nlb",
-            json!(elsewhere),
-            &format!("nlb: {elsewhere} does not exist"),
-        ),
-    ];
-    for (field, value, expected) in cases {
-        let seen = refused(served(), &sample_with(&json!({field: value}))).await;
-        let expected = format!("PreflightFailed: {expected}");
-        assert!(
-            seen.starts_with(&expected),
-            "wanted {expected:?}\nseen {seen:?}"
-        );
+    for (field, value, expected) in fields(UNKNOWN) {
+        assert_begins(
+            field,
+            value,
+            &format!("PreflightFailed: {}", expected.unwrap()),
+        )
+        .await;
     }
-    for (field, value) in [
-        ("cluster", json!("")),
-        (
-            "cluster",
-            json!("arn:aws-cn:ecs:us-east-1:555555555555:cluster/main"),
-        ),
-        (
-            "cluster",
-            json!("arn:aws:ecs:eu-west-1:555555555555:cluster/main"),
-        ),
-        ("taskDefinition", json!("web")),
-        (
-            "taskDefinition",
-            json!("arn:aws:ecs:us-east-1:111111111111:task-definition/web:1"),
-        ),
-        ("nlb", json!(nlb("111111111111"))),
-        (
-            "nlb",
-            json!("arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/a/b"),
-        ),
-        ("waitForService", json!("60")),
-        ("waitForService", json!(1e18)),
-        ("scaledown_decrement", json!(0)),
-        ("scaledown_decrement", json!(-25)),
-        ("scaledown_decrement", json!("25")),
-        ("scaledown_decrement", json!(1e300)),
-        ("scaledown_wait", json!(-5)),
-        ("scaledown_wait", json!(0.5)),
-        ("subnets", json!([])),
-    ] {
-        let seen = refused(served(), &sample_with(&json!({field: value}))).await;
+    for (field, value, _) in fields(INVALID) {
         let expected = format!("InvalidInput: {field} is ");
-        assert!(
-            seen.starts_with(&expected),
-            "wanted {expected:?}\nseen {seen:?}"
-        );
+        let seen = assert_begins(field, value, &expected).await;
         assert!(seen.contains("; allowed: "), "{seen}");
     }
     let seen = refused(served(), &sample_with(&json!({"colour": "blue"}))).await;
@@ -122,66 +97,52 @@ async fn bad_input_fails_the_execution_by_its_field_and_writes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_deployment_that_names_no_load_balancer_writes_nothing() {
-    let first = Scenario {
-        first_deployment: true,
-        ..Scenario::default()
-    };
+    let first = Scenario::with(|scenario| scenario.first_deployment = true);
     let mut event = sample();
     event.as_object_mut().unwrap().remove("nlb");
     let seen = refused(world(&first), &event).await;
-    assert!(
-        seen.starts_with("PreflightFailed: nlb is missing"),
-        "{seen}"
-    );
+    let expected = "PreflightFailed: nlb is missing";
+    assert!(seen.starts_with(expected), "{seen}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_not_active_is_refused() {
+    let mut world = served();
+    let names = names();
+    let request = json!({"cluster": names.cluster, "service": names.service, "force": true});
+    let request = serde_json::from_value(request).unwrap();
+    world.delete_service(&request).unwrap();
     let expected = [
         "ServiceNotActive: ",
         "is DRAINING",
         "aws ecs create-service",
     ];
-    assert_refused(&expected, |world| {
-        let names = names();
-        let request = DeleteService {
-            cluster: Some(names.cluster),
-            service: names.service,
-            force: true,
-        };
-        world.delete_service(&request).unwrap();
-    })
-    .await;
+    assert_refusal(&expected, world).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_wants_no_tasks_is_refused() {
     let expected = ["PreflightFailed: ", "wants 0 tasks", "--desired-count 1"];
-    assert_refused(&expected, |world| desire(world, 0)).await;
+    let mut world = served();
+    desire(&mut world, 0);
+    assert_refusal(&expected, world).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_with_another_deployment_controller_is_refused() {
     let mut world = served();
-    let code_deploy = ControllerType {
-        r#type: DeploymentController::CodeDeploy,
-    };
-    world
-        .create_service(&CreateService {
-            cluster: Some(names().cluster),
-            desired_count: Some(1),
-            task_definition: Some(names().task_definition),
-            deployment_controller: Some(code_deploy),
-            ..CreateService::named("rolling")
-        })
-        .unwrap();
+    let request = json!({
+        "serviceName": "rolling", "cluster": names().cluster, "desiredCount": 1,
+        "taskDefinition": names().task_definition, "deploymentController": {"type": "CODE_DEPLOY"},
+    });
+    let request = serde_json::from_value(request).unwrap();
+    world.create_service(&request).unwrap();
     let seen = refused(world, &sample_with(&json!({"serviceName": "rolling"}))).await;
     for part in ["PreflightFailed: ", "CODE_DEPLOY", "type=EXTERNAL"] {
         assert!(seen.contains(part), "{seen}");
     }
 }
 
-/// A further target group behind a listener of its own.
 fn add_group_on(world: &mut World, port: u16) -> String {
     let group = add_group(world, &format!("other-{port}"));
     add_listener(world, port, &group);
@@ -190,16 +151,14 @@ fn add_group_on(world: &mut World, port: u16) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn one_or_three_target_groups_are_refused_by_name() {
-    let one = ["PreflightFailed: ", "exactly two target groups", "seen: 1"];
-    assert_refused(&one, |world| {
-        world.delete_listener(&listener(world, 8080)).unwrap();
-    })
-    .await;
-    let three = ["PreflightFailed: ", "seen: 3", "Key=ebbtide:service"];
-    assert_refused(&three, |world| {
-        add_group_on(world, 9_000);
-    })
-    .await;
+    let mut one = served();
+    one.delete_listener(&listener(&one, 8080)).unwrap();
+    let expected = ["PreflightFailed: ", "exactly two target groups", "seen: 1"];
+    assert_refusal(&expected, one).await;
+    let mut three = served();
+    add_group_on(&mut three, 9_000);
+    let expected = ["PreflightFailed: ", "seen: 3", "Key=ebbtide:service"];
+    assert_refusal(&expected, three).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,10 +181,10 @@ async fn two_production_tags_are_refused_where_the_listeners_do_not_settle_it() 
         "Cannot tell which listener is production",
         "Key=ebbtide:role,Value=production",
     ];
-    assert_refused(&cannot, |world| {
-        tag(world, &group(world, "-tg-2"), "isProduction", "true");
-    })
-    .await;
+    let mut world = served();
+    let other = group(&world, "-tg-2");
+    tag(&mut world, &other, "isProduction", "true");
+    assert_refusal(&cannot, world).await;
 }
 
 /// `PRIMARY` is refused whatever is tried: what is written beside it is waited for, what comes after it is

@@ -1,7 +1,7 @@
 //! What docs/runbook.md tells people to do by hand ends as it says.
 
 use ebbtide_simulator::SimulatedAws;
-use ebbtide_simulator::asl::{EventKind as State, HistoryEvent};
+use ebbtide_simulator::asl::HistoryEvent;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{EventKind, World};
 use tokio::sync::Notify;
@@ -20,18 +20,14 @@ async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
     let stop = Notify::new();
     let mut steps = 0;
     let mut on_event = |event: &HistoryEvent| {
-        if let State::StateEntered { name, .. } = &event.kind
-            && name == "ScaleDown"
-        {
-            steps += 1;
-            if steps == 3 {
-                stop.notify_one();
-            }
+        steps += u32::from(event.enters("ScaleDown"));
+        if steps == 3 {
+            stop.notify_one();
         }
     };
-    installation
-        .deploy_until("run-1", sample(), 1, &mut on_event, stop.notified())
-        .await;
+    let until = stop.notified();
+    let stopped = installation.deploy_until("run-1", sample(), 1, &mut on_event, until);
+    stopped.await;
     sleep(Duration::from_mins(2)).await;
     let stopped = aws.snapshot();
     let [original, replacement] = &sets(&stopped)[..] else {
@@ -50,16 +46,11 @@ async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
     let ended = installation.deploy("run-2", sample(), 1, &mut |_| {}).await;
     assert!(format!("{ended:?}").contains("deployed"), "{ended:?}");
     let events = aws.with_world(World::take_events);
-    let deleted: Vec<_> = events
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::TaskSetDraining { task_set, force } => Some((task_set.clone(), *force)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(
-        deleted,
-        [(replacement.clone(), false), (original.clone(), false)],
-        "what was taken back has served: it is drained first, and nothing is deleted by force"
-    );
+    let deleted = events.iter().filter_map(|event| match &event.kind {
+        EventKind::TaskSetDraining { task_set, force } => Some((task_set, *force)),
+        _ => None,
+    });
+    let deleted: Vec<_> = deleted.collect();
+    // What was taken back has served: it is drained first, and nothing is deleted by force.
+    assert_eq!(deleted, [(replacement, false), (original, false)]);
 }

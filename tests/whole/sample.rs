@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use ebbtide_simulator::asl::{EventKind as State, HistoryEvent};
+use ebbtide_simulator::asl::HistoryEvent;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
-use ebbtide_simulator::world::{
-    ActionRequest, DeleteTaskSet, Kind, ModifyListener, Outcome, World,
-};
+use ebbtide_simulator::world::{ActionRequest, Kind, ModifyListener, Outcome, World};
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::support::{
     add_group, add_listener, deploy, deploy_among, desire, forward, group, listener, live, names,
-    sample, served, sets, tag, untag,
+    of_the_service, sample, served, sets, tag, untag,
 };
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +79,7 @@ async fn groups_of_other_services_on_the_load_balancer_are_left_alone() {
 async fn stopped_at(installation: &Installation, name: &str, state: &str) {
     let stop = Notify::new();
     let mut on_event = |event: &HistoryEvent| {
-        if matches!(&event.kind, State::StateEntered { name, .. } if name == state) {
+        if event.enters(state) {
             stop.notify_one();
         }
     };
@@ -133,23 +131,15 @@ async fn a_service_scaled_to_zero_is_not_deleted_while_its_tasks_run() {
     })
     .await;
     // ECS refuses to delete a set without force while it runs tasks: it was not asked too early.
-    let mut deletions = ended.world.calls();
-    assert!(
-        deletions.all(|call| call.operation != "ecs:DeleteTaskSet" || call.outcome == Outcome::Ok)
-    );
+    let mut calls = ended.world.calls();
+    assert!(calls.all(|call| call.operation != "ecs:DeleteTaskSet" || call.outcome == Outcome::Ok));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_that_happened_already_fails_no_good_deployment() {
     let ended = deploy_among(served(), "run-1", &sample(), |state, nth, world| {
         if state == "Cleanup" && nth == 0 {
-            let names = names();
-            let request = DeleteTaskSet {
-                cluster: names.cluster,
-                service: names.service,
-                task_set: sets(world)[0].clone(),
-                force: false,
-            };
+            let request = of_the_service(json!({"taskSet": sets(world)[0]}));
             world.delete_task_set(&request).unwrap();
         }
     })
@@ -172,10 +162,7 @@ async fn the_set_behind_the_production_listener_is_not_drained_when_the_listener
 
 #[tokio::test(start_paused = true)]
 async fn the_stickiness_of_a_listener_is_kept() {
-    let on_an_alb = Scenario {
-        load_balancer: Kind::Application,
-        ..Scenario::default()
-    };
+    let on_an_alb = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
     let names = Names {
         load_balancer_arn: None,
         ..names()

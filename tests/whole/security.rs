@@ -26,10 +26,8 @@ async fn an_execution_of_another_account_is_refused_before_anything_is_read() {
             "startedAt": "2026-01-01T00:00:00Z",
             "state": sample(),
         });
-        let arn = format!(
-            "arn:aws:lambda:us-east-1:555555555555:function:{}",
-            function.as_str()
-        );
+        let name = function.as_str();
+        let arn = format!("arn:aws:lambda:us-east-1:555555555555:function:{name}");
         let invocation = Invocation {
             function_arn: &arn,
             nonce: "one",
@@ -37,9 +35,8 @@ async fn an_execution_of_another_account_is_refused_before_anything_is_read() {
             deadline: SystemTime::UNIX_EPOCH + Duration::from_mins(1),
             started: tokio::time::Instant::now(),
         };
-        let error = handle(function, invocation, &clients, event)
-            .await
-            .unwrap_err();
+        let refused = handle(function, invocation, &clients, event).await;
+        let error = refused.unwrap_err();
         assert_eq!(error.name.as_str(), "InvalidInput");
         assert!(error.message.contains("account 111111111111"), "{error}");
     }

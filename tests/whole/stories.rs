@@ -24,11 +24,8 @@ fn printed(story: &str, files: &BTreeSet<String>) -> String {
     let of_story = |what: &str| Some(format!("{story}.{what}")).filter(|file| files.contains(file));
     let mut command = Command::new(env!("CARGO_BIN_EXE_ebbtide"));
     command.current_dir(folder()).arg("simulate");
-    command.args(
-        ["input.json", "second.json"]
-            .into_iter()
-            .filter_map(of_story),
-    );
+    let inputs = ["input.json", "second.json"].into_iter();
+    command.args(inputs.filter_map(of_story));
     if let Some(scenario) = of_story("scenario.json") {
         command.args(["--scenario", &scenario]);
     }
@@ -40,8 +37,8 @@ fn printed(story: &str, files: &BTreeSet<String>) -> String {
 
 /// The lines that differ, between those that two texts begin and end with in common.
 fn difference(wanted: &str, seen: &str) -> String {
-    let (mut wanted, mut seen): (Vec<_>, Vec<_>) =
-        (wanted.lines().collect(), seen.lines().collect());
+    let mut wanted: Vec<_> = wanted.lines().collect();
+    let mut seen: Vec<_> = seen.lines().collect();
     let same = wanted.iter().zip(&seen).take_while(|(a, b)| a == b).count();
     wanted.drain(..same);
     seen.drain(..same);
@@ -49,10 +46,9 @@ fn difference(wanted: &str, seen: &str) -> String {
         wanted.pop();
         seen.pop();
     }
-    let lines = wanted.iter().map(|line| format!("-{line}\n"));
-    lines
-        .chain(seen.iter().map(|line| format!("+{line}\n")))
-        .collect()
+    let wanted = wanted.iter().map(|line| format!("-{line}\n"));
+    let seen = seen.iter().map(|line| format!("+{line}\n"));
+    wanted.chain(seen).collect()
 }
 
 #[test]

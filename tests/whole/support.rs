@@ -1,15 +1,17 @@
 //! A deployment of the public sample's service, and what came of it.
 
+use std::collections::BTreeMap;
+
 use ebbtide_controller::arn::{Arn, short};
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::asl::{EventKind, Outcome, Status};
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{
-    CreateListener, CreateTargetGroup, EventKind as WorldEventKind, ModifyListener, Scale, Tag,
-    UpdateService, UpdateTaskSet, World,
+    CreateListener, CreateTargetGroup, EventKind as WorldEventKind, ModifyListener, Tag, World,
 };
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 /// A deployment that ended: how, which states, what the functions said, what happened, and the
 /// world after it.
@@ -22,7 +24,6 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// The output of an execution that succeeded.
     pub(crate) fn output(&self) -> &Value {
         match &self.outcome.status {
             Status::Succeeded { output } => output,
@@ -30,7 +31,6 @@ impl Ended {
         }
     }
 
-    /// The error and the cause of one that failed.
     pub(crate) fn failure(&self) -> (&str, &str) {
         match &self.outcome.status {
             Status::Failed { error, cause } => (error, cause),
@@ -38,7 +38,6 @@ impl Ended {
         }
     }
 
-    /// How it ended, as text.
     pub(crate) fn text(&self) -> String {
         match &self.outcome.status {
             Status::Failed { error, cause } => format!("{error}: {cause}"),
@@ -48,8 +47,9 @@ impl Ended {
 
     /// Task set and tasks wanted, of every `UpdateTaskSet`.
     pub(crate) fn scales(&self) -> Vec<(String, u32)> {
+        use WorldEventKind::ScaleSet;
         let scaled = |event: &WorldEventKind| match event {
-            WorldEventKind::ScaleSet {
+            ScaleSet {
                 task_set, wanted, ..
             } => Some((task_set.clone(), *wanted)),
             _ => None,
@@ -73,48 +73,41 @@ impl Ended {
         assert_eq!(self.output()["status"], "deployed", "{}", self.text());
         let names = names();
         let sets = self.world.task_sets_of(&names.cluster, &names.service);
-        let [set] = sets[..] else {
-            panic!("{sets:?}");
-        };
+        assert_eq!(sets.len(), 1, "{sets:?}");
+        let set = sets[0];
         assert_eq!(set.status.as_str(), "PRIMARY");
         let group = &set.load_balancers[0].target_group_arn;
         assert_eq!(live(&self.world, 80), [short(group)]);
         let groups = self.world.target_groups();
-        let tagged = groups.filter(|group| {
-            group
-                .tags
-                .get("isProduction")
-                .is_some_and(|tag| tag == "true")
-        });
+        let tag = |tags: &BTreeMap<String, String>| tags.get("isProduction").cloned();
+        let tagged = groups.filter(|group| tag(&group.tags).as_deref() == Some("true"));
         let tagged: Vec<_> = tagged.map(|group| &group.arn).collect();
         assert_eq!(tagged, [group]);
         set.id.clone()
     }
 
-    /// The calls that were not reads.
     pub(crate) fn writes(&self) -> Vec<String> {
+        let reads = |operation: &String| {
+            [":Describe", ":List"]
+                .iter()
+                .any(|read| operation.contains(read))
+        };
         let calls = self.world.calls().map(|call| call.operation.clone());
-        calls
-            .filter(|operation| !operation.contains(":Describe") && !operation.contains(":List"))
-            .collect()
+        calls.filter(|operation| !reads(operation)).collect()
     }
 }
 
-/// The public sample's own input.
 pub(crate) fn sample() -> Value {
     serde_json::from_str(include_str!("../../events/sample.json")).unwrap()
 }
 
-/// The same with some fields that are different.
 pub(crate) fn sample_with(fields: &Value) -> Value {
     let mut event = sample();
-    for (name, value) in fields.as_object().unwrap() {
-        event[name] = value.clone();
-    }
+    let fields = fields.as_object().unwrap().clone();
+    event.as_object_mut().unwrap().extend(fields);
     event
 }
 
-/// The names of its service.
 pub(crate) fn names() -> Names {
     let event = sample();
     let arn = event["taskDefinition"].as_str().unwrap();
@@ -131,24 +124,20 @@ pub(crate) fn names() -> Names {
     }
 }
 
-/// A world with that service in service.
 pub(crate) fn world(scenario: &Scenario) -> World {
     scenario.world_for(&names()).unwrap()
 }
 
-/// The same with nothing particular about it.
 pub(crate) fn served() -> World {
     world(&Scenario::default())
 }
 
-/// The ids of the service's task sets, oldest first.
 pub(crate) fn sets(world: &World) -> Vec<String> {
     let names = names();
     let sets = world.task_sets_of(&names.cluster, &names.service);
     sets.into_iter().map(|set| set.id.clone()).collect()
 }
 
-/// The ARN of the listener on a port.
 pub(crate) fn listener(world: &World, port: u16) -> String {
     let mut listeners = world.listeners();
     let listener = listeners.find(|listener| listener.port == port);
@@ -164,14 +153,11 @@ pub(crate) fn live(world: &World, port: u16) -> Vec<String> {
 
 /// Has the listener on a port forward by weights to groups whose names end so.
 pub(crate) fn forward(world: &mut World, port: u16, weights: &[(&str, u16)]) {
-    let arns: Vec<_> = weights
-        .iter()
-        .map(|(suffix, weight)| (group(world, suffix), *weight))
-        .collect();
-    let weights: Vec<_> = arns
-        .iter()
-        .map(|(arn, weight)| (arn.as_str(), *weight))
-        .collect();
+    let arns = weights.iter();
+    let arns = arns.map(|(suffix, weight)| (group(world, suffix), *weight));
+    let arns: Vec<_> = arns.collect();
+    let weights = arns.iter().map(|(arn, weight)| (arn.as_str(), *weight));
+    let weights: Vec<_> = weights.collect();
     let request = ModifyListener::forwarding(&listener(world, port), &weights);
     world.modify_listener(&request).unwrap();
 }
@@ -193,7 +179,6 @@ pub(crate) fn add_group(world: &mut World, name: &str) -> String {
     world.create_target_group(&request).unwrap()
 }
 
-/// Tags a resource of Elastic Load Balancing.
 pub(crate) fn tag(world: &mut World, arn: &str, key: &str, value: &str) {
     let tag = Tag {
         key: key.into(),
@@ -202,50 +187,36 @@ pub(crate) fn tag(world: &mut World, arn: &str, key: &str, value: &str) {
     world.add_elb_tags(&[arn.to_owned()], &[tag]).unwrap();
 }
 
-/// Takes tags from a resource of Elastic Load Balancing.
 pub(crate) fn untag(world: &mut World, arn: &str, keys: &[&str]) {
     let keys: Vec<_> = keys.iter().map(|&key| key.to_owned()).collect();
     world.remove_elb_tags(&[arn.to_owned()], &keys).unwrap();
 }
 
-/// Sets the service's desired count.
-pub(crate) fn desire(world: &mut World, count: u32) {
+/// A request with these fields, of the service.
+pub(crate) fn of_the_service<T: DeserializeOwned>(mut request: Value) -> T {
     let names = names();
-    let request = UpdateService {
-        cluster: Some(names.cluster),
-        service: names.service,
-        desired_count: Some(count),
-        ..UpdateService::default()
-    };
+    request["cluster"] = json!(names.cluster);
+    request["service"] = json!(names.service);
+    serde_json::from_value(request).unwrap()
+}
+
+pub(crate) fn desire(world: &mut World, count: u32) {
+    let request = of_the_service(json!({"desiredCount": count}));
     world.update_service(&request).unwrap();
 }
 
-/// Sets the scale of a task set, in percent.
 pub(crate) fn scale(world: &mut World, task_set: &str, percent: f64) {
-    let names = names();
-    let request = UpdateTaskSet {
-        cluster: names.cluster,
-        service: names.service,
-        task_set: task_set.to_owned(),
-        scale: Scale {
-            value: Some(percent),
-            unit: None,
-        },
-    };
+    let request = of_the_service(json!({"taskSet": task_set, "scale": {"value": percent}}));
     world.update_task_set(&request).unwrap();
 }
 
 /// The ARN of the group whose name ends so: `-tg-1` serves at first, `-tg-2` is the other.
 pub(crate) fn group(world: &World, suffix: &str) -> String {
     let mut groups = world.target_groups();
-    groups
-        .find(|group| group.name.ends_with(suffix))
-        .unwrap()
-        .arn
-        .clone()
+    let group = groups.find(|group| group.name.ends_with(suffix));
+    group.unwrap().arn.clone()
 }
 
-/// Runs a deployment.
 pub(crate) async fn deploy(world: World, name: &str, event: &Value) -> Ended {
     deploy_among(world, name, event, |_, _, _| {}).await
 }
@@ -262,24 +233,24 @@ pub(crate) async fn deploy_among(
     let aws = SimulatedAws::new(world, 1.0);
     let installation = Installation::new(&aws).unwrap();
     let (mut states, mut reasons, mut events) = (Vec::<String>::new(), Vec::new(), Vec::new());
-    let outcome = installation
-        .deploy(name, event.clone(), 1, &mut |event| {
-            let happened = aws.with_world(World::take_events);
-            events.extend(happened.into_iter().map(|event| event.kind));
-            match &event.kind {
-                EventKind::StateEntered { name, .. } => {
-                    let before = states.iter().filter(|state| *state == name).count();
-                    states.push(name.clone());
-                    aws.with_world(|world| people(name, before, world));
-                }
-                EventKind::TaskSucceeded { output, .. } => {
-                    let reason = output["Payload"]["reason"]["text"].as_str();
-                    reasons.push(reason.unwrap_or_default().to_owned());
-                }
-                _ => {}
+    let mut on_event = |event: &HistoryEvent| {
+        let happened = aws.with_world(World::take_events);
+        events.extend(happened.into_iter().map(|event| event.kind));
+        match &event.kind {
+            EventKind::StateEntered { name, .. } => {
+                let before = states.iter().filter(|state| *state == name).count();
+                states.push(name.clone());
+                aws.with_world(|world| people(name, before, world));
             }
-        })
-        .await;
+            EventKind::TaskSucceeded { output, .. } => {
+                let reason = output["Payload"]["reason"]["text"].as_str();
+                reasons.push(reason.unwrap_or_default().to_owned());
+            }
+            _ => {}
+        }
+    };
+    let deployment = installation.deploy(name, event.clone(), 1, &mut on_event);
+    let outcome = deployment.await;
     let happened = aws.with_world(World::take_events);
     events.extend(happened.into_iter().map(|event| event.kind));
     Ended {

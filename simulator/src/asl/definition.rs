@@ -20,11 +20,6 @@ pub struct StateMachine {
 }
 
 impl StateMachine {
-    /// What the machine is for.
-    pub fn comment(&self) -> Option<&str> {
-        self.comment.as_deref()
-    }
-
     /// The first state's name.
     pub fn start_at(&self) -> &str {
         &self.start_at
@@ -46,7 +41,7 @@ impl StateMachine {
     }
 }
 
-/// One state.
+/// A state of a state machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub(super) name: String,
@@ -56,16 +51,12 @@ pub struct State {
 
 /// A state's `Type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "Step Functions' names")]
 pub enum StateType {
-    /// Invokes a function.
     Task,
-    /// Lets time pass.
     Wait,
-    /// Goes on where the input says.
     Choice,
-    /// Ends the execution well.
     Succeed,
-    /// Ends the execution with an error.
     Fail,
 }
 
@@ -81,8 +72,7 @@ impl State {
         &self.name
     }
 
-    /// The state's type.
-    pub fn state_type(&self) -> StateType {
+    pub(crate) fn state_type(&self) -> StateType {
         match self.kind {
             Kind::Task(_) => StateType::Task,
             Kind::Wait(_) => StateType::Wait,
@@ -90,11 +80,6 @@ impl State {
             Kind::Succeed(_) => StateType::Succeed,
             Kind::Fail(_) => StateType::Fail,
         }
-    }
-
-    /// What the state is for, in a person's words.
-    pub fn comment(&self) -> Option<&str> {
-        self.comment.as_deref()
     }
 
     /// How long one attempt of a Task may take.
@@ -260,10 +245,9 @@ impl TryFrom<String> for Resource {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let invokes = ["aws", "aws-us-gov", "aws-cn"]
-            .iter()
-            .any(|partition| text == format!("arn:{partition}:states:::lambda:invoke"));
-        if !invokes {
+        let partitions = ["aws", "aws-us-gov", "aws-cn"];
+        let arns = partitions.map(|partition| format!("arn:{partition}:states:::lambda:invoke"));
+        if !arns.contains(&text) {
             return Err(format!("only lambda:invoke is supported: {text}"));
         }
         Ok(Self)

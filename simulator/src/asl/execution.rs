@@ -29,6 +29,15 @@ pub struct TaskError {
     pub cause: String,
 }
 
+impl TaskError {
+    pub(crate) fn new(error: &str, cause: impl Into<String>) -> Self {
+        Self {
+            error: error.to_owned(),
+            cause: cause.into(),
+        }
+    }
+}
+
 /// How an execution ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
@@ -62,14 +71,18 @@ pub enum Status {
     TimedOut,
 }
 
+impl Status {
+    /// Whether it came to a Succeed state.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Succeeded { .. })
+    }
+}
+
 /// Where a run begins.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Beginning {
+pub(crate) enum Beginning {
     /// At its start. The input's size is not looked at: `StartExecution` refuses one that is too large.
-    Start {
-        /// The execution's input.
-        input: Value,
-    },
+    Start { input: Value },
     /// Where another run of the execution has entered a state, as if it had come there just now: to go
     /// several ways from one place. The jitter of retries is drawn anew.
     Entering(Entering),
@@ -81,9 +94,9 @@ pub enum Beginning {
 /// Where an execution has just entered a state, with nothing of it under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entering {
-    /// The state.
+    /// Its name.
     pub state: String,
-    /// Its input.
+    /// What it is entered with.
     pub input: Value,
     /// The time since the execution's start.
     pub at: Duration,
@@ -109,7 +122,7 @@ impl Entering {
 /// Where a redriven execution goes on: the state that failed or was stopped, with what that was entered
 /// with, the time of the redrive, and the events so far, which count against the quota.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Redrive {
+pub(crate) struct Redrive {
     /// Where it goes on.
     pub from: Entering,
     /// The redrives of the execution, with this one.
@@ -120,24 +133,15 @@ impl Redrive {
     /// The redrive of an execution with this history, `at` that time after its start.
     ///
     /// `None` for a history in which no state was entered.
-    pub fn of(history: &[HistoryEvent], at: Duration) -> Option<Self> {
+    pub(crate) fn of(history: &[HistoryEvent], at: Duration) -> Option<Self> {
         let events = history.last()?.id;
-        let last_state = history.iter().rev().find_map(|event| match &event.kind {
-            EventKind::StateEntered { name, input, .. } => Some((name, input)),
-            _ => None,
-        });
+        let last = history.iter().rev().find_map(Entering::of)?;
         let redrives = history.iter().rev().find_map(|event| match event.kind {
             EventKind::ExecutionRedriven { redrive_count } => Some(redrive_count),
             _ => None,
         });
-        let (state, input) = last_state?;
         let count = redrives.unwrap_or(0) + 1;
-        let from = Entering {
-            state: state.clone(),
-            input: input.clone(),
-            at,
-            events,
-        };
+        let from = Entering { at, events, ..last };
         Some(Self { from, count })
     }
 }

@@ -21,98 +21,69 @@ pub struct HistoryEvent {
 /// What happened. The names and the fields are those of Step Functions' `HistoryEvent`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
+#[expect(missing_docs, reason = "Step Functions' names")]
 pub enum EventKind {
     /// The first event.
     ExecutionStarted {
-        /// What the execution was started with.
         input: Value,
-        /// The role that the state machine runs as.
         role_arn: String,
     },
     /// The first event after a redrive.
     ExecutionRedriven {
-        /// How many redrives there have been, with this one.
         redrive_count: u32,
     },
     /// `TaskStateEntered`, `WaitStateEntered`, …
     StateEntered {
-        /// Becomes the first part of the event's name.
         #[serde(skip)]
         state: StateType,
-        /// The state's name.
         name: String,
-        /// The state's input.
         input: Value,
     },
     /// An attempt at a task: the first, or a retry.
     TaskScheduled {
-        /// The service: `lambda`.
         resource_type: &'static str,
-        /// Its action: `invoke`.
         resource: &'static str,
-        /// What is sent.
         parameters: Value,
-        /// The state's `TimeoutSeconds`.
         #[serde(skip_serializing_if = "Option::is_none")]
         timeout_in_seconds: Option<u64>,
     },
-    /// The service was called.
     TaskStarted {
-        /// The service.
         resource_type: &'static str,
-        /// Its action.
         resource: &'static str,
     },
-    /// The service answered.
     TaskSucceeded {
-        /// The service.
         resource_type: &'static str,
-        /// Its action.
         resource: &'static str,
         /// The answer, before `OutputPath`.
         output: Value,
     },
     /// The attempt ended with an error. What follows is a retry, a catch, or the end.
     TaskFailed {
-        /// The service.
         resource_type: &'static str,
-        /// Its action.
         resource: &'static str,
-        /// The error's name.
         error: String,
-        /// What the service said.
         cause: String,
     },
     /// The attempt took longer than `TimeoutSeconds`.
     TaskTimedOut {
-        /// The service.
         resource_type: &'static str,
-        /// Its action.
         resource: &'static str,
-        /// `States.Timeout`.
         error: String,
     },
     /// `TaskStateExited`, `WaitStateExited`, … A Fail state has none.
     StateExited {
-        /// Becomes the first part of the event's name.
         #[serde(skip)]
         state: StateType,
-        /// The state's name.
         name: String,
-        /// The state's output, which is the next one's input.
         output: Value,
     },
-    /// The last event of an execution that came to a Succeed state.
     ExecutionSucceeded {
-        /// The last state's output.
         output: Value,
     },
     /// The last event of an execution that failed. A field without text is left out.
     ExecutionFailed {
-        /// The error's name.
         #[serde(skip_serializing_if = "String::is_empty")]
         error: String,
-        /// Why, for a person.
         #[serde(skip_serializing_if = "String::is_empty")]
         cause: String,
     },
@@ -121,9 +92,15 @@ pub enum EventKind {
     ExecutionAborted {},
     /// The last event of an execution that took longer than the machine's `TimeoutSeconds`.
     ExecutionTimedOut {
-        /// `States.Timeout`.
         error: String,
     },
+}
+
+impl HistoryEvent {
+    /// Whether a state of that name is entered.
+    pub fn enters(&self, state: &str) -> bool {
+        matches!(&self.kind, EventKind::StateEntered { name, .. } if name == state)
+    }
 }
 
 impl EventKind {
@@ -212,12 +189,10 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// The time since the execution started.
     pub(super) fn elapsed(&self) -> Duration {
         self.before + self.began.elapsed()
     }
 
-    /// The number of events so far, which is the last one's id.
     pub(super) fn events(&self) -> u64 {
         self.events
     }

@@ -27,10 +27,11 @@ mod task;
 mod tests;
 
 pub use definition::{State, StateMachine, StateType};
-pub use execution::{Beginning, Entering, Outcome, Redrive, Resources, Status, TaskError};
+pub(crate) use execution::{Beginning, Redrive};
+pub use execution::{Entering, Outcome, Resources, Status, TaskError};
 pub use history::{EventKind, HistoryEvent};
 pub use parse::DefinitionError;
-pub use payload::Execution;
+pub(crate) use payload::Execution;
 pub use retry::{ErrorNames, Jitter, Retrier};
-pub use run::run;
+pub(crate) use run::run;
 pub use substitute::{SubstitutionError, substitute};

@@ -60,10 +60,8 @@ fn state(name: String, body: Value) -> Result<State, DefinitionError> {
         return Err(DefinitionError::new(place, "a state is an object"));
     };
     if name.chars().count() > 80 {
-        return Err(DefinitionError::new(
-            place,
-            "a state's name has 80 characters at most",
-        ));
+        let problem = "a state's name has 80 characters at most";
+        return Err(DefinitionError::new(place, problem));
     }
     let comment = match body.shift_remove("Comment") {
         None => None,
@@ -117,10 +115,10 @@ fn check_transitions(machine: &StateMachine) -> Result<(), DefinitionError> {
         }
     }
     match names.difference(&reached).next() {
-        Some(name) => Err(DefinitionError::new(
-            format!("States.{name}"),
-            "nothing leads here",
-        )),
+        Some(name) => {
+            let place = format!("States.{name}");
+            Err(DefinitionError::new(place, "nothing leads here"))
+        }
         None => Ok(()),
     }
 }

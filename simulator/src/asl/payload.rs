@@ -6,16 +6,15 @@ use serde_json::{Map, Value};
 
 /// What Step Functions knows about an execution apart from its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Execution {
+pub(crate) struct Execution {
     /// `$$.Execution.Id`.
-    pub arn: String,
+    pub(crate) arn: String,
     /// The role that the state machine runs as.
-    pub role_arn: String,
+    pub(crate) role_arn: String,
     /// `$$.Execution.StartTime`.
-    pub start_time: Timestamp,
+    pub(crate) start_time: Timestamp,
 }
 
-/// `Parameters` of `lambda:invoke`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct Parameters {
@@ -32,11 +31,8 @@ pub(super) struct Template(Vec<(String, Node)>);
 enum Node {
     Constant(Value),
     Object(Template),
-    /// `$`
     Input,
-    /// `$$.Execution.Id`
     ExecutionId,
-    /// `$$.Execution.StartTime`
     StartTime,
 }
 
@@ -52,9 +48,8 @@ impl Template {
             Node::StartTime => format!("{:.3}", execution.start_time).into(),
         };
         let fields = self.0.iter();
-        fields
-            .map(|(name, node)| (name.clone(), filled(node)))
-            .collect()
+        let fields = fields.map(|(name, node)| (name.clone(), filled(node)));
+        fields.collect()
     }
 }
 
@@ -62,9 +57,8 @@ impl TryFrom<Map<String, Value>> for Template {
     type Error = String;
 
     fn try_from(object: Map<String, Value>) -> Result<Self, String> {
-        let twice = object
-            .keys()
-            .find(|name| object.contains_key(&format!("{name}.$")));
+        let twice = |name: &&String| object.contains_key(&format!("{name}.$"));
+        let twice = object.keys().find(twice);
         if let Some(name) = twice {
             return Err(format!("both {name} and {name}.$ are given"));
         }
@@ -106,6 +100,7 @@ impl TryFrom<Value> for Node {
 mod tests {
     use serde_json::json;
 
+    use super::super::tests::lines;
     use super::*;
 
     fn template(value: Value) -> Result<Template, String> {
@@ -139,31 +134,18 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        let only = "only $, $$.Execution.Id and $$.Execution.StartTime are supported: ";
-        for (value, problem) in [
-            (json!({ "a.$": "$.b" }), format!("{only}\"$.b\" (in a.$)")),
-            (
-                json!({ "a": { "b.$": "$$.State.Name" } }),
-                format!("{only}\"$$.State.Name\" (in b.$)"),
-            ),
-            (
-                json!({ "a.$": "States.UUID()" }),
-                format!("{only}\"States.UUID()\" (in a.$)"),
-            ),
-            (json!({ "a.$": 3 }), format!("{only}3 (in a.$)")),
-            (
-                json!({ "a": 1, "a.$": "$" }),
-                "both a and a.$ are given".to_owned(),
-            ),
-            (
-                json!({ "a": [1] }),
-                "lists are not supported in a payload".to_owned(),
-            ),
-            (
-                json!("text"),
-                "invalid type: string \"text\", expected a map".to_owned(),
-            ),
-        ] {
+        for (value, problem) in lines(
+            r#"
+{ "a.$": "$.b" } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: "$.b" (in a.$)
+{ "a": { "b.$": "$$.State.Name" } } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: "$$.State.Name" (in b.$)
+{ "a.$": "States.UUID()" } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
+{ "a.$": 3 } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: 3 (in a.$)
+{ "a": 1, "a.$": "$" } => both a and a.$ are given
+{ "a": [1] } => lists are not supported in a payload
+"text" => invalid type: string "text", expected a map
+"#,
+        ) {
+            let problem = problem.to_owned();
             assert_eq!(template(value.clone()), Err(problem), "{value}");
         }
     }

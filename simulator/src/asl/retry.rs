@@ -25,41 +25,36 @@ const PERMISSIONS: &str = "States.Permissions";
 /// catching a result that is too large all the same: rely on the less that is promised.
 const TERMINAL: [&str; 2] = [DATA_LIMIT, RUNTIME];
 
-/// Retries a task that ended with one of its errors.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "RawRetrier")]
+/// When and how often a Task is tried again.
 pub struct Retrier {
     /// The errors it is for.
     pub errors: ErrorNames,
-    /// The wait before the first retry.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// How many retries at most, counted for each retrier and each time the state is entered.
     pub max_attempts: u32,
     /// The factor from one wait to the next; 1 or more.
-    pub backoff_rate: f64,
-    /// The longest wait.
-    pub max_delay: Option<Duration>,
+    pub(crate) backoff_rate: f64,
+    pub(crate) max_delay: Option<Duration>,
     /// Whether the wait is drawn by lot.
     pub jitter: Jitter,
 }
 
-/// Goes on to another state after one of its errors.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct Catcher {
-    /// The errors it is for.
     #[serde(rename = "ErrorEquals")]
     pub(super) errors: ErrorNames,
     /// Where in the state's input the error goes (`$` replaces the input).
     #[serde(default)]
     pub(super) result_path: JsonPath,
-    /// The state that follows.
     pub(super) next: String,
 }
 
-/// The error names of a retrier or a catcher.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
+/// `ErrorEquals`.
 pub struct ErrorNames(Vec<String>);
 
 /// `JitterStrategy`.
@@ -84,8 +79,7 @@ impl ErrorNames {
         })
     }
 
-    /// The names, as they are in the definition.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
@@ -198,6 +192,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    use super::super::tests::lines;
     use super::*;
 
     fn retrier(value: Value) -> Result<Retrier, String> {
@@ -206,9 +201,8 @@ mod tests {
 
     fn waits(retrier: &Retrier, count: u32) -> Vec<f64> {
         let mut lot = fastrand::Rng::with_seed(1);
-        (0..count)
-            .map(|retried| retrier.delay(retried, &mut lot).as_secs_f64())
-            .collect()
+        let mut delay = |retried| retrier.delay(retried, &mut lot).as_secs_f64();
+        (0..count).map(&mut delay).collect()
     }
 
     #[test]
@@ -243,60 +237,29 @@ mod tests {
     #[test]
     fn waits_grow_to_the_longest_delay() {
         let retrier = retrier(json!({
-            "ErrorEquals": ["Throttled"],
-            "IntervalSeconds": 5,
-            "BackoffRate": 1.5,
-            "MaxDelaySeconds": 10,
-        }))
-        .unwrap();
+            "ErrorEquals": ["Throttled"], "IntervalSeconds": 5, "BackoffRate": 1.5, "MaxDelaySeconds": 10,
+        }));
+        let retrier = retrier.unwrap();
         assert_eq!(waits(&retrier, 4), [5.0, 7.5, 10.0, 10.0]);
     }
 
     #[test]
     fn what_step_functions_would_refuse_is_refused() {
-        for (value, problem) in [
-            (json!({ "ErrorEquals": [] }), "wants a name"),
-            (
-                json!({ "ErrorEquals": ["States.ALL", "A"] }),
-                "States.ALL stands alone",
-            ),
-            (
-                json!({ "ErrorEquals": ["States.Runtime"] }),
-                "never retried nor caught",
-            ),
-            (
-                json!({ "ErrorEquals": ["States.Timedout"] }),
-                "does not end with States.Timedout",
-            ),
-            (
-                json!({ "ErrorEquals": ["A"], "IntervalSeconds": 0 }),
-                "IntervalSeconds is from 1",
-            ),
-            (
-                json!({ "ErrorEquals": ["A"], "IntervalSeconds": 1.5 }),
-                "expected u64",
-            ),
-            (
-                json!({ "ErrorEquals": ["A"], "BackoffRate": 0.5 }),
-                "BackoffRate is 1.0",
-            ),
-            (
-                json!({ "ErrorEquals": ["A"], "MaxAttempts": -1 }),
-                "expected u32",
-            ),
-            (
-                json!({ "ErrorEquals": ["A"], "MaxDelaySeconds": 1 }),
-                "MaxDelaySeconds is above",
-            ),
-            (
-                json!({ "ErrorEquals": ["A"], "JitterStrategy": "HALF" }),
-                "unknown variant `HALF`",
-            ),
-            (
-                json!({ "ErrorEquals": ["A"], "Next": "B" }),
-                "unknown field `Next`",
-            ),
-        ] {
+        for (value, problem) in lines(
+            r#"
+{ "ErrorEquals": [] } => wants a name
+{ "ErrorEquals": ["States.ALL", "A"] } => States.ALL stands alone
+{ "ErrorEquals": ["States.Runtime"] } => never retried nor caught
+{ "ErrorEquals": ["States.Timedout"] } => does not end with States.Timedout
+{ "ErrorEquals": ["A"], "IntervalSeconds": 0 } => IntervalSeconds is from 1
+{ "ErrorEquals": ["A"], "IntervalSeconds": 1.5 } => expected u64
+{ "ErrorEquals": ["A"], "BackoffRate": 0.5 } => BackoffRate is 1.0
+{ "ErrorEquals": ["A"], "MaxAttempts": -1 } => expected u32
+{ "ErrorEquals": ["A"], "MaxDelaySeconds": 1 } => MaxDelaySeconds is above
+{ "ErrorEquals": ["A"], "JitterStrategy": "HALF" } => unknown variant `HALF`
+{ "ErrorEquals": ["A"], "Next": "B" } => unknown field `Next`
+"#,
+        ) {
             let refusal = retrier(value.clone()).unwrap_err();
             assert!(refusal.contains(problem), "{value}: {refusal}");
         }

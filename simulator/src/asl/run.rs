@@ -16,7 +16,7 @@ use super::step::{Entered, Halt, Step, choose, failure, pause, too_large};
 ///
 /// Waits, retries and timeouts go by tokio's clock. `lot` draws the jitter of retries. Dropping the
 /// future is `StopExecution`: nothing is cleaned up, as in AWS.
-pub async fn run<R: Resources>(
+pub(crate) async fn run<R: Resources>(
     machine: &StateMachine,
     execution: &Execution,
     from: Beginning,
@@ -56,7 +56,6 @@ pub async fn run<R: Resources>(
     .await
 }
 
-/// A run that is under way.
 pub(super) struct Run<'a, R> {
     machine: &'a StateMachine,
     pub(super) execution: &'a Execution,
@@ -70,46 +69,29 @@ pub(super) struct Run<'a, R> {
 impl<'a, R: Resources> Run<'a, R> {
     /// `first` is how its history begins or goes on; without it, it is in the middle of a run.
     async fn finish(mut self, first: Option<EventKind>, input: Value) -> Outcome {
-        let limit = self
-            .machine
-            .timeout
-            .unwrap_or(Duration::from_secs(Seconds::MAX));
+        let longest = Duration::from_secs(Seconds::MAX);
+        let limit = self.machine.timeout.unwrap_or(longest);
         let limit = match first {
             Some(_) => limit,
             None => limit.saturating_sub(self.journal.elapsed()),
         };
         let ended = tokio::time::timeout(limit, self.walk(first, input)).await;
-        let (status, last) = match ended {
-            Ok(Ok(output)) => (
-                Status::Succeeded {
-                    output: output.clone(),
-                },
-                EventKind::ExecutionSucceeded { output },
-            ),
-            Ok(Err(halt)) => {
-                let TaskError { error, cause } = match halt {
-                    Halt::Failed(error) => error,
-                    Halt::HistoryFull => TaskError {
-                        error: RUNTIME.to_owned(),
-                        cause:
-                            "The execution reached the maximum number of history events (25000)."
-                                .to_owned(),
-                    },
-                };
-                (
-                    Status::Failed {
-                        error: error.clone(),
-                        cause: cause.clone(),
-                    },
-                    EventKind::ExecutionFailed { error, cause },
-                )
-            }
-            Err(_) => (
-                Status::TimedOut,
-                EventKind::ExecutionTimedOut {
-                    error: TIMEOUT.to_owned(),
-                },
-            ),
+        let full = "The execution reached the maximum number of history events (25000).";
+        let status = match ended {
+            Ok(Ok(output)) => Status::Succeeded { output },
+            Ok(Err(Halt::Failed(TaskError { error, cause }))) => Status::Failed { error, cause },
+            Ok(Err(Halt::HistoryFull)) => Status::Failed {
+                error: RUNTIME.to_owned(),
+                cause: full.to_owned(),
+            },
+            Err(_) => Status::TimedOut,
+        };
+        let last = match status.clone() {
+            Status::Succeeded { output } => EventKind::ExecutionSucceeded { output },
+            Status::Failed { error, cause } => EventKind::ExecutionFailed { error, cause },
+            Status::TimedOut => EventKind::ExecutionTimedOut {
+                error: TIMEOUT.to_owned(),
+            },
         };
         // The last event always has a place.
         let _ = self.journal.record(last);
@@ -121,7 +103,6 @@ impl<'a, R: Resources> Run<'a, R> {
         }
     }
 
-    /// From state to state, to the output of the last one.
     async fn walk(&mut self, first: Option<EventKind>, mut input: Value) -> Result<Value, Halt> {
         if let Some(first) = first {
             self.journal.record(first)?;
@@ -130,10 +111,7 @@ impl<'a, R: Resources> Run<'a, R> {
         loop {
             let Some(state) = machine.state(&self.state) else {
                 let cause = format!("There is no state {}.", self.state);
-                return Err(Halt::Failed(TaskError {
-                    error: RUNTIME.to_owned(),
-                    cause,
-                }));
+                return Err(Halt::Failed(TaskError::new(RUNTIME, cause)));
             };
             self.journal.record(EventKind::StateEntered {
                 state: state.state_type(),
@@ -166,10 +144,7 @@ impl<'a, R: Resources> Run<'a, R> {
             Kind::Task(task) => return self.task(task, entered).await,
             Kind::Wait(wait) => pause(wait, &entered).await,
             Kind::Choice(choice) => choose(choice, &entered),
-            Kind::Succeed(Succeed {}) => Ok(Step {
-                output: entered.input.clone(),
-                next: None,
-            }),
+            Kind::Succeed(Succeed {}) => Ok(entered.go(None)),
             Kind::Fail(fail) => Err(failure(fail, &entered)),
         };
         step.map_err(Halt::Failed)

@@ -10,18 +10,13 @@ use super::history::Full;
 use super::path::JsonPath;
 use super::retry::{DATA_LIMIT, RESULT_PATH, RUNTIME};
 
-/// Where a state leads, with its output.
 pub(super) struct Step<'a> {
     pub(super) output: Value,
-    /// The next state, or `None` at a Succeed.
     pub(super) next: Option<&'a str>,
 }
 
-/// Why an execution ends without success.
 pub(super) enum Halt {
-    /// A state failed, and nothing caught it.
     Failed(TaskError),
-    /// The history is full.
     HistoryFull,
 }
 
@@ -31,7 +26,6 @@ impl From<Full> for Halt {
     }
 }
 
-/// A state that is being run.
 pub(super) struct Entered<'a> {
     pub(super) state: &'a State,
     pub(super) input: &'a Value,
@@ -40,6 +34,12 @@ pub(super) struct Entered<'a> {
 }
 
 impl Entered<'_> {
+    /// On to the next state, if there is one, with the input as it is.
+    pub(super) fn go<'a>(&self, next: Option<&'a str>) -> Step<'a> {
+        let output = self.input.clone();
+        Step { output, next }
+    }
+
     /// The state machine itself is wrong: `States.Runtime`, in Step Functions' words.
     fn runtime(&self, problem: &str) -> TaskError {
         self.error(RUNTIME, problem)
@@ -51,10 +51,7 @@ impl Entered<'_> {
             "An error occurred while executing the state '{name}' (entered at the event id \
              #{event}). {problem}"
         );
-        TaskError {
-            error: error.to_owned(),
-            cause,
-        }
+        TaskError::new(error, cause)
     }
 
     /// What `OutputPath` leaves of a result.
@@ -67,12 +64,8 @@ impl Entered<'_> {
     /// The state's input with a caught error in its place.
     pub(super) fn with_failure(&self, path: &JsonPath, failure: Value) -> Result<Value, TaskError> {
         let placed = path.place(self.input.clone(), failure);
-        placed.ok_or_else(|| {
-            self.error(
-                RESULT_PATH,
-                &format!("Unable to apply ResultPath '{path}' to the input."),
-            )
-        })
+        let problem = || format!("Unable to apply ResultPath '{path}' to the input.");
+        placed.ok_or_else(|| self.error(RESULT_PATH, &problem()))
     }
 }
 
@@ -82,10 +75,7 @@ pub(super) async fn pause<'a>(
 ) -> Result<Step<'a>, TaskError> {
     let seconds = seconds_at(&wait.seconds_path, entered)?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    Ok(Step {
-        output: entered.input.clone(),
-        next: Some(&wait.next),
-    })
+    Ok(entered.go(Some(&wait.next)))
 }
 
 fn seconds_at(path: &JsonPath, entered: &Entered<'_>) -> Result<u64, TaskError> {
@@ -93,10 +83,7 @@ fn seconds_at(path: &JsonPath, entered: &Entered<'_>) -> Result<u64, TaskError> 
         None => format!("does not reference an input value: {path}"),
         Some(value) => match (value.as_u64(), value.as_i64()) {
             (Some(seconds), _) if seconds <= Seconds::MAX => return Ok(seconds),
-            (Some(_), _) => format!(
-                "references a value above {}: {path} == {value}",
-                Seconds::MAX
-            ),
+            (Some(_), _) => format!("references a value above 99999999: {path} == {value}"),
             (None, Some(_)) => format!("references a negative value: {path} == {value}"),
             (None, None) => format!("cannot be parsed as a long value: {path} == {value}"),
         },
@@ -119,10 +106,7 @@ pub(super) fn choose<'a>(choice: &'a Choice, entered: &Entered<'_>) -> Result<St
             break;
         }
     }
-    Ok(Step {
-        output: entered.input.clone(),
-        next: Some(next),
-    })
+    Ok(entered.go(Some(next)))
 }
 
 /// The error of a Fail state, or the one that it could not be told.
@@ -152,8 +136,5 @@ pub(super) fn too_large(who: &str) -> TaskError {
         "The state/task '{who}' returned a result with a size exceeding the maximum number of \
          bytes service limit."
     );
-    TaskError {
-        error: DATA_LIMIT.to_owned(),
-        cause,
-    }
+    TaskError::new(DATA_LIMIT, cause)
 }

@@ -16,7 +16,6 @@ const SERVICE: &str = "lambda";
 const ACTION: &str = "invoke";
 
 impl<'a, R: Resources> Run<'a, R> {
-    /// A Task, with its retries and then its catchers.
     pub(super) async fn task(
         &mut self,
         task: &'a Task,
@@ -26,19 +25,14 @@ impl<'a, R: Resources> Run<'a, R> {
         loop {
             let error = match self.attempt(task, &entered).await? {
                 Ok(output) => {
-                    return Ok(Step {
-                        output,
-                        next: Some(&task.next),
-                    });
+                    let next = Some(task.next.as_str());
+                    return Ok(Step { output, next });
                 }
                 Err(error) => error,
             };
             // The first retrier for the error decides: once it has no attempts left, no other does.
-            let first = task
-                .retry
-                .iter()
-                .zip(&mut retries)
-                .find(|(retrier, _)| retrier.errors.matches(&error.error));
+            let mut retriers = task.retry.iter().zip(&mut retries);
+            let first = retriers.find(|(retrier, _)| retrier.errors.matches(&error.error));
             if let Some((retrier, made)) = first
                 && *made < retrier.max_attempts
             {
@@ -47,10 +41,8 @@ impl<'a, R: Resources> Run<'a, R> {
                 tokio::time::sleep(delay).await;
                 continue;
             }
-            let catcher = task
-                .catch
-                .iter()
-                .find(|catcher| catcher.errors.matches(&error.error));
+            let mut catchers = task.catch.iter();
+            let catcher = catchers.find(|catcher| catcher.errors.matches(&error.error));
             let Some(catcher) = catcher else {
                 return Err(Halt::Failed(error));
             };
@@ -110,10 +102,7 @@ impl<'a, R: Resources> Run<'a, R> {
                     resource: ACTION,
                     error: TIMEOUT.to_owned(),
                 })?;
-                return Ok(Err(TaskError {
-                    error: TIMEOUT.to_owned(),
-                    cause: String::new(),
-                }));
+                return Ok(Err(TaskError::new(TIMEOUT, "")));
             }
         };
         self.journal.record(EventKind::TaskSucceeded {

@@ -14,7 +14,6 @@ use crate::asl::{
 };
 use crate::world::{ApiError, ExecutionEnd, ExecutionStatus};
 
-/// What is kept of the executions, by name.
 #[derive(Debug, Default)]
 pub(super) struct Executions(Mutex<BTreeMap<String, Recorded>>);
 
@@ -84,7 +83,6 @@ impl Installation {
         self.go_on(name, start_epoch_ms, from, seed, on_event).await
     }
 
-    /// Runs an execution to its end from somewhere.
     async fn go_on(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! What runs on when nobody waits for it any more.
+//! What runs on when it is waited for no more.
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,7 +37,7 @@ impl InFlight {
         }
     }
 
-    /// Begins something that nobody has to wait for.
+    /// Begins something that need not be waited for.
     pub(super) fn start<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,

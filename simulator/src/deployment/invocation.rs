@@ -17,7 +17,6 @@ use crate::fault::LambdaFault;
 /// The functions' own timeout in `template.yaml`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A function as it is installed.
 #[derive(Debug, Clone)]
 pub(super) struct InstalledFunction {
     pub(super) arn: String,
@@ -44,7 +43,6 @@ impl Environments {
     }
 }
 
-/// One invocation.
 #[derive(Debug, Clone)]
 struct Invocation {
     aws: SimulatedAws,
@@ -58,7 +56,7 @@ struct Invocation {
 }
 
 impl Installation {
-    /// Invokes a function. It runs on when nobody waits for its answer any more.
+    /// Invokes a function. It runs on when its answer is waited for no more.
     pub(super) async fn invoke(
         &self,
         installed: &InstalledFunction,

@@ -60,11 +60,8 @@ impl Scenario {
 
     /// The same, with the start at `epoch_ms`, in milliseconds since the Unix epoch.
     pub fn world_starting_at(&self, names: &Names, epoch_ms: u64) -> Result<World, ScenarioError> {
-        let production_port = self
-            .listeners
-            .iter()
-            .any(|listener| listener.role == ListenerRole::Production);
-        if !production_port {
+        let mut roles = self.listeners.iter().map(|listener| listener.role);
+        if !roles.any(|role| role == ListenerRole::Production) {
             return Err(ScenarioError::NoProductionListener);
         }
         self.check_times()?;
@@ -125,11 +122,9 @@ impl Scenario {
             let mut listeners = self.listeners.iter();
             listeners.any(|known| known.port == port && known.role == ListenerRole::Production)
         };
-        let listeners: Vec<_> = world
-            .listeners()
-            .filter(|listener| production(listener.port))
-            .map(|listener| listener.arn.clone())
-            .collect();
+        let listeners = world.listeners();
+        let listeners = listeners.filter(|listener| production(listener.port));
+        let listeners: Vec<_> = listeners.map(|listener| listener.arn.clone()).collect();
         world.connect_clients(clients, &listeners)?;
         Ok(())
     }
@@ -156,8 +151,7 @@ impl Scenario {
         let metrics = self.clients.iter();
         let metrics = metrics.map(|clients| Some(clients.metrics_stop_after_seconds));
         let times = seconds.chain(own).chain(changes).chain(metrics);
-        let longest = times.flatten().max();
-        let longest = longest.unwrap_or_default();
+        let longest = times.flatten().max().unwrap_or_default();
         let longest_ms = longest.saturating_mul(1_000).max(self.timings.longest_ms());
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
             return Err(ScenarioError::TooLong);
@@ -221,39 +215,27 @@ impl Scenario {
         };
         let load_balancer =
             world.put_load_balancer(&wanted, &names.subnets, &names.security_groups);
-        world.modify_load_balancer_attributes(
-            &load_balancer,
-            &pairs(&self.load_balancer_attributes),
-        )?;
+        let attributes = pairs(&self.load_balancer_attributes);
+        world.modify_load_balancer_attributes(&load_balancer, &attributes)?;
         let protocol = match wanted.kind {
             Kind::Network => "TCP",
             Kind::Application => "HTTP",
         };
+        let mut build = |suffix, target_type| {
+            self.build_target_group(world, names, protocol, (suffix, target_type))
+        };
         let groups = Groups {
-            production: self.build_target_group(
-                world,
-                names,
-                protocol,
-                ("tg-1", TargetType::Ip),
-            )?,
-            alternate: self.build_target_group(
-                world,
-                names,
-                protocol,
-                ("tg-2", self.alternate_target_type),
-            )?,
+            production: build("tg-1", TargetType::Ip)?,
+            alternate: build("tg-2", self.alternate_target_type)?,
         };
         for listener in &self.listeners {
             let group = match listener.role {
                 ListenerRole::Production => &groups.production,
                 ListenerRole::Test => &groups.alternate,
             };
-            world.create_listener(&CreateListener::forwarding(
-                &load_balancer,
-                protocol,
-                listener.port,
-                group,
-            ))?;
+            let port = listener.port;
+            let request = CreateListener::forwarding(&load_balancer, protocol, port, group);
+            world.create_listener(&request)?;
         }
         Ok(groups)
     }
@@ -266,28 +248,22 @@ impl Scenario {
         (suffix, target_type): (&str, TargetType),
     ) -> Result<String, ScenarioError> {
         let stem: String = names.service.chars().take(26).collect();
+        let stem = stem.trim_matches(['-', '_']).replace('_', "-");
+        let target_type = match target_type {
+            TargetType::Ip => "ip",
+            TargetType::Instance => "instance",
+        };
         let arn = world.create_target_group(&CreateTargetGroup {
             port: Some(names.container_port),
             protocol: Some(protocol.to_owned()),
             health_check_interval_seconds: Some(self.health_check_interval_seconds),
             healthy_threshold_count: Some(self.healthy_threshold),
-            target_type: Some(
-                match target_type {
-                    TargetType::Ip => "ip",
-                    TargetType::Instance => "instance",
-                }
-                .to_owned(),
-            ),
-            ..CreateTargetGroup::ip(&format!(
-                "{}-{suffix}",
-                stem.trim_matches(['-', '_']).replace('_', "-")
-            ))
+            target_type: Some(target_type.to_owned()),
+            ..CreateTargetGroup::ip(&format!("{stem}-{suffix}"))
         })?;
         let delay = self.deregistration_delay_seconds.to_string();
-        world.modify_target_group_attributes(
-            &arn,
-            &[("deregistration_delay.timeout_seconds".to_owned(), delay)],
-        )?;
+        let delay = ("deregistration_delay.timeout_seconds".to_owned(), delay);
+        world.modify_target_group_attributes(&arn, &[delay])?;
         world.modify_target_group_attributes(&arn, &pairs(&self.target_group_attributes))?;
         Ok(arn)
     }
@@ -326,18 +302,13 @@ fn put_in_service(
         key: key.to_owned(),
         value: value.to_owned(),
     };
-    world.add_elb_tags(
-        &[production.to_owned()],
-        &[tag("isProduction", "true"), tag("taskSetId", &id)],
-    )?;
+    let tags = [tag("isProduction", "true"), tag("taskSetId", &id)];
+    world.add_elb_tags(&[production.to_owned()], &tags)?;
     Ok(())
 }
 
 fn pairs(attributes: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let pairs = attributes.iter();
-    pairs
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+    attributes.clone().into_iter().collect()
 }
 
 struct Groups {
@@ -361,19 +332,14 @@ fn family_and_revision(name: &str) -> Result<(&str, u32), ScenarioError> {
 fn parse_load_balancer(given: &str, names: &Names) -> Result<NamedLoadBalancer, ScenarioError> {
     let (region, account) = (&names.region, &names.account);
     let prefix = arn("elasticloadbalancing", region, account, "loadbalancer/");
-    let parts: Vec<_> = given
-        .strip_prefix(&prefix)
-        .map(|place| place.split('/').collect())
-        .unwrap_or_default();
-    let (kind, name, hex) = match parts.as_slice() {
-        ["net", name, hex] => (Kind::Network, *name, *hex),
-        ["app", name, hex] => (Kind::Application, *name, *hex),
+    let place = given.strip_prefix(&prefix).unwrap_or_default();
+    let parts: Vec<_> = place.split('/').collect();
+    let (kind, name, hex) = match parts[..] {
+        ["net", name, hex] => (Kind::Network, name, hex),
+        ["app", name, hex] => (Kind::Application, name, hex),
         _ => {
-            return Err(ScenarioError::LoadBalancerArn(
-                given.to_owned(),
-                names.region.clone(),
-                names.account.clone(),
-            ));
+            let (given, region, account) = (given.to_owned(), region.clone(), account.clone());
+            return Err(ScenarioError::LoadBalancerArn(given, region, account));
         }
     };
     Ok(NamedLoadBalancer {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Handler, seconds};
+use super::{Handler, list, seconds};
 use crate::world::{Alarm, AlarmType, ApiError, World};
 
 pub(super) const OPERATIONS: &[(&str, Handler)] = &[
@@ -29,22 +29,17 @@ pub(super) fn query_code(code: &'static str) -> &'static str {
 fn get_metric_data(world: &mut World, input: Value) -> Result<Value, ApiError> {
     let request = super::parse(input, |problem| ApiError::new("ValidationError", problem))?;
     let page = world.get_metric_data(&request)?;
-    let results = page.items.iter().map(|result| {
-        let (times, values): (Vec<_>, Vec<_>) = result
-            .datapoints
-            .iter()
-            .map(|(from_ms, value)| (seconds(*from_ms), *value))
-            .unzip();
+    let results = list(&page.items, |result| {
         json!({
             "Id": result.id,
             "Label": result.label,
-            "Timestamps": times,
-            "Values": values,
+            "Timestamps": list(&result.datapoints, |(from_ms, _)| seconds(*from_ms).into()),
+            "Values": list(&result.datapoints, |(_, value)| (*value).into()),
             "StatusCode": "Complete",
         })
     });
     Ok(json!({
-        "MetricDataResults": results.collect::<Value>(),
+        "MetricDataResults": results,
         "NextToken": page.next,
         "Messages": [],
     }))
@@ -71,7 +66,7 @@ fn description(world: &World, alarm: &Alarm) -> Value {
         "AlarmName": name,
         "AlarmArn": world.arn("cloudwatch", &format!("alarm:{name}")),
         "ActionsEnabled": true,
-        "StateValue": alarm.state.as_str(),
+        "StateValue": alarm.state,
         "StateReason": "The scenario says so.",
         "StateUpdatedTimestamp": seconds(alarm.state_updated_at_ms),
     })

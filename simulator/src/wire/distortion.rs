@@ -11,7 +11,7 @@ pub(crate) enum Distortion {
     EmptyPage,
 }
 
-/// The value that nobody knows.
+/// The value that no client knows.
 const UNKNOWN: &str = "NOT_KNOWN_YET";
 
 /// The members that say how something stands, by the member that holds it.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Handler;
 use super::ecs_answer as write;
+use super::{Handler, list};
 use crate::world::ApiError;
 
 pub(super) const OPERATIONS: &[(&str, Handler)] = &[
@@ -44,10 +44,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let request = parse(input)?;
         let (found, missing) = world.describe_services(&request)?;
         let tags = includes(&request.include, "TAGS");
-        let services: Vec<_> = found
-            .iter()
-            .map(|service| write::service(world, service, tags))
-            .collect();
+        let services = list(&found, |one| write::service(world, one, tags));
         Ok(json!({ "services": services, "failures": write::failures(&missing) }))
     }),
     ("UpdateService", |world, input| {
@@ -66,10 +63,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let request = parse(input)?;
         let (found, missing) = world.describe_task_sets(&request)?;
         let tags = includes(&request.include, "TAGS");
-        let sets: Vec<_> = found
-            .iter()
-            .map(|task_set| write::task_set(world, task_set, tags))
-            .collect();
+        let sets = list(&found, |one| write::task_set(world, one, tags));
         Ok(json!({ "taskSets": sets, "failures": write::failures(&missing) }))
     }),
     ("UpdateTaskSet", |world, input| {
@@ -92,10 +86,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let request = parse(input)?;
         let (found, missing) = world.describe_tasks(&request)?;
         let tags = includes(&request.include, "TAGS");
-        let tasks: Vec<_> = found
-            .iter()
-            .map(|task| write::task(world, task, tags))
-            .collect();
+        let tasks = list(&found, |one| write::task(world, one, tags));
         Ok(json!({ "tasks": tasks, "failures": write::failures(&missing) }))
     }),
     ("StopTask", |world, input| {

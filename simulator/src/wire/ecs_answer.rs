@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::seconds;
-
-use crate::world::{Cluster, Service, Tags, Task, TaskDefinition, TaskSet, World};
+use super::{list, seconds};
+use crate::world::{Service, Tags, Task, TaskDefinition, TaskSet, TaskStatus, World};
 
 pub(super) fn tags(tags: &Tags) -> Value {
     tags.iter()
@@ -13,13 +12,11 @@ pub(super) fn tags(tags: &Tags) -> Value {
 }
 
 pub(super) fn failures(arns: &[String]) -> Value {
-    arns.iter()
-        .map(|arn| json!({ "arn": arn, "reason": "MISSING" }))
-        .collect()
+    list(arns, |arn| json!({ "arn": arn, "reason": "MISSING" }))
 }
 
 pub(super) fn cluster(world: &World, name: &str, with_tags: bool) -> Option<Value> {
-    let cluster: &Cluster = world.cluster(name)?;
+    let cluster = world.cluster(name)?;
     let counts = world.cluster_counts(name);
     Some(json!({
         "clusterArn": cluster.arn,
@@ -72,11 +69,11 @@ pub(super) fn service(world: &World, service: &Service, with_tags: bool) -> Valu
         "serviceArn": service.arn,
         "serviceName": service.name,
         "clusterArn": world.cluster(&service.cluster).map(|cluster| &cluster.arn),
-        "status": service.status.as_str(),
+        "status": service.status,
         "desiredCount": service.desired_count,
         "runningCount": running,
         "pendingCount": pending,
-        "deploymentController": { "type": service.deployment_controller.as_str() },
+        "deploymentController": { "type": service.deployment_controller },
         "schedulingStrategy": "REPLICA",
         "createdAt": seconds(service.created_at_ms),
         "healthCheckGracePeriodSeconds": service.health_check_grace_period_seconds,
@@ -115,7 +112,7 @@ pub(super) fn task_set(world: &World, task_set: &TaskSet, with_tags: bool) -> Va
         "serviceArn": service.map(|service| &service.arn),
         "clusterArn": service.and_then(|service| world.cluster(&service.cluster)).map(|cluster| &cluster.arn),
         "externalId": task_set.external_id,
-        "status": task_set.status.as_str(),
+        "status": task_set.status,
         "taskDefinition": task_set.task_definition,
         "computedDesiredCount": world.computed_desired_count(&task_set.id),
         "pendingCount": counts.pending,
@@ -148,44 +145,37 @@ pub(super) fn task(world: &World, task: &Task, with_tags: bool) -> Value {
     };
     let id = task.arn.rsplit('/').next().unwrap_or_default();
     let interface = json!([{ "attachmentId": id, "privateIpv4Address": task.ip }]);
-    let bindings: Value = task
-        .ports
-        .iter()
-        .map(|(container, host)| {
-            json!({ "bindIP": "0.0.0.0", "containerPort": container, "hostPort": host, "protocol": "tcp" })
+    let bindings = list(
+        &task.ports,
+        |(container, host)| json!({ "bindIP": "0.0.0.0", "containerPort": container, "hostPort": host, "protocol": "tcp" }),
+    );
+    let containers = definition.map(TaskDefinition::containers);
+    let containers = list(containers.unwrap_or_default(), |container| {
+        json!({
+            "containerArn": format!("{}/{}", task.arn.replacen(":task/", ":container/", 1), container.name),
+            "taskArn": task.arn,
+            "name": container.name,
+            "image": container.image,
+            "lastStatus": match task.last_status {
+                TaskStatus::Deactivating | TaskStatus::Stopping => TaskStatus::Running,
+                TaskStatus::Deprovisioning => TaskStatus::Stopped,
+                TaskStatus::Provisioning | TaskStatus::Activating => TaskStatus::Pending,
+                same @ (TaskStatus::Pending | TaskStatus::Running | TaskStatus::Stopped) => same,
+            },
+            "exitCode": task.execution_stopped_at_ms.and(task.exit_code),
+            "networkBindings": if awsvpc { json!([]) } else { bindings.clone() },
+            "networkInterfaces": if awsvpc { interface.clone() } else { json!([]) },
+            "healthStatus": health,
         })
-        .collect();
-    let containers: Vec<_> = definition
-        .map(|definition| definition.registered.container_definitions.as_slice())
-        .unwrap_or_default()
-        .iter()
-        .map(|container| {
-            json!({
-                "containerArn": format!("{}/{}", task.arn.replacen(":task/", ":container/", 1), container.name),
-                "taskArn": task.arn,
-                "name": container.name,
-                "image": container.image,
-                "lastStatus": match task.last_status.as_str() {
-                    "DEACTIVATING" | "STOPPING" => "RUNNING",
-                    "DEPROVISIONING" => "STOPPED",
-                    "PROVISIONING" | "ACTIVATING" => "PENDING",
-                    same => same,
-                },
-                "exitCode": task.execution_stopped_at_ms.and(task.exit_code),
-                "networkBindings": if awsvpc { json!([]) } else { bindings.clone() },
-                "networkInterfaces": if awsvpc { interface.clone() } else { json!([]) },
-                "healthStatus": health,
-            })
-        })
-        .collect();
+    });
     json!({
         "taskArn": task.arn,
         "clusterArn": world.cluster(&task.cluster).map(|cluster| &cluster.arn),
         "taskDefinitionArn": task.task_definition,
         "group": format!("service:{}", task.service),
         "startedBy": task.task_set,
-        "lastStatus": task.last_status.as_str(),
-        "desiredStatus": task.desired_status.as_str(),
+        "lastStatus": task.last_status,
+        "desiredStatus": task.desired_status,
         "healthStatus": health,
         "launchType": crate::world::launch_type(task),
         "capacityProviderName": task_set

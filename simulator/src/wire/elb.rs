@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::distortion::asked_page;
 use super::elb_answer as write;
-use super::{Answer, Handler, find, not_simulated, query, respond, xml};
+use super::{Answer, Handler, find, list, not_simulated, query, respond, xml};
 use crate::world::{
     ApiError, DeleteListener, DescribeRules, DescribeTargetGroups, DescribeTargetHealth, Tag, World,
 };
@@ -22,11 +22,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     }),
     ("DescribeLoadBalancers", |world, input| {
         let page = world.describe_load_balancers(&parse(input)?)?;
-        let found: Vec<_> = page
-            .items
-            .iter()
-            .map(|load_balancer| write::load_balancer(world, load_balancer))
-            .collect();
+        let found = list(&page.items, |one| write::load_balancer(world, one));
         Ok(json!({ "LoadBalancers": found, "NextMarker": page.next }))
     }),
     ("DescribeLoadBalancerAttributes", |world, input| {
@@ -54,11 +50,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("DescribeTargetGroups", |world, input| {
         let request: DescribeTargetGroups = parse(input)?;
         let page = world.describe_target_groups(&request)?;
-        let found: Vec<_> = page
-            .items
-            .iter()
-            .map(|group| write::target_group(world, group))
-            .collect();
+        let found = list(&page.items, |one| write::target_group(world, one));
         Ok(json!({ "TargetGroups": found, "NextMarker": page.next }))
     }),
     ("DescribeTargetGroupAttributes", |world, input| {
@@ -75,7 +67,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("DescribeTargetHealth", |world, input| {
         let request: DescribeTargetHealth = parse(input)?;
         let targets = world.describe_target_health(&request)?;
-        let described: Vec<_> = targets.iter().map(write::target_health).collect();
+        let described = list(&targets, write::target_health);
         Ok(json!({ "TargetHealthDescriptions": described }))
     }),
     ("DeregisterTargets", |world, input| {
@@ -88,11 +80,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     }),
     ("DescribeListeners", |world, input| {
         let page = world.describe_listeners(&parse(input)?)?;
-        let found: Vec<_> = page
-            .items
-            .iter()
-            .map(|listener| write::listener(listener))
-            .collect();
+        let found = list(&page.items, |one| write::listener(one));
         Ok(json!({ "Listeners": found, "NextMarker": page.next }))
     }),
     ("ModifyListener", |world, input| {
@@ -111,7 +99,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("DescribeRules", |world, input| {
         let request: DescribeRules = parse(input)?;
         let page = world.describe_rules(&request)?;
-        let found: Vec<_> = page.items.iter().map(write::rule).collect();
+        let found = list(&page.items, write::rule);
         Ok(json!({ "Rules": found, "NextMarker": page.next }))
     }),
     ("ModifyRule", |world, input| {
@@ -135,11 +123,10 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     }),
     ("DescribeTags", |world, input| {
         let request: DescribeTags = parse(input)?;
-        let described: Vec<_> = world
-            .elb_tags(&request.resource_arns)?
-            .iter()
-            .map(|(arn, tags)| json!({ "ResourceArn": arn, "Tags": write::pairs(tags) }))
-            .collect();
+        let described = list(
+            &world.elb_tags(&request.resource_arns)?,
+            |(arn, tags)| json!({ "ResourceArn": arn, "Tags": write::pairs(tags) }),
+        );
         Ok(json!({ "TagDescriptions": described }))
     }),
 ];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::list;
 use crate::world::{
     Action, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth, World,
 };
@@ -24,20 +25,12 @@ pub(super) fn pairs(pairs: &BTreeMap<String, String>) -> Value {
 }
 
 pub(super) fn load_balancer(world: &World, load_balancer: &LoadBalancer) -> Value {
-    let zones: Vec<_> = load_balancer
-        .subnets
-        .iter()
-        .enumerate()
-        .map(|(index, subnet)| {
-            json!({ "ZoneName": world.zone(index), "SubnetId": subnet, "LoadBalancerAddresses": [] })
-        })
-        .collect();
+    let subnets = load_balancer.subnets.iter().enumerate();
+    let zones = subnets.map(|(index, subnet)| {
+        json!({ "ZoneName": world.zone(index), "SubnetId": subnet, "LoadBalancerAddresses": [] })
+    });
     let active_at = load_balancer.created_at_ms + world.timings.load_balancer_provisioning_ms;
-    let state = if world.epoch_ms() < active_at {
-        "provisioning"
-    } else {
-        "active"
-    };
+    let is_active = world.epoch_ms() >= active_at;
     let hex = load_balancer.arn.rsplit('/').next().unwrap_or_default();
     json!({
         "LoadBalancerArn": load_balancer.arn,
@@ -47,9 +40,9 @@ pub(super) fn load_balancer(world: &World, load_balancer: &LoadBalancer) -> Valu
         "LoadBalancerName": load_balancer.name,
         "Scheme": load_balancer.scheme,
         "VpcId": load_balancer.vpc_id,
-        "State": { "Code": state },
-        "Type": load_balancer.kind.as_str(),
-        "AvailabilityZones": zones,
+        "State": { "Code": if is_active { "active" } else { "provisioning" } },
+        "Type": load_balancer.kind,
+        "AvailabilityZones": zones.collect::<Value>(),
         "SecurityGroups": load_balancer.security_groups,
         "IpAddressType": load_balancer.ip_address_type,
     })
@@ -99,7 +92,7 @@ pub(super) fn listener(listener: &Listener) -> Value {
         "Protocol": listener.protocol,
         "Certificates": (!listener.certificates.is_empty()).then_some(&listener.certificates),
         "SslPolicy": listener.ssl_policy,
-        "DefaultActions": actions(&listener.default_actions),
+        "DefaultActions": list(&listener.default_actions, action),
         "AlpnPolicy": (!listener.alpn_policy.is_empty()).then_some(&listener.alpn_policy),
     })
 }
@@ -109,13 +102,9 @@ pub(super) fn rule(rule: &Rule) -> Value {
         "RuleArn": rule.arn,
         "Priority": rule.priority.map_or_else(|| "default".to_owned(), |number| number.to_string()),
         "Conditions": rule.conditions,
-        "Actions": actions(&rule.actions),
+        "Actions": list(&rule.actions, action),
         "IsDefault": rule.priority.is_none(),
     })
-}
-
-fn actions(actions: &[Action]) -> Value {
-    actions.iter().map(action).collect()
 }
 
 fn action(action: &Action) -> Value {
@@ -124,11 +113,9 @@ fn action(action: &Action) -> Value {
             "Type": "forward",
             "TargetGroupArn": only_group(forward),
             "ForwardConfig": {
-                "TargetGroups": forward
-                    .groups
-                    .iter()
-                    .map(|group| json!({ "TargetGroupArn": group.arn, "Weight": group.weight }))
-                    .collect::<Value>(),
+                "TargetGroups": list(&forward.groups, |group| {
+                    json!({ "TargetGroupArn": group.arn, "Weight": group.weight })
+                }),
                 "TargetGroupStickinessConfig": {
                     "Enabled": forward.stickiness.enabled,
                     "DurationSeconds": forward.stickiness.duration_seconds,

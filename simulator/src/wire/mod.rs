@@ -39,7 +39,6 @@ type Handler = fn(&mut World, Value) -> Result<Value, ApiError>;
 struct Answer {
     service: &'static str,
     operation: String,
-    /// Where the page begins that was asked for.
     page: Option<String>,
     result: Result<Value, ApiError>,
 }
@@ -161,21 +160,18 @@ pub(crate) fn may_be_stale(request: &Request<Bytes>) -> bool {
     is_read(request) && !consistent
 }
 
-/// The answer of an AWS that has a fault of its own.
 pub(crate) fn server_error(request: &Request<Bytes>) -> Response<Bytes> {
     let service = Protocol::of(request).service();
     let code = service.map_or("InternalFailure", |service| service.server_error);
     refusal(request, code, 500)
 }
 
-/// The answer of an AWS that wants to be called more slowly.
 pub(crate) fn throttled(request: &Request<Bytes>) -> Response<Bytes> {
     let service = Protocol::of(request).service();
     let code = service.map_or("Throttling", |service| service.throttled);
     refusal(request, code, 400)
 }
 
-/// The answer of an AWS that does not allow a call.
 pub(crate) fn access_denied(request: &Request<Bytes>) -> Response<Bytes> {
     let service = Protocol::of(request).service();
     let (code, status) = service.map_or(("AccessDenied", 403), |service| service.access_denied);
@@ -202,9 +198,10 @@ pub fn operations() -> Vec<String> {
         let names = table.iter().map(|(name, _)| format!("{service}:{name}"));
         names.collect()
     };
-    let services = SERVICES.iter();
-    services
-        .flat_map(|service| of(service.name, service.operations))
+    let others = SERVICES
+        .iter()
+        .flat_map(|service| of(service.name, service.operations));
+    others
         .chain(of("elasticloadbalancing", elb::OPERATIONS))
         .collect()
 }
@@ -214,20 +211,20 @@ fn seconds(epoch_ms: u64) -> f64 {
     Duration::from_millis(epoch_ms).as_secs_f64()
 }
 
+fn list<T>(items: &[T], write: impl FnMut(&T) -> Value) -> Value {
+    items.iter().map(write).collect()
+}
+
 fn find(table: &[(&'static str, Handler)], operation: &str) -> Option<Handler> {
-    table
-        .iter()
-        .find(|(name, _)| *name == operation)
-        .map(|(_, handler)| *handler)
+    let found = table.iter().find(|(name, _)| *name == operation);
+    found.map(|(_, handler)| *handler)
 }
 
 /// What an operation answers that is not simulated: its own name, and those that are.
 fn not_simulated(operation: &str, table: &[(&'static str, Handler)]) -> String {
     let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
-    format!(
-        "The operation {operation} is not simulated. Simulated: {}.",
-        names.join(", ")
-    )
+    let names = names.join(", ");
+    format!("The operation {operation} is not simulated. Simulated: {names}.")
 }
 
 fn parse<T: DeserializeOwned>(

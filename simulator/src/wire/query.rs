@@ -38,49 +38,33 @@ fn value(node: Node) -> Value {
         return text.map_or(Value::Null, Value::String);
     }
     if members.len() > 1 || !members.contains_key("member") {
+        let members = members.into_iter();
         return members
-            .into_iter()
             .map(|(name, member)| (name, value(member)))
             .collect();
     }
-    let mut items: Vec<_> = members
-        .remove("member")
-        .map(|list| list.members)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(number, item)| (number.parse::<u32>().unwrap_or(u32::MAX), item))
-        .collect();
-    items.sort_by_key(|(number, _)| *number);
+    let list = members.remove("member").unwrap_or_default();
+    let mut items: Vec<_> = list.members.into_iter().collect();
+    items.sort_by_key(|(number, _)| number.parse::<u32>().unwrap_or(u32::MAX));
     items.into_iter().map(|(_, item)| value(item)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::parameters;
+    use super::{Value, parameters};
 
     #[test]
     fn flat_names_become_a_tree() {
-        for (form, tree) in [
-            ("", json!({})),
-            (
-                "Names=&Action=DescribeTags",
-                json!({ "Action": "DescribeTags" }),
-            ),
-            (
-                "Names.member.2=b&Names.member.10=c&Names.member.1=a",
-                json!({ "Names": ["a", "b", "c"] }),
-            ),
-            (
-                "Tags.member.1.Key=a%20b&Tags.member.1.Value=",
-                json!({ "Tags": [{ "Key": "a b", "Value": "" }] }),
-            ),
-            (
-                "A.member.1.F.G.member.1.W=0&A.member.1.F.S.E=true",
-                json!({ "A": [{ "F": { "G": [{ "W": "0" }], "S": { "E": "true" } } }] }),
-            ),
-        ] {
+        let cases = r#"
+ => {}
+Names=&Action=DescribeTags => { "Action": "DescribeTags" }
+Names.member.2=b&Names.member.10=c&Names.member.1=a => { "Names": ["a", "b", "c"] }
+Tags.member.1.Key=a%20b&Tags.member.1.Value= => { "Tags": [{ "Key": "a b", "Value": "" }] }
+A.member.1.F.G.member.1.W=0&A.member.1.F.S.E=true => { "A": [{ "F": { "G": [{ "W": "0" }], "S": { "E": "true" } } }] }
+"#;
+        for case in cases.lines().skip(1) {
+            let (form, tree) = case.split_once(" => ").expect("a form and its tree");
+            let tree: Value = serde_json::from_str(tree).expect("JSON");
             assert_eq!(parameters(form.as_bytes()), tree, "{form}");
         }
     }

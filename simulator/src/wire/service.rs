@@ -7,10 +7,8 @@ use super::distortion::asked_page;
 use super::{Answer, Handler, cloudwatch, dynamodb, ecs, events, find, not_simulated, states};
 use crate::world::{ApiError, World};
 
-/// What differs from one of them to the other.
 #[derive(Debug)]
 pub(super) struct Service {
-    /// The service as IAM names it.
     pub(super) name: &'static str,
     /// What every target of it begins with; without the dot, its name in a path of smithy-rpc-v2-cbor.
     pub(super) target: &'static str,
@@ -128,7 +126,6 @@ impl Service {
         }
     }
 
-    /// The body of a refusal.
     pub(super) fn error(&self, error: &ApiError) -> Value {
         let code = format!("{}{}", (self.namespace)(error.code), error.code);
         json!({ "__type": code, "message": error.message, "Item": error.item })

@@ -6,16 +6,14 @@ use super::{Handler, seconds};
 use crate::world::ApiError;
 
 pub(super) const OPERATIONS: &[(&str, Handler)] = &[("DescribeExecution", |world, input| {
-    let request = super::parse(input, |problem| {
-        ApiError::new("ValidationException", problem)
-    })?;
+    let request = super::parse(input, ApiError::invalid)?;
     let execution = world.describe_execution(&request)?;
     let redrivable = execution.status.is_redrivable();
     Ok(json!({
         "executionArn": execution.arn,
         "stateMachineArn": execution.state_machine_arn,
         "name": execution.name,
-        "status": execution.status.as_str(),
+        "status": execution.status,
         "startDate": seconds(execution.start_date_ms),
         "stopDate": execution.stop_date_ms.map(seconds),
         "input": execution.input,

@@ -10,51 +10,25 @@ use super::{AlarmState, World};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Due {
     /// ECS compares the tasks of a set with the number it wants.
-    Reconcile {
-        task_set: String,
-    },
-    TaskPending {
-        task: String,
-    },
-    TaskActivating {
-        task: String,
-    },
-    TaskRunning {
-        task: String,
-    },
-    TaskCrashes {
-        task: String,
-    },
+    Reconcile(String),
+    TaskPending(String),
+    TaskActivating(String),
+    TaskRunning(String),
+    TaskCrashes(String),
     /// The container's answer to health checks may have changed.
-    TaskHealthChanges {
-        task: String,
-    },
-    TaskExits {
-        task: String,
-    },
-    TaskStops {
-        task: String,
-    },
-    TaskForgotten {
-        task: String,
-    },
+    TaskHealthChanges(String),
+    TaskExits(String),
+    TaskStops(String),
+    TaskForgotten(String),
     /// ECS looks at a target that failed its health checks.
     UnhealthyTask {
         task: String,
         group: String,
     },
-    TargetRegistered {
-        target: TargetRef,
-    },
-    HealthCheck {
-        target: TargetRef,
-    },
-    TargetDrained {
-        target: TargetRef,
-    },
-    TaskSetGone {
-        task_set: String,
-    },
+    TargetRegistered(TargetRef),
+    HealthCheck(TargetRef),
+    TargetDrained(TargetRef),
+    TaskSetGone(String),
     AlarmChanges {
         alarm: String,
         state: AlarmState,
@@ -90,22 +64,22 @@ impl World {
     /// Lets it happen; whether anything may follow from it.
     pub(crate) fn perform(&mut self, what: Due) -> bool {
         match what {
-            Due::Reconcile { task_set } => self.reconcile(&task_set),
-            Due::TaskPending { task } => self.task_pending(&task),
-            Due::TaskActivating { task } => self.task_activating(&task),
-            Due::TaskRunning { task } => self.task_running(&task),
-            Due::TaskCrashes { task } => self.task_crashes(&task),
-            Due::TaskHealthChanges { task } => self.task_health_changes(&task),
-            Due::TaskExits { task } => self.task_exits(&task),
-            Due::TaskStops { task } => self.task_stops(&task),
-            Due::TaskForgotten { task } => {
+            Due::Reconcile(task_set) => self.reconcile(&task_set),
+            Due::TaskPending(task) => self.task_pending(&task),
+            Due::TaskActivating(task) => self.task_activating(&task),
+            Due::TaskRunning(task) => self.task_running(&task),
+            Due::TaskCrashes(task) => self.task_crashes(&task),
+            Due::TaskHealthChanges(task) => self.task_health_changes(&task),
+            Due::TaskExits(task) => self.task_exits(&task),
+            Due::TaskStops(task) => self.task_stops(&task),
+            Due::TaskForgotten(task) => {
                 self.tasks.remove(&task);
             }
             Due::UnhealthyTask { task, group } => self.replace_unhealthy_task(&task, &group),
-            Due::TargetRegistered { target } => self.target_registered(&target),
-            Due::HealthCheck { target } => return self.health_check(&target),
-            Due::TargetDrained { target } => self.target_drained(&target),
-            Due::TaskSetGone { task_set } => self.task_set_gone(&task_set),
+            Due::TargetRegistered(target) => self.target_registered(&target),
+            Due::HealthCheck(target) => return self.health_check(&target),
+            Due::TargetDrained(target) => self.target_drained(&target),
+            Due::TaskSetGone(task_set) => self.task_set_gone(&task_set),
             Due::AlarmChanges { alarm, state } => self.alarm_changes(&alarm, state),
         }
         true

@@ -19,26 +19,21 @@ pub struct Alarm {
     pub(crate) state_updated_at_ms: u64,
 }
 
-/// What an alarm is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum AlarmType {
-    /// It watches a metric.
     #[default]
     MetricAlarm,
-    /// It watches other alarms.
     CompositeAlarm,
 }
 
-/// `StateValue`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum AlarmState {
-    /// What it watches is within bounds.
     #[default]
     Ok,
-    /// What it watches is out of bounds.
     Alarm,
-    /// It has just been made, or there is nothing to watch.
     InsufficientData,
 }
 
@@ -58,11 +53,10 @@ impl AlarmState {
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct DescribeAlarms {
     /// At most 100. An empty list is no filter: every alarm of the account is described.
-    pub alarm_names: Vec<String>,
+    pub(crate) alarm_names: Vec<String>,
     /// Without it, metric alarms only are described.
-    pub alarm_types: Vec<AlarmType>,
-    /// Only alarms that say this.
-    pub state_value: Option<AlarmState>,
+    pub(crate) alarm_types: Vec<AlarmType>,
+    pub(crate) state_value: Option<AlarmState>,
     /// Alarms on a page, 1 to 100.
     pub max_records: Option<usize>,
     /// Where the page starts.
@@ -148,9 +142,8 @@ impl World {
             .filter(|alarm| request.state_value.is_none_or(|state| state == alarm.state))
             .collect();
         found.sort_by_key(|alarm| alarm.alarm_type);
-        page(found, request.next_token.as_deref(), size, || {
-            ApiError::new("InvalidNextToken", "The next token specified is invalid.")
-        })
+        let token = request.next_token.as_deref();
+        page(found, token, size, ApiError::invalid_next_token)
     }
 
     /// The alarm of that name.

@@ -32,26 +32,23 @@ const VARIABLE: &str = "SIMULATED_BEHAVIOUR";
 impl Behaviour {
     /// What the first container says that says anything.
     pub(crate) fn of_containers(containers: &[ContainerDefinition]) -> Result<Self, ApiError> {
-        let said = containers
-            .iter()
-            .filter_map(|container| container.carried.get("environment")?.as_array())
+        let containers = containers.iter();
+        let lists = containers.filter_map(|one| one.carried.get("environment")?.as_array());
+        let said = lists
             .flatten()
-            .find(|variable| variable["name"] == VARIABLE)
-            .and_then(|variable| variable["value"].as_str());
-        said.map_or_else(
-            || Ok(Self::default()),
-            |json| {
-                serde_json::from_str(json)
-                    .map_err(|error| ApiError::client(format!("{VARIABLE}: {error}.")))
-            },
-        )
+            .find(|variable| variable["name"] == VARIABLE);
+        let Some(json) = said.and_then(|variable| variable["value"].as_str()) else {
+            return Ok(Self::default());
+        };
+        let read = serde_json::from_str(json);
+        read.map_err(|error| ApiError::client(format!("{VARIABLE}: {error}.")))
     }
 }
 
 impl World {
     /// Gives a registered task definition (ARN, `family:revision` or `family`) a behaviour. It
     /// holds for tasks that are created from now on.
-    pub fn set_behaviour(
+    pub(crate) fn set_behaviour(
         &mut self,
         task_definition: &str,
         behaviour: Behaviour,
@@ -64,8 +61,8 @@ impl World {
     }
 
     pub(crate) fn behaviour_of(&self, task_definition_arn: &str) -> Behaviour {
-        self.find_task_definition(task_definition_arn)
-            .map(|definition| definition.behaviour.clone())
-            .unwrap_or_default()
+        let definition = self.find_task_definition(task_definition_arn);
+        let behaviour = definition.map(|definition| definition.behaviour.clone());
+        behaviour.unwrap_or_default()
     }
 }

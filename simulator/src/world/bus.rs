@@ -1,6 +1,6 @@
 //! The account's default event bus: events are taken, and are in the world's event log.
 //!
-//! There are no rules, so nobody is told.
+//! There are no rules, so they go nowhere.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,33 +20,25 @@ pub struct PutEvents {
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct PutEventsEntry {
     /// Who tells; `aws.` is AWS's.
-    pub source: String,
-    /// What is told of.
-    pub detail_type: String,
-    /// A JSON object as text.
-    pub detail: String,
+    pub(crate) source: String,
+    pub(crate) detail_type: String,
+    pub(crate) detail: String,
     /// ARNs that the event is about. Not kept.
-    pub resources: Vec<String>,
+    pub(crate) resources: Vec<String>,
     /// The default bus where it is missing, and there is no other.
-    pub event_bus_name: Option<String>,
+    pub(crate) event_bus_name: Option<String>,
 }
 
 /// What became of an event: its id, or why it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase", untagged)]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum PutEventsResult {
-    /// It is on the bus.
     #[serde(rename_all = "PascalCase")]
-    Taken {
-        /// Unique.
-        event_id: String,
-    },
-    /// It is not.
+    Taken { event_id: String },
     #[serde(rename_all = "PascalCase")]
     Refused {
-        /// `InvalidArgument`, `MalformedDetail`, …
         error_code: &'static str,
-        /// A sentence.
         error_message: String,
     },
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::name::short_name;
+use super::name::{is_ecs_name, short_name};
 use super::tags::{self, Tag, Tags};
 use super::task_set::CapacityProviderStrategyItem;
 use super::{ApiError, ServiceStatus, TaskStatus, World};
@@ -19,20 +19,18 @@ pub struct Cluster {
     /// Its tags.
     pub tags: Tags,
     /// The names of the capacity providers that may be used in it.
-    pub capacity_providers: Vec<String>,
+    pub(crate) capacity_providers: Vec<String>,
     /// What is used where neither launch type nor strategy is given.
-    pub default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    pub(crate) default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
 }
 
-/// What `CreateCluster` takes here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct CreateCluster {
-    pub cluster_name: Option<String>,
+pub(crate) struct CreateCluster {
+    pub(crate) cluster_name: Option<String>,
     pub tags: Vec<Tag>,
-    pub capacity_providers: Vec<String>,
-    pub default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    pub(crate) capacity_providers: Vec<String>,
+    pub(crate) default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
 }
 
 /// Running tasks, pending tasks and active services of a cluster.
@@ -44,26 +42,16 @@ pub(crate) struct ClusterCounts {
 
 impl World {
     /// `ecs:CreateCluster`; creating one that exists answers the one that exists.
-    pub fn create_cluster(&mut self, request: &CreateCluster) -> Result<String, ApiError> {
-        let name = request
-            .cluster_name
-            .clone()
-            .unwrap_or_else(|| "default".to_owned());
-        let fits = (1..=255).contains(&name.len())
-            && name
-                .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-        if !fits {
-            return Err(ApiError::invalid_parameter(
-                "Cluster names have 1 to 255 letters, numbers, hyphens and underscores.",
-            ));
-        }
+    pub(crate) fn create_cluster(&mut self, request: &CreateCluster) -> Result<String, ApiError> {
+        let name = request.cluster_name.as_deref().unwrap_or("default");
+        let name = name.to_owned();
+        ApiError::refuse_if(
+            !is_ecs_name(&name),
+            "Cluster names have 1 to 255 letters, numbers, hyphens and underscores.",
+        )?;
         let tags = tags::parse_ecs(&request.tags)?;
-        if self
-            .clusters
-            .get(&name)
-            .is_some_and(|cluster| cluster.active)
-        {
+        let known = self.clusters.get(&name);
+        if known.is_some_and(|cluster| cluster.active) {
             return Ok(name);
         }
         let cluster = Cluster {
@@ -81,36 +69,49 @@ impl World {
     /// The active cluster of that name or ARN; `default` when none is given.
     pub(crate) fn find_cluster(&self, name: Option<&str>) -> Result<&Cluster, ApiError> {
         let name = name.unwrap_or("default");
-        if name.is_empty() {
-            return Err(ApiError::invalid_parameter("Cluster cannot be empty."));
-        }
-        self.clusters
-            .get(short_name(name))
-            .filter(|cluster| cluster.active && (!name.starts_with("arn:") || cluster.arn == name))
-            .ok_or_else(ApiError::cluster_not_found)
+        ApiError::refuse_if(name.is_empty(), "Cluster cannot be empty.")?;
+        let is_it = |cluster: &&Cluster| !name.starts_with("arn:") || cluster.arn == name;
+        let found = self.clusters.get(short_name(name)).filter(is_it);
+        let active = found.filter(|cluster| cluster.active);
+        active.ok_or_else(ApiError::cluster_not_found)
     }
 
     pub(crate) fn cluster_counts(&self, name: &str) -> ClusterCounts {
-        let of_cluster = || self.tasks.values().filter(|task| task.cluster == name);
+        let tasks = |counts: fn(TaskStatus) -> bool| {
+            let tasks = self.tasks.values().filter(|task| task.cluster == name);
+            tasks.filter(|task| counts(task.last_status)).count()
+        };
+        let services = self
+            .services
+            .values()
+            .filter(|service| service.cluster == name);
+        let services = services.filter(|service| service.status != ServiceStatus::Inactive);
         ClusterCounts {
-            running: of_cluster()
-                .filter(|task| task.last_status.counts_as_running())
-                .count(),
-            pending: of_cluster()
-                .filter(|task| TaskStatus::counts_as_pending(task.last_status))
-                .count(),
-            services: self
-                .services
-                .values()
-                .filter(|service| {
-                    service.cluster == name && service.status != ServiceStatus::Inactive
-                })
-                .count(),
+            running: tasks(TaskStatus::counts_as_running),
+            pending: tasks(TaskStatus::counts_as_pending),
+            services: services.count(),
         }
     }
 
+    /// Those that are found, and the ARNs of those that are missing.
+    pub(crate) fn found<'a, T>(
+        &self,
+        names: &'a [String],
+        prefix: &str,
+        find: impl Fn(&'a str) -> Result<Option<T>, ApiError>,
+    ) -> Result<(Vec<T>, Vec<String>), ApiError> {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for name in names {
+            match find(name)? {
+                Some(one) => found.push(one),
+                None => missing.push(self.arn_or(name, prefix)),
+            }
+        }
+        Ok((found, missing))
+    }
+
     /// The name as an ARN, unless it is one.
-    pub(crate) fn arn_or(&self, name_or_arn: &str, prefix: &str) -> String {
+    fn arn_or(&self, name_or_arn: &str, prefix: &str) -> String {
         if name_or_arn.starts_with("arn:") {
             name_or_arn.to_owned()
         } else {

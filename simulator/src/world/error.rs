@@ -32,6 +32,14 @@ impl ApiError {
         Self::new("InvalidParameterException", message)
     }
 
+    /// Refuses with `InvalidParameterException` where it is so.
+    pub(crate) fn refuse_if(is_so: bool, message: impl Into<String>) -> Result<(), Self> {
+        if is_so {
+            return Err(Self::invalid_parameter(message));
+        }
+        Ok(())
+    }
+
     pub(crate) fn client(message: impl Into<String>) -> Self {
         Self::new("ClientException", message)
     }
@@ -52,11 +60,17 @@ impl ApiError {
         Self::new("ServiceNotFoundException", "Service not found.")
     }
 
+    pub(crate) fn invalid_token() -> Self {
+        Self::invalid_parameter("Invalid token.")
+    }
+
+    pub(crate) fn invalid_next_token() -> Self {
+        Self::new("InvalidNextToken", "The next token specified is invalid.")
+    }
+
     pub(crate) fn load_balancer_not_found(arn: &str) -> Self {
-        Self::new(
-            "LoadBalancerNotFound",
-            format!("Load balancer '{arn}' not found"),
-        )
+        let message = format!("Load balancer '{arn}' not found");
+        Self::new("LoadBalancerNotFound", message)
     }
 
     pub(crate) fn target_group_not_found() -> Self {

@@ -35,16 +35,12 @@ pub struct Execution {
 /// `status`. `PENDING_REDRIVE` is for Map runs, which are not simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum ExecutionStatus {
-    /// It has not ended.
     Running,
-    /// It came to a good end.
     Succeeded,
-    /// It failed.
     Failed,
-    /// It took longer than its state machine allows.
     TimedOut,
-    /// It was stopped.
     Aborted,
 }
 
@@ -61,7 +57,7 @@ impl ExecutionStatus {
     }
 
     /// Whether an execution that stands so can be redriven (Docs).
-    pub fn is_redrivable(self) -> bool {
+    pub(crate) fn is_redrivable(self) -> bool {
         match self {
             Self::Failed | Self::TimedOut | Self::Aborted => true,
             Self::Running | Self::Succeeded => false,

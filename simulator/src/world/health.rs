@@ -63,7 +63,7 @@ impl World {
             target: key.to_owned(),
             generation,
         };
-        self.schedule_in(delay, Due::TargetRegistered { target });
+        self.schedule_in(delay, Due::TargetRegistered(target));
     }
 
     pub(crate) fn target_registered(&mut self, at: &TargetRef) {
@@ -103,7 +103,7 @@ impl World {
             target: key.to_owned(),
             generation: target.generation,
         };
-        self.schedule_in(interval * 1_000, Due::HealthCheck { target });
+        self.schedule_in(interval * 1_000, Due::HealthCheck(target));
     }
 
     /// One health check of a target; whether its health is another after it.
@@ -230,7 +230,7 @@ impl World {
             target: key,
             generation,
         };
-        self.schedule_in(delay_ms.max(least_ms), Due::TargetDrained { target });
+        self.schedule_in(delay_ms.max(least_ms), Due::TargetDrained(target));
     }
 
     pub(crate) fn target_drained(&mut self, at: &TargetRef) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 
-/// How many calls are kept when nobody takes them out; the oldest go first.
+/// How many calls are kept when they are not taken out; the oldest go first.
 const KEPT_CALLS: usize = 100_000;
 
 /// One API call.
@@ -41,7 +41,7 @@ impl World {
         self.calls.iter()
     }
 
-    /// A copy without the journal and without the events that nobody has taken out: both grow.
+    /// A copy without the journal and without the events that were not taken out: both grow.
     #[must_use]
     pub fn without_log(&mut self) -> Self {
         let (calls, events) = (

@@ -23,17 +23,17 @@ use super::{ApiError, Page, World};
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct GetMetricData {
     /// 1 to 500.
-    pub metric_data_queries: Vec<MetricDataQuery>,
+    pub(crate) metric_data_queries: Vec<MetricDataQuery>,
     /// Rounded down to the minute, in milliseconds since the Unix epoch (in seconds on the wire). The
     /// first datapoint is the one of this minute.
     #[serde(deserialize_with = "instant")]
-    pub start_time: u64,
+    pub(crate) start_time: u64,
     /// What begins at it is left out. In milliseconds since the Unix epoch.
     #[serde(deserialize_with = "instant")]
-    pub end_time: u64,
+    pub(crate) end_time: u64,
     /// Newest first, by default.
     #[serde(default)]
-    pub scan_by: ScanBy,
+    pub(crate) scan_by: ScanBy,
     /// Where the page starts.
     #[serde(default)]
     pub next_token: Option<String>,
@@ -64,39 +64,37 @@ pub struct MetricDataQuery {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct MetricStat {
     /// The metric.
-    pub metric: Metric,
+    pub(crate) metric: Metric,
     /// Seconds that one datapoint is for: a multiple of 60, at most a day.
-    pub period: u64,
+    pub(crate) period: u64,
     /// `Average`, `Sum`, `Minimum`, `Maximum` or `SampleCount`.
-    pub stat: String,
+    pub(crate) stat: String,
     /// There is nothing in a unit other than `Count`.
     #[serde(default)]
-    pub unit: Option<String>,
+    pub(crate) unit: Option<String>,
 }
 
 /// The name of a metric.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Metric {
-    pub namespace: String,
-    pub metric_name: String,
+    pub(crate) namespace: String,
+    pub(crate) metric_name: String,
     #[serde(default)]
-    pub dimensions: Vec<Dimension>,
+    pub(crate) dimensions: Vec<Dimension>,
 }
 
 /// A part of a metric's name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Dimension {
-    pub name: String,
-    pub value: String,
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
 /// The order of datapoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum ScanBy {
     #[default]
     TimestampDescending,
@@ -120,7 +118,7 @@ const MOST_QUERIES: usize = 500;
 const MINUTE_MS: u64 = 60_000;
 
 impl World {
-    /// `GetMetricData`. A metric that nobody reports is no error: it has no datapoints.
+    /// `GetMetricData`. A metric that is not reported is no error: it has no datapoints.
     pub fn get_metric_data(
         &self,
         request: &GetMetricData,
@@ -153,9 +151,8 @@ impl World {
                 }
             })
             .collect();
-        page(results, request.next_token.as_deref(), MOST_QUERIES, || {
-            ApiError::new("InvalidNextToken", "The next token specified is invalid.")
-        })
+        let token = request.next_token.as_deref();
+        page(results, token, MOST_QUERIES, ApiError::invalid_next_token)
     }
 
     /// What is visible of a metric, minute by minute.
@@ -224,9 +221,9 @@ fn check(
 ) -> Result<Vec<(&MetricDataQuery, &MetricStat, Statistic)>, ApiError> {
     let queries = &request.metric_data_queries;
     if !(1..=MOST_QUERIES).contains(&queries.len()) {
+        let count = queries.len();
         return Err(ApiError::validation(format!(
-            "The collection MetricDataQueries must have from 1 to {MOST_QUERIES} members, not {}.",
-            queries.len()
+            "The collection MetricDataQueries must have from 1 to {MOST_QUERIES} members, not {count}."
         )));
     }
     if request.start_time >= request.end_time {

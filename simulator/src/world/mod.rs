@@ -46,63 +46,36 @@ mod task_set_create;
 mod text;
 mod timings;
 
-pub use alarm::{Alarm, AlarmState, AlarmType, DescribeAlarms};
-pub use behaviour::Behaviour;
-pub use bus::{PutEvents, PutEventsEntry, PutEventsResult};
-pub use clients::{Backoff, Clients, ClientsScenario, Metrics, OnStop, Second, TaskPeak, Totals};
-pub use cluster::{Cluster, CreateCluster};
-pub use error::ApiError;
-pub use event::{EventKind, WorldEvent};
-pub use execution::{DescribeExecution, Execution, ExecutionEnd, ExecutionStatus};
-pub use journal::{Call, Outcome};
-pub use listener::{
-    Action, ActionRequest, Before, Forward, ForwardRequest, GroupRequest, Listener, Stickiness,
-    StickinessRequest, WeightedGroup,
-};
-pub use listener_api::{
-    Certificate, CreateListener, DeleteListener, DescribeListeners, ModifyListener,
-};
-pub use load_balancer::{
-    CreateLoadBalancer, DescribeLoadBalancers, Kind, LoadBalancer, NamedLoadBalancer,
-};
-pub use metric::{
-    Dimension, GetMetricData, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
-};
-pub(crate) use name::arn;
-pub use name::{Page, partition_of};
-pub use rule::{
-    Condition, CreateRule, DescribeRules, HeaderValues, ModifyRule, Rule, SourceIp, Values,
-};
-pub use service::{
-    ControllerType, CreateService, DeleteService, DeploymentController, DescribeServices,
-    FromPrimary, Service, ServiceStatus,
-};
-pub use service_update::{UpdateService, UpdateServicePrimaryTaskSet};
-pub use table::{AttributeValue, Item, Number, Table, True};
-pub use table_api::{
-    AttributeDefinition, CreateTable, GetItem, KeySchemaElement, Names, OnFailure, ReturnValues,
-    UpdateItem,
-};
-pub use tags::{Tag, Tags};
-pub use target::{HealthState, Phase, Registration, Target};
-pub use target_group::{HealthCheck, TargetGroup};
-pub use target_group_api::{
-    CreateTargetGroup, DescribeTargetGroups, DescribeTargetHealth, Matcher, TargetDescription,
-    TargetHealth,
-};
-pub use task::{DesiredStatus, Task, TaskStatus};
-pub(crate) use task_api::launch_type;
-pub use task_api::{DescribeTasks, ListTasks, StopTask};
-pub use task_definition::{
-    ContainerDefinition, DeregisterTaskDefinition, DescribeTaskDefinition, ListTaskDefinitions,
-    PortMapping, RegisterTaskDefinition, TaskDefinition,
-};
-pub use task_set::{
-    CapacityProviderStrategyItem, DeleteTaskSet, DescribeTaskSets, NetworkConfiguration, Scale,
-    ServiceRegistry, TaskSet, TaskSetLoadBalancer, TaskSetStatus, UpdateTaskSet, VpcConfiguration,
-};
-pub use task_set_create::CreateTaskSet;
-pub use timings::{Limits, Timings};
+pub use alarm::*;
+pub use behaviour::*;
+pub use bus::*;
+pub use clients::*;
+pub use cluster::*;
+pub use error::*;
+pub use event::*;
+pub use execution::*;
+pub use journal::*;
+pub use listener::*;
+pub use listener_api::*;
+pub use load_balancer::*;
+pub use metric::*;
+pub use name::partition_of;
+pub(crate) use name::{Page, arn};
+pub use rule::*;
+pub use service::*;
+pub use service_update::*;
+pub use table::*;
+pub use table_api::*;
+pub use tags::*;
+pub use target::*;
+pub use target_group::*;
+pub use target_group_api::*;
+pub use task::*;
+pub use task_api::*;
+pub use task_definition::*;
+pub use task_set::*;
+pub use task_set_create::*;
+pub use timings::*;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -112,7 +85,7 @@ use agenda::Scheduled;
 
 /// 2026-01-01T00:00:00Z in milliseconds since the Unix epoch: where a world's time starts unless
 /// told otherwise, so that outputs are reproducible.
-pub const DEFAULT_START_EPOCH_MS: u64 = 1_767_225_600_000;
+pub(crate) const DEFAULT_START_EPOCH_MS: u64 = 1_767_225_600_000;
 
 /// One account in one region, at one moment.
 ///
@@ -254,8 +227,7 @@ impl World {
         self.services.get(&service::key(cluster, name))
     }
 
-    /// The service a task set belongs to.
-    pub fn service_of(&self, task_set: &TaskSet) -> Option<&Service> {
+    pub(crate) fn service_of(&self, task_set: &TaskSet) -> Option<&Service> {
         self.services.get(&task_set.service_key)
     }
 
@@ -271,11 +243,8 @@ impl World {
 
     /// Every task of a task set that is still known, stopped ones included, oldest first.
     pub fn tasks_of(&self, task_set: &str) -> Vec<&Task> {
-        let mut tasks: Vec<_> = self
-            .tasks
-            .values()
-            .filter(|task| task.task_set == task_set)
-            .collect();
+        let tasks = self.tasks.values();
+        let mut tasks: Vec<_> = tasks.filter(|task| task.task_set == task_set).collect();
         tasks.sort_by_key(|task| task.ordinal);
         tasks
     }

@@ -71,12 +71,8 @@ impl World {
     /// A private address of the subnet's own /24, in the order asked for.
     pub(crate) fn next_address(&mut self, subnet_index: usize) -> String {
         let host = self.next_ordinal() % 60_000;
-        format!(
-            "10.{}.{}.{}",
-            subnet_index % 256,
-            host / 250,
-            host % 250 + 4
-        )
+        let (subnet, third, last) = (subnet_index % 256, host / 250, host % 250 + 4);
+        format!("10.{subnet}.{third}.{last}")
     }
 
     /// The Availability Zone of the n-th subnet.
@@ -116,12 +112,17 @@ pub(crate) fn short_name(name_or_arn: &str) -> &str {
     }
 }
 
+/// 1 to 255 letters, digits, hyphens and underscores: the name of a cluster, a service or a family.
+pub(crate) fn is_ecs_name(name: &str) -> bool {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    (1..=255).contains(&name.len()) && name.chars().all(allowed)
+}
+
 /// 1 to 32 letters, digits and hyphens, no hyphen at either end (Docs).
 pub(crate) fn check_name(name: &str, of: &str) -> Result<(), ApiError> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     let fits = (1..=32).contains(&name.len())
-        && name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+        && name.chars().all(allowed)
         && !name.starts_with('-')
         && !name.ends_with('-');
     if fits {

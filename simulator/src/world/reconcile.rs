@@ -13,12 +13,9 @@ impl World {
             return;
         };
         let wanted = usize::try_from(self.computed_desired_count(id)).unwrap_or(usize::MAX);
-        let alive: Vec<Task> = self
-            .tasks_of(id)
-            .into_iter()
-            .filter(|task| task.desired_status == DesiredStatus::Running)
-            .cloned()
-            .collect();
+        let mut alive = self.tasks_of(id);
+        alive.retain(|task| task.desired_status == DesiredStatus::Running);
+        let alive: Vec<Task> = alive.into_iter().cloned().collect();
         for _ in alive.len()..wanted {
             self.start_task(&task_set);
         }
@@ -26,9 +23,8 @@ impl World {
         if too_many == 0 {
             return;
         }
-        let (mut pending, mut running): (Vec<_>, Vec<_>) = alive
-            .iter()
-            .partition(|task| task.last_status != TaskStatus::Running);
+        let is_pending = |task: &&Task| task.last_status != TaskStatus::Running;
+        let (mut pending, mut running): (Vec<_>, Vec<_>) = alive.iter().partition(is_pending);
         running.retain(|task| !task.behaviour.never_stops);
         self.random(|rng| {
             rng.shuffle(&mut pending);
@@ -48,15 +44,13 @@ impl World {
             return;
         };
         let (cluster, service) = (service.cluster.clone(), service.name.clone());
-        let subnets = task_set
-            .network_configuration
-            .as_ref()
-            .map(|network| network.awsvpc_configuration.subnets.clone())
-            .unwrap_or_default();
+        let network = task_set.network_configuration.as_ref();
+        let subnets = network.map(|network| network.awsvpc_configuration.subnets.clone());
+        let subnets = subnets.unwrap_or_default();
         let started = self.tasks_of(&task_set.id).len();
         let subnet_index = started % subnets.len().max(2);
-        let arn = format!("task/{cluster}/{}", self.hex32());
-        let arn = self.ecs_arn(&arn);
+        let id = self.hex32();
+        let arn = self.ecs_arn(&format!("task/{cluster}/{id}"));
         let on_instance = subnets.is_empty();
         let ports = self.host_ports(task_set, on_instance);
         let task = Task {
@@ -96,51 +90,39 @@ impl World {
             task_set: task_set.id.clone(),
         });
         let delay = self.jittered(self.timings.task_provisioning_ms);
-        self.schedule_in(delay, Due::TaskPending { task: arn });
+        self.schedule_in(delay, Due::TaskPending(arn));
     }
 
     /// The host's port for each of the container's: the same with a network interface of its own,
     /// else the one asked for, else a free one of Docker's range.
     fn host_ports(&mut self, task_set: &TaskSet, on_instance: bool) -> Vec<(u16, u16)> {
-        let mappings: Vec<_> = self
-            .find_task_definition(&task_set.task_definition)
-            .map(|definition| {
-                definition
-                    .registered
-                    .container_definitions
-                    .iter()
-                    .flat_map(|container| container.port_mappings.clone())
-                    .collect()
-            })
-            .unwrap_or_default();
-        mappings
-            .into_iter()
-            .map(|mapping| {
-                let host_port = match mapping.host_port.filter(|port| *port > 0) {
-                    _ if !on_instance => mapping.container_port,
-                    Some(port) => port,
-                    None => 32_768 + u16::try_from(self.next_ordinal() % 28_000).unwrap_or(0),
-                };
-                (mapping.container_port, host_port)
-            })
-            .collect()
+        let Ok(definition) = self.find_task_definition(&task_set.task_definition) else {
+            return Vec::new();
+        };
+        let containers = definition.containers().iter();
+        let mappings = containers.flat_map(|container| container.port_mappings.clone());
+        let mut ports = Vec::new();
+        for mapping in mappings.collect::<Vec<_>>() {
+            let host_port = match mapping.host_port.filter(|port| *port > 0) {
+                _ if !on_instance => mapping.container_port,
+                Some(port) => port,
+                None => 32_768 + u16::try_from(self.next_ordinal() % 28_000).unwrap_or(0),
+            };
+            ports.push((mapping.container_port, host_port));
+        }
+        ports
     }
 
     pub(crate) fn register_task(&mut self, arn: &str) {
         let Some(task) = self.tasks.get(arn).cloned() else {
             return;
         };
-        let load_balancers = self
-            .task_sets
-            .get(&task.task_set)
-            .map(|task_set| task_set.load_balancers.clone())
-            .unwrap_or_default();
-        for load_balancer in load_balancers {
-            let port = task
-                .ports
-                .iter()
-                .find(|(container, _)| *container == load_balancer.container_port)
-                .map_or(load_balancer.container_port, |(_, host)| *host);
+        let task_set = self.task_sets.get(&task.task_set);
+        let load_balancers = task_set.map(|task_set| task_set.load_balancers.clone());
+        for load_balancer in load_balancers.unwrap_or_default() {
+            let container_port = load_balancer.container_port;
+            let mapped = task.ports.iter().find(|(port, _)| *port == container_port);
+            let port = mapped.map_or(container_port, |(_, host)| *host);
             let id = task.instance.clone().unwrap_or_else(|| task.ip.clone());
             let registration = Registration {
                 group: load_balancer.target_group_arn,
@@ -155,12 +137,8 @@ impl World {
     }
 
     pub(crate) fn deregister_task(&mut self, arn: &str) {
-        let registrations = self
-            .tasks
-            .get(arn)
-            .map(|task| task.registrations.clone())
-            .unwrap_or_default();
-        for registration in registrations {
+        let registrations = self.tasks.get(arn).map(|task| task.registrations.clone());
+        for registration in registrations.unwrap_or_default() {
             self.deregister_target(&registration);
         }
     }
@@ -170,10 +148,8 @@ impl World {
         let Some(task) = self.tasks.get(arn) else {
             return;
         };
-        let still = task
-            .registrations
-            .iter()
-            .any(|registration| registration.group == group && self.is_unhealthy(registration));
+        let mut there = task.registrations.iter().filter(|one| one.group == group);
+        let still = there.any(|registration| self.is_unhealthy(registration));
         if !still || task.desired_status == DesiredStatus::Stopped {
             return;
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::name::short_name;
+use super::name::{is_ecs_name, short_name};
 use super::tags::{self, Tag, Tags};
 use super::task_set::{CapacityProviderStrategyItem, NetworkConfiguration, ServiceRegistry};
 use super::{ApiError, EventKind, TaskSetLoadBalancer, World};
@@ -28,7 +28,7 @@ pub struct Service {
     /// Seconds for which ECS ignores failing health checks of a task that has just started.
     pub health_check_grace_period_seconds: u64,
     /// What `UpdateServicePrimaryTaskSet` copied to the service; nothing before that (Docs).
-    pub from_primary: Option<FromPrimary>,
+    pub(crate) from_primary: Option<FromPrimary>,
     /// Its tags.
     pub tags: Tags,
     pub(crate) carried: Carried,
@@ -38,15 +38,14 @@ pub struct Service {
 /// What a primary task set hands to its service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct FromPrimary {
-    pub task_definition: String,
-    pub launch_type: Option<String>,
-    pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
-    pub platform_version: Option<String>,
-    pub network_configuration: Option<NetworkConfiguration>,
-    pub load_balancers: Vec<TaskSetLoadBalancer>,
-    pub service_registries: Vec<ServiceRegistry>,
+pub(crate) struct FromPrimary {
+    pub(crate) task_definition: String,
+    pub(crate) launch_type: Option<String>,
+    pub(crate) capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    pub(crate) platform_version: Option<String>,
+    pub(crate) network_configuration: Option<NetworkConfiguration>,
+    pub(crate) load_balancers: Vec<TaskSetLoadBalancer>,
+    pub(crate) service_registries: Vec<ServiceRegistry>,
 }
 
 /// Fields that have no effect here and are answered as they were given.
@@ -63,24 +62,11 @@ pub(crate) struct Carried {
 /// The status of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum ServiceStatus {
-    /// It exists.
     Active,
-    /// It was deleted, and its tasks are being stopped.
     Draining,
-    /// It was deleted.
     Inactive,
-}
-
-impl ServiceStatus {
-    /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Draining => "DRAINING",
-            Self::Inactive => "INACTIVE",
-        }
-    }
 }
 
 /// Who deploys a service.
@@ -93,20 +79,9 @@ pub enum DeploymentController {
     /// AWS `CodeDeploy`. As above.
     #[serde(rename = "CODE_DEPLOY")]
     CodeDeploy,
-    /// Somebody else, by task sets.
+    /// Another program, by task sets.
     #[serde(rename = "EXTERNAL")]
     External,
-}
-
-impl DeploymentController {
-    /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ecs => "ECS",
-            Self::CodeDeploy => "CODE_DEPLOY",
-            Self::External => "EXTERNAL",
-        }
-    }
 }
 
 /// What `CreateService` takes here. What is not listed is refused.
@@ -117,21 +92,21 @@ pub struct CreateService {
     pub service_name: String,
     pub cluster: Option<String>,
     pub desired_count: Option<u32>,
-    pub deployment_controller: Option<ControllerType>,
+    pub(crate) deployment_controller: Option<ControllerType>,
     pub task_definition: Option<String>,
-    pub launch_type: Option<String>,
-    pub network_configuration: Option<NetworkConfiguration>,
+    pub(crate) launch_type: Option<String>,
+    pub(crate) network_configuration: Option<NetworkConfiguration>,
     pub load_balancers: Vec<TaskSetLoadBalancer>,
-    pub scheduling_strategy: Option<String>,
-    pub health_check_grace_period_seconds: Option<u64>,
-    pub deployment_configuration: Option<Value>,
-    pub placement_constraints: Vec<Value>,
-    pub placement_strategy: Vec<Value>,
+    pub(crate) scheduling_strategy: Option<String>,
+    pub(crate) health_check_grace_period_seconds: Option<u64>,
+    pub(crate) deployment_configuration: Option<Value>,
+    pub(crate) placement_constraints: Vec<Value>,
+    pub(crate) placement_strategy: Vec<Value>,
     pub client_token: Option<String>,
-    pub propagate_tags: Option<String>,
+    pub(crate) propagate_tags: Option<String>,
     #[serde(rename = "enableECSManagedTags")]
-    pub enable_ecs_managed_tags: bool,
-    pub enable_execute_command: bool,
+    pub(crate) enable_ecs_managed_tags: bool,
+    pub(crate) enable_execute_command: bool,
     pub tags: Vec<Tag>,
 }
 
@@ -146,11 +121,10 @@ pub struct ControllerType {
 /// What `DescribeServices` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DescribeServices {
-    pub cluster: Option<String>,
-    pub services: Vec<String>,
-    pub include: Vec<String>,
+pub(crate) struct DescribeServices {
+    pub(crate) cluster: Option<String>,
+    pub(crate) services: Vec<String>,
+    pub(crate) include: Vec<String>,
 }
 
 /// What `DeleteService` takes.
@@ -160,10 +134,9 @@ pub struct DescribeServices {
 pub struct DeleteService {
     pub cluster: Option<String>,
     pub service: String,
-    pub force: bool,
+    pub(crate) force: bool,
 }
 
-/// Where a service is kept.
 pub(crate) fn key(cluster: &str, service: &str) -> String {
     format!("{}/{}", short_name(cluster), short_name(service))
 }
@@ -172,38 +145,34 @@ impl Service {
     pub(crate) fn key(&self) -> String {
         key(&self.cluster, &self.name)
     }
+
+    pub(crate) fn check_active(&self) -> Result<(), ApiError> {
+        if self.status == ServiceStatus::Active {
+            return Ok(());
+        }
+        let (code, message) = ("ServiceNotActiveException", "Service was not ACTIVE.");
+        Err(ApiError::new(code, message))
+    }
 }
 
 impl World {
     /// `ecs:CreateService`.
     pub fn create_service(&mut self, request: &CreateService) -> Result<String, ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
-        let controller = request
-            .deployment_controller
-            .map_or(DeploymentController::Ecs, |controller| controller.r#type);
+        let controller = request.deployment_controller.map(|given| given.r#type);
+        let controller = controller.unwrap_or(DeploymentController::Ecs);
         check_controller(request, controller)?;
         let key = key(&cluster, &request.service_name);
-        match self.services.get(&key).map(|service| service.status) {
-            Some(ServiceStatus::Active) => {
-                return Err(ApiError::invalid_parameter(
-                    "Creation of service was not idempotent.",
-                ));
-            }
-            Some(ServiceStatus::Draining) => {
-                return Err(ApiError::invalid_parameter(
-                    "Unable to Start a service that is still Draining.",
-                ));
-            }
-            Some(ServiceStatus::Inactive) | None => {}
-        }
-        if let Some(task_definition) = &request.task_definition {
-            let definition = self
-                .find_task_definition(task_definition)
-                .map_err(|_| ApiError::client("TaskDefinition not found."))?;
-            if !definition.active {
-                return Err(ApiError::client("TaskDefinition is inactive"));
-            }
-        }
+        let status = self.services.get(&key).map(|service| service.status);
+        let is_there = status == Some(ServiceStatus::Active);
+        ApiError::refuse_if(is_there, "Creation of service was not idempotent.")?;
+        let drains = status == Some(ServiceStatus::Draining);
+        ApiError::refuse_if(drains, "Unable to Start a service that is still Draining.")?;
+        let definition = match &request.task_definition {
+            Some(name) => Some(self.active_task_definition(name)?.arn.clone()),
+            None => None,
+        };
+        let grace = request.health_check_grace_period_seconds;
         let service = Service {
             arn: self.ecs_arn(&format!("service/{key}")),
             name: request.service_name.clone(),
@@ -212,13 +181,9 @@ impl World {
             desired_count: request.desired_count.unwrap_or(0),
             deployment_controller: controller,
             created_at_ms: self.now_ms,
-            health_check_grace_period_seconds: request
-                .health_check_grace_period_seconds
-                .unwrap_or(0),
-            from_primary: request.task_definition.as_ref().map(|name| FromPrimary {
-                task_definition: self
-                    .find_task_definition(name)
-                    .map_or_else(|_| name.clone(), |definition| definition.arn.clone()),
+            health_check_grace_period_seconds: grace.unwrap_or(0),
+            from_primary: definition.map(|task_definition| FromPrimary {
+                task_definition,
                 launch_type: request.launch_type.clone(),
                 capacity_provider_strategy: Vec::new(),
                 platform_version: None,
@@ -244,49 +209,33 @@ impl World {
     }
 
     /// `ecs:DescribeServices`: those found, and the ARNs of those that are missing; 10 at most.
-    pub fn describe_services<'a>(
+    pub(crate) fn describe_services<'a>(
         &'a self,
         request: &DescribeServices,
     ) -> Result<(Vec<&'a Service>, Vec<String>), ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
-        if request.services.is_empty() {
-            return Err(ApiError::invalid_parameter("Services cannot be empty."));
-        }
-        if request.services.len() > 10 {
-            return Err(ApiError::invalid_parameter(
-                "Services cannot have more than 10 elements.",
-            ));
-        }
-        let mut found = Vec::new();
-        let mut missing = Vec::new();
-        for name in &request.services {
-            match self.find_service(&cluster, name) {
-                Some(service) => found.push(service),
-                None => missing.push(self.arn_or(name, &format!("service/{cluster}"))),
-            }
-        }
-        Ok((found, missing))
+        ApiError::refuse_if(request.services.is_empty(), "Services cannot be empty.")?;
+        ApiError::refuse_if(
+            request.services.len() > 10,
+            "Services cannot have more than 10 elements.",
+        )?;
+        let find = |name: &str| Ok(self.find_service(&cluster, name));
+        self.found(&request.services, &format!("service/{cluster}"), find)
     }
 
     /// `ecs:DeleteService`: it drains, and is INACTIVE when its last task set is gone. With task
     /// sets or a desired count above zero it needs `force`.
     pub fn delete_service(&mut self, request: &DeleteService) -> Result<String, ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
-        let service = self
-            .find_service(&cluster, &request.service)
-            .filter(|service| service.status != ServiceStatus::Inactive)
-            .ok_or_else(ApiError::service_not_found)?;
+        let service = self.find_service(&cluster, &request.service);
+        let service = service.filter(|service| service.status != ServiceStatus::Inactive);
+        let service = service.ok_or_else(ApiError::service_not_found)?;
         let key = service.key();
-        let sets: Vec<_> = self
-            .task_sets_of_key(&key)
-            .iter()
-            .map(|task_set| task_set.id.clone())
-            .collect();
-        if !request.force && (service.desired_count > 0 || !sets.is_empty()) {
-            return Err(ApiError::invalid_parameter(
-                "The service cannot be stopped while it is scaled above 0.",
-            ));
-        }
+        let sets = self.ids_of_task_sets(&key);
+        ApiError::refuse_if(
+            !request.force && (service.desired_count > 0 || !sets.is_empty()),
+            "The service cannot be stopped while it is scaled above 0.",
+        )?;
         for id in sets {
             self.drain_task_set(&id, true);
         }
@@ -300,9 +249,8 @@ impl World {
     }
 
     pub(crate) fn find_service(&self, cluster: &str, name: &str) -> Option<&Service> {
-        self.services
-            .get(&key(cluster, name))
-            .filter(|service| !name.starts_with("arn:") || service.arn == name)
+        let service = self.services.get(&key(cluster, name));
+        service.filter(|service| !name.starts_with("arn:") || service.arn == name)
     }
 
     /// The active service with the `EXTERNAL` deployment controller that a task set call is about.
@@ -312,20 +260,13 @@ impl World {
         service: &str,
     ) -> Result<&Service, ApiError> {
         let cluster = self.find_cluster(Some(cluster))?;
-        let service = self
-            .find_service(&cluster.name, service)
-            .ok_or_else(ApiError::service_not_found)?;
-        if service.status != ServiceStatus::Active {
-            return Err(ApiError::new(
-                "ServiceNotActiveException",
-                "Service was not ACTIVE.",
-            ));
-        }
-        if service.deployment_controller != DeploymentController::External {
-            return Err(ApiError::invalid_parameter(
-                "Amazon ECS only supports task set management on services configured to use external deployment controllers.",
-            ));
-        }
+        let service = self.find_service(&cluster.name, service);
+        let service = service.ok_or_else(ApiError::service_not_found)?;
+        service.check_active()?;
+        ApiError::refuse_if(
+            service.deployment_controller != DeploymentController::External,
+            "Amazon ECS only supports task set management on services configured to use external deployment controllers.",
+        )?;
         Ok(service)
     }
 }
@@ -334,22 +275,15 @@ fn check_controller(
     request: &CreateService,
     controller: DeploymentController,
 ) -> Result<(), ApiError> {
-    let fits = (1..=255).contains(&request.service_name.len())
-        && request
-            .service_name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-    if !fits {
-        return Err(ApiError::invalid_parameter(
-            "Service names have 1 to 255 letters, numbers, hyphens and underscores.",
-        ));
-    }
+    ApiError::refuse_if(
+        !is_ecs_name(&request.service_name),
+        "Service names have 1 to 255 letters, numbers, hyphens and underscores.",
+    )?;
     if controller != DeploymentController::External {
-        if request.task_definition.is_none() {
-            return Err(ApiError::invalid_parameter(
-                "TaskDefinition cannot be empty.",
-            ));
-        }
+        ApiError::refuse_if(
+            request.task_definition.is_none(),
+            "TaskDefinition cannot be empty.",
+        )?;
         return Ok(());
     }
     // The task set carries these under EXTERNAL.
@@ -367,15 +301,11 @@ fn check_controller(
             "{field} cannot be specified for services using an EXTERNAL deployment controller."
         )));
     }
-    if request
-        .scheduling_strategy
-        .as_deref()
-        .is_some_and(|strategy| strategy != "REPLICA")
-    {
-        return Err(ApiError::invalid_parameter(
-            "The DAEMON scheduling strategy is not supported with an EXTERNAL deployment controller.",
-        ));
-    }
+    let strategy = request.scheduling_strategy.as_deref();
+    ApiError::refuse_if(
+        strategy.is_some_and(|strategy| strategy != "REPLICA"),
+        "The DAEMON scheduling strategy is not supported with an EXTERNAL deployment controller.",
+    )?;
     Ok(())
 }
 

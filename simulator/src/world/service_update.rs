@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::service::FromPrimary;
 use super::{
-    ApiError, DeploymentController, EventKind, NetworkConfiguration, ServiceStatus,
-    TaskSetLoadBalancer, TaskSetStatus, World,
+    ApiError, DeploymentController, EventKind, NetworkConfiguration, TaskSetLoadBalancer,
+    TaskSetStatus, World,
 };
 
 /// What `UpdateService` takes here. What is not listed is refused.
@@ -49,15 +49,9 @@ impl World {
     /// percentage.
     pub fn update_service(&mut self, request: &UpdateService) -> Result<String, ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
-        let service = self
-            .find_service(&cluster, &request.service)
-            .ok_or_else(ApiError::service_not_found)?;
-        if service.status != ServiceStatus::Active {
-            return Err(ApiError::new(
-                "ServiceNotActiveException",
-                "Service was not ACTIVE.",
-            ));
-        }
+        let service = self.find_service(&cluster, &request.service);
+        let service = service.ok_or_else(ApiError::service_not_found)?;
+        service.check_active()?;
         check_allowed(request, service.deployment_controller)?;
         let key = service.key();
         let Some(service) = self.services.get_mut(&key) else {
@@ -70,10 +64,8 @@ impl World {
             service.health_check_grace_period_seconds = seconds;
         }
         if let Some(constraints) = &request.placement_constraints {
-            service
-                .carried
-                .placement_constraints
-                .clone_from(constraints);
+            let carried = &mut service.carried;
+            carried.placement_constraints.clone_from(constraints);
         }
         if let Some(strategy) = &request.placement_strategy {
             service.carried.placement_strategy.clone_from(strategy);
@@ -89,12 +81,7 @@ impl World {
             desired_count: service.desired_count,
         };
         self.record(event);
-        let sets: Vec<_> = self
-            .task_sets_of_key(&key)
-            .iter()
-            .map(|task_set| task_set.id.clone())
-            .collect();
-        for id in sets {
+        for id in self.ids_of_task_sets(&key) {
             self.reconcile_soon(&id);
         }
         Ok(key)
@@ -107,11 +94,8 @@ impl World {
         &mut self,
         request: &UpdateServicePrimaryTaskSet,
     ) -> Result<String, ApiError> {
-        let id = self.existing_task_set(
-            &request.cluster,
-            &request.service,
-            &request.primary_task_set,
-        )?;
+        let (cluster, service) = (&request.cluster, &request.service);
+        let id = self.existing_task_set(cluster, service, &request.primary_task_set)?;
         let Some(task_set) = self.task_sets.get(&id).cloned() else {
             return Err(ApiError::service_not_found());
         };
@@ -160,35 +144,36 @@ fn check_allowed(
     controller: DeploymentController,
 ) -> Result<(), ApiError> {
     let set_level = [
-        ("task definition", request.task_definition.is_some()),
+        (request.task_definition.is_some(), "task definition"),
         (
-            "network configuration",
             request.network_configuration.is_some(),
+            "network configuration",
         ),
-        ("load balancers", request.load_balancers.is_some()),
-        ("platform version", request.platform_version.is_some()),
+        (request.load_balancers.is_some(), "load balancers"),
+        (request.platform_version.is_some(), "platform version"),
         (
-            "capacity provider strategy",
             request.capacity_provider_strategy.is_some(),
+            "capacity provider strategy",
         ),
         (
-            "deployment configuration",
             request.deployment_configuration.is_some(),
+            "deployment configuration",
         ),
-        ("service registries", request.service_registries.is_some()),
+        (request.service_registries.is_some(), "service registries"),
         (
-            "force new deployment",
             request.force_new_deployment == Some(true),
+            "force new deployment",
         ),
     ];
-    let Some((field, _)) = set_level.iter().find(|(_, given)| *given) else {
+    let Some((_, field)) = set_level.into_iter().find(|(given, _)| *given) else {
         return Ok(());
     };
-    if controller == DeploymentController::External {
-        return Err(ApiError::invalid_parameter(format!(
+    ApiError::refuse_if(
+        controller == DeploymentController::External,
+        format!(
             "Unable to update {field} on services with an EXTERNAL deployment controller. Use CreateTaskSet to create a new task set."
-        )));
-    }
+        ),
+    )?;
     Err(ApiError::new(
         "UnsupportedFeatureException",
         format!("This simulated ECS has no deployments of its own: {field} cannot be updated."),

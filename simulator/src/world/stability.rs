@@ -3,7 +3,6 @@
 use super::agenda::Due;
 use super::{DesiredStatus, EventKind, ServiceStatus, TaskSetStatus, TaskStatus, World};
 
-/// The counts of a task set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) running: u32,
@@ -28,31 +27,24 @@ impl World {
     fn is_steady(&self, id: &str, counts: Counts) -> bool {
         // Asked last, because it takes longest.
         let healthy = || {
-            self.tasks
-                .values()
-                .filter(|task| task.task_set == id && task.last_status.counts_as_running())
-                .all(|task| {
-                    task.desired_status == DesiredStatus::Running
-                        && task
-                            .registrations
-                            .iter()
-                            .all(|registration| self.is_healthy(registration))
-                        && (!self.has_container_health_check(task)
-                            || self.passes_health_checks(task))
-                })
+            let tasks = self.tasks.values().filter(|task| task.task_set == id);
+            let mut running = tasks.filter(|task| task.last_status.counts_as_running());
+            running.all(|task| {
+                let mut registrations = task.registrations.iter();
+                task.desired_status == DesiredStatus::Running
+                    && registrations.all(|registration| self.is_healthy(registration))
+                    && (!self.has_container_health_check(task) || self.passes_health_checks(task))
+            })
         };
         counts.running == self.computed_desired_count(id) && counts.pending == 0 && healthy()
     }
 
     pub(crate) fn has_container_health_check(&self, task: &super::Task) -> bool {
-        self.find_task_definition(&task.task_definition)
-            .is_ok_and(|definition| {
-                definition
-                    .registered
-                    .container_definitions
-                    .iter()
-                    .any(|container| container.health_check.is_some())
-            })
+        let definition = self.find_task_definition(&task.task_definition);
+        definition.is_ok_and(|definition| {
+            let mut containers = definition.containers().iter();
+            containers.any(|container| container.health_check.is_some())
+        })
     }
 
     /// Brings everything derived up to date. Runs after each event and each call.
@@ -61,13 +53,10 @@ impl World {
         for id in ids {
             self.settle_task_set(&id);
         }
-        let drained: Vec<_> = self
-            .services
-            .values()
-            .filter(|service| service.status == ServiceStatus::Draining)
-            .map(super::Service::key)
-            .filter(|key| self.task_sets_of_key(key).is_empty())
-            .collect();
+        let services = self.services.values();
+        let draining = services.filter(|service| service.status == ServiceStatus::Draining);
+        let mut drained: Vec<_> = draining.map(super::Service::key).collect();
+        drained.retain(|key| self.task_sets_of_key(key).is_empty());
         for key in drained {
             if let Some(service) = self.services.get_mut(&key) {
                 service.status = ServiceStatus::Inactive;
@@ -96,20 +85,16 @@ impl World {
         }
         let task_set = id.to_owned();
         if turned {
+            let (task_set, running) = (task_set.clone(), counts.running);
             self.record(if steady {
-                EventKind::TaskSetSteady {
-                    task_set: task_set.clone(),
-                    running: counts.running,
-                }
+                EventKind::TaskSetSteady { task_set, running }
             } else {
-                EventKind::TaskSetStabilizing {
-                    task_set: task_set.clone(),
-                }
+                EventKind::TaskSetStabilizing { task_set }
             });
         }
         if goes {
             let delay = self.jittered(self.timings.task_set_deletion_ms);
-            self.schedule_in(delay, Due::TaskSetGone { task_set });
+            self.schedule_in(delay, Due::TaskSetGone(task_set));
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Table {
     /// The table's name.
     pub name: String,
     /// The name of the key attribute (`HASH`, type `S`).
-    pub key: String,
+    pub(crate) key: String,
     /// Milliseconds since the Unix epoch.
     pub(crate) created_at_ms: u64,
     /// From when on it is `ACTIVE`; until then nothing can be read or written.
@@ -29,20 +29,17 @@ pub type Item = BTreeMap<String, AttributeValue>;
 ///
 /// Binary values and sets are not simulated, and refused by the name of their type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum AttributeValue {
-    /// A string.
     S(String),
     /// A number, which the API writes as text.
     N(Number),
-    /// A boolean.
     #[serde(rename = "BOOL")]
     Bool(bool),
     /// Null; the API knows it as `true` only.
     #[serde(rename = "NULL")]
     Null(True),
-    /// A list of values of any types.
     L(Vec<AttributeValue>),
-    /// A map of values of any types.
     M(BTreeMap<String, AttributeValue>),
 }
 

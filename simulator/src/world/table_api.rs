@@ -12,34 +12,25 @@ use super::{ApiError, World};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct CreateTable {
-    /// The table's name, unique in account and region.
-    pub table_name: String,
-    /// The key attributes.
-    pub key_schema: Vec<KeySchemaElement>,
-    /// The types of the key attributes.
-    pub attribute_definitions: Vec<AttributeDefinition>,
+    pub(crate) table_name: String,
+    pub(crate) key_schema: Vec<KeySchemaElement>,
+    pub(crate) attribute_definitions: Vec<AttributeDefinition>,
     /// `PAY_PER_REQUEST`; provisioned throughput is not simulated.
-    pub billing_mode: String,
+    pub(crate) billing_mode: String,
 }
 
-/// A key attribute.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct KeySchemaElement {
-    /// Its name.
-    pub attribute_name: String,
-    /// `HASH`.
-    pub key_type: String,
+pub(crate) struct KeySchemaElement {
+    pub(crate) attribute_name: String,
+    pub(crate) key_type: String,
 }
 
-/// The type of a key attribute.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct AttributeDefinition {
-    /// Its name.
-    pub attribute_name: String,
-    /// `S`.
-    pub attribute_type: String,
+pub(crate) struct AttributeDefinition {
+    pub(crate) attribute_name: String,
+    pub(crate) attribute_type: String,
 }
 
 /// `GetItem`.
@@ -79,36 +70,33 @@ pub struct UpdateItem {
     pub return_values_on_condition_check_failure: OnFailure,
 }
 
-/// `ExpressionAttributeNames`.
+/// `#name` to the attribute that it stands for.
 pub type Names = BTreeMap<String, String>;
 
 /// Which item a write answers with. Of updated attributes alone is not simulated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum ReturnValues {
-    /// None.
     #[default]
     None,
-    /// As it was before the write, if there was one.
     AllOld,
-    /// As it is after the write.
     AllNew,
 }
 
 /// Which item a write answers with that its condition has kept from happening.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum OnFailure {
-    /// None.
     #[default]
     None,
-    /// As it is, if there is one.
     AllOld,
 }
 
 impl World {
     /// `CreateTable`. The table is `ACTIVE` after a while.
-    pub fn create_table(&mut self, request: &CreateTable) -> Result<&Table, ApiError> {
+    pub(crate) fn create_table(&mut self, request: &CreateTable) -> Result<&Table, ApiError> {
         let name = &request.table_name;
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if !(3..=255).contains(&name.len()) || !name.chars().all(allowed) {
@@ -156,8 +144,7 @@ impl World {
         Ok(table)
     }
 
-    /// `DescribeTable`.
-    pub fn describe_table(&self, name: &str) -> Result<&Table, ApiError> {
+    pub(crate) fn describe_table(&self, name: &str) -> Result<&Table, ApiError> {
         self.tables.get(name).ok_or_else(|| {
             ApiError::new(
                 "ResourceNotFoundException",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{ApiError, EventKind, World};
 
 /// Tags by key.
-pub type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// One tag as ECS writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,16 +33,14 @@ pub(crate) fn parse(tags: &[Tag]) -> Result<Tags, TagFault> {
     for tag in tags {
         let key_fits = (1..=128).contains(&tag.key.chars().count()) && allowed(&tag.key);
         if !key_fits || tag.key.starts_with("aws:") {
-            return Err(TagFault::Malformed(format!(
-                "Tag key '{}' is not valid: 1 to 128 letters, digits, spaces or _.:/=+-@, and not starting with aws:",
-                tag.key
-            )));
+            let rule = "1 to 128 letters, digits, spaces or _.:/=+-@, and not starting with aws:";
+            let fault = format!("Tag key '{}' is not valid: {rule}", tag.key);
+            return Err(TagFault::Malformed(fault));
         }
         if tag.value.chars().count() > 256 || !allowed(&tag.value) {
-            return Err(TagFault::Malformed(format!(
-                "Tag value '{}' is not valid: at most 256 letters, digits, spaces or _.:/=+-@",
-                tag.value
-            )));
+            let rule = "at most 256 letters, digits, spaces or _.:/=+-@";
+            let fault = format!("Tag value '{}' is not valid: {rule}", tag.value);
+            return Err(TagFault::Malformed(fault));
         }
         if parsed.insert(tag.key.clone(), tag.value.clone()).is_some() {
             return Err(TagFault::Duplicate(tag.key.clone()));
@@ -52,9 +50,8 @@ pub(crate) fn parse(tags: &[Tag]) -> Result<Tags, TagFault> {
 }
 
 fn allowed(text: &str) -> bool {
-    text.chars().all(|letter| {
-        letter.is_alphanumeric() || letter.is_whitespace() || "_.:/=+-@".contains(letter)
-    })
+    let is = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
+    text.chars().all(is)
 }
 
 pub(crate) fn parse_ecs(tags: &[Tag]) -> Result<Tags, ApiError> {
@@ -68,18 +65,18 @@ pub(crate) fn parse_ecs(tags: &[Tag]) -> Result<Tags, ApiError> {
 
 pub(crate) fn parse_elb(tags: &[Tag]) -> Result<Tags, ApiError> {
     parse(tags).map_err(|fault| match fault {
-        TagFault::Duplicate(key) => ApiError::new(
-            "DuplicateTagKeys",
-            format!("Tag key '{key}' was specified more than once"),
-        ),
+        TagFault::Duplicate(key) => {
+            let message = format!("Tag key '{key}' was specified more than once");
+            ApiError::new("DuplicateTagKeys", message)
+        }
         TagFault::Malformed(message) => ApiError::validation(message),
     })
 }
 
 impl World {
     /// Tags everything that can be a `CloudFormation` stack's as that stack's: the service, its task
-    /// sets, load balancers, listeners, target groups. Nobody but `CloudFormation` can set these tags.
-    pub fn tag_as_of_stack(&mut self, stack: &str) {
+    /// sets, load balancers, listeners, target groups. Only `CloudFormation` can set these tags.
+    pub(crate) fn tag_as_of_stack(&mut self, stack: &str) {
         let services = self.services.values_mut().map(|one| &mut one.tags);
         let task_sets = self.task_sets.values_mut().map(|one| &mut one.tags);
         let balancers = self.load_balancers.values_mut().map(|one| &mut one.tags);
@@ -99,10 +96,8 @@ impl World {
             let mut merged = self.elb_tags_mut(arn)?.clone();
             merged.extend(added.clone());
             if merged.len() > limit {
-                return Err(ApiError::new(
-                    "TooManyTags",
-                    format!("The maximum number of tags for a resource is {limit}"),
-                ));
+                let message = format!("The maximum number of tags for a resource is {limit}");
+                return Err(ApiError::new("TooManyTags", message));
             }
         }
         for arn in arns {
@@ -128,42 +123,38 @@ impl World {
     }
 
     /// `elasticloadbalancing:DescribeTags`: 20 resources at most a call (Model).
-    pub fn elb_tags(&mut self, arns: &[String]) -> Result<Vec<(String, Tags)>, ApiError> {
+    pub(crate) fn elb_tags(&mut self, arns: &[String]) -> Result<Vec<(String, Tags)>, ApiError> {
         if arns.is_empty() || arns.len() > 20 {
             return Err(ApiError::validation(format!(
                 "1 validation error detected: Value '{arns:?}' at 'resourceArns' failed to satisfy constraint: Member must have length between 1 and 20"
             )));
         }
-        arns.iter()
-            .map(|arn| Ok((arn.clone(), self.elb_tags_mut(arn)?.clone())))
-            .collect()
+        let mut tags = |arn: &String| Ok((arn.clone(), self.elb_tags_mut(arn)?.clone()));
+        arns.iter().map(&mut tags).collect()
     }
 
     fn elb_tags_mut(&mut self, arn: &str) -> Result<&mut Tags, ApiError> {
         let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
         let (kind, _) = resource.split_once('/').unwrap_or((resource, ""));
         match kind {
-            "loadbalancer" => self
-                .load_balancers
-                .get_mut(arn)
-                .map(|load_balancer| &mut load_balancer.tags)
-                .ok_or_else(|| ApiError::load_balancer_not_found(arn)),
-            "targetgroup" => self
-                .target_groups
-                .get_mut(arn)
-                .map(|group| &mut group.tags)
-                .ok_or_else(ApiError::target_group_not_found),
-            "listener" => self
-                .listeners
-                .get_mut(arn)
-                .map(|listener| &mut listener.tags)
-                .ok_or_else(ApiError::listener_not_found),
-            "listener-rule" => self
-                .listeners
-                .values_mut()
-                .find_map(|listener| listener.rules.get_mut(arn))
-                .map(|rule| &mut rule.tags)
-                .ok_or_else(ApiError::rule_not_found),
+            "loadbalancer" => {
+                let found = self.load_balancers.get_mut(arn).map(|one| &mut one.tags);
+                found.ok_or_else(|| ApiError::load_balancer_not_found(arn))
+            }
+            "targetgroup" => {
+                let found = self.target_groups.get_mut(arn).map(|one| &mut one.tags);
+                found.ok_or_else(ApiError::target_group_not_found)
+            }
+            "listener" => {
+                let found = self.listeners.get_mut(arn).map(|one| &mut one.tags);
+                found.ok_or_else(ApiError::listener_not_found)
+            }
+            "listener-rule" => {
+                let mut listeners = self.listeners.values_mut();
+                let found = listeners.find_map(|listener| listener.rules.get_mut(arn));
+                let found = found.map(|rule| &mut rule.tags);
+                found.ok_or_else(ApiError::rule_not_found)
+            }
             _ => Err(ApiError::validation(format!(
                 "'{arn}' is not a valid load balancer, target group, listener or listener rule ARN"
             ))),

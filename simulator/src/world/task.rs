@@ -24,37 +24,32 @@ pub struct Task {
     /// Where it is in its life.
     pub last_status: TaskStatus,
     /// Where ECS wants it to be.
-    pub desired_status: DesiredStatus,
-    /// Its private IPv4 address.
-    pub ip: String,
-    /// Its subnet, with `awsvpc`.
-    pub subnet: Option<String>,
-    /// Its Availability Zone.
-    pub zone: String,
+    pub(crate) desired_status: DesiredStatus,
+    pub(crate) ip: String,
+    pub(crate) subnet: Option<String>,
+    pub(crate) zone: String,
     /// Its container instance, on EC2.
-    pub instance: Option<String>,
+    pub(crate) instance: Option<String>,
     /// Port of the host by port of the container.
     pub ports: Vec<(u16, u16)>,
     /// In milliseconds since the Unix epoch, as are all instants here.
     pub created_at_ms: u64,
-    /// When it was RUNNING.
-    pub started_at_ms: Option<u64>,
+    pub(crate) started_at_ms: Option<u64>,
     /// When it was sent SIGTERM, or ended by itself.
-    pub stopping_at_ms: Option<u64>,
+    pub(crate) stopping_at_ms: Option<u64>,
     /// When its containers had ended.
-    pub execution_stopped_at_ms: Option<u64>,
-    /// When it was STOPPED.
-    pub stopped_at_ms: Option<u64>,
+    pub(crate) execution_stopped_at_ms: Option<u64>,
+    pub(crate) stopped_at_ms: Option<u64>,
     /// Why.
-    pub stopped_reason: Option<String>,
+    pub(crate) stopped_reason: Option<String>,
     /// Why, in AWS's code.
-    pub stop_code: Option<String>,
+    pub(crate) stop_code: Option<String>,
     /// 0 ended by itself after SIGTERM, 1 crashed, 137 killed after the stop timeout.
     pub exit_code: Option<i32>,
     /// How its containers behave: as its task definition said when it was created.
-    pub behaviour: Behaviour,
+    pub(crate) behaviour: Behaviour,
     /// Where it is registered as a target.
-    pub registrations: Vec<Registration>,
+    pub(crate) registrations: Vec<Registration>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -62,7 +57,7 @@ pub struct Task {
 /// Where a task is in its life (Docs: task lifecycle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the statuses are the API's")]
+#[expect(missing_docs, reason = "the API's names")]
 pub enum TaskStatus {
     Provisioning,
     Pending,
@@ -77,27 +72,13 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Provisioning => "PROVISIONING",
-            Self::Pending => "PENDING",
-            Self::Activating => "ACTIVATING",
-            Self::Running => "RUNNING",
-            Self::Deactivating => "DEACTIVATING",
-            Self::Stopping => "STOPPING",
-            Self::Deprovisioning => "DEPROVISIONING",
-            Self::Stopped => "STOPPED",
-        }
-    }
-
     /// Whether it is in `runningCount`: from RUNNING until SIGTERM is sent.
     pub fn counts_as_running(self) -> bool {
         matches!(self, Self::Running | Self::Deactivating)
     }
 
     /// Whether it is in `pendingCount`.
-    pub fn counts_as_pending(self) -> bool {
+    pub(crate) fn counts_as_pending(self) -> bool {
         matches!(self, Self::Provisioning | Self::Pending | Self::Activating)
     }
 }
@@ -105,23 +86,11 @@ impl TaskStatus {
 /// Where ECS wants a task to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the statuses are the API's")]
-pub enum DesiredStatus {
+pub(crate) enum DesiredStatus {
     Running,
     Stopped,
 }
 
-impl DesiredStatus {
-    /// As the API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "RUNNING",
-            Self::Stopped => "STOPPED",
-        }
-    }
-}
-
-/// Why ECS stops a task.
 #[derive(Debug, Clone)]
 pub(crate) struct StopReason {
     pub(crate) code: &'static str,
@@ -132,12 +101,7 @@ impl World {
     pub(crate) fn task_pending(&mut self, arn: &str) {
         if self.move_task(arn, TaskStatus::Provisioning, TaskStatus::Pending) {
             let delay = self.jittered(self.timings.task_start_ms);
-            self.schedule_in(
-                delay,
-                Due::TaskActivating {
-                    task: arn.to_owned(),
-                },
-            );
+            self.schedule_in(delay, Due::TaskActivating(arn.to_owned()));
         }
     }
 
@@ -145,12 +109,7 @@ impl World {
         if self.move_task(arn, TaskStatus::Pending, TaskStatus::Activating) {
             self.register_task(arn);
             let delay = self.jittered(self.timings.task_activation_ms);
-            self.schedule_in(
-                delay,
-                Due::TaskRunning {
-                    task: arn.to_owned(),
-                },
-            );
+            self.schedule_in(delay, Due::TaskRunning(arn.to_owned()));
         }
     }
 
@@ -165,19 +124,15 @@ impl World {
         task.started_at_ms = Some(now_ms);
         let (task_set, behaviour) = (task.task_set.clone(), task.behaviour.clone());
         let task = arn.to_owned();
-        self.record(EventKind::TaskStarted {
-            task: task.clone(),
-            task_set,
-        });
+        self.record(EventKind::TaskStarted { task, task_set });
+        let task = arn.to_owned();
         if let Some(seconds) = behaviour.crashes_after_seconds {
-            self.schedule_in(seconds * 1_000, Due::TaskCrashes { task: task.clone() });
+            self.schedule_in(seconds * 1_000, Due::TaskCrashes(task.clone()));
         }
-        self.schedule_in(
-            behaviour.slow_start_seconds * 1_000,
-            Due::TaskHealthChanges { task: task.clone() },
-        );
+        let slow_start_ms = behaviour.slow_start_seconds * 1_000;
+        self.schedule_in(slow_start_ms, Due::TaskHealthChanges(task.clone()));
         if let Some(seconds) = behaviour.unhealthy_after_seconds {
-            self.schedule_in(seconds * 1_000, Due::TaskHealthChanges { task });
+            self.schedule_in(seconds * 1_000, Due::TaskHealthChanges(task));
         }
     }
 
@@ -192,9 +147,8 @@ impl World {
             TaskStatus::Running | TaskStatus::Deactivating | TaskStatus::Stopping
         );
         let up = self.now_ms >= started + behaviour.slow_start_seconds * 1_000;
-        let down = behaviour
-            .unhealthy_after_seconds
-            .is_some_and(|seconds| self.now_ms >= started + seconds * 1_000);
+        let down = behaviour.unhealthy_after_seconds;
+        let down = down.is_some_and(|seconds| self.now_ms >= started + seconds * 1_000);
         alive && up && !down && !behaviour.never_healthy
     }
 
@@ -210,10 +164,8 @@ impl World {
         task.desired_status = DesiredStatus::Stopped;
         task.stopped_reason = Some(reason.text.clone());
         task.stop_code = Some(reason.code.to_owned());
-        let running = matches!(
-            task.last_status,
-            TaskStatus::Activating | TaskStatus::Running
-        );
+        let status = task.last_status;
+        let running = matches!(status, TaskStatus::Activating | TaskStatus::Running);
         let task_set = task.task_set.clone();
         self.record(EventKind::TaskStopping {
             task: arn.to_owned(),
@@ -246,43 +198,30 @@ impl World {
         task.last_status = TaskStatus::Stopping;
         task.stopping_at_ms = Some(now_ms);
         let task_set = task.task_set.clone();
-        self.record(EventKind::SigtermSent {
-            task: arn.to_owned(),
-            task_set,
-        });
-        let seconds = self
-            .tasks
-            .get(arn)
-            .map_or(0, |task| self.stop_seconds(task));
+        let task = arn.to_owned();
+        self.record(EventKind::SigtermSent { task, task_set });
+        let task = self.tasks.get(arn);
+        let seconds = task.map_or(0, |task| self.stop_seconds(task));
         if let Some(task) = self.tasks.get_mut(arn) {
             let own = task.behaviour.exits_after_seconds;
             let ended_by_itself = own.is_some_and(|own| own <= seconds);
             task.exit_code = Some(if ended_by_itself { 0 } else { 137 });
         }
-        self.schedule_in(
-            seconds * 1_000,
-            Due::TaskExits {
-                task: arn.to_owned(),
-            },
-        );
+        self.schedule_in(seconds * 1_000, Due::TaskExits(arn.to_owned()));
     }
 
     /// Seconds from SIGTERM to the end of its containers, by themselves or by SIGKILL.
     pub(crate) fn stop_seconds(&self, task: &Task) -> u64 {
         let fargate = task.instance.is_none();
-        let timeout = self
-            .find_task_definition(&task.task_definition)
-            .map_or(30, |definition| definition.stop_timeout_seconds(fargate));
+        let definition = self.find_task_definition(&task.task_definition);
+        let timeout = definition.map_or(30, |known| known.stop_timeout_seconds(fargate));
         let own = task.behaviour.exits_after_seconds;
         own.map_or(timeout, |own| own.min(timeout))
     }
 
     pub(crate) fn task_exits(&mut self, arn: &str) {
-        if self
-            .tasks
-            .get(arn)
-            .is_some_and(|task| task.last_status == TaskStatus::Stopping)
-        {
+        let task = self.tasks.get(arn);
+        if task.is_some_and(|task| task.last_status == TaskStatus::Stopping) {
             self.deprovision(arn, None);
         }
     }
@@ -292,10 +231,7 @@ impl World {
         let Some(task) = self.tasks.get_mut(arn) else {
             return;
         };
-        if !matches!(
-            task.last_status,
-            TaskStatus::Running | TaskStatus::Deactivating
-        ) {
+        if !task.last_status.counts_as_running() {
             return;
         }
         task.desired_status = DesiredStatus::Stopped;
@@ -320,12 +256,7 @@ impl World {
             task.exit_code = exit_code.or(task.exit_code);
         }
         let delay = self.jittered(self.timings.task_deprovisioning_ms);
-        self.schedule_in(
-            delay,
-            Due::TaskStops {
-                task: arn.to_owned(),
-            },
-        );
+        self.schedule_in(delay, Due::TaskStops(arn.to_owned()));
     }
 
     pub(crate) fn task_stops(&mut self, arn: &str) {
@@ -339,17 +270,14 @@ impl World {
         task.stopped_at_ms = Some(now_ms);
         let task_set = task.task_set.clone();
         let reason = task.stopped_reason.clone().unwrap_or_default();
-        self.record(EventKind::TaskStopped {
+        let stopped = EventKind::TaskStopped {
             task: arn.to_owned(),
             task_set,
             reason,
-        });
-        self.schedule_in(
-            self.timings.stopped_task_visible_ms,
-            Due::TaskForgotten {
-                task: arn.to_owned(),
-            },
-        );
+        };
+        self.record(stopped);
+        let visible_ms = self.timings.stopped_task_visible_ms;
+        self.schedule_in(visible_ms, Due::TaskForgotten(arn.to_owned()));
     }
 
     /// Moves a task on, unless something else happened to it meanwhile.

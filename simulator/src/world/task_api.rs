@@ -9,26 +9,24 @@ use super::{ApiError, DesiredStatus, ServiceStatus, Task, World};
 /// What `ListTasks` takes here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct ListTasks {
-    pub cluster: Option<String>,
-    pub service_name: Option<String>,
-    pub family: Option<String>,
-    pub started_by: Option<String>,
-    pub desired_status: Option<String>,
-    pub launch_type: Option<String>,
-    pub next_token: Option<String>,
-    pub max_results: Option<usize>,
+pub(crate) struct ListTasks {
+    pub(crate) cluster: Option<String>,
+    pub(crate) service_name: Option<String>,
+    pub(crate) family: Option<String>,
+    pub(crate) started_by: Option<String>,
+    pub(crate) desired_status: Option<String>,
+    pub(crate) launch_type: Option<String>,
+    pub(crate) next_token: Option<String>,
+    pub(crate) max_results: Option<usize>,
 }
 
 /// What `DescribeTasks` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DescribeTasks {
-    pub cluster: Option<String>,
-    pub tasks: Vec<String>,
-    pub include: Vec<String>,
+pub(crate) struct DescribeTasks {
+    pub(crate) cluster: Option<String>,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) include: Vec<String>,
 }
 
 /// What `StopTask` takes.
@@ -45,7 +43,7 @@ impl World {
     /// `ecs:ListTasks`: ARNs of the tasks whose desired status is `desiredStatus`, RUNNING by
     /// default. `startedBy` goes with `desiredStatus` and `launchType` only: "it must be the only
     /// filter that you use" (Model).
-    pub fn list_tasks(&self, request: &ListTasks) -> Result<Page<String>, ApiError> {
+    pub(crate) fn list_tasks(&self, request: &ListTasks) -> Result<Page<String>, ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
         let service = match &request.service_name {
             None => None,
@@ -57,11 +55,10 @@ impl World {
                     .clone(),
             ),
         };
-        if request.started_by.is_some() && (service.is_some() || request.family.is_some()) {
-            return Err(ApiError::invalid_parameter(
-                "startedBy cannot be combined with serviceName or family.",
-            ));
-        }
+        ApiError::refuse_if(
+            request.started_by.is_some() && (service.is_some() || request.family.is_some()),
+            "startedBy cannot be combined with serviceName or family.",
+        )?;
         let desired = match request.desired_status.as_deref() {
             None | Some("RUNNING") => Some(DesiredStatus::Running),
             Some("STOPPED") => Some(DesiredStatus::Stopped),
@@ -74,58 +71,37 @@ impl World {
             }
         };
         let fits = |task: &&Task| {
-            let family = short_name(&task.task_definition)
-                .split(':')
-                .next()
-                .unwrap_or_default();
+            let family = short_name(&task.task_definition).split(':').next();
+            let asked =
+                |asked: &Option<String>, is: &str| asked.as_ref().is_none_or(|name| name == is);
             task.cluster == cluster
                 && Some(task.desired_status) == desired
-                && service.as_ref().is_none_or(|name| *name == task.service)
-                && request.family.as_ref().is_none_or(|name| name == family)
-                && request
-                    .started_by
-                    .as_ref()
-                    .is_none_or(|id| *id == task.task_set)
-                && request
-                    .launch_type
-                    .as_ref()
-                    .is_none_or(|name| name == launch_type(task))
+                && asked(&service, &task.service)
+                && asked(&request.family, family.unwrap_or_default())
+                && asked(&request.started_by, &task.task_set)
+                && asked(&request.launch_type, launch_type(task))
         };
         let mut tasks: Vec<_> = self.tasks.values().filter(fits).collect();
         tasks.sort_by_key(|task| task.ordinal);
         let arns = tasks.into_iter().map(|task| task.arn.clone()).collect();
         let size = request.max_results.unwrap_or(self.limits.tasks_page);
-        name::page(
-            arns,
-            request.next_token.as_deref(),
-            size.clamp(1, 100),
-            || ApiError::invalid_parameter("Invalid token."),
-        )
+        let token = request.next_token.as_deref();
+        name::page(arns, token, size.clamp(1, 100), ApiError::invalid_token)
     }
 
     /// `ecs:DescribeTasks`: those found, and the ARNs of those that are missing; 100 at most.
-    pub fn describe_tasks<'a>(
+    pub(crate) fn describe_tasks<'a>(
         &'a self,
         request: &DescribeTasks,
     ) -> Result<(Vec<&'a Task>, Vec<String>), ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
-        if request.tasks.is_empty() {
-            return Err(ApiError::invalid_parameter("Tasks cannot be empty."));
-        }
-        if request.tasks.len() > 100 {
-            return Err(ApiError::invalid_parameter(
-                "Tasks cannot have more than 100 elements.",
-            ));
-        }
-        let mut found = Vec::new();
-        let mut missing = Vec::new();
-        for name in &request.tasks {
-            match self.find_task(&cluster, name) {
-                Some(task) => found.push(task),
-                None => missing.push(self.arn_or(name, &format!("task/{cluster}"))),
-            }
-        }
-        Ok((found, missing))
+        ApiError::refuse_if(request.tasks.is_empty(), "Tasks cannot be empty.")?;
+        ApiError::refuse_if(
+            request.tasks.len() > 100,
+            "Tasks cannot have more than 100 elements.",
+        )?;
+        let find = |name: &str| Ok(self.find_task(&cluster, name));
+        self.found(&request.tasks, &format!("task/{cluster}"), find)
     }
 
     /// `ecs:StopTask`: protection from scale-in does not hold it back. The set's scheduler starts
@@ -136,14 +112,11 @@ impl World {
             .find_task(&cluster, &request.task)
             .ok_or_else(|| ApiError::invalid_parameter("The referenced task was not found."))?;
         let (arn, task_set) = (task.arn.clone(), task.task_set.clone());
-        let text = request.reason.clone().unwrap_or_default();
-        self.stop_task_for(
-            &arn,
-            &StopReason {
-                code: "UserInitiated",
-                text,
-            },
-        );
+        let reason = StopReason {
+            code: "UserInitiated",
+            text: request.reason.clone().unwrap_or_default(),
+        };
+        self.stop_task_for(&arn, &reason);
         self.reconcile_soon(&task_set);
         Ok(arn)
     }

@@ -10,44 +10,12 @@ use super::tags::{self, Tag, Tags};
 use super::{ApiError, Behaviour, World};
 
 /// Container fields of the API model that have no effect here and are answered as they were given.
-const CARRIED: &[&str] = &[
-    "repositoryCredentials",
-    "cpu",
-    "memory",
-    "memoryReservation",
-    "links",
-    "restartPolicy",
-    "entryPoint",
-    "command",
-    "environment",
-    "environmentFiles",
-    "mountPoints",
-    "volumesFrom",
-    "linuxParameters",
-    "secrets",
-    "dependsOn",
-    "startTimeout",
-    "versionConsistency",
-    "hostname",
-    "user",
-    "workingDirectory",
-    "disableNetworking",
-    "privileged",
-    "readonlyRootFilesystem",
-    "dnsServers",
-    "dnsSearchDomains",
-    "extraHosts",
-    "dockerSecurityOptions",
-    "interactive",
-    "pseudoTerminal",
-    "dockerLabels",
-    "ulimits",
-    "logConfiguration",
-    "systemControls",
-    "resourceRequirements",
-    "firelensConfiguration",
-    "credentialSpecs",
-];
+const CARRIED: &str = "repositoryCredentials cpu memory memoryReservation links restartPolicy entryPoint command \
+    environment environmentFiles mountPoints volumesFrom linuxParameters secrets dependsOn \
+    startTimeout versionConsistency hostname user workingDirectory disableNetworking privileged \
+    readonlyRootFilesystem dnsServers dnsSearchDomains extraHosts dockerSecurityOptions \
+    interactive pseudoTerminal dockerLabels ulimits logConfiguration systemControls \
+    resourceRequirements firelensConfiguration credentialSpecs";
 
 /// One revision of a family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +29,7 @@ pub struct TaskDefinition {
     /// `false` once it was deregistered (status INACTIVE): nothing new can use it.
     pub active: bool,
     /// What was registered.
-    pub registered: RegisterTaskDefinition,
+    pub(crate) registered: RegisterTaskDefinition,
     /// When it was registered, in milliseconds since the Unix epoch.
     pub registered_at_ms: u64,
     /// When it was deregistered, in milliseconds since the Unix epoch.
@@ -72,136 +40,121 @@ pub struct TaskDefinition {
     pub behaviour: Behaviour,
 }
 
-/// What `RegisterTaskDefinition` takes here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct RegisterTaskDefinition {
-    pub family: String,
-    pub container_definitions: Vec<ContainerDefinition>,
+pub(crate) struct RegisterTaskDefinition {
+    pub(crate) family: String,
+    pub(crate) container_definitions: Vec<ContainerDefinition>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub network_mode: Option<String>,
+    pub(crate) network_mode: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub requires_compatibilities: Vec<String>,
+    pub(crate) requires_compatibilities: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<String>,
+    pub(crate) cpu: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<String>,
+    pub(crate) memory: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub task_role_arn: Option<String>,
+    pub(crate) task_role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub execution_role_arn: Option<String>,
+    pub(crate) execution_role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub runtime_platform: Option<Value>,
+    pub(crate) runtime_platform: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub volumes: Vec<Value>,
+    pub(crate) volumes: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<Tag>,
+    pub(crate) tags: Vec<Tag>,
 }
 
-/// A container of a task definition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct ContainerDefinition {
-    pub name: String,
+pub(crate) struct ContainerDefinition {
+    pub(crate) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub essential: Option<bool>,
+    pub(crate) essential: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub port_mappings: Vec<PortMapping>,
+    pub(crate) port_mappings: Vec<PortMapping>,
     /// Seconds from SIGTERM to SIGKILL: 30 by default, at most 120 on Fargate (Docs).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_timeout: Option<u64>,
+    pub(crate) stop_timeout: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health_check: Option<Value>,
+    pub(crate) health_check: Option<Value>,
     /// Fields of the API model that have no effect here.
     #[serde(flatten)]
-    pub carried: BTreeMap<String, Value>,
+    pub(crate) carried: BTreeMap<String, Value>,
 }
 
-/// A port of a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct PortMapping {
-    pub container_port: u16,
+pub(crate) struct PortMapping {
+    pub(crate) container_port: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_port: Option<u16>,
+    pub(crate) host_port: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<String>,
+    pub(crate) protocol: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app_protocol: Option<String>,
+    pub(crate) app_protocol: Option<String>,
 }
 
-/// What `DescribeTaskDefinition` takes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DescribeTaskDefinition {
-    pub task_definition: String,
+pub(crate) struct DescribeTaskDefinition {
+    pub(crate) task_definition: String,
     #[serde(default)]
-    pub include: Vec<String>,
+    pub(crate) include: Vec<String>,
 }
 
-/// What `DeregisterTaskDefinition` takes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DeregisterTaskDefinition {
-    pub task_definition: String,
+pub(crate) struct DeregisterTaskDefinition {
+    pub(crate) task_definition: String,
 }
 
-/// What `ListTaskDefinitions` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct ListTaskDefinitions {
-    pub family_prefix: Option<String>,
-    pub status: Option<String>,
-    pub sort: Option<String>,
-    pub next_token: Option<String>,
-    pub max_results: Option<usize>,
+pub(crate) struct ListTaskDefinitions {
+    pub(crate) family_prefix: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) sort: Option<String>,
+    pub(crate) next_token: Option<String>,
+    pub(crate) max_results: Option<usize>,
 }
 
 impl TaskDefinition {
+    pub(crate) fn containers(&self) -> &[ContainerDefinition] {
+        &self.registered.container_definitions
+    }
+
     /// Whether its tasks have a network interface of their own (`ip` targets).
-    pub fn is_awsvpc(&self) -> bool {
+    pub(crate) fn is_awsvpc(&self) -> bool {
         self.registered.network_mode.as_deref() == Some("awsvpc")
     }
 
     /// The longest stop timeout of its containers, in seconds.
     pub fn stop_timeout_seconds(&self, fargate: bool) -> u64 {
-        let longest = self
-            .registered
-            .container_definitions
-            .iter()
-            .map(|container| container.stop_timeout.unwrap_or(30))
-            .max()
-            .unwrap_or(30);
+        let containers = self.containers().iter();
+        let timeouts = containers.map(|container| container.stop_timeout.unwrap_or(30));
+        let longest = timeouts.max().unwrap_or(30);
         if fargate { longest.min(120) } else { longest }
     }
 }
 
 impl World {
     /// `ecs:RegisterTaskDefinition`: the next revision of the family.
-    pub fn register_task_definition(
+    pub(crate) fn register_task_definition(
         &mut self,
         request: &RegisterTaskDefinition,
     ) -> Result<&TaskDefinition, ApiError> {
-        let revision = self
-            .task_definitions
-            .get(&request.family)
-            .and_then(|revisions| revisions.keys().max())
-            .map_or(1, |last| last + 1);
-        self.register_revision(request, revision)
+        let revisions = self.task_definitions.get(&request.family);
+        let last = revisions.and_then(|revisions| revisions.keys().max());
+        self.register_revision(request, last.map_or(1, |last| last + 1))
     }
 
     /// Registers exactly this revision, for a world that has to match names given from outside.
-    pub fn register_revision(
+    pub(crate) fn register_revision(
         &mut self,
         request: &RegisterTaskDefinition,
         revision: u32,
@@ -221,17 +174,13 @@ impl World {
             tags,
             behaviour: Behaviour::of_containers(&request.container_definitions)?,
         };
-        Ok(self
-            .task_definitions
-            .entry(family)
-            .or_default()
-            .entry(revision)
-            .insert_entry(definition)
-            .into_mut())
+        let revisions = self.task_definitions.entry(family).or_default();
+        let entry = revisions.entry(revision).insert_entry(definition);
+        Ok(entry.into_mut())
     }
 
     /// `ecs:DeregisterTaskDefinition`: it becomes INACTIVE; what runs goes on running.
-    pub fn deregister_task_definition(
+    pub(crate) fn deregister_task_definition(
         &mut self,
         request: &DeregisterTaskDefinition,
     ) -> Result<String, ApiError> {
@@ -251,7 +200,7 @@ impl World {
     }
 
     /// `ecs:ListTaskDefinitions`: ARNs, oldest revision first unless `sort` is `DESC`.
-    pub fn list_task_definitions(
+    pub(crate) fn list_task_definitions(
         &self,
         request: &ListTaskDefinitions,
     ) -> Result<Page<String>, ApiError> {
@@ -264,26 +213,18 @@ impl World {
                 )));
             }
         };
-        let mut arns: Vec<_> = self
-            .task_definitions
-            .iter()
-            .filter(|(family, _)| {
-                request
-                    .family_prefix
-                    .as_ref()
-                    .is_none_or(|wanted| wanted == *family)
-            })
-            .flat_map(|(_, revisions)| revisions.values())
-            .filter(|definition| definition.active == active)
-            .map(|definition| definition.arn.clone())
-            .collect();
+        let prefix = request.family_prefix.as_ref();
+        let families = self.task_definitions.iter();
+        let families = families.filter(|(family, _)| prefix.is_none_or(|wanted| wanted == *family));
+        let revisions = families.flat_map(|(_, revisions)| revisions.values());
+        let listed = revisions.filter(|definition| definition.active == active);
+        let mut arns: Vec<_> = listed.map(|definition| definition.arn.clone()).collect();
         if request.sort.as_deref() == Some("DESC") {
             arns.reverse();
         }
         let size = request.max_results.unwrap_or(100).clamp(1, 100);
-        name::page(arns, request.next_token.as_deref(), size, || {
-            ApiError::invalid_parameter("Invalid token.")
-        })
+        let token = request.next_token.as_deref();
+        name::page(arns, token, size, ApiError::invalid_token)
     }
 
     /// ARN, `family:revision`, or `family` for the latest active revision (Model).
@@ -306,26 +247,28 @@ impl World {
             Some(revision) => revisions.get(&revision),
             None => revisions.values().rfind(|definition| definition.active),
         };
-        found
-            .filter(|definition| !name.starts_with("arn:") || definition.arn == name)
-            .ok_or_else(not_found)
+        let found = found.filter(|definition| !name.starts_with("arn:") || definition.arn == name);
+        found.ok_or_else(not_found)
+    }
+
+    /// One that something new may use.
+    pub(crate) fn active_task_definition(&self, name: &str) -> Result<&TaskDefinition, ApiError> {
+        match self.find_task_definition(name) {
+            Ok(definition) if definition.active => Ok(definition),
+            Ok(_) => Err(ApiError::client("TaskDefinition is inactive")),
+            Err(_) => Err(ApiError::client("TaskDefinition not found.")),
+        }
     }
 
     pub(crate) fn task_definition_mut(&mut self, arn: &str) -> Option<&mut TaskDefinition> {
-        self.task_definitions
-            .values_mut()
-            .flat_map(BTreeMap::values_mut)
-            .find(|definition| definition.arn == arn)
+        let families = self.task_definitions.values_mut();
+        let mut all = families.flat_map(BTreeMap::values_mut);
+        all.find(|definition| definition.arn == arn)
     }
 }
 
 fn check(request: &RegisterTaskDefinition) -> Result<(), ApiError> {
-    let name_fits = (1..=255).contains(&request.family.len())
-        && request
-            .family
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-    if !name_fits {
+    if !name::is_ecs_name(&request.family) {
         return Err(ApiError::client(
             "Family contains invalid characters: up to 255 letters, numbers, hyphens and underscores.",
         ));
@@ -334,20 +277,16 @@ fn check(request: &RegisterTaskDefinition) -> Result<(), ApiError> {
         return Err(ApiError::client("Container list cannot be empty."));
     }
     for container in &request.container_definitions {
-        if let Some(unknown) = container
-            .carried
-            .keys()
-            .find(|key| !CARRIED.contains(&key.as_str()))
-        {
+        let is_carried = |key: &str| CARRIED.split(' ').any(|known| known == key);
+        let mut carried = container.carried.keys();
+        if let Some(unknown) = carried.find(|key| !is_carried(key)) {
             return Err(ApiError::client(format!(
                 "Unknown container definition parameter: {unknown}."
             )));
         }
     }
-    let fargate = request
-        .requires_compatibilities
-        .iter()
-        .any(|compatibility| compatibility == "FARGATE");
+    let mut compatibilities = request.requires_compatibilities.iter();
+    let fargate = compatibilities.any(|compatibility| compatibility == "FARGATE");
     if fargate && request.network_mode.as_deref() != Some("awsvpc") {
         return Err(ApiError::client(
             "Fargate only supports network mode ‘awsvpc’.",

@@ -35,7 +35,7 @@ pub struct TaskSet {
     /// One target group at most under `EXTERNAL` (Docs).
     pub load_balancers: Vec<TaskSetLoadBalancer>,
     /// Cloud Map registries; carried, not simulated.
-    pub service_registries: Vec<ServiceRegistry>,
+    pub(crate) service_registries: Vec<ServiceRegistry>,
     /// Percent of the service's desired count.
     pub scale: f64,
     /// In milliseconds since the Unix epoch.
@@ -77,57 +77,51 @@ impl TaskSetStatus {
 /// The network of a task set's tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct NetworkConfiguration {
-    pub awsvpc_configuration: VpcConfiguration,
+    pub(crate) awsvpc_configuration: VpcConfiguration,
 }
 
-/// Subnets and security groups.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct VpcConfiguration {
-    pub subnets: Vec<String>,
+pub(crate) struct VpcConfiguration {
+    pub(crate) subnets: Vec<String>,
     #[serde(default)]
-    pub security_groups: Vec<String>,
+    pub(crate) security_groups: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assign_public_ip: Option<String>,
+    pub(crate) assign_public_ip: Option<String>,
 }
 
 /// Where the tasks are registered as targets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
+#[expect(missing_docs, reason = "the API's names")]
 pub struct TaskSetLoadBalancer {
     pub target_group_arn: String,
     pub container_name: String,
     pub container_port: u16,
 }
 
-/// A Cloud Map registry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct ServiceRegistry {
-    pub registry_arn: String,
+pub(crate) struct ServiceRegistry {
+    pub(crate) registry_arn: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container_name: Option<String>,
+    pub(crate) container_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container_port: Option<u16>,
+    pub(crate) container_port: Option<u16>,
 }
 
 /// One capacity provider of a strategy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CapacityProviderStrategyItem {
-    pub capacity_provider: String,
+    pub(crate) capacity_provider: String,
     #[serde(default)]
-    pub weight: u32,
+    pub(crate) weight: u32,
     #[serde(default)]
-    pub base: u32,
+    pub(crate) base: u32,
 }
 
 /// A percentage of the service's desired count.
@@ -142,12 +136,11 @@ pub struct Scale {
 /// What `DescribeTaskSets` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
-pub struct DescribeTaskSets {
-    pub cluster: String,
-    pub service: String,
-    pub task_sets: Vec<String>,
-    pub include: Vec<String>,
+pub(crate) struct DescribeTaskSets {
+    pub(crate) cluster: String,
+    pub(crate) service: String,
+    pub(crate) task_sets: Vec<String>,
+    pub(crate) include: Vec<String>,
 }
 
 /// What `UpdateTaskSet` takes.
@@ -176,26 +169,15 @@ pub struct DeleteTaskSet {
 impl World {
     /// `ecs:DescribeTaskSets`: the sets found, and the ARNs of those that are missing. Without ids
     /// it is refused (Field).
-    pub fn describe_task_sets<'a>(
+    pub(crate) fn describe_task_sets<'a>(
         &'a self,
         request: &DescribeTaskSets,
     ) -> Result<(Vec<&'a TaskSet>, Vec<String>), ApiError> {
         let service = self.external_service(&request.cluster, &request.service)?;
-        if request.task_sets.is_empty() {
-            return Err(ApiError::invalid_parameter("TaskSets cannot be empty."));
-        }
-        let mut found = Vec::new();
-        let mut missing = Vec::new();
-        for name in &request.task_sets {
-            match self.find_task_set(service, name)? {
-                Some(task_set) => found.push(task_set),
-                None => missing.push(self.arn_or(
-                    name,
-                    &format!("task-set/{}/{}", service.cluster, service.name),
-                )),
-            }
-        }
-        Ok((found, missing))
+        ApiError::refuse_if(request.task_sets.is_empty(), "TaskSets cannot be empty.")?;
+        let prefix = format!("task-set/{}", service.key());
+        let find = |name: &str| self.find_task_set(service, name);
+        self.found(&request.task_sets, &prefix, find)
     }
 
     /// `ecs:UpdateTaskSet`: an absolute percentage. It is refused for a set that is DRAINING
@@ -207,11 +189,10 @@ impl World {
         let Some(task_set) = self.task_sets.get_mut(&id) else {
             return Err(task_set_not_found());
         };
-        if task_set.status == TaskSetStatus::Draining {
-            return Err(ApiError::invalid_parameter(
-                "The task set cannot be updated while it is DRAINING.",
-            ));
-        }
+        ApiError::refuse_if(
+            task_set.status == TaskSetStatus::Draining,
+            "The task set cannot be updated while it is DRAINING.",
+        )?;
         task_set.scale = scale;
         task_set.updated_at_ms = now_ms;
         let wanted = self.computed_desired_count(&id);
@@ -237,17 +218,15 @@ impl World {
             return Ok(id);
         }
         if !request.force {
-            if task_set.status == TaskSetStatus::Primary {
-                return Err(ApiError::invalid_parameter(
-                    "The primary task set cannot be deleted. Use force to delete it.",
-                ));
-            }
+            ApiError::refuse_if(
+                task_set.status == TaskSetStatus::Primary,
+                "The primary task set cannot be deleted. Use force to delete it.",
+            )?;
             let counts = self.counts(&id);
-            if task_set.scale > 0.0 || counts.running + counts.pending > 0 {
-                return Err(ApiError::invalid_parameter(
-                    "The task set cannot be deleted while it is scaled above 0. Use force to delete it.",
-                ));
-            }
+            ApiError::refuse_if(
+                task_set.scale > 0.0 || counts.running + counts.pending > 0,
+                "The task set cannot be deleted while it is scaled above 0. Use force to delete it.",
+            )?;
         }
         self.drain_task_set(&id, request.force);
         Ok(id)
@@ -281,30 +260,25 @@ impl World {
         let Some(task_set) = self.task_sets.get(id) else {
             return 0;
         };
-        let desired = self
-            .services
-            .get(&task_set.service_key)
-            .map_or(0, |service| service.desired_count);
+        let service = self.services.get(&task_set.service_key);
+        let desired = service.map_or(0, |service| service.desired_count);
         computed_desired_count(desired, task_set.scale)
     }
 
     pub(crate) fn reconcile_soon(&mut self, id: &str) {
-        self.schedule_in(
-            self.timings.scheduling_ms,
-            Due::Reconcile {
-                task_set: id.to_owned(),
-            },
-        );
+        self.schedule_in(self.timings.scheduling_ms, Due::Reconcile(id.to_owned()));
     }
 
     pub(crate) fn task_sets_of_key(&self, service_key: &str) -> Vec<&TaskSet> {
-        let mut sets: Vec<_> = self
-            .task_sets
-            .values()
-            .filter(|task_set| task_set.service_key == service_key)
-            .collect();
+        let sets = self.task_sets.values();
+        let mut sets: Vec<_> = sets.filter(|set| set.service_key == service_key).collect();
         sets.sort_by_key(|task_set| task_set.ordinal);
         sets
+    }
+
+    pub(crate) fn ids_of_task_sets(&self, service_key: &str) -> Vec<String> {
+        let sets = self.task_sets_of_key(service_key);
+        sets.into_iter().map(|set| set.id.clone()).collect()
     }
 
     /// A task set of the service by id (`ecs-svc/…`), the id's digits, or ARN.
@@ -315,16 +289,13 @@ impl World {
     ) -> Result<Option<&TaskSet>, ApiError> {
         let digits = short_name(name).trim_start_matches("ecs-svc/");
         let shaped = !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit());
-        if !shaped || (name.starts_with("arn:") && !name.contains(":task-set/")) {
-            return Err(ApiError::invalid_parameter(
-                "Task Set Identifier is invalid",
-            ));
-        }
-        Ok(self
-            .task_sets
-            .get(&format!("ecs-svc/{digits}"))
-            .filter(|task_set| task_set.service_key == service.key())
-            .filter(|task_set| !name.starts_with("arn:") || task_set.arn == name))
+        ApiError::refuse_if(
+            !shaped || (name.starts_with("arn:") && !name.contains(":task-set/")),
+            "Task Set Identifier is invalid",
+        )?;
+        let found = self.task_sets.get(&format!("ecs-svc/{digits}"));
+        let found = found.filter(|task_set| task_set.service_key == service.key());
+        Ok(found.filter(|task_set| !name.starts_with("arn:") || task_set.arn == name))
     }
 
     pub(crate) fn existing_task_set(
@@ -334,17 +305,15 @@ impl World {
         name: &str,
     ) -> Result<String, ApiError> {
         let service = self.external_service(cluster, service)?;
-        self.find_task_set(service, name)?
-            .map(|task_set| task_set.id.clone())
-            .ok_or_else(task_set_not_found)
+        let found = self.find_task_set(service, name)?;
+        let found = found.map(|task_set| task_set.id.clone());
+        found.ok_or_else(task_set_not_found)
     }
 }
 
 fn task_set_not_found() -> ApiError {
-    ApiError::new(
-        "TaskSetNotFoundException",
-        "The specified task set does not exist.",
-    )
+    let message = "The specified task set does not exist.";
+    ApiError::new("TaskSetNotFoundException", message)
 }
 
 /// 0 to 100 PERCENT (Model).
@@ -355,11 +324,10 @@ pub(crate) fn check_scale(scale: &Scale) -> Result<f64, ApiError> {
         )));
     }
     let value = scale.value.unwrap_or(0.0);
-    if !(0.0..=100.0).contains(&value) {
-        return Err(ApiError::invalid_parameter(
-            "Scale value must be between 0 and 100.",
-        ));
-    }
+    ApiError::refuse_if(
+        !(0.0..=100.0).contains(&value),
+        "Scale value must be between 0 and 100.",
+    )?;
     Ok(value)
 }
 
@@ -370,7 +338,7 @@ pub(crate) fn check_scale(scale: &Scale) -> Result<f64, ApiError> {
     clippy::cast_sign_loss,
     reason = "at most desired_count, a u32, and never negative"
 )]
-pub(crate) fn computed_desired_count(desired_count: u32, scale: f64) -> u32 {
+pub fn computed_desired_count(desired_count: u32, scale: f64) -> u32 {
     (f64::from(desired_count) * scale / 100.0).ceil() as u32
 }
 
@@ -390,11 +358,8 @@ mod tests {
             (0, 100.0, 0),
             (9, 0.0, 0),
         ] {
-            assert_eq!(
-                computed_desired_count(desired, scale),
-                wanted,
-                "{desired} at {scale} %"
-            );
+            let computed = computed_desired_count(desired, scale);
+            assert_eq!(computed, wanted, "{desired} at {scale} %");
         }
     }
 
@@ -403,15 +368,9 @@ mod tests {
         let pairs = (1..200_u32).flat_map(|n| (1..=n).map(move |k| (k, n)));
         let plain = |k: u32, n: u32| f64::from(k) * 100.0 / f64::from(n);
         let half_less = |k: u32, n: u32| 100.0 * (f64::from(k) - 0.5) / f64::from(n);
-        let one_more = pairs
-            .clone()
-            .filter(|&(k, n)| computed_desired_count(n, plain(k, n)) == k + 1)
-            .count();
-        assert_eq!(one_more, 1_126);
-        assert!(
-            pairs
-                .clone()
-                .all(|(k, n)| computed_desired_count(n, half_less(k, n)) == k)
-        );
+        let more = |&(k, n): &(u32, u32)| computed_desired_count(n, plain(k, n)) == k + 1;
+        assert_eq!(pairs.clone().filter(more).count(), 1_126);
+        let mut pairs = pairs;
+        assert!(pairs.all(|(k, n)| computed_desired_count(n, half_less(k, n)) == k));
     }
 }

@@ -18,12 +18,12 @@ pub struct CreateTaskSet {
     pub service: String,
     pub task_definition: String,
     pub external_id: Option<String>,
-    pub network_configuration: Option<NetworkConfiguration>,
+    pub(crate) network_configuration: Option<NetworkConfiguration>,
     pub load_balancers: Vec<TaskSetLoadBalancer>,
-    pub service_registries: Vec<ServiceRegistry>,
-    pub launch_type: Option<String>,
-    pub capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
-    pub platform_version: Option<String>,
+    pub(crate) service_registries: Vec<ServiceRegistry>,
+    pub(crate) launch_type: Option<String>,
+    pub(crate) capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    pub(crate) platform_version: Option<String>,
     /// 100 percent when it is not given: what the public sample relies on.
     pub scale: Option<Scale>,
     pub client_token: Option<String>,
@@ -48,22 +48,18 @@ impl World {
         }
         let scale = request.scale.as_ref().map_or(Ok(100.0), check_scale)?;
         let tags = tags::parse_ecs(&request.tags)?;
-        let definition = self
-            .find_task_definition(&request.task_definition)
-            .map_err(|_| ApiError::client("TaskDefinition not found."))?;
-        if !definition.active {
-            return Err(ApiError::client("TaskDefinition is inactive"));
-        }
+        let definition = self.active_task_definition(&request.task_definition)?;
         let task_definition = definition.arn.clone();
         let launch_type = self.check_placement(request, definition)?;
         self.check_load_balancers(request, definition)?;
 
         let existing = self.task_sets_of_key(&service_key).len();
-        if existing >= self.limits.task_sets {
-            return Err(ApiError::invalid_parameter(format!(
+        ApiError::refuse_if(
+            existing >= self.limits.task_sets,
+            format!(
                 "{existing} deployments exist on the service. Unable to create new TaskSet since this exceeds the maximum limit."
-            )));
-        }
+            ),
+        )?;
 
         let digits =
             self.random(|rng| rng.u64(1_000_000_000_000_000_000..9_999_999_999_999_999_999));
@@ -119,11 +115,10 @@ impl World {
         };
         let fits =
             (1..=36).contains(&token.len()) && token.bytes().all(|byte| (33..=126).contains(&byte));
-        if !fits {
-            return Err(ApiError::invalid_parameter(
-                "clientToken must have 1 to 36 ASCII characters in the range of 33 to 126.",
-            ));
-        }
+        ApiError::refuse_if(
+            !fits,
+            "clientToken must have 1 to 36 ASCII characters in the range of 33 to 126.",
+        )?;
         let Some(task_set) = self
             .task_sets
             .values()
@@ -131,11 +126,10 @@ impl World {
         else {
             return Ok(None);
         };
-        if task_set.created_with != created_with {
-            return Err(ApiError::invalid_parameter(
-                "The client token was used before, with other parameters.",
-            ));
-        }
+        ApiError::refuse_if(
+            task_set.created_with != created_with,
+            "The client token was used before, with other parameters.",
+        )?;
         Ok(Some(task_set.id.clone()))
     }
 
@@ -145,25 +139,22 @@ impl World {
         request: &CreateTaskSet,
         definition: &TaskDefinition,
     ) -> Result<Option<String>, ApiError> {
-        if request.launch_type.is_some() && !request.capacity_provider_strategy.is_empty() {
-            return Err(ApiError::invalid_parameter(
-                "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
-            ));
-        }
+        ApiError::refuse_if(
+            request.launch_type.is_some() && !request.capacity_provider_strategy.is_empty(),
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
+        )?;
         let cluster = self.find_cluster(Some(&request.cluster))?;
         let bases = request.capacity_provider_strategy.iter();
-        if bases.filter(|item| item.base > 0).count() > 1 {
-            return Err(ApiError::invalid_parameter(
-                "Only one capacity provider in a strategy can have a base defined.",
-            ));
-        }
+        ApiError::refuse_if(
+            bases.filter(|item| item.base > 0).count() > 1,
+            "Only one capacity provider in a strategy can have a base defined.",
+        )?;
         // FARGATE and FARGATE_SPOT too have to be associated with the cluster (Model).
         for item in &request.capacity_provider_strategy {
-            if !cluster.capacity_providers.contains(&item.capacity_provider) {
-                return Err(ApiError::invalid_parameter(
-                    "The specified capacity provider was not found. Specify a valid name or ARN and try again.",
-                ));
-            }
+            ApiError::refuse_if(
+                !cluster.capacity_providers.contains(&item.capacity_provider),
+                "The specified capacity provider was not found. Specify a valid name or ARN and try again.",
+            )?;
         }
         let by_provider = !request.capacity_provider_strategy.is_empty()
             || !cluster.default_capacity_provider_strategy.is_empty();
@@ -176,11 +167,10 @@ impl World {
             None | Some("EC2" | "EXTERNAL") => {}
             Some("FARGATE") => {
                 let compatible = &definition.registered.requires_compatibilities;
-                if !compatible.iter().any(|name| name == "FARGATE") {
-                    return Err(ApiError::invalid_parameter(
-                        "Task definition does not support launch_type FARGATE.",
-                    ));
-                }
+                ApiError::refuse_if(
+                    !compatible.iter().any(|name| name == "FARGATE"),
+                    "Task definition does not support launch_type FARGATE.",
+                )?;
             }
             Some(other) => {
                 return Err(ApiError::invalid_parameter(format!(
@@ -188,11 +178,10 @@ impl World {
                 )));
             }
         }
-        if request.platform_version.is_some() && launch_type.as_deref() == Some("EC2") {
-            return Err(ApiError::invalid_parameter(
-                "The platform version must be null when specifying an EC2 launch type.",
-            ));
-        }
+        ApiError::refuse_if(
+            request.platform_version.is_some() && launch_type.as_deref() == Some("EC2"),
+            "The platform version must be null when specifying an EC2 launch type.",
+        )?;
         match (&request.network_configuration, definition.is_awsvpc()) {
             (None, true) => Err(ApiError::invalid_parameter(
                 "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
@@ -212,33 +201,23 @@ impl World {
         request: &CreateTaskSet,
         definition: &TaskDefinition,
     ) -> Result<(), ApiError> {
-        if request.load_balancers.len() > 1 {
-            return Err(ApiError::invalid_parameter(
-                "load balancers can have at most 1 items.",
-            ));
-        }
+        ApiError::refuse_if(
+            request.load_balancers.len() > 1,
+            "load balancers can have at most 1 items.",
+        )?;
         for wanted in &request.load_balancers {
-            let container = definition
-                .registered
-                .container_definitions
-                .iter()
-                .find(|container| container.name == wanted.container_name)
-                .ok_or_else(|| {
-                    ApiError::invalid_parameter(format!(
-                        "The container {} does not exist in the task definition.",
-                        wanted.container_name
-                    ))
-                })?;
-            let has_port = container
-                .port_mappings
-                .iter()
-                .any(|mapping| mapping.container_port == wanted.container_port);
-            if !has_port {
+            let (name, port) = (&wanted.container_name, wanted.container_port);
+            let mut containers = definition.containers().iter();
+            let Some(container) = containers.find(|container| container.name == *name) else {
                 return Err(ApiError::invalid_parameter(format!(
-                    "The container {} did not have a container port {} defined.",
-                    wanted.container_name, wanted.container_port
+                    "The container {name} does not exist in the task definition."
                 )));
-            }
+            };
+            let mut mappings = container.port_mappings.iter();
+            ApiError::refuse_if(
+                !mappings.any(|mapping| mapping.container_port == port),
+                format!("The container {name} did not have a container port {port} defined."),
+            )?;
             let arn = &wanted.target_group_arn;
             let group = self.target_groups.get(arn).ok_or_else(|| {
                 ApiError::invalid_parameter(format!(
@@ -256,11 +235,12 @@ impl World {
                         .unwrap_or("bridge")
                 )));
             }
-            if self.load_balancers_of(arn).is_empty() {
-                return Err(ApiError::invalid_parameter(format!(
+            ApiError::refuse_if(
+                self.load_balancers_of(arn).is_empty(),
+                format!(
                     "The target group with targetGroupArn {arn} does not have an associated load balancer."
-                )));
-            }
+                ),
+            )?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use ebbtide_simulator::world::{Alarm, AlarmState, ApiError, DescribeAlarms, World};
 use serde_json::{Value, json};
 
-use crate::support::scenario;
+use crate::support::{cases, scenario};
 
 fn world(alarms: &Value) -> World {
     let world = scenario(&json!({ "alarms": alarms }).to_string()).world();
@@ -31,26 +31,22 @@ fn an_alarm_changes_when_the_scenario_says_so() {
         world.advance_to(second * 1_000);
         said.push(world.alarm("errors").map(|alarm| alarm.state));
     }
-    let states = [
+    let (ok, alarm, unknown) = (
         AlarmState::Ok,
         AlarmState::Alarm,
         AlarmState::InsufficientData,
-        AlarmState::Ok,
-    ];
-    assert_eq!(said, states.map(Some));
-    let told: Vec<_> = world
-        .take_events()
-        .iter()
+    );
+    assert_eq!(said, [ok, alarm, unknown, ok].map(Some));
+    let events = world.take_events().into_iter();
+    let told: Vec<_> = events
         .map(|event| format!("{} {}", event.at_ms, event.kind))
         .collect();
-    assert_eq!(
-        told,
-        [
-            "60000 Alarm errors is ALARM.",
-            "90000 Alarm errors is INSUFFICIENT_DATA.",
-            "120000 Alarm errors is OK.",
-        ]
-    );
+    let states = [
+        "60000 Alarm errors is ALARM.",
+        "90000 Alarm errors is INSUFFICIENT_DATA.",
+    ];
+    assert_eq!(told[..2], states);
+    assert_eq!(told[2..], ["120000 Alarm errors is OK."]);
     let quiet = world.alarm("quiet").map(|alarm: &Alarm| alarm.state);
     assert_eq!(quiet, Some(AlarmState::InsufficientData));
 }
@@ -60,37 +56,30 @@ fn without_names_every_alarm_of_the_account_is_described_and_without_types_metri
     let world = world(&json!([
         { "name": "ours" },
         { "name": "both", "type": "CompositeAlarm", "state": "ALARM" },
-        { "name": "somebody-elses", "state": "ALARM" },
+        { "name": "other", "state": "ALARM" },
     ]));
-    for (request, names) in [
-        (json!({}), vec!["ours", "somebody-elses"]),
-        (json!({ "AlarmNames": [] }), vec!["ours", "somebody-elses"]),
-        (json!({ "AlarmNames": ["ours", "gone"] }), vec!["ours"]),
-        (json!({ "AlarmNames": ["both"] }), vec![]),
-        (
-            json!({ "AlarmNames": ["both", "ours"], "AlarmTypes": ["CompositeAlarm", "MetricAlarm"] }),
-            vec!["ours", "both"],
-        ),
-        (
-            json!({ "AlarmTypes": ["CompositeAlarm", "MetricAlarm"], "StateValue": "ALARM" }),
-            vec!["somebody-elses", "both"],
-        ),
-    ] {
-        assert_eq!(asked(&world, request.clone()), Ok(names), "{request}");
+    for (request, names) in cases(
+        r#"
+{} => other ours
+{"AlarmNames": []} => other ours
+{"AlarmNames": ["ours", "gone"]} => ours
+{"AlarmNames": ["both"]} => -
+{"AlarmNames": ["both", "ours"], "AlarmTypes": ["CompositeAlarm", "MetricAlarm"]} => ours both
+{"AlarmTypes": ["CompositeAlarm", "MetricAlarm"], "StateValue": "ALARM"} => other both
+"#,
+    ) {
+        let found = asked(&world, request.clone()).expect("alarms").join(" ");
+        let names = names.trim_matches('-');
+        assert_eq!(found, names, "{request}");
     }
 }
 
 #[test]
 fn more_than_100_names_are_refused_and_alarms_come_in_pages() {
-    let alarms: Value = (0..120)
-        .map(|number| json!({ "name": format!("alarm-{number:03}") }))
-        .collect();
+    let names = |count: usize| (0..count).map(|number| format!("alarm-{number:03}"));
+    let alarms: Value = names(120).map(|name| json!({ "name": name })).collect();
     let world = world(&alarms);
-    let names = |count: usize| -> Vec<String> {
-        (0..count)
-            .map(|number| format!("alarm-{number:03}"))
-            .collect()
-    };
+    let names = |count: usize| names(count).collect::<Vec<_>>();
     for (request, code) in [
         (json!({ "AlarmNames": names(101) }), "ValidationError"),
         (json!({ "NextToken": "elsewhere" }), "InvalidNextToken"),
@@ -122,14 +111,13 @@ fn a_scenario_says_what_is_wrong_with_its_alarms() {
         let text = json!({ "alarms": alarms }).to_string();
         serde_json::from_str::<ebbtide_simulator::Scenario>(&text).expect_err("a refusal");
     }
-    for (alarms, words) in [
-        (json!([{ "name": "a" }, { "name": "a" }]), "two of a"),
-        (json!([{ "name": "" }]), "refuses this scenario"),
-        (
-            json!([{ "name": "a", "changes": [{ "afterSeconds": 99_999_999, "state": "OK" }] }]),
-            "a year at most",
-        ),
-    ] {
+    for (alarms, words) in cases(
+        r#"
+[{"name": "a"}, {"name": "a"}] => two of a
+[{"name": ""}] => refuses this scenario
+[{"name": "a", "changes": [{"afterSeconds": 99999999, "state": "OK"}]}] => a year at most
+"#,
+    ) {
         let scenario = scenario(&json!({ "alarms": alarms }).to_string());
         let refused = scenario.world().expect_err("a refusal");
         assert!(refused.to_string().contains(words), "{refused}");

@@ -15,19 +15,14 @@ use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{Outcome, World};
 use serde_json::{Value, json};
 
-use crate::support::{refusal, scenario, wait};
-
-/// 2026-01-01T00:00:00Z.
-const START: i64 = 1_767_225_600;
+use crate::support::{START, aws, refusal, scenario, wait};
 
 fn stage(scenario_of: &Value) -> (SimulatedAws, Client) {
-    let world = scenario(&scenario_of.to_string()).world();
-    let aws = SimulatedAws::new(world.expect("a world"), 1.0);
+    let aws = aws(scenario_of);
     let client = Client::new(&aws.sdk_config("test"));
     (aws, client)
 }
 
-/// So many alarms, in their order.
 fn alarms(count: usize) -> Value {
     let alarms = (0..count).map(|number| json!({ "name": format!("alarm-{number:03}") }));
     json!({ "alarms": alarms.collect::<Value>() })
@@ -37,7 +32,6 @@ fn strike(aws: &SimulatedAws, fault: Fault) {
     aws.plan_faults([(aws.call_count() + 1, fault)]);
 }
 
-/// The same client, without the SDK's retries.
 fn once(client: &Client) -> Client {
     let config = client.config().to_builder();
     Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
@@ -71,11 +65,11 @@ async fn alarms_of_both_types_are_described_with_their_state_and_since_when() {
         panic!("{described:?}");
     };
     assert_eq!(both.state_value(), Some(&StateValue::InsufficientData));
-    let raised = client
-        .describe_alarms()
-        .state_value(StateValue::Alarm)
-        .send();
-    assert_eq!(raised.await.expect("alarms").metric_alarms().len(), 1);
+    let raised = client.describe_alarms().state_value(StateValue::Alarm);
+    assert_eq!(
+        raised.send().await.expect("alarms").metric_alarms().len(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +80,6 @@ async fn alarms_come_in_pages() {
     assert_eq!(wide.await.expect("alarms").metric_alarms().len(), 100);
 }
 
-/// How many alarms are on each page.
 async fn pages(client: &Client) -> Vec<usize> {
     let mut pages = client.describe_alarms().into_paginator().send();
     let mut sizes = Vec::new();
@@ -106,21 +99,18 @@ fn average(client: &Client) -> GetMetricDataFluentBuilder {
 }
 
 fn query(stat: &str) -> MetricDataQuery {
-    let load_balancer = Dimension::builder()
-        .name("LoadBalancer")
-        .value("net/sample-lb/1234567890abcdef");
-    let metric = Metric::builder()
-        .namespace("AWS/NetworkELB")
+    let load_balancer = Dimension::builder().name("LoadBalancer");
+    let load_balancer = load_balancer.value("net/sample-lb/1234567890abcdef");
+    let metric = Metric::builder().namespace("AWS/NetworkELB");
+    let metric = metric
         .metric_name("ActiveFlowCount")
         .dimensions(load_balancer.build());
     let metric_stat = MetricStat::builder()
         .metric(metric.build())
         .period(60)
         .stat(stat);
-    MetricDataQuery::builder()
-        .id("q")
-        .metric_stat(metric_stat.build())
-        .build()
+    let query = MetricDataQuery::builder().id("q");
+    query.metric_stat(metric_stat.build()).build()
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,12 +118,8 @@ async fn metrics_are_read_between_two_instants() {
     let (_, client) = stage(&json!({ "clients": {} }));
     tokio::time::sleep(Duration::from_mins(4)).await;
     let get = average(&client);
-    let read = get
-        .clone()
-        .scan_by(ScanBy::TimestampAscending)
-        .send()
-        .await
-        .expect("metrics");
+    let ascending = get.clone().scan_by(ScanBy::TimestampAscending);
+    let read = ascending.send().await.expect("metrics");
     let [result] = read.metric_data_results() else {
         panic!("{read:?}");
     };
@@ -160,31 +146,23 @@ async fn a_refusal_has_its_code_and_its_sentence() {
     let sentence = Some("The next token specified is invalid.");
     assert_eq!(refused.meta().message(), sentence);
     let names = (0..101).map(|number| format!("alarm-{number}"));
-    let many = client
-        .describe_alarms()
-        .set_alarm_names(Some(names.collect()));
+    let many = client.describe_alarms();
+    let many = many.set_alarm_names(Some(names.collect()));
     assert_eq!(refusal(many.send().await).0, "ValidationError");
     let unknown = client.list_metrics().send().await;
     let (code, words) = refusal(unknown);
     assert_eq!(code, "UnknownOperationException");
     assert!(words.contains("ListMetrics is not simulated"), "{words}");
     let calls: Vec<_> = aws.with_world(World::take_calls);
-    let told: Vec<_> = calls
-        .iter()
-        .map(|call| (call.operation.as_str(), &call.outcome))
-        .collect();
-    let error = |code: &str| Outcome::Error(code.to_owned());
-    assert_eq!(
-        told,
-        [
-            ("cloudwatch:DescribeAlarms", &error("InvalidNextToken")),
-            ("cloudwatch:DescribeAlarms", &error("ValidationError")),
-            (
-                "cloudwatch:ListMetrics",
-                &error("UnknownOperationException")
-            ),
-        ]
-    );
+    for (call, told) in calls.iter().zip([
+        ("cloudwatch:DescribeAlarms", "InvalidNextToken"),
+        ("cloudwatch:DescribeAlarms", "ValidationError"),
+        ("cloudwatch:ListMetrics", "UnknownOperationException"),
+    ]) {
+        let error = Outcome::Error(told.1.to_owned());
+        assert_eq!((call.operation.as_str(), &call.outcome), (told.0, &error));
+    }
+    assert_eq!(calls.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,18 +243,14 @@ fn what_is_no_request_of_the_protocol_is_refused_in_the_protocol() {
     let world = scenario("{}").world();
     let mut world = world.expect("a world");
     let path = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
+    let elsewhere = "/service/DynamoDB_20120810/operation/GetItem";
     for (method, path, body, words) in [
         ("POST", path, &b"\xa0"[..], ""),
         // A proxy may stand before the path.
         ("POST", &format!("/before{path}"), b"\xa0", ""),
         ("GET", path, b"\xa0", "UnknownOperationException"),
         ("POST", "/", b"\xa0", "UnknownOperationException"),
-        (
-            "POST",
-            "/service/DynamoDB_20120810/operation/GetItem",
-            b"\xa0",
-            "UnknownOperationException",
-        ),
+        ("POST", elsewhere, b"\xa0", "UnknownOperationException"),
         ("POST", path, b"", "SerializationException"),
         ("POST", path, b"{}", "SerializationException"),
         ("POST", path, b"\xa1\x61\x61\x01", "ValidationError"),

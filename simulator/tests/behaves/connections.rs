@@ -15,10 +15,8 @@ fn swapped(service: &mut Service) -> String {
 /// Cuts in each second in which there were any.
 fn cuts(service: &Service) -> Vec<(u64, u64)> {
     let seconds = service.clients().seconds().iter();
-    seconds
-        .filter(|second| second.cut > 0)
-        .map(|second| (second.at_s, second.cut))
-        .collect()
+    let cut = seconds.filter(|second| second.cut > 0);
+    cut.map(|second| (second.at_s, second.cut)).collect()
 }
 
 #[test]
@@ -26,17 +24,14 @@ fn flows_stay_on_their_target_when_the_listener_moves_and_when_it_is_deregistere
     let mut service = service(even(json!({ "clients": {} })));
     let replacement = swapped(&mut service);
     let original = service.original.clone();
-    assert_eq!(service.clients().connected_to(&original), 10_000);
+    assert_eq!(service.connected_to(&original), 10_000);
     service.scale(&original, 0.0);
     service.wait(290);
-    assert_eq!(
-        service.clients().connected_to(&original),
-        10_000,
-        "the deregistration delay is 300 seconds"
-    );
+    // The deregistration delay is 300 seconds.
+    assert_eq!(service.connected_to(&original), 10_000);
     service.wait(60);
-    assert_eq!(service.clients().connected_to(&original), 0);
-    assert_eq!(service.clients().connected_to(&replacement), 10_000);
+    assert_eq!(service.connected_to(&original), 0);
+    assert_eq!(service.connected_to(&replacement), 10_000);
     assert_eq!(service.clients().totals().cut, 10_000);
 }
 
@@ -97,7 +92,7 @@ fn a_crash_cuts_at_once() {
     for task in tasks.iter().filter(|task| task.exit_code == Some(1)) {
         assert_eq!(clients.connected_to_task(&task.arn), 0);
     }
-    service.check_that_nobody_is_lost();
+    service.check_that_no_client_is_lost();
 }
 
 #[test]
@@ -135,7 +130,7 @@ fn a_target_that_becomes_unhealthy_loses_its_connections_unless_the_group_says_n
         if cut == 0 {
             assert_eq!(service.clients().totals().attempts, 0);
         }
-        service.check_that_nobody_is_lost();
+        service.check_that_no_client_is_lost();
     }
 }
 
@@ -149,16 +144,11 @@ fn connections_through_a_group_that_was_replaced_end_evenly_within_the_hour() {
     let original = service.original.clone();
     for quarter in 1..=4 {
         service.wait(900);
-        let left = service.clients().connected_to(&original);
+        let left = service.connected_to(&original);
         assert_eq!(left, 14_400 - quarter * 3_600);
     }
-    assert!(
-        service
-            .clients()
-            .seconds()
-            .iter()
-            .all(|second| second.cut <= 8)
-    );
+    let mut seconds = service.clients().seconds().iter();
+    assert!(seconds.all(|second| second.cut <= 8));
 }
 
 #[test]
@@ -168,8 +158,8 @@ fn a_group_that_is_named_again_keeps_what_it_has_left() {
     service.forward(&[(ALTERNATE, 100)]);
     service.wait(1_800);
     service.forward(&[(ALTERNATE, 100), (PRODUCTION, 0)]);
-    let left = service.clients().connected_to(&service.original);
+    let left = service.connected_to(&service.original);
     assert!((4_900..=5_100).contains(&left), "{left}");
     service.wait(3_600);
-    assert_eq!(service.clients().connected_to(&service.original), left);
+    assert_eq!(service.connected_to(&service.original), left);
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::clients_stage::{ALTERNATE, PRODUCTION, service};
 
-/// Something that somebody does to the service.
 #[derive(Debug, Clone)]
 enum Deed {
     Wait(u64),
@@ -29,7 +28,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn nobody_gets_lost_whatever_is_done_to_the_service(
+    fn no_client_gets_lost_whatever_is_done_to_the_service(
         deeds in prop::collection::vec(deed(), 1..25),
         seed in any::<u64>(),
         jitter in prop_oneof![Just(0_u64), Just(20)],
@@ -69,7 +68,7 @@ proptest! {
                     }
                 }
             }
-            service.check_that_nobody_is_lost();
+            service.check_that_no_client_is_lost();
             prop_assert_eq!(service.clients().total(), 4_000);
         }
         let clients = service.clients();

@@ -6,18 +6,15 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{ExecutionEnd, ExecutionStatus as Status, World};
+use serde_json::json;
 
-use crate::support::{refusal, scenario, wait};
+use crate::support::{START, aws, refusal, wait};
 
 const ARN: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:first";
 const MACHINE: &str = "arn:aws:states:us-east-1:555555555555:stateMachine:Ebbtide";
 
-/// 2026-01-01T00:00:00Z.
-const START: i64 = 1_767_225_600;
-
 fn stage() -> (SimulatedAws, Client) {
-    let world = scenario("{}").world();
-    let aws = SimulatedAws::new(world.expect("a world"), 1.0);
+    let aws = aws(&json!({}));
     let client = Client::new(&aws.sdk_config("test"));
     (aws, client)
 }

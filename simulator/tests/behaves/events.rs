@@ -30,28 +30,20 @@ fn an_event_is_taken_with_its_detail_as_json() {
     let results = put(&mut world, &json!([entry(), entry()])).expect("results");
     let ids = [&results[0]["EventId"], &results[1]["EventId"]];
     assert!(ids[0].is_string() && ids[0] != ids[1], "{results}");
-    let told: Vec<_> = world
-        .take_events()
-        .iter()
-        .map(|event| event.kind.to_string())
-        .collect();
-    assert_eq!(
-        told,
-        [r#"EventBridge got 'Something Happened' from us: {"a":1}"#; 2]
-    );
+    let events = world.take_events().into_iter();
+    let told: Vec<_> = events.map(|event| event.kind.to_string()).collect();
+    let wanted = r#"EventBridge got 'Something Happened' from us: {"a":1}"#;
+    assert_eq!(told, [wanted; 2]);
 }
 
 #[test]
 fn an_entry_is_refused_by_itself_and_the_others_are_taken() {
     let mut world = world();
     world.take_events();
+    let not_authorized = "NotAuthorizedForSourceException";
     for (field, value, code) in [
         ("Source", json!(""), "InvalidArgument"),
-        (
-            "Source",
-            json!("aws.ecs"),
-            "NotAuthorizedForSourceException",
-        ),
+        ("Source", json!("aws.ecs"), not_authorized),
         ("DetailType", json!(""), "InvalidArgument"),
         ("Detail", json!(""), "InvalidArgument"),
         ("Detail", json!("{"), "MalformedDetail"),
@@ -86,13 +78,9 @@ async fn the_sdk_gets_the_refused_entries_among_the_taken_ones() {
     let aws = SimulatedAws::new(world(), 1.0);
     let client = aws_sdk_eventbridge::Client::new(&aws.sdk_config("test"));
     aws.with_world(World::take_events);
-    let put = client
-        .put_events()
-        .entries(sdk_entry("us"))
-        .entries(sdk_entry("aws.us"))
-        .send()
-        .await
-        .expect("an answer");
+    let put = client.put_events().entries(sdk_entry("us"));
+    let put = put.entries(sdk_entry("aws.us")).send().await;
+    let put = put.expect("an answer");
     assert_eq!(put.failed_entry_count(), 1);
     let [taken, refused] = put.entries() else {
         panic!("{put:?}");

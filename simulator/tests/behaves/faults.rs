@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_ecs::types::StabilityStatus;
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorSettings};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
@@ -38,19 +39,14 @@ async fn a_stale_read_is_one_write_old_and_a_very_stale_one_two() {
         for percent in [90.0, 80.0, 70.0] {
             stage.scale(&original, percent).await;
         }
-        assert!(
-            (scale_now(&stage, &original).await - seen).abs() < 0.1,
-            "{fault:?}"
-        );
-        assert!(
-            (scale_now(&stage, &original).await - 70.0).abs() < 0.1,
-            "{fault:?}"
-        );
+        for seen in [seen, 70.0] {
+            let scale = scale_now(&stage, &original).await;
+            assert!((scale - seen).abs() < 0.1, "{fault:?}");
+        }
         let reads = stage.aws.with_world(|world| {
             let calls = world.calls();
-            calls
-                .filter(|call| call.operation == "ecs:DescribeServices")
-                .count()
+            let reads = calls.filter(|call| call.operation == "ecs:DescribeServices");
+            reads.count()
         });
         assert_eq!(reads, 3, "a stale read is in the journal too");
     }
@@ -113,9 +109,8 @@ fn dynamodb(stage: &Stage, operation: &str, body: &Value) {
 
 /// As an SDK's client would call, which is where faults strike.
 async fn over_the_connector(stage: &Stage, operation: &str, body: &Value) -> Value {
-    let components = RuntimeComponentsBuilder::for_tests()
-        .build()
-        .expect("components");
+    let components = RuntimeComponentsBuilder::for_tests().build();
+    let components = components.expect("components");
     let client = stage.aws.http_client("test");
     let connector = client.http_connector(&HttpConnectorSettings::default(), &components);
     let request = request(operation, body).map(|body| body.to_vec().into());
@@ -130,12 +125,8 @@ async fn an_unknown_status_and_an_unknown_state_are_answered_once() {
     strike(&stage, 1, Fault::UnknownValue);
     let task_set = stage.task_sets().await.remove(0);
     assert_eq!(task_set.status(), Some("NOT_KNOWN_YET"));
-    assert_eq!(
-        task_set
-            .stability_status()
-            .map(aws_sdk_ecs::types::StabilityStatus::as_str),
-        Some("NOT_KNOWN_YET")
-    );
+    let stability = task_set.stability_status().map(StabilityStatus::as_str);
+    assert_eq!(stability, Some("NOT_KNOWN_YET"));
     assert_eq!(stage.task_sets().await[0].status(), Some("ACTIVE"));
     stage.groups().await;
     strike(&stage, 2, Fault::UnknownValue);
@@ -186,23 +177,17 @@ async fn a_late_write_lands_after_so_many_calls_or_after_half_a_minute() {
         wait(seconds).await;
         let scale = |world: &mut World| world.task_set(&original).map(|set| set.scale);
         let scale = stage.aws.with_world(scale).expect("the original");
-        assert_eq!(
-            scale < 60.0,
-            landed,
-            "after {calls} calls and {seconds} s: {scale}"
-        );
-        let at = stage.aws.with_world(|world| {
+        let when = format!("after {calls} calls and {seconds} s: {scale}");
+        assert_eq!(scale < 60.0, landed, "{when}");
+        let update = stage.aws.with_world(|world| {
             let mut calls = world.calls();
-            calls
-                .find(|call| call.operation == "ecs:UpdateTaskSet")
-                .map(|call| call.at_ms)
+            let update = calls.find(|call| call.operation == "ecs:UpdateTaskSet");
+            update.cloned()
         });
         if (calls, landed) == (0, true) {
-            // To the millisecond, however late somebody looks.
-            assert!(
-                at.is_some_and(|at| (30_000..=30_100).contains(&at)),
-                "{at:?}"
-            );
+            // To the millisecond, however late the world is looked at.
+            let at_ms = update.expect("a call").at_ms;
+            assert!((30_000..=30_100).contains(&at_ms), "{at_ms}");
         }
     }
 }
@@ -222,15 +207,14 @@ fn watched(stage: &Stage) -> Seen {
         let call = effect.call;
         assert_eq!(call.caller, "test");
         let refused = call.outcome != Outcome::Ok;
-        told.lock()
-            .expect("unpoisoned")
-            .push((call.operation.clone(), refused, changed));
+        let mut told = told.lock().expect("unpoisoned");
+        told.push((call.operation.clone(), refused, changed));
     });
     seen
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_watches_sees_every_call_with_the_world_before_and_after_it() {
+async fn a_watcher_sees_every_call_with_the_world_before_and_after_it() {
     let stage = stage("{}");
     let original = stage.original().await;
     let seen = watched(&stage);
@@ -243,25 +227,20 @@ async fn whoever_watches_sees_every_call_with_the_world_before_and_after_it() {
     strike(&stage, 1, Fault::Unreachable);
     refusal(stage.delete("ecs-svc/0").send().await);
     let told = seen.lock().expect("unpoisoned").clone();
-    let told: Vec<_> = told
-        .iter()
-        .map(|(operation, refused, changed)| (operation.as_str(), *refused, *changed))
-        .collect();
-    let (update, delete) = ("ecs:UpdateTaskSet", "ecs:DeleteTaskSet");
-    assert_eq!(
-        told,
-        [
-            (update, false, true),
-            ("ecs:DescribeServices", false, false),
-            (update, false, true),
-            // Its second delivery; then the late one, and the SDK's own retry that it comes before.
-            (update, false, false),
-            (update, false, true),
-            (update, false, false),
-            // The first try never arrived.
-            (delete, true, false),
-        ]
-    );
+    let of = |name: &str| format!("ecs:{name}");
+    let update = of("UpdateTaskSet");
+    let wanted = [
+        (update.clone(), false, true),
+        (of("DescribeServices"), false, false),
+        (update.clone(), false, true),
+        // Its second delivery; then the late one, and the SDK's own retry that it comes before.
+        (update.clone(), false, false),
+        (update.clone(), false, true),
+        (update, false, false),
+        // The first try never arrived.
+        (of("DeleteTaskSet"), true, false),
+    ];
+    assert_eq!(told, wanted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,12 +267,8 @@ async fn it_is_recorded_which_faults_would_have_changed_an_answer() {
     stage.task_set(&original).await;
     stage.scale(&original, 80.0).await;
     stage.task_set(&original).await;
-    stage
-        .elb
-        .describe_target_groups()
-        .send()
-        .await
-        .expect("groups");
+    let groups = stage.elb.describe_target_groups().send().await;
+    groups.expect("groups");
     let expected: [&[Fault]; 6] = [
         &[Fault::UnknownValue],
         &[],

@@ -93,11 +93,13 @@ async fn a_port_has_one_listener_and_a_group_one_load_balancer() {
     let stage = stage("{}");
     let (production, _) = stage.group_arns().await;
     let own = stage.load_balancer();
-    let other = stage.elb.create_load_balancer().name("other");
-    let other = other
-        .r#type(LoadBalancerTypeEnum::Network)
+    let other = stage
+        .elb
+        .create_load_balancer()
+        .name("other")
         .subnets("subnet-1");
-    let other = other.send().await.expect("created");
+    let other = other.r#type(LoadBalancerTypeEnum::Network).send().await;
+    let other = other.expect("created");
     let other = other.load_balancers()[0].load_balancer_arn();
     for (load_balancer, code) in [
         (own.as_str(), "DuplicateListener"),

@@ -9,8 +9,9 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
+use serde_json::json;
 
-use crate::support::{refusal, scenario};
+use crate::support::{aws, refusal};
 
 const TABLE: &str = "locks";
 const KEY: &str = "main/chat";
@@ -18,8 +19,7 @@ const KEY: &str = "main/chat";
 type Item = HashMap<String, AttributeValue>;
 
 fn stage() -> (SimulatedAws, Client) {
-    let world = scenario("{}").world();
-    let aws = SimulatedAws::new(world.expect("a world"), 1.0);
+    let aws = aws(&json!({}));
     aws.with_world(|world| world.put_table(TABLE, "id"));
     let client = Client::new(&aws.sdk_config("test"));
     (aws, client)
@@ -36,6 +36,10 @@ fn n(number: i64) -> AttributeValue {
 fn map<const LENGTH: usize>(fields: [(&str, AttributeValue); LENGTH]) -> AttributeValue {
     let fields = fields.map(|(name, value)| (name.to_owned(), value));
     AttributeValue::M(HashMap::from(fields))
+}
+
+fn list<const LENGTH: usize>(values: [AttributeValue; LENGTH]) -> AttributeValue {
+    AttributeValue::L(values.to_vec())
 }
 
 fn update(client: &Client) -> UpdateItemFluentBuilder {
@@ -72,7 +76,6 @@ async fn written(update: UpdateItemFluentBuilder) -> Item {
     written.attributes.expect("the item after it")
 }
 
-/// The item that a refused write carries.
 async fn refused(update: UpdateItemFluentBuilder) -> Option<Item> {
     let refused = update.send().await.expect_err("a refusal");
     match refused.into_service_error() {
@@ -92,15 +95,11 @@ async fn it_is_taken_by_one_and_left_by_the_one_inside() {
     let (_, client) = stage();
     assert_eq!(read(&client, true).await, None);
     let taken = written(take(&client, "a", "first")).await;
-    for (name, value) in [
-        ("id", s(KEY)),
-        ("owner", s("a")),
-        ("busyBy", s("first")),
-        ("rev", n(1)),
-        ("fence", n(1)),
-    ] {
+    let texts = [("id", KEY), ("owner", "a"), ("busyBy", "first")];
+    for (name, value) in texts.map(|(name, text)| (name, s(text))) {
         assert_eq!(taken.get(name), Some(&value), "{name}");
     }
+    assert_eq!((&taken["rev"], &taken["fence"]), (&n(1), &n(1)));
     // A condition that fails carries the item as it is.
     let other = refused(take(&client, "b", "other")).await;
     assert_eq!(other, Some(taken.clone()));
@@ -151,8 +150,7 @@ async fn a_consistent_read_is_never_stale_and_another_is_one_write_old() {
         let (aws, client) = stage();
         aws.plan_faults([(3, Fault::Stale)]);
         written(take(&client, "a", "first")).await;
-        let left = leave(&client, "first");
-        written(left).await;
+        written(leave(&client, "first")).await;
         let item = read(&client, consistent).await.expect("an item");
         assert_eq!(item["rev"], rev);
     }
@@ -169,29 +167,22 @@ async fn an_attribute_of_each_type_comes_back_as_it_was_written() {
         AttributeValue::N("99999999999999999999999999999999999999".to_owned()),
         AttributeValue::Bool(false),
         null.clone(),
-        AttributeValue::L(Vec::new()),
-        AttributeValue::M(HashMap::new()),
-        AttributeValue::L(vec![
+        list([]),
+        map([]),
+        list([
             n(1),
-            map([(
-                "deep",
-                AttributeValue::L(vec![null, map([("deeper", s("x"))])]),
-            )]),
+            map([("deep", list([null, map([("deeper", s("x"))])]))]),
         ]),
     ];
     for value in values {
-        let set = update(&client)
-            .update_expression("SET #plan = :value")
+        let update = update(&client)
             .expression_attribute_names("#plan", "plan")
             .expression_attribute_values(":value", value.clone());
+        let set = update.clone().update_expression("SET #plan = :value");
         assert_eq!(written(set).await["plan"], value);
-        let held = update(&client)
-            .condition_expression("#plan = :value")
-            .update_expression("ADD rev :one")
-            .expression_attribute_names("#plan", "plan")
-            .expression_attribute_values(":value", value)
-            .expression_attribute_values(":one", n(1));
-        written(held).await;
+        let held = update.condition_expression("#plan = :value");
+        let held = held.update_expression("ADD rev :one");
+        written(held.expression_attribute_values(":one", n(1))).await;
     }
     let binary = update(&client)
         .update_expression("SET blob = :value")
@@ -209,11 +200,13 @@ async fn what_dynamodb_would_refuse_of_a_write_is_refused() {
             .update_expression(expression)
             .expression_attribute_values(":v", value)
     };
-    let nested = |levels: usize| {
-        let leaf = s("leaf");
-        (1..levels).fold(leaf, |value, _| map([("n", value)]))
-    };
+    let nested = |levels: usize| (1..levels).fold(s("leaf"), |value, _| map([("n", value)]));
     written(set("SET deep = :v", nested(32))).await;
+    let set_a = |value| set("SET a = :v", value);
+    let unnamed = set_a(n(1)).condition_expression("deep = :unnamed");
+    let unused = set_a(n(1)).expression_attribute_values(":more", n(1));
+    let unordered = set_a(map([])).condition_expression("rev < :v");
+    let redundant = set_a(n(1)).condition_expression("((rev = :v))");
     for (update, words) in [
         (set("SET owner = :v", n(1)), "reserved keyword: owner"),
         (set("SET plan = :v", n(1)), "reserved keyword: plan"),
@@ -226,22 +219,10 @@ async fn what_dynamodb_would_refuse_of_a_write_is_refused() {
             "operator: ADD, operand type: MAP",
         ),
         (set("SET deep = :v", nested(33)), "nested levels"),
-        (
-            set("SET a = :v", n(1)).condition_expression("deep = :unnamed"),
-            "attribute value: :unnamed",
-        ),
-        (
-            set("SET a = :v", n(1)).expression_attribute_values(":more", n(1)),
-            "unused in expressions: keys: {:more}",
-        ),
-        (
-            set("SET a = :v", map([])).condition_expression("rev < :v"),
-            "operator: <, operand type: MAP",
-        ),
-        (
-            set("SET a = :v", n(1)).condition_expression("((rev = :v))"),
-            "redundant parentheses",
-        ),
+        (unnamed, "attribute value: :unnamed"),
+        (unused, "unused in expressions: keys: {:more}"),
+        (unordered, "operator: <, operand type: MAP"),
+        (redundant, "redundant parentheses"),
     ] {
         let (code, told) = refusal(update.send().await);
         assert_eq!(code, "ValidationException");

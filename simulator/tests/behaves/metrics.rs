@@ -7,9 +7,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::clients_stage::{ALTERNATE, PRODUCTION, Service, even, service};
-
-/// 2026-01-01T00:00:00Z.
-const START: u64 = 1_767_225_600;
+use crate::support::{START, changed};
 
 fn stat(name: &str, stat: &str, period: u64, zone: Option<&str>) -> Value {
     let mut dimensions =
@@ -24,6 +22,15 @@ fn stat(name: &str, stat: &str, period: u64, zone: Option<&str>) -> Value {
     })
 }
 
+/// From the world's start.
+fn request(queries: &Value, until: i64) -> Value {
+    json!({ "MetricDataQueries": queries, "StartTime": START, "EndTime": START + until })
+}
+
+fn active(name: &str) -> Value {
+    stat("ActiveFlowCount", name, 60, None)
+}
+
 fn ask(world: &World, request: &Value) -> Result<Vec<MetricDataResult>, ApiError> {
     let request: GetMetricData = serde_json::from_value(request.clone()).expect("a request");
     world.get_metric_data(&request).map(|page| page.items)
@@ -31,17 +38,13 @@ fn ask(world: &World, request: &Value) -> Result<Vec<MetricDataResult>, ApiError
 
 /// The datapoints of one metric, oldest first: seconds since the world's start, and values.
 fn read(world: &World, metric_stat: &Value) -> Vec<(u64, f64)> {
-    let request = json!({
-        "MetricDataQueries": [{ "Id": "q1", "MetricStat": metric_stat }],
-        "StartTime": START,
-        "EndTime": START + 86_400,
-        "ScanBy": "TimestampAscending",
-    });
+    let mut request = request(&json!([{ "Id": "q1", "MetricStat": metric_stat }]), 86_400);
+    request["ScanBy"] = json!("TimestampAscending");
     let results = ask(world, &request).expect("an answer");
     let datapoints = results[0].datapoints.iter();
-    datapoints
-        .map(|(at_ms, value)| (at_ms / 1_000 - START, *value))
-        .collect()
+    let datapoints =
+        datapoints.map(|(at_ms, value)| (at_ms / 1_000 - START.unsigned_abs(), *value));
+    datapoints.collect()
 }
 
 fn values(world: &World, metric_stat: &Value) -> Vec<f64> {
@@ -72,7 +75,8 @@ fn metrics_agree_with_the_clients_own_record() {
         let periods = usize::try_from(period).expect("small");
         // The last minute is not visible yet.
         let visible = &seconds[..1_140];
-        let new = values(&service.world, &stat("NewFlowCount", "Sum", period, None));
+        let of = |name, statistic| values(&service.world, &stat(name, statistic, period, None));
+        let new = of("NewFlowCount", "Sum");
         let attempts = visible.chunks(periods).map(|period| {
             let attempts: u64 = period.iter().map(|second| second.attempts).sum();
             f64::from(u32::try_from(attempts).expect("small"))
@@ -86,24 +90,13 @@ fn metrics_agree_with_the_clients_own_record() {
             ("Maximum", f64::max as fn(f64, f64) -> f64),
             ("Minimum", f64::min),
         ] {
-            let seen = values(&service.world, &stat("ActiveFlowCount", name, period, None));
-            let wanted = visible
-                .chunks(periods)
-                .map(|period| period.iter().map(active).reduce(fold).expect("some"));
+            let wanted = visible.chunks(periods);
+            let wanted = wanted.map(|period| period.iter().map(active).reduce(fold).expect("some"));
+            let seen = of("ActiveFlowCount", name);
             assert_eq!(seen, wanted.collect::<Vec<_>>(), "{name}");
         }
-        let average = values(
-            &service.world,
-            &stat("ActiveFlowCount", "Average", period, None),
-        );
-        let sum = values(
-            &service.world,
-            &stat("ActiveFlowCount", "Sum", period, None),
-        );
-        let count = values(
-            &service.world,
-            &stat("ActiveFlowCount", "SampleCount", period, None),
-        );
+        let [average, sum, count] =
+            ["Average", "Sum", "SampleCount"].map(|name| of("ActiveFlowCount", name));
         for ((average, sum), count) in average.iter().zip(&sum).zip(&count) {
             assert!((average * count - sum).abs() < 0.5);
         }
@@ -115,8 +108,8 @@ fn metrics_agree_with_the_clients_own_record() {
 #[test]
 fn the_zones_make_the_whole() {
     let service = stormy();
-    for (name, statistic) in [("ActiveFlowCount", "Sum"), ("NewFlowCount", "Sum")] {
-        let of = |zone| values(&service.world, &stat(name, statistic, 60, zone));
+    for name in ["ActiveFlowCount", "NewFlowCount"] {
+        let of = |zone| values(&service.world, &stat(name, "Sum", 60, zone));
         let (a, b) = (of(Some("us-east-1a")), of(Some("us-east-1b")));
         let together: Vec<_> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
         assert_eq!(together, of(None), "{name}");
@@ -131,7 +124,7 @@ fn a_minute_is_visible_only_after_the_delay() {
             "timings": { "jitterPercent": 0, "metricDelayMs": delay_ms },
             "clients": {},
         }));
-        let active = stat("ActiveFlowCount", "Average", 60, None);
+        let active = active("Average");
         service.world.advance_to(seconds * 1_000 - 1);
         assert_eq!(read(&service.world, &active), []);
         service.world.advance_to(seconds * 1_000);
@@ -147,61 +140,48 @@ fn a_minute_is_visible_only_after_the_delay() {
 fn a_request_is_of_a_time_and_comes_in_the_order_that_it_says() {
     let mut service = service(even(json!({ "clients": {} })));
     service.wait(3_600);
-    let times = |from: u64, until: u64, scan_by: Option<&str>, period: u64| -> Vec<u64> {
-        let mut request = json!({
-            "MetricDataQueries": [
-                { "Id": "q", "MetricStat": stat("NewFlowCount", "Sum", period, None) },
-            ],
-            "StartTime": START + from,
-            "EndTime": START + until,
-        });
+    let times = |from: i64, until: i64, scan_by: Option<&str>, period: u64| -> Vec<u64> {
+        let metric_stat = stat("NewFlowCount", "Sum", period, None);
+        let mut request = request(&json!([{ "Id": "q", "MetricStat": metric_stat }]), until);
+        request["StartTime"] = json!(START + from);
         if let Some(scan_by) = scan_by {
             request["ScanBy"] = json!(scan_by);
         }
         let results = ask(&service.world, &request).expect("an answer");
         let times = results[0].datapoints.iter();
-        times.map(|(at_ms, _)| at_ms / 1_000 - START).collect()
+        let times = times.map(|(at_ms, _)| at_ms / 1_000 - START.unsigned_abs());
+        times.collect()
     };
+    let ascending = Some("TimestampAscending");
     assert_eq!(times(600, 780, None, 60), [720, 660, 600]);
-    assert_eq!(
-        times(600, 780, Some("TimestampAscending"), 60),
-        [600, 660, 720]
-    );
+    assert_eq!(times(600, 780, ascending, 60), [600, 660, 720]);
     // From the minute that it begins in, up to what begins before it ends.
     assert_eq!(times(645, 781, None, 60), [780, 720, 660, 600]);
-    assert_eq!(
-        times(660, 1_500, Some("TimestampAscending"), 300),
-        [660, 960, 1_260]
-    );
+    assert_eq!(times(660, 1_500, ascending, 300), [660, 960, 1_260]);
     assert_eq!(times(90_000, 90_060, None, 60), [] as [u64; 0]);
 }
 
 #[test]
-fn what_nobody_reports_has_no_datapoints_and_is_no_error() {
+fn what_is_not_reported_has_no_datapoints_and_is_no_error() {
     let mut reporting = service(even(json!({ "clients": {} })));
     reporting.wait(600);
     let mut wrong = Vec::new();
-    for (pointer, value) in [
-        ("/Metric/Namespace", json!("AWS/ELB")),
-        ("/Metric/MetricName", json!("ActiveConnectionCount")),
-        (
-            "/Metric/Dimensions/0/Value",
-            json!("net/other/1234567890abcdef"),
-        ),
-        ("/Metric/Dimensions", json!([])),
-        ("/Metric/Dimensions/0/Name", json!("TargetGroup")),
-        ("/Unit", json!("Percent")),
+    let mut counted = active("Average");
+    counted["Unit"] = json!("Count");
+    for change in [
+        json!(["/Metric/Namespace", "AWS/ELB"]),
+        json!(["/Metric/MetricName", "ActiveConnectionCount"]),
+        json!(["/Metric/Dimensions/0/Value", "net/other/1234567890abcdef"]),
+        json!(["/Metric/Dimensions", []]),
+        json!(["/Metric/Dimensions/0/Name", "TargetGroup"]),
+        json!(["/Unit", "Percent"]),
     ] {
-        let mut metric_stat = stat("ActiveFlowCount", "Average", 60, None);
-        metric_stat["Unit"] = json!("Count");
-        *metric_stat.pointer_mut(pointer).expect("it") = value;
-        wrong.push(metric_stat);
+        wrong.push(changed(&counted, &change));
     }
     let mut three = stat("ActiveFlowCount", "Average", 60, Some("us-east-1a"));
-    three["Metric"]["Dimensions"]
-        .as_array_mut()
-        .expect("dimensions")
-        .push(json!({ "Name": "TargetGroup", "Value": "targetgroup/tg-1/1" }));
+    let dimensions = three["Metric"]["Dimensions"].as_array_mut();
+    let group = json!({ "Name": "TargetGroup", "Value": "targetgroup/tg-1/1" });
+    dimensions.expect("dimensions").push(group);
     wrong.push(three);
     wrong.push(stat("ActiveFlowCount", "Average", 60, Some("us-east-1f")));
     for metric_stat in &wrong {
@@ -214,8 +194,7 @@ fn what_nobody_reports_has_no_datapoints_and_is_no_error() {
     ] {
         let mut service = service(even(scenario));
         service.wait(600);
-        let active = stat("ActiveFlowCount", "Average", 60, None);
-        assert_eq!(read(&service.world, &active), []);
+        assert_eq!(read(&service.world, &active("Average")), []);
     }
 }
 
@@ -225,10 +204,7 @@ fn stale_metrics_stop_when_the_scenario_says_so() {
         "clients": { "metrics": "stale", "metricsStopAfterSeconds": 330 },
     })));
     service.wait(3_600);
-    let active = read(
-        &service.world,
-        &stat("ActiveFlowCount", "Average", 60, None),
-    );
+    let active = read(&service.world, &active("Average"));
     let times: Vec<_> = active.iter().map(|(at, _)| *at).collect();
     assert_eq!(times, [0, 60, 120, 180, 240]);
 }
@@ -237,27 +213,18 @@ fn stale_metrics_stop_when_the_scenario_says_so() {
 fn several_metrics_are_asked_for_at_once_and_only_those_wanted_are_returned() {
     let mut service = service(even(json!({ "clients": {} })));
     service.wait(300);
-    let active = stat("ActiveFlowCount", "Average", 60, None);
-    let request = json!({
-        "MetricDataQueries": [
-            { "Id": "a", "MetricStat": active, "Label": "active" },
-            { "Id": "b", "MetricStat": active, "ReturnData": false },
-            { "Id": "c_2", "MetricStat": stat("NewFlowCount", "Sum", 60, None), "ReturnData": true },
-        ],
-        "StartTime": START,
-        "EndTime": START + 600,
+    let active = active("Average");
+    let queries = json!([
+        { "Id": "a", "MetricStat": active, "Label": "active" },
+        { "Id": "b", "MetricStat": active, "ReturnData": false },
+        { "Id": "c_2", "MetricStat": stat("NewFlowCount", "Sum", 60, None), "ReturnData": true },
+    ]);
+    let results = ask(&service.world, &request(&queries, 600)).expect("an answer");
+    let named = results.iter().map(|result| {
+        let datapoints = result.datapoints.len();
+        (result.id.as_str(), result.label.as_str(), datapoints)
     });
-    let results = ask(&service.world, &request).expect("an answer");
-    let named: Vec<_> = results
-        .iter()
-        .map(|result| {
-            (
-                result.id.as_str(),
-                result.label.as_str(),
-                result.datapoints.len(),
-            )
-        })
-        .collect();
+    let named: Vec<_> = named.collect();
     assert_eq!(named, [("a", "active", 4), ("c_2", "NewFlowCount", 4)]);
 }
 
@@ -266,22 +233,14 @@ fn on_the_wire_instants_are_seconds_since_the_epoch() {
     let mut service = service(even(json!({ "clients": {} })));
     service.wait(180);
     // As botocore's serializer for awsJson1.0 writes it.
-    let body = json!({
-        "MetricDataQueries": [
-            { "Id": "q", "MetricStat": stat("ActiveFlowCount", "Maximum", 60, None) },
-        ],
-        "StartTime": START,
-        "EndTime": START + 3_600,
-    });
-    let request = Request::builder()
-        .method("POST")
-        .header(
-            "X-Amz-Target",
-            "GraniteServiceVersion20100801.GetMetricData",
-        )
-        .body(Bytes::from(body.to_string()))
-        .expect("a request");
-    let response = wire::handle(&mut service.world, "test", &request);
+    let body = request(
+        &json!([{ "Id": "q", "MetricStat": active("Maximum") }]),
+        3_600,
+    );
+    let target = "GraniteServiceVersion20100801.GetMetricData";
+    let request = Request::post("/").header("X-Amz-Target", target);
+    let request = request.body(Bytes::from(body.to_string()));
+    let response = wire::handle(&mut service.world, "test", &request.expect("a request"));
     assert_eq!(response.status(), 200);
     let answer: Value = serde_json::from_slice(response.body()).expect("JSON");
     assert_eq!(
@@ -305,11 +264,7 @@ fn on_the_wire_instants_are_seconds_since_the_epoch() {
 fn requests_that_the_api_refuses_are_refused() {
     let service = service(even(json!({ "clients": {} })));
     let query = json!({ "Id": "q", "MetricStat": stat("NewFlowCount", "Sum", 60, None) });
-    let request = json!({
-        "MetricDataQueries": [query],
-        "StartTime": START,
-        "EndTime": START + 60,
-    });
+    let request = request(&json!([query]), 60);
     assert!(ask(&service.world, &request).is_ok());
     let stat = "/MetricDataQueries/0/MetricStat";
     let (id, period) = ("/MetricDataQueries/0/Id", format!("{stat}/Period"));
@@ -330,8 +285,7 @@ fn requests_that_the_api_refuses_are_refused() {
         (&format!("{stat}/Stat"), json!("p99"), "p99"),
         ("/EndTime", json!(START), "StartTime must be less"),
     ] {
-        let mut wrong = request.clone();
-        *wrong.pointer_mut(pointer).expect("it") = value;
+        let wrong = changed(&request, &json!([pointer, value]));
         let refused = ask(&service.world, &wrong).expect_err("a refusal");
         assert_eq!(refused.code, "ValidationError");
         assert!(refused.message.contains(words), "{refused}");

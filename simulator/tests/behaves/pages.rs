@@ -9,16 +9,15 @@ async fn target_groups_come_in_pages_and_without_a_filter_all_of_them() {
     let stage = stage(r#"{"limits": {"elbPage": 2}}"#);
     for number in 0..3 {
         let create = stage.elb.create_target_group();
-        let create = create.name(format!("somebody-elses-{number}"));
+        let create = create.name(format!("another-{number}"));
         let create = create.protocol(ProtocolEnum::Tcp).port(1).vpc_id("vpc-1");
         create.send().await.expect("created");
     }
     let describe = stage.elb.describe_target_groups();
-    let mut pages = describe.clone().into_paginator().send();
-    let mut sizes = Vec::new();
-    while let Some(page) = pages.next().await {
-        sizes.push(page.expect("a page").target_groups().len());
-    }
+    let pages = describe.clone().into_paginator().send();
+    let pages: Result<Vec<_>, _> = pages.collect().await;
+    let sizes = pages.expect("pages").into_iter();
+    let sizes: Vec<_> = sizes.map(|page| page.target_groups().len()).collect();
     assert_eq!(sizes, [2, 2, 1]);
     let wide = describe.page_size(400).send().await.expect("a page");
     assert_eq!((wide.target_groups().len(), wide.next_marker()), (5, None));

@@ -22,11 +22,12 @@ async fn a_task_set_that_cannot_run_is_refused() {
     let spot = spot.build().expect("a strategy");
     let request = || stage.create_task_set(&group);
     let only = |one| request().set_load_balancers(Some(vec![one]));
+    let without_network = request().set_network_configuration(None);
+    let unknown_type = request().launch_type(LaunchType::from("MOON"));
+    let second = request().load_balancers(balancer("webserver", 8080, &group));
+    let other_container = only(balancer("other", 8080, &group));
     for (request, words) in [
-        (
-            request().set_network_configuration(None),
-            "Network Configuration must be provided",
-        ),
+        (without_network, "Network Configuration must be provided"),
         (
             request().task_definition("chat:9"),
             "TaskDefinition not found",
@@ -35,25 +36,16 @@ async fn a_task_set_that_cannot_run_is_refused() {
             request().capacity_provider_strategy(spot),
             "both a launch type and capacity provider",
         ),
-        (
-            request().launch_type(LaunchType::from("MOON")),
-            "Unknown launch type",
-        ),
-        (
-            only(balancer("nobody", 8080, &group)),
-            "does not exist in the task definition",
-        ),
+        (unknown_type, "Unknown launch type"),
+        (other_container, "does not exist in the task definition"),
         (
             only(balancer("webserver", 81, &group)),
             "did not have a container port 81",
         ),
         (only(balancer("webserver", 8080, "arn:x")), "does not exist"),
-        (
-            request().load_balancers(balancer("webserver", 8080, &group)),
-            "at most 1",
-        ),
+        (second, "at most 1"),
         (request().cluster("nowhere"), "Cluster not found"),
-        (request().service("nobody"), "Service not found"),
+        (request().service("other"), "Service not found"),
     ] {
         let (_, message) = refusal(request.send().await);
         assert!(message.contains(words), "{message} has no {words:?}");
@@ -69,56 +61,47 @@ async fn an_instance_group_does_not_fit_awsvpc() {
     let group = create.send().await.expect("created");
     let arn = group.target_groups()[0].target_group_arn().expect("an ARN");
     let (_, message) = refusal(stage.create_task_set(arn).send().await);
-    assert!(
-        message.contains("incompatible with the awsvpc network mode"),
-        "{message}"
-    );
+    let words = "incompatible with the awsvpc network mode";
+    assert!(message.contains(words), "{message}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_simulated_is_refused_by_name() {
     let stage = stage("{}");
-    let ecs = |operation: &str, body: &'static str| {
-        http::Request::post("/")
-            .header(
-                "x-amz-target",
-                format!("AmazonEC2ContainerServiceV20141113.{operation}"),
-            )
-            .body(Bytes::from_static(body.as_bytes()))
-            .expect("a request")
-    };
-    let elb = |body: &'static str| {
-        http::Request::post("/")
-            .body(Bytes::from(body))
-            .expect("a request")
-    };
-    for (request, words) in [
-        (
-            ecs("RunTask", "{}"),
-            vec!["UnknownOperationException", "RunTask"],
-        ),
-        (
-            ecs("ListTasks", r#"{"containerInstance": "X"}"#),
-            vec!["ClientException", "containerInstance"],
-        ),
-        (ecs("ListTasks", "{"), vec!["SerializationException"]),
-        (
-            elb("Action=SetSubnets"),
-            vec!["<Code>InvalidAction</Code>", "SetSubnets"],
-        ),
-        (
-            elb("Action=DescribeTargetHealth&TargetGroupArn=x&Include.member.1=All"),
-            vec!["ValidationError", "Include"],
-        ),
-        (elb(""), vec!["MissingAction"]),
-    ] {
+    let post = |operation: &str, body: &'static str| {
+        let mut request = http::Request::post("/");
+        if !operation.is_empty() {
+            let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+            request = request.header("x-amz-target", target);
+        }
+        let request = request.body(Bytes::from(body)).expect("a request");
         let response = stage.aws.call("test", &request);
-        let body = String::from_utf8(response.body().to_vec()).expect("text");
         assert_eq!(response.status(), 400);
-        assert!(
-            words.iter().all(|word| body.contains(word)),
-            "{body} has not {words:?}"
-        );
+        String::from_utf8(response.body().to_vec()).expect("text")
+    };
+    for (operation, body, words) in [
+        ("RunTask", "{}", ["UnknownOperationException", "RunTask"]),
+        (
+            "ListTasks",
+            r#"{"containerInstance": "X"}"#,
+            ["ClientException", "containerInstance"],
+        ),
+        ("ListTasks", "{", ["SerializationException", ""]),
+        (
+            "",
+            "Action=SetSubnets",
+            ["<Code>InvalidAction</Code>", "SetSubnets"],
+        ),
+        (
+            "",
+            "Action=DescribeTargetHealth&TargetGroupArn=x&Include.member.1=All",
+            ["ValidationError", "Include"],
+        ),
+        ("", "", ["MissingAction", ""]),
+    ] {
+        let answer = post(operation, body);
+        let all = words.iter().all(|word| answer.contains(word));
+        assert!(all, "{answer} has not {words:?}");
     }
     let operations = wire::operations();
     for (service, count) in [

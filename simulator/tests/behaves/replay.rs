@@ -2,6 +2,7 @@
 
 use ebbtide_simulator::world::Outcome;
 use ebbtide_simulator::{SimulatedAws, World};
+use serde_json::json;
 
 use crate::support::{scenario, stage, wait};
 
@@ -16,11 +17,9 @@ async fn story(json: &str) -> (Vec<String>, World) {
     stage.scale(&replacement, 50.0).await;
     wait(500).await;
     let events = stage.events();
-    let told = events
-        .iter()
-        .map(|event| format!("{} {}", event.at_ms, event.kind))
-        .collect();
-    (told, stage.aws.snapshot())
+    let events = events.iter();
+    let told = events.map(|event| format!("{} {}", event.at_ms, event.kind));
+    (told.collect(), stage.aws.snapshot())
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,15 +36,8 @@ async fn the_same_seed_tells_the_same_story() {
 fn a_saved_world_goes_on_as_if_it_had_not_been_saved() {
     let mut world = scenario("{}").world().expect("a world");
     let original = world.task_sets_of("main", "chat")[0].id.clone();
-    let request = ebbtide_simulator::world::UpdateTaskSet {
-        cluster: "main".to_owned(),
-        service: "chat".to_owned(),
-        task_set: original,
-        scale: ebbtide_simulator::world::Scale {
-            value: Some(50.0),
-            unit: None,
-        },
-    };
+    let request = json!({ "cluster": "main", "service": "chat", "taskSet": original, "scale": { "value": 50.0 } });
+    let request = serde_json::from_value(request).expect("a request");
     world.update_task_set(&request).expect("scaled");
     world.advance_to(100_000);
     let saved = serde_json::to_string(&world).expect("saved");
@@ -60,9 +52,8 @@ fn a_saved_world_goes_on_as_if_it_had_not_been_saved() {
 #[test]
 fn how_often_the_world_is_looked_at_changes_nothing() {
     let settle = |steps: &[u64]| {
-        let mut world = scenario(r#"{"replacement": {"crashesAfterSeconds": 50}}"#)
-            .world()
-            .expect("a world");
+        let world = scenario(r#"{"replacement": {"crashesAfterSeconds": 50}}"#).world();
+        let mut world = world.expect("a world");
         for step in steps {
             world.advance_to(*step);
         }
@@ -86,20 +77,14 @@ async fn every_call_is_in_the_journal_with_its_caller_and_end() {
         let outcome = call.outcome.clone();
         (call.caller.as_str(), call.operation.as_str(), outcome)
     });
-    let told: Vec<_> = told.collect();
     let refused = Outcome::Error("ClusterNotFoundException".to_owned());
-    assert_eq!(
-        told,
-        [
-            ("swap", "ecs:ListTasks", Outcome::Ok),
-            ("swap", "ecs:ListTasks", refused),
-            (
-                "test",
-                "elasticloadbalancing:DescribeTargetGroups",
-                Outcome::Ok
-            ),
-        ]
-    );
+    let groups = "elasticloadbalancing:DescribeTargetGroups";
+    let wanted = [
+        ("swap", "ecs:ListTasks", Outcome::Ok),
+        ("swap", "ecs:ListTasks", refused),
+        ("test", groups, Outcome::Ok),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
     assert!(calls.is_sorted_by_key(|call| call.at_ms));
 }
 
@@ -111,9 +96,6 @@ async fn a_fast_clock_makes_simulated_time_pass_faster() {
     assert_eq!(aws.with_world(|world| world.now()), 600_000);
     let loaded = SimulatedAws::new(aws.snapshot(), 60.0);
     wait(1).await;
-    assert_eq!(
-        loaded.with_world(|world| world.now()),
-        660_000,
-        "it goes on from where it was"
-    );
+    // It goes on from where it was.
+    assert_eq!(loaded.with_world(|world| world.now()), 660_000);
 }

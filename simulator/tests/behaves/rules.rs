@@ -23,9 +23,8 @@ async fn an_alb_listener_has_a_default_rule_that_changes_with_it_only() {
     let describe = stage.elb.describe_rules();
     let describe = describe.listener_arn(stage.listener().await);
     let rules = describe.send().await.expect("rules");
-    let [default] = rules.rules() else {
-        panic!("{rules:?}")
-    };
+    assert_eq!(rules.rules().len(), 1);
+    let default = &rules.rules()[0];
     assert_eq!(default.priority(), Some("default"));
     assert_eq!(default.is_default(), Some(true));
     let arn = default.rule_arn().expect("an ARN");
@@ -39,14 +38,14 @@ async fn an_alb_listener_has_a_default_rule_that_changes_with_it_only() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_puts_its_group_in_use_and_lets_it_go() {
-    let stage = stage(
-        r#"{"loadBalancer": "application", "listeners": [{"port": 80, "role": "production"}]}"#,
-    );
+    let listeners = r#""listeners": [{"port": 80, "role": "production"}]"#;
+    let stage = stage(&format!(
+        r#"{{"loadBalancer": "application", {listeners}}}"#
+    ));
     let (production, alternate) = stage.group_arns().await;
     let in_use = async || {
-        !stage.groups().await[ALTERNATE]
-            .load_balancer_arns()
-            .is_empty()
+        let groups = stage.groups().await;
+        !groups[ALTERNATE].load_balancer_arns().is_empty()
     };
     let create = stage.elb.create_rule().priority(5);
     let create = create
@@ -57,8 +56,7 @@ async fn a_rule_puts_its_group_in_use_and_lets_it_go() {
     let arn = created.rules()[0].rule_arn().expect("an ARN");
     assert_eq!(refusal(create.send().await).0, "PriorityInUse");
     assert!(in_use().await);
-    let task_set = stage.create_task_set(&alternate).send();
-    task_set.await.expect("created");
+    stage.create_replacement().await;
 
     let modify = stage.elb.modify_rule().rule_arn(arn);
     let modified = modify.actions(forward(&[(&production, 1)])).send().await;

@@ -13,14 +13,8 @@ async fn desire(stage: &Stage, count: i32) {
 async fn the_computed_desired_count_is_rounded_up() {
     let stage = stage(r#"{"tasks": 7}"#);
     let original = stage.original().await;
-    for (percent, wanted) in [
-        (100.0, 7),
-        (90.0, 7),
-        (85.0, 6),
-        (50.0, 4),
-        (0.5, 1),
-        (0.0, 0),
-    ] {
+    let percents = [100.0, 90.0, 85.0, 50.0, 0.5, 0.0];
+    for (percent, wanted) in percents.into_iter().zip([7, 7, 6, 4, 1, 0]) {
         let set = stage.scale(&original, percent).await;
         assert_eq!(set.computed_desired_count(), wanted, "{percent} % of 7");
     }

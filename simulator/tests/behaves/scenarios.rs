@@ -5,39 +5,30 @@ use std::collections::BTreeMap;
 use aws_sdk_ecs::types::StabilityStatus;
 use ebbtide_simulator::{Names, Scenario, World};
 
-use crate::support::{ALTERNATE, PRODUCTION, scenario, stage, stage_named, wait};
+use crate::support::{ALTERNATE, PRODUCTION, cases, scenario, stage, stage_named, wait};
+
+const LOAD_BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/sample-LoadB-1234567890abc/1234567890abcdef";
+const TASK_DEFINITION: &str =
+    "arn:aws:ecs:us-east-1:555555555555:task-definition/sample-infra-TaskDefinition-1234567890ab:1";
 
 fn sample() -> Names {
     Names {
         cluster: "sample-infra-Cluster-1234567890ab".to_owned(),
         service: "sample-external-deployment".to_owned(),
-        load_balancer_arn: Some(
-            "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/sample-LoadB-1234567890abc/1234567890abcdef"
-                .to_owned(),
-        ),
-        task_definition:
-            "arn:aws:ecs:us-east-1:555555555555:task-definition/sample-infra-TaskDefinition-1234567890ab:1"
-                .to_owned(),
+        load_balancer_arn: Some(LOAD_BALANCER.to_owned()),
+        task_definition: TASK_DEFINITION.to_owned(),
         ..Names::default()
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_samples_own_input_finds_its_names_even_with_revision_one() {
-    let stage = stage_named(
-        &scenario(r#"{"replacement": {"neverHealthy": true}}"#),
-        sample(),
-    );
+    let scenario = scenario(r#"{"replacement": {"neverHealthy": true}}"#);
+    let stage = stage_named(&scenario, sample());
     let listener = stage.listeners().await.remove(0);
-    assert_eq!(
-        listener.load_balancer_arn(),
-        stage.names.load_balancer_arn.as_deref()
-    );
+    assert_eq!(listener.load_balancer_arn(), Some(LOAD_BALANCER));
     let sets = stage.task_sets().await;
-    assert_eq!(
-        sets[0].task_definition(),
-        Some(stage.names.task_definition.as_str())
-    );
+    assert_eq!(sets[0].task_definition(), Some(TASK_DEFINITION));
     assert_eq!(stage.health(PRODUCTION).await, ["healthy"; 4]);
     stage.create_replacement().await;
     wait(900).await;
@@ -50,11 +41,8 @@ async fn the_samples_own_input_finds_its_names_even_with_revision_one() {
 async fn the_original_is_in_service_as_the_sample_leaves_it() {
     let stage = stage("{}");
     let original = stage.task_sets().await.remove(0);
-    assert_eq!(
-        original.status(),
-        Some("ACTIVE"),
-        "the sample sets no primary"
-    );
+    let status = original.status();
+    assert_eq!(status, Some("ACTIVE"), "the sample sets no primary");
     let steady = Some(&StabilityStatus::SteadyState);
     assert_eq!(original.stability_status(), steady);
     assert!(original.task_definition().expect("one").ends_with("chat:1"));
@@ -68,10 +56,8 @@ async fn the_original_is_in_service_as_the_sample_leaves_it() {
     let of_production = of_production.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(tags(&production), BTreeMap::from(of_production));
     assert!(tags(&alternate).is_empty());
-    assert!(
-        stage.events().is_empty(),
-        "what made it so is not part of the story"
-    );
+    // What made it so is not part of the story.
+    assert!(stage.events().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,15 +69,15 @@ async fn a_first_deployment_finds_a_service_without_task_sets() {
 
 #[test]
 fn scenarios_say_what_is_wrong_with_them() {
-    for (json, words) in [
-        (
-            r#"{"listeners": [{"port": 80, "role": "test"}]}"#,
-            "production listener",
-        ),
-        (r#"{"original": {"neverHealthy": true}}"#, "not steady"),
-        (r#"{"deregistrationDelaySeconds": 4000}"#, "refuses"),
-    ] {
-        let refused = scenario(json).world().expect_err("a refusal");
+    for (json, words) in cases(
+        r#"
+{"listeners": [{"port": 80, "role": "test"}]} => production listener
+{"original": {"neverHealthy": true}} => not steady
+{"deregistrationDelaySeconds": 4000} => refuses
+"#,
+    ) {
+        let refused = scenario(&json.to_string()).world();
+        let refused = refused.expect_err("a refusal");
         assert!(refused.to_string().contains(words), "{refused}");
     }
     for json in [
@@ -103,7 +89,6 @@ fn scenarios_say_what_is_wrong_with_them() {
     }
     let mut elsewhere = sample();
     elsewhere.region = "eu-west-1".to_owned();
-    scenario("{}")
-        .world_for(&elsewhere)
-        .expect_err("an ARN of another region");
+    let refused = scenario("{}").world_for(&elsewhere);
+    refused.expect_err("an ARN of another region");
 }

@@ -37,9 +37,8 @@ async fn an_external_service_is_created_without_a_task_definition() {
     let stage = stage("{}");
     let controller = DeploymentController::builder().r#type(DeploymentControllerType::External);
     let create = stage.ecs.create_service().cluster(&stage.names.cluster);
-    let create = create
-        .service_name("second")
-        .deployment_controller(controller.build().expect("a controller"));
+    let create = create.service_name("second");
+    let create = create.deployment_controller(controller.build().expect("a controller"));
     let refused = create.clone().task_definition("chat:1").send().await;
     assert_eq!(refusal(refused).0, "InvalidParameterException");
     let created = create.clone().desired_count(3).send().await;

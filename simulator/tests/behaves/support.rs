@@ -21,11 +21,11 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use ebbtide_simulator::world::WorldEvent;
 use ebbtide_simulator::{Names, Scenario, SimulatedAws, World};
+use serde_json::Value;
 
 pub(crate) const PRODUCTION: usize = 0;
 pub(crate) const ALTERNATE: usize = 1;
 
-/// The clients, the simulated AWS behind them, and the names in it.
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) aws: SimulatedAws,
@@ -53,13 +53,36 @@ pub(crate) fn scenario(json: &str) -> Scenario {
     serde_json::from_str(json).expect("a scenario")
 }
 
-/// Virtual time passes.
+pub(crate) fn aws(scenario_of: &Value) -> SimulatedAws {
+    let world = scenario(&scenario_of.to_string()).world();
+    SimulatedAws::new(world.expect("a world"), 1.0)
+}
+
+/// The lines `JSON => words` of a table.
+pub(crate) fn cases(table: &str) -> impl Iterator<Item = (Value, &str)> {
+    let lines = table.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| {
+        let (json, words) = line.split_once(" => ").expect("JSON => words");
+        (serde_json::from_str(json).expect("JSON"), words)
+    })
+}
+
+/// A request with the value of `[pointer, value]` in it.
+pub(crate) fn changed(request: &Value, change: &Value) -> Value {
+    let mut changed = request.clone();
+    let pointer = change[0].as_str().expect("a pointer");
+    *changed.pointer_mut(pointer).expect("it") = change[1].clone();
+    changed
+}
+
+/// 2026-01-01T00:00:00Z, in seconds.
+pub(crate) const START: i64 = 1_767_225_600;
+
 pub(crate) async fn wait(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
 impl Stage {
-    /// The two target groups: production, alternate.
     pub(crate) async fn groups(&self) -> Vec<TargetGroup> {
         let answer = self.elb.describe_target_groups().send().await;
         let mut groups = answer.expect("groups").target_groups.expect("groups");
@@ -72,16 +95,8 @@ impl Stage {
         group.target_group_arn.expect("an ARN")
     }
 
-    /// Their ARNs.
     pub(crate) async fn group_arns(&self) -> (String, String) {
-        let mut arns = self.groups().await.into_iter();
-        let mut next = || {
-            arns.next()
-                .expect("a group")
-                .target_group_arn
-                .expect("an ARN")
-        };
-        (next(), next())
+        (self.group_arn(0).await, self.group_arn(1).await)
     }
 
     pub(crate) fn load_balancer(&self) -> String {
@@ -89,7 +104,6 @@ impl Stage {
         self.aws.with_world(only)
     }
 
-    /// The listeners by port.
     pub(crate) async fn listeners(&self) -> Vec<Listener> {
         let describe = self.elb.describe_listeners();
         let describe = describe.load_balancer_arn(self.load_balancer());
@@ -99,7 +113,6 @@ impl Stage {
         listeners
     }
 
-    /// The ARN of the production listener.
     pub(crate) async fn listener(&self) -> String {
         let listener = self.listeners().await.remove(0);
         listener.listener_arn.expect("an ARN")
@@ -127,29 +140,24 @@ impl Stage {
     }
 
     pub(crate) fn create_task_set(&self, group: &str) -> CreateTaskSetFluentBuilder {
-        let network = AwsVpcConfiguration::builder()
-            .set_subnets(Some(self.names.subnets.clone()))
-            .set_security_groups(Some(self.names.security_groups.clone()))
-            .build()
-            .expect("a network");
+        let names = &self.names;
+        let vpc = AwsVpcConfiguration::builder()
+            .set_subnets(Some(names.subnets.clone()))
+            .set_security_groups(Some(names.security_groups.clone()));
+        let network =
+            NetworkConfiguration::builder().awsvpc_configuration(vpc.build().expect("a network"));
+        let balancer = LoadBalancer::builder()
+            .target_group_arn(group)
+            .container_name(&names.container_name)
+            .container_port(names.container_port.into());
         self.ecs
             .create_task_set()
-            .cluster(&self.names.cluster)
-            .service(&self.names.service)
-            .task_definition(&self.names.task_definition)
+            .cluster(&names.cluster)
+            .service(&names.service)
+            .task_definition(&names.task_definition)
             .launch_type(LaunchType::Fargate)
-            .network_configuration(
-                NetworkConfiguration::builder()
-                    .awsvpc_configuration(network)
-                    .build(),
-            )
-            .load_balancers(
-                LoadBalancer::builder()
-                    .target_group_arn(group)
-                    .container_name(&self.names.container_name)
-                    .container_port(i32::from(self.names.container_port))
-                    .build(),
-            )
+            .network_configuration(network.build())
+            .load_balancers(balancer.build())
     }
 
     pub(crate) async fn create_replacement(&self) -> TaskSet {
@@ -160,26 +168,19 @@ impl Stage {
     pub(crate) async fn service(&self) -> aws_sdk_ecs::types::Service {
         let describe = self.ecs.describe_services().cluster(&self.names.cluster);
         let answer = describe.services(&self.names.service).send().await;
-        answer
-            .expect("services")
-            .services
-            .expect("services")
-            .remove(0)
+        let services = answer.expect("services").services;
+        services.expect("services").remove(0)
     }
 
-    /// The task sets, oldest first.
     pub(crate) async fn task_sets(&self) -> Vec<TaskSet> {
         self.service().await.task_sets.unwrap_or_default()
     }
 
     pub(crate) async fn task_set(&self, id: &str) -> Option<TaskSet> {
-        self.task_sets()
-            .await
-            .into_iter()
-            .find(|task_set| task_set.id() == Some(id))
+        let mut sets = self.task_sets().await.into_iter();
+        sets.find(|task_set| task_set.id() == Some(id))
     }
 
-    /// The id of the set that was in service first.
     pub(crate) async fn original(&self) -> String {
         self.task_sets().await[0].id.clone().expect("an id")
     }
@@ -229,14 +230,11 @@ impl Stage {
         self.ecs.list_tasks().cluster(&self.names.cluster)
     }
 
-    /// How many tasks are on each page of the cluster's.
     pub(crate) async fn pages_of_tasks(&self) -> Vec<usize> {
-        let mut pages = self.list_tasks().into_paginator().send();
-        let mut sizes = Vec::new();
-        while let Some(page) = pages.next().await {
-            sizes.push(page.expect("a page").task_arns().len());
-        }
-        sizes
+        let pages = self.list_tasks().into_paginator().send();
+        let pages: Result<Vec<_>, _> = pages.collect().await;
+        let sizes = pages.expect("pages").into_iter();
+        sizes.map(|page| page.task_arns().len()).collect()
     }
 
     pub(crate) async fn describe_tasks(&self, arns: Option<Vec<String>>) -> DescribeTasksOutput {
@@ -249,17 +247,16 @@ impl Stage {
         let arn = self.group_arn(which).await;
         let describe = self.elb.describe_target_health().target_group_arn(arn);
         let answer = describe.send().await.expect("health");
-        answer
-            .target_health_descriptions()
-            .iter()
-            .map(|target| {
-                let health = target.target_health().expect("health");
-                let state = health.state().expect("a state").as_str();
-                health.reason().map_or(state.to_owned(), |reason| {
-                    format!("{state}/{}", reason.as_str())
-                })
-            })
-            .collect()
+        let targets = answer.target_health_descriptions().iter();
+        let told = targets.map(|target| {
+            let health = target.target_health().expect("health");
+            let state = health.state().expect("a state").as_str();
+            match health.reason() {
+                Some(reason) => format!("{state}/{}", reason.as_str()),
+                None => state.to_owned(),
+            }
+        });
+        told.collect()
     }
 
     pub(crate) fn events(&self) -> Vec<WorldEvent> {
@@ -268,34 +265,25 @@ impl Stage {
 
     /// When the first event whose sentence has all these words happened, in milliseconds.
     pub(crate) fn when(events: &[WorldEvent], words: &[&str]) -> u64 {
-        events
-            .iter()
-            .find(|event| {
-                let sentence = event.kind.to_string();
-                words.iter().all(|word| sentence.contains(word))
-            })
-            .unwrap_or_else(|| panic!("nothing with {words:?} in {events:#?}"))
-            .at_ms
+        let first = events.iter().find(|event| {
+            let sentence = event.kind.to_string();
+            words.iter().all(|word| sentence.contains(word))
+        });
+        let first = first.unwrap_or_else(|| panic!("nothing with {words:?} in {events:#?}"));
+        first.at_ms
     }
 }
 
-/// A forward action with weights.
 pub(crate) fn forward(groups: &[(&str, i32)]) -> Action {
     let mut config = ForwardActionConfig::builder();
     for (arn, weight) in groups {
-        let group = TargetGroupTuple::builder()
-            .target_group_arn(*arn)
-            .weight(*weight)
-            .build();
-        config = config.target_groups(group);
+        let group = TargetGroupTuple::builder().target_group_arn(*arn);
+        config = config.target_groups(group.weight(*weight).build());
     }
-    Action::builder()
-        .r#type(ActionTypeEnum::Forward)
-        .forward_config(config.build())
-        .build()
+    let action = Action::builder().r#type(ActionTypeEnum::Forward);
+    action.forward_config(config.build()).build()
 }
 
-/// The code and message of a refusal.
 pub(crate) fn refusal<T: std::fmt::Debug, E, R>(
     answer: Result<T, aws_sdk_ecs::error::SdkError<E, R>>,
 ) -> (String, String)

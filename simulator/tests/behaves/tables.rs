@@ -4,22 +4,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ebbtide_simulator::world::{
-    AttributeValue, GetItem, Item, OnFailure, Outcome, ReturnValues, UpdateItem, World,
+    AttributeValue, GetItem, Item, Outcome, Timings, UpdateItem, World,
 };
 use ebbtide_simulator::{SimulatedAws, wire};
 use serde_json::{Value, json};
 
-use crate::support::{scenario, wait};
+use crate::support::{aws, cases, changed, wait};
 
 const TABLE: &str = "locks";
 
 fn world() -> World {
-    let mut world = World::new(
-        "555555555555",
-        "us-east-1",
-        ebbtide_simulator::world::Timings::default(),
-        1,
-    );
+    let mut world = World::new("555555555555", "us-east-1", Timings::default(), 1);
     world.put_table(TABLE, "id");
     world
 }
@@ -67,9 +62,8 @@ fn a_refused_write_changes_nothing() {
         update_expression: Some("SET #owner = :me, other = gone ADD fence :one".to_owned()),
         ..acquire("a")
     };
-    world
-        .update_item(&wrong)
-        .expect_err("there is no such attribute");
+    let refused = world.update_item(&wrong);
+    refused.expect_err("there is no such attribute");
     assert_eq!(world.table(TABLE).cloned(), before);
 }
 
@@ -77,14 +71,11 @@ fn a_refused_write_changes_nothing() {
 fn taking_attributes_from_no_item_makes_none_and_setting_them_makes_one() {
     let mut world = world();
     let bare = |expression: Option<&str>| UpdateItem {
-        table_name: TABLE.to_owned(),
-        key: key(),
         update_expression: expression.map(str::to_owned),
         condition_expression: None,
         expression_attribute_names: None,
         expression_attribute_values: None,
-        return_values: ReturnValues::AllNew,
-        return_values_on_condition_check_failure: OnFailure::None,
+        ..acquire("a")
     };
     assert_eq!(world.update_item(&bare(Some("REMOVE doing"))), Ok(None));
     assert_eq!(world.get_item(&get(true)), Ok(None));
@@ -95,57 +86,21 @@ fn taking_attributes_from_no_item_makes_none_and_setting_them_makes_one() {
 #[test]
 fn what_dynamodb_would_refuse_is_refused() {
     let mut world = world();
-    let request = acquire_json("a");
-    for (field, value, problem) in [
-        (
-            "/TableName",
-            json!("none"),
-            "Cannot do operations on a non-existent table",
-        ),
-        (
-            "/Key",
-            json!({}),
-            "The provided key element does not match the schema",
-        ),
-        (
-            "/Key",
-            json!({ "id": { "S": "a" }, "more": { "S": "x" } }),
-            "The provided key element does not match the schema",
-        ),
-        (
-            "/Key/id",
-            json!({ "S": "" }),
-            "cannot contain an empty string value. Key: id",
-        ),
-        (
-            "/ExpressionAttributeNames",
-            json!(null),
-            "An expression attribute name used in the document path is not defined",
-        ),
-        (
-            "/UpdateExpression",
-            json!(null),
-            "ExpressionAttributeValues unused in expressions: keys: {:one}",
-        ),
-        (
-            "/ExpressionAttributeNames",
-            json!({}),
-            "ExpressionAttributeNames must not be empty",
-        ),
-        (
-            "/ExpressionAttributeNames",
-            json!({ "owner": "owner" }),
-            "contains invalid key: Syntax error; key: \"owner\"",
-        ),
-        (
-            "/UpdateExpression",
-            json!("SET id = :me, #owner = :me ADD fence :one, revision :one"),
-            "Cannot update attribute id. This attribute is part of the key",
-        ),
-    ] {
-        let mut wrong = request.clone();
-        *wrong.pointer_mut(field).expect("it") = value;
-        let refusal = world.update_item(&parsed(wrong)).expect_err(problem);
+    for (change, problem) in cases(
+        r##"
+["/TableName", "none"] => Cannot do operations on a non-existent table
+["/Key", {}] => The provided key element does not match the schema
+["/Key", { "id": { "S": "a" }, "more": { "S": "x" } }] => The provided key element does not match the schema
+["/Key/id", { "S": "" }] => cannot contain an empty string value. Key: id
+["/ExpressionAttributeNames", null] => An expression attribute name used in the document path is not defined
+["/UpdateExpression", null] => ExpressionAttributeValues unused in expressions: keys: {:one}
+["/ExpressionAttributeNames", {}] => ExpressionAttributeNames must not be empty
+["/ExpressionAttributeNames", { "owner": "owner" }] => contains invalid key: Syntax error; key: "owner"
+["/UpdateExpression", "SET id = :me, #owner = :me ADD fence :one, revision :one"] => Cannot update attribute id. This attribute is part of the key
+"##,
+    ) {
+        let wrong = parsed(changed(&acquire_json("a"), &change));
+        let refusal = world.update_item(&wrong).expect_err(problem);
         assert!(refusal.message.contains(problem), "{problem}: {refusal}");
     }
     let bare = UpdateItem {
@@ -176,8 +131,7 @@ fn call(aws: &SimulatedAws, operation: &str, body: &Value) -> (u16, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn over_the_wire_tables_take_a_moment_and_refusals_have_their_type() {
-    let world = scenario("{}").world();
-    let aws = SimulatedAws::new(world.expect("a world"), 1.0);
+    let aws = aws(&json!({}));
     let table = json!({
         "TableName": TABLE,
         "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
@@ -185,19 +139,18 @@ async fn over_the_wire_tables_take_a_moment_and_refusals_have_their_type() {
         "BillingMode": "PAY_PER_REQUEST",
     });
     let (status, created) = call(&aws, "CreateTable", &table);
-    assert_eq!(
-        (status, &created["TableDescription"]["TableStatus"]),
-        (200, &json!("CREATING"))
-    );
-    assert_eq!(
-        call(&aws, "CreateTable", &table).1["__type"],
-        "com.amazonaws.dynamodb.v20120810#ResourceInUseException"
-    );
+    assert_eq!(status, 200);
+    assert_eq!(created["TableDescription"]["TableStatus"], "CREATING");
+    let refused = |operation: &str, body: &Value| {
+        let (status, body) = call(&aws, operation, body);
+        assert_eq!(status, 400, "{body}");
+        body["__type"].as_str().expect("a type").to_owned()
+    };
+    let in_use = "com.amazonaws.dynamodb.v20120810#ResourceInUseException";
+    assert_eq!(refused("CreateTable", &table), in_use);
     let get = json!({ "TableName": TABLE, "Key": { "id": { "S": "a" } }, "ConsistentRead": true });
-    assert_eq!(
-        call(&aws, "GetItem", &get).1["__type"],
-        "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"
-    );
+    let not_found = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException";
+    assert_eq!(refused("GetItem", &get), not_found);
     wait(10).await;
     let described = call(&aws, "DescribeTable", &json!({ "TableName": TABLE })).1;
     assert_eq!(described["Table"]["TableStatus"], "ACTIVE");
@@ -212,32 +165,14 @@ async fn over_the_wire_tables_take_a_moment_and_refusals_have_their_type() {
     let item = json!({ "Item": { "id": { "S": "a" }, "fence": { "N": "1" } } });
     assert_eq!(call(&aws, "GetItem", &get), (200, item));
     aws.with_world(World::take_calls);
-    for (operation, body, status, error) in [
-        (
-            "UpdateItem",
-            json!({ "TableName": TABLE, "Key": { "id": { "S": "a" } }, "AttributeUpdates": {} }),
-            400,
-            "com.amazon.coral.validate#ValidationException",
-        ),
-        (
-            "Query",
-            json!({}),
-            400,
-            "com.amazon.coral.validate#UnknownOperationException",
-        ),
-    ] {
-        let (answered, body) = call(&aws, operation, &body);
-        assert_eq!(
-            (answered, body["__type"].as_str()),
-            (status, Some(error)),
-            "{body}"
-        );
-    }
+    let old = json!({ "TableName": TABLE, "Key": { "id": { "S": "a" } }, "AttributeUpdates": {} });
+    let invalid = "com.amazon.coral.validate#ValidationException";
+    assert_eq!(refused("UpdateItem", &old), invalid);
+    let unknown = "com.amazon.coral.validate#UnknownOperationException";
+    assert_eq!(refused("Query", &json!({})), unknown);
     let calls = aws.with_world(World::take_calls);
     assert_eq!(calls[0].operation, "dynamodb:UpdateItem");
-    assert_eq!(
-        calls[0].outcome,
-        Outcome::Error("ValidationException".to_owned())
-    );
+    let refused = Outcome::Error("ValidationException".to_owned());
+    assert_eq!(calls[0].outcome, refused);
     assert!(wire::operations().contains(&"dynamodb:GetItem".to_owned()));
 }

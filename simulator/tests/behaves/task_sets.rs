@@ -81,9 +81,8 @@ async fn a_service_has_five_task_sets_at_most_and_draining_ones_count() {
 async fn task_sets_are_described_by_id_only() {
     let stage = stage("{}");
     let describe = stage.ecs.describe_task_sets();
-    let describe = describe
-        .cluster(&stage.names.cluster)
-        .service(&stage.names.service);
+    let describe = describe.cluster(&stage.names.cluster);
+    let describe = describe.service(&stage.names.service);
     let (code, message) = refusal(describe.clone().send().await);
     assert_eq!(code, "InvalidParameterException");
     assert_eq!(message, "TaskSets cannot be empty.");
@@ -137,11 +136,8 @@ async fn a_task_set_deleted_by_force_drains_until_its_last_task_has_stopped() {
     assert!(stage.task_set(&original).await.is_none());
     let events = stage.events();
     let says = |words: &str| {
-        let sentences = events.iter().map(|event| event.kind.to_string());
-        sentences
-            .collect::<Vec<_>>()
-            .iter()
-            .rposition(|sentence| sentence.contains(words))
+        let mut events = events.iter();
+        events.rposition(|event| event.kind.to_string().contains(words))
     };
     assert!(says("stopped") < says("is gone"), "{events:#?}");
     assert!(Stage::when(&events, &["is gone"]) > 300_000);

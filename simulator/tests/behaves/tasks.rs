@@ -20,20 +20,15 @@ async fn a_task_taken_away_is_deregistered_then_drained_then_asked_to_end() {
     assert_eq!(running(&stage, &original).await, 3);
 }
 
-/// Tasks of a task set that run.
 async fn running(stage: &Stage, task_set: &str) -> i32 {
     stage.task_set(task_set).await.expect("it").running_count()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deregistration_delay_is_all_on_an_alb_and_takes_an_nlb_minutes_at_least() {
-    for (scenario, milliseconds) in [
-        (r#"{"deregistrationDelaySeconds": 0}"#, 144_000..=216_000),
-        (
-            r#"{"loadBalancer": "application", "deregistrationDelaySeconds": 15}"#,
-            15_000..=15_000,
-        ),
-    ] {
+    let nlb = r#"{"deregistrationDelaySeconds": 0}"#;
+    let alb = r#"{"loadBalancer": "application", "deregistrationDelaySeconds": 15}"#;
+    for (scenario, milliseconds) in [(nlb, 144_000..=216_000), (alb, 15_000..=15_000)] {
         let stage = stage(scenario);
         let original = stage.original().await;
         stage.events();
@@ -59,7 +54,6 @@ async fn a_task_runs_until_sigterm_and_is_counted_until_then() {
     }
 }
 
-/// The ARNs of a task set's tasks.
 async fn listed(stage: &Stage, task_set: &str, status: DesiredStatus) -> Vec<String> {
     let list = stage.list_tasks().started_by(task_set);
     let listed = list.desired_status(status).send().await.expect("listed");
@@ -95,8 +89,8 @@ async fn a_crashing_task_is_replaced_for_ever() {
     let id = stage.create_replacement().await.id.expect("an id");
     wait(600).await;
     let events = stage.events();
-    let sentences = events.iter().map(|event| event.kind.to_string());
-    let crashes = sentences.filter(|sentence| sentence.contains("crashed"));
+    let crashes = events.iter();
+    let crashes = crashes.filter(|event| event.kind.to_string().contains("crashed"));
     let crashes = crashes.count();
     assert!(crashes >= 5, "{crashes} crashes in ten minutes");
     let stopped = listed(&stage, &id, DesiredStatus::Stopped).await;

@@ -11,13 +11,13 @@ use ebbtide_controller::turn::{self, Next, Turn};
 use ebbtide_controller::world::{Targets, TaskSet, World};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 
-use super::{Decided, Seen, deciding, every_invocation};
+use super::{Decided, Seen, every_invocation};
 use crate::run::{Plan, Stage, run_on};
 use crate::scenarios::{self, Case};
 
 /// What a run with this decision breaks.
 async fn broken(case: &Case, next: Turn, plan: &Plan) -> Option<String> {
-    run_on(deciding(case, next), plan).await.broken
+    run_on(Stage::deciding_by(case, next), plan).await.broken
 }
 
 /// Asserts that the suite reports this invariant for one of the plans, and nothing for the decision

@@ -7,7 +7,7 @@ use ebbtide_controller::world::{Forward, World};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::world::{self as simulated, Tag};
 
-use super::{Decided, deciding};
+use super::Decided;
 use crate::people::points_the_listener_at_the_first_group;
 use crate::scenarios::{self, Case};
 
@@ -18,7 +18,7 @@ async fn broken_beside(
     entered: &str,
     person: fn(&mut simulated::World),
 ) -> Option<String> {
-    let stage = deciding(case, next);
+    let stage = Stage::deciding_by(case, next);
     let (mut waits, mut met) = (0, false);
     let mut on_event = |event: &HistoryEvent| {
         stage.note(event, &mut waits);

@@ -53,14 +53,8 @@ const CHANGES: [Change; 16] = [
 impl Scene {
     /// Draws a stage of a deployment and how the world looks then, and up to eight changes of it.
     pub fn draw(bytes: &mut Unstructured<'_>) -> Self {
-        let stages = [
-            Stage::Healthy,
-            Stage::Swapped,
-            Stage::Committed,
-            Stage::Created,
-            Stage::Drained,
-            Stage::Serving,
-        ];
+        use Stage::{Committed, Created, Drained, Healthy, Serving, Swapped};
+        let stages = [Healthy, Swapped, Committed, Created, Drained, Serving];
         let stage = one(bytes, &stages);
         let mut scene = Self::at(stage);
         if once_in(bytes, 4) {
@@ -88,14 +82,11 @@ fn listener_forwards(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
 fn forward(bytes: &mut Unstructured<'_>) -> Forward {
     const WEIGHTS: [u32; 4] = [0, 100, 1, 999];
     let groups = bytes.int_in_range(0..=3).unwrap_or(1);
-    Forward(
-        (0..groups)
-            .map(|_| WeightedTargetGroup {
-                target_group: group_arn(one(bytes, &GROUPS)),
-                weight: one(bytes, &WEIGHTS),
-            })
-            .collect(),
-    )
+    let weighted = (0..groups).map(|_| WeightedTargetGroup {
+        target_group: group_arn(one(bytes, &GROUPS)),
+        weight: one(bytes, &WEIGHTS),
+    });
+    Forward(weighted.collect())
 }
 
 fn listener_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
@@ -307,7 +298,7 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     }
 }
 
-/// The drain goes by a pace of any kind, and by metrics that say anything.
+/// The drain has a pace of any kind, and metrics that say anything.
 fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let rate = |bytes: &mut Unstructured<'_>| f64::from(count(bytes)) + 0.5;
     scene.deployment.plan.request.drain.pace = match bytes.int_in_range(0..=3).unwrap_or(0) {
@@ -338,12 +329,11 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     };
     let mut points = |most: usize| -> Vec<_> {
         let some = bytes.int_in_range(0..=most).unwrap_or(0);
-        (0..some)
-            .map(|_| Point {
-                at: u64::from(count(bytes)),
-                value: f64::from(count(bytes)),
-            })
-            .collect()
+        let points = (0..some).map(|_| Point {
+            at: u64::from(count(bytes)),
+            value: f64::from(count(bytes)),
+        });
+        points.collect()
     };
     scene.world.flows = Flows {
         new: points(3),
@@ -363,11 +353,11 @@ fn deployment_goes_back(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     }
     if plan.outgoing != Outgoing::Original && once_in(bytes, 4) {
         std::mem::swap(&mut plan.original, &mut plan.replacement);
-        let groups = (
+        let (original, replacement) = (
             &mut plan.original_target_group,
             &mut plan.replacement_target_group,
         );
-        std::mem::swap(groups.0, groups.1);
+        std::mem::swap(original, replacement);
     }
     let errors = ["NotReadyTimeout", "AlarmRaised", "States.Timeout"];
     plan.failure = once_in(bytes, 2).then(|| Failure {

@@ -63,7 +63,7 @@ impl Sockets {
         matches!(*self.admission(), Admission::Closed)
     }
 
-    /// Admits nobody from now on, and tells those who are there to close, spread evenly over nine
+    /// Admits none from now on, and tells those who are there to close, spread evenly over nine
     /// tenths of a time. The last tenth is for the last ones to go in.
     pub(crate) fn close(&self, within: Duration) {
         let before = mem::replace(&mut *self.admission(), Admission::Closed);
@@ -88,7 +88,7 @@ impl Sockets {
 impl Seat {
     /// Waits until it is this one's turn to close.
     pub(crate) async fn told_to_close(&mut self) {
-        // A sender that is gone says the same: nobody will tell any more.
+        // A sender that is gone says the same: none will tell any more.
         let _ = (&mut self.told_to_close).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Whole executions: a definition, what its tasks answer, and the history that must come of it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -33,36 +33,39 @@ impl Resources for Script {
 
 impl Script {
     fn new(answers: impl IntoIterator<Item = Result<Value, TaskError>>) -> Self {
-        let answers = answers.into_iter();
-        let answers = answers.map(|answer| (Duration::ZERO, answer));
-        Self {
-            answers: RefCell::new(answers.collect()),
-            ..Self::default()
-        }
+        Self::timed(answers.into_iter().map(|answer| (0, answer)))
     }
 
-    /// Answers after so many seconds each.
     fn slow(answers: impl IntoIterator<Item = (u64, Value)>) -> Self {
         let answers = answers.into_iter();
-        let answers = answers.map(|(after, answer)| (Duration::from_secs(after), Ok(answer)));
+        Self::timed(answers.map(|(after, answer)| (after, Ok(answer))))
+    }
+
+    fn timed(answers: impl Iterator<Item = (u64, Result<Value, TaskError>)>) -> Self {
+        let answers = answers.map(|(after, answer)| (Duration::from_secs(after), answer));
         Self {
             answers: RefCell::new(answers.collect()),
             ..Self::default()
         }
     }
 
-    /// The payloads, in the order of the calls.
     fn called(&self) -> Vec<Value> {
         let calls = self.calls.borrow();
         calls.iter().map(|(_, payload)| payload.clone()).collect()
     }
 }
 
-fn fails(error: &str) -> Result<Value, TaskError> {
-    Err(TaskError {
-        error: error.to_owned(),
-        cause: format!("why {error}"),
+/// The lines `JSON => refusal`.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (Value, &str)> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| {
+        let (json, refusal) = line.split_once(" => ").unwrap();
+        (serde_json::from_str(json).unwrap(), refusal.trim())
     })
+}
+
+fn fails(error: &str) -> Result<Value, TaskError> {
+    Err(TaskError::new(error, format!("why {error}")))
 }
 
 fn execution() -> Execution {
@@ -85,12 +88,10 @@ fn task(fields: &Value) -> Value {
         "Parameters": { "FunctionName": "swap", "Payload": { "state.$": "$" } },
         "Next": "Done",
     });
-    let caught = fields.get("Catch").is_some();
-    task.as_object_mut()
-        .unwrap()
-        .extend(fields.as_object().unwrap().clone());
+    let fields = fields.as_object().unwrap();
+    task.as_object_mut().unwrap().extend(fields.clone());
     let mut states = json!({ "A": task, "Done": { "Type": "Succeed" } });
-    if caught {
+    if fields.contains_key("Catch") {
         states["Caught"] = json!({ "Type": "Succeed" });
     }
     states
@@ -106,12 +107,20 @@ async fn run_machine(
     script: &Script,
 ) -> (Outcome, Vec<HistoryEvent>) {
     let mut history = Vec::new();
-    let mut lot = fastrand::Rng::with_seed(7);
-    let mut note = |event: &HistoryEvent| history.push(event.clone());
-    let from = Beginning::Start { input };
-    let outcome = run(machine, &execution(), from, script, &mut lot, &mut note).await;
+    let outcome = run_from(machine, Beginning::Start { input }, script, &mut history).await;
     assert_eq!(outcome.events, history.len() as u64);
     (outcome, history)
+}
+
+async fn run_from(
+    machine: &StateMachine,
+    from: Beginning,
+    script: &Script,
+    history: &mut Vec<HistoryEvent>,
+) -> Outcome {
+    let mut lot = fastrand::Rng::with_seed(7);
+    let mut note = |event: &HistoryEvent| history.push(event.clone());
+    run(machine, &execution(), from, script, &mut lot, &mut note).await
 }
 
 fn names(history: &[HistoryEvent]) -> Vec<String> {
@@ -122,18 +131,19 @@ fn succeeded(output: Value) -> Status {
     Status::Succeeded { output }
 }
 
-fn error_of(outcome: &Outcome) -> &str {
+fn failure_of(outcome: &Outcome) -> (&str, &str) {
     match &outcome.status {
-        Status::Failed { error, .. } => error,
+        Status::Failed { error, cause } => (error, cause),
         other => panic!("not failed: {other:?}"),
     }
 }
 
+fn error_of(outcome: &Outcome) -> &str {
+    failure_of(outcome).0
+}
+
 fn cause_of(outcome: &Outcome) -> &str {
-    match &outcome.status {
-        Status::Failed { cause, .. } => cause,
-        other => panic!("not failed: {other:?}"),
-    }
+    failure_of(outcome).1
 }
 
 /// Task `A` → Wait → Choice, and back to `A` while the task says so.
@@ -156,38 +166,29 @@ fn looping() -> Value {
 
 fn shipped() -> StateMachine {
     let definition = include_str!("../../../../statemachine/deployment.asl.json");
-    let wanted: BTreeSet<&str> = definition
-        .split("${")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
-        .collect();
-    let value = |name: &str| {
-        if name == "Partition" {
-            "aws"
-        } else {
-            "substituted"
-        }
-    };
-    let values: BTreeMap<&str, &str> = wanted.iter().map(|name| (*name, value(name))).collect();
+    let wanted = definition.split("${").skip(1);
+    let wanted = wanted.filter_map(|rest| rest.split_once('}'));
+    let values = wanted.map(|(name, _)| match name {
+        "Partition" => (name, "aws"),
+        _ => (name, "substituted"),
+    });
+    let values: BTreeMap<&str, &str> = values.collect();
     StateMachine::parse(&substitute(definition, &values).unwrap()).unwrap()
 }
 
 #[test]
 fn the_shipped_state_machine_is_read_whole() {
     let machine = shipped();
-    assert!(machine.comment().is_some() && machine.timeout().is_some());
+    assert!(machine.comment.is_some() && machine.timeout.is_some());
     for state in machine.states() {
         let name = state.name();
-        assert!(state.comment().is_some(), "{name} has no Comment");
+        assert!(state.comment.is_some(), "{name} has no Comment");
         match &state.kind {
             Kind::Task(task) => {
                 assert!(task.timeout_seconds.is_some(), "{name} has no timeout");
                 assert!(!task.retry.is_empty(), "{name} is not retried");
                 let last = task.catch.last().expect("a Task has a Catch");
-                assert!(
-                    last.errors.matches("AnyError"),
-                    "{name} does not catch everything"
-                );
+                assert!(last.errors.matches("AnyError"), "{name} lets errors pass");
             }
             Kind::Choice(choice) => {
                 for rule in &choice.choices {

@@ -3,15 +3,6 @@
 
 use super::*;
 
-/// The lines `JSON => refusal`.
-fn lines(text: &str) -> impl Iterator<Item = (Value, &str)> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| {
-        let (json, refusal) = line.split_once(" => ").unwrap();
-        (serde_json::from_str(json).unwrap(), refusal.trim())
-    })
-}
-
 fn refused(definition: &Value, refusal: &str) {
     let error = StateMachine::parse(&definition.to_string());
     let error = error.unwrap_err().to_string();

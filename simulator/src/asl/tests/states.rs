@@ -21,42 +21,23 @@ async fn a_wait_takes_its_seconds_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_of_anything_but_whole_seconds_fails_the_execution() {
-    let states = waiting();
-    for (input, problem) in [
-        (json!({}), "does not reference an input value: $.wait"),
-        (
-            json!({ "wait": -1 }),
-            "references a negative value: $.wait == -1",
-        ),
-        (
-            json!({ "wait": 1.5 }),
-            "cannot be parsed as a long value: $.wait == 1.5",
-        ),
-        (
-            json!({ "wait": "30" }),
-            "cannot be parsed as a long value: $.wait == \"30\"",
-        ),
-        (
-            json!({ "wait": null }),
-            "cannot be parsed as a long value: $.wait == null",
-        ),
-        (
-            json!({ "wait": 100_000_000 }),
-            "above 99999999: $.wait == 100000000",
-        ),
-    ] {
-        let (outcome, history) = run_states(&states, input.clone(), &Script::default()).await;
-        assert_eq!(error_of(&outcome), "States.Runtime");
-        assert!(
-            cause_of(&outcome).ends_with(problem),
-            "{input}: {}",
-            cause_of(&outcome)
-        );
-        assert!(cause_of(&outcome).contains("'A' (entered at the event id #2)"));
-        assert_eq!(
-            names(&history),
-            ["ExecutionStarted", "WaitStateEntered", "ExecutionFailed"]
-        );
+    for (input, problem) in lines(
+        r#"
+{} => does not reference an input value: $.wait
+{ "wait": -1 } => references a negative value: $.wait == -1
+{ "wait": 1.5 } => cannot be parsed as a long value: $.wait == 1.5
+{ "wait": "30" } => cannot be parsed as a long value: $.wait == "30"
+{ "wait": null } => cannot be parsed as a long value: $.wait == null
+{ "wait": 100000000 } => above 99999999: $.wait == 100000000
+"#,
+    ) {
+        let (outcome, history) = run_states(&waiting(), input, &Script::default()).await;
+        let (error, cause) = failure_of(&outcome);
+        assert_eq!(error, "States.Runtime");
+        assert!(cause.ends_with(problem), "{cause}");
+        assert!(cause.contains("'A' (entered at the event id #2)"));
+        let events = ["ExecutionStarted", "WaitStateEntered", "ExecutionFailed"];
+        assert_eq!(names(&history), events);
     }
 }
 
@@ -99,38 +80,20 @@ async fn a_choice_takes_the_first_rule_that_holds() {
 #[tokio::test(start_paused = true)]
 async fn a_fail_state_says_what_it_was_told() {
     let input = json!({ "failure": { "Error": "Drift", "Cause": "A listener was edited." } });
-    for (error_path, cause_path, error, cause) in [
-        (
-            "$.failure.Error",
-            "$.failure.Cause",
-            "Drift",
-            "A listener was edited.",
-        ),
-        (
-            "$.none",
-            "$.failure.Cause",
-            "States.Runtime",
-            "The JSONPath '$.none' specified for the field 'ErrorPath' could not be found",
-        ),
-        (
-            "$.failure.Error",
-            "$.failure",
-            "States.Runtime",
-            "the field 'CausePath' is not a string",
-        ),
-    ] {
-        let fail = json!({ "Type": "Fail", "ErrorPath": error_path, "CausePath": cause_path });
+    for (paths, wanted) in lines(
+        r#"
+["$.failure.Error", "$.failure.Cause"] => Drift: A listener was edited.
+["$.none", "$.failure.Cause"] => States.Runtime: The JSONPath '$.none' specified for the field 'ErrorPath' could not be found
+["$.failure.Error", "$.failure"] => States.Runtime: the field 'CausePath' is not a string
+"#,
+    ) {
+        let fail = json!({ "Type": "Fail", "ErrorPath": paths[0], "CausePath": paths[1] });
         let states = json!({ "A": fail });
         let (outcome, history) = run_states(&states, input.clone(), &Script::default()).await;
+        let (error, cause) = wanted.split_once(": ").unwrap();
         assert_eq!(error_of(&outcome), error, "{fail}");
-        assert!(
-            cause_of(&outcome).contains(cause),
-            "{fail}: {}",
-            cause_of(&outcome)
-        );
-        assert_eq!(
-            names(&history),
-            ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]
-        );
+        assert!(cause_of(&outcome).contains(cause), "{fail}: {outcome:?}");
+        let events = ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"];
+        assert_eq!(names(&history), events);
     }
 }

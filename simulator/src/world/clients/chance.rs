@@ -75,7 +75,6 @@ impl Chance {
         evenly_from((turn * total) >> 64, count, weights)
     }
 
-    /// A number from 0 up to 1.
     pub(super) fn fraction(&mut self) -> f64 {
         self.random(fastrand::Rng::f64)
     }

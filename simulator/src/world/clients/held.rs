@@ -14,11 +14,8 @@ use crate::world::{TargetGroup, Task, TaskStatus, World};
 /// The connections to one task through one target group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Held {
-    /// The target group's ARN.
     pub(super) group: String,
-    /// `id:port`.
     pub(super) target: String,
-    /// The task's ARN.
     pub(super) task: String,
     pub(super) task_set: usize,
     pub(super) zone: usize,
@@ -31,7 +28,6 @@ pub(super) struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Stay,
-    /// All end now.
     Cut,
     /// They end evenly, the last ones in the second in which this moment is.
     CutUntil {
@@ -57,22 +53,18 @@ impl Held {
 
 /// Whether its containers are gone, and every connection with them.
 fn has_ended(task: &Task) -> bool {
-    matches!(
-        task.last_status,
-        TaskStatus::Deprovisioning | TaskStatus::Stopped
-    )
+    let status = task.last_status;
+    matches!(status, TaskStatus::Deprovisioning | TaskStatus::Stopped)
 }
 
 fn is_set(group: &TargetGroup, attribute: &str) -> bool {
-    group
-        .attributes
-        .get(attribute)
-        .is_some_and(|value| value == "true")
+    let value = group.attributes.get(attribute);
+    value.is_some_and(|value| value == "true")
 }
 
 impl Clients {
     /// Takes note of a target that has become unhealthy: ECS may have replaced its task before
-    /// anybody looks.
+    /// the next look.
     pub(in crate::world) fn target_became_unhealthy(&mut self, group: &str, target: &str) {
         for held in &mut self.held {
             if held.group == group && held.target == target {
@@ -146,10 +138,8 @@ fn task_fate(world: &World, task: &str, on_stop: OnStop) -> Fate {
     let Some(task) = world.tasks.get(task).filter(|task| !has_ended(task)) else {
         return Fate::Cut;
     };
-    let Some(stopping_ms) = task
-        .stopping_at_ms
-        .filter(|_| task.last_status == TaskStatus::Stopping)
-    else {
+    let is_stopping = task.last_status == TaskStatus::Stopping;
+    let Some(stopping_ms) = task.stopping_at_ms.filter(|_| is_stopping) else {
         return Fate::Stay;
     };
     match on_stop {

@@ -17,20 +17,17 @@ pub(crate) struct Samples {
     pub(crate) maximum: u64,
 }
 
-/// What was active, and what was new.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Flows {
     pub(crate) active: Samples,
     pub(crate) new: Samples,
 }
 
-/// One minute of the clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Minute {
     /// Its beginning, in milliseconds since the Unix epoch.
     pub(crate) from_ms: u64,
     pub(crate) whole: Flows,
-    /// In the order of the zones.
     by_zone: Vec<Flows>,
 }
 
@@ -66,7 +63,6 @@ impl Flows {
 }
 
 impl Clients {
-    /// Reports the second that ends now.
     pub(super) fn report(&mut self, attempts: u64, attempts_by_zone: &[u64]) {
         let since_ms = self.next_ms - 1_000;
         let from_ms = since_ms - since_ms % MINUTE_MS;

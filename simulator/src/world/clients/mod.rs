@@ -1,7 +1,7 @@
 //! Clients that hold connections to tasks through the load balancer, and what they feel of a change.
 //!
 //! They are counts, not objects: connections by task, and who waits by the second of the next try. A
-//! second passes for them as a whole, and only when somebody lets the world's time pass: what happens
+//! second passes for them as a whole, and only when the world's time is let pass: what happens
 //! in the world between two seconds is seen at the second's end. Nothing here draws from the world's
 //! own chance, so a world with clients does what it would do without.
 
@@ -14,7 +14,8 @@ mod second;
 mod settings;
 mod waiting;
 
-pub use record::{Second, TaskPeak, Totals};
+pub(crate) use record::TaskPeak;
+pub use record::{Second, Totals};
 pub use settings::{Backoff, ClientsScenario, Metrics, OnStop};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +49,6 @@ pub struct Clients {
     task_sets: Vec<String>,
     /// Availability Zones likewise.
     zones: Vec<String>,
-    /// Connections by task set.
     connected: Vec<u64>,
     connected_by_zone: Vec<u64>,
     /// When the last connections end through groups that were replaced in a listener's action.
@@ -146,7 +146,6 @@ impl Clients {
         self.fates(world);
     }
 
-    /// How many connections each of the tasks gets.
     fn spread(&mut self, tasks: usize) -> Vec<u64> {
         let factor = self.scenario.vary_by_factor;
         let weights: Vec<u64> = (0..tasks)

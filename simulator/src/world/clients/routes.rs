@@ -19,7 +19,6 @@ pub(super) struct Routes {
 /// Target groups by number, and their weights.
 type Shares = Vec<(usize, u64)>;
 
-/// Where one listener sends them.
 #[derive(Debug)]
 struct Way {
     now: Shares,
@@ -74,7 +73,7 @@ impl Routes {
     }
 }
 
-/// Gives an amount to groups by weight, or to nobody where there is none.
+/// Gives an amount to groups by weight, or to none where there is no weight.
 fn give(weights: &mut [u64], shares: &[(usize, u64)], amount: u64) {
     let total: u64 = shares.iter().map(|(_, weight)| weight).sum();
     let nowhere = weights.len() - 1;
@@ -133,17 +132,14 @@ impl Clients {
     /// Clients connect by IPv4, and a rule of a Network Load Balancer for them counts at once (Docs). Rules of an
     /// Application Load Balancer are not looked at: clients get the default action.
     pub(super) fn routes(&mut self, world: &World) -> Routes {
-        let listeners: Vec<&Listener> = self
-            .listeners
-            .iter()
-            .filter_map(|arn| world.listeners.get(arn))
-            .collect();
+        let listeners = self.listeners.iter();
+        let listeners = listeners.filter_map(|arn| world.listeners.get(arn));
+        let listeners: Vec<&Listener> = listeners.collect();
         let before = |listener: &&Listener| {
             let before = listener.before.as_ref();
             let before = before.filter(|_| listener.rule_for_ipv4().is_none());
-            before
-                .filter(|before| before.until_ms > self.next_ms)
-                .cloned()
+            let before = before.filter(|before| before.until_ms > self.next_ms);
+            before.cloned()
         };
         let befores: Vec<_> = listeners.iter().map(before).collect();
         let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
@@ -177,26 +173,24 @@ impl Clients {
             let task = world.tasks.get(&held.task);
             task.is_some_and(|task| world.passes_health_checks(task))
         };
-        let groups = open
-            .into_iter()
-            .map(|(group, targets)| {
-                let places = self.places(world, group, &targets).into_iter();
-                let open = places.map(|place| place.filter(|place| accepts(&self.held[*place])));
-                open.collect()
-            })
-            .collect();
+        let groups = open.into_iter().map(|(group, targets)| {
+            let places = self.places(world, group, &targets).into_iter();
+            let open = places.map(|place| place.filter(|place| accepts(&self.held[*place])));
+            open.collect()
+        });
+        let groups = groups.collect();
         Routes { groups, ways }
     }
 
     /// Makes a place for the connections to each target that has none yet.
     fn take_in(&mut self, world: &World, group: &str, targets: &[&str]) {
         let places = self.places(world, group, targets);
-        let unknown: Vec<_> = targets
+        let unknown = targets
             .iter()
             .zip(places)
-            .filter(|(_, place)| place.is_none())
-            .filter_map(|(target, _)| Some((*target, world.task_at(group, target)?)))
-            .collect();
+            .filter(|(_, place)| place.is_none());
+        let unknown =
+            unknown.filter_map(|(target, _)| Some((*target, world.task_at(group, target)?)));
         for (target, task) in unknown {
             let (task_set, zone) = (number(&mut self.task_sets, &task.task_set), &task.zone);
             let held = Held {
@@ -210,9 +204,8 @@ impl Clients {
             };
             self.connected.resize(self.task_sets.len(), 0);
             self.connected_by_zone.resize(self.zones.len(), 0);
-            let after = self
-                .held
-                .partition_point(|known| known.place() < held.place());
+            let is_before = |known: &Held| known.place() < held.place();
+            let after = self.held.partition_point(is_before);
             self.held.insert(after, held);
         }
     }
@@ -220,9 +213,8 @@ impl Clients {
     /// The place of the connections to each target of a group, if the task that they are with is
     /// still there. Targets come in the order of their names, as what is held does.
     fn places(&self, world: &World, group: &str, targets: &[&str]) -> Vec<Option<usize>> {
-        let mut next = self
-            .held
-            .partition_point(|held| held.group.as_str() < group);
+        let is_before = |held: &Held| held.group.as_str() < group;
+        let mut next = self.held.partition_point(is_before);
         let mut of_target = |target: &&str| {
             let mut found = None;
             while let Some(held) = self.held.get(next)

@@ -7,7 +7,6 @@ use super::routes::Routes;
 use super::waiting::{Batch, Origin};
 use super::{Clients, World};
 
-/// The world as clients see it until it changes.
 #[derive(Debug)]
 pub(super) struct View {
     routes: Routes,
@@ -32,7 +31,6 @@ impl Clients {
         }
     }
 
-    /// Lives through the next second.
     pub(super) fn live(&mut self, view: &mut View) {
         let trying = self.waiting.next();
         let at_s = (self.next_ms - self.begun_ms) / 1_000;
@@ -53,7 +51,6 @@ impl Clients {
         self.next_ms += 1_000;
     }
 
-    /// Ends connections; who had them waits.
     fn end_connections(&mut self, view: &mut View, second: &mut Second) {
         let now_ms = self.next_ms;
         for (held, fate) in self.held.iter_mut().zip(&mut view.fates) {

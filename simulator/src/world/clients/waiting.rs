@@ -7,13 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Why a client has no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was cut.
     Cut,
-    /// It had ended it.
     Ended,
 }
 
-/// Clients that try in the same second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tries {
     pub(super) cut: u64,

@@ -8,7 +8,6 @@ use super::Placeholders;
 use super::parser::Parser;
 use super::token::Token;
 
-/// What must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) enum Condition {
     And(Box<Condition>, Box<Condition>),

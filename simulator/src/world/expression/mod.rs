@@ -20,7 +20,6 @@ pub(super) use update::Update;
 use super::table::Item;
 use super::{ApiError, AttributeValue};
 
-/// The expressions of a write.
 pub(super) struct Expressions<'a> {
     pub(super) update: Option<&'a str>,
     pub(super) condition: Option<&'a str>,

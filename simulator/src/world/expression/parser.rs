@@ -5,7 +5,6 @@ use super::Placeholders;
 use super::reserved::is_reserved;
 use super::token::{Token, tokens};
 
-/// An expression that is being read.
 pub(super) struct Parser<'a, 'b> {
     /// The request's field: `ConditionExpression`.
     field: &'static str,

@@ -49,7 +49,6 @@ VIRTUAL VOID WAIT WHEN WHENEVER WHERE WHILE WINDOW WITH WITHIN WITHOUT WORK WRAP
 ZONE
 ";
 
-/// Whether a word is reserved, in whatever case it is written.
 pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED
         .split_ascii_whitespace()

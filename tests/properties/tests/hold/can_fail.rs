@@ -61,7 +61,7 @@ fn what_takes_tasks_from_users_is_found() {
     assert_eq!(found(&world, scale(ORIGINAL, 100.0)), None);
     assert_eq!(found(&world, scale(REPLACEMENT, 50.0)), None);
     assert_eq!(found(&world, delete(REPLACEMENT, true)), None);
-    // By a listener that nobody has recorded, or by a rule.
+    // By a listener without a record, or by a rule.
     world.listeners[1].role = None;
     assert_found(&world, delete(REPLACEMENT, false), "users reach it");
     world.listeners[1].role = Some("test".to_owned());
@@ -74,11 +74,8 @@ fn what_takes_tasks_from_users_is_found() {
 fn force_on_what_has_served_is_found() {
     let mut world = healthy();
     world.task_sets[1].status = TaskSetStatus::Primary;
-    assert_found(
-        &world,
-        delete(REPLACEMENT, true),
-        "what is PRIMARY has served",
-    );
+    let primary = "what is PRIMARY has served";
+    assert_found(&world, delete(REPLACEMENT, true), primary);
     assert_eq!(found(&world, delete(REPLACEMENT, false)), None);
     let records: [fn(&mut TargetGroup); 2] = [
         |green| green.task_set_id = Some(TaskSetId::from(REPLACEMENT)),
@@ -101,22 +98,16 @@ fn a_scale_that_rises_in_a_drain_or_that_ecs_does_not_take_is_found() {
     assert!(found.ends_with("what is drained never rises"), "{found}");
     assert_eq!(harm(Kind::Other, &world, &up), None);
     for percent in [-1.0, 100.1, f64::NAN] {
-        assert_found(
-            &world,
-            scale(REPLACEMENT, percent),
-            "ECS takes 0 to 100 percent",
-        );
+        let refused = "ECS takes 0 to 100 percent";
+        assert_found(&world, scale(REPLACEMENT, percent), refused);
     }
 }
 
 #[test]
 fn what_names_a_thing_that_was_not_seen_is_found() {
     let world = healthy();
-    assert_found(
-        &world,
-        delete("ecs-svc/9", false),
-        "no such task set was seen",
-    );
+    let unknown = delete("ecs-svc/9", false);
+    assert_found(&world, unknown, "no such task set was seen");
     let nowhere = forward(&world, Forward::to(&"nowhere".into()));
     assert_found(&world, nowhere, "no such target group was seen");
     let nothing = Action::RecordRole {
@@ -131,10 +122,7 @@ fn what_names_a_thing_that_was_not_seen_is_found() {
 #[test]
 fn traffic_that_goes_where_nothing_is_healthy_or_is_shared_is_found() {
     let mut world = healthy();
-    let (blue, green) = (
-        world.target_groups[0].arn.clone(),
-        world.target_groups[1].arn.clone(),
-    );
+    let [blue, green] = [0, 1].map(|group: usize| world.target_groups[group].arn.clone());
     let swap = forward(&world, Forward::weighted(&green, &blue));
     assert_eq!(found(&world, swap.clone()), None);
     world.target_groups[1].targets.healthy = 0;
@@ -170,7 +158,7 @@ fn actions_are_judged_one_after_the_other() {
     assert!(harm(Kind::Other, &world, &reversed).is_some());
 }
 
-/// Steps as somebody might have written them, over inputs that are drawn like those of the tests.
+/// Steps as they might have been written, over inputs that are drawn like those of the tests.
 #[test]
 fn a_step_without_its_guard_does_harm_in_an_input_that_is_drawn() {
     type Decide = fn(&World, &Plan) -> Option<Action>;
@@ -182,7 +170,7 @@ fn a_step_without_its_guard_does_harm_in_an_input_that_is_drawn() {
         },
         // Rolls back by what the deployment believes.
         |seen, plan| Some(delete(&plan.incoming_in(seen)?.id, true)),
-        // Scales to the plan, whatever somebody has done meanwhile.
+        // Scales to the plan, whatever has been done meanwhile.
         |seen, plan| Some(scale(&plan.outgoing_in(seen)?.id, 75.0)),
     ];
     for (index, decide) in unguarded.into_iter().enumerate() {
@@ -228,10 +216,8 @@ fn an_answer_that_is_not_its_protocols_is_found() {
 fn a_refusal_that_has_written_is_found() {
     let request = Request::new(Bytes::new());
     let refused = response(400, "<A></A>");
-    assert_eq!(
-        answered(&request, &refused, true),
-        Err("it refuses, and yet it has written")
-    );
+    let wrong = Err("it refuses, and yet it has written");
+    assert_eq!(answered(&request, &refused, true), wrong);
     let done = response(200, "<A></A>");
     assert_eq!(answered(&request, &done, true), Ok(()));
 }

@@ -117,10 +117,10 @@ fn kind(action: &Action) -> &'static str {
 }
 
 #[test]
-#[should_panic(expected = "nobody: does not hold for")]
+#[should_panic(expected = "never: does not hold for")]
 fn an_input_that_breaks_a_property_is_found_and_shown() {
     let property = Property {
-        name: "nobody",
+        name: "never",
         holds: |data| assert!(!data.windows(2).any(|two| two == b"ab")),
     };
     let mut drawn = Drawn::new(vec![b"a".to_vec(), b"b".to_vec()], 1);
