@@ -9,6 +9,7 @@ use ebbtide_simulator::world::{self as simulated, Tag};
 
 use super::Decided;
 use crate::people::points_the_listener_at_the_first_group;
+use crate::run::Stage;
 use crate::scenarios::{self, Case};
 
 /// What a run with this decision breaks where a person does something when a state is entered for the first time.
