@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
-    Action, Call, ExecutionStatus, Listener, Phase, TaskSet, TaskSetStatus, World,
+    Action, Call, ExecutionStatus, Listener, Phase, TargetGroup, TaskSet, TaskSetStatus, World,
 };
 
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 
 pub(crate) use end::{converged, unfinished};
-use lock::one_inside;
+use lock::{lock_item, one_inside};
 
 /// The lock table of an installation.
 const LOCK_TABLE: &str = "ebbtide-locks";
@@ -54,8 +54,6 @@ impl Watch {
         // A budget's steps come as close as it can bear, but never closer than 3 s.
         let by_default = if case.event["drain"].is_null() { 60 } else { 3 };
         let wait = case.event["scaledown_wait"].as_u64().unwrap_or(by_default);
-        let listeners = case.world.listeners();
-        let listeners = listeners.map(|listener| (listener.arn.clone(), listener.clone()));
         let mut watch = Self {
             healthy: case.healthy,
             wait_ms: wait * 1_000,
@@ -298,6 +296,11 @@ fn is_down(world: &World) -> bool {
             targets.any(|target| target.phase == Phase::Healthy)
         })
     })
+}
+
+fn is_production(group: &TargetGroup) -> bool {
+    let tag = group.tags.get("isProduction");
+    tag.is_some_and(|value| value == "true")
 }
 
 fn living(world: &World) -> impl Iterator<Item = &TaskSet> {

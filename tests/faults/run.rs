@@ -200,14 +200,6 @@ impl Stage {
             .is_none()
     }
 
-    /// The numbers of the calls of an operation.
-    pub(crate) fn calls_of(&self, operation: &str) -> Vec<u64> {
-        let world = self.aws.snapshot();
-        let calls = world.calls().zip(1..);
-        let of = calls.filter(|(call, _)| call.operation == operation);
-        of.map(|(_, number)| number).collect()
-    }
-
     /// Waits until every function has ended: a minute, and what is not answered is left.
     pub(crate) async fn settled(&self) {
         let settled = self.installation.settled();

@@ -130,9 +130,11 @@ impl Reader<'_> {
         let [production_listeners, test_listeners] = self.listeners();
         let security_groups = self.optional("task_sg", |value| match value {
             Value::String(text) => is_id(text, "sg-").then(|| vec![text.clone()]),
-            list => ids(list, "sg-", 5),
+            list => some(list, 5, |id| is_id(id, "sg-")),
         });
-        let subnets = self.optional("subnets", |value| ids(value, "subnet-", 16));
+        let subnets = self.optional("subnets", |value| {
+            some(value, 16, |id| is_id(id, "subnet-"))
+        });
         let assign_public_ip = self.optional("assignPublicIp", |value| match value.as_str()? {
             "ENABLED" => Some(true),
             "DISABLED" => Some(false),
@@ -215,7 +217,7 @@ impl Reader<'_> {
     fn target_groups(&mut self) -> Option<[TargetGroupArn; 2]> {
         let home = self.home.clone();
         self.optional("targetGroups", |value| {
-            let arns = arns(value, 2, |text| is_target_group_arn(text, &home))?;
+            let arns = some(value, 2, |text| is_target_group_arn(text, &home))?;
             arns.try_into().ok()
         })
     }
@@ -223,7 +225,7 @@ impl Reader<'_> {
     /// Production listeners, test listeners.
     fn listeners(&mut self) -> [Vec<ListenerArn>; 2] {
         let home = self.home.clone();
-        let read = |value: &Value| arns(value, 50, |text| is_listener_arn(text, &home));
+        let read = |value: &Value| some(value, 50, |text| is_listener_arn(text, &home));
         let [production, test] = ["productionListeners", "testListeners"]
             .map(|field| self.optional(field, read).unwrap_or_default());
         if production.iter().any(|arn| test.contains(arn)) {
@@ -369,21 +371,31 @@ fn is_listener_arn(text: &str, home: &Home) -> bool {
     })
 }
 
-/// Different ARNs, at least one.
-fn arns<T: From<String> + PartialEq>(
+/// Different texts, so many at most. A longer list is not looked through.
+fn distinct<T: From<String> + PartialEq>(
     value: &Value,
     most: usize,
     is_one: impl Fn(&str) -> bool,
 ) -> Option<Vec<T>> {
-    let mut arns = Vec::new();
-    for item in value.as_array()? {
-        let arn = T::from(text_where(item, &is_one)?);
-        if arns.len() == most || arns.contains(&arn) {
+    let items = value.as_array().filter(|items| items.len() <= most)?;
+    let mut distinct = Vec::new();
+    for item in items {
+        let one = T::from(text_where(item, &is_one)?);
+        if distinct.contains(&one) {
             return None;
         }
-        arns.push(arn);
+        distinct.push(one);
     }
-    (!arns.is_empty()).then_some(arns)
+    Some(distinct)
+}
+
+/// The same, with at least one of them.
+fn some<T: From<String> + PartialEq>(
+    value: &Value,
+    most: usize,
+    is_one: impl Fn(&str) -> bool,
+) -> Option<Vec<T>> {
+    distinct(value, most, is_one).filter(|given| !given.is_empty())
 }
 
 fn is_id(text: &str, prefix: &str) -> bool {
@@ -395,36 +407,17 @@ fn is_id(text: &str, prefix: &str) -> bool {
     })
 }
 
-fn ids(value: &Value, prefix: &str, most: usize) -> Option<Vec<String>> {
-    let mut ids = Vec::new();
-    for item in value.as_array()? {
-        let id = text_where(item, |text| is_id(text, prefix))?;
-        if ids.contains(&id) {
-            return None;
-        }
-        ids.push(id);
-    }
-    (1..=most).contains(&ids.len()).then_some(ids)
-}
-
 /// Alarm names: 1 to 255 characters, at most 100 a call of `DescribeAlarms` (AWS API model).
 fn alarm_names(value: &Value) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    for item in value.as_array()? {
-        let name = text_where(item, |text| {
-            (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-        })?;
-        if names.contains(&name) {
-            return None;
-        }
-        names.push(name);
-    }
-    (names.len() <= 100).then_some(names)
+    distinct(value, 100, |name| {
+        (1..=255).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+    })
 }
 
 fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {
+    let items = value.as_array().filter(|items| items.len() <= 20)?;
     let mut providers = Vec::new();
-    for item in value.as_array()? {
+    for item in items {
         let fields = item.as_object()?;
         let known = ["capacityProvider", "weight", "base"];
         if fields.keys().any(|name| !known.contains(&name.as_str())) {
@@ -445,7 +438,7 @@ fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {
         .iter()
         .filter(|provider| provider.base > 0)
         .count();
-    ((1..=20).contains(&providers.len()) && some_weight && bases <= 1).then_some(providers)
+    (some_weight && bases <= 1).then_some(providers)
 }
 
 /// A value as it is quoted back: at most 100 characters of its JSON. What JSON leaves invisible is

@@ -61,6 +61,28 @@ impl World {
         self.agenda.pop_first()
     }
 
+    /// The task sets whose state may be another after it.
+    pub(crate) fn touches(&self, what: &Due) -> Vec<String> {
+        let of_task = |arn: &String| self.tasks.get(arn).map(|task| task.task_set.clone());
+        match what {
+            Due::Reconcile(task_set) | Due::TaskSetGone(task_set) => vec![task_set.clone()],
+            Due::TaskPending(task)
+            | Due::TaskActivating(task)
+            | Due::TaskRunning(task)
+            | Due::TaskCrashes(task)
+            | Due::TaskHealthChanges(task)
+            | Due::TaskExits(task)
+            | Due::TaskStops(task)
+            | Due::TaskForgotten(task)
+            | Due::UnhealthyTask { task, .. } => of_task(task).into_iter().collect(),
+            Due::TargetRegistered(at) | Due::HealthCheck(at) | Due::TargetDrained(at) => {
+                let tasks = self.tasks.at(&at.group, &at.target);
+                tasks.map(|task| task.task_set.clone()).collect()
+            }
+            Due::AlarmChanges { .. } => Vec::new(),
+        }
+    }
+
     /// Lets it happen; whether anything may follow from it.
     pub(crate) fn perform(&mut self, what: Due) -> bool {
         match what {
@@ -72,9 +94,7 @@ impl World {
             Due::TaskHealthChanges(task) => self.task_health_changes(&task),
             Due::TaskExits(task) => self.task_exits(&task),
             Due::TaskStops(task) => self.task_stops(&task),
-            Due::TaskForgotten(task) => {
-                self.tasks.remove(&task);
-            }
+            Due::TaskForgotten(task) => self.tasks.remove(&task),
             Due::UnhealthyTask { task, group } => self.replace_unhealthy_task(&task, &group),
             Due::TargetRegistered(target) => self.target_registered(&target),
             Due::HealthCheck(target) => return self.health_check(&target),

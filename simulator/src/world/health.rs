@@ -308,13 +308,8 @@ impl World {
 
     /// The task that answers at a target.
     pub(crate) fn task_at(&self, group: &str, key: &str) -> Option<&Task> {
-        self.tasks.values().find(|task| {
-            task.last_status != TaskStatus::Stopped
-                && task
-                    .registrations
-                    .iter()
-                    .any(|place| place.is_at(group, key))
-        })
+        let mut tasks = self.tasks.at(group, key);
+        tasks.find(|task| task.last_status != TaskStatus::Stopped)
     }
 
     fn target_mut(&mut self, group: &str, key: &str) -> Option<&mut Target> {

@@ -43,6 +43,7 @@ mod task_api;
 mod task_definition;
 mod task_set;
 mod task_set_create;
+mod tasks;
 mod text;
 mod timings;
 
@@ -82,6 +83,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use agenda::Scheduled;
+use tasks::Tasks;
 
 /// 2026-01-01T00:00:00Z in milliseconds since the Unix epoch: where a world's time starts unless
 /// told otherwise, so that outputs are reproducible.
@@ -113,7 +115,7 @@ pub struct World {
     pub(crate) task_definitions: BTreeMap<String, BTreeMap<u32, TaskDefinition>>,
     pub(crate) services: BTreeMap<String, Service>,
     pub(crate) task_sets: BTreeMap<String, TaskSet>,
-    pub(crate) tasks: BTreeMap<String, Task>,
+    pub(crate) tasks: Tasks,
     pub(crate) load_balancers: BTreeMap<String, LoadBalancer>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) listeners: BTreeMap<String, Listener>,
@@ -158,7 +160,7 @@ impl World {
             task_definitions: BTreeMap::new(),
             services: BTreeMap::new(),
             task_sets: BTreeMap::new(),
-            tasks: BTreeMap::new(),
+            tasks: Tasks::default(),
             load_balancers: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
@@ -186,8 +188,9 @@ impl World {
         while let Some(due) = self.next_due(until) {
             self.let_clients_live(due.at_ms);
             self.now_ms = self.now_ms.max(due.at_ms);
+            let touched = self.touches(&due.what);
             if self.perform(due.what) {
-                self.settle();
+                self.settle_touched(&touched);
             }
         }
         self.let_clients_live(until);
@@ -243,10 +246,7 @@ impl World {
 
     /// Every task of a task set that is still known, stopped ones included, oldest first.
     pub fn tasks_of(&self, task_set: &str) -> Vec<&Task> {
-        let tasks = self.tasks.values();
-        let mut tasks: Vec<_> = tasks.filter(|task| task.task_set == task_set).collect();
-        tasks.sort_by_key(|task| task.ordinal);
-        tasks
+        self.tasks.of(task_set).collect()
     }
 
     /// Every load balancer, by ARN.

@@ -47,7 +47,7 @@ impl World {
         let network = task_set.network_configuration.as_ref();
         let subnets = network.map(|network| network.awsvpc_configuration.subnets.clone());
         let subnets = subnets.unwrap_or_default();
-        let started = self.tasks_of(&task_set.id).len();
+        let started = self.tasks.of(&task_set.id).len();
         let subnet_index = started % subnets.len().max(2);
         let id = self.hex32();
         let arn = self.ecs_arn(&format!("task/{cluster}/{id}"));
@@ -84,7 +84,7 @@ impl World {
             registrations: Vec::new(),
             tags: super::Tags::new(),
         };
-        self.tasks.insert(arn.clone(), task);
+        self.tasks.insert(task);
         self.record(EventKind::TaskCreated {
             task: arn.clone(),
             task_set: task_set.id.clone(),
@@ -130,9 +130,8 @@ impl World {
                 port,
             };
             self.register_target(&registration, Some(&task.zone));
-            if let Some(task) = self.tasks.get_mut(arn) {
-                task.registrations.push(registration);
-            }
+            self.tasks
+                .change(arn, |task| task.registrations.push(registration));
         }
     }
 

@@ -11,23 +11,27 @@ pub(crate) struct Counts {
     pub(crate) left: u32,
 }
 
-impl World {
-    pub(crate) fn counts(&self, id: &str) -> Counts {
-        let mut counts = Counts::default();
-        for task in self.tasks.values().filter(|task| task.task_set == id) {
-            counts.running += u32::from(task.last_status.counts_as_running());
-            counts.pending += u32::from(task.last_status.counts_as_pending());
-            counts.left += u32::from(task.last_status != TaskStatus::Stopped);
-        }
-        counts
+impl Counts {
+    pub(crate) fn add(&mut self, status: TaskStatus) {
+        self.running += u32::from(status.counts_as_running());
+        self.pending += u32::from(status.counts_as_pending());
+        self.left += u32::from(status != TaskStatus::Stopped);
     }
 
+    pub(crate) fn subtract(&mut self, status: TaskStatus) {
+        self.running -= u32::from(status.counts_as_running());
+        self.pending -= u32::from(status.counts_as_pending());
+        self.left -= u32::from(status != TaskStatus::Stopped);
+    }
+}
+
+impl World {
     /// `STEADY_STATE` (Model): running equals computed, nothing is pending, and all tasks report
     /// healthy. So it is true for a set that wants zero tasks and has none.
     fn is_steady(&self, id: &str, counts: Counts) -> bool {
         // Asked last, because it takes longest.
         let healthy = || {
-            let tasks = self.tasks.values().filter(|task| task.task_set == id);
+            let tasks = self.tasks.of(id);
             let mut running = tasks.filter(|task| task.last_status.counts_as_running());
             running.all(|task| {
                 let mut registrations = task.registrations.iter();
@@ -47,12 +51,25 @@ impl World {
         })
     }
 
-    /// Brings everything derived up to date. Runs after each event and each call.
+    /// Brings everything derived up to date. Runs after each call.
     pub(crate) fn settle(&mut self) {
         let ids: Vec<_> = self.task_sets.keys().cloned().collect();
         for id in ids {
             self.settle_task_set(&id);
         }
+        self.settle_services();
+    }
+
+    /// The same for the task sets that an event can have touched: others of thousands of tasks are not
+    /// looked at for each of them.
+    pub(crate) fn settle_touched(&mut self, ids: &[String]) {
+        for id in ids {
+            self.settle_task_set(id);
+        }
+        self.settle_services();
+    }
+
+    fn settle_services(&mut self) {
         let services = self.services.values();
         let draining = services.filter(|service| service.status == ServiceStatus::Draining);
         let mut drained: Vec<_> = draining.map(super::Service::key).collect();
@@ -67,7 +84,7 @@ impl World {
     }
 
     fn settle_task_set(&mut self, id: &str) {
-        let counts = self.counts(id);
+        let counts = self.tasks.counts(id);
         let steady = self.is_steady(id, counts);
         let now_ms = self.now_ms;
         let Some(task_set) = self.task_sets.get_mut(id) else {

@@ -111,12 +111,4 @@ impl Registration {
     pub(crate) fn key(&self) -> String {
         format!("{}:{}", self.id, self.port)
     }
-
-    /// Whether it is this place in that group. The key is not put together: every task is asked.
-    pub(crate) fn is_at(&self, group: &str, key: &str) -> bool {
-        let port = key
-            .strip_prefix(self.id.as_str())
-            .and_then(|rest| rest.strip_prefix(':'));
-        port.is_some_and(|port| port.parse() == Ok(self.port)) && self.group == group
-    }
 }

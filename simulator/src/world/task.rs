@@ -118,11 +118,13 @@ impl World {
             return;
         }
         let now_ms = self.now_ms;
-        let Some(task) = self.tasks.get_mut(arn) else {
+        let started = self.tasks.change(arn, |task| {
+            task.started_at_ms = Some(now_ms);
+            (task.task_set.clone(), task.behaviour.clone())
+        });
+        let Some((task_set, behaviour)) = started else {
             return;
         };
-        task.started_at_ms = Some(now_ms);
-        let (task_set, behaviour) = (task.task_set.clone(), task.behaviour.clone());
         let task = arn.to_owned();
         self.record(EventKind::TaskStarted { task, task_set });
         let task = arn.to_owned();
@@ -155,18 +157,21 @@ impl World {
     /// Takes a task away: deregister its targets, wait until they are gone, SIGTERM, and so on
     /// (Docs). One that does not run yet ends at once.
     pub(crate) fn stop_task_for(&mut self, arn: &str, reason: &StopReason) {
-        let Some(task) = self.tasks.get_mut(arn) else {
+        let was = self.tasks.get(arn);
+        let Some(was) = was.filter(|task| task.desired_status != DesiredStatus::Stopped) else {
             return;
         };
-        if task.desired_status == DesiredStatus::Stopped {
-            return;
-        }
-        task.desired_status = DesiredStatus::Stopped;
-        task.stopped_reason = Some(reason.text.clone());
-        task.stop_code = Some(reason.code.to_owned());
-        let status = task.last_status;
+        let status = was.last_status;
         let running = matches!(status, TaskStatus::Activating | TaskStatus::Running);
-        let task_set = task.task_set.clone();
+        let task_set = was.task_set.clone();
+        self.tasks.change(arn, |task| {
+            task.desired_status = DesiredStatus::Stopped;
+            task.stopped_reason = Some(reason.text.clone());
+            task.stop_code = Some(reason.code.to_owned());
+            if running {
+                task.last_status = TaskStatus::Deactivating;
+            }
+        });
         self.record(EventKind::TaskStopping {
             task: arn.to_owned(),
             task_set,
@@ -175,9 +180,6 @@ impl World {
         if !running {
             self.deprovision(arn, None);
             return;
-        }
-        if let Some(task) = self.tasks.get_mut(arn) {
-            task.last_status = TaskStatus::Deactivating;
         }
         self.deregister_task(arn);
         self.terminate_if_deregistered(arn);
@@ -192,21 +194,19 @@ impl World {
             return;
         }
         let now_ms = self.now_ms;
-        let Some(task) = self.tasks.get_mut(arn) else {
+        let Some(task) = self.tasks.get(arn) else {
             return;
         };
-        task.last_status = TaskStatus::Stopping;
-        task.stopping_at_ms = Some(now_ms);
-        let task_set = task.task_set.clone();
-        let task = arn.to_owned();
-        self.record(EventKind::SigtermSent { task, task_set });
-        let task = self.tasks.get(arn);
-        let seconds = task.map_or(0, |task| self.stop_seconds(task));
-        if let Some(task) = self.tasks.get_mut(arn) {
+        let (task_set, seconds) = (task.task_set.clone(), self.stop_seconds(task));
+        self.tasks.change(arn, |task| {
+            task.last_status = TaskStatus::Stopping;
+            task.stopping_at_ms = Some(now_ms);
             let own = task.behaviour.exits_after_seconds;
             let ended_by_itself = own.is_some_and(|own| own <= seconds);
             task.exit_code = Some(if ended_by_itself { 0 } else { 137 });
-        }
+        });
+        let task = arn.to_owned();
+        self.record(EventKind::SigtermSent { task, task_set });
         self.schedule_in(seconds * 1_000, Due::TaskExits(arn.to_owned()));
     }
 
@@ -228,16 +228,16 @@ impl World {
 
     /// The essential container ends by itself: nothing waits for its targets to drain.
     pub(crate) fn task_crashes(&mut self, arn: &str) {
-        let Some(task) = self.tasks.get_mut(arn) else {
+        let task = self.tasks.get(arn);
+        let Some(task) = task.filter(|task| task.last_status.counts_as_running()) else {
             return;
         };
-        if !task.last_status.counts_as_running() {
-            return;
-        }
-        task.desired_status = DesiredStatus::Stopped;
-        task.stopped_reason = Some("Essential container in task exited".to_owned());
-        task.stop_code = Some("EssentialContainerExited".to_owned());
         let task_set = task.task_set.clone();
+        self.tasks.change(arn, |task| {
+            task.desired_status = DesiredStatus::Stopped;
+            task.stopped_reason = Some("Essential container in task exited".to_owned());
+            task.stop_code = Some("EssentialContainerExited".to_owned());
+        });
         self.record(EventKind::TaskCrashed {
             task: arn.to_owned(),
             task_set: task_set.clone(),
@@ -249,12 +249,12 @@ impl World {
 
     fn deprovision(&mut self, arn: &str, exit_code: Option<i32>) {
         let now_ms = self.now_ms;
-        if let Some(task) = self.tasks.get_mut(arn) {
+        self.tasks.change(arn, |task| {
             task.last_status = TaskStatus::Deprovisioning;
             task.stopping_at_ms.get_or_insert(now_ms);
             task.execution_stopped_at_ms = Some(now_ms);
             task.exit_code = exit_code.or(task.exit_code);
-        }
+        });
         let delay = self.jittered(self.timings.task_deprovisioning_ms);
         self.schedule_in(delay, Due::TaskStops(arn.to_owned()));
     }
@@ -264,12 +264,14 @@ impl World {
             return;
         }
         let now_ms = self.now_ms;
-        let Some(task) = self.tasks.get_mut(arn) else {
+        let stopped = self.tasks.change(arn, |task| {
+            task.stopped_at_ms = Some(now_ms);
+            let reason = task.stopped_reason.clone().unwrap_or_default();
+            (task.task_set.clone(), reason)
+        });
+        let Some((task_set, reason)) = stopped else {
             return;
         };
-        task.stopped_at_ms = Some(now_ms);
-        let task_set = task.task_set.clone();
-        let reason = task.stopped_reason.clone().unwrap_or_default();
         let stopped = EventKind::TaskStopped {
             task: arn.to_owned(),
             task_set,
@@ -282,12 +284,13 @@ impl World {
 
     /// Moves a task on, unless something else happened to it meanwhile.
     fn move_task(&mut self, arn: &str, from: TaskStatus, to: TaskStatus) -> bool {
-        match self.tasks.get_mut(arn) {
-            Some(task) if task.last_status == from => {
+        let moved = self.tasks.change(arn, |task| {
+            let moves = task.last_status == from;
+            if moves {
                 task.last_status = to;
-                true
             }
-            Some(_) | None => false,
-        }
+            moves
+        });
+        moved == Some(true)
     }
 }

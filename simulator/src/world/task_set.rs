@@ -222,7 +222,7 @@ impl World {
                 task_set.status == TaskSetStatus::Primary,
                 "The primary task set cannot be deleted. Use force to delete it.",
             )?;
-            let counts = self.counts(&id);
+            let counts = self.tasks.counts(&id);
             ApiError::refuse_if(
                 task_set.scale > 0.0 || counts.running + counts.pending > 0,
                 "The task set cannot be deleted while it is scaled above 0. Use force to delete it.",

@@ -1,8 +1,9 @@
 //! The world at the end of an execution.
 
-use ebbtide_simulator::world::{TaskSet, TaskSetStatus, World};
+use ebbtide_simulator::world::{TargetGroup, TaskSet, TaskSetStatus, World};
 
-use super::{LOCK_TABLE, is_down, reached};
+use super::lock::lock_item;
+use super::{is_down, is_production, reached};
 use crate::scenarios::{CLUSTER, Ends, SERVICE};
 
 /// What is not as an execution that ended so says it is (S12, L2).
@@ -57,15 +58,9 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
         return Some(format!("L2: production traffic does not reach {}", set.id));
     }
     let group = &set.load_balancers[0].target_group_arn;
-    for other in world
-        .target_groups()
-        .filter(|other| other.name.contains("-tg-"))
-    {
-        let tagged = other
-            .tags
-            .get("isProduction")
-            .is_some_and(|value| value == "true");
-        if deployed && tagged != (other.arn == *group) {
+    let ours = |other: &&TargetGroup| other.name.contains("-tg-");
+    for other in world.target_groups().filter(ours) {
+        if deployed && is_production(other) != (other.arn == *group) {
             return Some(format!("L2: tags of {} are {:?}", other.name, other.tags));
         }
         if other.tags.contains_key("ebbtide:swap") {
@@ -75,11 +70,8 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
             ));
         }
     }
-    let item = world
-        .table(LOCK_TABLE)
-        .and_then(|table| table.item(&format!("{CLUSTER}/{SERVICE}")));
-    item.and_then(|item| item.get("owner"))
-        .map(|owner| format!("L2: the lock is still {owner:?}'s"))
+    let owner = lock_item(world)?.get("owner")?;
+    Some(format!("L2: the lock is still {owner:?}'s"))
 }
 
 /// Exactly one task set at the end, whichever version it is.

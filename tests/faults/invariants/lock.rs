@@ -1,6 +1,6 @@
 //! The lock's item from one call to the next.
 
-use ebbtide_simulator::world::{AttributeValue, World};
+use ebbtide_simulator::world::{AttributeValue, Item, World};
 
 use super::LOCK_TABLE;
 use crate::scenarios::{CLUSTER, SERVICE};
@@ -46,6 +46,11 @@ pub(super) fn one_inside(before: &World, after: &World) -> Option<String> {
     None
 }
 
+pub(super) fn lock_item(world: &World) -> Option<&Item> {
+    let table = world.table(LOCK_TABLE)?;
+    table.item(&format!("{CLUSTER}/{SERVICE}"))
+}
+
 /// What an item says of who may write.
 #[derive(Debug, PartialEq)]
 struct Held {
@@ -58,9 +63,7 @@ struct Held {
 
 impl Held {
     fn of(world: &World) -> Option<Self> {
-        let item = world
-            .table(LOCK_TABLE)?
-            .item(&format!("{CLUSTER}/{SERVICE}"))?;
+        let item = lock_item(world)?;
         let text = |name: &str| item.get(name)?.as_s().map(str::to_owned);
         let number = |name: &str| item.get(name).and_then(AttributeValue::as_n).unwrap_or(0);
         Some(Self {

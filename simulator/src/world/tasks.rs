@@ -1,0 +1,136 @@
+//! The tasks of a world, found by ARN, by task set and by target, however many there are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Task;
+use super::stability::Counts;
+
+/// Saved as the tasks alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, Task>", into = "BTreeMap<String, Task>")]
+pub(crate) struct Tasks {
+    by_arn: BTreeMap<String, Task>,
+    by_set: BTreeMap<String, OfSet>,
+    /// ARNs of the tasks that were registered there, by target group and target.
+    by_target: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct OfSet {
+    /// By ordinal, so the oldest first.
+    arns: BTreeMap<u64, String>,
+    counts: Counts,
+}
+
+impl Tasks {
+    pub(crate) fn insert(&mut self, task: Task) {
+        let set = self.by_set.entry(task.task_set.clone()).or_default();
+        set.arns.insert(task.ordinal, task.arn.clone());
+        set.counts.add(task.last_status);
+        self.index_targets(&task, 0);
+        self.by_arn.insert(task.arn.clone(), task);
+    }
+
+    pub(crate) fn remove(&mut self, arn: &str) {
+        let Some(task) = self.by_arn.remove(arn) else {
+            return;
+        };
+        if let Some(set) = self.by_set.get_mut(&task.task_set) {
+            set.arns.remove(&task.ordinal);
+            set.counts.subtract(task.last_status);
+            if set.arns.is_empty() {
+                self.by_set.remove(&task.task_set);
+            }
+        }
+        for place in &task.registrations {
+            let Some(targets) = self.by_target.get_mut(&place.group) else {
+                continue;
+            };
+            let key = place.key();
+            if let Some(arns) = targets.get_mut(&key) {
+                arns.retain(|other| other != arn);
+                if arns.is_empty() {
+                    targets.remove(&key);
+                }
+            }
+            if targets.is_empty() {
+                self.by_target.remove(&place.group);
+            }
+        }
+    }
+
+    /// Changes a task, if it is known: anything but its identity. Registrations are only added.
+    pub(crate) fn change<T>(
+        &mut self,
+        arn: &str,
+        change: impl FnOnce(&mut Task) -> T,
+    ) -> Option<T> {
+        let task = self.by_arn.get_mut(arn)?;
+        let (status, registrations) = (task.last_status, task.registrations.len());
+        let changed = change(task);
+        if task.last_status != status
+            && let Some(set) = self.by_set.get_mut(&task.task_set)
+        {
+            set.counts.subtract(status);
+            set.counts.add(task.last_status);
+        }
+        if task.registrations.len() > registrations {
+            let task = task.clone();
+            self.index_targets(&task, registrations);
+        }
+        Some(changed)
+    }
+
+    fn index_targets(&mut self, task: &Task, from: usize) {
+        for place in &task.registrations[from..] {
+            let targets = self.by_target.entry(place.group.clone()).or_default();
+            let arns = targets.entry(place.key()).or_default();
+            arns.push(task.arn.clone());
+        }
+    }
+
+    pub(crate) fn get(&self, arn: &str) -> Option<&Task> {
+        self.by_arn.get(arn)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Task> {
+        self.by_arn.values()
+    }
+
+    /// Those of a task set, the oldest first.
+    pub(crate) fn of(&self, task_set: &str) -> impl ExactSizeIterator<Item = &Task> + Clone {
+        static NONE: BTreeMap<u64, String> = BTreeMap::new();
+        let arns = self.by_set.get(task_set).map_or(&NONE, |set| &set.arns);
+        arns.values().map(|arn| &self.by_arn[arn])
+    }
+
+    pub(crate) fn counts(&self, task_set: &str) -> Counts {
+        self.by_set
+            .get(task_set)
+            .map(|set| set.counts)
+            .unwrap_or_default()
+    }
+
+    /// Those that were registered at a target.
+    pub(crate) fn at(&self, group: &str, target: &str) -> impl Iterator<Item = &Task> {
+        let targets = self.by_target.get(group);
+        let arns = targets.and_then(|targets| targets.get(target));
+        arns.into_iter().flatten().map(|arn| &self.by_arn[arn])
+    }
+}
+
+impl From<BTreeMap<String, Task>> for Tasks {
+    fn from(tasks: BTreeMap<String, Task>) -> Self {
+        let mut all = Self::default();
+        tasks.into_values().for_each(|task| all.insert(task));
+        all
+    }
+}
+
+impl From<Tasks> for BTreeMap<String, Task> {
+    fn from(tasks: Tasks) -> Self {
+        tasks.by_arn
+    }
+}
