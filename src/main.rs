@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Command::Abort(arguments) => in_real_time(abort::run(&arguments)),
     };
     let exit = outcome.unwrap_or_else(|error| {
-        eprintln!("error: {}", in_words(error.as_ref()));
+        output::remark(&format!("error: {}", in_words(error.as_ref())));
         if target::refused(error.as_ref()) {
             Exit::Failed
         } else {

@@ -18,7 +18,7 @@ use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::input;
 use crate::narrate::{Drain, Narrator, Said, WIDEST_STATE, world};
-use crate::output::{Format, clock, print};
+use crate::output::{Format, clock, print, remark};
 use crate::report::Heading;
 use crate::simulation::{self, ClientsSummary, Counts, Moment, Run};
 
@@ -136,7 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn refused(format: Format, path: &Path, refusal: &Refusal) -> Exit {
     match format {
-        Format::Text => eprintln!("{}: {}: {refusal}", path.display(), refusal.error),
+        Format::Text => remark(&format!("{}: {}: {refusal}", path.display(), refusal.error)),
         Format::Json => {
             let refused = json!({
                 "event": path,
@@ -157,7 +157,7 @@ fn world(
 ) -> Result<(World, (&'static str, String)), Error> {
     if let Some(path) = &arguments.world {
         let fact = ("world", format!("as {} has it", path.display()));
-        return Ok((input::parsed(path, "a saved world")?, fact));
+        return Ok((input::parsed(path, "a saved world", 1 << 30)?, fact));
     }
     let path = arguments.scenario.as_deref();
     let scenario = input::fitting(input::scenario(path)?, first);

@@ -47,6 +47,7 @@ impl World {
     pub(crate) fn schedule_in(&mut self, delay_ms: u64, what: Due) {
         let at_ms = self.now_ms.saturating_add(delay_ms);
         let ordinal = self.next_ordinal();
+        self.unsettled = true;
         self.agenda.insert(Scheduled {
             at_ms,
             ordinal,

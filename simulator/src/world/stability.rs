@@ -28,19 +28,22 @@ impl Counts {
 impl World {
     /// `STEADY_STATE` (Model): running equals computed, nothing is pending, and all tasks report
     /// healthy. So it is true for a set that wants zero tasks and has none.
-    fn is_steady(&self, id: &str, counts: Counts) -> bool {
-        // Asked last, because it takes longest.
-        let healthy = || {
-            let tasks = self.tasks.of(id);
-            let mut running = tasks.filter(|task| task.last_status.counts_as_running());
-            running.all(|task| {
-                let mut registrations = task.registrations.iter();
+    fn is_steady(&mut self, id: &str, counts: Counts) -> bool {
+        if counts.running != self.computed_desired_count(id) || counts.pending > 0 {
+            return false;
+        }
+        let mut tasks = std::mem::take(&mut self.tasks);
+        let steady = tasks.are_all(id, |task| {
+            let mut registrations = task.registrations.iter();
+            let mut healthy = || {
                 task.desired_status == DesiredStatus::Running
                     && registrations.all(|registration| self.is_healthy(registration))
                     && (!self.has_container_health_check(task) || self.passes_health_checks(task))
-            })
-        };
-        counts.running == self.computed_desired_count(id) && counts.pending == 0 && healthy()
+            };
+            !task.last_status.counts_as_running() || healthy()
+        });
+        self.tasks = tasks;
+        steady
     }
 
     pub(crate) fn has_container_health_check(&self, task: &super::Task) -> bool {
@@ -51,13 +54,13 @@ impl World {
         })
     }
 
-    /// Brings everything derived up to date. Runs after each call.
+    /// Brings everything derived up to date, if something was recorded or scheduled since the last time.
+    /// Runs after each call.
     pub(crate) fn settle(&mut self) {
-        let ids: Vec<_> = self.task_sets.keys().cloned().collect();
-        for id in ids {
-            self.settle_task_set(&id);
+        if self.unsettled {
+            let ids: Vec<_> = self.task_sets.keys().cloned().collect();
+            self.settle_touched(&ids);
         }
-        self.settle_services();
     }
 
     /// The same for the task sets that an event can have touched: others of thousands of tasks are not
@@ -67,6 +70,7 @@ impl World {
             self.settle_task_set(id);
         }
         self.settle_services();
+        self.unsettled = false;
     }
 
     fn settle_services(&mut self) {
