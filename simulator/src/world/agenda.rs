@@ -84,6 +84,15 @@ impl World {
         }
     }
 
+    /// Whether a task set may be steady, or no longer, because of it: not by what a task does that runs no
+    /// longer.
+    pub(crate) fn may_steady(what: &Due) -> bool {
+        !matches!(
+            what,
+            Due::TaskExits(_) | Due::TaskStops(_) | Due::TaskForgotten(_)
+        )
+    }
+
     /// Lets it happen; whether anything may follow from it.
     pub(crate) fn perform(&mut self, what: Due) -> bool {
         match what {

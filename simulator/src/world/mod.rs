@@ -193,9 +193,9 @@ impl World {
         while let Some(due) = self.next_due(until) {
             self.let_clients_live(due.at_ms);
             self.now_ms = self.now_ms.max(due.at_ms);
-            let touched = self.touches(&due.what);
+            let (touched, steadiness) = (self.touches(&due.what), Self::may_steady(&due.what));
             if self.perform(due.what) {
-                self.settle_touched(&touched);
+                self.settle_touched(&touched, steadiness);
             }
         }
         self.let_clients_live(until);

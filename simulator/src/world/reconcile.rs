@@ -142,6 +142,25 @@ impl World {
         }
     }
 
+    /// Spot takes the capacity of one running task of a set away, as if its two minutes of warning were over;
+    /// whether there was one.
+    pub fn reclaim_a_task(&mut self, task_set: &str) -> bool {
+        let mut tasks = self.tasks.of(task_set);
+        let running = |task: &&Task| {
+            task.last_status == TaskStatus::Running && task.desired_status == DesiredStatus::Running
+        };
+        let Some(arn) = tasks.find(running).map(|task| task.arn.clone()) else {
+            return false;
+        };
+        let reason = StopReason {
+            code: "SpotInterruption",
+            text: "Your Spot Task was interrupted.".to_owned(),
+        };
+        self.stop_task_for(&arn, &reason);
+        self.reconcile_soon(task_set);
+        true
+    }
+
     /// ECS replaces a task whose target failed its health checks, after the grace period.
     pub(crate) fn replace_unhealthy_task(&mut self, arn: &str, group: &str) {
         let Some(task) = self.tasks.get(arn) else {

@@ -59,15 +59,15 @@ impl World {
     pub(crate) fn settle(&mut self) {
         if self.unsettled {
             let ids: Vec<_> = self.task_sets.keys().cloned().collect();
-            self.settle_touched(&ids);
+            self.settle_touched(&ids, true);
         }
     }
 
     /// The same for the task sets that an event can have touched: others of thousands of tasks are not
     /// looked at for each of them.
-    pub(crate) fn settle_touched(&mut self, ids: &[String]) {
+    pub(crate) fn settle_touched(&mut self, ids: &[String], steadiness: bool) {
         for id in ids {
-            self.settle_task_set(id);
+            self.settle_task_set(id, steadiness);
         }
         self.settle_services();
         self.unsettled = false;
@@ -87,13 +87,14 @@ impl World {
         }
     }
 
-    fn settle_task_set(&mut self, id: &str) {
+    fn settle_task_set(&mut self, id: &str, steadiness: bool) {
         let counts = self.tasks.counts(id);
-        let steady = self.is_steady(id, counts);
+        let steady = steadiness.then(|| self.is_steady(id, counts));
         let now_ms = self.now_ms;
         let Some(task_set) = self.task_sets.get_mut(id) else {
             return;
         };
+        let steady = steady.unwrap_or(task_set.steady);
         let turned = task_set.steady != steady;
         if turned {
             task_set.steady = steady;
