@@ -118,7 +118,7 @@ async fn an_alarm_that_is_deleted_in_the_drain_stops_nothing_and_is_reported() {
     let alarms: Scenario = serde_json::from_value(json!({"alarms": [{"name": "errors"}]})).unwrap();
     let deletes = |state: &str, before: usize, world: &mut World| {
         if state == "Wait" && before == 1 {
-            *world = edited(world, |saved| saved["alarms"] = json!({}));
+            world.delete_alarm("errors");
         }
     };
     let event = sample_with(&json!({"alarms": ["errors"]}));
