@@ -167,7 +167,7 @@ pub(crate) fn home_in(event: &Value) -> Home {
 
 /// Where an event's resources live, where it has an ARN that says so.
 pub(crate) fn home_named(event: &Value) -> Option<Home> {
-    let fields = ["nlb", "taskDefinition", "cluster"].iter();
+    let fields = ["nlb", "taskDefinition", "cluster", "serviceName"].iter();
     let mut texts = fields.filter_map(|field| event.get(field)?.as_str());
     texts.find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }

@@ -1,5 +1,7 @@
 //! A service to decide about in tests: `blue` serves on listener 80, `green` is on listener 8080.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::arn::Home;
@@ -76,6 +78,7 @@ impl Scene {
                     deployment_controller: "EXTERNAL".into(),
                     desired_count: 4,
                     health_check_grace: 60,
+                    events: Vec::new(),
                 },
                 task_sets: vec![task_set("ecs-svc/1", "blue")],
                 load_balancer: Some(LoadBalancer::of(balancer_arn())),
@@ -88,6 +91,7 @@ impl Scene {
                     containers: vec![Container {
                         name: "webserver".into(),
                         ports: vec![8080],
+                        stop_timeout: None,
                     }],
                 }),
                 stopped_tasks: StoppedTasks::default(),
@@ -273,6 +277,7 @@ fn group(name: &str) -> TargetGroup {
         deregistration_delay: 30,
         settings: settings(),
         targets: Targets::default(),
+        strays: Vec::new(),
     }
 }
 
@@ -286,6 +291,7 @@ fn settings() -> GroupSettings {
             interval: 10,
             healthy_threshold: 3,
             unhealthy_threshold: 3,
+            ..HealthCheck::default()
         },
         ..GroupSettings::default()
     }
@@ -295,6 +301,7 @@ fn listener(port: u16, group: &str) -> Listener {
     Listener {
         arn: listener_arn(port),
         port,
+        protocol: "TCP".into(),
         forward: Forward::to(&group_arn(group)),
         rule_target_groups: Vec::new(),
         role: None,
@@ -329,6 +336,6 @@ fn task_set(id: &str, group: &str) -> TaskSet {
         created_at: Some(1_000),
         updated_at: Some(1_000),
         service_registries: Vec::new(),
-        stack: None,
+        tags: BTreeMap::new(),
     }
 }

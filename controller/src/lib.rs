@@ -26,11 +26,13 @@ pub mod quote;
 pub mod ready;
 pub mod reason;
 pub mod refusal;
+mod registry;
 pub mod request;
 pub mod rollback;
 pub mod routing;
 pub mod scale_down;
 pub mod swap;
+mod tags;
 pub mod turn;
 pub mod world;
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod defaults;
+mod differences;
 pub mod findings;
 mod groups;
 mod pace;
@@ -14,8 +15,10 @@ use crate::identity::DeploymentId;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry;
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
+use crate::tags;
 use crate::world::{
     DeploymentController, Service, ServiceStatus, TargetGroup, TaskDefinition, TaskSet,
     TaskSetStatus, World,
@@ -24,6 +27,7 @@ use crate::world::{
 pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
 use bounds::{history_fits, time_fits};
 use defaults::{settle_container, settle_launch, settle_network};
+use differences::listeners_take_both;
 use findings::{Finding, FindingName, findings};
 use groups::{
     alternate_is_free, fitting_target_types, on_a_load_balancer, production_is_free,
@@ -166,7 +170,10 @@ fn fit(
     settle_container(&mut settled, definition, original)?;
     settle_network(&mut settled, definition, original)?;
     fitting_target_types(definition, &routing)?;
+    listeners_take_both(world, &routing)?;
     settle_launch(&mut settled, original);
+    registry::registries(&settled, definition, original)?;
+    tags::tags(&settled, original)?;
     let delay = routing.production.deregistration_delay;
     check_drain(&settled, tasks, delay)?;
     let most = tasks.max(service.desired_count);
@@ -221,7 +228,7 @@ fn active_service<'a>(request: &Request, world: &'a World) -> Result<&'a Service
     if service.deployment_controller != DeploymentController::External {
         return Err(Refusal::preflight(
             format!(
-                "Service {name} has the deployment controller {}, and only EXTERNAL has task sets.",
+                "Service {name} has the deployment controller {}, and only with EXTERNAL may a program manage its task sets.",
                 service.deployment_controller
             ),
             "The controller of a service cannot be changed: create a service with \

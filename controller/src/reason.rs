@@ -91,6 +91,8 @@ pub enum Reason {
         shortfall: Shortfall,
         /// How many of its tasks failed, and why the newest one did.
         stopped: Option<String>,
+        /// Why ECS places no more of its tasks, in its words.
+        not_placed: Option<String>,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -158,6 +160,8 @@ pub enum Reason {
         original: TaskSetId,
         /// What it lacks.
         shortfall: Shortfall,
+        /// Why ECS places no more of its tasks, in its words.
+        not_placed: Option<String>,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -395,11 +399,12 @@ impl fmt::Display for Reason {
                 replacement,
                 shortfall,
                 stopped,
+                not_placed,
                 wait,
             } => {
                 write!(f, "replacement {}: {shortfall}", known(replacement.as_ref()))?;
-                if let Some(stopped) = stopped {
-                    write!(f, "; {stopped}")?;
+                for why in not_placed.iter().chain(stopped) {
+                    write!(f, "; {why}")?;
                 }
                 write!(f, "; next look in {wait} s")
             }
@@ -447,11 +452,15 @@ impl fmt::Display for Reason {
             Self::RollingBack {
                 original,
                 shortfall,
+                not_placed,
                 wait,
-            } => write!(
-                f,
-                "rolling back to {original}: {shortfall}; next look in {wait} s"
-            ),
+            } => {
+                write!(f, "rolling back to {original}: {shortfall}")?;
+                if let Some(why) = not_placed {
+                    write!(f, "; {why}")?;
+                }
+                write!(f, "; next look in {wait} s")
+            }
             Self::Restored {
                 original,
                 lacks: None,

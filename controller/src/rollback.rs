@@ -205,6 +205,7 @@ fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Resul
         let reason = Reason::RollingBack {
             original: original.id.clone(),
             shortfall,
+            not_placed: world.not_placed(original),
             wait,
         };
         return Ok(look_again(plan, progress, 0, reason, wait));

@@ -13,7 +13,7 @@ use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
 use crate::routing;
-use crate::world::{AlarmState, TaskSet, World};
+use crate::world::{Alarm, AlarmState, TaskSet, World};
 use waiting::Waiting;
 
 /// The next step of the drain, or why not yet; the way on once what goes is gone, or runs no task and
@@ -194,36 +194,41 @@ fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
 /// once the original neither wants nor runs a task. On the way back it rings on, and means nothing.
 fn no_alarm(world: &World, plan: &Plan, outgoing: &TaskSet) -> Result<(), Refusal> {
     if plan.goes_forward() && outgoing.is_warm() {
-        quiet(world, plan)?;
+        none_rings(world)?;
     }
     Ok(())
 }
 
 /// Whether no alarm that the request names is in `ALARM`.
 ///
-/// One that CloudWatch does not know could never ring: it is refused as well.
+/// One that CloudWatch does not know could never ring: it is refused as well, while nothing has moved.
 pub(crate) fn quiet(world: &World, plan: &Plan) -> Result<(), Refusal> {
-    for name in &plan.request.alarms {
-        let mut alarms = world.alarms.iter();
-        let alarm = alarms.find(|alarm| alarm.name == *name);
-        match alarm.map(|alarm| &alarm.state) {
-            Some(AlarmState::Alarm) => {
-                return Err(Refusal::new(
-                    ErrorName::AlarmRaised,
-                    format!("CloudWatch alarm {name} is in ALARM."),
-                    "Find out why it rings before the next deployment, or take it out of alarms.",
-                ));
-            }
-            Some(AlarmState::Ok | AlarmState::InsufficientData | AlarmState::Unknown(_)) => {}
-            None => {
-                return Err(Refusal::preflight(
-                    format!("alarms: CloudWatch has no alarm {name} in this account and region."),
-                    "Look them up: aws cloudwatch describe-alarms",
-                ));
-            }
-        }
-    }
-    Ok(())
+    none_rings(world)?;
+    let Some(name) = unknown_alarms(world, plan).next() else {
+        return Ok(());
+    };
+    Err(Refusal::preflight(
+        format!("alarms: CloudWatch has no alarm {name} in this account and region."),
+        "Look them up: aws cloudwatch describe-alarms",
+    ))
+}
+
+fn none_rings(world: &World) -> Result<(), Refusal> {
+    let mut alarms = world.alarms.iter();
+    let Some(Alarm { name, .. }) = alarms.find(|alarm| alarm.state == AlarmState::Alarm) else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        ErrorName::AlarmRaised,
+        format!("CloudWatch alarm {name} is in ALARM."),
+        "Find out why it rings before the next deployment, or take it out of alarms.",
+    ))
+}
+
+/// Alarms that the request names and CloudWatch does not know.
+fn unknown_alarms<'a>(world: &World, plan: &'a Plan) -> impl Iterator<Item = &'a String> {
+    let known = |name: &String| world.alarms.iter().any(|alarm| alarm.name == *name);
+    plan.request.alarms.iter().filter(move |name| !known(name))
 }
 
 /// Seconds for which a replacement may have no healthy target at all behind the production

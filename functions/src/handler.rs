@@ -117,6 +117,9 @@ const ROUNDS: u32 = 5;
 /// Turns in a row with a call that is not allowed, at most: a minute, as IAM is eventually consistent.
 const MOST_DENIED: u32 = 2;
 
+/// Seconds from the start of an execution for which preflight throws a call that is not allowed.
+const DENIED: u64 = 60;
+
 /// Turns in a row with a write that was not answered, at most.
 const MOST_UNANSWERED: u32 = 10;
 
@@ -193,6 +196,8 @@ impl Turned<'_> {
         match self.passed().await {
             Ok(passed) => Ok(passed),
             Err(error) if error.name.is_worth_retrying() => Err(error),
+            // Preflight has no Wait: Step Functions' Retry looks again.
+            Err(error) if error.name == ErrorName::Permission && self.age() < DENIED => Err(error),
             Err(error) => Ok(self.failed(&error.failure(), "")),
         }
     }

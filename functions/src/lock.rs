@@ -351,6 +351,7 @@ async fn update(call: UpdateItemFluentBuilder) -> Result<Updated, StepError> {
     }
 }
 
+/// Fails with `Drift` where the item is of a version whose locks were of another form.
 async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
     let answer = clients
         .dynamodb
@@ -361,6 +362,19 @@ async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
         .send()
         .await
         .map_err(|error| StepError::of_call("dynamodb:GetItem", &error))?;
+    if answer.item().is_some_and(|item| !item.contains_key("rev")) {
+        let table = &clients.lock_table;
+        return Err(StepError::from(Refusal::new(
+            ErrorName::Drift,
+            format!(
+                "The lock of service {id} in the table {table} has no rev: an earlier version has written it."
+            ),
+            format!(
+                "Delete it once no execution deploys the service: aws dynamodb delete-item --table-name {table} \
+                 --key '{{\"id\": {{\"S\": \"{id}\"}}}}' (in a saved world: from its tables), then start a new execution."
+            ),
+        )));
+    }
     Ok(answer.item().map(item))
 }
 

@@ -50,6 +50,8 @@ pub struct Scenario {
     pub health_check_grace_period_seconds: u64,
     /// The `CloudFormation` stack that has made load balancer and task set, and has tagged them.
     pub stack: Option<String>,
+    /// Tags of the task set in service.
+    pub tags: BTreeMap<String, String>,
     /// How the tasks in service behave.
     pub original: Behaviour,
     /// How the tasks of the task definition to be deployed behave.
@@ -195,6 +197,7 @@ impl Default for Scenario {
             container_port: None,
             health_check_grace_period_seconds: 0,
             stack: None,
+            tags: BTreeMap::new(),
             original: Behaviour::default(),
             replacement: Behaviour::default(),
             first_deployment: false,

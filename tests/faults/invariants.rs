@@ -142,6 +142,7 @@ impl Watch {
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         self.properties(before, after)
             .or_else(|| overwritten(before, after))
+            .or_else(|| tags_lost(before, after))
             .or_else(|| one_inside(before, after))
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
@@ -413,6 +414,22 @@ fn overwritten(before: &World, after: &World) -> Option<String> {
             changed.port
         ))
     })
+}
+
+/// S17: a task set that is created has the tags of the one that serves, those of AWS aside.
+fn tags_lost(before: &World, after: &World) -> Option<String> {
+    let sets = before.task_sets_of(CLUSTER, SERVICE);
+    let serving = sets.into_iter().find(|set| reached(before, set))?;
+    let created = living(after).find(|set| before.task_set(&set.id).is_none())?;
+    let mut tags = serving
+        .tags
+        .iter()
+        .filter(|(key, _)| !key.starts_with("aws:"));
+    let (key, _) = tags.find(|(key, value)| created.tags.get(*key) != Some(*value))?;
+    Some(format!(
+        "S17: {} was created without the tag {key}",
+        created.id
+    ))
 }
 
 /// Everything that the request does not name.

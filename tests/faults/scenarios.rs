@@ -59,6 +59,7 @@ fn scenario(tasks: u32) -> Scenario {
         deregistration_delay_seconds: 0,
         stop_timeout_seconds: 2,
         timings: timings(),
+        tags: [("CostCenter".to_owned(), "4711".to_owned())].into(),
         ..Scenario::default()
     }
 }

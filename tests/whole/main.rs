@@ -14,5 +14,6 @@ mod routes;
 mod runbook;
 mod sample;
 mod security;
+mod settings;
 mod stories;
 mod support;

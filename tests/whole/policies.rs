@@ -16,6 +16,9 @@ use tokio::sync::Notify;
 /// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
 const PASSED_ROLES: &str = "iam:PassRole";
 
+/// Nor is this: it creates with tags.
+const TAGGED: &str = "ecs:TagResource";
+
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
 type Calls = BTreeMap<String, BTreeSet<String>>;
@@ -236,7 +239,7 @@ async fn each_functions_policy_is_exactly_the_calls_it_makes() {
     for (_, role, function) in ROLES {
         let mut made = calls[function.as_str()].clone();
         if made.contains("ecs:CreateTaskSet") {
-            made.insert(PASSED_ROLES.to_owned());
+            made.extend([PASSED_ROLES, TAGGED].map(str::to_owned));
         }
         assert_eq!(allowed(resources, role, "calls"), made, "{role}");
     }
@@ -268,7 +271,7 @@ fn each_function_has_a_role_of_its_own_that_else_writes_its_log_and_its_traces()
 
 /// Which conditions a call on a cluster, on tags, on roles and on events must have: what the service
 /// authorization reference knows of the action.
-const CONDITIONS: [(&str, &[&str]); 12] = [
+const CONDITIONS: [(&str, &[&str]); 13] = [
     ("ecs:DescribeServices", &["ecs:cluster"]),
     ("ecs:DescribeTaskSets", &["ecs:cluster", "ecs:service"]),
     ("ecs:CreateTaskSet", &["ecs:cluster", "ecs:service"]),
@@ -279,6 +282,7 @@ const CONDITIONS: [(&str, &[&str]); 12] = [
     ("ecs:DescribeTasks", &["ecs:cluster"]),
     ("elasticloadbalancing:AddTags", &["aws:TagKeys"]),
     ("elasticloadbalancing:RemoveTags", &["aws:TagKeys"]),
+    (TAGGED, &["ecs:CreateAction"]),
     (PASSED_ROLES, &["iam:PassedToService"]),
     ("events:PutEvents", &["events:detail-type"]),
 ];
@@ -307,6 +311,17 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
         }
     }
     assert_eq!(seen.len(), CONDITIONS.len(), "{seen:?}");
+}
+
+#[test]
+fn a_function_may_tag_the_task_set_that_it_creates_and_nothing_else_of_ecs() {
+    let template = template();
+    let mut tagging = statements(&template["Resources"], CREATING).iter();
+    let tagging = tagging.find(|statement| actions_of(statement).contains(TAGGED));
+    let tagging = tagging.unwrap();
+    assert!(tagged(&tagging["Resource"]).ends_with(":task-set/*"));
+    let action = &tagging["Condition"]["StringEquals"]["ecs:CreateAction"];
+    assert_eq!(action.as_str(), Some("CreateTaskSet"));
 }
 
 /// The keys of tags that a role may write or remove, by action.

@@ -277,6 +277,7 @@ fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
         role: Some("production".into()),
         sticky: false,
         stack: None,
+        protocol: "TCP".into(),
     });
     let check = |scene: &Scene| check(&scene.plan().id, &scene.request, &scene.world);
     assert_eq!(

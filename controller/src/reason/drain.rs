@@ -20,6 +20,8 @@ pub struct Draining {
     pub progress: DrainProgress,
     /// What this turn came to.
     pub stage: Stage,
+    /// Alarms that were deleted since the swap: they hold nothing, and nothing waits for them.
+    pub deleted_alarms: Vec<String>,
 }
 
 /// What a turn of a drain came to. Seconds are counted from this turn.
@@ -215,7 +217,15 @@ impl fmt::Display for Draining {
                 write!(f, "gone in {seen} of {wanted} looks; next look in {wait} s")
             }
             Stage::Drained => f.write_str("drained, no task left"),
+        }?;
+        for alarm in &self.deleted_alarms {
+            let alarm = quote(alarm);
+            write!(
+                f,
+                "; CloudWatch has no alarm {alarm} any more, and the drain goes on without it"
+            )?;
         }
+        Ok(())
     }
 }
 

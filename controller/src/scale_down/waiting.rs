@@ -1,6 +1,6 @@
 //! What a turn of the drain answers where it takes nothing away: what is left, and when the next look is.
 
-use super::{HALF_LOST, bake_time, drained_for, timeout};
+use super::{HALF_LOST, bake_time, drained_for, timeout, unknown_alarms};
 use crate::arn;
 use crate::deployment::{Plan, Progress};
 use crate::drain::pacing::Drain;
@@ -24,16 +24,22 @@ pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
         looks: 0,
         ..*progress
     };
-    let reason = reason(plan, report, Stage::Drained);
+    let reason = reason(plan, report, Stage::Drained, Vec::new());
     Next::at_once(To::Cleanup, reason, plan.clone(), progress)
 }
 
-fn reason(plan: &Plan, progress: DrainProgress, stage: Stage) -> Reason {
+fn reason(
+    plan: &Plan,
+    progress: DrainProgress,
+    stage: Stage,
+    deleted_alarms: Vec<String>,
+) -> Reason {
     Reason::Drain(Box::new(Draining {
         outgoing: plan.outgoing.clone(),
         task_set: plan.outgoing_set().cloned(),
         progress,
         stage,
+        deleted_alarms,
     }))
 }
 
@@ -67,8 +73,14 @@ impl<'a> Waiting<'a> {
     }
 
     fn go(self, stage: Stage, wait: u32) -> Next {
-        let Drain { plan, progress, .. } = self.drain;
-        let reason = reason(plan, self.report, stage);
+        let Drain {
+            world,
+            plan,
+            progress,
+            ..
+        } = self.drain;
+        let alarms = unknown_alarms(world, plan).filter(|_| plan.goes_forward());
+        let reason = reason(plan, self.report, stage, alarms.cloned().collect());
         Next::wait(To::Wait, reason, wait, plan, progress)
     }
 

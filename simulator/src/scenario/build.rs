@@ -83,7 +83,8 @@ impl Scenario {
         let groups = self.build_load_balancer(&mut world, names)?;
         self.build_service(&mut world, names)?;
         if !self.first_deployment {
-            put_in_service(&mut world, names, &original, &groups.production)?;
+            let production = &groups.production;
+            put_in_service(&mut world, names, &original, production, &self.tags)?;
         }
         if let Some(stack) = &self.stack {
             world.tag_as_of_stack(stack);
@@ -293,15 +294,17 @@ fn put_in_service(
     names: &Names,
     task_definition: &str,
     production: &str,
+    tags: &BTreeMap<String, String>,
 ) -> Result<(), ScenarioError> {
-    let id = world.create_task_set(&CreateTaskSet {
-        task_definition: task_definition.to_owned(),
-        ..names.task_set(production)
-    })?;
     let tag = |key: &str, value: &str| Tag {
         key: key.to_owned(),
         value: value.to_owned(),
     };
+    let id = world.create_task_set(&CreateTaskSet {
+        task_definition: task_definition.to_owned(),
+        tags: tags.iter().map(|(key, value)| tag(key, value)).collect(),
+        ..names.task_set(production)
+    })?;
     let tags = [tag("isProduction", "true"), tag("taskSetId", &id)];
     world.add_elb_tags(&[production.to_owned()], &tags)?;
     Ok(())

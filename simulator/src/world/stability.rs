@@ -107,6 +107,9 @@ impl World {
         }
         let task_set = id.to_owned();
         if turned {
+            if steady {
+                self.say_of(&task_set, "has reached a steady state.");
+            }
             let (task_set, running) = (task_set.clone(), counts.running);
             self.record(if steady {
                 EventKind::TaskSetSteady { task_set, running }
