@@ -180,11 +180,11 @@ impl World {
     /// Spot takes the capacity of one running task of a set away, as if its two minutes of warning were over;
     /// whether there was one.
     pub fn reclaim_a_task(&mut self, task_set: &str) -> bool {
-        let mut tasks = self.tasks.of(task_set);
         let running = |task: &&Task| {
             task.last_status == TaskStatus::Running && task.desired_status == DesiredStatus::Running
         };
-        let Some(arn) = tasks.find(running).map(|task| task.arn.clone()) else {
+        let found = self.tasks.of(task_set).find(running);
+        let Some(arn) = found.map(|task| task.arn.clone()) else {
             return false;
         };
         let reason = StopReason {
