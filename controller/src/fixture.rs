@@ -51,6 +51,7 @@ fn balancer_arn() -> LoadBalancerArn {
     format!("{ELB}:loadbalancer/net/lb/0123456789abcdef").into()
 }
 
+#[derive(Clone)]
 pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) request: Request,
@@ -97,6 +98,7 @@ impl Scene {
                 stopped_tasks: StoppedTasks::default(),
                 alarms: Vec::new(),
                 flows: Flows::default(),
+                order: None,
                 now: START,
             },
             request: Request::parse(&input, &home()).unwrap(),
@@ -190,6 +192,7 @@ impl Scene {
             tasks: 4,
             desired: 4,
             swapped: None,
+            paused: 0,
             finishing: false,
             failure: self.failure.clone(),
         }

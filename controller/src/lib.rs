@@ -10,6 +10,7 @@ pub mod arn;
 pub mod caller;
 pub mod cleanup;
 pub mod clock;
+pub mod command;
 pub mod contract;
 pub mod create;
 pub mod deployment;

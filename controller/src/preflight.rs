@@ -136,6 +136,7 @@ impl Checked {
             wait: 0,
             plan,
             progress: Progress::default(),
+            heard: None,
         }
     }
 }
@@ -177,8 +178,8 @@ fn fit(
     let delay = routing.production.deregistration_delay;
     check_drain(&settled, tasks, delay)?;
     let most = tasks.max(service.desired_count);
-    history_fits(&settled, most, delay, left)?;
     time_fits(&settled, most, delay, left)?;
+    history_fits(&settled, most, delay, left)?;
 
     let plan = Plan {
         id: id.clone(),
@@ -191,6 +192,7 @@ fn fit(
         tasks,
         desired: service.desired_count,
         swapped: None,
+        paused: 0,
         finishing: false,
         failure: None,
     };

@@ -1,5 +1,6 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
+use crate::command;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::next::Next;
@@ -12,7 +13,8 @@ use crate::world::{TargetGroup, TaskSet, World};
 /// Whether the replacement may take production traffic, or when to look again.
 ///
 /// Waits until it has been steady and healthy [`LOOKS`] times in a row; refuses with
-/// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`.
+/// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`. While an operator
+/// has paused the deployment, it goes on looking.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let replacement = living_incoming(world, plan)?;
     let group = world.group(plan.incoming_group())?;
@@ -42,6 +44,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             plan,
             progress,
         ));
+    }
+    if let Some(paused) = command::paused(world, plan)? {
+        return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
     }
     let reason = Reason::Ready { replacement };
     Ok(Next::at_once(To::Swap, reason, plan.clone(), progress))
@@ -250,7 +255,8 @@ fn not_ready(world: &World, plan: &Plan, shortfall: Shortfall, wait: u32) -> Rea
 
 /// Seconds between two looks at a task set that is not new.
 pub(crate) fn slow_look(plan: &Plan) -> u32 {
-    drain::poll(plan.request.readiness_timeout).max(60)
+    let timeout = plan.request.readiness_timeout;
+    timeout.div_ceil(drain::MOST_POLLS).max(60)
 }
 
 /// `waitForService`, cut short so that the last look is at the deadline.

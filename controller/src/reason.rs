@@ -13,6 +13,7 @@ pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, RemarkCode, Runnin
 pub use shortfall::Shortfall;
 
 use crate::arn::short;
+use crate::command::Paused;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 use crate::routing::Taken;
@@ -186,6 +187,8 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
+    /// An operator has paused the deployment before its swap.
+    Paused(Paused),
     /// The turn was refused.
     Refused(Refusal),
     /// The deployment failed, and what could be undone was.
@@ -286,6 +289,7 @@ impl Reason {
             Self::SecondLook { .. } | Self::RollingBack { .. } => Code::RollingBack,
             Self::Restored { .. } => Code::Restored,
             Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
+            Self::Paused(_) => Code::Paused,
             Self::Refused(_) => Code::Refused,
             Self::Failed(_) => Code::Failed,
             Self::Busy { .. } | Self::Overtaken => Code::Busy,
@@ -329,6 +333,7 @@ impl Reason {
             | Self::Restored { .. }
             | Self::GoingOn { .. }
             | Self::Recovered { .. }
+            | Self::Paused(_)
             | Self::Refused(_)
             | Self::Failed(_)
             | Self::Busy { .. }
@@ -484,6 +489,9 @@ impl fmt::Display for Reason {
                 "{} is healthy again, and keeps the traffic; next look in {wait} s",
                 known(replacement.as_ref())
             ),
+            Self::Paused(paused) => {
+                write!(f, "{paused}; next look in {} s", paused.wait)
+            }
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Failed(outcome) => outcome.fmt(f),
             Self::Busy { wait } => write!(

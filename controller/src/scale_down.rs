@@ -4,6 +4,7 @@ mod waiting;
 
 use crate::action::Action;
 use crate::arn::short;
+use crate::command;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, scale_for, tasks_at};
@@ -11,7 +12,7 @@ use crate::next::Next;
 use crate::ready;
 use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::LOOKS;
+use crate::request::{LOOKS, Request};
 use crate::routing;
 use crate::world::{Alarm, AlarmState, TaskSet, World};
 use waiting::Waiting;
@@ -160,7 +161,7 @@ fn is_over(drain: &Drain<'_>) -> bool {
 /// Seconds until the first step; 0 once there was one.
 pub(crate) fn bake_left(plan: &Plan, progress: &Progress) -> u32 {
     match progress.step {
-        0 => bake_time(plan).saturating_sub(progress.waited),
+        0 => bake_time(&plan.request, &plan.outgoing).saturating_sub(progress.waited),
         _ => 0,
     }
 }
@@ -174,9 +175,9 @@ pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
 }
 
 /// What is left over was swapped away from long ago.
-fn bake_time(plan: &Plan) -> u32 {
-    match plan.outgoing {
-        Outgoing::Original | Outgoing::Replacement => plan.request.bake_time,
+pub(crate) fn bake_time(request: &Request, outgoing: &Outgoing) -> u32 {
+    match outgoing {
+        Outgoing::Original | Outgoing::Replacement => request.bake_time,
         Outgoing::Leftover(_) => 0,
     }
 }
@@ -184,7 +185,9 @@ fn bake_time(plan: &Plan) -> u32 {
 /// Seconds since the drain began, which is when the bake was over.
 fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
     let drained = match progress.step {
-        0 => progress.waited.saturating_sub(bake_time(plan)),
+        0 => progress
+            .waited
+            .saturating_sub(bake_time(&plan.request, &plan.outgoing)),
         _ => progress.waited,
     };
     drained.saturating_add(progress.spent)
@@ -359,7 +362,8 @@ fn serves_nobody(drain: &Drain<'_>) -> bool {
 }
 
 /// What blocks the step that is due, or would block it after the pause: a replacement that cannot
-/// take more connections, an alarm in an unknown state, or more reconnects than the budget allows.
+/// take more connections, an alarm in an unknown state, an operator's pause, or more reconnects than the budget
+/// allows.
 fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let step_is_due = match due {
         Due::NextStep(_) => return Ok(None),
@@ -373,6 +377,10 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         return lost_health(drain, due);
     }
     let blocker = lost_health(drain, due)?.or_else(|| unreadable_alarm(drain));
+    let blocker = match blocker {
+        None => command::paused(drain.world, drain.plan)?.map(Blocker::Paused),
+        blocker => blocker,
+    };
     Ok(match blocker {
         // What came in a pause slows the drain down, and blocks the step once it is due.
         None if step_is_due => drain.excess(),

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::Sum;
 
+use crate::command::Order;
 use crate::drain::flows::Flows;
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::quote::quote;
@@ -46,6 +47,8 @@ pub struct World {
     pub alarms: Vec<Alarm>,
     /// The metrics that the drain needs, where a phase has one.
     pub flows: Flows,
+    /// What an operator has asked for, as the lock's item had it when this turn entered.
+    pub order: Option<Order>,
     /// Seconds since 1970. Only the pace of a drain and the deadline of its budget go by it: the
     /// other deadlines count the seconds waited.
     pub now: u64,

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
+use ebbtide_controller::command::Order;
 use ebbtide_controller::contract::{self, Event, Failure};
 use ebbtide_controller::deployment::{Answer, Deployment, Plan, Progress};
 use ebbtide_controller::lock::{Busy, End, Item, Lock, SETTLE};
@@ -250,7 +251,7 @@ impl Turned<'_> {
         self.clients.unanswered.reset();
         let turned = match self.finish_first(&deployment.plan, section.before.as_ref()) {
             Some(answer) => Ok(answer),
-            None => self.turn(&deployment).await,
+            None => self.turn(&deployment, section.order.as_ref()).await,
         };
         let unanswered = self.clients.unanswered.any();
         let turned = self.bounded(&deployment, turned, unanswered);
@@ -306,12 +307,17 @@ impl Turned<'_> {
                 ..named
             },
             progress: Progress::default(),
+            heard: None,
         })
     }
 
     /// Observes, decides and acts until a look at the world asks for no more writes.
-    async fn turn(&self, deployment: &Deployment) -> Result<Answer, StepError> {
-        match self.converge(deployment).await {
+    async fn turn(
+        &self,
+        deployment: &Deployment,
+        order: Option<&Order>,
+    ) -> Result<Answer, StepError> {
+        match self.converge(deployment, order).await {
             Err(error)
                 if error.name == ErrorName::Permission
                     && deployment.progress.unanswered < MOST_DENIED =>
@@ -341,14 +347,19 @@ impl Turned<'_> {
         Box::pin(observe(self.clients, phase, request, plan, now, known)).await
     }
 
-    async fn converge(&self, deployment: &Deployment) -> Result<Answer, StepError> {
+    async fn converge(
+        &self,
+        deployment: &Deployment,
+        order: Option<&Order>,
+    ) -> Result<Answer, StepError> {
         let Deployment { plan, progress, .. } = deployment;
         let request = &plan.request;
         let mut written = Vec::new();
         let mut known = Names::of(plan);
         for _ in 0..ROUNDS {
             let world = self.observe(request, Some(plan), &mut known).await?;
-            let world = world.ok_or_else(|| World::without_service(&request.service))?;
+            let mut world = world.ok_or_else(|| World::without_service(&request.service))?;
+            world.order = order.cloned();
             match (self.next)(self.event.phase, &world, plan, progress)? {
                 Next::Go(answer) => {
                     self.tell(&world, &answer);
@@ -451,6 +462,7 @@ impl Turned<'_> {
             wait,
             plan: deployment.plan.clone(),
             progress: deployment.progress,
+            heard: None,
         }
     }
 
@@ -526,6 +538,9 @@ impl Turned<'_> {
             "done"
         };
         self.log(world, outcome, &answer.reason.to_string(), answer.wait);
+        if let Some(heard) = &answer.heard {
+            self.log(world, "command", &heard.to_string(), 0);
+        }
         let told = metrics::of_answer(self.event.phase, world, answer, self.age());
         let now = self.invocation.now_millis() / 1_000;
         metrics::log(&answer.plan.request, now, &told);

@@ -136,6 +136,7 @@ pub(crate) async fn observe(
         stopped_tasks,
         alarms,
         flows,
+        order: None,
         now,
     }))
 }

@@ -14,7 +14,7 @@ use ebbtide_simulator::world::{
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 
 pub(crate) use end::{converged, unfinished};
-use lock::{lock_item, one_inside};
+use lock::{commands, lock_item, one_inside};
 
 /// The lock table of an installation.
 const LOCK_TABLE: &str = "ebbtide-locks";
@@ -42,7 +42,7 @@ pub(crate) struct Watch {
     over: BTreeSet<String>,
     had_health: bool,
     /// Whether traffic may go back: nothing is wrong with the replacement of any other case.
-    may_go_back: bool,
+    pub(crate) may_go_back: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
     pub(crate) broken: Option<String>,
@@ -144,6 +144,7 @@ impl Watch {
             .or_else(|| overwritten(before, after))
             .or_else(|| tags_lost(before, after))
             .or_else(|| one_inside(before, after))
+            .or_else(|| commands(before, after))
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
             .or_else(|| self.moved(before, after, call))

@@ -2,8 +2,10 @@
 //! from what the simulated AWS was asked, over deployments that between them take every way there is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use ebbtide_controller::command::Command;
 use ebbtide_functions::{DETAIL_TYPE, Function, Invocation, SOURCE, handle};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
@@ -437,4 +439,69 @@ fn every_function_finds_the_table_that_its_role_may_write_to() {
         }
         assert_eq!(of_table, 1, "{role}");
     }
+}
+
+/// The commands of `ebbtide` ask whether the execution that is meant has ended.
+const DESCRIBED: &str = "states:DescribeExecution";
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_policy_is_the_calls_of_a_command_and_its_attribute_alone() {
+    let aws = SimulatedAws::new(Scenario::default().world().unwrap(), 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&written);
+    aws.rewrite(move |request| {
+        let body = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
+        let update = body["UpdateExpression"].as_str().unwrap_or_default();
+        if update.starts_with("SET #command = ") {
+            seen.lock().unwrap().push(body.clone());
+        }
+    });
+    let operate = async {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let pause = installation.command("main/chat", Command::Rollback, "alice");
+        pause.await.unwrap().unwrap();
+    };
+    let mut unheard = |_: &HistoryEvent| {};
+    let deploy = installation.deploy("run-1", event(), 1, &mut unheard);
+    tokio::join!(deploy, operate);
+    let mut calls = Calls::new();
+    collect(&aws, &mut calls);
+    let mut made = calls["operator"].clone();
+    made.insert(DESCRIBED.to_owned());
+    let template = template();
+    let policy = &template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"];
+    assert_eq!(actions_of(policy), made);
+
+    let written = written.lock().unwrap();
+    let [write] = &written[..] else {
+        panic!("{written:?}");
+    };
+    assert_eq!(write["ConditionExpression"], "#command = :seen");
+    assert_eq!(
+        write["ExpressionAttributeNames"],
+        json!({"#command": "command"})
+    );
+    let names = ["command"]
+        .into_iter()
+        .chain(write["Key"].as_object().unwrap().keys().map(String::as_str));
+    let names: BTreeSet<_> = names.collect();
+    let statements = policy["Statement"].as_vec().unwrap();
+    let conditions = &statements[1]["Condition"];
+    let allowed = conditions["ForAllValues:StringEquals"]["dynamodb:Attributes"].as_vec();
+    let allowed = allowed.unwrap().iter().map(|name| name.as_str().unwrap());
+    assert_eq!(allowed.collect::<BTreeSet<_>>(), names);
+    // Without it, a request that names no attribute would do.
+    assert_eq!(
+        conditions["Null"]["dynamodb:Attributes"].as_str(),
+        Some("false")
+    );
+}
+
+#[test]
+fn the_command_line_finds_the_table_by_the_name_of_the_stack() {
+    let template = template();
+    let named = tagged(&template["Resources"]["ServiceLocks"]["Properties"]["TableName"]);
+    assert_eq!(named, "${AWS::StackName}-ServiceLocks");
+    assert!(include_str!("../../src/operate.rs").contains("{machine}-ServiceLocks"));
 }

@@ -22,6 +22,7 @@ fn answer_of(scene: &Scene) -> Answer {
         wait: 60,
         plan: scene.plan(),
         progress: scene.progress,
+        heard: None,
     }
 }
 

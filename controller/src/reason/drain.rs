@@ -5,6 +5,7 @@ use std::fmt;
 use super::shortfall::{NotHealthyNow, Shortfall};
 use super::{Code, DrainProgress};
 use crate::clock;
+use crate::command::Paused;
 use crate::deployment::Outgoing;
 use crate::id::TaskSetId;
 use crate::quote::quote;
@@ -152,6 +153,8 @@ pub enum Blocker {
         /// What CloudWatch says.
         state: String,
     },
+    /// An operator has paused the deployment.
+    Paused(Paused),
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
@@ -167,6 +170,10 @@ impl Stage {
             Self::Baking { .. } => Code::Baking,
             Self::Step(_) => Code::Step,
             Self::Pause { .. } => Code::Pause,
+            Self::Blocked {
+                by: Blocker::Paused(_),
+                ..
+            } => Code::Paused,
             Self::Blocked { .. } => Code::Blocked,
             Self::TasksStopping { .. } | Self::Confirming { .. } => Code::TasksStopping,
             Self::Drained => Code::Drained,
@@ -311,6 +318,7 @@ impl fmt::Display for Blocker {
                 quote(alarm),
                 quote(state)
             ),
+            Self::Paused(paused) => paused.fmt(f),
             Self::Reconnects { seen, budget } => write!(
                 f,
                 "{seen} reconnects a second came, and {budget} are allowed"

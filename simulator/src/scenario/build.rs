@@ -149,9 +149,15 @@ impl Scenario {
         ];
         let changes = self.alarms.iter().flat_map(|alarm| &alarm.changes);
         let changes = changes.map(|change| Some(change.after_seconds));
+        let commands = self.commands.iter();
+        let commands = commands.map(|command| Some(command.after_seconds));
         let metrics = self.clients.iter();
         let metrics = metrics.map(|clients| Some(clients.metrics_stop_after_seconds));
-        let times = seconds.chain(own).chain(changes).chain(metrics);
+        let times = seconds
+            .chain(own)
+            .chain(changes)
+            .chain(commands)
+            .chain(metrics);
         let longest = times.flatten().max().unwrap_or_default();
         let longest_ms = longest.saturating_mul(1_000).max(self.timings.longest_ms());
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {

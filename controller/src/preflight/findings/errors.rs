@@ -59,8 +59,8 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
         let most = tasks.max(service.desired_count);
         let fits = check_drain(request, tasks, delay)
-            .and_then(|()| history_fits(request, most, delay, left))
-            .and_then(|()| time_fits(request, most, delay, left));
+            .and_then(|()| time_fits(request, most, delay, left))
+            .and_then(|()| history_fits(request, most, delay, left));
         found.keep(FindingName::Drain, fits);
     }
     found.0
