@@ -34,7 +34,7 @@ pub mod swap;
 pub mod turn;
 pub mod world;
 
-pub use drain::{budget, flows, pace, plan};
+pub use drain::{budget, deregistration, flows, pace, plan};
 
 #[cfg(test)]
 mod fixture;

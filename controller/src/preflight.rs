@@ -8,6 +8,7 @@ mod pace;
 
 use crate::arn::short;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
+use crate::drain::deregistration::Deregistration;
 use crate::drain::plan;
 use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
@@ -91,8 +92,8 @@ pub fn settle(
 pub struct Checked {
     /// The plan of the deployment.
     pub plan: Plan,
-    /// The deregistration delay of the group that serves, in seconds.
-    delay: u32,
+    /// How long the targets of the group that serves take to be deregistered.
+    deregistration: Deregistration,
     /// Task sets that an earlier deployment left.
     leftovers: Vec<TaskSetId>,
     /// What the listeners are taken for, where no tag says so.
@@ -102,12 +103,20 @@ pub struct Checked {
 impl Checked {
     /// What the drain of the original will do.
     pub fn drain(&self) -> plan::Plan {
-        plan::Plan::of(&self.plan.request.drain.pace, self.plan.tasks, self.delay)
+        plan::Plan::of(
+            &self.plan.request.drain.pace,
+            self.plan.tasks,
+            self.deregistration,
+        )
     }
 
     /// The answer of the preflight.
     pub fn answer(self) -> Answer {
-        let Self { plan, delay, .. } = self;
+        let Self {
+            plan,
+            deregistration,
+            ..
+        } = self;
         let request = &plan.request;
         let passed = Passed {
             dry_run: request.dry_run,
@@ -119,7 +128,7 @@ impl Checked {
             task_definition: request.task_definition.clone(),
             replacement_target_group: plan.replacement_target_group.clone(),
             taken: self.taken,
-            drain: planned(&request.drain.pace, plan.tasks, delay),
+            drain: planned(&request.drain.pace, plan.tasks, deregistration),
         };
         let to = if request.dry_run {
             To::DryRunSucceeded
@@ -167,11 +176,11 @@ fn fit(
     settle_network(&mut settled, definition, original)?;
     fitting_target_types(definition, &routing)?;
     settle_launch(&mut settled, original);
-    let delay = routing.production.deregistration_delay;
-    check_drain(&settled, tasks, delay)?;
+    let deregistration = routing.production.deregistration();
+    check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
-    history_fits(&settled, most, delay, left)?;
-    time_fits(&settled, most, delay, left)?;
+    history_fits(&settled, most, deregistration, left)?;
+    time_fits(&settled, most, deregistration, left)?;
 
     let plan = Plan {
         id: id.clone(),
@@ -195,7 +204,7 @@ fn fit(
         leftovers: others.cloned().collect(),
         taken: routing.roles.taken(),
         plan,
-        delay,
+        deregistration,
     })
 }
 

@@ -9,6 +9,8 @@ mod values;
 
 use std::fmt;
 
+use crate::arn;
+use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
@@ -387,6 +389,14 @@ pub struct TargetGroup {
 }
 
 impl TargetGroup {
+    /// How long its targets take to be deregistered; those of a group in no listener as behind a Network
+    /// Load Balancer, which takes longer.
+    pub fn deregistration(&self) -> Deregistration {
+        let balancer = self.load_balancer.as_deref();
+        let is_network = !balancer.is_some_and(arn::is_application_load_balancer);
+        Deregistration::new(self.deregistration_delay, is_network)
+    }
+
     /// Whether the group is tagged `isProduction=true`. Any other value is not production.
     pub fn is_tagged_production(&self) -> bool {
         self.is_production

@@ -2,6 +2,7 @@
 
 use super::pace::check_drain;
 use crate::cleanup;
+use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::{self, Schedule};
 use crate::refusal::Refusal;
@@ -22,10 +23,14 @@ pub const LONGEST_PHASES: u64 = 13 * 86_400;
 
 /// Refuses times and steps that no world would allow: a `drainTimeout` that the steps cannot keep, and
 /// what would outgrow the execution's history or outlive the state machine.
-pub fn bounds(request: &Request, tasks: u32, deregistration_delay: u32) -> Result<(), Refusal> {
-    check_drain(request, tasks, deregistration_delay)?;
-    history_fits(request, tasks, deregistration_delay, 0)?;
-    time_fits(request, tasks, deregistration_delay, 0)
+pub fn bounds(
+    request: &Request,
+    tasks: u32,
+    deregistration: Deregistration,
+) -> Result<(), Refusal> {
+    check_drain(request, tasks, deregistration)?;
+    history_fits(request, tasks, deregistration, 0)?;
+    time_fits(request, tasks, deregistration, 0)
 }
 
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
@@ -33,20 +38,15 @@ pub fn bounds(request: &Request, tasks: u32, deregistration_delay: u32) -> Resul
 pub(super) fn history_fits(
     request: &Request,
     tasks: u32,
-    deregistration_delay: u32,
+    deregistration: Deregistration,
     left: u32,
 ) -> Result<(), Refusal> {
     let readiness = request.readiness_timeout;
     let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
     let returns = readiness.div_ceil(drain::poll(readiness)) + LOOKS;
     let deletions = cleanup::POLLS.saturating_mul(2 + left);
-    let forth = Turns::of(request, tasks, deregistration_delay, drain::MOST_STEPS);
-    let back = Turns::of(
-        request,
-        tasks,
-        deregistration_delay,
-        drain::MOST_STEPS_BESIDES,
-    );
+    let forth = Turns::of(request, tasks, deregistration, drain::MOST_STEPS);
+    let back = Turns::of(request, tasks, deregistration, drain::MOST_STEPS_BESIDES);
     // A swap that has to wait, because the replacement has lost its health again, comes after `LOOKS`
     // good looks at the earliest.
     let vain_swaps = looks.div_ceil(LOOKS);
@@ -94,14 +94,14 @@ pub(super) fn history_fits(
 pub(super) fn time_fits(
     request: &Request,
     tasks: u32,
-    deregistration_delay: u32,
+    deregistration: Deregistration,
     left: u32,
 ) -> Result<(), Refusal> {
     let most = drain::MOST_STEPS;
-    let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration_delay);
+    let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration);
     let drain = request
         .drain_timeout
-        .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+        .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
     let seconds = u64::from(2 + left) * u64::from(drain)
         + 2 * u64::from(request.bake_time)
         // Until it is ready; a rollback's wait for the original, and another to swap back to it.
@@ -128,12 +128,12 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(request: &Request, tasks: u32, deregistration_delay: u32, most: u32) -> Self {
+    fn of(request: &Request, tasks: u32, deregistration: Deregistration, most: u32) -> Self {
         let pace = &request.drain.pace;
-        let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
+        let schedule = Schedule::new(tasks, pace, most, deregistration);
         let timeout = request
             .drain_timeout
-            .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+            .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
         let bakes = request
             .bake_time
             .div_ceil(drain::bake_poll(request.bake_time).max(1));

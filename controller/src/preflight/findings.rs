@@ -13,6 +13,7 @@ mod name;
 use std::fmt;
 
 use crate::arn::short;
+use crate::drain::deregistration::Deregistration;
 use crate::drain::plan::Plan;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
@@ -125,8 +126,8 @@ struct Scene<'a> {
     original: Option<&'a TaskSet>,
     /// The service's desired count.
     desired: u32,
-    /// Seconds of the production group's deregistration delay.
-    delay: u32,
+    /// How long the production group's targets take to be deregistered.
+    deregistration: Deregistration,
     /// The drain of the original.
     plan: Plan,
 }
@@ -144,7 +145,8 @@ impl<'a> Scene<'a> {
             living.filter(|set| production.is_some_and(|group| set.is_attached_to(&group.arn)));
         let original = serving.next();
         let tasks = original.map_or(0, |set| set.computed_desired_count);
-        let delay = production.map_or(0, |group| group.deregistration_delay);
+        let deregistration =
+            production.map_or(Deregistration::new(0, true), TargetGroup::deregistration);
         Self {
             request,
             world,
@@ -154,8 +156,8 @@ impl<'a> Scene<'a> {
             taken: routing.and_then(|routing| routing.roles.taken()),
             original,
             desired: world.service.desired_count,
-            delay,
-            plan: Plan::of(&request.drain.pace, tasks, delay),
+            deregistration,
+            plan: Plan::of(&request.drain.pace, tasks, deregistration),
         }
     }
 

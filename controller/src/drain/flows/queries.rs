@@ -17,6 +17,8 @@ pub struct Query {
     pub dimensions: Vec<(String, String)>,
     /// `Sum` or `Average`.
     pub statistic: &'static str,
+    /// How many times it counts a connection of a client.
+    pub times: u32,
 }
 
 /// The metrics that a drain may go by.
@@ -68,23 +70,26 @@ pub fn queries(plan: &Plan) -> Vec<Query> {
                 .map(|(name, value)| (name.clone(), value.replace(TASK_SET, outgoing)))
                 .collect(),
             statistic: "Sum",
+            times: 1,
         });
     }
     queries
 }
 
-/// An Application Load Balancer counts connections under other names (AWS documentation).
+/// An Application Load Balancer counts connections under other names, and besides those of clients its own
+/// to targets (AWS documentation): a connection that lives long has one of each.
 fn of_load_balancer(arn: &str) -> Vec<Query> {
     let Some(name) = Arn::parse(arn).and_then(|arn| arn.resource.strip_prefix("loadbalancer/"))
     else {
         return Vec::new();
     };
-    let (namespace, new, active, statistic) = if is_application_load_balancer(arn) {
+    let (namespace, new, active, statistic, times) = if is_application_load_balancer(arn) {
         (
             "AWS/ApplicationELB",
             "NewConnectionCount",
             "ActiveConnectionCount",
             "Sum",
+            2,
         )
     } else {
         (
@@ -92,6 +97,7 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
             "NewFlowCount",
             "ActiveFlowCount",
             "Average",
+            1,
         )
     };
     let query = |of: Series, metric: &str, statistic: &'static str| Query {
@@ -100,6 +106,7 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
         name: metric.to_owned(),
         dimensions: vec![("LoadBalancer".to_owned(), name.to_owned())],
         statistic,
+        times,
     };
     vec![
         query(Series::New, new, "Sum"),

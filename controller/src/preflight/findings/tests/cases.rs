@@ -194,11 +194,23 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         warning(
             Name::DeregistrationDelay,
-            |w| w.group_mut("blue").deregistration_delay = 300,
+            |w| w.request.drain.pace = every(100),
             [
-                "300 s is longer than the 60 s",
+                "120 to 300 s to deregister a target, unevenly, whatever the delay of 30 s; between two steps are 100 s",
+                "Up to 3 steps' tasks",
+                "Key=deregistration_delay.timeout_seconds,Value=300",
+            ],
+        ),
+        warning(
+            Name::DeregistrationDelay,
+            |w| {
+                w.request.drain.pace = every(60);
+                w.group_mut("blue").deregistration_delay = 900;
+            },
+            [
+                "900 s is longer than the 60 s",
                 "Up to 4 steps' tasks",
-                "Key=deregistration_delay.timeout_seconds,Value=60",
+                "Key=deregistration_delay.timeout_seconds,Value=300",
             ],
         ),
         warning(
