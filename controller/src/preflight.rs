@@ -9,6 +9,7 @@ mod pace;
 use crate::arn::short;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
+use crate::drain::pace::Pace;
 use crate::drain::plan;
 use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
@@ -30,7 +31,7 @@ use groups::{
     alternate_is_free, fitting_target_types, on_a_load_balancer, production_is_free,
     test_listener_for_replace,
 };
-use pace::check_drain;
+use pace::{check_drain, counted};
 pub use pace::{planned, unkept};
 
 /// Task sets that ECS allows a service, those being deleted included (seen in the field: the
@@ -92,6 +93,8 @@ pub fn settle(
 pub struct Checked {
     /// The plan of the deployment.
     pub plan: Plan,
+    /// The pace of its drain, by what CloudWatch says of the connections where the input says nothing.
+    pace: Pace,
     /// How long the targets of the group that serves take to be deregistered.
     deregistration: Deregistration,
     /// Task sets that an earlier deployment left.
@@ -103,17 +106,14 @@ pub struct Checked {
 impl Checked {
     /// What the drain of the original will do.
     pub fn drain(&self) -> plan::Plan {
-        plan::Plan::of(
-            &self.plan.request.drain.pace,
-            self.plan.tasks,
-            self.deregistration,
-        )
+        plan::Plan::of(&self.pace, self.plan.tasks, self.deregistration)
     }
 
     /// The answer of the preflight.
     pub fn answer(self) -> Answer {
         let Self {
             plan,
+            pace,
             deregistration,
             ..
         } = self;
@@ -128,7 +128,7 @@ impl Checked {
             task_definition: request.task_definition.clone(),
             replacement_target_group: plan.replacement_target_group.clone(),
             taken: self.taken,
-            drain: planned(&request.drain.pace, plan.tasks, deregistration),
+            drain: planned(&pace, plan.tasks, deregistration),
         };
         let to = if request.dry_run {
             To::DryRunSucceeded
@@ -203,6 +203,7 @@ fn fit(
     Ok(Checked {
         leftovers: others.cloned().collect(),
         taken: routing.roles.taken(),
+        pace: counted(request, world, tasks),
         plan,
         deregistration,
     })

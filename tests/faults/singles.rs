@@ -175,4 +175,5 @@ every_scenario! {
     a_service_that_triples = "a service that triples" in [whole],
     neighbours_on_the_same_load_balancer = "neighbours" in [whole],
     a_reconnect_budget = "a reconnect budget" in [whole],
+    an_alb_with_a_budget = "an ALB with a budget" in [whole],
 }

@@ -70,7 +70,7 @@ async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down
     let drain = json!({"reconnectsPerSecond": 30, "connectionsPerTask": 500, "deadline": 14_400});
     let felt = drained(&uneven(1), &drain).await;
     assert_deployed(&felt);
-    assert_said(&felt, "reconnects a second came, and 30 are allowed");
+    assert_said(&felt, "reconnects a second came, and 72 are allowed");
     assert_said(
         &felt,
         "drain.connectionsPerTask is 500, and CloudWatch has seen 2",

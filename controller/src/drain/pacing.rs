@@ -209,11 +209,7 @@ impl<'a> Drain<'a> {
             return control;
         }
         let World { flows, now, .. } = self.world;
-        let tasks = f64::from(self.plan.tasks.max(1));
-        let connections = flows
-            .connections(*now)
-            .map(|connections| connections / tasks)
-            .filter(|connections| *connections > 0.0);
+        let connections = flows.connections_per_task(self.plan.tasks, *now);
         control.ordinary = control.ordinary.or(flows.ordinary());
         control.connections_per_task = control.connections_per_task.or(connections);
         control

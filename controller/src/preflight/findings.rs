@@ -14,7 +14,9 @@ use std::fmt;
 
 use crate::arn::short;
 use crate::drain::deregistration::Deregistration;
+use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
+use crate::preflight::pace::counted;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -128,6 +130,7 @@ struct Scene<'a> {
     desired: u32,
     /// How long the production group's targets take to be deregistered.
     deregistration: Deregistration,
+    pace: Pace,
     /// The drain of the original.
     plan: Plan,
 }
@@ -147,6 +150,7 @@ impl<'a> Scene<'a> {
         let tasks = original.map_or(0, |set| set.computed_desired_count);
         let deregistration =
             production.map_or(Deregistration::new(0, true), TargetGroup::deregistration);
+        let pace = counted(request, world, tasks);
         Self {
             request,
             world,
@@ -157,7 +161,8 @@ impl<'a> Scene<'a> {
             original,
             desired: world.service.desired_count,
             deregistration,
-            plan: Plan::of(&request.drain.pace, tasks, deregistration),
+            plan: Plan::of(&pace, tasks, deregistration),
+            pace,
         }
     }
 

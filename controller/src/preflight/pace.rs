@@ -7,9 +7,16 @@ use crate::drain::plan::{self, Plan};
 use crate::drain::{self, Schedule};
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::world::World;
 
 fn schedule(pace: &Pace, tasks: u32, deregistration: Deregistration) -> Schedule {
     Schedule::new(tasks, pace, drain::MOST_STEPS, deregistration)
+}
+
+/// The pace of a request, with what CloudWatch says of the connections where the input says nothing.
+pub(super) fn counted(request: &Request, world: &World, tasks: u32) -> Pace {
+    let connections = world.flows.connections_per_task(tasks, world.now);
+    request.drain.pace.counted(connections)
 }
 
 /// Refuses a `drainTimeout` that the steps cannot keep, and a budget's deadline that leaves no time

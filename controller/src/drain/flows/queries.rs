@@ -3,6 +3,7 @@
 use crate::arn::{Arn, is_application_load_balancer};
 use crate::deployment::Plan;
 use crate::drain::pace::TASK_SET;
+use crate::request::Request;
 
 /// One metric to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,17 @@ pub fn queries(plan: &Plan) -> Vec<Query> {
     queries
 }
 
+/// What preflight needs to know of a load balancer: nothing where the input says how many connections a
+/// task holds, or its pace goes by none.
+pub fn before(request: &Request, load_balancer: &str) -> Vec<Query> {
+    let budget = request.drain.pace.budget();
+    let counted = budget.is_none_or(|budget| budget.connections_per_task.is_some());
+    if counted {
+        return Vec::new();
+    }
+    of_load_balancer(load_balancer)
+}
+
 /// An Application Load Balancer counts connections under other names, and besides those of clients its own
 /// to targets (AWS documentation): a connection that lives long has one of each.
 fn of_load_balancer(arn: &str) -> Vec<Query> {
@@ -118,7 +130,6 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
 mod tests {
     use super::*;
     use crate::fixture::{Scene, home};
-    use crate::request::Request;
     use serde_json::json;
 
     /// What it is of, its name, its dimensions.

@@ -39,7 +39,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 /// Never a delay below what a Network Load Balancer takes of its own: with that, tasks end unevenly.
 fn slower_or_even(scene: &Scene<'_>) -> String {
     let Deregistration { delay, most, .. } = scene.deregistration;
-    let slower = match scene.request.drain.pace {
+    let slower = match scene.pace {
         Pace::Percent { .. } | Pace::Tasks { .. } => {
             format!("Give scaledown_wait (or drain.every) of at least {most} s")
         }
@@ -119,7 +119,7 @@ pub fn ports_of_clients(connections_per_task: f64) -> Option<Finding> {
 }
 
 fn budget(scene: &Scene<'_>) -> Option<Finding> {
-    let budget = scene.request.drain.pace.budget()?;
+    let budget = scene.pace.budget()?;
     let tasks = scene.original?.computed_desired_count;
     let said = unkept(budget, tasks, scene.deregistration)?;
     let mut fix = "Give a larger reconnectsPerSecond or a later deadline in drain".to_owned();
@@ -247,7 +247,7 @@ fn client_ports(scene: &Scene<'_>) -> Option<Finding> {
     let short_of_ports = scene.is_network()
         && group.settings.target_type == "ip"
         && group.settings.keeps_client_ip == Some(false);
-    let budget = scene.request.drain.pace.budget()?;
+    let budget = scene.pace.budget()?;
     let connections = budget.connections_per_task.filter(|_| short_of_ports)?;
     let mut finding = ports_of_clients(connections)?;
     finding.fix = format!(

@@ -1,6 +1,7 @@
 //! The table: one change of a scene without a mistake, and the finding that it makes.
 
 use super::*;
+use crate::drain::flows::Point;
 use crate::world::ServiceStatus;
 
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -227,6 +228,28 @@ pub(super) fn cases() -> Vec<Case> {
                 "The drain's budget cannot be kept",
                 "in time",
                 "reconnectsPerSecond",
+            ],
+        ),
+        // As CloudWatch counts them, where the input does not.
+        warning(
+            Name::Budget,
+            |w| {
+                w.world.flows.active = vec![Point {
+                    at: w.world.now - 120,
+                    value: 10_000.0,
+                }];
+                w.group_mut("blue").deregistration_delay = 60;
+                w.request.drain.pace = Pace::Budget(Budget {
+                    reconnects: 20.0,
+                    connections_per_task: None,
+                    deadline: 1_000,
+                    on_deadline: OnDeadline::Finish,
+                });
+            },
+            [
+                "a minute may have 83 new connections a second, 22 more than the budget and one task's",
+                "in time",
+                "Key=deregistration_delay.timeout_seconds,Value=300",
             ],
         ),
         warning(
