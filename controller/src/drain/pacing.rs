@@ -265,12 +265,11 @@ impl<'a> Drain<'a> {
         }
     }
 
-    /// Seconds until the step after this one. Where steps are spread over a time, those that the turns
-    /// of the loop themselves take are made up for, a quarter of a pause at a time: a drain that was
-    /// held for long does not hurry afterwards.
+    /// Seconds until the step after this one. Where steps are spread over a time, what each turn of the loop
+    /// itself takes is made up for, and a quarter of a pause at most. A drain that was held does not hurry
+    /// afterwards.
     ///
-    /// Pauses are whole seconds. Short and long ones alternate, and a short one is never followed by
-    /// another: two pauses take twice the mean one, rounded down, at least.
+    /// Pauses are whole seconds: long and short ones alternate evenly.
     fn wait(&self, schedule: Schedule, step: u32) -> u32 {
         let pause = schedule.wait_after(step);
         let (Pace::Within { seconds }, Some(_)) =
@@ -278,20 +277,11 @@ impl<'a> Drain<'a> {
         else {
             return pause;
         };
-        let elapsed = self.elapsed();
         let mean = f64::from(*seconds) / f64::from(schedule.steps().saturating_sub(1).max(1));
-        // What a turn has taken besides its pause, at least: times are known to the second.
-        let turns = elapsed
-            .saturating_sub(self.progress.waited)
-            .saturating_sub(1);
-        let turn = f64::from(turns) / f64::from(step.saturating_sub(1).max(1));
-        let two = (2.0 * mean).floor();
-        let two = (two - 2.0 * turn).ceil().max((two * 0.75).ceil());
-        let least = if step.is_multiple_of(2) {
-            (two / 2.0).ceil()
-        } else {
-            (two / 2.0).floor()
-        };
+        let before = step.saturating_sub(1);
+        let turn = self.turn(before);
+        // Less than half a second is not made up for: two short pauses would follow each other.
+        let apart = if turn < 0.5 { mean } else { mean - turn };
         // Clients come back after a number of seconds of their own: a long pause keeps out of step.
         let jitter = if mean < LONG { 0.0 } else { JITTER * mean };
         let late = |step: u32| {
@@ -302,15 +292,16 @@ impl<'a> Drain<'a> {
                 0.0
             }
         };
-        let then = late(step.saturating_add(1));
-        let due = mean * f64::from(step) + then;
-        let least = least + then - late(step);
-        let made_up = if step.is_multiple_of(2) {
-            (due - f64::from(elapsed)).max(least)
-        } else {
-            least
-        };
-        whole(made_up.round()).max(1)
+        let due =
+            |before: u32| (apart * f64::from(before) + late(before.saturating_add(1))).round();
+        let wait = (due(step) - due(before)).max((mean * 0.75).floor());
+        whole(wait).max(1)
+    }
+
+    /// What each turn has taken beyond its pause, in seconds, at least: times are known to the second.
+    fn turn(&self, turns: u32) -> f64 {
+        let waited = self.progress.waited.saturating_add(1);
+        f64::from(self.elapsed().saturating_sub(waited)) / f64::from(turns.max(1))
     }
 
     fn remark(&self, budget: &Budget, binds: budget::Binds) -> PaceRemark {

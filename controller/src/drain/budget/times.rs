@@ -59,7 +59,9 @@ fn asked(budget: &Budget, tasks: u32, deregistration: Deregistration) -> Option<
     let connections = budget.connections_per_task;
     let steps = Steps::bearable(budget, connections, deregistration, grain)?;
     let pauses = tasks.div_ceil(steps.tasks).saturating_sub(1);
-    Some(whole(f64::from(pauses) * steps.pause.max(steps.least)))
+    Some(whole(
+        (f64::from(pauses) * steps.pause.max(steps.least)).ceil(),
+    ))
 }
 
 /// The least budget, in whole new connections a second, whose planned pace keeps to a deadline; `None`

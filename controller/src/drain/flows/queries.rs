@@ -78,7 +78,7 @@ pub fn queries(plan: &Plan) -> Vec<Query> {
 }
 
 /// What preflight needs to know of a load balancer: nothing where the input says how many connections a
-/// task holds, or its pace goes by none.
+/// task holds, or its pace follows no metric.
 pub fn before(request: &Request, load_balancer: &str) -> Vec<Query> {
     let budget = request.drain.pace.budget();
     let counted = budget.is_none_or(|budget| budget.connections_per_task.is_some());
@@ -88,8 +88,8 @@ pub fn before(request: &Request, load_balancer: &str) -> Vec<Query> {
     of_load_balancer(load_balancer)
 }
 
-/// An Application Load Balancer counts connections under other names, and besides those of clients its own
-/// to targets (AWS documentation): a connection that lives long has one of each.
+/// An Application Load Balancer counts connections under other names, and its own
+/// connections to targets as well (AWS documentation): a connection that lives long has one of each.
 fn of_load_balancer(arn: &str) -> Vec<Query> {
     let Some(name) = Arn::parse(arn).and_then(|arn| arn.resource.strip_prefix("loadbalancer/"))
     else {

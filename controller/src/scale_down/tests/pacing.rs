@@ -213,31 +213,26 @@ fn evenly(tasks: u32, seconds: u32) -> Scene {
 fn steps_over_a_time_make_up_for_what_the_turns_take_and_never_hurry() {
     let scene = evenly(40, 312);
     // Eight seconds apart.
-    let of_step = |step, elapsed, waited| wait_after(&scene, step, elapsed, waited);
-    assert_eq!(of_step(10, 72, 72), 8);
-    assert_eq!(of_step(10, 74, 72), 8);
-    assert_eq!(of_step(10, 70, 70), 10);
-    // Each turn has taken a second.
-    assert_eq!(of_step(10, 82, 72), 7);
-    assert_eq!(of_step(10, 900, 72), 6);
-    assert_eq!(of_step(11, 900, 72), 6);
+    let of_step = |elapsed, waited| wait_after(&scene, 10, elapsed, waited);
+    assert_eq!(of_step(72, 72), 8);
+    assert_eq!(of_step(75, 72), 8, "a quarter of a second a turn");
+    // Each turn has taken a second, or most of a minute.
+    assert_eq!(of_step(82, 72), 7);
+    assert_eq!(of_step(600, 72), 6);
+    // Held for long.
+    assert_eq!(of_step(900, 900), 8);
 }
 
 #[test]
-fn a_short_pause_is_never_followed_by_another() {
+fn long_and_short_pauses_alternate_evenly() {
     let scene = evenly(40, 180);
-    // 4.6 s apart: two pauses, and what two turns have taken, are nine seconds at least.
-    for quarters in 0..10 {
-        let waits = [13, 14, 15, 16].map(|step| {
-            let waited = 46 * (step - 1) / 10;
-            wait_after(&scene, step, waited + quarters * (step - 1) / 4, waited)
-        });
-        for two in waits.windows(2) {
-            assert!(
-                2 * (two[0] + two[1]) + quarters >= 18,
-                "{quarters}: {waits:?}"
-            );
-        }
+    // 4.6 s apart.
+    let waits = (1..40).map(|step| wait_after(&scene, step, 5 * (step - 1), 5 * (step - 1)));
+    let waits: Vec<_> = waits.collect();
+    assert_eq!(waits.iter().sum::<u32>(), 180);
+    for three in waits.windows(3) {
+        assert!((13..=14).contains(&three.iter().sum::<u32>()), "{waits:?}");
+        assert!(three[0] + three[1] >= 9, "{waits:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! A second of the clients' life: connections end, clients try, tasks accept or refuse.
 
+use std::collections::BTreeMap;
+
 use super::chance::evenly;
 use super::held::Fate;
 use super::record::Second;
@@ -54,18 +56,25 @@ impl Clients {
 
     fn end_connections(&mut self, view: &mut View, second: &mut Second) {
         let now_ms = self.next_ms;
+        // By how long ago they were.
+        let mut cuts: BTreeMap<u64, u64> = BTreeMap::new();
         for (held, fate) in self.held.iter_mut().zip(&mut view.fates) {
             let cut = match *fate {
                 Fate::Stay => 0,
-                Fate::Cut => held.connections,
+                Fate::Cut { .. } => held.connections,
                 Fate::CutUntil { until_ms } => {
                     let seconds_left = until_ms.saturating_sub(now_ms) / 1_000 + 1;
                     self.chance.some(held.connections, 1, seconds_left)
                 }
             };
+            let mut at_ms = now_ms - 1_000;
             // What is connected from now on was not meant.
-            if *fate == Fate::Cut {
+            if let Fate::Cut { at_ms: moment } = *fate {
+                at_ms = moment.clamp(at_ms, now_ms);
                 *fate = Fate::Stay;
+            }
+            if cut > 0 {
+                *cuts.entry(now_ms - at_ms).or_insert(0) += cut;
             }
             held.connections -= cut;
             let ended = self
@@ -84,7 +93,9 @@ impl Clients {
             ..Tries::default()
         };
         let wait = self.scenario.first_wait();
-        self.wait(Origin::Cut, like, second.cut, wait);
+        for (ago_ms, cut) in cuts {
+            self.wait(Origin::Cut, like, cut, wait.from(ago_ms));
+        }
         self.wait(Origin::Ended, like, second.ended, wait);
     }
 
@@ -97,7 +108,10 @@ impl Clients {
     fn wait(&mut self, origin: Origin, like: Tries, clients: u64, wait: Wait) {
         if clients > 0 {
             let number = |seconds| usize::try_from(seconds).unwrap_or(usize::MAX);
-            let shares = self.chance.among(clients, number(wait.among));
+            let shares = match wait.weights() {
+                Some(weights) => self.chance.by_weight(clients, &weights),
+                None => self.chance.among(clients, number(wait.among)),
+            };
             self.waiting.add(origin, like, number(wait.after), &shares);
         }
     }

@@ -71,6 +71,8 @@ pub enum Jitter {
 pub(super) struct Wait {
     pub(super) after: u64,
     pub(super) among: u64,
+    /// Milliseconds for which they have waited: a second at the most.
+    ago_ms: u64,
 }
 
 impl Wait {
@@ -80,9 +82,32 @@ impl Wait {
             0 => Self {
                 after: after.saturating_sub(1),
                 among: 1,
+                ago_ms: 1_000,
             },
-            among => Self { after, among },
+            among => Self {
+                after,
+                among,
+                ago_ms: 1_000,
+            },
         }
+    }
+
+    /// From so many milliseconds ago on.
+    pub(super) fn from(self, ago_ms: u64) -> Self {
+        Self { ago_ms, ..self }
+    }
+
+    /// How much of each second is theirs, where they did not begin to wait with a second; nothing where all
+    /// have the same one.
+    pub(super) fn weights(self) -> Option<Vec<u64>> {
+        if self.ago_ms == 1_000 || self.among == 1 {
+            return None;
+        }
+        let whole = usize::try_from(self.among).unwrap_or(usize::MAX);
+        let mut weights = vec![1_000; whole];
+        weights[0] = self.ago_ms;
+        weights.push(1_000 - self.ago_ms);
+        Some(weights)
     }
 }
 
@@ -175,7 +200,7 @@ impl ClientsScenario {
         let wait = LONGEST_WAIT_SECONDS;
         let after = self.reconnect_after_seconds;
         within("reconnectAfterSeconds", after, 0, wait)?;
-        // Nobody is back in the second in which the connection ended.
+        // No client is back in the second in which its connection ended.
         let least = u64::from(after == 0);
         let spread = self.reconnect_within_seconds;
         within("reconnectWithinSeconds", spread, least, wait)?;
