@@ -13,7 +13,7 @@ use crate::executions::{self, CallError, Execution, Executions, Machine, Trouble
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow};
 use crate::input;
-use crate::output::{Format, print_while_running};
+use crate::output::{Format, print_while_running, remark};
 use crate::target::Target;
 
 /// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
@@ -84,7 +84,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let arn = match start(arguments, &executions, &machine, name, &event).await? {
         Ok(arn) => arn,
         Err(why) => {
-            eprintln!("Nothing was started: {why}");
+            remark(&format!("Nothing was started: {why}"));
             return Ok(Exit::Failed);
         }
     };
@@ -115,7 +115,10 @@ fn checked(arguments: &Arguments, event: &Value, home: &Home) -> Option<Request>
         Err(refusal) => refusal,
     };
     let path = arguments.event.display();
-    eprintln!("{path}: {}: {refusal} Nothing was started.", refusal.error);
+    remark(&format!(
+        "{path}: {}: {refusal} Nothing was started.",
+        refusal.error
+    ));
     None
 }
 

@@ -1,6 +1,7 @@
 //! Reading what a command is given: events, scenarios, and the names that a world must match.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home, short};
@@ -9,6 +10,11 @@ use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::Value;
+
+use crate::output::remark;
+
+/// Bytes of an execution's input: the most that Step Functions takes (AWS documentation).
+const LONGEST_INPUT: u64 = 262_144;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
@@ -43,22 +49,23 @@ pub(crate) enum InputError {
 }
 
 pub(crate) fn event(path: &Path) -> Result<Value, InputError> {
-    parsed(path, "JSON")
+    parsed(path, "JSON", LONGEST_INPUT)
 }
 
 pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, InputError> {
     path.map_or_else(
         || Ok(Scenario::default()),
-        |path| parsed(path, "a scenario"),
+        |path| parsed(path, "a scenario", 1 << 20),
     )
 }
 
 pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
     path: &Path,
     what: &'static str,
+    most: u64,
 ) -> Result<T, InputError> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|source| InputError::File {
+    let text = read(path, most).map_err(|source| InputError::File {
         what: "read",
         path: name.clone(),
         source,
@@ -75,6 +82,18 @@ pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
     let end = json.end();
     end.map_err(|error| refused(serde_path_to_error::Error::new(track.path(), error)))?;
     Ok(read)
+}
+
+/// So many bytes of a file at most, however long it is.
+fn read(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = File::open(path)?.take(most + 1);
+    file.read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        let long = format!("it is longer than {most} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, long));
+    }
+    Ok(text)
 }
 
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), InputError> {
@@ -121,7 +140,7 @@ pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, Inp
     match Request::parse(&event, &home) {
         Ok(request) => Ok(Some((event, home, request))),
         Err(refusal) => {
-            eprintln!("{}: {}: {refusal}", path.display(), refusal.error);
+            remark(&format!("{}: {}: {refusal}", path.display(), refusal.error));
             Ok(None)
         }
     }
@@ -148,7 +167,7 @@ pub(crate) fn home_in(event: &Value) -> Home {
 
 /// Where an event's resources live, where it has an ARN that says so.
 pub(crate) fn home_named(event: &Value) -> Option<Home> {
-    let fields = ["nlb", "taskDefinition", "cluster"].iter();
+    let fields = ["nlb", "taskDefinition", "cluster", "serviceName"].iter();
     let mut texts = fields.filter_map(|field| event.get(field)?.as_str());
     texts.find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }

@@ -1,5 +1,5 @@
 //! `ebbtide`: see a deployment before it happens, on a simulated AWS or as preflight sees your account;
-//! start, follow and stop one there.
+//! start, follow, pause, undo and stop one there.
 //!
 //! Each command is the file of its name.
 
@@ -13,6 +13,7 @@ mod exit;
 mod follow;
 mod input;
 mod narrate;
+mod operate;
 mod output;
 mod plan;
 mod preflight;
@@ -28,6 +29,7 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use ebbtide_controller::command::Command as Asked;
 
 use exit::{Exit, in_words};
 use runtime::in_real_time;
@@ -52,6 +54,19 @@ enum Command {
     Serve(serve::Arguments),
     Deploy(deploy::Arguments),
     Status(status::Arguments),
+    /// Goes back: a deployment that runs gives the traffic back to its original, which is warm.
+    ///
+    /// Before the swap, the replacement is deleted. After it, the original comes back to full strength and
+    /// takes the traffic once it is healthy; then the replacement is drained. The execution ends in
+    /// `OperatorRollback`. Refused once the original is gone.
+    Rollback(operate::Arguments),
+    /// Pauses a deployment that runs: no traffic moves and no task goes until `resume` or `rollback`.
+    ///
+    /// Alarms and health are looked at meanwhile, and bring the traffic back as ever. The seconds count
+    /// towards no deadline of the deployment; all its pauses together last a day at most.
+    Pause(operate::Arguments),
+    /// Lets a paused deployment go on.
+    Resume(operate::Arguments),
     Abort(abort::Arguments),
 }
 
@@ -64,10 +79,13 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => in_real_time(serve::run(&arguments)),
         Command::Deploy(arguments) => in_real_time(deploy::run(&arguments)),
         Command::Status(arguments) => in_real_time(status::run(&arguments)),
+        Command::Rollback(arguments) => in_real_time(operate::run(Asked::Rollback, &arguments)),
+        Command::Pause(arguments) => in_real_time(operate::run(Asked::Pause, &arguments)),
+        Command::Resume(arguments) => in_real_time(operate::run(Asked::Resume, &arguments)),
         Command::Abort(arguments) => in_real_time(abort::run(&arguments)),
     };
     let exit = outcome.unwrap_or_else(|error| {
-        eprintln!("error: {}", in_words(error.as_ref()));
+        output::remark(&format!("error: {}", in_words(error.as_ref())));
         if target::refused(error.as_ref()) {
             Exit::Failed
         } else {

@@ -1,8 +1,13 @@
 //! What commands print: the answer goes to stdout, everything else to stderr.
+//!
+//! Names in a scenario, a world or an account can hold a terminal's escape sequences: what does not show is
+//! escaped here, in every output.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use clap::ValueEnum;
+use ebbtide_controller::quote::shows;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -38,10 +43,30 @@ pub(crate) fn print_while_running(line: &str) {
     print_or(line, Exit::Left);
 }
 
+/// Prints a line that is no part of the answer.
+pub(crate) fn remark(line: &str) {
+    eprintln!("{}", visible(line));
+}
+
 fn print_or(line: &str, exit: Exit) {
-    if writeln!(std::io::stdout(), "{line}").is_err() {
+    if writeln!(std::io::stdout(), "{}", visible(line)).is_err() {
         std::process::exit(exit as i32);
     }
+}
+
+/// The same text with what does not show as JSON escapes it, so that JSON stays JSON.
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        if shows(c) || c == '\n' {
+            visible.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            write!(visible, "\\u{unit:04x}").expect("a String takes what is written");
+        }
+    }
+    visible
 }
 
 /// Seconds as `h:mm:ss`.
@@ -72,6 +97,18 @@ pub(crate) fn count(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        assert_eq!(
+            visible("a\u{1b}[2J\u{9b}1m\tb\n"),
+            "a\\u001b[2J\\u009b1m\\u0009b\n"
+        );
+        assert_eq!(visible("größe …"), "größe …");
+        let json = serde_json::to_string("\u{1b}\u{9b}\u{202e}\u{e0001}").unwrap();
+        let read: String = serde_json::from_str(&visible(&json)).unwrap();
+        assert_eq!(read, "\u{1b}\u{9b}\u{202e}\u{e0001}");
+    }
 
     #[test]
     fn durations_and_counts_are_readable() {

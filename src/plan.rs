@@ -10,7 +10,6 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::Args;
-use ebbtide_controller::drain::{self, Schedule};
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight;
 use ebbtide_controller::request::Request;
@@ -123,14 +122,7 @@ fn planned(
     let Forecast { plan, peak, .. } = &forecast;
     let peak_per_task = peak / f64::from(tasks);
     let lag = service.lag();
-    let timeout = request.drain_timeout.unwrap_or_else(|| {
-        let most = drain::MOST_STEPS;
-        drain::default_timeout(
-            Schedule::new(tasks, &pace, most, deregistration),
-            deregistration,
-        )
-    });
-    let looks = usize::try_from(plan.looks(timeout))?;
+    let looks = usize::try_from(plan.looks())?;
     let counted = cost::of(event, request, scenario, plan.steps.len() + looks)?;
     let from_swap = request.bake_time.saturating_add(plan.seconds());
     let (reconnects, seconds) = (arguments.for_reconnects, arguments.for_seconds);

@@ -20,7 +20,7 @@ use crate::aws::Access;
 use crate::executions::no_credentials;
 use crate::exit::{Error, Exit, Outcome};
 use crate::input;
-use crate::output::{Format, print};
+use crate::output::{Format, print, remark};
 use crate::runtime::{in_real_time, in_virtual_time};
 
 /// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
@@ -180,7 +180,7 @@ fn refused(arguments: &Arguments, error: &StepError) -> serde_json::Result<Exit>
     match arguments.format {
         Format::Text => {
             let hint = hint.map_or_else(String::new, |hint| format!(" {hint}"));
-            eprintln!("{event}: {name}: {error}{hint}");
+            remark(&format!("{event}: {name}: {error}{hint}"));
         }
         Format::Json => print(&serde_json::to_string_pretty(&json!({
             "event": event,

@@ -10,7 +10,7 @@ use clap::Args;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::World;
+use ebbtide_simulator::{CommandScenario, World};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::input;
 use crate::narrate::{Drain, Narrator, Said, WIDEST_STATE, world};
-use crate::output::{Format, clock, print};
+use crate::output::{Format, clock, print, remark};
 use crate::report::Heading;
 use crate::simulation::{self, ClientsSummary, Counts, Moment, Run};
 
@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         }
     }
     let first = &requests[0].2;
-    let (mut world, simulated) = world(arguments, first, &home)?;
+    let (mut world, mut commands, simulated) = world(arguments, first, &home)?;
     let mut trace = arguments.trace.as_ref().map(|_| String::new());
     let mut deployed: Vec<Deployed> = Vec::new();
     let mut exit = Exit::Done;
@@ -105,7 +105,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         telling.begin(path, request, &home);
         let name = format!("simulated-{}", number + 1);
         let mut watch = |moment: &Moment<'_>| telling.moment(moment);
-        let (run, after) = simulation::deploy(world, &name, request, event.clone(), &mut watch)?;
+        let (event, asked) = (event.clone(), std::mem::take(&mut commands));
+        let deployed_so =
+            simulation::deploy_commanded(world, &name, request, event, &asked, &mut watch);
+        let (run, after) = deployed_so?;
         world = after;
         exit = Exit::of(run.summary.succeeded());
         deployed.push(telling.end(path, run));
@@ -136,7 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn refused(format: Format, path: &Path, refusal: &Refusal) -> Exit {
     match format {
-        Format::Text => eprintln!("{}: {}: {refusal}", path.display(), refusal.error),
+        Format::Text => remark(&format!("{}: {}: {refusal}", path.display(), refusal.error)),
         Format::Json => {
             let refused = json!({
                 "event": path,
@@ -149,21 +152,22 @@ fn refused(format: Format, path: &Path, refusal: &Refusal) -> Exit {
     Exit::Failed
 }
 
-/// The world to begin with, and what a report says of it.
+/// The world to begin with, what operators do in it, and what a report says of it.
 fn world(
     arguments: &Arguments,
     first: &Request,
     home: &Home,
-) -> Result<(World, (&'static str, String)), Error> {
+) -> Result<(World, Vec<CommandScenario>, (&'static str, String)), Error> {
     if let Some(path) = &arguments.world {
         let fact = ("world", format!("as {} has it", path.display()));
-        return Ok((input::parsed(path, "a saved world")?, fact));
+        let world = input::parsed(path, "a saved world", 1 << 30)?;
+        return Ok((world, Vec::new(), fact));
     }
     let path = arguments.scenario.as_deref();
     let scenario = input::fitting(input::scenario(path)?, first);
     let world = scenario.world_for(&input::names_of(first, home))?;
     let fact = ("scenario", input::scenario_in_words(path, &scenario));
-    Ok((world, fact))
+    Ok((world, scenario.commands, fact))
 }
 
 impl Deployed {
@@ -225,6 +229,15 @@ impl<'a> Telling<'a> {
                 at: Duration::from_millis(at_ms).as_secs_f64(),
                 state: String::new(),
                 what,
+                counts: None,
+                drain: None,
+            });
+        }
+        for (at, what) in &moment.asked {
+            self.tell(Line {
+                at: *at,
+                state: String::new(),
+                what: what.clone(),
                 counts: None,
                 drain: None,
             });

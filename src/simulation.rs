@@ -6,12 +6,16 @@ mod recorder;
 mod run;
 mod summary;
 
+use std::cell::RefCell;
+
+use ebbtide_controller::lock::Lock;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{Call, WorldEvent};
-use ebbtide_simulator::{SimulatedAws, World};
+use ebbtide_simulator::{CommandScenario, SimulatedAws, World};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::exit::Error;
 use crate::narrate::{What, cause_of};
@@ -29,14 +33,28 @@ pub(crate) struct Moment<'a> {
     /// What the state machine did; nothing after the execution's end.
     pub(crate) history: Option<&'a HistoryEvent>,
     pub(crate) counts: Counts,
+    /// What operators have asked meanwhile, and when, in seconds since the start.
+    pub(crate) asked: Vec<(f64, String)>,
 }
 
 /// Runs a deployment in a world, and returns it with the world after it; `watch` is shown every moment.
 pub(crate) fn deploy(
+    world: World,
+    name: &str,
+    request: &Request,
+    input: Value,
+    watch: &mut dyn FnMut(&Moment<'_>),
+) -> Result<(Run, World), Error> {
+    deploy_commanded(world, name, request, input, &[], watch)
+}
+
+/// The same with operators who give commands.
+pub(crate) fn deploy_commanded(
     mut world: World,
     name: &str,
     request: &Request,
     input: Value,
+    commands: &[CommandScenario],
     watch: &mut dyn FnMut(&Moment<'_>),
 ) -> Result<(Run, World), Error> {
     world.begin();
@@ -44,6 +62,7 @@ pub(crate) fn deploy(
     in_virtual_time(async {
         let aws = SimulatedAws::new(world, 1.0);
         let installation = Installation::new(&aws)?;
+        let asked = RefCell::new(Vec::new());
         let mut moment = |history: Option<&HistoryEvent>| {
             let (events, calls) = aws.with_world(|world| (world.take_events(), world.take_calls()));
             recorder.note(&events, &calls, history);
@@ -52,11 +71,21 @@ pub(crate) fn deploy(
                 calls: &calls,
                 history,
                 counts: recorder.counts(),
+                asked: asked.take(),
             });
         };
-        let outcome = installation
-            .deploy(name, input, 1, &mut |event| moment(Some(event)))
-            .await;
+        let started = Instant::now();
+        let lock = Lock::of(request);
+        let note = |said| {
+            let at = started.elapsed().as_secs_f64();
+            asked.borrow_mut().push((at, said));
+        };
+        let mut on_event = |event: &HistoryEvent| moment(Some(event));
+        let outcome = tokio::select! {
+            biased;
+            outcome = installation.deploy(name, input, 1, &mut on_event) => outcome,
+            never = installation.operate(&lock.id, commands, note) => match never {},
+        };
         moment(None);
         let world = aws.snapshot();
         let run = recorder.finish(&outcome, aws.invocation_count(), world.clone());

@@ -9,7 +9,7 @@ use crate::executions::{CallError, Execution, Executions, Machine, since};
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow, now};
 use crate::narrate::{Drain, Narrator, Said};
-use crate::output::{Format, clock, print};
+use crate::output::{Format, clock, print, remark};
 use crate::target::Target;
 
 /// Executions that are looked through for those of one service.
@@ -111,7 +111,9 @@ async fn follow_one(
         (several, None) => {
             let names: Vec<_> = several.iter().map(|one| one.name.as_str()).collect();
             let (count, names) = (names.len(), names.join(", "));
-            eprintln!("{count} deployments run ({names}): name the one to follow.");
+            remark(&format!(
+                "{count} deployments run ({names}): name the one to follow."
+            ));
             return Ok(Exit::Failed);
         }
     };

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use ebbtide_controller::arn::Arn;
+use ebbtide_functions::StepError;
 
 use crate::aws::{Access, NoRegion};
 use crate::executions::{CallError, Executions, Machine};
@@ -59,6 +60,7 @@ pub(crate) enum MachineError {
 /// Whether an error is AWS's answer, and none of usage.
 pub(crate) fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<CallError>()
+        || error.is::<StepError>()
         || matches!(
             error.downcast_ref(),
             Some(MachineError::Call(_) | MachineError::NotThere { .. })

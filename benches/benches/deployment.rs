@@ -7,7 +7,7 @@ use benches::{deploy, world};
 fn deployments(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("deployment");
     group.sample_size(10);
-    for tasks in [1, 40, 500] {
+    for tasks in [1, 40, 500, 5_000] {
         let world = world(tasks, None);
         group.bench_function(BenchmarkId::new("tasks", tasks), |bencher| {
             bencher.iter_batched(|| world.clone(), deploy, BatchSize::LargeInput);

@@ -1,5 +1,6 @@
 //! Every write that Ebbtide can make: plain data.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::arn::short;
@@ -210,4 +211,6 @@ pub struct NewTaskSet {
     pub platform_version: Option<String>,
     /// Cloud Map registries, as the original has them.
     pub service_registries: Vec<ServiceRegistry>,
+    /// Tags by key.
+    pub tags: BTreeMap<String, String>,
 }

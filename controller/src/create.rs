@@ -8,9 +8,11 @@ use crate::phase::To;
 use crate::preflight;
 use crate::reason::Reason;
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry;
 use crate::request::SwapMode;
 use crate::routing;
 use crate::scale_down;
+use crate::tags;
 use crate::world::{Forward, Launch, Network, TaskSet, World};
 
 /// What brings the replacement task set into being, and the first look at it after `waitForService`
@@ -134,6 +136,11 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
         security_groups: request.security_groups.clone().unwrap_or_default(),
         assign_public_ip: request.assign_public_ip.unwrap_or(false),
     });
+    let original = plan.outgoing_in(world);
+    let definition = world.task_definition.as_ref();
+    let definition = definition.ok_or_else(|| unsettled("taskDefinition"))?;
+    let service_registries = registry::registries(request, definition, original)?;
+    let tags = tags::tags(request, original)?;
     let token = {
         let port = container_port.to_string();
         // Not the execution's ARN alone: its name may be used again after 90 days.
@@ -144,6 +151,7 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
             &launch,
             request.platform_version.as_deref(),
         );
+        let taken_over = format!("{service_registries:?} {tags:?}");
         client_token(&[
             &request.cluster,
             &request.service,
@@ -153,6 +161,7 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
             &container_name,
             &port,
             &placed,
+            &taken_over,
         ])
     };
     Ok(NewTaskSet {
@@ -165,10 +174,8 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
         network,
         launch,
         platform_version: request.platform_version.clone(),
-        service_registries: plan
-            .outgoing_in(world)
-            .map(|original| original.service_registries.clone())
-            .unwrap_or_default(),
+        service_registries,
+        tags,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::command::Heard;
 use crate::contract::Failure;
 use crate::drain::budget::Control;
 use crate::id::{TargetGroupArn, TaskSetId};
@@ -50,6 +51,8 @@ pub struct Plan {
     pub desired: u32,
     /// When production traffic had moved, in seconds since 1970.
     pub swapped: Option<u64>,
+    /// Seconds for which operators have paused this deployment.
+    pub paused: u32,
     /// Whether the rollback is that of an earlier execution, which ended in it: this one finishes it
     /// before its own deployment begins.
     pub finishing: bool,
@@ -149,6 +152,15 @@ impl Plan {
         }
     }
 
+    /// The same deployment after `seconds` more of a pause.
+    #[must_use]
+    pub(crate) fn paused_for(&self, seconds: u32) -> Self {
+        Self {
+            paused: self.paused.saturating_add(seconds),
+            ..self.clone()
+        }
+    }
+
     /// The same deployment on its way forward again, with nothing to undo.
     #[must_use]
     pub fn forward(&self) -> Self {
@@ -241,4 +253,6 @@ pub struct Answer {
     pub plan: Plan,
     /// How far the phase has got after it.
     pub progress: Progress,
+    /// What is said to an operator's command.
+    pub heard: Option<Heard>,
 }

@@ -13,8 +13,9 @@ pub(crate) mod pacing;
 pub mod plan;
 mod schedule;
 
+pub(crate) use schedule::MOST_SOON;
 pub(crate) use schedule::most_steps;
 pub use schedule::{
-    MOST_BAKE_LOOKS, MOST_POLLS, MOST_SOON, MOST_STEPS, MOST_STEPS_BESIDES, Schedule, bake_poll,
-    default_timeout, looks_in, pause_poll, poll, scale_for, tasks_at,
+    Looks, MOST_POLLS, MOST_STEPS, MOST_STEPS_BESIDES, Schedule, default_timeout, longest_look,
+    looks_within, scale_for, tasks_at,
 };

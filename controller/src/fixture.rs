@@ -1,5 +1,7 @@
 //! A service to decide about in tests: `blue` serves on listener 80, `green` is on listener 8080.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::arn::Home;
@@ -49,6 +51,7 @@ fn balancer_arn() -> LoadBalancerArn {
     format!("{ELB}:loadbalancer/net/lb/0123456789abcdef").into()
 }
 
+#[derive(Clone)]
 pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) request: Request,
@@ -78,6 +81,7 @@ impl Scene {
                     deployment_controller: "EXTERNAL".into(),
                     desired_count: 4,
                     health_check_grace: 60,
+                    events: Vec::new(),
                 },
                 task_sets: vec![task_set("ecs-svc/1", "blue")],
                 load_balancer: Some(LoadBalancer::of(balancer_arn())),
@@ -90,11 +94,13 @@ impl Scene {
                     containers: vec![Container {
                         name: "webserver".into(),
                         ports: vec![8080],
+                        stop_timeout: None,
                     }],
                 }),
                 stopped_tasks: StoppedTasks::default(),
                 alarms: Vec::new(),
                 flows: Flows::default(),
+                order: None,
                 now: START,
             },
             request: Request::parse(&input, &home()).unwrap(),
@@ -189,6 +195,7 @@ impl Scene {
             tasks: self.tasks,
             desired: self.tasks,
             swapped: None,
+            paused: 0,
             finishing: false,
             failure: self.failure.clone(),
         }
@@ -276,6 +283,7 @@ fn group(name: &str) -> TargetGroup {
         deregistration_delay: 30,
         settings: settings(),
         targets: Targets::default(),
+        strays: Vec::new(),
     }
 }
 
@@ -289,6 +297,7 @@ fn settings() -> GroupSettings {
             interval: 10,
             healthy_threshold: 3,
             unhealthy_threshold: 3,
+            ..HealthCheck::default()
         },
         ..GroupSettings::default()
     }
@@ -298,6 +307,7 @@ fn listener(port: u16, group: &str) -> Listener {
     Listener {
         arn: listener_arn(port),
         port,
+        protocol: "TCP".into(),
         forward: Forward::to(&group_arn(group)),
         rule_target_groups: Vec::new(),
         role: None,
@@ -332,6 +342,6 @@ fn task_set(id: &str, group: &str) -> TaskSet {
         created_at: Some(1_000),
         updated_at: Some(1_000),
         service_registries: Vec::new(),
-        stack: None,
+        tags: BTreeMap::new(),
     }
 }

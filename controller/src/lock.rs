@@ -7,6 +7,7 @@
 //! What is decided here is what an item, as it was read, means to whoever wants to enter.
 
 use crate::arn::short;
+use crate::command::{Answered, Panel};
 use crate::id::ExecutionArn;
 use crate::phase::{Phase, To};
 use crate::request::Request;
@@ -88,6 +89,10 @@ pub struct Item {
     pub reason: String,
     /// The last deployments that came to an end, newest first.
     pub ends: Vec<End>,
+    /// The place for an operator's commands.
+    pub panel: Option<Panel>,
+    /// What the owner has said to the last one.
+    pub answered: Option<Answered>,
 }
 
 /// How a deployment ended.

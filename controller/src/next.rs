@@ -33,6 +33,7 @@ impl Next {
             wait,
             plan,
             progress,
+            heard: None,
         }))
     }
 

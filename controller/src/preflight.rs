@@ -2,6 +2,7 @@
 
 mod bounds;
 mod defaults;
+mod differences;
 pub mod findings;
 mod groups;
 mod pace;
@@ -16,8 +17,10 @@ use crate::identity::DeploymentId;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry;
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
+use crate::tags;
 use crate::world::{
     DeploymentController, Service, ServiceStatus, TargetGroup, TaskDefinition, TaskSet,
     TaskSetStatus, World,
@@ -26,6 +29,7 @@ use crate::world::{
 pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
 use bounds::{history_fits, time_fits};
 use defaults::{settle_container, settle_launch, settle_network};
+use differences::listeners_take_both;
 use findings::{Finding, FindingName, findings};
 use groups::{
     alternate_is_free, fitting_target_types, on_a_load_balancer, production_is_free,
@@ -141,6 +145,7 @@ impl Checked {
             wait: 0,
             plan,
             progress: Progress::default(),
+            heard: None,
         }
     }
 }
@@ -175,12 +180,15 @@ fn fit(
     settle_container(&mut settled, definition, original)?;
     settle_network(&mut settled, definition, original)?;
     fitting_target_types(definition, &routing)?;
+    listeners_take_both(world, &routing)?;
     settle_launch(&mut settled, original);
+    registry::registries(&settled, definition, original)?;
+    tags::tags(&settled, original)?;
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
-    history_fits(&settled, most, deregistration, left)?;
     time_fits(&settled, most, deregistration, left)?;
+    history_fits(&settled, most, deregistration, left)?;
 
     let plan = Plan {
         id: id.clone(),
@@ -193,6 +201,7 @@ fn fit(
         tasks,
         desired: service.desired_count,
         swapped: None,
+        paused: 0,
         finishing: false,
         failure: None,
     };
@@ -231,7 +240,7 @@ fn active_service<'a>(request: &Request, world: &'a World) -> Result<&'a Service
     if service.deployment_controller != DeploymentController::External {
         return Err(Refusal::preflight(
             format!(
-                "Service {name} has the deployment controller {}, and only EXTERNAL has task sets.",
+                "Service {name} has the deployment controller {}, and only with EXTERNAL may a program manage its task sets.",
                 service.deployment_controller
             ),
             "The controller of a service cannot be changed: create a service with \

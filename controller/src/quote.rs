@@ -54,7 +54,8 @@ fn cut(text: &str, most: usize) -> String {
     visible
 }
 
-fn shows(c: char) -> bool {
+/// Whether a character shows: see [`is_visible`].
+pub fn shows(c: char) -> bool {
     // These three are escaped for a string literal's sake only.
     matches!(c, '"' | '\'' | '\\') || c.escape_debug().eq([c])
 }

@@ -1,5 +1,6 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
+use crate::command;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::next::Next;
@@ -12,7 +13,8 @@ use crate::world::{TargetGroup, TaskSet, World};
 /// Whether the replacement may take production traffic, or when to look again.
 ///
 /// Waits until it has been steady and healthy [`LOOKS`] times in a row; refuses with
-/// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`.
+/// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`. While an operator
+/// has paused the deployment, it goes on looking.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let replacement = living_incoming(world, plan)?;
     let group = world.group(plan.incoming_group())?;
@@ -43,6 +45,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             progress,
         ));
     }
+    if let Some(paused) = command::paused(world, plan)? {
+        return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
+    }
     let reason = Reason::Ready { replacement };
     Ok(Next::at_once(To::Swap, reason, plan.clone(), progress))
 }
@@ -70,7 +75,7 @@ pub(crate) fn living_incoming<'a>(world: &'a World, plan: &Plan) -> Result<&'a T
 /// `STEADY_STATE` alone is not enough: it is true for a task set that wants no tasks (AWS API
 /// model), and an NLB with no healthy target sends traffic to all of them (AWS documentation). Nor is
 /// it needed while tasks beyond those wanted are leaving: a long deregistration would keep traffic from
-/// targets that are all healthy.
+/// targets that are all healthy. Targets that are no task's are not counted, where they were read.
 pub(crate) fn shortfall(
     world: &World,
     task_set: &TaskSet,
@@ -85,7 +90,7 @@ pub(crate) fn shortfall(
             wanted,
         });
     }
-    let targets = group.targets;
+    let targets = group.own_targets();
     if targets.healthy < wanted || targets.healthy < targets.registered() {
         return Some(Shortfall::HealthyTargets { targets, wanted });
     }
@@ -149,17 +154,22 @@ pub(crate) fn give_up_in_time(
     if progress.waited < timeout {
         return Ok(());
     }
-    let stopped = world.stopped_tasks.in_words();
-    let stopped = stopped.map_or(String::new(), |stopped| format!(" {stopped}."));
+    let placed = sentence_of(world.not_placed(replacement));
+    let stopped = sentence_of(world.stopped_tasks.in_words());
     Err(Refusal::new(
         ErrorName::NotReadyTimeout,
         format!(
-            "Replacement {} was not steady and healthy within {timeout} s: {shortfall}.{stopped}",
+            "Replacement {} was not steady and healthy within {timeout} s: {shortfall}.{placed}{stopped}",
             replacement.id
         ),
         "Production traffic was not moved. Look at the tasks' logs and at the health check of the \
          target group; raise readinessTimeout where they only need longer.",
     ))
+}
+
+/// What ECS says, after another sentence.
+fn sentence_of(why: Option<String>) -> String {
+    why.map_or_else(String::new, |why| format!(" {why}."))
 }
 
 /// Refuses a replacement of which as many tasks failed, since the swap or before it, as `failedTasks` says,
@@ -180,10 +190,14 @@ pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
     if stopped.failed < limit {
         return Ok(());
     }
+    let placed = plan
+        .incoming_in(world)
+        .and_then(|set| world.not_placed(set));
+    let placed = sentence_of(placed);
     Err(Refusal::new(
         ErrorName::ReplacementFailed,
         format!(
-            "The replacement {} is given up after {limit} failed tasks{since}: {}.",
+            "The replacement {} is given up after {limit} failed tasks{since}: {}.{placed}",
             plan.incoming_set().map_or("task set", |id| id),
             stopped.in_words().unwrap_or_default(),
         ),
@@ -232,13 +246,17 @@ fn not_ready(world: &World, plan: &Plan, shortfall: Shortfall, wait: u32) -> Rea
         replacement: plan.incoming_set().cloned(),
         shortfall,
         stopped: world.stopped_tasks.in_words(),
+        not_placed: plan
+            .incoming_in(world)
+            .and_then(|set| world.not_placed(set)),
         wait,
     }
 }
 
 /// Seconds between two looks at a task set that is not new.
 pub(crate) fn slow_look(plan: &Plan) -> u32 {
-    drain::poll(plan.request.readiness_timeout).max(60)
+    let timeout = plan.request.readiness_timeout;
+    timeout.div_ceil(drain::MOST_POLLS).max(60)
 }
 
 /// `waitForService`, cut short so that the last look is at the deadline.
@@ -255,7 +273,7 @@ mod tests {
     use super::*;
     use crate::deployment::Answer;
     use crate::fixture::Scene;
-    use crate::world::{StoppedTasks, Targets};
+    use crate::world::{ServiceEvent, StoppedTasks, Targets};
 
     fn check(scene: &Scene) -> Result<Next, Refusal> {
         next(&scene.world, &scene.plan(), &scene.progress)
@@ -385,6 +403,38 @@ mod tests {
             refusal.seen.contains("Essential container in task exited"),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn what_ecs_says_of_placing_tasks_is_in_the_reason_and_in_the_cause() {
+        let mut scene = Scene::healthy();
+        let set = scene.task_set_mut("ecs-svc/2");
+        (set.running_count, set.created_at) = (1, Some(1_000));
+        let message =
+            "(service web, taskSet ecs-svc/2) was unable to place a task. Reason: Capacity.";
+        scene.world.service.events = vec![ServiceEvent {
+            at: Some(1_010),
+            message: message.into(),
+        }];
+        let reason = answer(&scene).reason.to_string();
+        assert!(
+            reason.contains("unable to place a task. Reason: Capacity;"),
+            "{reason}"
+        );
+        scene.progress.waited = 1_800;
+        let refusal = refused(&scene);
+        assert!(refusal.seen.contains("1 of 4 tasks run"), "{refusal}");
+        assert!(refusal.seen.ends_with("Reason: Capacity."), "{refusal}");
+        scene.world.stopped_tasks = StoppedTasks {
+            failed: 3,
+            newest: Some("Essential container in task exited".into()),
+        };
+        let refusal = refused(&scene);
+        assert_eq!(refusal.error, ErrorName::ReplacementFailed);
+        assert!(refusal.seen.ends_with("Reason: Capacity."), "{refusal}");
+        // Once they all run it means nothing any more.
+        scene.task_set_mut("ecs-svc/2").running_count = 4;
+        assert!(!refused(&scene).seen.contains("Capacity"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, RemarkCode, Runnin
 pub use shortfall::Shortfall;
 
 use crate::arn::short;
+use crate::command::Paused;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 use crate::routing::Taken;
@@ -91,6 +92,8 @@ pub enum Reason {
         shortfall: Shortfall,
         /// How many of its tasks failed, and why the newest one did.
         stopped: Option<String>,
+        /// Why ECS places no more of its tasks, in its words.
+        not_placed: Option<String>,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -158,6 +161,8 @@ pub enum Reason {
         original: TaskSetId,
         /// What it lacks.
         shortfall: Shortfall,
+        /// Why ECS places no more of its tasks, in its words.
+        not_placed: Option<String>,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -182,6 +187,8 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
+    /// An operator has paused the deployment before its swap.
+    Paused(Paused),
     /// The turn was refused.
     Refused(Refusal),
     /// The deployment failed, and what could be undone was.
@@ -282,6 +289,7 @@ impl Reason {
             Self::SecondLook { .. } | Self::RollingBack { .. } => Code::RollingBack,
             Self::Restored { .. } => Code::Restored,
             Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
+            Self::Paused(_) => Code::Paused,
             Self::Refused(_) => Code::Refused,
             Self::Failed(_) => Code::Failed,
             Self::Busy { .. } | Self::Overtaken => Code::Busy,
@@ -325,6 +333,7 @@ impl Reason {
             | Self::Restored { .. }
             | Self::GoingOn { .. }
             | Self::Recovered { .. }
+            | Self::Paused(_)
             | Self::Refused(_)
             | Self::Failed(_)
             | Self::Busy { .. }
@@ -395,11 +404,12 @@ impl fmt::Display for Reason {
                 replacement,
                 shortfall,
                 stopped,
+                not_placed,
                 wait,
             } => {
                 write!(f, "replacement {}: {shortfall}", known(replacement.as_ref()))?;
-                if let Some(stopped) = stopped {
-                    write!(f, "; {stopped}")?;
+                for why in not_placed.iter().chain(stopped) {
+                    write!(f, "; {why}")?;
                 }
                 write!(f, "; next look in {wait} s")
             }
@@ -447,11 +457,15 @@ impl fmt::Display for Reason {
             Self::RollingBack {
                 original,
                 shortfall,
+                not_placed,
                 wait,
-            } => write!(
-                f,
-                "rolling back to {original}: {shortfall}; next look in {wait} s"
-            ),
+            } => {
+                write!(f, "rolling back to {original}: {shortfall}")?;
+                if let Some(why) = not_placed {
+                    write!(f, "; {why}")?;
+                }
+                write!(f, "; next look in {wait} s")
+            }
             Self::Restored {
                 original,
                 lacks: None,
@@ -475,6 +489,9 @@ impl fmt::Display for Reason {
                 "{} is healthy again, and keeps the traffic; next look in {wait} s",
                 known(replacement.as_ref())
             ),
+            Self::Paused(paused) => {
+                write!(f, "{paused}; next look in {} s", paused.wait)
+            }
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Failed(outcome) => outcome.fmt(f),
             Self::Busy { wait } => write!(

@@ -34,6 +34,10 @@ pub enum ErrorName {
     DrainTimeout,
     /// A CloudWatch alarm that the request names is in `ALARM`.
     AlarmRaised,
+    /// An operator has asked to go back.
+    OperatorRollback,
+    /// Operators have paused a deployment for too long.
+    PauseTimeout,
     /// The service has as many task sets as ECS allows.
     TaskSetLimit,
     /// The service is not `ACTIVE`.
@@ -50,7 +54,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
@@ -63,6 +67,8 @@ impl ErrorName {
         Self::ProductionUnhealthy,
         Self::DrainTimeout,
         Self::AlarmRaised,
+        Self::OperatorRollback,
+        Self::PauseTimeout,
         Self::TaskSetLimit,
         Self::ServiceNotActive,
         Self::Permission,
@@ -86,6 +92,8 @@ impl ErrorName {
             Self::ProductionUnhealthy => "ProductionUnhealthy",
             Self::DrainTimeout => "DrainTimeout",
             Self::AlarmRaised => "AlarmRaised",
+            Self::OperatorRollback => "OperatorRollback",
+            Self::PauseTimeout => "PauseTimeout",
             Self::TaskSetLimit => "TaskSetLimit",
             Self::ServiceNotActive => "ServiceNotActive",
             Self::Permission => "Permission",
@@ -111,21 +119,24 @@ impl ErrorName {
             | Self::ProductionUnhealthy
             | Self::DrainTimeout
             | Self::AlarmRaised
+            | Self::OperatorRollback
+            | Self::PauseTimeout
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission => false,
         }
     }
 
-    /// Whether it is about the replacement, so that traffic may go back for it (rule R6): neither
-    /// trouble of AWS's, nor a drain that is late, nor what another person changed is.
+    /// Whether it is about the replacement, or an operator's own word, so that traffic may go back for it
+    /// (rule R6): neither trouble of AWS's, nor a drain that is late, nor what another person changed is.
     pub fn blames_the_replacement(self) -> bool {
         match self {
             Self::NotReadyTimeout
             | Self::ReplacementFailed
             | Self::HealthLost
             | Self::ProductionUnhealthy
-            | Self::AlarmRaised => true,
+            | Self::AlarmRaised
+            | Self::OperatorRollback => true,
             Self::InvalidInput
             | Self::PreflightFailed
             | Self::Drift
@@ -133,6 +144,7 @@ impl ErrorName {
             | Self::LockLost
             | Self::ServingSetUnhealthy
             | Self::DrainTimeout
+            | Self::PauseTimeout
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission

@@ -6,6 +6,7 @@
 mod drain;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value, json};
@@ -55,6 +56,8 @@ pub struct Request {
     pub launch: Option<Launch>,
     /// The Fargate platform version.
     pub platform_version: Option<String>,
+    /// Tags of the replacement, beside and over those of the original.
+    pub tags: BTreeMap<String, String>,
     /// Seconds before the first and between further readiness checks.
     pub wait_for_service: u32,
     /// How the original is drained.
@@ -218,6 +221,11 @@ impl Request {
             None => {}
         }
         put("platformVersion", json!(self.platform_version));
+        if !self.tags.is_empty() {
+            let tags = self.tags.iter();
+            let tags = tags.map(|(key, value)| json!({"key": key, "value": value}));
+            put("tags", tags.collect());
+        }
         put("waitForService", json!(self.wait_for_service));
         put("drain", self.drain.to_json());
         put("readinessTimeout", json!(self.readiness_timeout));

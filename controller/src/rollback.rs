@@ -117,6 +117,12 @@ fn blames_the_replacement(plan: &Plan) -> bool {
             .is_some_and(ErrorName::blames_the_replacement)
 }
 
+/// Whether an operator has asked for it.
+fn is_asked_for(plan: &Plan) -> bool {
+    let failure = plan.failure.as_ref();
+    failure.is_some_and(|failure| failure.error == ErrorName::OperatorRollback.as_str())
+}
+
 /// Whether nothing that production traffic reaches works, whatever has failed.
 fn is_down(world: &World, plan: &Plan, candidate: Option<&TaskSet>) -> Result<bool, Refusal> {
     let Some(candidate) = candidate.filter(|set| !set.is_being_deleted()) else {
@@ -155,7 +161,9 @@ fn left_alone(plan: &Plan) -> Option<LeftAlone> {
         // A failure before the swap moves nothing.
         Outgoing::Leftover(_) => Some(LeftAlone::Leftover),
         // What an earlier deployment has begun is finished whatever this one wants of its own.
-        Outgoing::Original if !plan.request.rollback_on_failure && !plan.finishing => {
+        Outgoing::Original
+            if !plan.request.rollback_on_failure && !plan.finishing && !is_asked_for(plan) =>
+        {
             Some(LeftAlone::NotWanted)
         }
         Outgoing::Original => None,
@@ -176,7 +184,7 @@ fn reached(roles: &Roles<'_>, plan: &Plan, candidate: Option<&TaskSet>) -> bool 
 
 /// Brings the original back to full strength, while there is one, and gives it the traffic back.
 ///
-/// One that is drained comes back only where what serves is down.
+/// One that is drained comes back only where what serves is down, or an operator asks for it.
 fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Result<Next, Refusal> {
     let Some(original) = restorable(world, plan, down) else {
         // One read may be old, or its answer lost on the way.
@@ -205,6 +213,7 @@ fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Resul
         let reason = Reason::RollingBack {
             original: original.id.clone(),
             shortfall,
+            not_placed: world.not_placed(original),
             wait,
         };
         return Ok(look_again(plan, progress, 0, reason, wait));
@@ -257,11 +266,12 @@ fn restored(
     Next::at_once(To::Swap, reason, plan.back(), progress)
 }
 
-/// The original, while it is worth bringing back: it wants or runs tasks still, or nothing else works.
+/// The original, while it is worth bringing back: it wants or runs tasks still, or nothing else works, or an
+/// operator asks for it.
 fn restorable<'a>(world: &'a World, plan: &Plan, down: bool) -> Option<&'a TaskSet> {
     plan.outgoing_in(world)
         .filter(|original| !original.is_being_deleted())
-        .filter(|original| original.is_warm() || down)
+        .filter(|original| original.is_warm() || down || is_asked_for(plan))
 }
 
 /// Deletes a candidate that production traffic does not reach, if it never did.

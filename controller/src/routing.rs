@@ -141,6 +141,17 @@ pub fn roles<'a>(
             continue;
         }
         let live: Vec<_> = listener.forward.live().collect();
+        if live.is_empty() {
+            return Err(Refusal::drift(
+                format!(
+                    "Listener {} sends new connections nowhere: {}.",
+                    listener.port,
+                    forwards(listener)
+                ),
+                "Give the target group of the task set that shall serve a weight above 0 (aws elbv2 \
+                 modify-listener), then start a new execution.",
+            ));
+        }
         let [only] = live[..] else {
             return Err(Refusal::drift(
                 format!(

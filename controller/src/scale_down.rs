@@ -4,6 +4,7 @@ mod waiting;
 
 use crate::action::Action;
 use crate::arn::short;
+use crate::command;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, scale_for, tasks_at};
@@ -11,9 +12,9 @@ use crate::next::Next;
 use crate::ready;
 use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::LOOKS;
+use crate::request::{LOOKS, Request};
 use crate::routing;
-use crate::world::{AlarmState, TaskSet, World};
+use crate::world::{Alarm, AlarmState, TaskSet, World};
 use waiting::Waiting;
 
 /// The next step of the drain, or why not yet; the way on once what goes is gone, or runs no task and
@@ -160,7 +161,7 @@ fn is_over(drain: &Drain<'_>) -> bool {
 /// Seconds until the first step; 0 once there was one.
 pub(crate) fn bake_left(plan: &Plan, progress: &Progress) -> u32 {
     match progress.step {
-        0 => bake_time(plan).saturating_sub(progress.waited),
+        0 => bake_time(&plan.request, &plan.outgoing).saturating_sub(progress.waited),
         _ => 0,
     }
 }
@@ -174,9 +175,9 @@ pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
 }
 
 /// What is left over was swapped away from long ago.
-fn bake_time(plan: &Plan) -> u32 {
-    match plan.outgoing {
-        Outgoing::Original | Outgoing::Replacement => plan.request.bake_time,
+pub(crate) fn bake_time(request: &Request, outgoing: &Outgoing) -> u32 {
+    match outgoing {
+        Outgoing::Original | Outgoing::Replacement => request.bake_time,
         Outgoing::Leftover(_) => 0,
     }
 }
@@ -184,7 +185,9 @@ fn bake_time(plan: &Plan) -> u32 {
 /// Seconds since the drain began, which is when the bake was over.
 fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
     let drained = match progress.step {
-        0 => progress.waited.saturating_sub(bake_time(plan)),
+        0 => progress
+            .waited
+            .saturating_sub(bake_time(&plan.request, &plan.outgoing)),
         _ => progress.waited,
     };
     drained.saturating_add(progress.spent)
@@ -194,36 +197,41 @@ fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
 /// once the original neither wants nor runs a task. On the way back it rings on, and means nothing.
 fn no_alarm(world: &World, plan: &Plan, outgoing: &TaskSet) -> Result<(), Refusal> {
     if plan.goes_forward() && outgoing.is_warm() {
-        quiet(world, plan)?;
+        none_rings(world)?;
     }
     Ok(())
 }
 
 /// Whether no alarm that the request names is in `ALARM`.
 ///
-/// One that CloudWatch does not know could never ring: it is refused as well.
+/// One that CloudWatch does not know could never ring: it is refused as well, while nothing has moved.
 pub(crate) fn quiet(world: &World, plan: &Plan) -> Result<(), Refusal> {
-    for name in &plan.request.alarms {
-        let mut alarms = world.alarms.iter();
-        let alarm = alarms.find(|alarm| alarm.name == *name);
-        match alarm.map(|alarm| &alarm.state) {
-            Some(AlarmState::Alarm) => {
-                return Err(Refusal::new(
-                    ErrorName::AlarmRaised,
-                    format!("CloudWatch alarm {name} is in ALARM."),
-                    "Find out why it rings before the next deployment, or take it out of alarms.",
-                ));
-            }
-            Some(AlarmState::Ok | AlarmState::InsufficientData | AlarmState::Unknown(_)) => {}
-            None => {
-                return Err(Refusal::preflight(
-                    format!("alarms: CloudWatch has no alarm {name} in this account and region."),
-                    "Look them up: aws cloudwatch describe-alarms",
-                ));
-            }
-        }
-    }
-    Ok(())
+    none_rings(world)?;
+    let Some(name) = unknown_alarms(world, plan).next() else {
+        return Ok(());
+    };
+    Err(Refusal::preflight(
+        format!("alarms: CloudWatch has no alarm {name} in this account and region."),
+        "Look them up: aws cloudwatch describe-alarms",
+    ))
+}
+
+fn none_rings(world: &World) -> Result<(), Refusal> {
+    let mut alarms = world.alarms.iter();
+    let Some(Alarm { name, .. }) = alarms.find(|alarm| alarm.state == AlarmState::Alarm) else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        ErrorName::AlarmRaised,
+        format!("CloudWatch alarm {name} is in ALARM."),
+        "Find out why it rings before the next deployment, or take it out of alarms.",
+    ))
+}
+
+/// Alarms that the request names and CloudWatch does not know.
+fn unknown_alarms<'a>(world: &World, plan: &'a Plan) -> impl Iterator<Item = &'a String> {
+    let known = |name: &String| world.alarms.iter().any(|alarm| alarm.name == *name);
+    plan.request.alarms.iter().filter(move |name| !known(name))
 }
 
 /// Seconds for which a replacement may have no healthy target at all behind the production
@@ -354,7 +362,8 @@ fn serves_nobody(drain: &Drain<'_>) -> bool {
 }
 
 /// What blocks the step that is due, or would block it after the pause: a replacement that cannot
-/// take more connections, an alarm in an unknown state, or more reconnects than the budget allows.
+/// take more connections, an alarm in an unknown state, an operator's pause, or more reconnects than the budget
+/// allows.
 fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let step_is_due = match due {
         Due::NextStep(_) => return Ok(None),
@@ -368,6 +377,10 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         return lost_health(drain, due);
     }
     let blocker = lost_health(drain, due)?.or_else(|| unreadable_alarm(drain));
+    let blocker = match blocker {
+        None => command::paused(drain.world, drain.plan)?.map(Blocker::Paused),
+        blocker => blocker,
+    };
     Ok(match blocker {
         // What came in a pause slows the drain down, and blocks the step once it is due.
         None if step_is_due => drain.excess(),

@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::align::align;
+use crate::command;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain;
 use crate::id::{TargetGroupArn, TaskSetId};
@@ -50,7 +51,12 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let shortfall = ready::shortfall(world, incoming, groups.to)
         .filter(|_| !is_the_last_resort(plan, progress, &groups));
     let Some(shortfall) = shortfall else {
-        return Ok(Next::in_order(commit(plan, &roles, &groups)));
+        // Once one listener has moved, the others follow.
+        let begun = roles.production_reaches(&groups.to.arn);
+        return Ok(match command::paused(world, plan)?.filter(|_| !begun) {
+            Some(paused) => paused.wait(To::Bake, plan, *progress),
+            None => Next::in_order(commit(plan, &roles, &groups)),
+        });
     };
     ready::give_up_in_time(world, plan, progress, incoming, &shortfall).map_err(|refusal| {
         if roles.production_reaches(&groups.to.arn) {
@@ -257,7 +263,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         tasks: plan.tasks,
         bake: plan.request.bake_time,
     });
-    let wait = drain.map_or(0, |drain| drain::bake_poll(drain.bake));
+    let wait = drain.map_or(0, |drain| drain::longest_look(0).min(drain.bake));
     let progress = Progress {
         waited: wait,
         baking: true,

@@ -6,7 +6,7 @@ use crate::phase::{Phase, To};
 use crate::reason::{Outcome, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::World;
-use crate::{cleanup, create, finish_swap, leftovers, ready, rollback, scale_down, swap};
+use crate::{cleanup, command, create, finish_swap, leftovers, ready, rollback, scale_down, swap};
 
 pub use crate::next::Next;
 
@@ -17,6 +17,28 @@ pub type Turn = fn(Phase, &World, &Plan, &Progress) -> Result<Next, Refusal>;
 ///
 /// A refusal is answered by [`refused`], unless it is worth another attempt.
 pub fn next(
+    phase: Phase,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<Next, Refusal> {
+    let next = match command::rollback(phase, world, plan, progress) {
+        Some(asked) if phase == Phase::Rollback => {
+            let failure = Some(Failure::from(&asked));
+            let plan = Plan {
+                failure,
+                ..plan.clone()
+            };
+            of_phase(phase, world, &plan, progress)
+        }
+        Some(asked) => Err(asked),
+        None => of_phase(phase, world, plan, progress),
+    };
+    let heard = command::hear(phase, world, plan, progress);
+    Ok(next?.map(|answer| Answer { heard, ..answer }))
+}
+
+fn of_phase(
     phase: Phase,
     world: &World,
     plan: &Plan,
@@ -108,6 +130,7 @@ fn its_own_turn(answer: Answer) -> Answer {
         wait: 0,
         plan,
         progress: answer.progress.anew(),
+        heard: None,
     }
 }
 
@@ -142,6 +165,7 @@ pub fn refused(phase: Phase, plan: &Plan, progress: &Progress, refusal: &Refusal
         wait: 0,
         progress: progress.of_rollback(&plan),
         plan,
+        heard: None,
     }
 }
 

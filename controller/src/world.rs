@@ -3,18 +3,24 @@
 //! Plain data in AWS's nouns. The `functions` crate fills it in; nothing in here comes from
 //! Step Functions state.
 
+mod placement;
 mod settings;
 mod stopped;
 mod values;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::iter::Sum;
 
 use crate::arn;
+use crate::command::Order;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::quote::quote;
 use crate::refusal::Refusal;
 
+pub use placement::ServiceEvent;
 pub use settings::{GroupSettings, HealthCheck, Reading};
 pub use stopped::{StoppedTask, StoppedTasks};
 pub use values::{
@@ -43,6 +49,8 @@ pub struct World {
     pub alarms: Vec<Alarm>,
     /// The metrics that the drain needs, where a phase has one.
     pub flows: Flows,
+    /// What an operator has asked for, as the lock's item had it when this turn entered.
+    pub order: Option<Order>,
     /// Seconds since 1970. Only the pace of a drain and the deadline of its budget go by it: the
     /// other deadlines count the seconds waited.
     pub now: u64,
@@ -89,6 +97,13 @@ impl World {
         set.wants_nothing() && set.tasks() > 0 && quiet >= delays.max().unwrap_or(0) + STOPPING
     }
 
+    /// Why ECS places no more tasks of a set, in its words, while some are missing.
+    pub(crate) fn not_placed(&self, set: &TaskSet) -> Option<String> {
+        let missing = set.tasks() < set.computed_desired_count;
+        let newest = placement::newest(&self.service.events, &set.id, set.created_at);
+        newest.filter(|_| missing)
+    }
+
     /// A target group that the plan of a deployment names.
     pub(crate) fn group(&self, arn: &TargetGroupArn) -> Result<&TargetGroup, Refusal> {
         let mut groups = self.target_groups.iter();
@@ -121,6 +136,8 @@ pub struct Service {
     /// `healthCheckGracePeriodSeconds`: for so long ECS does not stop a task that has just started
     /// for failing its health checks.
     pub health_check_grace: u32,
+    /// What ECS says of it, as it lists it: newest first.
+    pub events: Vec<ServiceEvent>,
 }
 
 /// Seconds beyond the deregistration delay after which a task that is not wanted would have stopped:
@@ -162,11 +179,17 @@ pub struct TaskSet {
     pub updated_at: Option<i64>,
     /// Its Cloud Map registries.
     pub service_registries: Vec<ServiceRegistry>,
-    /// The `CloudFormation` stack that its tags name; only preflight reads them.
-    pub stack: Option<String>,
+    /// Its tags, where a replacement may be created that takes them over.
+    pub tags: BTreeMap<String, String>,
 }
 
 impl TaskSet {
+    /// The `CloudFormation` stack that its tags name.
+    pub(crate) fn stack(&self) -> Option<String> {
+        let stack = self.tags.get("aws:cloudformation:stack-name");
+        stack.map(|stack| quote(stack))
+    }
+
     /// Whether ECS is already stopping this set (`DRAINING`).
     pub fn is_being_deleted(&self) -> bool {
         self.status == TaskSetStatus::Draining
@@ -264,6 +287,8 @@ pub struct LoadBalancer {
     pub zones: Reading<u32>,
     /// `load_balancing.cross_zone.enabled`.
     pub cross_zone: Reading<bool>,
+    /// `ipv4`, `dualstack` or another value of `IpAddressType`.
+    pub ip_address_type: Reading<String>,
 }
 
 impl LoadBalancer {
@@ -273,6 +298,7 @@ impl LoadBalancer {
             arn,
             zones: Reading::NotRead,
             cross_zone: Reading::NotRead,
+            ip_address_type: Reading::NotRead,
         }
     }
 
@@ -289,6 +315,8 @@ pub struct Listener {
     pub arn: ListenerArn,
     /// Its port; users reach the production listener's.
     pub port: u16,
+    /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP`, `HTTPS` or another value of AWS's.
+    pub protocol: String,
     /// The target groups its default action forwards to; empty for a redirect or fixed response.
     pub forward: Forward,
     /// Target groups that rules other than the default one forward to, at any weight.
@@ -386,6 +414,17 @@ pub struct TargetGroup {
     pub settings: GroupSettings,
     /// How many of its targets are in which state.
     pub targets: Targets,
+    /// Those of them that are no task's: registered by hand.
+    pub strays: Vec<Stray>,
+}
+
+/// A target that no task of the service owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// Its address and port.
+    pub target: String,
+    /// Its state, as a count of one.
+    pub state: Targets,
 }
 
 impl TargetGroup {
@@ -395,6 +434,12 @@ impl TargetGroup {
         let balancer = self.load_balancer.as_deref();
         let is_network = !balancer.is_some_and(arn::is_application_load_balancer);
         Deregistration::new(self.deregistration_delay, is_network)
+    }
+
+    /// Its targets but for those that are no task's.
+    pub fn own_targets(&self) -> Targets {
+        let strays = self.strays.iter();
+        strays.fold(self.targets, |own, stray| own.without(stray.state))
     }
 
     /// Whether the group is tagged `isProduction=true`. Any other value is not production.
@@ -429,9 +474,34 @@ impl Targets {
         states.into_iter().fold(self.healthy, u32::saturating_add)
     }
 
+    /// The same less some of them.
+    fn without(self, other: Self) -> Self {
+        Self {
+            healthy: self.healthy.saturating_sub(other.healthy),
+            initial: self.initial.saturating_sub(other.initial),
+            unhealthy: self.unhealthy.saturating_sub(other.unhealthy),
+            unused: self.unused.saturating_sub(other.unused),
+            draining: self.draining.saturating_sub(other.draining),
+            unknown: self.unknown.saturating_sub(other.unknown),
+        }
+    }
+
     /// Every target, those being deregistered included.
     pub fn all(&self) -> u32 {
         self.registered().saturating_add(self.draining)
+    }
+}
+
+impl Sum for Targets {
+    fn sum<I: Iterator<Item = Self>>(targets: I) -> Self {
+        targets.fold(Self::default(), |sum, other| Self {
+            healthy: sum.healthy.saturating_add(other.healthy),
+            initial: sum.initial.saturating_add(other.initial),
+            unhealthy: sum.unhealthy.saturating_add(other.unhealthy),
+            unused: sum.unused.saturating_add(other.unused),
+            draining: sum.draining.saturating_add(other.draining),
+            unknown: sum.unknown.saturating_add(other.unknown),
+        })
     }
 }
 
@@ -480,4 +550,6 @@ pub struct Container {
     pub name: String,
     /// The container ports it maps.
     pub ports: Vec<u16>,
+    /// Seconds from SIGTERM to SIGKILL, where it says so.
+    pub stop_timeout: Option<u32>,
 }

@@ -43,7 +43,9 @@ pub(crate) async fn act(
         } => {
             if let Some(edited) = edited(clients, listener, seen, wanted).await? {
                 invocation.has_time_for(action)?;
-                modify_listener(clients, listener, edited).await?;
+                modify_listener(clients, listener, edited)
+                    .await
+                    .map_err(|error| refusing_weights(error, wanted))?;
             }
             Ok(())
         }
@@ -197,6 +199,19 @@ async fn modify_listener(
         .map_err(|error| StepError::of_call("elasticloadbalancing:ModifyListener", &error))
 }
 
+/// A load balancer that takes no weights refuses the action, in words that are not documented.
+fn refusing_weights(error: StepError, wanted: &Forward) -> StepError {
+    if error.name != ErrorName::PreflightFailed || wanted.0.len() < 2 {
+        return error;
+    }
+    let message = format!(
+        "{} If this load balancer takes one target group in an action and no weights: give swapMode: replace, and a \
+         test listener for the other group.",
+        error.message
+    );
+    StepError::new(error.name, message)
+}
+
 /// The same action, to be sent again: AWS never returns an OIDC client secret, and keeps it when
 /// told to (AWS API model).
 fn keeping_secret(mut action: ElbAction) -> ElbAction {
@@ -287,6 +302,10 @@ async fn create_task_set(
                 .set_container_port(registry.container_port.map(i32::from))
                 .build(),
         );
+    }
+    for (key, value) in &new.tags {
+        let tag = aws_sdk_ecs::types::Tag::builder().key(key).value(value);
+        call = call.tags(tag.build());
     }
     call.send()
         .await

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
+use ebbtide_controller::command::Order;
 use ebbtide_controller::contract::{self, Event, Failure};
 use ebbtide_controller::deployment::{Answer, Deployment, Plan, Progress};
 use ebbtide_controller::lock::{Busy, End, Item, Lock, SETTLE};
@@ -117,6 +118,9 @@ const ROUNDS: u32 = 5;
 /// Turns in a row with a call that is not allowed, at most: a minute, as IAM is eventually consistent.
 const MOST_DENIED: u32 = 2;
 
+/// Seconds from the start of an execution for which preflight throws a call that is not allowed.
+const DENIED: u64 = 60;
+
 /// Turns in a row with a write that was not answered, at most.
 const MOST_UNANSWERED: u32 = 10;
 
@@ -193,6 +197,8 @@ impl Turned<'_> {
         match self.passed().await {
             Ok(passed) => Ok(passed),
             Err(error) if error.name.is_worth_retrying() => Err(error),
+            // Preflight has no Wait: Step Functions' Retry looks again.
+            Err(error) if error.name == ErrorName::Permission && self.age() < DENIED => Err(error),
             Err(error) => Ok(self.failed(&error.failure(), "")),
         }
     }
@@ -245,7 +251,7 @@ impl Turned<'_> {
         self.clients.unanswered.reset();
         let turned = match self.finish_first(&deployment.plan, section.before.as_ref()) {
             Some(answer) => Ok(answer),
-            None => self.turn(&deployment).await,
+            None => self.turn(&deployment, section.order.as_ref()).await,
         };
         let unanswered = self.clients.unanswered.any();
         let turned = self.bounded(&deployment, turned, unanswered);
@@ -301,12 +307,17 @@ impl Turned<'_> {
                 ..named
             },
             progress: Progress::default(),
+            heard: None,
         })
     }
 
     /// Observes, decides and acts until a look at the world asks for no more writes.
-    async fn turn(&self, deployment: &Deployment) -> Result<Answer, StepError> {
-        match self.converge(deployment).await {
+    async fn turn(
+        &self,
+        deployment: &Deployment,
+        order: Option<&Order>,
+    ) -> Result<Answer, StepError> {
+        match self.converge(deployment, order).await {
             Err(error)
                 if error.name == ErrorName::Permission
                     && deployment.progress.unanswered < MOST_DENIED =>
@@ -336,14 +347,19 @@ impl Turned<'_> {
         Box::pin(observe(self.clients, phase, request, plan, now, known)).await
     }
 
-    async fn converge(&self, deployment: &Deployment) -> Result<Answer, StepError> {
+    async fn converge(
+        &self,
+        deployment: &Deployment,
+        order: Option<&Order>,
+    ) -> Result<Answer, StepError> {
         let Deployment { plan, progress, .. } = deployment;
         let request = &plan.request;
         let mut written = Vec::new();
         let mut known = Names::of(plan);
         for _ in 0..ROUNDS {
             let world = self.observe(request, Some(plan), &mut known).await?;
-            let world = world.ok_or_else(|| World::without_service(&request.service))?;
+            let mut world = world.ok_or_else(|| World::without_service(&request.service))?;
+            world.order = order.cloned();
             match (self.next)(self.event.phase, &world, plan, progress)? {
                 Next::Go(answer) => {
                     self.tell(&world, &answer);
@@ -446,6 +462,7 @@ impl Turned<'_> {
             wait,
             plan: deployment.plan.clone(),
             progress: deployment.progress,
+            heard: None,
         }
     }
 
@@ -521,6 +538,9 @@ impl Turned<'_> {
             "done"
         };
         self.log(world, outcome, &answer.reason.to_string(), answer.wait);
+        if let Some(heard) = &answer.heard {
+            self.log(world, "command", &heard.to_string(), 0);
+        }
         let told = metrics::of_answer(self.event.phase, world, answer, self.age());
         let now = self.invocation.now_millis() / 1_000;
         metrics::log(&answer.plan.request, now, &told);

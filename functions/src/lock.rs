@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
+use ebbtide_controller::command::{Answered, Heard, Order, Panel};
 use ebbtide_controller::contract::Event;
 use ebbtide_controller::deployment::{Answer, Deployment};
 use ebbtide_controller::id::ExecutionArn;
@@ -24,9 +25,10 @@ use ebbtide_controller::refusal::{ErrorName, Refusal};
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::handler::Invocation;
+use crate::operator;
 
 /// Reads of an item that is written to at the same time, at most.
-const READS: u32 = 5;
+pub(crate) const READS: u32 = 5;
 
 /// Characters of a reason that an item keeps: a write of 1 KB is the cheapest.
 const LONGEST_REASON: usize = 300;
@@ -51,7 +53,20 @@ pub(crate) struct Section {
     pub(crate) fence: u64,
     /// The item before it was taken, or taken back.
     pub(crate) before: Option<Item>,
+    /// What an operator has asked for.
+    pub(crate) order: Option<Order>,
     ends: Vec<End>,
+}
+
+impl Section {
+    fn of(item: Item, before: Option<Item>, me: &Me<'_>) -> Self {
+        Self {
+            fence: item.fence,
+            before,
+            order: item.order(me.execution, item.fence),
+            ends: item.ends,
+        }
+    }
 }
 
 /// Enters the lock of a deployment, or takes it where the execution has not had it yet.
@@ -88,17 +103,9 @@ pub(crate) async fn enter(
         .expression_attribute_values(":plan", text(deployment.plan.to_json()))
         .expression_attribute_values(":fence", number(fence));
     match update(call).await? {
-        Updated::Now(item) => Ok(Entry::Inside(Section {
-            fence,
-            before: None,
-            ends: item.ends,
-        })),
+        Updated::Now(item) => Ok(Entry::Inside(Section::of(*item, None, &me))),
         Updated::Refused(item) => match lock::refused(&item, &me, lock, invocation.now_millis()) {
-            Refused::Inside => Ok(Entry::Inside(Section {
-                fence,
-                before: None,
-                ends: item.ends,
-            })),
+            Refused::Inside => Ok(Entry::Inside(Section::of(*item, None, &me))),
             Refused::Ended(end) => Ok(Entry::Ended(end)),
             Refused::Overtaken => Ok(Entry::Overtaken),
             Refused::Busy(busy) => Ok(Entry::Busy(busy)),
@@ -139,7 +146,9 @@ async fn take(
                 return Err(superseded(&lock.id, &item).into());
             }
         };
-        let condition = if seen.is_some() {
+        // An operator may have made an item that no function has written to.
+        let written = seen.as_ref().filter(|seen| seen.rev > 0);
+        let condition = if written.is_some() {
             "rev = :seen"
         } else {
             "attribute_not_exists(rev)"
@@ -149,19 +158,28 @@ async fn take(
         } else {
             ""
         };
-        let fence = if back { "" } else { ", fence :one" };
+        let (fence, panel) = if back {
+            ("", "")
+        } else {
+            (", fence :one", ", #command = :panel")
+        };
         // A rollback that was under way stays in the item until a turn has answered with it: this one
         // may die.
         let unfinished = deployment.plan.unfinished(&item, event).is_some();
         let (phase, plan) = match (unfinished, back) {
             (true, _) => ("", ""),
             (false, true) => (", phase = :phase", ""),
-            (false, false) => (", phase = :phase", " REMOVE #plan"),
+            (false, false) => (", phase = :phase", ", #plan"),
+        };
+        let remove = if back {
+            String::new()
+        } else {
+            format!(" REMOVE answered{plan}")
         };
         let mut call = entering(clients, invocation, me, deployment)
             .update_expression(format!(
                 "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, turn = \
-                 :turn{phase}{plan} ADD rev :one{fence}"
+                 :turn{phase}{panel}{remove} ADD rev :one{fence}"
             ))
             .condition_expression(format!(
                 "{condition} AND (attribute_not_exists(busyUntil) OR busyUntil < :now OR rev = \
@@ -174,23 +192,27 @@ async fn take(
         if !plan.is_empty() {
             call = call.expression_attribute_names("#plan", "plan");
         }
-        if let Some(seen) = &seen {
+        if let Some(seen) = written {
             call = call.expression_attribute_values(":seen", number(seen.rev));
+        }
+        if !back {
+            // What an operator may ask is for this owner and this fence.
+            let panel = Panel {
+                execution: me.execution.clone(),
+                fence: item.fence + 1,
+                number: 0,
+                asked: None,
+            };
+            call = call
+                .expression_attribute_names("#command", "command")
+                .expression_attribute_values(":panel", operator::value_of(&panel));
         }
         match update(call).await? {
             Updated::Now(new) => {
-                return Ok(Entry::Inside(Section {
-                    fence: new.fence,
-                    before: seen,
-                    ends: new.ends,
-                }));
+                return Ok(Entry::Inside(Section::of(*new, seen, me)));
             }
             Updated::Refused(new) if new.busy_by.as_deref() == Some(me.nonce) => {
-                return Ok(Entry::Inside(Section {
-                    fence: new.fence,
-                    before: seen,
-                    ends: new.ends,
-                }));
+                return Ok(Entry::Inside(Section::of(*new, seen, me)));
             }
             Updated::Refused(_) => {}
         }
@@ -262,6 +284,14 @@ pub(crate) async fn leave(
                 text(shortened(&answer.reason.to_string())),
             );
             set.push_str(", reason = :reason");
+            let call = match &answer.heard {
+                Some(heard) => {
+                    set.push_str(", answered = :answered");
+                    let answered = operator::value_of_answer(&answered(heard));
+                    call.expression_attribute_values(":answered", answered)
+                }
+                None => call,
+            };
             let call = if let Some(phase) = answer.to.phase() {
                 set.push_str(", phase = :phase, #plan = :plan");
                 call.expression_attribute_names("#plan", "plan")
@@ -269,7 +299,7 @@ pub(crate) async fn leave(
                     .expression_attribute_values(":plan", text(answer.plan.to_json()))
             } else {
                 set.push_str(", ends = :ends");
-                remove.extend(["#owner", "phase", "#plan"]);
+                remove.extend(["#owner", "phase", "#plan", "#command"]);
                 let end = End {
                     execution: event.id.execution().clone(),
                     started: event.started(),
@@ -277,6 +307,7 @@ pub(crate) async fn leave(
                 };
                 call.expression_attribute_names("#owner", "owner")
                     .expression_attribute_names("#plan", "plan")
+                    .expression_attribute_names("#command", "command")
                     .expression_attribute_values(":ends", ends(&end, &section.ends))
             };
             (id.clone(), call)
@@ -308,6 +339,14 @@ pub(crate) async fn leave(
             error = error.message,
             "the lock was not left: the next turn waits until this one must be over"
         ),
+    }
+}
+
+/// What is said to a command, as the item keeps it.
+fn answered(heard: &Heard) -> Answered {
+    Answered {
+        number: heard.number,
+        refused: heard.refused.as_ref().map(ToString::to_string),
     }
 }
 
@@ -351,7 +390,35 @@ async fn update(call: UpdateItemFluentBuilder) -> Result<Updated, StepError> {
     }
 }
 
+/// Fails with `Drift` where the item is of a version whose locks were of another form.
 async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
+    let seen = attributes(clients, id).await?;
+    // An operator alone may have made one, which holds a command and nothing else.
+    let by_another = |seen: &HashMap<String, AttributeValue>| {
+        let mut names = seen.keys().map(String::as_str);
+        !seen.contains_key("rev") && names.any(|name| !["id", "command"].contains(&name))
+    };
+    if seen.as_ref().is_some_and(by_another) {
+        let table = &clients.lock_table;
+        return Err(StepError::from(Refusal::new(
+            ErrorName::Drift,
+            format!(
+                "The lock of service {id} in the table {table} has no rev: an earlier version has written it."
+            ),
+            format!(
+                "Delete it once no execution deploys the service: aws dynamodb delete-item --table-name {table} \
+                 --key '{{\"id\": {{\"S\": \"{id}\"}}}}' (in a saved world: from its tables), then start a new execution."
+            ),
+        )));
+    }
+    Ok(seen.as_ref().map(item))
+}
+
+/// An item as the table has it.
+pub(crate) async fn attributes(
+    clients: &Clients,
+    id: &str,
+) -> Result<Option<HashMap<String, AttributeValue>>, StepError> {
     let answer = clients
         .dynamodb
         .get_item()
@@ -361,7 +428,7 @@ async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
         .send()
         .await
         .map_err(|error| StepError::of_call("dynamodb:GetItem", &error))?;
-    Ok(answer.item().map(item))
+    Ok(answer.item)
 }
 
 /// Whether an execution has ended, as far as Step Functions shows it: a hint, the conditions of the
@@ -451,7 +518,7 @@ fn lost(id: &str, owner: Option<&str>, item: &Item) -> Refusal {
 
 /// An item as it is in the table. What is missing or of another type is as if it had never been
 /// written: the conditions decide, not what is read.
-fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
+pub(crate) fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
     let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok());
     let count = |name: &str| {
         let value = attributes.get(name).and_then(|value| value.as_n().ok());
@@ -470,6 +537,8 @@ fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
         plan: string("plan").cloned(),
         reason: string("reason").map(|text| quote(text)).unwrap_or_default(),
         ends: ends.into_iter().flatten().filter_map(end).collect(),
+        panel: attributes.get("command").and_then(operator::panel),
+        answered: attributes.get("answered").and_then(operator::answered),
     }
 }
 
@@ -496,11 +565,11 @@ fn shortened(reason: &str) -> String {
     sentence(reason).chars().take(LONGEST_REASON).collect()
 }
 
-fn text(value: impl Into<String>) -> AttributeValue {
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: u64) -> AttributeValue {
+pub(crate) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn of_answer(
     #[expect(clippy::cast_precision_loss, reason = "seconds of two weeks at most")]
     let age = execution_age as f64;
     let mut metrics = match (phase, answer.reason.code()) {
-        (Phase::ScaleDown, _) | (Phase::Swap, Code::Baking | Code::Blocked) => {
+        (Phase::ScaleDown, _) | (Phase::Swap, Code::Baking | Code::Blocked | Code::Paused) => {
             of_drain(world, answer)
         }
         (Phase::Swap, Code::Swapped) => {

@@ -1,7 +1,7 @@
 //! One look at the world: everything a turn needs, in one go.
 
 use ebbtide_controller::arn::short;
-use ebbtide_controller::deployment::Plan;
+use ebbtide_controller::deployment::{Outgoing, Plan};
 use ebbtide_controller::flows::{self, Flows};
 use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
 use ebbtide_controller::phase::Phase;
@@ -11,6 +11,7 @@ use ebbtide_controller::world::{
     Alarm, AlarmState, DeploymentController, Listener, LoadBalancer, Service, ServiceStatus,
     StoppedTasks, TargetGroup, TaskDefinition, TaskSet, World,
 };
+use futures_util::future::try_join_all;
 use tokio::{join, try_join};
 
 use crate::clients::Clients;
@@ -50,8 +51,7 @@ impl Names {
 /// Calls that do not need one another's answers are made at once. The task definition is read only where
 /// a task set may be created from it, stopped tasks only where their reasons may be asked for, alarms and
 /// metrics only where a step goes by them, so that each function makes no call it has no use for. What
-/// only findings rest on (the load balancer's zones and its cross-zone setting, the tags of task sets) is
-/// read by preflight alone. The target groups that a deployment names are read whether a listener uses
+/// only findings rest on (the load balancer's zones and its settings) is read by preflight alone. The target groups that a deployment names are read whether a listener uses
 /// them or not.
 pub(crate) async fn observe(
     clients: &Clients,
@@ -114,6 +114,22 @@ pub(crate) async fn observe(
     };
     details.read(elb, &[], &[], &known.own).await?;
     details.put_health_into(&mut target_groups, &known.own);
+    if minds_strays(phase, plan) {
+        let own = target_groups.iter_mut();
+        for group in own.filter(|group| known.own.contains(&group.arn)) {
+            let sets = task_sets
+                .iter()
+                .filter(|set| set.is_attached_to(&group.arn));
+            let ids = sets.clone().map(|set| &set.id);
+            let tasks = sets.map(TaskSet::tasks).sum::<u32>();
+            // Targets of instances have the instance's id, which tasks do not tell.
+            if group.targets.registered() > tasks && group.settings.target_type == "ip" {
+                let reads = ids.map(|id| observe_ecs::addresses(&clients.ecs, request, id));
+                let owned = try_join_all(reads).await?.concat();
+                group.strays = details.strays(&group.arn, &owned);
+            }
+        }
+    }
     Ok(service.map(|service| World {
         service,
         task_sets,
@@ -124,6 +140,7 @@ pub(crate) async fn observe(
         stopped_tasks,
         alarms,
         flows,
+        order: None,
         now,
     }))
 }
@@ -149,7 +166,8 @@ async fn task_sets(
     known: &Names,
 ) -> Result<Cluster, StepError> {
     let ecs = &clients.ecs;
-    let with_tags = phase == Phase::Preflight;
+    // A replacement takes them over.
+    let with_tags = may_create(phase, plan);
     let described = |ids| observe_ecs::task_sets(ecs, request, ids, with_tags);
     // Before the swap all of the replacement's that failed, and those since while it drains the original.
     let failures = plan.filter(|plan| match phase {
@@ -203,6 +221,15 @@ async fn task_sets(
         stopped_tasks: stopped_tasks?,
         load_balancer,
     })
+}
+
+/// Whether targets that are no task's are told from others: to name them, and to go back in spite of them.
+fn minds_strays(phase: Phase, plan: Option<&Plan>) -> bool {
+    match phase {
+        Phase::Preflight | Phase::Rollback => true,
+        Phase::Swap => plan.is_some_and(|plan| plan.outgoing == Outgoing::Replacement),
+        Phase::CheckAndCreate | Phase::ScaleDown | Phase::Cleanup => false,
+    }
 }
 
 /// Those that are not among others.
@@ -271,15 +298,19 @@ async fn task_definition(
     request: &Request,
     plan: Option<&Plan>,
 ) -> Result<Option<TaskDefinition>, StepError> {
-    let may_create = match phase {
-        Phase::Preflight => true,
-        Phase::CheckAndCreate => plan.is_none_or(|plan| plan.replacement.is_none()),
-        Phase::Swap | Phase::ScaleDown | Phase::Cleanup | Phase::Rollback => false,
-    };
-    if may_create {
+    if may_create(phase, plan) {
         observe_ecs::task_definition(&clients.ecs, request).await
     } else {
         Ok(None)
+    }
+}
+
+/// Whether a task set may be created, or its creation is checked.
+fn may_create(phase: Phase, plan: Option<&Plan>) -> bool {
+    match phase {
+        Phase::Preflight => true,
+        Phase::CheckAndCreate => plan.is_none_or(|plan| plan.replacement.is_none()),
+        Phase::Swap | Phase::ScaleDown | Phase::Cleanup | Phase::Rollback => false,
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{TargetGroupAttribute, TargetHealthStateEnum};
 use ebbtide_controller::id::{ListenerArn, TargetGroupArn};
-use ebbtide_controller::world::{Listener, TargetGroup, Targets};
+use ebbtide_controller::quote::quote;
+use ebbtide_controller::world::{Listener, Stray, TargetGroup, Targets};
 use futures_util::future::try_join_all;
 use tokio::try_join;
 
@@ -74,6 +75,19 @@ impl Details {
         }
     }
 
+    /// The targets of a group that have none of these addresses.
+    pub(crate) fn strays(&self, group: &TargetGroupArn, owned: &[String]) -> Vec<Stray> {
+        let targets = self.health.get(group).into_iter();
+        let targets = targets.flat_map(|health| &health.targets);
+        let strays = targets.filter(|target| !owned.contains(&target.id));
+        strays
+            .map(|target| Stray {
+                target: format!("{}:{}", quote(&target.id), target.port),
+                state: target.state,
+            })
+            .collect()
+    }
+
     /// Puts health and attributes into these groups; what the attributes do not say stays as it is.
     pub(crate) fn put_health_into(
         &self,
@@ -85,7 +99,8 @@ impl Details {
             .filter(|group| own.contains(&group.arn))
         {
             if let Some(health) = self.health.get(&group.arn) {
-                group.targets = health.targets;
+                let targets = health.targets.iter().map(|target| target.state);
+                group.targets = targets.sum();
                 for attribute in &health.attributes {
                     observe_settings::set(group, attribute);
                 }
@@ -141,7 +156,7 @@ async fn rule_target_groups(
 
 /// What changes about a group from one observation to the next, and what its attributes say.
 struct Health {
-    targets: Targets,
+    targets: Vec<SeenTarget>,
     attributes: Vec<TargetGroupAttribute>,
 }
 
@@ -160,30 +175,49 @@ async fn health_of(
     Ok((group.clone(), health))
 }
 
-/// How many targets of a group are in which state. One that this version does not know counts as
-/// not ready.
-async fn targets(elb: &Client, group: &str) -> Result<Targets, StepError> {
+/// A target of a group.
+struct SeenTarget {
+    id: String,
+    port: i32,
+    /// Its state, as a count of one.
+    state: Targets,
+}
+
+/// The targets of a group. One in a state that this version does not know counts as not ready.
+async fn targets(elb: &Client, group: &str) -> Result<Vec<SeenTarget>, StepError> {
     let answer = elb
         .describe_target_health()
         .target_group_arn(group)
         .send()
         .await
         .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetHealth", &error))?;
+    let seen = answer.target_health_descriptions().iter();
+    let seen = seen.map(|description| {
+        let health = description.target_health();
+        let target = description.target();
+        SeenTarget {
+            id: target
+                .and_then(|target| target.id())
+                .unwrap_or_default()
+                .to_owned(),
+            port: target.and_then(|target| target.port()).unwrap_or_default(),
+            state: state(health.and_then(|health| health.state())),
+        }
+    });
+    Ok(seen.collect())
+}
+
+fn state(seen: Option<&TargetHealthStateEnum>) -> Targets {
     let mut targets = Targets::default();
-    for description in answer.target_health_descriptions() {
-        let state = description
-            .target_health()
-            .and_then(|health| health.state());
-        *match state {
-            Some(TargetHealthStateEnum::Healthy) => &mut targets.healthy,
-            Some(TargetHealthStateEnum::Initial) => &mut targets.initial,
-            Some(TargetHealthStateEnum::Unhealthy | TargetHealthStateEnum::UnhealthyDraining) => {
-                &mut targets.unhealthy
-            }
-            Some(TargetHealthStateEnum::Unused) => &mut targets.unused,
-            Some(TargetHealthStateEnum::Draining) => &mut targets.draining,
-            _ => &mut targets.unknown,
-        } += 1;
-    }
-    Ok(targets)
+    *match seen {
+        Some(TargetHealthStateEnum::Healthy) => &mut targets.healthy,
+        Some(TargetHealthStateEnum::Initial) => &mut targets.initial,
+        Some(TargetHealthStateEnum::Unhealthy | TargetHealthStateEnum::UnhealthyDraining) => {
+            &mut targets.unhealthy
+        }
+        Some(TargetHealthStateEnum::Unused) => &mut targets.unused,
+        Some(TargetHealthStateEnum::Draining) => &mut targets.draining,
+        _ => &mut targets.unknown,
+    } = 1;
+    targets
 }

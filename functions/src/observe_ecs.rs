@@ -12,12 +12,11 @@ use ebbtide_controller::quote::quote;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
-    CapacityProvider, Container, Launch, Network, Service, ServiceRegistry, StoppedTask,
-    TaskDefinition, TaskSet, TaskSetLoadBalancer,
+    CapacityProvider, Container, Launch, Network, Service, ServiceEvent, ServiceRegistry,
+    StoppedTask, TaskDefinition, TaskSet, TaskSetLoadBalancer,
 };
 
 use crate::error::StepError;
-use crate::tags;
 
 /// Tasks that `DescribeTasks` takes a call (AWS API model).
 const TASKS_A_CALL: i32 = 100;
@@ -44,8 +43,16 @@ pub(crate) async fn service(
             .into(),
         desired_count: count(service.desired_count()),
         health_check_grace: service.health_check_grace_period_seconds().map_or(0, count),
+        events: service.events().iter().map(event).collect(),
     };
     Ok((Some(observed), listed))
+}
+
+fn event(seen: &aws_sdk_ecs::types::ServiceEvent) -> ServiceEvent {
+    ServiceEvent {
+        at: seen.created_at().map(aws_smithy_types::DateTime::secs),
+        message: quote(seen.message().unwrap_or_default()),
+    }
 }
 
 /// The partition, region and account that answer for a service, whether it exists or not.
@@ -95,22 +102,15 @@ pub(crate) async fn task_sets(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let described = |with_tags: bool| {
-        ecs.describe_task_sets()
-            .cluster(&request.cluster)
-            .service(&request.service)
-            .set_task_sets(Some(ids.iter().map(ToString::to_string).collect()))
-            .set_include(with_tags.then(|| vec![TaskSetField::Tags]))
-            .send()
-    };
-    let failed = |error| StepError::of_call("ecs:DescribeTaskSets", &error);
-    let answer = match described(with_tags).await.map_err(failed) {
-        // A finding is not worth a deployment.
-        Err(error) if with_tags && error.name == ErrorName::Permission => {
-            described(false).await.map_err(failed)?
-        }
-        answer => answer?,
-    };
+    let answer = ecs
+        .describe_task_sets()
+        .cluster(&request.cluster)
+        .service(&request.service)
+        .set_task_sets(Some(ids.iter().map(ToString::to_string).collect()))
+        .set_include(with_tags.then(|| vec![TaskSetField::Tags]))
+        .send()
+        .await
+        .map_err(|error| StepError::of_call("ecs:DescribeTaskSets", &error))?;
     if let Some(failure) = answer
         .failures()
         .iter()
@@ -164,11 +164,14 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
         platform_version: seen.platform_version().map(str::to_owned),
         created_at: seen.created_at().map(aws_smithy_types::DateTime::secs),
         updated_at: seen.updated_at().map(aws_smithy_types::DateTime::secs),
-        stack: seen
+        tags: seen
             .tags()
             .iter()
-            .find(|tag| tag.key() == Some(tags::STACK))
-            .and_then(|tag| tag.value().map(quote)),
+            .filter_map(|tag| {
+                let value = tag.value().unwrap_or_default();
+                Some((tag.key()?.to_owned(), value.to_owned()))
+            })
+            .collect(),
         service_registries: seen
             .service_registries()
             .iter()
@@ -238,6 +241,7 @@ pub(crate) async fn task_definition(
                     .iter()
                     .filter_map(|mapping| port(mapping.container_port()))
                     .collect(),
+                stop_timeout: container.stop_timeout().map(count),
             })
             .collect(),
     }))
@@ -249,15 +253,47 @@ pub(crate) async fn stopped_tasks(
     request: &Request,
     task_set: &TaskSetId,
 ) -> Result<Vec<StoppedTask>, StepError> {
+    let tasks = tasks(ecs, request, task_set, DesiredStatus::Stopped).await?;
+    let stopped = tasks.iter().map(|task| StoppedTask {
+        code: task.stop_code().map_or("", |code| code.as_str()).into(),
+        reason: reason(task),
+        at: task
+            .stopped_at()
+            .and_then(|at| u64::try_from(at.secs()).ok()),
+    });
+    Ok(stopped.collect())
+}
+
+/// The addresses of a task set's tasks that are to run, where they have a network interface of their own.
+pub(crate) async fn addresses(
+    ecs: &Client,
+    request: &Request,
+    task_set: &TaskSetId,
+) -> Result<Vec<String>, StepError> {
+    let tasks = tasks(ecs, request, task_set, DesiredStatus::Running).await?;
+    let containers = tasks.iter().flat_map(Task::containers);
+    let interfaces = containers.flat_map(aws_sdk_ecs::types::Container::network_interfaces);
+    let addresses = interfaces
+        .flat_map(|interface| [interface.private_ipv4_address(), interface.ipv6_address()]);
+    Ok(addresses.flatten().map(str::to_owned).collect())
+}
+
+/// Tasks of a task set by what ECS wants of them, page by page.
+async fn tasks(
+    ecs: &Client,
+    request: &Request,
+    task_set: &TaskSetId,
+    desired: DesiredStatus,
+) -> Result<Vec<Task>, StepError> {
     let mut pages = ecs
         .list_tasks()
         .cluster(&request.cluster)
         .started_by(task_set.as_str())
-        .desired_status(DesiredStatus::Stopped)
+        .desired_status(desired)
         .into_paginator()
         .page_size(TASKS_A_CALL)
         .send();
-    let mut stopped = Vec::new();
+    let mut tasks = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| StepError::of_call("ecs:ListTasks", &error))?;
         if page.task_arns().is_empty() {
@@ -270,17 +306,9 @@ pub(crate) async fn stopped_tasks(
             .send()
             .await
             .map_err(|error| StepError::of_call("ecs:DescribeTasks", &error))?;
-        stopped.extend(described.tasks().iter().map(|task| {
-            StoppedTask {
-                code: task.stop_code().map_or("", |code| code.as_str()).into(),
-                reason: reason(task),
-                at: task
-                    .stopped_at()
-                    .and_then(|at| u64::try_from(at.secs()).ok()),
-            }
-        }));
+        tasks.extend(described.tasks.unwrap_or_default());
     }
-    Ok(stopped)
+    Ok(tasks)
 }
 
 fn reason(task: &Task) -> String {

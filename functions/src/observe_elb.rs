@@ -107,6 +107,7 @@ fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> Ta
         deregistration_delay: DEFAULT_DEREGISTRATION_DELAY,
         settings: observe_settings::described(seen),
         targets: Targets::default(),
+        strays: Vec::new(),
     }
 }
 
@@ -143,6 +144,9 @@ pub(crate) async fn listeners(
                 .port()
                 .and_then(|port| u16::try_from(port).ok())
                 .unwrap_or(0),
+            protocol: listener
+                .protocol()
+                .map_or_else(String::new, |protocol| protocol.as_str().to_owned()),
             forward: forward(listener.default_actions()),
             rule_target_groups: Vec::new(),
             role: None,

@@ -3,7 +3,7 @@
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, LoadBalancerAttribute, ProtocolEnum, TargetGroup as SeenTargetGroup,
-    TargetGroupAttribute, TargetTypeEnum,
+    TargetGroupAttribute, TargetGroupIpAddressTypeEnum, TargetTypeEnum,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -25,11 +25,23 @@ pub(crate) fn described(seen: &SeenTargetGroup) -> GroupSettings {
     GroupSettings {
         target_type: text(seen.target_type().map(TargetTypeEnum::as_str)),
         protocol: text(seen.protocol().map(ProtocolEnum::as_str)),
+        protocol_version: seen.protocol_version().map(str::to_owned),
+        ip_address_type: text(
+            seen.ip_address_type()
+                .map(TargetGroupIpAddressTypeEnum::as_str),
+        ),
         port: seen.port().and_then(|port| u16::try_from(port).ok()),
         vpc: seen.vpc_id().map(str::to_owned),
         health_check: HealthCheck {
             protocol: text(seen.health_check_protocol().map(ProtocolEnum::as_str)),
+            port: text(seen.health_check_port()),
+            path: seen.health_check_path().map(str::to_owned),
+            matcher: seen
+                .matcher()
+                .and_then(|matcher| matcher.http_code().or(matcher.grpc_code()))
+                .map(str::to_owned),
             interval: count(seen.health_check_interval_seconds()),
+            timeout: count(seen.health_check_timeout_seconds()),
             healthy_threshold: count(seen.healthy_threshold_count()),
             unhealthy_threshold: count(seen.unhealthy_threshold_count()),
         },
@@ -59,6 +71,8 @@ pub(crate) fn set(group: &mut TargetGroup, attribute: &TargetGroupAttribute) {
         return;
     };
     let settings = &mut group.settings;
+    let read = (key.to_owned(), value.to_owned());
+    settings.attributes.extend([read]);
     let on = value == "true";
     match key {
         "deregistration_delay.timeout_seconds" => {
@@ -101,11 +115,15 @@ pub(crate) async fn load_balancer(elb: &Client, arn: &LoadBalancerArn) -> LoadBa
         .send();
     let (described, attributes) = join!(described, attributes);
     load_balancer.zones = match described {
-        Ok(answer) => answer
-            .load_balancers()
-            .first()
-            .and_then(|seen| u32::try_from(seen.availability_zones().len()).ok())
-            .map_or(Reading::Failed(ZONES), Reading::Seen),
+        Ok(answer) => {
+            let seen = answer.load_balancers().first();
+            let addresses = seen.and_then(|seen| seen.ip_address_type());
+            if let Some(addresses) = addresses {
+                load_balancer.ip_address_type = Reading::Seen(addresses.as_str().to_owned());
+            }
+            seen.and_then(|seen| u32::try_from(seen.availability_zones().len()).ok())
+                .map_or(Reading::Failed(ZONES), Reading::Seen)
+        }
         Err(error) => unread(ZONES, &error),
     };
     load_balancer.cross_zone = match attributes {

@@ -4,6 +4,7 @@
 mod execution;
 mod in_flight;
 mod invocation;
+mod operator;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

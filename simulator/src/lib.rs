@@ -16,5 +16,5 @@ pub mod wire;
 pub mod world;
 
 pub use aws::SimulatedAws;
-pub use scenario::{Names, Scenario};
+pub use scenario::{CommandName, CommandScenario, Names, Scenario};
 pub use world::World;

@@ -4,6 +4,7 @@ mod build;
 
 use std::collections::BTreeMap;
 
+use ebbtide_controller::command::Command;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -50,6 +51,8 @@ pub struct Scenario {
     pub health_check_grace_period_seconds: u64,
     /// The `CloudFormation` stack that has made load balancer and task set, and has tagged them.
     pub stack: Option<String>,
+    /// Tags of the task set in service.
+    pub tags: BTreeMap<String, String>,
     /// How the tasks in service behave.
     pub original: Behaviour,
     /// How the tasks of the task definition to be deployed behave.
@@ -58,6 +61,8 @@ pub struct Scenario {
     pub first_deployment: bool,
     /// The account's alarms.
     pub alarms: Vec<AlarmScenario>,
+    /// What operators ask of the first deployment.
+    pub commands: Vec<CommandScenario>,
     /// Clients with connections, through the production listeners. None: there are none, and none
     /// come.
     pub clients: Option<ClientsScenario>,
@@ -88,6 +93,43 @@ pub struct AlarmChange {
     pub after_seconds: u64,
     /// What it says from then on.
     pub state: AlarmState,
+}
+
+/// What an operator asks of a deployment, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandScenario {
+    /// Seconds after the deployment's start.
+    pub after_seconds: u64,
+    /// `rollback`, `pause` or `resume`.
+    pub command: CommandName,
+    /// Who asks.
+    #[serde(default = "operator")]
+    pub by: String,
+}
+
+fn operator() -> String {
+    "operator".to_owned()
+}
+
+/// What an operator may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names of the commands")]
+pub enum CommandName {
+    Rollback,
+    Pause,
+    Resume,
+}
+
+impl From<CommandName> for Command {
+    fn from(name: CommandName) -> Self {
+        match name {
+            CommandName::Rollback => Self::Rollback,
+            CommandName::Pause => Self::Pause,
+            CommandName::Resume => Self::Resume,
+        }
+    }
 }
 
 /// A listener of the scenario's load balancer.
@@ -195,10 +237,12 @@ impl Default for Scenario {
             container_port: None,
             health_check_grace_period_seconds: 0,
             stack: None,
+            tags: BTreeMap::new(),
             original: Behaviour::default(),
             replacement: Behaviour::default(),
             first_deployment: false,
             alarms: Vec::new(),
+            commands: Vec::new(),
             clients: None,
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::bar::Bar;
 use crate::executions::{Event, Execution};
 use crate::narrate::{Drain, Narrator, WIDEST_STATE};
-use crate::output::{Format, print, print_while_running};
+use crate::output::{self, Format, print, print_while_running};
 
 /// Where what happens goes: stdout, and a bar on the terminal that stderr is.
 pub(super) struct Show {
@@ -58,7 +58,9 @@ impl Show {
     pub(super) fn remark(&self, at: u64, remark: &str) {
         let at = rfc3339(at);
         match self.format {
-            Format::Text => self.bar.suspend(|| eprintln!("{at}  {remark}")),
+            Format::Text => self
+                .bar
+                .suspend(|| output::remark(&format!("{at}  {remark}"))),
             Format::Json => {
                 self.print("", &json!({"event": "remark", "at": at, "message": remark}));
             }

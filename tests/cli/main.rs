@@ -2,6 +2,7 @@
 
 mod compare;
 mod deploy;
+mod operate;
 mod plan;
 mod preflight;
 mod program;

@@ -113,6 +113,31 @@ fn what_is_wrong_with_a_file_is_said_by_its_field() {
 }
 
 #[test]
+fn names_of_a_scenario_reach_no_terminal_as_they_are() {
+    let name = "\\u001b[2J\\u009b31m\\u202e";
+    let alarm =
+        r#"{"alarms": [{"name": "NAME", "changes": [{"afterSeconds": 60, "state": "ALARM"}]}]}"#;
+    scratch("escapes.json", &alarm.replace("NAME", name));
+    for format in ["text", "json"] {
+        let line =
+            format!("simulate events/minimal.json --scenario @escapes.json --format {format}");
+        let printed = ebbtide(&line).exits(0).stdout;
+        assert_has(&printed, &[name]);
+        let acts = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!printed.contains(acts), "{printed}");
+    }
+}
+
+#[test]
+fn an_endless_input_is_refused_before_it_is_parsed() {
+    let ran = ebbtide("simulate /dev/zero").exits(2);
+    assert_eq!(
+        ran.stderr,
+        "error: cannot read /dev/zero: it is longer than 262144 bytes\n"
+    );
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     scratch("not.json", "{");
     scratch("no-scenario.json", r#"{"colour": 1}"#);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ebbtide_controller::command::LONGEST_PAUSE;
+use ebbtide_controller::drain::looks_within;
 use ebbtide_controller::lock::{OUTWAITED, SETTLE};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight::{
@@ -53,7 +55,7 @@ fn the_machine_outlasts_all_phases_of_a_deployment_and_its_rollback() {
     // over, then readiness, bake and drain, there and back.
     let days = 1 + leftovers + 3 + 3;
     let deletions = drains * 1_800;
-    let waits = days * DAY + deletions + u64::from(OUTWAITED);
+    let waits = days * DAY + deletions + u64::from(OUTWAITED) + u64::from(LONGEST_PAUSE);
     // What is done between the waits: a second for each event of the history is plenty.
     let phases = Duration::from_secs(waits + u64::from(EVENTS_ALLOWED));
     assert!(shipped().machine.timeout().unwrap() > phases);
@@ -61,9 +63,19 @@ fn the_machine_outlasts_all_phases_of_a_deployment_and_its_rollback() {
 
 #[test]
 fn the_machine_outlasts_what_preflight_lets_pass() {
-    let waits = LONGEST_PHASES + u64::from(OUTWAITED);
+    let waits = LONGEST_PHASES + u64::from(OUTWAITED) + u64::from(LONGEST_PAUSE);
     let phases = Duration::from_secs(waits + u64::from(EVENTS_ALLOWED));
     assert!(shipped().machine.timeout().unwrap() > phases);
+}
+
+/// Events that a history may have (AWS documentation), and what of them is for retries, at 3 each.
+const MOST_EVENTS: u32 = 25_000;
+const RETRIES: u32 = 3 * 1_000;
+
+#[test]
+fn a_history_has_room_for_an_operators_pauses() {
+    let pauses = looks_within(LONGEST_PAUSE) * EVENTS_A_TURN;
+    assert!(EVENTS_ALLOWED + pauses + RETRIES < MOST_EVENTS, "{pauses}");
 }
 
 /// Events that a state adds to the history when all goes well (AWS documentation): a Task is

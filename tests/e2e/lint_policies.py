@@ -45,10 +45,13 @@ ACCEPTED = {
     # With anything narrower, CloudWatch answers without composite alarms.
     *((f"{role}/calls", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']") for role in FUNCTION_ROLES),
     # Wants the ARN of an express execution beside the ordinary one; there are none here.
-    (
-        "CheckAndCreateRole/calls",
-        "RESOURCE_MISMATCH",
-        "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
+    *(
+        (
+            policy,
+            "RESOURCE_MISMATCH",
+            "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
+        )
+        for policy in ("CheckAndCreateRole/calls", "OperatorPolicy")
     ),
 }
 
@@ -85,6 +88,8 @@ class Resolved:
         for name, resource in self.resources.items():
             for policy in resource["Properties"].get("Policies", []):
                 yield f"{name}/{policy['PolicyName']}", self.of(policy["PolicyDocument"])
+            if resource["Type"] == "AWS::IAM::ManagedPolicy":
+                yield name, self.of(resource["Properties"]["PolicyDocument"])
 
     def of(self, node):
         if isinstance(node, list):

@@ -2,6 +2,7 @@
 //! stopped, redriven, started anew or race, people who meddle. The shipped state machine runs over
 //! the real functions and the real SDK, in virtual time; invariants are looked at after every call.
 
+mod commands;
 mod exhaustive;
 mod invariants;
 mod mutations;

@@ -14,7 +14,7 @@ use ebbtide_simulator::world::{
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 
 pub(crate) use end::{converged, unfinished};
-use lock::{lock_item, one_inside};
+use lock::{commands, lock_item, one_inside};
 
 /// The lock table of an installation.
 const LOCK_TABLE: &str = "ebbtide-locks";
@@ -42,7 +42,7 @@ pub(crate) struct Watch {
     over: BTreeSet<String>,
     had_health: bool,
     /// Whether traffic may go back: nothing is wrong with the replacement of any other case.
-    may_go_back: bool,
+    pub(crate) may_go_back: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
     pub(crate) broken: Option<String>,
@@ -142,7 +142,9 @@ impl Watch {
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         self.properties(before, after)
             .or_else(|| overwritten(before, after))
+            .or_else(|| tags_lost(before, after))
             .or_else(|| one_inside(before, after))
+            .or_else(|| commands(before, after))
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
             .or_else(|| self.moved(before, after, call))
@@ -413,6 +415,22 @@ fn overwritten(before: &World, after: &World) -> Option<String> {
             changed.port
         ))
     })
+}
+
+/// S17: a task set that is created has the tags of the one that serves, those of AWS aside.
+fn tags_lost(before: &World, after: &World) -> Option<String> {
+    let sets = before.task_sets_of(CLUSTER, SERVICE);
+    let serving = sets.into_iter().find(|set| reached(before, set))?;
+    let created = living(after).find(|set| before.task_set(&set.id).is_none())?;
+    let mut tags = serving
+        .tags
+        .iter()
+        .filter(|(key, _)| !key.starts_with("aws:"));
+    let (key, _) = tags.find(|(key, value)| created.tags.get(*key) != Some(*value))?;
+    Some(format!(
+        "S17: {} was created without the tag {key}",
+        created.id
+    ))
 }
 
 /// Everything that the request does not name.

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::invariants::{Watch, converged, unfinished};
-use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
+use crate::scenarios::{CLUSTER, Case, Ends, Meanwhile, SERVICE};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
@@ -124,8 +124,8 @@ impl Stage {
         }
         if name == "Wait" {
             *entered += 1;
-            if let Some(desired) = self.case.rescaled.filter(|_| *entered == 1) {
-                self.aws.with_world(|world| rescale(world, desired));
+            if let Some(meanwhile) = self.case.meanwhile.filter(|_| *entered == 1) {
+                self.aws.with_world(|world| happens(world, meanwhile));
             }
         }
     }
@@ -218,7 +218,7 @@ impl Stage {
         // What a dead execution has left may go back to what served before.
         watch.rolling_back = true;
         let mut case = self.case.clone();
-        case.rescaled = None;
+        case.meanwhile = None;
         let next = Self::on(&case, SimulatedAws::new(world, 1.0), watch);
         let outcome = next.deploy(name).await;
         let broken = next.watch().broken.clone();
@@ -230,6 +230,17 @@ impl Stage {
                 Status::Succeeded { .. } | Status::Failed { .. } => None,
             })
             .map(|what| format!("a new execution: {what}; it ended {:?}", outcome.status))
+    }
+}
+
+fn happens(world: &mut World, meanwhile: Meanwhile) {
+    match meanwhile {
+        Meanwhile::Desires(desired) => rescale(world, desired),
+        Meanwhile::LosesATask => {
+            let sets = world.task_sets_of(CLUSTER, SERVICE);
+            let newest = sets.last().map(|set| set.id.clone()).unwrap_or_default();
+            assert!(world.reclaim_a_task(&newest), "{newest} runs no task");
+        }
     }
 }
 

@@ -22,8 +22,16 @@ pub(crate) struct Case {
     /// Healthy targets that production must never have fewer of; 0 where the tasks themselves are
     /// sick.
     pub(crate) healthy: usize,
-    /// Whether a person changes the desired count in the middle of the drain.
-    pub(crate) rescaled: Option<u32>,
+    pub(crate) meanwhile: Option<Meanwhile>,
+}
+
+/// What happens to the service in the middle of the drain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Meanwhile {
+    /// It wants so many tasks from then on.
+    Desires(u32),
+    /// Spot takes a task of the replacement away.
+    LosesATask,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +59,7 @@ fn scenario(tasks: u32) -> Scenario {
         deregistration_delay_seconds: 0,
         stop_timeout_seconds: 2,
         timings: timings(),
+        tags: [("CostCenter".to_owned(), "4711".to_owned())].into(),
         ..Scenario::default()
     }
 }
@@ -86,7 +95,7 @@ fn case(name: &'static str, scenario: &Scenario, more: &Value, ends: Ends) -> Ca
         event: event(more),
         ends,
         healthy: scenario.tasks as usize,
-        rescaled: None,
+        meanwhile: None,
     }
 }
 
@@ -136,7 +145,7 @@ pub(crate) fn all() -> Vec<Case> {
         alarm_in_the_drain(),
         drain_deadline(),
         Case {
-            rescaled: Some(4),
+            meanwhile: Some(Meanwhile::Desires(4)),
             ..case(
                 rescaled,
                 &scenario(2),
@@ -145,13 +154,18 @@ pub(crate) fn all() -> Vec<Case> {
             )
         },
         Case {
-            rescaled: Some(6),
+            meanwhile: Some(Meanwhile::Desires(6)),
             ..case(
                 "a service that triples",
                 &scenario(2),
                 &one_step,
                 Ends::Deployed,
             )
+        },
+        Case {
+            healthy: 1,
+            meanwhile: Some(Meanwhile::LosesATask),
+            ..case("a fleet on Spot", &scenario(2), &none, Ends::Deployed)
         },
         neighbours(),
         reconnect_budget("a reconnect budget", Kind::Network),

@@ -173,6 +173,7 @@ every_scenario! {
     protected_tasks_at_the_drain_deadline = "protected tasks" in [first second third],
     desired_count_changed_while_draining = "desired count changed while draining" in [whole],
     a_service_that_triples = "a service that triples" in [whole],
+    a_fleet_that_loses_single_tasks = "a fleet on Spot" in [whole],
     neighbours_on_the_same_load_balancer = "neighbours" in [whole],
     a_reconnect_budget = "a reconnect budget" in [whole],
     an_alb_with_a_budget = "an ALB with a budget" in [whole],

@@ -1,6 +1,7 @@
 //! The whole on one machine: the shipped state machine over the real functions, over the real SDK
 //! clients, on the simulated AWS. What is asserted is what the world shows at the end.
 
+mod commands;
 mod deployment;
 mod field;
 mod interventions;
@@ -14,5 +15,6 @@ mod routes;
 mod runbook;
 mod sample;
 mod security;
+mod settings;
 mod stories;
 mod support;

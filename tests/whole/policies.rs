@@ -2,8 +2,10 @@
 //! from what the simulated AWS was asked, over deployments that between them take every way there is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use ebbtide_controller::command::Command;
 use ebbtide_functions::{DETAIL_TYPE, Function, Invocation, SOURCE, handle};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
@@ -15,6 +17,9 @@ use tokio::sync::Notify;
 
 /// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
 const PASSED_ROLES: &str = "iam:PassRole";
+
+/// Nor is this: it creates with tags.
+const TAGGED: &str = "ecs:TagResource";
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
@@ -236,7 +241,7 @@ async fn each_functions_policy_is_exactly_the_calls_it_makes() {
     for (_, role, function) in ROLES {
         let mut made = calls[function.as_str()].clone();
         if made.contains("ecs:CreateTaskSet") {
-            made.insert(PASSED_ROLES.to_owned());
+            made.extend([PASSED_ROLES, TAGGED].map(str::to_owned));
         }
         assert_eq!(allowed(resources, role, "calls"), made, "{role}");
     }
@@ -268,7 +273,7 @@ fn each_function_has_a_role_of_its_own_that_else_writes_its_log_and_its_traces()
 
 /// Which conditions a call on a cluster, on tags, on roles and on events must have: what the service
 /// authorization reference knows of the action.
-const CONDITIONS: [(&str, &[&str]); 12] = [
+const CONDITIONS: [(&str, &[&str]); 13] = [
     ("ecs:DescribeServices", &["ecs:cluster"]),
     ("ecs:DescribeTaskSets", &["ecs:cluster", "ecs:service"]),
     ("ecs:CreateTaskSet", &["ecs:cluster", "ecs:service"]),
@@ -279,6 +284,7 @@ const CONDITIONS: [(&str, &[&str]); 12] = [
     ("ecs:DescribeTasks", &["ecs:cluster"]),
     ("elasticloadbalancing:AddTags", &["aws:TagKeys"]),
     ("elasticloadbalancing:RemoveTags", &["aws:TagKeys"]),
+    (TAGGED, &["ecs:CreateAction"]),
     (PASSED_ROLES, &["iam:PassedToService"]),
     ("events:PutEvents", &["events:detail-type"]),
 ];
@@ -307,6 +313,17 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
         }
     }
     assert_eq!(seen.len(), CONDITIONS.len(), "{seen:?}");
+}
+
+#[test]
+fn a_function_may_tag_the_task_set_that_it_creates_and_nothing_else_of_ecs() {
+    let template = template();
+    let mut tagging = statements(&template["Resources"], CREATING).iter();
+    let tagging = tagging.find(|statement| actions_of(statement).contains(TAGGED));
+    let tagging = tagging.unwrap();
+    assert!(tagged(&tagging["Resource"]).ends_with(":task-set/*"));
+    let action = &tagging["Condition"]["StringEquals"]["ecs:CreateAction"];
+    assert_eq!(action.as_str(), Some("CreateTaskSet"));
 }
 
 /// The keys of tags that a role may write or remove, by action.
@@ -422,4 +439,69 @@ fn every_function_finds_the_table_that_its_role_may_write_to() {
         }
         assert_eq!(of_table, 1, "{role}");
     }
+}
+
+/// The commands of `ebbtide` ask whether the execution that is meant has ended.
+const DESCRIBED: &str = "states:DescribeExecution";
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_policy_is_the_calls_of_a_command_and_its_attribute_alone() {
+    let aws = SimulatedAws::new(Scenario::default().world().unwrap(), 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&written);
+    aws.rewrite(move |request| {
+        let body = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
+        let update = body["UpdateExpression"].as_str().unwrap_or_default();
+        if update.starts_with("SET #command = ") {
+            seen.lock().unwrap().push(body.clone());
+        }
+    });
+    let operate = async {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let pause = installation.command("main/chat", Command::Rollback, "alice");
+        pause.await.unwrap().unwrap();
+    };
+    let mut unheard = |_: &HistoryEvent| {};
+    let deploy = installation.deploy("run-1", event(), 1, &mut unheard);
+    tokio::join!(deploy, operate);
+    let mut calls = Calls::new();
+    collect(&aws, &mut calls);
+    let mut made = calls["operator"].clone();
+    made.insert(DESCRIBED.to_owned());
+    let template = template();
+    let policy = &template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"];
+    assert_eq!(actions_of(policy), made);
+
+    let written = written.lock().unwrap();
+    let [write] = &written[..] else {
+        panic!("{written:?}");
+    };
+    assert_eq!(write["ConditionExpression"], "#command = :seen");
+    assert_eq!(
+        write["ExpressionAttributeNames"],
+        json!({"#command": "command"})
+    );
+    let names = ["command"]
+        .into_iter()
+        .chain(write["Key"].as_object().unwrap().keys().map(String::as_str));
+    let names: BTreeSet<_> = names.collect();
+    let statements = policy["Statement"].as_vec().unwrap();
+    let conditions = &statements[1]["Condition"];
+    let allowed = conditions["ForAllValues:StringEquals"]["dynamodb:Attributes"].as_vec();
+    let allowed = allowed.unwrap().iter().map(|name| name.as_str().unwrap());
+    assert_eq!(allowed.collect::<BTreeSet<_>>(), names);
+    // Without it, a request that names no attribute would do.
+    assert_eq!(
+        conditions["Null"]["dynamodb:Attributes"].as_str(),
+        Some("false")
+    );
+}
+
+#[test]
+fn the_command_line_finds_the_table_by_the_name_of_the_stack() {
+    let template = template();
+    let named = tagged(&template["Resources"]["ServiceLocks"]["Properties"]["TableName"]);
+    assert_eq!(named, "${AWS::StackName}-ServiceLocks");
+    assert!(include_str!("../../src/operate.rs").contains("{machine}-ServiceLocks"));
 }

@@ -7,14 +7,22 @@ use ebbtide_simulator::world::World;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::{sample, sample_with, world};
+use crate::support::{edited, sample, sample_with, world};
 
 async fn deploy(
     scenario: &Scenario,
     event: Value,
     faults: impl IntoIterator<Item = (u64, Fault)>,
 ) -> (Outcome, Value, SimulatedAws) {
-    let aws = SimulatedAws::new(world(scenario), 1.0);
+    deploy_into(world(scenario), event, faults).await
+}
+
+async fn deploy_into(
+    start: World,
+    event: Value,
+    faults: impl IntoIterator<Item = (u64, Fault)>,
+) -> (Outcome, Value, SimulatedAws) {
+    let aws = SimulatedAws::new(start, 1.0);
     aws.with_world(World::take_calls);
     aws.plan_faults(faults);
     let mut answer = Value::Null;
@@ -88,19 +96,49 @@ async fn calls_for_findings() -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn task_sets_whose_tags_may_not_be_read_are_read_without() {
-    let usual = calls_of("ecs:DescribeTaskSets").await;
-    let denied = [(usual[0], Fault::AccessDenied)];
-    let (outcome, answer, aws) = deploy(&Scenario::default(), sample(), denied).await;
+async fn what_is_denied_for_longer_than_a_minute_fails_and_writes_nothing() {
+    let denied = (1..200).map(|call| (call, Fault::AccessDenied));
+    let (outcome, _, aws) = deploy(&Scenario::default(), sample(), denied).await;
+    let Status::Failed { error, .. } = &outcome.status else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error, "Permission");
+    let seconds = aws.with_world(|world| world.now()) / 1_000;
+    assert!((60..180).contains(&seconds), "{seconds}");
+    assert_eq!(aws.with_world(World::take_calls).len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_that_differ_and_targets_registered_by_hand_are_named() {
+    let start = edited(&world(&Scenario::default()), |saved| {
+        let groups = saved["target_groups"].as_object_mut().unwrap();
+        for group in groups.values_mut() {
+            if group["name"].as_str().unwrap().ends_with("-tg-2") {
+                group["attributes"]["deregistration_delay.timeout_seconds"] = json!("3600");
+                group["attributes"]["stickiness.enabled"] = json!("true");
+                group["health_check"]["protocol"] = json!("HTTP");
+                group["health_check"]["path"] = json!("/old");
+            } else {
+                let targets = group["targets"].as_object_mut().unwrap();
+                let mut stray = targets.values().next().unwrap().clone();
+                stray["id"] = json!("10.0.0.250");
+                targets.insert("10.0.0.250:1".to_owned(), stray);
+            }
+        }
+    });
+    let (outcome, answer, _) = deploy_into(start, sample(), []).await;
     assert_succeeded(&outcome);
-    assert_eq!(answer["next"], "CheckAndCreateService", "{answer}");
-    // What is denied does not come as far as the world.
-    let calls = aws.with_world(World::take_calls);
-    let made = u64::try_from(calls.len()).unwrap();
-    assert_eq!(aws.call_count(), made + 1, "one was denied");
-    let read = calls.iter();
-    let read = read.filter(|call| call.operation == "ecs:DescribeTaskSets");
-    assert_eq!(read.count(), usual.len());
+    let findings = answer["findings"].as_array().unwrap();
+    let differ = "health check protocol TCP and HTTP, health check path none and /old, \
+        deregistration_delay.timeout_seconds 300 and 3600, stickiness.enabled false and true";
+    for (name, says) in [("groupsDiffer", differ), ("strayTargets", "10.0.0.250:")] {
+        let named: Vec<_> = findings.iter().filter(|one| one["name"] == name).collect();
+        assert_eq!(named.len(), 1, "{answer}");
+        assert!(
+            named[0]["seen"].as_str().unwrap().contains(says),
+            "{named:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

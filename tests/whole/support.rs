@@ -108,6 +108,13 @@ pub(crate) fn sample_with(fields: &Value) -> Value {
     event
 }
 
+/// A world with something about it that no call can change: saved, changed, and loaded again.
+pub(crate) fn edited(world: &World, edit: impl FnOnce(&mut Value)) -> World {
+    let mut saved = serde_json::to_value(world).unwrap();
+    edit(&mut saved);
+    serde_json::from_value(saved).unwrap()
+}
+
 pub(crate) fn names() -> Names {
     let event = sample();
     let arn = event["taskDefinition"].as_str().unwrap();

@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 use super::failure::FailureWire;
 use super::{Event, Failure, not_from_the_state_machine};
 use crate::arn::Arn;
+use crate::clock::rfc3339;
+use crate::command::Heard;
 use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::budget::Control;
 use crate::id::{TargetGroupArn, TaskSetId};
@@ -55,6 +57,8 @@ struct PlanWire {
     desired: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     swapped: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    paused: u32,
     /// What goes: `original`, `replacement` or `leftover`.
     outgoing: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +175,7 @@ impl PlanWire {
             tasks: plan.tasks,
             desired: plan.desired,
             swapped: plan.swapped,
+            paused: plan.paused,
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
                 Outgoing::Leftover(leftover) => leftover.clone(),
@@ -204,6 +209,7 @@ impl PlanWire {
             tasks: self.tasks,
             desired: self.desired,
             swapped: self.swapped,
+            paused: self.paused,
             finishing: self.finishing,
             failure,
         })
@@ -313,14 +319,27 @@ impl Plan {
         plan.incoming_set()?;
         let named = Self {
             finishing: true,
+            paused: 0,
             ..plan
         };
         Some((phase, named))
     }
 }
 
-fn reason(reason: &Reason) -> Value {
-    let mut told = told(reason.code(), &reason.to_string());
+fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
+    let text = match heard {
+        Some(heard) => format!("{reason}; {heard}"),
+        None => reason.to_string(),
+    };
+    let mut told = told(reason.code(), &text);
+    if let Some(Heard { asked, refused, .. }) = heard {
+        told["command"] = json!({
+            "asked": asked.command.as_str(),
+            "by": quote(&asked.by),
+            "at": rfc3339(asked.at),
+            "refused": refused.as_ref().map(ToString::to_string),
+        });
+    }
     if let Some(drain) = reason.drain() {
         let DrainProgress {
             left,
@@ -351,7 +370,7 @@ impl Answer {
         json!(StateWire {
             next: self.to.as_str().to_owned(),
             wait: self.wait,
-            reason: reason(&self.reason),
+            reason: reason(&self.reason, self.heard.as_ref()),
             request: self.plan.request.to_json(),
             plan: PlanWire::of(&self.plan),
             progress: ProgressWire {
@@ -386,7 +405,7 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
     json!({
         "next": answer.to.as_str(),
         "status": "deployed",
-        "reason": reason(&answer.reason),
+        "reason": reason(&answer.reason, answer.heard.as_ref()),
         "cluster": request.cluster,
         "service": request.service,
         "taskDefinition": request.task_definition,

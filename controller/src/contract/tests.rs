@@ -22,6 +22,7 @@ fn answer_of(scene: &Scene) -> Answer {
         wait: 60,
         plan: scene.plan(),
         progress: scene.progress,
+        heard: None,
     }
 }
 
@@ -74,6 +75,7 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
             last_step: None,
         },
         stage: Stage::Pause { seconds: 60 },
+        deleted_alarms: Vec::new(),
     }));
     let state = answer.to_json(&Scene::swapped().deployment().lock);
     assert_eq!(state["next"], "Wait");

@@ -121,11 +121,12 @@ impl Plan {
         Self { steps, limit }
     }
 
-    /// Looks at health and alarms within its pauses, where the drain is given up after `timeout` seconds.
-    pub fn looks(&self, timeout: u32) -> u32 {
-        let pauses = self.steps.windows(2).map(|two| two[1].at - two[0].at);
+    /// Looks at health and alarms within its pauses.
+    pub fn looks(&self) -> u32 {
+        let pauses = self.steps.windows(2);
+        let pauses = pauses.map(|two| (two[1].at - two[0].at, two[0].at));
         pauses
-            .map(|pause| drain::looks_in(pause, timeout).saturating_sub(1))
+            .map(|(pause, at)| pause.div_ceil(drain::longest_look(at)).saturating_sub(1))
             .fold(0, u32::saturating_add)
     }
 

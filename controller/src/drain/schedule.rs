@@ -176,41 +176,79 @@ pub fn default_timeout(schedule: Schedule, deregistration: Deregistration) -> u3
         .max(SHORTEST_DEFAULT)
 }
 
-/// Seconds between two looks where a drain waits for something other than its own pace: the last
-/// tasks' connections, or a replacement that lost health. Half a minute, or so long that a drain
-/// of this many seconds takes at most 100 of them, because each costs a turn of the history.
-pub fn poll(timeout: u32) -> u32 {
-    timeout.div_ceil(MOST_POLLS).max(30)
+/// How often a drain is looked at: each look costs a turn of the execution's history.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks {
+    /// Seconds after which the drain is given up.
+    timeout: u32,
+    /// Whether an operator may have a word in it: on the way forward.
+    watched: bool,
 }
 
-/// Seconds until the next look within a pause of so many: five minutes at most, or as long as
-/// [`poll`] says where that is longer, all about alike.
-pub fn pause_poll(pause: u32, timeout: u32) -> u32 {
-    pause.div_ceil(looks_in(pause, timeout).max(1))
+impl Looks {
+    /// Those at a drain that takes this away, and is given up after `timeout` seconds.
+    pub fn at(outgoing: &Outgoing, timeout: u32) -> Self {
+        let watched = *outgoing == Outgoing::Original;
+        Self { timeout, watched }
+    }
+
+    /// Seconds between two looks where it waits for something other than its own pace: the last tasks'
+    /// connections, or a replacement that lost health. Half a minute, or so long that the drain takes at
+    /// most 100 of them.
+    pub fn poll(self, waited: u32) -> u32 {
+        let seldom = self.timeout.div_ceil(MOST_POLLS).max(30);
+        if self.watched {
+            seldom.min(longest_look(waited))
+        } else {
+            seldom
+        }
+    }
+
+    /// Seconds until the next look within a pause of so many, all about alike.
+    pub fn in_pause(self, pause: u32, waited: u32) -> u32 {
+        let longest = if self.watched {
+            longest_look(waited)
+        } else {
+            self.poll(waited).max(LONGEST_PAUSE)
+        };
+        pause.div_ceil(pause.div_ceil(longest).max(1))
+    }
+
+    /// Looks beside its steps, at most: whatever it waits for, they are no closer than [`Self::poll`] says,
+    /// but for some that may come sooner.
+    pub fn most(self) -> u32 {
+        in_both_parts(self.timeout, |waited| self.poll(waited)).saturating_add(MOST_SOON)
+    }
 }
 
-/// Looks that end a pause of so many seconds, the last of which is at its end.
-pub fn looks_in(pause: u32, timeout: u32) -> u32 {
-    pause.div_ceil(poll(timeout).max(LONGEST_PAUSE))
-}
-
-/// Seconds that a drain goes without a look at alarms and health.
-const LONGEST_PAUSE: u32 = 300;
-
-/// Looks at a drain that waits, at most.
+/// Looks at a drain that waits, at most, where it is not watched.
 pub const MOST_POLLS: u32 = 100;
 
-/// Looks at a held step that may come a minute apart, where the drain's others are farther.
-pub const MOST_SOON: u32 = 30;
+/// Seconds that a drain goes without a look at alarms and health, where it is not watched.
+const LONGEST_PAUSE: u32 = 300;
 
-/// Seconds between two looks at the replacement while the swap bakes: a minute, or so long that
-/// there are at most [`MOST_BAKE_LOOKS`] of them; the whole where it is shorter.
-pub fn bake_poll(bake: u32) -> u32 {
-    bake.div_ceil(MOST_BAKE_LOOKS).max(60).min(bake)
+/// Seconds for which a deployment that has waited so long goes without a turn that would obey an operator: a
+/// minute in the first two hours, five minutes after them.
+pub fn longest_look(waited: u32) -> u32 {
+    if waited < OFTEN { 60 } else { 300 }
 }
 
-/// Looks at a swap that bakes, at most.
-pub const MOST_BAKE_LOOKS: u32 = 60;
+/// Seconds for which looks are a minute apart.
+const OFTEN: u32 = 7_200;
+
+/// Looks of a deployment that waits for so many seconds, [`longest_look`] apart.
+pub fn looks_within(seconds: u32) -> u32 {
+    in_both_parts(seconds, longest_look)
+}
+
+/// Before and after looks get rarer.
+fn in_both_parts(seconds: u32, apart: impl Fn(u32) -> u32) -> u32 {
+    let often = seconds.min(OFTEN);
+    often.div_ceil(apart(0)) + (seconds - often).div_ceil(apart(OFTEN))
+}
+
+/// Looks at a held step that may come a minute apart, where the drain's others are farther.
+pub(crate) const MOST_SOON: u32 = 30;
 
 /// The scale, in percent, at which ECS runs exactly `tasks` of `desired` tasks.
 ///

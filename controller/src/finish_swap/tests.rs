@@ -97,6 +97,7 @@ fn half_moved() -> Scene {
         role: Some("production".into()),
         sticky: false,
         stack: None,
+        protocol: "TCP".into(),
     });
     scene
 }

@@ -2,11 +2,12 @@
 
 use super::pace::check_drain;
 use crate::cleanup;
+use crate::deployment::Outgoing;
 use crate::drain::deregistration::Deregistration;
-use crate::drain::pace::Pace;
 use crate::drain::{self, Schedule};
 use crate::refusal::Refusal;
 use crate::request::{LOOKS, Request};
+use crate::scale_down;
 
 /// Events of Step Functions' history that one turn of any loop costs: Task 5, Choice 2, Wait 2 (AWS
 /// documentation; a test counts them in the shipped definition). A turn that goes on without a Wait
@@ -14,12 +15,13 @@ use crate::request::{LOOKS, Request};
 pub const EVENTS_A_TURN: u32 = 9;
 
 /// Events that all loops together may cost. History ends at 25,000 (AWS documentation); the rest
-/// is for retries, at about 3 events each, and for what comes once.
+/// is for an operator's pauses ([`LONGEST_PAUSE`](crate::command::LONGEST_PAUSE)), for retries, at about 3
+/// events each, and for what comes once.
 pub const EVENTS_ALLOWED: u32 = 18_000;
 
 /// Seconds that all phases together may last: the state machine ends after 14 days, and a day is left
-/// for retries and for the functions themselves.
-pub const LONGEST_PHASES: u64 = 13 * 86_400;
+/// for an operator's pauses, another for retries and for the functions themselves.
+pub const LONGEST_PHASES: u64 = 12 * 86_400;
 
 /// Refuses times and steps that no world would allow: a `drainTimeout` that the steps cannot keep, and
 /// what would outgrow the execution's history or outlive the state machine.
@@ -29,8 +31,8 @@ pub fn bounds(
     deregistration: Deregistration,
 ) -> Result<(), Refusal> {
     check_drain(request, tasks, deregistration)?;
-    history_fits(request, tasks, deregistration, 0)?;
-    time_fits(request, tasks, deregistration, 0)
+    time_fits(request, tasks, deregistration, 0)?;
+    history_fits(request, tasks, deregistration, 0)
 }
 
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
@@ -43,17 +45,20 @@ pub(super) fn history_fits(
 ) -> Result<(), Refusal> {
     let readiness = request.readiness_timeout;
     let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
-    let returns = readiness.div_ceil(drain::poll(readiness)) + LOOKS;
+    let returns = readiness.div_ceil(readiness.div_ceil(drain::MOST_POLLS).max(60)) + LOOKS;
     let deletions = cleanup::POLLS.saturating_mul(2 + left);
-    let forth = Turns::of(request, tasks, deregistration, drain::MOST_STEPS);
-    let back = Turns::of(request, tasks, deregistration, drain::MOST_STEPS_BESIDES);
+    let turns = |outgoing| Turns::of(request, tasks, deregistration, outgoing);
+    let forth = turns(&Outgoing::Original);
+    let back = turns(&Outgoing::Replacement);
+    let leftover = turns(&Outgoing::Leftover(None));
     // A swap that has to wait, because the replacement has lost its health again, comes after `LOOKS`
     // good looks at the earliest.
     let vain_swaps = looks.div_ceil(LOOKS);
     let turns = u64::from(looks)
         + u64::from(vain_swaps)
         + u64::from(forth.all())
-        + u64::from(1 + left) * u64::from(back.all())
+        + u64::from(back.all())
+        + u64::from(left) * u64::from(leftover.all())
         // To finish a swap that was left half done, to bring the original back, to swap back to it.
         + 3 * u64::from(returns)
         + u64::from(deletions);
@@ -62,23 +67,14 @@ pub(super) fn history_fits(
     if events <= u64::from(EVENTS_ALLOWED) {
         return Ok(());
     }
-    let mend = if looks > steps {
+    let mend = if looks > steps.max(polls) {
         "Raise waitForService, or lower readinessTimeout."
+    } else if steps > polls {
+        "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
     } else {
-        match &request.drain.pace {
-            Pace::Percent { .. } | Pace::Tasks { .. } => {
-                "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
-            }
-            Pace::Budget(budget) if budget.connections_per_task.is_none() => {
-                "Give connectionsPerTask, by which the drain is planned: without it the history has to have room for as \
-                 many steps as there may be. Or raise waitForService, or give drainTimeout more."
-            }
-            // Their steps are as many as there may be.
-            Pace::Within { .. } | Pace::Budget(_) => {
-                "Raise waitForService or lower readinessTimeout, so that there are fewer looks at readiness; or give \
-                 drainTimeout more: the longer a drain may take, the less often a pause is looked at."
-            }
-        }
+        "Let the drain or bakeTime take less time (shorter pauses, an earlier deadline, a lower drainTimeout): a deployment \
+         that waits is looked at every minute in the first two hours, and every five minutes after them. Or raise \
+         waitForService, or lower readinessTimeout."
     };
     Err(Refusal::preflight(
         format!(
@@ -128,30 +124,23 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(request: &Request, tasks: u32, deregistration: Deregistration, most: u32) -> Self {
+    fn of(
+        request: &Request,
+        tasks: u32,
+        deregistration: Deregistration,
+        outgoing: &Outgoing,
+    ) -> Self {
         let pace = &request.drain.pace;
+        let most = drain::most_steps(outgoing);
         let schedule = Schedule::new(tasks, pace, most, deregistration);
         let timeout = request
             .drain_timeout
             .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
-        let bakes = request
-            .bake_time
-            .div_ceil(drain::bake_poll(request.bake_time).max(1));
-        // A step may be held in a pause as well.
-        let polls = timeout.div_ceil(drain::poll(timeout));
-        let soon = if drain::poll(timeout) > 60 {
-            drain::MOST_SOON
-        } else {
-            0
-        };
-        // Those within its pauses.
-        let steps = schedule.steps();
-        let between = (1..steps)
-            .map(|step| drain::looks_in(schedule.wait_after(step), timeout).saturating_sub(1))
-            .fold(0, u32::saturating_add);
+        let bakes = drain::looks_within(scale_down::bake_time(request, outgoing));
+        let looks = drain::Looks::at(outgoing, timeout).most();
         Self {
-            steps,
-            polls: polls.saturating_add(between) + bakes + soon,
+            steps: schedule.steps(),
+            polls: looks.saturating_add(bakes),
         }
     }
 

@@ -6,9 +6,11 @@
 mod capacity;
 mod connections;
 mod errors;
+mod groups;
 mod health;
 mod listeners;
 mod name;
+mod task_set;
 
 use std::fmt;
 
@@ -106,6 +108,8 @@ impl Finding {
 pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     let mut found = errors::errors(request, world);
     let scene = Scene::of(request, world);
+    found.extend(groups::findings(&scene, &found));
+    found.extend(task_set::findings(&scene));
     found.extend(listeners::findings(&scene));
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));

@@ -63,6 +63,9 @@ pub(super) fn check_drain(
 
 /// What the drain of so many tasks is planned to do, as a sentence.
 pub fn planned(pace: &Pace, tasks: u32, deregistration: Deregistration) -> String {
+    if tasks == 0 {
+        return "there is nothing to drain".to_owned();
+    }
     let schedule = schedule(pace, tasks, deregistration);
     let steps = schedule.steps();
     let over = schedule.at(steps);

@@ -278,6 +278,7 @@ fn a_half_moved_swap_is_let_pass_where_it_is_on_record() {
         role: Some("production".into()),
         sticky: false,
         stack: None,
+        protocol: "TCP".into(),
     });
     let check = |scene: &Scene| check(&scene.plan().id, &scene.request, &scene.world);
     assert_eq!(
@@ -297,7 +298,7 @@ fn a_long_budget_beside_many_leftovers_is_refused_with_advice_that_helps() {
             "cluster": "main",
             "serviceName": "web",
             "taskDefinition": "web:2",
-            "drain": {"reconnectsPerSecond": 123, "deadline": 20000},
+            "drain": {"reconnectsPerSecond": 123, "deadline": 80000},
         });
         let fields = more.as_object().unwrap().clone();
         input.as_object_mut().unwrap().extend(fields);
@@ -307,16 +308,14 @@ fn a_long_budget_beside_many_leftovers_is_refused_with_advice_that_helps() {
     let refusal = with(serde_json::json!({})).unwrap_err().to_string();
     for part in [
         "of the execution's history",
-        "Give connectionsPerTask",
+        "an earlier deadline",
         "raise waitForService",
-        "drainTimeout more",
     ] {
         assert!(refusal.contains(part), "{part}: {refusal}");
     }
     let seldom = serde_json::json!({"waitForService": 60, "readinessTimeout": 900});
     assert_eq!(with(seldom), Ok(()));
-    assert_eq!(with(serde_json::json!({"drainTimeout": 86400})), Ok(()));
-    let drain = serde_json::json!({"reconnectsPerSecond": 123, "connectionsPerTask": 2500, "deadline": 20000});
+    let drain = serde_json::json!({"reconnectsPerSecond": 123, "deadline": 40000});
     assert_eq!(with(serde_json::json!({"drain": drain})), Ok(()));
 }
 

@@ -49,6 +49,8 @@ pub enum Code {
     Restored,
     /// Traffic stays on the replacement, and the deployment goes on.
     GoingOn,
+    /// An operator has paused the deployment.
+    Paused,
     /// The turn was refused; `failure` says why.
     Refused,
     /// The deployment failed, and what could be undone was.
@@ -86,6 +88,7 @@ impl Code {
             Self::RollingBack => "rollingBack",
             Self::Restored => "restored",
             Self::GoingOn => "goingOn",
+            Self::Paused => "paused",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Busy => "busy",

@@ -5,6 +5,7 @@ use std::fmt;
 use super::shortfall::{NotHealthyNow, Shortfall};
 use super::{Code, DrainProgress};
 use crate::clock;
+use crate::command::Paused;
 use crate::deployment::Outgoing;
 use crate::id::TaskSetId;
 use crate::quote::quote;
@@ -20,6 +21,8 @@ pub struct Draining {
     pub progress: DrainProgress,
     /// What this turn came to.
     pub stage: Stage,
+    /// Alarms that were deleted since the swap: they hold nothing, and nothing waits for them.
+    pub deleted_alarms: Vec<String>,
 }
 
 /// What a turn of a drain came to. Seconds are counted from this turn.
@@ -150,6 +153,8 @@ pub enum Blocker {
         /// What CloudWatch says.
         state: String,
     },
+    /// An operator has paused the deployment.
+    Paused(Paused),
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
@@ -165,6 +170,10 @@ impl Stage {
             Self::Baking { .. } => Code::Baking,
             Self::Step(_) => Code::Step,
             Self::Pause { .. } => Code::Pause,
+            Self::Blocked {
+                by: Blocker::Paused(_),
+                ..
+            } => Code::Paused,
             Self::Blocked { .. } => Code::Blocked,
             Self::TasksStopping { .. } | Self::Confirming { .. } => Code::TasksStopping,
             Self::Drained => Code::Drained,
@@ -215,7 +224,15 @@ impl fmt::Display for Draining {
                 write!(f, "gone in {seen} of {wanted} looks; next look in {wait} s")
             }
             Stage::Drained => f.write_str("drained, no task left"),
+        }?;
+        for alarm in &self.deleted_alarms {
+            let alarm = quote(alarm);
+            write!(
+                f,
+                "; CloudWatch has no alarm {alarm} any more, and the drain goes on without it"
+            )?;
         }
+        Ok(())
     }
 }
 
@@ -301,6 +318,7 @@ impl fmt::Display for Blocker {
                 quote(alarm),
                 quote(state)
             ),
+            Self::Paused(paused) => paused.fmt(f),
             Self::Reconnects { seen, allowed } => write!(
                 f,
                 "{seen} reconnects a second came, and {allowed} are allowed"

@@ -1,10 +1,13 @@
 //! Reading the fields of an input, one by one, so that all problems are reported at once.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{LOOKS, Problem, Request, SwapMode};
-use crate::arn::{Arn, Home};
+use crate::arn::{Arn, Home, short};
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
+use crate::tags::is_of_aws;
 use crate::world::{CapacityProvider, Launch, LaunchType};
 
 /// Every field of the input, with what it allows. README's table is checked against it.
@@ -15,7 +18,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     (
         "serviceName",
-        "the name of an ECS service: 1 to 255 letters, digits, - or _",
+        "the name of an ECS service (1 to 255 letters, digits, - or _), or its ARN in this account and region and in that cluster",
     ),
     (
         "taskDefinition",
@@ -53,7 +56,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("containerPort", "a whole number from 1 to 65535"),
     (
         "launchType",
-        "FARGATE, EC2 or EXTERNAL, and no capacityProviderStrategy beside it",
+        "FARGATE, EC2, EXTERNAL or MANAGED_INSTANCES, and no capacityProviderStrategy beside it",
     ),
     (
         "capacityProviderStrategy",
@@ -62,6 +65,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     (
         "platformVersion",
         "LATEST or a version such as 1.4.0, for Fargate only",
+    ),
+    (
+        "tags",
+        "a list of 1 to 50 {key, value} with different keys: letters, digits, spaces and _.:/=+-@, a key of 1 to 128 of them that does not begin with aws:, a value of at most 256",
     ),
     ("waitForService", "a whole number of seconds from 1 to 3600"),
     (
@@ -117,7 +124,7 @@ impl Reader<'_> {
         let cluster = self.required("cluster", |value| {
             text_where(value, |text| is_name(text) || is_cluster_arn(text, &home))
         });
-        let service = self.required("serviceName", |value| text_where(value, is_name));
+        let service = self.service(cluster.as_deref());
         let task_definition = self.required("taskDefinition", |value| {
             text_where(value, |text| {
                 is_revision(text) || is_task_definition_arn(text, &home)
@@ -154,6 +161,7 @@ impl Reader<'_> {
                         }))
             })
         });
+        let tags = self.optional("tags", tags);
         let wait_for_service = self.optional("waitForService", |value| whole(value, 1, 3_600));
         let drain = self.drain();
         let readiness_timeout =
@@ -196,6 +204,7 @@ impl Reader<'_> {
             container_port,
             launch,
             platform_version,
+            tags: tags.unwrap_or_default(),
             wait_for_service,
             drain: drain?,
             // Where looks are far apart, ten of them; where they are close, as many as the
@@ -211,6 +220,25 @@ impl Reader<'_> {
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,
+        })
+    }
+
+    /// The service's name; an ARN must be that of a service in the cluster. That of a service from before
+    /// 2018 does not name its cluster.
+    fn service(&mut self, cluster: Option<&str>) -> Option<String> {
+        let home = self.home.clone();
+        let cluster = cluster.map(short);
+        self.required("serviceName", |value| {
+            let text = value.as_str()?;
+            let Some(resource) = resource_at_home(text, &home, "ecs", "service/") else {
+                return is_name(text).then(|| text.to_owned());
+            };
+            let (named, name) = match resource.split_once('/') {
+                Some((named, name)) => (Some(named), name),
+                None => (None, resource),
+            };
+            let fits = cluster.is_none() || named.is_none() || named == cluster;
+            (fits && is_name(name)).then(|| name.to_owned())
         })
     }
 
@@ -412,6 +440,28 @@ fn alarm_names(value: &Value) -> Option<Vec<String>> {
     distinct(value, 100, |name| {
         (1..=255).contains(&name.chars().count()) && !name.chars().any(char::is_control)
     })
+}
+
+/// Tags as ECS takes them (AWS API model).
+fn tags(value: &Value) -> Option<BTreeMap<String, String>> {
+    let allowed = |text: &str| {
+        let mut letters = text.chars();
+        letters.all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
+    };
+    let is_key =
+        |text: &str| (1..=128).contains(&text.chars().count()) && allowed(text) && !is_of_aws(text);
+    let is_value = |text: &str| text.chars().count() <= 256 && allowed(text);
+    let items = value.as_array().filter(|items| items.len() <= 50)?;
+    let mut tags = BTreeMap::new();
+    for item in items {
+        let fields = item.as_object().filter(|fields| fields.len() == 2)?;
+        let key = text_where(fields.get("key")?, is_key)?;
+        let value = text_where(fields.get("value")?, is_value)?;
+        if tags.insert(key, value).is_some() {
+            return None;
+        }
+    }
+    (!tags.is_empty()).then_some(tags)
 }
 
 fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {

@@ -48,6 +48,26 @@ fn three_fields_are_enough() {
 }
 
 #[test]
+fn a_service_may_be_named_by_its_arn_and_tags_are_written_as_ecs_writes_them() {
+    let service = "arn:aws:ecs:us-east-1:555555555555:service";
+    for name in [
+        format!("{service}/main/web"),
+        format!("{service}/web"),
+        "web".into(),
+    ] {
+        let input = json!({
+            "cluster": "main", "serviceName": name, "taskDefinition": "web:2",
+            "launchType": "MANAGED_INSTANCES",
+            "tags": [{"key": "team", "value": "rt"}, {"key": "größe", "value": ""}],
+        });
+        let request = Request::parse(&input, &home()).unwrap();
+        assert_eq!(request.service, "web");
+        assert_eq!(request.tags["team"], "rt");
+        assert_eq!(Request::parse(&request.to_json(), &home()), Ok(request));
+    }
+}
+
+#[test]
 fn each_wrong_value_is_refused_by_its_field_with_what_is_allowed() {
     let cases = [
         ("cluster", json!("")),
@@ -70,6 +90,14 @@ fn each_wrong_value_is_refused_by_its_field_with_what_is_allowed() {
         ),
         ("serviceName", json!("a b")),
         ("serviceName", json!("x".repeat(256))),
+        (
+            "serviceName",
+            json!("arn:aws:ecs:us-east-1:555555555555:service/another/web"),
+        ),
+        (
+            "serviceName",
+            json!("arn:aws:ecs:eu-west-1:555555555555:service/web"),
+        ),
         ("taskDefinition", json!("web")),
         ("taskDefinition", json!("web:0")),
         ("taskDefinition", json!("web:latest")),
@@ -119,6 +147,15 @@ fn each_wrong_value_is_refused_by_its_field_with_what_is_allowed() {
             json!([{"capacityProvider": "FARGATE", "weight": 0}]),
         ),
         ("platformVersion", json!("newest")),
+        ("tags", json!({"team": "rt"})),
+        ("tags", json!([])),
+        ("tags", json!([{"key": "team"}])),
+        ("tags", json!([{"key": "aws:team", "value": "rt"}])),
+        ("tags", json!([{"key": "team", "value": "r;t"}])),
+        (
+            "tags",
+            json!(vec![json!({"key": "team", "value": "rt"}); 2]),
+        ),
         ("swapMode", json!("both")),
         ("dryRun", json!("true")),
         ("assignPublicIp", json!(true)),

@@ -394,6 +394,20 @@ fn an_alarm_stops_the_drain_and_means_nothing_on_the_way_back() {
 }
 
 #[test]
+fn an_alarm_that_is_deleted_in_the_drain_is_reported_and_stops_nothing() {
+    let mut scene = Scene::swapped().alarmed("OK");
+    scene.world.alarms.clear();
+    assert_eq!(check(&scene), Ok(scale_to(3)));
+    let original = scene.task_set_mut("ecs-svc/1");
+    (original.scale, original.computed_desired_count) = (62.5, 3);
+    let told = check(&scene).unwrap().answer().reason.to_string();
+    let wanted = "; CloudWatch has no alarm errors any more, and the drain goes on without it";
+    assert!(told.ends_with(wanted), "{told}");
+    // Before traffic has moved it is refused.
+    assert!(quiet(&scene.world, &scene.plan()).is_err());
+}
+
+#[test]
 fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
     let scene = Scene::swapped().alarmed("SOMETHING_NEW");
     assert_eq!(

@@ -1,6 +1,7 @@
 //! What a turn of the drain answers where it takes nothing away: what is left, and when the next look is.
 
-use super::{HALF_LOST, bake_time, drained_for, timeout};
+use super::{HALF_LOST, drained_for, timeout, unknown_alarms};
+use crate::command::Paused;
 use crate::deployment::{Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, budget};
@@ -23,16 +24,22 @@ pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
         looks: 0,
         ..*progress
     };
-    let reason = reason(plan, report, Stage::Drained);
+    let reason = reason(plan, report, Stage::Drained, Vec::new());
     Next::at_once(To::Cleanup, reason, plan.clone(), progress)
 }
 
-fn reason(plan: &Plan, progress: DrainProgress, stage: Stage) -> Reason {
+fn reason(
+    plan: &Plan,
+    progress: DrainProgress,
+    stage: Stage,
+    deleted_alarms: Vec<String>,
+) -> Reason {
     Reason::Drain(Box::new(Draining {
         outgoing: plan.outgoing.clone(),
         task_set: plan.outgoing_set().cloned(),
         progress,
         stage,
+        deleted_alarms,
     }))
 }
 
@@ -60,20 +67,45 @@ impl<'a> Waiting<'a> {
                 last_step: None,
             },
             held,
-            poll: drain::poll(timeout(&drain)),
+            poll: looks(&drain).poll(waited(&drain.progress)),
             drain,
         }
     }
 
+    /// An operator has paused the deployment for now: these seconds are none of the drain's.
+    fn paused_by_operator(mut self, paused: Paused, running: u32) -> Next {
+        let Drain { plan, wanted, .. } = self.drain;
+        let wait = paused.wait;
+        let progress = &mut self.drain.progress;
+        progress.pause = progress.pause.saturating_sub(wait);
+        let began = &mut progress.control.began;
+        *began = began.map(|began| began.saturating_add(u64::from(wait)));
+        let by = Blocker::Paused(paused);
+        let stage = Stage::Blocked {
+            wanted,
+            running,
+            by,
+            wait,
+        };
+        let (reason, plan) = (self.reason(stage), plan.paused_for(wait));
+        Next::go(To::Wait, reason, wait, plan, self.drain.progress)
+    }
+
     fn go(self, stage: Stage, wait: u32) -> Next {
+        let reason = self.reason(stage);
         let Drain { plan, progress, .. } = self.drain;
-        let reason = reason(plan, self.report, stage);
         Next::wait(To::Wait, reason, wait, plan, progress)
+    }
+
+    fn reason(&self, stage: Stage) -> Reason {
+        let Drain { world, plan, .. } = self.drain;
+        let alarms = unknown_alarms(world, plan).filter(|_| plan.goes_forward());
+        reason(plan, self.report, stage, alarms.cloned().collect())
     }
 
     /// The pause before the first step goes on for `left` seconds.
     pub(super) fn baking(mut self, left: u32) -> Next {
-        let wait = drain::bake_poll(bake_time(self.drain.plan)).min(left);
+        let wait = drain::longest_look(self.drain.progress.waited).min(left);
         self.report.next_step = Some(left);
         self.go(Stage::Baking { left, wait }, wait)
     }
@@ -117,6 +149,7 @@ impl<'a> Waiting<'a> {
     /// A replacement without health is given up after a while: its first minutes are counted one by one.
     pub(super) fn blocked(mut self, by: Blocker, running: u32) -> Next {
         let wait = match by {
+            Blocker::Paused(paused) => return self.paused_by_operator(paused, running),
             Blocker::Reconnects { .. } => {
                 let wait = self.sooner().max(budget::HOLD);
                 self.drain.next(true);
@@ -153,7 +186,8 @@ impl<'a> Waiting<'a> {
                 self.drain.progress.held = self.held.saturating_add(wait);
                 Some(shortfall.clone())
             }
-            Some(Blocker::AlarmState { .. } | Blocker::Reconnects { .. }) | None => None,
+            Some(Blocker::AlarmState { .. } | Blocker::Paused(_) | Blocker::Reconnects { .. })
+            | None => None,
         };
         let stage = Stage::TasksStopping {
             running,
@@ -190,10 +224,19 @@ impl<'a> Waiting<'a> {
 
     /// Seconds until the next look at a drain whose next step is due in `pause` seconds.
     fn until_the_next_look(&mut self, pause: u32) -> u32 {
-        let wait = drain::pause_poll(pause, timeout(&self.drain));
+        let wait = looks(&self.drain).in_pause(pause, waited(&self.drain.progress));
         self.drain.progress.pause = pause.saturating_sub(wait);
         wait
     }
+}
+
+fn looks(drain: &Drain<'_>) -> drain::Looks {
+    drain::Looks::at(&drain.plan.outgoing, timeout(drain))
+}
+
+/// Seconds for which a drain has gone on, with those before an interruption.
+fn waited(progress: &Progress) -> u32 {
+    progress.waited.saturating_add(progress.spent)
 }
 
 /// When the original's last task has gone, if its last step comes in so many seconds. In seconds since

@@ -1,5 +1,7 @@
 //! How load balancers and target groups are set up: what preflight has findings about.
 
+use std::collections::BTreeMap;
+
 /// How a target group checks its targets and treats their connections.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GroupSettings {
@@ -7,6 +9,10 @@ pub struct GroupSettings {
     pub target_type: String,
     /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP` or `HTTPS`.
     pub protocol: String,
+    /// `HTTP1`, `HTTP2` or `GRPC`; `None` for other protocols than HTTP and HTTPS.
+    pub protocol_version: Option<String>,
+    /// `ipv4` or `ipv6`.
+    pub ip_address_type: String,
     /// The port of targets that name none.
     pub port: Option<u16>,
     /// Its network.
@@ -27,6 +33,8 @@ pub struct GroupSettings {
     pub cross_zone: Option<bool>,
     /// The `CloudFormation` stack that its tags name.
     pub stack: Option<String>,
+    /// Every attribute as it was read.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// How the targets of a group are checked.
@@ -34,8 +42,16 @@ pub struct GroupSettings {
 pub struct HealthCheck {
     /// `TCP`, `HTTP` or `HTTPS`.
     pub protocol: String,
+    /// `traffic-port` or a number.
+    pub port: String,
+    /// What is asked for, with HTTP and HTTPS.
+    pub path: Option<String>,
+    /// The codes that are good, with HTTP and HTTPS.
+    pub matcher: Option<String>,
     /// Seconds between two checks of a target.
     pub interval: u32,
+    /// Seconds after which no answer is a failure.
+    pub timeout: u32,
     /// Passed checks in a row that make a target healthy.
     pub healthy_threshold: u32,
     /// Failed checks in a row that make a target unhealthy.

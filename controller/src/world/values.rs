@@ -72,7 +72,7 @@ values! {
         Ecs = "ECS"
         /// `CodeDeploy`.
         CodeDeploy = "CODE_DEPLOY"
-        /// Someone else, with task sets.
+        /// Any program that manages task sets by the API.
         External = "EXTERNAL"
     }
     /// The status of a task set.
@@ -92,6 +92,8 @@ values! {
         Ec2 = "EC2"
         /// A machine of one's own.
         External = "EXTERNAL"
+        /// An instance that ECS manages.
+        ManagedInstances = "MANAGED_INSTANCES"
     }
     /// How the containers of a task are connected.
     NetworkMode {

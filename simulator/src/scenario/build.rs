@@ -83,7 +83,8 @@ impl Scenario {
         let groups = self.build_load_balancer(&mut world, names)?;
         self.build_service(&mut world, names)?;
         if !self.first_deployment {
-            put_in_service(&mut world, names, &original, &groups.production)?;
+            let production = &groups.production;
+            put_in_service(&mut world, names, &original, production, &self.tags)?;
         }
         if let Some(stack) = &self.stack {
             world.tag_as_of_stack(stack);
@@ -148,9 +149,15 @@ impl Scenario {
         ];
         let changes = self.alarms.iter().flat_map(|alarm| &alarm.changes);
         let changes = changes.map(|change| Some(change.after_seconds));
+        let commands = self.commands.iter();
+        let commands = commands.map(|command| Some(command.after_seconds));
         let metrics = self.clients.iter();
         let metrics = metrics.map(|clients| Some(clients.metrics_stop_after_seconds));
-        let times = seconds.chain(own).chain(changes).chain(metrics);
+        let times = seconds
+            .chain(own)
+            .chain(changes)
+            .chain(commands)
+            .chain(metrics);
         let longest = times.flatten().max().unwrap_or_default();
         let longest_ms = longest.saturating_mul(1_000).max(self.timings.longest_ms());
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
@@ -293,15 +300,17 @@ fn put_in_service(
     names: &Names,
     task_definition: &str,
     production: &str,
+    tags: &BTreeMap<String, String>,
 ) -> Result<(), ScenarioError> {
-    let id = world.create_task_set(&CreateTaskSet {
-        task_definition: task_definition.to_owned(),
-        ..names.task_set(production)
-    })?;
     let tag = |key: &str, value: &str| Tag {
         key: key.to_owned(),
         value: value.to_owned(),
     };
+    let id = world.create_task_set(&CreateTaskSet {
+        task_definition: task_definition.to_owned(),
+        tags: tags.iter().map(|(key, value)| tag(key, value)).collect(),
+        ..names.task_set(production)
+    })?;
     let tags = [tag("isProduction", "true"), tag("taskSetId", &id)];
     world.add_elb_tags(&[production.to_owned()], &tags)?;
     Ok(())

@@ -79,7 +79,7 @@ pub(super) fn service(world: &World, service: &Service, with_tags: bool) -> Valu
         "healthCheckGracePeriodSeconds": service.health_check_grace_period_seconds,
         "taskSets": sets.iter().map(|task_set| self::task_set(world, task_set, false)).collect::<Value>(),
         "deployments": [],
-        "events": [],
+        "events": events(service),
         "taskDefinition": primary.map(|primary| &primary.task_definition),
         "launchType": primary.and_then(|primary| primary.launch_type.as_ref()),
         "platformVersion": primary.and_then(|primary| primary.platform_version.as_ref()),
@@ -97,6 +97,20 @@ pub(super) fn service(world: &World, service: &Service, with_tags: bool) -> Valu
         "propagateTags": service.propagate_tags.clone().unwrap_or_else(|| "NONE".to_owned()),
         "tags": with_tags.then(|| tags(&service.tags)),
     })
+}
+
+/// Their ids are as unique as they have to be here: those of one service differ.
+fn events(service: &Service) -> Value {
+    let events = service.events.iter().enumerate();
+    let events = events.map(|(index, event)| {
+        let number = event.at_ms * 100 + index as u64;
+        json!({
+            "id": format!("00000000-0000-4000-8000-{number:012x}"),
+            "createdAt": seconds(event.at_ms),
+            "message": event.message,
+        })
+    });
+    events.collect()
 }
 
 pub(super) fn task_set_at(world: &World, id: &str, with_tags: bool) -> Option<Value> {

@@ -68,7 +68,7 @@ pub(super) fn target_group(world: &World, group: &TargetGroup) -> Value {
         "Matcher": check.matcher.as_ref().map(|codes| json!({ "HttpCode": codes })),
         "LoadBalancerArns": world.load_balancers_of(&group.arn),
         "TargetType": group.target_type,
-        "IpAddressType": "ipv4",
+        "IpAddressType": group.ip_address_type,
     })
 }
 

@@ -47,6 +47,7 @@ impl World {
     pub(crate) fn schedule_in(&mut self, delay_ms: u64, what: Due) {
         let at_ms = self.now_ms.saturating_add(delay_ms);
         let ordinal = self.next_ordinal();
+        self.unsettled = true;
         self.agenda.insert(Scheduled {
             at_ms,
             ordinal,
@@ -81,6 +82,15 @@ impl World {
             }
             Due::AlarmChanges { .. } => Vec::new(),
         }
+    }
+
+    /// Whether a task set may be steady, or no longer, because of it: not by what a task does that runs no
+    /// longer.
+    pub(crate) fn may_steady(what: &Due) -> bool {
+        !matches!(
+            what,
+            Due::TaskExits(_) | Due::TaskStops(_) | Due::TaskForgotten(_)
+        )
     }
 
     /// Lets it happen; whether anything may follow from it.

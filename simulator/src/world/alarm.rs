@@ -89,6 +89,11 @@ impl World {
         Ok(())
     }
 
+    /// Takes an alarm away.
+    pub fn delete_alarm(&mut self, name: &str) {
+        self.alarms.remove(name);
+    }
+
     /// Has an alarm change its state, in that many milliseconds. One that is not there by then does
     /// nothing.
     pub fn change_alarm_in(&mut self, delay_ms: u64, name: &str, state: AlarmState) {

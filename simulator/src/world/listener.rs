@@ -234,6 +234,15 @@ impl World {
                     ),
                 ));
             }
+            if group.ip_address_type == "ipv6" && load_balancer.ip_address_type == "ipv4" {
+                return Err(ApiError::new(
+                    "InvalidConfigurationRequest",
+                    format!(
+                        "The target group '{}' has the IP address type ipv6, and the load balancer ipv4",
+                        group.arn
+                    ),
+                ));
+            }
             if self
                 .load_balancers_of(&weighted.arn)
                 .iter()

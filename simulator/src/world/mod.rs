@@ -116,6 +116,9 @@ pub struct World {
     pub(crate) services: BTreeMap<String, Service>,
     pub(crate) task_sets: BTreeMap<String, TaskSet>,
     pub(crate) tasks: Tasks,
+    /// Whether what is derived may be out of date.
+    #[serde(skip)]
+    pub(crate) unsettled: bool,
     pub(crate) load_balancers: BTreeMap<String, LoadBalancer>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) listeners: BTreeMap<String, Listener>,
@@ -161,6 +164,7 @@ impl World {
             services: BTreeMap::new(),
             task_sets: BTreeMap::new(),
             tasks: Tasks::default(),
+            unsettled: false,
             load_balancers: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
@@ -185,12 +189,13 @@ impl World {
     /// A time that has passed already changes nothing.
     pub fn advance_to(&mut self, millis_since_start: u64) {
         let until = self.start_ms.saturating_add(millis_since_start);
+        self.settle();
         while let Some(due) = self.next_due(until) {
             self.let_clients_live(due.at_ms);
             self.now_ms = self.now_ms.max(due.at_ms);
-            let touched = self.touches(&due.what);
+            let (touched, steadiness) = (self.touches(&due.what), Self::may_steady(&due.what));
             if self.perform(due.what) {
-                self.settle_touched(&touched);
+                self.settle_touched(&touched, steadiness);
             }
         }
         self.let_clients_live(until);
@@ -214,6 +219,7 @@ impl World {
     }
 
     pub(crate) fn record(&mut self, kind: EventKind) {
+        self.unsettled = true;
         self.events.push(WorldEvent {
             at_ms: self.now(),
             kind,

@@ -5,6 +5,13 @@ use super::target::Registration;
 use super::task::StopReason;
 use super::{DesiredStatus, EventKind, Task, TaskSet, TaskStatus, World};
 
+/// From an attempt to place tasks that did not succeed to the next one; ECS waits longer and longer.
+const PLACEMENT_RETRY_MS: u64 = 60_000;
+
+const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a different availability zone.";
+
+const NO_ADDRESSES: &str = "Unexpected EC2 error while attempting to Create Network Interface: InsufficientFreeAddressesInSubnet.";
+
 impl World {
     /// Starts what is missing, and takes away what is too much: first what does not run yet, then
     /// any. Which one cannot be chosen (Docs), so chance chooses.
@@ -16,8 +23,17 @@ impl World {
         let mut alive = self.tasks_of(id);
         alive.retain(|task| task.desired_status == DesiredStatus::Running);
         let alive: Vec<Task> = alive.into_iter().cloned().collect();
-        for _ in alive.len()..wanted {
+        let missing = wanted.saturating_sub(alive.len());
+        let (room, why) = if missing > 0 { self.room() } else { (0, "") };
+        for _ in 0..missing.min(room) {
             self.start_task(&task_set);
+        }
+        if missing > room {
+            self.say_of(id, &format!("was unable to place a task. Reason: {why}"));
+            let again = Due::Reconcile(id.to_owned());
+            if !self.agenda.iter().any(|due| due.what == again) {
+                self.schedule_in(PLACEMENT_RETRY_MS, again);
+            }
         }
         let too_many = alive.len().saturating_sub(wanted);
         if too_many == 0 {
@@ -36,6 +52,25 @@ impl World {
         };
         for task in pending.into_iter().chain(running).take(too_many) {
             self.stop_task_for(&task.arn, &reason);
+        }
+    }
+
+    /// How many more tasks can be placed, and why no more (Docs: service event messages, reasons of stopped
+    /// tasks).
+    fn room(&self) -> (usize, &'static str) {
+        let left = |limit: Option<usize>| {
+            let Some(limit) = limit else {
+                return usize::MAX;
+            };
+            let tasks = self.tasks.values();
+            let used = tasks.filter(|task| task.last_status != TaskStatus::Stopped);
+            limit.saturating_sub(used.count())
+        };
+        let (capacity, addresses) = (left(self.limits.tasks), left(self.limits.addresses));
+        if addresses < capacity {
+            (addresses, NO_ADDRESSES)
+        } else {
+            (capacity, NO_CAPACITY)
         }
     }
 
@@ -140,6 +175,25 @@ impl World {
         for registration in registrations.unwrap_or_default() {
             self.deregister_target(&registration);
         }
+    }
+
+    /// Spot takes the capacity of one running task of a set away, as if its two minutes of warning were over;
+    /// whether there was one.
+    pub fn reclaim_a_task(&mut self, task_set: &str) -> bool {
+        let running = |task: &&Task| {
+            task.last_status == TaskStatus::Running && task.desired_status == DesiredStatus::Running
+        };
+        let found = self.tasks.of(task_set).find(running);
+        let Some(arn) = found.map(|task| task.arn.clone()) else {
+            return false;
+        };
+        let reason = StopReason {
+            code: "SpotInterruption",
+            text: "Your Spot Task was interrupted.".to_owned(),
+        };
+        self.stop_task_for(&arn, &reason);
+        self.reconcile_soon(task_set);
+        true
     }
 
     /// ECS replaces a task whose target failed its health checks, after the grace period.

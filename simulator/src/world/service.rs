@@ -1,5 +1,7 @@
 //! ECS services: creating, describing and deleting them.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,8 +33,37 @@ pub struct Service {
     pub(crate) from_primary: Option<FromPrimary>,
     /// Its tags.
     pub tags: Tags,
+    /// What ECS says of it, newest first.
+    #[serde(default)]
+    pub(crate) events: VecDeque<ServiceEvent>,
     pub(crate) carried: Carried,
     pub(crate) propagate_tags: Option<String>,
+}
+
+/// An event of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServiceEvent {
+    /// In milliseconds since the Unix epoch.
+    pub(crate) at_ms: u64,
+    pub(crate) message: String,
+}
+
+/// Events of a service that `DescribeServices` answers, the newest (Model).
+const MOST_EVENTS: usize = 100;
+
+impl World {
+    /// ECS says something of a task set, in the form that the service's events have (Docs; that the task set
+    /// is named in it: Field).
+    pub(crate) fn say_of(&mut self, task_set: &str, what: &str) {
+        let at_ms = self.now_ms;
+        let key = self.task_sets.get(task_set).map(|set| &set.service_key);
+        let Some(service) = key.and_then(|key| self.services.get_mut(key)) else {
+            return;
+        };
+        let message = format!("(service {}, taskSet {task_set}) {what}", service.name);
+        service.events.push_front(ServiceEvent { at_ms, message });
+        service.events.truncate(MOST_EVENTS);
+    }
 }
 
 /// What a primary task set hands to its service.
@@ -193,6 +224,7 @@ impl World {
             }),
             tags: tags::parse_ecs(&request.tags)?,
             propagate_tags: request.propagate_tags.clone(),
+            events: VecDeque::new(),
             carried: Carried {
                 deployment_configuration: request.deployment_configuration.clone(),
                 placement_constraints: request.placement_constraints.clone(),

@@ -28,19 +28,22 @@ impl Counts {
 impl World {
     /// `STEADY_STATE` (Model): running equals computed, nothing is pending, and all tasks report
     /// healthy. So it is true for a set that wants zero tasks and has none.
-    fn is_steady(&self, id: &str, counts: Counts) -> bool {
-        // Asked last, because it takes longest.
-        let healthy = || {
-            let tasks = self.tasks.of(id);
-            let mut running = tasks.filter(|task| task.last_status.counts_as_running());
-            running.all(|task| {
-                let mut registrations = task.registrations.iter();
+    fn is_steady(&mut self, id: &str, counts: Counts) -> bool {
+        if counts.running != self.computed_desired_count(id) || counts.pending > 0 {
+            return false;
+        }
+        let mut tasks = std::mem::take(&mut self.tasks);
+        let steady = tasks.are_all(id, |task| {
+            let mut registrations = task.registrations.iter();
+            let mut healthy = || {
                 task.desired_status == DesiredStatus::Running
                     && registrations.all(|registration| self.is_healthy(registration))
                     && (!self.has_container_health_check(task) || self.passes_health_checks(task))
-            })
-        };
-        counts.running == self.computed_desired_count(id) && counts.pending == 0 && healthy()
+            };
+            !task.last_status.counts_as_running() || healthy()
+        });
+        self.tasks = tasks;
+        steady
     }
 
     pub(crate) fn has_container_health_check(&self, task: &super::Task) -> bool {
@@ -51,22 +54,23 @@ impl World {
         })
     }
 
-    /// Brings everything derived up to date. Runs after each call.
+    /// Brings everything derived up to date, if something was recorded or scheduled since the last time.
+    /// Runs after each call.
     pub(crate) fn settle(&mut self) {
-        let ids: Vec<_> = self.task_sets.keys().cloned().collect();
-        for id in ids {
-            self.settle_task_set(&id);
+        if self.unsettled {
+            let ids: Vec<_> = self.task_sets.keys().cloned().collect();
+            self.settle_touched(&ids, true);
         }
-        self.settle_services();
     }
 
     /// The same for the task sets that an event can have touched: others of thousands of tasks are not
     /// looked at for each of them.
-    pub(crate) fn settle_touched(&mut self, ids: &[String]) {
+    pub(crate) fn settle_touched(&mut self, ids: &[String], steadiness: bool) {
         for id in ids {
-            self.settle_task_set(id);
+            self.settle_task_set(id, steadiness);
         }
         self.settle_services();
+        self.unsettled = false;
     }
 
     fn settle_services(&mut self) {
@@ -83,13 +87,14 @@ impl World {
         }
     }
 
-    fn settle_task_set(&mut self, id: &str) {
+    fn settle_task_set(&mut self, id: &str, steadiness: bool) {
         let counts = self.tasks.counts(id);
-        let steady = self.is_steady(id, counts);
+        let steady = steadiness.then(|| self.is_steady(id, counts));
         let now_ms = self.now_ms;
         let Some(task_set) = self.task_sets.get_mut(id) else {
             return;
         };
+        let steady = steady.unwrap_or(task_set.steady);
         let turned = task_set.steady != steady;
         if turned {
             task_set.steady = steady;
@@ -102,6 +107,9 @@ impl World {
         }
         let task_set = id.to_owned();
         if turned {
+            if steady {
+                self.say_of(&task_set, "has reached a steady state.");
+            }
             let (task_set, running) = (task_set.clone(), counts.running);
             self.record(if steady {
                 EventKind::TaskSetSteady { task_set, running }

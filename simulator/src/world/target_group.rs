@@ -33,6 +33,13 @@ pub struct TargetGroup {
     pub targets: BTreeMap<String, Target>,
     /// Only for HTTP and HTTPS.
     pub protocol_version: Option<String>,
+    /// `ipv4` or `ipv6`.
+    #[serde(default = "ipv4")]
+    pub ip_address_type: String,
+}
+
+fn ipv4() -> String {
+    "ipv4".to_owned()
 }
 
 /// How targets are checked.

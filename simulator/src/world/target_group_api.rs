@@ -321,6 +321,10 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
         port,
         vpc_id: request.vpc_id.clone(),
         target_type,
+        ip_address_type: request
+            .ip_address_type
+            .clone()
+            .unwrap_or_else(|| "ipv4".to_owned()),
         tags: super::Tags::new(),
         targets: std::collections::BTreeMap::new(),
     })

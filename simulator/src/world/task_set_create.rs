@@ -37,6 +37,7 @@ impl World {
     /// is refused. A token is forgotten with its set: a late duplicate that lands after the set is
     /// gone creates another one (unproven; the harsher choice).
     pub fn create_task_set(&mut self, request: &CreateTaskSet) -> Result<String, ApiError> {
+        self.check_required_tags(request)?;
         let service = self.external_service(&request.cluster, &request.service)?;
         let service_key = service.key();
         let (cluster, service_name) = (service.cluster.clone(), service.name.clone());
@@ -52,6 +53,7 @@ impl World {
         let task_definition = definition.arn.clone();
         let launch_type = self.check_placement(request, definition)?;
         self.check_load_balancers(request, definition)?;
+        check_registries(request, definition)?;
 
         let existing = self.task_sets_of_key(&service_key).len();
         ApiError::refuse_if(
@@ -102,6 +104,20 @@ impl World {
         });
         self.reconcile_soon(&id);
         Ok(id)
+    }
+
+    /// Policies of the account (`aws:RequestTag`, service control policies) are asked before anything else.
+    fn check_required_tags(&self, request: &CreateTaskSet) -> Result<(), ApiError> {
+        let has = |key: &String| request.tags.iter().any(|tag| tag.key == *key);
+        let Some(missing) = self.limits.required_tags.iter().find(|key| !has(key)) else {
+            return Ok(());
+        };
+        Err(ApiError::new(
+            "AccessDeniedException",
+            format!(
+                "User is not authorized to perform: ecs:CreateTaskSet on resource: * with an explicit deny in a service control policy (aws:RequestTag/{missing})"
+            ),
+        ))
     }
 
     fn created_before(
@@ -164,7 +180,7 @@ impl World {
             None => Some("EC2".to_owned()),
         };
         match launch_type.as_deref() {
-            None | Some("EC2" | "EXTERNAL") => {}
+            None | Some("EC2" | "EXTERNAL" | "MANAGED_INSTANCES") => {}
             Some("FARGATE") => {
                 let compatible = &definition.registered.requires_compatibilities;
                 ApiError::refuse_if(
@@ -244,4 +260,43 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// What ECS says of a registry (Model, of `ServiceRegistry`; the words are made up).
+fn check_registries(request: &CreateTaskSet, definition: &TaskDefinition) -> Result<(), ApiError> {
+    ApiError::refuse_if(
+        request.service_registries.len() > 1,
+        "service registries can have at most 1 items.",
+    )?;
+    for registry in &request.service_registries {
+        ApiError::refuse_if(
+            registry.port.is_some() && registry.container_name.is_some(),
+            "A service registry takes a port, or a container name and port, not both.",
+        )?;
+        let Some(name) = &registry.container_name else {
+            ApiError::refuse_if(
+                registry.container_port.is_some() || !definition.is_awsvpc(),
+                "A container name and port must be specified for the service registry.",
+            )?;
+            continue;
+        };
+        let mut containers = definition.containers().iter();
+        let Some(container) = containers.find(|container| container.name == *name) else {
+            return Err(ApiError::invalid_parameter(format!(
+                "The container {name} does not exist in the task definition."
+            )));
+        };
+        let mut mappings = container.port_mappings.iter();
+        let fits = match registry.container_port {
+            Some(port) => mappings.any(|mapping| mapping.container_port == port),
+            None => definition.is_awsvpc(),
+        };
+        ApiError::refuse_if(
+            !fits,
+            format!(
+                "The container {name} did not have the container port of the service registry defined."
+            ),
+        )?;
+    }
+    Ok(())
 }

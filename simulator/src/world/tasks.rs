@@ -8,7 +8,7 @@ use super::Task;
 use super::stability::Counts;
 
 /// Saved as the tasks alone.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Task>", into = "BTreeMap<String, Task>")]
 pub(crate) struct Tasks {
     by_arn: BTreeMap<String, Task>,
@@ -17,11 +17,19 @@ pub(crate) struct Tasks {
     by_target: BTreeMap<String, BTreeMap<String, Vec<String>>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 struct OfSet {
     /// By ordinal, so the oldest first.
     arns: BTreeMap<u64, String>,
     counts: Counts,
+    /// The first task to ask whether all are well: the one that was not when they were asked last.
+    asked_first: u64,
+}
+
+impl PartialEq for Tasks {
+    fn eq(&self, other: &Self) -> bool {
+        self.by_arn == other.by_arn
+    }
 }
 
 impl Tasks {
@@ -104,6 +112,20 @@ impl Tasks {
         static NONE: BTreeMap<u64, String> = BTreeMap::new();
         let arns = self.by_set.get(task_set).map_or(&NONE, |set| &set.arns);
         arns.values().map(|arn| &self.by_arn[arn])
+    }
+
+    /// Whether all of a task set are well. While thousands become so one after another, those that were well
+    /// the last time are asked last.
+    pub(crate) fn are_all(&mut self, task_set: &str, well: impl Fn(&Task) -> bool) -> bool {
+        let Some(set) = self.by_set.get_mut(task_set) else {
+            return true;
+        };
+        let first = set.asked_first;
+        let mut asked = set.arns.range(first..).chain(set.arns.range(..first));
+        let found = asked.find(|(_, arn)| !well(&self.by_arn[*arn]));
+        let unwell = found.map(|(ordinal, _)| *ordinal);
+        set.asked_first = unwell.unwrap_or_default();
+        unwell.is_none()
     }
 
     pub(crate) fn counts(&self, task_set: &str) -> Counts {

@@ -111,6 +111,12 @@ pub struct Limits {
     /// Alarms on a page of `DescribeAlarms` when `MaxRecords` is not given (Model: at most 100; that
     /// it is fewer by itself is the harsher answer).
     pub alarms_page: usize,
+    /// Tasks that there is capacity for, those that have not stopped counted.
+    pub tasks: Option<usize>,
+    /// Tasks that the subnets have addresses for.
+    pub addresses: Option<usize>,
+    /// Keys of tags that the account's policies demand of a task set on creation.
+    pub required_tags: Vec<String>,
     /// Of worlds that were saved before November 2026; nothing here lists services.
     #[serde(rename = "servicesPage", skip_serializing)]
     pub(crate) _services_page: Option<usize>,
@@ -127,6 +133,9 @@ impl Default for Limits {
             rules: 100,
             groups_per_action: 5,
             alarms_page: 50,
+            tasks: None,
+            addresses: None,
+            required_tags: Vec::new(),
             _services_page: None,
         }
     }

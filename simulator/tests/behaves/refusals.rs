@@ -1,6 +1,6 @@
 //! What `CreateTaskSet` and the protocols refuse.
 
-use aws_sdk_ecs::types::{CapacityProviderStrategyItem, LaunchType};
+use aws_sdk_ecs::types::{CapacityProviderStrategyItem, LaunchType, ServiceRegistry};
 use aws_sdk_elasticloadbalancingv2::types::ProtocolEnum;
 use bytes::Bytes;
 use ebbtide_simulator::wire;
@@ -22,6 +22,11 @@ async fn a_task_set_that_cannot_run_is_refused() {
     let spot = spot.build().expect("a strategy");
     let request = || stage.create_task_set(&group);
     let only = |one| request().set_load_balancers(Some(vec![one]));
+    let registry = |name: Option<&str>, container_port: Option<i32>| {
+        let registry = ServiceRegistry::builder().registry_arn("arn:aws:servicediscovery:x");
+        let registry = registry.set_container_name(name.map(Into::into));
+        request().service_registries(registry.set_container_port(container_port).build())
+    };
     let without_network = request().set_network_configuration(None);
     let unknown_type = request().launch_type(LaunchType::from("MOON"));
     let second = request().load_balancers(balancer("webserver", 8080, &group));
@@ -44,6 +49,18 @@ async fn a_task_set_that_cannot_run_is_refused() {
         ),
         (only(balancer("webserver", 8080, "arn:x")), "does not exist"),
         (second, "at most 1"),
+        (
+            registry(Some("other"), Some(8080)),
+            "The container other does not exist",
+        ),
+        (
+            registry(Some("webserver"), Some(81)),
+            "container port of the service registry",
+        ),
+        (
+            registry(None, Some(8080)),
+            "name and port must be specified",
+        ),
         (request().cluster("nowhere"), "Cluster not found"),
         (request().service("other"), "Service not found"),
     ] {

@@ -22,6 +22,42 @@ async fn a_replacement_becomes_steady_when_its_targets_are_healthy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tasks_without_room_are_told_of_by_the_newest_event_until_they_are_placed() {
+    let no_capacity = "Reason: Capacity is unavailable at this time.";
+    for (limits, why) in [
+        (r#"{"limits": {"tasks": 6}}"#, no_capacity),
+        (
+            r#"{"limits": {"addresses": 6}}"#,
+            "InsufficientFreeAddressesInSubnet.",
+        ),
+    ] {
+        let stage = stage(limits);
+        let replacement = stage.create_replacement().await.id.expect("an id");
+        wait(120).await;
+        let set = stage.task_set(&replacement).await.expect("it");
+        assert_eq!((set.running_count(), set.pending_count()), (2, 0));
+        let events = stage.service().await.events.unwrap_or_default();
+        let newest = events[0].message().unwrap_or_default();
+        let begin = format!("(service chat, taskSet {replacement}) was unable to place a task.");
+        assert!(
+            newest.starts_with(&begin) && newest.contains(why),
+            "{newest}"
+        );
+        let ids: std::collections::BTreeSet<_> = events.iter().map(|event| event.id()).collect();
+        assert_eq!(ids.len(), events.len());
+
+        let original = stage.task_sets().await[0].id.clone().expect("an id");
+        stage.delete_by_force(&original).await;
+        wait(900).await;
+        let set = stage.task_set(&replacement).await.expect("it");
+        assert_eq!(set.running_count(), 4);
+        let events = stage.service().await.events.unwrap_or_default();
+        let newest = events[0].message().unwrap_or_default();
+        assert!(newest.ends_with("has reached a steady state."), "{newest}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_client_token_creates_one_task_set() {
     let stage = stage("{}");
     let request = stage.replacement().await.client_token("deploy-1");

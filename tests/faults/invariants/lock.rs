@@ -1,5 +1,7 @@
 //! The lock's item from one call to the next.
 
+use std::collections::BTreeMap;
+
 use ebbtide_simulator::world::{AttributeValue, Item, World};
 
 use super::LOCK_TABLE;
@@ -49,6 +51,31 @@ pub(super) fn one_inside(before: &World, after: &World) -> Option<String> {
 pub(super) fn lock_item(world: &World) -> Option<&Item> {
     let table = world.table(LOCK_TABLE)?;
     table.item(&format!("{CLUSTER}/{SERVICE}"))
+}
+
+/// S6: commands in a lock are for its owner and its fence, and none comes after a later one.
+pub(super) fn commands(before: &World, after: &World) -> Option<String> {
+    let item = lock_item(after)?;
+    let (owner, panel) = (item.get("owner")?, panel(item)?);
+    let (fence, number) = (panel.get("fence"), panel.get("number"));
+    if panel.get("owner") != Some(owner) || fence != item.get("fence") {
+        let of = panel.get("owner");
+        return Some(format!(
+            "S6: a command of {of:?} is in the lock of {owner:?}"
+        ));
+    }
+    let was = lock_item(before).and_then(|item| self::panel(item))?;
+    let count = |number: Option<&AttributeValue>| number.and_then(AttributeValue::as_n);
+    let falls = was.get("fence") == fence && count(number) < count(was.get("number"));
+    falls.then(|| format!("S6: command {number:?} comes after {:?}", was.get("number")))
+}
+
+/// The place for commands.
+fn panel(item: &Item) -> Option<&BTreeMap<String, AttributeValue>> {
+    match item.get("command")? {
+        AttributeValue::M(panel) => Some(panel),
+        _ => None,
+    }
 }
 
 /// What an item says of who may write.

@@ -91,6 +91,22 @@ async fn without_a_client_token_that_stays_the_same_two_task_sets_are_made() {
     assert_caught("S3", &case, without_a_fixed_client_token, invoked).await;
 }
 
+fn without_tags(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    changed((phase, seen, plan, progress), |actions| {
+        for action in actions {
+            if let Action::CreateTaskSet(new) = action {
+                new.tags.clear();
+            }
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_without_the_originals_tags_is_caught() {
+    let case = scenarios::named("one task");
+    assert_caught("S17", &case, without_tags, [Plan::default()]).await;
+}
+
 fn tags_first(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
     changed((phase, seen, plan, progress), |actions| {
         let commits = |action: &Action| matches!(action, Action::RecordSwapIntent { .. });

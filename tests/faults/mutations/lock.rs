@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ebbtide_controller::command::Command;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Resources, Status};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 use serde_json::{Map, Value, json};
@@ -11,7 +12,7 @@ use tokio::sync::Notify;
 use super::every_invocation;
 use crate::invariants::unfinished;
 use crate::run::{Plan, Stage, run_on, wrong};
-use crate::scenarios;
+use crate::scenarios::{self, CLUSTER, SERVICE};
 
 /// A conditional write of the lock, as a function sends it.
 struct LockWrite {
@@ -481,4 +482,37 @@ async fn a_nonce_that_is_every_invocations_is_caught() {
             .replace(free, &format!("{free} OR busyBy = :nonce"));
     };
     assert_opens("S", change, twice_and_apart).await;
+}
+
+/// A pause whose first attempt lands late, after the command that ended it.
+async fn late_pause(change: Change) -> Option<String> {
+    let stage = Stage::new(&scenarios::two_tasks());
+    lock_without(&stage, change);
+    let service = format!("{CLUSTER}/{SERVICE}");
+    let ask = async |command| {
+        let given = stage.installation.command(&service, command, "alice");
+        given.await.unwrap().unwrap();
+    };
+    let operate = async {
+        tokio::time::sleep(std::time::Duration::from_secs(45)).await;
+        // An operator reads the item, and then writes.
+        let call = stage.aws.call_count() + 2;
+        stage.aws.plan_faults([(call, Fault::Late(1_000))]);
+        ask(Command::Pause).await;
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        ask(Command::Resume).await;
+    };
+    tokio::join!(stage.deploy("run-1"), operate);
+    let broken = stage.watch().broken.clone();
+    broken
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_without_its_condition_is_caught() {
+    let change: Change = |write| {
+        if write.update == "SET #command = :command" {
+            write.condition = "attribute_exists(id)".to_owned();
+        }
+    };
+    assert_opens("S6", change, late_pause).await;
 }

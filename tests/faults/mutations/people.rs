@@ -2,10 +2,12 @@
 
 use ebbtide_controller::deployment::{Plan as Settled, Progress};
 use ebbtide_controller::phase::Phase;
+use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::turn::{self, Turn};
 use ebbtide_controller::world::{Forward, World};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
-use ebbtide_simulator::world::{self as simulated, Tag};
+use ebbtide_simulator::world::{self as simulated, AlarmState, AlarmType, Tag};
+use serde_json::json;
 
 use super::Decided;
 use crate::people::points_the_listener_at_the_first_group;
@@ -136,4 +138,31 @@ async fn a_role_that_is_guessed_over_a_persons_word_is_caught() {
     let case = scenarios::two_tasks();
     let (state, person) = ("CheckAndCreateService", writes_a_role_with_a_capital);
     assert_caught_beside("S17", &case, guessing_roles, state, person).await;
+}
+
+/// As if an alarm that was deleted rang.
+fn minds_deleted_alarms(
+    phase: Phase,
+    seen: &World,
+    plan: &Settled,
+    progress: &Progress,
+) -> Decided {
+    let drains = phase == Phase::ScaleDown && plan.goes_forward();
+    if drains && seen.alarms.len() < plan.request.alarms.len() {
+        let refusal = Refusal::new(ErrorName::AlarmRaised, "It is gone.", "Look.");
+        return Err(refusal);
+    }
+    turn::next(phase, seen, plan, progress)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_version_that_is_given_up_for_a_deleted_alarm_is_caught() {
+    let mut case = scenarios::two_tasks();
+    case.event["alarms"] = json!(["errors"]);
+    let metric = AlarmType::MetricAlarm;
+    case.world
+        .put_alarm("errors", metric, AlarmState::Ok)
+        .unwrap();
+    let person = |world: &mut simulated::World| world.delete_alarm("errors");
+    assert_caught_beside("S14", &case, minds_deleted_alarms, "Wait", person).await;
 }

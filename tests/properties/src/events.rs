@@ -47,6 +47,7 @@ pub fn events(data: &[u8]) {
                 wait: 60,
                 plan: deployment.plan.clone(),
                 progress: deployment.progress,
+                heard: None,
             };
             let next = json!({
                 "phase": event.phase.as_str(),

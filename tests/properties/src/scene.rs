@@ -82,6 +82,7 @@ fn deployment(stage: Stage) -> Deployment {
             tasks: 4,
             desired: 4,
             swapped: None,
+            paused: 0,
             finishing: false,
             failure: None,
         },

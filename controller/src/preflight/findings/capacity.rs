@@ -321,14 +321,14 @@ fn stack_of_task_set(scene: &Scene<'_>) -> Option<Finding> {
     let group = scene
         .production
         .filter(|group| group.is_tagged_production());
-    let (what, stack) = match (&original.stack, group) {
+    let (what, stack) = match (original.stack(), group) {
         (Some(stack), _) => (format!("Task set {}", original.id), stack),
         (None, Some(group)) if !made_here => (
             format!(
                 "Target group {}, with the tag isProduction=true,",
                 group.name
             ),
-            group.settings.stack.as_ref()?,
+            group.settings.stack.clone()?,
         ),
         (None, _) => return None,
     };

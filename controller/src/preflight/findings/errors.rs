@@ -3,14 +3,17 @@
 use super::{Finding, FindingName};
 use crate::preflight::bounds::{history_fits, time_fits};
 use crate::preflight::defaults::{settle_container, settle_network};
+use crate::preflight::differences::listeners_take_both;
 use crate::preflight::pace::check_drain;
 use crate::preflight::{
     Others, active_service, active_task_definition, fitting_target_types, on_a_load_balancer,
     serving, test_listener_for_replace,
 };
 use crate::refusal::Refusal;
+use crate::registry;
 use crate::request::Request;
 use crate::routing::{self, Routing};
+use crate::tags;
 use crate::world::{TaskDefinition, TaskSet, World};
 
 /// Everything that is refused, in the order in which preflight looks.
@@ -37,20 +40,27 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
     }
     // Which one serves may be unclear; where tasks are and what they listen on is much the same.
     let (original, left) = served.unwrap_or((world.task_sets.first(), 0));
-    if let Some(definition) = definition {
-        found.settles(request, definition, original);
-    }
+    let settled = definition.and_then(|definition| found.settles(request, definition, original));
     if let (Some(routing), Some(definition)) = (&routing, definition) {
         let fitting = fitting_target_types(definition, routing);
         found.keep(FindingName::TargetType, fitting);
     }
+    if let Some(routing) = &routing {
+        let taken = listeners_take_both(world, routing);
+        found.keep(FindingName::GroupsDiffer, taken);
+    }
+    if let (Some(settled), Some(definition)) = (&settled, definition) {
+        let registries = registry::registries(settled, definition, original);
+        found.keep(FindingName::ServiceRegistry, registries);
+    }
+    found.keep(FindingName::Tags, tags::tags(request, original));
     if let (Some(service), Some(routing)) = (service, &routing) {
         let deregistration = routing.production.deregistration();
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
         let most = tasks.max(service.desired_count);
         let fits = check_drain(request, tasks, deregistration)
-            .and_then(|()| history_fits(request, most, deregistration, left))
-            .and_then(|()| time_fits(request, most, deregistration, left));
+            .and_then(|()| time_fits(request, most, deregistration, left))
+            .and_then(|()| history_fits(request, most, deregistration, left));
         found.keep(FindingName::Drain, fits);
     }
     found.0
@@ -77,16 +87,18 @@ impl Found {
         self.keep(name, routing::read_amid_swap(world, request))
     }
 
+    /// The request with its container settled, where it can be.
     fn settles(
         &mut self,
         request: &Request,
         definition: &TaskDefinition,
         original: Option<&TaskSet>,
-    ) {
+    ) -> Option<Request> {
         let mut settled = request.clone();
         let contained = settle_container(&mut settled, definition, original);
-        self.keep(FindingName::ContainerPort, contained);
+        let contained = self.keep(FindingName::ContainerPort, contained);
         let networked = settle_network(&mut settled, definition, original);
         self.keep(FindingName::Network, networked);
+        contained.map(|()| settled)
     }
 }

@@ -82,14 +82,15 @@ fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
 fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
     let (original, group) = (scene.original?, scene.production?);
     let wanted = original.computed_desired_count;
-    if group.targets.healthy >= wanted {
+    let targets = group.own_targets();
+    if targets.healthy >= wanted {
         return None;
     }
     Some(Finding::warning(
         FindingName::OriginalHealth,
         &format!(
             "{} of {wanted} targets of {}, which serve now, are healthy: {}.",
-            group.targets.healthy, group.name, group.targets
+            targets.healthy, group.name, targets
         ),
         "A rollback brings traffic back to these tasks only when all of them are healthy.",
         &format!(

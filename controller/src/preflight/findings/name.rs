@@ -15,6 +15,9 @@ pub enum FindingName {
     TargetType,
     ContainerPort,
     Network,
+    GroupsDiffer,
+    ServiceRegistry,
+    Tags,
     Drain,
     Refused,
     ProductionListener,
@@ -38,12 +41,15 @@ pub enum FindingName {
     Straggler,
     TargetQuota,
     Capacity,
+    HealthThresholds,
+    StrayTargets,
+    StopTimeout,
     Stack,
 }
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -54,6 +60,9 @@ impl FindingName {
         Self::TargetType,
         Self::ContainerPort,
         Self::Network,
+        Self::GroupsDiffer,
+        Self::ServiceRegistry,
+        Self::Tags,
         Self::Drain,
         Self::Refused,
         Self::ProductionListener,
@@ -77,6 +86,9 @@ impl FindingName {
         Self::Straggler,
         Self::TargetQuota,
         Self::Capacity,
+        Self::HealthThresholds,
+        Self::StrayTargets,
+        Self::StopTimeout,
         Self::Stack,
     ];
 
@@ -93,6 +105,9 @@ impl FindingName {
             Self::TargetType => "targetType",
             Self::ContainerPort => "containerPort",
             Self::Network => "network",
+            Self::GroupsDiffer => "groupsDiffer",
+            Self::ServiceRegistry => "serviceRegistry",
+            Self::Tags => "tags",
             Self::Drain => "drain",
             Self::Refused => "refused",
             Self::ProductionListener => "productionListener",
@@ -116,6 +131,9 @@ impl FindingName {
             Self::Straggler => "straggler",
             Self::TargetQuota => "targetQuota",
             Self::Capacity => "capacity",
+            Self::HealthThresholds => "healthThresholds",
+            Self::StrayTargets => "strayTargets",
+            Self::StopTimeout => "stopTimeout",
             Self::Stack => "stack",
         }
     }
@@ -147,6 +165,13 @@ impl FindingName {
                 "ECS refuses a task set whose container and port the task definition does not have."
             }
             Self::Network => "awsvpc tasks need subnets and security groups, and others take none.",
+            Self::GroupsDiffer => {
+                "Each deployment exchanges the two groups, and a listener takes groups of fitting protocols and addresses only."
+            }
+            Self::ServiceRegistry => {
+                "ECS refuses a task set whose registry names a container or a port that the task definition does not have."
+            }
+            Self::Tags => "ECS refuses a task set with more tags.",
             Self::Drain => {
                 "The drain would be given up, or outlive the execution, before it has ended."
             }
@@ -172,6 +197,9 @@ impl FindingName {
             | Self::Straggler
             | Self::TargetQuota
             | Self::Capacity
+            | Self::HealthThresholds
+            | Self::StrayTargets
+            | Self::StopTimeout
             | Self::Stack => "Preflight refuses the deployment.",
         }
     }

@@ -143,11 +143,11 @@ fn an_original_without_connections_goes_at_once() {
 }
 
 #[test]
-fn a_long_pause_is_looked_at_every_five_minutes() {
+fn a_long_pause_is_looked_at_every_minute_and_after_two_hours_every_five() {
     let mut scene = Scene::swapped();
     scene.request.drain.pace = Pace::Tasks {
         tasks: 1,
-        every: 1_500,
+        every: 8_700,
     };
     scene.progress.step = 1;
     let original = scene.task_set_mut("ecs-svc/1");
@@ -155,7 +155,7 @@ fn a_long_pause_is_looked_at_every_five_minutes() {
     assert_eq!(step_made(&scene), (3, 4));
     let mut answered = answer(&scene);
     assert!(
-        answered.reason.to_string().contains("next 1 in 1500 s"),
+        answered.reason.to_string().contains("next 1 in 8700 s"),
         "{}",
         answered.reason.to_string()
     );
@@ -169,8 +169,8 @@ fn a_long_pause_is_looked_at_every_five_minutes() {
         assert_eq!(answered.progress.step, 2);
     }
     looks.push(answered.wait);
-    assert_eq!(looks, [300; 5]);
-    assert_eq!(answered.progress.waited, 1_500);
+    assert_eq!(looks, [vec![60; 120], vec![300; 5]].concat());
+    assert_eq!(answered.progress.waited, 8_700);
     assert!(matches!(
         next(&scene.world, &answered.plan, &answered.progress),
         Ok(Next::Write(_))

@@ -1,8 +1,10 @@
 //! The table: one change of a scene without a mistake, and the finding that it makes.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::drain::flows::Point;
-use crate::world::ServiceStatus;
+use crate::world::{Forward, ServiceRegistry, ServiceStatus, Stray, Targets};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cases() -> Vec<Case> {
@@ -115,6 +117,7 @@ pub(super) fn cases() -> Vec<Case> {
                 definition.containers = vec![Container {
                     name: "webserver".into(),
                     ports: vec![9_000],
+                    stop_timeout: None,
                 }];
             },
             [
@@ -127,6 +130,112 @@ pub(super) fn cases() -> Vec<Case> {
             Name::Network,
             |w| w.task_set_mut("ecs-svc/1").network = None,
             ["subnets is missing", "awsvpc tasks need", "Give subnets"],
+        ),
+        error(
+            Name::Listeners,
+            |w| {
+                let (blue, green) = (group_arn("blue"), group_arn("green"));
+                w.listener_mut(80).forward = Forward::weighted(&blue, &green);
+                w.listener_mut(80).forward.0[0].weight = 0;
+            },
+            [
+                "Listener 80 sends new connections nowhere: 80 to blue (0) and green (0)",
+                "must lead to one",
+                "a weight above 0",
+            ],
+        ),
+        error(
+            Name::GroupsDiffer,
+            |w| {
+                w.group_mut("green").settings.protocol = "TLS".into();
+                w.group_mut("green").settings.health_check.path = Some("/old".into());
+            },
+            [
+                "Listener 80 has the protocol TCP and cannot forward to green, which has TLS. blue and green differ: protocol TCP and TLS, health check path none and /old",
+                "fitting protocols",
+                "aws elbv2 create-target-group",
+            ],
+        ),
+        error(
+            Name::GroupsDiffer,
+            |w| {
+                w.group_mut("green").settings.ip_address_type = "ipv6".into();
+                let balancer = w.world.load_balancer.as_mut().unwrap();
+                balancer.ip_address_type = Reading::Seen("ipv4".into());
+            },
+            [
+                "IP address type ipv4 and cannot",
+                "addresses",
+                "into the listener instead of green",
+            ],
+        ),
+        warning(
+            Name::GroupsDiffer,
+            |w| {
+                let green = &mut w.group_mut("green").settings;
+                green.health_check.path = Some("/old".into());
+                green.health_check.interval = 30;
+                let attribute = ("stickiness.enabled".into(), "true".into());
+                green.attributes.extend([attribute]);
+                let attribute = ("stickiness.enabled".into(), "false".into());
+                w.group_mut("blue").settings.attributes.extend([attribute]);
+            },
+            [
+                "blue and green differ: health check path none and /old, health check interval 10 and 30, stickiness.enabled false and true",
+                "exchanges the two",
+                "targetgroup/green/0123456789abcdef --health-check-interval-seconds 10 && aws elbv2 modify-target-group-attributes --target-group-arn arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/green/0123456789abcdef --attributes Key=stickiness.enabled,Value=false",
+            ],
+        ),
+        error(
+            Name::ServiceRegistry,
+            |w| registered(w, "sidecar"),
+            [
+                "registry srv-1 of the original names container sidecar with port 8080, and web:2 (awsvpc) does not have it",
+                "ECS refuses",
+                "Give web:2",
+            ],
+        ),
+        warning(
+            Name::ServiceRegistry,
+            |w| registered(w, "webserver"),
+            [
+                "ecs-svc/1 is in the Cloud Map registry srv-1",
+                "before the swap",
+                "list-instances --service-id srv-1",
+            ],
+        ),
+        error(
+            Name::Tags,
+            |w| {
+                let many = (0..51).map(|number| (format!("key-{number}"), String::new()));
+                w.request.tags = many.collect();
+            },
+            ["would have 51 tags", "with more tags", "Leave some out"],
+        ),
+        warning(
+            Name::Tags,
+            |w| {
+                tag(&mut w.task_set_mut("ecs-svc/1").tags, "CostCenter", "4711");
+                tag(&mut w.request.tags, "costcenter", "4711");
+            },
+            [
+                "tags has the key costcenter, and ecs-svc/1 the tag CostCenter",
+                "refuses one of them",
+                "Write CostCenter in tags",
+            ],
+        ),
+        info(
+            Name::Tags,
+            |w| {
+                tag(&mut w.task_set_mut("ecs-svc/1").tags, "stage", "prod");
+                tag(&mut w.request.tags, "stage", "prod");
+                tag(&mut w.request.tags, "team", "rt");
+            },
+            [
+                "tags that the original does not have: team=rt",
+                "Which policies apply is not read",
+                "describe-effective-policy",
+            ],
         ),
         error(
             Name::Drain,
@@ -435,8 +544,57 @@ pub(super) fn cases() -> Vec<Case> {
             ],
         ),
         warning(
+            Name::HealthThresholds,
+            |w| {
+                let attributes = &mut w.group_mut("blue").settings.attributes;
+                tag(attributes, THRESHOLD, "3");
+                let attributes = &mut w.group_mut("green").settings.attributes;
+                tag(attributes, THRESHOLD, "3");
+            },
+            [
+                "dns_failover.minimum_healthy_targets.count of blue and green is 3",
+                "while its tasks start and while they are drained",
+                "minimum_healthy_targets.count,Value=1",
+            ],
+        ),
+        warning(
+            Name::StrayTargets,
+            |w| {
+                let unhealthy = Targets {
+                    unhealthy: 1,
+                    ..Targets::default()
+                };
+                let blue = w.group_mut("blue");
+                blue.targets.unhealthy = 1;
+                blue.strays = vec![Stray {
+                    target: "10.0.0.250:8080".into(),
+                    state: unhealthy,
+                }];
+            },
+            [
+                "blue, which serves, has targets that no task of the service owns: 10.0.0.250:8080 (1 unhealthy)",
+                "after a rollback, which does not wait for them",
+                "aws elbv2 deregister-targets --target-group-arn arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/blue/0123456789abcdef --targets Id=10.0.0.250",
+            ],
+        ),
+        warning(
+            Name::StopTimeout,
+            |w| {
+                w.request.launch = Some(Launch::Type("EC2".into()));
+                w.container_mut().stop_timeout = Some(3_600);
+            },
+            [
+                "A container of web:2 may take 3600 s to stop, and a deletion is waited for 1800 s",
+                "slowDeletion",
+                "at most 1800",
+            ],
+        ),
+        warning(
             Name::Stack,
-            |w| w.task_set_mut("ecs-svc/1").stack = Some("chat-infrastructure".into()),
+            |w| {
+                let tags = &mut w.task_set_mut("ecs-svc/1").tags;
+                tag(tags, "aws:cloudformation:stack-name", "chat-infrastructure");
+            },
             [
                 "Task set ecs-svc/1 belongs to the CloudFormation stack chat-infrastructure",
                 "may make both again",
@@ -462,6 +620,23 @@ pub(super) fn cases() -> Vec<Case> {
             ],
         ),
     ]
+}
+
+const THRESHOLD: &str = "target_group_health.dns_failover.minimum_healthy_targets.count";
+
+/// Tags, or attributes.
+fn tag(tags: &mut BTreeMap<String, String>, key: &str, value: &str) {
+    tags.insert(key.to_owned(), value.to_owned());
+}
+
+/// The original is in a Cloud Map registry with port 8080 of a container.
+fn registered(scene: &mut Scene, container: &str) {
+    scene.task_set_mut("ecs-svc/1").service_registries = vec![ServiceRegistry {
+        arn: "arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1".to_owned(),
+        port: None,
+        container_name: Some(container.to_owned()),
+        container_port: Some(8_080),
+    }];
 }
 
 /// Leaves so many task sets behind that are being deleted.

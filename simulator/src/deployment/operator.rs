@@ -1,0 +1,56 @@
+//! Operators, who give commands to deployments as `ebbtide pause` and its like do.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use ebbtide_controller::command::{Asked, Command, NotGiven, Panel};
+use ebbtide_functions::StepError;
+use ebbtide_functions::operator::give;
+
+use super::Installation;
+use crate::scenario::CommandScenario;
+
+impl Installation {
+    /// Gives a command to the deployment of a service, by `CLUSTER/SERVICE`.
+    pub async fn command(
+        &self,
+        service: &str,
+        command: Command,
+        by: &str,
+    ) -> Result<Result<Panel, NotGiven>, StepError> {
+        let at = self.aws.with_world(|world| world.epoch_ms() / 1_000);
+        let by = by.to_owned();
+        let asked = Asked { command, by, at };
+        give(&self.aws.clients("operator"), service, None, &asked).await
+    }
+
+    /// Gives the commands of a scenario when their time has come, and goes on waiting; `said` hears what came
+    /// of each.
+    pub async fn operate(
+        &self,
+        service: &str,
+        commands: &[CommandScenario],
+        said: impl Fn(String),
+    ) -> Infallible {
+        let mut commands: Vec<_> = commands.iter().collect();
+        commands.sort_by_key(|command| command.after_seconds);
+        let mut now = 0;
+        for scenario in commands {
+            tokio::time::sleep(Duration::from_secs(scenario.after_seconds - now)).await;
+            now = scenario.after_seconds;
+            let command = scenario.command.into();
+            said(match self.command(service, command, &scenario.by).await {
+                Ok(Ok(Panel { asked, .. })) => {
+                    let asked = asked.map(|asked| asked.to_string());
+                    format!("An operator asks: {}.", asked.unwrap_or_default())
+                }
+                Ok(Err(refused)) => format!(
+                    "An operator's {} was not given: {refused}.",
+                    command.as_str()
+                ),
+                Err(error) => format!("An operator's {} was not given: {error}", command.as_str()),
+            });
+        }
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,268 @@
+//! `ebbtide rollback`, `pause` and `resume`: an operator's command to a deployment that runs.
+
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use ebbtide_controller::arn::Arn;
+use ebbtide_controller::command::{Asked, Command, LONGEST_BY, Panel, Reply};
+use ebbtide_controller::id::ExecutionArn;
+use ebbtide_controller::lock::{Item, Lock};
+use ebbtide_controller::quote::{is_visible, quote};
+use ebbtide_controller::request::Request;
+use ebbtide_functions::{Clients, StepError, operator};
+
+use crate::executions::{CallError, Execution, Executions, Trouble};
+use crate::exit::{Error, Exit, Outcome};
+use crate::output::print;
+use crate::target::Target;
+
+/// Time between two checks for an answer.
+const POLL: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Which deployment: its execution by ARN or name, or the service that it deploys as CLUSTER/SERVICE.
+    #[arg(value_name = "EXECUTION|CLUSTER/SERVICE")]
+    meant: String,
+    /// Who asks, for the record; without it, user and host.
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    by: Option<String>,
+    /// Seconds to wait for the deployment's answer. Its next turn gives it: within a minute in the first
+    /// two hours of a wait, within five minutes after them.
+    #[arg(long, value_name = "SECONDS", default_value_t = 360)]
+    wait: u64,
+    /// The table that has the locks; without it, the one of the state machine's stack.
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_BY && is_visible(text);
+    let wanted = || format!("a name has 1 to {LONGEST_BY} visible characters");
+    fits.then(|| text.to_owned()).ok_or_else(wanted)
+}
+
+/// A deployment that is meant, and the way to its lock.
+struct Meant {
+    clients: Clients,
+    executions: Executions,
+    /// The key of the lock.
+    id: String,
+    execution: Option<ExecutionArn>,
+}
+
+pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
+    let meant = match meant(command, arguments).await? {
+        Ok(meant) => meant,
+        Err(refused) => return Ok(nothing(&refused)),
+    };
+    let Meant { clients, id, .. } = &meant;
+    let seen = operator::look(clients, id).await?;
+    if let Some(ended) = ended(&meant, &seen).await {
+        return Ok(nothing(&ended));
+    }
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let asked = Asked {
+        command,
+        by: arguments.by.clone().unwrap_or_else(user_and_host),
+        at: since_1970.as_secs(),
+    };
+    match operator::give(clients, id, meant.execution.as_ref(), &asked).await? {
+        Err(not_given) => Ok(nothing(&format!("{not_given}{}", said(&seen)))),
+        Ok(panel) => {
+            eprintln!("Asked {}: {asked}{}.", panel.execution, said(&seen));
+            let reply = waited_for(clients, id, &panel, arguments.wait).await?;
+            Ok(told(&asked, &panel, &reply, arguments))
+        }
+    }
+}
+
+/// What is meant, or why it cannot be.
+async fn meant(command: Command, arguments: &Arguments) -> Result<Result<Meant, String>, Error> {
+    let target = &arguments.target;
+    let mut access = target.access.clone();
+    let by_service = !arguments.meant.starts_with("arn:") && arguments.meant.contains('/');
+    let (executions, machine, id, execution) = if by_service {
+        let (machine, region) = machine_of(&target.state_machine);
+        access.region = region.or(access.region);
+        let executions = Executions::new(&access.config().await?);
+        (executions, machine, arguments.meant.clone(), None)
+    } else {
+        let (executions, arn) = target.execution(&arguments.meant).await?;
+        let described = executions.describe(&arn).await;
+        let described = described.map_err(|error| by_the_service(command, error))?;
+        let Some(home) = Arn::parse(&arn).map(|arn| arn.home()) else {
+            return Ok(Err(format!("{arn} is not the ARN of an execution")));
+        };
+        access.region = Some(home.region.clone());
+        let Ok(request) = Request::parse(&described.input, &home) else {
+            let name = &described.name;
+            return Ok(Err(format!(
+                "execution {name} is no deployment: its input is none"
+            )));
+        };
+        if described.has_ended() {
+            return Ok(Err(described.ended()));
+        }
+        let machine = arn.rsplit(':').nth(1).unwrap_or_default().to_owned();
+        (executions, machine, Lock::of(&request).id, Some(arn.into()))
+    };
+    let table = arguments.table.clone();
+    let table = table.unwrap_or_else(|| format!("{machine}-ServiceLocks"));
+    Ok(Ok(Meant {
+        clients: Clients::new(&access.config().await?, &table),
+        executions,
+        id,
+        execution,
+    }))
+}
+
+/// The name of a state machine that is given by name or ARN, and the region of the latter.
+fn machine_of(given: &str) -> (String, Option<String>) {
+    match Arn::parse(given) {
+        Some(arn) => {
+            let name = arn.resource.split(':').nth(1).unwrap_or_default();
+            (name.to_owned(), Some(arn.region.to_owned()))
+        }
+        None => (given.to_owned(), None),
+    }
+}
+
+/// An operator's policy may leave executions out.
+fn by_the_service(command: Command, error: CallError) -> CallError {
+    if error.trouble != Trouble::Denied {
+        return error;
+    }
+    let message = format!(
+        "{}. Without it, name the service: ebbtide {} CLUSTER/SERVICE",
+        error.message,
+        command.as_str()
+    );
+    CallError { message, ..error }
+}
+
+/// That the owner of the lock has ended, where that can be seen: nothing would obey.
+async fn ended(meant: &Meant, seen: &Item) -> Option<String> {
+    let owner = seen.owner.as_ref()?;
+    let described: Execution = meant.executions.describe(owner).await.ok()?;
+    let ended = described.has_ended().then(|| described.ended())?;
+    Some(format!(
+        "{ended}, with the lock. Start a new execution: it brings the service in order"
+    ))
+}
+
+/// What the last turn said, as the item has it.
+fn said(seen: &Item) -> String {
+    match (&seen.owner, seen.phase) {
+        (Some(_), Some(phase)) => format!(" (next is {phase}; its last turn: {})", seen.reason),
+        _ => String::new(),
+    }
+}
+
+fn nothing(why: &str) -> Exit {
+    eprintln!("Nothing was asked: {why}.");
+    Exit::Failed
+}
+
+async fn waited_for(
+    clients: &Clients,
+    id: &str,
+    panel: &Panel,
+    seconds: u64,
+) -> Result<Reply, StepError> {
+    let looks = seconds.div_ceil(POLL.as_secs());
+    for _ in 0..looks {
+        let reply = operator::reply(clients, id, panel).await?;
+        if reply != Reply::Waiting {
+            return Ok(reply);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    operator::reply(clients, id, panel).await
+}
+
+fn told(asked: &Asked, panel: &Panel, reply: &Reply, arguments: &Arguments) -> Exit {
+    let execution = &panel.execution;
+    let (what, exit) = match reply {
+        Reply::Obeyed => {
+            let follow = format!("ebbtide status {execution} --follow");
+            let flags = arguments.target.access.flags();
+            (format!("obeyed. To follow it: {follow}{flags}"), Exit::Done)
+        }
+        Reply::Refused(why) => (format!("refused, {}", quote(why)), Exit::Failed),
+        Reply::Replaced(other) => (
+            format!("not seen before another command came: {other}"),
+            Exit::Failed,
+        ),
+        Reply::Over(None) => (
+            "not seen, because another execution has the lock".to_owned(),
+            Exit::Failed,
+        ),
+        Reply::Over(Some(end)) => (
+            format!("not seen before the deployment ended in {}", end.to),
+            Exit::Failed,
+        ),
+        Reply::Waiting => (
+            format!(
+                "not answered within {} s: the next turn of {execution} sees it",
+                arguments.wait
+            ),
+            Exit::Left,
+        ),
+    };
+    print(&format!("{asked}: {what}"));
+    exit
+}
+
+fn user_and_host() -> String {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let user = variable("USER").or_else(|| variable("USERNAME"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host
+        .or_else(|| variable("HOSTNAME"))
+        .or_else(|| variable("COMPUTERNAME"));
+    let unknown = || "unknown".to_owned();
+    let (user, host) = (user.unwrap_or_else(unknown), host.unwrap_or_else(unknown));
+    let both = format!("{user}@{}", host.trim());
+    both.chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_BY)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_machine_is_named_by_its_name_or_its_arn() {
+        let arn = "arn:aws:states:eu-west-1:123456789012:stateMachine:ebbtide:live";
+        let region = Some("eu-west-1".to_owned());
+        assert_eq!(machine_of(arn), ("ebbtide".to_owned(), region));
+        assert_eq!(machine_of("games"), ("games".to_owned(), None));
+    }
+
+    #[test]
+    fn who_asks_is_short_and_shows() {
+        assert!(name("alice").is_ok());
+        for other in ["", " ", "a\u{1b}[2J", &"a".repeat(LONGEST_BY + 1)] {
+            assert!(name(other).is_err(), "{other:?}");
+        }
+        assert!(name(&user_and_host()).is_ok());
+    }
+
+    #[test]
+    fn a_denied_description_leads_to_the_service() {
+        let denied = CallError {
+            trouble: Trouble::Denied,
+            message: "states:DescribeExecution answered AccessDenied".to_owned(),
+        };
+        let error = by_the_service(Command::Pause, denied).to_string();
+        assert!(
+            error.ends_with("name the service: ebbtide pause CLUSTER/SERVICE"),
+            "{error}"
+        );
+    }
+}

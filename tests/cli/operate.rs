@@ -1,0 +1,127 @@
+//! `ebbtide rollback`, `pause` and `resume`, against the simulated AWS on a port.
+
+use std::net::Ipv4Addr;
+use std::sync::mpsc;
+
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::world::{UpdateItem, World};
+use ebbtide_simulator::{Scenario, SimulatedAws, server};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+
+use crate::program::{Ran, assert_has, command, ebbtide};
+
+const OWNER: &str = "arn:aws:states:us-east-1:555555555555:execution:ebbtide:chat-2";
+
+/// Sets an attribute of the lock of the service `chat`.
+fn set(world: &mut World, name: &str, value: &Value) {
+    let request = json!({
+        "TableName": "ebbtide-locks",
+        "Key": {"id": {"S": "main/chat"}},
+        "UpdateExpression": "SET #name = :value",
+        "ExpressionAttributeNames": {"#name": name},
+        "ExpressionAttributeValues": {":value": value},
+    });
+    let request: UpdateItem = serde_json::from_value(request).unwrap();
+    world.update_item(&request).unwrap();
+}
+
+fn answered(number: u32, refused: Option<&str>) -> Value {
+    let mut map = json!({"number": {"N": number.to_string()}});
+    if let Some(refused) = refused {
+        map["refused"] = json!({"S": refused});
+    }
+    json!({ "M": map })
+}
+
+/// The simulated AWS with a lock table, on a port as long as the tests run.
+fn served() -> (SimulatedAws, String) {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let aws = SimulatedAws::new(Scenario::default().world().unwrap(), 1.0);
+            Installation::new(&aws).unwrap();
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let endpoint = format!("http://{}", listener.local_addr().unwrap());
+            tell.send((aws.clone(), endpoint)).unwrap();
+            server::serve(listener, aws, std::future::pending()).await
+        })
+    });
+    told.recv().unwrap()
+}
+
+#[test]
+fn a_command_is_written_answered_and_reported() {
+    let (aws, endpoint) = served();
+    let run = |line: &str| {
+        let mut command = command(line);
+        command.args(["--table", "ebbtide-locks"]);
+        command.env("AWS_ENDPOINT_URL", &endpoint);
+        command.env("AWS_REGION", "us-east-1");
+        command
+            .env("AWS_ACCESS_KEY_ID", "one")
+            .env("AWS_SECRET_ACCESS_KEY", "two");
+        Ran::of(&mut command)
+    };
+
+    let none = run("pause main/chat").exits(1);
+    assert_has(
+        &none.stderr,
+        &["Nothing was asked", "no deployment has taken the lock"],
+    );
+    aws.with_world(|world| {
+        set(world, "owner", &json!({"S": OWNER}));
+        set(world, "fence", &json!({"N": "1"}));
+        set(world, "phase", &json!({"S": "scale-down"}));
+        set(world, "reason", &json!({"S": "3 of 4 tasks left"}));
+    });
+    let old = run("pause main/chat").exits(1);
+    assert_has(
+        &old.stderr,
+        &[
+            "no place for commands",
+            "next is scale-down",
+            "3 of 4 tasks left",
+        ],
+    );
+    let panel = json!({"M": {"owner": {"S": OWNER}, "fence": {"N": "1"}, "number": {"N": "0"}}});
+    aws.with_world(|world| set(world, "command", &panel));
+
+    let idle = run("resume main/chat").exits(1);
+    assert_has(&idle.stderr, &["the deployment is not paused"]);
+    let waiting = run("pause main/chat --by alice --wait 0").exits(3);
+    assert_has(
+        &waiting.stdout,
+        &["pause by alice at 20", "not answered within 0 s", OWNER],
+    );
+    let again = run("pause main/chat --by bob").exits(1);
+    assert_has(&again.stderr, &["it was asked before: pause by alice"]);
+
+    aws.with_world(|world| set(world, "answered", &answered(2, None)));
+    let obeyed = run("resume main/chat").exits(0);
+    assert_has(
+        &obeyed.stdout,
+        &["resume by ", "obeyed", "ebbtide status", "--follow"],
+    );
+    let late = answered(3, Some("the original is gone"));
+    aws.with_world(|world| set(world, "answered", &late));
+    let refused = run("rollback main/chat").exits(1);
+    assert_has(&refused.stdout, &["refused, the original is gone"]);
+
+    let machine = "arn:aws:states:us-east-1:555555555555:stateMachine:ebbtide";
+    let unknown = run(&format!("rollback chat-9 --state-machine {machine}")).exits(1);
+    assert_has(
+        &unknown.stderr,
+        &["states:DescribeExecution", "ExecutionDoesNotExist"],
+    );
+}
+
+#[test]
+fn a_name_that_does_not_show_is_wrong_usage() {
+    let long = format!("pause main/chat --by {}", "a".repeat(200));
+    for line in [long.as_str(), "rollback", "pause main/chat --wait soon"] {
+        assert_ne!(ebbtide(line).exits(2).stderr, "", "{line}");
+    }
+}
