@@ -79,6 +79,7 @@ example: need-cargo ## The example service: format, lints, tests of its process
 .PHONY: test-exhaustive
 test-exhaustive: need-cargo ## All pairs of faults and long random runs; MINUTES=10 for ten minutes each
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked $(FAULTS) exhaustive -- --nocapture
+	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked --workspace --test pacing minute -- --nocapture
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked -p model exhaustive -- --nocapture --test-threads=1
 
 # The validator wants whole ARNs: CloudFormation puts the partition in.

@@ -18,7 +18,7 @@ use crate::exit::{Error, Exit, Outcome};
 use crate::input;
 use crate::output::Format;
 use crate::report::Heading;
-use crate::service::Described;
+use crate::service::{Described, deregistration, too_many_of_one_task};
 use crate::simulation;
 
 use comparison::{Compared, ComparedRun, Comparison, Timings};
@@ -62,9 +62,10 @@ reconnectsIn10Seconds); and ways, a list of {way, drain, ofEvent, runs}. drain i
 asks for it, ofEvent says whether the event does, and runs is a list of {timings, jitterPercent, status,
 error, reason, figures}, timings being exact or random. figures has firstToLastCutSeconds (or null),
 peakReconnectsIn10Seconds, timesFloor, peakReconnectsIn1Second, peakTriesIn1SecondOfATask, refused,
-deploymentSeconds, extraTaskHours and apiCalls.
+longestWithoutSeconds, deploymentSeconds, extraTaskHours and apiCalls.
 
-Reconnects are tries of clients that were cut, refused ones included. Extra task-hours are those of
+Reconnects are tries of clients that were cut, refused ones included. The longest without is the most seconds
+that one of them had no connection. Extra task-hours are those of
 running tasks above the desired count.
 
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
@@ -107,7 +108,8 @@ fn compare(
     let service = Service {
         tasks: scenario.tasks,
         connections_per_task: number(clients.connections_per_task),
-        deregistration_delay: number(scenario.deregistration_delay_seconds),
+        deregistration: deregistration(scenario),
+        fits: too_many_of_one_task(&clients, scenario.tasks).is_none(),
     };
     let seconds = within.unwrap_or_else(|| ways::sample_seconds(scenario.tasks));
     let floor = Floor::new(scenario.tasks, clients.connections_per_task, seconds);

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::exit::{Error, Exit, Outcome};
 use crate::input;
 use crate::output::Format;
-use crate::service::Described;
+use crate::service::{Described, deregistration, too_many_of_one_task};
 
 use answer::{Answer, StepRow};
 use service::{Forecast, Service};
@@ -95,9 +95,11 @@ impl Arguments {
         Ok(Service {
             tasks: scenario.tasks,
             connections_per_task,
-            reconnect_within: u32::try_from(clients.reconnect_within_seconds)?,
+            reconnect_after: u32::try_from(clients.reconnect_after_seconds)?,
+            reconnect_within: u32::try_from(clients.reconnect_within_seconds)?.max(1),
+            too_many_of_one_task: too_many_of_one_task(&clients, scenario.tasks),
             limit_per_task: clients.new_connections_per_second_per_task,
-            deregistration_delay: u32::try_from(scenario.deregistration_delay_seconds)?,
+            deregistration: deregistration(scenario),
             stop_timeout: u32::try_from(scenario.stop_timeout_seconds)?,
             is_application: scenario.load_balancer == Kind::Application,
             zones: self.zones,
@@ -115,7 +117,7 @@ fn planned(
     service: Service,
 ) -> Result<Answer, Error> {
     let pace = service.with_connections(&request.drain.pace);
-    let (tasks, delay) = (service.tasks, service.deregistration_delay);
+    let (tasks, deregistration) = (service.tasks, service.deregistration);
     let forecast = service.forecast(&pace);
     let Forecast { plan, peak, .. } = &forecast;
     let peak_per_task = peak / f64::from(tasks);
@@ -124,14 +126,14 @@ fn planned(
     let counted = cost::of(event, request, scenario, plan.steps.len() + looks)?;
     let from_swap = request.bake_time.saturating_add(plan.seconds());
     let (reconnects, seconds) = (arguments.for_reconnects, arguments.for_seconds);
-    let refused = preflight::bounds(request, tasks, delay).err();
+    let refused = preflight::bounds(request, tasks, deregistration).err();
     let refusal = refused.map(|refusal| refusal.to_string());
     Ok(Answer {
         event: arguments.event.display().to_string(),
         tasks,
         connections_per_task: service.connections_per_task,
-        drain: preflight::planned(&pace, tasks, delay),
-        steps: rows(&forecast, service),
+        drain: preflight::planned(&pace, tasks, deregistration),
+        steps: rows(&forecast, &service),
         seconds: plan.seconds(),
         seconds_from_swap: from_swap.saturating_add(lag),
         peak_reconnects: *peak,
@@ -141,13 +143,13 @@ fn planned(
         refusal: refusal.or_else(|| counted.as_ref().err().cloned()),
         cost: counted.ok(),
         limit: limit(plan.limit),
-        warnings: warnings::of(request, &pace, plan, peak_per_task, service),
-        alternatives: alternatives::of(reconnects, seconds, request, service),
+        warnings: warnings::of(request, &pace, plan, peak_per_task, &service),
+        alternatives: alternatives::of(reconnects, seconds, request, &service),
         reconnects: forecast.whole_reconnects(),
     })
 }
 
-fn rows(forecast: &Forecast, service: Service) -> Vec<StepRow> {
+fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {
     let reconnects = &forecast.reconnects;
     let second = |at: u32| {
         usize::try_from(at)
@@ -158,6 +160,7 @@ fn rows(forecast: &Forecast, service: Service) -> Vec<StepRow> {
     let rows = steps.map(|(step, number)| {
         let (from, until) = (second(step.at), second(step.at + service.reconnect_within));
         let peak = reconnects[from..until].iter().copied().fold(0.0, f64::max);
+        let last = until.saturating_sub(1);
         StepRow {
             step: number,
             at: step.at,
@@ -165,6 +168,7 @@ fn rows(forecast: &Forecast, service: Service) -> Vec<StepRow> {
             left: step.left,
             connections_cut: f64::from(step.tasks) * service.connections_per_task,
             peak_reconnects_per_task: peak / f64::from(service.tasks),
+            longest_without_seconds: service.longest_without(reconnects, last),
         }
     });
     rows.collect()

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
+use ebbtide_controller::deregistration::Deregistration;
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::world::Kind;
 
 use crate::exit::Error;
 use crate::input;
@@ -53,4 +55,37 @@ impl Described {
         }
         clients
     }
+}
+
+/// How long the targets of a scenario's tasks take to be deregistered.
+pub(crate) fn deregistration(scenario: &Scenario) -> Deregistration {
+    let delay = u32::try_from(scenario.deregistration_delay_seconds).unwrap_or(u32::MAX);
+    Deregistration::new(delay, scenario.load_balancer == Kind::Network)
+}
+
+/// When clients that were cut reconnect, in words.
+pub(crate) fn within(clients: &ClientsScenario) -> String {
+    let (after, within) = (
+        clients.reconnect_after_seconds,
+        clients.reconnect_within_seconds,
+    );
+    match (after, within) {
+        (0, within) => format!("within {within} s"),
+        (after, 0) => format!("after {after} s, all at once"),
+        (after, within) => format!("{after} to {} s later", after + within),
+    }
+}
+
+/// What is said where all tasks of a replacement together do not accept the connections of one task of
+/// the original as they come back: no pace is slow enough then.
+pub(crate) fn too_many_of_one_task(clients: &ClientsScenario, tasks: u32) -> Option<String> {
+    let limit = clients.new_connections_per_second_per_task?;
+    let accepted = limit * u64::from(tasks);
+    let within = clients.reconnect_within_seconds.max(1);
+    let come = clients.connections_per_task.div_ceil(within);
+    (come > accepted).then(|| {
+        format!(
+            "the connections of one task come back at {come} a second, and all replacement tasks together accept {accepted}: clients are refused at any pace"
+        )
+    })
 }

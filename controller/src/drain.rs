@@ -6,6 +6,7 @@
 //! comes.
 
 pub mod budget;
+pub mod deregistration;
 pub mod flows;
 pub mod pace;
 pub(crate) mod pacing;

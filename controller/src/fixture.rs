@@ -59,6 +59,8 @@ pub(crate) struct Scene {
     pub(crate) execution: String,
     pub(crate) outgoing: Outgoing,
     pub(crate) failure: Option<Failure>,
+    /// Tasks that the drain began with.
+    pub(crate) tasks: u32,
 }
 
 impl Scene {
@@ -106,6 +108,7 @@ impl Scene {
             execution: "run-1".into(),
             outgoing: Outgoing::Original,
             failure: None,
+            tasks: 4,
         }
     }
 
@@ -189,8 +192,8 @@ impl Scene {
                 Outgoing::Leftover(_) => None,
             },
             outgoing: self.outgoing.clone(),
-            tasks: 4,
-            desired: 4,
+            tasks: self.tasks,
+            desired: self.tasks,
             swapped: None,
             paused: 0,
             finishing: false,

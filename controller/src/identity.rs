@@ -145,16 +145,27 @@ pub fn service_tag(request: &Request) -> String {
 /// At most 36 ASCII characters (AWS API model); this is 32 hexadecimal digits of a SHA-256 over
 /// length-prefixed parts, so `["ab", "c"]` and `["a", "bc"]` differ.
 pub fn client_token(parts: &[&str]) -> String {
+    hashed(parts)[..16]
+        .iter()
+        .fold(String::new(), |mut token, byte| {
+            let _ = write!(token, "{byte:02x}");
+            token
+        })
+}
+
+/// A number from 0 up to 1 that is the same for the same parts, and as if by chance for others.
+pub(crate) fn fraction(parts: &[&str]) -> f64 {
+    let [first, second, third, fourth, ..] = hashed(parts);
+    f64::from(u32::from_be_bytes([first, second, third, fourth])) / f64::from(u32::MAX)
+}
+
+fn hashed(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let digits = hash.finalize();
-    digits[..16].iter().fold(String::new(), |mut token, byte| {
-        let _ = write!(token, "{byte:02x}");
-        token
-    })
+    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ mod tags;
 pub mod turn;
 pub mod world;
 
-pub use drain::{budget, flows, pace, plan};
+pub use drain::{budget, deregistration, flows, pace, plan};
 
 #[cfg(test)]
 mod fixture;

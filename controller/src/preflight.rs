@@ -9,6 +9,8 @@ mod pace;
 
 use crate::arn::short;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
+use crate::drain::deregistration::Deregistration;
+use crate::drain::pace::Pace;
 use crate::drain::plan;
 use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
@@ -33,7 +35,7 @@ use groups::{
     alternate_is_free, fitting_target_types, on_a_load_balancer, production_is_free,
     test_listener_for_replace,
 };
-use pace::check_drain;
+use pace::{check_drain, counted};
 pub use pace::{planned, unkept};
 
 /// Task sets that ECS allows a service, those being deleted included (seen in the field: the
@@ -95,8 +97,10 @@ pub fn settle(
 pub struct Checked {
     /// The plan of the deployment.
     pub plan: Plan,
-    /// The deregistration delay of the group that serves, in seconds.
-    delay: u32,
+    /// The pace of its drain, by what CloudWatch says of the connections where the input says nothing.
+    pace: Pace,
+    /// How long the targets of the group that serves take to be deregistered.
+    deregistration: Deregistration,
     /// Task sets that an earlier deployment left.
     leftovers: Vec<TaskSetId>,
     /// What the listeners are taken for, where no tag says so.
@@ -106,12 +110,17 @@ pub struct Checked {
 impl Checked {
     /// What the drain of the original will do.
     pub fn drain(&self) -> plan::Plan {
-        plan::Plan::of(&self.plan.request.drain.pace, self.plan.tasks, self.delay)
+        plan::Plan::of(&self.pace, self.plan.tasks, self.deregistration)
     }
 
     /// The answer of the preflight.
     pub fn answer(self) -> Answer {
-        let Self { plan, delay, .. } = self;
+        let Self {
+            plan,
+            pace,
+            deregistration,
+            ..
+        } = self;
         let request = &plan.request;
         let passed = Passed {
             dry_run: request.dry_run,
@@ -123,7 +132,7 @@ impl Checked {
             task_definition: request.task_definition.clone(),
             replacement_target_group: plan.replacement_target_group.clone(),
             taken: self.taken,
-            drain: planned(&request.drain.pace, plan.tasks, delay),
+            drain: planned(&pace, plan.tasks, deregistration),
         };
         let to = if request.dry_run {
             To::DryRunSucceeded
@@ -175,11 +184,11 @@ fn fit(
     settle_launch(&mut settled, original);
     registry::registries(&settled, definition, original)?;
     tags::tags(&settled, original)?;
-    let delay = routing.production.deregistration_delay;
-    check_drain(&settled, tasks, delay)?;
+    let deregistration = routing.production.deregistration();
+    check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
-    time_fits(&settled, most, delay, left)?;
-    history_fits(&settled, most, delay, left)?;
+    time_fits(&settled, most, deregistration, left)?;
+    history_fits(&settled, most, deregistration, left)?;
 
     let plan = Plan {
         id: id.clone(),
@@ -203,8 +212,9 @@ fn fit(
     Ok(Checked {
         leftovers: others.cloned().collect(),
         taken: routing.roles.taken(),
+        pace: counted(request, world, tasks),
         plan,
-        delay,
+        deregistration,
     })
 }
 

@@ -292,11 +292,11 @@ fn remaining(drain: &Drain<'_>, outgoing: &TaskSet) -> u32 {
 
 /// Seconds after which this drain is given up.
 fn timeout(drain: &Drain<'_>) -> u32 {
-    let (schedule, delay) = (drain.schedule(), drain.delay());
+    let (schedule, deregistration) = (drain.schedule(), drain.deregistration());
     match drain.plan.request.drain_timeout {
         // The service may have grown since preflight.
-        Some(timeout) => timeout.max(schedule.least_seconds(delay)),
-        None => drain::default_timeout(schedule, delay),
+        Some(timeout) => timeout.max(schedule.least_seconds(deregistration)),
+        None => drain::default_timeout(schedule, deregistration),
     }
 }
 

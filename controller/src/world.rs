@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::Sum;
 
+use crate::arn;
 use crate::command::Order;
+use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::quote::quote;
@@ -426,6 +428,14 @@ pub struct Stray {
 }
 
 impl TargetGroup {
+    /// How long its targets take to be deregistered; those of a group in no listener as behind a Network
+    /// Load Balancer, which takes longer.
+    pub fn deregistration(&self) -> Deregistration {
+        let balancer = self.load_balancer.as_deref();
+        let is_network = !balancer.is_some_and(arn::is_application_load_balancer);
+        Deregistration::new(self.deregistration_delay, is_network)
+    }
+
     /// Its targets but for those that are no task's.
     pub fn own_targets(&self) -> Targets {
         let strays = self.strays.iter();

@@ -62,7 +62,7 @@ pub(crate) async fn observe(
     known: &mut Names,
 ) -> Result<Option<World>, StepError> {
     let elb = &clients.elb;
-    let (cluster, mut balanced, task_definition, alarms, flows) = try_join!(
+    let (cluster, mut balanced, task_definition, alarms, mut flows) = try_join!(
         task_sets(clients, phase, request, plan, known),
         balancer(elb, phase, request.load_balancer.as_ref(), known),
         task_definition(clients, phase, request, plan),
@@ -85,6 +85,10 @@ pub(crate) async fn observe(
         mut unused,
         mut details,
     } = balanced;
+    if let (Phase::Preflight, Some(balancer)) = (phase, &load_balancer) {
+        let queries = flows::before(request, &balancer.arn);
+        flows = observe_cloudwatch::flows(&clients.cloudwatch, &queries, now).await;
+    }
     // In the middle of a swap that replaces groups, one of them is in no listener: its task set or the
     // deployment still names it.
     let named = named_by(&task_sets, plan, target_groups.iter().chain(&unused));

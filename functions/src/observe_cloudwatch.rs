@@ -83,10 +83,15 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], now: u64) -> Flows
                         })
                     });
             // Not one of ours.
-            let Some(series) = result.id().and_then(Series::parse) else {
-                continue;
-            };
-            match series {
+            let asked = queries
+                .iter()
+                .find(|query| result.id() == Some(query.of.as_str()));
+            let Some(query) = asked else { continue };
+            let points = points.map(|point| Point {
+                value: point.value / f64::from(query.times),
+                ..point
+            });
+            match query.of {
                 Series::New => flows.new.extend(points),
                 Series::Active => flows.active.extend(points),
                 Series::Connections => flows.connections.extend(points),

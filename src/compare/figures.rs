@@ -23,6 +23,8 @@ pub(super) struct Figures {
     pub(super) peak_tries_in1_second_of_a_task: u64,
     /// Tries that were refused.
     pub(super) refused: u64,
+    /// The most seconds that a client which was cut was without a connection.
+    pub(super) longest_without_seconds: u64,
     /// Seconds from the deployment's start to its end.
     pub(super) deployment_seconds: u64,
     /// Hours of running tasks above the desired count.
@@ -64,6 +66,7 @@ impl Figures {
             peak_reconnects_in1_second: peak(1),
             peak_tries_in1_second_of_a_task: clients.map_or(0, |felt| felt.peak_of_a_task),
             refused: clients.map_or(0, |felt| felt.refused.iter().sum()),
+            longest_without_seconds: clients.map_or(0, |felt| felt.longest_without),
             deployment_seconds: whole(run.summary.seconds),
             extra_task_hours: hundredths(run.extra_task_hours),
             api_calls: run.summary.calls,

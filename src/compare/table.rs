@@ -5,22 +5,24 @@ use std::fmt;
 use super::comparison::Comparison;
 use super::figures::Figures;
 use crate::output::count;
+use crate::service::{too_many_of_one_task, within};
 
 /// The columns of figures: two lines of head each, and whether the floor has a part in it.
-pub(super) const COLUMNS: [(&str, &str); 9] = [
+pub(super) const COLUMNS: [(&str, &str); 10] = [
     ("first to", "last cut"),
     ("most in", "10 s"),
     ("times", "floor"),
     ("most in", "1 s"),
     ("at a task", "in 1 s"),
     ("", "refused"),
+    ("longest", "without"),
     ("deploy-", "ment"),
     ("extra", "task-h"),
     ("API", "calls"),
 ];
 
 /// The column of the time that a deployment took.
-const DEPLOYMENT: usize = 6;
+const DEPLOYMENT: usize = 7;
 
 pub(super) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
     let cut = figures.first_to_last_cut_seconds;
@@ -31,6 +33,7 @@ pub(super) fn cells(figures: &Figures) -> [String; COLUMNS.len()] {
         count(figures.peak_reconnects_in1_second),
         count(figures.peak_tries_in1_second_of_a_task),
         count(figures.refused),
+        format!("{} s", count(figures.longest_without_seconds)),
         format!("{} s", count(figures.deployment_seconds)),
         format!("{:.2}", figures.extra_task_hours),
         count(figures.api_calls as u64),
@@ -62,17 +65,17 @@ impl Comparison {
     }
 
     /// What the table is about, in sentences.
-    pub(super) fn about(&self) -> [String; 2] {
+    pub(super) fn about(&self) -> Vec<String> {
         let (tasks, clients) = (self.scenario.tasks, &self.clients);
         let accepts = clients.new_connections_per_second_per_task;
-        [
+        let mut about = vec![
             format!(
-                "{}: {tasks} {}, {} connections, {} a task; disconnected clients reconnect within {} s{}.",
+                "{}: {tasks} {}, {} connections, {} a task; disconnected clients reconnect {}{}.",
                 self.name,
                 if tasks == 1 { "task" } else { "tasks" },
                 count(self.connections()),
                 count(clients.connections_per_task),
-                clients.reconnect_within_seconds,
+                within(clients),
                 accepts.map_or_else(String::new, |accepts| format!(
                     ", and a task accepts {} a second",
                     count(accepts)
@@ -83,7 +86,11 @@ impl Comparison {
                 count(self.floor.reconnects_in10_seconds),
                 self.floor.seconds
             ),
-        ]
+        ];
+        about.extend(
+            too_many_of_one_task(clients, tasks).map(|warning| format!("Warning: {warning}.")),
+        );
+        about
     }
 
     /// What the words in the table mean.

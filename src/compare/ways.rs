@@ -1,6 +1,7 @@
 //! The ways to drain that are compared.
 
 use ebbtide_controller::budget;
+use ebbtide_controller::deregistration::Deregistration;
 use ebbtide_controller::drain::{MOST_STEPS, Schedule};
 use ebbtide_controller::pace::{Budget, Drain, OnDeadline, Pace, SHORTEST_WAIT};
 
@@ -16,7 +17,10 @@ pub(super) struct Way {
 pub(super) struct Service {
     pub(super) tasks: u32,
     pub(super) connections_per_task: u32,
-    pub(super) deregistration_delay: u32,
+    pub(super) deregistration: Deregistration,
+    /// Whether the replacement accepts the connections of one task as they come back: no pace helps
+    /// where it does not, and no budget is proposed.
+    pub(super) fits: bool,
 }
 
 /// The longest that a drain may be told to take.
@@ -30,14 +34,14 @@ const SAMPLE: Pace = Pace::Percent {
 
 /// Seconds from the first step to the last of the public sample's own drain.
 pub(super) fn sample_seconds(tasks: u32) -> u32 {
-    let schedule = Schedule::new(tasks, &SAMPLE, MOST_STEPS, 0);
+    let schedule = Schedule::new(tasks, &SAMPLE, MOST_STEPS, Deregistration::new(0, true));
     schedule.at(schedule.steps())
 }
 
 /// Every way to drain such a service in so many seconds, and what the event asks for, if that is
 /// another one.
 pub(super) fn ways(service: Service, seconds: u32, event: &Drain) -> Vec<Way> {
-    let paces = [
+    let mut paces = vec![
         Pace::Percent {
             decrement: 100.0,
             every: 60,
@@ -45,8 +49,8 @@ pub(super) fn ways(service: Service, seconds: u32, event: &Drain) -> Vec<Way> {
         SAMPLE,
         task_by_task(service.tasks, seconds),
         Pace::Within { seconds },
-        by_budget(service, seconds),
     ];
+    paces.extend(service.fits.then(|| by_budget(service, seconds)));
     let mut ways: Vec<Way> = Vec::new();
     for pace in paces {
         let drain = Drain {
@@ -86,20 +90,18 @@ fn task_by_task(of: u32, seconds: u32) -> Pace {
 /// The least budget that the drain can keep in that time, with so much more time that its deadline does
 /// not bind.
 fn by_budget(service: Service, seconds: u32) -> Pace {
-    let tail = budget::tail(service.deregistration_delay);
-    let planned = |reconnects: f64, deadline: u32| Budget {
-        reconnects,
+    let tail = budget::tail(service.deregistration);
+    #[expect(clippy::cast_precision_loss, reason = "connections of a service")]
+    let planned = |reconnects: u64, deadline: u32| Budget {
+        reconnects: reconnects as f64,
         connections_per_task: Some(f64::from(service.connections_per_task.max(1))),
         deadline,
         on_deadline: OnDeadline::Finish,
     };
-    let in_time = planned(1.0, tail.saturating_add(seconds.max(1)));
-    let least = budget::least_budget(&in_time, service.tasks, service.deregistration_delay);
+    let in_time = planned(1, tail.saturating_add(seconds.max(1)));
+    let least = budget::least_budget(&in_time, service.tasks, service.deregistration);
     let deadline = in_time.deadline.saturating_add(seconds.max(600));
-    Pace::Budget(planned(
-        least.unwrap_or_default().max(1.0),
-        deadline.min(LONGEST),
-    ))
+    Pace::Budget(planned(least.unwrap_or(1), deadline.min(LONGEST)))
 }
 
 /// How a drain is paced, in a few words.
@@ -118,10 +120,17 @@ fn in_words(pace: &Pace) -> String {
 mod tests {
     use super::*;
 
+    const EVEN: Deregistration = Deregistration {
+        delay: 300,
+        least: 300,
+        most: 300,
+    };
+
     const FORTY: Service = Service {
         tasks: 40,
         connections_per_task: 2_500,
-        deregistration_delay: 300,
+        deregistration: EVEN,
+        fits: true,
     };
 
     fn sample() -> Drain {
@@ -169,7 +178,7 @@ mod tests {
         let Pace::Budget(budget) = by_budget(FORTY, 180) else {
             panic!("no budget");
         };
-        let taken = budget::seconds(&budget, 40, 300);
+        let taken = budget::seconds(&budget, 40, EVEN);
         assert!((175..=180).contains(&taken), "{taken}");
     }
 }

@@ -17,14 +17,14 @@ pub(super) fn of(
     for_reconnects: Option<u64>,
     for_seconds: Option<u32>,
     request: &Request,
-    service: Service,
+    service: &Service,
 ) -> Vec<String> {
     let mut alternatives = Vec::new();
     // What else the input asks for may not go with it.
     let refusal = |pace: Pace| {
         let mut other = request.clone();
         other.drain.pace = pace;
-        let bounds = preflight::bounds(&other, service.tasks, service.deregistration_delay);
+        let bounds = preflight::bounds(&other, service.tasks, service.deregistration);
         bounds.err().map_or_else(String::new, |refusal| {
             format!("; preflight would refuse it with the rest of the input as it is: {refusal}")
         })
@@ -72,8 +72,8 @@ pub(super) fn of(
             refusal(Pace::Within { seconds }),
         ));
         let budget = service.budget(1, seconds);
-        let delay = service.deregistration_delay;
-        alternatives.push(match plan::ample_budget(&budget, service.tasks, delay) {
+        let deregistration = service.deregistration;
+        alternatives.push(match plan::ample_budget(&budget, service.tasks, deregistration) {
             Some(enough) => format!(
                 "by a deadline of {seconds} s until the last task has gone: \"drain\": {{\"reconnectsPerSecond\": {enough}, \"connectionsPerTask\": {}, \"deadline\": {seconds}}}{}",
                 service.connections_per_task,
@@ -81,16 +81,18 @@ pub(super) fn of(
             ),
             None => format!(
                 "no budget has the last task gone within {seconds} s: the last targets alone may take {} s after their step",
-                budget::tail(delay)
+                budget::tail(deregistration)
             ),
         });
     }
-    if let Some(limit) = service.limit_per_task {
+    // A pace helps only where the connections of one task fit.
+    let limit = service.limit_per_task;
+    if let Some(limit) = limit.filter(|_| service.too_many_of_one_task.is_none()) {
         // Half of what the replacement accepts: tasks differ, and clients that were refused come again.
         let half = (limit * u64::from(service.tasks) / 2).max(1);
         let budget = service.budget(half, u32::MAX);
-        let (tasks, delay) = (service.tasks, service.deregistration_delay);
-        if let Some(deadline) = plan::ample_deadline(&budget, tasks, delay) {
+        let (tasks, deregistration) = (service.tasks, service.deregistration);
+        if let Some((_, deadline)) = plan::deadlines(&budget, tasks, deregistration) {
             alternatives.push(format!(
                 "for a replacement whose tasks accept {limit} a second each: \"drain\": {{\"reconnectsPerSecond\": {half}, \"connectionsPerTask\": {}, \"deadline\": {deadline}}}, half of what all of them accept{}",
                 service.connections_per_task,

@@ -49,6 +49,9 @@ pub(super) struct StepRow {
     pub(super) left: u32,
     pub(super) connections_cut: f64,
     pub(super) peak_reconnects_per_task: f64,
+    /// The most seconds that a client of these tasks is without a connection; longer where clients that are
+    /// refused wait for longer than the replacement needs.
+    pub(super) longest_without_seconds: u32,
 }
 
 impl Answer {
@@ -64,8 +67,14 @@ impl Answer {
         );
         let _ = writeln!(
             text,
-            "{:>5}  {:>8}  {:>5}  {:>5}  {:>15}  {:>22}",
-            "step", "at", "tasks", "left", "connections cut", "peak reconnects/s/task"
+            "{:>5}  {:>8}  {:>5}  {:>5}  {:>15}  {:>22}  {:>15}",
+            "step",
+            "at",
+            "tasks",
+            "left",
+            "connections cut",
+            "peak reconnects/s/task",
+            "longest without"
         );
         for (index, row) in self.steps.iter().enumerate() {
             // The middle of a long plan is all alike.
@@ -77,13 +86,14 @@ impl Answer {
             }
             let _ = writeln!(
                 text,
-                "{:>5}  {:>8}  {:>5}  {:>5}  {:>15.0}  {:>22.1}",
+                "{:>5}  {:>8}  {:>5}  {:>5}  {:>15.0}  {:>22.1}  {:>13} s",
                 row.step,
                 clock(f64::from(row.at)),
                 row.tasks,
                 row.left,
                 row.connections_cut,
-                row.peak_reconnects_per_task
+                row.peak_reconnects_per_task,
+                row.longest_without_seconds
             );
         }
         let hours = |seconds: u32| clock(f64::from(seconds));

@@ -1,17 +1,21 @@
 //! The service as a plan sees it, and what a pace makes of it.
 
 use ebbtide_controller::arn;
+use ebbtide_controller::deregistration::Deregistration;
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::plan::Plan;
 use ebbtide_controller::request::Request;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) tasks: u32,
     pub(super) connections_per_task: f64,
+    pub(super) reconnect_after: u32,
     pub(super) reconnect_within: u32,
     pub(super) limit_per_task: Option<u64>,
-    pub(super) deregistration_delay: u32,
+    /// That the replacement does not accept the connections of one task as they come back.
+    pub(super) too_many_of_one_task: Option<String>,
+    pub(super) deregistration: Deregistration,
     pub(super) stop_timeout: u32,
     pub(super) is_application: bool,
     pub(super) zones: u32,
@@ -32,13 +36,9 @@ pub(super) struct Forecast {
 }
 
 impl Service {
-    /// Seconds from a step until its tasks have gone: an NLB takes three to five minutes to
-    /// deregister a target, whatever its delay.
+    /// Seconds from a step until its tasks have gone.
     pub(super) fn lag(&self) -> u32 {
-        let least = if self.is_application { 0 } else { 180 };
-        self.deregistration_delay
-            .max(least)
-            .saturating_add(self.stop_timeout)
+        self.deregistration.most.saturating_add(self.stop_timeout)
     }
 
     /// New connections a second that all tasks together accept.
@@ -63,20 +63,45 @@ impl Service {
     /// The pace. A budget without a number of connections is planned with the service's own, as the
     /// metrics would tell it.
     pub(super) fn with_connections(&self, pace: &Pace) -> Pace {
-        let mut pace = pace.clone();
-        if let Pace::Budget(budget) = &mut pace {
-            let held = Some(self.connections_per_task).filter(|held| *held > 0.0);
-            budget.connections_per_task = budget.connections_per_task.or(held);
+        let held = Some(self.connections_per_task).filter(|held| *held > 0.0);
+        pace.counted(held)
+    }
+
+    /// The most seconds that clients are without a connection whose last ones are back at that second, if all
+    /// that are refused are accepted as soon as there is room.
+    pub(super) fn longest_without(&self, reconnects: &[f64], last: usize) -> u32 {
+        let accepted = self.accepts().unwrap_or(f64::INFINITY);
+        let came = reconnects.iter().take(last + 1);
+        let refused = came.fold(0.0, |refused: f64, came| {
+            (refused + came - accepted).max(0.0)
+        });
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "seconds, and not negative"
+        )]
+        let later = (refused / accepted).ceil() as u32;
+        self.reconnect_after
+            .saturating_add(self.reconnect_within)
+            .saturating_add(later)
+    }
+
+    /// The most reconnects that a minute may have, a second: where targets are deregistered unevenly, those of
+    /// all steps that may be cut in the same one.
+    fn busiest_minute(&self, plan: &Plan, reconnects: &[f64]) -> f64 {
+        if self.deregistration.spread() == 0 {
+            return busiest_minute(reconnects);
         }
-        pace
+        let tasks = f64::from(plan.most_in_a_minute(self.deregistration));
+        tasks * self.connections_per_task / 60.0
     }
 
     pub(super) fn forecast(&self, pace: &Pace) -> Forecast {
-        let plan = Plan::of(pace, self.tasks, self.deregistration_delay);
+        let plan = Plan::of(pace, self.tasks, self.deregistration);
         let reconnects = plan.reconnects(self.connections_per_task, self.reconnect_within);
         Forecast {
             peak: reconnects.iter().copied().fold(0.0, f64::max),
-            busiest_minute: busiest_minute(&reconnects),
+            busiest_minute: self.busiest_minute(&plan, &reconnects),
             plan,
             reconnects,
         }

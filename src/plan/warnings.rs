@@ -13,12 +13,12 @@ pub(super) fn of(
     pace: &Pace,
     plan: &Plan,
     peak_per_task: f64,
-    service: Service,
+    service: &Service,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
-    let delay = service.deregistration_delay;
+    let deregistration = service.deregistration;
     let mut found = vec![
-        findings::overlap(plan, delay, ""),
+        findings::overlap(plan, deregistration, ""),
         findings::ports_of_clients(service.connections_per_task),
     ];
     if plan.limit == Limit::Budget || plan.limit == Limit::MostSteps {
@@ -44,6 +44,7 @@ pub(super) fn of(
     if let Some(budget) = pace.budget() {
         budgets(&mut warnings, counted_on, budget, plan, service);
     }
+    warnings.extend(service.too_many_of_one_task.clone());
     if let Some(limit) = service.limit_per_task {
         #[expect(clippy::cast_precision_loss, reason = "a limit of connections")]
         let limit = limit as f64;
@@ -53,7 +54,7 @@ pub(super) fn of(
             ));
         }
     }
-    let unkept = |budget| preflight::unkept(budget, service.tasks, delay);
+    let unkept = |budget| preflight::unkept(budget, service.tasks, deregistration);
     let unkept = pace.budget().and_then(unkept);
     warnings.extend(unkept.map(|unkept| format!("its {unkept}")));
     let zones = service.zones;
@@ -73,11 +74,11 @@ fn budgets(
     counted_on: Option<f64>,
     budget: &Budget,
     plan: &Plan,
-    service: Service,
+    service: &Service,
 ) {
-    let delay = service.deregistration_delay;
+    let deregistration = service.deregistration;
     if counted_on.is_none() {
-        let evenly = budget::last_step(budget, delay);
+        let evenly = budget::last_step(budget, deregistration);
         warnings.push(if service.metrics {
             format!(
                 "the event does not say connectionsPerTask: this plan rests on what CloudWatch says of the connections; without that, the steps are spread over {evenly} s"
@@ -88,11 +89,11 @@ fn budgets(
             )
         });
     }
-    if plan.seconds() < budget::dead_time(delay) {
+    if plan.seconds() < budget::dead_time(deregistration) {
         warnings.push(format!(
             "all steps are made within {} s, and what the first one does is in CloudWatch after {} s at the latest: the budget is kept as far as connectionsPerTask is right, and not corrected",
             plan.seconds(),
-            budget::dead_time(delay)
+            budget::dead_time(deregistration)
         ));
     }
     if let Some(accepted) = service

@@ -169,7 +169,10 @@ impl Recorder {
         if let Some(clients) = world.clients() {
             // Clients that leave by themselves never are all back.
             let longest = match clients.scenario().lifetime_seconds {
-                Some(_) => clients.scenario().reconnect_within_seconds,
+                Some(_) => {
+                    let clients = clients.scenario();
+                    clients.reconnect_after_seconds + clients.reconnect_within_seconds
+                }
                 None => LONGEST_WAY_BACK,
             };
             let until_ms = ended_ms + longest.min(LONGEST_WAY_BACK) * 1_000;
@@ -251,6 +254,7 @@ fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
         refused,
         cuts,
         peak_of_a_task: peaks.max().unwrap_or_default(),
+        longest_without: clients.longest_without(),
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) struct Felt {
     pub(crate) cuts: Vec<u64>,
     /// The most tries that one task of a replacement had in one second, refused ones included.
     pub(crate) peak_of_a_task: u64,
+    /// The most seconds that a client which was cut was without a connection.
+    pub(crate) longest_without: u64,
 }
 
 impl Felt {

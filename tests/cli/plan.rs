@@ -32,11 +32,30 @@ fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
         "each replacement task, and it accepts 10",
         "original has tasks in fewer than 3 zones",
         "no drain within a day keeps to 4000 reconnects in every second: the smallest step has 24000",
-        "half of what all of them accept",
+        "the connections of one task come back at 12000 a second, and all replacement tasks together accept 2000: clients are refused at any pace",
         "within 7200 s: \"drain\": {\"within\": 7200}",
         "by a deadline of 7200 s until the last task has gone: \"drain\": {\"reconnectsPerSecond\": ",
     ];
     assert_has(&text, &parts);
+}
+
+#[test]
+fn a_pace_for_a_limit_is_advised_where_the_connections_of_one_task_fit_it() {
+    let of_limit = |limit: u32| {
+        let limit = format!("--new-connections-per-second-per-task {limit}");
+        ebbtide(&format!("plan events/drain-budget.json --tasks 40 {limit}")).done()
+    };
+    let (advised, refused) = (
+        "half of what all of them accept",
+        "clients are refused at any pace",
+    );
+    let fits = of_limit(13);
+    assert!(fits.contains(advised) && !fits.contains(refused), "{fits}");
+    let too_many = of_limit(12);
+    assert!(
+        !too_many.contains(advised) && too_many.contains(refused),
+        "{too_many}"
+    );
 }
 
 #[test]

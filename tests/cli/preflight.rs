@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{Ran, Served, assert_has, command, ebbtide, scratch};
+use crate::program::{Ran, Served, assert_has, command, ebbtide, scratch, scratch_event};
 
 /// The heading that a mistake comes under, its name, what was seen, and the fix.
 const MISTAKES: &str = "
@@ -19,7 +19,7 @@ aws elbv2 modify-target-group --target-group-arn arn:aws:elasticloadbalancing:us
 4 warnings
 deregistrationDelay
 The deregistration delay of 3600 s is longer than the 60 s between two steps
-Key=deregistration_delay.timeout_seconds,Value=60
+Key=deregistration_delay.timeout_seconds,Value=300
 
 4 warnings
 stickiness
@@ -63,12 +63,13 @@ fn five_planted_mistakes_are_named_with_their_fix() {
 fn a_service_corrected_as_it_says_would_be_deployed() {
     scratch(
         "corrected.json",
-        r#"{"tasks": 3, "deregistrationDelaySeconds": 60,
+        r#"{"tasks": 3, "deregistrationDelaySeconds": 300,
             "loadBalancerAttributes": {"load_balancing.cross_zone.enabled": "true"},
             "targetGroupAttributes": {
                 "target_health_state.unhealthy.connection_termination.enabled": "false"}}"#,
     );
-    let corrected = "preflight tests/cli/mistakes.json --strict --scenario @corrected.json";
+    scratch_event("corrected-event.json", r#", "scaledown_wait": 300"#);
+    let corrected = "preflight @corrected-event.json --strict --scenario @corrected.json";
     assert_has(
         &ebbtide(corrected).done(),
         &["A deployment would start: service chat"],

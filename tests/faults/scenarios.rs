@@ -168,19 +168,21 @@ pub(crate) fn all() -> Vec<Case> {
             ..case("a fleet on Spot", &scenario(2), &none, Ends::Deployed)
         },
         neighbours(),
-        reconnect_budget(),
+        reconnect_budget("a reconnect budget", Kind::Network),
+        reconnect_budget("an ALB with a budget", Kind::Application),
     ]
 }
 
 /// A drain that goes by what CloudWatch counts.
-fn reconnect_budget() -> Case {
+fn reconnect_budget(name: &'static str, load_balancer: Kind) -> Case {
     let mut scenario = scenario(2);
+    scenario.load_balancer = load_balancer;
     scenario.clients = Some(ClientsScenario {
         connections_per_task: 600,
         ..ClientsScenario::default()
     });
     let pace = json!({"reconnectsPerSecond": 20, "deadline": 900});
-    paced("a reconnect budget", &scenario, &pace)
+    paced(name, &scenario, &pace)
 }
 
 pub(crate) fn quick_steps() -> Case {

@@ -176,4 +176,5 @@ every_scenario! {
     a_fleet_that_loses_single_tasks = "a fleet on Spot" in [whole],
     neighbours_on_the_same_load_balancer = "neighbours" in [whole],
     a_reconnect_budget = "a reconnect budget" in [whole],
+    an_alb_with_a_budget = "an ALB with a budget" in [whole],
 }

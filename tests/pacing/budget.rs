@@ -39,11 +39,11 @@ fn assert_said(felt: &Felt, what: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_budget_is_kept_and_the_drain_ends_by_its_deadline_in_a_hundred_worlds() {
+async fn the_budget_is_kept_and_the_drain_ends_by_its_deadline_in_thirty_worlds() {
     // Some twenty seconds more than the least that would do.
     let deadline = 720;
     let mut worst = (0, 0);
-    for seed in 1..=100 {
+    for seed in 1..=30 {
         let felt = drained(&uneven(seed), &budget(deadline)).await;
         assert!(felt.status.is_success(), "seed {seed}: {:?}", felt.status);
         let (minutes, took) = (over(&felt), felt.draining());
@@ -67,17 +67,17 @@ async fn connections_that_the_input_does_not_count_are_taken_from_cloudwatch() {
 #[tokio::test(start_paused = true)]
 async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down() {
     // What a step does is seen five minutes later: only a drain that takes longer can be corrected.
-    let drain = json!({"reconnectsPerSecond": 30, "connectionsPerTask": 500, "deadline": 14_400});
+    let drain = json!({"reconnectsPerSecond": 10, "connectionsPerTask": 500, "deadline": 28_800});
     let felt = drained(&uneven(1), &drain).await;
     assert_deployed(&felt);
-    assert_said(&felt, "reconnects a second came, and 30 are allowed");
+    assert_said(&felt, "reconnects a second came, and 52 are allowed");
     assert_said(
         &felt,
         "drain.connectionsPerTask is 500, and CloudWatch has seen 2",
     );
     // At the planned pace, all would be gone within a quarter of an hour.
     assert!(felt.cutting() > 1_800, "{} s", felt.cutting());
-    assert!(felt.draining() <= 14_400, "{} s", felt.draining());
+    assert!(felt.draining() <= 28_800, "{} s", felt.draining());
 }
 
 #[tokio::test(start_paused = true)]

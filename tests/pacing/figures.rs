@@ -1,5 +1,6 @@
 //! The figures that each way of pacing has to reach.
 
+use ebbtide_simulator::world::Timings;
 use serde_json::json;
 
 use crate::run::{Felt, assert_deployed, drained, forty_tasks};
@@ -33,7 +34,10 @@ async fn steps_over_the_samples_time_reconnect_a_fraction_of_the_samples_at_once
     assert!(taken <= time + 5, "{taken} s, not {time} s");
     let floor = (ALL * 10 / time).max(OF_A_TASK);
     let peak = within.peak_in_ten_seconds;
-    assert!(peak * 10 <= floor * 12, "{peak}, and the floor is {floor}");
+    assert!(
+        peak * 100 <= floor * 105,
+        "{peak}, and the floor is {floor}"
+    );
     assert!(peak * 10 < sample.peak_in_ten_seconds * 3, "{peak}");
     assert!(peak * 15 <= at_once.peak_in_ten_seconds, "{peak}");
     let second = within.peak_in_a_second();
@@ -41,10 +45,28 @@ async fn steps_over_the_samples_time_reconnect_a_fraction_of_the_samples_at_once
 }
 
 #[tokio::test(start_paused = true)]
+async fn even_steps_reach_the_floor_whatever_the_worlds_timings_are() {
+    let floor = ALL * 10 / 180;
+    for seed in 1..=8 {
+        let mut scenario = forty_tasks();
+        (scenario.seed, scenario.timings) = (seed, Timings::default());
+        let felt = drained(&scenario, &json!({"within": 180})).await;
+        assert_deployed(&felt);
+        let peak = felt.peak_in_ten_seconds;
+        assert!(
+            peak * 100 <= floor * 105,
+            "seed {seed}: {peak}, floor {floor}"
+        );
+        assert!(felt.cutting() <= 187, "seed {seed}: {} s", felt.cutting());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_task_at_a_time_reaches_what_even_steps_do() {
     let felt = drained(&forty_tasks(), &json!({"tasks": 1, "every": 5})).await;
     assert_deployed(&felt);
-    assert_eq!(felt.peak_in_ten_seconds, 2 * OF_A_TASK);
+    let peak = felt.peak_in_ten_seconds;
+    assert!((4_900..=2 * OF_A_TASK).contains(&peak), "{peak}");
     assert_eq!(felt.peak_in_a_second(), 500);
 }
 

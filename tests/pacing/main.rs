@@ -2,4 +2,5 @@
 
 mod budget;
 mod figures;
+mod minute;
 mod run;

@@ -25,6 +25,7 @@ pub(crate) struct Felt {
     pub(crate) seconds: Vec<Second>,
     pub(crate) totals: Totals,
     pub(crate) peak_in_ten_seconds: u64,
+    pub(crate) longest_without: u64,
 }
 
 impl Felt {
@@ -40,6 +41,17 @@ impl Felt {
     pub(crate) fn draining(&self) -> u64 {
         let last = self.seconds.iter().rfind(|second| second.cut > 0);
         last.map_or(0, |last| last.at_s.saturating_sub(self.first_step))
+    }
+
+    /// The most attempts to connect, refused ones and those of clients that left by themselves included, in
+    /// as many seconds in a row.
+    pub(crate) fn attempts_in(&self, seconds: usize) -> u64 {
+        let attempts: Vec<_> = self.seconds.iter().map(|second| second.attempts).collect();
+        let windows = attempts.windows(seconds);
+        windows
+            .map(|window| window.iter().sum())
+            .max()
+            .unwrap_or_default()
     }
 
     pub(crate) fn peak_in_a_second(&self) -> u64 {
@@ -85,6 +97,7 @@ pub(crate) async fn drained(scenario: &Scenario, drain: &Value) -> Felt {
         seconds: clients.seconds().to_vec(),
         totals: clients.totals(),
         peak_in_ten_seconds: clients.peak_reconnects(10),
+        longest_without: clients.longest_without(),
     }
 }
 

@@ -114,7 +114,8 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(names, [("warning", "stickiness")]);
+        let warnings = ["deregistrationDelay", "stickiness"];
+        assert_eq!(names, warnings.map(|name| ("warning", name)));
         assert_eq!(state["plan"]["steps"], Value::Null);
         assert_eq!(state["next"], "CheckAndCreateService");
     }

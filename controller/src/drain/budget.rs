@@ -2,22 +2,29 @@
 //! it has to hold.
 //!
 //! What a step does is seen minutes later: its targets are deregistered first, and CloudWatch's
-//! minute comes after its end. So the pace follows from what one task's connections are, keeps
-//! below the budget, and the metric only corrects it: down at once, up when the effect of the last
+//! minute comes after its end. So the pace follows from what one task's connections are, and keeps
+//! to the budget and one task's connections in any minute, whenever within its time the load balancer
+//! ends each deregistration. The metric only corrects it: down at once, up when the effect of the last
 //! change was to be seen.
 
 mod times;
 
+use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::drain::pace::{Budget, OnDeadline, SHORTEST_WAIT};
 
-pub use times::{
-    GRACE, dead_time, last_step, latest_end, least_budget, least_deadline, seconds, tail,
-};
+pub use times::{GRACE, dead_time, last_step, latest_end, least_budget, seconds, tail};
 
-/// The share of the budget that is planned with: tasks do not hold the same number of connections
-/// each, and those that leave a few seconds apart may be cut in the same minute.
+/// The share of the budget that is planned with on average: tasks do not hold the same number of
+/// connections each.
 const HEADROOM: f64 = 0.7;
+
+/// Seconds added to a minute: turns of the loop and ECS's scheduler take now a little more, now less.
+const MARGIN: f64 = 5.0;
+
+/// The share of a pause by which a step may come later than evenly, so that clients that come back
+/// after a fixed time do not fall into step with the drain.
+pub const JITTER: f64 = 0.2;
 
 /// How a drain by a budget goes on: what a deployment carries from step to step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,8 +85,10 @@ pub struct Standing {
     pub most_steps: u32,
     /// Seconds since the first step.
     pub elapsed: u32,
-    /// Seconds from a target's deregistration to the end of its task.
-    pub deregistration_delay: u32,
+    /// How long its targets take to be deregistered.
+    pub deregistration: Deregistration,
+    /// How much later than this step the next one is shifted, in parts of [`JITTER`]: from -1 to 1.
+    pub shift: f64,
 }
 
 /// More new connections came than the replacement can bear.
@@ -87,8 +96,8 @@ pub struct Standing {
 pub struct Excess {
     /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
     pub seen: f64,
-    /// The budget.
-    pub budget: f64,
+    /// How many are allowed: the budget, and those of one task.
+    pub allowed: f64,
 }
 
 /// The next step.
@@ -111,10 +120,74 @@ pub enum Binds {
     Deadline,
 }
 
-/// Tasks a second whose connections the replacement can bear.
-fn bearable(budget: &Budget, connections: Option<f64>) -> Option<f64> {
-    let connections = connections.filter(|connections| *connections > 0.0)?;
-    Some(HEADROOM * budget.reconnects / connections)
+/// Steps as they may come.
+#[derive(Debug, Clone, Copy)]
+struct Steps {
+    /// Tasks of each.
+    tasks: u32,
+    /// Seconds from one to the next, at which the budget is kept on average.
+    pause: f64,
+    /// Seconds that it takes at least for the minute with the most of them to keep to the budget.
+    least: f64,
+}
+
+impl Steps {
+    /// Those whose connections the replacement can bear, of so many tasks at least; `None` where
+    /// connections are not known.
+    ///
+    /// What is cut in a minute belongs to steps that lie no farther apart than that minute and the spread
+    /// of the deregistration. So many steps take as many tasks together as the budget and one task's
+    /// connections allow, and no more.
+    fn bearable(
+        budget: &Budget,
+        connections: Option<f64>,
+        deregistration: Deregistration,
+        grain: u32,
+    ) -> Option<Self> {
+        let connections = connections.filter(|connections| *connections > 0.0)?;
+        let allowed = whole(PERIOD_SECONDS * budget.reconnects / connections).saturating_add(1);
+        let span = PERIOD_SECONDS + f64::from(deregistration.spread()) + MARGIN;
+        let of = |tasks: u32| Self {
+            tasks,
+            pause: f64::from(tasks) * connections / (HEADROOM * budget.reconnects),
+            least: span / (f64::from((allowed / tasks).max(1)) - JITTER),
+        };
+        let single = of(1);
+        let tasks = (f64::from(SHORTEST_WAIT) / single.pause.max(single.least)).ceil();
+        Some(of(grain.max(whole(tasks))))
+    }
+
+    fn tasks_a_second(self) -> f64 {
+        f64::from(self.tasks) / self.pause.max(self.least)
+    }
+
+    /// The same at a share of the pace.
+    fn slowed(self, factor: f64) -> Self {
+        // To go slower than that for the sake of a minute that was too loud is of no use.
+        let slowest = self
+            .pause
+            .max(self.least)
+            .max(f64::from(self.tasks) * IN_MINUTES_OF_THEIR_OWN);
+        Self {
+            pause: (self.pause.max(self.least) / factor).min(slowest),
+            ..self
+        }
+    }
+}
+
+/// Seconds between two tasks from which their reconnects come in minutes of their own.
+const IN_MINUTES_OF_THEIR_OWN: f64 = 120.0;
+
+impl Standing {
+    /// Tasks of a step at least.
+    fn grain(&self) -> u32 {
+        self.of.div_ceil(self.most_steps.max(1)).max(1)
+    }
+
+    fn bearable(&self, budget: &Budget, control: &Control) -> Option<Steps> {
+        let connections = connections(budget, control);
+        Steps::bearable(budget, connections, self.deregistration, self.grain())
+    }
 }
 
 /// Whether the newest minute, or one that was not judged yet, had more new connections than the
@@ -134,15 +207,14 @@ pub fn excess(
     if seen <= bar(budget, control) {
         return None;
     }
-    let connections = connections(budget, control);
     let after = Standing {
         elapsed: standing.elapsed.saturating_add(HOLD),
         ..*standing
     };
     // As fast as it may go once it is not held any more.
     let hurried = most_hurried(budget, &after);
-    let fastest = match bearable(budget, connections) {
-        Some(rate) => hurried.min(rate / HEADROOM),
+    let fastest = match after.bearable(budget, control) {
+        Some(steps) => hurried.min(steps.tasks_a_second()),
         None => hurried,
     };
     let affordable = match budget.on_deadline {
@@ -151,7 +223,7 @@ pub fn excess(
     };
     affordable.then_some(Excess {
         seen,
-        budget: budget.reconnects,
+        allowed: bar(budget, control),
     })
 }
 
@@ -164,11 +236,11 @@ fn connections(budget: &Budget, control: &Control) -> Option<f64> {
     }
 }
 
-/// New connections a second that a minute may have: those of one task, whatever the budget is,
-/// because no step is smaller.
+/// New connections a second that a minute may have: the budget and those of one task, because no step
+/// is smaller.
 fn bar(budget: &Budget, control: &Control) -> f64 {
     let one_task = connections(budget, control).map_or(0.0, |held| held / PERIOD_SECONDS);
-    budget.reconnects.max(one_task)
+    budget.reconnects + one_task
 }
 
 /// Seconds of a value of CloudWatch.
@@ -185,7 +257,7 @@ fn needed(budget: &Budget, standing: &Standing) -> f64 {
 
 /// Twice as many tasks a second as if all had gone evenly.
 fn most_hurried(budget: &Budget, standing: &Standing) -> f64 {
-    let last = last_step(budget, standing.deregistration_delay);
+    let last = last_step(budget, standing.deregistration);
     MOST_HURRY * f64::from(standing.of) / f64::from(last.max(1))
 }
 
@@ -199,7 +271,7 @@ const MOST_HURRY: f64 = 2.0;
 
 /// Seconds until the last step is due.
 fn time_left(budget: &Budget, standing: &Standing) -> u32 {
-    last_step(budget, standing.deregistration_delay).saturating_sub(standing.elapsed)
+    last_step(budget, standing.deregistration).saturating_sub(standing.elapsed)
 }
 
 /// Corrects the pace by the loudest minute that was not judged yet, once the effect of the last change was
@@ -222,7 +294,7 @@ pub fn corrected(
     };
     control.judged = Some(loudest.at);
     let seen = (loudest.value - ordinary).max(0.0);
-    let dead = u64::from(dead_time(standing.deregistration_delay));
+    let dead = u64::from(dead_time(standing.deregistration));
     let settled = control
         .changed
         .is_none_or(|changed| now >= changed.saturating_add(dead));
@@ -243,10 +315,6 @@ pub fn corrected(
     control
 }
 
-/// Tasks a second from which their reconnects come in minutes of their own: to go slower for the sake of a
-/// minute that was too loud is of no use.
-const ONE_IN_TWO_MINUTES: f64 = 1.0 / 120.0;
-
 /// The slowest that a pace gets, of what was planned.
 const LEAST_FACTOR: f64 = 0.05;
 
@@ -259,29 +327,71 @@ pub fn left_after_first(budget: &Budget, control: &Control, standing: &Standing)
 /// How many tasks go next, and when.
 pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
     let needed = needed(budget, standing);
-    let connections = connections(budget, control);
-    let bearable = bearable(budget, connections)
-        .map(|rate| (rate * control.factor).max(rate.min(ONE_IN_TWO_MINUTES)));
-    let (rate, binds) = match (bearable, budget.on_deadline) {
-        (Some(rate), OnDeadline::Finish) if rate < needed => (needed, Binds::Deadline),
-        (Some(rate), _) => (rate, Binds::Budget),
+    let bearable = standing.bearable(budget, control);
+    let bearable = bearable.map(|steps| steps.slowed(control.factor));
+    let finishes = budget.on_deadline == OnDeadline::Finish;
+    let (steps, binds) = match bearable {
+        Some(steps) if !finishes || steps.tasks_a_second() >= needed => (steps, Binds::Budget),
         // Nobody knows how many connections a task holds: evenly in the time that is left.
-        (None, _) => (needed, Binds::Deadline),
+        Some(_) | None => (evenly(needed, standing), Binds::Deadline),
     };
-    let grain = standing.of.div_ceil(standing.most_steps.max(1)).max(1);
-    let tasks = grain
-        .max(whole((rate * f64::from(SHORTEST_WAIT)).ceil()))
-        .min(standing.left);
-    let pause = f64::from(tasks) / rate;
-    let (pause, most) = match (budget.on_deadline, time_left(budget, standing)) {
+    let shifted = |pause: f64| pause * (1.0 + JITTER * standing.shift);
+    let pause = shifted(steps.pause)
+        .round()
+        .max(shifted(steps.least).ceil());
+    let most = match (budget.on_deadline, time_left(budget, standing)) {
         // Not beyond the time that is left: at its end, what binds is decided anew.
-        (OnDeadline::Finish, time) if time > 0 => (pause.round(), time),
-        (OnDeadline::Finish, _) => (pause.ceil(), u32::MAX),
+        (OnDeadline::Finish, time) if time > 0 => time,
+        (OnDeadline::Finish, _) => u32::MAX,
         // The step that would come later is not made: the drain stops then.
-        (OnDeadline::Stop, time) => (pause.ceil(), time.saturating_add(GRACE)),
+        (OnDeadline::Stop, time) => time.saturating_add(GRACE),
     };
     let wait = whole(pause).clamp(SHORTEST_WAIT, most.max(SHORTEST_WAIT));
+    let tasks = steps.tasks.min(standing.left);
     Next { tasks, wait, binds }
+}
+
+/// Steps at so many tasks a second.
+fn evenly(tasks_a_second: f64, standing: &Standing) -> Steps {
+    let tasks = whole((tasks_a_second * f64::from(SHORTEST_WAIT)).ceil());
+    let tasks = tasks.max(standing.grain());
+    Steps {
+        tasks,
+        pause: f64::from(tasks) / tasks_a_second,
+        least: 0.0,
+    }
+}
+
+/// The least of the budgets, in whole new connections a second, that do; found by halves. `None` where
+/// connections are not known, or no budget does.
+pub(crate) fn least(budget: &Budget, tasks: u32, does: impl Fn(&Budget) -> bool) -> Option<u64> {
+    let does = |reconnects: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "connections of a service")]
+        let reconnects = reconnects as f64;
+        does(&Budget {
+            reconnects,
+            ..budget.clone()
+        })
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "connections of a service: `as` saturates"
+    )]
+    let all = (budget.connections_per_task? * f64::from(tasks)).ceil() as u64;
+    if !does(all) {
+        return None;
+    }
+    let (mut short, mut enough) = (0, all);
+    while short + 1 < enough {
+        let middle = u64::midpoint(short, enough);
+        if does(middle) {
+            enough = middle;
+        } else {
+            short = middle;
+        }
+    }
+    Some(enough)
 }
 
 #[expect(

@@ -6,7 +6,7 @@
 
 mod queries;
 
-pub use queries::{Query, Series, queries};
+pub use queries::{Query, Series, before, queries};
 
 /// Seconds of one value of a load balancer's metrics.
 pub const PERIOD: u64 = 60;
@@ -78,6 +78,12 @@ impl Flows {
     pub fn connections(&self, now: u64) -> Option<f64> {
         let point = fresh(&self.connections, now).or_else(|| fresh(&self.active, now))?;
         Some(point.value)
+    }
+
+    /// The connections of each of so many tasks.
+    pub fn connections_per_task(&self, tasks: u32, now: u64) -> Option<f64> {
+        let connections = self.connections(now)? / f64::from(tasks.max(1));
+        Some(connections).filter(|connections| *connections > 0.0)
     }
 
     /// Whether the application, which told of connections before, has said for two minutes in a row

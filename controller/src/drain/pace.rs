@@ -140,6 +140,16 @@ impl Pace {
         }
     }
 
+    /// The same, with the connections a task that were counted where the input has none.
+    #[must_use]
+    pub fn counted(&self, connections_per_task: Option<f64>) -> Self {
+        let mut pace = self.clone();
+        if let Self::Budget(budget) = &mut pace {
+            budget.connections_per_task = budget.connections_per_task.or(connections_per_task);
+        }
+        pace
+    }
+
     /// The budget, where this is one.
     pub fn budget(&self) -> Option<&Budget> {
         match self {

@@ -1,9 +1,11 @@
 //! Which step of the drain is due, and when the next one comes.
 
 use crate::deployment::{Plan, Progress};
-use crate::drain::budget::{self, Control, Standing};
+use crate::drain::budget::{self, Control, JITTER, Standing};
+use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, OnDeadline, Pace};
 use crate::drain::{self, Schedule};
+use crate::identity;
 use crate::reason::{Blocker, Contradiction, PaceRemark, Reconnects};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::{TargetGroup, World};
@@ -54,16 +56,16 @@ impl<'a> Drain<'a> {
         self.world.service.desired_count
     }
 
-    /// Seconds between a task's deregistration and its SIGTERM.
-    pub(crate) fn delay(&self) -> u32 {
-        self.from.deregistration_delay
+    /// How long the targets of what goes take to be deregistered.
+    pub(crate) fn deregistration(&self) -> Deregistration {
+        self.from.deregistration()
     }
 
     /// The drain as it was planned at the swap.
     pub(crate) fn schedule(&self) -> Schedule {
         let most = drain::most_steps(&self.plan.outgoing);
         let pace = &self.plan.request.drain.pace;
-        Schedule::new(self.plan.tasks, pace, most, self.delay())
+        Schedule::new(self.plan.tasks, pace, most, self.deregistration())
     }
 
     /// Seconds between two steps at the beginning.
@@ -135,14 +137,14 @@ impl<'a> Drain<'a> {
         let excess = budget::excess(&budget, control, flows, &standing, *now)?;
         Some(Blocker::Reconnects {
             seen: rounded_up(excess.seen),
-            budget: rounded_up(excess.budget),
+            allowed: rounded_up(excess.allowed),
         })
     }
 
     /// The refusal of a drain that stops at its deadline rather than exceed its budget.
     pub(crate) fn out_of_time(&self) -> Option<Refusal> {
         let budget = self.budget()?;
-        let last = budget::last_step(&budget, self.delay());
+        let last = budget::last_step(&budget, self.deregistration());
         let (left, elapsed) = (self.wanted, self.elapsed());
         let stops = budget.on_deadline == OnDeadline::Stop && self.progress.control.began.is_some();
         // The last step is planned for then, and each turn of the loop takes a second or two.
@@ -167,8 +169,22 @@ impl<'a> Drain<'a> {
             of: self.plan.tasks,
             most_steps: drain::most_steps(&self.plan.outgoing),
             elapsed: self.elapsed(),
-            deregistration_delay: self.delay(),
+            deregistration: self.deregistration(),
+            shift: self.shift(),
         }
+    }
+
+    /// How much later a step is than evenly, in parts of [`JITTER`]: from 0 to 1, by the deployment's id,
+    /// so that a turn that is repeated says the same.
+    fn lateness(&self, step: u32) -> f64 {
+        let id = self.plan.id.external_id();
+        identity::fraction(&[&id, &step.to_string()])
+    }
+
+    /// The same of the next step beside that of the step before it.
+    fn shift(&self) -> f64 {
+        let step = self.step();
+        self.lateness(step.saturating_add(1)) - self.lateness(step)
     }
 
     /// Seconds since the first step; none before it.
@@ -188,16 +204,12 @@ impl<'a> Drain<'a> {
     /// What is ordinary, as long as no step can have had an effect yet: a reading may fail.
     fn learned(&self) -> Control {
         let mut control = self.progress.control;
-        let unaffected = self.elapsed() <= self.delay().max(60);
+        let unaffected = self.elapsed() <= self.deregistration().least.max(60);
         if !unaffected || self.plan.request.drain.pace.budget().is_none() {
             return control;
         }
         let World { flows, now, .. } = self.world;
-        let tasks = f64::from(self.plan.tasks.max(1));
-        let connections = flows
-            .connections(*now)
-            .map(|connections| connections / tasks)
-            .filter(|connections| *connections > 0.0);
+        let connections = flows.connections_per_task(self.plan.tasks, *now);
         control.ordinary = control.ordinary.or(flows.ordinary());
         control.connections_per_task = control.connections_per_task.or(connections);
         control
@@ -253,25 +265,48 @@ impl<'a> Drain<'a> {
         }
     }
 
-    /// Seconds until the step after this one. Where steps are spread over a time, those that the turns
-    /// of the loop themselves take are made up for, a quarter of a pause at a time: a drain that was
-    /// held for long does not hurry afterwards.
+    /// Seconds until the step after this one. Where steps are spread over a time, what each turn of the loop
+    /// itself takes is made up for, and a quarter of a pause at most. A drain that was held does not hurry
+    /// afterwards.
+    ///
+    /// Pauses are whole seconds: long and short ones alternate evenly.
     fn wait(&self, schedule: Schedule, step: u32) -> u32 {
         let pause = schedule.wait_after(step);
-        let (Pace::Within { .. }, Some(began)) =
+        let (Pace::Within { seconds }, Some(_)) =
             (&self.plan.request.drain.pace, self.progress.control.began)
         else {
             return pause;
         };
-        let due = began.saturating_add(u64::from(schedule.at(step.saturating_add(1))));
-        u32::try_from(due.saturating_sub(self.world.now))
-            .unwrap_or(u32::MAX)
-            .clamp(pause - pause / 4, pause)
+        let mean = f64::from(*seconds) / f64::from(schedule.steps().saturating_sub(1).max(1));
+        let before = step.saturating_sub(1);
+        let turn = self.turn(before);
+        // Less than half a second is not made up for: two short pauses would follow each other.
+        let apart = if turn < 0.5 { mean } else { mean - turn };
+        // Clients come back after a number of seconds of their own: a long pause keeps out of step.
+        let jitter = if mean < LONG { 0.0 } else { JITTER * mean };
+        let late = |step: u32| {
+            let inner = step > 1 && step < schedule.steps();
+            if inner {
+                jitter * self.lateness(step)
+            } else {
+                0.0
+            }
+        };
+        let due =
+            |before: u32| (apart * f64::from(before) + late(before.saturating_add(1))).round();
+        let wait = (due(step) - due(before)).max((mean * 0.75).floor());
+        whole(wait).max(1)
+    }
+
+    /// What each turn has taken beyond its pause, in seconds, at least: times are known to the second.
+    fn turn(&self, turns: u32) -> f64 {
+        let waited = self.progress.waited.saturating_add(1);
+        f64::from(self.elapsed().saturating_sub(waited)) / f64::from(turns.max(1))
     }
 
     fn remark(&self, budget: &Budget, binds: budget::Binds) -> PaceRemark {
         // Deregistration, and CloudWatch's minute.
-        let tail = self.delay().saturating_add(60);
+        let tail = self.deregistration().most.saturating_add(60);
         let World { flows, now, .. } = self.world;
         let reconnects = match (flows.newest(*now), self.progress.control.ordinary) {
             (Some(_), _) if self.elapsed() <= tail => Reconnects::NotYet { after: tail },
@@ -301,6 +336,10 @@ impl<'a> Drain<'a> {
     }
 }
 
+/// Seconds of a pause that clients may fall into step with; within less, two of them come one after the
+/// other.
+const LONG: f64 = 10.0;
+
 /// As many of `to` as so many tasks are of `from`, rounded up.
 fn scaled(tasks: u32, to: u32, from: u32) -> u32 {
     let scaled = (u64::from(tasks) * u64::from(to)).div_ceil(u64::from(from));
@@ -314,4 +353,13 @@ fn scaled(tasks: u32, to: u32, from: u32) -> u32 {
 )]
 fn rounded_up(rate: f64) -> u64 {
     rate.ceil() as u64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds: `as` saturates, and what is negative is none"
+)]
+fn whole(seconds: f64) -> u32 {
+    seconds as u32
 }

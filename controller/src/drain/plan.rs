@@ -1,6 +1,7 @@
 //! What a drain is planned to do, step by step, by the code that then does it.
 
 use crate::drain::budget::{self, Binds, Control, Standing};
+use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, OnDeadline, Pace, SHORTEST_WAIT};
 use crate::drain::{self, Schedule};
 
@@ -41,20 +42,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the drain of `tasks` tasks whose targets take `deregistration_delay` seconds to be
-    /// deregistered, as if every metric kept to the budget and nothing were ever held.
-    pub fn of(pace: &Pace, tasks: u32, deregistration_delay: u32) -> Self {
+    /// Plans the drain of `tasks` tasks whose targets take so long to be deregistered, as
+    /// if every metric kept to the budget and nothing were ever held.
+    pub fn of(pace: &Pace, tasks: u32, deregistration: Deregistration) -> Self {
         match pace {
-            Pace::Budget(budget) => Self::of_budget(budget, tasks, deregistration_delay),
+            Pace::Budget(budget) => Self::of_budget(budget, tasks, deregistration),
             Pace::Percent { .. } | Pace::Tasks { .. } | Pace::Within { .. } => {
-                Self::of_schedule(pace, tasks, deregistration_delay)
+                Self::of_schedule(pace, tasks, deregistration)
             }
         }
     }
 
-    fn of_schedule(pace: &Pace, tasks: u32, deregistration_delay: u32) -> Self {
+    fn of_schedule(pace: &Pace, tasks: u32, deregistration: Deregistration) -> Self {
         let most = drain::MOST_STEPS;
-        let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
+        let schedule = Schedule::new(tasks, pace, most, deregistration);
         let steps: Vec<_> = (1..=schedule.steps())
             .map(|step| {
                 let left = schedule.left_after(step);
@@ -74,14 +75,15 @@ impl Plan {
         Self { steps, limit }
     }
 
-    fn of_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Self {
+    fn of_budget(budget: &Budget, tasks: u32, deregistration: Deregistration) -> Self {
         let most_steps = drain::MOST_STEPS;
         let standing = |left: u32, elapsed: u32| Standing {
             left,
             of: tasks,
             most_steps,
             elapsed,
-            deregistration_delay,
+            deregistration,
+            shift: 0.0,
         };
         let control = Control::default();
         let first = budget::left_after_first(budget, &control, &standing(tasks, 0));
@@ -95,7 +97,7 @@ impl Plan {
         let until = match budget.on_deadline {
             OnDeadline::Finish => u32::MAX,
             OnDeadline::Stop => {
-                budget::last_step(budget, deregistration_delay).saturating_add(budget::GRACE)
+                budget::last_step(budget, deregistration).saturating_add(budget::GRACE)
             }
         };
         while before > 0 && at < until {
@@ -133,6 +135,23 @@ impl Plan {
         self.steps.last().map_or(0, |step| step.left)
     }
 
+    /// The most tasks that may be cut in the same 60 s, whenever within its time the load balancer ends
+    /// each deregistration.
+    pub fn most_in_a_minute(&self, deregistration: Deregistration) -> u32 {
+        let span = 60_u32.saturating_add(deregistration.spread());
+        let together = |(first, from): (usize, &Step)| {
+            let steps = self.steps[first..].iter();
+            let near = steps.take_while(|step| step.at - from.at < span);
+            near.map(|step| step.tasks).sum()
+        };
+        self.steps
+            .iter()
+            .enumerate()
+            .map(together)
+            .max()
+            .unwrap_or_default()
+    }
+
     /// Seconds from the first step to the last.
     pub fn seconds(&self) -> u32 {
         self.steps.last().map_or(0, |step| step.at)
@@ -157,23 +176,27 @@ impl Plan {
     }
 }
 
-/// A deadline, in seconds, with which a budget's steps have room for what CloudWatch corrects and for the
-/// loop's own turns; `None` where connections are not known.
-pub fn ample_deadline(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u32> {
+/// The least deadline that a budget can be kept with, in seconds, and one that has room for what
+/// CloudWatch corrects as well; `None` where connections are not known.
+pub fn deadlines(
+    budget: &Budget,
+    tasks: u32,
+    deregistration: Deregistration,
+) -> Option<(u32, u32)> {
     budget.connections_per_task?;
     let unhurried = Budget {
         deadline: u32::MAX,
         on_deadline: OnDeadline::Stop,
         ..budget.clone()
     };
-    let plan = Plan::of_budget(&unhurried, tasks, deregistration_delay);
+    let plan = Plan::of_budget(&unhurried, tasks, deregistration);
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
-    let corrected = plan.seconds().saturating_add(plan.seconds() / 3);
-    Some(
-        corrected
-            .saturating_add(steps.saturating_sub(1).saturating_mul(TURN))
-            .saturating_add(budget::tail(deregistration_delay)),
-    )
+    let turns = steps.saturating_sub(1).saturating_mul(TURN);
+    let seconds = plan.seconds();
+    let least = seconds
+        .saturating_add(turns)
+        .saturating_add(budget::tail(deregistration));
+    Some((least, least.saturating_add(seconds / 3)))
 }
 
 /// Seconds that a turn of the loop takes besides its pause.
@@ -181,43 +204,26 @@ const TURN: u32 = 2;
 
 /// A budget, in new connections a second, with which a deadline leaves as much room; `None` where
 /// connections are not known, or no budget does.
-pub fn ample_budget(budget: &Budget, tasks: u32, deregistration_delay: u32) -> Option<u64> {
-    let does = |reconnects: u64| {
-        #[expect(clippy::cast_precision_loss, reason = "connections of a service")]
-        let reconnects = reconnects as f64;
-        let other = Budget {
-            reconnects,
-            ..budget.clone()
-        };
-        ample_deadline(&other, tasks, deregistration_delay)
-            .is_some_and(|deadline| deadline <= budget.deadline)
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "connections of a service: `as` saturates"
-    )]
-    let all = (budget.connections_per_task? * f64::from(tasks)).ceil() as u64;
+pub fn ample_budget(budget: &Budget, tasks: u32, deregistration: Deregistration) -> Option<u64> {
     // Steps within less than a minute are none.
-    let minute = u64::from(budget::tail(deregistration_delay)) + 60;
-    if u64::from(budget.deadline) < minute || !does(all) {
+    if budget.deadline < budget::tail(deregistration).saturating_add(60) {
         return None;
     }
-    let (mut short, mut enough) = (0, all);
-    while short + 1 < enough {
-        let middle = u64::midpoint(short, enough);
-        if does(middle) {
-            enough = middle;
-        } else {
-            short = middle;
-        }
-    }
-    Some(enough)
+    budget::least(budget, tasks, |other| {
+        deadlines(other, tasks, deregistration).is_some_and(|(_, ample)| ample <= budget.deadline)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Behind a Network Load Balancer whose own time does not count.
+    const EVEN: Deregistration = Deregistration {
+        delay: 300,
+        least: 300,
+        most: 300,
+    };
 
     fn budget(reconnects: f64, deadline: u32) -> Pace {
         Pace::Budget(Budget {
@@ -247,7 +253,7 @@ mod tests {
             budget(1e6, 3_600),
         ] {
             for tasks in [1, 2, 40, 777] {
-                let plan = Plan::of(&pace, tasks, 300);
+                let plan = Plan::of(&pace, tasks, EVEN);
                 assert_eq!(gone(&plan), tasks, "{pace:?}");
                 assert_eq!(plan.steps.last().unwrap().left, 0, "{pace:?}");
                 for two in plan.steps.windows(2) {
@@ -256,12 +262,12 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Plan::of(&budget(500.0, 3_600), 0, 300).steps, []);
+        assert_eq!(Plan::of(&budget(500.0, 3_600), 0, EVEN).steps, []);
     }
 
     #[test]
     fn what_binds_is_named() {
-        let limit = |pace: &Pace, tasks| Plan::of(pace, tasks, 300).limit;
+        let limit = |pace: &Pace, tasks| Plan::of(pace, tasks, EVEN).limit;
         assert_eq!(limit(&Pace::Within { seconds: 180 }, 40), Limit::Pace);
         assert_eq!(
             limit(&Pace::Within { seconds: 60 }, 40),
@@ -278,16 +284,16 @@ mod tests {
 
     #[test]
     fn a_budget_that_can_be_kept_is_planned_below_it_and_within_its_deadline() {
-        let plan = Plan::of(&budget(500.0, 3_600), 40, 300);
+        let plan = Plan::of(&budget(500.0, 3_600), 40, EVEN);
         assert_eq!(plan.seconds(), 39 * 7);
-        let late = Plan::of(&budget(20.0, 3_600), 40, 300);
+        let late = Plan::of(&budget(20.0, 3_600), 40, EVEN);
         assert!(late.seconds() <= 3_600 - 420, "{}", late.seconds());
     }
 
     #[test]
     fn reconnects_of_steps_that_overlap_add_up() {
         let pace = Pace::Tasks { tasks: 1, every: 3 };
-        let reconnects = Plan::of(&pace, 2, 300).reconnects(10.0, 5);
+        let reconnects = Plan::of(&pace, 2, EVEN).reconnects(10.0, 5);
         assert_eq!(reconnects, [2.0, 2.0, 2.0, 4.0, 4.0, 2.0, 2.0, 2.0]);
     }
 
@@ -298,14 +304,14 @@ mod tests {
                 unreachable!()
             };
             let longer = Budget {
-                deadline: ample_deadline(&tight, 40, 300).unwrap(),
+                deadline: deadlines(&tight, 40, EVEN).unwrap().1,
                 on_deadline: OnDeadline::Stop,
                 ..tight.clone()
             };
-            let plan = Plan::of_budget(&longer, 40, 300);
+            let plan = Plan::of_budget(&longer, 40, EVEN);
             assert_eq!(plan.left(), 0, "{longer:?}");
-            assert!(plan.seconds() + budget::tail(300) <= longer.deadline);
-            let Some(enough) = ample_budget(&tight, 40, 300) else {
+            assert!(plan.seconds() + budget::tail(EVEN) <= longer.deadline);
+            let Some(enough) = ample_budget(&tight, 40, EVEN) else {
                 assert!(seconds < 430, "{tight:?}");
                 continue;
             };
@@ -315,7 +321,7 @@ mod tests {
                 on_deadline: OnDeadline::Stop,
                 ..tight
             };
-            assert_eq!(Plan::of_budget(&wider, 40, 300).left(), 0, "{wider:?}");
+            assert_eq!(Plan::of_budget(&wider, 40, EVEN).left(), 0, "{wider:?}");
         }
     }
 }

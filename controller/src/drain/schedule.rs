@@ -2,6 +2,7 @@
 
 use crate::deployment::Outgoing;
 use crate::drain::budget;
+use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Pace, SHORTEST_WAIT};
 
 /// A drain planned from its start.
@@ -47,7 +48,7 @@ pub(crate) fn most_steps(outgoing: &Outgoing) -> u32 {
 impl Schedule {
     /// A drain of `tasks` tasks at a pace, in `most` steps at most where the pace leaves their
     /// number open. A budget's plan is what it does as long as no metric says anything else.
-    pub fn new(tasks: u32, pace: &Pace, most: u32, deregistration_delay: u32) -> Self {
+    pub fn new(tasks: u32, pace: &Pace, most: u32, deregistration: Deregistration) -> Self {
         let even = |seconds: u32| {
             let most = tasks.min(most).min(seconds / SHORTEST_WAIT + 1);
             Steps::Even {
@@ -65,14 +66,14 @@ impl Schedule {
                 every: *every,
             },
             Pace::Within { seconds } => even(*seconds),
-            Pace::Budget(budget) => even(budget::seconds(budget, tasks, deregistration_delay)),
+            Pace::Budget(budget) => even(budget::seconds(budget, tasks, deregistration)),
         };
         Self {
             tasks,
             steps,
             deadline: pace
                 .budget()
-                .map_or(0, |budget| budget::latest_end(budget, deregistration_delay)),
+                .map_or(0, |budget| budget::latest_end(budget, deregistration)),
         }
     }
 
@@ -149,9 +150,9 @@ impl Schedule {
 
     /// Seconds that the steps take at least, with the last one's deregistration delay, the longest
     /// stop timeout (120 s on Fargate) and a look to see it; a budget's deadline where that is later.
-    pub fn least_seconds(self, deregistration_delay: u32) -> u32 {
+    pub fn least_seconds(self, deregistration: Deregistration) -> u32 {
         self.at(self.steps())
-            .saturating_add(deregistration_delay)
+            .saturating_add(deregistration.delay)
             .saturating_add(STOP_TIMEOUT + 30)
             .max(self.deadline)
     }
@@ -168,9 +169,9 @@ const SLACK: u32 = 900;
 const SHORTEST_DEFAULT: u32 = 1_800;
 
 /// Seconds after which a drain is given up where the input does not say.
-pub fn default_timeout(schedule: Schedule, deregistration_delay: u32) -> u32 {
+pub fn default_timeout(schedule: Schedule, deregistration: Deregistration) -> u32 {
     schedule
-        .least_seconds(deregistration_delay)
+        .least_seconds(deregistration)
         .saturating_add(SLACK)
         .max(SHORTEST_DEFAULT)
 }
@@ -292,11 +293,21 @@ mod tests {
 
     fn by_percent(tasks: u32, decrement: f64) -> Schedule {
         let every = 60;
-        Schedule::new(tasks, &Pace::Percent { decrement, every }, MOST_STEPS, 300)
+        Schedule::new(
+            tasks,
+            &Pace::Percent { decrement, every },
+            MOST_STEPS,
+            Deregistration::new(300, true),
+        )
     }
 
     fn evenly(tasks: u32, seconds: u32) -> Schedule {
-        Schedule::new(tasks, &Pace::Within { seconds }, MOST_STEPS, 300)
+        Schedule::new(
+            tasks,
+            &Pace::Within { seconds },
+            MOST_STEPS,
+            Deregistration::new(300, true),
+        )
     }
 
     fn left(tasks: u32, decrement: f64) -> Vec<u32> {
@@ -376,7 +387,7 @@ mod tests {
             tasks: 3,
             every: 30,
         };
-        let schedule = Schedule::new(7, &pace, MOST_STEPS, 300);
+        let schedule = Schedule::new(7, &pace, MOST_STEPS, Deregistration::new(300, true));
         let left: Vec<_> = (1..=schedule.steps())
             .map(|step| schedule.left_after(step))
             .collect();

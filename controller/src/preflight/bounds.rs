@@ -3,6 +3,7 @@
 use super::pace::check_drain;
 use crate::cleanup;
 use crate::deployment::Outgoing;
+use crate::drain::deregistration::Deregistration;
 use crate::drain::{self, Schedule};
 use crate::refusal::Refusal;
 use crate::request::{LOOKS, Request};
@@ -24,10 +25,14 @@ pub const LONGEST_PHASES: u64 = 12 * 86_400;
 
 /// Refuses times and steps that no world would allow: a `drainTimeout` that the steps cannot keep, and
 /// what would outgrow the execution's history or outlive the state machine.
-pub fn bounds(request: &Request, tasks: u32, deregistration_delay: u32) -> Result<(), Refusal> {
-    check_drain(request, tasks, deregistration_delay)?;
-    time_fits(request, tasks, deregistration_delay, 0)?;
-    history_fits(request, tasks, deregistration_delay, 0)
+pub fn bounds(
+    request: &Request,
+    tasks: u32,
+    deregistration: Deregistration,
+) -> Result<(), Refusal> {
+    check_drain(request, tasks, deregistration)?;
+    time_fits(request, tasks, deregistration, 0)?;
+    history_fits(request, tasks, deregistration, 0)
 }
 
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
@@ -35,14 +40,14 @@ pub fn bounds(request: &Request, tasks: u32, deregistration_delay: u32) -> Resul
 pub(super) fn history_fits(
     request: &Request,
     tasks: u32,
-    deregistration_delay: u32,
+    deregistration: Deregistration,
     left: u32,
 ) -> Result<(), Refusal> {
     let readiness = request.readiness_timeout;
     let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
     let returns = readiness.div_ceil(readiness.div_ceil(drain::MOST_POLLS).max(60)) + LOOKS;
     let deletions = cleanup::POLLS.saturating_mul(2 + left);
-    let turns = |outgoing| Turns::of(request, tasks, deregistration_delay, outgoing);
+    let turns = |outgoing| Turns::of(request, tasks, deregistration, outgoing);
     let forth = turns(&Outgoing::Original);
     let back = turns(&Outgoing::Replacement);
     let leftover = turns(&Outgoing::Leftover(None));
@@ -85,14 +90,14 @@ pub(super) fn history_fits(
 pub(super) fn time_fits(
     request: &Request,
     tasks: u32,
-    deregistration_delay: u32,
+    deregistration: Deregistration,
     left: u32,
 ) -> Result<(), Refusal> {
     let most = drain::MOST_STEPS;
-    let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration_delay);
+    let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration);
     let drain = request
         .drain_timeout
-        .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+        .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
     let seconds = u64::from(2 + left) * u64::from(drain)
         + 2 * u64::from(request.bake_time)
         // Until it is ready; a rollback's wait for the original, and another to swap back to it.
@@ -119,13 +124,18 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(request: &Request, tasks: u32, deregistration_delay: u32, outgoing: &Outgoing) -> Self {
+    fn of(
+        request: &Request,
+        tasks: u32,
+        deregistration: Deregistration,
+        outgoing: &Outgoing,
+    ) -> Self {
         let pace = &request.drain.pace;
         let most = drain::most_steps(outgoing);
-        let schedule = Schedule::new(tasks, pace, most, deregistration_delay);
+        let schedule = Schedule::new(tasks, pace, most, deregistration);
         let timeout = request
             .drain_timeout
-            .unwrap_or_else(|| drain::default_timeout(schedule, deregistration_delay));
+            .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
         let bakes = drain::looks_within(scale_down::bake_time(request, outgoing));
         let looks = drain::Looks::at(outgoing, timeout).most();
         Self {

@@ -15,7 +15,10 @@ mod task_set;
 use std::fmt;
 
 use crate::arn::short;
+use crate::drain::deregistration::Deregistration;
+use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
+use crate::preflight::pace::counted;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -129,8 +132,9 @@ struct Scene<'a> {
     original: Option<&'a TaskSet>,
     /// The service's desired count.
     desired: u32,
-    /// Seconds of the production group's deregistration delay.
-    delay: u32,
+    /// How long the production group's targets take to be deregistered.
+    deregistration: Deregistration,
+    pace: Pace,
     /// The drain of the original.
     plan: Plan,
 }
@@ -148,7 +152,9 @@ impl<'a> Scene<'a> {
             living.filter(|set| production.is_some_and(|group| set.is_attached_to(&group.arn)));
         let original = serving.next();
         let tasks = original.map_or(0, |set| set.computed_desired_count);
-        let delay = production.map_or(0, |group| group.deregistration_delay);
+        let deregistration =
+            production.map_or(Deregistration::new(0, true), TargetGroup::deregistration);
+        let pace = counted(request, world, tasks);
         Self {
             request,
             world,
@@ -158,8 +164,9 @@ impl<'a> Scene<'a> {
             taken: routing.and_then(|routing| routing.roles.taken()),
             original,
             desired: world.service.desired_count,
-            delay,
-            plan: Plan::of(&request.drain.pace, tasks, delay),
+            deregistration,
+            plan: Plan::of(&pace, tasks, deregistration),
+            pace,
         }
     }
 

@@ -159,8 +159,8 @@ pub enum Blocker {
     Reconnects {
         /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
         seen: u64,
-        /// How many the replacement can bear.
-        budget: u64,
+        /// How many are allowed: the budget, and those of one task.
+        allowed: u64,
     },
 }
 
@@ -319,9 +319,9 @@ impl fmt::Display for Blocker {
                 quote(state)
             ),
             Self::Paused(paused) => paused.fmt(f),
-            Self::Reconnects { seen, budget } => write!(
+            Self::Reconnects { seen, allowed } => write!(
                 f,
-                "{seen} reconnects a second came, and {budget} are allowed"
+                "{seen} reconnects a second came, and {allowed} are allowed"
             ),
         }
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::Problem;
 use super::reader::{LONGEST_PHASE, Reader, shown, text_where, whole};
 use crate::drain::budget;
+use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
 
 /// A quarter at a time, as the sample's own input has it.
@@ -186,7 +187,8 @@ impl Fields<'_> {
 
     fn by_budget(&mut self) -> Option<Pace> {
         let reconnects = self.required("reconnectsPerSecond", amount);
-        let least = budget::tail(0).saturating_add(60);
+        let network = Deregistration::new(0, true);
+        let least = budget::tail(network).saturating_add(60);
         let deadline = self.required("deadline", |value| whole(value, least, LONGEST_PHASE));
         let connections_per_task = self.optional("connectionsPerTask", amount);
         let on_deadline = self.optional("onDeadline", |value| OnDeadline::parse(value.as_str()?));

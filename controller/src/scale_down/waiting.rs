@@ -1,7 +1,6 @@
 //! What a turn of the drain answers where it takes nothing away: what is left, and when the next look is.
 
 use super::{HALF_LOST, drained_for, timeout, unknown_alarms};
-use crate::arn;
 use crate::command::Paused;
 use crate::deployment::{Plan, Progress};
 use crate::drain::pacing::Drain;
@@ -240,16 +239,10 @@ fn waited(progress: &Progress) -> u32 {
     progress.waited.saturating_add(progress.spent)
 }
 
-/// When the original's last task has gone, if its last step comes in so many seconds: targets take as
-/// long as their deregistration delay, and a Network Load Balancer three minutes at least (AWS
-/// support). In seconds since 1970.
+/// When the original's last task has gone, if its last step comes in so many seconds. In seconds since
+/// 1970.
 fn done_at(drain: &Drain<'_>, last_step: u32) -> u64 {
-    let least = match drain.plan.request.load_balancer.as_deref() {
-        Some(balancer) if arn::is_application_load_balancer(balancer) => 0,
-        _ => 180,
-    };
-    let deregistered = drain.delay().max(least);
-    drain.world.now + u64::from(last_step) + u64::from(deregistered)
+    drain.world.now + u64::from(last_step) + u64::from(drain.deregistration().most)
 }
 
 /// Of how many steps, where that is settled: a budget takes as many as it needs.

@@ -193,11 +193,12 @@ impl World {
         }
     }
 
-    /// Deregisters a target: `draining` for the deregistration delay, and with an NLB at least as
-    /// long as it takes to deregister. One that no listener uses has nothing to drain.
+    /// Deregisters a target: `draining` for the deregistration delay, and with an NLB at least for the time
+    /// of its own that it takes, which is another for each. One that no listener uses has nothing to drain.
     pub(crate) fn deregister_target(&mut self, place: &Registration) {
         let least_ms = if self.kinds_using(&place.group).contains(&Kind::Network) {
-            self.jittered(self.timings.nlb_deregistration_ms)
+            let most_ms = self.timings.nlb_deregistration_ms;
+            self.between(most_ms * 2 / 5, most_ms)
         } else {
             0
         };

@@ -1,10 +1,14 @@
-//! CloudWatch's metrics: what a Network Load Balancer reports of its clients' connections.
+//! CloudWatch's metrics: what a load balancer reports of its clients' connections.
 //!
 //! `ActiveFlowCount` and `NewFlowCount` of `AWS/NetworkELB`, by load balancer, or by load balancer and
 //! Availability Zone: there is no dimension for a target group (Docs). Each second is a sample, so
 //! that `Average`, `Minimum` and `Maximum` of `ActiveFlowCount` are those of the connections, and
 //! `Sum` of `NewFlowCount` is the number of attempts; the sum of `ActiveFlowCount` counts a connection
 //! once for each of its seconds, and tells nothing.
+//!
+//! `ActiveConnectionCount` and `NewConnectionCount` of `AWS/ApplicationELB` are by load balancer only. They
+//! count the connections of clients and those of the load balancer to targets (Docs), so that one that
+//! lives long counts twice; a minute is one sample, whose `Sum` is the number.
 //!
 //! Harsher than usual: an attempt is a new flow even where its target refuses it, and a minute is
 //! visible only [`Timings::metric_delay_ms`](super::Timings::metric_delay_ms) after its end.
@@ -162,26 +166,33 @@ impl World {
             metric_name,
             dimensions,
         } = &asked.metric;
-        let of: fn(&Flows) -> Samples = match metric_name.as_str() {
-            "ActiveFlowCount" => |flows| flows.active,
-            "NewFlowCount" => |flows| flows.new,
+        let of: fn(&Flows) -> Samples = match (namespace.as_str(), metric_name.as_str()) {
+            ("AWS/NetworkELB", "ActiveFlowCount") => |flows| flows.active,
+            ("AWS/NetworkELB", "NewFlowCount") => |flows| flows.new,
+            ("AWS/ApplicationELB", "ActiveConnectionCount") => |flows| {
+                let active = &flows.active;
+                Samples::one(2 * active.sum / active.count.max(1))
+            },
+            ("AWS/ApplicationELB", "NewConnectionCount") => |flows| Samples::one(2 * flows.new.sum),
             _ => return Vec::new(),
         };
         let in_count = asked.unit.as_ref().is_none_or(|unit| unit == "Count");
         let Some(clients) = &self.clients else {
             return Vec::new();
         };
-        // `AWS/ApplicationELB` has other metrics.
-        let network = clients.load_balancer.split_once(":loadbalancer/");
-        let network = network.filter(|(_, name)| name.starts_with("net/"));
+        let (_, balancer) = clients
+            .load_balancer
+            .split_once(":loadbalancer/")
+            .unwrap_or_default();
+        let is_network = balancer.starts_with("net/");
         let dimension = |name: &str| {
             let found = dimensions.iter().find(|dimension| dimension.name == name);
             found.map(|dimension| dimension.value.as_str())
         };
-        let zone = dimension("AvailabilityZone");
-        let named = network.is_some_and(|(_, name)| dimension("LoadBalancer") == Some(name))
+        let zone = dimension("AvailabilityZone").filter(|_| is_network);
+        let named = dimension("LoadBalancer") == Some(balancer)
             && dimensions.len() == 1 + usize::from(zone.is_some());
-        if namespace != "AWS/NetworkELB" || !in_count || !named {
+        if is_network != (namespace == "AWS/NetworkELB") || !in_count || !named {
             return Vec::new();
         }
         let over_by_ms = self.now_ms.saturating_sub(self.timings.metric_delay_ms);

@@ -68,6 +68,18 @@ impl World {
         delay_ms - spread + shift
     }
 
+    /// A time from one to another, all as likely; without jitter one follows another as unevenly, and always
+    /// in the same way.
+    pub(crate) fn between(&mut self, least_ms: u64, most_ms: u64) -> u64 {
+        if self.timings.jitter_percent > 0 {
+            return self.random(|rng| rng.u64(least_ms..=most_ms));
+        }
+        // Multiples of the golden ratio.
+        let place = self.next_ordinal().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let share = (u128::from(most_ms - least_ms) * u128::from(place)) >> 64;
+        least_ms + u64::try_from(share).unwrap_or(0)
+    }
+
     /// A private address of the subnet's own /24, in the order asked for.
     pub(crate) fn next_address(&mut self, subnet_index: usize) -> String {
         let host = self.next_ordinal() % 60_000;

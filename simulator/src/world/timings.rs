@@ -26,7 +26,8 @@ pub struct Timings {
     /// Registering a target with an NLB, before its health checks begin (3–5 minutes: Field; 70 to
     /// 120 seconds have been seen, which a jitter covers only in part).
     pub nlb_registration_ms: u64,
-    /// The least that deregistering from an NLB takes, whatever the delay says (3–5 minutes: Field).
+    /// The most that deregistering from an NLB takes of its own, whatever the delay says; it takes any time
+    /// from two fifths of it on, another for each target (2–5 minutes, unevenly: AWS guidance, Field).
     pub nlb_deregistration_ms: u64,
     /// Registering a target with an ALB, before its health checks begin.
     pub alb_registration_ms: u64,
@@ -78,7 +79,7 @@ impl Default for Timings {
             stopped_task_visible_ms: 3_600_000,
             task_set_deletion_ms: 10_000,
             nlb_registration_ms: 180_000,
-            nlb_deregistration_ms: 180_000,
+            nlb_deregistration_ms: 300_000,
             alb_registration_ms: 5_000,
             listener_propagation_ms: 75_000,
             load_balancer_provisioning_ms: 120_000,

@@ -100,12 +100,12 @@ fn connection_termination_cuts_when_the_deregistration_delay_is_over() {
     let on = "deregistration_delay.connection_termination.enabled";
     for terminates in ["false", "true"] {
         let mut service = service(even(json!({
-            "deregistrationDelaySeconds": 240,
+            "deregistrationDelaySeconds": 340,
             "clients": { "onStop": "keep" },
         })));
         service.set_attribute(PRODUCTION, on, terminates);
         let task = service.stop_a_task(&service.original.clone());
-        service.wait(239);
+        service.wait(339);
         assert_eq!(service.clients().connected_to_task(&task), 2_500);
         service.wait(2);
         let left = if terminates == "true" { 0 } else { 2_500 };

@@ -198,6 +198,34 @@ fn what_is_not_reported_has_no_datapoints_and_is_no_error() {
     }
 }
 
+/// A connection that lives long has one of the client's and one of the load balancer's (Docs).
+#[test]
+fn an_application_load_balancer_counts_each_connection_twice() {
+    let mut service = service(even(
+        json!({ "clients": {}, "loadBalancer": "application" }),
+    ));
+    let original = service.original.clone();
+    service.wait(180);
+    service.stop_a_task(&original);
+    service.wait(600);
+    let balancer = service.world.load_balancers().next().expect("one");
+    let (_, name) = balancer.arn.split_once(":loadbalancer/").expect("an ARN");
+    let of = |metric: &str, statistic: &str, zone: Option<&str>| {
+        let mut stat = stat(metric, statistic, 60, zone);
+        stat["Metric"]["Namespace"] = json!("AWS/ApplicationELB");
+        stat["Metric"]["Dimensions"][0]["Value"] = json!(name);
+        values(&service.world, &stat)
+    };
+    let active = of("ActiveConnectionCount", "Sum", None);
+    assert_eq!(active[..3], [20_000.0; 3]);
+    assert_eq!(of("ActiveConnectionCount", "Average", None), active);
+    let new: f64 = of("NewConnectionCount", "Sum", None).iter().sum();
+    assert!((new - 5_000.0).abs() < 0.5, "{new}");
+    assert_eq!(of("NewFlowCount", "Sum", None), [] as [f64; 0]);
+    let zone = Some("us-east-1a");
+    assert_eq!(of("NewConnectionCount", "Sum", zone), [] as [f64; 0]);
+}
+
 #[test]
 fn stale_metrics_stop_when_the_scenario_says_so() {
     let mut service = service(even(json!({

@@ -3,6 +3,7 @@
 use crate::arn::{Arn, is_application_load_balancer};
 use crate::deployment::Plan;
 use crate::drain::pace::TASK_SET;
+use crate::request::Request;
 
 /// One metric to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Query {
     pub dimensions: Vec<(String, String)>,
     /// `Sum` or `Average`.
     pub statistic: &'static str,
+    /// How many times it counts a connection of a client.
+    pub times: u32,
 }
 
 /// The metrics that a drain may go by.
@@ -68,23 +71,37 @@ pub fn queries(plan: &Plan) -> Vec<Query> {
                 .map(|(name, value)| (name.clone(), value.replace(TASK_SET, outgoing)))
                 .collect(),
             statistic: "Sum",
+            times: 1,
         });
     }
     queries
 }
 
-/// An Application Load Balancer counts connections under other names (AWS documentation).
+/// What preflight needs to know of a load balancer: nothing where the input says how many connections a
+/// task holds, or its pace follows no metric.
+pub fn before(request: &Request, load_balancer: &str) -> Vec<Query> {
+    let budget = request.drain.pace.budget();
+    let counted = budget.is_none_or(|budget| budget.connections_per_task.is_some());
+    if counted {
+        return Vec::new();
+    }
+    of_load_balancer(load_balancer)
+}
+
+/// An Application Load Balancer counts connections under other names, and its own
+/// connections to targets as well (AWS documentation): a connection that lives long has one of each.
 fn of_load_balancer(arn: &str) -> Vec<Query> {
     let Some(name) = Arn::parse(arn).and_then(|arn| arn.resource.strip_prefix("loadbalancer/"))
     else {
         return Vec::new();
     };
-    let (namespace, new, active, statistic) = if is_application_load_balancer(arn) {
+    let (namespace, new, active, statistic, times) = if is_application_load_balancer(arn) {
         (
             "AWS/ApplicationELB",
             "NewConnectionCount",
             "ActiveConnectionCount",
             "Sum",
+            2,
         )
     } else {
         (
@@ -92,6 +109,7 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
             "NewFlowCount",
             "ActiveFlowCount",
             "Average",
+            1,
         )
     };
     let query = |of: Series, metric: &str, statistic: &'static str| Query {
@@ -100,6 +118,7 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
         name: metric.to_owned(),
         dimensions: vec![("LoadBalancer".to_owned(), name.to_owned())],
         statistic,
+        times,
     };
     vec![
         query(Series::New, new, "Sum"),
@@ -111,7 +130,6 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
 mod tests {
     use super::*;
     use crate::fixture::{Scene, home};
-    use crate::request::Request;
     use serde_json::json;
 
     /// What it is of, its name, its dimensions.

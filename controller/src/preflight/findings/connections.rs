@@ -1,6 +1,8 @@
 //! Findings about connections: what ends them besides the drain, and what the drain runs into.
 
 use super::{Finding, FindingName, Scene, names, set_attribute};
+use crate::drain::deregistration::{Deregistration, OF_A_NETWORK_LOAD_BALANCER};
+use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
 use crate::id::TargetGroupArn;
 use crate::preflight::unkept;
@@ -16,19 +18,11 @@ const LATE_CONNECTIONS: u32 = 90;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mend = match shortest_pause(&scene.plan) {
-        Some(pause) => format!(
-            "Give scaledown_wait (or drain.every) of at least {} s, or a shorter delay: {}",
-            scene.delay,
-            set_attribute(
-                &scene.groups,
-                "deregistration_delay.timeout_seconds",
-                &pause.to_string()
-            )
-        ),
-        None => String::new(),
-    };
-    found.extend(overlap(&scene.plan, scene.delay, &mend));
+    found.extend(overlap(
+        &scene.plan,
+        scene.deregistration,
+        &slower_or_even(scene),
+    ));
     found.extend(budget(scene));
     found.extend(unhealthy_termination(scene));
     found.extend(deregistration_termination(scene));
@@ -40,22 +34,70 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
+/// What keeps the tasks of one step apart from those of the next.
+///
+/// Never a delay below what a Network Load Balancer takes of its own: with that, tasks end unevenly.
+fn slower_or_even(scene: &Scene<'_>) -> String {
+    let Deregistration { delay, most, .. } = scene.deregistration;
+    let slower = match scene.pace {
+        Pace::Percent { .. } | Pace::Tasks { .. } => {
+            format!("Give scaledown_wait (or drain.every) of at least {most} s")
+        }
+        Pace::Within { .. } => "Give more seconds in drain.within".to_owned(),
+        Pace::Budget(_) => "Give a smaller reconnectsPerSecond and a later deadline".to_owned(),
+    };
+    let set = |seconds: u32| {
+        let key = "deregistration_delay.timeout_seconds";
+        set_attribute(&scene.groups, key, &seconds.to_string())
+    };
+    if scene.deregistration.spread() > 0 {
+        return format!(
+            "{slower}, or a delay with which tasks end as evenly as the steps come: {}",
+            set(most)
+        );
+    }
+    let own = if scene.is_network() {
+        OF_A_NETWORK_LOAD_BALANCER.1
+    } else {
+        0
+    };
+    let pause = shortest_pause(&scene.plan).unwrap_or(delay);
+    match pause.max(own) {
+        shorter if shorter < delay => format!("{slower}, or a shorter delay: {}", set(shorter)),
+        _ => slower,
+    }
+}
+
 fn shortest_pause(plan: &Plan) -> Option<u32> {
     plan.steps.windows(2).map(|two| two[1].at - two[0].at).min()
 }
 
 /// Steps that come faster than targets are deregistered.
-pub fn overlap(plan: &Plan, deregistration_delay: u32, fix: &str) -> Option<Finding> {
-    let pause = shortest_pause(plan).filter(|pause| *pause < deregistration_delay)?;
+pub fn overlap(plan: &Plan, deregistration: Deregistration, fix: &str) -> Option<Finding> {
+    let Deregistration { delay, least, most } = deregistration;
+    let pause = shortest_pause(plan).filter(|pause| *pause < most)?;
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
-    let together = deregistration_delay.div_ceil(pause.max(1)).min(steps);
+    let together = most.div_ceil(pause.max(1)).min(steps);
+    let (seen, end) = if deregistration.spread() > 0 {
+        (
+            format!(
+                "A Network Load Balancer takes {least} to {most} s to deregister a target, unevenly, whatever the delay of {delay} s; between two steps are {pause} s."
+            ),
+            ", their clients may be cut in the same minute",
+        )
+    } else {
+        (
+            format!(
+                "The deregistration delay of {delay} s is longer than the {pause} s between two steps."
+            ),
+            "",
+        )
+    };
     Some(Finding::warning(
         FindingName::DeregistrationDelay,
+        &seen,
         &format!(
-            "The deregistration delay of {deregistration_delay} s is longer than the {pause} s between two steps."
-        ),
-        &format!(
-            "Up to {together} steps' tasks are on their way out at once, and what a step does is seen {deregistration_delay} s later."
+            "Up to {together} steps' tasks are on their way out at once{end}, and what a step does is seen {most} s later."
         ),
         fix,
     ))
@@ -77,14 +119,21 @@ pub fn ports_of_clients(connections_per_task: f64) -> Option<Finding> {
 }
 
 fn budget(scene: &Scene<'_>) -> Option<Finding> {
-    let budget = scene.request.drain.pace.budget()?;
+    let budget = scene.pace.budget()?;
     let tasks = scene.original?.computed_desired_count;
-    let said = unkept(budget, tasks, scene.delay)?;
+    let said = unkept(budget, tasks, scene.deregistration)?;
+    let mut fix = "Give a larger reconnectsPerSecond or a later deadline in drain".to_owned();
+    if scene.deregistration.spread() > 0 {
+        let most = scene.deregistration.most.to_string();
+        let key = "deregistration_delay.timeout_seconds";
+        let set = set_attribute(&scene.groups, key, &most);
+        fix += &format!("; or a delay with which tasks end as evenly as the steps come: {set}");
+    }
     Some(Finding::warning(
         FindingName::Budget,
         &format!("The drain's {said}."),
         "Either more clients come back in a second than the budget allows, or the drain is not done in time.",
-        "Give a larger reconnectsPerSecond or a later deadline in drain.",
+        &fix,
     ))
 }
 
@@ -198,7 +247,7 @@ fn client_ports(scene: &Scene<'_>) -> Option<Finding> {
     let short_of_ports = scene.is_network()
         && group.settings.target_type == "ip"
         && group.settings.keeps_client_ip == Some(false);
-    let budget = scene.request.drain.pace.budget()?;
+    let budget = scene.pace.budget()?;
     let connections = budget.connections_per_task.filter(|_| short_of_ports)?;
     let mut finding = ports_of_clients(connections)?;
     finding.fix = format!(

@@ -55,12 +55,12 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
     }
     found.keep(FindingName::Tags, tags::tags(request, original));
     if let (Some(service), Some(routing)) = (service, &routing) {
-        let delay = routing.production.deregistration_delay;
+        let deregistration = routing.production.deregistration();
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
         let most = tasks.max(service.desired_count);
-        let fits = check_drain(request, tasks, delay)
-            .and_then(|()| time_fits(request, most, delay, left))
-            .and_then(|()| history_fits(request, most, delay, left));
+        let fits = check_drain(request, tasks, deregistration)
+            .and_then(|()| time_fits(request, most, deregistration, left))
+            .and_then(|()| history_fits(request, most, deregistration, left));
         found.keep(FindingName::Drain, fits);
     }
     found.0

@@ -7,6 +7,18 @@ use crate::preflight::{Checked, check, inspect};
 use crate::request::SwapMode;
 use crate::world::{Container, Launch, Reading, TaskSetStatus};
 
+/// Four tasks serve, and are drained no faster than they are deregistered.
+fn serving() -> Scene {
+    let mut scene = Scene::serving();
+    scene.request.drain.pace = every(300);
+    scene
+}
+
+fn every(every: u32) -> Pace {
+    let decrement = 25.0;
+    Pace::Percent { decrement, every }
+}
+
 fn look(scene: &Scene) -> (Result<Checked, Refusal>, Vec<Finding>) {
     inspect(&scene.plan().id, &scene.request, Some(&scene.world))
 }
@@ -32,7 +44,7 @@ struct Case {
 
 #[test]
 fn a_service_without_a_mistake_has_no_finding_but_the_room_it_needs() {
-    let mut scene = Scene::serving();
+    let mut scene = serving();
     scene.world.load_balancer = Some(balanced(3, true));
     let (checked, found) = look(&scene);
     assert!(checked.is_ok());
@@ -48,7 +60,7 @@ fn a_service_without_a_mistake_has_no_finding_but_the_room_it_needs() {
 #[test]
 fn each_mistake_has_a_finding_with_what_mends_it() {
     for case in cases() {
-        let mut scene = Scene::serving();
+        let mut scene = serving();
         scene.world.load_balancer = Some(balanced(2, true));
         (case.change)(&mut scene);
         let (checked, found) = look(&scene);
@@ -88,7 +100,7 @@ fn every_name_but_the_last_resort_has_a_case() {
 
 #[test]
 fn several_mistakes_are_all_told_though_a_deployment_stops_at_the_first() {
-    let mut scene = Scene::serving();
+    let mut scene = serving();
     scene.world.task_definition.as_mut().unwrap().active = false;
     scene.container_mut().ports = vec![9_000];
     scene.world.target_groups.pop();
@@ -112,7 +124,7 @@ fn what_check_refuses_is_the_first_error_that_is_told() {
         .iter()
         .filter(|case| case.severity == Severity::Error)
     {
-        let mut scene = Scene::serving();
+        let mut scene = serving();
         (case.change)(&mut scene);
         let refusal = check(&scene.plan().id, &scene.request, &scene.world);
         let errors = errors::errors(&scene.request, &scene.world);
@@ -136,7 +148,7 @@ fn a_call_that_is_not_allowed_is_a_finding_that_says_what_to_grant() {
             "Grant a:Cross on *",
         ),
     ] {
-        let mut scene = Scene::serving();
+        let mut scene = serving();
         let mut load_balancer = balanced(2, false);
         (load_balancer.zones, load_balancer.cross_zone) = (zones, cross_zone);
         scene.world.load_balancer = Some(load_balancer);
@@ -152,7 +164,7 @@ fn a_call_that_is_not_allowed_is_a_finding_that_says_what_to_grant() {
 
 #[test]
 fn a_group_of_its_own_mind_is_asked_before_its_load_balancer() {
-    let mut scene = Scene::serving();
+    let mut scene = serving();
     scene.world.load_balancer = Some(balanced(5, false));
     for group in ["blue", "green"] {
         scene.group_mut(group).settings.cross_zone = Some(true);
@@ -167,7 +179,7 @@ fn a_group_of_its_own_mind_is_asked_before_its_load_balancer() {
 
 #[test]
 fn every_drain_with_cross_zone_off_comes_to_fewer_tasks_than_zones_and_it_is_no_warning() {
-    let mut scene = Scene::serving();
+    let mut scene = serving();
     scene.world.load_balancer = Some(balanced(2, false));
     let (_, found) = look(&scene);
     assert_eq!(told(&found), [(Severity::Info, FindingName::Zones)]);
@@ -181,7 +193,7 @@ fn every_drain_with_cross_zone_off_comes_to_fewer_tasks_than_zones_and_it_is_no_
 
 #[test]
 fn a_target_type_that_nobody_knows_yet_is_let_pass() {
-    let mut scene = Scene::serving();
+    let mut scene = serving();
     scene.group_mut("blue").settings.target_type = "satellite".into();
     assert!(look(&scene).0.is_ok());
 }
@@ -212,7 +224,7 @@ fn balanced(zones: u32, cross_zone: bool) -> LoadBalancer {
     LoadBalancer {
         zones: Reading::Seen(zones),
         cross_zone: Reading::Seen(cross_zone),
-        ..Scene::serving().world.load_balancer.unwrap()
+        ..serving().world.load_balancer.unwrap()
     }
 }
 

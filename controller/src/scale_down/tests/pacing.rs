@@ -3,9 +3,11 @@
 use super::*;
 use crate::drain::flows::Point;
 use crate::drain::pace::{Budget, OnDeadline};
+use crate::drain::pacing::Drain;
 
 fn by_budget(on_deadline: OnDeadline) -> Scene {
     let mut scene = Scene::swapped();
+    scene.group_mut("blue").deregistration_delay = 300;
     scene.request.drain.pace = Pace::Budget(Budget {
         reconnects: 500.0,
         connections_per_task: Some(2_500.0),
@@ -51,7 +53,7 @@ fn the_first_step_of_a_budget_takes_one_task_and_plans_the_next() {
     assert_eq!(told.progress.control.began, Some(100_000));
     assert!(
         told.reason.to_string()
-            .ends_with("next 1 in 7 s, done about 03:50Z (its first reconnects are seen about 90 s after its first step)"),
+            .ends_with("next 1 in 7 s, done about 03:52Z (its first reconnects are seen about 360 s after its first step)"),
         "{}",
         told.reason.to_string()
     );
@@ -62,13 +64,13 @@ fn a_step_is_held_while_more_reconnect_than_the_budget_allows() {
     let mut scene = begun(OnDeadline::Finish);
     assert_eq!(check(&scene), Ok(scale_to(2)));
     minute(&mut scene, 1_000.0);
-    let (seen, budget) = (1_000, 500);
-    assert_eq!(blocker(&scene), Blocker::Reconnects { seen, budget });
+    let (seen, allowed) = (1_000, 542);
+    assert_eq!(blocker(&scene), Blocker::Reconnects { seen, allowed });
     let told = answer(&scene);
     assert!(
         told.reason
             .to_string()
-            .contains("because 1000 reconnects a second came, and 500 are allowed"),
+            .contains("because 1000 reconnects a second came, and 542 are allowed"),
         "{}",
         told.reason.to_string()
     );
@@ -189,20 +191,78 @@ fn an_alarm_or_a_sick_replacement_is_seen_in_a_pause() {
     assert_eq!(refusal.error, ErrorName::AlarmRaised);
 }
 
+/// The wait after a step that was made so many seconds after the first, of a drain that has waited for so
+/// many.
+fn wait_after(scene: &Scene, step: u32, elapsed: u32, waited: u32) -> u32 {
+    let plan = scene.plan();
+    let mut progress = scene.progress;
+    (progress.step, progress.waited) = (step, waited);
+    progress.control.began = Some(scene.world.now - u64::from(elapsed));
+    let mut drain = Drain::of(&scene.world, &plan, &progress, 1).unwrap();
+    drain.next(false).wait
+}
+
+fn evenly(tasks: u32, seconds: u32) -> Scene {
+    let mut scene = Scene::swapped();
+    scene.request.drain.pace = Pace::Within { seconds };
+    scene.tasks = tasks;
+    scene
+}
+
 #[test]
 fn steps_over_a_time_make_up_for_what_the_turns_take_and_never_hurry() {
-    let mut scene = Scene::swapped();
-    scene.request.drain.pace = Pace::Within { seconds: 60 };
-    scene.progress.step = 2;
-    scene.progress.control.began = Some(100_000);
-    let wait_at = |scene: &mut Scene, now: u64| {
-        scene.world.now = now;
-        let original = scene.task_set_mut("ecs-svc/1");
-        (original.scale, original.computed_desired_count) = (scale_for(2, 4), 2);
-        assert_eq!(step_made(scene), (2, 4));
-        answer(scene).wait
-    };
-    assert_eq!(wait_at(&mut scene, 100_020), 20);
-    assert_eq!(wait_at(&mut scene, 100_023), 17);
-    assert_eq!(wait_at(&mut scene, 100_900), 15);
+    let scene = evenly(40, 312);
+    // Eight seconds apart.
+    let of_step = |elapsed, waited| wait_after(&scene, 10, elapsed, waited);
+    assert_eq!(of_step(72, 72), 8);
+    assert_eq!(of_step(75, 72), 8, "a quarter of a second a turn");
+    // Each turn has taken a second, or most of a minute.
+    assert_eq!(of_step(82, 72), 7);
+    assert_eq!(of_step(600, 72), 6);
+    // Held for long.
+    assert_eq!(of_step(900, 900), 8);
+}
+
+#[test]
+fn long_and_short_pauses_alternate_evenly() {
+    let scene = evenly(40, 180);
+    // 4.6 s apart.
+    let waits = (1..40).map(|step| wait_after(&scene, step, 5 * (step - 1), 5 * (step - 1)));
+    let waits: Vec<_> = waits.collect();
+    assert_eq!(waits.iter().sum::<u32>(), 180);
+    for three in waits.windows(3) {
+        assert!((13..=14).contains(&three.iter().sum::<u32>()), "{waits:?}");
+        assert!(three[0] + three[1] >= 9, "{waits:?}");
+    }
+}
+
+#[test]
+fn long_pauses_keep_out_of_step_with_clients_and_add_up() {
+    for pace in ["within", "budget"] {
+        let mut scene = evenly(10, 540);
+        if pace == "budget" {
+            scene = by_budget(OnDeadline::Finish);
+            scene.tasks = 20;
+            scene.request.drain.pace = Pace::Budget(Budget {
+                reconnects: 60.0,
+                connections_per_task: Some(2_500.0),
+                deadline: 14_400,
+                on_deadline: OnDeadline::Finish,
+            });
+        }
+        let (mut elapsed, mut waits) = (0, Vec::new());
+        for step in 1..10 {
+            scene.progress.control.left = Some(19 - step);
+            let wait = wait_after(&scene, step, elapsed, elapsed);
+            assert_eq!(wait, wait_after(&scene, step, elapsed, elapsed), "{pace}");
+            elapsed += wait;
+            waits.push(wait);
+        }
+        let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+        assert!(most - least >= 6 && most - least <= 24, "{pace}: {waits:?}");
+        assert!(elapsed.abs_diff(540) <= 12, "{pace}: {waits:?}");
+        scene.execution = "run-2".into();
+        let other = (1..10).map(|step| wait_after(&scene, step, 60 * (step - 1), 60 * (step - 1)));
+        assert_ne!(other.collect::<Vec<_>>(), waits, "{pace}");
+    }
 }

@@ -28,7 +28,10 @@ pub(super) struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Stay,
-    Cut,
+    /// All have ended at that moment.
+    Cut {
+        at_ms: u64,
+    },
     /// They end evenly, the last ones in the second in which this moment is.
     CutUntil {
         until_ms: u64,
@@ -77,11 +80,12 @@ impl Clients {
     pub(super) fn fates(&mut self, world: &World) -> Vec<Fate> {
         self.note_replaced(world);
         let mut fates = Vec::with_capacity(self.held.len());
+        let just_now_ms = self.next_ms - 1_000;
         for held in &mut self.held {
             let fate = if target_cuts(held, world) {
-                Fate::Cut
+                Fate::Cut { at_ms: just_now_ms }
             } else {
-                task_fate(world, &held.task, self.scenario.on_stop)
+                task_fate(world, &held.task, self.scenario.on_stop, just_now_ms)
             };
             let replaced = self.replaced.get(&held.group);
             fates.push(match (fate, replaced) {
@@ -134,16 +138,21 @@ fn target_cuts(held: &mut Held, world: &World) -> bool {
 }
 
 /// What a task does with its connections.
-fn task_fate(world: &World, task: &str, on_stop: OnStop) -> Fate {
-    let Some(task) = world.tasks.get(task).filter(|task| !has_ended(task)) else {
-        return Fate::Cut;
+fn task_fate(world: &World, task: &str, on_stop: OnStop, just_now_ms: u64) -> Fate {
+    let Some(task) = world.tasks.get(task) else {
+        return Fate::Cut { at_ms: just_now_ms };
     };
+    if has_ended(task) {
+        return Fate::Cut {
+            at_ms: task.execution_stopped_at_ms.unwrap_or(just_now_ms),
+        };
+    }
     let is_stopping = task.last_status == TaskStatus::Stopping;
     let Some(stopping_ms) = task.stopping_at_ms.filter(|_| is_stopping) else {
         return Fate::Stay;
     };
     match on_stop {
-        OnStop::Close => Fate::Cut,
+        OnStop::Close => Fate::Cut { at_ms: stopping_ms },
         OnStop::Keep => Fate::Stay,
         OnStop::Spread => Fate::CutUntil {
             until_ms: stopping_ms + world.stop_seconds(task) * 1_000,

@@ -34,13 +34,18 @@ pub(crate) struct Minute {
 const MINUTE_MS: u64 = 60_000;
 
 impl Samples {
-    fn add(&mut self, value: u64) {
-        self.absorb(&Self {
+    /// One sample.
+    pub(crate) fn one(value: u64) -> Self {
+        Self {
             count: 1,
             sum: value,
             minimum: value,
             maximum: value,
-        });
+        }
+    }
+
+    fn add(&mut self, value: u64) {
+        self.absorb(&Self::one(value));
     }
 
     /// Takes other samples in.

@@ -16,7 +16,7 @@ mod waiting;
 
 pub(crate) use record::TaskPeak;
 pub use record::{Second, Totals};
-pub use settings::{Backoff, ClientsScenario, Metrics, OnStop};
+pub use settings::{Backoff, ClientsScenario, Jitter, Metrics, OnStop};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,6 +113,13 @@ impl Clients {
         let place = self.place_of(task_set);
         let peak = place.and_then(|place| self.record.peaks.get(place));
         peak.copied().unwrap_or_default()
+    }
+
+    /// The most seconds that a client which was cut was without a connection, or is still.
+    pub fn longest_without(&self) -> u64 {
+        let waiting = self.waiting.oldest_cut_s();
+        let still = waiting.map_or(0, |since_s| self.now_s().saturating_sub(since_s));
+        self.record.longest_without.max(still)
     }
 
     /// How they behave.

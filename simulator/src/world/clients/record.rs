@@ -57,6 +57,9 @@ pub(super) struct Record {
     pub(super) totals: Totals,
     /// In the order of the task sets.
     pub(super) peaks: Vec<TaskPeak>,
+    /// Of those that connected again after they were cut: the most seconds without a connection.
+    #[serde(default)]
+    pub(super) longest_without: u64,
 }
 
 impl Record {

@@ -1,10 +1,13 @@
 //! A second of the clients' life: connections end, clients try, tasks accept or refuse.
 
+use std::collections::BTreeMap;
+
 use super::chance::evenly;
 use super::held::Fate;
 use super::record::Second;
 use super::routes::Routes;
-use super::waiting::{Batch, Origin};
+use super::settings::Wait;
+use super::waiting::{Batch, Origin, Tries};
 use super::{Clients, World};
 
 #[derive(Debug)]
@@ -53,18 +56,25 @@ impl Clients {
 
     fn end_connections(&mut self, view: &mut View, second: &mut Second) {
         let now_ms = self.next_ms;
+        // By how long ago they were.
+        let mut cuts: BTreeMap<u64, u64> = BTreeMap::new();
         for (held, fate) in self.held.iter_mut().zip(&mut view.fates) {
             let cut = match *fate {
                 Fate::Stay => 0,
-                Fate::Cut => held.connections,
+                Fate::Cut { .. } => held.connections,
                 Fate::CutUntil { until_ms } => {
                     let seconds_left = until_ms.saturating_sub(now_ms) / 1_000 + 1;
                     self.chance.some(held.connections, 1, seconds_left)
                 }
             };
+            let mut at_ms = now_ms - 1_000;
             // What is connected from now on was not meant.
-            if *fate == Fate::Cut {
+            if let Fate::Cut { at_ms: moment } = *fate {
+                at_ms = moment.clamp(at_ms, now_ms);
                 *fate = Fate::Stay;
+            }
+            if cut > 0 {
+                *cuts.entry(now_ms - at_ms).or_insert(0) += cut;
             }
             held.connections -= cut;
             let ended = self
@@ -78,17 +88,31 @@ impl Clients {
             second.ended += ended;
         }
         view.calm = view.fates.iter().all(|fate| *fate == Fate::Stay);
-        let within = self.scenario.reconnect_within_seconds;
-        self.wait(Origin::Cut, 0, second.cut, within);
-        self.wait(Origin::Ended, 0, second.ended, within);
+        let like = Tries {
+            since_s: self.now_s(),
+            ..Tries::default()
+        };
+        let wait = self.scenario.first_wait();
+        for (ago_ms, cut) in cuts {
+            self.wait(Origin::Cut, like, cut, wait.from(ago_ms));
+        }
+        self.wait(Origin::Ended, like, second.ended, wait);
     }
 
-    /// Has clients try again within as many seconds.
-    fn wait(&mut self, origin: Origin, refusals: usize, clients: u64, within_seconds: u64) {
+    /// The second that is lived through, in seconds since the Unix epoch.
+    pub(super) fn now_s(&self) -> u64 {
+        self.next_ms / 1_000
+    }
+
+    /// Has clients like those try again.
+    fn wait(&mut self, origin: Origin, like: Tries, clients: u64, wait: Wait) {
         if clients > 0 {
-            let seconds = usize::try_from(within_seconds).unwrap_or(usize::MAX);
-            let shares = self.chance.among(clients, seconds);
-            self.waiting.add(origin, refusals, &shares);
+            let number = |seconds| usize::try_from(seconds).unwrap_or(usize::MAX);
+            let shares = match wait.weights() {
+                Some(weights) => self.chance.by_weight(clients, &weights),
+                None => self.chance.among(clients, number(wait.among)),
+            };
+            self.waiting.add(origin, like, number(wait.after), &shares);
         }
     }
 
@@ -141,20 +165,23 @@ impl Clients {
 
     /// Has those who were refused wait longer than before: everyone was refused as likely.
     fn back_off(&mut self, trying: &Batch, refused: u64) {
-        if refused == 0 {
-            return;
-        }
         let counts: Vec<u64> = trying
             .iter()
             .flat_map(|tries| [tries.cut, tries.ended])
             .collect();
         let shares = evenly(refused, &counts);
         let most = self.scenario.backoff.most_refusals();
-        for (before, shares) in shares.chunks_exact(2).enumerate() {
-            let refusals = (before + 1).min(most);
-            let within = self.scenario.backoff.window_seconds(refusals);
-            self.wait(Origin::Cut, refusals, shares[0], within);
-            self.wait(Origin::Ended, refusals, shares[1], within);
+        for (tries, shares) in trying.iter().zip(shares.chunks_exact(2)) {
+            if tries.cut > shares[0] {
+                let without = self.now_s().saturating_sub(tries.since_s);
+                let longest = &mut self.record.longest_without;
+                *longest = without.max(*longest);
+            }
+            let refusals = (tries.refusals + 1).min(most);
+            let wait = self.scenario.backoff.wait(refusals);
+            let like = Tries { refusals, ..*tries };
+            self.wait(Origin::Cut, like, shares[0], wait);
+            self.wait(Origin::Ended, like, shares[1], wait);
         }
     }
 }

@@ -23,7 +23,10 @@ pub struct ClientsScenario {
     /// other; it comes back within [`reconnect_within_seconds`](Self::reconnect_within_seconds).
     /// None: connections last for ever.
     pub lifetime_seconds: Option<u64>,
-    /// A client whose connection ended tries again at any moment within as many seconds, evenly.
+    /// Seconds that a client waits in any case whose connection ended.
+    pub reconnect_after_seconds: u64,
+    /// After these it tries again at any moment within as many seconds, evenly: 0 for clients without
+    /// jitter, which all come back in the same second.
     pub reconnect_within_seconds: u64,
     /// How long a client waits that was refused.
     pub backoff: Backoff,
@@ -37,8 +40,8 @@ pub struct ClientsScenario {
     pub metrics_stop_after_seconds: u64,
 }
 
-/// Exponential back-off with full jitter: after the n-th refusal in a row, a client waits for any
-/// time up to `base · factor^(n−1)` seconds.
+/// Exponential back-off: after the n-th refusal in a row, a client waits for any time up to
+/// `base · factor^(n−1)` seconds, or for exactly as long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Backoff {
@@ -48,6 +51,64 @@ pub struct Backoff {
     pub factor: u64,
     /// Seconds that it is never longer than.
     pub most_seconds: u64,
+    /// Whether chance has a part in it.
+    pub jitter: Jitter,
+}
+
+/// What chance makes of a wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Jitter {
+    /// Any time up to it.
+    #[default]
+    Full,
+    /// Nothing: a fixed delay.
+    None,
+}
+
+/// How long clients wait: seconds in any case, and the seconds after them among which each has one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    pub(super) after: u64,
+    pub(super) among: u64,
+    /// Milliseconds for which they have waited: a second at the most.
+    ago_ms: u64,
+}
+
+impl Wait {
+    /// So many seconds, and then at any moment within so many; a second at least.
+    fn new(after: u64, within: u64) -> Self {
+        match within {
+            0 => Self {
+                after: after.saturating_sub(1),
+                among: 1,
+                ago_ms: 1_000,
+            },
+            among => Self {
+                after,
+                among,
+                ago_ms: 1_000,
+            },
+        }
+    }
+
+    /// From so many milliseconds ago on.
+    pub(super) fn from(self, ago_ms: u64) -> Self {
+        Self { ago_ms, ..self }
+    }
+
+    /// How much of each second is theirs, where they did not begin to wait with a second; nothing where all
+    /// have the same one.
+    pub(super) fn weights(self) -> Option<Vec<u64>> {
+        if self.ago_ms == 1_000 || self.among == 1 {
+            return None;
+        }
+        let whole = usize::try_from(self.among).unwrap_or(usize::MAX);
+        let mut weights = vec![1_000; whole];
+        weights[0] = self.ago_ms;
+        weights.push(1_000 - self.ago_ms);
+        Some(weights)
+    }
 }
 
 /// What a task does with its connections between SIGTERM and its end. What is left at its end is cut
@@ -90,6 +151,7 @@ impl Default for ClientsScenario {
             connections_per_task: 2_500,
             vary_by_factor: 1.0,
             lifetime_seconds: None,
+            reconnect_after_seconds: 0,
             reconnect_within_seconds: 5,
             backoff: Backoff::default(),
             new_connections_per_second_per_task: None,
@@ -106,6 +168,7 @@ impl Default for Backoff {
             base_seconds: 1,
             factor: 2,
             most_seconds: 60,
+            jitter: Jitter::Full,
         }
     }
 }
@@ -125,6 +188,7 @@ impl ClientsScenario {
             base_seconds,
             factor,
             most_seconds,
+            jitter: _,
         } = self.backoff;
         let connections = self.connections_per_task;
         within(
@@ -134,12 +198,12 @@ impl ClientsScenario {
             MOST_CONNECTIONS_PER_TASK,
         )?;
         let wait = LONGEST_WAIT_SECONDS;
-        within(
-            "reconnectWithinSeconds",
-            self.reconnect_within_seconds,
-            1,
-            wait,
-        )?;
+        let after = self.reconnect_after_seconds;
+        within("reconnectAfterSeconds", after, 0, wait)?;
+        // No client is back in the second in which its connection ended.
+        let least = u64::from(after == 0);
+        let spread = self.reconnect_within_seconds;
+        within("reconnectWithinSeconds", spread, least, wait)?;
         within("backoff.mostSeconds", most_seconds, 1, wait)?;
         within("backoff.baseSeconds", base_seconds, 1, most_seconds)?;
         within("backoff.factor", factor, 1, 10)?;
@@ -156,9 +220,25 @@ impl ClientsScenario {
     }
 }
 
+impl ClientsScenario {
+    /// How long a client waits whose connection ended.
+    pub(super) fn first_wait(&self) -> Wait {
+        Wait::new(self.reconnect_after_seconds, self.reconnect_within_seconds)
+    }
+}
+
 impl Backoff {
+    /// How long a client waits after that many refusals in a row.
+    pub(super) fn wait(&self, refusals: usize) -> Wait {
+        let seconds = self.window_seconds(refusals);
+        match self.jitter {
+            Jitter::Full => Wait::new(0, seconds),
+            Jitter::None => Wait::new(seconds, 0),
+        }
+    }
+
     /// The most seconds that a client waits after that many refusals in a row.
-    pub(super) fn window_seconds(&self, refusals: usize) -> u64 {
+    fn window_seconds(&self, refusals: usize) -> u64 {
         let doublings = u32::try_from(refusals.saturating_sub(1)).unwrap_or(u32::MAX);
         let grown = self.factor.saturating_pow(doublings);
         self.base_seconds

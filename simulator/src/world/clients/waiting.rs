@@ -4,20 +4,27 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a client has no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
+    /// Its connection was cut.
     Cut,
+    /// It had ended it.
     Ended,
 }
 
+/// Clients that try in the same second, have been refused as often in a row, and have been without a
+/// connection for as long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Tries {
+    pub(super) refusals: usize,
+    /// When their connections ended, in seconds since the Unix epoch.
+    pub(super) since_s: u64,
     pub(super) cut: u64,
     pub(super) ended: u64,
 }
 
-/// Those of one second, by how often they have been refused in a row.
+/// Those of one second.
 pub(super) type Batch = Vec<Tries>;
 
 /// Those of the next second, of the one after it, and so on.
@@ -32,21 +39,30 @@ impl Waiting {
         self.seconds.pop_front().unwrap_or_default()
     }
 
-    /// Adds clients: the first of the shares to the next second, and so on.
-    pub(super) fn add(&mut self, origin: Origin, refusals: usize, shares: &[u64]) {
-        if self.seconds.len() < shares.len() {
-            self.seconds.resize(shares.len(), Batch::new());
+    /// Adds clients like those: the first of the shares `after` seconds after the next one, and so on.
+    pub(super) fn add(&mut self, origin: Origin, like: Tries, after: usize, shares: &[u64]) {
+        let last = after + shares.len();
+        if self.seconds.len() < last {
+            self.seconds.resize(last, Batch::new());
         }
-        for (batch, share) in self.seconds.iter_mut().zip(shares) {
+        for (batch, share) in self.seconds.iter_mut().skip(after).zip(shares) {
             if *share == 0 {
                 continue;
             }
-            if batch.len() <= refusals {
-                batch.resize(refusals + 1, Tries::default());
-            }
+            let known = batch.iter().rposition(|tries| {
+                (tries.refusals, tries.since_s) == (like.refusals, like.since_s)
+            });
+            let place = known.unwrap_or_else(|| {
+                batch.push(Tries {
+                    cut: 0,
+                    ended: 0,
+                    ..like
+                });
+                batch.len() - 1
+            });
             match origin {
-                Origin::Cut => batch[refusals].cut += share,
-                Origin::Ended => batch[refusals].ended += share,
+                Origin::Cut => batch[place].cut += share,
+                Origin::Ended => batch[place].ended += share,
             }
         }
     }
@@ -54,5 +70,12 @@ impl Waiting {
     pub(super) fn count(&self) -> u64 {
         let tries = self.seconds.iter().flatten();
         tries.map(|tries| tries.cut + tries.ended).sum()
+    }
+
+    /// When the first of the connections was cut whose clients still wait.
+    pub(super) fn oldest_cut_s(&self) -> Option<u64> {
+        let tries = self.seconds.iter().flatten();
+        let cut = tries.filter(|tries| tries.cut > 0);
+        cut.map(|tries| tries.since_s).min()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::drain::flows::Point;
 use crate::world::{Forward, ServiceRegistry, ServiceStatus, Stray, Targets};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -303,11 +304,23 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         warning(
             Name::DeregistrationDelay,
-            |w| w.group_mut("blue").deregistration_delay = 300,
+            |w| w.request.drain.pace = every(100),
             [
-                "300 s is longer than the 60 s",
+                "120 to 300 s to deregister a target, unevenly, whatever the delay of 30 s; between two steps are 100 s",
+                "Up to 3 steps' tasks",
+                "Key=deregistration_delay.timeout_seconds,Value=300",
+            ],
+        ),
+        warning(
+            Name::DeregistrationDelay,
+            |w| {
+                w.request.drain.pace = every(60);
+                w.group_mut("blue").deregistration_delay = 900;
+            },
+            [
+                "900 s is longer than the 60 s",
                 "Up to 4 steps' tasks",
-                "Key=deregistration_delay.timeout_seconds,Value=60",
+                "Key=deregistration_delay.timeout_seconds,Value=300",
             ],
         ),
         warning(
@@ -324,6 +337,28 @@ pub(super) fn cases() -> Vec<Case> {
                 "The drain's budget cannot be kept",
                 "in time",
                 "reconnectsPerSecond",
+            ],
+        ),
+        // As CloudWatch counts them, where the input does not.
+        warning(
+            Name::Budget,
+            |w| {
+                w.world.flows.active = vec![Point {
+                    at: w.world.now - 120,
+                    value: 10_000.0,
+                }];
+                w.group_mut("blue").deregistration_delay = 60;
+                w.request.drain.pace = Pace::Budget(Budget {
+                    reconnects: 20.0,
+                    connections_per_task: None,
+                    deadline: 1_000,
+                    on_deadline: OnDeadline::Finish,
+                });
+            },
+            [
+                "a minute may have 83 new connections a second, 22 more than the budget and one task's",
+                "in time",
+                "Key=deregistration_delay.timeout_seconds,Value=300",
             ],
         ),
         warning(
