@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use ebbtide_controller::arn::Arn;
-use ebbtide_controller::command::{Asked, Command, LONGEST_BY, Panel, Reply};
+use ebbtide_controller::command::{self, Asked, Command, LONGEST_BY, Panel, Reply};
 use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{Item, Lock};
 use ebbtide_controller::quote::{is_visible, quote};
@@ -13,7 +13,7 @@ use ebbtide_functions::{Clients, StepError, operator};
 
 use crate::executions::{CallError, Execution, Executions, Trouble};
 use crate::exit::{Error, Exit, Outcome};
-use crate::output::print;
+use crate::output::{print, remark};
 use crate::target::Target;
 
 /// Time between two checks for an answer.
@@ -69,10 +69,18 @@ pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
         by: arguments.by.clone().unwrap_or_else(user_and_host),
         at: since_1970.as_secs(),
     };
-    match operator::give(clients, id, meant.execution.as_ref(), &asked).await? {
+    let deployment = command::Meant {
+        execution: meant.execution.clone(),
+        fence: seen.owner.as_ref().map(|_| seen.fence),
+    };
+    match operator::give(clients, id, deployment, &asked).await? {
         Err(not_given) => Ok(nothing(&format!("{not_given}{}", said(&seen)))),
         Ok(panel) => {
-            eprintln!("Asked {}: {asked}{}.", panel.execution, said(&seen));
+            remark(&format!(
+                "Asked {}: {asked}{}.",
+                panel.execution,
+                said(&seen)
+            ));
             let reply = waited_for(clients, id, &panel, arguments.wait).await?;
             Ok(told(&asked, &panel, &reply, arguments))
         }
@@ -84,6 +92,15 @@ async fn meant(command: Command, arguments: &Arguments) -> Result<Result<Meant, 
     let target = &arguments.target;
     let mut access = target.access.clone();
     let by_service = !arguments.meant.starts_with("arn:") && arguments.meant.contains('/');
+    let is_name = |part: &str| {
+        let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        !part.is_empty() && part.chars().all(letter)
+    };
+    let parts: Vec<_> = arguments.meant.split('/').collect();
+    if by_service && !(parts.len() == 2 && parts.into_iter().all(is_name)) {
+        let given = quote(&arguments.meant);
+        return Err(format!("\"{given}\" is no service: it is given as CLUSTER/SERVICE").into());
+    }
     let (executions, machine, id, execution) = if by_service {
         let (machine, region) = machine_of(&target.state_machine);
         access.region = region.or(access.region);
@@ -162,7 +179,7 @@ fn said(seen: &Item) -> String {
 }
 
 fn nothing(why: &str) -> Exit {
-    eprintln!("Nothing was asked: {why}.");
+    remark(&format!("Nothing was asked: {why}."));
     Exit::Failed
 }
 

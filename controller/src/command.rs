@@ -163,8 +163,10 @@ pub enum Refused {
     NoOriginal,
     /// The original is being deleted, or is not there any more.
     OriginalGone,
-    /// The original wants no task any more.
+    /// The original wants no task any more, or there is none.
     EveryStepMade,
+    /// All pauses together have lasted as long as they may.
+    PausesUsedUp,
 }
 
 impl fmt::Display for Heard {
@@ -187,6 +189,10 @@ impl fmt::Display for Refused {
                 f.write_str("no task set served before, so there is nothing to go back to")
             }
             Self::OriginalGone => f.write_str("the original is gone: deploy its version again"),
+            Self::PausesUsedUp => write!(
+                f,
+                "its pauses have lasted {LONGEST_PAUSE} s, and no more are allowed"
+            ),
             Self::EveryStepMade => {
                 f.write_str("every step of the drain is made, so there is nothing to pause")
             }
@@ -221,6 +227,11 @@ fn response(
         (Command::Rollback, Some(error)) if error == ErrorName::OperatorRollback.as_str() => {
             Response::Done
         }
+        (Command::Rollback | Command::Pause, Some(error))
+            if may_end_forward(phase, plan, progress, error) =>
+        {
+            Response::Later
+        }
         (Command::Rollback | Command::Pause, Some(error)) => {
             Response::Refuse(Refused::RollingBack(error.to_owned()))
         }
@@ -236,6 +247,13 @@ fn goes_back(phase: Phase, plan: &Plan) -> Option<&str> {
     let blamed = ErrorName::parse(error).is_some_and(ErrorName::blames_the_replacement);
     let back = plan.outgoing == Outgoing::Replacement || (phase == Phase::Rollback && blamed);
     back.then_some(error)
+}
+
+/// Whether a way back may yet turn: the replacement recovers before traffic has moved, or the rollback is an
+/// earlier execution's.
+fn may_end_forward(phase: Phase, plan: &Plan, progress: &Progress, error: &str) -> bool {
+    let before_the_swap = phase == Phase::Rollback || (phase == Phase::Swap && !progress.baking);
+    plan.finishing || (before_the_swap && error == ErrorName::HealthLost.as_str())
 }
 
 /// Before the swap there is a way back always, after it as long as the original is there.
@@ -260,7 +278,10 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
         // What has led here may be over in a minute.
         Phase::Rollback => Response::Later,
         Phase::Cleanup => Response::Refuse(Refused::EveryStepMade),
-        Phase::ScaleDown if drained => Response::Refuse(Refused::EveryStepMade),
+        Phase::ScaleDown if drained || (plan.goes_forward() && plan.original.is_none()) => {
+            Response::Refuse(Refused::EveryStepMade)
+        }
+        _ if plan.paused >= LONGEST_PAUSE => Response::Refuse(Refused::PausesUsedUp),
         Phase::Preflight | Phase::CheckAndCreate | Phase::Swap | Phase::ScaleDown => Response::Obey,
     }
 }
@@ -323,7 +344,11 @@ pub(crate) fn paused(world: &World, plan: &Plan) -> Result<Option<Paused>, Refus
     let order = world.order.as_ref();
     let pause = order.filter(|order| {
         order.asked.command == Command::Pause
-            && order.standing != Standing::Stale
+            && match order.standing {
+                Standing::Obeyed => true,
+                Standing::Open => plan.paused < LONGEST_PAUSE,
+                Standing::Stale => false,
+            }
             && plan.outgoing != Outgoing::Replacement
     });
     let Some(Order { asked, .. }) = pause else {

@@ -219,7 +219,7 @@ fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Resul
         return Ok(look_again(plan, progress, 0, reason, wait));
     }
     // Not whole, but better than what serves.
-    if failed.targets.healthy == 0 && group.targets.healthy > 0 {
+    if failed.own_targets().healthy == 0 && group.own_targets().healthy > 0 {
         return Ok(restored(
             plan,
             progress,

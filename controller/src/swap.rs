@@ -117,8 +117,8 @@ const RECOVERIES: u32 = 2;
 fn is_the_last_resort(plan: &Plan, progress: &Progress, groups: &Groups<'_>) -> bool {
     goes_back(plan)
         && progress.waited >= plan.request.readiness_timeout
-        && groups.from.targets.healthy == 0
-        && groups.to.targets.healthy > 0
+        && groups.from.own_targets().healthy == 0
+        && groups.to.own_targets().healthy > 0
 }
 
 /// Some production listeners were moved before the replacement lost its health.

@@ -241,6 +241,15 @@ impl Turned<'_> {
             }
             Ok(Entry::Ended(end)) => return Ok(self.ended(&deployment, &end)),
             Err(error) if error.name.is_worth_retrying() => return Err(error),
+            // Nothing was done: the same turn again, as for any other call that is denied.
+            Err(error)
+                if error.name == ErrorName::Permission
+                    && deployment.progress.unanswered < MOST_DENIED =>
+            {
+                let (why, wait) = (error.message, SETTLE);
+                let answer = self.again(&deployment, Reason::Denied { why, wait });
+                return Ok(answer.to_json(&deployment.lock));
+            }
             Err(error) => {
                 let refused = self.refused(&deployment, &error.into_refusal());
                 return Ok(self.finished(&refused, &deployment.lock));

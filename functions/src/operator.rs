@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use ebbtide_controller::command::{self, Answered, Asked, Command, Meant, NotGiven, Panel, Reply};
-use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::Item;
 
 use crate::clients::Clients;
@@ -23,13 +22,9 @@ use crate::lock::{READS, attributes, item, number, text};
 pub async fn give(
     clients: &Clients,
     id: &str,
-    execution: Option<&ExecutionArn>,
+    mut meant: Meant,
     asked: &Asked,
 ) -> Result<Result<Panel, NotGiven>, StepError> {
-    let mut meant = Meant {
-        execution: execution.cloned(),
-        fence: None,
-    };
     let mut tried = None;
     for _ in 0..READS {
         let seen = attributes(clients, id).await?.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S15 and S17 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S17 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
 mod end;
@@ -43,6 +43,8 @@ pub(crate) struct Watch {
     had_health: bool,
     /// Whether traffic may go back: nothing is wrong with the replacement of any other case.
     pub(crate) may_go_back: bool,
+    /// Whether the service grows, shrinks or loses single tasks, which no version is given up for.
+    changes: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
     pub(crate) broken: Option<String>,
@@ -65,6 +67,7 @@ impl Watch {
             over: BTreeSet::new(),
             had_health: false,
             may_go_back: matches!(case.ends, Ends::RolledBack(_)) || case.healthy == 0,
+            changes: case.meanwhile.is_some(),
             rolling_back: false,
             broken: None,
             checks: 0,
@@ -211,8 +214,9 @@ impl Watch {
             let moves = self.moves.entry(listener.arn.clone()).or_default();
             *moves += 1;
             if *moves > 1 && !self.may_go_back {
+                let invariant = if self.changes { "S16" } else { "S14" };
                 return Some(format!(
-                    "S14: listener {} goes back, and nothing is wrong with the replacement",
+                    "{invariant}: listener {} goes back, and nothing is wrong with the replacement",
                     listener.port
                 ));
             }

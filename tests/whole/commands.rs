@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use ebbtide_controller::command::{Asked, Command, NotGiven, Panel};
+use ebbtide_controller::command::{Asked, Command, Meant, NotGiven, Panel};
 use ebbtide_controller::lock::Item;
 use ebbtide_functions::operator;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
@@ -377,7 +377,11 @@ async fn whoever_takes_the_lock_has_no_commands_yet() {
         at: 0,
     };
     let clients = aws.clients("operator");
-    let late = operator::give(&clients, &lock(), Some(&panel.execution), &again).await;
+    let meant = Meant {
+        execution: Some(panel.execution.clone()),
+        fence: None,
+    };
+    let late = operator::give(&clients, &lock(), meant, &again).await;
     assert!(matches!(late, Ok(Err(_))));
     let item = aws.snapshot();
     let item = item.table("ebbtide-locks").unwrap().item(&lock()).unwrap();

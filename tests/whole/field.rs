@@ -133,7 +133,12 @@ async fn a_call_that_is_denied_for_a_moment_fails_nothing() {
     // The first two are preflight's, which has no Wait.
     let ended = denied("ecs:DescribeServices", 2).await;
     assert!(matches!(ended, Status::Succeeded { .. }), "{ended:?}");
-    for operation in ["ecs:CreateTaskSet", "elasticloadbalancing:ModifyListener"] {
+    let operations = [
+        "ecs:CreateTaskSet",
+        "elasticloadbalancing:ModifyListener",
+        "dynamodb:UpdateItem",
+    ];
+    for operation in operations {
         let ended = denied(operation, 2).await;
         assert!(matches!(ended, Status::Succeeded { .. }), "{ended:?}");
         let ended = denied(operation, 3).await;

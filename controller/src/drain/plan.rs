@@ -1,6 +1,6 @@
 //! What a drain is planned to do, step by step, by the code that then does it.
 
-use crate::drain::budget::{self, Binds, Control, Standing};
+use crate::drain::budget::{self, Binds, Control, JITTER, Standing};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, OnDeadline, Pace, SHORTEST_WAIT};
 use crate::drain::{self, Schedule};
@@ -136,12 +136,14 @@ impl Plan {
     }
 
     /// The most tasks that may be cut in the same 60 s, whenever within its time the load balancer ends
-    /// each deregistration.
+    /// each deregistration, and however the pauses are shifted.
     pub fn most_in_a_minute(&self, deregistration: Deregistration) -> u32 {
-        let span = 60_u32.saturating_add(deregistration.spread());
+        let span = f64::from(60_u32.saturating_add(deregistration.spread()));
+        let pauses = u32::try_from(self.steps.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let shift = JITTER * f64::from(self.seconds()) / f64::from(pauses.max(1));
         let together = |(first, from): (usize, &Step)| {
             let steps = self.steps[first..].iter();
-            let near = steps.take_while(|step| step.at - from.at < span);
+            let near = steps.take_while(|step| f64::from(step.at - from.at) - shift < span);
             near.map(|step| step.tasks).sum()
         };
         self.steps
@@ -200,7 +202,7 @@ pub fn deadlines(
 }
 
 /// Seconds that a turn of the loop takes besides its pause.
-const TURN: u32 = 2;
+pub(crate) const TURN: u32 = 2;
 
 /// A budget, in new connections a second, with which a deadline leaves as much room; `None` where
 /// connections are not known, or no budget does.

@@ -79,7 +79,9 @@ impl<'a> Waiting<'a> {
         let progress = &mut self.drain.progress;
         progress.pause = progress.pause.saturating_sub(wait);
         let began = &mut progress.control.began;
-        *began = began.map(|began| began.saturating_add(u64::from(wait)));
+        // With what the turn itself takes: a day of pauses has hundreds of turns.
+        let away = wait.saturating_add(drain::plan::TURN);
+        *began = began.map(|began| began.saturating_add(u64::from(away)));
         let by = Blocker::Paused(paused);
         let stage = Stage::Blocked {
             wanted,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use ebbtide_controller::command::{Asked, Command, NotGiven, Panel};
+use ebbtide_controller::command::{Asked, Command, Meant, NotGiven, Panel};
 use ebbtide_functions::StepError;
 use ebbtide_functions::operator::give;
 
@@ -21,7 +21,11 @@ impl Installation {
         let at = self.aws.with_world(|world| world.epoch_ms() / 1_000);
         let by = by.to_owned();
         let asked = Asked { command, by, at };
-        give(&self.aws.clients("operator"), service, None, &asked).await
+        let whichever = Meant {
+            execution: None,
+            fence: None,
+        };
+        give(&self.aws.clients("operator"), service, whichever, &asked).await
     }
 
     /// Gives the commands of a scenario when their time has come, and goes on waiting; `said` hears what came

@@ -20,10 +20,9 @@ impl World {
             return;
         };
         let wanted = usize::try_from(self.computed_desired_count(id)).unwrap_or(usize::MAX);
-        let mut alive = self.tasks_of(id);
-        alive.retain(|task| task.desired_status == DesiredStatus::Running);
-        let alive: Vec<Task> = alive.into_iter().cloned().collect();
-        let missing = wanted.saturating_sub(alive.len());
+        let wants_to_run = |task: &&Task| task.desired_status == DesiredStatus::Running;
+        let count = self.tasks.of(id).filter(wants_to_run).count();
+        let missing = wanted.saturating_sub(count);
         let (room, why) = if missing > 0 { self.room() } else { (0, "") };
         for _ in 0..missing.min(room) {
             self.start_task(&task_set);
@@ -35,10 +34,11 @@ impl World {
                 self.schedule_in(PLACEMENT_RETRY_MS, again);
             }
         }
-        let too_many = alive.len().saturating_sub(wanted);
+        let too_many = count.saturating_sub(wanted);
         if too_many == 0 {
             return;
         }
+        let alive: Vec<Task> = self.tasks.of(id).filter(wants_to_run).cloned().collect();
         let is_pending = |task: &&Task| task.last_status != TaskStatus::Running;
         let (mut pending, mut running): (Vec<_>, Vec<_>) = alive.iter().partition(is_pending);
         running.retain(|task| !task.behaviour.never_stops);

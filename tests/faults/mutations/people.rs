@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Decided;
 use crate::people::points_the_listener_at_the_first_group;
-use crate::run::Stage;
+use crate::run::{Stage, rescale};
 use crate::scenarios::{self, Case};
 
 /// What a run with this decision breaks where a person does something when a state is entered for the first time.
@@ -75,6 +75,27 @@ async fn a_drain_without_its_guard_is_caught() {
 }
 
 /// A rule of the production listener that forwards to the first group.
+/// Health is judged by what is wanted now.
+fn gives_up_what_grows(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
+    let incoming = plan.incoming_in(seen).filter(|_| plan.goes_forward());
+    let lacks = incoming.is_some_and(|set| set.running_count < seen.service.desired_count);
+    if phase == Phase::ScaleDown && lacks {
+        return Err(Refusal::new(
+            ErrorName::HealthLost,
+            "Tasks are missing.",
+            "Wait.",
+        ));
+    }
+    turn::next(phase, seen, plan, progress)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_version_that_is_given_up_for_growth_is_caught() {
+    let case = scenarios::named("a service that triples");
+    let person = |world: &mut simulated::World| rescale(world, 6);
+    assert_caught_beside("S16", &case, gives_up_what_grows, "ScaleDown", person).await;
+}
+
 fn rule_to_the_first_group(world: &mut simulated::World) {
     let balancer = world.load_balancers().next().unwrap().arn.clone();
     let listener = production_listener(world);

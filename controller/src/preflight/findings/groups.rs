@@ -47,7 +47,14 @@ fn commands(group: &TargetGroup, differing: &[Difference], like: usize) -> Vec<S
         .iter()
         .filter_map(|one| match (one.set_by, &one.values[like]) {
             (SetBy::Option(_), value) if value.is_empty() => None,
-            (SetBy::Option("--matcher"), value) => Some(format!("--matcher HttpCode={value}")),
+            (SetBy::Option("--matcher"), value) => {
+                let grpc = group.settings.protocol_version.as_deref() == Some("GRPC");
+                let codes = if grpc { "GrpcCode" } else { "HttpCode" };
+                Some(format!("--matcher {codes}={value}"))
+            }
+            (SetBy::Option("--health-check-path"), value) => {
+                Some(format!("--health-check-path '{value}'"))
+            }
             (SetBy::Option(option), value) => Some(format!("{option} {value}")),
             (SetBy::Nothing | SetBy::Attribute, _) => None,
         })
