@@ -423,8 +423,7 @@ fn overwritten(before: &World, after: &World) -> Option<String> {
 
 /// S17: a task set that is created has the tags of the one that serves, those of AWS aside.
 fn tags_lost(before: &World, after: &World) -> Option<String> {
-    let sets = before.task_sets_of(CLUSTER, SERVICE);
-    let serving = sets.into_iter().find(|set| reached(before, set))?;
+    let serving = living(before).find(|set| reached(before, set))?;
     let created = living(after).find(|set| before.task_set(&set.id).is_none())?;
     let mut tags = serving
         .tags
