@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         scenario.load_balancer = Kind::Application;
     }
     let service = arguments.service(&scenario)?;
-    let answer = planned(arguments, &event, &request, &scenario, service)?;
+    let answer = planned(arguments, &event, &request, &scenario, &service)?;
     if let Some(path) = &arguments.report {
         input::write(path, &page::of(&answer, &request.service)?)?;
     }
@@ -114,7 +114,7 @@ fn planned(
     event: &Value,
     request: &Request,
     scenario: &Scenario,
-    service: Service,
+    service: &Service,
 ) -> Result<Answer, Error> {
     let pace = service.with_connections(&request.drain.pace);
     let (tasks, deregistration) = (service.tasks, service.deregistration);
@@ -133,7 +133,7 @@ fn planned(
         tasks,
         connections_per_task: service.connections_per_task,
         drain: preflight::planned(&pace, tasks, deregistration),
-        steps: rows(&forecast, &service),
+        steps: rows(&forecast, service),
         seconds: plan.seconds(),
         seconds_from_swap: from_swap.saturating_add(lag),
         peak_reconnects: *peak,
@@ -143,8 +143,8 @@ fn planned(
         refusal: refusal.or_else(|| counted.as_ref().err().cloned()),
         cost: counted.ok(),
         limit: limit(plan.limit),
-        warnings: warnings::of(request, &pace, plan, peak_per_task, &service),
-        alternatives: alternatives::of(reconnects, seconds, request, &service),
+        warnings: warnings::of(request, &pace, plan, peak_per_task, service),
+        alternatives: alternatives::of(reconnects, seconds, request, service),
         reconnects: forecast.whole_reconnects(),
     })
 }

@@ -152,12 +152,10 @@ fn refused(format: Format, path: &Path, refusal: &Refusal) -> Exit {
     Exit::Failed
 }
 
-/// The world to begin with, what operators do in it, and what a report says of it.
-fn world(
-    arguments: &Arguments,
-    first: &Request,
-    home: &Home,
-) -> Result<(World, Vec<CommandScenario>, (&'static str, String)), Error> {
+/// A world to begin with, what operators do in it, and what a report says of it.
+type Begun = (World, Vec<CommandScenario>, (&'static str, String));
+
+fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, Error> {
     if let Some(path) = &arguments.world {
         let fact = ("world", format!("as {} has it", path.display()));
         let world = input::parsed(path, "a saved world", 1 << 30)?;

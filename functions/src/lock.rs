@@ -34,6 +34,10 @@ pub(crate) const READS: u32 = 5;
 const LONGEST_REASON: usize = 300;
 
 /// What came of an attempt to enter.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made a turn, and most are the large one"
+)]
 pub(crate) enum Entry {
     /// This invocation is inside.
     Inside(Section),

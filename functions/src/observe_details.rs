@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{TargetGroupAttribute, TargetHealthStateEnum};
+use aws_sdk_elasticloadbalancingv2::types::{
+    TargetDescription, TargetGroupAttribute, TargetHealthStateEnum,
+};
 use ebbtide_controller::id::{ListenerArn, TargetGroupArn};
 use ebbtide_controller::quote::quote;
 use ebbtide_controller::world::{Listener, Stray, TargetGroup, Targets};
@@ -200,7 +202,7 @@ async fn targets(elb: &Client, group: &str) -> Result<Vec<SeenTarget>, StepError
                 .and_then(|target| target.id())
                 .unwrap_or_default()
                 .to_owned(),
-            port: target.and_then(|target| target.port()).unwrap_or_default(),
+            port: target.and_then(TargetDescription::port).unwrap_or_default(),
             state: state(health.and_then(|health| health.state())),
         }
     });

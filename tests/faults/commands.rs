@@ -32,7 +32,7 @@ async fn operate(stage: &Stage, after: u64, command: Command, given: &Given) {
         tokio::time::sleep(Duration::from_mins(5)).await;
         ask(stage, Command::Resume, given).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 type Given = RefCell<Vec<Result<Panel, NotGiven>>>;

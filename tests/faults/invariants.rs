@@ -28,6 +28,7 @@ fn execution_of(call: &Call) -> &str {
     call.caller.rsplit(' ').next().unwrap_or_default()
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is about another rule")]
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     healthy: usize,

@@ -293,7 +293,8 @@ fn neighbours() -> Case {
     };
     let group = world.create_target_group(&other).unwrap();
     let tags = [tag("serviceName", "other"), tag("isProduction", "true")];
-    world.add_elb_tags(&[group.clone()], &tags).unwrap();
+    let tagged = std::slice::from_ref(&group);
+    world.add_elb_tags(tagged, &tags).unwrap();
     let listener = CreateListener::forwarding(&balancer, "TCP", 9_000, &group);
     let listener = world.create_listener(&listener).unwrap();
     world.set_ip_address_type(&balancer, "dualstack").unwrap();

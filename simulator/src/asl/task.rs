@@ -31,8 +31,8 @@ impl<'a, R: Resources> Run<'a, R> {
                 Err(error) => error,
             };
             // The first retrier for the error decides: once it has no attempts left, no other does.
-            let mut retriers = task.retry.iter().zip(&mut retries);
-            let first = retriers.find(|(retrier, _)| retrier.errors.matches(&error.error));
+            let mut rules = task.retry.iter().zip(&mut retries);
+            let first = rules.find(|(retrier, _)| retrier.errors.matches(&error.error));
             if let Some((retrier, made)) = first
                 && *made < retrier.max_attempts
             {

@@ -79,6 +79,7 @@ pub struct MetricStat {
 }
 
 /// The name of a metric.
+#[expect(clippy::struct_field_names, reason = "the API's names")]
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Metric {

@@ -11,10 +11,10 @@ use super::stability::Counts;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Task>", into = "BTreeMap<String, Task>")]
 pub(crate) struct Tasks {
-    by_arn: BTreeMap<String, Task>,
-    by_set: BTreeMap<String, OfSet>,
+    all: BTreeMap<String, Task>,
+    sets: BTreeMap<String, OfSet>,
     /// ARNs of the tasks that were registered there, by target group and target.
-    by_target: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    targets: BTreeMap<String, BTreeMap<String, Vec<String>>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -28,32 +28,32 @@ struct OfSet {
 
 impl PartialEq for Tasks {
     fn eq(&self, other: &Self) -> bool {
-        self.by_arn == other.by_arn
+        self.all == other.all
     }
 }
 
 impl Tasks {
     pub(crate) fn insert(&mut self, task: Task) {
-        let set = self.by_set.entry(task.task_set.clone()).or_default();
+        let set = self.sets.entry(task.task_set.clone()).or_default();
         set.arns.insert(task.ordinal, task.arn.clone());
         set.counts.add(task.last_status);
         self.index_targets(&task, 0);
-        self.by_arn.insert(task.arn.clone(), task);
+        self.all.insert(task.arn.clone(), task);
     }
 
     pub(crate) fn remove(&mut self, arn: &str) {
-        let Some(task) = self.by_arn.remove(arn) else {
+        let Some(task) = self.all.remove(arn) else {
             return;
         };
-        if let Some(set) = self.by_set.get_mut(&task.task_set) {
+        if let Some(set) = self.sets.get_mut(&task.task_set) {
             set.arns.remove(&task.ordinal);
             set.counts.subtract(task.last_status);
             if set.arns.is_empty() {
-                self.by_set.remove(&task.task_set);
+                self.sets.remove(&task.task_set);
             }
         }
         for place in &task.registrations {
-            let Some(targets) = self.by_target.get_mut(&place.group) else {
+            let Some(targets) = self.targets.get_mut(&place.group) else {
                 continue;
             };
             let key = place.key();
@@ -64,7 +64,7 @@ impl Tasks {
                 }
             }
             if targets.is_empty() {
-                self.by_target.remove(&place.group);
+                self.targets.remove(&place.group);
             }
         }
     }
@@ -75,11 +75,11 @@ impl Tasks {
         arn: &str,
         change: impl FnOnce(&mut Task) -> T,
     ) -> Option<T> {
-        let task = self.by_arn.get_mut(arn)?;
+        let task = self.all.get_mut(arn)?;
         let (status, registrations) = (task.last_status, task.registrations.len());
         let changed = change(task);
         if task.last_status != status
-            && let Some(set) = self.by_set.get_mut(&task.task_set)
+            && let Some(set) = self.sets.get_mut(&task.task_set)
         {
             set.counts.subtract(status);
             set.counts.add(task.last_status);
@@ -93,43 +93,43 @@ impl Tasks {
 
     fn index_targets(&mut self, task: &Task, from: usize) {
         for place in &task.registrations[from..] {
-            let targets = self.by_target.entry(place.group.clone()).or_default();
+            let targets = self.targets.entry(place.group.clone()).or_default();
             let arns = targets.entry(place.key()).or_default();
             arns.push(task.arn.clone());
         }
     }
 
     pub(crate) fn get(&self, arn: &str) -> Option<&Task> {
-        self.by_arn.get(arn)
+        self.all.get(arn)
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &Task> {
-        self.by_arn.values()
+        self.all.values()
     }
 
     /// Those of a task set, the oldest first.
     pub(crate) fn of(&self, task_set: &str) -> impl ExactSizeIterator<Item = &Task> + Clone {
         static NONE: BTreeMap<u64, String> = BTreeMap::new();
-        let arns = self.by_set.get(task_set).map_or(&NONE, |set| &set.arns);
-        arns.values().map(|arn| &self.by_arn[arn])
+        let arns = self.sets.get(task_set).map_or(&NONE, |set| &set.arns);
+        arns.values().map(|arn| &self.all[arn])
     }
 
     /// Whether all of a task set are well. While thousands become so one after another, those that were well
     /// the last time are asked last.
     pub(crate) fn are_all(&mut self, task_set: &str, well: impl Fn(&Task) -> bool) -> bool {
-        let Some(set) = self.by_set.get_mut(task_set) else {
+        let Some(set) = self.sets.get_mut(task_set) else {
             return true;
         };
         let first = set.asked_first;
         let mut asked = set.arns.range(first..).chain(set.arns.range(..first));
-        let found = asked.find(|(_, arn)| !well(&self.by_arn[*arn]));
+        let found = asked.find(|(_, arn)| !well(&self.all[*arn]));
         let unwell = found.map(|(ordinal, _)| *ordinal);
         set.asked_first = unwell.unwrap_or_default();
         unwell.is_none()
     }
 
     pub(crate) fn counts(&self, task_set: &str) -> Counts {
-        self.by_set
+        self.sets
             .get(task_set)
             .map(|set| set.counts)
             .unwrap_or_default()
@@ -137,22 +137,24 @@ impl Tasks {
 
     /// Those that were registered at a target.
     pub(crate) fn at(&self, group: &str, target: &str) -> impl Iterator<Item = &Task> {
-        let targets = self.by_target.get(group);
+        let targets = self.targets.get(group);
         let arns = targets.and_then(|targets| targets.get(target));
-        arns.into_iter().flatten().map(|arn| &self.by_arn[arn])
+        arns.into_iter().flatten().map(|arn| &self.all[arn])
     }
 }
 
 impl From<BTreeMap<String, Task>> for Tasks {
     fn from(tasks: BTreeMap<String, Task>) -> Self {
-        let mut all = Self::default();
-        tasks.into_values().for_each(|task| all.insert(task));
-        all
+        let mut indexed = Self::default();
+        for task in tasks.into_values() {
+            indexed.insert(task);
+        }
+        indexed
     }
 }
 
 impl From<Tasks> for BTreeMap<String, Task> {
     fn from(tasks: Tasks) -> Self {
-        tasks.by_arn
+        tasks.all
     }
 }

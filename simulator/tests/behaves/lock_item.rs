@@ -38,8 +38,8 @@ fn map<const LENGTH: usize>(fields: [(&str, AttributeValue); LENGTH]) -> Attribu
     AttributeValue::M(HashMap::from(fields))
 }
 
-fn list<const LENGTH: usize>(values: [AttributeValue; LENGTH]) -> AttributeValue {
-    AttributeValue::L(values.to_vec())
+fn list(values: impl Into<Vec<AttributeValue>>) -> AttributeValue {
+    AttributeValue::L(values.into())
 }
 
 fn update(client: &Client) -> UpdateItemFluentBuilder {

@@ -87,7 +87,7 @@ fn taking_attributes_from_no_item_makes_none_and_setting_them_makes_one() {
 fn what_dynamodb_would_refuse_is_refused() {
     let mut world = world();
     for (change, problem) in cases(
-        r##"
+        r#"
 ["/TableName", "none"] => Cannot do operations on a non-existent table
 ["/Key", {}] => The provided key element does not match the schema
 ["/Key", { "id": { "S": "a" }, "more": { "S": "x" } }] => The provided key element does not match the schema
@@ -97,7 +97,7 @@ fn what_dynamodb_would_refuse_is_refused() {
 ["/ExpressionAttributeNames", {}] => ExpressionAttributeNames must not be empty
 ["/ExpressionAttributeNames", { "owner": "owner" }] => contains invalid key: Syntax error; key: "owner"
 ["/UpdateExpression", "SET id = :me, #owner = :me ADD fence :one, revision :one"] => Cannot update attribute id. This attribute is part of the key
-"##,
+"#,
     ) {
         let wrong = parsed(changed(&acquire_json("a"), &change));
         let refusal = world.update_item(&wrong).expect_err(problem);

@@ -503,8 +503,7 @@ async fn late_pause(change: Change) -> Option<String> {
         ask(Command::Resume).await;
     };
     tokio::join!(stage.deploy("run-1"), operate);
-    let broken = stage.watch().broken.clone();
-    broken
+    stage.watch().broken.clone()
 }
 
 #[tokio::test(start_paused = true)]

@@ -81,7 +81,7 @@ fn gives_up_what_grows(phase: Phase, seen: &World, plan: &Settled, progress: &Pr
     let lacks = incoming.is_some_and(|set| set.running_count < seen.service.desired_count);
     if phase == Phase::ScaleDown && lacks {
         return Err(Refusal::new(
-            ErrorName::HealthLost,
+            ErrorName::ReplacementFailed,
             "Tasks are missing.",
             "Wait.",
         ));

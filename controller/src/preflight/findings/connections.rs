@@ -127,7 +127,7 @@ fn budget(scene: &Scene<'_>) -> Option<Finding> {
         let most = scene.deregistration.most.to_string();
         let key = "deregistration_delay.timeout_seconds";
         let set = set_attribute(&scene.groups, key, &most);
-        fix += &format!("; or a delay with which tasks end as evenly as the steps come: {set}");
+        fix = format!("{fix}; or a delay with which tasks end as evenly as the steps come: {set}");
     }
     Some(Finding::warning(
         FindingName::Budget,
