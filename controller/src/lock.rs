@@ -4,7 +4,11 @@
 //! conditional writes of one `DynamoDB` item; between two turns nothing is held but the right to
 //! enter next. `tests/faults/mutations/lock.rs` shows what each part of this protocol prevents.
 //!
-//! What is decided here is what an item, as it was read, means to whoever wants to enter.
+//! What is decided here is what an item, as it was read, means to who wants to enter.
+
+mod refusals;
+
+pub use refusals::{concurrent, lost, of_another_version, superseded};
 
 use crate::arn::short;
 use crate::command::{Answered, Panel};

@@ -2,6 +2,8 @@
 //!
 //! What an item means is decided in `controller::lock`.
 
+mod item;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -15,17 +17,18 @@ use ebbtide_controller::contract::Event;
 use ebbtide_controller::deployment::{Answer, Deployment};
 use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{
-    self, Busy, Claim, ENDS, End, Item, Lock, Me, OUTWAITED, Refused, SETTLE, claim,
-    claim_of_the_dead,
+    self, Busy, Claim, End, Item, Lock, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
 };
-use ebbtide_controller::phase::{Phase, To};
-use ebbtide_controller::quote::{quote, sentence};
-use ebbtide_controller::refusal::{ErrorName, Refusal};
+use ebbtide_controller::quote::sentence;
+use ebbtide_controller::refusal::ErrorName;
 
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::handler::Invocation;
 use crate::operator;
+
+use item::ends;
+pub(crate) use item::{item, number, text};
 
 /// Reads of an item that is written to at the same time, at most.
 pub(crate) const READS: u32 = 5;
@@ -113,7 +116,7 @@ pub(crate) async fn enter(
             Refused::Ended(end) => Ok(Entry::Ended(end)),
             Refused::Overtaken => Ok(Entry::Overtaken),
             Refused::Busy(busy) => Ok(Entry::Busy(busy)),
-            Refused::Lost { owner } => Err(lost(&lock.id, owner.as_deref(), &item).into()),
+            Refused::Lost { owner } => Err(lock::lost(&lock.id, owner.as_deref(), &item).into()),
         },
     }
 }
@@ -134,7 +137,7 @@ async fn take(
         let claim = match claim(seen.as_ref(), me, lock, now) {
             Claim::TakeIfEnded { owner } => {
                 if !has_ended(clients, &owner).await? {
-                    return Err(concurrent(&lock.id, &owner, &item).into());
+                    return Err(lock::concurrent(&lock.id, &owner, &item).into());
                 }
                 claim_of_the_dead(&item, lock, now)
             }
@@ -147,7 +150,7 @@ async fn take(
             Claim::Busy(busy) => return Ok(Entry::Busy(busy)),
             Claim::Overtaken => return Ok(Entry::Overtaken),
             Claim::Superseded | Claim::TakeIfEnded { .. } => {
-                return Err(superseded(&lock.id, &item).into());
+                return Err(lock::superseded(&lock.id, &item).into());
             }
         };
         // An operator may have made an item that no function has written to.
@@ -157,49 +160,32 @@ async fn take(
         } else {
             "attribute_not_exists(rev)"
         };
-        let quiet = if back {
-            " OR (#owner = :me AND attribute_not_exists(busyBy))"
-        } else {
-            ""
-        };
-        let (fence, panel) = if back {
-            ("", "")
-        } else {
-            (", fence :one", ", #command = :panel")
-        };
         // A rollback that was under way stays in the item until a turn has answered with it: this one
         // may die.
         let unfinished = deployment.plan.unfinished(&item, event).is_some();
-        let (phase, plan) = match (unfinished, back) {
-            (true, _) => ("", ""),
-            (false, true) => (", phase = :phase", ""),
-            (false, false) => (", phase = :phase", ", #plan"),
-        };
-        let remove = if back {
-            String::new()
-        } else {
-            format!(" REMOVE answered{plan}")
-        };
+        let mut update_of =
+            "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, \
+                             turn = :turn"
+                .to_owned();
         let mut call = entering(clients, invocation, me, deployment)
-            .update_expression(format!(
-                "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, turn = \
-                 :turn{phase}{panel}{remove} ADD rev :one{fence}"
-            ))
-            .condition_expression(format!(
-                "{condition} AND (attribute_not_exists(busyUntil) OR busyUntil < :now OR rev = \
-                 :outwaited{quiet})"
-            ))
             .expression_attribute_values(":started", number(me.started));
-        if !phase.is_empty() {
+        if !unfinished {
+            update_of.push_str(", phase = :phase");
             call = call.expression_attribute_values(":phase", text(me.phase.as_str()));
-        }
-        if !plan.is_empty() {
-            call = call.expression_attribute_names("#plan", "plan");
         }
         if let Some(seen) = written {
             call = call.expression_attribute_values(":seen", number(seen.rev));
         }
-        if !back {
+        let quiet = if back {
+            update_of.push_str(" ADD rev :one");
+            " OR (#owner = :me AND attribute_not_exists(busyBy))"
+        } else {
+            update_of.push_str(", #command = :panel REMOVE answered");
+            if !unfinished {
+                update_of.push_str(", #plan");
+                call = call.expression_attribute_names("#plan", "plan");
+            }
+            update_of.push_str(" ADD rev :one, fence :one");
             // What an operator may ask is for this owner and this fence.
             let panel = Panel {
                 execution: me.execution.clone(),
@@ -210,7 +196,14 @@ async fn take(
             call = call
                 .expression_attribute_names("#command", "command")
                 .expression_attribute_values(":panel", operator::value_of(&panel));
-        }
+            ""
+        };
+        let call = call
+            .update_expression(update_of)
+            .condition_expression(format!(
+                "{condition} AND (attribute_not_exists(busyUntil) OR busyUntil < :now OR rev = \
+                 :outwaited{quiet})"
+            ));
         match update(call).await? {
             Updated::Now(new) => {
                 return Ok(Entry::Inside(Section::of(*new, seen, me)));
@@ -403,17 +396,7 @@ async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
         !seen.contains_key("rev") && names.any(|name| !["id", "command"].contains(&name))
     };
     if seen.as_ref().is_some_and(by_another) {
-        let table = &clients.lock_table;
-        return Err(StepError::from(Refusal::new(
-            ErrorName::Drift,
-            format!(
-                "The lock of service {id} in the table {table} has no rev: an earlier version has written it."
-            ),
-            format!(
-                "Delete it once no execution deploys the service: aws dynamodb delete-item --table-name {table} \
-                 --key '{{\"id\": {{\"S\": \"{id}\"}}}}' (in a saved world: from its tables), then start a new execution."
-            ),
-        )));
+        return Err(lock::of_another_version(id, &clients.lock_table).into());
     }
     Ok(seen.as_ref().map(item))
 }
@@ -463,118 +446,8 @@ async fn has_ended(clients: &Clients, execution: &ExecutionArn) -> Result<bool, 
     }
 }
 
-fn concurrent(id: &str, owner: &ExecutionArn, item: &Item) -> Refusal {
-    let owner = quote(owner);
-    Refusal::new(
-        ErrorName::ConcurrentDeployment,
-        format!(
-            "Service {id} is being deployed by {owner} ({}); nothing was changed.",
-            item.reason
-        ),
-        format!(
-            "Wait until that one has ended, or stop it (aws stepfunctions stop-execution \
-             --execution-arn {owner}), then start a new execution."
-        ),
-    )
-}
-
-fn superseded(id: &str, item: &Item) -> Refusal {
-    let ended = || item.ends.first().map(|end| &end.execution);
-    let newer = item.owner.as_ref().or_else(ended);
-    let newer = newer.map_or_else(
-        || "an execution that started later".to_owned(),
-        |newer| quote(newer),
-    );
-    Refusal::new(
-        ErrorName::ConcurrentDeployment,
-        format!(
-            "Service {id} was deployed by {newer}, which started after this execution; nothing was \
-             changed."
-        ),
-        "Start a new execution for the version that is to serve.",
-    )
-}
-
-fn lost(id: &str, owner: Option<&str>, item: &Item) -> Refusal {
-    match owner {
-        Some(owner) => {
-            let owner = quote(owner);
-            Refusal::new(
-                ErrorName::LockLost,
-                format!(
-                    "Service {id} is being deployed by {owner} since this execution stopped ({}); \
-                     nothing more was written.",
-                    item.reason
-                ),
-                "Wait until that one has ended, then start a new execution.",
-            )
-        }
-        None => Refusal::new(
-            ErrorName::LockLost,
-            format!(
-                "Another execution has deployed service {id} since this one stopped; nothing more \
-                 was written."
-            ),
-            "Start a new execution.",
-        ),
-    }
-}
-
-/// An item as it is in the table. What is missing or of another type is as if it had never been
-/// written: the conditions decide, not what is read.
-pub(crate) fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
-    let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok());
-    let count = |name: &str| {
-        let value = attributes.get(name).and_then(|value| value.as_n().ok());
-        value.and_then(|value| value.parse().ok()).unwrap_or(0)
-    };
-    let ends = attributes.get("ends").and_then(|ends| ends.as_l().ok());
-    Item {
-        owner: string("owner").cloned().map(Into::into),
-        fence: count("fence"),
-        newest: count("newest"),
-        rev: count("rev"),
-        turn: count("turn"),
-        busy_by: string("busyBy").cloned(),
-        busy_until: count("busyUntil"),
-        phase: string("phase").and_then(|name| Phase::parse(name)),
-        plan: string("plan").cloned(),
-        reason: string("reason").map(|text| quote(text)).unwrap_or_default(),
-        ends: ends.into_iter().flatten().filter_map(end).collect(),
-        panel: attributes.get("command").and_then(operator::panel),
-        answered: attributes.get("answered").and_then(operator::answered),
-    }
-}
-
-/// An end is kept as the name of the state, the execution's start and its ARN.
-fn end(kept: &AttributeValue) -> Option<End> {
-    let (to, rest) = kept.as_s().ok()?.split_once(' ')?;
-    let (started, execution) = rest.split_once(' ')?;
-    Some(End {
-        execution: execution.into(),
-        started: started.parse().ok()?,
-        to: To::parse(to)?,
-    })
-}
-
-fn ends(newest: &End, before: &[End]) -> AttributeValue {
-    let kept = std::iter::once(newest).chain(before).take(ENDS);
-    AttributeValue::L(
-        kept.map(|end| text(format!("{} {} {}", end.to, end.started, end.execution)))
-            .collect(),
-    )
-}
-
 fn shortened(reason: &str) -> String {
     sentence(reason).chars().take(LONGEST_REASON).collect()
-}
-
-pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-pub(crate) fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -583,40 +456,3 @@ fn millis(duration: Duration) -> u64 {
 
 // The functions' timeout and what settles after it fit into what is waited for without a clock.
 const _: () = assert!(OUTWAITED >= 60 + SETTLE);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ends_survive_the_table_and_only_the_newest_are_kept() {
-        let before: Vec<_> = (0..4)
-            .map(|number| End {
-                execution: format!("arn:{number}").into(),
-                started: number,
-                to: To::DeploymentFailed,
-            })
-            .collect();
-        let newest = End {
-            execution: "arn:new".into(),
-            started: 4,
-            to: To::DeploymentSucceeded,
-        };
-        let kept = ends(&newest, &before);
-        let attributes = HashMap::from([("ends".to_owned(), kept)]);
-        let read = item(&attributes).ends;
-        assert_eq!(read.len(), ENDS);
-        assert_eq!(read[0], newest);
-        assert_eq!(read[1..], before[..2]);
-    }
-
-    #[test]
-    fn an_item_of_another_form_is_read_as_far_as_it_goes() {
-        let attributes = HashMap::from([
-            ("owner".to_owned(), AttributeValue::Bool(true)),
-            ("rev".to_owned(), AttributeValue::N("twelve".to_owned())),
-            ("phase".to_owned(), text("dance")),
-        ]);
-        assert_eq!(item(&attributes), Item::default());
-    }
-}

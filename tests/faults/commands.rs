@@ -14,7 +14,7 @@ use crate::invariants::{converged, unfinished};
 use crate::run::Stage;
 use crate::scenarios::{self, CLUSTER, Case, Ends, SERVICE};
 
-/// Has somebody ask after the `after`th call; with a pause, to go on five minutes later. Goes on for ever.
+/// Has an operator ask after the `after`th call; with a pause, to go on five minutes later. Goes on for ever.
 async fn operate(stage: &Stage, after: u64, command: Command, given: &Given) {
     let called = Arc::new(Notify::new());
     let (notify, mut calls) = (Arc::clone(&called), 0);

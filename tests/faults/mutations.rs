@@ -1,8 +1,10 @@
 //! The suite can fail: with a wrong decision in the place of ours, each of these reports the invariant
 //! that is broken.
 
+mod command;
 mod decisions;
 mod lock;
+mod lock_write;
 mod people;
 
 use ebbtide_controller::deployment::{Plan as Settled, Progress};

@@ -286,7 +286,7 @@ async fn what_means_nothing_is_not_given() {
     );
 }
 
-/// A command as somebody would write it past the condition.
+/// A command as it would be written past the condition.
 fn write(world: &mut World, panel: &Value) {
     let request = json!({
         "TableName": "ebbtide-locks",

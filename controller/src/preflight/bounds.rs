@@ -67,7 +67,7 @@ pub(super) fn history_fits(
     if events <= u64::from(EVENTS_ALLOWED) {
         return Ok(());
     }
-    let mend = if looks > steps.max(polls) {
+    let fix = if looks > steps.max(polls) {
         "Raise waitForService, or lower readinessTimeout."
     } else if steps > polls {
         "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
@@ -81,7 +81,7 @@ pub(super) fn history_fits(
             "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {steps} steps and {polls} looks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
             2 + left
         ),
-        mend,
+        fix,
     ))
 }
 

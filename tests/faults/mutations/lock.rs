@@ -3,99 +3,22 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ebbtide_controller::command::Command;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Resources, Status};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use super::every_invocation;
+use super::lock_write::{Change, assert_opens, first_broken, lock_without, with_lock};
 use crate::invariants::unfinished;
 use crate::run::{Plan, Stage, run_on, wrong};
-use crate::scenarios::{self, CLUSTER, SERVICE};
-
-/// A conditional write of the lock, as a function sends it.
-struct LockWrite {
-    condition: String,
-    update: String,
-    values: Map<String, Value>,
-}
-
-impl LockWrite {
-    fn leaves(&self) -> bool {
-        self.condition == "busyBy = :nonce"
-    }
-
-    /// The end of what it keeps others out for.
-    fn keep_out(&mut self, until: impl FnOnce(i64) -> i64) {
-        let shipped = self.values[":until"]["N"].as_str().unwrap();
-        let until = until(shipped.parse().unwrap());
-        self.values[":until"] = json!({"N": until.to_string()});
-    }
-}
-
-/// A lock without one of its parts.
-type Change = fn(&mut LockWrite);
-
-fn as_shipped(_: &mut LockWrite) {}
-
-fn lock_without(stage: &Stage, change: impl Fn(&mut LockWrite) + Send + Sync + 'static) {
-    stage.aws.rewrite(move |request| {
-        let target = request.headers().get("x-amz-target");
-        if target.is_none_or(|target| target != "DynamoDB_20120810.UpdateItem") {
-            return;
-        }
-        let mut body: Value = serde_json::from_slice(request.body()).unwrap();
-        let text = |field: &str| body[field].as_str().unwrap().to_owned();
-        let mut write = LockWrite {
-            condition: text("ConditionExpression"),
-            update: text("UpdateExpression"),
-            values: body["ExpressionAttributeValues"]
-                .as_object()
-                .unwrap()
-                .clone(),
-        };
-        change(&mut write);
-        // A value or a name that no expression uses is refused, and so are no names.
-        let is_used = |name: &String, sign: char| {
-            let word = |text: &str| {
-                text.split(|c: char| !c.is_alphanumeric() && c != sign)
-                    .any(|word| word == name)
-            };
-            word(&write.condition) || word(&write.update)
-        };
-        write.values.retain(|name, _| is_used(name, ':'));
-        if let Some(names) = body["ExpressionAttributeNames"].as_object_mut() {
-            names.retain(|name, _| is_used(name, '#'));
-            if names.is_empty() {
-                body["ExpressionAttributeNames"].take();
-            }
-        }
-        body["ConditionExpression"] = write.condition.into();
-        body["UpdateExpression"] = write.update.into();
-        body["ExpressionAttributeValues"] = write.values.into();
-        *request.body_mut() = body.to_string().into();
-    });
-}
-
-/// Asserts that a lock with this change breaks the invariant, and the shipped one nothing.
-async fn assert_opens(
-    invariant: &str,
-    change: Change,
-    broken: impl AsyncFn(Change) -> Option<String>,
-) {
-    let what = broken(change).await.expect("something is reported");
-    assert!(what.starts_with(invariant), "{invariant} expected: {what}");
-    println!("caught: {what}");
-    assert_eq!(broken(as_shipped).await, None);
-}
+use crate::scenarios;
 
 /// An execution that is stopped with a write on its way, and one that starts right after.
 async fn stopped_with_a_write_on_its_way(change: Change) -> Option<String> {
     let case = scenarios::two_tasks();
     for call in 20..110 {
-        let stage = Stage::new(&case);
-        lock_without(&stage, change);
+        let stage = with_lock(&case, change);
         stage.aws.plan_faults([(call, Fault::Late(1_000))]);
         let stopped = stage
             .deploy_until("run-1", |_| stage.aws.call_count() >= call)
@@ -138,15 +61,8 @@ async fn a_takeover_without_quiet_is_caught() {
 
 /// A function that Lambda runs twice at once, at every invocation.
 async fn twice_at_once(change: Change) -> Option<String> {
-    let case = scenarios::two_tasks();
-    for plan in every_invocation(LambdaFault::TwiceAtOnce).take(20) {
-        let stage = Stage::new(&case);
-        lock_without(&stage, change);
-        if let Some(broken) = run_on(stage, &plan).await.broken {
-            return Some(broken);
-        }
-    }
-    None
+    let plans = every_invocation(LambdaFault::TwiceAtOnce).take(20);
+    first_broken(&scenarios::two_tasks(), change, plans).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,16 +90,10 @@ fn calls_of(stage: &Stage, operation: &str) -> Vec<u64> {
 async fn late_leaves(change: Change) -> Option<String> {
     let case = scenarios::two_tasks();
     let clean = run_on(Stage::new(&case), &Plan::default()).await;
-    for call in calls_of(&clean.stage, "dynamodb:UpdateItem") {
-        let stage = Stage::new(&case);
-        lock_without(&stage, change);
-        // It lands when the next function has entered and begins to look.
-        let plan = Plan::call(call, Fault::Late(3));
-        if let Some(broken) = run_on(stage, &plan).await.broken {
-            return Some(broken);
-        }
-    }
-    None
+    let leaves = calls_of(&clean.stage, "dynamodb:UpdateItem").into_iter();
+    // It lands when the next function has entered and begins to look.
+    let plans = leaves.map(|call| Plan::call(call, Fault::Late(3)));
+    first_broken(&case, change, plans).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,8 +110,7 @@ async fn a_leave_without_its_condition_is_caught() {
 async fn redriven_beside(change: Change) -> Option<String> {
     let case = scenarios::two_tasks();
     for seconds in [60, 120, 200] {
-        let stage = Stage::new(&case);
-        lock_without(&stage, change);
+        let stage = with_lock(&case, change);
         let stop = tokio::time::sleep(std::time::Duration::from_secs(seconds));
         let stopped = stage
             .installation
@@ -234,8 +143,7 @@ async fn a_lock_that_any_owner_and_any_fence_enters_is_caught() {
 /// A function that Step Functions gave up before it began, and that begins in the rollback.
 async fn given_up(change: Change) -> Option<String> {
     let case = scenarios::alarm_in_the_drain();
-    let stage = Stage::new(&case);
-    lock_without(&stage, change);
+    let stage = with_lock(&case, change);
     let (mut given_up, mut entered) = (None, 0);
     let begins = Notify::new();
     let mut drains = None;
@@ -281,15 +189,9 @@ async fn a_turn_that_was_given_up_and_comes_in_later_is_caught() {
 async fn late_steps(change: Change) -> Option<String> {
     let case = scenarios::quick_steps();
     let clean = run_on(Stage::new(&case), &Plan::default()).await;
-    for call in calls_of(&clean.stage, "ecs:UpdateTaskSet") {
-        let stage = Stage::new(&case);
-        lock_without(&stage, change);
-        let plan = Plan::call(call, Fault::Late(1_000));
-        if let Some(broken) = run_on(stage, &plan).await.broken {
-            return Some(broken);
-        }
-    }
-    None
+    let steps = calls_of(&clean.stage, "ecs:UpdateTaskSet").into_iter();
+    let plans = steps.map(|call| Plan::call(call, Fault::Late(1_000)));
+    first_broken(&case, change, plans).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,8 +206,7 @@ async fn a_leave_while_a_write_may_still_land_is_caught() {
 
 /// An execution that was stopped before it took the lock, and is redriven after a newer one has deployed.
 async fn redriven_after_a_newer_one(change: Change) -> Option<String> {
-    let stage = Stage::new(&scenarios::two_tasks());
-    lock_without(&stage, change);
+    let stage = with_lock(&scenarios::two_tasks(), change);
     let entered = |event: &HistoryEvent| matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "CheckAndCreateService");
     assert!(stage.deploy_until("run-1", entered).await);
     stage.watch().begin_another();
@@ -337,8 +238,7 @@ async fn a_lock_without_an_order_of_executions_is_caught() {
 /// The first turn is invoked once more by Lambda while its execution waits for the replacement.
 async fn first_turn_again(change: Change) -> Option<String> {
     let case = scenarios::two_tasks();
-    let stage = Stage::new(&case);
-    lock_without(&stage, change);
+    let stage = with_lock(&case, change);
     let (first, done) = (Mutex::new(None), Notify::new());
     let mut entered = 0;
     let mut on_event = |event: &HistoryEvent| {
@@ -383,8 +283,7 @@ async fn a_lock_taken_back_under_another_fence_is_caught() {
 async fn last_answer_lost(change: Change) -> Option<String> {
     let case = scenarios::two_tasks();
     let clean = run_on(Stage::new(&case), &Plan::default()).await;
-    let stage = Stage::new(&case);
-    lock_without(&stage, change);
+    let stage = with_lock(&case, change);
     let plan = Plan::invocation(clean.invocations, LambdaFault::TaskFailedAfter);
     let ran = run_on(stage, &plan).await;
     assert_eq!(unfinished(&ran.stage.aws.snapshot(), case.ends), None);
@@ -400,8 +299,7 @@ async fn a_lock_that_forgets_how_deployments_ended_is_caught() {
 /// An execution that is stopped in its rollback, and one that takes over.
 async fn stopped_in_its_rollback(change: Change) -> Option<String> {
     let case = scenarios::named("sick after the swap");
-    let stage = Stage::new(&case);
-    lock_without(&stage, change);
+    let stage = with_lock(&case, change);
     let entered = |event: &HistoryEvent| matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "Rollback");
     assert!(stage.deploy_until("run-1", entered).await);
     stage.watch().begin_another();
@@ -456,18 +354,11 @@ async fn twice_and_apart(change: Change) -> Option<String> {
     let began = clean.stage.aws.calls_before_invocations();
     let invocation = began.iter().filter(|calls| **calls < step).count();
     let first = began[invocation - 1] + 1;
-    for silent in first..first + 40 {
-        let plan = Plan {
-            calls: vec![(silent, Fault::Silent)],
-            invocations: vec![(invocation as u64, LambdaFault::TwiceAtOnce)],
-        };
-        let stage = Stage::new(&case);
-        lock_without(&stage, change);
-        if let Some(broken) = run_on(stage, &plan).await.broken {
-            return Some(broken);
-        }
-    }
-    None
+    let plans = (first..first + 40).map(|silent| Plan {
+        calls: vec![(silent, Fault::Silent)],
+        invocations: vec![(invocation as u64, LambdaFault::TwiceAtOnce)],
+    });
+    first_broken(&case, change, plans).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -482,36 +373,4 @@ async fn a_nonce_that_is_every_invocations_is_caught() {
             .replace(free, &format!("{free} OR busyBy = :nonce"));
     };
     assert_opens("S", change, twice_and_apart).await;
-}
-
-/// A pause whose first attempt lands late, after the command that ended it.
-async fn late_pause(change: Change) -> Option<String> {
-    let stage = Stage::new(&scenarios::two_tasks());
-    lock_without(&stage, change);
-    let service = format!("{CLUSTER}/{SERVICE}");
-    let ask = async |command| {
-        let given = stage.installation.command(&service, command, "alice");
-        given.await.unwrap().unwrap();
-    };
-    let operate = async {
-        tokio::time::sleep(std::time::Duration::from_secs(45)).await;
-        // An operator reads the item, and then writes.
-        let call = stage.aws.call_count() + 2;
-        stage.aws.plan_faults([(call, Fault::Late(1_000))]);
-        ask(Command::Pause).await;
-        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
-        ask(Command::Resume).await;
-    };
-    tokio::join!(stage.deploy("run-1"), operate);
-    stage.watch().broken.clone()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_command_without_its_condition_is_caught() {
-    let change: Change = |write| {
-        if write.update == "SET #command = :command" {
-            write.condition = "attribute_exists(id)".to_owned();
-        }
-    };
-    assert_opens("S6", change, late_pause).await;
 }
