@@ -65,18 +65,31 @@ async fn connections_that_the_input_does_not_count_are_taken_from_cloudwatch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down() {
-    // What a step does is seen five minutes later: only a drain that takes longer can be corrected.
+async fn a_count_of_connections_that_is_far_too_small_gives_way_to_cloudwatch() {
     let drain = json!({"reconnectsPerSecond": 10, "connectionsPerTask": 500, "deadline": 28_800});
     let felt = drained(&uneven(1), &drain).await;
     assert_deployed(&felt);
-    assert_said(&felt, "reconnects a second came, and 52 are allowed");
     assert_said(
         &felt,
         "drain.connectionsPerTask is 500, and CloudWatch has seen 2",
     );
-    // At the planned pace, all would be gone within a quarter of an hour.
-    assert!(felt.cutting() > 1_800, "{} s", felt.cutting());
+    // At the planned pace, all would be gone within three quarters of an hour.
+    assert!(felt.cutting() > 10_000, "{} s", felt.cutting());
+    assert!(felt.draining() <= 28_800, "{} s", felt.draining());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down() {
+    // Not so few that CloudWatch's number is taken.
+    let drain = json!({"reconnectsPerSecond": 10, "connectionsPerTask": 1_500, "deadline": 28_800});
+    let felt = drained(&uneven(1), &drain).await;
+    assert_deployed(&felt);
+    assert_said(&felt, "reconnects a second came, and 35 are allowed");
+    let mut unseen = uneven(1);
+    unseen.clients.as_mut().unwrap().metrics = Metrics::None;
+    let planned = drained(&unseen, &drain).await.cutting();
+    let cutting = felt.cutting();
+    assert!(cutting > planned, "{cutting} s instead of {planned} s");
     assert!(felt.draining() <= 28_800, "{} s", felt.draining());
 }
 
