@@ -4,16 +4,18 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use ebbtide_controller::arn::Arn;
-use ebbtide_controller::command::{self, Asked, Command, LONGEST_BY, Panel, Reply};
+use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::command::{self, Asked, Command, LONGEST_BY, Panel, Reply, is_by};
 use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{Item, Lock};
-use ebbtide_controller::quote::{is_visible, quote};
+use ebbtide_controller::quote::quote;
 use ebbtide_controller::request::Request;
 use ebbtide_functions::{Clients, StepError, operator};
+use serde_json::json;
 
 use crate::executions::{CallError, Execution, Executions, Trouble};
 use crate::exit::{Error, Exit, Outcome};
-use crate::output::{print, remark};
+use crate::output::{Format, remark};
 use crate::target::Target;
 
 /// Time between two checks for an answer.
@@ -21,47 +23,53 @@ const POLL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Which deployment: its execution by ARN or name, or the service that it deploys as CLUSTER/SERVICE.
-    #[arg(value_name = "EXECUTION|CLUSTER/SERVICE")]
+    /// Which deployment: its execution by ARN or name, or the service that it deploys as CLUSTER/SERVICE or
+    /// by its ARN.
+    #[arg(value_name = "EXECUTION|SERVICE")]
     meant: String,
     /// Who asks, for the record; without it, user and host.
     #[arg(long, value_name = "NAME", value_parser = name)]
     by: Option<String>,
     /// Seconds to wait for the deployment's answer. Its next turn gives it: within a minute in the first
-    /// two hours of a wait, within five minutes after them.
+    /// two hours of a wait, within five minutes after them; before the swap within waitForService.
     #[arg(long, value_name = "SECONDS", default_value_t = 360)]
     wait: u64,
     /// The table that has the locks; without it, the one of the state machine's stack.
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     #[command(flatten)]
     target: Target,
 }
 
 fn name(text: &str) -> Result<String, String> {
-    let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_BY && is_visible(text);
     let wanted = || format!("a name has 1 to {LONGEST_BY} visible characters");
-    fits.then(|| text.to_owned()).ok_or_else(wanted)
+    is_by(text).then(|| text.to_owned()).ok_or_else(wanted)
 }
 
 /// A deployment that is meant, and the way to its lock.
 struct Meant {
     clients: Clients,
     executions: Executions,
+    table: String,
     /// The key of the lock.
     id: String,
     execution: Option<ExecutionArn>,
 }
 
 pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
+    let format = arguments.format;
     let meant = match meant(command, arguments).await? {
         Ok(meant) => meant,
-        Err(refused) => return Ok(nothing(&refused)),
+        Err(refused) => return nothing(format, &refused),
     };
     let Meant { clients, id, .. } = &meant;
-    let seen = operator::look(clients, id).await?;
+    let seen = operator::look(clients, id).await;
+    let seen = seen.map_err(|error| of_the_table(error, &meant))?;
     if let Some(ended) = ended(&meant, &seen).await {
-        return Ok(nothing(&ended));
+        return nothing(format, &ended);
     }
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let asked = Asked {
@@ -74,7 +82,7 @@ pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
         fence: seen.owner.as_ref().map(|_| seen.fence),
     };
     match operator::give(clients, id, deployment, &asked).await? {
-        Err(not_given) => Ok(nothing(&format!("{not_given}{}", said(&seen)))),
+        Err(not_given) => nothing(format, &format!("{not_given}{}", said(&seen))),
         Ok(panel) => {
             remark(&format!(
                 "Asked {}: {asked}{}.",
@@ -82,30 +90,30 @@ pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
                 said(&seen)
             ));
             let reply = waited_for(clients, id, &panel, arguments.wait).await?;
-            Ok(told(&asked, &panel, &reply, arguments))
+            told(&asked, &panel, &reply, arguments)
         }
     }
+}
+
+/// The table's name is a guess from the state machine's.
+fn of_the_table(error: StepError, meant: &Meant) -> StepError {
+    let message = format!(
+        "{} The lock of {} was looked for in the table {}: --table or --state-machine names another one, \
+         --region another region.",
+        error.message, meant.id, meant.table
+    );
+    StepError { message, ..error }
 }
 
 /// What is meant, or why it cannot be.
 async fn meant(command: Command, arguments: &Arguments) -> Result<Result<Meant, String>, Error> {
     let target = &arguments.target;
     let mut access = target.access.clone();
-    let by_service = !arguments.meant.starts_with("arn:") && arguments.meant.contains('/');
-    let is_name = |part: &str| {
-        let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        !part.is_empty() && part.chars().all(letter)
-    };
-    let parts: Vec<_> = arguments.meant.split('/').collect();
-    if by_service && !(parts.len() == 2 && parts.into_iter().all(is_name)) {
-        let given = quote(&arguments.meant);
-        return Err(format!("\"{given}\" is no service: it is given as CLUSTER/SERVICE").into());
-    }
-    let (executions, machine, id, execution) = if by_service {
+    let (executions, machine, id, execution) = if let Some(service) = service(&arguments.meant)? {
         let (machine, region) = machine_of(&target.state_machine);
-        access.region = region.or(access.region);
+        access.region = service.region.or(region).or(access.region);
         let executions = Executions::new(&access.config().await?);
-        (executions, machine, arguments.meant.clone(), None)
+        (executions, machine, service.id, None)
     } else {
         let (executions, arn) = target.execution(&arguments.meant).await?;
         let described = executions.describe(&arn).await;
@@ -131,8 +139,45 @@ async fn meant(command: Command, arguments: &Arguments) -> Result<Result<Meant, 
     Ok(Ok(Meant {
         clients: Clients::new(&access.config().await?, &table),
         executions,
+        table,
         id,
         execution,
+    }))
+}
+
+/// A service by its name in its cluster, and the region of its ARN.
+struct Service {
+    id: String,
+    region: Option<String>,
+}
+
+/// The service that is given as `CLUSTER/SERVICE` or by its ARN; `None` where an execution is given.
+fn service(given: &str) -> Result<Option<Service>, Error> {
+    let arn = Arn::parse(given).filter(|arn| arn.service == "ecs");
+    let named = arn.as_ref().map_or(given, |arn| arn.resource);
+    if arn.is_none() && (given.starts_with("arn:") || !given.contains('/')) {
+        return Ok(None);
+    }
+    let id = match &arn {
+        Some(_) => named.strip_prefix("service/").unwrap_or_default(),
+        None => named,
+    };
+    let is_name = |part: &str| {
+        let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        !part.is_empty() && part.chars().all(letter)
+    };
+    let parts: Vec<_> = id.split('/').collect();
+    if !(parts.len() == 2 && parts.into_iter().all(is_name)) {
+        let given = quote(given);
+        return Err(format!(
+            "\"{given}\" is no service: it is given as CLUSTER/SERVICE, or as \
+             arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE"
+        )
+        .into());
+    }
+    Ok(Some(Service {
+        id: id.to_owned(),
+        region: arn.map(|arn| arn.region.to_owned()),
     }))
 }
 
@@ -178,9 +223,12 @@ fn said(seen: &Item) -> String {
     }
 }
 
-fn nothing(why: &str) -> Exit {
-    remark(&format!("Nothing was asked: {why}."));
-    Exit::Failed
+fn nothing(format: Format, why: &str) -> Outcome {
+    match format {
+        Format::Text => remark(&format!("Nothing was asked: {why}.")),
+        Format::Json => format.print("", &json!({"answer": "notGiven", "reason": why}))?,
+    }
+    Ok(Exit::Failed)
 }
 
 async fn waited_for(
@@ -200,37 +248,48 @@ async fn waited_for(
     operator::reply(clients, id, panel).await
 }
 
-fn told(asked: &Asked, panel: &Panel, reply: &Reply, arguments: &Arguments) -> Exit {
+fn told(asked: &Asked, panel: &Panel, reply: &Reply, arguments: &Arguments) -> Outcome {
     let execution = &panel.execution;
-    let (what, exit) = match reply {
+    let (answer, what, exit) = match reply {
         Reply::Obeyed => {
             let follow = format!("ebbtide status {execution} --follow");
             let flags = arguments.target.access.flags();
-            (format!("obeyed. To follow it: {follow}{flags}"), Exit::Done)
+            let what = format!("obeyed. To follow it: {follow}{flags}");
+            ("obeyed", what, Exit::Done)
         }
-        Reply::Refused(why) => (format!("refused, {}", quote(why)), Exit::Failed),
-        Reply::Replaced(other) => (
-            format!("not seen before another command came: {other}"),
-            Exit::Failed,
-        ),
-        Reply::Over(None) => (
-            "not seen, because another execution has the lock".to_owned(),
-            Exit::Failed,
-        ),
-        Reply::Over(Some(end)) => (
-            format!("not seen before the deployment ended in {}", end.to),
-            Exit::Failed,
-        ),
-        Reply::Waiting => (
-            format!(
-                "not answered within {} s: the next turn of {execution} sees it",
-                arguments.wait
-            ),
-            Exit::Left,
-        ),
+        Reply::Refused(why) => {
+            let what = format!("refused, {}", quote(why));
+            ("refused", what, Exit::Failed)
+        }
+        Reply::Replaced(other) => {
+            let what = format!("not seen before another command came: {other}");
+            ("notSeen", what, Exit::Failed)
+        }
+        Reply::Over(None) => {
+            let what = "not seen, because another execution has the lock".to_owned();
+            ("notSeen", what, Exit::Failed)
+        }
+        Reply::Over(Some(end)) => {
+            let what = format!("not seen before the deployment ended in {}", end.to);
+            ("notSeen", what, Exit::Failed)
+        }
+        Reply::Waiting => {
+            let seconds = arguments.wait;
+            let what =
+                format!("not answered within {seconds} s: the next turn of {execution} sees it");
+            ("waiting", what, Exit::Left)
+        }
     };
-    print(&format!("{asked}: {what}"));
-    exit
+    let json = json!({
+        "answer": answer,
+        "reason": what,
+        "command": asked.command.as_str(),
+        "by": asked.by,
+        "at": rfc3339(asked.at),
+        "execution": execution.as_str(),
+    });
+    arguments.format.print(&format!("{asked}: {what}"), &json)?;
+    Ok(exit)
 }
 
 fn user_and_host() -> String {
@@ -259,6 +318,26 @@ mod tests {
         let region = Some("eu-west-1".to_owned());
         assert_eq!(machine_of(arn), ("ebbtide".to_owned(), region));
         assert_eq!(machine_of("games"), ("games".to_owned(), None));
+    }
+
+    #[test]
+    fn a_service_is_named_in_its_cluster_or_by_its_arn() {
+        let arn = "arn:aws:ecs:eu-west-1:123456789012:service/main/chat";
+        let of = |given: &str| {
+            let service = service(given).ok()?;
+            Some(service.map(|service| (service.id, service.region)))
+        };
+        let id = || "main/chat".to_owned();
+        assert_eq!(of("main/chat"), Some(Some((id(), None))));
+        assert_eq!(of(arn), Some(Some((id(), Some("eu-west-1".to_owned())))));
+        let execution = "arn:aws:states:eu-west-1:123456789012:execution:ebbtide:run-1";
+        for other in ["run-1", execution] {
+            assert_eq!(of(other), Some(None), "{other}");
+        }
+        let old = "arn:aws:ecs:eu-west-1:123456789012:service/chat";
+        for wrong in ["main/", "/chat", "a/b/c", "main/ch at", old] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

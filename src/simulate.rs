@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
+use ebbtide_controller::command::Command;
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::{CommandScenario, World};
@@ -110,6 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             simulation::deploy_commanded(world, &name, request, event, &asked, &mut watch);
         let (run, after) = deployed_so?;
         world = after;
+        too_late(&asked, run.summary.seconds);
         exit = Exit::of(run.summary.succeeded());
         deployed.push(telling.end(path, run));
     }
@@ -135,6 +137,25 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         input::write(path, &page::of(&heading, &runs)?)?;
     }
     Ok(exit)
+}
+
+/// Says which of the scenario's commands came after the deployment's end.
+fn too_late(commands: &[CommandScenario], seconds: f64) {
+    let ended = Duration::from_secs_f64(seconds);
+    let late = commands
+        .iter()
+        .filter(|command| Duration::from_secs(command.after_seconds) > ended);
+    for CommandScenario {
+        after_seconds,
+        command,
+        ..
+    } in late
+    {
+        let command = Command::from(*command).as_str();
+        remark(&format!(
+            "Nothing was asked by the scenario's {command} after {after_seconds} s: the deployment had ended after {seconds:.0} s."
+        ));
+    }
 }
 
 fn refused(format: Format, path: &Path, refusal: &Refusal) -> Exit {
@@ -222,20 +243,16 @@ impl<'a> Telling<'a> {
         for call in moment.calls {
             self.trace("call", call);
         }
-        for (at_ms, what) in world::sentences(moment.events) {
+        let happened = world::sentences(moment.events).into_iter();
+        let happened =
+            happened.map(|(at_ms, what)| (Duration::from_millis(at_ms).as_secs_f64(), what));
+        let mut lines: Vec<_> = happened.chain(moment.asked.iter().cloned()).collect();
+        lines.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        for (at, what) in lines {
             self.tell(Line {
-                at: Duration::from_millis(at_ms).as_secs_f64(),
+                at,
                 state: String::new(),
                 what,
-                counts: None,
-                drain: None,
-            });
-        }
-        for (at, what) in &moment.asked {
-            self.tell(Line {
-                at: *at,
-                state: String::new(),
-                what: what.clone(),
                 counts: None,
                 drain: None,
             });

@@ -4,7 +4,7 @@
 //! one fence. An operator replaces it, on the condition that it is still what was read: so of two
 //! operators one wins, and a command is for the deployment that was meant or for none. The function that
 //! enters the lock next obeys or refuses, and says which in its answer and in the item. What was obeyed
-//! stands until the next command.
+//! stands until the next command that is obeyed.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::id::ExecutionArn;
 use crate::lock::{End, Item};
 use crate::next::Next;
 use crate::phase::{Phase, To};
-use crate::quote::quote;
+use crate::quote::{is_visible, quote};
 use crate::reason::Reason;
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::{TaskSet, World};
@@ -26,6 +26,11 @@ pub const LONGEST_PAUSE: u32 = 86_400;
 
 /// Characters of the name of who asks, at most.
 pub const LONGEST_BY: usize = 100;
+
+/// Whether it can be the name of who asks.
+pub fn is_by(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= LONGEST_BY && is_visible(text)
+}
 
 /// What may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +101,8 @@ pub struct Answered {
     pub number: u64,
     /// Why it was refused, where it was.
     pub refused: Option<String>,
+    /// The pause that stands after it.
+    pub pause: Option<Asked>,
 }
 
 /// A command as a turn finds it.
@@ -107,6 +114,8 @@ pub struct Order {
     pub asked: Asked,
     /// What came of it so far.
     pub standing: Standing,
+    /// The pause that stood before it.
+    pub pause: Option<Asked>,
 }
 
 /// What came of a command so far.
@@ -121,22 +130,25 @@ pub enum Standing {
 }
 
 impl Item {
-    /// The command that a turn of this execution finds; `None` where there is none, or it was refused.
+    /// The command that a turn of this execution finds, or the pause that stands where it was refused.
     pub fn order(&self, execution: &ExecutionArn, fence: u64) -> Option<Order> {
         let panel = self.panel.as_ref()?;
         let asked = panel.asked.clone()?;
+        let pause = self.answered.as_ref();
+        let pause = pause.and_then(|answered| answered.pause.clone());
         let answered = self.answered.as_ref();
         let answered = answered.filter(|answered| answered.number == panel.number);
-        let standing = match answered {
-            Some(answered) if answered.refused.is_some() => return None,
-            _ if panel.execution != *execution || panel.fence != fence => Standing::Stale,
-            Some(_) => Standing::Obeyed,
-            None => Standing::Open,
+        let (asked, standing) = match answered {
+            Some(answered) if answered.refused.is_some() => (pause.clone()?, Standing::Obeyed),
+            _ if panel.execution != *execution || panel.fence != fence => (asked, Standing::Stale),
+            Some(_) => (asked, Standing::Obeyed),
+            None => (asked, Standing::Open),
         };
         Some(Order {
             number: panel.number,
             asked,
             standing,
+            pause,
         })
     }
 }
@@ -150,6 +162,8 @@ pub struct Heard {
     pub asked: Asked,
     /// Why it is refused, where it is.
     pub refused: Option<Refused>,
+    /// The pause that stands after it.
+    pub pause: Option<Asked>,
 }
 
 /// Why a turn refuses a command.
@@ -297,10 +311,16 @@ pub(crate) fn hear(phase: Phase, world: &World, plan: &Plan, progress: &Progress
         Response::Refuse(refused) => Some(refused),
         Response::Later => return None,
     };
+    let pauses = order.asked.command == Command::Pause;
+    let pause = match refused {
+        Some(_) => order.pause.clone(),
+        None => pauses.then(|| order.asked.clone()),
+    };
     Some(Heard {
         number: order.number,
         asked: order.asked.clone(),
         refused,
+        pause,
     })
 }
 
@@ -342,16 +362,14 @@ impl fmt::Display for Paused {
 /// `PauseTimeout` once [`LONGEST_PAUSE`] is over.
 pub(crate) fn paused(world: &World, plan: &Plan) -> Result<Option<Paused>, Refusal> {
     let order = world.order.as_ref();
-    let pause = order.filter(|order| {
-        order.asked.command == Command::Pause
-            && match order.standing {
-                Standing::Obeyed => true,
-                Standing::Open => plan.paused < LONGEST_PAUSE,
-                Standing::Stale => false,
-            }
-            && plan.outgoing != Outgoing::Replacement
+    let pause = order.and_then(|order| match (order.asked.command, order.standing) {
+        (Command::Pause, Standing::Obeyed) => Some(&order.asked),
+        (Command::Pause, Standing::Open) if plan.paused < LONGEST_PAUSE => Some(&order.asked),
+        // One that is refused, or cannot be answered yet, ends no pause.
+        (Command::Rollback, Standing::Open) => order.pause.as_ref(),
+        (Command::Rollback | Command::Pause | Command::Resume, _) => None,
     });
-    let Some(Order { asked, .. }) = pause else {
+    let Some(asked) = pause.filter(|_| plan.outgoing != Outgoing::Replacement) else {
         return Ok(None);
     };
     if plan.paused >= LONGEST_PAUSE {

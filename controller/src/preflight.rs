@@ -26,8 +26,8 @@ use crate::world::{
     TaskSetStatus, World,
 };
 
+pub(crate) use bounds::execution_fits;
 pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
-use bounds::{history_fits, time_fits};
 use defaults::{settle_container, settle_launch, settle_network};
 use differences::listeners_take_both;
 use findings::{Finding, FindingName, findings};
@@ -187,8 +187,7 @@ fn fit(
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
-    time_fits(&settled, most, deregistration, left)?;
-    history_fits(&settled, most, deregistration, left)?;
+    execution_fits(&settled, most, deregistration, left)?;
 
     let plan = Plan {
         id: id.clone(),

@@ -5,6 +5,7 @@ use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::next::Next;
 use crate::phase::To;
+use crate::preflight;
 use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::LOOKS;
@@ -48,8 +49,21 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     if let Some(paused) = command::paused(world, plan)? {
         return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
     }
+    not_outgrown(world, plan)?;
     let reason = Reason::Ready { replacement };
     Ok(Next::at_once(To::Swap, reason, plan.clone(), progress))
+}
+
+/// Refuses, while traffic is where it was, the drain of a service that has grown so much since preflight
+/// that an execution's history or time has no room for it.
+fn not_outgrown(world: &World, plan: &Plan) -> Result<(), Refusal> {
+    let Some(original) = plan.outgoing_in(world) else {
+        return Ok(());
+    };
+    let tasks = original.computed_desired_count;
+    let tasks = tasks.max(world.service.desired_count);
+    let deregistration = world.group(&plan.original_target_group)?.deregistration();
+    preflight::execution_fits(&plan.request, tasks, deregistration, 0)
 }
 
 /// What takes over, or why there is none to look at.
@@ -272,6 +286,7 @@ fn next_look(plan: &Plan, progress: &Progress) -> u32 {
 mod tests {
     use super::*;
     use crate::deployment::Answer;
+    use crate::drain::pace::Pace;
     use crate::fixture::Scene;
     use crate::world::{ServiceEvent, StoppedTasks, Targets};
 
@@ -323,6 +338,24 @@ mod tests {
         let mut scene = Scene::healthy();
         scene.progress.looks = u32::MAX;
         assert_eq!(answer(&scene).to, To::Swap);
+    }
+
+    #[test]
+    fn a_service_that_has_outgrown_an_execution_is_refused_before_traffic_moves() {
+        let mut scene = Scene::healthy();
+        scene.progress.looks = 1;
+        scene.request.drain.pace = Pace::Tasks {
+            tasks: 1,
+            every: 3_600,
+        };
+        let grown = |tasks| {
+            let mut scene = scene.clone();
+            scene.task_set_mut("ecs-svc/1").computed_desired_count = tasks;
+            check(&scene)
+        };
+        assert_eq!(grown(40).unwrap().answer().to, To::Swap);
+        let refusal = grown(400).unwrap_err();
+        assert_eq!(refusal.error, ErrorName::PreflightFailed);
     }
 
     #[test]

@@ -26,8 +26,22 @@ pub(crate) fn tags(
             "tags: with those of the original the replacement would have {} tags, and ECS takes {MOST}.",
             tags.len()
         ),
-        "Leave some out of tags, or take them from the original: aws ecs untag-resource.",
+        format!(
+            "Leave some out of tags, or take some from the original: {}",
+            untag(request, original, "KEY")
+        ),
     ))
+}
+
+/// The command that takes a tag from the original.
+pub(crate) fn untag(request: &Request, original: Option<&TaskSet>, key: &str) -> String {
+    let id = original.map_or("TASK_SET", |set| &*set.id);
+    let (cluster, service) = (&request.cluster, &request.service);
+    let arn = format!(
+        "aws ecs describe-task-sets --cluster {cluster} --service {service} --task-sets {id} --query \
+         'taskSets[0].taskSetArn' --output text"
+    );
+    format!("aws ecs untag-resource --resource-arn \"$({arn})\" --tag-keys '{key}'")
 }
 
 /// Tags that AWS alone can set.

@@ -344,6 +344,7 @@ fn answered(heard: &Heard) -> Answered {
     Answered {
         number: heard.number,
         refused: heard.refused.as_ref().map(ToString::to_string),
+        pause: heard.pause.clone(),
     }
 }
 

@@ -80,12 +80,27 @@ pub(crate) fn value_of(panel: &Panel) -> AttributeValue {
         ("fence".to_owned(), number(panel.fence)),
         ("number".to_owned(), number(panel.number)),
     ]);
-    if let Some(Asked { command, by, at }) = &panel.asked {
-        map.insert("asked".to_owned(), text(command.as_str()));
-        map.insert("by".to_owned(), text(by));
-        map.insert("at".to_owned(), number(*at));
-    }
+    map.extend(panel.asked.iter().flat_map(fields_of));
     AttributeValue::M(map)
+}
+
+/// A command's fields in a map.
+fn fields_of(Asked { command, by, at }: &Asked) -> [(String, AttributeValue); 3] {
+    [
+        ("asked".to_owned(), text(command.as_str())),
+        ("by".to_owned(), text(by)),
+        ("at".to_owned(), number(*at)),
+    ]
+}
+
+/// The command of a map; `None` where it has none.
+fn asked(map: &HashMap<String, AttributeValue>) -> Option<Asked> {
+    let string = |name: &str| map.get(name)?.as_s().ok();
+    Some(Asked {
+        command: Command::parse(string("asked")?)?,
+        by: string("by")?.clone(),
+        at: map.get("at")?.as_n().ok()?.parse().ok()?,
+    })
 }
 
 /// A panel from the table; `None` where it is of another form.
@@ -93,18 +108,11 @@ pub(crate) fn panel(value: &AttributeValue) -> Option<Panel> {
     let map = value.as_m().ok()?;
     let string = |name: &str| map.get(name)?.as_s().ok();
     let count = |name: &str| map.get(name)?.as_n().ok()?.parse().ok();
-    let asked = string("asked").and_then(|name| {
-        Some(Asked {
-            command: Command::parse(name)?,
-            by: string("by")?.clone(),
-            at: count("at")?,
-        })
-    });
     Some(Panel {
         execution: string("owner")?.as_str().into(),
         fence: count("fence")?,
         number: count("number")?,
-        asked,
+        asked: asked(map),
     })
 }
 
@@ -114,6 +122,7 @@ pub(crate) fn value_of_answer(answered: &Answered) -> AttributeValue {
     if let Some(refused) = &answered.refused {
         map.insert("refused".to_owned(), text(refused));
     }
+    map.extend(answered.pause.iter().flat_map(fields_of));
     AttributeValue::M(map)
 }
 
@@ -126,6 +135,7 @@ pub(crate) fn answered(value: &AttributeValue) -> Option<Answered> {
             .get("refused")
             .and_then(|text| text.as_s().ok())
             .cloned(),
+        pause: asked(map),
     })
 }
 
@@ -146,13 +156,18 @@ mod tests {
             number: 2,
             asked,
         };
-        for wanted in [of(None), of(Some(asked))] {
+        for wanted in [of(None), of(Some(asked.clone()))] {
             assert_eq!(panel(&value_of(&wanted)), Some(wanted));
         }
-        for wanted in [None, Some("too late".to_owned())] {
+        for (refused, pause) in [
+            (None, None),
+            (None, Some(asked.clone())),
+            (Some("too late".to_owned()), Some(asked)),
+        ] {
             let wanted = Answered {
                 number: 3,
-                refused: wanted,
+                refused,
+                pause,
             };
             assert_eq!(answered(&value_of_answer(&wanted)), Some(wanted));
         }

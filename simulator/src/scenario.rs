@@ -4,7 +4,8 @@ mod build;
 
 use std::collections::BTreeMap;
 
-use ebbtide_controller::command::Command;
+use ebbtide_controller::command::{Command, LONGEST_BY};
+use ebbtide_controller::quote::quote;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -202,6 +203,9 @@ pub enum ScenarioError {
     /// More tasks than can be simulated in a time one would wait for.
     #[error("a scenario has at most {MOST_TASKS} tasks, not {0}")]
     TooManyTasks(u32),
+    /// Who gives a command has no name that one can read.
+    #[error("by of a command is \"{}\"; a name has 1 to {LONGEST_BY} visible characters", quote(.0))]
+    By(String),
     /// There is no production listener.
     #[error("a scenario needs a production listener")]
     NoProductionListener,

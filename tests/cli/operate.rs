@@ -55,9 +55,9 @@ fn served() -> (SimulatedAws, String) {
 #[test]
 fn a_command_is_written_answered_and_reported() {
     let (aws, endpoint) = served();
-    let run = |line: &str| {
+    let run_in = |table: &str, line: &str| {
         let mut command = command(line);
-        command.args(["--table", "ebbtide-locks"]);
+        command.args(["--table", table]);
         command.env("AWS_ENDPOINT_URL", &endpoint);
         command.env("AWS_REGION", "us-east-1");
         command
@@ -65,7 +65,18 @@ fn a_command_is_written_answered_and_reported() {
             .env("AWS_SECRET_ACCESS_KEY", "two");
         Ran::of(&mut command)
     };
+    let run = |line: &str| run_in("ebbtide-locks", line);
 
+    let elsewhere = run_in("games-locks", "pause main/chat").exits(1);
+    assert_has(
+        &elsewhere.stderr,
+        &[
+            "ResourceNotFoundException",
+            "main/chat",
+            "games-locks",
+            "--table",
+        ],
+    );
     let none = run("pause main/chat").exits(1);
     assert_has(
         &none.stderr,
@@ -109,6 +120,13 @@ fn a_command_is_written_answered_and_reported() {
     aws.with_world(|world| set(world, "answered", &late));
     let refused = run("rollback main/chat").exits(1);
     assert_has(&refused.stdout, &["refused, the original is gone"]);
+    let service = "arn:aws:ecs:us-east-1:555555555555:service/main/chat";
+    let line = format!("pause {service} --by alice --wait 0 --format json");
+    let answer: Value = serde_json::from_str(&run(&line).exits(3).stdout).unwrap();
+    assert_eq!(
+        (&answer["answer"], &answer["command"], &answer["execution"]),
+        (&json!("waiting"), &json!("pause"), &json!(OWNER))
+    );
 
     let machine = "arn:aws:states:us-east-1:555555555555:stateMachine:ebbtide";
     let unknown = run(&format!("rollback chat-9 --state-machine {machine}")).exits(1);

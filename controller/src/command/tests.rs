@@ -23,6 +23,7 @@ fn with(mut scene: Scene, command: Command, standing: Standing) -> Scene {
         number: 1,
         asked: asked(command),
         standing,
+        pause: None,
     });
     scene
 }
@@ -261,6 +262,28 @@ fn a_pause_is_refused_where_there_is_nothing_to_hold() {
 }
 
 #[test]
+fn a_rollback_that_is_refused_or_not_answered_yet_ends_no_pause() {
+    let paused = |scene, command| {
+        let mut scene = with(scene, command, Standing::Open);
+        scene.world.order.as_mut().unwrap().pause = Some(asked(Command::Pause));
+        scene
+    };
+    let scene = paused(first_deployment(), Command::Rollback);
+    let mut first = scene.plan();
+    let later = hear(Phase::ScaleDown, &scene.world, &first, &scene.progress);
+    let stands = super::paused(&scene.world, &first).unwrap();
+    assert_eq!((later, stands.is_some()), (None, true));
+    first.original = None;
+    let heard = hear(Phase::Swap, &scene.world, &first, &scene.progress).unwrap();
+    assert_eq!(heard.refused, Some(Refused::NoOriginal));
+    assert_eq!(heard.pause, Some(asked(Command::Pause)));
+    let resumed = paused(draining(), Command::Resume);
+    let plan = resumed.plan();
+    let heard = hear(Phase::ScaleDown, &resumed.world, &plan, &resumed.progress).unwrap();
+    assert_eq!((heard.refused, heard.pause), (None, None));
+}
+
+#[test]
 fn guards_are_awake_in_a_pause() {
     let alarmed = with(
         draining().alarmed("ALARM"),
@@ -325,6 +348,11 @@ fn item(commands: &[(Command, Option<&str>)]) -> Item {
         answered: last.map(|(_, refused)| Answered {
             number,
             refused: refused.map(str::to_owned),
+            pause: commands
+                .iter()
+                .rfind(|(_, refused)| refused.is_none())
+                .filter(|(command, _)| *command == Command::Pause)
+                .map(|(command, _)| asked(*command)),
         }),
         ends: vec![End {
             execution: "run-0".into(),
@@ -351,6 +379,12 @@ fn a_command_is_given_where_it_means_something() {
         (item(&[(Pause, None)]), meant(None, None), Resume, 2),
         (item(&[(Pause, None)]), meant(None, None), Rollback, 2),
         (item(&[(Pause, Some("no"))]), meant(None, None), Pause, 2),
+        (
+            item(&[(Pause, None), (Rollback, Some("no"))]),
+            meant(None, None),
+            Resume,
+            3,
+        ),
     ];
     for (item, meant, command, number) in cases {
         let panel = give(Some(&item), &meant, asked(command)).unwrap();
@@ -451,4 +485,8 @@ fn a_turn_finds_a_command_of_its_own_lock_that_was_not_refused() {
     assert_eq!(of(&open, "run-2", 7), Some(Standing::Stale));
     assert_eq!(of(&item(&[(Command::Pause, Some("no"))]), "run-1", 7), None);
     assert_eq!(of(&item(&[]), "run-1", 7), None);
+    let stands = item(&[(Command::Pause, None), (Command::Rollback, Some("no"))]);
+    let order = stands.order(&"run-1".into(), 7).unwrap();
+    assert_eq!(order.asked, asked(Command::Pause));
+    assert_eq!(order.standing, Standing::Obeyed);
 }

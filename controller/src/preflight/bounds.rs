@@ -31,13 +31,23 @@ pub fn bounds(
     deregistration: Deregistration,
 ) -> Result<(), Refusal> {
     check_drain(request, tasks, deregistration)?;
-    time_fits(request, tasks, deregistration, 0)?;
-    history_fits(request, tasks, deregistration, 0)
+    execution_fits(request, tasks, deregistration, 0)
+}
+
+/// Refuses what would outlive the state machine or outgrow the execution's history.
+pub(crate) fn execution_fits(
+    request: &Request,
+    tasks: u32,
+    deregistration: Deregistration,
+    left: u32,
+) -> Result<(), Refusal> {
+    time_fits(request, tasks, deregistration, left)?;
+    history_fits(request, tasks, deregistration, left)
 }
 
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
 /// and the drains of what was left over, each taking as long as it may.
-pub(super) fn history_fits(
+fn history_fits(
     request: &Request,
     tasks: u32,
     deregistration: Deregistration,
@@ -87,7 +97,7 @@ pub(super) fn history_fits(
 
 /// Refuses what would outlive the state machine (rule R10): it would end without a rollback, in the
 /// middle of a drain.
-pub(super) fn time_fits(
+fn time_fits(
     request: &Request,
     tasks: u32,
     deregistration: Deregistration,

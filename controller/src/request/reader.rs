@@ -299,11 +299,16 @@ impl Reader<'_> {
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<T> {
         let value = self.fields.get(field)?;
-        let read = read(value);
-        if read.is_none() {
+        let wanted = read(value);
+        if wanted.is_none() {
             self.refuse(field);
+            let entry = wrong_entry(value, |list| read(list).is_some());
+            if let (Some((at, entry)), Some(problem)) = (entry, self.problems.last_mut()) {
+                problem.field = format!("{field}[{at}]");
+                problem.given = Some(shown(entry));
+            }
         }
-        read
+        wanted
     }
 
     pub(super) fn refuse(&mut self, field: &str) {
@@ -323,6 +328,20 @@ impl Reader<'_> {
 
 pub(super) fn text_where(value: &Value, holds: impl Fn(&str) -> bool) -> Option<String> {
     value.as_str().filter(|text| holds(text)).map(str::to_owned)
+}
+
+/// The entry for which a list is wrong: one that is wrong by itself, or else the first that is too many or
+/// a second of its kind.
+fn wrong_entry(list: &Value, is_right: impl Fn(&Value) -> bool) -> Option<(usize, &Value)> {
+    let entries = list.as_array().filter(|entries| entries.len() <= 100)?;
+    let alone = |entry: &Value| is_right(&Value::from(vec![entry.clone()]));
+    if !entries.iter().any(alone) {
+        return None;
+    }
+    let mut numbered = entries.iter().enumerate();
+    let by_itself = numbered.clone().find(|(_, entry)| !alone(entry));
+    let until = |at: usize| Value::from(entries[..=at].to_vec());
+    by_itself.or_else(|| numbered.find(|(at, _)| !is_right(&until(*at))))
 }
 
 /// A whole number in a range; `60.0` is one, `"60"` and `60.5` are not.

@@ -164,10 +164,40 @@ fn each_wrong_value_is_refused_by_its_field_with_what_is_allowed() {
     for (field, value) in cases {
         let seen = refused(&with(field, value.clone()));
         assert!(
-            seen.starts_with(&format!("{field} is ")),
+            [" is ", "["]
+                .iter()
+                .any(|next| seen.starts_with(&format!("{field}{next}"))),
             "{field} {value}: {seen}"
         );
         assert!(seen.contains("; allowed: "), "{seen}");
+    }
+}
+
+#[test]
+fn a_list_is_refused_by_the_entry_that_is_wrong() {
+    let tag = |key: &str| json!({"key": key, "value": "rt"});
+    let cases = [
+        (
+            "tags",
+            json!([tag("team"), tag("aws:team"), tag("x;y")]),
+            "tags[1] is {\"key\":\"aws:team\"",
+        ),
+        (
+            "tags",
+            json!([tag("team"), tag("x"), tag("team")]),
+            "tags[2] is ",
+        ),
+        ("tags", json!([tag("aws:team")]), "tags is [{"),
+        (
+            "subnets",
+            json!(["subnet-1", "subnet-2", "sg-1"]),
+            "subnets[2] is \"sg-1\"",
+        ),
+        ("alarms", json!(["a", "b", "a"]), "alarms[2] is \"a\""),
+    ];
+    for (field, value, wanted) in cases {
+        let seen = refused(&with(field, value));
+        assert!(seen.starts_with(wanted), "{seen}");
     }
 }
 

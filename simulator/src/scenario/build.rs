@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ebbtide_controller::command::is_by;
+
 use super::{ListenerRole, MOST_TASKS, Names, Scenario, ScenarioError, TargetType};
 use crate::world::{
     ContainerDefinition, ControllerType, CreateCluster, CreateListener, CreateService,
@@ -163,6 +165,9 @@ impl Scenario {
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
             return Err(ScenarioError::TooLong);
         }
+        if let Some(command) = self.commands.iter().find(|command| !is_by(&command.by)) {
+            return Err(ScenarioError::By(command.by.clone()));
+        }
         if self.tasks > MOST_TASKS {
             return Err(ScenarioError::TooManyTasks(self.tasks));
         }
@@ -306,11 +311,14 @@ fn put_in_service(
         key: key.to_owned(),
         value: value.to_owned(),
     };
+    // What is there already, the account's policies do not judge.
+    let demanded = std::mem::take(&mut world.limits.required_tags);
     let id = world.create_task_set(&CreateTaskSet {
         task_definition: task_definition.to_owned(),
         tags: tags.iter().map(|(key, value)| tag(key, value)).collect(),
         ..names.task_set(production)
     })?;
+    world.limits.required_tags = demanded;
     let tags = [tag("isProduction", "true"), tag("taskSetId", &id)];
     world.add_elb_tags(&[production.to_owned()], &tags)?;
     Ok(())

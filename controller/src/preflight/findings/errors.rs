@@ -1,7 +1,7 @@
 //! What preflight refuses, all of it at once: a deployment stops at the first.
 
 use super::{Finding, FindingName};
-use crate::preflight::bounds::{history_fits, time_fits};
+use crate::preflight::bounds::execution_fits;
 use crate::preflight::defaults::{settle_container, settle_network};
 use crate::preflight::differences::listeners_take_both;
 use crate::preflight::pace::check_drain;
@@ -59,8 +59,7 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
         let most = tasks.max(service.desired_count);
         let fits = check_drain(request, tasks, deregistration)
-            .and_then(|()| time_fits(request, most, deregistration, left))
-            .and_then(|()| history_fits(request, most, deregistration, left));
+            .and_then(|()| execution_fits(request, most, deregistration, left));
         found.keep(FindingName::Drain, fits);
     }
     found.0

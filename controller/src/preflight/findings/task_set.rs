@@ -3,6 +3,7 @@
 use super::{Finding, FindingName, Scene};
 use crate::arn::short;
 use crate::cleanup::{POLL, POLLS};
+use crate::tags::untag;
 use crate::world::{Launch, LaunchType};
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -56,7 +57,8 @@ fn keys_that_differ_in_case(scene: &Scene<'_>) -> Option<Finding> {
         "The replacement gets both. A tag policy that says how the key is written refuses one of them, and ECS \
          answers CreateTaskSet with AccessDeniedException.",
         &format!(
-            "Write {known} in tags, or take the other one from the task set: aws ecs untag-resource"
+            "Write {known} in tags, or take the other one from the task set: {}",
+            untag(scene.request, scene.original, known)
         ),
     ))
 }
