@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home, short};
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
@@ -123,12 +124,17 @@ pub(crate) fn scenario_in_words(path: Option<&Path>, scenario: &Scenario) -> Str
     let from = path.map(|path| path.display().to_string());
     let from = from.as_deref().unwrap_or("the default one");
     let clients = match &scenario.clients {
-        Some(clients) => &format!("{} connections a task", clients.connections_per_task),
+        Some(clients) => &format!(
+            "{} a task",
+            counted(clients.connections_per_task, "connection")
+        ),
         None => "no clients",
     };
     format!(
-        "{from}: {} tasks, {clients}, timings by up to {} % more or less, seed {}",
-        scenario.tasks, scenario.timings.jitter_percent, scenario.seed
+        "{from}: {}, {clients}, timings by up to {} % more or less, seed {}",
+        counted(scenario.tasks, "task"),
+        scenario.timings.jitter_percent,
+        scenario.seed
     )
 }
 

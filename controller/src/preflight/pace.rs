@@ -1,5 +1,6 @@
 //! Whether a pace and its times fit the tasks, and what the drain is planned to do.
 
+use crate::counted::counted;
 use crate::drain::budget;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, OnDeadline, Pace};
@@ -14,7 +15,7 @@ fn schedule(pace: &Pace, tasks: u32, deregistration: Deregistration) -> Schedule
 }
 
 /// The pace of a request, with what CloudWatch says of the connections where the input says nothing.
-pub(super) fn counted(request: &Request, world: &World, tasks: u32) -> Pace {
+pub(super) fn pace_of(request: &Request, world: &World, tasks: u32) -> Pace {
     let connections = world.flows.connections_per_task(tasks, world.now);
     request.drain.pace.counted(connections)
 }
@@ -50,8 +51,8 @@ pub(super) fn check_drain(
         )),
         Some(timeout) if timeout < least => Err(Refusal::preflight(
             format!(
-                "drainTimeout is {timeout} s, but {} steps over {} s, a deregistration delay of {} s and the longest stop timeout take {least} s.",
-                schedule.steps(),
+                "drainTimeout is {timeout} s, but {} over {} s, a deregistration delay of {} s and the longest stop timeout take {least} s.",
+                counted(schedule.steps(), "step"),
                 schedule.at(schedule.steps()),
                 deregistration.delay,
             ),
@@ -73,30 +74,26 @@ pub fn planned(pace: &Pace, tasks: u32, deregistration: Deregistration) -> Strin
         Pace::Percent { every, .. } | Pace::Tasks { every, .. } => {
             format!(
                 "the original drains in {}, {every} s apart",
-                in_words(steps)
+                counted(steps, "step")
             )
         }
         Pace::Within { .. } => {
-            format!("the original drains in {} over {over} s", in_words(steps))
+            format!(
+                "the original drains in {} over {over} s",
+                counted(steps, "step")
+            )
         }
         Pace::Budget(budget) => {
             let plan = Plan::of(pace, tasks, deregistration);
             format!(
-                "the original drains in about {} steps over {} s, at {} new connections a second at most, averaged over a minute{}",
-                plan.steps.len(),
+                "the original drains in about {} over {} s, at {} new connections a second at most, averaged over a minute{}",
+                counted(plan.steps.len(), "step"),
                 plan.seconds(),
                 budget.reconnects,
                 unkept(budget, tasks, deregistration)
                     .map_or_else(String::new, |unkept| format!("; its {unkept}"))
             )
         }
-    }
-}
-
-fn in_words(steps: u32) -> String {
-    match steps {
-        1 => "1 step".to_owned(),
-        steps => format!("{steps} steps"),
     }
 }
 
