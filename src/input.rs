@@ -205,19 +205,25 @@ pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
             });
         }
     }
-    if let (None, Some(budget)) = (&scenario.clients, request.drain.pace.budget()) {
-        let mut clients = ClientsScenario::default();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a number of connections: `as` saturates, and none is negative"
-        )]
-        if let Some(connections) = budget.connections_per_task {
-            clients.connections_per_task = connections.round() as u64;
-        }
-        scenario.clients = Some(clients);
-    }
+    scenario.clients = clients(&scenario, request);
     scenario
+}
+
+/// The clients of a scenario, or those that a reconnect budget counts on.
+pub(crate) fn clients(scenario: &Scenario, request: &Request) -> Option<ClientsScenario> {
+    if scenario.clients.is_some() {
+        return scenario.clients.clone();
+    }
+    let mut clients = ClientsScenario::default();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of connections: `as` saturates, and none is negative"
+    )]
+    if let Some(connections) = request.drain.pace.budget()?.connections_per_task {
+        clients.connections_per_task = connections.round() as u64;
+    }
+    Some(clients)
 }
 
 /// The names that a world must have for a request to find its service there.
