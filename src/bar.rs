@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::counted::counted;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::narrate::{Drain, Said};
@@ -47,7 +48,11 @@ impl Bar {
         let message = drain.map(|drain @ Drain { left, of, .. }| {
             self.0.set_length(u64::from(of));
             self.0.set_position(u64::from(left));
-            format!("{left} of {of} tasks to take away{}", times(drain))
+            format!(
+                "{left} of {} to take away{}",
+                counted(of, "task"),
+                times(drain)
+            )
         });
         let message = message.as_ref().unwrap_or(sentence);
         self.0.set_message(format!("{state}: {message}"));

@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let mut scenario = arguments.service.scenario()?;
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
-    scenario.clients = Some(arguments.service.clients(&scenario));
+    scenario.clients = Some(arguments.service.clients(&scenario, &request));
     let scenario = input::fitting(scenario, &request);
     let names = input::names_of(&request, &home);
     let comparison = compare(&request, &scenario, arguments.within, &names)?;

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home, short};
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
@@ -123,12 +124,17 @@ pub(crate) fn scenario_in_words(path: Option<&Path>, scenario: &Scenario) -> Str
     let from = path.map(|path| path.display().to_string());
     let from = from.as_deref().unwrap_or("the default one");
     let clients = match &scenario.clients {
-        Some(clients) => &format!("{} connections a task", clients.connections_per_task),
+        Some(clients) => &format!(
+            "{} a task",
+            counted(clients.connections_per_task, "connection")
+        ),
         None => "no clients",
     };
     format!(
-        "{from}: {} tasks, {clients}, timings by up to {} % more or less, seed {}",
-        scenario.tasks, scenario.timings.jitter_percent, scenario.seed
+        "{from}: {}, {clients}, timings by up to {} % more or less, seed {}",
+        counted(scenario.tasks, "task"),
+        scenario.timings.jitter_percent,
+        scenario.seed
     )
 }
 
@@ -199,19 +205,25 @@ pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
             });
         }
     }
-    if let (None, Some(budget)) = (&scenario.clients, request.drain.pace.budget()) {
-        let mut clients = ClientsScenario::default();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a number of connections: `as` saturates, and none is negative"
-        )]
-        if let Some(connections) = budget.connections_per_task {
-            clients.connections_per_task = connections.round() as u64;
-        }
-        scenario.clients = Some(clients);
-    }
+    scenario.clients = clients(&scenario, request);
     scenario
+}
+
+/// The clients of a scenario, or those that a reconnect budget counts on.
+pub(crate) fn clients(scenario: &Scenario, request: &Request) -> Option<ClientsScenario> {
+    if scenario.clients.is_some() {
+        return scenario.clients.clone();
+    }
+    let mut clients = ClientsScenario::default();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of connections: `as` saturates, and none is negative"
+    )]
+    if let Some(connections) = request.drain.pace.budget()?.connections_per_task {
+        clients.connections_per_task = connections.round() as u64;
+    }
+    Some(clients)
 }
 
 /// The names that a world must have for a request to find its service there.

@@ -31,7 +31,7 @@ use service::{Forecast, Service};
 /// The service is described by a scenario file or by flags, which go before the file. The steps are
 /// planned by the code that carries them out, for tasks that all hold the same number of connections
 /// and metrics that keep to the budget; `ebbtide compare` simulates what chance makes of it. What the
-/// state machine costs is counted in a small simulated deployment.
+/// state machine costs is counted in a simulated deployment.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The `StartExecution` input.
@@ -67,6 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         return Ok(Exit::Failed);
     };
     let mut scenario = arguments.service.scenario()?;
+    scenario.clients = Some(arguments.service.clients(&scenario, &request));
     // What no world can be is refused as in a simulation.
     scenario.world_for(&input::names_of(&request, &home))?;
     if scenario.tasks == 0 {
@@ -78,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if service::is_application(&request) {
         scenario.load_balancer = Kind::Application;
     }
-    let service = arguments.service(&scenario)?;
+    let service = arguments.described(&scenario)?;
     let answer = planned(arguments, &event, &request, &scenario, &service)?;
     if let Some(path) = &arguments.report {
         input::write(path, &page::of(&answer, &request.service)?)?;
@@ -88,8 +89,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 }
 
 impl Arguments {
-    fn service(&self, scenario: &Scenario) -> Result<Service, std::num::TryFromIntError> {
-        let clients = self.service.clients(scenario);
+    fn described(&self, scenario: &Scenario) -> Result<Service, std::num::TryFromIntError> {
+        let clients = scenario.clients.clone().unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "a million at the most")]
         let connections_per_task = clients.connections_per_task as f64;
         Ok(Service {
@@ -122,12 +123,16 @@ fn planned(
     let Forecast { plan, peak, .. } = &forecast;
     let peak_per_task = peak / f64::from(tasks);
     let lag = service.lag();
-    let looks = usize::try_from(plan.looks())?;
-    let counted = cost::of(event, request, scenario, plan.steps.len() + looks)?;
     let from_swap = request.bake_time.saturating_add(plan.seconds());
     let (reconnects, seconds) = (arguments.for_reconnects, arguments.for_seconds);
     let refused = preflight::bounds(request, tasks, deregistration).err();
-    let refusal = refused.map(|refusal| refusal.to_string());
+    let (refusal, cost) = match refused {
+        Some(refusal) => (Some(refusal.to_string()), None),
+        None => match cost::of(event, request, scenario, plan)? {
+            Ok(cost) => (None, Some(cost)),
+            Err(refusal) => (Some(refusal), None),
+        },
+    };
     Ok(Answer {
         event: arguments.event.display().to_string(),
         tasks,
@@ -136,12 +141,14 @@ fn planned(
         steps: rows(&forecast, service),
         seconds: plan.seconds(),
         seconds_from_swap: from_swap.saturating_add(lag),
+        tasks_left: plan.left(),
+        is_even: service.is_even(),
         peak_reconnects: *peak,
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
         extra_task_hours: extra_task_hours(plan, request.bake_time, lag),
-        refusal: refusal.or_else(|| counted.as_ref().err().cloned()),
-        cost: counted.ok(),
+        refusal,
+        cost,
         limit: limit(plan.limit),
         warnings: warnings::of(request, &pace, plan, peak_per_task, service),
         alternatives: alternatives::of(reconnects, seconds, request, service),
@@ -151,16 +158,12 @@ fn planned(
 
 fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {
     let reconnects = &forecast.reconnects;
-    let second = |at: u32| {
-        usize::try_from(at)
+    let steps = forecast.plan.steps.iter().zip(&forecast.peaks).zip(1..);
+    let rows = steps.map(|((step, peak), number)| {
+        let until = step.at.saturating_add(service.reconnect_within);
+        let last = usize::try_from(until)
             .unwrap_or(usize::MAX)
-            .min(reconnects.len())
-    };
-    let steps = forecast.plan.steps.iter().zip(1..);
-    let rows = steps.map(|(step, number)| {
-        let (from, until) = (second(step.at), second(step.at + service.reconnect_within));
-        let peak = reconnects[from..until].iter().copied().fold(0.0, f64::max);
-        let last = until.saturating_sub(1);
+            .saturating_sub(1);
         StepRow {
             step: number,
             at: step.at,

@@ -8,6 +8,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::contract;
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::preflight::findings::{Finding, Severity};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
@@ -263,11 +264,9 @@ impl Checked<'_> {
 }
 
 fn heading(severity: Severity, count: usize) -> String {
-    match (severity, count) {
-        (Severity::Error, 1) => "1 error".to_owned(),
-        (Severity::Error, count) => format!("{count} errors"),
-        (Severity::Warning, 1) => "1 warning".to_owned(),
-        (Severity::Warning, count) => format!("{count} warnings"),
-        (Severity::Info, count) => format!("{count} worth knowing"),
+    match severity {
+        Severity::Error => counted(count, "error"),
+        Severity::Warning => counted(count, "warning"),
+        Severity::Info => format!("{count} worth knowing"),
     }
 }

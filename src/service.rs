@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use ebbtide_controller::deregistration::Deregistration;
+use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::Kind;
@@ -19,7 +20,8 @@ pub(crate) struct Described {
     /// Tasks of the service, instead of the scenario's (4).
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=5_000))]
     tasks: Option<u32>,
-    /// Connections that each of them holds, instead of the scenario's (2500).
+    /// Connections that each of them holds, instead of the scenario's (where it has no clients, the event's
+    /// drain.connectionsPerTask, or 2500).
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000))]
     connections_per_task: Option<u64>,
     /// Seconds within which a client that was cut comes back, instead of the scenario's (5).
@@ -42,8 +44,8 @@ impl Described {
     }
 
     /// The clients of a scenario, as they are asked for.
-    pub(crate) fn clients(&self, scenario: &Scenario) -> ClientsScenario {
-        let mut clients = scenario.clients.clone().unwrap_or_default();
+    pub(crate) fn clients(&self, scenario: &Scenario, request: &Request) -> ClientsScenario {
+        let mut clients = input::clients(scenario, request).unwrap_or_default();
         if let Some(connections) = self.connections_per_task {
             clients.connections_per_task = connections;
         }

@@ -3,6 +3,7 @@
 use clap::Args;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::counted::counted;
 use serde_json::{Value, json};
 
 use crate::executions::{CallError, Execution, Executions, Machine, since};
@@ -214,7 +215,10 @@ fn in_lines(seen: &Seen) -> Vec<String> {
         let next = next.map(|at| format!(", next step at {}", rfc3339(at)));
         let last = last.map(|at| format!(", last at about {}", rfc3339(at)));
         let times: String = next.into_iter().chain(last).collect();
-        lines.push(format!("  {left} of {of} tasks to take away{times}"));
+        lines.push(format!(
+            "  {left} of {} to take away{times}",
+            counted(of, "task")
+        ));
     }
     lines
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::arn::short;
+use crate::counted::counted;
 use crate::id::{ListenerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::world::{Forward, Launch, Network, ServiceRegistry};
 
@@ -144,7 +145,10 @@ impl fmt::Display for Action {
                 task_set,
                 percent,
                 tasks,
-            } => write!(f, "scale {task_set} to {tasks} tasks ({percent:.2} %)"),
+            } => {
+                let tasks = counted(*tasks, "task");
+                write!(f, "scale {task_set} to {tasks} ({percent:.2} %)")
+            }
             Self::DeregisterTargets { target_group } => write!(
                 f,
                 "deregister the targets of target group {}",

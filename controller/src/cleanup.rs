@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::arn::short;
+use crate::counted::counted;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::id::TargetGroupArn;
 use crate::next::Next;
@@ -82,8 +83,10 @@ fn not_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Option<Ne
         return Err(Refusal::new(
             ErrorName::ProductionUnhealthy,
             format!(
-                "{} serves, and nothing of it works: {running} tasks run, targets: {}.",
-                incoming.id, group.targets
+                "{} serves, and nothing of it works: it runs {}, targets: {}.",
+                incoming.id,
+                counted(running, "task"),
+                group.targets
             ),
             "Look at its tasks' logs and at the health check of the target group, and deploy a version \
              that works.",
@@ -141,8 +144,10 @@ pub(crate) fn may_be_deleted(
     if outgoing.is_warm() {
         return Err(Refusal::drift(
             format!(
-                "{} was drained and now has scale {} % and {} running tasks again.",
-                outgoing.id, outgoing.scale, outgoing.running_count
+                "{} was drained and now has scale {} % and {} again.",
+                outgoing.id,
+                outgoing.scale,
+                counted(outgoing.running_count, "running task")
             ),
             "Somebody scaled it up: it was not deleted. Start a new execution, or delete it by hand.",
         ));

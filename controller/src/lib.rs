@@ -12,6 +12,7 @@ pub mod cleanup;
 pub mod clock;
 pub mod command;
 pub mod contract;
+pub mod counted;
 pub mod create;
 pub mod deployment;
 pub mod drain;

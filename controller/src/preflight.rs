@@ -8,6 +8,7 @@ mod groups;
 mod pace;
 
 use crate::arn::short;
+use crate::counted::counted;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
@@ -35,7 +36,7 @@ use groups::{
     alternate_is_free, fitting_target_types, on_a_load_balancer, production_is_free,
     test_listener_for_replace,
 };
-use pace::{check_drain, counted};
+use pace::{check_drain, pace_of};
 pub use pace::{planned, unkept};
 
 /// Task sets that ECS allows a service, those being deleted included (seen in the field: the
@@ -211,7 +212,7 @@ fn fit(
     Ok(Checked {
         leftovers: others.cloned().collect(),
         taken: routing.roles.taken(),
-        pace: counted(request, world, tasks),
+        pace: pace_of(request, world, tasks),
         plan,
         deregistration,
     })
@@ -410,8 +411,9 @@ fn place(task_set: &TaskSet) -> String {
         groups.join(" and ")
     };
     format!(
-        "{} ({} tasks) on {on}",
-        task_set.id, task_set.computed_desired_count
+        "{} ({}) on {on}",
+        task_set.id,
+        counted(task_set.computed_desired_count, "task")
     )
 }
 

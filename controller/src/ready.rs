@@ -1,6 +1,7 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
 use crate::command;
+use crate::counted::counted;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::next::Next;
@@ -211,8 +212,9 @@ pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
     Err(Refusal::new(
         ErrorName::ReplacementFailed,
         format!(
-            "The replacement {} is given up after {limit} failed tasks{since}: {}.{placed}",
+            "The replacement {} is given up after {}{since}: {}.{placed}",
             plan.incoming_set().map_or("task set", |id| id),
+            counted(limit, "failed task"),
             stopped.in_words().unwrap_or_default(),
         ),
         format!(
@@ -456,7 +458,7 @@ mod tests {
         );
         scene.progress.waited = 1_800;
         let refusal = refused(&scene);
-        assert!(refusal.seen.contains("1 of 4 tasks run"), "{refusal}");
+        assert!(refusal.seen.contains("1 of 4 tasks running"), "{refusal}");
         assert!(refusal.seen.ends_with("Reason: Capacity."), "{refusal}");
         scene.world.stopped_tasks = StoppedTasks {
             failed: 3,

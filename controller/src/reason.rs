@@ -14,6 +14,7 @@ pub use shortfall::Shortfall;
 
 use crate::arn::short;
 use crate::command::Paused;
+use crate::counted::counted;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 use crate::routing::Taken;
@@ -368,12 +369,14 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "{task_set} ({tasks} tasks on {}) was left by an earlier deployment: it is drained first, in {wait} s",
+                "{task_set} ({} on {}) was left by an earlier deployment: it is drained first, in {wait} s",
+                counted(*tasks, "task"),
                 short(target_group)
             ),
             Self::Deregistering { targets, wait } => write!(
                 f,
-                "{targets} targets without a task set are being deregistered; next look in {wait} s"
+                "the deregistration of {} without a task set is under way; next look in {wait} s",
+                counted(*targets, "target")
             ),
             Self::LeftoverDeleting { task_set, wait } | Self::Deleting { task_set, wait } => {
                 write!(f, "ECS is deleting {task_set}; next look in {wait} s")
@@ -441,7 +444,8 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "{task_set} serves, and nothing of it works: {running} tasks run, targets: {targets}; next look in {wait} s"
+                "{task_set} serves, and nothing of it works: it runs {}, targets: {targets}; next look in {wait} s",
+                counted(*running, "task")
             ),
             Self::Deployed(running) => running.fmt(f),
             Self::EndedBefore => f.write_str(
@@ -521,8 +525,8 @@ impl fmt::Display for Passed {
         match &self.original {
             Some(original) => write!(
                 f,
-                "{original} ({} tasks) on {} serves",
-                self.tasks,
+                "{original} ({}) on {} serves",
+                counted(self.tasks, "task"),
                 short(&self.original_target_group)
             )?,
             None => f.write_str("nothing serves yet")?,

@@ -5,6 +5,7 @@ mod waiting;
 use crate::action::Action;
 use crate::arn::short;
 use crate::command;
+use crate::counted::counted;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, scale_for, tasks_at};
@@ -419,10 +420,10 @@ fn unreadable_alarm(drain: &Drain<'_>) -> Option<Blocker> {
 
 fn overdue(drain: &Drain<'_>, outgoing: &TaskSet, blocker: Option<&Blocker>) -> Refusal {
     let seen = format!(
-        "{} still runs {} of its {} tasks {} s after the drain began",
+        "{} still runs {} of its {} {} s after the drain began",
         outgoing.id,
         outgoing.running_count,
-        drain.plan.tasks,
+        counted(drain.plan.tasks, "task"),
         drained_for(drain.plan, &drain.progress)
     );
     let (seen, mend) = match blocker {

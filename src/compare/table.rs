@@ -6,6 +6,7 @@ use super::comparison::Comparison;
 use super::figures::Figures;
 use crate::output::count;
 use crate::service::{too_many_of_one_task, within};
+use ebbtide_controller::counted::counted;
 
 /// The columns of figures: two lines of head each, and whether the floor has a part in it.
 pub(super) const COLUMNS: [(&str, &str); 10] = [
@@ -70,9 +71,9 @@ impl Comparison {
         let accepts = clients.new_connections_per_second_per_task;
         let mut about = vec![
             format!(
-                "{}: {tasks} {}, {} connections, {} a task; disconnected clients reconnect {}{}.",
+                "{}: {}, {} connections, {} a task; disconnected clients reconnect {}{}.",
                 self.name,
-                if tasks == 1 { "task" } else { "tasks" },
+                counted(tasks, "task"),
                 count(self.connections()),
                 count(clients.connections_per_task),
                 within(clients),

@@ -1,6 +1,7 @@
 //! The ways to drain that are compared.
 
 use ebbtide_controller::budget;
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::deregistration::Deregistration;
 use ebbtide_controller::drain::{MOST_STEPS, Schedule};
 use ebbtide_controller::pace::{Budget, Drain, OnDeadline, Pace, SHORTEST_WAIT};
@@ -109,8 +110,7 @@ fn in_words(pace: &Pace) -> String {
     match pace {
         Pace::Percent { decrement, .. } if *decrement >= 100.0 => "all at once".to_owned(),
         Pace::Percent { decrement, every } => format!("{decrement} % every {every} s"),
-        Pace::Tasks { tasks: 1, every } => format!("1 task every {every} s"),
-        Pace::Tasks { tasks, every } => format!("{tasks} tasks every {every} s"),
+        Pace::Tasks { tasks, every } => format!("{} every {every} s", counted(*tasks, "task")),
         Pace::Within { seconds } => format!("within {seconds} s"),
         Pace::Budget(budget) => format!("{} reconnects/s", budget.reconnects),
     }

@@ -1,6 +1,7 @@
 //! What else would do.
 
 use ebbtide_controller::budget;
+use ebbtide_controller::counted::counted;
 use ebbtide_controller::pace::Pace;
 use ebbtide_controller::plan;
 use ebbtide_controller::preflight;
@@ -51,8 +52,8 @@ pub(super) fn of(
         };
         alternatives.push(if peak <= wanted {
             format!(
-                "for {wanted} reconnects in every second: \"drain\": {{\"within\": {long}}}, {} steps in {} ({minute:.0} a second in the busiest minute{refused}){}",
-                plan.steps.len(),
+                "for {wanted} reconnects in every second: \"drain\": {{\"within\": {long}}}, {} in {} ({minute:.0} a second in the busiest minute{refused}){}",
+                counted(plan.steps.len(), "step"),
                 clock(f64::from(plan.seconds())),
                 refusal(Pace::Within { seconds: long }),
             )
@@ -65,8 +66,8 @@ pub(super) fn of(
     if let Some(seconds) = for_seconds {
         let forecast = of_time(seconds);
         alternatives.push(format!(
-            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {} steps, {:.0} reconnects a second in the busiest minute, {:.0} in the busiest second{}",
-            forecast.plan.steps.len(),
+            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {}, {:.0} reconnects a second in the busiest minute, {:.0} in the busiest second{}",
+            counted(forecast.plan.steps.len(), "step"),
             forecast.busiest_minute,
             forecast.peak,
             refusal(Pace::Within { seconds }),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ebbtide_controller::counted::counted;
 use serde::Serialize;
 
 use super::cost::Cost;
@@ -18,12 +19,14 @@ pub(super) struct Answer {
     pub(super) steps: Vec<StepRow>,
     /// Seconds from the first step to the last.
     pub(super) seconds: u32,
-    /// Seconds from the swap until the original runs no task, about.
+    /// Seconds from the swap until the tasks of the last step have gone, about.
     pub(super) seconds_from_swap: u32,
-    /// The most reconnects in one second, all tasks together, and of a replacement task.
+    /// Tasks that the original still has then: of a budget that stops at its deadline.
+    pub(super) tasks_left: u32,
+    /// The most reconnects that one second may have, all tasks together, and of a replacement task.
     pub(super) peak_reconnects: f64,
     pub(super) peak_reconnects_per_task: f64,
-    /// The most reconnects in a minute, a second.
+    /// The most reconnects that a minute may have, a second.
     pub(super) busiest_minute: f64,
     pub(super) extra_task_hours: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +38,10 @@ pub(super) struct Answer {
     pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) alternatives: Vec<String>,
-    /// Reconnects in each second since the first step's cut, rounded up.
+    /// Whether clients come back as planned: each deregistration takes as long as every other.
+    #[serde(skip)]
+    pub(super) is_even: bool,
+    /// Reconnects in each second since the first step's cut, rounded up, where they do.
     #[serde(skip)]
     pub(super) reconnects: Vec<u64>,
 }
@@ -62,8 +68,11 @@ impl Answer {
         }
         let _ = writeln!(
             text,
-            "{}: {} tasks with {} connections each; {}\n",
-            self.event, self.tasks, self.connections_per_task, self.drain
+            "{}: {} with {} each; {}\n",
+            self.event,
+            counted(self.tasks, "task"),
+            counted(self.connections_per_task, "connection"),
+            self.drain
         );
         let _ = writeln!(
             text,
@@ -98,6 +107,14 @@ impl Answer {
         }
         let hours = |seconds: u32| clock(f64::from(seconds));
         let (time, from_swap) = (hours(self.seconds), hours(self.seconds_from_swap));
+        let gone = match self.tasks_left {
+            0 => "the original has gone".to_owned(),
+            left => format!(
+                "it stops with {left} of {} left",
+                counted(self.tasks, "task")
+            ),
+        };
+        let up_to = if self.is_even { "" } else { "up to " };
         let Self {
             peak_reconnects: peak,
             peak_reconnects_per_task: of_a_task,
@@ -109,8 +126,8 @@ impl Answer {
         let _ = write!(
             text,
             "
-  time          {time} from the first step to the last, about {from_swap} from the swap until the original has gone
-  reconnects    {peak:.0} in the busiest second, {of_a_task:.1} to each replacement task; {minute:.0} a second in the busiest minute
+  time          {time} from the first step to the last, about {from_swap} from the swap until {gone}
+  reconnects    {up_to}{peak:.0} in the busiest second, {of_a_task:.1} to each replacement task; {up_to}{minute:.0} a second in the busiest minute
   extra tasks   {extra:.1} task-hours from the swap on
 "
         );

@@ -1,12 +1,14 @@
-//! What a deployment costs in AWS calls: counted in two small simulated ones.
+//! What a deployment costs in AWS calls: counted in a simulated one.
 
 use std::fmt;
 
+use ebbtide_controller::pace::Pace;
+use ebbtide_controller::plan::Plan;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::Behaviour;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::exit::Error;
 use crate::input;
@@ -33,77 +35,123 @@ impl fmt::Display for Cost {
     }
 }
 
-impl Cost {
-    /// The cost with so many steps more, each of which costs the difference to `other`.
-    fn with_steps(self, other: Self, steps: u64) -> Self {
-        let more = |one: u64, two: u64| one + two.saturating_sub(one) * steps;
-        Self {
-            transitions: more(self.transitions, other.transitions),
-            invocations: more(self.invocations, other.invocations),
-            calls: more(self.calls, other.calls),
-        }
-    }
-}
+/// Tasks up to which the service is simulated as it is.
+const MOST_TASKS: u32 = 100;
 
-/// The cost of a deployment whose drain has so many steps: that of one with one step, and for each
-/// step more what a second one adds; or why one of these small deployments fails.
+/// The cost of a deployment with this plan, or why it is refused.
+///
+/// A call says the same of a thousand tasks as of one: of a larger service, one is simulated that has as many
+/// steps of one task each. The steps of more than a hundred cost what the last ones of those do.
 pub(super) fn of(
     event: &Value,
     request: &Request,
     scenario: &Scenario,
-    steps: usize,
+    plan: &Plan,
 ) -> Result<Result<Cost, String>, Error> {
-    let one = counted(event, request, scenario, 1)?;
-    let two = counted(event, request, scenario, 2)?;
-    let more = u64::try_from(steps.saturating_sub(1))?;
-    Ok(one.and_then(|one| Ok(one.with_steps(two?, more))))
+    if scenario.tasks <= MOST_TASKS {
+        return deployed(event.clone(), request, scenario, plan);
+    }
+    let largest = plan.steps.iter().map(|step| step.tasks).max();
+    let after_stop = plan.left().div_ceil(largest.unwrap_or(1).max(1));
+    let steps = u32::try_from(plan.steps.len())?.saturating_add(after_stop);
+    let smaller = |tasks: u32| {
+        let (event, scenario) = one_task_a_step(event, request, scenario, tasks);
+        deployed(event, request, &scenario, plan)
+    };
+    let cost = smaller(steps.min(MOST_TASKS))?;
+    if steps <= MOST_TASKS {
+        return Ok(cost);
+    }
+    let before = smaller(MOST_TASKS - LAST)?;
+    let more = u64::from(steps - MOST_TASKS);
+    Ok(cost.and_then(|cost| Ok(cost.with_steps(before?, more))))
 }
 
-/// Deploys a service of so many tasks, one a step.
-fn counted(
+/// Connections that a simulated task holds at most.
+const MOST_CONNECTIONS: u64 = 1_000_000;
+
+/// Steps in which the cost of one more is counted.
+const LAST: u32 = 20;
+
+impl Cost {
+    /// With so many steps more, given the cost with [`LAST`] steps less.
+    fn with_steps(self, before: Self, steps: u64) -> Self {
+        let more =
+            |now: u64, before: u64| now + now.saturating_sub(before) * steps / u64::from(LAST);
+        Self {
+            transitions: more(self.transitions, before.transitions),
+            invocations: more(self.invocations, before.invocations),
+            calls: more(self.calls, before.calls),
+        }
+    }
+}
+
+/// A service of so many tasks that is drained in as many steps, with the same pauses and as many connections
+/// in all.
+fn one_task_a_step(
     event: &Value,
     request: &Request,
     scenario: &Scenario,
     tasks: u32,
+) -> (Value, Scenario) {
+    let mut drain = request.drain.clone();
+    match &mut drain.pace {
+        Pace::Percent { every, .. } | Pace::Tasks { every, .. } => {
+            let every = *every;
+            drain.pace = Pace::Tasks { tasks: 1, every };
+        }
+        Pace::Within { .. } => {}
+        Pace::Budget(budget) => {
+            let of_a_task = &mut budget.connections_per_task;
+            *of_a_task = of_a_task
+                .map(|connections| connections * f64::from(scenario.tasks) / f64::from(tasks));
+        }
+    }
+    let mut event = event.clone();
+    event["drain"] = drain.to_json();
+    if let Some(fields) = event.as_object_mut() {
+        fields.retain(|field, _| !field.starts_with("scaledown_"));
+    }
+    let mut clients = scenario.clients.clone().unwrap_or_default();
+    let all = clients
+        .connections_per_task
+        .saturating_mul(scenario.tasks.into());
+    clients.connections_per_task = (all / u64::from(tasks)).min(MOST_CONNECTIONS);
+    let scenario = Scenario {
+        tasks,
+        clients: Some(clients),
+        ..scenario.clone()
+    };
+    (event, scenario)
+}
+
+/// Deploys a service that nothing is wrong with.
+fn deployed(
+    mut event: Value,
+    request: &Request,
+    scenario: &Scenario,
+    plan: &Plan,
 ) -> Result<Result<Cost, String>, Error> {
     let quiet = Scenario {
         alarms: Vec::new(),
-        ..scenario.clone()
-    };
-    let scenario = Scenario {
-        tasks,
-        clients: None,
-        first_deployment: false,
         original: Behaviour::default(),
         replacement: Behaviour::default(),
-        ..input::fitting(quiet, request)
+        ..scenario.clone()
     };
-    let world = scenario.world_for(&input::names_of(request, &input::home_of(event)?))?;
-    let mut event = event.clone();
-    // One task a step whatever the pace; metrics are read where the pace reads them.
+    let scenario = input::fitting(quiet, request);
+    let world = scenario.world_for(&input::names_of(request, &input::home_of(&event)?))?;
     if let Some(fields) = event.as_object_mut() {
-        for field in [
-            "scaledown_decrement",
-            "scaledown_wait",
-            "drainTimeout",
-            "dryRun",
-        ] {
-            fields.remove(field);
-        }
+        fields.remove("dryRun");
     }
-    event["drain"] = if request.drain.reads_metrics() {
-        json!({"reconnectsPerSecond": 1, "connectionsPerTask": 7, "deadline": 86_400})
-    } else {
-        json!({"tasks": 1, "every": 10})
-    };
     let (run, _) = simulation::deploy(world, "plan", request, event, &mut |_| {})?;
     let summary = run.summary;
+    let stops = plan.left() > 0 && summary.error.as_deref() == Some("DrainTimeout");
     Ok(match summary.error {
-        None => Ok(Cost {
+        Some(error) if !stops => Err(format!("{error}: {}", summary.reason)),
+        Some(_) | None => Ok(Cost {
             transitions: summary.states.len() as u64,
             invocations: run.invocations,
             calls: summary.calls as u64,
         }),
-        Some(error) => Err(format!("{error}: {}", summary.reason)),
     })
 }

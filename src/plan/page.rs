@@ -27,7 +27,14 @@ pub(super) fn of(answer: &Answer, service: &str) -> Result<String, PlotError> {
         ),
     ] {
         let most = count(values.iter().max().copied().unwrap_or_default());
-        let legend = [(ink.class(), format!("as planned, {most} at most"))];
+        let planned = match ink {
+            Ink::Reconnects if !answer.is_even => format!(
+                "as planned, where each deregistration takes as long; otherwise {:.0} at most",
+                answer.peak_reconnects.ceil()
+            ),
+            _ => format!("as planned, {most} at most"),
+        };
+        let legend = [(ink.class(), planned)];
         let line = Line {
             ink,
             values,

@@ -20,7 +20,7 @@ pub(super) struct Service {
     pub(super) is_application: bool,
     pub(super) zones: u32,
     pub(super) cross_zone: bool,
-    /// Whether CloudWatch has its connections.
+    /// Whether CloudWatch has seen its connections.
     pub(super) metrics: bool,
 }
 
@@ -29,9 +29,11 @@ pub(super) struct Forecast {
     pub(super) plan: Plan,
     /// Reconnects in each second since the first step's cut.
     pub(super) reconnects: Vec<f64>,
-    /// The most of them in one second.
+    /// The most that may come in a second while a step's clients come back, by step.
+    pub(super) peaks: Vec<f64>,
+    /// The most of these.
     pub(super) peak: f64,
-    /// The most of them in a minute, a second.
+    /// The most that may come in a minute, a second.
     pub(super) busiest_minute: f64,
 }
 
@@ -60,11 +62,11 @@ impl Service {
         }
     }
 
-    /// The pace. A budget without a number of connections is planned with the service's own, as the
-    /// metrics would tell it.
+    /// The pace with the connections a task that the drain will count on: CloudWatch's number where the event
+    /// has none, or less than half of it.
     pub(super) fn with_connections(&self, pace: &Pace) -> Pace {
-        let held = Some(self.connections_per_task).filter(|held| *held > 0.0);
-        pace.counted(held)
+        let held = Some(self.connections_per_task);
+        pace.counted(held.filter(|held| self.metrics && *held > 0.0))
     }
 
     /// The most seconds that clients are without a connection whose last ones are back at that second, if all
@@ -89,21 +91,46 @@ impl Service {
     /// The most reconnects that a minute may have, a second: where targets are deregistered unevenly, those of
     /// all steps that may be cut in the same one.
     fn busiest_minute(&self, plan: &Plan, reconnects: &[f64]) -> f64 {
-        if self.deregistration.spread() == 0 {
+        if self.is_even() {
             return busiest_minute(reconnects);
         }
         let tasks = f64::from(plan.most_in_a_minute(self.deregistration));
         tasks * self.connections_per_task / 60.0
     }
 
+    /// The most reconnects that a second may have, by step: of all whose clients may come back in the same one.
+    fn peaks(&self, plan: &Plan, reconnects: &[f64]) -> Vec<f64> {
+        let within = self.reconnect_within;
+        if self.is_even() {
+            let second = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+            let steps = plan.steps.iter();
+            let seconds = steps.map(|step| &reconnects[second(step.at)..second(step.at + within)]);
+            return seconds
+                .map(|those| those.iter().copied().fold(0.0, f64::max))
+                .collect();
+        }
+        let together = plan.together(within, self.deregistration).into_iter();
+        let a_second = self.connections_per_task / f64::from(within);
+        together.map(|tasks| f64::from(tasks) * a_second).collect()
+    }
+
+    /// Whether each deregistration takes as long as every other, so that clients come back as planned.
+    pub(super) fn is_even(&self) -> bool {
+        self.deregistration.spread() == 0
+    }
+
     pub(super) fn forecast(&self, pace: &Pace) -> Forecast {
         let plan = Plan::of(pace, self.tasks, self.deregistration);
         let reconnects = plan.reconnects(self.connections_per_task, self.reconnect_within);
+        let peaks = self.peaks(&plan, &reconnects);
+        let peak = peaks.iter().copied().fold(0.0, f64::max);
         Forecast {
-            peak: reconnects.iter().copied().fold(0.0, f64::max),
-            busiest_minute: self.busiest_minute(&plan, &reconnects),
+            // Of slow clients, fewer come in a minute than were cut in it.
+            busiest_minute: self.busiest_minute(&plan, &reconnects).min(peak),
             plan,
             reconnects,
+            peaks,
+            peak,
         }
     }
 }
@@ -133,4 +160,46 @@ fn busiest_minute(reconnects: &[f64]) -> f64 {
 pub(super) fn is_application(request: &Request) -> bool {
     let load_balancer = request.load_balancer.as_deref();
     load_balancer.is_some_and(arn::is_application_load_balancer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_minute_is_busier_than_the_busiest_second() {
+        let mut most = Vec::new();
+        for delay in [0, 60, 299, 300, 3_600] {
+            for (tasks, reconnect_within) in [(1, 5), (40, 5), (100, 60), (100, 600)] {
+                let service = Service {
+                    tasks,
+                    connections_per_task: 2_500.0,
+                    reconnect_after: 0,
+                    reconnect_within,
+                    limit_per_task: None,
+                    too_many_of_one_task: None,
+                    deregistration: Deregistration::new(delay, true),
+                    stop_timeout: 30,
+                    is_application: false,
+                    zones: 2,
+                    cross_zone: true,
+                    metrics: true,
+                };
+                let forecast = service.forecast(&Pace::Within { seconds: 1_800 });
+                let Forecast {
+                    peak,
+                    busiest_minute,
+                    ..
+                } = forecast;
+                assert!(
+                    busiest_minute <= peak,
+                    "{delay} s, {tasks} tasks: {forecast:?}"
+                );
+                most.push(peak.round());
+            }
+        }
+        // Steps 46 s and 18 s apart: up to five, and up to fourteen, are cut together.
+        assert_eq!(most[..4], [500.0, 2_500.0, 583.0, 183.0]);
+        assert_eq!(most[12..16], [500.0, 500.0, 167.0, 138.0]);
+    }
 }

@@ -35,11 +35,17 @@ pub(super) fn of(
     let asked = request.drain.pace.budget();
     let counted_on = asked.and_then(|budget| budget.connections_per_task);
     let held = service.connections_per_task;
-    let differs = |counted_on: &f64| *counted_on > 2.0 * held || held > 2.0 * counted_on;
-    if let Some(counted_on) = counted_on.filter(differs) {
-        warnings.push(format!(
-            "the event counts on {counted_on} connections a task, and the service is said to hold {held}: the drain is planned by the event's number, and what it cuts by the other"
-        ));
+    if let (Some(counted_on), Some(planned)) = (counted_on, pace.budget()) {
+        let by = planned.connections_per_task;
+        if by != Some(counted_on) {
+            warnings.push(format!(
+                "the event counts on {counted_on} connections a task, and CloudWatch would see {held}, which is more than twice as many: the drain is planned by these, as it would be carried out"
+            ));
+        } else if counted_on > 2.0 * held || held > 2.0 * counted_on {
+            warnings.push(format!(
+                "the event counts on {counted_on} connections a task, and the service is said to hold {held}: the drain is planned by the event's number, and what it cuts by the other"
+            ));
+        }
     }
     if let Some(budget) = pace.budget() {
         budgets(&mut warnings, counted_on, budget, plan, service);

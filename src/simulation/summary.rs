@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ebbtide_controller::arn::short;
+use ebbtide_controller::counted::counted;
 use ebbtide_simulator::asl::{Outcome, Status};
 use ebbtide_simulator::world::World;
 use serde::Serialize;
@@ -160,7 +161,8 @@ impl fmt::Display for Summary {
                 "  task set      {} {} {}",
                 set.id, set.status, set.task_definition
             )?;
-            writeln!(f, " on {}, {} tasks run", set.target_group, set.running)?;
+            let running = counted(set.running, "task");
+            writeln!(f, " on {}, runs {running}", set.target_group)?;
         }
         for ListenerSummary {
             port,

@@ -1,5 +1,7 @@
 //! `ebbtide plan`.
 
+use serde_json::Value;
+
 use crate::program::{assert_has, ebbtide, scratch, scratch_event};
 use crate::simulate::left;
 
@@ -58,21 +60,161 @@ fn a_pace_for_a_limit_is_advised_where_the_connections_of_one_task_fit_it() {
     );
 }
 
+fn budget(name: &str, budget: &str) {
+    scratch_event(name, &format!(r#", "drain": {{{budget}}}"#));
+}
+
 #[test]
 fn a_plan_says_what_a_deadline_does_to_a_budget() {
-    let budget = |budget: &str| format!(r#", "drain": {{"connectionsPerTask": 2500, {budget}}}"#);
-    let stops = r#""reconnectsPerSecond": 10, "deadline": 3600, "onDeadline": "stop""#;
-    scratch_event("stops.json", &budget(stops));
-    let stops = ebbtide("plan @stops.json --tasks 40").done();
-    assert_has(&stops, &["it stops at the deadline"]);
-    let tight = r#""reconnectsPerSecond": 5, "deadline": 600"#;
-    scratch_event("tight.json", &budget(tight));
-    let tight = ebbtide("plan @tight.json --tasks 40").stdout;
-    let parts = [
-        "its budget cannot be kept by its deadline of 600 s, and the deadline binds",
-        "limit         the deadline of the budget",
-    ];
-    assert_has(&tight, &parts);
+    let of = r#""connectionsPerTask": 2500"#;
+    for (name, drain, service, parts) in [
+        (
+            "stops",
+            r#""reconnectsPerSecond": 10, "deadline": 3600, "onDeadline": "stop""#,
+            "--tasks 40",
+            [
+                "rather than exceed it the drain stops at the deadline, with 30 of 40 tasks left",
+                "from the swap until it stops with 30 of 40 tasks left",
+            ],
+        ),
+        (
+            "tight",
+            r#""reconnectsPerSecond": 5, "deadline": 600"#,
+            "--tasks 40",
+            [
+                "its budget cannot be kept by its deadline of 600 s, and the deadline binds",
+                "limit         the deadline of the budget",
+            ],
+        ),
+        (
+            "short",
+            r#""reconnectsPerSecond": 200, "deadline": 3779"#,
+            "--tasks 4 --deregistration-delay 3600",
+            [
+                "error: preflight will refuse it: ",
+                "Give at least 3780 in drain.deadline, and 3798 for its budget to be kept.",
+            ],
+        ),
+    ] {
+        budget("deadline.json", &format!("{of}, {drain}"));
+        let text = ebbtide(&format!("plan @deadline.json {service}")).stdout;
+        assert_has(&text, &parts);
+        assert!(!text.contains(" 0 more"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_plan_has_the_connections_that_the_drain_will_count_on() {
+    let drain = |said: u32| {
+        let said = (said > 0).then(|| format!(r#", "connectionsPerTask": {said}"#));
+        let said = said.unwrap_or_default();
+        format!(r#""reconnectsPerSecond": 500, "deadline": 7200{said}"#)
+    };
+    let seen = r#"{"tasks": 10}"#;
+    let unseen = r#"{"tasks": 10, "clients": {"metrics": "none"}}"#;
+    for (said, held, scenario, planned, warning) in [
+        // The event's own number, where nothing else is said.
+        (20_000, None, seen, 20_000, ""),
+        (0, None, seen, 2_500, "does not say connectionsPerTask"),
+        // CloudWatch's, where that is more than twice as many.
+        (1_000, Some(5_000), seen, 5_000, "would see 5000"),
+        (1_000, Some(2_000), seen, 1_000, ""),
+        (5_000, Some(1_000), seen, 5_000, "to hold 1000"),
+        (1_000, None, unseen, 1_000, "to hold 2500"),
+    ] {
+        scratch("counted-world.json", scenario);
+        let held = held.map_or_else(String::new, |held| format!("--connections-per-task {held}"));
+        let planned_with = |said: u32| {
+            budget("counted.json", &drain(said));
+            let line = format!("plan @counted.json {held} --scenario @counted-world.json");
+            ebbtide(&format!("{line} --format json")).exits(0).json()
+        };
+        let plan = planned_with(said);
+        let warnings = plan["warnings"].to_string();
+        assert!(warnings.contains(warning), "{said} {held}: {warnings}");
+        // As if the event said so.
+        let pace = |plan: &Value| {
+            (
+                plan["seconds"].clone(),
+                plan["steps"].as_array().unwrap().len(),
+            )
+        };
+        assert_eq!(pace(&plan), pace(&planned_with(planned)), "{said} {held}");
+    }
+    scratch_event("compared.json", r#", "drain": {"within": 60}"#);
+    budget("counted.json", &drain(7_000));
+    for (event, connections) in [("compared", "5,000"), ("counted", "14,000")] {
+        let text = ebbtide(&format!("compare @{event}.json --tasks 2")).done();
+        assert_has(&text, &[&format!("2 tasks, {connections} connections")]);
+    }
+}
+
+/// Up to 100 tasks the deployment itself is counted; of more, a smaller one.
+#[test]
+fn what_a_plan_costs_a_simulated_deployment_costs() {
+    let budget = r#"{"reconnectsPerSecond": 500, "connectionsPerTask": 2500, "deadline": 7200}"#;
+    let large = r#"{"reconnectsPerSecond": 5000, "connectionsPerTask": 2500, "deadline": 7200}"#;
+    let every: &[u32] = &[0, 60, 300, 3_600];
+    for (name, tasks, drain, delays, tolerance) in [
+        ("one", 1, r#"{"within": 300}"#, every, 0.0),
+        ("some", 20, budget, every, 0.0),
+        (
+            "percent",
+            250,
+            r#"{"percent": 5, "every": 40}"#,
+            every,
+            0.05,
+        ),
+        ("large", 250, large, &[60, 300], 0.05),
+        ("long", 125, r#"{"tasks": 1, "every": 20}"#, &[60], 0.05),
+    ] {
+        for delay in delays {
+            let (event, scenario) = (format!("{name}-costs.json"), format!("{name}-costing.json"));
+            scratch_event(&event, &format!(r#", "drain": {drain}"#));
+            let service = format!(r#"{{"tasks": {tasks}, "deregistrationDelaySeconds": {delay}}}"#);
+            scratch(&scenario, &service);
+            let arguments = format!("@{event} --scenario @{scenario} --format json");
+            let planned = ebbtide(&format!("plan {arguments}")).exits(0).json();
+            let cost = |what: &str| planned["cost"][what].as_f64().unwrap();
+            let simulated = ebbtide(&format!("simulate {arguments}")).exits(0).json();
+            let summary = &simulated["deployments"][0]["summary"];
+            let states = summary["states"].as_array().unwrap().len();
+            let states = f64::from(u32::try_from(states).unwrap());
+            let calls = summary["calls"].as_f64().unwrap();
+            for (what, real) in [("transitions", states), ("calls", calls)] {
+                let off = (cost(what) / real - 1.0).abs();
+                assert!(
+                    off <= tolerance,
+                    "{name}, {delay} s: {} {what}, {real}",
+                    cost(what)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn one_of_a_thing_is_counted_in_the_singular() {
+    scratch("single.json", r#"{"tasks": 1}"#);
+    for command in ["plan", "simulate", "preflight", "compare"] {
+        let line = format!("{command} events/drain-tasks.json --scenario @single.json");
+        let text = ebbtide(&line).done();
+        let words: Vec<_> = text.split_whitespace().collect();
+        let counted = words
+            .windows(2)
+            .filter(|two| two[0].trim_start_matches('(') == "1");
+        let plural = [
+            "tasks",
+            "steps",
+            "targets",
+            "looks",
+            "connections",
+            "zones",
+            "errors",
+        ];
+        let wrong = counted.filter(|two| plural.iter().any(|plural| two[1].starts_with(plural)));
+        assert_eq!(wrong.count(), 0, "{text}");
+    }
 }
 
 #[test]

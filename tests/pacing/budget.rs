@@ -127,7 +127,7 @@ async fn where_budget_and_deadline_cannot_both_be_kept_the_input_decides_and_pre
     assert_eq!(error, "DrainTimeout");
     let fix = "Raise drain.deadline or drain.reconnectsPerSecond";
     assert!(cause.contains(fix), "{cause}");
-    assert_said(&felt, "it stops at the deadline");
+    assert_said(&felt, "the drain stops at the deadline");
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +135,7 @@ async fn what_preflight_says_would_do_does() {
     let stopping = |budget: u64, deadline: u64| json!({"reconnectsPerSecond": budget, "connectionsPerTask": 2_500, "deadline": deadline, "onDeadline": "stop"});
     let felt = drained(&uneven(1), &stopping(50, 1_800)).await;
     let said = felt.reasons.iter().find_map(|reason| {
-        let (_, said) = reason.split_once("deadline (")?;
+        let (_, said) = reason.split_once(" tasks left (")?;
         let (wider, rest) = said.split_once(" new connections a second would do, or ")?;
         let (longer, _) = rest.split_once(" s)")?;
         Some((wider.parse().unwrap(), longer.parse().unwrap()))

@@ -13,7 +13,9 @@ use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::drain::pace::{Budget, OnDeadline, SHORTEST_WAIT};
 
-pub use times::{GRACE, dead_time, last_step, latest_end, least_budget, seconds, tail};
+pub use times::{
+    GRACE, dead_time, last_step, latest_end, least_budget, least_deadline, seconds, tail,
+};
 
 /// The share of the budget that is planned with on average: tasks do not hold the same number of
 /// connections each.
@@ -179,13 +181,13 @@ impl Steps {
 const IN_MINUTES_OF_THEIR_OWN: f64 = 120.0;
 
 impl Standing {
-    /// Tasks of a step at least.
-    fn grain(&self) -> u32 {
+    /// Tasks of a step at least, for the steps not to be too many.
+    pub(super) fn grain(&self) -> u32 {
         self.of.div_ceil(self.most_steps.max(1)).max(1)
     }
 
     fn bearable(&self, budget: &Budget, control: &Control) -> Option<Steps> {
-        let connections = connections(budget, control);
+        let connections = budget.connections(control.connections_per_task);
         Steps::bearable(budget, connections, self.deregistration, self.grain())
     }
 }
@@ -227,19 +229,11 @@ pub fn excess(
     })
 }
 
-/// Connections that a task holds: what is said, unless CloudWatch has seen more than twice as many, or else
-/// what was read.
-fn connections(budget: &Budget, control: &Control) -> Option<f64> {
-    match (budget.connections_per_task, control.connections_per_task) {
-        (Some(said), Some(seen)) if seen > 2.0 * said => Some(seen),
-        (said, seen) => said.or(seen),
-    }
-}
-
 /// New connections a second that a minute may have: the budget and those of one task, because no step
 /// is smaller.
 fn bar(budget: &Budget, control: &Control) -> f64 {
-    let one_task = connections(budget, control).map_or(0.0, |held| held / PERIOD_SECONDS);
+    let held = budget.connections(control.connections_per_task);
+    let one_task = held.map_or(0.0, |held| held / PERIOD_SECONDS);
     budget.reconnects + one_task
 }
 

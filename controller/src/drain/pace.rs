@@ -64,6 +64,17 @@ pub struct Budget {
     pub on_deadline: OnDeadline,
 }
 
+impl Budget {
+    /// Connections that a task holds: what the input says, unless CloudWatch has seen more than twice as
+    /// many, or else what was seen.
+    pub fn connections(&self, seen: Option<f64>) -> Option<f64> {
+        match (self.connections_per_task, seen) {
+            (Some(said), Some(seen)) if seen > 2.0 * said => Some(seen),
+            (said, seen) => said.or(seen),
+        }
+    }
+}
+
 /// What is done where a drain cannot keep both its budget and its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDeadline {
@@ -140,12 +151,12 @@ impl Pace {
         }
     }
 
-    /// The same, with the connections a task that were counted where the input has none.
+    /// The same, with the connections a task that a drain counts on once CloudWatch has seen so many.
     #[must_use]
-    pub fn counted(&self, connections_per_task: Option<f64>) -> Self {
+    pub fn counted(&self, seen: Option<f64>) -> Self {
         let mut pace = self.clone();
         if let Self::Budget(budget) = &mut pace {
-            budget.connections_per_task = budget.connections_per_task.or(connections_per_task);
+            budget.connections_per_task = budget.connections(seen);
         }
         pace
     }

@@ -1,5 +1,6 @@
 //! Which step of the drain is due, and when the next one comes.
 
+use crate::counted::counted;
 use crate::deployment::{Plan, Progress};
 use crate::drain::budget::{self, Control, JITTER, Standing};
 use crate::drain::deregistration::Deregistration;
@@ -152,9 +153,9 @@ impl<'a> Drain<'a> {
             Refusal::new(
                 ErrorName::DrainTimeout,
                 format!(
-                    "{} still has {left} of its {} tasks {elapsed} s after the drain began, and the last step of one that ends within {} s would have been due by {last} s.",
+                    "{} still has {left} of its {} {elapsed} s after the drain began, and the last step of one that ends within {} s would have been due by {last} s.",
                     self.plan.outgoing_set().map_or("The original", |id| id),
-                    self.plan.tasks,
+                    counted(self.plan.tasks, "task"),
                     budget.deadline,
                 ),
                 "Raise drain.deadline or drain.reconnectsPerSecond, or let the deadline bind with \

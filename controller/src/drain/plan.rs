@@ -1,6 +1,6 @@
 //! What a drain is planned to do, step by step, by the code that then does it.
 
-use crate::drain::budget::{self, Binds, Control, JITTER, Standing};
+use crate::drain::budget::{self, Binds, Control, JITTER, Next, Standing};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, OnDeadline, Pace, SHORTEST_WAIT};
 use crate::drain::{self, Schedule};
@@ -86,14 +86,14 @@ impl Plan {
             shift: 0.0,
         };
         let control = Control::default();
-        let first = budget::left_after_first(budget, &control, &standing(tasks, 0));
-        let mut limit = if first == 0 && tasks > 1 {
-            Limit::ShortestWait
-        } else {
-            Limit::Budget
+        let first = budget::next(budget, &control, &standing(tasks, 0));
+        let mut limit = match first.binds {
+            Binds::Deadline => Limit::Deadline,
+            Binds::Budget if tasks <= 1 => Limit::Budget,
+            Binds::Budget => limit_of_budget(&first, &standing(tasks, 0)),
         };
         let mut steps = Vec::new();
-        let (mut at, mut before, mut left) = (0, tasks, first);
+        let (mut at, mut before, mut left) = (0, tasks, tasks.saturating_sub(first.tasks));
         let until = match budget.on_deadline {
             OnDeadline::Finish => u32::MAX,
             OnDeadline::Stop => {
@@ -107,13 +107,8 @@ impl Plan {
                 left,
             });
             let next = budget::next(budget, &control, &standing(left, at));
-            if left > 0 {
-                limit = match next.binds {
-                    Binds::Deadline => Limit::Deadline,
-                    Binds::Budget if next.wait <= SHORTEST_WAIT => Limit::ShortestWait,
-                    Binds::Budget if next.tasks > 1 => Limit::MostSteps,
-                    Binds::Budget => Limit::Budget,
-                };
+            if left > 0 && next.binds == Binds::Deadline {
+                limit = Limit::Deadline;
             }
             (before, left) = (left, left.saturating_sub(next.tasks.max(1)));
             at = at.saturating_add(next.wait);
@@ -121,37 +116,42 @@ impl Plan {
         Self { steps, limit }
     }
 
-    /// Looks at health and alarms within its pauses.
-    pub fn looks(&self) -> u32 {
-        let pauses = self.steps.windows(2);
-        let pauses = pauses.map(|two| (two[1].at - two[0].at, two[0].at));
-        pauses
-            .map(|(pause, at)| pause.div_ceil(drain::longest_look(at)).saturating_sub(1))
-            .fold(0, u32::saturating_add)
-    }
-
     /// Tasks that are left at its end: none, unless a budget stops at its deadline.
     pub fn left(&self) -> u32 {
         self.steps.last().map_or(0, |step| step.left)
     }
 
-    /// The most tasks that may be cut in the same 60 s, whenever within its time the load balancer ends
-    /// each deregistration, and however the pauses are shifted.
-    pub fn most_in_a_minute(&self, deregistration: Deregistration) -> u32 {
-        let span = f64::from(60_u32.saturating_add(deregistration.spread()));
+    /// For each step, the most tasks that may be cut in the same `seconds` as its own, whenever within its
+    /// time the load balancer ends each deregistration, and however the pauses are shifted.
+    pub fn together(&self, seconds: u32, deregistration: Deregistration) -> Vec<u32> {
+        let span = f64::from(seconds.saturating_add(deregistration.spread()));
         let pauses = u32::try_from(self.steps.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let shift = JITTER * f64::from(self.seconds()) / f64::from(pauses.max(1));
-        let together = |(first, from): (usize, &Step)| {
+        let mut most = vec![0; self.steps.len()];
+        for (first, from) in self.steps.iter().enumerate() {
             let steps = self.steps[first..].iter();
             let near = steps.take_while(|step| f64::from(step.at - from.at) - shift < span);
-            near.map(|step| step.tasks).sum()
-        };
-        self.steps
-            .iter()
-            .enumerate()
-            .map(together)
-            .max()
-            .unwrap_or_default()
+            let tasks: u32 = near.clone().map(|step| step.tasks).sum();
+            for known in most[first..].iter_mut().take(near.count()) {
+                *known = tasks.max(*known);
+            }
+        }
+        most
+    }
+
+    /// The most tasks that may be cut in the same 60 s.
+    pub fn most_in_a_minute(&self, deregistration: Deregistration) -> u32 {
+        let most = self.together(60, deregistration).into_iter().max();
+        most.unwrap_or_default()
+    }
+
+    /// Tasks a second from the first step on, on average.
+    pub fn tasks_a_second(&self) -> f64 {
+        let after_first = self.steps.iter().skip(1);
+        let tasks = after_first
+            .map(|step| step.tasks)
+            .fold(0, u32::saturating_add);
+        f64::from(tasks) / f64::from(self.seconds().max(1))
     }
 
     /// Seconds from the first step to the last.
@@ -178,8 +178,20 @@ impl Plan {
     }
 }
 
+/// What a budget's steps follow from, where its deadline does not bind.
+fn limit_of_budget(next: &Next, standing: &Standing) -> Limit {
+    let grain = standing.grain();
+    if next.tasks > grain || next.wait <= SHORTEST_WAIT {
+        Limit::ShortestWait
+    } else if grain > 1 {
+        Limit::MostSteps
+    } else {
+        Limit::Budget
+    }
+}
+
 /// The least deadline that a budget can be kept with, in seconds, and one that has room for what
-/// CloudWatch corrects as well; `None` where connections are not known.
+/// CloudWatch corrects as well; `None` where connections are not known. Neither is one that is refused.
 pub fn deadlines(
     budget: &Budget,
     tasks: u32,
@@ -195,10 +207,11 @@ pub fn deadlines(
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
     let turns = steps.saturating_sub(1).saturating_mul(TURN);
     let seconds = plan.seconds();
-    let least = seconds
+    let kept = seconds
         .saturating_add(turns)
         .saturating_add(budget::tail(deregistration));
-    Some((least, least.saturating_add(seconds / 3)))
+    let least = budget::least_deadline(deregistration);
+    Some((kept.max(least), kept.saturating_add(seconds / 3).max(least)))
 }
 
 /// Seconds that a turn of the loop takes besides its pause.
@@ -207,8 +220,7 @@ pub(crate) const TURN: u32 = 2;
 /// A budget, in new connections a second, with which a deadline leaves as much room; `None` where
 /// connections are not known, or no budget does.
 pub fn ample_budget(budget: &Budget, tasks: u32, deregistration: Deregistration) -> Option<u64> {
-    // Steps within less than a minute are none.
-    if budget.deadline < budget::tail(deregistration).saturating_add(60) {
+    if budget.deadline < budget::least_deadline(deregistration) {
         return None;
     }
     budget::least(budget, tasks, |other| {
@@ -281,7 +293,20 @@ mod tests {
         );
         assert_eq!(limit(&budget(500.0, 3_600), 40), Limit::Budget);
         assert_eq!(limit(&budget(20.0, 3_600), 40), Limit::Deadline);
-        assert_eq!(limit(&budget(50_000.0, 3_600), 40), Limit::ShortestWait);
+        // Steps of several tasks, because one task at a time would leave less than 3 s between two, or
+        // because there would be more than 100.
+        for (reconnects, tasks, wanted) in [
+            (50_000.0, 4, Limit::ShortestWait),
+            (50_000.0, 40, Limit::ShortestWait),
+            (50_000.0, 200, Limit::ShortestWait),
+            (1_500.0, 41, Limit::ShortestWait),
+            (1_500.0, 3_000, Limit::MostSteps),
+            (500.0, 150, Limit::MostSteps),
+            (500.0, 1, Limit::Budget),
+        ] {
+            let of = limit(&budget(reconnects, 86_400), tasks);
+            assert_eq!(of, wanted, "{reconnects} a second, {tasks} tasks");
+        }
     }
 
     #[test]
@@ -297,6 +322,17 @@ mod tests {
         let pace = Pace::Tasks { tasks: 1, every: 3 };
         let reconnects = Plan::of(&pace, 2, EVEN).reconnects(10.0, 5);
         assert_eq!(reconnects, [2.0, 2.0, 2.0, 4.0, 4.0, 2.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn uneven_deregistration_brings_the_tasks_of_several_steps_together() {
+        let plan = Plan::of(&Pace::Within { seconds: 1_000 }, 11, EVEN);
+        let together = |seconds, delay| plan.together(seconds, Deregistration::new(delay, true));
+        // Steps are 100 s apart, by a fifth more or less, and 120 to 300 s pass until one is cut.
+        assert_eq!(together(5, 300), [1; 11]);
+        assert_eq!(together(5, 0), [3; 11]);
+        assert_eq!(together(5, 200), [2; 11]);
+        assert_eq!(plan.most_in_a_minute(Deregistration::new(0, true)), 3);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::pace::check_drain;
 use crate::cleanup;
+use crate::counted::counted;
 use crate::deployment::Outgoing;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::{self, Schedule};
@@ -88,7 +89,8 @@ fn history_fits(
     };
     Err(Refusal::preflight(
         format!(
-            "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {steps} steps and {polls} looks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
+            "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {} and {polls} looks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
+            counted(steps, "step"),
             2 + left
         ),
         fix,

@@ -18,7 +18,7 @@ use crate::arn::short;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
-use crate::preflight::pace::counted;
+use crate::preflight::pace::pace_of;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -154,7 +154,7 @@ impl<'a> Scene<'a> {
         let tasks = original.map_or(0, |set| set.computed_desired_count);
         let deregistration =
             production.map_or(Deregistration::new(0, true), TargetGroup::deregistration);
-        let pace = counted(request, world, tasks);
+        let pace = pace_of(request, world, tasks);
         Self {
             request,
             world,

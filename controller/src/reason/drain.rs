@@ -6,6 +6,7 @@ use super::shortfall::{NotHealthyNow, Shortfall};
 use super::{Code, DrainProgress};
 use crate::clock;
 use crate::command::Paused;
+use crate::counted::counted;
 use crate::deployment::Outgoing;
 use crate::id::TaskSetId;
 use crate::quote::quote;
@@ -189,15 +190,16 @@ impl fmt::Display for Draining {
         let task_set = self.task_set.as_deref().unwrap_or_default();
         write!(f, "{} {task_set}: ", self.outgoing)?;
         let DrainProgress { left, of, step, .. } = self.progress;
+        let of = counted(of, "task");
         match &self.stage {
             Stage::Baking { left, wait } => write!(
                 f,
                 "{left} s until the first step of the drain; next look in {wait} s"
             ),
-            Stage::Step(made) => write!(f, "{left} of {of} tasks left after step {step}{made}"),
+            Stage::Step(made) => write!(f, "{left} of {of} left after step {step}{made}"),
             Stage::Pause { seconds } => write!(
                 f,
-                "{left} of {of} tasks left, the next step in {seconds} s; nothing stands in its way"
+                "{left} of {of} left, the next step in {seconds} s; nothing stands in its way"
             ),
             Stage::Blocked {
                 wanted,
@@ -206,7 +208,8 @@ impl fmt::Display for Draining {
                 wait,
             } => write!(
                 f,
-                "step held with {wanted} tasks wanted and {running} running, because {by}; next look in {wait} s"
+                "step held with {} wanted and {running} running, because {by}; next look in {wait} s",
+                counted(*wanted, "task")
             ),
             Stage::TasksStopping {
                 running,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::shortfall::{NotHealthyNow, Shortfall};
 use crate::arn::short;
+use crate::counted::counted;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 
@@ -277,7 +278,7 @@ impl fmt::Display for Told<'_> {
         let Self(place, what) = self;
         let on = short(&place.target_group);
         match &place.task_set {
-            Some((id, tasks)) => write!(f, "{id} runs {tasks} tasks on {on}"),
+            Some((id, tasks)) => write!(f, "{id} runs {} on {on}", counted(*tasks, "task")),
             None => write!(f, "there is no {what} on {on}"),
         }
     }

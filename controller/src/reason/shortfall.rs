@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::counted::counted;
 use crate::world::Targets;
 
 /// What a task set lacks to be steady and healthy.
@@ -34,9 +35,13 @@ impl fmt::Display for Shortfall {
                 running,
                 pending,
                 wanted,
-            } => write!(f, "{running} of {wanted} tasks run, {pending} are starting"),
+            } => {
+                let wanted = counted(*wanted, "task");
+                write!(f, "{running} of {wanted} running, {pending} starting")
+            }
             Self::HealthyTargets { targets, wanted } => {
-                write!(f, "{wanted} healthy targets wanted, seen: {targets}")
+                let wanted = counted(*wanted, "healthy target");
+                write!(f, "{wanted} wanted, seen: {targets}")
             }
             Self::SteadyState => f.write_str("ECS does not report STEADY_STATE yet"),
         }

@@ -187,8 +187,7 @@ impl Fields<'_> {
 
     fn by_budget(&mut self) -> Option<Pace> {
         let reconnects = self.required("reconnectsPerSecond", amount);
-        let network = Deregistration::new(0, true);
-        let least = budget::tail(network).saturating_add(60);
+        let least = budget::least_deadline(Deregistration::new(0, true));
         let deadline = self.required("deadline", |value| whole(value, least, LONGEST_PHASE));
         let connections_per_task = self.optional("connectionsPerTask", amount);
         let on_deadline = self.optional("onDeadline", |value| OnDeadline::parse(value.as_str()?));

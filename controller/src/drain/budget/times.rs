@@ -11,6 +11,11 @@ pub fn tail(deregistration: Deregistration) -> u32 {
     deregistration.most.saturating_add(120)
 }
 
+/// The least deadline that a budget may have: within less than a minute are no steps.
+pub fn least_deadline(deregistration: Deregistration) -> u32 {
+    tail(deregistration).saturating_add(60)
+}
+
 /// Seconds from the first step until the last one is due, if the original is to run no task at the
 /// deadline.
 pub fn last_step(budget: &Budget, deregistration: Deregistration) -> u32 {

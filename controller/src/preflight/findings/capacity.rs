@@ -2,6 +2,7 @@
 
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
 use crate::arn::{is_application_load_balancer, short};
+use crate::counted::counted;
 use crate::drain::plan::Plan;
 use crate::id::TargetGroupArn;
 use crate::preflight::TASK_SET_LIMIT;
@@ -69,8 +70,8 @@ pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: &str) -> Option<Findin
         return None;
     }
     let seen = format!(
-        "{tasks} {} cannot be in all {zones} zones, and cross-zone load balancing is off.",
-        if tasks == 1 { "task" } else { "tasks" }
+        "{} cannot be in all {zones} zones, and cross-zone load balancing is off.",
+        counted(tasks, "task")
     );
     Some(Finding::warning(
         FindingName::Zones,
@@ -254,8 +255,10 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
         return Some(Finding::warning(
             FindingName::Capacity,
             &format!(
-                "{} runs {} of its {} tasks.",
-                original.id, original.running_count, original.computed_desired_count
+                "{} runs {} of its {}.",
+                original.id,
+                original.running_count,
+                counted(original.computed_desired_count, "task")
             ),
             &format!(
                 "The replacement needs room for {desired} more beside these: where one set has none, two have less."
@@ -302,8 +305,11 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::info(
         FindingName::Capacity,
         &format!(
-            "{} tasks run at once until the drain begins, {launched}.",
-            desired.saturating_add(scene.original.map_or(0, |set| set.computed_desired_count))
+            "Until the drain begins, both sets run {} at once, {launched}.",
+            counted(
+                desired.saturating_add(scene.original.map_or(0, |set| set.computed_desired_count)),
+                "task"
+            )
         ),
         "Whether quotas, instances and the subnets' free addresses have room for both sets is not read, and not known.",
         &fix,

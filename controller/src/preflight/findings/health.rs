@@ -1,6 +1,7 @@
 //! Findings about health: whether the replacement can be healthy in time, and what healthy means.
 
 use super::{Finding, FindingName, Scene, names};
+use crate::counted::counted;
 use crate::request::LOOKS;
 use crate::world::TargetGroup;
 
@@ -89,8 +90,11 @@ fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::OriginalHealth,
         &format!(
-            "{} of {wanted} targets of {}, which serve now, are healthy: {}.",
-            targets.healthy, group.name, targets
+            "Health checks pass for {} of {} of {}, which serves now: {}.",
+            targets.healthy,
+            counted(wanted, "target"),
+            group.name,
+            targets
         ),
         "A rollback brings traffic back to these tasks only when all of them are healthy.",
         &format!(
@@ -128,7 +132,8 @@ fn never_checked(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::UnusedTargets,
         &format!(
-            "{unused} targets of {} are never health-checked.",
+            "No health check reaches {} of {}.",
+            counted(unused, "target"),
             names(&groups)
         ),
         "Their Availability Zone is not enabled for the load balancer, or their group is new to its listener.",
