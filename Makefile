@@ -113,7 +113,7 @@ bench: need-cargo ## Times decisions, whole simulated deployments, a million con
 .PHONY: bench-functions
 bench-functions: need-cargo $(VENV)/.made ## Size, start, invocations and memory of the functions; ROUNDS=5 is quicker
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --release --locked \
-		--bin check-and-create --bin swap --bin scale-down --bin bare
+		--bin ebbtide-functions --bin bare
 	cargo bench --locked --workspace --profile dev --bench functions -- --rounds $(or $(ROUNDS),25)
 
 # After the cargo tests, which build target/debug/ebbtide as well.
