@@ -127,21 +127,24 @@ local: need-cargo $(VENV)/.made ## A stack to play with: the template on MiniSta
 	cargo build --locked
 	@$(VENV)/bin/python $(E2E)/local.py
 
+# What is imported is compiled then; most is not.
+PIP := pip install --quiet --disable-pip-version-check --no-compile --require-hashes
+
 $(VENV)/.made: $(E2E)/requirements-pip.txt $(E2E)/requirements.txt
 	@echo "== installing the Python packages of $(E2E)/requirements.txt into $(VENV)"
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is not installed; it is needed for the end-to-end tests" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; say which to use with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make virtual environments (on Debian: apt-get install python3-venv)" >&2; exit 1; }
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-pip.txt
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements.txt
+	@$(VENV)/bin/python -m $(PIP) -r $(E2E)/requirements-pip.txt
+	@$(VENV)/bin/python -m $(PIP) -r $(E2E)/requirements.txt
 	@touch $@
 
 # The packages of requirements-lint.txt do not go with those of requirements.txt (it says why).
 $(LINT)/.made: $(VENV)/.made $(E2E)/requirements-lint.txt
 	@echo "== installing the Python packages of $(E2E)/requirements-lint.txt into $(LINT)"
 	@$(PYTHON) -m venv --clear $(LINT)
-	@$(LINT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-pip.txt
-	@$(LINT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-lint.txt
+	@$(LINT)/bin/python -m $(PIP) -r $(E2E)/requirements-pip.txt
+	@$(LINT)/bin/python -m $(PIP) -r $(E2E)/requirements-lint.txt
 	@touch $@
 
 $(NODE)/.made: $(E2E)/package.json $(E2E)/package-lock.json
