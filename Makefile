@@ -23,8 +23,25 @@ help: ## Says what can be made
 .PHONY: check
 check: fmt lint unit ## After an edit: format, lints, all Rust tests but the fault suite
 
+# What needs nothing of target/debug goes on beside what does: it waits for the network and for linkers.
 .PHONY: test
-test: fmt lint deny unit faults example definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
+test: fmt ## Everything: format, lints, tests, templates, end-to-end
+	@echo "== beside the Rust tests, with its output after theirs: make beside"
+	@mkdir -p target
+	@$(MAKE) beside &> target/beside.log & beside=$$!; \
+		$(MAKE) lint unit faults || failed=$$?; \
+		wait $$beside || failed=$$?; \
+		cat target/beside.log; \
+		exit $${failed:-0}
+	@$(MAKE) end-to-end
+
+.PHONY: beside
+beside: deny example definition template functions
+
+.PHONY: functions
+functions: need-cargo $(VENV)/.made ## The functions as they are shipped
+	@echo "== sam build"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build
 
 .PHONY: fmt
 fmt: need-cargo ## Formatting of the Rust code
