@@ -23,8 +23,25 @@ help: ## Says what can be made
 .PHONY: check
 check: fmt lint unit ## After an edit: format, lints, all Rust tests but the fault suite
 
+# What needs nothing of target/debug goes on beside what does: it waits for the network and for linkers.
 .PHONY: test
-test: fmt lint deny unit faults example definition template end-to-end ## Everything: format, lints, tests, templates, end-to-end
+test: fmt ## Everything: format, lints, tests, templates, end-to-end
+	@echo "== beside the Rust tests, with its output after theirs: make beside"
+	@mkdir -p target
+	@$(MAKE) beside &> target/beside.log & beside=$$!; \
+		$(MAKE) lint unit faults || failed=$$?; \
+		wait $$beside || failed=$$?; \
+		cat target/beside.log; \
+		exit $${failed:-0}
+	@$(MAKE) end-to-end
+
+.PHONY: beside
+beside: deny example definition template functions
+
+.PHONY: functions
+functions: need-cargo $(VENV)/.made ## The functions as they are shipped
+	@echo "== sam build"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build
 
 .PHONY: fmt
 fmt: need-cargo ## Formatting of the Rust code
@@ -113,7 +130,7 @@ bench: need-cargo ## Times decisions, whole simulated deployments, a million con
 .PHONY: bench-functions
 bench-functions: need-cargo $(VENV)/.made ## Size, start, invocations and memory of the functions; ROUNDS=5 is quicker
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --release --locked \
-		--bin check-and-create --bin swap --bin scale-down --bin bare
+		--bin ebbtide-functions --bin bare
 	cargo bench --locked --workspace --profile dev --bench functions -- --rounds $(or $(ROUNDS),25)
 
 # After the cargo tests, which build target/debug/ebbtide as well.
@@ -127,21 +144,24 @@ local: need-cargo $(VENV)/.made ## A stack to play with: the template on MiniSta
 	cargo build --locked
 	@$(VENV)/bin/python $(E2E)/local.py
 
+# What is imported is compiled then; most is not.
+PIP := pip install --quiet --disable-pip-version-check --no-compile --require-hashes
+
 $(VENV)/.made: $(E2E)/requirements-pip.txt $(E2E)/requirements.txt
 	@echo "== installing the Python packages of $(E2E)/requirements.txt into $(VENV)"
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is not installed; it is needed for the end-to-end tests" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; say which to use with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make virtual environments (on Debian: apt-get install python3-venv)" >&2; exit 1; }
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-pip.txt
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements.txt
+	@$(VENV)/bin/python -m $(PIP) -r $(E2E)/requirements-pip.txt
+	@$(VENV)/bin/python -m $(PIP) -r $(E2E)/requirements.txt
 	@touch $@
 
 # The packages of requirements-lint.txt do not go with those of requirements.txt (it says why).
 $(LINT)/.made: $(VENV)/.made $(E2E)/requirements-lint.txt
 	@echo "== installing the Python packages of $(E2E)/requirements-lint.txt into $(LINT)"
 	@$(PYTHON) -m venv --clear $(LINT)
-	@$(LINT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-pip.txt
-	@$(LINT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(E2E)/requirements-lint.txt
+	@$(LINT)/bin/python -m $(PIP) -r $(E2E)/requirements-pip.txt
+	@$(LINT)/bin/python -m $(PIP) -r $(E2E)/requirements-lint.txt
 	@touch $@
 
 $(NODE)/.made: $(E2E)/package.json $(E2E)/package-lock.json

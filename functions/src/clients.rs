@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ecs::config::SharedCredentialsProvider;
+use aws_sdk_ecs::config::timeout::TimeoutConfig;
+use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
+use aws_types::SdkConfig;
 
 use crate::unanswered::Unanswered;
 
@@ -46,21 +45,20 @@ impl Clients {
     ///
     /// Lambda gives a function the first two in environment variables (Docs), so nothing else is asked. The
     /// SDK's own loader brings profiles, STS and the metadata services of EC2 and ECS along, which are
-    /// a megabyte of a bootstrap (measured).
+    /// a megabyte of a bootstrap (measured), and a minute of its build.
     pub fn from_env() -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let environment = Environment::of(variable);
-        let credentials = EnvironmentVariableCredentialsProvider::new();
-        let config = SdkConfig::builder()
+        let credentials = credentials(variable).map(SharedCredentialsProvider::new);
+        let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(environment.region.clone().map(Region::new))
             .use_fips(environment.use_fips)
             .use_dual_stack(environment.use_dual_stack)
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client())
-            .timeout_config(Self::timeouts())
-            .build();
-        Self::with_endpoints(&config, &environment.lock_table, |service| {
+            .timeout_config(Self::timeouts());
+        config.set_credentials_provider(credentials);
+        Self::with_endpoints(&config.build(), &environment.lock_table, |service| {
             endpoint(variable, service)
         })
     }
@@ -163,6 +161,16 @@ impl Environment {
     }
 }
 
+/// The credentials of the function's role.
+fn credentials(variable: impl Fn(&str) -> Option<String>) -> Option<Credentials> {
+    let mut credentials = Credentials::builder()
+        .access_key_id(set(&variable, "AWS_ACCESS_KEY_ID")?)
+        .secret_access_key(set(&variable, "AWS_SECRET_ACCESS_KEY")?)
+        .provider_name("environment");
+    credentials.set_session_token(set(&variable, "AWS_SESSION_TOKEN"));
+    Some(credentials.build())
+}
+
 /// Where a service is called, if not at its own address; its own variable goes before that of all.
 fn endpoint(variable: impl Fn(&str) -> Option<String>, service: &str) -> Option<String> {
     set(&variable, &format!("AWS_ENDPOINT_URL_{service}"))
@@ -202,6 +210,19 @@ mod tests {
             lock_table: "locks".to_owned(),
         };
         assert_eq!(seen, wanted);
+    }
+
+    #[test]
+    fn the_credentials_are_those_of_the_functions_role() {
+        let key = ("AWS_ACCESS_KEY_ID", "key");
+        let secret = ("AWS_SECRET_ACCESS_KEY", "secret");
+        let seen = credentials(of(&[key, secret, ("AWS_SESSION_TOKEN", "token")])).unwrap();
+        assert_eq!(
+            (seen.access_key_id(), seen.secret_access_key()),
+            ("key", "secret")
+        );
+        assert_eq!(seen.session_token(), Some("token"));
+        assert!(credentials(of(&[key])).is_none());
     }
 
     #[test]

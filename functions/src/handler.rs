@@ -1,5 +1,6 @@
 //! One turn: parse, enter the lock, observe, decide, act, look again, leave the lock, answer.
 
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use ebbtide_controller::action::Action;
@@ -42,7 +43,7 @@ impl Function {
     /// Every function.
     pub const ALL: [Self; 3] = [Self::CheckAndCreate, Self::Swap, Self::ScaleDown];
 
-    /// The name of its binary.
+    /// Its handler in `template.yaml`, by which the one program of all functions knows which it is.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CheckAndCreate => "check-and-create",
@@ -59,6 +60,21 @@ impl Function {
         }
     }
 }
+
+impl FromStr for Function {
+    type Err = UnknownHandler;
+
+    fn from_str(handler: &str) -> Result<Self, UnknownHandler> {
+        let named = |function: &Self| function.as_str() == handler;
+        let unknown = || UnknownHandler(handler.to_owned());
+        Self::ALL.into_iter().find(named).ok_or_else(unknown)
+    }
+}
+
+/// A handler that names none of the functions.
+#[derive(Debug, thiserror::Error)]
+#[error("the handler is '{0}'; check-and-create, swap and scale-down are allowed")]
+pub struct UnknownHandler(String);
 
 /// One invocation of a function.
 #[derive(Debug, Clone, Copy)]

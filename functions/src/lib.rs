@@ -24,7 +24,7 @@ mod unanswered;
 
 pub use clients::Clients;
 pub use error::StepError;
-pub use handler::{Function, Invocation, handle, handle_by};
+pub use handler::{Function, Invocation, UnknownHandler, handle, handle_by};
 pub use inspect::{Inspection, home, inspect};
 pub use lambda::{logs, run};
 pub use metrics::NAMESPACE;

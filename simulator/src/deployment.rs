@@ -9,10 +9,11 @@ mod operator;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::SdkConfig;
 use ebbtide_controller::arn::Home;
 use ebbtide_controller::turn::{self, Turn};
 use ebbtide_functions::{Clients, Function};

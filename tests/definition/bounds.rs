@@ -9,17 +9,51 @@ use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight::{
     EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, TASK_SET_LIMIT,
 };
-use ebbtide_functions::Clients;
+use ebbtide_functions::{Clients, Function};
 use saphyr::{LoadableYamlNode, Yaml};
 
 use crate::graph::{Definition, Way, shipped};
 
 const DAY: u64 = 86_400;
 
+fn template() -> Yaml<'static> {
+    let text = include_str!("../../template.yaml");
+    Yaml::load_from_str(text).unwrap().remove(0)
+}
+
 fn function_timeout() -> Duration {
-    let template = Yaml::load_from_str(include_str!("../../template.yaml")).unwrap();
-    let seconds = template[0]["Globals"]["Function"]["Timeout"].as_integer();
+    let seconds = template()["Globals"]["Function"]["Timeout"].as_integer();
     Duration::from_secs(seconds.unwrap().try_into().unwrap())
+}
+
+/// `sam build` builds once what only differs in its handler, and copies it.
+#[test]
+fn the_three_functions_are_one_program_that_is_built_once() {
+    let template = template();
+    let functions = [
+        "CheckAndCreateFunction",
+        "SwapFunction",
+        "ScaleDownFunction",
+    ]
+    .map(|name| &template["Resources"][name]);
+    for (resource, function) in functions.into_iter().zip(Function::ALL) {
+        assert_eq!(resource["Metadata"], functions[0]["Metadata"]);
+        let properties = &resource["Properties"];
+        assert!(!properties.contains_mapping_key("CodeUri"));
+        let handler = properties["Handler"].as_str().unwrap();
+        assert_eq!(handler.parse::<Function>().unwrap(), function);
+    }
+}
+
+#[test]
+fn an_unknown_handler_is_named_with_those_that_are_allowed() {
+    for handler in ["bootstrap", ""] {
+        let refused = handler.parse::<Function>().unwrap_err().to_string();
+        assert!(refused.contains(&format!("'{handler}'")), "{refused}");
+        for function in Function::ALL {
+            assert!(refused.contains(function.as_str()), "{refused}");
+        }
+    }
 }
 
 #[test]

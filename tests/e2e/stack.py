@@ -30,7 +30,6 @@ EVENT = ROOT / "events" / "sample.json"
 ACCOUNT = "555555555555"
 REGION = "us-east-1"
 STACK = "ebbtide"
-FUNCTIONS = ("check-and-create", "swap", "scale-down")
 
 BIN = pathlib.Path(os.environ.get("EBBTIDE_BIN", ROOT / "target" / "debug" / "ebbtide")).resolve()
 
@@ -147,17 +146,9 @@ def running(speed, say):
 
 
 def build(say):
-    """`sam build`, after one cargo-lambda run for all three functions.
-
-    `sam build` alone calls cargo-lambda once a function, and each call links one binary on one
-    processor. Called once for the three, it links them side by side and holds Cargo.lock to its
-    word; `sam build` then finds everything done.
-    """
-    say("building the three functions (the first time takes some minutes)")
-    bins = [part for name in FUNCTIONS for part in ("--bin", name)]
-    call(["cargo", "lambda", "build", "--release", "--locked", *bins])
-    say("sam build")
-    call(["sam", "build"], quiet=True)
+    """`sam build`: the three functions are one program, which it builds once and copies."""
+    say("sam build (the first time takes some minutes)")
+    call(["sam", "build"])
 
 
 def deploy(endpoint, log, *arguments, stack=STACK):
@@ -176,14 +167,14 @@ def deploy(endpoint, log, *arguments, stack=STACK):
         raise RuntimeError(f"sam deploy failed:\n{processes.tail(log)}")
 
 
-def call(command, quiet=False):
-    """Runs a command at the root; a quiet one shows what it printed only when it fails."""
+def call(command):
+    """Runs a command at the root; what it printed is shown only when it fails."""
     if shutil.which(command[0], path=environment()["PATH"]) is None:
         sys.exit(f"{command[0]} is not installed; it is needed for the end-to-end tests")
-    printed = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} if quiet else {}
+    printed = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     done = subprocess.run(command, env=environment(), cwd=ROOT, stdin=subprocess.DEVNULL, **printed)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout or ''}")
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}")
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ checkov (`make template`) sees to the table's.
 
 import json
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -66,6 +67,13 @@ def alarms(deployed, name=stack.STACK):
 def test_a_bootstrap_has_not_grown(deployed, function):
     # Above what was reached, as in `make bench-functions`.
     assert (BUILT / f"{function}Function" / "bootstrap").stat().st_size <= 8_000_000
+
+
+def test_a_bootstrap_says_which_handlers_it_knows(deployed):
+    env = stack.environment(_HANDLER="bootstrap")
+    done = subprocess.run([BUILT / "SwapFunction" / "bootstrap"], env=env, capture_output=True, text=True, timeout=60)
+    allowed = "check-and-create, swap and scale-down are allowed"
+    assert (done.returncode, done.stderr) == (1, f"Error: \"the handler is 'bootstrap'; {allowed}\"\n")
 
 
 def test_a_deployment_runs_published_versions(deployed):

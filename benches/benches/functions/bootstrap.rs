@@ -3,15 +3,22 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use ebbtide_functions::Function;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 /// The function that does nothing.
-pub(crate) const BARE: &str = "bare";
+const BARE: &str = "bare";
+
+/// The program of the three functions.
+const FUNCTIONS: &str = "ebbtide-functions";
 
 /// A function's program, as Lambda starts it.
 pub(crate) struct Bootstrap {
+    /// The function's, and after a full stop which build it is, so that two can be compared.
     pub(crate) name: String,
+    /// The function that it is started as; none for the one that does nothing.
+    pub(crate) function: Option<Function>,
     pub(crate) path: PathBuf,
     /// Bytes of the program.
     pub(crate) size: u64,
@@ -20,26 +27,26 @@ pub(crate) struct Bootstrap {
 }
 
 impl Bootstrap {
-    fn of(name: String, path: PathBuf) -> Result<Self, String> {
-        let program = std::fs::read(&path)
+    /// The program of a directory, as each of its functions; none of a directory with another name.
+    fn all_of(directory: &str, path: &Path) -> Result<Vec<Self>, String> {
+        let (program, build) = directory.split_at(directory.find('.').unwrap_or(directory.len()));
+        let functions = match program {
+            BARE => vec![None],
+            FUNCTIONS => Function::ALL.map(Some).to_vec(),
+            _ => return Ok(Vec::new()),
+        };
+        let program = std::fs::read(path)
             .map_err(|error| format!("{} cannot be read: {error}.", path.display()))?;
         let zipped = deflated(&program)
             .map_err(|error| format!("{} cannot be deflated: {error}.", path.display()))?;
-        Ok(Self {
-            name,
-            path,
+        let started_as = |function: Option<Function>| Self {
+            name: format!("{}{build}", function.map_or(BARE, Function::as_str)),
+            function,
+            path: path.to_owned(),
             size: bytes(&program),
             zipped,
-        })
-    }
-
-    pub(crate) fn is_bare(&self) -> bool {
-        self.function() == BARE
-    }
-
-    /// The function that it is: `swap` of `swap.before`, so that two of one function can be compared.
-    pub(crate) fn function(&self) -> &str {
-        self.name.split('.').next().unwrap_or_default()
+        };
+        Ok(functions.into_iter().map(started_as).collect())
     }
 }
 
@@ -56,8 +63,8 @@ pub(crate) fn found_in(directory: &Path) -> Result<Vec<Bootstrap>, String> {
         let entry = entry.map_err(unreadable)?;
         let path = entry.path().join("bootstrap");
         if path.is_file() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            found.push(Bootstrap::of(name, path)?);
+            let name = entry.file_name();
+            found.extend(Bootstrap::all_of(&name.to_string_lossy(), &path)?);
         }
     }
     in_order(found)
@@ -65,8 +72,9 @@ pub(crate) fn found_in(directory: &Path) -> Result<Vec<Bootstrap>, String> {
 
 /// The bare one first: the others are compared with it.
 fn in_order(mut bootstraps: Vec<Bootstrap>) -> Result<Vec<Bootstrap>, String> {
-    bootstraps.sort_by_key(|bootstrap| (!bootstrap.is_bare(), bootstrap.name.clone()));
-    if bootstraps.first().is_some_and(Bootstrap::is_bare) {
+    bootstraps.sort_by_key(|bootstrap| (bootstrap.function.is_some(), bootstrap.name.clone()));
+    let bare = |first: &Bootstrap| first.function.is_none();
+    if bootstraps.first().is_some_and(bare) {
         Ok(bootstraps)
     } else {
         Err(format!(

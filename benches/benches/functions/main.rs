@@ -16,6 +16,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ebbtide_functions::Function;
 use process::Measured;
 use table::Row;
 
@@ -51,7 +52,10 @@ fn run() -> Result<bool, String> {
         }
         // Interleaved: what slows the machine for a while slows all of them.
         for (bootstrap, measured) in bootstraps.iter().zip(&mut measured) {
-            let work = work::for_bootstrap(&works, bootstrap)?;
+            // The bare function gets the event of a drain's step, and answers with it.
+            let function = bootstrap.function.unwrap_or(Function::ScaleDown);
+            let work = works.iter().find(|work| work.function == function);
+            let work = work.ok_or_else(|| format!("There is no work for {}.", bootstrap.name))?;
             let measuring = process::measure(bootstrap, work, &authority);
             measured.push(runtime.block_on(measuring)?);
         }
@@ -70,7 +74,7 @@ fn run() -> Result<bool, String> {
 /// What the command line asks for.
 struct Arguments {
     rounds: usize,
-    /// A directory with `NAME/bootstrap` in it. Another build of `swap` is put in as `swap.other`.
+    /// A directory with `NAME/bootstrap` in it. Another build is put in as `ebbtide-functions.other`.
     bootstraps: PathBuf,
 }
 

@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ebbtide_functions::Function;
 use ebbtide_simulator::deployment::LOCK_TABLE;
 use serde_json::Value;
 
@@ -71,6 +72,7 @@ async fn in_a_process(
         .env_clear()
         .env("AWS_LAMBDA_RUNTIME_API", lambda.address.to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", &bootstrap.name)
+        .env("_HANDLER", bootstrap.function.map_or("", Function::as_str))
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("AWS_REGION", "us-east-1")
@@ -119,7 +121,7 @@ async fn in_a_process(
 
 /// What does not do the work is not to be timed.
 fn check(bootstrap: &Bootstrap, work: &Work, answer: &[u8], calls: usize) -> Result<(), String> {
-    if bootstrap.is_bare() {
+    if bootstrap.function.is_none() {
         return Ok(());
     }
     let answer: Value = serde_json::from_slice(answer)

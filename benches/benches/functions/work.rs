@@ -8,8 +8,6 @@ use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::World;
 use serde_json::Value;
 
-use crate::bootstrap::{BARE, Bootstrap};
-
 /// The service's tasks.
 const TASKS: u32 = 4;
 
@@ -106,27 +104,4 @@ fn work(aws: &SimulatedAws, parameters: &Value, seen: &[Work]) -> Option<Work> {
 
 fn next(output: &Value) -> &str {
     output["Payload"]["next"].as_str().unwrap_or_default()
-}
-
-/// What a bootstrap is given to do. The bare function gets the event of a drain's step, and answers
-/// with it.
-pub(crate) fn for_bootstrap<'a>(
-    works: &'a [Work],
-    bootstrap: &Bootstrap,
-) -> Result<&'a Work, String> {
-    let name = if bootstrap.is_bare() {
-        Function::ScaleDown.as_str()
-    } else {
-        bootstrap.function()
-    };
-    works
-        .iter()
-        .find(|work| work.function.as_str() == name)
-        .ok_or_else(|| {
-            format!(
-                "{} is no function: a bootstrap's directory is named {BARE} or as a function, with \
-                 anything after a full stop.",
-                bootstrap.name
-            )
-        })
 }
