@@ -62,7 +62,7 @@ enum Command {
     Rollback(operate::Arguments),
     /// Pauses a deployment that runs: no traffic moves and no task goes until `resume` or `rollback`.
     ///
-    /// Alarms and health are looked at meanwhile, and bring the traffic back as ever. The seconds count
+    /// Alarms and health are checked meanwhile, and bring the traffic back as ever. The seconds count
     /// towards no deadline of the deployment but readinessTimeout; all its pauses together last a day at most.
     Pause(operate::Arguments),
     /// Lets a paused deployment go on.

@@ -168,7 +168,7 @@ fn hint(error: ErrorName) -> Option<&'static str> {
             "The policy that is needed is in docs/preflight.md; credentials that have expired are renewed by \
              `aws sso login`, for example.",
         ),
-        ErrorName::Transient => Some("Look at the network, the region and AWS_ENDPOINT_URL."),
+        ErrorName::Transient => Some("Check the network, the region and AWS_ENDPOINT_URL."),
         ErrorName::Throttled | ErrorName::NotYetConsistent => Some("Try again in a minute."),
         _ => None,
     }

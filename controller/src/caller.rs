@@ -65,12 +65,12 @@ mod tests {
         ] {
             let refusal = check(&from(home), FUNCTION).unwrap_err();
             assert_eq!(refusal.error, ErrorName::InvalidInput);
-            assert!(refusal.seen.contains("555555555555 only"), "{refusal}");
+            assert!(refusal.problem.contains("555555555555 only"), "{refusal}");
         }
     }
 
     #[test]
-    fn a_function_that_does_not_know_where_it_is_serves_nobody() {
+    fn a_function_that_does_not_know_where_it_is_serves_no_execution() {
         let event = from("aws:states:us-east-1:555555555555");
         for function in [
             "",

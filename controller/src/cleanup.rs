@@ -1,4 +1,4 @@
-//! Cleanup: deletes what was drained and looks once more at the whole.
+//! Cleanup: deletes what was drained and checks the whole once more.
 
 use crate::action::Action;
 use crate::arn::short;
@@ -10,15 +10,15 @@ use crate::phase::To;
 use crate::ready;
 use crate::reason::{Outcome, Reason, Remark, RemarkCode, Running};
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::LOOKS;
+use crate::request::CHECKS;
 use crate::routing;
 use crate::scale_down;
 use crate::world::{TaskSet, TaskSetStatus, World};
 
-/// Seconds between two looks at a task set that ECS is deleting.
+/// Seconds between two checks of a task set that ECS is deleting.
 pub const POLL: u32 = 30;
 
-/// Looks at a task set that ECS is deleting, at most: half an hour.
+/// Checks of a task set that ECS is deleting, at most: half an hour.
 pub const POLLS: u32 = 60;
 
 /// How the drained original goes, and the end of the deployment once it has.
@@ -37,19 +37,19 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
                 task_set: outgoing.id.clone(),
                 wait: POLL,
             };
-            Ok(look_again(plan, progress, 0, reason))
+            Ok(check_again(plan, progress, 0, reason))
         } else {
             end(world, plan, progress)
         };
     }
-    let looks = progress.looks.saturating_add(1);
-    if outgoing.is_warm() && looks < LOOKS {
+    let checks = progress.checks.saturating_add(1);
+    if outgoing.is_warm() && checks < CHECKS {
         // It was drained a moment ago: what one read says of that may be old.
         let reason = Reason::StillRuns {
             running: outgoing.tasks(),
             wait: POLL,
         };
-        return Ok(look_again(plan, progress, looks, reason));
+        return Ok(check_again(plan, progress, checks, reason));
     }
     if outgoing.wants_nothing() && outgoing.tasks() > 0 {
         return end(world, plan, progress);
@@ -70,7 +70,7 @@ fn end(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal>
     Ok(not_down(world, plan, progress)?.unwrap_or_else(|| complete(world, plan, progress)))
 }
 
-/// Success means that production works (rule R12): looks again, and refuses after a minute. The end of
+/// Success means that production works (rule R12): checks again, and refuses after a minute. The end of
 /// a rollback is no success.
 fn not_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Option<Next>, Refusal> {
     let incoming = ready::living_incoming(world, plan)?;
@@ -88,7 +88,7 @@ fn not_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Option<Ne
                 counted(running, "task"),
                 group.targets
             ),
-            "Look at its tasks' logs and at the health check of the target group, and deploy a version \
+            "Check its tasks' logs and the health check of the target group, and deploy a version \
              that works.",
         ));
     }
@@ -100,11 +100,14 @@ fn not_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Option<Ne
         wait: POLL,
     };
     let progress = Progress { held, ..*progress };
-    Ok(Some(look_again(plan, &progress, progress.looks, reason)))
+    Ok(Some(check_again(plan, &progress, progress.checks, reason)))
 }
 
-fn look_again(plan: &Plan, progress: &Progress, looks: u32, reason: Reason) -> Next {
-    let progress = Progress { looks, ..*progress };
+fn check_again(plan: &Plan, progress: &Progress, checks: u32, reason: Reason) -> Next {
+    let progress = Progress {
+        checks,
+        ..*progress
+    };
     Next::wait(To::WaitForDeletion, reason, POLL, plan, progress)
 }
 
@@ -149,7 +152,7 @@ pub(crate) fn may_be_deleted(
                 outgoing.scale,
                 counted(outgoing.running_count, "running task")
             ),
-            "Somebody scaled it up: it was not deleted. Start a new execution, or delete it by hand.",
+            "It was scaled up outside of this deployment, and not deleted. Start a new execution, or delete it by hand.",
         ));
     }
     Ok(())
@@ -166,7 +169,7 @@ fn as_intended(world: &World, plan: &Plan) -> Result<(), Refusal> {
                 "The drain is over, but the production listener does not forward to {} alone.",
                 short(plan.incoming_group())
             ),
-            "Somebody moved the listener: point it at that target group (aws elbv2 modify-listener).",
+            "The listener was moved outside of this deployment: point it at that target group (aws elbv2 modify-listener).",
         ));
     }
     if let TaskSetStatus::Unknown(status) = &incoming.status {
@@ -303,9 +306,9 @@ mod tests {
         scene.remove("ecs-svc/1");
         scene.group_mut("green").targets.healthy = 0;
         for _ in 0..2 {
-            let look = answer(&scene);
-            assert!(matches!(look.reason, Reason::Down { .. }), "{look:?}");
-            scene.progress = look.progress;
+            let check = answer(&scene);
+            assert!(matches!(check.reason, Reason::Down { .. }), "{check:?}");
+            scene.progress = check.progress;
         }
         assert_eq!(refused(&scene), ErrorName::ProductionUnhealthy);
         scene.world.service.desired_count = 0;
@@ -326,7 +329,7 @@ mod tests {
         let mut scene = drained();
         scene.task_set_mut("ecs-svc/1").scale = 25.0;
         assert_eq!(answer(&scene).to, To::WaitForDeletion);
-        scene.progress.looks = 1;
+        scene.progress.checks = 1;
         assert_eq!(refused(&scene), ErrorName::Drift);
         let mut scene = drained();
         scene.listener_mut(80).forward = Forward::weighted(&group_arn("blue"), &group_arn("green"));

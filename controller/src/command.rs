@@ -384,7 +384,7 @@ pub(crate) fn paused(world: &World, plan: &Plan) -> Result<Option<Paused>, Refus
     }
     Ok(Some(Paused {
         asked: asked.clone(),
-        wait: drain::longest_look(plan.paused),
+        wait: drain::longest_check(plan.paused),
     }))
 }
 

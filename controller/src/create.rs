@@ -15,7 +15,7 @@ use crate::scale_down;
 use crate::tags;
 use crate::world::{Forward, Launch, Network, TaskSet, World};
 
-/// What brings the replacement task set into being, and the first look at it after `waitForService`
+/// What brings the replacement task set into being, and the first check of it after `waitForService`
 /// seconds once it exists, on the target group that does not serve.
 ///
 /// Until then preflight's checks are made again on what is seen now, and it is created by

@@ -177,15 +177,15 @@ impl Plan {
 pub struct Progress {
     /// Seconds this phase has waited, the wait before the next step included.
     pub waited: u32,
-    /// Looks in a row at which the replacement was steady and healthy.
-    pub looks: u32,
+    /// Checks in a row at which the replacement was steady and healthy.
+    pub checks: u32,
     /// The next step of the drain, counted from 1; 0 while the swap bakes.
     pub step: u32,
     /// Seconds for which a step has been held because the replacement is not healthy.
     pub held: u32,
-    /// Looks at a held step that were made sooner than the others of this phase.
+    /// Checks of a held step that were made sooner than the others of this phase.
     pub soon: u32,
-    /// Seconds from the next look to the next step of the drain: a long pause is looked at in between.
+    /// Seconds from the next check to the next step of the drain: a long pause is checked in between.
     pub pause: u32,
     /// Whether this execution has moved production traffic.
     pub baking: bool,
@@ -222,7 +222,7 @@ impl Progress {
     pub(crate) fn resumed(&self) -> Self {
         Self {
             waited: 0,
-            looks: 0,
+            checks: 0,
             spent: self.spent.saturating_add(self.waited),
             returns: self.returns.saturating_add(1),
             interrupted: false,
@@ -230,7 +230,7 @@ impl Progress {
         }
     }
 
-    /// That of another phase, which begins now: what was ordinary before the first drain still is.
+    /// That of another phase, which begins now: the baseline from before the first drain stays.
     #[must_use]
     pub fn anew(&self) -> Self {
         Self {

@@ -16,6 +16,6 @@ mod schedule;
 pub(crate) use schedule::MOST_SOON;
 pub(crate) use schedule::most_steps;
 pub use schedule::{
-    Looks, MOST_POLLS, MOST_STEPS, MOST_STEPS_BESIDES, Schedule, default_timeout, longest_look,
-    looks_within, scale_for, tasks_at,
+    Checks, MOST_POLLS, MOST_STEPS, MOST_STEPS_BESIDES, Schedule, checks_within, default_timeout,
+    longest_check, scale_for, tasks_at,
 };

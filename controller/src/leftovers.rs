@@ -15,12 +15,12 @@ use crate::routing::{self, Routing};
 use crate::scale_down;
 use crate::world::{TaskSet, World};
 
-/// Seconds between two looks at targets without a task set.
+/// Seconds between two checks of targets without a task set.
 const POLL: u32 = 30;
 
-/// Looks at them until they are somebody else's: ten minutes, twice what an NLB takes. As often a
-/// swap is finished that somebody else undoes.
-const LOOKS: u32 = 20;
+/// Checks of them until they count as another service's: ten minutes, twice what an NLB takes. A swap that is
+/// undone from outside is finished as often.
+const CHECKS: u32 = 20;
 
 /// How what does not serve goes, one task set after the other, and the way on once only what serves
 /// is left.
@@ -88,7 +88,7 @@ pub(crate) fn left_over(
         // What serves was not seen then.
         && (plan.original.is_some() || found.serving.is_none());
     if !planned {
-        // A plan made anew at each look would take a step at each.
+        // A plan made anew at each check would take a step at each.
         return begin(world, plan, &routing, &found, leftover).map(Some);
     }
     if let Some(draining) = scale_down::undrained(world, plan, progress)? {
@@ -107,17 +107,17 @@ fn delete(leftover: &TaskSet, force: bool) -> Next {
 
 /// A swap, or what records it, was left unfinished: that comes first, but not again and again.
 fn finish_swap_first(plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
-    if progress.looks >= LOOKS {
+    if progress.checks >= CHECKS {
         return Err(Refusal::drift(
             format!(
-                "The listeners, tags or PRIMARY of service {} were brought in line {LOOKS} times, and are not.",
+                "The listeners, tags or PRIMARY of service {} were corrected {CHECKS} times and changed back each time.",
                 plan.request.service
             ),
             "Find out what else writes to them, stop it, and start a new execution.",
         ));
     }
     let progress = Progress {
-        looks: progress.looks.saturating_add(1),
+        checks: progress.checks.saturating_add(1),
         // The seconds of its own wait are not those of a drain.
         waited: 0,
         ..*progress
@@ -135,7 +135,7 @@ fn what_goes_by_itself(
     progress: &Progress,
     routing: &Routing<'_>,
 ) -> Option<Next> {
-    if progress.looks >= LOOKS {
+    if progress.checks >= CHECKS {
         return None;
     }
     let targets = targets(routing);
@@ -156,7 +156,7 @@ fn what_goes_by_itself(
         return None;
     };
     let progress = Progress {
-        looks: progress.looks.saturating_add(1),
+        checks: progress.checks.saturating_add(1),
         ..*progress
     };
     let to = match plan.outgoing {

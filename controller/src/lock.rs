@@ -21,7 +21,7 @@ use crate::request::Request;
 pub const SETTLE: u32 = 30;
 
 /// Seconds of waiting, counted by Step Functions and not by a clock, after which an item to which
-/// nothing was written is believed to have nobody inside: the functions' timeout and [`SETTLE`].
+/// nothing was written is believed to have no invocation inside: the functions' timeout and [`SETTLE`].
 pub const OUTWAITED: u32 = 90;
 
 /// Ends of deployments that an item keeps, so that a lost answer to the last turn is answered again.

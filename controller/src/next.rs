@@ -1,14 +1,14 @@
-//! What a look at the world comes to.
+//! What a check of the world comes to.
 
 use crate::action::Action;
 use crate::deployment::{Answer, Plan, Progress};
 use crate::phase::To;
 use crate::reason::Reason;
 
-/// What a look at the world comes to.
+/// What a check of the world comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Make these writes, one stage after another and those of a stage side by side, then look again.
+    /// Make these writes, one stage after another and those of a stage side by side, then check again.
     Write(Vec<Vec<Action>>),
     /// Nothing is to be written now: this is the turn's answer.
     Go(Box<Answer>),

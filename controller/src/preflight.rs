@@ -72,7 +72,7 @@ pub fn inspect(
         .map_or(request, |checked| &checked.plan.request);
     let mut found = findings(settled, world);
     if let Err(refusal) = &checked {
-        let told = found.iter().any(|finding| finding.seen == refusal.seen);
+        let told = found.iter().any(|finding| finding.seen == refusal.problem);
         if !told {
             found.insert(0, Finding::of(FindingName::Refused, refusal));
         }
@@ -83,7 +83,7 @@ pub fn inspect(
 /// Checks a request against the world once nothing is left over, and fills its defaults in.
 ///
 /// Returns the plan that the following steps carry out. Refuses as [`check`] does, and every
-/// task set besides the one that serves and the deployment's own `replacement`.
+/// task set other than the one that serves and the deployment's own `replacement`.
 pub fn settle(
     id: &DeploymentId,
     request: &Request,
@@ -151,7 +151,7 @@ impl Checked {
     }
 }
 
-/// Task sets besides the one that serves.
+/// Task sets other than the one that serves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Others<'a> {
     MayBeThere,
@@ -370,7 +370,7 @@ fn original<'a>(
         }
     }
     let cluster = short(&request.cluster);
-    let mend = match (&serving[..], &others[..]) {
+    let fix = match (&serving[..], &others[..]) {
         ([], [only]) if on(only, routing.alternate) => format!(
             "Production traffic reaches no task: point the production listener at target group {} \
              again (aws elbv2 modify-listener), then start a new execution.",
@@ -395,7 +395,7 @@ fn original<'a>(
             routing.production.name,
             places.join(", ")
         ),
-        mend,
+        fix,
     ))
 }
 

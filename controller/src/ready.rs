@@ -9,14 +9,14 @@ use crate::phase::To;
 use crate::preflight;
 use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::LOOKS;
+use crate::request::CHECKS;
 use crate::world::{TargetGroup, TaskSet, World};
 
-/// Whether the replacement may take production traffic, or when to look again.
+/// Whether the replacement may take production traffic, or when to check again.
 ///
-/// Waits until it has been steady and healthy [`LOOKS`] times in a row; refuses with
+/// Waits until it has been steady and healthy [`CHECKS`] times in a row; refuses with
 /// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`. While an operator
-/// has paused the deployment, it goes on looking.
+/// has paused the deployment, it goes on checking.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let replacement = living_incoming(world, plan)?;
     let group = world.group(plan.incoming_group())?;
@@ -25,18 +25,18 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         give_up_in_time(world, plan, progress, replacement, &shortfall)?;
         return Ok(wait_for(world, plan, progress, shortfall));
     }
-    let seen = progress.looks.saturating_add(1);
+    let seen = progress.checks.saturating_add(1);
     let replacement = plan.incoming_set().cloned();
     let progress = Progress {
-        looks: seen.min(LOOKS),
+        checks: seen.min(CHECKS),
         ..*progress
     };
-    if seen < LOOKS {
-        let wait = next_look(plan, &progress);
+    if seen < CHECKS {
+        let wait = next_check(plan, &progress);
         let reason = Reason::Confirming {
             replacement,
             seen,
-            wanted: LOOKS,
+            wanted: CHECKS,
             wait,
         };
         return Ok(Next::wait(
@@ -67,13 +67,13 @@ fn not_outgrown(world: &World, plan: &Plan) -> Result<(), Refusal> {
     preflight::execution_fits(&plan.request, tasks, deregistration, 0)
 }
 
-/// What takes over, or why there is none to look at.
+/// What takes over, or why there is none to check.
 pub(crate) fn living_incoming<'a>(world: &'a World, plan: &Plan) -> Result<&'a TaskSet, Refusal> {
     match plan.incoming_in(world) {
         Some(task_set) if !task_set.is_being_deleted() => Ok(task_set),
         Some(task_set) => Err(Refusal::drift(
             format!(
-                "The replacement {} is DRAINING: somebody deleted it.",
+                "The replacement {} is DRAINING: it was deleted outside of this deployment.",
                 task_set.id
             ),
             "Start a new execution.",
@@ -177,7 +177,7 @@ pub(crate) fn give_up_in_time(
             "Replacement {} was not steady and healthy within {timeout} s: {shortfall}.{placed}{stopped}",
             replacement.id
         ),
-        "Production traffic was not moved. Look at the tasks' logs and at the health check of the \
+        "Production traffic was not moved. Check the tasks' logs and the health check of the \
          target group; raise readinessTimeout where they only need longer.",
     ))
 }
@@ -189,7 +189,7 @@ fn sentence_of(why: Option<String>) -> String {
 
 /// Refuses a replacement of which as many tasks failed, since the swap or before it, as `failedTasks` says,
 /// or ECS's own circuit breaker allows: half of what is wanted, at least 3 and at most 200 (AWS
-/// documentation). It is not waited for until a deadline, and two looks may find all of them up.
+/// documentation). It is not waited for until a deadline, and two checks may find all of them up.
 pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
     let (wanted, since, consequence) = match plan.swapped {
         None => (
@@ -218,7 +218,7 @@ pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
             stopped.in_words().unwrap_or_default(),
         ),
         format!(
-            "{consequence}Look at the tasks' logs; raise failedTasks where so many failures are ordinary."
+            "{consequence}Check the tasks' logs; raise failedTasks where so many failures are ordinary."
         ),
     ))
 }
@@ -228,16 +228,16 @@ pub(crate) fn promised(world: &World, plan: &Plan) -> u32 {
     plan.desired.min(world.service.desired_count)
 }
 
-/// The wait for a new replacement to get healthy: the looks at which it was are counted anew.
+/// The wait for a new replacement to get healthy: the checks at which it was are counted anew.
 pub(crate) fn wait_for(
     world: &World,
     plan: &Plan,
     progress: &Progress,
     shortfall: Shortfall,
 ) -> Next {
-    let wait = next_look(plan, progress);
+    let wait = next_check(plan, progress);
     let progress = Progress {
-        looks: 0,
+        checks: 0,
         ..*progress
     };
     let reason = not_ready(world, plan, shortfall, wait);
@@ -245,14 +245,14 @@ pub(crate) fn wait_for(
 }
 
 /// The wait for something else than a new replacement to get healthy before traffic is moved to it:
-/// looks are further apart.
+/// checks are further apart.
 pub(crate) fn wait_slowly_for(
     world: &World,
     plan: &Plan,
     progress: &Progress,
     shortfall: Shortfall,
 ) -> Next {
-    let wait = slow_look(plan);
+    let wait = slow_check(plan);
     let reason = not_ready(world, plan, shortfall, wait);
     Next::wait(To::Bake, reason, wait, plan, *progress)
 }
@@ -269,14 +269,14 @@ fn not_ready(world: &World, plan: &Plan, shortfall: Shortfall, wait: u32) -> Rea
     }
 }
 
-/// Seconds between two looks at a task set that is not new.
-pub(crate) fn slow_look(plan: &Plan) -> u32 {
+/// Seconds between two checks of a task set that is not new.
+pub(crate) fn slow_check(plan: &Plan) -> u32 {
     let timeout = plan.request.readiness_timeout;
     timeout.div_ceil(drain::MOST_POLLS).max(60)
 }
 
-/// `waitForService`, cut short so that the last look is at the deadline.
-fn next_look(plan: &Plan, progress: &Progress) -> u32 {
+/// `waitForService`, cut short so that the last check is at the deadline.
+fn next_check(plan: &Plan, progress: &Progress) -> u32 {
     let request = &plan.request;
     match request.readiness_timeout.saturating_sub(progress.waited) {
         0 => request.wait_for_service,
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_replacement_is_ready_at_the_second_look() {
+    fn a_healthy_replacement_is_ready_at_the_second_check() {
         let mut scene = Scene::healthy();
         let first = answer(&scene);
         assert_eq!(first.to, To::WaitForServiceReady);
@@ -331,21 +331,21 @@ mod tests {
             "{first:?}"
         );
         scene.progress = first.progress;
-        assert_eq!(scene.progress.looks, 1);
+        assert_eq!(scene.progress.checks, 1);
         assert_eq!(answer(&scene).to, To::Swap);
     }
 
     #[test]
-    fn any_number_of_looks_is_enough() {
+    fn any_number_of_checks_is_enough() {
         let mut scene = Scene::healthy();
-        scene.progress.looks = u32::MAX;
+        scene.progress.checks = u32::MAX;
         assert_eq!(answer(&scene).to, To::Swap);
     }
 
     #[test]
     fn a_service_that_has_outgrown_an_execution_is_refused_before_traffic_moves() {
         let mut scene = Scene::healthy();
-        scene.progress.looks = 1;
+        scene.progress.checks = 1;
         scene.request.drain.pace = Pace::Tasks {
             tasks: 1,
             every: 3_600,
@@ -361,12 +361,12 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_look_starts_the_count_again() {
+    fn a_bad_check_starts_the_count_again() {
         let mut scene = Scene::healthy();
-        scene.progress.looks = 1;
+        scene.progress.checks = 1;
         scene.task_set_mut("ecs-svc/2").steady = false;
         assert_eq!(lacks(&scene), Shortfall::SteadyState);
-        assert_eq!(answer(&scene).progress.looks, 0);
+        assert_eq!(answer(&scene).progress.checks, 0);
     }
 
     #[test]
@@ -415,7 +415,7 @@ mod tests {
     #[test]
     fn targets_that_are_leaving_do_not_hold_the_swap() {
         let mut scene = Scene::healthy();
-        scene.progress.looks = 1;
+        scene.progress.checks = 1;
         scene.group_mut("green").targets.draining = 2;
         assert_eq!(answer(&scene).to, To::Swap);
     }
@@ -433,9 +433,11 @@ mod tests {
         };
         let refusal = refused(&scene);
         assert_eq!(refusal.error, ErrorName::NotReadyTimeout);
-        assert!(refusal.seen.contains("4 unhealthy"), "{refusal}");
+        assert!(refusal.problem.contains("4 unhealthy"), "{refusal}");
         assert!(
-            refusal.seen.contains("Essential container in task exited"),
+            refusal
+                .problem
+                .contains("Essential container in task exited"),
             "{refusal}"
         );
     }
@@ -458,22 +460,25 @@ mod tests {
         );
         scene.progress.waited = 1_800;
         let refusal = refused(&scene);
-        assert!(refusal.seen.contains("1 of 4 tasks running"), "{refusal}");
-        assert!(refusal.seen.ends_with("Reason: Capacity."), "{refusal}");
+        assert!(
+            refusal.problem.contains("1 of 4 tasks running"),
+            "{refusal}"
+        );
+        assert!(refusal.problem.ends_with("Reason: Capacity."), "{refusal}");
         scene.world.stopped_tasks = StoppedTasks {
             failed: 3,
             newest: Some("Essential container in task exited".into()),
         };
         let refusal = refused(&scene);
         assert_eq!(refusal.error, ErrorName::ReplacementFailed);
-        assert!(refusal.seen.ends_with("Reason: Capacity."), "{refusal}");
+        assert!(refusal.problem.ends_with("Reason: Capacity."), "{refusal}");
         // Once they all run it means nothing any more.
         scene.task_set_mut("ecs-svc/2").running_count = 4;
-        assert!(!refused(&scene).seen.contains("Capacity"));
+        assert!(!refused(&scene).problem.contains("Capacity"));
     }
 
     #[test]
-    fn the_last_look_is_at_the_deadline() {
+    fn the_last_check_is_at_the_deadline() {
         let mut scene = Scene::healthy();
         scene.request.readiness_timeout = 100;
         scene.progress.waited = 60;
@@ -490,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_that_somebody_deletes_is_drift() {
+    fn a_replacement_that_is_deleted_by_hand_is_drift() {
         let mut scene = Scene::healthy();
         scene.task_set_mut("ecs-svc/2").status = crate::world::TaskSetStatus::Draining;
         assert_eq!(refused(&scene).error, ErrorName::Drift);

@@ -98,13 +98,13 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
-    /// The replacement is steady and healthy, but not yet in this many looks in a row.
+    /// The replacement is steady and healthy, but not yet in this many checks in a row.
     Confirming {
         /// Its id.
         replacement: Option<TaskSetId>,
-        /// Looks in a row so far.
+        /// Checks in a row so far.
         seen: u32,
-        /// Looks wanted.
+        /// Checks wanted.
         wanted: u32,
         /// Seconds until the next turn.
         wait: u32,
@@ -134,7 +134,7 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
-    /// Nothing behind the production listener works, by the last look.
+    /// Nothing behind the production listener works, by the last check.
     Down {
         /// The task set that serves.
         task_set: TaskSetId,
@@ -375,11 +375,11 @@ impl fmt::Display for Reason {
             ),
             Self::Deregistering { targets, wait } => write!(
                 f,
-                "the deregistration of {} without a task set is under way; next look in {wait} s",
+                "the deregistration of {} without a task set is under way; next check in {wait} s",
                 counted(*targets, "target")
             ),
             Self::LeftoverDeleting { task_set, wait } | Self::Deleting { task_set, wait } => {
-                write!(f, "ECS is deleting {task_set}; next look in {wait} s")
+                write!(f, "ECS is deleting {task_set}; next check in {wait} s")
             }
             Self::HalfSwapped => f.write_str(
                 "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first",
@@ -399,7 +399,7 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "replacement {replacement} of {} is on target group {}; first look in {wait} s",
+                "replacement {replacement} of {} is on target group {}; first check in {wait} s",
                 short(task_definition),
                 short(target_group)
             ),
@@ -414,7 +414,7 @@ impl fmt::Display for Reason {
                 for why in not_placed.iter().chain(stopped) {
                     write!(f, "; {why}")?;
                 }
-                write!(f, "; next look in {wait} s")
+                write!(f, "; next check in {wait} s")
             }
             Self::Confirming {
                 replacement,
@@ -423,7 +423,7 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "replacement {}: steady and healthy in {seen} of {wanted} looks; next look in {wait} s",
+                "replacement {}: steady and healthy in {seen} of {wanted} checks; next check in {wait} s",
                 known(replacement.as_ref())
             ),
             Self::Ready { replacement } => write!(
@@ -435,7 +435,7 @@ impl fmt::Display for Reason {
             Self::BakeOver => f.write_str("the pause after the swap is over"),
             Self::Drain(draining) => draining.fmt(f),
             Self::StillRuns { running, wait } => {
-                write!(f, "{}; next look in {wait} s", StillRuns(*running))
+                write!(f, "{}; next check in {wait} s", StillRuns(*running))
             }
             Self::Down {
                 task_set,
@@ -444,7 +444,7 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "{task_set} serves, and nothing of it works: it runs {}, targets: {targets}; next look in {wait} s",
+                "{task_set} serves, and nothing of it works: it runs {}, targets: {targets}; next check in {wait} s",
                 counted(*running, "task")
             ),
             Self::Deployed(running) => running.fmt(f),
@@ -453,7 +453,7 @@ impl fmt::Display for Reason {
             ),
             Self::SecondLook { original, wait } => write!(
                 f,
-                "rolling back to {}: one read may be old: looking once more; next look in {wait} s",
+                "rolling back to {}: one read may be old: checking once more; next check in {wait} s",
                 original
                     .as_deref()
                     .unwrap_or("nothing, because no task set served before")
@@ -468,7 +468,7 @@ impl fmt::Display for Reason {
                 if let Some(why) = not_placed {
                     write!(f, "; {why}")?;
                 }
-                write!(f, "; next look in {wait} s")
+                write!(f, "; next check in {wait} s")
             }
             Self::Restored {
                 original,
@@ -490,11 +490,11 @@ impl fmt::Display for Reason {
             ),
             Self::Recovered { replacement, wait } => write!(
                 f,
-                "{} is healthy again, and keeps the traffic; next look in {wait} s",
+                "{} is healthy again, and keeps the traffic; next check in {wait} s",
                 known(replacement.as_ref())
             ),
             Self::Paused(paused) => {
-                write!(f, "{paused}; next look in {} s", paused.wait)
+                write!(f, "{paused}; next check in {} s", paused.wait)
             }
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Failed(outcome) => outcome.fmt(f),
@@ -506,7 +506,7 @@ impl fmt::Display for Reason {
             Self::Denied { why, wait } => write!(f, "{why}; next attempt in {wait} s"),
             Self::Unanswered { why, wait } => write!(
                 f,
-                "a write was not answered and may still land ({why}); next look in {wait} s"
+                "a write was not answered and may still land ({why}); next check in {wait} s"
             ),
         }
     }
@@ -537,7 +537,7 @@ impl fmt::Display for Passed {
         if !self.leftovers.is_empty() {
             write!(
                 f,
-                "; {} besides, drained and deleted first unless another deployment is at work",
+                "; also {}, drained and deleted first unless another deployment is at work",
                 self.leftovers
                     .iter()
                     .map(TaskSetId::as_str)

@@ -14,7 +14,7 @@ pub enum ErrorName {
     InvalidInput,
     /// The input is well formed, but the account does not allow this deployment.
     PreflightFailed,
-    /// The world is not what this deployment left behind: somebody else changed it.
+    /// The world is not what this deployment left behind: something else changed it.
     Drift,
     /// Another deployment of the same service is running.
     ConcurrentDeployment,
@@ -168,41 +168,41 @@ impl fmt::Display for ErrorName {
 
 /// Why a step will not go on: the error name, what was seen, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{seen}{}{mend}", if mend.is_empty() { "" } else { " " })]
+#[error("{problem}{}{fix}", if fix.is_empty() { "" } else { " " })]
 pub struct Refusal {
     /// The name that ends the execution.
     pub error: ErrorName,
     /// What was seen and what was wanted, as a sentence.
-    pub seen: String,
+    pub problem: String,
     /// What to do next, as a sentence; often a command to run.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl Refusal {
     /// A refusal from its two sentences, in which anything may be quoted.
-    pub fn new(error: ErrorName, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn new(error: ErrorName, problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             error,
-            seen: sentence(&seen.into()),
-            mend: sentence(&mend.into()),
+            problem: sentence(&problem.into()),
+            fix: sentence(&fix.into()),
         }
     }
 
-    pub(crate) fn preflight(seen: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::new(ErrorName::PreflightFailed, seen, mend)
+    pub(crate) fn preflight(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(ErrorName::PreflightFailed, problem, fix)
     }
 
-    /// Something is not there that should be: a read may be behind, so it is worth another look.
-    pub(crate) fn not_seen(seen: impl Into<String>) -> Self {
+    /// Something is not there that should be: a read may be behind, so it is worth another check.
+    pub(crate) fn not_seen(problem: impl Into<String>) -> Self {
         Self::new(
             ErrorName::NotYetConsistent,
-            seen,
-            "If it stays so, somebody deleted it: start a new execution.",
+            problem,
+            "If it stays so, it was deleted: start a new execution.",
         )
     }
 
-    pub(crate) fn drift(seen: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::new(ErrorName::Drift, seen, mend)
+    pub(crate) fn drift(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(ErrorName::Drift, problem, fix)
     }
 }
 
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn what_is_quoted_in_a_refusal_shows_and_is_of_bounded_length() {
         let refusal = Refusal::drift("\u{1b}[2J\n".repeat(10_000), "Look.");
-        assert!(refusal.seen.starts_with("\\u{1b}[2J\\n"), "{refusal}");
+        assert!(refusal.problem.starts_with("\\u{1b}[2J\\n"), "{refusal}");
         assert!(refusal.to_string().chars().count() < 4_100);
     }
 

@@ -145,7 +145,7 @@ mod tests {
         ] {
             let refusal = becomes(registry(Some(gone))).unwrap_err();
             assert!(
-                refusal.seen.contains("srv-1 of the original names"),
+                refusal.problem.contains("srv-1 of the original names"),
                 "{refusal}"
             );
         }

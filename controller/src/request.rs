@@ -78,13 +78,13 @@ pub struct Request {
     pub swap_mode: SwapMode,
     /// Check everything, change nothing.
     pub dry_run: bool,
-    /// A remark for whoever reads the execution.
+    /// A remark for the reader of the execution.
     pub comment: Option<String>,
 }
 
-/// Looks in a row at which the replacement must be steady and healthy: one could fall between
+/// Checks in a row at which the replacement must be steady and healthy: one could fall between
 /// two failed health checks of a target that flaps.
-pub const LOOKS: u32 = 2;
+pub const CHECKS: u32 = 2;
 
 /// How a listener is moved from one target group to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::phase::To;
 use crate::ready;
 use crate::reason::{LeftAlone, Outcome, Place, Reason, Remains, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::LOOKS;
+use crate::request::CHECKS;
 use crate::routing::{self, Roles};
 use crate::world::{TaskSet, World};
 
@@ -72,7 +72,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
 /// Times that a deployment goes on after it was interrupted.
 const MOST_RETURNS: u32 = 10;
 
-/// Whether what has led here is trouble of AWS's, which may be over by now: what was caught, a call
+/// Whether the failure is trouble with AWS, which may be over by now: what was caught, a call
 /// that is not allowed (IAM is eventually consistent), a write that was not answered.
 fn is_passing(plan: &Plan, progress: &Progress) -> bool {
     let error = plan.failure.as_ref().map(|failure| failure.error.as_str());
@@ -132,25 +132,28 @@ fn is_down(world: &World, plan: &Plan, candidate: Option<&TaskSet>) -> Result<bo
     Ok(ready::is_down(world, candidate, group))
 }
 
-/// Nothing to undo is believed at the second look.
+/// That there is nothing to undo takes two checks in a row.
 fn no_replacement(world: &World, plan: &Plan, progress: &Progress) -> Next {
-    second_look(plan, progress).unwrap_or_else(|| {
+    second_check(plan, progress).unwrap_or_else(|| {
         let original = original_id(world, plan);
         undone(world, plan, progress, Outcome::NoReplacement { original })
     })
 }
 
-/// The wait for a second look at what one read showed; `None` where this is the second.
-fn second_look(plan: &Plan, progress: &Progress) -> Option<Next> {
-    let looks = progress.looks.saturating_add(1);
-    let wait = ready::slow_look(plan);
+/// The wait for a second check of what one read showed; `None` where this is the second.
+fn second_check(plan: &Plan, progress: &Progress) -> Option<Next> {
+    let checks = progress.checks.saturating_add(1);
+    let wait = ready::slow_check(plan);
     let original = plan.outgoing_set().cloned();
     let reason = Reason::SecondLook { original, wait };
-    (looks < LOOKS).then(|| look_again(plan, progress, looks, reason, wait))
+    (checks < CHECKS).then(|| check_again(plan, progress, checks, reason, wait))
 }
 
-fn look_again(plan: &Plan, progress: &Progress, looks: u32, reason: Reason, wait: u32) -> Next {
-    let progress = Progress { looks, ..*progress };
+fn check_again(plan: &Plan, progress: &Progress, checks: u32, reason: Reason, wait: u32) -> Next {
+    let progress = Progress {
+        checks,
+        ..*progress
+    };
     Next::wait(To::WaitForOriginal, reason, wait, plan, progress)
 }
 
@@ -188,7 +191,7 @@ fn reached(roles: &Roles<'_>, plan: &Plan, candidate: Option<&TaskSet>) -> bool 
 fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Result<Next, Refusal> {
     let Some(original) = restorable(world, plan, down) else {
         // One read may be old, or its answer lost on the way.
-        return Ok(second_look(plan, progress).unwrap_or_else(|| {
+        return Ok(second_check(plan, progress).unwrap_or_else(|| {
             let remains = remains(world, plan);
             over(plan, progress, Outcome::NoOriginal { remains })
         }));
@@ -209,14 +212,14 @@ fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Resul
     };
     let patience = plan.request.readiness_timeout;
     if progress.waited < patience {
-        let wait = ready::slow_look(plan);
+        let wait = ready::slow_check(plan);
         let reason = Reason::RollingBack {
             original: original.id.clone(),
             shortfall,
             not_placed: world.not_placed(original),
             wait,
         };
-        return Ok(look_again(plan, progress, 0, reason, wait));
+        return Ok(check_again(plan, progress, 0, reason, wait));
     }
     // Not whole, but better than what serves.
     if failed.own_targets().healthy == 0 && group.own_targets().healthy > 0 {
@@ -245,7 +248,7 @@ fn whole_again(plan: &Plan, progress: &Progress, original: &TaskSet) -> Next {
     let original = Some(original.id.clone());
     let wait = lock::SETTLE;
     let reason = Reason::SecondLook { original, wait };
-    look_again(plan, progress, 0, reason, wait)
+    check_again(plan, progress, 0, reason, wait)
 }
 
 /// Traffic goes back to the original, which may not be whole.
@@ -291,8 +294,8 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
     }
     // The swap may have begun. The listener is read once more, a while later, before anything is
     // deleted: an old read, or a late write, would show by then.
-    if let Some(look) = second_look(plan, progress) {
-        return look;
+    if let Some(check) = second_check(plan, progress) {
+        return check;
     }
     if let Some(group) = intent {
         return Next::one(Action::ClearSwapIntent {

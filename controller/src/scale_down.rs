@@ -13,12 +13,12 @@ use crate::next::Next;
 use crate::ready;
 use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
-use crate::request::{LOOKS, Request};
+use crate::request::{CHECKS, Request};
 use crate::routing;
 use crate::world::{Alarm, AlarmState, TaskSet, World};
 use waiting::Waiting;
 
-/// The next step of the drain, or why not yet; the way on once what goes is gone, or runs no task and
+/// The next step of the drain, or why not yet; Cleanup once the outgoing set is gone, or runs no task and
 /// has no target left.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let undrained = undrained(world, plan, progress)?;
@@ -122,13 +122,13 @@ fn confirm_gone(world: &World, plan: &Plan, progress: &Progress) -> Result<Optio
     if !has_no_successor(plan) {
         ready::living_incoming(world, plan)?;
     }
-    let seen = progress.looks.saturating_add(1);
+    let seen = progress.checks.saturating_add(1);
     let waiting = Waiting::new(Drain::of(world, plan, progress, 0)?);
-    Ok((seen < LOOKS).then(|| waiting.confirming(seen)))
+    Ok((seen < CHECKS).then(|| waiting.confirming(seen)))
 }
 
-/// Refuses a drain that has to end without being done: what takes over has lost its health for too
-/// long, or the time is over while what goes still wants tasks.
+/// Refuses a drain that cannot be finished: the incoming set has lost its health for too long, or the time is
+/// over while the outgoing set still wants tasks.
 fn give_up_in_time(
     drain: &Drain<'_>,
     outgoing: &TaskSet,
@@ -175,7 +175,7 @@ pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
     }
 }
 
-/// What is left over was swapped away from long ago.
+/// A leftover bakes no longer: its traffic has moved long ago.
 pub(crate) fn bake_time(request: &Request, outgoing: &Outgoing) -> u32 {
     match outgoing {
         Outgoing::Original | Outgoing::Replacement => request.bake_time,
@@ -195,7 +195,7 @@ fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
 }
 
 /// An alarm that the request names stops a deployment while there is something to go back to: not
-/// once the original neither wants nor runs a task. On the way back it rings on, and means nothing.
+/// once the original neither wants nor runs a task. In a rollback it is not read.
 fn no_alarm(world: &World, plan: &Plan, outgoing: &TaskSet) -> Result<(), Refusal> {
     if plan.goes_forward() && outgoing.is_warm() {
         none_rings(world)?;
@@ -236,15 +236,15 @@ fn unknown_alarms<'a>(world: &World, plan: &'a Plan) -> impl Iterator<Item = &'a
 }
 
 /// Seconds for which a replacement may have no healthy target at all behind the production
-/// listener: two looks, because one may fall between two health checks.
+/// listener: two checks, because one may fall between two health checks.
 pub(crate) const OUTAGE: u32 = 60;
 
 /// Seconds for which fewer than half of the wanted targets may be healthy.
 const HALF_LOST: u32 = 300;
 
-/// Whether what takes over has lost its health for too long. How long depends on how much of it.
+/// Whether the incoming set has lost its health for too long. How long depends on how much of it.
 ///
-/// The leftover of an earlier deployment is no way back: its drain waits as long as a readiness may
+/// Traffic never returns to the leftover of an earlier deployment: its drain waits as long as a readiness may
 /// take, and then ends where it is.
 fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
     let (plan, held) = (drain.plan, drain.progress.held);
@@ -271,7 +271,7 @@ fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
             "{} lost its health behind the production listener, and has not been healthy for {held} s: {shortfall}.",
             plan.incoming_set().map_or("The replacement", |id| id),
         ),
-        "Look at its tasks' logs and at the health check of the target group.",
+        "Check its tasks' logs and the health check of the target group.",
     ))
 }
 
@@ -343,7 +343,7 @@ pub(crate) fn not_in_production(
                 short(plan.incoming_group()),
                 outgoing.id
             ),
-            "Somebody moved the listener: nothing more was taken away. Start a new execution for the \
+            "The listener was moved outside of this deployment: nothing more was taken away. Start a new execution for the \
              version that shall serve.",
         ));
     }
@@ -356,9 +356,9 @@ fn has_no_successor(plan: &Plan) -> bool {
     matches!(plan.outgoing, Outgoing::Leftover(_)) && plan.original.is_none()
 }
 
-/// A leftover without a healthy target is nobody's way back: it is not kept for the sake of what
-/// serves, which is not healthy either, and which the deployment that follows is to repair.
-fn serves_nobody(drain: &Drain<'_>) -> bool {
+/// A leftover without a healthy target is not kept for the sake of what serves, which is not healthy either:
+/// the deployment that follows is to repair that.
+fn serves_no_client(drain: &Drain<'_>) -> bool {
     matches!(drain.plan.outgoing, Outgoing::Leftover(_)) && drain.from.targets.healthy == 0
 }
 
@@ -371,7 +371,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         Due::Bake(_) | Due::Pause(_) | Due::LastTasks | Due::Nothing => false,
         Due::Step(_) => true,
     };
-    if serves_nobody(drain) {
+    if serves_no_client(drain) {
         return Ok(None);
     }
     if matches!(due, Due::LastTasks | Due::Nothing) {
@@ -426,18 +426,18 @@ fn overdue(drain: &Drain<'_>, outgoing: &TaskSet, blocker: Option<&Blocker>) -> 
         counted(drain.plan.tasks, "task"),
         drained_for(drain.plan, &drain.progress)
     );
-    let (seen, mend) = match blocker {
+    let (seen, fix) = match blocker {
         Some(blocker) => (
             format!("{seen}, held because {blocker}."),
-            "Look at its tasks' logs and at the health check of the target group.",
+            "Check its tasks' logs and the health check of the target group.",
         ),
         None => (
             format!("{seen}."),
-            "Look at what keeps the tasks (deregistration delay, stop timeout, scale-in protection), or \
+            "Check what keeps the tasks (deregistration delay, stop timeout, scale-in protection), or \
              raise drainTimeout.",
         ),
     };
-    Refusal::new(ErrorName::DrainTimeout, seen, mend)
+    Refusal::new(ErrorName::DrainTimeout, seen, fix)
 }
 
 #[cfg(test)]

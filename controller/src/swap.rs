@@ -19,7 +19,7 @@ use crate::world::{Forward, Listener, TargetGroup, World};
 /// The next writes of the swap, or what comes after it.
 ///
 /// Before the commit point (the production listener's one write): the intent tag, then the
-/// listener, and only while what takes over is steady and healthy. Looked at again after it, the
+/// listener, and only while what takes over is steady and healthy. Checked again after it, the
 /// rest follows ([`align`]): test listener, tags, primary, and the intent is cleared. So a half-done
 /// swap shows which half is done.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
@@ -44,7 +44,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     if plan.goes_forward() {
         scale_down::quiet(world, plan)?;
     }
-    nobody_else_swapped(world, plan, &roles, &groups)?;
+    no_other_swap(world, plan, &roles, &groups)?;
     if let Some(recovered) = recovered(world, plan, progress, &groups) {
         return Ok(recovered);
     }
@@ -91,7 +91,7 @@ fn recovered(world: &World, plan: &Plan, progress: &Progress, groups: &Groups<'_
     {
         return None;
     }
-    let wait = ready::slow_look(plan);
+    let wait = ready::slow_check(plan);
     let reason = Reason::Recovered {
         replacement: Some(replacement.id.clone()),
         wait,
@@ -130,7 +130,7 @@ fn half_moved(refusal: Refusal, roles: &Roles<'_>, groups: &Groups<'_>) -> Refus
         .map(|listener| listener.port.to_string())
         .collect();
     Refusal {
-        mend: format!(
+        fix: format!(
             "Production listener {} forwards to {} already: point it back at {} (aws elbv2 \
              modify-listener), or make the replacement healthy.",
             moved.join(", "),
@@ -165,7 +165,7 @@ impl<'a> Groups<'a> {
 
 /// A late or repeated swap must not undo a newer deployment: before the commit point, what
 /// serves is what served when this deployment began.
-fn nobody_else_swapped(
+fn no_other_swap(
     world: &World,
     plan: &Plan,
     roles: &Roles<'_>,
@@ -263,7 +263,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         tasks: plan.tasks,
         bake: plan.request.bake_time,
     });
-    let wait = drain.map_or(0, |drain| drain::longest_look(0).min(drain.bake));
+    let wait = drain.map_or(0, |drain| drain::longest_check(0).min(drain.bake));
     let progress = Progress {
         waited: wait,
         baking: true,

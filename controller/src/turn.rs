@@ -70,7 +70,7 @@ fn check_and_create(world: &World, plan: &Plan, progress: &Progress) -> Result<N
     create::next(world, &leftovers::settled(world, plan)?)
 }
 
-/// There or back; before there is a replacement, to the end of a swap that was left half done.
+/// Forward or back; without a replacement, finishes a swap that was left half done.
 fn swap(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     if plan.replacement.is_none() {
         finish_swap::next(world, plan, progress)

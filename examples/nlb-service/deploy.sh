@@ -16,7 +16,7 @@ From the environment:
   EBBTIDE_STACK    the stack that Ebbtide was installed as (ebbtide)
   CLIENTS_CIDR     who may connect to port 80 (0.0.0.0/0: everybody)
   TESTERS_CIDR     who may reach the test listener (10.0.0.0/16: those in the VPC only)
-  POLL_SECONDS     how often to look at the execution (10)
+  POLL_SECONDS     how often to check the execution (10)
 and what the AWS CLI reads: AWS_PROFILE, AWS_REGION, …
 USAGE
 }

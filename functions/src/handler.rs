@@ -1,4 +1,4 @@
-//! One turn: parse, enter the lock, observe, decide, act, look again, leave the lock, answer.
+//! One turn: parse, enter the lock, observe, decide, act, check again, leave the lock, answer.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -128,7 +128,7 @@ pub(crate) fn since_1970(time: SystemTime) -> u64 {
     })
 }
 
-/// Writes and looks of one invocation, at most: a swap needs two of each, and one more look.
+/// Writes and checks of one invocation, at most: a swap needs two of each, and one more check.
 const ROUNDS: u32 = 5;
 
 /// Turns in a row with a call that is not allowed, at most: a minute, as IAM is eventually consistent.
@@ -213,7 +213,7 @@ impl Turned<'_> {
         match self.passed().await {
             Ok(passed) => Ok(passed),
             Err(error) if error.name.is_worth_retrying() => Err(error),
-            // Preflight has no Wait: Step Functions' Retry looks again.
+            // Preflight has no Wait: Step Functions' Retry checks again.
             Err(error) if error.name == ErrorName::Permission && self.age() < DENIED => Err(error),
             Err(error) => Ok(self.failed(&error.failure(), "")),
         }
@@ -310,7 +310,7 @@ impl Turned<'_> {
         }
     }
 
-    /// Whoever takes over finishes a rollback that was under way before anything else: what it was for
+    /// The next execution finishes a rollback that was under way before anything else: what it was for
     /// is known to no state but that of the execution that has ended.
     fn finish_first(&self, plan: &Plan, before: Option<&Item>) -> Option<Answer> {
         let before = before?;
@@ -336,7 +336,7 @@ impl Turned<'_> {
         })
     }
 
-    /// Observes, decides and acts until a look at the world asks for no more writes.
+    /// Observes, decides and acts until a check of the world asks for no more writes.
     async fn turn(
         &self,
         deployment: &Deployment,

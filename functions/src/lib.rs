@@ -1,4 +1,4 @@
-//! The three Lambda functions of Ebbtide: observe the service, decide, act, look again.
+//! The three Lambda functions of Ebbtide: observe the service, decide, act, check again.
 //!
 //! The only package in the Lambdas that knows the AWS SDK. It makes no choices: what to do is
 //! decided in `controller`.

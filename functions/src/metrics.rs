@@ -76,8 +76,8 @@ fn of_drain(world: &World, answer: &Answer) -> Vec<Metric> {
         metrics.push(("Step", "Count", f64::from(progress.step)));
     }
     if let Some(newest) = world.flows.newest(world.now) {
-        let ordinary = progress.control.ordinary.unwrap_or_default();
-        let reconnects = (newest.value - ordinary).max(0.0);
+        let baseline = progress.control.baseline.unwrap_or_default();
+        let reconnects = (newest.value - baseline).max(0.0);
         metrics.push(("ReconnectsPerSecond", "Count/Second", reconnects));
     }
     metrics

@@ -1,4 +1,4 @@
-//! One look at the world: everything a turn needs, in one go.
+//! One check of the world: everything a turn needs, in one go.
 
 use ebbtide_controller::arn::short;
 use ebbtide_controller::deployment::{Outgoing, Plan};

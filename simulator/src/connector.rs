@@ -168,7 +168,7 @@ impl SimulatedAws {
     }
 }
 
-/// Keys that are not looked at.
+/// Keys that are not checked.
 pub(crate) fn test_credentials() -> Credentials {
     Credentials::from_keys("simulated", "simulated", None)
 }

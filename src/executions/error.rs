@@ -58,7 +58,7 @@ impl CallError {
         let what = match error {
             SdkError::TimeoutError(_) => "did not answer in time",
             SdkError::DispatchFailure(_) => &format!(
-                "could not be reached ({why}): look at the network, the region and AWS_ENDPOINT_URL"
+                "could not be reached ({why}): check the network, the region and AWS_ENDPOINT_URL"
             ),
             SdkError::ResponseError(_) => "answered something that could not be read",
             SdkError::ConstructionFailure(_) => {
@@ -77,7 +77,7 @@ impl Trouble {
     fn hint(self) -> &'static str {
         match self {
             Self::Credentials => ": renew your credentials (`aws sso login`, for example)",
-            Self::Missing => ". Look at its ARN, and at the region and the account that are meant",
+            Self::Missing => ". Check its ARN, and the region and the account that are meant",
             Self::Denied => {
                 ". The policy that is needed is in docs/ci.md; with an ARN in --state-machine nothing is listed"
             }

@@ -207,7 +207,7 @@ fn one_of_a_thing_is_counted_in_the_singular() {
             "tasks",
             "steps",
             "targets",
-            "looks",
+            "checks",
             "connections",
             "zones",
             "errors",

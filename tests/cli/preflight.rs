@@ -162,7 +162,7 @@ fn an_account_that_does_not_answer_has_not_refused_anything() {
     assert_eq!(answer["error"], "Transient");
     assert_has(answer["hint"].as_str().unwrap(), &["AWS_ENDPOINT_URL"]);
     let said = preflight_with(&silent, "").stderr;
-    assert_has(&said, &["could not be reached. Look at the network"]);
+    assert_has(&said, &["could not be reached. Check the network"]);
 }
 
 #[test]

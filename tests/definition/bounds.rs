@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ebbtide_controller::command::LONGEST_PAUSE;
-use ebbtide_controller::drain::looks_within;
+use ebbtide_controller::drain::checks_within;
 use ebbtide_controller::lock::{OUTWAITED, SETTLE};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight::{
@@ -108,7 +108,7 @@ const RETRIES: u32 = 3 * 1_000;
 
 #[test]
 fn a_history_has_room_for_an_operators_pauses() {
-    let pauses = looks_within(LONGEST_PAUSE) * EVENTS_A_TURN;
+    let pauses = checks_within(LONGEST_PAUSE) * EVENTS_A_TURN;
     assert!(EVENTS_ALLOWED + pauses + RETRIES < MOST_EVENTS, "{pauses}");
 }
 

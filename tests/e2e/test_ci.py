@@ -60,7 +60,7 @@ def test_the_plain_recipe_deploys_and_tells_a_failure(job, ebbtide, tmp_path):
     assert "PreflightFailed" in done.stdout
 
 
-def test_the_plain_recipe_outlives_a_look_that_fails(job, ebbtide):
+def test_the_plain_recipe_outlives_a_check_that_fails(job, ebbtide):
     faults = faulty.Faults(DescribeExecution=["AccessDeniedException"] * 2)
     with faulty.endpoint(ebbtide.up.ministack, faults) as endpoint:
         done = job(recipe("plain"), DEPLOYMENT="plain-3", AWS_ENDPOINT_URL_SFN=endpoint)

@@ -42,7 +42,7 @@ class Script:
         return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
 
     def docker_calls(self):
-        """What docker was asked for since the last look."""
+        """What docker was asked for since the last check."""
         calls = (self.bin / "calls").read_text().splitlines()
         (self.bin / "calls").unlink()
         return calls

@@ -1,4 +1,4 @@
-"""Services in the simulated AWS: set up, and looked at, by boto3."""
+"""Services in the simulated AWS: set up, and checked, by boto3."""
 
 import time
 

@@ -1,6 +1,6 @@
 //! Everything that can go wrong, at every call: faults of AWS and of Lambda, executions that are
 //! stopped, redriven, started anew or race, people who meddle. The shipped state machine runs over
-//! the real functions and the real SDK, in virtual time; invariants are looked at after every call.
+//! the real functions and the real SDK, in virtual time; invariants are checked after every call.
 
 mod commands;
 mod exhaustive;

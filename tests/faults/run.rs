@@ -366,7 +366,7 @@ impl Tally {
     /// Prints the counts; panics with every failure.
     pub(crate) fn end(self, what: &str) {
         let (runs, checks, failed) = (self.runs, self.checks, self.failures.len());
-        println!("{what}: {runs} runs, {checks} looks at the invariants, {failed} failures");
+        println!("{what}: {runs} runs, {checks} checks of the invariants, {failed} failures");
         for (kind, count) in &self.faults {
             println!("  {count} {kind}");
         }

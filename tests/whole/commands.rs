@@ -333,7 +333,7 @@ async fn a_command_for_another_deployment_is_refused_by_the_function_that_finds_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_holds_a_command_alone_is_in_nobodys_way() {
+async fn an_item_with_nothing_but_a_command_blocks_no_deployment() {
     let aws = SimulatedAws::new(world(&Scenario::default()), 1.0);
     let installation = Installation::new(&aws).unwrap();
     aws.with_world(|world| write(world, &rollback_of("run-9", 1)));
@@ -346,7 +346,7 @@ async fn an_item_that_holds_a_command_alone_is_in_nobodys_way() {
 
 /// The standing pause of a stopped deployment is none of the next one's.
 #[tokio::test(start_paused = true)]
-async fn whoever_takes_the_lock_has_no_commands_yet() {
+async fn a_lock_that_was_just_taken_has_no_commands() {
     let aws = SimulatedAws::new(world(&Scenario::default()), 1.0);
     let installation = Installation::new(&aws).unwrap();
     let stop = tokio::time::sleep(Duration::from_mins(12));

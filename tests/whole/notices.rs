@@ -1,4 +1,4 @@
-//! Who looks at EventBridge sees what a deployment came to, as `docs/notices.md` has it.
+//! Who checks EventBridge sees what a deployment came to, as `docs/notices.md` has it.
 
 use std::collections::BTreeSet;
 

@@ -132,13 +132,13 @@ async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
     collect(&aws, calls);
 }
 
-/// A turn of a rollback, at its second look; what it says.
+/// A turn of a rollback, at its second check; what it says.
 async fn roll_back(world: World, mut state: Value, calls: &mut Calls) -> String {
     let aws = SimulatedAws::new(world, 1.0);
     let function = Function::ScaleDown;
     let clients = aws.clients(function.as_str());
     state["failure"] = json!({"Error": "Permission", "Cause": "because"});
-    state["progress"]["looks"] = json!(1);
+    state["progress"]["checks"] = json!(1);
     state["next"] = json!("Rollback");
     let event = json!({
         "phase": "rollback",

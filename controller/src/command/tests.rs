@@ -85,7 +85,7 @@ fn a_rollback_is_obeyed_until_the_original_is_gone() {
         let refusal = decided(&scene, phase).unwrap_err();
         assert_eq!(refusal.error, ErrorName::OperatorRollback, "{phase}");
         let by = "rollback by alice at 2026-01-01T00:00:00Z";
-        assert!(refusal.seen.contains(by), "{refusal}");
+        assert!(refusal.problem.contains(by), "{refusal}");
         let refused = turn::refused(phase, &scene.plan(), &scene.progress, &refusal);
         assert_eq!(refused.to, To::Rollback);
     }
@@ -200,7 +200,7 @@ fn a_rollback_that_is_asked_for_needs_neither_rollback_on_failure_nor_a_running_
 #[test]
 fn a_pause_holds_what_comes_next_and_no_deadline_runs() {
     let mut ready = Scene::healthy();
-    ready.progress.looks = 1;
+    ready.progress.checks = 1;
     let mut baking = draining();
     (baking.progress.step, baking.progress.waited) = (0, 30);
     let cases = [
@@ -317,7 +317,7 @@ fn a_pause_ends_and_its_turns_get_rarer() {
     assert_eq!(refusal.error, ErrorName::PauseTimeout);
     assert_eq!(
         (turns, plan.paused),
-        (drain::looks_within(LONGEST_PAUSE), LONGEST_PAUSE)
+        (drain::checks_within(LONGEST_PAUSE), LONGEST_PAUSE)
     );
     // No version is to blame: traffic stays where it is.
     let failed = turn::refused(Phase::ScaleDown, &plan, &scene.progress, &refusal);

@@ -72,7 +72,7 @@ struct PlanWire {
 #[serde(rename_all = "camelCase")]
 struct ProgressWire {
     waited: u32,
-    looks: u32,
+    checks: u32,
     step: u32,
     held: u32,
     soon: u32,
@@ -104,7 +104,7 @@ struct ControlWire {
     #[serde(default = "whole_pace")]
     before: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ordinary: Option<f64>,
+    baseline: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connections_per_task: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,7 +269,7 @@ impl Event {
         }
         let progress = Progress {
             waited: wire.progress.waited,
-            looks: wire.progress.looks,
+            checks: wire.progress.checks,
             step: wire.progress.step,
             held: wire.progress.held,
             soon: wire.progress.soon,
@@ -375,7 +375,7 @@ impl Answer {
             plan: PlanWire::of(&self.plan),
             progress: ProgressWire {
                 waited: progress.waited,
-                looks: progress.looks,
+                checks: progress.checks,
                 step: progress.step,
                 held: progress.held,
                 soon: progress.soon,

@@ -215,7 +215,7 @@ fn a_state_that_names_a_target_group_of_another_account_is_refused() {
         let event = Event::parse(event("scale-down", &state)).unwrap();
         let refusal = event.deployment().unwrap_err();
         assert_eq!(refusal.error, ErrorName::InvalidInput);
-        assert!(refusal.seen.contains(foreign), "{refusal}");
+        assert!(refusal.problem.contains(foreign), "{refusal}");
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Control {
     /// The share of the planned pace that is kept, above 0 and at most 1.
     pub factor: f64,
     /// New connections a second before the drain; nothing is held while that is not known.
-    pub ordinary: Option<f64>,
+    pub baseline: Option<f64>,
     /// Connections a task holds, as CloudWatch had them before the first step.
     pub connections_per_task: Option<f64>,
     /// The share that was kept before it last fell.
@@ -50,11 +50,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// For another drain of the same deployment: what was ordinary before the first one still is.
+    /// For another drain of the same deployment: the baseline from before the first one stays.
     #[must_use]
     pub fn anew(&self) -> Self {
         Self {
-            ordinary: self.ordinary,
+            baseline: self.baseline,
             connections_per_task: self.connections_per_task,
             ..Self::default()
         }
@@ -68,7 +68,7 @@ impl Default for Control {
             left: None,
             factor: 1.0,
             before: 1.0,
-            ordinary: None,
+            baseline: None,
             connections_per_task: None,
             judged: None,
             changed: None,
@@ -96,7 +96,7 @@ pub struct Standing {
 /// More new connections came than the replacement can bear.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Excess {
-    /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
+    /// New connections a second beyond the baseline, in the peak of those minutes.
     pub seen: f64,
     /// How many are allowed: the budget, and those of one task.
     pub allowed: f64,
@@ -140,7 +140,7 @@ impl Steps {
     /// What is cut in a minute belongs to steps that lie no farther apart than that minute and the spread
     /// of the deregistration. So many steps take as many tasks together as the budget and one task's
     /// connections allow, and no more.
-    fn bearable(
+    fn sustainable(
         budget: &Budget,
         connections: Option<f64>,
         deregistration: Deregistration,
@@ -186,9 +186,9 @@ impl Standing {
         self.of.div_ceil(self.most_steps.max(1)).max(1)
     }
 
-    fn bearable(&self, budget: &Budget, control: &Control) -> Option<Steps> {
+    fn sustainable(&self, budget: &Budget, control: &Control) -> Option<Steps> {
         let connections = budget.connections(control.connections_per_task);
-        Steps::bearable(budget, connections, self.deregistration, self.grain())
+        Steps::sustainable(budget, connections, self.deregistration, self.grain())
     }
 }
 
@@ -204,9 +204,9 @@ pub fn excess(
     standing: &Standing,
     now: u64,
 ) -> Option<Excess> {
-    let loudest = flows.loudest(control.judged, now)?;
-    let seen = (loudest.value - control.ordinary?).max(0.0);
-    if seen <= bar(budget, control) {
+    let peak = flows.peak(control.judged, now)?;
+    let seen = (peak.value - control.baseline?).max(0.0);
+    if seen <= threshold(budget, control) {
         return None;
     }
     let after = Standing {
@@ -215,7 +215,7 @@ pub fn excess(
     };
     // As fast as it may go once it is not held any more.
     let hurried = most_hurried(budget, &after);
-    let fastest = match after.bearable(budget, control) {
+    let fastest = match after.sustainable(budget, control) {
         Some(steps) => hurried.min(steps.tasks_a_second()),
         None => hurried,
     };
@@ -225,13 +225,13 @@ pub fn excess(
     };
     affordable.then_some(Excess {
         seen,
-        allowed: bar(budget, control),
+        allowed: threshold(budget, control),
     })
 }
 
 /// New connections a second that a minute may have: the budget and those of one task, because no step
 /// is smaller.
-fn bar(budget: &Budget, control: &Control) -> f64 {
+fn threshold(budget: &Budget, control: &Control) -> f64 {
     let held = budget.connections(control.connections_per_task);
     let one_task = held.map_or(0.0, |held| held / PERIOD_SECONDS);
     budget.reconnects + one_task
@@ -268,7 +268,7 @@ fn time_left(budget: &Budget, standing: &Standing) -> u32 {
     last_step(budget, standing.deregistration).saturating_sub(standing.elapsed)
 }
 
-/// Corrects the pace by the loudest minute that was not judged yet, once the effect of the last change was
+/// Corrects the pace by the peak minute that was not judged yet, once the effect of the last change was
 /// to be seen: down in proportion where the budget was exceeded, a quarter more where it was kept. Where
 /// CloudWatch says nothing, the pace stays as it is.
 pub fn corrected(
@@ -279,27 +279,27 @@ pub fn corrected(
     now: u64,
 ) -> Control {
     let mut control = *control;
-    let loudest = flows.loudest(control.judged, now);
-    let (Some(loudest), Some(ordinary)) = (
-        loudest.filter(|point| control.judged.is_none_or(|at| point.at > at)),
-        control.ordinary,
+    let peak = flows.peak(control.judged, now);
+    let (Some(peak), Some(baseline)) = (
+        peak.filter(|point| control.judged.is_none_or(|at| point.at > at)),
+        control.baseline,
     ) else {
         return control;
     };
-    control.judged = Some(loudest.at);
-    let seen = (loudest.value - ordinary).max(0.0);
+    control.judged = Some(peak.at);
+    let seen = (peak.value - baseline).max(0.0);
     let dead = u64::from(dead_time(standing.deregistration));
     let settled = control
         .changed
         .is_none_or(|changed| now >= changed.saturating_add(dead));
-    let bar = bar(budget, &control);
-    if seen > bar {
+    let threshold = threshold(budget, &control);
+    if seen > threshold {
         // What comes before the effect of a fall was to be seen is of the steps before it.
         if control.factor >= 1.0 || settled {
             control.before = control.factor;
             control.changed = Some(now);
         }
-        let fallen = (control.before * bar / seen).max(LEAST_FACTOR);
+        let fallen = (control.before * threshold / seen).max(LEAST_FACTOR);
         control.factor = control.factor.min(fallen);
     } else if control.factor < 1.0 && settled {
         control.factor = (control.factor * 1.25).min(1.0);
@@ -321,12 +321,12 @@ pub fn left_after_first(budget: &Budget, control: &Control, standing: &Standing)
 /// How many tasks go next, and when.
 pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
     let needed = needed(budget, standing);
-    let bearable = standing.bearable(budget, control);
-    let bearable = bearable.map(|steps| steps.slowed(control.factor));
+    let sustainable = standing.sustainable(budget, control);
+    let sustainable = sustainable.map(|steps| steps.slowed(control.factor));
     let finishes = budget.on_deadline == OnDeadline::Finish;
-    let (steps, binds) = match bearable {
+    let (steps, binds) = match sustainable {
         Some(steps) if !finishes || steps.tasks_a_second() >= needed => (steps, Binds::Budget),
-        // Nobody knows how many connections a task holds: evenly in the time that is left.
+        // The connections of a task are not known: evenly in the time that is left.
         Some(_) | None => (evenly(needed, standing), Binds::Deadline),
     };
     let shifted = |pause: f64| pause * (1.0 + JITTER * standing.shift);

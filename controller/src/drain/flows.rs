@@ -50,9 +50,9 @@ impl Flows {
         })
     }
 
-    /// The loudest of the newest minute and of all that are newer than `judged`: a pause between two
+    /// The peak of the newest minute and of all that are newer than `judged`: a pause between two
     /// steps may last for many.
-    pub fn loudest(&self, judged: Option<u64>, now: u64) -> Option<Point> {
+    pub fn peak(&self, judged: Option<u64>, now: u64) -> Option<Point> {
         let newest = self.newest(now)?;
         let unjudged = self
             .new
@@ -66,8 +66,8 @@ impl Flows {
     }
 
     /// New connections a second in an ordinary minute: a quarter of those that were read have fewer. The
-    /// drain of the deployment before may have made others loud.
-    pub fn ordinary(&self) -> Option<f64> {
+    /// drain of the deployment before may be in the others.
+    pub fn baseline(&self) -> Option<f64> {
         let mut values: Vec<_> = self.new.iter().map(|point| point.value).collect();
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 4).map(|value| per_second(*value))
@@ -131,8 +131,8 @@ mod tests {
         };
         assert_eq!(flows.newest(900), Some(newest));
         assert_eq!(flows.newest(901), None);
-        assert_eq!(flows.ordinary(), Some(1.0));
-        assert_eq!(Flows::default().ordinary(), None);
+        assert_eq!(flows.baseline(), Some(1.0));
+        assert_eq!(Flows::default().baseline(), None);
     }
 
     #[test]

@@ -20,9 +20,9 @@ pub(crate) struct Drain<'a> {
     pub(crate) progress: Progress,
     /// The target group of what goes.
     pub(crate) from: &'a TargetGroup,
-    /// The target group of what takes over.
+    /// The target group of the incoming set.
     pub(crate) to: &'a TargetGroup,
-    /// Tasks that what goes is to have now: none once it is gone.
+    /// Tasks that the outgoing set wants now: none once it is gone.
     pub(crate) wanted: u32,
 }
 
@@ -202,7 +202,7 @@ impl<'a> Drain<'a> {
         self.progress.step
     }
 
-    /// What is ordinary, as long as no step can have had an effect yet: a reading may fail.
+    /// The baseline, read until a step can have had an effect: one reading may fail.
     fn learned(&self) -> Control {
         let mut control = self.progress.control;
         let unaffected = self.elapsed() <= self.deregistration().least.max(60);
@@ -211,7 +211,7 @@ impl<'a> Drain<'a> {
         }
         let World { flows, now, .. } = self.world;
         let connections = flows.connections_per_task(self.plan.tasks, *now);
-        control.ordinary = control.ordinary.or(flows.ordinary());
+        control.baseline = control.baseline.or(flows.baseline());
         control.connections_per_task = control.connections_per_task.or(connections);
         control
     }
@@ -267,7 +267,7 @@ impl<'a> Drain<'a> {
     }
 
     /// Seconds until the step after this one. Where steps are spread over a time, what each turn of the loop
-    /// itself takes is made up for, and a quarter of a pause at most. A drain that was held does not hurry
+    /// itself takes is subtracted, and a quarter of a pause at most. A drain that was held does not hurry
     /// afterwards.
     ///
     /// Pauses are whole seconds: long and short ones alternate evenly.
@@ -309,10 +309,10 @@ impl<'a> Drain<'a> {
         // Deregistration, and CloudWatch's minute.
         let tail = self.deregistration().most.saturating_add(60);
         let World { flows, now, .. } = self.world;
-        let reconnects = match (flows.newest(*now), self.progress.control.ordinary) {
+        let reconnects = match (flows.newest(*now), self.progress.control.baseline) {
             (Some(_), _) if self.elapsed() <= tail => Reconnects::NotYet { after: tail },
-            (Some(newest), ordinary) => Reconnects::Seen {
-                seen: rounded_up((newest.value - ordinary.unwrap_or(0.0)).max(0.0)),
+            (Some(newest), baseline) => Reconnects::Seen {
+                seen: rounded_up((newest.value - baseline.unwrap_or(0.0)).max(0.0)),
                 budget: rounded_up(budget.reconnects),
             },
             (None, _) => Reconnects::Unknown {

@@ -214,7 +214,7 @@ pub fn deadlines(
     Some((kept.max(least), kept.saturating_add(seconds / 3).max(least)))
 }
 
-/// Seconds that a turn of the loop takes besides its pause.
+/// Seconds that a turn of the loop takes in addition to its pause.
 pub(crate) const TURN: u32 = 2;
 
 /// A budget, in new connections a second, with which a deadline leaves as much room; `None` where

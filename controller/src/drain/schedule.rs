@@ -34,7 +34,7 @@ const ROUNDING: f64 = 1e-6;
 pub const MOST_STEPS: u32 = 100;
 
 /// The same for a drain on the way back and for one of what was left over, which an execution
-/// must have room for besides.
+/// must have room for as well.
 pub const MOST_STEPS_BESIDES: u32 = 50;
 
 /// The most steps of a drain that takes this away.
@@ -149,7 +149,7 @@ impl Schedule {
     }
 
     /// Seconds that the steps take at least, with the last one's deregistration delay, the longest
-    /// stop timeout (120 s on Fargate) and a look to see it; a budget's deadline where that is later.
+    /// stop timeout (120 s on Fargate) and a check to see it; a budget's deadline where that is later.
     pub fn least_seconds(self, deregistration: Deregistration) -> u32 {
         self.at(self.steps())
             .saturating_add(deregistration.delay)
@@ -161,7 +161,7 @@ impl Schedule {
 /// The longest stop timeout on Fargate, in seconds (AWS documentation).
 const STOP_TIMEOUT: u32 = 120;
 
-/// Seconds that a drain may take besides: a quarter of an hour for a held step or a slow
+/// Seconds that a drain may take in addition: a quarter of an hour for a held step or a slow
 /// deregistration.
 const SLACK: u32 = 900;
 
@@ -176,78 +176,78 @@ pub fn default_timeout(schedule: Schedule, deregistration: Deregistration) -> u3
         .max(SHORTEST_DEFAULT)
 }
 
-/// How often a drain is looked at: each look costs a turn of the execution's history.
+/// How often a drain is checked: each check costs a turn of the execution's history.
 #[derive(Debug, Clone, Copy)]
-pub struct Looks {
+pub struct Checks {
     /// Seconds after which the drain is given up.
     timeout: u32,
-    /// Whether an operator may have a word in it: on the way forward.
+    /// Whether an operator may pause it: not in a rollback.
     watched: bool,
 }
 
-impl Looks {
+impl Checks {
     /// Those at a drain that takes this away, and is given up after `timeout` seconds.
     pub fn at(outgoing: &Outgoing, timeout: u32) -> Self {
         let watched = *outgoing == Outgoing::Original;
         Self { timeout, watched }
     }
 
-    /// Seconds between two looks where it waits for something other than its own pace: the last tasks'
+    /// Seconds between two checks where it waits for something other than its own pace: the last tasks'
     /// connections, or a replacement that lost health. Half a minute, or so long that the drain takes at
     /// most 100 of them.
     pub fn poll(self, waited: u32) -> u32 {
         let seldom = self.timeout.div_ceil(MOST_POLLS).max(30);
         if self.watched {
-            seldom.min(longest_look(waited))
+            seldom.min(longest_check(waited))
         } else {
             seldom
         }
     }
 
-    /// Seconds until the next look within a pause of so many, all about alike.
+    /// Seconds until the next check within a pause of so many, all about alike.
     pub fn in_pause(self, pause: u32, waited: u32) -> u32 {
         let longest = if self.watched {
-            longest_look(waited)
+            longest_check(waited)
         } else {
             self.poll(waited).max(LONGEST_PAUSE)
         };
         pause.div_ceil(pause.div_ceil(longest).max(1))
     }
 
-    /// Looks beside its steps, at most: whatever it waits for, they are no closer than [`Self::poll`] says,
+    /// Checks beside its steps, at most: whatever it waits for, they are no closer than [`Self::poll`] says,
     /// but for some that may come sooner.
     pub fn most(self) -> u32 {
         in_both_parts(self.timeout, |waited| self.poll(waited)).saturating_add(MOST_SOON)
     }
 }
 
-/// Looks at a drain that waits, at most, where it is not watched.
+/// Checks of a drain that waits, at most, where it is not watched.
 pub const MOST_POLLS: u32 = 100;
 
-/// Seconds that a drain goes without a look at alarms and health, where it is not watched.
+/// Seconds that a drain goes without a check of alarms and health, where it is not watched.
 const LONGEST_PAUSE: u32 = 300;
 
 /// Seconds for which a deployment that has waited so long goes without a turn that would obey an operator: a
 /// minute in the first two hours, five minutes after them.
-pub fn longest_look(waited: u32) -> u32 {
+pub fn longest_check(waited: u32) -> u32 {
     if waited < OFTEN { 60 } else { 300 }
 }
 
-/// Seconds for which looks are a minute apart.
+/// Seconds for which checks are a minute apart.
 const OFTEN: u32 = 7_200;
 
-/// Looks of a deployment that waits for so many seconds, [`longest_look`] apart.
-pub fn looks_within(seconds: u32) -> u32 {
-    in_both_parts(seconds, longest_look)
+/// Checks of a deployment that waits for so many seconds, [`longest_check`] apart.
+pub fn checks_within(seconds: u32) -> u32 {
+    in_both_parts(seconds, longest_check)
 }
 
-/// Before and after looks get rarer.
+/// Before and after checks get rarer.
 fn in_both_parts(seconds: u32, apart: impl Fn(u32) -> u32) -> u32 {
     let often = seconds.min(OFTEN);
     often.div_ceil(apart(0)) + (seconds - often).div_ceil(apart(OFTEN))
 }
 
-/// Looks at a held step that may come a minute apart, where the drain's others are farther.
+/// Checks of a held step that may come a minute apart, where the drain's others are farther.
 pub(crate) const MOST_SOON: u32 = 30;
 
 /// The scale, in percent, at which ECS runs exactly `tasks` of `desired` tasks.

@@ -201,7 +201,10 @@ fn a_set_on_a_target_group_of_somewhere_else_is_for_a_person_to_sort_out() {
     scene.task_set_mut("ecs-svc/1").load_balancers[0].target_group = group_arn("red");
     let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::Drift);
-    assert!(refusal.seen.contains("red, which is neither"), "{refusal}");
+    assert!(
+        refusal.problem.contains("red, which is neither"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -289,7 +292,7 @@ fn two_sets_behind_production_are_for_a_person_to_sort_out() {
     let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::Drift);
     assert!(
-        refusal.seen.contains("ecs-svc/1 and ecs-svc/2"),
+        refusal.problem.contains("ecs-svc/1 and ecs-svc/2"),
         "{refusal}"
     );
 }
@@ -302,7 +305,7 @@ fn targets_of_a_deleted_set_are_waited_for() {
     assert_eq!(answer.to, To::WaitForServiceReady);
     let (targets, wait) = (2, 30);
     assert_eq!(answer.reason, Reason::Deregistering { targets, wait });
-    scene.progress.looks = LOOKS;
+    scene.progress.checks = CHECKS;
     assert_settled(&scene);
 }
 
@@ -378,11 +381,11 @@ fn a_sick_leftover_is_drained_though_what_serves_is_sick_as_well() {
 }
 
 #[test]
-fn a_swap_that_somebody_undoes_again_and_again_is_told_of() {
+fn a_swap_that_is_undone_again_and_again_is_reported() {
     let mut scene = found(Scene::committed());
     let told = answer(&scene);
     assert_eq!((told.to, told.reason), (To::Swap, Reason::HalfSwapped));
-    assert_eq!(told.progress.looks, 1);
-    scene.progress.looks = LOOKS;
+    assert_eq!(told.progress.checks, 1);
+    scene.progress.checks = CHECKS;
     assert_eq!(refused(&scene).error, ErrorName::Drift);
 }

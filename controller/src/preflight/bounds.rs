@@ -7,7 +7,7 @@ use crate::deployment::Outgoing;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::{self, Schedule};
 use crate::refusal::Refusal;
-use crate::request::{LOOKS, Request};
+use crate::request::{CHECKS, Request};
 use crate::scale_down;
 
 /// Events of Step Functions' history that one turn of any loop costs: Task 5, Choice 2, Wait 2 (AWS
@@ -55,17 +55,17 @@ fn history_fits(
     left: u32,
 ) -> Result<(), Refusal> {
     let readiness = request.readiness_timeout;
-    let looks = readiness.div_ceil(request.wait_for_service) + LOOKS;
-    let returns = readiness.div_ceil(readiness.div_ceil(drain::MOST_POLLS).max(60)) + LOOKS;
+    let checks = readiness.div_ceil(request.wait_for_service) + CHECKS;
+    let returns = readiness.div_ceil(readiness.div_ceil(drain::MOST_POLLS).max(60)) + CHECKS;
     let deletions = cleanup::POLLS.saturating_mul(2 + left);
     let turns = |outgoing| Turns::of(request, tasks, deregistration, outgoing);
     let forth = turns(&Outgoing::Original);
     let back = turns(&Outgoing::Replacement);
     let leftover = turns(&Outgoing::Leftover(None));
-    // A swap that has to wait, because the replacement has lost its health again, comes after `LOOKS`
-    // good looks at the earliest.
-    let vain_swaps = looks.div_ceil(LOOKS);
-    let turns = u64::from(looks)
+    // A swap that has to wait, because the replacement has lost its health again, comes after `CHECKS`
+    // good checks at the earliest.
+    let vain_swaps = checks.div_ceil(CHECKS);
+    let turns = u64::from(checks)
         + u64::from(vain_swaps)
         + u64::from(forth.all())
         + u64::from(back.all())
@@ -78,18 +78,18 @@ fn history_fits(
     if events <= u64::from(EVENTS_ALLOWED) {
         return Ok(());
     }
-    let fix = if looks > steps.max(polls) {
+    let fix = if checks > steps.max(polls) {
         "Raise waitForService, or lower readinessTimeout."
     } else if steps > polls {
         "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
     } else {
         "Let the drain or bakeTime take less time (shorter pauses, an earlier deadline, a lower drainTimeout): a deployment \
-         that waits is looked at every minute in the first two hours, and every five minutes after them. Or raise \
+         that waits is checked every minute in the first two hours, and every five minutes after them. Or raise \
          waitForService, or lower readinessTimeout."
     };
     Err(Refusal::preflight(
         format!(
-            "This deployment and its rollback could take {events} events of the execution's history ({looks} looks at readiness, {} and {polls} looks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
+            "This deployment and its rollback could take {events} events of the execution's history ({checks} checks of readiness, {} and {polls} checks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
             counted(steps, "step"),
             2 + left
         ),
@@ -131,7 +131,7 @@ fn time_fits(
 /// Turns of a drain's loop, at most.
 struct Turns {
     steps: u32,
-    /// Looks in between and after: while it bakes, while a step is held, while tasks stop.
+    /// Checks in between and after: while it bakes, while a step is held, while tasks stop.
     polls: u32,
 }
 
@@ -148,11 +148,11 @@ impl Turns {
         let timeout = request
             .drain_timeout
             .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
-        let bakes = drain::looks_within(scale_down::bake_time(request, outgoing));
-        let looks = drain::Looks::at(outgoing, timeout).most();
+        let bakes = drain::checks_within(scale_down::bake_time(request, outgoing));
+        let checks = drain::Checks::at(outgoing, timeout).most();
         Self {
             steps: schedule.steps(),
-            polls: looks.saturating_add(bakes),
+            polls: checks.saturating_add(bakes),
         }
     }
 

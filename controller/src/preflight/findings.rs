@@ -97,7 +97,7 @@ impl Finding {
     /// A refusal as a finding.
     pub fn of(name: FindingName, refusal: &Refusal) -> Self {
         let why = name.why_refused();
-        Self::new(Severity::Error, name, &refusal.seen, why, &refusal.mend)
+        Self::new(Severity::Error, name, &refusal.problem, why, &refusal.fix)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::request::{Request, SwapMode};
 use crate::routing::{self, Routing};
 use crate::world::{NetworkMode, TargetGroup, TaskDefinition, World};
 
-/// There must be a load balancer to look at, and the task sets must be behind it, or it is not the
+/// There must be a load balancer to check, and the task sets must be behind it, or it is not the
 /// service's.
 pub(super) fn on_a_load_balancer(request: &Request, world: &World) -> Result<(), Refusal> {
     if world.load_balancer.is_none() {
@@ -42,7 +42,7 @@ pub(super) fn on_a_load_balancer(request: &Request, world: &World) -> Result<(),
 }
 
 /// Before a service's first deployment nothing of it serves: whatever is registered with the
-/// production group belongs to somebody else.
+/// production group belongs to another service.
 pub(super) fn production_is_free(request: &Request, routing: &Routing<'_>) -> Result<(), Refusal> {
     let production = routing.production;
     if production.targets.registered() == 0 {
@@ -60,7 +60,7 @@ pub(super) fn production_is_free(request: &Request, routing: &Routing<'_>) -> Re
     ))
 }
 
-/// Refuses targets in the alternate group that nobody waits for. Those of a task set that is being
+/// Refuses targets in the alternate group that belong to no task set. Those of a task set that is being
 /// deleted go by themselves: under the lock they are waited for.
 pub(super) fn alternate_is_free(
     world: &World,

@@ -52,7 +52,7 @@ fn a_service_that_cannot_be_deployed_to_is_refused_with_what_mends_it() {
     let scene = Scene::serving();
     let (checked, _) = inspect(&scene.plan().id, &scene.request, None);
     assert_eq!(
-        checked.unwrap_err().seen,
+        checked.unwrap_err().problem,
         "serviceName: cluster main has no service web."
     );
     assert_refused("ServiceNotActive: Service web is INACTIVE", |w| {
@@ -261,7 +261,7 @@ fn what_an_earlier_deployment_left_is_let_pass_before_the_lock_is_taken_and_refu
         answer
             .reason
             .to_string()
-            .contains("ecs-svc/2 besides, drained and deleted first"),
+            .contains("also ecs-svc/2, drained and deleted first"),
         "{}",
         answer.reason.to_string()
     );

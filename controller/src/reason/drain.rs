@@ -33,12 +33,12 @@ pub enum Stage {
     Baking {
         /// Seconds of it that are left.
         left: u32,
-        /// Seconds until the next look.
+        /// Seconds until the next check.
         wait: u32,
     },
     /// A step was made.
     Step(StepMade),
-    /// A pause between two steps that is longer than a drain goes without a look.
+    /// A pause between two steps that is longer than a drain goes without a check.
     Pause {
         /// Seconds until the next step.
         seconds: u32,
@@ -51,7 +51,7 @@ pub enum Stage {
         running: u32,
         /// What it waits for.
         by: Blocker,
-        /// Seconds until the next look.
+        /// Seconds until the next check.
         wait: u32,
     },
     /// Every step was made, and tasks still run.
@@ -62,16 +62,16 @@ pub enum Stage {
         idle: bool,
         /// What the replacement lacks, where it is not healthy.
         unhealthy: Option<Shortfall>,
-        /// Seconds until the next look.
+        /// Seconds until the next check.
         wait: u32,
     },
-    /// The outgoing set is not there, but not yet in this many looks in a row.
+    /// The outgoing set is not there, but not yet in this many checks in a row.
     Confirming {
-        /// Looks in a row so far.
+        /// Checks in a row so far.
         seen: u32,
-        /// Looks wanted.
+        /// Checks wanted.
         wanted: u32,
-        /// Seconds until the next look.
+        /// Seconds until the next check.
         wait: u32,
     },
     /// No task is left.
@@ -116,7 +116,7 @@ pub enum Reconnects {
     },
     /// So many came in the newest minute.
     Seen {
-        /// New connections a second beyond the ordinary ones.
+        /// New connections a second beyond the baseline.
         seen: u64,
         /// How many the replacement can bear.
         budget: u64,
@@ -158,7 +158,7 @@ pub enum Blocker {
     Paused(Paused),
     /// More new connections than the budget of the drain allows.
     Reconnects {
-        /// New connections a second beyond the ordinary ones, in the loudest of those minutes.
+        /// New connections a second beyond the baseline, in the peak of those minutes.
         seen: u64,
         /// How many are allowed: the budget, and those of one task.
         allowed: u64,
@@ -194,7 +194,7 @@ impl fmt::Display for Draining {
         match &self.stage {
             Stage::Baking { left, wait } => write!(
                 f,
-                "{left} s until the first step of the drain; next look in {wait} s"
+                "{left} s until the first step of the drain; next check in {wait} s"
             ),
             Stage::Step(made) => write!(f, "{left} of {of} left after step {step}{made}"),
             Stage::Pause { seconds } => write!(
@@ -208,7 +208,7 @@ impl fmt::Display for Draining {
                 wait,
             } => write!(
                 f,
-                "step held with {} wanted and {running} running, because {by}; next look in {wait} s",
+                "step held with {} wanted and {running} running, because {by}; next check in {wait} s",
                 counted(*wanted, "task")
             ),
             Stage::TasksStopping {
@@ -218,13 +218,16 @@ impl fmt::Display for Draining {
                 wait,
             } => write!(
                 f,
-                "{}{}; next look in {wait} s{}",
+                "{}{}; next check in {wait} s{}",
                 if *idle { "no connection is left, " } else { "" },
                 StillRuns(*running),
                 NotHealthyNow(unhealthy.as_ref()),
             ),
             Stage::Confirming { seen, wanted, wait } => {
-                write!(f, "gone in {seen} of {wanted} looks; next look in {wait} s")
+                write!(
+                    f,
+                    "gone in {seen} of {wanted} checks; next check in {wait} s"
+                )
             }
             Stage::Drained => f.write_str("drained, no task left"),
         }?;

@@ -61,11 +61,11 @@ impl Remark {
     pub fn fix(&self) -> &'static str {
         match self.code {
             RemarkCode::Straggler => {
-                "Look at its tasks (scale-in protection, an ECS agent that is gone) and stop them: aws ecs \
+                "Check its tasks (scale-in protection, an ECS agent that is gone) and stop them: aws ecs \
                  stop-task. The next deployment sends them no traffic, and deletes the task set once they are gone."
             }
             RemarkCode::SlowDeletion => {
-                "ECS finishes the deletion by itself: look at the service's events if it does not."
+                "ECS finishes the deletion by itself: check the service's events if it does not."
             }
         }
     }
@@ -224,7 +224,7 @@ impl fmt::Display for Outcome {
             ),
             Self::ListenerMoved { remains } => write!(
                 f,
-                "Not rolled back, because somebody moved the production listener: {remains}."
+                "Not rolled back, because the production listener was moved outside of this deployment: {remains}."
             ),
             Self::NothingUndone(refusal) => write!(f, "Nothing was undone: {refusal}"),
             Self::NotRolledBack(refusal) => write!(f, "Not rolled back: {refusal}"),

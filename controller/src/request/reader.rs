@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{LOOKS, Problem, Request, SwapMode};
+use super::{CHECKS, Problem, Request, SwapMode};
 use crate::arn::{Arn, Home, short};
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
 use crate::tags::is_of_aws;
@@ -101,7 +101,7 @@ pub const FIELDS: &[(&str, &str)] = &[
 ];
 
 /// The pause between readiness checks where the input names none, in seconds: an NLB takes
-/// minutes to register a target, so looking more often only costs transitions.
+/// minutes to register a target, so checking more often only costs transitions.
 const DEFAULT_WAIT_FOR_SERVICE: u32 = 30;
 /// Starting tasks and registering them with an NLB (3 to 5 minutes) fits several times.
 const DEFAULT_READINESS_TIMEOUT: u32 = 1_800;
@@ -181,12 +181,12 @@ impl Reader<'_> {
             text_where(value, |text| text.chars().count() <= 1_024)
         });
         let wait_for_service = wait_for_service.unwrap_or(DEFAULT_WAIT_FOR_SERVICE);
-        let looks = wait_for_service.saturating_mul(LOOKS);
-        if let Some(timeout) = readiness_timeout.filter(|timeout| *timeout < looks) {
+        let checks = wait_for_service.saturating_mul(CHECKS);
+        if let Some(timeout) = readiness_timeout.filter(|timeout| *timeout < checks) {
             self.problems.push(Problem {
                 field: "readinessTimeout".to_owned(),
                 given: Some(timeout.to_string()),
-                allowed: format!("at least {LOOKS} times waitForService, here {looks}"),
+                allowed: format!("at least {CHECKS} times waitForService, here {checks}"),
             });
         }
         Some(Request {
@@ -207,7 +207,7 @@ impl Reader<'_> {
             tags: tags.unwrap_or_default(),
             wait_for_service,
             drain: drain?,
-            // Where looks are far apart, ten of them; where they are close, as many as the
+            // Where checks are far apart, ten of them; where they are close, as many as the
             // execution's history has room for.
             readiness_timeout: readiness_timeout.unwrap_or(
                 DEFAULT_READINESS_TIMEOUT.clamp(10 * wait_for_service, 300 * wait_for_service),

@@ -8,7 +8,7 @@ use crate::fixture::{home, sample_input};
 fn refused(input: &Value) -> String {
     let refusal = Request::parse(input, &home()).unwrap_err();
     assert_eq!(refusal.error, ErrorName::InvalidInput);
-    refusal.seen
+    refusal.problem
 }
 
 fn with(field: &str, value: Value) -> Value {
@@ -288,7 +288,7 @@ fn launch_type_and_capacity_providers_exclude_each_other() {
 }
 
 #[test]
-fn a_readiness_timeout_must_hold_two_looks() {
+fn a_readiness_timeout_must_hold_two_checks() {
     let seen = refused(&with("readinessTimeout", json!(100)));
     assert_eq!(
         seen,

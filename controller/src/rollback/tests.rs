@@ -37,15 +37,15 @@ fn assert_restored(scene: &Scene) -> Answer {
     answer
 }
 
-/// One read may be old: nothing is undone at the first look.
-fn assert_looks_once_more(next: Result<Next, Refusal>) {
+/// One read may be old: nothing is undone at the first check.
+fn assert_checks_once_more(next: Result<Next, Refusal>) {
     let answer = next.unwrap().answer();
     assert_eq!(answer.to, To::WaitForOriginal);
     assert!(
         matches!(answer.reason, Reason::SecondLook { .. }),
         "{answer:?}"
     );
-    assert_eq!(answer.progress.looks, 1);
+    assert_eq!(answer.progress.checks, 1);
 }
 
 /// What the original lacks, while it is waited for.
@@ -69,16 +69,16 @@ fn swapped() -> Scene {
     Scene::swapped().failed("HealthLost")
 }
 
-fn second_look(mut scene: Scene) -> Scene {
-    scene.progress.looks = 1;
+fn second_check(mut scene: Scene) -> Scene {
+    scene.progress.checks = 1;
     scene
 }
 
 #[test]
-fn a_candidate_that_never_served_is_deleted_at_the_second_look() {
-    assert_looks_once_more(check(&Scene::created()));
+fn a_candidate_that_never_served_is_deleted_at_the_second_check() {
+    assert_checks_once_more(check(&Scene::created()));
     assert_eq!(
-        actions(check(&second_look(Scene::created()))),
+        actions(check(&second_check(Scene::created()))),
         [Action::DeleteTaskSet {
             task_set: "ecs-svc/2".into(),
             force: true
@@ -92,9 +92,9 @@ fn an_original_that_a_drain_may_have_scaled_down_is_believed_whole_half_a_minute
     scene.progress.step = 0;
     assert_restored(&scene);
     scene.progress.step = 1;
-    let look = answer(&scene);
-    assert_eq!((look.to, look.wait), (To::WaitForOriginal, lock::SETTLE));
-    scene.progress = look.progress;
+    let check = answer(&scene);
+    assert_eq!((check.to, check.wait), (To::WaitForOriginal, lock::SETTLE));
+    scene.progress = check.progress;
     let back = assert_restored(&scene);
     assert_eq!(back.progress, Progress::default());
 }
@@ -103,9 +103,9 @@ fn an_original_that_a_drain_may_have_scaled_down_is_believed_whole_half_a_minute
 fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
     let mut scene = Scene::created();
     scene.group_mut("green").swap_intent = Some(OWNER.into());
-    assert_looks_once_more(check(&scene));
+    assert_checks_once_more(check(&scene));
     assert_eq!(
-        actions(check(&second_look(scene))),
+        actions(check(&second_check(scene))),
         [Action::ClearSwapIntent {
             target_group: group_arn("green")
         }]
@@ -114,7 +114,7 @@ fn while_a_swap_is_recorded_its_record_goes_before_anything_is_deleted() {
 
 #[test]
 fn the_record_of_a_swap_is_looked_for_where_the_candidate_is() {
-    let mut scene = second_look(Scene::created());
+    let mut scene = second_check(Scene::created());
     scene.group_mut("green").swap_intent = Some(OWNER.into());
     let mut plan = scene.plan();
     plan.replacement_target_group = group_arn("red");
@@ -171,10 +171,10 @@ fn an_original_that_does_not_get_healthy_again_is_not_given_the_traffic() {
 fn after_the_original_is_gone_there_is_no_way_back() {
     let mut scene = swapped();
     scene.remove("ecs-svc/1");
-    assert_looks_once_more(check(&scene));
-    let scene = second_look(scene);
+    assert_checks_once_more(check(&scene));
+    let scene = second_check(scene);
     assert!(told(check(&scene)).starts_with("Not rolled back, because there is no original"));
-    let mut scene = second_look(swapped());
+    let mut scene = second_check(swapped());
     let original = scene.task_set_mut("ecs-svc/1");
     (original.scale, original.running_count) = (0.0, 0);
     assert!(told(check(&scene)).starts_with("Not rolled back, because there is no original"));
@@ -189,56 +189,65 @@ fn a_replacement_that_is_gone_while_traffic_goes_to_it_is_left_for_the_original(
 
 #[test]
 fn a_replacement_that_traffic_was_taken_from_by_hand_keeps_its_connections() {
-    let mut scene = second_look(swapped());
+    let mut scene = second_check(swapped());
     scene.listener_mut(80).forward =
         crate::world::Forward::weighted(&group_arn("blue"), &group_arn("green"));
-    assert!(told(check(&scene)).contains("somebody moved the production listener"));
+    assert!(
+        told(check(&scene))
+            .contains("the production listener was moved outside of this deployment")
+    );
 }
 
 #[test]
 fn a_primary_candidate_is_not_deleted_whatever_group_it_is_seen_on() {
-    let mut scene = second_look(Scene::created());
+    let mut scene = second_check(Scene::created());
     let candidate = scene.task_set_mut("ecs-svc/2");
     candidate.status = TaskSetStatus::Primary;
     candidate.load_balancers.clear();
-    assert!(told(check(&scene)).contains("somebody moved the production listener"));
+    assert!(
+        told(check(&scene))
+            .contains("the production listener was moved outside of this deployment")
+    );
 }
 
 #[test]
 fn a_candidate_that_a_new_listener_reaches_is_not_deleted() {
-    let mut scene = second_look(Scene::created());
+    let mut scene = second_check(Scene::created());
     let mut new = scene.listener_mut(80).clone();
     (new.port, new.arn, new.role) = (443, listener_arn(443), None);
     new.forward = Forward::to(&group_arn("green"));
     scene.world.listeners.push(new);
     let refusal = check(&scene).unwrap_err();
     assert_eq!(refusal.error, ErrorName::Drift);
-    assert!(refusal.seen.starts_with("Listener 443 sends"), "{refusal}");
+    assert!(
+        refusal.problem.starts_with("Listener 443 sends"),
+        "{refusal}"
+    );
 }
 
 #[test]
 fn without_a_readable_listener_nothing_is_deleted() {
-    let mut scene = second_look(Scene::created());
+    let mut scene = second_check(Scene::created());
     scene.world.listeners.clear();
     assert!(check(&scene).is_err());
 }
 
 #[test]
 fn a_set_behind_the_production_listener_is_not_deleted_whatever_it_was_made_for() {
-    let mut scene = second_look(Scene::created());
+    let mut scene = second_check(Scene::created());
     scene.task_set_mut("ecs-svc/2").load_balancers[0].target_group = group_arn("blue");
     assert!(!matches!(check(&scene), Ok(Next::Write(_))));
 }
 
 #[test]
-fn nothing_created_is_nothing_to_undo_at_the_second_look() {
+fn nothing_created_is_nothing_to_undo_at_the_second_check() {
     let mut scene = Scene::serving();
     for replacement in [None, Some("ecs-svc/2".into())] {
         let mut plan = scene.plan();
         plan.replacement = replacement;
-        assert_looks_once_more(next(&scene.world, &plan, &scene.progress));
+        assert_checks_once_more(next(&scene.world, &plan, &scene.progress));
     }
-    scene.progress.looks = 1;
+    scene.progress.checks = 1;
     let plan = scene.plan_to_create();
     assert_eq!(
         told(next(&scene.world, &plan, &scene.progress)),
@@ -338,9 +347,12 @@ fn a_drained_original_comes_back_where_nothing_else_works() {
 #[test]
 fn what_this_execution_has_moved_traffic_to_is_never_deleted_by_force() {
     // Put back by hand altogether: listeners, tags and PRIMARY.
-    let mut scene = second_look(Scene::created()).failed("Drift");
+    let mut scene = second_check(Scene::created()).failed("Drift");
     scene.progress.baking = true;
-    assert!(told(check(&scene)).contains("somebody moved the production listener"));
+    assert!(
+        told(check(&scene))
+            .contains("the production listener was moved outside of this deployment")
+    );
 }
 
 #[test]
@@ -376,14 +388,14 @@ fn a_rollback_amid_listeners_that_disagree_does_not_say_that_it_was_one() {
         scene.listener_mut(port).role = Some("production".into());
     }
     let plan = scene.plan_to_create();
-    scene.progress.looks = 1;
+    scene.progress.checks = 1;
     let told = told(next(&scene.world, &plan, &scene.progress));
     assert!(told.starts_with("Nothing was undone: "), "{told}");
 }
 
 #[test]
 fn a_first_deployment_has_no_way_back() {
-    let scene = second_look(swapped());
+    let scene = second_check(swapped());
     let mut plan = scene.plan();
     plan.original = None;
     let told = told(next(&scene.world, &plan, &scene.progress));

@@ -299,7 +299,7 @@ fn no_task_set_is_taken_away_from_that_a_rule_reaches_on_whichever_listener() {
         let refusal = no_rule_reaches(&scene.world, &outgoing).unwrap_err();
         assert_eq!(refusal.error, ErrorName::Drift);
         let named = format!("A rule of listener {port} sends traffic to ecs-svc/1.");
-        assert_eq!(refusal.seen, named);
+        assert_eq!(refusal.problem, named);
     }
 }
 
@@ -496,5 +496,5 @@ fn one_tagged_group_is_told_to_tag_the_other() {
     let mut scene = Scene::serving();
     scene.group_mut("blue").service_name = Some("web".into());
     let refusal = read(&scene.world, &scene.request).unwrap_err();
-    assert!(refusal.mend.contains("Key=ebbtide:service"), "{refusal}");
+    assert!(refusal.fix.contains("Key=ebbtide:service"), "{refusal}");
 }

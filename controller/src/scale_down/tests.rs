@@ -230,15 +230,15 @@ fn an_original_that_is_gone_or_going_is_drained() {
         ),
         "{first:?}"
     );
-    assert_eq!((first.to, first.progress.looks), (To::Wait, 1));
-    scene.progress.looks = 1;
+    assert_eq!((first.to, first.progress.checks), (To::Wait, 1));
+    scene.progress.checks = 1;
     assert_drained(&scene);
 }
 
 #[test]
 fn seeing_nothing_is_not_seeing_a_drained_original() {
     let mut scene = Scene::swapped();
-    scene.progress.looks = 1;
+    scene.progress.checks = 1;
     scene.world.task_sets.clear();
     assert_eq!(refused(&scene).error, ErrorName::NotYetConsistent);
 }
@@ -260,7 +260,7 @@ fn a_listener_that_came_later_stops_the_drain() {
     scene.world.listeners.push(new);
     let refusal = refused(&scene);
     assert!(
-        refusal.seen.starts_with("Listener 443 sends traffic"),
+        refusal.problem.starts_with("Listener 443 sends traffic"),
         "{refusal}"
     );
 }
@@ -304,7 +304,7 @@ fn a_drain_that_was_held_to_its_end_says_what_held_it() {
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
         refusal
-            .seen
+            .problem
             .contains("held because ecs-svc/2 is not healthy"),
         "{refusal}"
     );
@@ -337,7 +337,7 @@ fn on_the_way_back_lost_health_holds_and_is_not_given_up() {
 }
 
 #[test]
-fn held_looks_are_counted_and_forgotten_when_health_is_back() {
+fn held_checks_are_counted_and_forgotten_when_health_is_back() {
     let mut scene = Scene::swapped();
     scene.group_mut("green").targets.healthy = 3;
     let first = answer(&scene);
@@ -408,7 +408,7 @@ fn an_alarm_that_is_deleted_in_the_drain_is_reported_and_stops_nothing() {
 }
 
 #[test]
-fn a_step_is_held_while_an_alarm_says_what_nobody_knows() {
+fn a_step_is_held_while_an_alarm_says_what_none_are_known() {
     let scene = Scene::swapped().alarmed("SOMETHING_NEW");
     assert_eq!(
         blocker(&scene),
@@ -439,7 +439,9 @@ fn the_deadline_is_named_with_what_remains() {
     let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
-        refusal.seen.contains("still runs 2 of its 4 tasks 1800 s"),
+        refusal
+            .problem
+            .contains("still runs 2 of its 4 tasks 1800 s"),
         "{refusal}"
     );
 }

@@ -1,4 +1,4 @@
-//! What a turn of the drain answers where it takes nothing away: what is left, and when the next look is.
+//! What a turn of the drain answers where it takes nothing away: what is left, and when the next check is.
 
 use super::{HALF_LOST, drained_for, timeout, unknown_alarms};
 use crate::command::Paused;
@@ -8,7 +8,7 @@ use crate::drain::{self, budget};
 use crate::next::Next;
 use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
-use crate::request::LOOKS;
+use crate::request::CHECKS;
 
 /// The drain is over.
 pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
@@ -21,7 +21,7 @@ pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
     };
     let progress = Progress {
         waited: 0,
-        looks: 0,
+        checks: 0,
         ..*progress
     };
     let reason = reason(plan, report, Stage::Drained, Vec::new());
@@ -50,13 +50,13 @@ pub(super) struct Waiting<'a> {
     report: DrainProgress,
     /// Seconds for which a step was blocked until now.
     held: u32,
-    /// Seconds between two looks.
+    /// Seconds between two checks.
     poll: u32,
 }
 
 impl<'a> Waiting<'a> {
     pub(super) fn new(mut drain: Drain<'a>) -> Self {
-        drain.progress.looks = 0;
+        drain.progress.checks = 0;
         let held = std::mem::take(&mut drain.progress.held);
         Self {
             report: DrainProgress {
@@ -67,7 +67,7 @@ impl<'a> Waiting<'a> {
                 last_step: None,
             },
             held,
-            poll: looks(&drain).poll(waited(&drain.progress)),
+            poll: checks(&drain).poll(waited(&drain.progress)),
             drain,
         }
     }
@@ -107,7 +107,7 @@ impl<'a> Waiting<'a> {
 
     /// The pause before the first step goes on for `left` seconds.
     pub(super) fn baking(mut self, left: u32) -> Next {
-        let wait = drain::longest_look(self.drain.progress.waited).min(left);
+        let wait = drain::longest_check(self.drain.progress.waited).min(left);
         self.report.next_step = Some(left);
         self.go(Stage::Baking { left, wait }, wait)
     }
@@ -117,7 +117,7 @@ impl<'a> Waiting<'a> {
         self.report.left = left;
         self.report.next_step = Some(seconds);
         self.drain.judge();
-        let wait = self.until_the_next_look(seconds);
+        let wait = self.until_the_next_check(seconds);
         self.go(Stage::Pause { seconds }, wait)
     }
 
@@ -142,7 +142,7 @@ impl<'a> Waiting<'a> {
             now: self.drain.world.now,
             pace: next.remark,
         };
-        let wait = self.until_the_next_look(next.wait);
+        let wait = self.until_the_next_check(next.wait);
         self.go(Stage::Step(made), wait)
     }
 
@@ -200,10 +200,10 @@ impl<'a> Waiting<'a> {
         self.go(stage, wait)
     }
 
-    /// The original is not there, in `seen` looks in a row.
+    /// The original is not there, in `seen` checks in a row.
     pub(super) fn confirming(mut self, seen: u32) -> Next {
-        self.drain.progress.looks = seen;
-        let (wanted, wait) = (LOOKS, self.poll);
+        self.drain.progress.checks = seen;
+        let (wanted, wait) = (CHECKS, self.poll);
         self.go(Stage::Confirming { seen, wanted, wait }, wait)
     }
 
@@ -213,8 +213,8 @@ impl<'a> Waiting<'a> {
         self.drain.begin()
     }
 
-    /// Seconds until the next look of a drain whose looks are far apart: a minute, as long as there are
-    /// such looks left.
+    /// Seconds until the next check of a drain whose checks are far apart: a minute, as long as there are
+    /// such checks left.
     fn sooner(&mut self) -> u32 {
         let soon = &mut self.drain.progress.soon;
         if self.poll <= 60 || *soon >= drain::MOST_SOON {
@@ -224,16 +224,16 @@ impl<'a> Waiting<'a> {
         60
     }
 
-    /// Seconds until the next look at a drain whose next step is due in `pause` seconds.
-    fn until_the_next_look(&mut self, pause: u32) -> u32 {
-        let wait = looks(&self.drain).in_pause(pause, waited(&self.drain.progress));
+    /// Seconds until the next check of a drain whose next step is due in `pause` seconds.
+    fn until_the_next_check(&mut self, pause: u32) -> u32 {
+        let wait = checks(&self.drain).in_pause(pause, waited(&self.drain.progress));
         self.drain.progress.pause = pause.saturating_sub(wait);
         wait
     }
 }
 
-fn looks(drain: &Drain<'_>) -> drain::Looks {
-    drain::Looks::at(&drain.plan.outgoing, timeout(drain))
+fn checks(drain: &Drain<'_>) -> drain::Checks {
+    drain::Checks::at(&drain.plan.outgoing, timeout(drain))
 }
 
 /// Seconds for which a drain has gone on, with those before an interruption.

@@ -274,7 +274,7 @@ fn a_half_moved_pair_of_listeners_is_not_told_as_not_moved() {
     let refusal = check(&scene).unwrap_err();
     assert!(
         refusal
-            .mend
+            .fix
             .starts_with("Production listener 80 forwards to green already"),
         "{refusal}"
     );

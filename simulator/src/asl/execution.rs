@@ -23,7 +23,7 @@ pub trait Resources {
 /// The error that a task, or an execution, ended with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TaskError {
-    /// The name that retriers and catchers look at; for a Lambda function, its `errorType`.
+    /// The name that retriers and catchers check; for a Lambda function, its `errorType`.
     pub error: String,
     /// For a person, or, from a Lambda function, its JSON of `errorType` and `errorMessage`.
     pub cause: String,
@@ -81,7 +81,7 @@ impl Status {
 /// Where a run begins.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Beginning {
-    /// At its start. The input's size is not looked at: `StartExecution` refuses one that is too large.
+    /// At its start. The input's size is not checked: `StartExecution` refuses one that is too large.
     Start { input: Value },
     /// Where another run of the execution has entered a state, as if it had come there just now: to go
     /// several ways from one place. The jitter of retries is drawn anew.

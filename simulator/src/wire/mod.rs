@@ -85,7 +85,7 @@ pub(crate) fn service_of(request: &Request<Bytes>) -> &'static str {
 ///
 /// Requests with a `Smithy-Protocol` header are CloudWatch's, others with an `X-Amz-Target` header of
 /// the service that it names, others Elastic Load Balancing's. Signatures, access keys and the
-/// request's region are not looked at.
+/// request's region are not checked.
 pub fn handle(world: &mut World, caller: &str, request: &Request<Bytes>) -> Response<Bytes> {
     handle_distorted(world, caller, request, None)
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::target::TargetRef;
 use super::{AlarmState, World};
 
-/// Something that will happen unless the world has moved on by then: whoever performs it looks
+/// Something that will happen unless the world has moved on by then: its handler checks
 /// again at what it finds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Due {

@@ -143,7 +143,7 @@ impl World {
         if before != after {
             self.health_changed(at, after);
         }
-        // What is decided is looked at again when the task changes: see `task_health_changes`.
+        // What is decided is checked again when the task changes: see `task_health_changes`.
         if !decided {
             self.check_next(&at.group, &at.target);
         }

@@ -96,7 +96,7 @@ pub struct DescribeLoadBalancers {
     pub page_size: Option<usize>,
 }
 
-/// A load balancer with the name and number somebody else gave it.
+/// A load balancer with the name and number another program gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedLoadBalancer {
     /// Network or Application.

@@ -64,7 +64,7 @@ impl World {
     }
 
     /// The same for the task sets that an event can have touched: others of thousands of tasks are not
-    /// looked at for each of them.
+    /// checked for each of them.
     pub(crate) fn settle_touched(&mut self, ids: &[String], steadiness: bool) {
         for id in ids {
             self.settle_task_set(id, steadiness);

@@ -185,7 +185,7 @@ async fn a_late_write_lands_after_so_many_calls_or_after_half_a_minute() {
             update.cloned()
         });
         if (calls, landed) == (0, true) {
-            // To the millisecond, however late the world is looked at.
+            // To the millisecond, however late the world is checked.
             let at_ms = update.expect("a call").at_ms;
             assert!((30_000..=30_100).contains(&at_ms), "{at_ms}");
         }

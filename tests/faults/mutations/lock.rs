@@ -91,7 +91,7 @@ async fn late_leaves(change: Change) -> Option<String> {
     let case = scenarios::two_tasks();
     let clean = run_on(Stage::new(&case), &Plan::default()).await;
     let leaves = calls_of(&clean.stage, "dynamodb:UpdateItem").into_iter();
-    // It lands when the next function has entered and begins to look.
+    // It lands when the next function has entered and begins to check.
     let plans = leaves.map(|call| Plan::call(call, Fault::Late(3)));
     first_broken(&case, change, plans).await
 }

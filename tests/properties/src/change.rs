@@ -51,7 +51,7 @@ const CHANGES: [Change; 16] = [
 ];
 
 impl Scene {
-    /// Draws a stage of a deployment and how the world looks then, and up to eight changes of it.
+    /// Draws a stage of a deployment and how the world checks then, and up to eight changes of it.
     pub fn draw(bytes: &mut Unstructured<'_>) -> Self {
         use Stage::{Committed, Created, Drained, Healthy, Serving, Swapped};
         let stages = [Healthy, Swapped, Committed, Created, Drained, Serving];
@@ -287,7 +287,7 @@ fn deployment_is_older(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
             let progress = &mut scene.deployment.progress;
             *progress = Progress {
                 waited: count(bytes),
-                looks: count(bytes),
+                checks: count(bytes),
                 step: count(bytes),
                 held: count(bytes),
                 soon: count(bytes),
@@ -322,7 +322,7 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         left: once_in(bytes, 2).then(|| count(bytes)),
         factor: one(bytes, &[1.0, 0.5, 0.05]),
         before: one(bytes, &[1.0, 0.5, 0.05]),
-        ordinary: once_in(bytes, 2).then(|| rate(bytes)),
+        baseline: once_in(bytes, 2).then(|| rate(bytes)),
         connections_per_task: once_in(bytes, 2).then(|| rate(bytes)),
         judged: once_in(bytes, 2).then(|| u64::from(count(bytes))),
         changed: Some(u64::from(count(bytes))),

@@ -82,7 +82,7 @@ fn found(world: &World, plan: &Plan) {
             let (name, seen) = first.unwrap_or((FindingName::Refused, ""));
             assert_eq!(
                 (seen, name != FindingName::Refused),
-                (refusal.seen.as_str(), true)
+                (refusal.problem.as_str(), true)
             );
         }
     }

@@ -4,7 +4,7 @@ use ebbtide_controller::refusal::{ErrorName, Refusal};
 /// A refusal of an input is named so, shows what it holds, and has an end.
 pub(crate) fn is_told_well(refusal: &Refusal) {
     assert_eq!(refusal.error, ErrorName::InvalidInput, "{refusal}");
-    for sentence in [&refusal.seen, &refusal.mend] {
+    for sentence in [&refusal.problem, &refusal.fix] {
         assert!(is_visible(sentence), "{sentence:?}");
         assert!(!sentence.is_empty() && sentence.chars().count() <= LONGEST_SENTENCE);
     }
@@ -14,10 +14,14 @@ pub(crate) fn is_told_well(refusal: &Refusal) {
 mod tests {
     use super::*;
 
-    fn refusal(error: ErrorName, seen: &str) -> Refusal {
-        let mend = "Mend it.".to_owned();
-        let seen = seen.to_owned();
-        Refusal { error, seen, mend }
+    fn refusal(error: ErrorName, problem: &str) -> Refusal {
+        let fix = "Fix it.".to_owned();
+        let problem = problem.to_owned();
+        Refusal {
+            error,
+            problem,
+            fix,
+        }
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn without_a_number_of_connections_the_whole_time_is_used() {
 #[test]
 fn a_minute_over_the_budget_holds_the_step_unless_the_deadline_needs_it() {
     let control = Control {
-        ordinary: Some(100.0),
+        baseline: Some(100.0),
         ..Control::default()
     };
     let seen = |per_second: f64, standing: &Standing, on_deadline| {
@@ -132,7 +132,7 @@ fn a_minute_over_the_budget_holds_the_step_unless_the_deadline_needs_it() {
         )
     };
     let early = standing(39, 60);
-    // The budget and one task's connections, beside the ordinary ones.
+    // The budget and one task's connections, on top of the baseline.
     assert_eq!(seen(641.0, &early, OnDeadline::Finish), None);
     let excess = seen(642.0, &early, OnDeadline::Finish).unwrap();
     assert!((excess.seen - 542.0).abs() < 1e-6, "{excess:?}");
@@ -146,7 +146,7 @@ fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
     let budget = budget(OnDeadline::Finish);
     let now = standing(30, 600);
     let known = Control {
-        ordinary: Some(0.0),
+        baseline: Some(0.0),
         ..Control::default()
     };
     let fallen = corrected(&budget, &known, &minute(&now, 2_166.7), &now, at(&now));
@@ -179,7 +179,7 @@ fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
 fn what_is_loud_all_the_time_is_held_as_long_as_the_rest_can_go_in_time() {
     let budget = budget(OnDeadline::Finish);
     let mut control = Control {
-        ordinary: Some(0.0),
+        baseline: Some(0.0),
         factor: LEAST_FACTOR,
         ..Control::default()
     };
@@ -207,7 +207,7 @@ fn one_tasks_connections_are_no_excess_whatever_the_budget_is() {
     let mut small = budget(OnDeadline::Stop);
     small.reconnects = 10.0;
     let known = Control {
-        ordinary: Some(0.0),
+        baseline: Some(0.0),
         ..Control::default()
     };
     let now = standing(30, 600);
@@ -224,7 +224,7 @@ fn a_loud_minute_within_a_long_pause_is_not_missed() {
     let budget = budget(OnDeadline::Finish);
     let now = standing(30, 600);
     let control = Control {
-        ordinary: Some(0.0),
+        baseline: Some(0.0),
         judged: Some(at(&now) - 600),
         ..Control::default()
     };
@@ -235,11 +235,14 @@ fn a_loud_minute_within_a_long_pause_is_not_missed() {
     });
     assert!(excess(&budget, &control, &flows, &now, at(&now)).is_some());
     assert!(corrected(&budget, &control, &flows, &now, at(&now)).factor < 1.0);
-    let nobody_knows = Control {
-        ordinary: None,
+    let none_are_known = Control {
+        baseline: None,
         ..control
     };
-    assert_eq!(excess(&budget, &nobody_knows, &flows, &now, at(&now)), None);
+    assert_eq!(
+        excess(&budget, &none_are_known, &flows, &now, at(&now)),
+        None
+    );
 }
 
 #[test]

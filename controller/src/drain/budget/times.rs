@@ -62,7 +62,7 @@ pub fn seconds(budget: &Budget, tasks: u32, deregistration: Deregistration) -> u
 fn asked(budget: &Budget, tasks: u32, deregistration: Deregistration) -> Option<u32> {
     let grain = tasks.div_ceil(drain::MOST_STEPS).max(1);
     let connections = budget.connections_per_task;
-    let steps = Steps::bearable(budget, connections, deregistration, grain)?;
+    let steps = Steps::sustainable(budget, connections, deregistration, grain)?;
     let pauses = tasks.div_ceil(steps.tasks).saturating_sub(1);
     Some(whole(
         (f64::from(pauses) * steps.pause.max(steps.least)).ceil(),

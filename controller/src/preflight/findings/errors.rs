@@ -16,7 +16,7 @@ use crate::routing::{self, Routing};
 use crate::tags;
 use crate::world::{TaskDefinition, TaskSet, World};
 
-/// Everything that is refused, in the order in which preflight looks.
+/// Everything that is refused, in the order in which preflight checks.
 pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
     let mut found = Found(Vec::new());
     let service = found.keep(FindingName::Service, active_service(request, world));

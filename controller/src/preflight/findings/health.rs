@@ -2,7 +2,7 @@
 
 use super::{Finding, FindingName, Scene, names};
 use crate::counted::counted;
-use crate::request::LOOKS;
+use crate::request::CHECKS;
 use crate::world::TargetGroup;
 
 /// Seconds until a Network Load Balancer begins to check a target that was registered, at most:
@@ -36,10 +36,10 @@ fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
     } else {
         0
     };
-    let looks = (LOOKS - 1) * request.wait_for_service;
+    let own_checks = (CHECKS - 1) * request.wait_for_service;
     let needed = |group: &TargetGroup| {
         let checks = group.settings.health_check.seconds_to_healthy();
-        checks.saturating_add(registration + looks)
+        checks.saturating_add(registration + own_checks)
     };
     let slow = scene.groups_that(|group| {
         group.settings.health_check.interval > 0 && needed(group) > request.readiness_timeout
@@ -63,7 +63,7 @@ fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::HealthCheckTime,
         &format!(
-            "A target of {} may need {} s: {registered}{} checks {} s apart, and {LOOKS} looks {} s apart. readinessTimeout is {} s.",
+            "A target of {} may need {} s: {registered}{} checks {} s apart, and {CHECKS} checks {} s apart. readinessTimeout is {} s.",
             names(&slow),
             needed(slowest),
             check.healthy_threshold,

@@ -105,7 +105,7 @@ fn several_mistakes_are_all_told_though_a_deployment_stops_at_the_first() {
     scene.group_mut("blue").settings.sticky = true;
     let (checked, found) = look(&scene);
     let first = checked.unwrap_err();
-    assert_eq!(found[0].seen, first.seen);
+    assert_eq!(found[0].seen, first.problem);
     let wanted = [
         (Severity::Error, FindingName::TaskDefinition),
         (Severity::Error, FindingName::TargetGroups),
@@ -125,7 +125,7 @@ fn what_check_refuses_is_the_first_error_that_is_told() {
         (case.change)(&mut scene);
         let refusal = check(&scene.plan().id, &scene.request, &scene.world);
         let errors = errors::errors(&scene.request, &scene.world);
-        assert_eq!(errors[0].seen, refusal.unwrap_err().seen);
+        assert_eq!(errors[0].seen, refusal.unwrap_err().problem);
         assert_eq!(errors[0].name, case.name);
         assert_ne!(errors[0].why, FindingName::Refused.why_refused());
     }
@@ -189,7 +189,7 @@ fn every_drain_with_cross_zone_off_comes_to_fewer_tasks_than_zones_and_it_is_no_
 }
 
 #[test]
-fn a_target_type_that_nobody_knows_yet_is_let_pass() {
+fn an_unknown_target_type_is_accepted() {
     let mut scene = serving();
     scene.group_mut("blue").settings.target_type = "satellite".into();
     assert!(look(&scene).0.is_ok());

@@ -34,7 +34,7 @@ fn begun(on_deadline: OnDeadline) -> Scene {
     scene.progress.step = 2;
     scene.progress.control.began = Some(99_990);
     scene.progress.control.left = Some(2);
-    scene.progress.control.ordinary = Some(0.0);
+    scene.progress.control.baseline = Some(0.0);
     scene
 }
 
@@ -110,7 +110,7 @@ fn a_drain_that_stops_at_its_deadline_says_what_is_left() {
     let refusal = refused(&scene);
     assert_eq!(refusal.error, ErrorName::DrainTimeout);
     assert!(
-        refusal.seen.contains("still has 3 of its 4 tasks"),
+        refusal.problem.contains("still has 3 of its 4 tasks"),
         "{refusal}"
     );
     let mut scene = begun(OnDeadline::Finish);
@@ -159,17 +159,17 @@ fn a_long_pause_is_looked_at_every_minute_and_after_two_hours_every_five() {
         "{}",
         answered.reason.to_string()
     );
-    let mut looks = Vec::new();
+    let mut checks = Vec::new();
     while answered.progress.pause > 0 {
-        looks.push(answered.wait);
+        checks.push(answered.wait);
         let seconds = answered.progress.pause;
         let paused = next(&scene.world, &answered.plan, &answered.progress);
         answered = paused.unwrap().answer();
         assert_eq!(draining(&answered).0, Stage::Pause { seconds });
         assert_eq!(answered.progress.step, 2);
     }
-    looks.push(answered.wait);
-    assert_eq!(looks, [vec![60; 120], vec![300; 5]].concat());
+    checks.push(answered.wait);
+    assert_eq!(checks, [vec![60; 120], vec![300; 5]].concat());
     assert_eq!(answered.progress.waited, 8_700);
     assert!(matches!(
         next(&scene.world, &answered.plan, &answered.progress),

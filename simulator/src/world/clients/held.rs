@@ -20,7 +20,7 @@ pub(super) struct Held {
     pub(super) task_set: usize,
     pub(super) zone: usize,
     pub(super) connections: u64,
-    /// The target has become unhealthy since it was last looked at.
+    /// The target has become unhealthy since it was last checked.
     pub(super) became_unhealthy: bool,
 }
 
@@ -67,7 +67,7 @@ fn is_set(group: &TargetGroup, attribute: &str) -> bool {
 
 impl Clients {
     /// Takes note of a target that has become unhealthy: ECS may have replaced its task before
-    /// the next look.
+    /// the next check.
     pub(in crate::world) fn target_became_unhealthy(&mut self, group: &str, target: &str) {
         for held in &mut self.held {
             if held.group == group && held.target == target {

@@ -250,7 +250,7 @@ impl World {
         let Some(mut clients) = self.clients.take() else {
             return;
         };
-        let mut view = clients.look_at(self);
+        let mut view = clients.check_at(self);
         while clients.next_ms <= until_ms {
             clients.live(&mut view);
         }

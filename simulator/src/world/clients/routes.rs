@@ -130,7 +130,7 @@ impl Clients {
     /// what is held.
     ///
     /// Clients connect by IPv4, and a rule of a Network Load Balancer for them counts at once (Docs). Rules of an
-    /// Application Load Balancer are not looked at: clients get the default action.
+    /// Application Load Balancer are not checked: clients get the default action.
     pub(super) fn routes(&mut self, world: &World) -> Routes {
         let listeners = self.listeners.iter();
         let listeners = listeners.filter_map(|arn| world.listeners.get(arn));

@@ -19,8 +19,8 @@ pub(super) struct View {
 }
 
 impl Clients {
-    /// Looks at the world, which stays as it is for at least a second.
-    pub(super) fn look_at(&mut self, world: &World) -> View {
+    /// Checks of the world, which stays as it is for at least a second.
+    pub(super) fn check_at(&mut self, world: &World) -> View {
         self.chance.even = world.timings.jitter_percent == 0;
         self.held
             .retain(|held| held.connections > 0 || held.is_alive(world));

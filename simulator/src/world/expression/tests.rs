@@ -82,7 +82,7 @@ fn a_missing_item_has_no_attributes() {
 }
 
 #[test]
-fn an_update_looks_at_the_item_as_it_was() {
+fn an_update_reads_the_item_as_it_was() {
     for (text, before, after) in [
         (
             "SET #owner = :me, seen = fence ADD fence :one, revision :one",

@@ -78,7 +78,7 @@ impl Update {
         self.0.iter().all(|(_, clause)| *clause == Clause::Remove)
     }
 
-    /// The item after the update. Every clause looks at the item as it was before all of them.
+    /// The item after the update. Every clause checks the item as it was before all of them.
     pub(in super::super) fn apply(&self, before: &Item) -> Result<Item, ApiError> {
         let mut item = before.clone();
         for (attribute, clause) in &self.0 {

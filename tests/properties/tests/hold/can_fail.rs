@@ -163,7 +163,7 @@ fn actions_are_judged_one_after_the_other() {
 fn a_step_without_its_guard_does_harm_in_an_input_that_is_drawn() {
     type Decide = fn(&World, &Plan) -> Option<Action>;
     let unguarded: [Decide; 3] = [
-        // Deletes the drained original without a look at the listeners.
+        // Deletes the drained original without a check of the listeners.
         |seen, plan| {
             let original = plan.outgoing_in(seen)?;
             (original.scale == 0.0).then(|| delete(&original.id, false))

@@ -17,7 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
                 (check.interval, check.healthy_threshold) = (300, 10);
             },
             [
-                "may need 3360 s: up to 300 s until its load balancer begins to check, 10 checks 300 s apart, and 2 looks 60 s apart. readinessTimeout is 1800 s",
+                "may need 3360 s: up to 300 s until its load balancer begins to check, 10 checks 300 s apart, and 2 checks 60 s apart. readinessTimeout is 1800 s",
                 "NotReadyTimeout",
                 "modify-target-group --target-group-arn arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/green/0123456789abcdef --health-check-interval-seconds 10",
             ],
