@@ -23,25 +23,23 @@ help: ## Says what can be made
 .PHONY: check
 check: fmt lint unit ## After an edit: format, lints, all Rust tests but the fault suite
 
-# What needs nothing of target/debug goes on beside what does: it waits for the network and for linkers.
-.PHONY: test
-test: fmt ## Everything: format, lints, tests, templates, end-to-end
-	@echo "== beside the Rust tests, with its output after theirs: make beside"
+# Makes $(1) beside $(2), and shows after the output of the second what the first has printed.
+define beside
+	@echo "== beside what follows, with its output after that: make $(1)"
 	@mkdir -p target
-	@$(MAKE) beside &> target/beside.log & beside=$$!; \
-		$(MAKE) lint unit faults || failed=$$?; \
+	@$(MAKE) $(1) &> target/beside.log & beside=$$!; \
+		$(MAKE) $(2) || failed=$$?; \
 		wait $$beside || failed=$$?; \
 		cat target/beside.log; \
 		exit $${failed:-0}
-	@$(MAKE) end-to-end
+endef
 
-.PHONY: beside
-beside: deny example definition template functions
-
-.PHONY: functions
-functions: need-cargo $(VENV)/.made ## The functions as they are shipped
-	@echo "== sam build"
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build
+# The first of each pair waits for the network, for a linker, or for executions of the state machine; the
+# second keeps the processors busy.
+.PHONY: test
+test: fmt ## Everything: format, lints, tests, templates, end-to-end
+	$(call beside,deny example definition template,lint unit)
+	$(call beside,end-to-end,faults)
 
 .PHONY: fmt
 fmt: need-cargo ## Formatting of the Rust code
