@@ -67,7 +67,7 @@ pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
     };
     let Meant { clients, id, .. } = &meant;
     let seen = operator::look(clients, id).await;
-    let seen = seen.map_err(|error| of_the_table(error, &meant))?;
+    let seen = seen.map_err(|error| of_the_table(&error, &meant))?;
     if let Some(ended) = ended(&meant, &seen).await {
         return nothing(format, &ended);
     }
@@ -96,13 +96,16 @@ pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
 }
 
 /// The table's name is a guess from the state machine's.
-fn of_the_table(error: StepError, meant: &Meant) -> StepError {
+fn of_the_table(error: &StepError, meant: &Meant) -> StepError {
     let message = format!(
         "{} The lock of {} was looked for in the table {}: --table or --state-machine names another one, \
          --region another region.",
         error.message, meant.id, meant.table
     );
-    StepError { message, ..error }
+    StepError {
+        name: error.name,
+        message,
+    }
 }
 
 /// What is meant, or why it cannot be.
