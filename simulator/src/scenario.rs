@@ -58,6 +58,8 @@ pub struct Scenario {
     pub original: Behaviour,
     /// How the tasks of the task definition to be deployed behave.
     pub replacement: Behaviour,
+    /// Whether ECS's `runningCount` has tasks whose targets are being deregistered.
+    pub counts_deregistering: bool,
     /// A service without any task set yet, its production group without a tag.
     pub first_deployment: bool,
     /// The account's alarms.
@@ -244,6 +246,7 @@ impl Default for Scenario {
             tags: BTreeMap::new(),
             original: Behaviour::default(),
             replacement: Behaviour::default(),
+            counts_deregistering: true,
             first_deployment: false,
             alarms: Vec::new(),
             commands: Vec::new(),

@@ -81,6 +81,7 @@ impl Scenario {
             settling_from,
         );
         world.limits = self.limits.clone();
+        world.counts_deregistering = self.counts_deregistering;
         let (original, replacement) = self.register_task_definitions(&mut world, names)?;
         let groups = self.build_load_balancer(&mut world, names)?;
         self.build_service(&mut world, names)?;

@@ -60,7 +60,7 @@ pub(super) fn service_at(world: &World, key: &str, with_tags: bool) -> Option<Va
 /// A service. What a primary task set hands to it is missing until there is one (Docs).
 pub(super) fn service(world: &World, service: &Service, with_tags: bool) -> Value {
     let sets = world.task_sets_of(&service.cluster, &service.name);
-    let counts = sets.iter().map(|task_set| world.tasks.counts(&task_set.id));
+    let counts = sets.iter().map(|task_set| world.counts(&task_set.id));
     let (running, pending) = counts.fold((0, 0), |(running, pending), counts| {
         (running + counts.running, pending + counts.pending)
     });
@@ -118,7 +118,7 @@ pub(super) fn task_set_at(world: &World, id: &str, with_tags: bool) -> Option<Va
 }
 
 pub(super) fn task_set(world: &World, task_set: &TaskSet, with_tags: bool) -> Value {
-    let counts = world.tasks.counts(&task_set.id);
+    let counts = world.counts(&task_set.id);
     let service = world.service_of(task_set);
     json!({
         "id": task_set.id,

@@ -89,6 +89,10 @@ use tasks::Tasks;
 /// told otherwise, so that outputs are reproducible.
 pub(crate) const DEFAULT_START_EPOCH_MS: u64 = 1_767_225_600_000;
 
+fn yes() -> bool {
+    true
+}
+
 /// One account in one region, at one moment.
 ///
 /// Instants inside are milliseconds since the Unix epoch; what goes in and out of
@@ -103,6 +107,9 @@ pub struct World {
     pub timings: Timings,
     /// How much of something AWS allows, and how long its pages are.
     pub limits: Limits,
+    /// Whether `runningCount` has tasks whose targets are being deregistered (Unproven).
+    #[serde(default = "yes")]
+    pub counts_deregistering: bool,
     pub(crate) start_ms: u64,
     pub(crate) now_ms: u64,
     pub(crate) random_state: u64,
@@ -151,6 +158,7 @@ impl World {
             region: region.to_owned(),
             timings,
             limits: Limits::default(),
+            counts_deregistering: true,
             start_ms: epoch_ms,
             now_ms: epoch_ms,
             random_state: seed,

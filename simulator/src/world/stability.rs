@@ -6,6 +6,8 @@ use super::{DesiredStatus, EventKind, ServiceStatus, TaskSetStatus, TaskStatus, 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) running: u32,
+    /// Of these, tasks whose targets are being deregistered.
+    pub(crate) deactivating: u32,
     pub(crate) pending: u32,
     /// Tasks that have not stopped, those between running and stopped included.
     pub(crate) left: u32,
@@ -14,18 +16,34 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn add(&mut self, status: TaskStatus) {
         self.running += u32::from(status.counts_as_running());
+        self.deactivating += u32::from(status == TaskStatus::Deactivating);
         self.pending += u32::from(status.counts_as_pending());
         self.left += u32::from(status != TaskStatus::Stopped);
     }
 
     pub(crate) fn subtract(&mut self, status: TaskStatus) {
         self.running -= u32::from(status.counts_as_running());
+        self.deactivating -= u32::from(status == TaskStatus::Deactivating);
         self.pending -= u32::from(status.counts_as_pending());
         self.left -= u32::from(status != TaskStatus::Stopped);
     }
 }
 
 impl World {
+    /// The counts of a task set, as ECS gives them.
+    pub(crate) fn counts(&self, task_set: &str) -> Counts {
+        let counts = self.tasks.counts(task_set);
+        let hidden = if self.counts_deregistering {
+            0
+        } else {
+            counts.deactivating
+        };
+        Counts {
+            running: counts.running - hidden,
+            ..counts
+        }
+    }
+
     /// `STEADY_STATE` (Model): running equals computed, nothing is pending, and all tasks report
     /// healthy. So it is true for a set that wants zero tasks and has none.
     fn is_steady(&mut self, id: &str, counts: Counts) -> bool {
@@ -40,7 +58,8 @@ impl World {
                     && registrations.all(|registration| self.is_healthy(registration))
                     && (!self.has_container_health_check(task) || self.passes_health_checks(task))
             };
-            !task.last_status.counts_as_running() || healthy()
+            let hidden = task.last_status == TaskStatus::Deactivating && !self.counts_deregistering;
+            hidden || !task.last_status.counts_as_running() || healthy()
         });
         self.tasks = tasks;
         steady
@@ -88,7 +107,7 @@ impl World {
     }
 
     fn settle_task_set(&mut self, id: &str, steadiness: bool) {
-        let counts = self.tasks.counts(id);
+        let counts = self.counts(id);
         let steady = steadiness.then(|| self.is_steady(id, counts));
         let now_ms = self.now_ms;
         let Some(task_set) = self.task_sets.get_mut(id) else {

@@ -49,15 +49,17 @@ async fn a_deregistration_delay_is_all_on_an_alb_and_takes_an_nlb_two_to_five_mi
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_runs_until_sigterm_and_is_counted_until_then() {
-    let stage = stage("{}");
-    let original = stage.original().await;
-    stage.scale(&original, 0.0).await;
-    for (after, running) in [(290, 4), (30, 0)] {
-        wait(after).await;
-        let set = stage.task_set(&original).await.expect("it");
-        assert_eq!(set.running_count(), running);
-        assert_eq!(set.computed_desired_count(), 0);
+async fn a_task_runs_until_sigterm_and_is_counted_until_then_or_until_it_is_deregistered() {
+    for (scenario, at_290) in [("{}", 4), (r#"{"countsDeregistering": false}"#, 0)] {
+        let stage = stage(scenario);
+        let original = stage.original().await;
+        stage.scale(&original, 0.0).await;
+        for (after, running) in [(290, at_290), (30, 0)] {
+            wait(after).await;
+            let set = stage.task_set(&original).await.expect("it");
+            assert_eq!(set.running_count(), running);
+            assert_eq!(set.computed_desired_count(), 0);
+        }
     }
 }
 
