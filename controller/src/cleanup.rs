@@ -51,6 +51,18 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         };
         return Ok(check_again(plan, progress, checks, reason));
     }
+    // Targets and tasks are read one after another: the drain may have seen neither of a task.
+    let remaining = match world.group(plan.outgoing_group()) {
+        Ok(group) => scale_down::remaining(world, group, outgoing),
+        Err(_) => 0,
+    };
+    if remaining > outgoing.tasks() && progress.waited < POLL * POLLS {
+        let reason = Reason::StillRuns {
+            running: remaining,
+            wait: POLL,
+        };
+        return Ok(check_again(plan, progress, 0, reason));
+    }
     if outgoing.wants_nothing() && outgoing.tasks() > 0 {
         return end(world, plan, progress);
     }
@@ -261,6 +273,25 @@ mod tests {
                 force: false
             }))
         );
+    }
+
+    #[test]
+    fn what_is_still_being_deregistered_is_not_deleted_for_half_an_hour() {
+        let mut scene = drained();
+        scene.group_mut("blue").targets.healthy = 0;
+        scene.group_mut("blue").targets.draining = 2;
+        let waiting = answer(&scene);
+        assert_eq!(waiting.to, To::WaitForDeletion);
+        assert_eq!(
+            waiting.reason,
+            Reason::StillRuns {
+                running: 2,
+                wait: 30
+            }
+        );
+        assert_eq!(waiting.progress.waited, 30);
+        scene.progress.waited = POLL * POLLS;
+        assert!(matches!(check(&scene), Ok(Next::Write(_))));
     }
 
     #[test]

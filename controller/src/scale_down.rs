@@ -15,7 +15,7 @@ use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::{CHECKS, Request};
 use crate::routing;
-use crate::world::{Alarm, AlarmState, TaskSet, World};
+use crate::world::{Alarm, AlarmState, TargetGroup, TaskSet, World};
 use waiting::Waiting;
 
 /// The next step of the drain, or why not yet; Cleanup once the outgoing set is gone, or runs no task and
@@ -45,7 +45,7 @@ pub(crate) fn undrained(
     not_in_production(world, plan, outgoing)?;
     let drain = Drain::of(world, plan, progress, outgoing.computed_desired_count)?;
     let wants = tasks_at(outgoing.scale, drain.desired()).max(drain.wanted);
-    let remaining = remaining(&drain, outgoing);
+    let remaining = remaining(world, drain.from, outgoing);
     let due = if wants == 0 && remaining == 0 {
         // A service that wants no tasks: without this, the set would come back with it.
         if outgoing.scale > 0.0 {
@@ -280,9 +280,8 @@ fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
 /// Whether `runningCount` counts a task while its target is deregistered is unproven (the API
 /// model says tasks in status RUNNING; such a task is DEACTIVATING): the targets that are being
 /// deregistered are asked too, unless they may be another task set's.
-fn remaining(drain: &Drain<'_>, outgoing: &TaskSet) -> u32 {
-    let group = drain.from;
-    let mut sets = drain.world.task_sets.iter();
+pub(crate) fn remaining(world: &World, group: &TargetGroup, outgoing: &TaskSet) -> u32 {
+    let mut sets = world.task_sets.iter();
     let shared = sets.any(|set| set.id != outgoing.id && set.is_attached_to(&group.arn));
     if shared {
         outgoing.tasks()
