@@ -209,8 +209,8 @@ fn as_intended(world: &World, plan: &Plan) -> Result<(), Refusal> {
 
 /// The end of the deployment, or of its rollback.
 ///
-/// A replacement that lost its health after the last step is said to have: nothing can be undone
-/// for it any more.
+/// A replacement that lost its health after the last step is reported: the original is gone, so nothing can
+/// be undone.
 fn complete(world: &World, plan: &Plan, progress: &Progress) -> Next {
     let task_definition = match plan.incoming_in(world) {
         Some(incoming) => &incoming.task_definition,

@@ -202,8 +202,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// That of a rollback: the seconds of the phase that failed are not its own, but how far its drain is
-    /// stays known. The outgoing task set may have been scaled down a moment ago, and the drain may go on.
+    /// The progress of a rollback: its seconds start at 0, and the position in the drain stays. The outgoing
+    /// task set may have been scaled down a moment ago, and the drain may go on.
     #[must_use]
     pub fn of_rollback(&self, plan: &Plan) -> Self {
         Self {

@@ -4,8 +4,8 @@
 //! What a step does is seen minutes later: its targets are deregistered first, and CloudWatch's
 //! minute comes after its end. So the pace follows from what one task's connections are, and keeps
 //! to the budget and one task's connections in any minute, whenever within its time the load balancer
-//! ends each deregistration. The metric only corrects it: down at once, up when the effect of the last
-//! change was to be seen.
+//! ends each deregistration. The metric only corrects it: down at once, up once the effect of the last
+//! change is in the metric.
 
 mod times;
 
@@ -244,7 +244,7 @@ const PERIOD_SECONDS: f64 = 60.0;
 pub const HOLD: u32 = 60;
 
 /// Tasks a second that have to go for the drain to end in time, and no more than twice as many as if all
-/// had gone evenly: a drain that was held for long is rather late than all at once.
+/// had gone evenly: a drain that was held for long finishes late rather than faster than that.
 fn needed(budget: &Budget, standing: &Standing) -> f64 {
     in_time_left(budget, standing).min(most_hurried(budget, standing))
 }
@@ -260,7 +260,7 @@ fn in_time_left(budget: &Budget, standing: &Standing) -> f64 {
     f64::from(standing.left) / f64::from(time_left(budget, standing))
 }
 
-/// How many times as fast as evenly a drain gets for the sake of its deadline.
+/// How many times the even pace a drain reaches at most for the sake of its deadline.
 const MOST_HURRY: f64 = 2.0;
 
 /// Seconds until the last step is due.
@@ -294,7 +294,7 @@ pub fn corrected(
         .is_none_or(|changed| now >= changed.saturating_add(dead));
     let threshold = threshold(budget, &control);
     if seen > threshold {
-        // What comes before the effect of a fall was to be seen is of the steps before it.
+        // Until the effect of a fall is in the metric, the metric shows the steps before it.
         if control.factor >= 1.0 || settled {
             control.before = control.factor;
             control.changed = Some(now);
