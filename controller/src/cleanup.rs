@@ -23,7 +23,8 @@ pub const POLLS: u32 = 60;
 
 /// How the drained original goes, and the end of the deployment once it has.
 ///
-/// Deletes it without `force`, which ECS refuses for a set that still runs tasks, and waits until
+/// Waits for targets that are still being deregistered, half an hour at most. Then
+/// deletes it without `force`, which ECS refuses for a set that still runs tasks, and waits until
 /// it is gone. "Already gone" is success, and tasks that do not stop are a remark: their task set stays
 /// at scale 0. The end is reached only when the world is what the deployment was for, and works;
 /// anything else is `Drift` or `ProductionUnhealthy`.
@@ -52,10 +53,8 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return Ok(check_again(plan, progress, checks, reason));
     }
     // Targets and tasks are read one after another: the drain may have seen neither of a task.
-    let remaining = match world.group(plan.outgoing_group()) {
-        Ok(group) => scale_down::remaining(world, group, outgoing),
-        Err(_) => 0,
-    };
+    let group = world.group(plan.outgoing_group());
+    let remaining = group.map_or(0, |group| scale_down::remaining(world, group, outgoing));
     if remaining > outgoing.tasks() && progress.waited < POLL * POLLS {
         let reason = Reason::StillRuns {
             running: remaining,

@@ -134,9 +134,8 @@ impl Item {
     pub fn order(&self, execution: &ExecutionArn, fence: u64) -> Option<Order> {
         let panel = self.panel.as_ref()?;
         let asked = panel.asked.clone()?;
-        let pause = self.answered.as_ref();
-        let pause = pause.and_then(|answered| answered.pause.clone());
         let answered = self.answered.as_ref();
+        let pause = answered.and_then(|answered| answered.pause.clone());
         let answered = answered.filter(|answered| answered.number == panel.number);
         let (asked, standing) = match answered {
             Some(answered) if answered.refused.is_some() => (pause.clone()?, Standing::Obeyed),

@@ -4,7 +4,7 @@
 //! conditional writes of one `DynamoDB` item; between two turns nothing is held but the right to
 //! enter next. `tests/faults/mutations/lock.rs` shows what each part of this protocol prevents.
 //!
-//! What is decided here is what an item, as it was read, means to who wants to enter.
+//! What is decided here is what an item, as it was read, means to the execution that wants to enter.
 
 mod refusals;
 

@@ -330,18 +330,19 @@ pub(super) fn text_where(value: &Value, holds: impl Fn(&str) -> bool) -> Option<
     value.as_str().filter(|text| holds(text)).map(str::to_owned)
 }
 
-/// The entry for which a list is wrong: one that is wrong by itself, or else the first that is too many or
-/// a second of its kind.
+/// The entry for which a list of at most 100 is wrong: the first that is too many or a second of its kind, or
+/// else the first that is wrong by itself. `None` where no entry would be right by itself.
 fn wrong_entry(list: &Value, is_right: impl Fn(&Value) -> bool) -> Option<(usize, &Value)> {
     let entries = list.as_array().filter(|entries| entries.len() <= 100)?;
-    let alone = |entry: &Value| is_right(&Value::from(vec![entry.clone()]));
-    if !entries.iter().any(alone) {
-        return None;
-    }
-    let mut numbered = entries.iter().enumerate();
-    let by_itself = numbered.clone().find(|(_, entry)| !alone(entry));
-    let until = |at: usize| Value::from(entries[..=at].to_vec());
-    by_itself.or_else(|| numbered.find(|(at, _)| !is_right(&until(*at))))
+    let alone = |(_, entry): &(usize, &Value)| is_right(&Value::from(vec![(*entry).clone()]));
+    let (right, wrong): (Vec<_>, Vec<_>) = entries.iter().enumerate().partition(alone);
+    let mut together = Vec::new();
+    let too_many = right.iter().find(|(_, entry)| {
+        together.push((*entry).clone());
+        !is_right(&Value::from(together.clone()))
+    });
+    let first_wrong = wrong.first().filter(|_| !right.is_empty());
+    too_many.or(first_wrong).copied()
 }
 
 /// A whole number in a range; `60.0` is one, `"60"` and `60.5` are not.

@@ -185,6 +185,15 @@ fn a_list_is_refused_by_the_entry_that_is_wrong() {
         ),
         ("tags", json!([tag("aws:team")]), "tags is [{"),
         (
+            "capacityProviderStrategy",
+            json!([
+                {"capacityProvider": "A", "weight": 1, "base": 1},
+                {"capacityProvider": "B"},
+                {"capacityProvider": "C", "weight": 1, "base": 1},
+            ]),
+            "capacityProviderStrategy[2] is ",
+        ),
+        (
             "subnets",
             json!(["subnet-1", "subnet-2", "sg-1"]),
             "subnets[2] is \"sg-1\"",
