@@ -43,7 +43,9 @@ impl Bar {
 
     /// Shows what happened last, and how far the drain is then.
     pub(crate) fn show(&self, said: &Said, drain: Option<Drain>) {
-        let Said { state, sentence } = said;
+        let Said {
+            state, sentence, ..
+        } = said;
         set_style(&self.0, if drain.is_some() { DRAIN } else { ELSE });
         let message = drain.map(|drain @ Drain { left, of, .. }| {
             self.0.set_length(u64::from(of));
@@ -98,6 +100,7 @@ mod tests {
             of: 4,
             next: Some(1_767_225_660),
             last: Some(1_767_225_780),
+            done: None,
         };
         assert_eq!(
             times(drain),

@@ -16,7 +16,7 @@ use ebbtide_simulator::{Names, Scenario};
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::input;
-use crate::output::Format;
+use crate::output::{Format, Styled, print};
 use crate::report::Heading;
 use crate::service::{Described, deregistration, too_many_of_one_task};
 use crate::simulation;
@@ -33,7 +33,7 @@ use ways::{Service, ways};
 /// for, if that is another way. In virtual time, on a simulated AWS: nothing real is touched. Each way
 /// is deployed twice where figures may differ: with exact timings, and with the scenario's random ones.
 #[derive(Debug, Args)]
-#[command(after_long_help = JSON_HELP)]
+#[command(after_help = JSON_HELP)]
 pub(crate) struct Arguments {
     /// A `StartExecution` input.
     #[arg(value_name = "EVENT.json")]
@@ -56,17 +56,17 @@ pub(crate) struct Arguments {
 }
 
 const JSON_HELP: &str = "\
---format json prints one object: service; scenario (tasks, connections, connectionsPerTask,
-reconnectWithinSeconds, newConnectionsPerSecondPerTask or null, seed); floor (seconds,
-reconnectsIn10Seconds); and ways, a list of {way, drain, ofEvent, runs}. drain is the input's field that
-asks for it, ofEvent says whether the event does, and runs is a list of {timings, jitterPercent, status,
-error, reason, figures}, timings being exact or random. figures has firstToLastCutSeconds (or null),
-peakReconnectsIn10Seconds, timesFloor, peakReconnectsIn1Second, peakTriesIn1SecondOfATask, refused,
-longestWithoutSeconds, deploymentSeconds, extraTaskHours and apiCalls.
+Reconnects are tries of clients that were cut, refused ones included. The longest without is the most seconds that \
+one of them had no connection. The floor is the least that any drain could have in the same time: all connections \
+spread evenly, or those of one task. Extra task-hours are those of running tasks above the desired count.
 
-Reconnects are tries of clients that were cut, refused ones included. The longest without is the most seconds
-that one of them had no connection. Extra task-hours are those of
-running tasks above the desired count.
+--format json prints one object: service; scenario (tasks, connections, connectionsPerTask, reconnectWithinSeconds, \
+newConnectionsPerSecondPerTask or null, seed); floor (seconds, reconnectsIn10Seconds); ways, a list of {way, drain, \
+ofEvent, runs}; and recommended ({way, drain} or null). drain is the input's field that asks for it, ofEvent says \
+whether the event does, and runs is a list of {timings, jitterPercent, status, error, reason, figures}, timings being \
+exact or random. figures has firstToLastCutSeconds (or null), peakReconnectsIn10Seconds, timesFloor, \
+peakReconnectsIn1Second, peakTriesIn1SecondOfATask, refused, longestWithoutSeconds, deploymentSeconds, extraTaskHours \
+and apiCalls.
 
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if request.dry_run {
         return Err("the event asks for a dry run, in which nothing is drained".into());
     }
-    let mut scenario = arguments.service.scenario()?;
+    let mut scenario = arguments.service.drained()?;
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     scenario.clients = Some(arguments.service.clients(&scenario, &request));
     let scenario = input::fitting(scenario, &request);
@@ -91,8 +91,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         };
         input::write(path, &page::of(&heading, &comparison)?)?;
     }
-    let format = arguments.format;
-    format.print(&comparison.to_string(), &comparison.to_json())?;
+    match arguments.format {
+        Format::Text => comparison.lines().iter().for_each(Styled::print),
+        Format::Json => print(&serde_json::to_string_pretty(&comparison.to_json())?),
+    }
     Ok(Exit::of(comparison.failures().next().is_none()))
 }
 
@@ -112,7 +114,7 @@ fn compare(
         fits: too_many_of_one_task(&clients, scenario.tasks).is_none(),
     };
     let seconds = within.unwrap_or_else(|| ways::sample_seconds(scenario.tasks));
-    let floor = Floor::new(scenario.tasks, clients.connections_per_task, seconds);
+    let floor = Floor::new(scenario.tasks, &clients, u64::from(seconds));
     let ways = ways(service, seconds, &request.drain);
     let mut timings = vec![(Timings::Exact, 0)];
     if scenario.timings.jitter_percent > 0 {
@@ -138,7 +140,7 @@ fn compare(
             runs.push(ComparedRun {
                 timings,
                 jitter_percent,
-                figures: Figures::of(&run, floor),
+                figures: Figures::of(&run, scenario.tasks, &clients, floor.seconds),
                 run,
             });
         }

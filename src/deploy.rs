@@ -35,7 +35,7 @@ const MOST_RETRIES: u32 = 100;
 ///
 /// With --format json, stdout has an object a line: {"event": "execution"} with execution, name and
 /// status; for each thing that happens {"event": "step"} with at, state, message and drain (left, of,
-/// nextStep, lastStep); {"event": "remark"} about the following; at last {"event": "ended"} with
+/// nextStep, lastStep, done); {"event": "remark"} about the following; at last {"event": "ended"} with
 /// status, error, cause and output.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

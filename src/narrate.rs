@@ -3,12 +3,17 @@
 //! A sentence for each thing that happened, and how far the drain is. What a program needs is read from
 //! fields, and never from the sentence.
 
+mod names;
 pub(crate) mod world;
 
 use ebbtide_controller::clock::rfc3339;
 use ebbtide_controller::quote::{quote, sentence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::output::{BAD, GOOD, PLAIN, Style, WARNING};
+
+pub(crate) use names::Names;
 
 /// The widest name of a state, as columns have room for it.
 pub(crate) const WIDEST_STATE: usize = 21;
@@ -36,6 +41,42 @@ pub(crate) struct Said {
     pub(crate) state: String,
     /// What was seen and decided, or what went wrong.
     pub(crate) sentence: String,
+    pub(crate) mood: Mood,
+}
+
+/// What a sentence means for the deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mood {
+    #[default]
+    Usual,
+    /// A phase is over.
+    Good,
+    /// It waits for something that it should not have to wait for.
+    Held,
+    Bad,
+    /// The last sentence: how the deployment ended.
+    Ended,
+}
+
+impl Mood {
+    fn of(code: &str) -> Self {
+        match code {
+            "ready" | "swapped" | "drained" | "restored" | "swappedBack" => Self::Good,
+            "blocked" | "paused" | "goingOn" | "unanswered" => Self::Held,
+            "refused" => Self::Bad,
+            "deployed" | "failed" => Self::Ended,
+            _ => Self::Usual,
+        }
+    }
+
+    pub(crate) fn style(self) -> Style {
+        match self {
+            Self::Usual | Self::Ended => PLAIN,
+            Self::Good => GOOD,
+            Self::Held => WARNING,
+            Self::Bad => BAD,
+        }
+    }
 }
 
 /// How far a drain is. Times are seconds, on the clock of the history.
@@ -51,13 +92,16 @@ pub(crate) struct Drain {
     /// When the last step comes, if nothing holds one up: an estimate.
     #[serde(rename = "lastStep")]
     pub(crate) last: Option<u64>,
+    /// When the last task has gone, if nothing holds a step up: an estimate.
+    pub(crate) done: Option<u64>,
 }
 
 impl Drain {
     /// As JSON with dates, where its times are those since 1970.
     pub(crate) fn to_json(self) -> Value {
         json!({"left": self.left, "of": self.of,
-            "nextStep": self.next.map(rfc3339), "lastStep": self.last.map(rfc3339)})
+            "nextStep": self.next.map(rfc3339), "lastStep": self.last.map(rfc3339),
+            "done": self.done.map(rfc3339)})
     }
 }
 
@@ -68,12 +112,23 @@ pub(crate) struct Narrator {
     said: String,
     failed: String,
     drain: Option<Drain>,
+    names: Names,
 }
 
 impl Narrator {
     /// The drain, once traffic has moved.
     pub(crate) fn drain(&self) -> Option<Drain> {
         self.drain
+    }
+
+    /// The state that was entered last.
+    pub(crate) fn entered(&self) -> &str {
+        &self.entered
+    }
+
+    /// The short names, as far as they are known.
+    pub(crate) fn names(&mut self) -> &mut Names {
+        &mut self.names
     }
 
     /// Takes in what happened next, at that second; what it tells that is new.
@@ -84,10 +139,11 @@ impl Narrator {
                 None
             }
             What::Exited { state, output } => {
+                self.names.learn(output);
                 let reason = Reason::of(output)?;
                 self.follow_drain(at, &reason);
                 let warnings = warnings(output).unwrap_or_default();
-                self.say(state, reason.text + &warnings)
+                self.say(state, reason.text + &warnings, Mood::of(&reason.code))
             }
             What::Failed { error, cause } => {
                 let nameless = error.is_empty();
@@ -103,15 +159,19 @@ impl Narrator {
                 new.then(|| Said {
                     state: self.entered.clone(),
                     sentence: said,
+                    mood: Mood::Held,
                 })
             }
-            What::Redriven => self.say("Redriven", "the execution was redriven".to_owned()),
+            What::Redriven => {
+                let said = "the execution was redriven".to_owned();
+                self.say("Redriven", said, Mood::Usual)
+            }
             What::Other => None,
         }
     }
 
     /// Choices and Waits pass on what the function before them said: it is said once.
-    fn say(&mut self, state: &str, said: String) -> Option<Said> {
+    fn say(&mut self, state: &str, said: String, mood: Mood) -> Option<Said> {
         if self.said == said {
             return None;
         }
@@ -119,16 +179,19 @@ impl Narrator {
         Some(Said {
             state: state.to_owned(),
             sentence: sentence(&self.said),
+            mood,
         })
     }
 
     fn follow_drain(&mut self, at: u64, reason: &Reason) {
         if let Some(drain) = reason.drain {
+            let known = self.drain.and_then(|drain| drain.done);
             self.drain = Some(Drain {
                 left: drain.left,
                 of: drain.of,
                 next: drain.next_step.map(|seconds| at + seconds),
                 last: drain.last_step.map(|seconds| at + seconds),
+                done: drain.done.map(|seconds| at + seconds).or(known),
             });
         } else if ROLLS_BACK.contains(&reason.code.as_str()) {
             // The original is filled up again; the way back has a drain of its own.
@@ -157,6 +220,7 @@ struct DrainProgress {
     of: u32,
     next_step: Option<u64>,
     last_step: Option<u64>,
+    done: Option<u64>,
 }
 
 impl Reason {

@@ -1,14 +1,18 @@
 //! What commands print: the answer goes to stdout, everything else to stderr.
 //!
 //! Names in a scenario, a world or an account can hold a terminal's escape sequences: what does not show is
-//! escaped here, in every output.
+//! escaped here, in every output. Colours are left out where the output is no terminal, where `NO_COLOR` is
+//! set, and as `--color` says.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use anstyle::AnsiColor;
+pub(crate) use anstyle::Style;
 use clap::ValueEnum;
 use ebbtide_controller::quote::shows;
 use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
 
 use crate::exit::Exit;
 
@@ -33,23 +37,91 @@ impl Format {
     }
 }
 
+pub(crate) const PLAIN: Style = Style::new();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Columns below which lines are not wrapped further: words would stand alone.
+const NARROWEST: usize = 40;
+
+/// A text in styles, in which what does not show is escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Styled(String);
+
+impl Styled {
+    pub(crate) fn new(style: Style, text: &str) -> Self {
+        Self::default().and(style, text)
+    }
+
+    pub(crate) fn and(mut self, style: Style, text: &str) -> Self {
+        let text = visible(text);
+        if style == PLAIN || text.is_empty() {
+            self.0 += &text;
+        } else {
+            write!(self.0, "{style}{text}{style:#}").expect("a String takes what is written");
+        }
+        self
+    }
+
+    /// Broken between words where the terminal ends, with as many spaces before each further line.
+    pub(crate) fn wrapped(self, indent: usize) -> Self {
+        columns().map_or_else(
+            || self.clone(),
+            |columns| self.clone().within(columns, indent),
+        )
+    }
+
+    fn within(self, columns: usize, indent: usize) -> Self {
+        let indent = " ".repeat(indent);
+        let options = textwrap::Options::new(columns.max(NARROWEST))
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        Self(textwrap::fill(&self.0, options))
+    }
+
+    /// The same without styles.
+    #[cfg(test)]
+    pub(crate) fn plain(&self) -> String {
+        anstream::adapter::strip_str(&self.0).to_string()
+    }
+
+    /// Prints it as a line of the answer.
+    pub(crate) fn print(&self) {
+        write_or(&self.0, Exit::Failed);
+    }
+}
+
+/// The columns of the terminal that stdout is; nothing where it is none and `COLUMNS` does not say.
+pub(crate) fn columns() -> Option<usize> {
+    let asked = std::env::var("COLUMNS").ok();
+    let asked = asked.and_then(|columns| columns.parse().ok());
+    asked.or_else(|| {
+        let (Width(columns), _) = terminal_size_of(std::io::stdout())?;
+        Some(usize::from(columns))
+    })
+}
+
 /// Prints a line of the answer. A reader that has gone away (`| head`) ends the program quietly.
 pub(crate) fn print(line: &str) {
-    print_or(line, Exit::Failed);
+    write_or(&visible(line), Exit::Failed);
 }
 
 /// Prints a line about a deployment that runs on without a reader.
 pub(crate) fn print_while_running(line: &str) {
-    print_or(line, Exit::Left);
+    write_or(&visible(line), Exit::Left);
 }
 
 /// Prints a line that is no part of the answer.
 pub(crate) fn remark(line: &str) {
-    eprintln!("{}", visible(line));
+    anstream::eprintln!("{}", visible(line));
 }
 
-fn print_or(line: &str, exit: Exit) {
-    if writeln!(std::io::stdout(), "{}", visible(line)).is_err() {
+fn write_or(line: &str, exit: Exit) {
+    if writeln!(anstream::stdout(), "{line}").is_err() {
         std::process::exit(exit as i32);
     }
 }
@@ -108,6 +180,16 @@ mod tests {
         let json = serde_json::to_string("\u{1b}\u{9b}\u{202e}\u{e0001}").unwrap();
         let read: String = serde_json::from_str(&visible(&json)).unwrap();
         assert_eq!(read, "\u{1b}\u{9b}\u{202e}\u{e0001}");
+    }
+
+    #[test]
+    fn a_line_is_broken_between_words_and_styles_have_no_width() {
+        let line = Styled::new(PLAIN, "0:01  ").and(GOOD, &"ten letters ".repeat(4));
+        assert_eq!(
+            line.within(40, 6).plain(),
+            "0:01  ten letters ten letters ten\n      letters ten letters "
+        );
+        assert!(Styled::new(BAD, "a\u{1b}[2J").0.contains("a\\u001b[2J"));
     }
 
     #[test]

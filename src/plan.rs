@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::exit::{Error, Exit, Outcome};
 use crate::input;
-use crate::output::Format;
+use crate::output::{Format, Styled, print};
 use crate::service::{Described, deregistration, too_many_of_one_task};
 
 use answer::{Answer, StepRow};
@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let Some((event, home, request)) = input::request(&arguments.event)? else {
         return Ok(Exit::Failed);
     };
-    let mut scenario = arguments.service.scenario()?;
+    let mut scenario = arguments.service.drained()?;
     scenario.clients = Some(arguments.service.clients(&scenario, &request));
     // What no world can be is refused as in a simulation.
     scenario.world_for(&input::names_of(&request, &home))?;
@@ -84,7 +84,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if let Some(path) = &arguments.report {
         input::write(path, &page::of(&answer, &request.service)?)?;
     }
-    arguments.format.print(&answer.text(), &answer)?;
+    match arguments.format {
+        Format::Text => answer.lines().iter().for_each(Styled::print),
+        Format::Json => print(&serde_json::to_string_pretty(&answer)?),
+    }
     Ok(Exit::of(answer.refusal.is_none()))
 }
 

@@ -10,7 +10,7 @@ use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::Kind;
 
 use crate::exit::Error;
-use crate::input;
+use crate::input::{self, InputError};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Described {
@@ -24,6 +24,10 @@ pub(crate) struct Described {
     /// drain.connectionsPerTask, or 2500).
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000))]
     connections_per_task: Option<u64>,
+    /// The connections of all tasks together, instead of --connections-per-task; rounded up to as many at
+    /// each task.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000_000), conflicts_with = "connections_per_task")]
+    clients: Option<u64>,
     /// Seconds within which a client that was cut comes back, instead of the scenario's (5).
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=86_400))]
     reconnect_within: Option<u64>,
@@ -34,12 +38,18 @@ pub(crate) struct Described {
 
 impl Described {
     /// The scenario, with as many tasks as are asked for.
-    pub(crate) fn scenario(&self) -> Result<Scenario, Error> {
+    pub(crate) fn scenario(&self) -> Result<Scenario, InputError> {
         let mut scenario = input::scenario(self.scenario.as_deref())?;
+        scenario.tasks = self.tasks.unwrap_or(scenario.tasks);
+        Ok(scenario)
+    }
+
+    /// The same, of a service that has something to drain.
+    pub(crate) fn drained(&self) -> Result<Scenario, Error> {
+        let scenario = self.scenario()?;
         if scenario.first_deployment {
             return Err("a first deployment has no original task set, and drains nothing".into());
         }
-        scenario.tasks = self.tasks.unwrap_or(scenario.tasks);
         Ok(scenario)
     }
 
@@ -48,6 +58,9 @@ impl Described {
         let mut clients = input::clients(scenario, request).unwrap_or_default();
         if let Some(connections) = self.connections_per_task {
             clients.connections_per_task = connections;
+        }
+        if let Some(all) = self.clients {
+            clients.connections_per_task = all.div_ceil(u64::from(scenario.tasks.max(1)));
         }
         if let Some(seconds) = self.reconnect_within {
             clients.reconnect_within_seconds = seconds;

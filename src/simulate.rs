@@ -9,19 +9,25 @@ use std::time::Duration;
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::command::Command;
+use ebbtide_controller::pace::{Drain as Drained, Pace};
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::request::Request;
+use ebbtide_simulator::world::EventKind;
 use ebbtide_simulator::{CommandScenario, World};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use phase::phase_of;
+
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::input;
-use crate::narrate::{Drain, Narrator, Said, WIDEST_STATE, world};
-use crate::output::{Format, clock, print, remark};
+use crate::narrate::world::{self, Detail};
+use crate::narrate::{Drain, Mood, Names, Narrator};
+use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Style, Styled, clock, print, remark};
 use crate::report::Heading;
-use crate::simulation::{self, ClientsSummary, Counts, Moment, Run};
+use crate::service::Described;
+use crate::simulation::{self, ClientsSummary, Counts, Felt, Moment, Run};
 
 /// Runs whole deployments in a simulated AWS and virtual time: nothing real is touched.
 ///
@@ -33,17 +39,23 @@ pub(crate) struct Arguments {
     /// `StartExecution` inputs, in the order to deploy them.
     #[arg(required = true, value_name = "EVENT.json")]
     events: Vec<PathBuf>,
-    /// What is particular about the world: tasks, timings, seed, how the replacement behaves.
-    #[arg(long, value_name = "FILE")]
-    scenario: Option<PathBuf>,
+    #[command(flatten)]
+    service: Described,
+    /// The replacement never gets healthy, whatever the scenario says.
+    #[arg(long)]
+    never_healthy: bool,
     /// Begin with a world that --save-world has written.
-    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Described", "never_healthy"])]
     world: Option<PathBuf>,
     /// Write the world as it is after the last deployment.
     #[arg(long, value_name = "FILE")]
     save_world: Option<PathBuf>,
+    /// Tell of single tasks and targets, and of every step that ECS takes.
+    #[arg(short, long)]
+    verbose: bool,
     /// How the answer is printed. JSON is one object with deployments, each with event, summary, clients
-    /// where there are any, and lines (at, state, what, counts, drain).
+    /// and allAtOnce (the same clients, where all tasks are stopped at once) where there are any, and lines
+    /// (at, state, what, counts, drain).
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Write everything that happened, one JSON object a line: Step Functions' history, what the
@@ -75,6 +87,8 @@ struct Deployed {
     event: String,
     lines: Vec<Line>,
     clients: Option<ClientsSummary>,
+    /// The same clients, where all tasks are stopped at once.
+    at_once: Option<ClientsSummary>,
     run: Run,
 }
 
@@ -102,18 +116,20 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             eprintln!("{path}: not deployed, because the one before failed");
             continue;
         }
-        let mut telling = Telling::of(arguments.format, trace.as_mut());
+        let mut telling = Telling::of(arguments, trace.as_mut());
         telling.begin(path, request, &home);
         let name = format!("simulated-{}", number + 1);
         let mut watch = |moment: &Moment<'_>| telling.moment(moment);
         let (event, asked) = (event.clone(), std::mem::take(&mut commands));
+        let before = world.clone();
         let deployed_so =
             simulation::deploy_commanded(world, &name, request, event, &asked, &mut watch);
         let (run, after) = deployed_so?;
         world = after;
         too_late(&asked, run.summary.seconds);
         exit = Exit::of(run.summary.succeeded());
-        deployed.push(telling.end(path, run));
+        let at_once = all_at_once(before, request, &run)?;
+        deployed.push(telling.end(path, run, at_once));
     }
     if arguments.format == Format::Json {
         let deployments: Vec<_> = deployed.iter().map(Deployed::to_json).collect();
@@ -137,6 +153,36 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         input::write(path, &page::of(&heading, &runs)?)?;
     }
     Ok(exit)
+}
+
+/// How every other way to deploy such a service ends its tasks.
+const ALL_AT_ONCE: Pace = Pace::Percent {
+    decrement: 100.0,
+    every: 60,
+};
+
+/// What the clients of a deployment would have felt if all tasks were stopped at once; nothing where none was
+/// cut.
+fn all_at_once(
+    world: World,
+    request: &Request,
+    run: &Run,
+) -> Result<Option<ClientsSummary>, Error> {
+    let cut = run.clients.as_ref().and_then(Felt::first_to_last_cut);
+    if cut.is_none() {
+        return Ok(None);
+    }
+    let request = Request {
+        drain: Drained {
+            pace: ALL_AT_ONCE,
+            connections: None,
+        },
+        drain_timeout: None,
+        ..request.clone()
+    };
+    let input = request.to_json();
+    let (run, _) = simulation::deploy(world, "at-once", &request, input, &mut |_| {})?;
+    Ok(run.clients.as_ref().map(ClientsSummary::of))
 }
 
 /// Says which of the scenario's commands came after the deployment's end.
@@ -182,8 +228,12 @@ fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, E
         let world = input::parsed(path, "a saved world", 1 << 30)?;
         return Ok((world, Vec::new(), fact));
     }
-    let path = arguments.scenario.as_deref();
-    let scenario = input::fitting(input::scenario(path)?, first);
+    let path = arguments.service.scenario.as_deref();
+    let mut scenario = arguments.service.scenario()?;
+    scenario.replacement.never_healthy |= arguments.never_healthy;
+    let clients = arguments.service.clients(&scenario, first);
+    scenario.clients = Some(clients).filter(|clients| clients.connections_per_task > 0);
+    let scenario = input::fitting(scenario, first);
     let world = scenario.world_for(&input::names_of(first, home))?;
     let fact = ("scenario", input::scenario_in_words(path, &scenario));
     Ok((world, scenario.commands, fact))
@@ -195,26 +245,43 @@ impl Deployed {
         if let Some(clients) = &self.clients {
             json["clients"] = json!(clients);
         }
+        if let Some(at_once) = &self.at_once {
+            json["allAtOnce"] = json!(at_once);
+        }
         json["lines"] = json!(self.lines);
         json
     }
 }
 
+/// Columns before a line's sentence: time, tasks and healthy targets.
+const INDENT: usize = 27;
+/// Columns before what is said of a deployment's end.
+const LABEL: usize = 16;
+
 struct Telling<'a> {
     format: Format,
+    detail: Detail,
     bar: Bar,
     narrator: Narrator,
+    /// The state that the last line was about.
+    state: String,
     lines: Vec<Line>,
     /// Everything that happened, an object a line.
     trace: Option<&'a mut String>,
 }
 
 impl<'a> Telling<'a> {
-    fn of(format: Format, trace: Option<&'a mut String>) -> Self {
+    fn of(arguments: &Arguments, trace: Option<&'a mut String>) -> Self {
         Self {
-            format,
-            bar: Bar::of_deployment(format),
+            format: arguments.format,
+            detail: if arguments.verbose {
+                Detail::Every
+            } else {
+                Detail::Usual
+            },
+            bar: Bar::of_deployment(arguments.format),
             narrator: Narrator::default(),
+            state: String::new(),
             lines: Vec::new(),
             trace,
         }
@@ -222,17 +289,19 @@ impl<'a> Telling<'a> {
 
     fn begin(&self, path: &Path, request: &Request, home: &Home) {
         if self.format == Format::Text {
-            print(&format!(
-                "{}: {} to service {} in cluster {} ({home}, simulated)\n",
-                path.display(),
+            let about = format!(
+                "{} to service {} in cluster {} ({home}, simulated)",
                 short(&request.task_definition),
                 request.service,
                 short(&request.cluster),
-            ));
-            print(&format!(
-                "{:<8}  {:<WIDEST_STATE$}  {:>7} {:>7}  what (tasks and healthy targets: original+replacement)",
-                "time", "state", "tasks", "healthy",
-            ));
+            );
+            let title = Styled::new(BOLD, &format!("{}: ", path.display()));
+            title.and(PLAIN, &about).wrapped(2).print();
+            let head = format!(
+                "\n{:>8} {:>7} {:>8}  original+replacement",
+                "time", "tasks", "healthy"
+            );
+            Styled::new(DIM, &head).print();
         }
     }
 
@@ -243,19 +312,25 @@ impl<'a> Telling<'a> {
         for call in moment.calls {
             self.trace("call", call);
         }
-        let happened = world::sentences(moment.events).into_iter();
+        for event in moment.events {
+            if let EventKind::TaskSetCreated { task_set, .. } = &event.kind {
+                self.narrator.names().add(task_set, "replacement");
+            }
+        }
+        let happened = world::sentences(moment.events, self.detail).into_iter();
         let happened =
             happened.map(|(at_ms, what)| (Duration::from_millis(at_ms).as_secs_f64(), what));
         let mut lines: Vec<_> = happened.chain(moment.asked.iter().cloned()).collect();
         lines.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         for (at, what) in lines {
-            self.tell(Line {
+            let line = Line {
                 at,
                 state: String::new(),
                 what,
                 counts: None,
                 drain: None,
-            });
+            };
+            self.tell(line, DIM);
         }
         let Some(event) = moment.history else { return };
         self.trace("history", event);
@@ -263,20 +338,47 @@ impl<'a> Telling<'a> {
         if let Some(said) = self.narrator.hear(event.at.as_secs(), &what) {
             let drain = self.narrator.drain();
             self.bar.show(&said, drain);
-            let Said { state, sentence } = said;
-            self.tell(Line {
+            let mood = said.mood;
+            let line = Line {
                 at: event.at.as_secs_f64(),
-                state,
-                what: sentence,
+                state: said.state,
+                what: said.sentence,
                 counts: Some(moment.counts),
                 drain,
-            });
+            };
+            // The last sentence is that of the end, below.
+            if mood == Mood::Ended {
+                self.lines.push(line);
+            } else {
+                self.tell(line, mood.style());
+            }
         }
     }
 
-    fn tell(&mut self, line: Line) {
+    fn tell(&mut self, line: Line, style: Style) {
         if self.format == Format::Text {
-            self.bar.suspend(|| print(&line.text()));
+            // Between two functions' answers, what happens belongs to the phase that was entered last.
+            let state = match line.state.as_str() {
+                "" => phase_of(self.narrator.entered()).unwrap_or(&self.state),
+                state => state,
+            };
+            let heading = state != self.state;
+            if heading {
+                self.state = state.to_owned();
+            }
+            let names = self.narrator.names();
+            let legend = names.legend();
+            let text = line.text(names, style);
+            self.bar.suspend(|| {
+                if heading {
+                    Styled::new(BOLD, &format!("\n{}", self.state)).print();
+                }
+                for name in legend {
+                    let name = format!("{:INDENT$}{name}", "");
+                    Styled::new(DIM, &name).wrapped(INDENT + 2).print();
+                }
+                text.print();
+            });
         }
         self.lines.push(line);
     }
@@ -288,37 +390,52 @@ impl<'a> Telling<'a> {
         }
     }
 
-    fn end(self, path: &Path, run: Run) -> Deployed {
+    fn end(mut self, path: &Path, run: Run, at_once: Option<ClientsSummary>) -> Deployed {
         self.bar.end();
         let clients = run.clients.as_ref().map(ClientsSummary::of);
         if self.format == Format::Text {
-            print(&format!("\n{}", run.summary));
-            if let Some(clients) = &clients {
-                print(&clients.to_string());
+            let names = self.narrator.names();
+            let summary = &run.summary;
+            let style = if summary.succeeded() { GOOD } else { BAD };
+            print("");
+            let outcome = names.shorten(&summary.outcome());
+            Styled::new(style, &outcome).wrapped(2).print();
+            for (label, text) in summary.rows() {
+                let text = format!("  {label:<13} {text}");
+                Styled::new(PLAIN, &text).wrapped(LABEL).print();
+            }
+            for line in clients.iter().flat_map(|felt| felt.table(at_once.as_ref())) {
+                print(&line);
             }
         }
         Deployed {
             event: path.display().to_string(),
             lines: self.lines,
             clients,
+            at_once,
             run,
         }
     }
 }
 
+/// A sentence with a capital letter at its start.
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
 impl Line {
-    fn text(&self) -> String {
+    fn text(&self, names: &Names, style: Style) -> Styled {
         let counts = self.counts.map_or_else(String::new, |counts| {
-            format!(
-                "{:>3}+{:<3} {:>3}+{:<3}",
-                counts.original_tasks,
-                counts.replacement_tasks,
-                counts.original_healthy,
-                counts.replacement_healthy
-            )
+            let of = |original, replacement| format!("{original}+{replacement}");
+            let tasks = of(counts.original_tasks, counts.replacement_tasks);
+            let healthy = of(counts.original_healthy, counts.replacement_healthy);
+            format!("{tasks:>7} {healthy:>8}")
         });
-        let (at, state, what) = (clock(self.at), &self.state, &self.what);
-        let text = format!("{at:>8}  {state:<WIDEST_STATE$}  {counts:<15}  {what}");
-        text.trim_end().to_owned()
+        let at = clock(self.at);
+        Styled::new(PLAIN, &format!("{at:>8} {counts:<16}  "))
+            .and(style, &capital(&names.shorten(&self.what)))
+            .wrapped(INDENT)
     }
 }

@@ -202,7 +202,13 @@ fn in_lines(seen: &Seen) -> Vec<String> {
     let (status, arn) = (execution.status.as_str(), &execution.arn);
     let runs_for = clock(since(execution.started, now()));
     lines.push(format!("  {status} for {runs_for}: {arn}"));
-    if let Some((at, Said { state, sentence })) = &seen.said {
+    if let Some((
+        at,
+        Said {
+            state, sentence, ..
+        },
+    )) = &seen.said
+    {
         lines.push(format!("  {}  {state}: {sentence}", rfc3339(*at)));
     }
     if let Some(drain) = seen.drain {
@@ -211,10 +217,12 @@ fn in_lines(seen: &Seen) -> Vec<String> {
             of,
             next,
             last,
+            done,
         } = drain;
         let next = next.map(|at| format!(", next step at {}", rfc3339(at)));
         let last = last.map(|at| format!(", last at about {}", rfc3339(at)));
-        let times: String = next.into_iter().chain(last).collect();
+        let done = done.map(|at| format!(", done at about {}", rfc3339(at)));
+        let times: String = next.into_iter().chain(last).chain(done).collect();
         lines.push(format!(
             "  {left} of {} to take away{times}",
             counted(of, "task")
@@ -292,6 +300,7 @@ mod tests {
         let said = Said {
             state: "ScaleDown".to_owned(),
             sentence: "one step more".to_owned(),
+            mood: crate::narrate::Mood::Usual,
         };
         let seen = Seen {
             execution: Execution::example(ExecutionStatus::Running),
@@ -301,6 +310,7 @@ mod tests {
                 of: 4,
                 next: Some(1_767_225_720),
                 last: None,
+                done: None,
             }),
         };
         let lines = in_lines(&seen);

@@ -25,14 +25,14 @@ pub fn rfc3339(seconds: u64) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }
 
-/// A time for people, to the minute: `14:32Z`, with its date where that is another day than `now`'s.
-/// Both in seconds since 1970.
+/// A time for people, to the minute that is then over: `14:32Z`, with its date where that is another day
+/// than `now`'s. Both in seconds since 1970.
 pub fn to_the_minute(time: u64, now: u64) -> String {
     let of = |seconds: u64| {
         let seconds = i64::try_from(seconds).unwrap_or_default();
         OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     };
-    let (time, now) = (of(time), of(now));
+    let (time, now) = (of(time.next_multiple_of(60)), of(now));
     let minute = format!("{:02}:{:02}Z", time.hour(), time.minute());
     if time.date() == now.date() {
         minute
@@ -54,7 +54,7 @@ mod tests {
             Some(1_767_225_600)
         );
         assert_eq!(rfc3339(u64::MAX), "1970-01-01T00:00:00Z");
-        assert_eq!(to_the_minute(1_767_225_659, 1_767_225_600), "00:00Z");
+        assert_eq!(to_the_minute(1_767_225_659, 1_767_225_600), "00:01Z");
         assert_eq!(
             to_the_minute(1_767_225_600, 1_767_225_599),
             "2026-01-01 00:00Z"

@@ -308,6 +308,7 @@ impl Reason {
                 step: 0,
                 next_step: None,
                 last_step: None,
+                done: None,
             }),
             Self::Passed(_)
             | Self::TakenOver { .. }
@@ -586,4 +587,6 @@ pub struct DrainProgress {
     pub next_step: Option<u32>,
     /// Seconds from this turn to the last step, if nothing blocks one: an estimate.
     pub last_step: Option<u32>,
+    /// Seconds from this turn until the last task has gone, if nothing blocks a step: an estimate.
+    pub done: Option<u32>,
 }

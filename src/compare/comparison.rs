@@ -81,11 +81,39 @@ impl Comparison {
             },
             "floor": self.floor,
             "ways": ways,
+            "recommended": self.recommended().map(|recommended| {
+                json!({"way": recommended.way.name, "drain": recommended.way.drain.to_json()})
+            }),
         })
+    }
+
+    /// The way to choose: of those that succeed and refuse the fewest clients, the lowest peak, and of those
+    /// the shortest. Nothing where clients did not come back or every way failed.
+    pub(super) fn recommended(&self) -> Option<&Compared> {
+        let good = || self.ways.iter().filter(|way| way.has_succeeded());
+        let peak = |way: &Compared| way.worst().peak_reconnects_in10_seconds;
+        let refused = good().map(|way| way.worst().refused).min()?;
+        let refusing = |way: &&Compared| way.worst().refused == refused;
+        let lowest = good().filter(refusing).map(peak).min()?;
+        // A peak that is hardly lower is not worth more time.
+        let low = good().filter(|way| refusing(way) && peak(way) <= lowest + lowest / 20);
+        let best = low.min_by_key(|way| way.worst().deployment_seconds)?;
+        (lowest > 0).then_some(best)
     }
 }
 
 impl Compared {
+    pub(super) fn has_succeeded(&self) -> bool {
+        let mut runs = self.runs.iter();
+        runs.all(|run| run.run.summary.succeeded())
+    }
+
+    /// The larger of each figure, of all runs.
+    pub(super) fn worst(&self) -> Figures {
+        let others = self.runs[1..].iter().map(|run| run.figures);
+        others.fold(self.runs[0].figures, Figures::worse)
+    }
+
     fn to_json(&self) -> Value {
         let Way {
             name,

@@ -1,5 +1,7 @@
 //! The figures of one deployment in the table.
 
+use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::world::OnStop;
 use serde::Serialize;
 
 use crate::simulation::{Felt, Run};
@@ -43,24 +45,36 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    /// The floor of so many tasks, with so many connections each, over a time.
-    pub(super) fn new(tasks: u32, per_task: u64, seconds: u32) -> Self {
-        let seconds = u64::from(seconds);
-        let evenly = (u64::from(tasks) * per_task * WINDOW).div_ceil(seconds.max(WINDOW));
+    /// The floor of so many tasks, with such clients each, over a time.
+    pub(super) fn new(tasks: u32, clients: &ClientsScenario, seconds: u64) -> Self {
+        let per_task = clients.connections_per_task;
+        let all = u64::from(tasks) * per_task;
+        let over =
+            |connections: u64, seconds: u64| (connections * WINDOW).div_ceil(seconds.max(WINDOW));
+        // The connections of one task do not come back in less time than this.
+        let of_a_task = match clients.on_stop {
+            OnStop::Spread => 0,
+            OnStop::Close | OnStop::Keep => over(per_task, clients.reconnect_within_seconds),
+        };
         Self {
             seconds,
-            reconnects_in10_seconds: evenly.max(per_task),
+            reconnects_in10_seconds: over(all, seconds).max(of_a_task),
         }
     }
 }
 
 impl Figures {
-    pub(super) fn of(run: &Run, floor: Floor) -> Self {
+    /// Those of a deployment; its floor is that of the time that was asked for, or of its own, where that is
+    /// longer.
+    pub(super) fn of(run: &Run, tasks: u32, given: &ClientsScenario, seconds: u64) -> Self {
         let clients = run.clients.as_ref();
         let window = usize::try_from(WINDOW).unwrap_or(usize::MAX);
         let peak = |seconds| clients.map_or(0, |felt| felt.peak(seconds));
+        let cut = clients.and_then(Felt::first_to_last_cut);
+        let came = cut.map(|cut| cut + given.reconnect_within_seconds + 1);
+        let floor = Floor::new(tasks, given, seconds.max(came.unwrap_or_default()));
         Self {
-            first_to_last_cut_seconds: clients.and_then(Felt::first_to_last_cut),
+            first_to_last_cut_seconds: cut,
             peak_reconnects_in10_seconds: peak(window),
             times_floor: hundredths(ratio(peak(window), floor.reconnects_in10_seconds)),
             peak_reconnects_in1_second: peak(1),
@@ -70,6 +84,32 @@ impl Figures {
             deployment_seconds: whole(run.summary.seconds),
             extra_task_hours: hundredths(run.extra_task_hours),
             api_calls: run.summary.calls,
+        }
+    }
+
+    /// The larger of each figure.
+    pub(super) fn worse(self, other: Self) -> Self {
+        Self {
+            first_to_last_cut_seconds: self
+                .first_to_last_cut_seconds
+                .max(other.first_to_last_cut_seconds),
+            peak_reconnects_in10_seconds: self
+                .peak_reconnects_in10_seconds
+                .max(other.peak_reconnects_in10_seconds),
+            times_floor: self.times_floor.max(other.times_floor),
+            peak_reconnects_in1_second: self
+                .peak_reconnects_in1_second
+                .max(other.peak_reconnects_in1_second),
+            peak_tries_in1_second_of_a_task: self
+                .peak_tries_in1_second_of_a_task
+                .max(other.peak_tries_in1_second_of_a_task),
+            refused: self.refused.max(other.refused),
+            longest_without_seconds: self
+                .longest_without_seconds
+                .max(other.longest_without_seconds),
+            deployment_seconds: self.deployment_seconds.max(other.deployment_seconds),
+            extra_task_hours: self.extra_task_hours.max(other.extra_task_hours),
+            api_calls: self.api_calls.max(other.api_calls),
         }
     }
 }
@@ -97,10 +137,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_floor_is_one_tasks_connections_at_least() {
-        let floor = |tasks, seconds| Floor::new(tasks, 2_500, seconds).reconnects_in10_seconds;
-        assert_eq!(floor(40, 180), 5_556);
-        assert_eq!(floor(4, 180), 2_500);
-        assert_eq!(floor(4, 0), 10_000);
+    fn the_floor_is_what_one_task_brings_at_least() {
+        let of = |tasks, seconds, within, on_stop| {
+            let clients = ClientsScenario {
+                reconnect_within_seconds: within,
+                on_stop,
+                ..ClientsScenario::default()
+            };
+            Floor::new(tasks, &clients, seconds).reconnects_in10_seconds
+        };
+        assert_eq!(of(40, 180, 5, OnStop::Close), 5_556);
+        assert_eq!(of(4, 180, 5, OnStop::Close), 2_500);
+        assert_eq!(of(4, 0, 5, OnStop::Close), 10_000);
+        assert_eq!(of(4, 180, 40, OnStop::Close), 625);
+        assert_eq!(of(4, 180, 5, OnStop::Spread), 556);
     }
 }

@@ -1,10 +1,8 @@
 //! The table, as text.
 
-use std::fmt;
-
-use super::comparison::Comparison;
+use super::comparison::{Compared, Comparison};
 use super::figures::Figures;
-use crate::output::count;
+use crate::output::{BAD, DIM, GOOD, PLAIN, Styled, clock, count};
 use crate::service::{too_many_of_one_task, within};
 use ebbtide_controller::counted::counted;
 
@@ -83,7 +81,7 @@ impl Comparison {
                 )),
             ),
             format!(
-                "The floor is {} reconnects in 10 s: all connections spread evenly over {} s, or one task's.",
+                "The floor is {} reconnects in 10 s over {} s: all connections spread evenly, or one task's.",
                 count(self.floor.reconnects_in10_seconds),
                 self.floor.seconds
             ),
@@ -100,48 +98,117 @@ impl Comparison {
         match self.scenario.timings.jitter_percent {
             0 => format!("Timings: {exact}, as the scenario has it."),
             random => format!(
-                "Timings: exact, {exact}; random, by up to {random} % more or less (seed {}).",
+                "Each way was deployed twice: with exact timings ({exact}), and with random ones, by up to {random} % more or less (seed {}).",
                 self.scenario.seed
             ),
         }
     }
 }
 
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for sentence in self.about() {
-            writeln!(f, "{sentence}")?;
-        }
-        writeln!(f)?;
-        let rows = self.rows();
-        let name_width = rows.iter().map(|(name, ..)| name.len()).max();
-        let name_width = name_width.unwrap_or_default();
-        let widths: Vec<usize> = (0..COLUMNS.len())
-            .map(|column| {
-                let cells = rows.iter().map(|(_, _, cells)| cells[column].len());
-                let (first, second) = COLUMNS[column];
-                cells.chain([first.len(), second.len()]).max().unwrap_or(0)
-            })
+impl Comparison {
+    /// The table for people, within 80 columns: of both timings, the worse figure.
+    pub(super) fn lines(&self) -> Vec<Styled> {
+        let mut lines: Vec<_> = self
+            .about()
+            .iter()
+            .map(|sentence| Styled::new(PLAIN, sentence).wrapped(2))
             .collect();
-        let mut line = |name: &str, timings: &str, cells: &[&str]| {
-            write!(f, "{name:<name_width$}  {timings:<7}")?;
-            for (cell, width) in cells.iter().zip(&widths) {
-                write!(f, "  {cell:>width$}")?;
-            }
-            writeln!(f)
+        lines.push(Styled::default());
+        let name_width = self.ways.iter().map(|way| way.way.name.len()).max();
+        let name_width = name_width.unwrap_or_default().max(3);
+        let row = |style, name: &str, cells: [&str; SHORT.len()]| {
+            let cells = cells.iter().zip(WIDTHS);
+            let cells = cells.map(|(cell, width)| format!(" {cell:>width$}"));
+            Styled::new(
+                style,
+                &format!("{name:<name_width$}{}", cells.collect::<String>()),
+            )
         };
-        line("", "", &COLUMNS.map(|(first, _)| first))?;
-        line("way", "timings", &COLUMNS.map(|(_, second)| second))?;
-        let mut before = "";
-        for (name, timings, cells) in &rows {
-            let shown = if *name == before { "" } else { *name };
-            line(shown, timings, &cells.each_ref().map(String::as_str))?;
-            before = name;
+        lines.push(row(DIM, "", SHORT.map(|(first, _)| first)));
+        lines.push(row(DIM, "way", SHORT.map(|(_, second)| second)));
+        let recommended = self.recommended();
+        for way in &self.ways {
+            let cells = short(&way.worst(), way.has_succeeded());
+            let is_best = recommended.is_some_and(|best| best.way == way.way);
+            let style = match (way.has_succeeded(), is_best) {
+                (false, _) => BAD,
+                (true, true) => GOOD,
+                (true, false) => PLAIN,
+            };
+            lines.push(row(
+                style,
+                &way.way.name,
+                cells.each_ref().map(String::as_str),
+            ));
         }
-        writeln!(f, "\n{}", self.legend())?;
-        for failure in self.failures() {
-            writeln!(f, "{failure}")?;
+        lines.push(Styled::default());
+        let worse = match self.scenario.timings.jitter_percent {
+            0 => "",
+            _ => " The table has the worse figures.",
+        };
+        let timings = self.legend() + worse;
+        for sentence in [LEGEND, &timings] {
+            lines.push(Styled::new(DIM, sentence).wrapped(0));
         }
-        Ok(())
+        lines.extend(
+            self.failures()
+                .map(|failure| Styled::new(BAD, &failure).wrapped(2)),
+        );
+        lines.push(Styled::default());
+        lines.extend(recommended.map(|best| {
+            let said = Styled::new(GOOD, "Recommended: ");
+            said.and(PLAIN, &self.recommendation(best)).wrapped(2)
+        }));
+        lines
     }
+
+    /// The field to paste, and what comes of it.
+    fn recommendation(&self, best: &Compared) -> String {
+        let drain = best.way.drain.to_json();
+        let figures = best.worst();
+        let fewer = |first: &Figures| {
+            let times =
+                first.peak_reconnects_in10_seconds / figures.peak_reconnects_in10_seconds.max(1);
+            let longer = figures
+                .deployment_seconds
+                .saturating_sub(first.deployment_seconds);
+            let longer = clock(f64::from(u32::try_from(longer).unwrap_or(u32::MAX)));
+            format!(": {times} times fewer reconnects in 10 s than all at once, {longer} longer",)
+        };
+        let first = &self.ways[0];
+        let gain = (first.way != best.way).then(|| fewer(&first.worst()));
+        format!("\"drain\": {drain}{}", gain.unwrap_or_default())
+    }
+}
+
+/// The columns of the table for people: two lines of head each.
+const SHORT: [(&str, &str); 7] = [
+    ("most in", "10 s"),
+    ("times", "floor"),
+    ("most in", "1 s"),
+    ("to a", "task"),
+    ("", "refused"),
+    ("longest", "without"),
+    ("deploy-", "ment"),
+];
+const WIDTHS: [usize; SHORT.len()] = [8, 5, 7, 6, 9, 7, 8];
+
+const LEGEND: &str = "Most in 10 s and in 1 s: reconnects, refused ones included. Times floor: how many times the least that is possible in the same time. To a task: the most tries that one task has in 1 s. Longest without: a client's longest time without a connection.";
+
+fn short(figures: &Figures, has_succeeded: bool) -> [String; SHORT.len()] {
+    let seconds = u32::try_from(figures.deployment_seconds).unwrap_or(u32::MAX);
+    [
+        count(figures.peak_reconnects_in10_seconds),
+        format!("{:.1}", figures.times_floor),
+        count(figures.peak_reconnects_in1_second),
+        count(figures.peak_tries_in1_second_of_a_task),
+        count(figures.refused),
+        format!("{} s", count(figures.longest_without_seconds)),
+        // What it did until it failed is no achievement.
+        if has_succeeded {
+            clock(f64::from(seconds))
+        } else {
+            "FAILED".to_owned()
+        },
+    ]
 }

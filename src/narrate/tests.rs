@@ -147,13 +147,14 @@ fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
         (said, narrator.drain())
     };
     let (said, drain) = hear(json!({"code": "step", "text": "Reworded.",
-        "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60, "lastStep": 180}}));
+        "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60, "lastStep": 180, "done": 510}}));
     assert_eq!(said.as_deref(), Some("Reworded."));
     let expected = Drain {
         left: 3,
         of: 4,
         next: Some(67),
         last: Some(187),
+        done: Some(517),
     };
     assert_eq!(drain, Some(expected));
     let (_, drain) = hear(json!({"code": "pause", "text": "2 of 4 tasks left after step 2"}));

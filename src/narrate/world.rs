@@ -6,11 +6,27 @@ use ebbtide_simulator::world::{EventKind, WorldEvent};
 /// Milliseconds within which the same thing happening to several tasks is one line.
 const TOGETHER_MS: u64 = 60_000;
 
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What changes a deployment; tasks and targets by their number.
+    Usual,
+    /// Single tasks and targets by name, and each step that ECS takes.
+    Every,
+}
+
 /// How to tell an event.
 #[derive(PartialEq)]
 enum Telling {
-    /// In these words, when it happens to several tasks or targets.
-    Together(String),
+    /// What happens to several tasks or targets within a minute is one line.
+    Together {
+        /// `task` or `target`.
+        thing: &'static str,
+        /// The task set or target group.
+        of: String,
+        one: &'static str,
+        many: &'static str,
+    },
     /// By itself.
     Alone,
     /// Not at all: intermediate steps, and what the functions' own lines say already.
@@ -26,10 +42,10 @@ struct Line {
 
 /// What happened, in sentences, with its time in milliseconds; the same thing happening to several tasks
 /// or targets within a minute is one line.
-pub(crate) fn sentences(events: &[WorldEvent]) -> Vec<(u64, String)> {
+pub(crate) fn sentences(events: &[WorldEvent], detail: Detail) -> Vec<(u64, String)> {
     let mut lines: Vec<Line> = Vec::new();
     for WorldEvent { at_ms, kind } in events {
-        let telling = telling(kind);
+        let telling = telling(kind, detail);
         if telling == Telling::Never {
             continue;
         }
@@ -51,32 +67,49 @@ pub(crate) fn sentences(events: &[WorldEvent]) -> Vec<(u64, String)> {
         }
     }
     lines.sort_by_key(|line| line.at_ms);
-    let told = lines.into_iter().map(|line| match line.telling {
-        Telling::Together(many) if line.count > 1 => {
-            (line.at_ms, format!("{} {many}.", line.count))
-        }
-        _ => (line.at_ms, line.one),
-    });
-    told.collect()
+    let lines = lines.into_iter();
+    lines.map(|line| (line.at_ms, line.text(detail))).collect()
 }
 
-fn telling(kind: &EventKind) -> Telling {
-    let (things, of, did) = match kind {
-        EventKind::TaskStarted { task_set, .. } => ("tasks", task_set, "run"),
-        EventKind::TaskCrashed { task_set, .. } => ("tasks", task_set, "crashed"),
-        EventKind::SigtermSent { task_set, .. } => ("tasks", task_set, "were sent SIGTERM"),
-        EventKind::TaskStopped { task_set, .. } => ("tasks", task_set, "stopped"),
-        EventKind::TargetHealthy { target_group, .. } => ("targets", target_group, "are healthy"),
-        EventKind::TargetUnhealthy { target_group, .. } => {
-            ("targets", target_group, "are unhealthy")
+impl Line {
+    fn text(self, detail: Detail) -> String {
+        match self.telling {
+            Telling::Together {
+                thing, of, many, ..
+            } if self.count > 1 => format!("{} {thing}s of {of} {many}.", self.count),
+            Telling::Together { thing, of, one, .. } if detail == Detail::Usual => {
+                format!("1 {thing} of {of} {one}.")
+            }
+            _ => self.one,
         }
-        EventKind::TargetDraining { target_group, .. } => ("targets", target_group, "drain"),
+    }
+}
+
+fn telling(kind: &EventKind, detail: Detail) -> Telling {
+    let every = detail == Detail::Every;
+    let (thing, of, one, many) = match kind {
+        EventKind::TaskStarted { task_set, .. } => ("task", task_set, "runs", "run"),
+        EventKind::TaskCrashed { task_set, .. } => ("task", task_set, "crashed", "crashed"),
+        EventKind::TaskStopped { task_set, .. } => ("task", task_set, "stopped", "stopped"),
+        EventKind::TargetHealthy { target_group, .. } => {
+            ("target", target_group, "is healthy", "are healthy")
+        }
+        EventKind::TargetUnhealthy { target_group, .. } => {
+            ("target", target_group, "is unhealthy", "are unhealthy")
+        }
+        EventKind::SigtermSent { task_set, .. } if every => {
+            ("task", task_set, "was sent SIGTERM", "were sent SIGTERM")
+        }
+        EventKind::TargetDraining { target_group, .. } if every => {
+            ("target", target_group, "drains", "drain")
+        }
+        EventKind::ScaleSet { .. } | EventKind::TaskSetDraining { .. } if every => {
+            return Telling::Alone;
+        }
         EventKind::ServiceUpdated { .. }
         | EventKind::ServiceDeleted { .. }
         | EventKind::TaskSetCreated { .. }
-        | EventKind::ScaleSet { .. }
         | EventKind::PrimaryChanged { .. }
-        | EventKind::TaskSetDraining { .. }
         | EventKind::TaskSetDeleted { .. }
         | EventKind::ListenerCreated { .. }
         | EventKind::ListenerChanged { .. }
@@ -86,18 +119,27 @@ fn telling(kind: &EventKind) -> Telling {
         | EventKind::AlarmChanged { .. } => return Telling::Alone,
         EventKind::ServiceCreated { .. }
         | EventKind::ServiceInactive { .. }
+        | EventKind::ScaleSet { .. }
+        | EventKind::TaskSetDraining { .. }
         | EventKind::TaskSetSteady { .. }
         | EventKind::TaskSetStabilizing { .. }
         | EventKind::TaskCreated { .. }
         | EventKind::TaskStopping { .. }
+        | EventKind::SigtermSent { .. }
         | EventKind::TargetRegistered { .. }
         | EventKind::TargetHealthChecking { .. }
+        | EventKind::TargetDraining { .. }
         | EventKind::TargetUnused { .. }
         | EventKind::TargetDeregistered { .. }
         | EventKind::TagsChanged { .. }
         | EventKind::EventPut { .. } => return Telling::Never,
     };
-    Telling::Together(format!("{things} of {} {did}", short(of)))
+    Telling::Together {
+        thing,
+        of: short(of).to_owned(),
+        one,
+        many,
+    }
 }
 
 #[cfg(test)]
@@ -122,13 +164,15 @@ mod tests {
             started(3, "a"),
             started(90_000, "a"),
         ];
-        assert_eq!(
-            sentences(&events),
-            [
-                (2, "Task 1 of b is running.".to_owned()),
+        let told = |one: &str, detail| {
+            let wanted = [
+                (2, one.replace("of a", "of b")),
                 (3, "2 tasks of a run.".to_owned()),
-                (90_000, "Task 1 of a is running.".to_owned()),
-            ]
-        );
+                (90_000, one.to_owned()),
+            ];
+            assert_eq!(sentences(&events, detail), wanted);
+        };
+        told("1 task of a runs.", Detail::Usual);
+        told("Task 1 of a is running.", Detail::Every);
     }
 }

@@ -1,12 +1,10 @@
 //! The plan as it is printed.
 
-use std::fmt::Write as _;
-
 use ebbtide_controller::counted::counted;
 use serde::Serialize;
 
-use super::cost::Cost;
-use crate::output::clock;
+use super::cost::{Cost, FARGATE_TASK_HOUR, usd};
+use crate::output::{BAD, BOLD, DIM, PLAIN, Styled, WARNING, clock};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,51 +58,121 @@ pub(super) struct StepRow {
     pub(super) longest_without_seconds: u32,
 }
 
+/// The heads of the table's columns, in two lines.
+pub(super) const HEADS: [(&str, &str); 8] = [
+    ("", "steps"),
+    ("first", "at"),
+    ("", "every"),
+    ("tasks", "each"),
+    ("tasks", "left"),
+    ("connections", "cut each"),
+    ("reconnects/s", "per task"),
+    ("longest", "without"),
+];
+
+/// Columns before the texts below the table.
+const LABEL: usize = 16;
+
 impl Answer {
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
+    /// The plan for people, a text with styles for each line.
+    pub(super) fn lines(&self) -> Vec<Styled> {
+        let mut lines = Vec::new();
         if let Some(refusal) = &self.refusal {
-            let _ = writeln!(text, "error: preflight will refuse it: {refusal}\n");
+            let refused = Styled::new(BAD, "error: ");
+            lines.push(refused.and(PLAIN, &format!("preflight will refuse it: {refusal}\n")));
         }
-        let _ = writeln!(
-            text,
-            "{}: {} with {} each; {}\n",
-            self.event,
+        let title = Styled::new(BOLD, &format!("{}: ", self.event));
+        lines.push(title.and(PLAIN, &self.about()).wrapped(2));
+        lines.extend(self.table());
+        let mut about = |label: &str, text: &str| {
+            let style = if label == "warning" { WARNING } else { PLAIN };
+            let line = Styled::new(style, &format!("  {label:<13} "));
+            lines.push(line.and(PLAIN, text).wrapped(LABEL));
+        };
+        for (label, text) in self.figures() {
+            about(label, &text);
+        }
+        for warning in &self.warnings {
+            about("warning", warning);
+        }
+        for alternative in &self.alternatives {
+            about("or", alternative);
+        }
+        lines
+    }
+
+    /// What is planned, in a sentence.
+    pub(super) fn about(&self) -> String {
+        format!(
+            "{} with {} each; {}",
             counted(self.tasks, "task"),
             counted(self.connections_per_task, "connection"),
             self.drain
+        )
+    }
+
+    /// The steps; those in a row that are alike are one row.
+    pub(super) fn rows(&self) -> Vec<[String; HEADS.len()]> {
+        let rows = self.alike().into_iter().map(|Alike { rows, every }| {
+            let (first, last) = (rows[0], rows[rows.len() - 1]);
+            let steps = match rows.len() {
+                1 => first.step.to_string(),
+                _ => format!("{}\u{2013}{}", first.step, last.step),
+            };
+            [
+                steps,
+                clock(f64::from(first.at)),
+                every.map_or_else(String::new, |every| format!("{every} s")),
+                first.tasks.to_string(),
+                last.left.to_string(),
+                format!("{:.0}", first.connections_cut),
+                format!("{:.1}", first.peak_reconnects_per_task),
+                format!("{} s", last.longest_without_seconds),
+            ]
+        });
+        rows.collect()
+    }
+
+    fn table(&self) -> Vec<Styled> {
+        const WIDTHS: [usize; HEADS.len()] = [9, 8, 6, 6, 6, 11, 12, 8];
+        let line = |style, cells: [&str; HEADS.len()]| {
+            let cells = cells.iter().zip(WIDTHS);
+            let cells = cells.map(|(cell, width)| format!("{cell:>width$}"));
+            Styled::new(style, &cells.collect::<Vec<_>>().join(" "))
+        };
+        let mut lines = vec![
+            Styled::default(),
+            line(DIM, HEADS.map(|(first, _)| first)),
+            line(DIM, HEADS.map(|(_, second)| second)),
+        ];
+        let rows = self.rows();
+        lines.extend(
+            rows.iter()
+                .map(|row| line(PLAIN, row.each_ref().map(String::as_str))),
         );
-        let _ = writeln!(
-            text,
-            "{:>5}  {:>8}  {:>5}  {:>5}  {:>15}  {:>22}  {:>15}",
-            "step",
-            "at",
-            "tasks",
-            "left",
-            "connections cut",
-            "peak reconnects/s/task",
-            "longest without"
-        );
-        for (index, row) in self.steps.iter().enumerate() {
-            // The middle of a long plan is all alike.
-            if self.steps.len() > 40 && index == 20 {
-                let _ = writeln!(text, "  …    {} more like these", self.steps.len() - 40);
+        lines.push(Styled::default());
+        lines
+    }
+
+    fn alike(&self) -> Vec<Alike<'_>> {
+        let mut all: Vec<Alike<'_>> = Vec::new();
+        for row in &self.steps {
+            match all.last_mut().filter(|alike| alike.takes(row)) {
+                Some(alike) => {
+                    alike.every = Some(alike.pause(row));
+                    alike.rows.push(row);
+                }
+                None => all.push(Alike {
+                    rows: vec![row],
+                    every: None,
+                }),
             }
-            if self.steps.len() > 40 && (20..self.steps.len() - 20).contains(&index) {
-                continue;
-            }
-            let _ = writeln!(
-                text,
-                "{:>5}  {:>8}  {:>5}  {:>5}  {:>15.0}  {:>22.1}  {:>13} s",
-                row.step,
-                clock(f64::from(row.at)),
-                row.tasks,
-                row.left,
-                row.connections_cut,
-                row.peak_reconnects_per_task,
-                row.longest_without_seconds
-            );
         }
+        all
+    }
+
+    /// What follows from the steps: a label and a text each.
+    pub(super) fn figures(&self) -> Vec<(&'static str, String)> {
         let hours = |seconds: u32| clock(f64::from(seconds));
         let (time, from_swap) = (hours(self.seconds), hours(self.seconds_from_swap));
         let gone = match self.tasks_left {
@@ -123,24 +191,49 @@ impl Answer {
             limit,
             ..
         } = self;
-        let _ = write!(
-            text,
-            "
-  time          {time} from the first step to the last, about {from_swap} from the swap until {gone}
-  reconnects    {up_to}{peak:.0} in the busiest second, {of_a_task:.1} to each replacement task; {up_to}{minute:.0} a second in the busiest minute
-  extra tasks   {extra:.1} task-hours from the swap on
-"
-        );
-        if let Some(cost) = &self.cost {
-            let _ = writeln!(text, "  costs         {cost}");
-        }
-        let _ = writeln!(text, "  limit         {limit}");
-        for warning in &self.warnings {
-            let _ = writeln!(text, "  warning       {warning}");
-        }
-        for alternative in &self.alternatives {
-            let _ = writeln!(text, "  or            {alternative}");
-        }
-        text
+        let fargate = usd(extra * FARGATE_TASK_HOUR);
+        let mut figures = vec![
+            (
+                "time",
+                format!(
+                    "{time} from the first step to the last, about {from_swap} from the swap until {gone}"
+                ),
+            ),
+            (
+                "reconnects",
+                format!(
+                    "{up_to}{peak:.0} in the busiest second, {of_a_task:.1} to each replacement task; {up_to}{minute:.0} a second in the busiest minute"
+                ),
+            ),
+            (
+                "extra tasks",
+                format!(
+                    "{extra:.1} task-hours from the swap on ({fargate} as Fargate tasks with 1 vCPU and 2 GB)"
+                ),
+            ),
+        ];
+        figures.extend(self.cost.map(|cost| ("costs", cost.to_string())));
+        figures.push(("limit", format!("{limit} decides how fast it goes")));
+        figures
+    }
+}
+
+/// Steps in a row that differ in nothing but their time.
+struct Alike<'a> {
+    rows: Vec<&'a StepRow>,
+    /// Seconds from each to the next, where there are several.
+    every: Option<u32>,
+}
+
+impl Alike<'_> {
+    fn pause(&self, row: &StepRow) -> u32 {
+        row.at - self.rows[self.rows.len() - 1].at
+    }
+
+    fn takes(&self, row: &StepRow) -> bool {
+        let of = |row: &StepRow| (row.tasks, row.peak_reconnects_per_task.to_bits());
+        let paused = self.every.is_none_or(|every| every == self.pause(row));
+        let longest = self.rows[0].longest_without_seconds == row.longest_without_seconds;
+        of(self.rows[0]) == of(row) && paused && longest
     }
 }

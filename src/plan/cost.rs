@@ -8,6 +8,7 @@ use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::Behaviour;
 use serde::Serialize;
+use serde::ser::SerializeStruct as _;
 use serde_json::Value;
 
 use crate::exit::Error;
@@ -15,8 +16,7 @@ use crate::input;
 use crate::simulation;
 
 /// Calls of a whole deployment that goes well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cost {
     /// State transitions of Step Functions.
     pub(super) transitions: u64,
@@ -25,13 +25,56 @@ pub(super) struct Cost {
     pub(super) calls: u64,
 }
 
+/// List prices of us-east-1 in USD (AWS's price lists): a state transition of a Standard workflow.
+const TRANSITION: f64 = 0.025 / 1_000.0;
+/// An invocation of a function: the request, and a second with 128 MB, more than one takes.
+const INVOCATION: f64 = 0.2 / 1_000_000.0 + 0.128 * 0.000_016_666_7;
+/// An API call, as if each were a write of the lock table on demand: ECS, Elastic Load Balancing and the reads
+/// of alarms cost less, or nothing.
+const CALL: f64 = 0.625 / 1_000_000.0;
+/// An hour of a Fargate task with 1 vCPU and 2 GB, Linux on x86.
+pub(super) const FARGATE_TASK_HOUR: f64 = 0.040_48 + 2.0 * 0.004_445;
+
+/// An amount, to the cent, or to two figures below one.
+pub(super) fn usd(amount: f64) -> String {
+    match amount {
+        0.01.. => format!("{amount:.2} USD"),
+        _ => format!("{amount:.4} USD"),
+    }
+}
+
+impl Cost {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "calls of a deployment, in money"
+    )]
+    fn usd(self) -> f64 {
+        let of = |number: u64, price: f64| number as f64 * price;
+        of(self.transitions, TRANSITION) + of(self.invocations, INVOCATION) + of(self.calls, CALL)
+    }
+}
+
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "about {} state transitions, {} invocations and {} API calls for the whole deployment",
-            self.transitions, self.invocations, self.calls
+            "at most {} at list prices: about {} state transitions, {} invocations and {} API calls for the whole deployment",
+            usd(self.usd()),
+            self.transitions,
+            self.invocations,
+            self.calls
         )
+    }
+}
+
+impl Serialize for Cost {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut cost = serializer.serialize_struct("Cost", 4)?;
+        cost.serialize_field("transitions", &self.transitions)?;
+        cost.serialize_field("invocations", &self.invocations)?;
+        cost.serialize_field("calls", &self.calls)?;
+        cost.serialize_field("usd", &self.usd())?;
+        cost.end()
     }
 }
 

@@ -1,16 +1,22 @@
 //! The plan as a page.
 
-use super::answer::Answer;
+use super::answer::{Answer, HEADS};
 use crate::input;
 use crate::output::count;
-use crate::report::{self, Heading, Ink, Line, Page, PlotError, Span};
+use crate::report::{self, Column, Heading, Ink, Line, Page, PlotError, Span};
 
 /// The plan with plots, as HTML.
 pub(super) fn of(answer: &Answer, service: &str) -> Result<String, PlotError> {
     let mut page = Page::new(&Heading {
         title: format!("{service}: the drain as planned"),
-        facts: vec![("command", input::command_line())],
+        facts: vec![
+            ("command", input::command_line()),
+            ("service", answer.about()),
+        ],
     });
+    if let Some(refusal) = &answer.refusal {
+        page.outcome(false, &format!("Preflight will refuse it: {refusal}"));
+    }
     let span = Span {
         from: 0,
         to: answer.reconnects.len().saturating_sub(1).max(1),
@@ -42,7 +48,32 @@ pub(super) fn of(answer: &Answer, service: &str) -> Result<String, PlotError> {
         };
         report::plot(&mut page, (title, since), (span, &[]), &legend, vec![line])?;
     }
-    page.preformatted(&answer.text());
+    let columns = HEADS.map(|(first, second)| {
+        let head = format!("{first} {second}");
+        (head.trim().to_owned(), Column::Number)
+    });
+    let columns = columns
+        .each_ref()
+        .map(|(head, column)| (head.as_str(), *column));
+    let rows = answer.rows();
+    page.table(
+        &columns,
+        &rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
+    );
+    for (label, text) in answer.figures() {
+        page.paragraph(&format!("{label}: {text}."));
+    }
+    let warnings = answer
+        .warnings
+        .iter()
+        .map(|warning| format!("Warning: {warning}"));
+    let alternatives = answer
+        .alternatives
+        .iter()
+        .map(|other| format!("Or: {other}"));
+    warnings
+        .chain(alternatives)
+        .for_each(|text| page.paragraph(&text));
     Ok(page.finish())
 }
 

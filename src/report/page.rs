@@ -81,14 +81,6 @@ impl Page {
         self.put(format_args!("<p>{}</p>\n", escape(text)));
     }
 
-    /// Text in columns, as it is printed.
-    pub(crate) fn preformatted(&mut self, text: &str) {
-        let text = escape(text);
-        self.put(format_args!(
-            "<pre class=\"wide\" tabindex=\"0\">{text}</pre>\n"
-        ));
-    }
-
     /// How something ended.
     pub(crate) fn outcome(&mut self, succeeded: bool, text: &str) {
         let class = if succeeded { "succeeded" } else { "failed" };
@@ -169,7 +161,6 @@ mod tests {
         });
         page.heading(hostile);
         page.paragraph(hostile);
-        page.preformatted(hostile);
         page.outcome(true, hostile);
         page.figure(hostile, &[("original", hostile.to_owned())], "<svg></svg>");
         page.table(
@@ -179,6 +170,6 @@ mod tests {
         let page = page.finish();
         assert!(!page.contains("<script"), "{page}");
         assert!(!page.contains('\u{7}'), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 14);
+        assert_eq!(page.matches("&lt;script&gt;").count(), 13);
     }
 }

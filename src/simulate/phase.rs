@@ -39,7 +39,7 @@ pub(super) fn phases(states: &[Visit]) -> Vec<Phase> {
 
 /// The phase that a state belongs to: the Task that its loop is about. Nothing for a state that may come
 /// in several.
-fn phase_of(state: &str) -> Option<&'static str> {
+pub(super) fn phase_of(state: &str) -> Option<&'static str> {
     let phase = match state {
         "Preflight" | "MayDeploy" | "DryRunSucceeded" => "Preflight",
         "CheckAndCreateService" | "ServiceReady" | "WaitForServiceReady" => "CheckAndCreateService",

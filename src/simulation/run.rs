@@ -1,11 +1,9 @@
 //! A deployment as data: what tables and reports are made of.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use super::summary::Summary;
-use crate::output::clock;
+use crate::output::count;
 
 /// One deployment, second by second. A series' place is the second since the execution's start.
 #[derive(Debug, Clone)]
@@ -100,10 +98,12 @@ pub(crate) struct ClientsSummary {
     cut: u64,
     seconds_from_first_to_last_cut: u64,
     reconnects_in_busiest_second: u64,
+    reconnects_in_busiest10_seconds: u64,
     /// A second, on average over the busiest minute: what a reconnect budget is about.
     reconnects_per_second_in_busiest_minute: u64,
     reconnects_of_a_task_in_busiest_second: u64,
     refused: u64,
+    longest_without_seconds: u64,
 }
 
 impl ClientsSummary {
@@ -113,26 +113,63 @@ impl ClientsSummary {
             cut: felt.cuts.iter().sum(),
             seconds_from_first_to_last_cut: felt.first_to_last_cut().unwrap_or_default(),
             reconnects_in_busiest_second: felt.peak(1),
+            reconnects_in_busiest10_seconds: felt.peak(10),
             reconnects_per_second_in_busiest_minute: felt.peak(60).div_ceil(60),
             reconnects_of_a_task_in_busiest_second: felt.peak_of_a_task,
             refused: felt.refused.iter().sum(),
+            longest_without_seconds: felt.longest_without,
         }
     }
 }
 
-impl fmt::Display for ClientsSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = u32::try_from(self.seconds_from_first_to_last_cut).unwrap_or(u32::MAX);
-        write!(
-            f,
-            "  clients       {} connections, {} cut over {}; reconnects: {} in the busiest second ({} to one task), {} a second in the busiest minute; {} tries refused",
-            self.clients,
-            self.cut,
-            clock(f64::from(seconds)),
-            self.reconnects_in_busiest_second,
-            self.reconnects_of_a_task_in_busiest_second,
-            self.reconnects_per_second_in_busiest_minute,
-            self.refused
-        )
+impl ClientsSummary {
+    /// A table, beside the same clients where all tasks are stopped at once.
+    pub(crate) fn table(&self, at_once: Option<&Self>) -> Vec<String> {
+        let Some(at_once) = at_once else {
+            let clients = count(self.clients);
+            return vec![format!(
+                "  {:<13} {clients} connections, none cut",
+                "clients"
+            )];
+        };
+        let seconds = |seconds: u64| format!("{} s", count(seconds));
+        let rows = [
+            ("connections", count(self.clients), count(at_once.clients)),
+            ("cut", count(self.cut), count(at_once.cut)),
+            (
+                "from first to last cut",
+                seconds(self.seconds_from_first_to_last_cut),
+                seconds(at_once.seconds_from_first_to_last_cut),
+            ),
+            (
+                "most reconnects in 1 s",
+                count(self.reconnects_in_busiest_second),
+                count(at_once.reconnects_in_busiest_second),
+            ),
+            (
+                "most reconnects in 10 s",
+                count(self.reconnects_in_busiest10_seconds),
+                count(at_once.reconnects_in_busiest10_seconds),
+            ),
+            (
+                "most at one task in 1 s",
+                count(self.reconnects_of_a_task_in_busiest_second),
+                count(at_once.reconnects_of_a_task_in_busiest_second),
+            ),
+            ("refused", count(self.refused), count(at_once.refused)),
+            (
+                "longest without",
+                seconds(self.longest_without_seconds),
+                seconds(at_once.longest_without_seconds),
+            ),
+        ];
+        let head = format!(
+            "\n  {:<24} {:>15} {:>15}",
+            "clients", "this deployment", "all at once"
+        );
+        let rows = rows
+            .into_iter()
+            .map(|(label, this, at_once)| format!("  {label:<24} {this:>15} {at_once:>15}"));
+        std::iter::once(head).chain(rows).collect()
     }
 }

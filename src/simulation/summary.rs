@@ -1,7 +1,5 @@
 //! How a deployment ended, and the world it left.
 
-use std::fmt;
-
 use ebbtide_controller::arn::short;
 use ebbtide_controller::counted::counted;
 use ebbtide_simulator::asl::{Outcome, Status};
@@ -148,34 +146,35 @@ fn tags(world: &World) -> Vec<TagSummary> {
     tags.collect()
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.outcome())?;
+impl Summary {
+    /// What is said of the end, below the outcome: a label and a text each.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let (took, states) = (clock(self.seconds), self.states.len());
-        write!(f, "  took          {took} simulated, {states} states, ")?;
         let (events, calls) = (self.history_events, self.calls);
-        writeln!(f, "{events} history events of 25000, {calls} API calls")?;
-        for set in &self.task_sets {
-            write!(
-                f,
-                "  task set      {} {} {}",
-                set.id, set.status, set.task_definition
-            )?;
-            let running = counted(set.running, "task");
-            writeln!(f, " on {}, runs {running}", set.target_group)?;
-        }
-        for ListenerSummary {
-            port,
-            role,
-            forward,
-        } in &self.listeners
-        {
-            let role = role.as_deref().unwrap_or("no role recorded");
-            writeln!(f, "  listener      :{port} ({role}) sends {forward}")?;
-        }
-        for TagSummary { target_group, tags } in &self.tags {
-            writeln!(f, "  target group  {target_group} {}", tags.join(" "))?;
-        }
-        Ok(())
+        let took = format!(
+            "{took} simulated, {states} states, {events} history events of 25000, {calls} API calls"
+        );
+        let mut rows = vec![("took", took)];
+        rows.extend(self.task_sets.iter().map(|set| {
+            let TaskSetSummary {
+                id,
+                status,
+                task_definition,
+                target_group,
+                running,
+            } = set;
+            let running = counted(*running, "task");
+            let text = format!("{id} {status} {task_definition} on {target_group}, runs {running}");
+            ("task set", text)
+        }));
+        rows.extend(self.listeners.iter().map(|listener| {
+            let role = listener.role.as_deref().unwrap_or("no role recorded");
+            let ListenerSummary { port, forward, .. } = listener;
+            ("listener", format!(":{port} ({role}) sends {forward}"))
+        }));
+        rows.extend(self.tags.iter().map(|TagSummary { target_group, tags }| {
+            ("target group", format!("{target_group} {}", tags.join(" ")))
+        }));
+        rows
     }
 }

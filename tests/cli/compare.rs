@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::program::{assert_has, ebbtide, scratch};
+use crate::program::{Ran, assert_has, ebbtide, scratch};
 
 fn compared(arguments: &str) -> Value {
     let ran = ebbtide(&format!("compare {arguments} --format json"));
@@ -68,7 +68,10 @@ fn json_has_for_each_way_what_help_says() {
     let answer = compared("events/drain-budget.json --tasks 3 --seed 7");
     let keys =
         |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
-    assert_eq!(keys(&answer), ["service", "scenario", "floor", "ways"]);
+    assert_eq!(
+        keys(&answer),
+        ["service", "scenario", "floor", "ways", "recommended"]
+    );
     assert_eq!(answer["scenario"]["seed"], 7);
     let help = ebbtide("compare --help").done();
     let mut of_event = Vec::new();
@@ -98,13 +101,14 @@ fn the_same_comparison_prints_the_same_bytes_and_another_seed_others() {
     let of_seed = |seed: u32| ebbtide(&format!("compare events/sample.json --seed {seed}")).done();
     let first = of_seed(1);
     assert_eq!(first, of_seed(1));
-    let rows = |text: &str, timings: &str| -> Vec<String> {
-        let rows = text.lines().filter(|line| line.contains(timings));
-        rows.map(str::to_owned).collect()
+    let runs = |seed: u32, place: usize| -> Vec<Value> {
+        let answer = compared(&format!("events/sample.json --seed {seed}"));
+        let ways = answer["ways"].as_array().unwrap().iter();
+        ways.map(|way| way["runs"][place]["figures"].clone())
+            .collect()
     };
-    let other = of_seed(2);
-    assert_ne!(rows(&first, " random "), rows(&other, " random "));
-    assert_eq!(rows(&first, " exact "), rows(&other, " exact "));
+    assert_eq!(runs(1, 0), runs(2, 0), "exact timings");
+    assert_ne!(runs(1, 1), runs(2, 1), "random timings");
 }
 
 #[test]
@@ -126,7 +130,53 @@ fn a_way_that_fails_is_named_and_exits_with_1() {
     let text = ran.exits(1).stdout;
     assert_has(&text, &["all at once, exact: FAILED: ReplacementFailed: "]);
     let row = text.lines().find(|line| line.starts_with("all at once  "));
-    assert!(row.is_some_and(|row| row.contains("  FAILED  ")), "{text}");
+    assert!(row.is_some_and(|row| row.ends_with(" FAILED")), "{text}");
+    assert!(!text.contains("Recommended"), "{text}");
+}
+
+#[test]
+fn a_time_that_is_too_short_for_any_drain_makes_no_figure_lower_than_its_floor() {
+    for (more, wanted) in [("", "within 10 s"), ("--tasks 1", "all at once")] {
+        let answer = compared(&format!("events/sample.json --within 10 {more}"));
+        for way in answer["ways"].as_array().unwrap() {
+            for run in way["runs"].as_array().unwrap() {
+                let times = run["figures"]["timesFloor"].as_f64().unwrap();
+                assert!(times >= 1.0, "{way}");
+            }
+        }
+        let names: Vec<_> = answer["ways"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|way| &way["way"])
+            .collect();
+        assert!(names.contains(&&json!(wanted)), "{names:?}");
+    }
+    // A quarter a minute takes longer than that, and is the lowest peak all the same.
+    let answer = compared("events/sample.json --within 10");
+    assert_eq!(answer["recommended"]["way"], "25 % every 60 s");
+    assert_eq!(
+        answer["recommended"]["drain"],
+        json!({"percent": 25.0, "every": 60})
+    );
+}
+
+#[test]
+fn every_line_fits_eighty_columns() {
+    for line in [
+        "compare events/sample.json --tasks 40 --new-connections-per-second-per-task 100",
+        "plan events/drain-budget.json --tasks 40",
+        "simulate events/sample.json",
+        "simulate events/sample.json --never-healthy -v",
+    ] {
+        let ran = Ran::of(crate::program::command(line).env("COLUMNS", "80"));
+        for line in ran.stdout.lines() {
+            // What has no space in it cannot be broken.
+            let longest = line.split(' ').map(str::len).max().unwrap_or_default();
+            let fits = line.chars().count() <= 80 || longest > 40;
+            assert!(fits, "{line}");
+        }
+    }
 }
 
 #[test]

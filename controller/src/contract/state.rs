@@ -347,9 +347,14 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
             step,
             next_step,
             last_step,
+            done,
         } = drain;
         told["drain"] = json!({"left": left, "of": of, "step": step});
-        for (name, seconds) in [("nextStep", next_step), ("lastStep", last_step)] {
+        for (name, seconds) in [
+            ("nextStep", next_step),
+            ("lastStep", last_step),
+            ("done", done),
+        ] {
             if let Some(seconds) = seconds {
                 told["drain"][name] = json!(seconds);
             }

@@ -73,6 +73,7 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
             step: 1,
             next_step: Some(60),
             last_step: None,
+            done: None,
         },
         stage: Stage::Pause { seconds: 60 },
         deleted_alarms: Vec::new(),
@@ -81,7 +82,7 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
     assert_eq!(state["next"], "Wait");
     assert_eq!(
         state["reason"],
-        json!({"code": "pause", "text": "original ecs-svc/1: 3 of 4 tasks left, the next step in 60 s; nothing stands in its way", "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60}})
+        json!({"code": "pause", "text": "original ecs-svc/1: scaled to 3 of 4 tasks; the next step in 60 s, nothing stands in its way", "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60}})
     );
 }
 

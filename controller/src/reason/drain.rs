@@ -87,8 +87,8 @@ pub struct StepMade {
     pub next_tasks: u32,
     /// Seconds until then.
     pub next_step: u32,
-    /// When the last task has gone, if nothing blocks a step, in seconds since 1970: an estimate.
-    pub done_at: u64,
+    /// Seconds until the last task has gone, if nothing blocks a step: an estimate.
+    pub done: u32,
     /// This turn, in seconds since 1970.
     pub now: u64,
     /// What a budget's pace follows from.
@@ -196,10 +196,16 @@ impl fmt::Display for Draining {
                 f,
                 "{left} s until the first step of the drain; next check in {wait} s"
             ),
-            Stage::Step(made) => write!(f, "{left} of {of} left after step {step}{made}"),
+            Stage::Step(made) => {
+                write!(f, "step {step}")?;
+                if let Some(steps) = made.steps {
+                    write!(f, " of {steps}")?;
+                }
+                write!(f, ": scaled to {left} of {of}{made}")
+            }
             Stage::Pause { seconds } => write!(
                 f,
-                "{left} of {of} left, the next step in {seconds} s; nothing stands in its way"
+                "scaled to {left} of {of}; the next step in {seconds} s, nothing stands in its way"
             ),
             Stage::Blocked {
                 wanted,
@@ -218,7 +224,7 @@ impl fmt::Display for Draining {
                 wait,
             } => write!(
                 f,
-                "{}{}; next check in {wait} s{}",
+                "scaled to {left} of {of}; {}{}; next check in {wait} s{}",
                 if *idle { "no connection is left, " } else { "" },
                 StillRuns(*running),
                 NotHealthyNow(unhealthy.as_ref()),
@@ -248,26 +254,20 @@ pub(super) struct StillRuns(pub(super) u32);
 impl fmt::Display for StillRuns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            1 => f.write_str("1 task still runs, until its connections are drained"),
-            running => write!(
-                f,
-                "{running} tasks still run, until their connections are drained"
-            ),
+            1 => f.write_str("1 task still runs until its connections close"),
+            running => write!(f, "{running} tasks still run until their connections close"),
         }
     }
 }
 
 impl fmt::Display for StepMade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(steps) = self.steps {
-            write!(f, " of {steps}")?;
-        }
         write!(
             f,
-            ", next {} in {} s, done about {}",
+            "; next {} in {} s, done about {}",
             self.next_tasks,
             self.next_step,
-            clock::to_the_minute(self.done_at, self.now)
+            clock::to_the_minute(self.now + u64::from(self.done), self.now)
         )?;
         match &self.pace {
             Some(pace) => write!(f, " ({pace})"),

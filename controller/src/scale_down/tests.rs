@@ -548,7 +548,7 @@ fn each_answer_counts_the_step_and_the_wait() {
     assert_eq!(answer.progress.waited, 60);
     assert_eq!(
         answer.reason.to_string(),
-        "original ecs-svc/1: 3 of 4 tasks left after step 1 of 4, next 1 in 60 s, done about 00:08Z"
+        "original ecs-svc/1: step 1 of 4: scaled to 3 of 4 tasks; next 1 in 60 s, done about 00:09Z"
     );
 }
 

@@ -18,6 +18,7 @@ pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
         step: progress.step,
         next_step: None,
         last_step: None,
+        done: None,
     };
     let progress = Progress {
         waited: 0,
@@ -65,6 +66,7 @@ impl<'a> Waiting<'a> {
                 step: drain.progress.step.saturating_sub(1),
                 next_step: None,
                 last_step: None,
+                done: None,
             },
             held,
             poll: checks(&drain).poll(waited(&drain.progress)),
@@ -127,18 +129,21 @@ impl<'a> Waiting<'a> {
         let next = self.drain.next(false);
         self.drain.progress.step = step.saturating_add(1);
         let last_step = next.wait.saturating_add(next.then);
+        let leaving = self.drain.deregistration().most + STOPPING;
+        let done = last_step.saturating_add(leaving);
         self.report = DrainProgress {
             left,
             step,
             next_step: Some(next.wait),
             last_step: Some(last_step),
+            done: Some(done),
             ..self.report
         };
         let made = StepMade {
             steps: steps(&self.drain),
             next_tasks: next.tasks,
             next_step: next.wait,
-            done_at: done_at(&self.drain, last_step),
+            done,
             now: self.drain.world.now,
             pace: next.remark,
         };
@@ -241,11 +246,8 @@ fn waited(progress: &Progress) -> u32 {
     progress.waited.saturating_add(progress.spent)
 }
 
-/// When the original's last task has gone, if its last step comes in so many seconds. In seconds since
-/// 1970.
-fn done_at(drain: &Drain<'_>, last_step: u32) -> u64 {
-    drain.world.now + u64::from(last_step) + u64::from(drain.deregistration().most)
-}
+/// Seconds that a task has to stop, where its definition does not say (AWS documentation).
+const STOPPING: u32 = 30;
 
 /// Of how many steps, where that is settled: a budget takes as many as it needs.
 fn steps(drain: &Drain<'_>) -> Option<u32> {

@@ -53,7 +53,7 @@ fn the_first_step_of_a_budget_takes_one_task_and_plans_the_next() {
     assert_eq!(told.progress.control.began, Some(100_000));
     assert!(
         told.reason.to_string()
-            .ends_with("next 1 in 7 s, done about 03:52Z (its first reconnects are seen about 360 s after its first step)"),
+            .ends_with("next 1 in 7 s, done about 03:53Z (its first reconnects are seen about 360 s after its first step)"),
         "{}",
         told.reason.to_string()
     );
