@@ -5,14 +5,14 @@ mod plot;
 mod thin;
 
 pub(crate) use page::{Column, Heading, Page};
-pub(crate) use plot::{Ink, Line, Panel, PlotError, Span, bars, picture};
+pub(crate) use plot::{Ink, Line, Mark, Panel, PlotError, Span, bars, picture};
 
-/// Puts a plot on a page: its lines over a time, `marks` at seconds worth a vertical line, and a legend of
+/// Puts a plot on a page: its lines over a time, `marks` at moments worth a vertical line, and a legend of
 /// class in the style and words.
 pub(crate) fn plot(
     page: &mut Page,
     (title, since): (&str, &str),
-    (span, marks): (Span, &[f64]),
+    (span, marks): (Span, &[Mark]),
     legend: &[(&str, String)],
     lines: Vec<Line<'_>>,
 ) -> Result<(), PlotError> {

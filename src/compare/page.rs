@@ -25,6 +25,10 @@ pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, P
     let rows: Vec<_> = rows.collect();
     page.table(&names.chain(figures).collect::<Vec<_>>(), &rows);
     page.paragraph(&comparison.legend());
+    if let Some(best) = comparison.recommended() {
+        let drain = comparison.recommendation(best);
+        page.paragraph(&format!("Recommended: {drain}."));
+    }
     for failure in comparison.failures() {
         page.outcome(false, &failure);
     }
@@ -80,7 +84,9 @@ pub(super) fn of(heading: &Heading, comparison: &Comparison) -> Result<String, P
         .map(|(ink, words)| (*ink, (*words).to_owned()))
         .collect();
     let unit = span.unit().0;
-    let title = format!("{title}, by way; {unit} since the deployment's start");
+    let title = format!(
+        "{title}, by way, each with a scale of its own; {unit} since the deployment's start"
+    );
     page.figure(&title, &legend, &svg);
     Ok(page.finish())
 }

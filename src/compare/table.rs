@@ -163,7 +163,7 @@ impl Comparison {
     }
 
     /// The field to paste, and what comes of it.
-    fn recommendation(&self, best: &Compared) -> String {
+    pub(super) fn recommendation(&self, best: &Compared) -> String {
         let drain = best.way.drain.to_json();
         let figures = best.worst();
         let fewer = |first: &Figures| {

@@ -13,6 +13,11 @@ pub(super) fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             // Not allowed in a document, or unseen in it.
+            // A number and its percent sign stay together.
+            '%' if escaped.ends_with(' ') => {
+                escaped.pop();
+                escaped.push_str("\u{a0}%");
+            }
             _ if letter.is_control() && letter != '\n' => escaped.push('\u{FFFD}'),
             _ => escaped.push(letter),
         }

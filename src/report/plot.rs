@@ -22,11 +22,43 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
+const BESIDE: RGBColor = RGBColor(0x57, 0x60, 0x6A);
 const BAND: RGBColor = RGBColor(0xE7, 0xEB, 0xF0);
 const OTHER_BAND: RGBColor = RGBColor(0xCF, 0xD7, 0xE0);
 
-/// Width of every plot, in the units of its view box.
-const WIDTH: u32 = 960;
+/// How wide a plot is drawn: once for a screen or paper, and once for a phone. The page shows one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Wide,
+    Narrow,
+}
+
+impl Size {
+    /// In the units of the view box.
+    fn width(self) -> u32 {
+        match self {
+            Self::Wide => 960,
+            Self::Narrow => 400,
+        }
+    }
+
+    /// Numbers on the axis of time.
+    fn labels(self) -> usize {
+        match self {
+            Self::Wide => 12,
+            Self::Narrow => 5,
+        }
+    }
+
+    /// Stretches of time that a line is drawn of.
+    fn buckets(self) -> usize {
+        match self {
+            Self::Wide => 880,
+            Self::Narrow => 320,
+        }
+    }
+}
+
 const LEFT: u32 = 66;
 const RIGHT: u32 = 14;
 const BOTTOM: u32 = 26;
@@ -34,9 +66,6 @@ const BOTTOM: u32 = 26;
 const TEXT: f64 = 13.0 * 1.24;
 /// About as wide as a letter of that size is.
 const LETTER: f64 = 7.2;
-/// Stretches of time that a line is drawn of.
-const BUCKETS: usize = 880;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
     Original,
@@ -60,7 +89,7 @@ impl Ink {
             Self::Leftover => Look("leftover", RGBColor(0x7A, 0x52, 0x99), 2, false),
             Self::Reconnects => Look("reconnects", RGBColor(0x00, 0x7A, 0x5E), 1, false),
             Self::Refused => Look("refused", RGBColor(0xC0, 0x1C, 0x4B), 1, true),
-            Self::Beside => Look("beside", RGBColor(0x57, 0x60, 0x6A), 1, false),
+            Self::Beside => Look("beside", BESIDE, 1, false),
         }
     }
 
@@ -112,58 +141,86 @@ pub(crate) struct Panel<'a> {
 
 impl Panel<'_> {
     /// Its height without the time below it, and that of what is above the plot: less for one of several.
-    fn heights(&self) -> (u32, u32) {
-        match self.label {
-            Some(_) => (112, 34),
-            None => (164, 12),
+    fn heights(&self, is_marked: bool) -> (u32, u32) {
+        match (&self.label, is_marked) {
+            (Some(_), _) => (112, 34),
+            (None, false) => (164, 12),
+            (None, true) => (192, 40),
         }
+    }
+
+    fn most(&self, span: Span) -> u64 {
+        let values = |line: &Line<'_>| {
+            let to = line.values.len().min(span.to + 1);
+            let seen = line.values.get(span.from..to);
+            seen.and_then(|values| values.iter().copied().max())
+        };
+        let most = self.lines.iter().filter_map(values).max();
+        most.unwrap_or_default()
     }
 }
 
-/// Draws plots below one another over the same time, with the same vertical scale. `marks` are
-/// moments, in seconds, that are worth a vertical line.
+/// A moment that is worth a vertical line.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Mark {
+    /// Seconds on the axis of time.
+    pub(crate) at: f64,
+    /// What happened, in a word or two; left out where there is no room.
+    pub(crate) label: String,
+}
+
+/// Draws plots below one another over the same time, each with a vertical scale of its own.
 pub(crate) fn picture(
     title: &str,
     description: &str,
     span: Span,
-    marks: &[f64],
+    marks: &[Mark],
     panels: &[Panel<'_>],
 ) -> Result<String, PlotError> {
-    let values = |line: &Line<'_>| {
-        let to = line.values.len().min(span.to + 1);
-        let seen = line.values.get(span.from..to);
-        seen.and_then(|values| values.iter().copied().max())
-    };
-    let most = panels.iter().flat_map(|panel| &panel.lines);
-    let most = most.filter_map(values).max().unwrap_or_default();
-    let heights: Vec<_> = panels.iter().map(|panel| panel.heights().0).collect();
+    let wide = drawn(Size::Wide, (title, description), span, marks, panels)?;
+    let narrow = drawn(Size::Narrow, (title, description), span, marks, panels)?;
+    Ok(wide + &narrow)
+}
+
+fn drawn(
+    width: Size,
+    (title, description): (&str, &str),
+    span: Span,
+    marks: &[Mark],
+    panels: &[Panel<'_>],
+) -> Result<String, PlotError> {
+    let heights: Vec<_> = panels
+        .iter()
+        .map(|panel| panel.heights(!marks.is_empty()).0)
+        .collect();
     let mut text = String::new();
     {
-        let size = (WIDTH, heights.iter().sum::<u32>() + BOTTOM);
+        let size = (width.width(), heights.iter().sum::<u32>() + BOTTOM);
         let mut rest = SVGBackend::with_string(&mut text, size).into_drawing_area();
         for (place, (panel, height)) in panels.iter().zip(heights).enumerate() {
             // The time is written below the last one, for all of them.
             let bottom = if place + 1 == panels.len() { BOTTOM } else { 0 };
             let (area, below) = rest.split_vertically(height + bottom);
-            draw(&area, span, marks, panel, most, bottom)?;
+            draw(&area, width, span, marks, panel, bottom)?;
             rest = below;
         }
         rest.present()?;
     }
-    Ok(named(&text, title, description))
+    Ok(named(&text, width, title, description))
 }
 
 fn draw(
     area: &Area<'_>,
+    size: Size,
     span: Span,
-    marks: &[f64],
+    marks: &[Mark],
     panel: &Panel<'_>,
-    most: u64,
     bottom: u32,
 ) -> Result<(), PlotError> {
-    let top = top_of(most);
+    let top = top_of(panel.most(span));
+    let above = panel.heights(!marks.is_empty()).1;
     let mut chart = ChartBuilder::on(area)
-        .margin_top(panel.heights().1)
+        .margin_top(above)
         .margin_right(RIGHT)
         .y_label_area_size(LEFT)
         .x_label_area_size(bottom)
@@ -171,7 +228,7 @@ fn draw(
     chart
         .configure_mesh()
         .disable_x_mesh()
-        .x_labels(12)
+        .x_labels(size.labels())
         .y_labels(if panel.label.is_some() { 3 } else { 6 })
         .bold_line_style(GRID)
         .light_line_style(GRID.mix(0.0))
@@ -180,11 +237,12 @@ fn draw(
         .x_label_formatter(&|at| number(*at))
         .y_label_formatter(&|value| count(*value))
         .draw()?;
-    for mark in marks {
-        let at = mark / span.unit().1;
-        let line = PathElement::new(vec![(at, 0), (at, top)], GRID);
+    for Mark { at, .. } in marks {
+        let at = at / span.unit().1;
+        let line = PathElement::new(vec![(at, 0), (at, top)], BESIDE.mix(0.5));
         chart.draw_series(std::iter::once(line))?;
     }
+    label(area, size, span, marks, above)?;
     for line in &panel.lines {
         let Look(_, color, stroke_width, is_dashed) = line.ink.look();
         let style = ShapeStyle {
@@ -192,7 +250,7 @@ fn draw(
             filled: false,
             stroke_width,
         };
-        let corners = corners(line.values, span);
+        let corners = corners(line.values, span, size.buckets());
         let (Some(first), Some(last)) = (corners.first(), corners.last()) else {
             continue;
         };
@@ -217,9 +275,50 @@ fn draw(
     Ok(())
 }
 
+/// Rows of labels above a plot with marks.
+const ROWS: usize = 2;
+
+/// Writes what the marks are above a plot, where there is room: the steps of a drain after everything else.
+fn label(
+    area: &Area<'_>,
+    size: Size,
+    span: Span,
+    marks: &[Mark],
+    above: u32,
+) -> Result<(), PlotError> {
+    let width = f64::from(size.width() - LEFT - RIGHT);
+    let (from, to) = (span.at(span.from), span.at(span.to));
+    let per_unit = width / (to - from).max(f64::EPSILON);
+    let is_step = |mark: &&Mark| mark.label.starts_with("step ");
+    let (steps, others): (Vec<_>, Vec<_>) = marks.iter().partition(is_step);
+    let mut taken: [Vec<(f64, f64)>; ROWS] = Default::default();
+    for Mark { at, label } in others.into_iter().chain(steps) {
+        let left = f64::from(LEFT) + (at / span.unit().1 - from) * per_unit;
+        let letters = u32::try_from(label.chars().count()).unwrap_or(u32::MAX);
+        let right = left + f64::from(letters + 1) * LETTER;
+        let is_free = |row: &Vec<(f64, f64)>| row.iter().all(|(l, r)| right < *l || *r < left);
+        let Some(row) = taken.iter().position(is_free) else {
+            continue;
+        };
+        if right > f64::from(size.width()) {
+            continue;
+        }
+        taken[row].push((left, right));
+        let rows = i32::try_from(14 * (row + 1)).unwrap_or_default();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "within the width of a plot"
+        )]
+        let place = (left as i32, i32::try_from(above).unwrap_or_default() - rows);
+        let style = TextStyle::from(("sans-serif", TEXT).into_font()).color(&INK);
+        area.draw(&Text::new(label.as_str(), place, style))?;
+    }
+    Ok(())
+}
+
 /// The corners of a step line, in the axis' unit.
-fn corners(values: &[u64], span: Span) -> Vec<(f64, u64)> {
-    let steps = steps(values, span.from, span.to + 1, BUCKETS);
+fn corners(values: &[u64], span: Span, buckets: usize) -> Vec<(f64, u64)> {
+    let steps = steps(values, span.from, span.to + 1, buckets);
     let mut corners: Vec<(f64, u64)> = Vec::with_capacity(2 * steps.len() + 1);
     for (second, value) in steps {
         if let Some((_, before)) = corners.last().copied() {
@@ -246,10 +345,21 @@ pub(crate) fn bars(
     span: Span,
     stretches: &[(&str, f64, f64)],
 ) -> Result<String, PlotError> {
+    let wide = bars_of(Size::Wide, (title, description), span, stretches)?;
+    let narrow = bars_of(Size::Narrow, (title, description), span, stretches)?;
+    Ok(wide + &narrow)
+}
+
+fn bars_of(
+    size: Size,
+    (title, description): (&str, &str),
+    span: Span,
+    stretches: &[(&str, f64, f64)],
+) -> Result<String, PlotError> {
     let mut text = String::new();
     {
-        let root = SVGBackend::with_string(&mut text, (WIDTH, 40)).into_drawing_area();
-        let (scale, width) = (span.unit().1, f64::from(WIDTH - LEFT - RIGHT));
+        let root = SVGBackend::with_string(&mut text, (size.width(), 40)).into_drawing_area();
+        let (scale, width) = (span.unit().1, f64::from(size.width() - LEFT - RIGHT));
         let range = span.at(span.from)..span.at(span.to);
         let per_unit = width / (range.end - range.start).max(f64::EPSILON);
         let mut chart = ChartBuilder::on(&root)
@@ -275,14 +385,18 @@ pub(crate) fn bars(
         }
         root.present()?;
     }
-    Ok(named(&text, title, description))
+    Ok(named(&text, size, title, description))
 }
 
 /// The picture with its name for those who do not see it.
-fn named(svg: &str, title: &str, description: &str) -> String {
+fn named(svg: &str, size: Size, title: &str, description: &str) -> String {
     let (tag, rest) = svg.split_once('>').unwrap_or((svg, ""));
+    let class = match size {
+        Size::Wide => "on-screen",
+        Size::Narrow => "on-phone",
+    };
     format!(
-        "{tag} role=\"img\" aria-label=\"{title}. {description}\"><title>{title}</title><desc>{description}</desc>{rest}",
+        "{tag} class=\"{class}\" role=\"img\" aria-label=\"{title}. {description}\"><title>{title}</title><desc>{description}</desc>{rest}",
         title = escape(title),
         description = escape(description),
     )

@@ -2,7 +2,7 @@
 
 use super::phase::{Phase, phases};
 use crate::output::{clock, count};
-use crate::report::{self, Column, Heading, Ink, Line, Page, PlotError, Span};
+use crate::report::{self, Column, Heading, Ink, Line, Mark, Page, PlotError, Span};
 use crate::simulation::{Felt, Role, Run, Series};
 
 pub(super) fn of(heading: &Heading, runs: &[(&str, &Run)]) -> Result<String, PlotError> {
@@ -36,7 +36,14 @@ fn deployment(page: &mut Page, run: &Run) -> Result<(), PlotError> {
         to: seconds.unwrap_or_default().saturating_sub(1).max(1),
     };
     let phases = phases(&run.states);
-    let marks: Vec<_> = phases.iter().skip(1).map(|phase| phase.from).collect();
+    let marks: Vec<_> = run
+        .marks
+        .iter()
+        .map(|(at, label)| Mark {
+            at: *at,
+            label: label.clone(),
+        })
+        .collect();
     states(page, span, &phases)?;
     by_role(page, span, &marks, "Running tasks", &run.tasks)?;
     by_role(page, span, &marks, "Healthy targets", &run.healthy)?;
@@ -48,7 +55,7 @@ fn deployment(page: &mut Page, run: &Run) -> Result<(), PlotError> {
     Ok(())
 }
 
-fn connections(page: &mut Page, span: Span, marks: &[f64], felt: &Felt) -> Result<(), PlotError> {
+fn connections(page: &mut Page, span: Span, marks: &[Mark], felt: &Felt) -> Result<(), PlotError> {
     by_role(page, span, marks, "Connections", &felt.connections)?;
     let line = |ink, values, filled| Line {
         ink,
@@ -111,7 +118,7 @@ fn timetable(page: &mut Page, phases: &[Phase]) {
 fn by_role(
     page: &mut Page,
     span: Span,
-    marks: &[f64],
+    marks: &[Mark],
     title: &str,
     series: &[Series],
 ) -> Result<(), PlotError> {

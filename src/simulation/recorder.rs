@@ -40,6 +40,7 @@ pub(super) struct Recorder {
     /// Targets by target group.
     healthy: Vec<Members>,
     states: Vec<Visit>,
+    marks: Vec<(f64, String)>,
     calls: usize,
 }
 
@@ -73,6 +74,7 @@ impl Recorder {
             tasks: tasks.collect(),
             healthy: healthy.collect(),
             states: Vec::new(),
+            marks: Vec::new(),
             calls: 0,
         }
     }
@@ -85,6 +87,7 @@ impl Recorder {
     ) {
         for event in events {
             self.happened(event.at_ms, &event.kind);
+            self.mark(event);
         }
         self.calls += calls.len();
         if let Some(HistoryEvent { at, kind, .. }) = history
@@ -94,7 +97,31 @@ impl Recorder {
         }
     }
 
+    /// Swaps, steps and alarms; a rollback is a state.
+    fn mark(&mut self, WorldEvent { at_ms, kind }: &WorldEvent) {
+        let steps = || {
+            let since = self.marks.iter().rev();
+            let since = since.take_while(|(_, label)| !label.starts_with("swap"));
+            since.filter(|(_, label)| label.starts_with("step")).count() + 1
+        };
+        let label = match kind {
+            EventKind::PrimaryChanged { .. } => {
+                let again = self.marks.iter().any(|(_, label)| label == "swap");
+                if again { "swap back" } else { "swap" }.to_owned()
+            }
+            EventKind::ScaleSet { scale, .. } if *scale < 100.0 => format!("step {}", steps()),
+            EventKind::AlarmChanged { alarm, state } => format!("{alarm} {state}"),
+            _ => return,
+        };
+        let at = std::time::Duration::from_millis(*at_ms).as_secs_f64();
+        self.marks.push((at, label));
+    }
+
     fn enter(&mut self, name: &str, at: f64) {
+        let was = self.states.last().map(|state| state.name.as_str());
+        if name == "Rollback" && !matches!(was, Some("Rollback" | "WaitForOriginal")) {
+            self.marks.push((at, "rollback".to_owned()));
+        }
         self.leave(at);
         self.states.push(Visit {
             name: name.to_owned(),
@@ -187,6 +214,7 @@ impl Recorder {
         let healthy = healthy.map(|group| group.series(short(&group.id), seconds));
         Run {
             states: self.states,
+            marks: self.marks,
             invocations,
             desired: self.desired,
             extra_task_hours: extra_task_hours(&self.tasks, self.desired, ended_ms),

@@ -10,6 +10,8 @@ use crate::output::count;
 pub(crate) struct Run {
     pub(crate) summary: Summary,
     pub(crate) states: Vec<Visit>,
+    /// What is worth a mark in a plot: seconds since the start, and a word for it.
+    pub(crate) marks: Vec<(f64, String)>,
     /// Invocations of functions.
     pub(crate) invocations: u64,
     pub(crate) desired: u32,

@@ -23,7 +23,12 @@ fn a_report_of_a_deployment_has_every_plot_and_changes_nothing_that_is_printed()
         "seed 1",
     ];
     assert_has(&page, &parts);
-    assert_eq!(page.matches("<svg ").count(), 5);
+    // Each for a screen, and for a phone.
+    assert_eq!(page.matches("<svg ").count(), 10);
+    assert_has(
+        &page,
+        &["\nswap\n</text>", "\nstep 1\n</text>", "\nstep 3\n</text>"],
+    );
     assert_self_contained(&page);
 }
 
@@ -33,8 +38,10 @@ fn a_report_of_a_comparison_has_the_table_and_a_plot_for_every_way() {
     let page = read("compared.html");
     for way in ["all at once", "25 % every 60 s", "within 180 s"] {
         assert_has(&printed, &[way]);
-        assert_has(&page, &[&format!(">{way}</th>"), &format!("\n{way}: ")]);
+        let cell = way.replace(" %", "\u{a0}%");
+        assert_has(&page, &[&format!(">{cell}</th>"), &format!("\n{way}: ")]);
     }
+    assert_has(&page, &["Recommended: ", "each with a scale of its own"]);
     assert_self_contained(&page);
 }
 
