@@ -8,10 +8,12 @@ import threading
 
 import stack
 
+ENVIRONMENT = stack.ROOT / ".local.env"
+
 HOW_TO_USE = """
 The stack is up, and the service of events/sample.json is in service. In another terminal, from here:
 
-{exports}
+source {environment}
 
 Start a deployment and follow it to its end; what runs, and what ran last:
 
@@ -46,6 +48,7 @@ def main():
         print(how_to_use(up), flush=True)
         ending.wait()
         print("\n== ending")
+    ENVIRONMENT.unlink(missing_ok=True)
 
 
 def how_to_use(up):
@@ -58,8 +61,10 @@ def how_to_use(up):
         "AWS_PAGER": "",
         **up.endpoints(),
     }
+    exports = (f'export {name}="{value}"\n' for name, value in variables.items())
+    ENVIRONMENT.write_text("".join(exports))
     return HOW_TO_USE.format(
-        exports="\n".join(f'export {name}="{value}"' for name, value in variables.items()),
+        environment=ENVIRONMENT.name,
         state_machine=up.live,
         cluster=event["cluster"],
         service=event["serviceName"],
