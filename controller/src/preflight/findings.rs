@@ -26,7 +26,7 @@ use crate::request::Request;
 use crate::routing::{self, Taken};
 use crate::world::{LoadBalancer, TargetGroup, TaskSet, World};
 
-pub use capacity::{thin_in_the_drain, too_few_for_the_zones};
+pub use capacity::too_few_for_the_zones;
 pub use connections::{CLIENT_PORTS, overlap, ports_of_clients};
 pub use name::FindingName;
 

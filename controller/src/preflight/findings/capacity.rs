@@ -1,6 +1,6 @@
 //! Findings about room: zones, task sets, two sets of tasks at once, and who else owns the service.
 
-use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
+use super::{Finding, FindingName, Scene, names, set_attribute};
 use crate::arn::{is_application_load_balancer, short};
 use crate::counted::counted;
 use crate::drain::plan::Plan;
@@ -48,14 +48,7 @@ fn zones(scene: &Scene<'_>) -> Vec<Finding> {
         )
     };
     too_few_for_the_zones(scene.desired, zones, fix.clone())
-        .or_else(|| {
-            let thin = thin_in_the_drain(&scene.plan, zones, fix)?;
-            // Every drain comes to it.
-            Some(Finding {
-                severity: Severity::Info,
-                ..thin
-            })
-        })
+        .or_else(|| thin_in_the_drain(&scene.plan, zones, fix))
         .into_iter()
         .collect()
 }
@@ -86,13 +79,13 @@ pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: impl Into<Fix>) -> Opt
 }
 
 /// Steps of a drain that leave the original in fewer zones than there are, with cross-zone load
-/// balancing off.
-pub fn thin_in_the_drain(plan: &Plan, zones: u32, fix: impl Into<Fix>) -> Option<Finding> {
+/// balancing off: every drain comes to it.
+fn thin_in_the_drain(plan: &Plan, zones: u32, fix: Fix) -> Option<Finding> {
     if zones < 2 {
         return None;
     }
     let step = plan.steps.iter().position(|step| step.left < zones)?;
-    Some(Finding::warning(
+    Some(Finding::info(
         FindingName::Zones,
         &format!(
             "From step {} on the original has tasks in fewer than {zones} zones, and cross-zone load balancing is off.",

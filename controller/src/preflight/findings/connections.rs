@@ -1,6 +1,6 @@
 //! Findings about connections: what else ends them than the drain, and what the drain runs into.
 
-use super::{Finding, FindingName, Scene, names, set_attribute};
+use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
 use crate::drain::deregistration::{Deregistration, OF_A_NETWORK_LOAD_BALANCER};
 use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
@@ -16,6 +16,9 @@ pub const CLIENT_PORTS: f64 = 55_000.0;
 /// Seconds for which new connections may reach the original after the production listener was moved:
 /// 75 s have been seen, and the default `bakeTime` is above it.
 const LATE_CONNECTIONS: u32 = 90;
+
+/// Seconds of deregistration delay that a target group has by default (AWS documentation).
+const DEFAULT_DELAY: u32 = 300;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -100,7 +103,14 @@ pub fn overlap(
             "",
         )
     };
-    Some(Finding::warning(
+    // AWS's default delay beside a pause of a minute is no mistake: tasks end as far apart as the steps are.
+    let severity = if deregistration.spread() == 0 && most <= DEFAULT_DELAY {
+        Severity::Info
+    } else {
+        Severity::Warning
+    };
+    Some(Finding::new(
+        severity,
         FindingName::DeregistrationDelay,
         &seen,
         &format!(
@@ -149,7 +159,8 @@ fn unhealthy_termination(scene: &Scene<'_>) -> Option<Finding> {
     if groups.is_empty() {
         return None;
     }
-    Some(Finding::warning(
+    // The default of TCP and TLS groups.
+    Some(Finding::info(
         FindingName::UnhealthyTermination,
         &format!(
             "{} end the connections of a target that turns unhealthy.",
