@@ -379,7 +379,7 @@ fn original<'a>(
     let fix = match (&serving[..], &others[..]) {
         ([], [only]) if on(only, routing.alternate) => format!(
             "Production traffic reaches no task: point the production listener at target group {} \
-             again (aws elbv2 modify-listener), then start a new execution.",
+             again (aws elbv2 modify-listener).",
             routing.alternate.name
         )
         .into(),
@@ -392,7 +392,7 @@ fn original<'a>(
                 )
             }),
         ),
-        _ => "Leave one task set that serves, behind the production listener, and start a new execution."
+        _ => "Leave one task set that serves, behind the production listener."
             .into(),
     };
     let places: Vec<_> = living.iter().map(|set| place(set)).collect();

@@ -91,7 +91,7 @@ pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refu
                 listeners.join(", ")
             ),
             "Point all of them at the target group of the task set that shall serve \
-             (aws elbv2 modify-listener), then start a new execution.",
+             (aws elbv2 modify-listener).",
         ))
     }
 }
@@ -150,7 +150,7 @@ pub fn roles<'a>(
                     forwards(listener)
                 ),
                 "Give the target group of the task set that shall serve a weight above 0 (aws elbv2 \
-                 modify-listener), then start a new execution.",
+                 modify-listener).",
             ));
         }
         let [only] = live[..] else {
@@ -161,7 +161,7 @@ pub fn roles<'a>(
                     forwards(listener)
                 ),
                 "Finish that traffic shift first: give all the weight to one group \
-                 (aws elbv2 modify-listener), then start a new execution.",
+                 (aws elbv2 modify-listener).",
             ));
         };
         if !ours(only) || listener.forward.0.iter().any(|g| !ours(&g.target_group)) {
