@@ -15,6 +15,7 @@ use ebbtide_simulator::{Names, Scenario};
 
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
+use crate::files;
 use crate::input;
 use crate::output::{Format, Styled, print};
 use crate::report::Heading;
@@ -35,9 +36,8 @@ use ways::{Service, ways};
 #[derive(Debug, Args)]
 #[command(after_help = JSON_HELP)]
 pub(crate) struct Arguments {
-    /// A `StartExecution` input.
-    #[arg(value_name = "EVENT.json")]
-    event: PathBuf,
+    #[command(flatten)]
+    event: input::Event,
     #[command(flatten)]
     service: Described,
     /// Chance, instead of the scenario's (1): the same seed, the same answer.
@@ -71,7 +71,9 @@ and apiCalls.
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let Some((_, home, request)) = input::request(&arguments.event)? else {
+    let report = ("--report", arguments.report.as_deref());
+    files::check_outputs(&[report])?;
+    let Some((_, home, request)) = arguments.event.request()? else {
         return Ok(Exit::Failed);
     };
     if request.dry_run {
@@ -83,13 +85,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let scenario = input::fitting(scenario, &request);
     let names = input::names_of(&request, &home);
     let comparison = compare(&request, &scenario, arguments.within, &names)?;
-    if let Some(path) = &arguments.report {
+    if arguments.report.is_some() {
         let described = input::scenario_in_words(arguments.service.scenario.as_deref(), &scenario);
         let heading = Heading {
             title: format!("{}: ways to drain, compared", comparison.name),
             facts: vec![("command", input::command_line()), ("scenario", described)],
         };
-        input::write(path, &page::of(&heading, &comparison)?)?;
+        files::write(report, &page::of(&heading, &comparison)?)?;
     }
     match arguments.format {
         Format::Text => comparison.lines().iter().for_each(Styled::print),

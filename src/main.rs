@@ -10,6 +10,7 @@ mod compare;
 mod deploy;
 mod executions;
 mod exit;
+mod files;
 mod follow;
 mod input;
 mod narrate;

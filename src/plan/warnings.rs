@@ -3,8 +3,8 @@
 use ebbtide_controller::budget;
 use ebbtide_controller::pace::{Budget, Pace};
 use ebbtide_controller::plan::{Limit, Plan};
-use ebbtide_controller::preflight::findings::{self, Severity};
 use ebbtide_controller::preflight;
+use ebbtide_controller::preflight::findings::{self, Severity};
 use ebbtide_controller::request::Request;
 
 use super::service::Service;

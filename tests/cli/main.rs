@@ -2,6 +2,7 @@
 
 mod compare;
 mod deploy;
+mod input;
 mod operate;
 mod plan;
 mod preflight;
