@@ -34,7 +34,7 @@ use ways::{Service, ways};
 /// for, if that is another way. In virtual time, on a simulated AWS: nothing real is touched. Each way
 /// is deployed twice where figures may differ: with exact timings, and with the scenario's random ones.
 #[derive(Debug, Args)]
-#[command(after_help = JSON_HELP)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{JSON_HELP}"))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     event: input::Event,
@@ -55,6 +55,12 @@ pub(crate) struct Arguments {
     report: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide compare deploy.json --tasks 12 --new-connections-per-second-per-task 100
+  ebbtide compare deploy.json --within 600 --report ways.html";
+
+/// A paragraph is one line: it is wrapped where it is shown.
 const JSON_HELP: &str = "\
 Reconnects are tries of clients that were cut, refused ones included. The longest without is the most seconds that \
 one of them had no connection. The floor is the least that any drain could have in the same time: all connections \

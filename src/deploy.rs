@@ -36,6 +36,7 @@ const MOST_RETRIES: u32 = 100;
 /// nextStep, lastStep, done); {"event": "remark"} about the following; at last {"event": "ended"} with
 /// status, error, cause and output.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     event: input::Event,
@@ -59,6 +60,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     target: Target,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide deploy deploy.json
+  ebbtide deploy deploy.json --task-definition \"$REVISION\" --again
+  jq '.bakeTime = 300' deploy.json | ebbtide deploy - --no-follow";
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let event = arguments.event.read()?;

@@ -45,6 +45,19 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
+/// Of `rollback`, `pause` and `resume`.
+pub(crate) const EXAMPLES: [&str; 3] = [
+    "Examples:
+  ebbtide rollback main/chat
+  ebbtide rollback main-chat-chat-7 --by \"$USER\"",
+    "Examples:
+  ebbtide pause main/chat
+  ebbtide pause main-chat-chat-7",
+    "Examples:
+  ebbtide resume main/chat
+  ebbtide resume main-chat-chat-7",
+];
+
 fn name(text: &str) -> Result<String, String> {
     let wanted = || format!("a name has 1 to {LONGEST_BY} visible characters");
     is_by(text).then(|| text.to_owned()).ok_or_else(wanted)

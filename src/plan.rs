@@ -34,6 +34,7 @@ use service::{Forecast, Service};
 /// and metrics that keep to the budget; `ebbtide compare` simulates what chance makes of it. What the
 /// state machine costs is counted in a simulated deployment.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     event: input::Event,
@@ -61,6 +62,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide plan deploy.json --tasks 40 --connections-per-task 2500
+  ebbtide plan deploy.json --for-reconnects 500 --report plan.html";
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());

@@ -28,6 +28,7 @@ use crate::runtime::{in_real_time, in_virtual_time};
 /// environment and from ~/.aws; with --scenario it reads a simulated one. Exit status: 0 no errors,
 /// 1 errors (with --strict, warnings too), no credentials or no answer of AWS, 2 wrong usage.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     event: input::Event,
@@ -43,6 +44,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     access: Access,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide preflight deploy.json --region eu-west-1
+  ebbtide preflight deploy.json --task-definition chat:7 --strict
+  ebbtide preflight deploy.json --scenario my-world.json";
 
 /// What was asked and what came of it.
 struct Checked<'a> {

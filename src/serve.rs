@@ -20,6 +20,7 @@ use crate::output::print;
 /// Credentials are not checked. A container whose environment has `SIMULATED_BEHAVIOUR`, for example
 /// `{"neverHealthy": true}`, behaves so. Ends on Ctrl-C.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 4577)]
@@ -44,6 +45,11 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, conflicts_with = "event")]
     seed: u64,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide serve
+  ebbtide serve --event deploy.json --port 4577 --speed 20";
 
 fn speed(text: &str) -> Result<f64, String> {
     text.parse()

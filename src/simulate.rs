@@ -35,6 +35,7 @@ use crate::simulation::{self, ClientsSummary, Counts, Felt, Moment, Run};
 /// Load Balancing. The world is made to fit the first event's names and ARNs; further events are
 /// deployed one after the other into the world that the one before has left.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// `StartExecution` inputs, in the order to deploy them; `-` reads one from standard input.
     #[arg(required = true, value_name = "EVENT.json")]
@@ -68,6 +69,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide simulate events/sample.json
+  ebbtide simulate events/sample.json --scenario my-world.json --report report.html
+  ebbtide simulate deploy.json --task-definition chat:7
+  jq '.bakeTime = 300' deploy.json | ebbtide simulate -";
 
 /// One line: when, where in the state machine, what, and what is counted at the end of a step.
 #[derive(Debug, Clone, PartialEq, Serialize)]

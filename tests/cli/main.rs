@@ -2,6 +2,7 @@
 
 mod compare;
 mod deploy;
+mod help;
 mod input;
 mod operate;
 mod plan;
