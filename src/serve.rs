@@ -74,7 +74,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener
         .map_err(|error| format!("port {port} of 127.0.0.1: {error} (--port chooses another)"))?;
-    print(&format!("listening on http://{}", listener.local_addr()?));
+    let address = listener.local_addr()?;
+    print(&format!(
+        "listening on http://{address}
+export AWS_ENDPOINT_URL=http://{address} AWS_REGION={region} AWS_DEFAULT_REGION={region}
+export AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
+deploy, status and the like need Step Functions: `make local` has it. Ctrl-C ends.",
+        region = world.region
+    ));
     let aws = SimulatedAws::new(world, arguments.speed);
     let serving = server::serve(listener, aws, std::future::pending());
     // Nothing that is half sent or half answered is waited for.
