@@ -18,6 +18,7 @@ const ERROR: &str = "Aborted";
 /// execution; the next deployment takes it after 30 to 90 seconds, and brings the service in order. On a
 /// terminal it is asked first; elsewhere --yes is needed. One that has ended is refused.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The execution: its ARN, or its name.
     #[arg(value_name = "EXECUTION")]
@@ -35,6 +36,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     target: Target,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide abort main-chat-chat-7
+  ebbtide abort main-chat-chat-7 --yes --cause \"the image is wrong\"";
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let (executions, arn) = arguments.target.execution(&arguments.execution).await?;

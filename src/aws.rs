@@ -7,10 +7,11 @@ use std::time::Duration;
 use aws_config::identity::IdentityCache;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls;
 use clap::Args;
 
+use crate::executions::CallError;
 use credentials::ElseOfTheAwsCli;
 
 /// One attempt of one call; the SDK has no read timeout of its own.
@@ -87,4 +88,14 @@ impl Access {
         let profile = self.profile.iter().map(|name| format!(" --profile {name}"));
         region.chain(profile).collect()
     }
+}
+
+/// Whether there are credentials: without them no call says so.
+pub(crate) async fn signed(config: &SdkConfig) -> Result<(), CallError> {
+    let Some(provider) = config.credentials_provider() else {
+        return Ok(());
+    };
+    let credentials = provider.provide_credentials().await;
+    credentials.map_err(|error| CallError::of_credentials(&error))?;
+    Ok(())
 }

@@ -15,6 +15,7 @@ use ebbtide_simulator::{Names, Scenario};
 
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
+use crate::files;
 use crate::input;
 use crate::output::{Format, Styled, print};
 use crate::report::Heading;
@@ -33,11 +34,10 @@ use ways::{Service, ways};
 /// for, if that is another way. In virtual time, on a simulated AWS: nothing real is touched. Each way
 /// is deployed twice where figures may differ: with exact timings, and with the scenario's random ones.
 #[derive(Debug, Args)]
-#[command(after_help = JSON_HELP)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{JSON_HELP}"))]
 pub(crate) struct Arguments {
-    /// A `StartExecution` input.
-    #[arg(value_name = "EVENT.json")]
-    event: PathBuf,
+    #[command(flatten)]
+    event: input::Event,
     #[command(flatten)]
     service: Described,
     /// Chance, instead of the scenario's (1): the same seed, the same answer.
@@ -55,6 +55,12 @@ pub(crate) struct Arguments {
     report: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide compare deploy.json --tasks 12 --new-connections-per-second-per-task 100
+  ebbtide compare deploy.json --within 600 --report ways.html";
+
+/// A paragraph is one line: it is wrapped where it is shown.
 const JSON_HELP: &str = "\
 Reconnects are tries of clients that were cut, refused ones included. The longest without is the most seconds that \
 one of them had no connection. The floor is the least that any drain could have in the same time: all connections \
@@ -71,7 +77,9 @@ and apiCalls.
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let Some((_, home, request)) = input::request(&arguments.event)? else {
+    let report = ("--report", arguments.report.as_deref());
+    files::check_outputs(&[report])?;
+    let Some((_, home, request)) = arguments.event.request()? else {
         return Ok(Exit::Failed);
     };
     if request.dry_run {
@@ -83,13 +91,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let scenario = input::fitting(scenario, &request);
     let names = input::names_of(&request, &home);
     let comparison = compare(&request, &scenario, arguments.within, &names)?;
-    if let Some(path) = &arguments.report {
+    if arguments.report.is_some() {
         let described = input::scenario_in_words(arguments.service.scenario.as_deref(), &scenario);
         let heading = Heading {
             title: format!("{}: ways to drain, compared", comparison.name),
             facts: vec![("command", input::command_line()), ("scenario", described)],
         };
-        input::write(path, &page::of(&heading, &comparison)?)?;
+        files::write(report, &page::of(&heading, &comparison)?)?;
     }
     match arguments.format {
         Format::Text => comparison.lines().iter().for_each(Styled::print),

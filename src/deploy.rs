@@ -2,8 +2,6 @@
 
 mod name;
 
-use std::path::PathBuf;
-
 use clap::Args;
 use ebbtide_controller::arn::Home;
 use ebbtide_controller::request::Request;
@@ -38,10 +36,10 @@ const MOST_RETRIES: u32 = 100;
 /// nextStep, lastStep, done); {"event": "remark"} about the following; at last {"event": "ended"} with
 /// status, error, cause and output.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The `StartExecution` input.
-    #[arg(value_name = "EVENT.json")]
-    event: PathBuf,
+    #[command(flatten)]
+    event: input::Event,
     /// The execution's name, instead of the one that is made.
     #[arg(long, value_name = "NAME", value_parser = name::valid, conflicts_with = "commit")]
     name: Option<String>,
@@ -63,8 +61,14 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide deploy deploy.json
+  ebbtide deploy deploy.json --task-definition \"$REVISION\" --again
+  jq '.bakeTime = 300' deploy.json | ebbtide deploy - --no-follow";
+
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
-    let event = input::event(&arguments.event)?;
+    let event = arguments.event.read()?;
     // Before any call: an ARN of the state machine says where the input's must be from.
     let home = Machine::parse(&arguments.target.state_machine).and_then(|machine| machine.home());
     let home = home.or_else(|| input::home_named(&event));
@@ -110,16 +114,12 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
 /// The request, as the controller itself reads it; what is wrong with it goes to stderr, and there is
 /// none.
 fn checked(arguments: &Arguments, event: &Value, home: &Home) -> Option<Request> {
-    let refusal = match Request::parse(event, home) {
-        Ok(request) => return Some(request),
-        Err(refusal) => refusal,
-    };
-    let path = arguments.event.display();
-    remark(&format!(
-        "{path}: {}: {refusal} Nothing was started.",
-        refusal.error
-    ));
-    None
+    let read = Request::read(event, home);
+    let told = read.inspect_err(|problems| {
+        input::refuse(&arguments.event.source, problems);
+        remark("Nothing was started.");
+    });
+    told.ok()
 }
 
 fn commit(arguments: &Arguments) -> Option<String> {

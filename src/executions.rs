@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::output::clock;
 
-pub(crate) use error::{CallError, Trouble, no_credentials};
+pub(crate) use error::{CallError, Trouble};
 pub(crate) use history::Event;
 use history::{parsed_or_text, seconds};
 pub(crate) use machine::Machine;

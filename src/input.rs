@@ -1,108 +1,122 @@
 //! Reading what a command is given: events, scenarios, and the names that a world must match.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::Path;
 
+use clap::Args;
 use ebbtide_controller::arn::{Arn, Home, short};
 use ebbtide_controller::counted::counted;
-use ebbtide_controller::request::Request;
+use ebbtide_controller::refusal::ErrorName;
+use ebbtide_controller::request::{Problem, Request};
 use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
 use ebbtide_simulator::{Names, Scenario};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::exit::Error;
+use crate::files::{FileError, Source};
 use crate::output::remark;
 
 /// Bytes of an execution's input: the most that Step Functions takes (AWS documentation).
 const LONGEST_INPUT: u64 = 262_144;
 
+/// Problems of one input that are told.
+const MOST_TOLD: usize = 20;
+
+/// The `StartExecution` input of a command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Event {
+    /// The `StartExecution` input; `-` reads it from standard input.
+    #[arg(value_name = "EVENT.json")]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) instead: Instead,
+}
+
+/// What stands for a field of the input.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Instead {
+    /// The revision to deploy, whatever the input says.
+    #[arg(long, value_name = "ARN|FAMILY:REVISION")]
+    task_definition: Option<String>,
+}
+
+/// An event's resources live where no simulated world can be.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum InputError {
-    #[error("cannot {what} {path}")]
-    File {
-        /// `read` or `write`.
-        what: &'static str,
-        path: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{path} is not {what}")]
-    Parse {
-        path: String,
-        /// What it should be.
-        what: &'static str,
-        #[source]
-        source: serde_path_to_error::Error<serde_json::Error>,
-    },
-    /// Its resources live where no simulated world can be.
-    #[error(
-        "the simulated AWS has the region {region} in the partition {partition}, and the event's ARNs have it in {given}"
-    )]
-    Partition {
-        /// The region.
-        region: String,
-        /// Where it is.
-        partition: &'static str,
-        /// Where the event says it is.
-        given: String,
-    },
+#[error(
+    "the simulated AWS has the region {region} in the partition {partition}, and the event's ARNs have it in {given}"
+)]
+pub(crate) struct PartitionError {
+    region: String,
+    /// Where it is.
+    partition: &'static str,
+    /// Where the event says it is.
+    given: String,
 }
 
-pub(crate) fn event(path: &Path) -> Result<Value, InputError> {
-    parsed(path, "JSON", LONGEST_INPUT)
+impl Event {
+    pub(crate) fn of(source: Source) -> Self {
+        let instead = Instead::default();
+        Self { source, instead }
+    }
+
+    pub(crate) fn read(&self) -> Result<Value, FileError> {
+        self.instead.read(&self.source)
+    }
+
+    /// The request with the event it was read from and where it lives; what is wrong with it goes to stderr, and
+    /// there is none.
+    pub(crate) fn request(&self) -> Result<Option<(Value, Home, Request)>, Error> {
+        let event = self.read()?;
+        let home = home_of(&event)?;
+        match Request::read(&event, &home) {
+            Ok(request) => Ok(Some((event, home, request))),
+            Err(problems) => {
+                refuse(&self.source, &problems);
+                Ok(None)
+            }
+        }
+    }
 }
 
-pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, InputError> {
+impl Instead {
+    /// An event, with this in it.
+    pub(crate) fn read(&self, source: &Source) -> Result<Value, FileError> {
+        let mut event = source.json("JSON", LONGEST_INPUT)?;
+        if let (Value::Object(fields), Some(revision)) = (&mut event, &self.task_definition) {
+            fields.insert("taskDefinition".to_owned(), revision.as_str().into());
+        }
+        Ok(event)
+    }
+}
+
+/// Tells what is wrong with an input, a line each.
+pub(crate) fn refuse(source: &Source, problems: &[Problem]) {
+    let error = ErrorName::InvalidInput;
+    for problem in problems.iter().take(MOST_TOLD) {
+        remark(&format!("error: {source}: {error}: {problem}"));
+    }
+    let more = problems.len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        remark(&format!("error: {source}: {error}: {more} more"));
+    }
+}
+
+/// The same for programs.
+pub(crate) fn refused(source: &Source, problems: &[Problem]) -> Value {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    json!({
+        "event": source.to_string(),
+        "error": ErrorName::InvalidInput.as_str(),
+        "reason": problems.join(". "),
+        "problems": problems,
+    })
+}
+
+pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, FileError> {
     path.map_or_else(
         || Ok(Scenario::default()),
-        |path| parsed(path, "a scenario", 1 << 20),
+        |path| Source::File(path.to_owned()).json("a scenario", 1 << 20),
     )
-}
-
-pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
-    path: &Path,
-    what: &'static str,
-    most: u64,
-) -> Result<T, InputError> {
-    let name = path.display().to_string();
-    let text = read(path, most).map_err(|source| InputError::File {
-        what: "read",
-        path: name.clone(),
-        source,
-    })?;
-    let refused = |source| InputError::Parse {
-        path: name.clone(),
-        what,
-        source,
-    };
-    let mut json = serde_json::Deserializer::from_str(&text);
-    let read = serde_path_to_error::deserialize(&mut json).map_err(refused)?;
-    // Something behind the end is no JSON either.
-    let track = serde_path_to_error::Track::new();
-    let end = json.end();
-    end.map_err(|error| refused(serde_path_to_error::Error::new(track.path(), error)))?;
-    Ok(read)
-}
-
-/// So many bytes of a file at most, however long it is.
-fn read(path: &Path, most: u64) -> io::Result<String> {
-    let mut text = String::new();
-    let mut file = File::open(path)?.take(most + 1);
-    file.read_to_string(&mut text)?;
-    if text.len() as u64 > most {
-        let long = format!("it is longer than {most} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, long));
-    }
-    Ok(text)
-}
-
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), InputError> {
-    fs::write(path, text).map_err(|source| InputError::File {
-        what: "write",
-        path: path.display().to_string(),
-        source,
-    })
 }
 
 /// The command that was given, as one would type it in a shell.
@@ -138,29 +152,15 @@ pub(crate) fn scenario_in_words(path: Option<&Path>, scenario: &Scenario) -> Str
     )
 }
 
-/// A request with the event it was read from and where it lives; what is wrong with it goes to
-/// stderr, and there is none.
-pub(crate) fn request(path: &Path) -> Result<Option<(Value, Home, Request)>, InputError> {
-    let event = event(path)?;
-    let home = home_of(&event)?;
-    match Request::parse(&event, &home) {
-        Ok(request) => Ok(Some((event, home, request))),
-        Err(refusal) => {
-            remark(&format!("{}: {}: {refusal}", path.display(), refusal.error));
-            Ok(None)
-        }
-    }
-}
-
 /// Where an event's resources live: as its first ARN says, or a made-up account. A simulated region is in
 /// the partition that AWS has it in.
-pub(crate) fn home_of(event: &Value) -> Result<Home, InputError> {
+pub(crate) fn home_of(event: &Value) -> Result<Home, PartitionError> {
     let home = home_in(event);
     let partition = partition_of(&home.region);
     if home.partition == partition {
         return Ok(home);
     }
-    Err(InputError::Partition {
+    Err(PartitionError {
         region: home.region,
         partition,
         given: home.partition,

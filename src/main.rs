@@ -7,11 +7,14 @@ mod abort;
 mod aws;
 mod bar;
 mod compare;
+mod completions;
 mod deploy;
 mod executions;
 mod exit;
+mod files;
 mod follow;
 mod input;
+mod man;
 mod narrate;
 mod operate;
 mod output;
@@ -28,7 +31,7 @@ mod target;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use ebbtide_controller::command::Command as Asked;
 
 use exit::{Exit, in_words};
@@ -36,16 +39,23 @@ use runtime::in_real_time;
 
 /// Deploys a new version of an Amazon ECS service without a reconnect storm.
 ///
-/// Exit status: 0 done, 1 refused or failed, 2 wrong usage; 3 a deployment goes on and is followed no
+/// Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 a deployment goes on and is followed no
 /// longer.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = env!("EBBTIDE_VERSION"), max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     color: colorchoice_clap::Color,
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide simulate events/sample.json             see a deployment in virtual time
+  ebbtide compare events/minimal.json --tasks 12  see what other ways to drain do to clients
+  ebbtide preflight deploy.json                   check a service of your account
+  ebbtide deploy deploy.json                      deploy it, and follow it to its end";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -61,15 +71,20 @@ enum Command {
     /// Before the swap, the replacement is deleted. After it, the original comes back to full strength and
     /// takes the traffic once it is healthy; then the replacement is drained. The execution ends in
     /// `OperatorRollback`. Refused once the original is gone.
+    #[command(after_help = operate::EXAMPLES[0])]
     Rollback(operate::Arguments),
     /// Pauses a deployment that runs: no traffic moves and no task goes until `resume` or `rollback`.
     ///
     /// Alarms and health are checked meanwhile, and bring the traffic back as ever. The seconds count
     /// towards no deadline of the deployment but readinessTimeout; all its pauses together last a day at most.
+    #[command(after_help = operate::EXAMPLES[1])]
     Pause(operate::Arguments),
     /// Lets a paused deployment go on.
+    #[command(after_help = operate::EXAMPLES[2])]
     Resume(operate::Arguments),
     Abort(abort::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -87,6 +102,8 @@ fn main() -> ExitCode {
         Command::Pause(arguments) => in_real_time(operate::run(Asked::Pause, &arguments)),
         Command::Resume(arguments) => in_real_time(operate::run(Asked::Resume, &arguments)),
         Command::Abort(arguments) => in_real_time(abort::run(&arguments)),
+        Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        Command::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     let exit = outcome.unwrap_or_else(|error| {
         output::remark(&format!("error: {}", in_words(error.as_ref())));

@@ -13,6 +13,7 @@ use ebbtide_controller::request::Request;
 use ebbtide_functions::{Clients, StepError, operator};
 use serde_json::json;
 
+use crate::aws::signed;
 use crate::executions::{CallError, Execution, Executions, Trouble};
 use crate::exit::{Error, Exit, Outcome};
 use crate::output::{Format, remark};
@@ -43,6 +44,19 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     target: Target,
 }
+
+/// Of `rollback`, `pause` and `resume`.
+pub(crate) const EXAMPLES: [&str; 3] = [
+    "Examples:
+  ebbtide rollback main/chat
+  ebbtide rollback main-chat-chat-7 --by \"$USER\"",
+    "Examples:
+  ebbtide pause main/chat
+  ebbtide pause main-chat-chat-7",
+    "Examples:
+  ebbtide resume main/chat
+  ebbtide resume main-chat-chat-7",
+];
 
 fn name(text: &str) -> Result<String, String> {
     let wanted = || format!("a name has 1 to {LONGEST_BY} visible characters");
@@ -115,8 +129,10 @@ async fn meant(command: Command, arguments: &Arguments) -> Result<Result<Meant, 
     let (executions, machine, id, execution) = if let Some(service) = service(&arguments.meant)? {
         let (machine, region) = machine_of(&target.state_machine);
         access.region = service.region.or(region).or(access.region);
-        let executions = Executions::new(&access.config().await?);
-        (executions, machine, service.id, None)
+        let config = access.config().await?;
+        // The lock's table is read by a function's code, which knows of none.
+        signed(&config).await?;
+        (Executions::new(&config), machine, service.id, None)
     } else {
         let (executions, arn) = target.execution(&arguments.meant).await?;
         let described = executions.describe(&arn).await;

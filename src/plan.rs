@@ -18,6 +18,7 @@ use ebbtide_simulator::world::{Kind, Metrics};
 use serde_json::Value;
 
 use crate::exit::{Error, Exit, Outcome};
+use crate::files;
 use crate::input;
 use crate::output::{Format, Styled, print};
 use crate::service::{Described, deregistration, too_many_of_one_task};
@@ -33,10 +34,10 @@ use service::{Forecast, Service};
 /// and metrics that keep to the budget; `ebbtide compare` simulates what chance makes of it. What the
 /// state machine costs is counted in a simulated deployment.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The `StartExecution` input.
-    #[arg(value_name = "EVENT.json")]
-    event: PathBuf,
+    #[command(flatten)]
+    event: input::Event,
     #[command(flatten)]
     service: Described,
     /// Seconds between a target's deregistration and its task's SIGTERM.
@@ -62,8 +63,15 @@ pub(crate) struct Arguments {
     report: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide plan deploy.json --tasks 40 --connections-per-task 2500
+  ebbtide plan deploy.json --for-reconnects 500 --report plan.html";
+
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let Some((event, home, request)) = input::request(&arguments.event)? else {
+    let report = ("--report", arguments.report.as_deref());
+    files::check_outputs(&[report])?;
+    let Some((event, home, request)) = arguments.event.request()? else {
         return Ok(Exit::Failed);
     };
     let mut scenario = arguments.service.drained()?;
@@ -81,8 +89,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let service = arguments.described(&scenario)?;
     let answer = planned(arguments, &event, &request, &scenario, &service)?;
-    if let Some(path) = &arguments.report {
-        input::write(path, &page::of(&answer, &request.service)?)?;
+    if arguments.report.is_some() {
+        files::write(report, &page::of(&answer, &request.service)?)?;
     }
     match arguments.format {
         Format::Text => answer.lines().iter().for_each(Styled::print),
@@ -137,7 +145,7 @@ fn planned(
         },
     };
     Ok(Answer {
-        event: arguments.event.display().to_string(),
+        event: arguments.event.source.to_string(),
         tasks,
         connections_per_task: service.connections_per_task,
         drain: preflight::planned(&pace, tasks, deregistration),

@@ -1,10 +1,7 @@
 //! `ebbtide preflight`: what a deployment would run into, before anything is done.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use aws_config::SdkConfig;
-use aws_credential_types::provider::ProvideCredentials;
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::contract;
@@ -12,16 +9,16 @@ use ebbtide_controller::counted::counted;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::preflight::findings::{Finding, Severity};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
-use ebbtide_controller::request::Request;
+use ebbtide_controller::request::{Problem, Request};
 use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
 use ebbtide_simulator::SimulatedAws;
 use serde_json::{Value, json};
 
-use crate::aws::Access;
-use crate::executions::no_credentials;
+use crate::aws::{Access, signed};
 use crate::exit::{Error, Exit, Outcome};
+use crate::files::Source;
 use crate::input;
-use crate::output::{Format, print, remark};
+use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Styled, WARNING, print, remark};
 use crate::runtime::{in_real_time, in_virtual_time};
 
 /// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
@@ -29,13 +26,12 @@ use crate::runtime::{in_real_time, in_virtual_time};
 ///
 /// Reads your account, with the credentials, region and endpoints that the AWS CLI takes from the
 /// environment and from ~/.aws; with --scenario it reads a simulated one. Exit status: 0 no errors,
-/// 1 errors (with --strict, warnings too) or nothing that could be looked at, 2 wrong usage or no
-/// credentials.
+/// 1 errors (with --strict, warnings too), no credentials or no answer of AWS, 2 wrong usage.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The `StartExecution` input.
-    #[arg(value_name = "EVENT.json")]
-    event: PathBuf,
+    #[command(flatten)]
+    event: input::Event,
     /// Check the service in a simulated world that this file describes, not in an account.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["region", "profile"])]
     scenario: Option<PathBuf>,
@@ -49,9 +45,15 @@ pub(crate) struct Arguments {
     access: Access,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide preflight deploy.json --region eu-west-1
+  ebbtide preflight deploy.json --task-definition chat:7 --strict
+  ebbtide preflight deploy.json --scenario my-world.json";
+
 /// What was asked and what came of it.
 struct Checked<'a> {
-    event: &'a Path,
+    event: &'a Source,
     simulated: bool,
     home: Home,
     request: Request,
@@ -59,37 +61,47 @@ struct Checked<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let event = input::event(&arguments.event)?;
+    let event = arguments.event.read()?;
     let looked = match &arguments.scenario {
         Some(scenario) => simulated(&event, scenario)?,
         None => in_real_time(account(arguments, &event))?,
     };
     let (home, request, inspection) = match looked {
         Ok(looked) => looked,
-        Err(error) => return Ok(refused(arguments, &error)?),
+        Err(Unseen::Input(problems)) => return Ok(refused(arguments, &problems)?),
+        Err(Unseen::Aws(error)) => return Ok(unseen(arguments, &error)?),
     };
     let checked = Checked {
-        event: &arguments.event,
+        event: &arguments.event.source,
         simulated: arguments.scenario.is_some(),
         home,
         request,
         inspection,
     };
-    arguments.format.print(&checked.text(), &checked.json())?;
+    match arguments.format {
+        Format::Text => checked.lines().iter().for_each(Styled::print),
+        Format::Json => print(&serde_json::to_string_pretty(&checked.json())?),
+    }
     let strict = arguments.strict && checked.count(Severity::Warning) > 0;
     let errors = checked.inspection.outcome.is_err() || checked.count(Severity::Error) > 0;
     Ok(Exit::of(!errors && !strict))
 }
 
 /// A request, where it is from, and what preflight says of it; or why there is nothing to say.
-type Looked = Result<(Home, Request, Inspection), StepError>;
+type Looked = Result<(Home, Request, Inspection), Unseen>;
+
+/// Why there is nothing to say of the service.
+enum Unseen {
+    Input(Vec<Problem>),
+    Aws(StepError),
+}
 
 /// Looks at a simulated service, in virtual time.
 fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
     let home = input::home_of(event)?;
-    let request = match Request::parse(event, &home) {
+    let request = match Request::read(event, &home) {
         Ok(request) => request,
-        Err(refusal) => return Ok(Err(refusal.into())),
+        Err(problems) => return Ok(Err(Unseen::Input(problems))),
     };
     let scenario = input::fitting(input::scenario(Some(scenario))?, &request);
     let world = scenario.world_for(&input::names_of(&request, &home))?;
@@ -106,9 +118,9 @@ async fn account(arguments: &Arguments, event: &Value) -> Result<Looked, Error> 
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
         // Without these two there is no service to read: the input says what is wrong with it.
         let home = named.unwrap_or_else(input::home_to_be_named);
-        let refusal = Request::parse(event, &home).err();
-        let refusal = refusal.ok_or("the input names no service")?;
-        return Ok(Err(refusal.into()));
+        let problems = Request::read(event, &home).err();
+        let problems = problems.ok_or("the input names no service")?;
+        return Ok(Err(Unseen::Input(problems)));
     };
     let mut access = arguments.access.clone();
     // The input's own ARNs go before the environment.
@@ -119,27 +131,20 @@ async fn account(arguments: &Arguments, event: &Value) -> Result<Looked, Error> 
     let clients = Clients::new(&config, "");
     let home = match Box::pin(home(&clients, cluster, service)).await {
         Ok(found) => found.unwrap_or_else(|| input::home_in(event)),
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(Unseen::Aws(error))),
     };
-    Ok(match Request::parse(event, &home) {
+    Ok(match Request::read(event, &home) {
         Ok(request) => inspected(&clients, home, request).await,
-        Err(refusal) => Err(refusal.into()),
+        Err(problems) => Err(Unseen::Input(problems)),
     })
 }
 
-/// Whether there are credentials: without them no call says so.
-async fn signed(config: &SdkConfig) -> Result<(), Error> {
-    let Some(provider) = config.credentials_provider() else {
-        return Ok(());
-    };
-    let credentials = provider.provide_credentials().await;
-    credentials.map_err(|error| no_credentials("", &error))?;
-    Ok(())
-}
-
 async fn inspected(clients: &Clients, home: Home, request: Request) -> Looked {
-    let inspection = Box::pin(inspect(clients, &id(&home)?, &request)).await?;
-    Ok((home, request, inspection))
+    let inspection = match id(&home) {
+        Ok(id) => Box::pin(inspect(clients, &id, &request)).await,
+        Err(error) => Err(error),
+    };
+    Ok((home, request, inspection.map_err(Unseen::Aws)?))
 }
 
 /// No deployment has this name: preflight tells its own task sets by it, and there are none.
@@ -161,7 +166,7 @@ fn id(home: &Home) -> Result<DeploymentId, StepError> {
     })
 }
 
-/// What to do where AWS has not let it look; nothing where the input is to blame.
+/// What to do where AWS has not let it look; nothing where what it says settles it.
 fn hint(error: ErrorName) -> Option<&'static str> {
     match error {
         ErrorName::Permission => Some(
@@ -174,14 +179,27 @@ fn hint(error: ErrorName) -> Option<&'static str> {
     }
 }
 
+fn refused(arguments: &Arguments, problems: &[Problem]) -> serde_json::Result<Exit> {
+    let event = &arguments.event.source;
+    match arguments.format {
+        Format::Text => input::refuse(event, problems),
+        Format::Json => {
+            let mut refused = input::refused(event, problems);
+            refused["status"] = json!("refused");
+            print(&serde_json::to_string_pretty(&refused)?);
+        }
+    }
+    Ok(Exit::Failed)
+}
+
 /// Nothing could be looked at.
-fn refused(arguments: &Arguments, error: &StepError) -> serde_json::Result<Exit> {
-    let (event, name) = (arguments.event.display().to_string(), error.name);
+fn unseen(arguments: &Arguments, error: &StepError) -> serde_json::Result<Exit> {
+    let (event, name) = (arguments.event.source.to_string(), error.name);
     let hint = hint(name);
     match arguments.format {
         Format::Text => {
             let hint = hint.map_or_else(String::new, |hint| format!(" {hint}"));
-            remark(&format!("{event}: {name}: {error}{hint}"));
+            remark(&format!("error: {event}: {name}: {error}{hint}"));
         }
         Format::Json => print(&serde_json::to_string_pretty(&json!({
             "event": event,
@@ -212,43 +230,45 @@ impl Checked<'_> {
         }
     }
 
-    fn text(&self) -> String {
-        let mut text = String::new();
-        let _ = writeln!(
-            text,
-            "{}: service {} in cluster {}, {}account {}, {}",
-            self.event.display(),
-            self.request.service,
-            short(&self.request.cluster),
-            if self.simulated { "simulated " } else { "" },
-            self.home.account,
-            self.home.region
+    fn lines(&self) -> Vec<Styled> {
+        let simulated = if self.simulated { "simulated " } else { "" };
+        let (service, cluster) = (&self.request.service, short(&self.request.cluster));
+        let Home {
+            account, region, ..
+        } = &self.home;
+        let heading = format!(
+            "{}: service {service} in cluster {cluster}, {simulated}account {account}, {region}",
+            self.event
         );
+        let mut lines = vec![Styled::new(PLAIN, &heading).wrapped(2)];
         for severity in Severity::ALL {
             let findings: Vec<_> = self.of(severity).collect();
             if !findings.is_empty() {
-                let _ = writeln!(text, "\n{}", heading(severity, findings.len()));
+                let heading = heading_of(severity, findings.len());
+                lines.extend([Styled::default(), heading]);
             }
-            for finding in findings {
-                let _ = writeln!(text, "  {}", finding.name.as_str());
-                let Finding { seen, why, fix, .. } = finding;
-                let _ = writeln!(text, "    seen  {seen}\n    why   {why}\n    fix   {fix}");
-            }
+            lines.extend(findings.into_iter().flat_map(told));
         }
-        let verdict = if self.inspection.outcome.is_ok() {
-            "A deployment would start"
-        } else {
-            "A deployment would be refused"
-        };
-        let _ = writeln!(text, "\n{verdict}: {}", self.outcome());
-        text
+        lines.push(Styled::default());
+        lines.push(match &self.inspection.outcome {
+            Ok((reason, _)) => {
+                let would = Styled::new(GOOD, "A deployment would start");
+                would.and(PLAIN, &format!(": {reason}")).wrapped(2)
+            }
+            // The first error has said it.
+            Err(refusal) => {
+                let would = Styled::new(BAD, "A deployment would be refused");
+                would.and(PLAIN, &format!(": {}", refusal.error))
+            }
+        });
+        lines
     }
 
     fn json(&self) -> Value {
         let findings = self.inspection.findings.iter().map(contract::finding);
         let plan = self.inspection.outcome.as_ref().ok();
         json!({
-            "event": self.event.display().to_string(),
+            "event": self.event.to_string(),
             "cluster": self.request.cluster,
             "service": self.request.service,
             "account": self.home.account,
@@ -263,10 +283,34 @@ impl Checked<'_> {
     }
 }
 
-fn heading(severity: Severity, count: usize) -> String {
+fn heading_of(severity: Severity, count: usize) -> Styled {
     match severity {
-        Severity::Error => counted(count, "error"),
-        Severity::Warning => counted(count, "warning"),
-        Severity::Info => format!("{count} worth knowing"),
+        Severity::Error => Styled::new(BAD, &counted(count, "error")),
+        Severity::Warning => Styled::new(WARNING, &counted(count, "warning")),
+        Severity::Info => Styled::new(BOLD, &format!("{count} worth knowing")),
     }
+}
+
+/// A finding, wrapped to the terminal but for commands: each is a line, to be copied.
+fn told(finding: &Finding) -> Vec<Styled> {
+    let Finding {
+        name,
+        seen,
+        why,
+        fix,
+        ..
+    } = finding;
+    let to_do = match (fix.text.as_str(), fix.commands.is_empty()) {
+        ("", _) => "Run:",
+        (text, true) => text,
+        (text, false) => &format!("{text}:"),
+    };
+    let mut lines = vec![Styled::new(PLAIN, "  ").and(BOLD, name.as_str())];
+    for (label, text) in [("seen", seen.as_str()), ("why", why), ("fix", to_do)] {
+        let label = Styled::new(DIM, &format!("    {label:<6}"));
+        lines.push(label.and(PLAIN, text).wrapped(10));
+    }
+    let commands = fix.commands.iter();
+    lines.extend(commands.map(|command| Styled::new(PLAIN, &format!("          {command}"))));
+    lines
 }

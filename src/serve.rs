@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Args;
-use ebbtide_controller::request::Request;
 use ebbtide_simulator::world::World;
 use ebbtide_simulator::{SimulatedAws, server};
 use tokio::net::TcpListener;
 
 use crate::exit::{Error, Exit, Outcome};
+use crate::files::Source;
 use crate::input;
+use crate::output::print;
 
 /// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a loopback port.
 ///
@@ -19,6 +20,7 @@ use crate::input;
 /// Credentials are not checked. A container whose environment has `SIMULATED_BEHAVIOUR`, for example
 /// `{"neverHealthy": true}`, behaves so. Ends on Ctrl-C.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 4577)]
@@ -26,9 +28,10 @@ pub(crate) struct Arguments {
     /// Simulated seconds a second.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Begin with a service that fits this `StartExecution` input, instead of an empty account.
+    /// Begin with a service that fits this `StartExecution` input (`-`: of standard input), instead of an empty
+    /// account.
     #[arg(long, value_name = "EVENT.json")]
-    event: Option<PathBuf>,
+    event: Option<Source>,
     /// What is particular about that service's world.
     #[arg(long, value_name = "FILE", requires = "event")]
     scenario: Option<PathBuf>,
@@ -42,6 +45,11 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, conflicts_with = "event")]
     seed: u64,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide serve
+  ebbtide serve --event deploy.json --port 4577 --speed 20";
 
 fn speed(text: &str) -> Result<f64, String> {
     text.parse()
@@ -59,38 +67,50 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
-    let world = world(arguments)?;
+    let Some(world) = world(arguments)? else {
+        return Ok(Exit::Failed);
+    };
     let port = arguments.port;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener
         .map_err(|error| format!("port {port} of 127.0.0.1: {error} (--port chooses another)"))?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    print(&format!(
+        "listening on http://{address}
+export AWS_ENDPOINT_URL=http://{address} AWS_REGION={region} AWS_DEFAULT_REGION={region}
+export AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
+deploy, status and the like need Step Functions: `make local` has it. Ctrl-C ends.",
+        region = world.region
+    ));
     let aws = SimulatedAws::new(world, arguments.speed);
-    server::serve(listener, aws, async {
+    let serving = server::serve(listener, aws, std::future::pending());
+    // Nothing that is half sent or half answered is waited for.
+    tokio::select! {
+        served = serving => served?,
         // Without a signal to wait for, the server simply goes on.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
-    .await?;
+        Ok(()) = tokio::signal::ctrl_c() => {}
+    }
     Ok(Exit::Done)
 }
 
-fn world(arguments: &Arguments) -> Result<World, Error> {
+/// The world to begin with; what is wrong with the input goes to stderr, and there is none.
+fn world(arguments: &Arguments) -> Result<Option<World>, Error> {
     let now = jiff::Timestamp::now().as_millisecond();
     let epoch_ms = u64::try_from(now).unwrap_or_default();
-    let Some(path) = &arguments.event else {
-        return Ok(World::starting_at(
+    let Some(source) = &arguments.event else {
+        return Ok(Some(World::starting_at(
             &arguments.account,
             &arguments.region,
             ebbtide_simulator::world::Timings::default(),
             arguments.seed,
             epoch_ms,
-        ));
+        )));
     };
-    let event = input::event(path)?;
-    let home = input::home_of(&event)?;
-    let request = Request::parse(&event, &home)?;
+    let event = input::Event::of(source.clone());
+    let Some((_, home, request)) = event.request()? else {
+        return Ok(None);
+    };
     let scenario = input::fitting(input::scenario(arguments.scenario.as_deref())?, &request);
-    Ok(scenario.world_starting_at(&input::names_of(&request, &home), epoch_ms)?)
+    let world = scenario.world_starting_at(&input::names_of(&request, &home), epoch_ms)?;
+    Ok(Some(world))
 }

@@ -3,15 +3,14 @@
 mod page;
 mod phase;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::command::Command;
 use ebbtide_controller::pace::{Drain as Drained, Pace};
-use ebbtide_controller::refusal::Refusal;
-use ebbtide_controller::request::Request;
+use ebbtide_controller::request::{Problem, Request};
 use ebbtide_simulator::world::EventKind;
 use ebbtide_simulator::{CommandScenario, World};
 use serde::Serialize;
@@ -21,6 +20,7 @@ use phase::phase_of;
 
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
+use crate::files::{self, Source};
 use crate::input;
 use crate::narrate::world::{self, Detail};
 use crate::narrate::{Drain, Mood, Names, Narrator};
@@ -35,10 +35,13 @@ use crate::simulation::{self, ClientsSummary, Counts, Felt, Moment, Run};
 /// Load Balancing. The world is made to fit the first event's names and ARNs; further events are
 /// deployed one after the other into the world that the one before has left.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// `StartExecution` inputs, in the order to deploy them.
+    /// `StartExecution` inputs, in the order to deploy them; `-` reads one from standard input.
     #[arg(required = true, value_name = "EVENT.json")]
-    events: Vec<PathBuf>,
+    events: Vec<Source>,
+    #[command(flatten)]
+    instead: input::Instead,
     #[command(flatten)]
     service: Described,
     /// The replacement never gets healthy, whatever the scenario says.
@@ -67,6 +70,13 @@ pub(crate) struct Arguments {
     report: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide simulate events/sample.json
+  ebbtide simulate events/sample.json --scenario my-world.json --report report.html
+  ebbtide simulate deploy.json --task-definition chat:7
+  jq '.bakeTime = 300' deploy.json | ebbtide simulate -";
+
 /// One line: when, where in the state machine, what, and what is counted at the end of a step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,16 +103,26 @@ struct Deployed {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let [trace_to, save_to, report_to] = [
+        ("--trace", arguments.trace.as_deref()),
+        ("--save-world", arguments.save_world.as_deref()),
+        ("--report", arguments.report.as_deref()),
+    ];
+    files::check_outputs(&[trace_to, save_to, report_to])?;
+    let is_stdin = |source: &&Source| **source == Source::Stdin;
+    if arguments.events.iter().filter(is_stdin).count() > 1 {
+        return Err("standard input can be read once".into());
+    }
     let mut events = Vec::new();
-    for path in &arguments.events {
-        events.push((path, input::event(path)?));
+    for source in &arguments.events {
+        events.push((source, arguments.instead.read(source)?));
     }
     let home = input::home_of(&events[0].1)?;
     let mut requests = Vec::new();
-    for (path, event) in events {
-        match Request::parse(&event, &home) {
-            Ok(request) => requests.push((path, event, request)),
-            Err(refusal) => return Ok(refused(arguments.format, path, &refusal)),
+    for (source, event) in events {
+        match Request::read(&event, &home) {
+            Ok(request) => requests.push((source, event, request)),
+            Err(problems) => return Ok(refused(arguments.format, source, &problems)),
         }
     }
     let first = &requests[0].2;
@@ -110,14 +130,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut trace = arguments.trace.as_ref().map(|_| String::new());
     let mut deployed: Vec<Deployed> = Vec::new();
     let mut exit = Exit::Done;
-    for (number, (path, event, request)) in requests.iter().enumerate() {
+    for (number, (source, event, request)) in requests.iter().enumerate() {
         if exit == Exit::Failed {
-            let path = path.display();
-            eprintln!("{path}: not deployed, because the one before failed");
+            remark(&format!(
+                "{source}: not deployed, because the one before failed"
+            ));
             continue;
         }
         let mut telling = Telling::of(arguments, trace.as_mut());
-        telling.begin(path, request, &home);
+        telling.begin(source, request, &home);
         let name = format!("simulated-{}", number + 1);
         let mut watch = |moment: &Moment<'_>| telling.moment(moment);
         let (event, asked) = (event.clone(), std::mem::take(&mut commands));
@@ -129,20 +150,20 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         too_late(&asked, run.summary.seconds);
         exit = Exit::of(run.summary.succeeded());
         let at_once = all_at_once(before, request, &run)?;
-        deployed.push(telling.end(path, run, at_once));
+        deployed.push(telling.end(source, run, at_once));
     }
     if arguments.format == Format::Json {
         let deployments: Vec<_> = deployed.iter().map(Deployed::to_json).collect();
         let answer = json!({ "deployments": deployments });
         print(&serde_json::to_string_pretty(&answer)?);
     }
-    if let (Some(path), Some(trace)) = (&arguments.trace, &trace) {
-        input::write(path, trace)?;
+    if let Some(trace) = &trace {
+        files::write(trace_to, trace)?;
     }
-    if let Some(path) = &arguments.save_world {
-        input::write(path, &serde_json::to_string(&world)?)?;
+    if arguments.save_world.is_some() {
+        files::write(save_to, &serde_json::to_string(&world)?)?;
     }
-    if let Some(path) = &arguments.report {
+    if arguments.report.is_some() {
         let (service, cluster) = (&first.service, short(&first.cluster));
         let heading = Heading {
             title: format!("Deployment of {service} in cluster {cluster}, simulated"),
@@ -150,7 +171,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         };
         let runs = deployed.iter().map(|one| (one.event.as_str(), &one.run));
         let runs: Vec<_> = runs.collect();
-        input::write(path, &page::of(&heading, &runs)?)?;
+        files::write(report_to, &page::of(&heading, &runs)?)?;
     }
     Ok(exit)
 }
@@ -204,15 +225,11 @@ fn too_late(commands: &[CommandScenario], seconds: f64) {
     }
 }
 
-fn refused(format: Format, path: &Path, refusal: &Refusal) -> Exit {
+fn refused(format: Format, source: &Source, problems: &[Problem]) -> Exit {
     match format {
-        Format::Text => remark(&format!("{}: {}: {refusal}", path.display(), refusal.error)),
+        Format::Text => input::refuse(source, problems),
         Format::Json => {
-            let refused = json!({
-                "event": path,
-                "error": refusal.error.as_str(),
-                "reason": refusal.to_string(),
-            });
+            let refused = input::refused(source, problems);
             print(&json!({ "deployments": [], "refused": refused }).to_string());
         }
     }
@@ -225,7 +242,7 @@ type Begun = (World, Vec<CommandScenario>, (&'static str, String));
 fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, Error> {
     if let Some(path) = &arguments.world {
         let fact = ("world", format!("as {} has it", path.display()));
-        let world = input::parsed(path, "a saved world", 1 << 30)?;
+        let world = Source::File(path.clone()).saved("a saved world", 1 << 26)?;
         return Ok((world, Vec::new(), fact));
     }
     let path = arguments.service.scenario.as_deref();
@@ -287,7 +304,7 @@ impl<'a> Telling<'a> {
         }
     }
 
-    fn begin(&self, path: &Path, request: &Request, home: &Home) {
+    fn begin(&self, source: &Source, request: &Request, home: &Home) {
         if self.format == Format::Text {
             let about = format!(
                 "{} to service {} in cluster {} ({home}, simulated)",
@@ -295,7 +312,7 @@ impl<'a> Telling<'a> {
                 request.service,
                 short(&request.cluster),
             );
-            let title = Styled::new(BOLD, &format!("{}: ", path.display()));
+            let title = Styled::new(BOLD, &format!("{source}: "));
             title.and(PLAIN, &about).wrapped(2).print();
             let head = format!(
                 "\n{:>8} {:>7} {:>8}  original+replacement",
@@ -390,7 +407,7 @@ impl<'a> Telling<'a> {
         }
     }
 
-    fn end(mut self, path: &Path, run: Run, at_once: Option<ClientsSummary>) -> Deployed {
+    fn end(mut self, source: &Source, run: Run, at_once: Option<ClientsSummary>) -> Deployed {
         self.bar.end();
         let clients = run.clients.as_ref().map(ClientsSummary::of);
         if self.format == Format::Text {
@@ -409,7 +426,7 @@ impl<'a> Telling<'a> {
             }
         }
         Deployed {
-            event: path.display().to_string(),
+            event: source.to_string(),
             lines: self.lines,
             clients,
             at_once,

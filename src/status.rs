@@ -24,6 +24,7 @@ const LATEST_EVENTS: i32 = 300;
 /// has failed, 3 while it runs. With --follow, follows the one that runs to its end as `ebbtide deploy`
 /// does, and has the exit status of that.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// One execution: its ARN, or its name.
     #[arg(value_name = "EXECUTION", conflicts_with_all = ["service", "cluster"])]
@@ -48,6 +49,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     target: Target,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide status
+  ebbtide status --service chat --cluster main --format json
+  ebbtide status main-chat-chat-7 --follow";
 
 /// An execution, what it said last and when, and how far its drain is.
 struct Seen {

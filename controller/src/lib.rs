@@ -17,6 +17,7 @@ pub mod create;
 pub mod deployment;
 pub mod drain;
 pub mod finish_swap;
+pub mod fix;
 pub mod id;
 pub mod identity;
 pub mod leftovers;

@@ -13,6 +13,7 @@ use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::plan;
+use crate::fix::Fix;
 use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
 use crate::phase::To;
@@ -222,7 +223,10 @@ fn no_service(request: &Request) -> Refusal {
     let (name, cluster) = (&request.service, short(&request.cluster));
     Refusal::preflight(
         format!("serviceName: cluster {cluster} has no service {name}."),
-        format!("Look them up: aws ecs list-services --cluster {cluster}"),
+        Fix::run(
+            "Look them up",
+            [format!("aws ecs list-services --cluster {cluster}")],
+        ),
     )
 }
 
@@ -252,9 +256,11 @@ fn active_service<'a>(request: &Request, world: &'a World) -> Result<&'a Service
             format!(
                 "Service {name} wants 0 tasks, so nothing could be checked before traffic moves."
             ),
-            format!(
-                "Set a desired count first: aws ecs update-service --cluster {cluster} --service \
-                 {name} --desired-count 1"
+            Fix::run(
+                "Set a desired count first",
+                [format!(
+                    "aws ecs update-service --cluster {cluster} --service {name} --desired-count 1"
+                )],
             ),
         ));
     }
@@ -266,7 +272,7 @@ fn active_task_definition<'a>(
     world: &'a World,
 ) -> Result<&'a TaskDefinition, Refusal> {
     let name = short(&request.task_definition);
-    let register = "Register it first: aws ecs register-task-definition";
+    let register = "Register it first (aws ecs register-task-definition).";
     match &world.task_definition {
         None => Err(Refusal::preflight(
             format!("taskDefinition: {name} does not exist."),
@@ -330,7 +336,7 @@ fn original<'a>(
                 task_sets.len(),
                 names.join(", ")
             ),
-            "Wait for those that are DRAINING, or delete what no listener reaches: aws ecs delete-task-set",
+            "Wait for those that are DRAINING, or delete what no listener reaches (aws ecs delete-task-set).",
         ));
     }
     let living: Vec<_> = task_sets
@@ -373,19 +379,21 @@ fn original<'a>(
     let fix = match (&serving[..], &others[..]) {
         ([], [only]) if on(only, routing.alternate) => format!(
             "Production traffic reaches no task: point the production listener at target group {} \
-             again (aws elbv2 modify-listener), then start a new execution.",
+             again (aws elbv2 modify-listener).",
             routing.alternate.name
+        )
+        .into(),
+        ([_], leftovers) => Fix::run(
+            "Delete what does not serve",
+            leftovers.iter().map(|set| {
+                format!(
+                    "aws ecs delete-task-set --cluster {cluster} --service {service} --task-set {} --force",
+                    set.id
+                )
+            }),
         ),
-        ([_], leftovers) => {
-            let ids: Vec<_> = leftovers.iter().map(|set| &*set.id).collect();
-            format!(
-                "Delete what does not serve, {}: aws ecs delete-task-set --cluster {cluster} \
-                 --service {service} --task-set ID --force",
-                ids.join(" and ")
-            )
-        }
-        _ => "Leave one task set that serves, behind the production listener, and start a new execution."
-            .to_owned(),
+        _ => "Leave one task set that serves, behind the production listener."
+            .into(),
     };
     let places: Vec<_> = living.iter().map(|set| place(set)).collect();
     Err(Refusal::drift(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fix::Fix;
 use crate::quote::sentence;
 
 /// Every error name a deployment can end or be retried with.
@@ -174,21 +175,21 @@ pub struct Refusal {
     pub error: ErrorName,
     /// What was seen and what was wanted, as a sentence.
     pub problem: String,
-    /// What to do next, as a sentence; often a command to run.
-    pub fix: String,
+    /// What to do next; empty where that is not known.
+    pub fix: Fix,
 }
 
 impl Refusal {
-    /// A refusal from its two sentences, in which anything may be quoted.
-    pub fn new(error: ErrorName, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+    /// A refusal from its two parts, in which anything may be quoted.
+    pub fn new(error: ErrorName, problem: impl Into<String>, fix: impl Into<Fix>) -> Self {
         Self {
             error,
             problem: sentence(&problem.into()),
-            fix: sentence(&fix.into()),
+            fix: fix.into(),
         }
     }
 
-    pub(crate) fn preflight(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn preflight(problem: impl Into<String>, fix: impl Into<Fix>) -> Self {
         Self::new(ErrorName::PreflightFailed, problem, fix)
     }
 
@@ -201,7 +202,7 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn drift(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn drift(problem: impl Into<String>, fix: impl Into<Fix>) -> Self {
         Self::new(ErrorName::Drift, problem, fix)
     }
 }

@@ -107,22 +107,56 @@ impl SwapMode {
     }
 }
 
-/// One thing wrong with one field.
+/// One thing wrong with one field, in words without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The field.
-    pub field: String,
-    /// What it holds, shortened; `None` where it is missing.
-    pub given: Option<String>,
-    /// What it may hold.
-    pub allowed: String,
+pub enum Problem {
+    /// It holds, shortened, what is not allowed.
+    Wrong {
+        /// The field.
+        field: String,
+        /// What it holds.
+        given: String,
+        /// What it may hold.
+        allowed: String,
+    },
+    /// It is required.
+    Missing {
+        /// The field.
+        field: String,
+        /// What it may hold.
+        allowed: String,
+    },
+    /// There is no such field.
+    Unknown {
+        /// The field as the input has it.
+        field: String,
+        /// The field that is nearest to it.
+        near: Option<String>,
+    },
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.given {
-            Some(given) => write!(f, "{} is {given}; allowed: {}", self.field, self.allowed),
-            None => write!(f, "{} is missing; allowed: {}", self.field, self.allowed),
+        match self {
+            Self::Wrong {
+                field,
+                given,
+                allowed,
+            } => write!(f, "{field} is {given}; allowed: {allowed}"),
+            Self::Missing { field, allowed } => write!(f, "{field} is missing; allowed: {allowed}"),
+            Self::Unknown {
+                field,
+                near: Some(near),
+            } => write!(
+                f,
+                "{field} is not a field of the input (did you mean {near}?)"
+            ),
+            Self::Unknown { field, near: None } => {
+                write!(
+                    f,
+                    "{field} is not a field of the input (README.md lists them under Input)"
+                )
+            }
         }
     }
 }
@@ -133,22 +167,27 @@ impl Request {
     /// Every ARN must be of `home`, the partition, region and account of the execution. Returns
     /// `InvalidInput`, naming every wrong field, what it holds and what is allowed.
     pub fn parse(input: &Value, home: &Home) -> Result<Self, Refusal> {
+        Self::read(input, home).map_err(|problems| invalid(&problems))
+    }
+
+    /// The same with each problem by itself, for a reader that has started no execution.
+    pub fn read(input: &Value, home: &Home) -> Result<Self, Vec<Problem>> {
         let Value::Object(fields) = input else {
-            return Err(invalid(&[Problem {
+            return Err(vec![Problem::Wrong {
                 field: "the input".to_owned(),
-                given: Some(shown(input)),
+                given: shown(input),
                 allowed: "a JSON object with cluster, serviceName and taskDefinition".to_owned(),
-            }]));
+            }]);
         };
         let mut reader = Reader {
             fields,
             home,
-            problems: unknown_fields(fields),
+            problems: unknown_fields("", fields),
         };
         let request = reader.request();
         match request {
             Some(request) if reader.problems.is_empty() => Ok(request),
-            _ => Err(invalid(&reader.problems)),
+            _ => Err(reader.problems),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::action::Role;
 use crate::arn::short;
+use crate::fix::Fix;
 use crate::id::TargetGroupArn;
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -90,7 +91,7 @@ pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refu
                 listeners.join(", ")
             ),
             "Point all of them at the target group of the task set that shall serve \
-             (aws elbv2 modify-listener), then start a new execution.",
+             (aws elbv2 modify-listener).",
         ))
     }
 }
@@ -149,7 +150,7 @@ pub fn roles<'a>(
                     forwards(listener)
                 ),
                 "Give the target group of the task set that shall serve a weight above 0 (aws elbv2 \
-                 modify-listener), then start a new execution.",
+                 modify-listener).",
             ));
         }
         let [only] = live[..] else {
@@ -160,7 +161,7 @@ pub fn roles<'a>(
                     forwards(listener)
                 ),
                 "Finish that traffic shift first: give all the weight to one group \
-                 (aws elbv2 modify-listener), then start a new execution.",
+                 (aws elbv2 modify-listener).",
             ));
         };
         if !ours(only) || listener.forward.0.iter().any(|g| !ours(&g.target_group)) {
@@ -219,6 +220,14 @@ pub(crate) fn no_rule_reaches(world: &World, task_set: &TaskSet) -> Result<(), R
 }
 
 impl Listener {
+    /// The command that records what a listener is for.
+    fn tag_as(&self, role: Role) -> String {
+        format!(
+            "aws elbv2 add-tags --resource-arns {} --tags Key=ebbtide:role,Value={role}",
+            self.arn
+        )
+    }
+
     /// What is wrong with a listener that [`reached_beside`] found.
     pub(crate) fn unrecorded_for(&self, task_set: &TaskSet) -> String {
         format!(
@@ -247,10 +256,9 @@ fn recorded(listener: &Listener) -> Result<Option<Role>, Refusal> {
                 "Listener {} is tagged ebbtide:role={value}, which is neither production nor test.",
                 listener.port
             ),
-            format!(
-                "Correct the tag: aws elbv2 add-tags --resource-arns {} --tags \
-                 Key=ebbtide:role,Value=production (or Value=test)",
-                listener.arn
+            Fix::run(
+                "Correct the tag, or give it Value=test",
+                [listener.tag_as(Role::Production)],
             ),
         )
     })
@@ -267,11 +275,7 @@ fn role(listener: &Listener, request: &Request) -> Result<Option<Role>, Refusal>
                 field(named),
                 listener.port
             ),
-            format!(
-                "Correct the input, or the tag: aws elbv2 add-tags --resource-arns {} --tags \
-                 Key=ebbtide:role,Value={named}",
-                listener.arn
-            ),
+            Fix::run("Correct the input, or the tag", [listener.tag_as(named)]),
         )),
         _ => Ok(named.or(recorded)),
     }

@@ -136,7 +136,8 @@ fn half_moved(refusal: Refusal, roles: &Roles<'_>, groups: &Groups<'_>) -> Refus
             moved.join(", "),
             groups.to.name,
             groups.from.name
-        ),
+        )
+        .into(),
         ..refusal
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fix::Fix;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::world::TaskSet;
@@ -26,9 +27,9 @@ pub(crate) fn tags(
             "tags: with those of the original the replacement would have {} tags, and ECS takes {MOST}.",
             tags.len()
         ),
-        format!(
-            "Leave some out of tags, or take some from the original: {}",
-            untag(request, original, "KEY")
+        Fix::run(
+            "Leave some out of tags, or take some from the original",
+            [untag(request, original, "KEY")],
         ),
     ))
 }

@@ -7,6 +7,7 @@ use aws_sdk_ecs::types::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::{Arn, Home};
+use ebbtide_controller::fix::Fix;
 use ebbtide_controller::id::TaskSetId;
 use ebbtide_controller::quote::quote;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
@@ -83,7 +84,7 @@ async fn described(
                 return StepError::from(Refusal::new(
                     ErrorName::PreflightFailed,
                     format!("cluster: {cluster} does not exist."),
-                    "Look them up: aws ecs list-clusters",
+                    Fix::run("Look them up", ["aws ecs list-clusters"]),
                 ));
             }
             StepError::of_call("ecs:DescribeServices", &error)

@@ -5,6 +5,7 @@ use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders:
 use aws_sdk_elasticloadbalancingv2::types::Action;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
+use ebbtide_controller::fix::Fix;
 use ebbtide_controller::id::{LoadBalancerArn, TargetGroupArn};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::world::{
@@ -115,7 +116,7 @@ fn no_load_balancer(arn: &str) -> StepError {
     StepError::from(Refusal::new(
         ErrorName::PreflightFailed,
         format!("nlb: {arn} does not exist."),
-        "Look them up: aws elbv2 describe-load-balancers",
+        Fix::run("Look them up", ["aws elbv2 describe-load-balancers"]),
     ))
 }
 

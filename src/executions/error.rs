@@ -48,10 +48,7 @@ impl CallError {
             return Self { trouble, message };
         }
         if let Some(credentials) = credentials_error(error) {
-            return Self {
-                trouble: Trouble::Credentials,
-                message: no_credentials(&format!(" for {operation}"), credentials),
-            };
+            return Self::of_credentials(credentials);
         }
         let why = quote(&in_words(error));
         let mut trouble = Trouble::Passing;
@@ -69,6 +66,22 @@ impl CallError {
         };
         let message = format!("{operation} {what}");
         Self { trouble, message }
+    }
+
+    /// There are no credentials.
+    pub(crate) fn of_credentials(error: &CredentialsError) -> Self {
+        // The SDK's own words beside the source say only which kind of error it is.
+        let why = error.source().map_or_else(|| error.to_string(), in_words);
+        let why: Vec<_> = why.split_whitespace().collect();
+        let message = format!(
+            "no credentials ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or \
+             sign in with the AWS CLI (`aws sso login`)",
+            quote(&why.join(" "))
+        );
+        Self {
+            trouble: Trouble::Credentials,
+            message,
+        }
     }
 }
 
@@ -111,15 +124,6 @@ fn classify(code: &str, http_status: u16) -> Trouble {
         _ if http_status >= 500 || http_status == 429 || http_status < 300 => Trouble::Passing,
         _ => Trouble::Refused,
     }
-}
-
-/// What to say without credentials for something.
-pub(crate) fn no_credentials(for_what: &str, error: &CredentialsError) -> String {
-    format!(
-        "no credentials{for_what} ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile \
-         with --profile, or sign in with the AWS CLI (`aws sso login`)",
-        quote(&in_words(error))
-    )
 }
 
 /// The credentials' part in an error, wherever the SDK has put it.

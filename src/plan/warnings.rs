@@ -3,7 +3,8 @@
 use ebbtide_controller::budget;
 use ebbtide_controller::pace::{Budget, Pace};
 use ebbtide_controller::plan::{Limit, Plan};
-use ebbtide_controller::preflight::{self, findings};
+use ebbtide_controller::preflight;
+use ebbtide_controller::preflight::findings::{self, Severity};
 use ebbtide_controller::request::Request;
 
 use super::service::Service;
@@ -65,12 +66,11 @@ pub(super) fn of(
     warnings.extend(unkept.map(|unkept| format!("its {unkept}")));
     let zones = service.zones;
     if !service.cross_zone && !service.is_application {
-        found.push(
-            findings::too_few_for_the_zones(service.tasks, zones, "")
-                .or_else(|| findings::thin_in_the_drain(plan, zones, "")),
-        );
+        found.push(findings::too_few_for_the_zones(service.tasks, zones, ""));
     }
-    let found = found.iter().flatten().map(ToString::to_string);
+    let found = found.iter().flatten();
+    let found = found.filter(|finding| finding.severity == Severity::Warning);
+    let found = found.map(ToString::to_string);
     found.chain(warnings).collect()
 }
 

@@ -2,6 +2,8 @@
 
 mod compare;
 mod deploy;
+mod help;
+mod input;
 mod operate;
 mod plan;
 mod preflight;

@@ -47,16 +47,61 @@ fn five_planted_mistakes_are_named_with_their_fix() {
         let group = group.unwrap_or_else(|| panic!("no {heading}:\n{text}"));
         let told = group.split_once(&format!("\n  {name}\n"));
         let (_, told) = told.unwrap_or_else(|| panic!("no {name}:\n{text}"));
-        let told: Vec<_> = told.lines().take(3).collect();
+        let is_of_it = |line: &&str| line.starts_with("    ");
+        let told: Vec<_> = told.lines().take_while(is_of_it).collect();
         let starts = ["    seen  ", "    why   ", "    fix   "];
         for (line, start) in told.iter().zip(starts) {
             assert!(line.starts_with(start), "{name}: {told:?}");
         }
         assert_has(told[0], &[seen]);
-        assert_has(told[2], &[fix]);
+        let fixes = told[2..].iter().any(|line| line.contains(fix));
+        assert!(fixes, "{name}: {told:?}");
+        // To be copied, each by itself.
+        let commands = told.iter().filter(|line| line.contains("aws "));
+        for command in commands {
+            assert!(command.trim_start().starts_with("aws "), "{command}");
+            assert!(!command.contains("&&"), "{command}");
+        }
     }
-    assert_has(&text, &["A deployment would be refused: PreflightFailed"]);
+    assert!(
+        text.ends_with("\nA deployment would be refused: PreflightFailed\n"),
+        "{text}"
+    );
     assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_terminal_gets_lines_that_fit_and_whole_commands() {
+    let mut narrow = command("preflight events/minimal.json --scenario @narrow.json");
+    scratch("narrow.json", "{}");
+    let text = Ran::of(narrow.env("COLUMNS", "80")).done();
+    let (commands, others): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .partition(|line| line.trim_start().starts_with("aws "));
+    assert!(commands.iter().any(|line| line.len() > 120), "{text}");
+    for line in others {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn a_default_setup_has_no_warning() {
+    scratch("default-world.json", "{}");
+    for event in [
+        "minimal",
+        "sample",
+        "full",
+        "drain-percent",
+        "drain-budget",
+        "drain-within",
+    ] {
+        let line = format!("preflight events/{event}.json --scenario @default-world.json");
+        let text = ebbtide(&format!("{line} --strict")).done();
+        let parts = ["worth knowing", "\n  unhealthyTermination\n"];
+        assert_has(&text, &parts);
+        let simulated = ebbtide(&format!("simulate events/{event}.json")).done();
+        assert!(!simulated.contains("warnings of preflight"), "{simulated}");
+    }
 }
 
 #[test]
@@ -64,9 +109,7 @@ fn a_service_corrected_as_it_says_would_be_deployed() {
     scratch(
         "corrected.json",
         r#"{"tasks": 3, "deregistrationDelaySeconds": 300,
-            "loadBalancerAttributes": {"load_balancing.cross_zone.enabled": "true"},
-            "targetGroupAttributes": {
-                "target_health_state.unhealthy.connection_termination.enabled": "false"}}"#,
+            "loadBalancerAttributes": {"load_balancing.cross_zone.enabled": "true"}}"#,
     );
     scratch_event("corrected-event.json", r#", "scaledown_wait": 300"#);
     let corrected = "preflight @corrected-event.json --strict --scenario @corrected.json";
@@ -99,6 +142,12 @@ fn json_is_one_object_with_findings_and_plan() {
     assert_eq!(answer["errors"], 1);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let findings = answer["findings"].as_array().unwrap().iter();
+    for finding in findings.clone() {
+        let commands = finding["commands"].as_array().unwrap().iter();
+        let commands: Vec<_> = commands.map(text).collect();
+        let fix = text(&finding["fix"]);
+        assert!(fix.ends_with(&commands.join(" && ")), "{finding}");
+    }
     let names = findings.map(|one| (text(&one["severity"]), text(&one["name"])));
     let names: Vec<_> = names.collect();
     let has = |severity: &str, name: &str| names.contains(&(severity.into(), name.into()));
@@ -141,34 +190,56 @@ fn an_account_is_read_with_the_sdks_own_settings() {
 
 const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")];
 
-/// `preflight events/minimal.json` in an account that is set by the environment alone.
-fn preflight_with(environment: &[(&str, &str)], more: &str) -> Ran {
-    let line = format!("preflight events/minimal.json --region us-east-1 {more}");
-    let mut preflight = command(&line);
-    let preflight = preflight
-        .env_clear()
-        .env("AWS_EC2_METADATA_DISABLED", "true");
+/// A command in an account that is set by the environment alone.
+fn account_with(line: &str, environment: &[(&str, &str)]) -> Ran {
+    let mut command = command(&format!("{line} --region us-east-1"));
+    let command = command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
     for file in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
-        preflight.env(file, "/nowhere");
+        command.env(file, "/nowhere");
     }
-    Ran::of(preflight.envs(environment.iter().copied()))
+    Ran::of(command.envs(environment.iter().copied()))
 }
 
 #[test]
 fn an_account_that_does_not_answer_has_not_refused_anything() {
     let silent = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), KEYS[0], KEYS[1]];
-    let answer = preflight_with(&silent, "--format json").exits(1).json();
+    let answer = account_with("preflight events/minimal.json --format json", &silent)
+        .exits(1)
+        .json();
     assert_eq!(answer["status"], "unknown");
     assert_eq!(answer["error"], "Transient");
     assert_has(answer["hint"].as_str().unwrap(), &["AWS_ENDPOINT_URL"]);
-    let said = preflight_with(&silent, "").stderr;
+    let said = account_with("preflight events/minimal.json", &silent).stderr;
     assert_has(&said, &["could not be reached. Check the network"]);
 }
 
 #[test]
-fn a_profile_without_credentials_is_named() {
-    let said = preflight_with(&[], "--profile nope").exits(2).stderr;
-    assert_has(&said, &["the profile nope of"]);
-    let said = preflight_with(&[], "").stderr;
-    assert_has(&said, &["no credentials", "--profile"]);
+fn missing_credentials_are_one_sentence_and_one_status_of_every_command() {
+    let named = account_with("preflight events/minimal.json --profile nope", &[]);
+    assert_has(
+        &named.exits(1).stderr,
+        &["no credentials (the profile nope of"],
+    );
+    let machine = "arn:aws:states:us-east-1:555555555555:stateMachine:ebbtide:live";
+    for line in [
+        "preflight events/minimal.json",
+        "deploy events/minimal.json",
+        &format!("deploy events/minimal.json --state-machine {machine}"),
+        "status",
+        "pause main/chat",
+        "abort a-name --yes",
+    ] {
+        let said = account_with(line, &[]).exits(1).stderr;
+        assert_has(
+            &said,
+            &[
+                "error: no credentials (none in the environment, ",
+                "--profile",
+            ],
+        );
+        assert!(
+            !said.contains("\\n") && said.lines().count() == 1,
+            "{line}: {said}"
+        );
+    }
 }

@@ -11,6 +11,7 @@ import yaml
 import faulty
 import stack
 from command_line import CommandLine
+from world import task_definition
 
 PAGE = (stack.ROOT / "docs" / "ci.md").read_text()
 EVENT = stack.ROOT / "events" / "dry-run.json"
@@ -40,6 +41,20 @@ def job(ebbtide, tmp_path):
         )
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def task_definition_file(tmp_path):
+    (tmp_path / "task-definition.json").write_text(json.dumps(task_definition("chat")))
+
+
+def registered(job, commands, name, **environment):
+    """The revision that a recipe has registered and left in revision.env."""
+    done = job(f"set -eu\n{commands}\ncat revision.env", **environment)
+    assert done.returncode == 0, done.stderr
+    key, revision = done.stdout.strip().split("=")
+    assert key == name and ":task-definition/chat:" in revision
+    return revision
 
 
 def test_every_marked_recipe_is_tested():
@@ -73,10 +88,13 @@ def test_the_github_job_deploys_and_once_more_when_it_is_run_again(job, ebbtide)
     # YAML 1.1 takes the key `on` for a truth.
     assert workflow[True] == {"push": {"branches": ["main"]}}
     assert workflow["permissions"]["id-token"] == "write"
-    steps = workflow["jobs"]["deploy"]["steps"]
-    [command] = [step["run"] for step in steps if "run" in step]
-    for name in ("main-chat-chat-2-5ee7", "main-chat-chat-2-5ee7-retry1"):
-        done = job(command, GITHUB_SHA="5ee7")
+    register, deploy = workflow["jobs"]["register"], workflow["jobs"]["deploy"]
+    assert deploy["needs"] == "register" and register["outputs"] == {"revision": "${{ steps.register.outputs.revision }}"}
+    [registers], [deploys] = ([step["run"] for step in one["steps"] if "run" in step] for one in (register, deploy))
+    revision = registered(job, registers, "revision", GITHUB_OUTPUT="revision.env")
+    name = f"main-chat-{revision.split('/')[1].replace(':', '-')}-5ee7"
+    for name in (name, f"{name}-retry1"):
+        done = job(deploys, REVISION=revision, GITHUB_SHA="5ee7")
         assert done.returncode == 0, done.stderr
         assert f"execution {name} of service chat" in done.stdout
 
@@ -102,7 +120,9 @@ def test_a_cancelled_github_job_stops_its_deployment(job, ebbtide, tmp_path):
 
 
 def test_the_gitlab_job_deploys_with_the_token_of_its_identity(job, ebbtide):
-    gitlab = yaml.safe_load(recipe("gitlab"))["deploy"]
+    jobs = yaml.safe_load(recipe("gitlab"))
+    revision = registered(job, "\n".join(jobs["register"]["script"]), "REVISION")
+    gitlab = jobs["deploy"]
     variables = {
         **gitlab["variables"],
         "AWS_ROLE_ARN": f"arn:aws:iam::{stack.ACCOUNT}:role/deploy-chat",
@@ -116,12 +136,14 @@ def test_the_gitlab_job_deploys_with_the_token_of_its_identity(job, ebbtide):
         **{name: value for name, value in variables.items() if name != "STATE_MACHINE"},
         AWS_ID_TOKEN="token.of.gitlab",
         CI_COMMIT_SHA="9171ab",
+        REVISION=revision,
         AWS_ACCESS_KEY_ID=None,
         AWS_SECRET_ACCESS_KEY=None,
         AWS_ENDPOINT_URL_STS=ebbtide.up.ministack,
     )
     assert done.returncode == 0, done.stderr
-    assert "execution main-chat-chat-2-9171ab of service chat" in done.stdout
+    name = revision.split("/")[1].replace(":", "-")
+    assert f"execution main-chat-{name}-9171ab of service chat" in done.stdout
 
 
 def test_the_policy_allows_what_the_program_calls_and_nothing_else():

@@ -10,6 +10,20 @@ CONTAINER = "web"
 PORT = 8080
 
 
+def task_definition(family, **container):
+    """What a revision is registered with."""
+    return {
+        "family": family,
+        "containerDefinitions": [
+            {"name": CONTAINER, "image": family, "portMappings": [{"containerPort": PORT}], **container}
+        ],
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+    }
+
+
 class World:
     """The account that executions deploy in."""
 
@@ -19,15 +33,8 @@ class World:
 
     def register(self, family, **container):
         """The next revision of a family."""
-        definition = {"name": CONTAINER, "image": family, "portMappings": [{"containerPort": PORT}], **container}
-        return self.ecs.register_task_definition(
-            family=family,
-            containerDefinitions=[definition],
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="256",
-            memory="512",
-        )["taskDefinition"]["taskDefinitionArn"]
+        registered = self.ecs.register_task_definition(**task_definition(family, **container))
+        return registered["taskDefinition"]["taskDefinitionArn"]
 
     def put_in_service(self, cluster, name, task_definition, tasks=4):
         """A service of some tasks behind a Network Load Balancer of its own.

@@ -45,14 +45,15 @@ pub fn passed(answer: &Answer, lock: &Lock, findings: &[Finding], plan: &Plan) -
     state
 }
 
-/// One finding: `severity`, `name`, `seen`, `why` and `fix`.
+/// One finding: `severity`, `name`, `seen`, `why`, the `fix` in one line, and its `commands` one by one.
 pub fn finding(finding: &Finding) -> Value {
     json!({
         "severity": finding.severity.as_str(),
         "name": finding.name.as_str(),
         "seen": finding.seen,
         "why": finding.why,
-        "fix": finding.fix,
+        "fix": finding.fix.to_string(),
+        "commands": finding.fix.commands,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What preflight has to say about a service: what it refuses, and what will not go well.
 //!
-//! A finding says what was seen, why it matters and what mends it. Only errors stop a deployment,
+//! A finding says what was seen, why it matters and what to do. Only errors stop a deployment,
 //! and they are what preflight refuses by itself.
 
 mod capacity;
@@ -18,6 +18,7 @@ use crate::arn::short;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
+use crate::fix::Fix;
 use crate::preflight::pace::pace_of;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
@@ -25,7 +26,7 @@ use crate::request::Request;
 use crate::routing::{self, Taken};
 use crate::world::{LoadBalancer, TargetGroup, TaskSet, World};
 
-pub use capacity::{thin_in_the_drain, too_few_for_the_zones};
+pub use capacity::too_few_for_the_zones;
 pub use connections::{CLIENT_PORTS, overlap, ports_of_clients};
 pub use name::FindingName;
 
@@ -65,8 +66,8 @@ pub struct Finding {
     pub seen: String,
     /// Why it matters, as a sentence.
     pub why: String,
-    /// What mends it or shows more, as a sentence or a command to run.
-    pub fix: String,
+    /// What to do, or what shows more.
+    pub fix: Fix,
 }
 
 impl fmt::Display for Finding {
@@ -76,28 +77,37 @@ impl fmt::Display for Finding {
 }
 
 impl Finding {
-    fn new(severity: Severity, name: FindingName, seen: &str, why: &str, fix: &str) -> Self {
+    fn new(
+        severity: Severity,
+        name: FindingName,
+        seen: &str,
+        why: &str,
+        fix: impl Into<Fix>,
+    ) -> Self {
         Self {
             severity,
             name,
             seen: sentence(seen),
             why: sentence(why),
-            fix: sentence(fix),
+            fix: fix.into(),
         }
     }
 
-    fn warning(name: FindingName, seen: &str, why: &str, fix: &str) -> Self {
+    fn warning(name: FindingName, seen: &str, why: &str, fix: impl Into<Fix>) -> Self {
         Self::new(Severity::Warning, name, seen, why, fix)
     }
 
-    fn info(name: FindingName, seen: &str, why: &str, fix: &str) -> Self {
+    fn info(name: FindingName, seen: &str, why: &str, fix: impl Into<Fix>) -> Self {
         Self::new(Severity::Info, name, seen, why, fix)
     }
 
     /// A refusal as a finding.
     pub fn of(name: FindingName, refusal: &Refusal) -> Self {
         let why = name.why_refused();
-        Self::new(Severity::Error, name, &refusal.problem, why, &refusal.fix)
+        Self {
+            fix: refusal.fix.clone(),
+            ..Self::new(Severity::Error, name, &refusal.problem, why, "")
+        }
     }
 }
 
@@ -192,17 +202,14 @@ fn names(groups: &[&TargetGroup]) -> String {
 }
 
 /// What sets an attribute of target groups.
-fn set_attribute(groups: &[&TargetGroup], key: &str, value: &str) -> String {
-    let commands: Vec<_> = groups
-        .iter()
-        .map(|group| {
-            format!(
-                "aws elbv2 modify-target-group-attributes --target-group-arn {} --attributes Key={key},Value={value}",
-                group.arn
-            )
-        })
-        .collect();
-    commands.join(" && ")
+fn set_attribute(text: &str, groups: &[&TargetGroup], key: &str, value: &str) -> Fix {
+    let command = |group: &&TargetGroup| {
+        format!(
+            "aws elbv2 modify-target-group-attributes --target-group-arn {} --attributes Key={key},Value={value}",
+            group.arn
+        )
+    };
+    Fix::run(text, groups.iter().map(command))
 }
 
 #[cfg(test)]

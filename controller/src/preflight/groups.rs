@@ -2,6 +2,7 @@
 
 use super::Others;
 use crate::arn::short;
+use crate::fix::Fix;
 use crate::refusal::Refusal;
 use crate::request::{Request, SwapMode};
 use crate::routing::{self, Routing};
@@ -53,10 +54,7 @@ pub(super) fn production_is_free(request: &Request, routing: &Routing<'_>) -> Re
             "Service {} has no task set, and yet target group {}, which the production listener forwards to, has targets: {}.",
             request.service, production.name, production.targets
         ),
-        format!(
-            "They are another service's. {}",
-            routing::how_to_settle(request)
-        ),
+        routing::how_to_settle("They are another service's. ", request),
     ))
 }
 
@@ -92,10 +90,12 @@ pub(super) fn alternate_is_free(
                 "Target group {} should be empty, and has targets that no task set owns: {}.",
                 alternate.name, alternate.targets
             ),
-            format!(
-                "They would get traffic after the swap. Remove them: aws elbv2 deregister-targets \
-                 --target-group-arn {} --targets Id=ID",
-                alternate.arn
+            Fix::run(
+                "They would get traffic after the swap. Remove them",
+                [format!(
+                    "aws elbv2 deregister-targets --target-group-arn {} --targets Id=ID",
+                    alternate.arn
+                )],
             ),
         ));
     }
@@ -145,18 +145,20 @@ pub(super) fn fitting_target_types(
             short(&definition.arn),
             definition.network_mode
         ),
-        format!(
-            "A group's type cannot be changed. Create one and put it into the listener instead (aws elbv2 modify-listener): \
-             aws elbv2 create-target-group --name {}-{wanted} --target-type {wanted} --protocol {} --port {} --vpc-id {}",
-            group
-                .name
-                .chars()
-                .take(23)
-                .collect::<String>()
-                .trim_end_matches('-'),
-            settings.protocol,
-            settings.port.unwrap_or(80),
-            settings.vpc.as_deref().unwrap_or("VPC")
+        Fix::run(
+            "A group's type cannot be changed. Create one and put it into the listener instead (aws elbv2 modify-listener)",
+            [format!(
+                "aws elbv2 create-target-group --name {}-{wanted} --target-type {wanted} --protocol {} --port {} --vpc-id {}",
+                group
+                    .name
+                    .chars()
+                    .take(23)
+                    .collect::<String>()
+                    .trim_end_matches('-'),
+                settings.protocol,
+                settings.port.unwrap_or(80),
+                settings.vpc.as_deref().unwrap_or("VPC")
+            )],
         ),
     ))
 }

@@ -262,7 +262,7 @@ mod tests {
                 || format!("Give at least {least} in drain.deadline."),
                 |keeps| format!("Give at least {least} in drain.deadline, and {keeps} for"),
             );
-            assert!(refused.fix.starts_with(&wanted), "{refused:?}");
+            assert!(refused.fix.text.starts_with(&wanted), "{refused:?}");
             let deadline = keeps.unwrap_or(least);
             check_drain(&request(deadline), tasks, deregistration).unwrap();
             let Pace::Budget(kept) = budget(200.0, deadline, OnDeadline::Finish) else {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::reader::{LONGEST_PHASE, Reader, shown, text_where, whole};
+use super::reader::{LONGEST_PHASE, Reader, problem, text_where, unknown_fields, whole};
 use crate::drain::budget;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
@@ -79,21 +79,18 @@ impl Reader<'_> {
             .iter()
             .find(|field| self.fields.contains_key(**field))
         {
-            self.problems.push(Problem {
-                field: "drain".to_owned(),
-                given: Some(shown(drain)),
-                allowed: format!("one way of pacing, and {field} is another"),
-            });
+            let allowed = format!("one way of pacing, and {field} is another");
+            self.problems.push(problem("drain", Some(drain), allowed));
         }
         let Some(fields) = drain.as_object() else {
             self.refuse("drain");
             return None;
         };
+        self.problems.extend(unknown_fields("drain.", fields));
         let mut read = Fields {
             fields,
             problems: &mut self.problems,
         };
-        read.all_known();
         read.drain()
     }
 }
@@ -105,32 +102,13 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn all_known(&mut self) {
-        let known: Vec<_> = DRAIN_FIELDS.iter().map(|(name, _)| *name).collect();
-        for (name, value) in self.fields {
-            if !known.contains(&name.as_str()) {
-                self.problems.push(Problem {
-                    field: format!(
-                        "drain.{}",
-                        shown(&Value::String(name.clone())).trim_matches('"')
-                    ),
-                    given: Some(shown(value)),
-                    allowed: format!(
-                        "no such field; the fields of drain are {}",
-                        known.join(", ")
-                    ),
-                });
-            }
-        }
-    }
-
     fn drain(&mut self) -> Option<Drain> {
         let has = |name: &&&str| self.fields.contains_key(**name);
         let ways: Vec<_> = WAYS.iter().filter(has).copied().collect();
         let [way] = ways[..] else {
-            self.problems.push(Problem {
+            self.problems.push(Problem::Wrong {
                 field: "drain".to_owned(),
-                given: Some(if ways.is_empty() {
+                given: if ways.is_empty() {
                     "without a way of pacing".to_owned()
                 } else {
                     format!(
@@ -138,18 +116,17 @@ impl Fields<'_> {
                         ways.len(),
                         ways.join(", ")
                     )
-                }),
+                },
                 allowed: format!("one of {}", WAYS.join(", ")),
             });
             return None;
         };
         for (field, of) in BELONG {
             if self.fields.contains_key(field) && !of.contains(&way) {
-                self.problems.push(Problem {
-                    field: format!("drain.{field}"),
-                    given: self.fields.get(field).map(shown),
-                    allowed: format!("only with {}", of.join(" or ")),
-                });
+                let allowed = format!("only with {}", of.join(" or "));
+                let value = self.fields.get(field);
+                let field = format!("drain.{field}");
+                self.problems.push(problem(&field, value, allowed));
             }
         }
         let pace = match way {
@@ -220,11 +197,10 @@ impl Fields<'_> {
             .iter()
             .find(|(name, _)| *name == field)
             .map_or("see README", |(_, allowed)| allowed);
-        self.problems.push(Problem {
-            field: format!("drain.{field}"),
-            given: self.fields.get(field).map(shown),
-            allowed: allowed.to_owned(),
-        });
+        let value = self.fields.get(field);
+        let field = format!("drain.{field}");
+        self.problems
+            .push(problem(&field, value, allowed.to_owned()));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{CHECKS, Problem, Request, SwapMode};
+use super::{CHECKS, DRAIN_FIELDS, Problem, Request, SwapMode};
 use crate::arn::{Arn, Home, short};
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
 use crate::tags::is_of_aws;
@@ -183,9 +183,9 @@ impl Reader<'_> {
         let wait_for_service = wait_for_service.unwrap_or(DEFAULT_WAIT_FOR_SERVICE);
         let checks = wait_for_service.saturating_mul(CHECKS);
         if let Some(timeout) = readiness_timeout.filter(|timeout| *timeout < checks) {
-            self.problems.push(Problem {
+            self.problems.push(Problem::Wrong {
                 field: "readinessTimeout".to_owned(),
-                given: Some(timeout.to_string()),
+                given: timeout.to_string(),
                 allowed: format!("at least {CHECKS} times waitForService, here {checks}"),
             });
         }
@@ -287,7 +287,9 @@ impl Reader<'_> {
     }
 
     fn required<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        if !self.fields.contains_key(field) {
+        // One that is misspelt is not missing as well.
+        let misspelt = |problem: &Problem| matches!(problem, Problem::Unknown { near: Some(near), .. } if near == field);
+        if !self.fields.contains_key(field) && !self.problems.iter().any(misspelt) {
             self.refuse(field);
         }
         self.optional(field, read)
@@ -303,9 +305,11 @@ impl Reader<'_> {
         if wanted.is_none() {
             self.refuse(field);
             let entry = wrong_entry(value, |list| read(list).is_some());
-            if let (Some((at, entry)), Some(problem)) = (entry, self.problems.last_mut()) {
-                problem.field = format!("{field}[{at}]");
-                problem.given = Some(shown(entry));
+            let problem = self.problems.last_mut();
+            if let (Some((at, entry)), Some(Problem::Wrong { field, given, .. })) = (entry, problem)
+            {
+                *field = format!("{field}[{at}]");
+                *given = shown(entry);
             }
         }
         wanted
@@ -318,11 +322,21 @@ impl Reader<'_> {
             allowed.push_str(&self.home.to_string());
             allowed.push(')');
         }
-        self.problems.push(Problem {
-            field: field.to_owned(),
-            given: self.fields.get(field).map(shown),
+        self.problems
+            .push(problem(field, self.fields.get(field), allowed));
+    }
+}
+
+/// What is wrong with the value of a field, or that there is none.
+pub(super) fn problem(field: &str, value: Option<&Value>, allowed: String) -> Problem {
+    let field = field.to_owned();
+    match value {
+        Some(value) => Problem::Wrong {
+            field,
+            given: shown(value),
             allowed,
-        });
+        },
+        None => Problem::Missing { field, allowed },
     }
 }
 
@@ -528,33 +542,48 @@ fn allowed(field: &str) -> &'static str {
         .map_or("see README", |(_, allowed)| allowed)
 }
 
-pub(super) fn unknown_fields(fields: &Map<String, Value>) -> Vec<Problem> {
-    let known = |name: &str| FIELDS.iter().any(|(field, _)| *field == name);
-    fields
-        .iter()
-        .filter(|(name, _)| !known(name))
-        .map(|(name, value)| {
-            let close = FIELDS
-                .iter()
-                .map(|(field, _)| *field)
-                .find(|field| squashed(field) == squashed(name));
-            Problem {
-                field: shown(&json!(name)),
-                given: Some(shown(value)),
-                allowed: match close {
-                    Some(field) => format!("no such field; the field is called {field}"),
-                    None => format!(
-                        "no such field; the fields are {}",
-                        FIELDS
-                            .iter()
-                            .map(|(field, _)| *field)
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ),
-                },
-            }
-        })
-        .collect()
+/// The fields that an object of the input has and the contract does not; `of` is `drain.` or nothing.
+pub(super) fn unknown_fields(of: &str, fields: &Map<String, Value>) -> Vec<Problem> {
+    let unknown = fields.keys().filter(|name| {
+        let mut known = all_fields();
+        !known.any(|(prefix, field)| prefix == of && field == name.as_str())
+    });
+    let problem = |name: &String| {
+        let quoted = shown(&json!(name));
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let name_shown = if plain {
+            quoted.trim_matches('"')
+        } else {
+            &quoted
+        };
+        Problem::Unknown {
+            field: format!("{of}{name_shown}"),
+            near: nearest(of, name),
+        }
+    };
+    unknown.map(problem).collect()
+}
+
+/// Every field with what stands before it.
+fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let drain = DRAIN_FIELDS.iter().map(|(field, _)| ("drain.", *field));
+    FIELDS.iter().map(|(field, _)| ("", *field)).chain(drain)
+}
+
+/// The field that a name is nearest to, if a third of its letters differ at most or it begins like it; one of
+/// the same object before one of another.
+fn nearest(of: &str, name: &str) -> Option<String> {
+    let mut name = squashed(name);
+    name.truncate(100);
+    let near = all_fields().filter_map(|(prefix, field)| {
+        let squashed = squashed(field);
+        let distance = strsim::damerau_levenshtein(&name, &squashed);
+        let begins = name.len() >= 4 && squashed.starts_with(&name);
+        let is_near = begins || 3 * distance <= squashed.len().max(name.len());
+        is_near.then_some((distance, prefix != of, prefix, field))
+    });
+    let (_, _, prefix, field) = near.min()?;
+    Some(format!("{prefix}{field}"))
 }
 
 /// A field name without its writing style, to recognise `scaledownWait` and `service_name`.

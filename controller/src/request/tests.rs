@@ -249,22 +249,44 @@ fn a_missing_field_is_named() {
 
 #[test]
 fn an_unknown_field_is_named_and_the_right_one_suggested() {
-    let seen = refused(&with("scaleDownWait", json!(60)));
-    assert!(
-        seen.contains("the field is called scaledown_wait"),
-        "{seen}"
-    );
-    let seen = refused(&with("colour", json!("blue")));
-    assert!(
-        seen.contains("the fields are cluster, serviceName"),
-        "{seen}"
-    );
+    let near = |near: &str| format!("is not a field of the input (did you mean {near}?).");
+    let unlike = "is not a field of the input (README.md lists them under Input).";
+    for (field, wanted) in [
+        ("scaleDownWait", near("scaledown_wait")),
+        ("servceName", near("serviceName")),
+        ("bakeTim", near("bakeTime")),
+        ("service", near("serviceName")),
+        ("within", near("drain.within")),
+        ("colour", unlike.to_owned()),
+        ("x", unlike.to_owned()),
+    ] {
+        let seen = refused(&with(field, json!("chat")));
+        assert_eq!(seen, format!("{field} {wanted}"));
+    }
+    for (field, wanted) in [
+        ("reconectsPerSecond", near("drain.reconnectsPerSecond")),
+        ("bakeTime", near("bakeTime")),
+    ] {
+        let seen = refused(&drain(&json!({"within": 600, field: 1})));
+        assert_eq!(seen, format!("drain.{field} {wanted}"));
+    }
+}
+
+#[test]
+fn a_misspelt_field_is_not_missing_as_well() {
+    let input = json!({"cluster": "main", "servceName": "web", "taskDefinition": "web:2"});
+    let problems = Request::read(&input, &home()).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
 }
 
 #[test]
 fn all_problems_are_reported_at_once() {
     let seen = refused(&json!({"cluster": 1, "serviceName": "web", "x": 2}));
-    for part in ["cluster is 1", "taskDefinition is missing", "\"x\" is 2"] {
+    for part in [
+        "cluster is 1",
+        "taskDefinition is missing",
+        "x is not a field",
+    ] {
         assert!(seen.contains(part), "{part}: {seen}");
     }
 }
@@ -391,7 +413,7 @@ fn a_drain_that_cannot_be_meant_is_refused_by_its_field() {
         ),
         (
             json!({"within": 600, "wtihin": 600}),
-            "drain.wtihin is 600; allowed: no such field",
+            "drain.wtihin is not a field of the input (did you mean drain.within?)",
         ),
         (
             json!({"within": 600, "connectionsMetric": {"namespace": "App"}}),

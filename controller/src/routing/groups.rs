@@ -1,6 +1,7 @@
 //! Whose target groups: which two of those on a load balancer are a service's own.
 
 use crate::arn::short;
+use crate::fix::Fix;
 use crate::id::TargetGroupArn;
 use crate::identity::service_tag;
 use crate::refusal::Refusal;
@@ -130,13 +131,14 @@ impl<'a> Own<'a> {
         let fix = match missing {
             Some(named) => {
                 format!("targetGroups names {named}, which no listener of the load balancer uses.")
+                    .into()
             }
             None if self.groups.len() < 2 && self.left_out.is_empty() => create_a_second_one(world),
-            None if self.groups.len() < 2 => format!(
-                "A target group that no listener uses does not count. {}",
-                how_to_settle(request)
+            None if self.groups.len() < 2 => how_to_settle(
+                "A target group that no listener uses does not count. ",
+                request,
             ),
-            None => how_to_settle(request),
+            None => how_to_settle("", request),
         };
         Refusal::preflight(seen, fix)
     }
@@ -153,22 +155,29 @@ fn why(group: &TargetGroup, request: &Request) -> String {
 }
 
 /// How a person says which two groups are a service's. No group is named: it may be another's.
-pub(crate) fn how_to_settle(request: &Request) -> String {
-    format!(
-        "Name the service's own two in the input (targetGroups), or tag them: aws elbv2 add-tags \
-         --resource-arns ARN ARN --tags Key=ebbtide:service,Value={}. Leave groups of other services as they are.",
-        service_tag(request)
+pub(crate) fn how_to_settle(because: &str, request: &Request) -> Fix {
+    Fix::run(
+        &format!(
+            "{because}Leave groups of other services as they are. Name the service's own two in the input \
+             (targetGroups), or tag them"
+        ),
+        [format!(
+            "aws elbv2 add-tags --resource-arns ARN ARN --tags Key=ebbtide:service,Value={}",
+            service_tag(request)
+        )],
     )
 }
 
-fn create_a_second_one(world: &World) -> String {
+fn create_a_second_one(world: &World) -> Fix {
     let balancer = world.load_balancer.as_ref();
-    format!(
-        "A target group that no listener uses does not count: create a test listener that forwards \
-         to the second one (aws elbv2 create-listener --load-balancer-arn {} --protocol PROTOCOL \
-         --port PORT --default-actions Type=forward,TargetGroupArn=ARN), or put both into the \
-         production listener with weights 100 and 0 (aws elbv2 modify-listener).",
-        balancer.map_or("ARN", |lb| lb.arn.as_str())
+    Fix::run(
+        "A target group that no listener uses does not count. Put both into the production listener with weights \
+         100 and 0 (aws elbv2 modify-listener), or create a test listener that forwards to the second one",
+        [format!(
+            "aws elbv2 create-listener --load-balancer-arn {} --protocol PROTOCOL --port PORT --default-actions \
+             Type=forward,TargetGroupArn=ARN",
+            balancer.map_or("ARN", |lb| lb.arn.as_str())
+        )],
     )
 }
 
@@ -201,7 +210,7 @@ fn tagged_apart(groups: &[&TargetGroup], request: &Request) -> Refusal {
             request.service,
             groups.join(", ")
         ),
-        how_to_settle(request),
+        how_to_settle("", request),
     )
 }
 

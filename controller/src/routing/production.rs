@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fix::Fix;
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::identity::is_label;
 use crate::refusal::Refusal;
@@ -206,10 +207,12 @@ fn unclear(
             pair[0].name,
             pair[1].name
         ),
-        format!(
-            "Tag the production listener: aws elbv2 add-tags --resource-arns ARN --tags \
-             Key=ebbtide:role,Value=production, and the test listener with Value=test. Listener {}.",
-            arns.join(", ")
+        Fix::run(
+            &format!(
+                "Listener {}. Tag the test listener in the same way with Value=test. Tag the production listener",
+                arns.join(", ")
+            ),
+            ["aws elbv2 add-tags --resource-arns ARN --tags Key=ebbtide:role,Value=production"],
         ),
     )
 }

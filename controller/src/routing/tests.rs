@@ -496,5 +496,8 @@ fn one_tagged_group_is_told_to_tag_the_other() {
     let mut scene = Scene::serving();
     scene.group_mut("blue").service_name = Some("web".into());
     let refusal = read(&scene.world, &scene.request).unwrap_err();
-    assert!(refusal.fix.contains("Key=ebbtide:service"), "{refusal}");
+    assert!(
+        refusal.fix.to_string().contains("Key=ebbtide:service"),
+        "{refusal}"
+    );
 }

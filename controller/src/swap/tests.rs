@@ -275,6 +275,7 @@ fn a_half_moved_pair_of_listeners_is_not_told_as_not_moved() {
     assert!(
         refusal
             .fix
+            .text
             .starts_with("Production listener 80 forwards to green already"),
         "{refusal}"
     );

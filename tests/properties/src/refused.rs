@@ -4,7 +4,7 @@ use ebbtide_controller::refusal::{ErrorName, Refusal};
 /// A refusal of an input is named so, shows what it holds, and has an end.
 pub(crate) fn is_told_well(refusal: &Refusal) {
     assert_eq!(refusal.error, ErrorName::InvalidInput, "{refusal}");
-    for sentence in [&refusal.problem, &refusal.fix] {
+    for sentence in [&refusal.problem, &refusal.fix.to_string()] {
         assert!(is_visible(sentence), "{sentence:?}");
         assert!(!sentence.is_empty() && sentence.chars().count() <= LONGEST_SENTENCE);
     }
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     fn refusal(error: ErrorName, problem: &str) -> Refusal {
-        let fix = "Fix it.".to_owned();
+        let fix = "Fix it.".into();
         let problem = problem.to_owned();
         Refusal {
             error,

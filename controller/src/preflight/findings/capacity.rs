@@ -1,9 +1,10 @@
 //! Findings about room: zones, task sets, two sets of tasks at once, and who else owns the service.
 
-use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
+use super::{Finding, FindingName, Scene, names, set_attribute};
 use crate::arn::{is_application_load_balancer, short};
 use crate::counted::counted;
 use crate::drain::plan::Plan;
+use crate::fix::Fix;
 use crate::id::TargetGroupArn;
 use crate::preflight::TASK_SET_LIMIT;
 use crate::world::{Launch, LaunchType, LoadBalancer, NetworkMode, Reading, TargetGroup};
@@ -36,22 +37,18 @@ fn zones(scene: &Scene<'_>) -> Vec<Finding> {
         return unread(load_balancer).into_iter().collect();
     };
     let fix = if off.iter().any(|group| group.settings.cross_zone.is_some()) {
-        set_attribute(&off, CROSS_ZONE, "true")
+        set_attribute("", &off, CROSS_ZONE, "true")
     } else {
-        format!(
-            "aws elbv2 modify-load-balancer-attributes --load-balancer-arn {} --attributes Key={CROSS_ZONE},Value=true",
-            load_balancer.arn
+        Fix::run(
+            "",
+            [format!(
+                "aws elbv2 modify-load-balancer-attributes --load-balancer-arn {} --attributes Key={CROSS_ZONE},Value=true",
+                load_balancer.arn
+            )],
         )
     };
-    too_few_for_the_zones(scene.desired, zones, &fix)
-        .or_else(|| {
-            let thin = thin_in_the_drain(&scene.plan, zones, &fix)?;
-            // Every drain comes to it.
-            Some(Finding {
-                severity: Severity::Info,
-                ..thin
-            })
-        })
+    too_few_for_the_zones(scene.desired, zones, fix.clone())
+        .or_else(|| thin_in_the_drain(&scene.plan, zones, fix))
         .into_iter()
         .collect()
 }
@@ -65,7 +62,7 @@ fn cross_zone(load_balancer: &LoadBalancer, group: &TargetGroup) -> Option<bool>
 const CROSS_ZONE: &str = "load_balancing.cross_zone.enabled";
 
 /// Fewer tasks than zones, with cross-zone load balancing off.
-pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: &str) -> Option<Finding> {
+pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: impl Into<Fix>) -> Option<Finding> {
     if zones < 2 || tasks >= zones {
         return None;
     }
@@ -82,13 +79,13 @@ pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: &str) -> Option<Findin
 }
 
 /// Steps of a drain that leave the original in fewer zones than there are, with cross-zone load
-/// balancing off.
-pub fn thin_in_the_drain(plan: &Plan, zones: u32, fix: &str) -> Option<Finding> {
+/// balancing off: every drain comes to it.
+fn thin_in_the_drain(plan: &Plan, zones: u32, fix: Fix) -> Option<Finding> {
     if zones < 2 {
         return None;
     }
     let step = plan.steps.iter().position(|step| step.left < zones)?;
-    Some(Finding::warning(
+    Some(Finding::info(
         FindingName::Zones,
         &format!(
             "From step {} on the original has tasks in fewer than {zones} zones, and cross-zone load balancing is off.",
@@ -113,12 +110,12 @@ fn unread(load_balancer: &LoadBalancer) -> Option<Finding> {
     let (because, fix) = if allowed {
         (
             format!("{call} did not answer"),
-            format!("aws elbv2 {command} {}", load_balancer.arn),
+            Fix::run("", [format!("aws elbv2 {command} {}", load_balancer.arn)]),
         )
     } else {
         (
             format!("{call} is not allowed"),
-            format!("Grant {call} on * to the role that preflight runs with."),
+            format!("Grant {call} on * to the role that preflight runs with.").into(),
         )
     };
     Some(Finding::info(
@@ -128,7 +125,7 @@ fn unread(load_balancer: &LoadBalancer) -> Option<Finding> {
             short(&load_balancer.arn)
         ),
         "With cross-zone load balancing off, clients of a zone without a healthy target are not served there.",
-        &fix,
+        fix,
     ))
 }
 
@@ -156,17 +153,20 @@ fn quota(scene: &Scene<'_>) -> Option<Finding> {
         task_sets.len(),
         listed.join(", ")
     );
-    let fix = format!(
-        "aws ecs describe-services --cluster {} --services {} --query 'services[0].taskSets[].[id,status]' until fewer are left",
-        scene.cluster(),
-        scene.request.service
+    let fix = Fix::run(
+        "Wait until fewer are left",
+        [format!(
+            "aws ecs describe-services --cluster {} --services {} --query 'services[0].taskSets[].[id,status]'",
+            scene.cluster(),
+            scene.request.service
+        )],
     );
     let why =
         "Those that are DRAINING count until they are gone, and the replacement needs a place.";
     Some(if task_sets.len() >= TASK_SET_LIMIT {
-        Finding::warning(FindingName::TaskSetQuota, &seen, why, &fix)
+        Finding::warning(FindingName::TaskSetQuota, &seen, why, fix)
     } else {
-        Finding::info(FindingName::TaskSetQuota, &seen, why, &fix)
+        Finding::info(FindingName::TaskSetQuota, &seen, why, fix)
     })
 }
 
@@ -176,6 +176,7 @@ fn stragglers(scene: &Scene<'_>) -> Option<Finding> {
     let straggling: Vec<_> = world.living().filter(|set| world.straggles(set)).collect();
     let first = straggling.first()?;
     let ids: Vec<_> = straggling.iter().map(|set| &*set.id).collect();
+    let cluster = scene.cluster();
     Some(Finding::warning(
         FindingName::Straggler,
         &format!(
@@ -185,10 +186,15 @@ fn stragglers(scene: &Scene<'_>) -> Option<Finding> {
         &format!(
             "They get no traffic and are not waited for, and each takes one of the {TASK_SET_LIMIT} places for task sets until its tasks are gone."
         ),
-        &format!(
-            "aws ecs list-tasks --cluster {cluster} --started-by {} shows them; then aws ecs stop-task --cluster {cluster} --task TASK",
-            first.id,
-            cluster = scene.cluster(),
+        Fix::run(
+            "Stop them",
+            [
+                format!(
+                    "aws ecs list-tasks --cluster {cluster} --started-by {}",
+                    first.id
+                ),
+                format!("aws ecs stop-task --cluster {cluster} --task TASK"),
+            ],
         ),
     ))
 }
@@ -239,7 +245,13 @@ fn target_quota(scene: &Scene<'_>) -> Option<Finding> {
             "{count} targets are registered at once until the drain begins, and {of} takes {allowed} by default."
         ),
         "Tasks whose targets find no room are never healthy, and the deployment is rolled back. Whether the quota was raised is not read, nor what else is behind the load balancer.",
-        "aws elbv2 describe-account-limits shows the quotas; aws service-quotas list-service-quotas --service-code elasticloadbalancing has the codes to raise them by",
+        Fix::run(
+            "See the quotas, and the codes to raise them by",
+            [
+                "aws elbv2 describe-account-limits",
+                "aws service-quotas list-service-quotas --service-code elasticloadbalancing",
+            ],
+        ),
     ))
 }
 
@@ -263,8 +275,11 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
             &format!(
                 "The replacement needs room for {desired} more beside these: where one set has none, two have less."
             ),
-            &format!(
-                "aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].events[:5].message' says why"
+            Fix::run(
+                "See why",
+                [format!(
+                    "aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].events[:5].message'"
+                )],
             ),
         ));
     }
@@ -280,11 +295,16 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
                 "Both sets together need {} instances; how many the cluster has is not read.",
                 desired.saturating_mul(2)
             ),
-            &format!("aws ecs list-container-instances --cluster {cluster}"),
+            Fix::run(
+                "",
+                [format!(
+                    "aws ecs list-container-instances --cluster {cluster}"
+                )],
+            ),
         ));
     }
     let before = scene.original.and_then(|set| set.launch.as_ref());
-    let (launched, fix) = match scene.request.launch.as_ref().or(before) {
+    let (launched, command) = match scene.request.launch.as_ref().or(before) {
         Some(Launch::Providers(providers)) => {
             let names: Vec<_> = providers.iter().map(|one| one.name.as_str()).collect();
             let names = names.join(" ");
@@ -312,7 +332,7 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
             )
         ),
         "Whether quotas, instances and the subnets' free addresses have room for both sets is not read, and not known.",
-        &fix,
+        Fix::run("", [command]),
     ))
 }
 
@@ -342,8 +362,11 @@ fn stack_of_task_set(scene: &Scene<'_>) -> Option<Finding> {
         FindingName::Stack,
         &format!("{what} belongs to the CloudFormation stack {stack}."),
         "The deployment deletes the first task set and moves the tag; a later update of the stack may make both again, on the group that is not production then.",
-        &format!(
-            "Take the task set and the tag out of the stack's template, the task set with DeletionPolicy Retain: aws cloudformation get-template --stack-name {stack}"
+        Fix::run(
+            "Take the task set and the tag out of the stack's template, the task set with DeletionPolicy Retain",
+            [format!(
+                "aws cloudformation get-template --stack-name {stack}"
+            )],
         ),
     ))
 }
@@ -368,6 +391,11 @@ fn stack_of_listeners(scene: &Scene<'_>) -> Option<Finding> {
             "An update of the stack that changes the listener sends traffic where its template says, and after this deployment that may be the empty one of {}.",
             names(&scene.groups)
         ),
-        &format!("aws cloudformation detect-stack-drift --stack-name {stack}"),
+        Fix::run(
+            "",
+            [format!(
+                "aws cloudformation detect-stack-drift --stack-name {stack}"
+            )],
+        ),
     ))
 }

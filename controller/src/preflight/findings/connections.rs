@@ -1,9 +1,10 @@
 //! Findings about connections: what else ends them than the drain, and what the drain runs into.
 
-use super::{Finding, FindingName, Scene, names, set_attribute};
+use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
 use crate::drain::deregistration::{Deregistration, OF_A_NETWORK_LOAD_BALANCER};
 use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
+use crate::fix::Fix;
 use crate::id::TargetGroupArn;
 use crate::preflight::unkept;
 use crate::request::SwapMode;
@@ -16,12 +17,15 @@ pub const CLIENT_PORTS: f64 = 55_000.0;
 /// 75 s have been seen, and the default `bakeTime` is above it.
 const LATE_CONNECTIONS: u32 = 90;
 
+/// Seconds of deregistration delay that a target group has by default (AWS documentation).
+const DEFAULT_DELAY: u32 = 300;
+
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(overlap(
         &scene.plan,
         scene.deregistration,
-        &slower_or_even(scene),
+        slower_or_even(scene),
     ));
     found.extend(budget(scene));
     found.extend(unhealthy_termination(scene));
@@ -37,7 +41,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 /// What keeps the tasks of one step apart from those of the next.
 ///
 /// Never a delay below what a Network Load Balancer takes of its own: with that, tasks end unevenly.
-fn slower_or_even(scene: &Scene<'_>) -> String {
+fn slower_or_even(scene: &Scene<'_>) -> Fix {
     let Deregistration { delay, most, .. } = scene.deregistration;
     let slower = match scene.pace {
         Pace::Percent { .. } | Pace::Tasks { .. } => {
@@ -46,15 +50,8 @@ fn slower_or_even(scene: &Scene<'_>) -> String {
         Pace::Within { .. } => "Give more seconds in drain.within".to_owned(),
         Pace::Budget(_) => "Give a smaller reconnectsPerSecond and a later deadline".to_owned(),
     };
-    let set = |seconds: u32| {
-        let key = "deregistration_delay.timeout_seconds";
-        set_attribute(&scene.groups, key, &seconds.to_string())
-    };
     if scene.deregistration.spread() > 0 {
-        return format!(
-            "{slower}, or a delay with which tasks end as evenly as the steps come: {}",
-            set(most)
-        );
+        return set_delay(scene, &format!("{slower}, or {AS_EVENLY}"), most);
     }
     let own = if scene.is_network() {
         OF_A_NETWORK_LOAD_BALANCER.1
@@ -63,9 +60,18 @@ fn slower_or_even(scene: &Scene<'_>) -> String {
     };
     let pause = shortest_pause(&scene.plan).unwrap_or(delay);
     match pause.max(own) {
-        shorter if shorter < delay => format!("{slower}, or a shorter delay: {}", set(shorter)),
-        _ => slower,
+        shorter if shorter < delay => {
+            set_delay(scene, &format!("{slower}, or a shorter delay"), shorter)
+        }
+        _ => slower.into(),
     }
+}
+
+const AS_EVENLY: &str = "a delay with which tasks end as evenly as the steps come";
+
+fn set_delay(scene: &Scene<'_>, text: &str, seconds: u32) -> Fix {
+    let key = "deregistration_delay.timeout_seconds";
+    set_attribute(text, &scene.groups, key, &seconds.to_string())
 }
 
 fn shortest_pause(plan: &Plan) -> Option<u32> {
@@ -73,7 +79,11 @@ fn shortest_pause(plan: &Plan) -> Option<u32> {
 }
 
 /// Steps that come faster than targets are deregistered.
-pub fn overlap(plan: &Plan, deregistration: Deregistration, fix: &str) -> Option<Finding> {
+pub fn overlap(
+    plan: &Plan,
+    deregistration: Deregistration,
+    fix: impl Into<Fix>,
+) -> Option<Finding> {
     let Deregistration { delay, least, most } = deregistration;
     let pause = shortest_pause(plan).filter(|pause| *pause < most)?;
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
@@ -93,7 +103,14 @@ pub fn overlap(plan: &Plan, deregistration: Deregistration, fix: &str) -> Option
             "",
         )
     };
-    Some(Finding::warning(
+    // AWS's default delay beside a pause of a minute is no mistake: tasks end as far apart as the steps are.
+    let severity = if deregistration.spread() == 0 && most <= DEFAULT_DELAY {
+        Severity::Info
+    } else {
+        Severity::Warning
+    };
+    Some(Finding::new(
+        severity,
         FindingName::DeregistrationDelay,
         &seen,
         &format!(
@@ -122,18 +139,18 @@ fn budget(scene: &Scene<'_>) -> Option<Finding> {
     let budget = scene.pace.budget()?;
     let tasks = scene.original?.computed_desired_count;
     let said = unkept(budget, tasks, scene.deregistration)?;
-    let mut fix = "Give a larger reconnectsPerSecond or a later deadline in drain".to_owned();
-    if scene.deregistration.spread() > 0 {
-        let most = scene.deregistration.most.to_string();
-        let key = "deregistration_delay.timeout_seconds";
-        let set = set_attribute(&scene.groups, key, &most);
-        fix = format!("{fix}; or a delay with which tasks end as evenly as the steps come: {set}");
-    }
+    let larger = "Give a larger reconnectsPerSecond or a later deadline in drain";
+    let fix = if scene.deregistration.spread() > 0 {
+        let text = format!("{larger}, or {AS_EVENLY}");
+        set_delay(scene, &text, scene.deregistration.most)
+    } else {
+        larger.into()
+    };
     Some(Finding::warning(
         FindingName::Budget,
         &format!("The drain's {said}."),
         "Either more clients come back in a second than the budget allows, or the drain is not done in time.",
-        &fix,
+        fix,
     ))
 }
 
@@ -142,14 +159,16 @@ fn unhealthy_termination(scene: &Scene<'_>) -> Option<Finding> {
     if groups.is_empty() {
         return None;
     }
-    Some(Finding::warning(
+    // The default of TCP and TLS groups.
+    Some(Finding::info(
         FindingName::UnhealthyTermination,
         &format!(
             "{} end the connections of a target that turns unhealthy.",
             names(&groups)
         ),
         "A few failed health checks of a task cut all its clients at once, and they all come back at once.",
-        &set_attribute(
+        set_attribute(
+            "",
             &groups,
             "target_health_state.unhealthy.connection_termination.enabled",
             "false",
@@ -170,7 +189,8 @@ fn deregistration_termination(scene: &Scene<'_>) -> Option<Finding> {
             first.deregistration_delay
         ),
         "The load balancer cuts them all in the same second, before the task can close them in its own time.",
-        &set_attribute(
+        set_attribute(
+            "",
             &groups,
             "deregistration_delay.connection_termination.enabled",
             "false",
@@ -190,7 +210,7 @@ fn stickiness(scene: &Scene<'_>) -> Option<Finding> {
             names(&groups)
         ),
         "Clients that come back are not spread evenly: those behind one address, or with one cookie, go to one task of the replacement together.",
-        &set_attribute(&groups, "stickiness.enabled", "false"),
+        set_attribute("", &groups, "stickiness.enabled", "false"),
     ))
 }
 
@@ -208,9 +228,12 @@ fn sticky_listeners(scene: &Scene<'_>) -> Vec<Finding> {
                     listener.port
                 ),
                 "After the swap those clients still go to the original until their cookie has expired, and are cut by its drain.",
-                &format!(
-                    "aws elbv2 describe-listeners --listener-arns {} shows the action; send it again without TargetGroupStickinessConfig (aws elbv2 modify-listener)",
-                    listener.arn
+                Fix::run(
+                    "Send its action again (aws elbv2 modify-listener) without TargetGroupStickinessConfig; to see it",
+                    [format!(
+                        "aws elbv2 describe-listeners --listener-arns {}",
+                        listener.arn
+                    )],
                 ),
             )
         });
@@ -238,7 +261,7 @@ fn bake_time(scene: &Scene<'_>) -> Option<Finding> {
         FindingName::BakeTime,
         &format!("bakeTime is {bake} s, on a Network Load Balancer."),
         "New connections may reach the original for a minute or more after the swap (75 s have been seen), and the first step cuts them again.",
-        &format!("Leave bakeTime out, or give at least {LATE_CONNECTIONS}."),
+        format!("Leave bakeTime out, or give at least {LATE_CONNECTIONS}."),
     ))
 }
 
@@ -250,9 +273,11 @@ fn client_ports(scene: &Scene<'_>) -> Option<Finding> {
     let budget = scene.pace.budget()?;
     let connections = budget.connections_per_task.filter(|_| short_of_ports)?;
     let mut finding = ports_of_clients(connections)?;
-    finding.fix = format!(
-        "Run more tasks, or: {}",
-        set_attribute(&scene.groups, "preserve_client_ip.enabled", "true")
+    finding.fix = set_attribute(
+        "Run more tasks, or preserve client addresses",
+        &scene.groups,
+        "preserve_client_ip.enabled",
+        "true",
     );
     Some(finding)
 }

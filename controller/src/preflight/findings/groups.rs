@@ -2,6 +2,7 @@
 //! targets are.
 
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
+use crate::fix::Fix;
 use crate::preflight::differences::{Difference, SetBy, differences, in_words};
 use crate::world::TargetGroup;
 
@@ -37,12 +38,12 @@ fn differ(scene: &Scene<'_>) -> Option<Finding> {
         &format!("{} differ: {}.", names(&scene.groups), in_words(&differing)),
         "Each deployment exchanges the two: health checks, clients and the drain find another setting after \
          every other one.",
-        &commands(changed, &differing, like).join(" && "),
+        alike(changed, &differing, like),
     ))
 }
 
 /// What makes a group like the other one, the values of which have this index.
-fn commands(group: &TargetGroup, differing: &[Difference], like: usize) -> Vec<String> {
+fn alike(group: &TargetGroup, differing: &[Difference], like: usize) -> Fix {
     let options: Vec<_> = differing
         .iter()
         .filter_map(|one| match (one.set_by, &one.values[like]) {
@@ -80,13 +81,14 @@ fn commands(group: &TargetGroup, differing: &[Difference], like: usize) -> Vec<S
         ));
     }
     if commands.is_empty() {
-        commands.push(format!(
-            "aws elbv2 create-target-group makes one like the other, to put into the listener instead of {} (aws \
-             elbv2 modify-listener)",
+        return format!(
+            "Create a group like the other one (aws elbv2 create-target-group), and put it into the listener \
+             instead of {} (aws elbv2 modify-listener).",
             group.name
-        ));
+        )
+        .into();
     }
-    commands
+    Fix::run("", commands)
 }
 
 /// Attributes that ask for more healthy targets than one, and what asks for none more.
@@ -131,17 +133,16 @@ fn thresholds(scene: &Scene<'_>) -> Option<Finding> {
         .iter()
         .map(|((key, _), value, groups)| format!("{} of {} is {value}", key, names(groups)))
         .collect();
-    let fixes: Vec<_> = asking
+    let fixes = asking
         .iter()
-        .map(|((key, least), _, groups)| set_attribute(groups, key, least))
-        .collect();
+        .flat_map(|((key, least), _, groups)| set_attribute("", groups, key, least).commands);
     Some(Finding::warning(
         FindingName::HealthThresholds,
         &format!("{}.", seen.join(", ")),
         "A group is below it while its tasks start and while they are drained: its zones may leave the load \
          balancer's DNS, or all of its targets get traffic, whatever their health (AWS documentation; not proven \
          for a group of weight 0).",
-        &fixes.join(" && "),
+        Fix::run("", fixes),
     ))
 }
 
@@ -181,10 +182,13 @@ fn strays(scene: &Scene<'_>) -> Option<Finding> {
         ),
         "They take a share of the traffic until the swap, none after it, and again after a rollback, which does \
          not wait for them; the deployment after this one is refused until they are gone.",
-        &format!(
-            "aws elbv2 deregister-targets --target-group-arn {} --targets {}",
-            group.arn,
-            ids.join(" ")
+        Fix::run(
+            "",
+            [format!(
+                "aws elbv2 deregister-targets --target-group-arn {} --targets {}",
+                group.arn,
+                ids.join(" ")
+            )],
         ),
     ))
 }

@@ -2,6 +2,7 @@
 
 use super::{Finding, FindingName, Scene, names};
 use crate::counted::counted;
+use crate::fix::Fix;
 use crate::request::CHECKS;
 use crate::world::TargetGroup;
 
@@ -51,15 +52,12 @@ fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
     } else {
         String::new()
     };
-    let commands: Vec<_> = slow
-        .iter()
-        .map(|group| {
-            format!(
-                "aws elbv2 modify-target-group --target-group-arn {} --health-check-interval-seconds 10 --healthy-threshold-count 3",
-                group.arn
-            )
-        })
-        .collect();
+    let commands = slow.iter().map(|group| {
+        format!(
+            "aws elbv2 modify-target-group --target-group-arn {} --health-check-interval-seconds 10 --healthy-threshold-count 3",
+            group.arn
+        )
+    });
     Some(Finding::warning(
         FindingName::HealthCheckTime,
         &format!(
@@ -72,10 +70,12 @@ fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
             request.readiness_timeout
         ),
         "A replacement that would be healthy a little later fails with NotReadyTimeout.",
-        &format!(
-            "Give at least {} in readinessTimeout, or: {}",
-            needed(slowest),
-            commands.join(" && ")
+        Fix::run(
+            &format!(
+                "Give at least {} in readinessTimeout, or let checks be quicker",
+                needed(slowest)
+            ),
+            commands,
         ),
     ))
 }
@@ -97,9 +97,12 @@ fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
             targets
         ),
         "A rollback brings traffic back to these tasks only when all of them are healthy.",
-        &format!(
-            "aws elbv2 describe-target-health --target-group-arn {}",
-            group.arn
+        Fix::run(
+            "",
+            [format!(
+                "aws elbv2 describe-target-health --target-group-arn {}",
+                group.arn
+            )],
         ),
     ))
 }
@@ -114,9 +117,12 @@ fn in_no_listener(scene: &Scene<'_>, group: &TargetGroup) -> Option<Finding> {
         FindingName::UnusedTargetGroup,
         &format!("Target group {} is in no listener.", group.name),
         "A group that no listener uses is never health-checked, so its tasks are never ready.",
-        &format!(
-            "aws elbv2 create-listener --load-balancer-arn {} --protocol {} --port PORT --default-actions Type=forward,TargetGroupArn={}",
-            load_balancer.arn, settings.protocol, group.arn
+        Fix::run(
+            "",
+            [format!(
+                "aws elbv2 create-listener --load-balancer-arn {} --protocol {} --port PORT --default-actions Type=forward,TargetGroupArn={}",
+                load_balancer.arn, settings.protocol, group.arn
+            )],
         ),
     ))
 }
@@ -137,10 +143,18 @@ fn never_checked(scene: &Scene<'_>) -> Option<Finding> {
             names(&groups)
         ),
         "Their Availability Zone is not enabled for the load balancer, or their group is new to its listener.",
-        &format!(
-            "aws elbv2 describe-target-health --target-group-arn {} shows which; aws elbv2 set-subnets --load-balancer-arn {} --subnets SUBNET SUBNET enables a zone (give every subnet that is enabled now as well: the list replaces them)",
-            first.arn,
-            first.load_balancer.as_deref().unwrap_or_default()
+        Fix::run(
+            "See which, and enable their zone (the list replaces the subnets that are enabled now: give those too)",
+            [
+                format!(
+                    "aws elbv2 describe-target-health --target-group-arn {}",
+                    first.arn
+                ),
+                format!(
+                    "aws elbv2 set-subnets --load-balancer-arn {} --subnets SUBNET SUBNET",
+                    first.load_balancer.as_deref().unwrap_or_default()
+                ),
+            ],
         ),
     ))
 }
@@ -164,10 +178,13 @@ fn short_grace(scene: &Scene<'_>) -> Option<Finding> {
             service.health_check_grace
         ),
         "ECS stops a task that is unhealthy then and starts another one, and a program that is slow to start never gets there.",
-        &format!(
-            "aws ecs update-service --cluster {} --service {} --health-check-grace-period-seconds 120",
-            scene.cluster(),
-            scene.request.service
+        Fix::run(
+            "",
+            [format!(
+                "aws ecs update-service --cluster {} --service {} --health-check-grace-period-seconds 120",
+                scene.cluster(),
+                scene.request.service
+            )],
         ),
     ))
 }
@@ -180,15 +197,12 @@ fn port_only(scene: &Scene<'_>) -> Option<Finding> {
     if groups.is_empty() {
         return None;
     }
-    let commands: Vec<_> = groups
-        .iter()
-        .map(|group| {
-            format!(
-                "aws elbv2 modify-target-group --target-group-arn {} --health-check-protocol HTTP --health-check-path PATH",
-                group.arn
-            )
-        })
-        .collect();
+    let commands = groups.iter().map(|group| {
+        format!(
+            "aws elbv2 modify-target-group --target-group-arn {} --health-check-protocol HTTP --health-check-path PATH",
+            group.arn
+        )
+    });
     Some(Finding::info(
         FindingName::HealthCheckProtocol,
         &format!(
@@ -196,6 +210,6 @@ fn port_only(scene: &Scene<'_>) -> Option<Finding> {
             names(&groups)
         ),
         "A target is healthy as soon as its port is open, whether the program behind it works or not.",
-        &commands.join(" && "),
+        Fix::run("", commands),
     ))
 }

@@ -1,6 +1,7 @@
 //! Findings about listeners: what each is taken for.
 
 use super::{Finding, FindingName, Scene};
+use crate::fix::Fix;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(taken) = &scene.taken else {
@@ -10,7 +11,9 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         FindingName::ProductionListener,
         &format!("No tag says which listener is production: {taken}."),
         "The deployment records it in the tag ebbtide:role of each listener, and later deployments follow the tag.",
-        "If it is the other way round, tag the production listener before the deployment: aws elbv2 add-tags \
-         --resource-arns ARN --tags Key=ebbtide:role,Value=production",
+        Fix::run(
+            "If it is the other way round, tag the production listener before the deployment",
+            ["aws elbv2 add-tags --resource-arns ARN --tags Key=ebbtide:role,Value=production"],
+        ),
     )]
 }

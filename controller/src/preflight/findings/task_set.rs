@@ -3,6 +3,7 @@
 use super::{Finding, FindingName, Scene};
 use crate::arn::short;
 use crate::cleanup::{POLL, POLLS};
+use crate::fix::Fix;
 use crate::tags::untag;
 use crate::world::{Launch, LaunchType};
 
@@ -31,9 +32,11 @@ fn registries(scene: &Scene<'_>) -> Option<Finding> {
         "DNS answers with tasks of the replacement as soon as they run, before the swap and after a rollback \
          that has not deleted them yet; neither the swap nor the pace of the drain counts for clients that come \
          by it.",
-        &format!(
-            "aws servicediscovery list-instances --service-id {first} shows who is found; let clients come by the load \
-             balancer alone if they must not meet two versions"
+        Fix::run(
+            "Let clients come by the load balancer alone if they must not meet two versions; to see what DNS answers",
+            [format!(
+                "aws servicediscovery list-instances --service-id {first}"
+            )],
         ),
     ))
 }
@@ -56,9 +59,9 @@ fn keys_that_differ_in_case(scene: &Scene<'_>) -> Option<Finding> {
         ),
         "The replacement gets both. A tag policy that says how the key is written refuses one of them, and ECS \
          answers CreateTaskSet with AccessDeniedException.",
-        &format!(
-            "Write {known} in tags, or take the other one from the task set: {}",
-            untag(scene.request, scene.original, known)
+        Fix::run(
+            &format!("Write {known} in tags, or take the other one from the task set"),
+            [untag(scene.request, scene.original, known)],
         ),
     ))
 }
@@ -87,7 +90,10 @@ fn new_tags(scene: &Scene<'_>) -> Option<Finding> {
         "A tag policy or a policy with aws:RequestTag may demand tags or refuse their values. ECS answers \
          CreateTaskSet with AccessDeniedException then, and the deployment fails with Permission before any \
          traffic has moved. Which policies apply is not read.",
-        "aws organizations describe-effective-policy --policy-type TAG_POLICY",
+        Fix::run(
+            "",
+            ["aws organizations describe-effective-policy --policy-type TAG_POLICY"],
+        ),
     ))
 }
 
@@ -120,8 +126,8 @@ fn stop_timeout(scene: &Scene<'_>) -> Option<Finding> {
         ),
         "A deployment that replaces such tasks ends in DeploymentSucceeded with the remark slowDeletion; the next \
          one may find no room for its task set or its tasks.",
-        &format!(
-            "Register {name} again with a stopTimeout of at most {waited}: aws ecs register-task-definition"
+        format!(
+            "Register {name} again (aws ecs register-task-definition) with a stopTimeout of at most {waited}."
         ),
     ))
 }

@@ -91,6 +91,18 @@ pub(super) fn cases() -> Vec<Case> {
                 "Key=deregistration_delay.timeout_seconds,Value=300",
             ],
         ),
+        info(
+            Name::DeregistrationDelay,
+            |w| {
+                w.request.drain.pace = every(60);
+                w.group_mut("blue").deregistration_delay = 300;
+            },
+            [
+                "300 s is longer than the 60 s",
+                "Up to 4 steps' tasks",
+                "Give scaledown_wait (or drain.every) of at least 300 s",
+            ],
+        ),
         warning(
             Name::Budget,
             |w| {
@@ -129,7 +141,7 @@ pub(super) fn cases() -> Vec<Case> {
                 "Key=deregistration_delay.timeout_seconds,Value=300",
             ],
         ),
-        warning(
+        info(
             Name::UnhealthyTermination,
             |w| {
                 w.group_mut("blue").settings.ends_unhealthy = true;

@@ -1,0 +1,28 @@
+//! `ebbtide completions`: what a shell completes.
+
+use std::io::Write;
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::exit::{Exit, Outcome};
+
+/// Prints the script with which a shell completes commands and flags.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide completions bash > ~/.local/share/bash-completion/completions/ebbtide
+  ebbtide completions zsh > \"${fpath[1]}/_ebbtide\"
+  ebbtide completions fish > ~/.config/fish/completions/ebbtide.fish";
+
+pub(crate) fn run(arguments: &Arguments, mut program: Command) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut program, "ebbtide", &mut script);
+    Ok(Exit::of(std::io::stdout().write_all(&script).is_ok()))
+}

@@ -1,0 +1,231 @@
+//! Files that a command reads and writes.
+
+mod unique;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use unique::Unique;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("cannot read {from}")]
+    Read {
+        from: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{flag}: cannot write {path}")]
+    Write {
+        flag: &'static str,
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{one} and {other} are both {path}")]
+    Twice {
+        one: &'static str,
+        other: &'static str,
+        path: String,
+    },
+    #[error("{from} is not {what}")]
+    Parse {
+        from: String,
+        /// What it should be.
+        what: &'static str,
+        #[source]
+        source: serde_path_to_error::Error<serde_json::Error>,
+    },
+}
+
+/// Where a command reads from: a file, or standard input as `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Stdin,
+    File(PathBuf),
+}
+
+impl From<OsString> for Source {
+    fn from(argument: OsString) -> Self {
+        if argument == "-" {
+            Self::Stdin
+        } else {
+            Self::File(argument.into())
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("standard input"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Source {
+    /// What is there as JSON of a kind, in which no key is given twice; so many bytes of it at most.
+    pub(crate) fn json<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        most: u64,
+    ) -> Result<T, FileError> {
+        let text = self.text(most)?;
+        self.parsed::<Unique>(&text, what)?;
+        self.parsed(&text, what)
+    }
+
+    /// The same of what this program has written itself.
+    pub(crate) fn saved<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        most: u64,
+    ) -> Result<T, FileError> {
+        self.parsed(&self.text(most)?, what)
+    }
+
+    fn parsed<T: DeserializeOwned>(&self, text: &str, what: &'static str) -> Result<T, FileError> {
+        let refused = |source| FileError::Parse {
+            from: self.to_string(),
+            what,
+            source,
+        };
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = serde_path_to_error::deserialize(&mut json).map_err(refused)?;
+        // Something behind the end is no JSON either.
+        let track = serde_path_to_error::Track::new();
+        let end = json.end();
+        end.map_err(|error| refused(serde_path_to_error::Error::new(track.path(), error)))?;
+        Ok(read)
+    }
+
+    fn text(&self, most: u64) -> Result<String, FileError> {
+        let read = match self {
+            Self::Stdin => bounded(&mut io::stdin().lock(), most),
+            Self::File(path) => open(path, most).and_then(|mut file| bounded(&mut file, most)),
+        };
+        read.and_then(as_text).map_err(|source| FileError::Read {
+            from: self.to_string(),
+            source,
+        })
+    }
+}
+
+fn open(path: &Path, most: u64) -> io::Result<File> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::Error::other("it is a directory"));
+    }
+    // A shell's own, as of <(…), has a writer. Any other may wait for one for ever.
+    if is_fifo(&metadata) && !path.starts_with("/dev") {
+        return Err(io::Error::other(
+            "it is a FIFO: give a file, or - to read standard input",
+        ));
+    }
+    if metadata.is_file() && metadata.len() > most {
+        return Err(longer(most));
+    }
+    File::open(path)
+}
+
+#[cfg(unix)]
+fn is_fifo(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_fifo(_: &Metadata) -> bool {
+    false
+}
+
+/// All of it, if that is so many bytes at most, however long it is.
+fn bounded(from: &mut dyn Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(longer(most));
+    }
+    Ok(bytes)
+}
+
+fn longer(most: u64) -> io::Error {
+    let long = format!("it is longer than {most} bytes");
+    io::Error::new(io::ErrorKind::FileTooLarge, long)
+}
+
+fn as_text(bytes: Vec<u8>) -> io::Result<String> {
+    let why = match bytes[..] {
+        [0xef, 0xbb, 0xbf, ..] => "it begins with a byte-order mark: save it as UTF-8 without one",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16: save it as UTF-8",
+        _ if bytes.iter().all(u8::is_ascii_whitespace) => "it is empty",
+        _ => {
+            return String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                io::Error::other(format!("it is not UTF-8 at byte {}", at + 1))
+            });
+        }
+    };
+    Err(io::Error::other(why))
+}
+
+/// A file that a flag names, to be written at the end of a command.
+pub(crate) type Output<'a> = (&'static str, Option<&'a Path>);
+
+/// Refuses, before anything runs, outputs that cannot be written, and two on one file.
+pub(crate) fn check_outputs(outputs: &[Output<'_>]) -> Result<(), FileError> {
+    let mut files: Vec<(&'static str, PathBuf)> = Vec::new();
+    for (flag, path) in outputs {
+        let Some(path) = path else { continue };
+        let file = probe(path).map_err(|source| cannot_write((flag, path), source))?;
+        let Some(file) = file else { continue };
+        if let Some((one, _)) = files.iter().find(|(_, other)| *other == file) {
+            return Err(FileError::Twice {
+                one,
+                other: flag,
+                path: path.display().to_string(),
+            });
+        }
+        files.push((flag, file));
+    }
+    Ok(())
+}
+
+/// Opens a file for writing, changes nothing in it, and returns its name; nothing where it is a device or a FIFO,
+/// which takes what is written.
+fn probe(path: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {
+            File::options().append(true).open(path)?;
+            Ok(Some(path.canonicalize()?))
+        }
+        Ok(metadata) if metadata.is_dir() => Err(io::Error::other("it is a directory")),
+        Ok(_) => Ok(None),
+        Err(_) => {
+            File::create_new(path)?;
+            let name = path.canonicalize();
+            fs::remove_file(path)?;
+            Ok(Some(name?))
+        }
+    }
+}
+
+/// Writes what a flag asks for, if it is given.
+pub(crate) fn write((flag, path): Output<'_>, text: &str) -> Result<(), FileError> {
+    let Some(path) = path else { return Ok(()) };
+    fs::write(path, text).map_err(|source| cannot_write((flag, path), source))
+}
+
+fn cannot_write((flag, path): (&'static str, &Path), source: io::Error) -> FileError {
+    FileError::Write {
+        flag,
+        path: path.display().to_string(),
+        source,
+    }
+}

@@ -1,0 +1,41 @@
+//! `ebbtide man`: manual pages.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command};
+use clap_mangen::Man;
+
+use crate::exit::{Exit, Outcome};
+
+/// Writes the manual pages of all commands into a folder, or prints that of `ebbtide`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The folder, which is made where it is missing.
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide man ~/.local/share/man/man1 && man ebbtide-deploy
+  ebbtide man | man -l -";
+
+pub(crate) fn run(arguments: &Arguments, program: Command) -> Outcome {
+    if let Some(folder) = &arguments.folder {
+        let written = pages(folder, program);
+        return match written {
+            Ok(()) => Ok(Exit::Done),
+            Err(error) => Err(format!("cannot write {}: {error}", folder.display()).into()),
+        };
+    }
+    let mut page = Vec::new();
+    Man::new(program).render(&mut page)?;
+    Ok(Exit::of(io::stdout().write_all(&page).is_ok()))
+}
+
+fn pages(folder: &Path, program: Command) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    clap_mangen::generate_to(program, folder)
+}
