@@ -50,6 +50,7 @@ fmt: need-cargo ## Formatting of the Rust code
 lint: need-cargo ## Lints, warnings denied
 	@echo "== cargo clippy"
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --bins --no-default-features -- -D warnings
 
 # The advisory database is a Git repository at GitHub, and the only thing here that is not in a
 # package registry.

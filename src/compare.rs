@@ -19,6 +19,7 @@ use crate::files;
 use crate::input;
 use crate::output::{Format, Styled, print};
 use crate::report::Heading;
+use crate::scenario;
 use crate::service::{Described, deregistration, too_many_of_one_task};
 use crate::simulation;
 
@@ -79,7 +80,7 @@ Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
     files::check_outputs(&[report])?;
-    let Some((_, home, request)) = arguments.event.request()? else {
+    let Some((_, home, request)) = scenario::request(&arguments.event)? else {
         return Ok(Exit::Failed);
     };
     if request.dry_run {
@@ -88,11 +89,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut scenario = arguments.service.drained()?;
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     scenario.clients = Some(arguments.service.clients(&scenario, &request));
-    let scenario = input::fitting(scenario, &request);
-    let names = input::names_of(&request, &home);
+    let scenario = scenario::fitting(scenario, &request);
+    let names = scenario::names_of(&request, &home);
     let comparison = compare(&request, &scenario, arguments.within, &names)?;
     if arguments.report.is_some() {
-        let described = input::scenario_in_words(arguments.service.scenario.as_deref(), &scenario);
+        let described = scenario::in_words(arguments.service.scenario.as_deref(), &scenario);
         let heading = Heading {
             title: format!("{}: ways to drain, compared", comparison.name),
             facts: vec![("command", input::command_line()), ("scenario", described)],

@@ -1,11 +1,20 @@
 //! `ebbtide`: see a deployment before it happens, on a simulated AWS or as preflight sees your account;
 //! start, follow, pause, undo and stop one there.
 //!
-//! Each command is the file of its name.
+//! Each command is the file of its name. Without the feature `simulator`, only what talks to an account is built.
+
+#![cfg_attr(
+    not(feature = "simulator"),
+    allow(
+        dead_code,
+        reason = "what pages and figures of simulated deployments need"
+    )
+)]
 
 mod abort;
 mod aws;
 mod bar;
+#[cfg(feature = "simulator")]
 mod compare;
 mod completions;
 mod deploy;
@@ -18,13 +27,20 @@ mod man;
 mod narrate;
 mod operate;
 mod output;
+#[cfg(feature = "simulator")]
 mod plan;
 mod preflight;
 mod report;
 mod runtime;
+#[cfg(feature = "simulator")]
+mod scenario;
+#[cfg(feature = "simulator")]
 mod serve;
+#[cfg(feature = "simulator")]
 mod service;
+#[cfg(feature = "simulator")]
 mod simulate;
+#[cfg(feature = "simulator")]
 mod simulation;
 mod status;
 mod target;
@@ -50,6 +66,13 @@ struct Cli {
     command: Command,
 }
 
+#[cfg(not(feature = "simulator"))]
+const EXAMPLES: &str = "\
+Examples:
+  ebbtide preflight deploy.json                   check a service of your account
+  ebbtide deploy deploy.json                      deploy it, and follow it to its end";
+
+#[cfg(feature = "simulator")]
 const EXAMPLES: &str = "\
 Examples:
   ebbtide simulate events/sample.json             see a deployment in virtual time
@@ -59,10 +82,14 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "simulator")]
     Simulate(simulate::Arguments),
+    #[cfg(feature = "simulator")]
     Compare(compare::Arguments),
+    #[cfg(feature = "simulator")]
     Plan(plan::Arguments),
     Preflight(preflight::Arguments),
+    #[cfg(feature = "simulator")]
     Serve(serve::Arguments),
     Deploy(deploy::Arguments),
     Status(status::Arguments),
@@ -91,10 +118,14 @@ fn main() -> ExitCode {
     let Cli { color, command } = Cli::parse();
     color.write_global();
     let outcome = match command {
+        #[cfg(feature = "simulator")]
         Command::Simulate(arguments) => simulate::run(&arguments),
+        #[cfg(feature = "simulator")]
         Command::Compare(arguments) => compare::run(&arguments),
+        #[cfg(feature = "simulator")]
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Preflight(arguments) => preflight::run(&arguments),
+        #[cfg(feature = "simulator")]
         Command::Serve(arguments) => in_real_time(serve::run(&arguments)),
         Command::Deploy(arguments) => in_real_time(deploy::run(&arguments)),
         Command::Status(arguments) => in_real_time(status::run(&arguments)),

@@ -4,6 +4,7 @@
 //! fields, and never from the sentence.
 
 mod names;
+#[cfg(feature = "simulator")]
 pub(crate) mod world;
 
 use ebbtide_controller::clock::rfc3339;

@@ -21,6 +21,7 @@ use crate::exit::{Error, Exit, Outcome};
 use crate::files;
 use crate::input;
 use crate::output::{Format, Styled, print};
+use crate::scenario;
 use crate::service::{Described, deregistration, too_many_of_one_task};
 
 use answer::{Answer, StepRow};
@@ -71,13 +72,13 @@ Examples:
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
     files::check_outputs(&[report])?;
-    let Some((event, home, request)) = arguments.event.request()? else {
+    let Some((event, home, request)) = scenario::request(&arguments.event)? else {
         return Ok(Exit::Failed);
     };
     let mut scenario = arguments.service.drained()?;
     scenario.clients = Some(arguments.service.clients(&scenario, &request));
     // What no world can be is refused as in a simulation.
-    scenario.world_for(&input::names_of(&request, &home))?;
+    scenario.world_for(&scenario::names_of(&request, &home))?;
     if scenario.tasks == 0 {
         return Err("the scenario has 0 tasks, and there is nothing to drain".into());
     }

@@ -11,6 +11,7 @@ use ebbtide_controller::preflight::findings::{Finding, Severity};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::{Problem, Request};
 use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
+#[cfg(feature = "simulator")]
 use ebbtide_simulator::SimulatedAws;
 use serde_json::{Value, json};
 
@@ -19,7 +20,11 @@ use crate::exit::{Error, Exit, Outcome};
 use crate::files::Source;
 use crate::input;
 use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Styled, WARNING, print, remark};
-use crate::runtime::{in_real_time, in_virtual_time};
+use crate::runtime::in_real_time;
+#[cfg(feature = "simulator")]
+use crate::runtime::in_virtual_time;
+#[cfg(feature = "simulator")]
+use crate::scenario;
 
 /// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
 /// it matters, and the command that fixes it. Nothing is written.
@@ -32,6 +37,7 @@ use crate::runtime::{in_real_time, in_virtual_time};
 pub(crate) struct Arguments {
     #[command(flatten)]
     event: input::Event,
+    #[cfg(feature = "simulator")]
     /// Check the service in a simulated world that this file describes, not in an account.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["region", "profile"])]
     scenario: Option<PathBuf>,
@@ -62,9 +68,14 @@ struct Checked<'a> {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let event = arguments.event.read()?;
-    let looked = match &arguments.scenario {
+    #[cfg(feature = "simulator")]
+    let scenario = arguments.scenario.as_deref();
+    #[cfg(not(feature = "simulator"))]
+    let scenario: Option<&Path> = None;
+    let looked = match scenario {
+        #[cfg(feature = "simulator")]
         Some(scenario) => simulated(&event, scenario)?,
-        None => in_real_time(account(arguments, &event))?,
+        _ => in_real_time(account(arguments, &event))?,
     };
     let (home, request, inspection) = match looked {
         Ok(looked) => looked,
@@ -73,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let checked = Checked {
         event: &arguments.event.source,
-        simulated: arguments.scenario.is_some(),
+        simulated: scenario.is_some(),
         home,
         request,
         inspection,
@@ -96,15 +107,16 @@ enum Unseen {
     Aws(StepError),
 }
 
+#[cfg(feature = "simulator")]
 /// Looks at a simulated service, in virtual time.
 fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
-    let home = input::home_of(event)?;
+    let home = scenario::home_of(event)?;
     let request = match Request::read(event, &home) {
         Ok(request) => request,
         Err(problems) => return Ok(Err(Unseen::Input(problems))),
     };
-    let scenario = input::fitting(input::scenario(Some(scenario))?, &request);
-    let world = scenario.world_for(&input::names_of(&request, &home))?;
+    let scenario = scenario::fitting(scenario::read(Some(scenario))?, &request);
+    let world = scenario.world_for(&scenario::names_of(&request, &home))?;
     in_virtual_time(async {
         let clients = SimulatedAws::new(world, 1.0).clients("preflight");
         Ok(inspected(&clients, home, request).await)

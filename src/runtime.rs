@@ -10,6 +10,7 @@ pub(crate) fn in_real_time<T>(command: impl Future<Output = Result<T, Error>>) -
     runtime.block_on(command)
 }
 
+#[cfg(feature = "simulator")]
 /// Runs what waits on simulated time only: it does not wait.
 pub(crate) fn in_virtual_time<T>(
     simulated: impl Future<Output = Result<T, Error>>,

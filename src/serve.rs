@@ -12,6 +12,7 @@ use crate::exit::{Error, Exit, Outcome};
 use crate::files::Source;
 use crate::input;
 use crate::output::print;
+use crate::scenario;
 
 /// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a loopback port.
 ///
@@ -107,10 +108,10 @@ fn world(arguments: &Arguments) -> Result<Option<World>, Error> {
         )));
     };
     let event = input::Event::of(source.clone());
-    let Some((_, home, request)) = event.request()? else {
+    let Some((_, home, request)) = scenario::request(&event)? else {
         return Ok(None);
     };
-    let scenario = input::fitting(input::scenario(arguments.scenario.as_deref())?, &request);
-    let world = scenario.world_starting_at(&input::names_of(&request, &home), epoch_ms)?;
+    let scenario = scenario::fitting(scenario::read(arguments.scenario.as_deref())?, &request);
+    let world = scenario.world_starting_at(&scenario::names_of(&request, &home), epoch_ms)?;
     Ok(Some(world))
 }

@@ -10,7 +10,8 @@ use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::Kind;
 
 use crate::exit::Error;
-use crate::input::{self, InputError};
+use crate::files::FileError;
+use crate::scenario;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Described {
@@ -38,8 +39,8 @@ pub(crate) struct Described {
 
 impl Described {
     /// The scenario, with as many tasks as are asked for.
-    pub(crate) fn scenario(&self) -> Result<Scenario, InputError> {
-        let mut scenario = input::scenario(self.scenario.as_deref())?;
+    pub(crate) fn scenario(&self) -> Result<Scenario, FileError> {
+        let mut scenario = scenario::read(self.scenario.as_deref())?;
         scenario.tasks = self.tasks.unwrap_or(scenario.tasks);
         Ok(scenario)
     }
@@ -55,7 +56,7 @@ impl Described {
 
     /// The clients of a scenario, as they are asked for.
     pub(crate) fn clients(&self, scenario: &Scenario, request: &Request) -> ClientsScenario {
-        let mut clients = input::clients(scenario, request).unwrap_or_default();
+        let mut clients = scenario::clients(scenario, request).unwrap_or_default();
         if let Some(connections) = self.connections_per_task {
             clients.connections_per_task = connections;
         }

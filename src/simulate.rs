@@ -26,6 +26,7 @@ use crate::narrate::world::{self, Detail};
 use crate::narrate::{Drain, Mood, Names, Narrator};
 use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Style, Styled, clock, print, remark};
 use crate::report::Heading;
+use crate::scenario;
 use crate::service::Described;
 use crate::simulation::{self, ClientsSummary, Counts, Felt, Moment, Run};
 
@@ -117,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     for source in &arguments.events {
         events.push((source, arguments.instead.read(source)?));
     }
-    let home = input::home_of(&events[0].1)?;
+    let home = scenario::home_of(&events[0].1)?;
     let mut requests = Vec::new();
     for (source, event) in events {
         match Request::read(&event, &home) {
@@ -250,9 +251,9 @@ fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, E
     scenario.replacement.never_healthy |= arguments.never_healthy;
     let clients = arguments.service.clients(&scenario, first);
     scenario.clients = Some(clients).filter(|clients| clients.connections_per_task > 0);
-    let scenario = input::fitting(scenario, first);
-    let world = scenario.world_for(&input::names_of(first, home))?;
-    let fact = ("scenario", input::scenario_in_words(path, &scenario));
+    let scenario = scenario::fitting(scenario, first);
+    let world = scenario.world_for(&scenario::names_of(first, home))?;
+    let fact = ("scenario", scenario::in_words(path, &scenario));
     Ok((world, scenario.commands, fact))
 }
 

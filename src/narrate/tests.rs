@@ -3,14 +3,14 @@ use ebbtide_simulator::Scenario;
 use serde_json::json;
 
 use super::*;
-use crate::{input, simulation};
+use crate::{scenario, simulation};
 
 /// What happens in a whole deployment, as Step Functions would tell it, with its second.
 fn simulated(event: &Value, scenario: &str) -> Vec<(u64, What)> {
     let scenario: Scenario = serde_json::from_str(scenario).unwrap();
-    let home = input::home_of(event).unwrap();
+    let home = scenario::home_of(event).unwrap();
     let request = Request::parse(event, &home).unwrap();
-    let world = scenario.world_for(&input::names_of(&request, &home));
+    let world = scenario.world_for(&scenario::names_of(&request, &home));
     let mut whats = Vec::new();
     let mut watch = |moment: &simulation::Moment<'_>| {
         let history = moment.history.iter();

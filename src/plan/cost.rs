@@ -12,7 +12,7 @@ use serde::ser::SerializeStruct as _;
 use serde_json::Value;
 
 use crate::exit::Error;
-use crate::input;
+use crate::scenario;
 use crate::simulation;
 
 /// Calls of a whole deployment that goes well.
@@ -181,8 +181,8 @@ fn deployed(
         replacement: Behaviour::default(),
         ..scenario.clone()
     };
-    let scenario = input::fitting(quiet, request);
-    let world = scenario.world_for(&input::names_of(request, &input::home_of(&event)?))?;
+    let scenario = scenario::fitting(quiet, request);
+    let world = scenario.world_for(&scenario::names_of(request, &scenario::home_of(&event)?))?;
     if let Some(fields) = event.as_object_mut() {
         fields.remove("dryRun");
     }

@@ -1,0 +1,168 @@
+//! What is simulated: a scenario, and the names that its world must have for an event.
+
+use std::path::Path;
+
+use ebbtide_controller::arn::{Home, short};
+use ebbtide_controller::counted::counted;
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
+use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
+use ebbtide_simulator::{Names, Scenario};
+use serde_json::Value;
+
+use crate::exit::Error;
+use crate::files::{FileError, Source};
+use crate::input::{self, Event, refuse};
+
+/// An event's resources live where no simulated world can be.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the simulated AWS has the region {region} in the partition {partition}, and the event's ARNs have it in {given}"
+)]
+pub(crate) struct PartitionError {
+    region: String,
+    /// Where it is.
+    partition: &'static str,
+    /// Where the event says it is.
+    given: String,
+}
+
+/// The scenario of a file, or the default one.
+pub(crate) fn read(path: Option<&Path>) -> Result<Scenario, FileError> {
+    path.map_or_else(
+        || Ok(Scenario::default()),
+        |path| Source::File(path.to_owned()).json("a scenario", 1 << 20),
+    )
+}
+
+/// The request with the event it was read from and where it lives; what is wrong with it goes to stderr, and
+/// there is none.
+pub(crate) fn request(given: &Event) -> Result<Option<(Value, Home, Request)>, Error> {
+    let event = given.read()?;
+    let home = home_of(&event)?;
+    match Request::read(&event, &home) {
+        Ok(request) => Ok(Some((event, home, request))),
+        Err(problems) => {
+            refuse(&given.source, &problems);
+            Ok(None)
+        }
+    }
+}
+
+/// What is particular about a scenario, for a report.
+pub(crate) fn in_words(path: Option<&Path>, scenario: &Scenario) -> String {
+    let from = path.map(|path| path.display().to_string());
+    let from = from.as_deref().unwrap_or("the default one");
+    let clients = match &scenario.clients {
+        Some(clients) => &format!(
+            "{} a task",
+            counted(clients.connections_per_task, "connection")
+        ),
+        None => "no clients",
+    };
+    format!(
+        "{from}: {}, {clients}, timings by up to {} % more or less, seed {}",
+        counted(scenario.tasks, "task"),
+        scenario.timings.jitter_percent,
+        scenario.seed
+    )
+}
+
+/// Where an event's resources live: as its first ARN says, or a made-up account. A simulated region is in
+/// the partition that AWS has it in.
+pub(crate) fn home_of(event: &Value) -> Result<Home, PartitionError> {
+    let home = input::home_in(event);
+    let partition = partition_of(&home.region);
+    if home.partition == partition {
+        return Ok(home);
+    }
+    Err(PartitionError {
+        region: home.region,
+        partition,
+        given: home.partition,
+    })
+}
+
+/// The scenario, and in it what a request speaks of and the scenario does not: the alarms, in `OK`, and
+/// clients with the connections that a reconnect budget counts on.
+pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
+    for name in &request.alarms {
+        if !scenario.alarms.iter().any(|alarm| alarm.name == *name) {
+            scenario.alarms.push(AlarmScenario {
+                name: name.clone(),
+                r#type: AlarmType::MetricAlarm,
+                state: AlarmState::Ok,
+                changes: Vec::new(),
+            });
+        }
+    }
+    scenario.clients = clients(&scenario, request);
+    scenario
+}
+
+/// The clients of a scenario, or those that a reconnect budget counts on.
+pub(crate) fn clients(scenario: &Scenario, request: &Request) -> Option<ClientsScenario> {
+    if scenario.clients.is_some() {
+        return scenario.clients.clone();
+    }
+    let mut clients = ClientsScenario::default();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of connections: `as` saturates, and none is negative"
+    )]
+    if let Some(connections) = request.drain.pace.budget()?.connections_per_task {
+        clients.connections_per_task = connections.round() as u64;
+    }
+    Some(clients)
+}
+
+/// The names that a world must have for a request to find its service there.
+pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
+    let defaults = Names::default();
+    let request = request.clone();
+    Names {
+        account: home.account.clone(),
+        region: home.region.clone(),
+        cluster: short(&request.cluster).to_owned(),
+        service: request.service,
+        load_balancer_arn: request.load_balancer.map(|arn| arn.to_string()),
+        task_definition: short(&request.task_definition).to_owned(),
+        subnets: request.subnets.unwrap_or(defaults.subnets),
+        security_groups: request.security_groups.unwrap_or(defaults.security_groups),
+        container_name: request.container_name.unwrap_or(defaults.container_name),
+        container_port: request.container_port.unwrap_or(defaults.container_port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_events_own_arns_say_where_it_lives() {
+        let event = json!({"cluster": "main", "taskDefinition":
+            "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:2"});
+        assert_eq!(home_of(&event).unwrap().region, "eu-west-1");
+        let made_up = home_of(&json!({"cluster": "main"})).unwrap();
+        assert_eq!(made_up.account, "555555555555");
+    }
+
+    #[test]
+    fn a_region_is_in_its_own_partition() {
+        let of = |partition: &str, region: &str| {
+            home_of(
+                &json!({"cluster": format!("arn:{partition}:ecs:{region}:123456789012:cluster/main")}),
+            )
+        };
+        assert_eq!(of("aws-cn", "cn-north-1").unwrap().partition, "aws-cn");
+        assert_eq!(
+            of("aws-us-gov", "us-gov-west-1").unwrap().region,
+            "us-gov-west-1"
+        );
+        let error = of("aws-cn", "eu-west-1").unwrap_err().to_string();
+        assert!(error.contains("eu-west-1 in the partition aws,"), "{error}");
+    }
+}
