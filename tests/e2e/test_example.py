@@ -132,7 +132,7 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
     arns, service = mirrored
     assert service.task_sets() == []
     event = in_simulated_aws(printed_input(first), arns)
-    [alternate] = [group for group in service.groups() if group != service.forwards_to(80)]
+    alternate = service.alternate()
 
     there = ministack.run(event)
     assert (there.status, there.error, there.cause) == ("SUCCEEDED", None, None)
@@ -142,7 +142,7 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
     assert network["assignPublicIp"] == "ENABLED"
     assert network["subnets"] == event["subnets"]
 
-    production, alternate = alternate, next(group for group in service.groups() if group != alternate)
+    alternate = service.alternate()
     back = ministack.run({**event, "taskDefinition": register(script, world, event["taskDefinition"])})
     assert (back.status, back.error, back.cause) == ("SUCCEEDED", None, None)
     assert_deployed(service, "nlb-service:2", alternate)
