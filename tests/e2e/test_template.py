@@ -6,12 +6,14 @@ The encryption and the recovery of the lock table, the key of the topic and the 
 it does not even keep; checkov (`make template`) sees to the table's, `tests/whole/policies.rs` to the boundary.
 """
 
+import fnmatch
 import json
 import re
 import subprocess
 
 import boto3
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from samcli.yamlhelper import yaml_parse
 
 import stack
@@ -169,6 +171,25 @@ def test_the_dashboard_shows_every_alarm_and_the_metrics_of_what_is_there(deploy
     named = {metric[1] if metric[0] == "..." else metric[3] for metric in metrics} - {"."}
     functions = {deployed.resource(f"{name}Function") for name in FUNCTIONS}
     assert named == {deployed.state_machine, deployed.lock_table} | functions
+
+
+def test_the_installers_policy_has_the_calls_that_cloudformation_makes_for_each_resource(deployed):
+    page = (stack.ROOT / "docs" / "installing.md").read_text()
+    [policy] = re.findall(r"<!-- test: installer -->\n```json\n(.*?)```\n", page, re.DOTALL)
+    allowed = []
+    for statement in json.loads(policy)["Statement"]:
+        actions = statement["Action"]
+        allowed += [actions] if isinstance(actions, str) else actions
+    summaries = deployed.client("cloudformation").list_stack_resources(StackName=stack.STACK)["StackResourceSummaries"]
+    for kind in sorted({summary["ResourceType"] for summary in summaries}):
+        handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema(stack.REGION, kind).schema["handlers"]
+        own = kind.split("::")[1].lower().replace("stepfunctions", "states")
+        calls = {call for handler in handlers.values() for call in handler["permissions"] if call.startswith(f"{own}:")}
+        # What it does to groups and users, which no policy of the template is attached to.
+        calls -= {f"iam:{verb}{of}Policy" for verb in ("Attach", "Detach") for of in ("Group", "User")}
+        assert calls
+        missing = {call for call in calls if not any(fnmatch.fnmatchcase(call, action) for action in allowed)}
+        assert not missing, kind
 
 
 @pytest.fixture(scope="module")
