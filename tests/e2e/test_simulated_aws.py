@@ -11,6 +11,7 @@ import os
 import re
 import time
 import xml.etree.ElementTree as ElementTree
+from functools import cached_property
 
 import boto3
 import botocore.config
@@ -100,26 +101,20 @@ def local(element):
 
 
 class World:
-    """An account's clients, and what a test builds with them, once it asks for it."""
+    """An account's clients, and what a test builds with them, once, when it asks for it."""
 
     def __init__(self, endpoint, unfit):
         for service in OPERATIONS:
             setattr(self, service, connect({"elb": "elbv2"}.get(service, service), endpoint, unfit))
         self.name = f"e2e-{next(NUMBERS)}"
-        self.built = {}
 
-    def once(self, what, build):
-        if what not in self.built:
-            self.built[what] = build()
-        return self.built[what]
-
-    @property
+    @cached_property
     def cluster(self):
-        return self.once("cluster", lambda: self.ecs.create_cluster(clusterName=self.name)["cluster"]["clusterName"])
+        return self.ecs.create_cluster(clusterName=self.name)["cluster"]["clusterName"]
 
-    @property
+    @cached_property
     def task_definition(self):
-        return self.once("task definition", lambda: self.register()["taskDefinition"]["taskDefinitionArn"])
+        return self.register()["taskDefinition"]["taskDefinitionArn"]
 
     def register(self, **more):
         request = {
@@ -145,9 +140,9 @@ class World:
         }
         return self.ecs.create_service(**{**request, **more})["service"]
 
-    @property
+    @cached_property
     def service(self):
-        return self.once("service", self.create_service)["serviceName"]
+        return self.create_service()["serviceName"]
 
     def of_service(self, **more):
         return {"cluster": self.cluster, "service": self.service, **more}
@@ -162,9 +157,9 @@ class World:
         }
         return self.ecs.create_task_set(**self.of_service(**{**request, **more}))["taskSet"]
 
-    @property
+    @cached_property
     def task_set(self):
-        return self.once("task set", self.create_task_set)["id"]
+        return self.create_task_set()["id"]
 
     @property
     def task(self):
@@ -176,52 +171,50 @@ class World:
             time.sleep(0.2)
         pytest.fail("no task was created")
 
-    @property
+    @cached_property
     def load_balancer(self):
         return self.create_load_balancer("network", self.name)
 
-    @property
+    @cached_property
     def alb(self):
         return self.create_load_balancer("application", f"{self.name}-alb")
 
-    def create_load_balancer(self, kind, name, **more):
+    def create_load_balancer(self, kind, name):
         request = {"Name": name, "Type": kind, "Subnets": SUBNETS, "Tags": [{"Key": "team", "Value": "e2e"}]}
-        build = lambda: self.elb.create_load_balancer(**{**request, **more})["LoadBalancers"][0]
-        return self.once(name, build)["LoadBalancerArn"]
+        return self.elb.create_load_balancer(**request)["LoadBalancers"][0]["LoadBalancerArn"]
 
     def create_group(self, name, **more):
         request = {"Name": name, "Protocol": "TCP", "Port": 8080, "VpcId": "vpc-1", "TargetType": "ip"}
         return self.elb.create_target_group(**{**request, **more})["TargetGroups"][0]["TargetGroupArn"]
 
-    @property
+    @cached_property
     def group(self):
-        return self.once("group", lambda: self.create_group(self.name))
+        return self.create_group(self.name)
 
-    @property
+    @cached_property
     def http_group(self):
-        return self.once("http group", lambda: self.create_group(f"{self.name}-http", Protocol="HTTP"))
+        return self.create_group(f"{self.name}-http", Protocol="HTTP")
 
     @property
     def group_in_use(self):
         self.listener
         return self.group
 
-    @property
+    @cached_property
     def listener(self):
-        return self.once("listener", lambda: self.create_listener())
+        return self.create_listener()
 
     def create_listener(self, **more):
         request = {"LoadBalancerArn": self.load_balancer, "Protocol": "TCP", "Port": 80, "DefaultActions": forward(self.group)}
         return self.elb.create_listener(**{**request, **more})["Listeners"][0]["ListenerArn"]
 
-    @property
+    @cached_property
     def alb_listener(self):
-        of_alb = lambda: {"LoadBalancerArn": self.alb, "Protocol": "HTTP", "DefaultActions": forward(self.http_group)}
-        return self.once("alb listener", lambda: self.create_listener(**of_alb()))
+        return self.create_listener(LoadBalancerArn=self.alb, Protocol="HTTP", DefaultActions=forward(self.http_group))
 
-    @property
+    @cached_property
     def rule(self):
-        return self.once("rule", lambda: self.create_rule()["Rules"][0]["RuleArn"])
+        return self.create_rule()["Rules"][0]["RuleArn"]
 
     def create_rule(self, **more):
         conditions = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a/*"]}}]
@@ -434,7 +427,7 @@ def draining(w):
 
 def rolling(w):
     """A service that ECS deploys itself."""
-    w.built["service"] = w.create_service(deploymentController={"type": "ECS"}, taskDefinition=w.task_definition)
+    w.service = w.create_service(deploymentController={"type": "ECS"}, taskDefinition=w.task_definition)["serviceName"]
 
 
 ECS_REFUSALS = [
