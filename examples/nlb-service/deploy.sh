@@ -16,6 +16,7 @@ From the environment:
   EBBTIDE_STACK    the stack that Ebbtide was installed as (ebbtide)
   CLIENTS_CIDR     who may connect to port 80 (0.0.0.0/0: everybody)
   TESTERS_CIDR     who may reach the test listener (10.0.0.0/16: those in the VPC only)
+  ZONE_A, ZONE_B   Availability Zones of the two subnets (the region's first two)
   POLL_SECONDS     how often to check the execution (10)
 and what the AWS CLI reads: AWS_PROFILE, AWS_REGION, …
 USAGE
@@ -77,6 +78,8 @@ deploy_infrastructure() {
   local parameters=()
   [[ -z ${CLIENTS_CIDR:-} ]] || parameters+=("ClientsCidr=$CLIENTS_CIDR")
   [[ -z ${TESTERS_CIDR:-} ]] || parameters+=("TestersCidr=$TESTERS_CIDR")
+  [[ -z ${ZONE_A:-} ]] || parameters+=("ZoneA=$ZONE_A")
+  [[ -z ${ZONE_B:-} ]] || parameters+=("ZoneB=$ZONE_B")
   ((${#parameters[@]} == 0)) || parameters=(--parameter-overrides "${parameters[@]}")
   aws cloudformation deploy --stack-name "$infrastructure" --template-file "$here/infrastructure.yaml" \
     --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset "${parameters[@]}" >&2

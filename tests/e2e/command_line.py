@@ -20,20 +20,18 @@ class CommandLine:
 
     def run(self, *arguments, **environment):
         """Runs it to its end; a variable that is None is not set."""
-        return subprocess.run(
-            [str(stack.BIN), *map(str, arguments)],
-            env=self.environment(**environment),
-            cwd=stack.ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
+        process = self.start(*arguments, **environment)
+        with process:
+            try:
+                output, errors = process.communicate(timeout=180)
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
-    def start(self, *arguments, stdin=subprocess.DEVNULL):
+    def start(self, *arguments, stdin=subprocess.DEVNULL, **environment):
         return subprocess.Popen(
             [str(stack.BIN), *map(str, arguments)],
-            env=self.environment(),
+            env=self.environment(**environment),
             cwd=stack.ROOT,
             stdin=stdin,
             stdout=subprocess.PIPE,

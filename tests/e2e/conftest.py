@@ -78,11 +78,16 @@ def chat(world):
 
 
 @pytest.fixture(scope="session")
-def simulate():
-    """The summary of a deployment under our own interpreter."""
+def simulate(tmp_path_factory):
+    """The summary of a deployment under our own interpreter, of a file or of what is in one."""
 
-    def summary(event, *arguments):
-        command = [str(stack.BIN), "simulate", str(event), "--format", "json", *map(str, arguments)]
+    def summary(event, scenario=None):
+        folder = tmp_path_factory.mktemp("simulate")
+        if isinstance(event, dict):
+            (folder / "event.json").write_text(json.dumps(event))
+            event = folder / "event.json"
+        (folder / "scenario.json").write_text(json.dumps(scenario or {}))
+        command = [stack.BIN, "simulate", event, "--format", "json", "--scenario", folder / "scenario.json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode in (0, 1), done.stderr
         [only] = json.loads(done.stdout)["deployments"]

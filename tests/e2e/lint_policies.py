@@ -1,4 +1,4 @@
-"""Every policy of the template, as IAM gets it, under parliament.
+"""Every policy of the template, as IAM gets it, under parliament, and its size.
 
 parliament reads policies and not templates, so this puts in what CloudFormation would: once with the
 parameters' defaults, and once with every list given. For a list, two values: a policy must be right
@@ -19,6 +19,7 @@ PSEUDO = {
     "AWS::AccountId": "555555555555",
     "AWS::StackName": "ebbtide",
 }
+NO_VALUE = "AWS::NoValue"
 ARNS = {
     "AWS::Serverless::Function": "arn:aws:lambda:us-east-1:555555555555:function:{}",
     "AWS::Serverless::StateMachine": "arn:aws:states:us-east-1:555555555555:stateMachine:{}",
@@ -30,20 +31,33 @@ ELB = "arn:aws:elasticloadbalancing:us-east-1:555555555555:"
 GIVEN = {
     "ClusterArns": [f"{ECS}cluster/main", f"{ECS}cluster/games-*"],
     "ServiceArns": [f"{ECS}service/main/chat", f"{ECS}service/games-*/*"],
+    "TaskDefinitionArns": [f"{ECS}task-definition/chat:*", f"{ECS}task-definition/games-*:*"],
     "ListenerArns": [f"{ELB}listener/net/chat/*", f"{ELB}listener/app/games/*"],
     "TargetGroupArns": [f"{ELB}targetgroup/chat-*", f"{ELB}targetgroup/games-*"],
     "TaskRoleArns": ["arn:aws:iam::555555555555:role/chat", "arn:aws:iam::555555555555:role/games-*"],
 }
 
-FUNCTION_ROLES = ("CheckAndCreateRole", "SwapRole", "ScaleDownRole")
+# What IAM takes, white space aside (IAM quotas): of a managed policy, and of a role's inline policies together.
+MANAGED, INLINE = 6_144, 10_240
+# What the template and the README say that a list has room for: as many ARNs with names of this length.
+ROOM = 16
+NAME = "a-name-of-24-characters-"
+FULL = {
+    "ClusterArns": [f"{ECS}cluster/{NAME}"] * ROOM,
+    "ServiceArns": [f"{ECS}service/{NAME}/{NAME}"] * ROOM,
+    "TaskDefinitionArns": [f"{ECS}task-definition/{NAME}:*"] * ROOM,
+    "ListenerArns": [f"{ELB}listener/net/{NAME}/0123456789abcdef/*"] * ROOM,
+    "TargetGroupArns": [f"{ELB}targetgroup/{NAME}/0123456789abcdef"] * ROOM,
+    "TaskRoleArns": [f"arn:aws:iam::555555555555:role/{NAME}"] * ROOM,
+}
 
 # What is found and is right as it is: the policy, what parliament calls it, and what it says.
 ACCEPTED = {
     # Its only resource type is a container instance, which tasks on Fargate lack; the cluster is held
     # by a condition.
-    *((f"{role}/calls", "RESOURCE_STAR", "['ecs:ListTasks']") for role in FUNCTION_ROLES),
+    ("TurnPolicy", "RESOURCE_STAR", "['ecs:ListTasks']"),
     # With anything narrower, CloudWatch answers without composite alarms.
-    *((f"{role}/calls", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']") for role in FUNCTION_ROLES),
+    ("TurnPolicy", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']"),
     # Wants the ARN of an express execution beside the ordinary one; there are none here.
     *(
         (
@@ -51,7 +65,7 @@ ACCEPTED = {
             "RESOURCE_MISMATCH",
             "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
         )
-        for policy in ("CheckAndCreateRole/calls", "OperatorPolicy")
+        for policy in ("CheckAndCreateRole", "OperatorPolicy")
     ),
 }
 
@@ -85,15 +99,16 @@ class Resolved:
         self.conditions = template["Conditions"]
 
     def policies(self):
+        """Each with the resource that it is, or is in, and how many characters that may hold."""
         for name, resource in self.resources.items():
             for policy in resource["Properties"].get("Policies", []):
-                yield f"{name}/{policy['PolicyName']}", self.of(policy["PolicyDocument"])
+                yield name, INLINE, self.of(policy["PolicyDocument"])
             if resource["Type"] == "AWS::IAM::ManagedPolicy":
-                yield name, self.of(resource["Properties"]["PolicyDocument"])
+                yield name, MANAGED, self.of(resource["Properties"]["PolicyDocument"])
 
     def of(self, node):
         if isinstance(node, list):
-            return [self.of(item) for item in node]
+            return [value for item in node if (value := self.of(item)) != NO_VALUE]
         if not isinstance(node, dict):
             return node
         if len(node) == 1:
@@ -104,7 +119,7 @@ class Resolved:
                 # A function that is not here is an error, and is added when the template needs it.
                 functions = {"If": self.when, "Sub": self.sub, "GetAtt": self.getatt, "Join": self.join, "Equals": self.equals}
                 return functions[name.removeprefix("Fn::")](value)
-        return {name: self.of(value) for name, value in node.items()}
+        return {name: value for name, item in node.items() if (value := self.of(item)) != NO_VALUE}
 
     def reference(self, name):
         return self.values[name] if name in self.values else name
@@ -136,30 +151,45 @@ class Resolved:
         return self.of(then if self.of(self.conditions[condition]) else otherwise)
 
 
-def findings(template, given):
-    """`(policy, issue, detail)` of whatever parliament finds, and how many policies it read."""
-    policies = list(Resolved(template, given).policies())
-    found = {
+def findings(policies):
+    """`(policy, issue, detail)` of whatever parliament finds."""
+    return {
         (name, finding.issue, str(finding.detail))
-        for name, policy in policies
+        for name, _, policy in policies
         for finding in analyze_policy_string(json.dumps(policy)).findings
     }
-    return found, len(policies)
+
+
+def sizes(policies):
+    """What each managed policy and the inline policies of each role hold, and may hold."""
+    held = {}
+    for name, most, policy in policies:
+        size, _ = held.get(name, (0, most))
+        held[name] = size + len("".join(json.dumps(policy).split())), most
+    return held
 
 
 def main():
     template = yaml.load(TEMPLATE.read_text(), Loader)
     right = True
     for case, given in (("the defaults", {}), ("every list given", GIVEN)):
-        found, policies = findings(template, given)
+        policies = list(Resolved(template, given).policies())
+        found = findings(policies)
         wrong = found - ACCEPTED
         for finding in sorted(wrong):
             print(f"with {case}: " + ": ".join(finding), file=sys.stderr)
         # An exception that nothing needs any more is wrong as well.
         for gone in sorted(ACCEPTED - found):
             print(f"with {case}, not found any more: " + ": ".join(gone), file=sys.stderr)
-        print(f"parliament: {policies} policies with {case}: {len(wrong)} findings")
-        right = right and policies > 0 and found == ACCEPTED
+        print(f"parliament: {len(policies)} policies with {case}: {len(wrong)} findings")
+        right = right and policies and found == ACCEPTED
+    held = sizes(Resolved(template, FULL).policies())
+    for name, (size, most) in held.items():
+        if size > most:
+            print(f"{name} has {size} characters with {ROOM} ARNs in every list; IAM takes {most}", file=sys.stderr)
+    fullest = max(held, key=lambda name: held[name][0] / held[name][1])
+    print(f"sizes: with {ROOM} ARNs in every list, {fullest} is the fullest: {held[fullest][0]} of {held[fullest][1]}")
+    right = right and all(size <= most for size, most in held.values())
     sys.exit(0 if right else 1)
 
 

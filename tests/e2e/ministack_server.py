@@ -1,10 +1,11 @@
-"""MiniStack's server, with two things that its CloudFormation lacks.
+"""MiniStack's server, with three things that its CloudFormation lacks.
 
 - Versions and aliases of state machines, which SAM's `AutoPublishAlias` becomes: its Step Functions has
   them, and its CloudFormation would refuse the template. They are led to the API that it has. What it
   does not do with them: an execution that is started with an alias runs the state machine's newest
   definition, not the version's, and its events do not name the alias.
 - `Fn::Join` in a condition, by which a list is told from an empty one.
+- Alarms on an expression over several metrics: it keeps them as alarms on the first one.
 """
 
 import json
@@ -89,6 +90,19 @@ for module in (changesets, engine, handlers, stacks):
     if hasattr(module, "_evaluate_conditions"):
         module._evaluate_conditions = evaluate_with_joins
 
+alarm_record = provisioners._cw_metric_alarm_record
+
+
+def alarm_record_of_one_metric(name, properties):
+    for query in properties.get("Metrics", []):
+        if "MetricStat" in query:
+            stat = query["MetricStat"]
+            one = {**stat["Metric"], "Period": stat["Period"], "Statistic": stat["Stat"]}
+            return alarm_record(name, {**properties, **one, "Metrics": None})
+    return alarm_record(name, properties)
+
+
+provisioners._cw_metric_alarm_record = alarm_record_of_one_metric
 provisioners._RESOURCE_HANDLERS.setdefault(
     "AWS::StepFunctions::StateMachineVersion",
     {"create": create_version, "delete": delete_version},

@@ -8,6 +8,7 @@ parameter for it.
 
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -80,7 +81,7 @@ class Stack:
     speed: float
 
     def command_line(self, *arguments):
-        """What the AWS CLI prints, with the endpoints in its environment."""
+        """What the AWS CLI answers, with the endpoints in its environment."""
         done = subprocess.run(
             ["aws", "--output", "json", *arguments],
             env=environment(**self.endpoints()),
@@ -91,7 +92,7 @@ class Stack:
         )
         if done.returncode != 0:
             raise RuntimeError(f"aws {' '.join(arguments)}: {done.stderr}")
-        return done.stdout
+        return json.loads(done.stdout)
 
     def endpoints(self):
         return {

@@ -12,9 +12,7 @@ EVENT = json.loads((stack.ROOT / "events" / "minimal.json").read_text())
 ALARM = "chat-errors"
 
 
-def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_is_warm(
-    interpreter, chat, simulate, tmp_path
-):
+def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_is_warm(interpreter, chat, simulate):
     [original] = chat.task_sets()
     production = chat.forwards_to(80)
     interpreter.alarm(ALARM, "OK")
@@ -41,12 +39,8 @@ def test_an_alarm_during_the_drain_brings_traffic_back_to_the_original_while_it_
     assert original["id"] in restored["reason"]["text"]
     assert_free(interpreter.lock(chat))
 
-    said = tmp_path / "event.json"
-    said.write_text(json.dumps(event))
-    scenario = tmp_path / "scenario.json"
-    rings = {"name": ALARM, "changes": [{"afterSeconds": 700, "state": "ALARM"}]}
-    scenario.write_text(json.dumps({"alarms": [rings]}))
-    simulated = simulate(said, "--scenario", scenario)
+    fires = {"name": ALARM, "changes": [{"afterSeconds": 700, "state": "ALARM"}]}
+    simulated = simulate(event, {"alarms": [fires]})
     assert simulated["error"] == "AlarmRaised"
     # In its order a state that comes again cuts the way to it out, so each is asked for by itself.
     assert set(ended.states) == set(simulated["states"])

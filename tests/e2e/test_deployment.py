@@ -53,43 +53,33 @@ def test_the_samples_input_deploys_and_a_second_time_deploys_back(interpreter, s
 
 
 def test_the_aws_cli_starts_a_deployment_and_sees_what_it_did(deployed, ministack, sample):
-    [alternate] = [group for group in sample.groups() if group != sample.forwards_to(80)]
+    alternate = sample.alternate()
 
-    started = json.loads(
-        deployed.command_line(
-            *("stepfunctions", "start-execution"),
-            *("--state-machine-arn", deployed.live),
-            *("--input", f"file://{stack.EVENT}"),
-        )
+    started = deployed.command_line(
+        *("stepfunctions", "start-execution", "--state-machine-arn", deployed.live, "--input", f"file://{stack.EVENT}")
     )
     assert ministack.ended(started["executionArn"]).status == "SUCCEEDED"
 
-    services = json.loads(
-        deployed.command_line(
-            *("ecs", "describe-services", "--cluster", sample.cluster, "--services", sample.name),
-            *("--query", "services[].taskSets[].[status, runningCount, loadBalancers[0].targetGroupArn]"),
-        )
+    services = deployed.command_line(
+        *("ecs", "describe-services", "--cluster", sample.cluster, "--services", sample.name),
+        *("--query", "services[].taskSets[].[status, runningCount, loadBalancers[0].targetGroupArn]"),
     )
     assert services == [["PRIMARY", 4, alternate]]
-    production = json.loads(
-        deployed.command_line(
-            *("elbv2", "describe-listeners", "--load-balancer-arn", sample.load_balancer),
-            *("--query", "Listeners[?Port==`80`].DefaultActions[].ForwardConfig.TargetGroups[?Weight>`0`][].TargetGroupArn"),
-        )
+    production = deployed.command_line(
+        *("elbv2", "describe-listeners", "--load-balancer-arn", sample.load_balancer),
+        *("--query", "Listeners[?Port==`80`].DefaultActions[].ForwardConfig.TargetGroups[?Weight>`0`][].TargetGroupArn"),
     )
     assert production == [alternate]
-    tagged = json.loads(
-        deployed.command_line(
-            *("elbv2", "describe-tags", "--resource-arns", *sample.groups()),
-            *("--query", "TagDescriptions[?Tags[?Key=='isProduction' && Value=='true']].ResourceArn"),
-        )
+    tagged = deployed.command_line(
+        *("elbv2", "describe-tags", "--resource-arns", *sample.groups()),
+        *("--query", "TagDescriptions[?Tags[?Key=='isProduction' && Value=='true']].ResourceArn"),
     )
     assert tagged == [alternate]
 
 
 def test_three_fields_are_enough_for_a_deployment(interpreter, chat, simulate):
     event = stack.ROOT / "events" / "minimal.json"
-    [alternate] = [group for group in chat.groups() if group != chat.forwards_to(80)]
+    alternate = chat.alternate()
     ended = interpreter.run(event.read_text())
     assert (ended.status, ended.error, ended.cause) == ("SUCCEEDED", None, None)
     assert_deployed(chat, "chat:2", alternate)
@@ -105,9 +95,7 @@ def test_a_dry_run_changes_nothing(interpreter, chat, simulate):
     assert ended.order == order(simulate(event)["states"])
 
 
-def test_a_replacement_that_never_gets_healthy_is_deleted_and_traffic_stays(
-    interpreter, world, chat, simulate, tmp_path
-):
+def test_a_replacement_that_never_gets_healthy_is_deleted_and_traffic_stays(interpreter, world, chat, simulate):
     environment = [{"name": BEHAVIOUR, "value": json.dumps({"neverHealthy": True})}]
     sick = world.register("chat", environment=environment)
     event = {
@@ -133,10 +121,6 @@ def test_a_replacement_that_never_gets_healthy_is_deleted_and_traffic_stays(
     assert [group for group in chat.groups() if tags[group].get("isProduction") == "true"] == [production]
     assert tags[production]["taskSetId"] == original["id"]
 
-    said = tmp_path / "event.json"
-    said.write_text(json.dumps(event))
-    scenario = tmp_path / "scenario.json"
-    scenario.write_text(json.dumps({"replacement": {"neverHealthy": True}}))
-    simulated = simulate(said, "--scenario", scenario)
+    simulated = simulate(event, {"replacement": {"neverHealthy": True}})
     assert simulated["error"] == "NotReadyTimeout"
     assert ended.order == order(simulated["states"])

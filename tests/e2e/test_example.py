@@ -20,6 +20,8 @@ from world import Service
 
 EXAMPLE = stack.ROOT / "examples" / "nlb-service"
 INFRASTRUCTURE = "nlb-service-infrastructure"
+# Not the region's first two.
+ZONES = [f"{stack.REGION}b", f"{stack.REGION}c"]
 DOCKER = """#!/bin/sh
 [ "$1" != login ] || cat > /dev/null
 echo "$@" >> "$DOCKER_CALLS"
@@ -33,9 +35,9 @@ class Script:
     endpoint: str
     bin: pathlib.Path
 
-    def run(self, *arguments, **endpoints):
+    def run(self, *arguments, **more):
         env = stack.environment(
-            AWS_ENDPOINT_URL=self.endpoint, DOCKER_CALLS=str(self.bin / "calls"), POLL_SECONDS="0.2", **endpoints
+            AWS_ENDPOINT_URL=self.endpoint, DOCKER_CALLS=str(self.bin / "calls"), POLL_SECONDS="0.2", **more
         )
         env["PATH"] = f"{self.bin}:{env['PATH']}"
         command = [str(EXAMPLE / "deploy.sh"), *arguments]
@@ -66,7 +68,7 @@ def script(deployed, tmp_path_factory):
 @pytest.fixture(scope="module")
 def first(script):
     """The script's first run, from nothing. MiniStack has no task sets, so the deployment fails."""
-    return script.run("1.0")
+    return script.run("1.0", ZONE_A=ZONES[0], ZONE_B=ZONES[1])
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,8 @@ def test_the_stacks_are_as_a_first_deployment_wants_them(script, first):
     )
     [of_balancer] = balancer["SecurityGroups"]
     ec2 = script.client("ec2")
+    subnets = ec2.describe_subnets(SubnetIds=[outputs["SubnetA"], outputs["SubnetB"]])["Subnets"]
+    assert sorted(subnet["AvailabilityZone"] for subnet in subnets) == ZONES
     [of_tasks] = ec2.describe_security_groups(GroupIds=[outputs["TaskSecurityGroup"]])["SecurityGroups"]
     [let_in] = of_tasks["IpPermissions"]
     assert (let_in["FromPort"], let_in["ToPort"], let_in["IpRanges"]) == (8080, 8080, [])
@@ -128,7 +132,7 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
     arns, service = mirrored
     assert service.task_sets() == []
     event = in_simulated_aws(printed_input(first), arns)
-    [alternate] = [group for group in service.groups() if group != service.forwards_to(80)]
+    alternate = service.alternate()
 
     there = ministack.run(event)
     assert (there.status, there.error, there.cause) == ("SUCCEEDED", None, None)
@@ -138,7 +142,7 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
     assert network["assignPublicIp"] == "ENABLED"
     assert network["subnets"] == event["subnets"]
 
-    production, alternate = alternate, next(group for group in service.groups() if group != alternate)
+    alternate = service.alternate()
     back = ministack.run({**event, "taskDefinition": register(script, world, event["taskDefinition"])})
     assert (back.status, back.error, back.cause) == ("SUCCEEDED", None, None)
     assert_deployed(service, "nlb-service:2", alternate)

@@ -37,7 +37,7 @@ def test_a_deployment_takes_the_lock_enters_it_with_each_turn_and_leaves_it_free
 
 
 def test_of_two_deployments_at_once_one_wins_and_the_other_names_it(interpreter, chat):
-    [alternate] = [group for group in chat.groups() if group != chat.forwards_to(80)]
+    alternate = chat.alternate()
     executions = [interpreter.start(EVENT) for _ in range(2)]
     ended = {execution: interpreter.ended(execution) for execution in executions}
     [winner] = [execution for execution, end in ended.items() if end.status == "SUCCEEDED"]

@@ -1,6 +1,6 @@
 """boto3 reads what the simulated AWS answers: every operation, and every refusal it can give.
 
-The simulated AWS is the one at EBBTIDE_ENDPOINT, or one started with `$EBBTIDE_BIN serve --port 0`.
+The simulated AWS is the one at EBBTIDE_ENDPOINT, or one that is started here.
 Every test builds what it needs under names of its own, so the world may hold anything else.
 """
 
@@ -9,15 +9,17 @@ import itertools
 import json
 import os
 import re
-import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
+from functools import cached_property
 
 import boto3
 import botocore.config
 import botocore.exceptions
 import cbor2
 import pytest
+
+import stack
 
 NUMBERS = itertools.count(int(time.time() * 1000) % 10_000_000)
 SUBNETS = ["subnet-0000000000000000a", "subnet-0000000000000000b"]
@@ -27,23 +29,12 @@ COMMON_ERRORS = {"ValidationError", "ValidationException"}
 
 
 @pytest.fixture(scope="session")
-def aws_endpoint():
+def aws_endpoint(tmp_path_factory):
     if endpoint := os.environ.get("EBBTIDE_ENDPOINT"):
         yield endpoint
         return
-    if "EBBTIDE_BIN" not in os.environ:
-        pytest.skip("neither EBBTIDE_ENDPOINT nor EBBTIDE_BIN is set")
-    command = [os.environ["EBBTIDE_BIN"], "serve", "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        for line in server.stdout:
-            if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)", line):
-                yield found[1]
-                return
-        pytest.fail(f"{command} ended without saying where it listens")
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
+    with stack.simulated_aws(tmp_path_factory.mktemp("serve") / "log", speed=1) as endpoint:
+        yield endpoint
 
 
 def connect(service, endpoint, unfit):
@@ -110,30 +101,20 @@ def local(element):
 
 
 class World:
-    """An account's clients, and what a test builds with them, once it asks for it."""
+    """An account's clients, and what a test builds with them, once, when it asks for it."""
 
     def __init__(self, endpoint, unfit):
-        self.ecs = connect("ecs", endpoint, unfit)
-        self.elb = connect("elbv2", endpoint, unfit)
-        self.dynamodb = connect("dynamodb", endpoint, unfit)
-        self.cloudwatch = connect("cloudwatch", endpoint, unfit)
-        self.events = connect("events", endpoint, unfit)
-        self.stepfunctions = connect("stepfunctions", endpoint, unfit)
+        for service in OPERATIONS:
+            setattr(self, service, connect({"elb": "elbv2"}.get(service, service), endpoint, unfit))
         self.name = f"e2e-{next(NUMBERS)}"
-        self.built = {}
 
-    def once(self, what, build):
-        if what not in self.built:
-            self.built[what] = build()
-        return self.built[what]
-
-    @property
+    @cached_property
     def cluster(self):
-        return self.once("cluster", lambda: self.ecs.create_cluster(clusterName=self.name)["cluster"]["clusterName"])
+        return self.ecs.create_cluster(clusterName=self.name)["cluster"]["clusterName"]
 
-    @property
+    @cached_property
     def task_definition(self):
-        return self.once("task definition", lambda: self.register()["taskDefinition"]["taskDefinitionArn"])
+        return self.register()["taskDefinition"]["taskDefinitionArn"]
 
     def register(self, **more):
         request = {
@@ -159,9 +140,9 @@ class World:
         }
         return self.ecs.create_service(**{**request, **more})["service"]
 
-    @property
+    @cached_property
     def service(self):
-        return self.once("service", self.create_service)["serviceName"]
+        return self.create_service()["serviceName"]
 
     def of_service(self, **more):
         return {"cluster": self.cluster, "service": self.service, **more}
@@ -176,9 +157,9 @@ class World:
         }
         return self.ecs.create_task_set(**self.of_service(**{**request, **more}))["taskSet"]
 
-    @property
+    @cached_property
     def task_set(self):
-        return self.once("task set", self.create_task_set)["id"]
+        return self.create_task_set()["id"]
 
     @property
     def task(self):
@@ -190,56 +171,50 @@ class World:
             time.sleep(0.2)
         pytest.fail("no task was created")
 
-    @property
+    @cached_property
     def load_balancer(self):
         return self.create_load_balancer("network", self.name)
 
-    @property
+    @cached_property
     def alb(self):
         return self.create_load_balancer("application", f"{self.name}-alb")
 
-    def create_load_balancer(self, kind, name, **more):
+    def create_load_balancer(self, kind, name):
         request = {"Name": name, "Type": kind, "Subnets": SUBNETS, "Tags": [{"Key": "team", "Value": "e2e"}]}
-        build = lambda: self.elb.create_load_balancer(**{**request, **more})["LoadBalancers"][0]
-        return self.once(name, build)["LoadBalancerArn"]
+        return self.elb.create_load_balancer(**request)["LoadBalancers"][0]["LoadBalancerArn"]
 
     def create_group(self, name, **more):
         request = {"Name": name, "Protocol": "TCP", "Port": 8080, "VpcId": "vpc-1", "TargetType": "ip"}
         return self.elb.create_target_group(**{**request, **more})["TargetGroups"][0]["TargetGroupArn"]
 
-    @property
+    @cached_property
     def group(self):
-        return self.once("group", lambda: self.create_group(self.name))
+        return self.create_group(self.name)
 
-    @property
+    @cached_property
     def http_group(self):
-        return self.once("http group", lambda: self.create_group(f"{self.name}-http", Protocol="HTTP"))
+        return self.create_group(f"{self.name}-http", Protocol="HTTP")
 
     @property
     def group_in_use(self):
         self.listener
         return self.group
 
-    @property
+    @cached_property
     def listener(self):
-        return self.once("listener", lambda: self.create_listener())
+        return self.create_listener()
 
     def create_listener(self, **more):
         request = {"LoadBalancerArn": self.load_balancer, "Protocol": "TCP", "Port": 80, "DefaultActions": forward(self.group)}
         return self.elb.create_listener(**{**request, **more})["Listeners"][0]["ListenerArn"]
 
-    @property
+    @cached_property
     def alb_listener(self):
-        return self.once(
-            "alb listener",
-            lambda: self.create_listener(
-                LoadBalancerArn=self.alb, Protocol="HTTP", DefaultActions=forward(self.http_group)
-            ),
-        )
+        return self.create_listener(LoadBalancerArn=self.alb, Protocol="HTTP", DefaultActions=forward(self.http_group))
 
-    @property
+    @cached_property
     def rule(self):
-        return self.once("rule", lambda: self.create_rule()["Rules"][0]["RuleArn"])
+        return self.create_rule()["Rules"][0]["RuleArn"]
 
     def create_rule(self, **more):
         conditions = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a/*"]}}]
@@ -405,36 +380,26 @@ CLOUDWATCH = {
 }
 
 EVENTS = {
-    "PutEvents": lambda w: [
-        (answer["FailedEntryCount"], len(answer["Entries"][0]["EventId"])) for answer in [put_event(w)]
-    ]
-    == [(0, 36)],
+    "PutEvents": lambda w: [(answer["FailedEntryCount"], len(answer["Entries"][0]["EventId"])) for answer in [put_event(w)]] == [(0, 36)],
+}
+
+OPERATIONS = {
+    "ecs": ECS,
+    "elb": ELB,
+    "dynamodb": DYNAMODB,
+    "cloudwatch": CLOUDWATCH,
+    "events": EVENTS,
+    # An account without executions has no answer to the only one.
+    "stepfunctions": {"DescribeExecution": None},
 }
 
 
-@pytest.mark.parametrize("operation", ECS)
-def test_ecs_answers(world, operation):
-    assert ECS[operation](world)
-
-
-@pytest.mark.parametrize("operation", ELB)
-def test_elb_answers(world, operation):
-    assert ELB[operation](world)
-
-
-@pytest.mark.parametrize("operation", DYNAMODB)
-def test_dynamodb_answers(world, operation):
-    assert DYNAMODB[operation](world)
-
-
-@pytest.mark.parametrize("operation", CLOUDWATCH)
-def test_cloudwatch_answers(world, operation):
-    assert CLOUDWATCH[operation](world)
-
-
-@pytest.mark.parametrize("operation", EVENTS)
-def test_eventbridge_answers(world, operation):
-    assert EVENTS[operation](world)
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [(service, operation) for service, calls in OPERATIONS.items() for operation, call in calls.items() if call],
+)
+def test_an_operation_is_answered(world, service, operation):
+    assert OPERATIONS[service][operation](world)
 
 
 NOWHERE = "arn:aws:elasticloadbalancing:us-east-1:000000000000"
@@ -462,7 +427,7 @@ def draining(w):
 
 def rolling(w):
     """A service that ECS deploys itself."""
-    w.built["service"] = w.create_service(deploymentController={"type": "ECS"}, taskDefinition=w.task_definition)
+    w.service = w.create_service(deploymentController={"type": "ECS"}, taskDefinition=w.task_definition)["serviceName"]
 
 
 ECS_REFUSALS = [
@@ -633,45 +598,42 @@ DYNAMODB_REFUSALS = [
 
 NO_EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:x:y"
 
-OTHER_REFUSALS = [
-    ("cloudwatch", "DescribeAlarms", "ValidationError", lambda w: w.cloudwatch.describe_alarms(AlarmNames=["a"] * 101)),
-    ("cloudwatch", "GetMetricData", "ValidationError", lambda w: metric_data(w, StartTime=NOW, EndTime=NOW)),
-    ("events", "PutEvents", "ValidationException", lambda w: w.events.put_events(Entries=[])),
-    # The only one that an account without executions can answer.
-    ("stepfunctions", "DescribeExecution", "ExecutionDoesNotExist", lambda w: w.stepfunctions.describe_execution(executionArn=NO_EXECUTION)),
-    ("stepfunctions", "DescribeExecution", "InvalidArn", lambda w: w.stepfunctions.describe_execution(executionArn="x")),
+CLOUDWATCH_REFUSALS = [
+    ("DescribeAlarms", "ValidationError", lambda w: w.cloudwatch.describe_alarms(AlarmNames=["a"] * 101)),
+    ("GetMetricData", "ValidationError", lambda w: metric_data(w, StartTime=NOW, EndTime=NOW)),
+]
+EVENTS_REFUSALS = [("PutEvents", "ValidationException", lambda w: w.events.put_events(Entries=[]))]
+STEPFUNCTIONS_REFUSALS = [
+    ("DescribeExecution", "ExecutionDoesNotExist", lambda w: w.stepfunctions.describe_execution(executionArn=NO_EXECUTION)),
+    ("DescribeExecution", "InvalidArn", lambda w: w.stepfunctions.describe_execution(executionArn="x")),
 ]
 
 
-def refused(client, operation, code, call):
-    modelled = {shape.error_code for shape in client.meta.service_model.operation_model(operation).error_shapes}
+REFUSALS = {
+    "ecs": ECS_REFUSALS,
+    "elb": ELB_REFUSALS,
+    "dynamodb": DYNAMODB_REFUSALS,
+    "cloudwatch": CLOUDWATCH_REFUSALS,
+    "events": EVENTS_REFUSALS,
+    "stepfunctions": STEPFUNCTIONS_REFUSALS,
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code", "call"),
+    [(service, *refusal) for service, refusals in REFUSALS.items() for refusal in refusals],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_operation_refuses(world, service, operation, code, call):
+    model = getattr(world, service).meta.service_model.operation_model(operation)
+    modelled = {shape.error_code for shape in model.error_shapes}
     assert code in modelled | COMMON_ERRORS, f"{operation} has no {code} in its model"
     with pytest.raises(botocore.exceptions.ClientError) as refusal:
-        call()
+        call(world)
     assert refusal.value.operation_name == operation
     assert refusal.value.response["Error"]["Code"] == code, refusal.value
     assert refusal.value.response["Error"]["Message"]
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-
-
-@pytest.mark.parametrize(("operation", "code", "call"), ECS_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
-def test_ecs_refuses(world, operation, code, call):
-    refused(world.ecs, operation, code, lambda: call(world))
-
-
-@pytest.mark.parametrize(("operation", "code", "call"), ELB_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
-def test_elb_refuses(world, operation, code, call):
-    refused(world.elb, operation, code, lambda: call(world))
-
-
-@pytest.mark.parametrize(("operation", "code", "call"), DYNAMODB_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
-def test_dynamodb_refuses(world, operation, code, call):
-    refused(world.dynamodb, operation, code, lambda: call(world))
-
-
-@pytest.mark.parametrize(("service", "operation", "code", "call"), OTHER_REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
-def test_others_refuse(world, service, operation, code, call):
-    refused(getattr(world, service), operation, code, lambda: call(world))
 
 
 def test_a_lock_that_is_held_is_left_as_it_is_and_says_by_what(world):
@@ -684,25 +646,25 @@ def test_a_lock_that_is_held_is_left_as_it_is_and_says_by_what(world):
     assert world.item() == held
 
 
-@pytest.mark.parametrize(
-    ("service", "call", "code", "tested"),
-    [
-        ("ecs", lambda w: w.ecs.list_account_settings(), "UnknownOperationException", ECS),
-        ("elbv2", lambda w: w.elb.describe_account_limits(), "InvalidAction", ELB),
-        ("dynamodb", lambda w: w.dynamodb.list_tables(), "UnknownOperationException", DYNAMODB),
-        ("cloudwatch", lambda w: w.cloudwatch.list_dashboards(), "UnknownOperationException", CLOUDWATCH),
-        ("events", lambda w: w.events.list_rules(), "UnknownOperationException", EVENTS),
-        ("stepfunctions", lambda w: w.stepfunctions.list_state_machines(), "UnknownOperationException", ["DescribeExecution"]),
-    ],
-    ids=["ecs", "elbv2", "dynamodb", "cloudwatch", "events", "stepfunctions"],
-)
-def test_no_operation_goes_untested(world, service, call, code, tested):
+UNKNOWN = {
+    "ecs": ("list_account_settings", "UnknownOperationException"),
+    "elb": ("describe_account_limits", "InvalidAction"),
+    "dynamodb": ("list_tables", "UnknownOperationException"),
+    "cloudwatch": ("list_dashboards", "UnknownOperationException"),
+    "events": ("list_rules", "UnknownOperationException"),
+    "stepfunctions": ("list_state_machines", "UnknownOperationException"),
+}
+
+
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_no_operation_goes_untested(world, service):
+    operation, code = UNKNOWN[service]
     with pytest.raises(botocore.exceptions.ClientError) as refusal:
-        call(world)
+        getattr(getattr(world, service), operation)()
     assert refusal.value.response["Error"]["Code"] == code
     message = refusal.value.response["Error"]["Message"]
     assert refusal.value.operation_name in message
-    assert set(re.search(r"Simulated: (.*)\.", message)[1].split(", ")) == set(tested)
+    assert set(re.search(r"Simulated: (.*)\.", message)[1].split(", ")) == set(OPERATIONS[service])
 
 
 def test_boto3s_paginators_see_every_page(world):

@@ -116,6 +116,11 @@ class Service:
         [live] = [g for g in action["ForwardConfig"]["TargetGroups"] if g["Weight"] > 0]
         return live["TargetGroupArn"]
 
+    def alternate(self):
+        """The group of the two that the production listener does not forward to."""
+        [alternate] = [group for group in self.groups() if group != self.forwards_to(80)]
+        return alternate
+
     def groups(self):
         answer = self.world.elb.describe_target_groups(LoadBalancerArn=self.load_balancer)
         return sorted(group["TargetGroupArn"] for group in answer["TargetGroups"])
