@@ -15,7 +15,7 @@ use serde_json::{Map, Number, Value};
 
 use super::cloudwatch::INSTANTS;
 use super::service::CLOUDWATCH;
-use super::{Answer, respond, without_nulls};
+use super::{Answer, respond};
 use crate::world::World;
 
 const CONTENT_TYPE: &str = "application/cbor";
@@ -49,16 +49,8 @@ pub(super) fn answer(world: &mut World, path: &str, request: &Request<Bytes>) ->
 }
 
 pub(super) fn response(answer: Answer, request_id: &str) -> Response<Bytes> {
-    let (status, body) = match answer.result {
-        Ok(value) => (200, value),
-        Err(error) => (error.status, CLOUDWATCH.error(&error)),
-    };
-    let mut response = respond(
-        status,
-        CONTENT_TYPE,
-        request_id,
-        write(&without_nulls(body)),
-    );
+    let (status, body) = CLOUDWATCH.status_and_body(answer);
+    let mut response = respond(status, CONTENT_TYPE, request_id, write(&body));
     let (header, value) = PROTOCOL;
     let value = HeaderValue::from_static(value);
     response.headers_mut().insert(header, value);

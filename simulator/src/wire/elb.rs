@@ -5,9 +5,9 @@ use http::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::distortion::asked_page;
 use super::elb_answer as write;
-use super::{Answer, Handler, find, list, not_simulated, query, respond, xml};
+use super::service::ELB;
+use super::{Answer, Handler, list, query, respond, xml};
 use crate::world::{
     ApiError, DeleteListener, DescribeRules, DescribeTargetGroups, DescribeTargetHealth, Tag, World,
 };
@@ -38,7 +38,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("ModifyLoadBalancerAttributes", |world, input| {
         let request: LoadBalancerAttributes = parse(input)?;
         let arn = &request.load_balancer_arn;
-        world.modify_load_balancer_attributes(arn, &pairs(&request.attributes))?;
+        world.modify_load_balancer_attributes(arn, &pairs(request.attributes))?;
         let load_balancer = world.load_balancer(arn)?;
         Ok(json!({ "Attributes": write::pairs(&load_balancer.attributes) }))
     }),
@@ -61,7 +61,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("ModifyTargetGroupAttributes", |world, input| {
         let request: TargetGroupAttributes = parse(input)?;
         let arn = &request.target_group_arn;
-        world.modify_target_group_attributes(arn, &pairs(&request.attributes))?;
+        world.modify_target_group_attributes(arn, &pairs(request.attributes))?;
         Ok(json!({ "Attributes": write::pairs(&world.group(arn)?.attributes) }))
     }),
     ("DescribeTargetHealth", |world, input| {
@@ -211,36 +211,22 @@ pub(super) fn answer(world: &mut World, uri_query: Option<&str>, body: &Bytes) -
     };
     let action = take("Action");
     take("Version");
-    let operation = action.clone().unwrap_or_default();
-    let page = asked_page(&input);
-    let result = match action {
-        None => Err(ApiError::new(
-            "MissingAction",
-            "The request is missing an action or a required parameter",
-        )),
-        Some(_) => find(OPERATIONS, &operation)
-            .ok_or_else(|| ApiError::new("InvalidAction", not_simulated(&operation, OPERATIONS))),
+    let Some(action) = action else {
+        let problem = "The request is missing an action or a required parameter";
+        return Answer::refused(ELB.name, ApiError::new("MissingAction", problem));
     };
-    Answer {
-        service: "elasticloadbalancing",
-        page,
-        result: result.and_then(|handler| handler(world, input)),
-        operation,
-    }
+    ELB.perform(world, Some(&action), &action, || Ok(input))
 }
 
 pub(super) fn response(answer: Answer, request_id: &str) -> Response<Bytes> {
     let operation = answer.operation;
-    let (status, body) = match answer.result {
+    let (status, root, value) = match answer.result {
         Ok(value) => {
             let value = json!({
                 format!("{operation}Result"): if value.is_null() { json!({}) } else { value },
                 "ResponseMetadata": { "RequestId": request_id },
             });
-            (
-                200,
-                xml::document(&format!("{operation}Response"), NAMESPACE, &value),
-            )
+            (200, format!("{operation}Response"), value)
         }
         Err(error) => {
             let value = json!({
@@ -251,12 +237,10 @@ pub(super) fn response(answer: Answer, request_id: &str) -> Response<Bytes> {
                 },
                 "RequestId": request_id,
             });
-            (
-                error.status,
-                xml::document("ErrorResponse", NAMESPACE, &value),
-            )
+            (error.status, "ErrorResponse".to_owned(), value)
         }
     };
+    let body = xml::document(&root, NAMESPACE, &value);
     respond(status, "text/xml", request_id, body)
 }
 
@@ -265,9 +249,7 @@ fn parse<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, ApiError> {
     super::parse(input, |message| ApiError::new("ValidationError", message))
 }
 
-fn pairs(attributes: &[Attribute]) -> Vec<(String, String)> {
-    attributes
-        .iter()
-        .map(|attribute| (attribute.key.clone(), attribute.value.clone()))
-        .collect()
+fn pairs(attributes: Vec<Attribute>) -> Vec<(String, String)> {
+    let pairs = attributes.into_iter();
+    pairs.map(|pair| (pair.key, pair.value)).collect()
 }

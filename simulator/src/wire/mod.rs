@@ -14,7 +14,6 @@ mod ecs_answer;
 mod elb;
 mod elb_answer;
 mod events;
-mod json;
 mod query;
 mod service;
 mod states;
@@ -28,7 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::world::{ApiError, Outcome, World};
-use service::{CLOUDWATCH, SERVICES, Service};
+use service::{CLOUDWATCH, ELB, SERVICES, Service};
 
 pub(crate) use distortion::Distortion;
 
@@ -41,6 +40,18 @@ struct Answer {
     operation: String,
     page: Option<String>,
     result: Result<Value, ApiError>,
+}
+
+impl Answer {
+    /// Of a request whose operation is not known.
+    fn refused(service: &'static str, error: ApiError) -> Self {
+        Self {
+            service,
+            operation: String::new(),
+            page: None,
+            result: Err(error),
+        }
+    }
 }
 
 /// A request's protocol, and where it has the operation.
@@ -64,20 +75,18 @@ impl<'a> Protocol<'a> {
         }
     }
 
-    /// The service that is called. Elastic Load Balancing is the only one with its protocol.
-    fn service(self) -> Option<&'static Service> {
+    fn service(self) -> &'static Service {
         match self {
-            Self::Json(target) => Some(Service::of_target(target)),
-            Self::Cbor(_) => Some(&CLOUDWATCH),
-            Self::Query => None,
+            Self::Json(target) => Service::of_target(target),
+            Self::Cbor(_) => &CLOUDWATCH,
+            Self::Query => &ELB,
         }
     }
 }
 
 /// The service that a request is for, as IAM names it.
 pub(crate) fn service_of(request: &Request<Bytes>) -> &'static str {
-    let service = Protocol::of(request).service();
-    service.map_or("elasticloadbalancing", |service| service.name)
+    Protocol::of(request).service().name
 }
 
 /// Answers one AWS API request at the world's present time, and writes it into the journal under
@@ -98,7 +107,7 @@ pub(crate) fn handle_distorted(
     distortion: Option<Distortion>,
 ) -> Response<Bytes> {
     let mut answer = match Protocol::of(request) {
-        Protocol::Json(target) => json::answer(world, target, request.body()),
+        Protocol::Json(target) => service::answer(world, target, request.body()),
         Protocol::Cbor(path) => cbor::answer(world, path, request),
         Protocol::Query => elb::answer(world, request.uri().query(), request.body()),
     };
@@ -121,11 +130,11 @@ fn respond_to(request: &Request<Bytes>, answer: Answer, request_id: &str) -> Res
     let refused = answer.result.as_ref().err();
     let refused = refused.map(|error| (error.code, error.status));
     let mut response = match protocol {
-        Protocol::Json(target) => json::response(Service::of_target(target), answer, request_id),
+        Protocol::Json(target) => Service::of_target(target).response(answer, request_id),
         Protocol::Cbor(_) => cbor::response(answer, request_id),
         Protocol::Query => elb::response(answer, request_id),
     };
-    let query_code = protocol.service().and_then(|service| service.query_code);
+    let query_code = protocol.service().query_code;
     let mode = request.headers().get("x-amzn-query-mode");
     if let (Some(query_code), Some((code, status))) = (query_code, refused)
         && mode.is_some_and(|mode| mode == "true")
@@ -162,48 +171,36 @@ pub(crate) fn may_be_stale(request: &Request<Bytes>) -> bool {
 
 pub(crate) fn server_error(request: &Request<Bytes>) -> Response<Bytes> {
     let service = Protocol::of(request).service();
-    let code = service.map_or("InternalFailure", |service| service.server_error);
-    refusal(request, code, 500)
+    refusal(request, (service.server_error, 500))
 }
 
 pub(crate) fn throttled(request: &Request<Bytes>) -> Response<Bytes> {
     let service = Protocol::of(request).service();
-    let code = service.map_or("Throttling", |service| service.throttled);
-    refusal(request, code, 400)
+    refusal(request, (service.throttled, 400))
 }
 
 pub(crate) fn access_denied(request: &Request<Bytes>) -> Response<Bytes> {
     let service = Protocol::of(request).service();
-    let (code, status) = service.map_or(("AccessDenied", 403), |service| service.access_denied);
-    refusal(request, code, status)
+    refusal(request, service.access_denied)
 }
 
-fn refusal(request: &Request<Bytes>, code: &'static str, status: u16) -> Response<Bytes> {
+fn refusal(request: &Request<Bytes>, (code, status): (&'static str, u16)) -> Response<Bytes> {
     let error = ApiError {
         status,
         ..ApiError::new(code, "a simulated fault")
     };
-    let answer = Answer {
-        service: "",
-        operation: String::new(),
-        page: None,
-        result: Err(error),
-    };
+    let answer = Answer::refused("", error);
     respond_to(request, answer, "00000000-0000-4000-8000-000000000000")
 }
 
 /// The operations that are simulated, as IAM names them: `ecs:CreateTaskSet`.
 pub fn operations() -> Vec<String> {
-    let of = |service: &str, table: &[(&str, Handler)]| -> Vec<String> {
-        let names = table.iter().map(|(name, _)| format!("{service}:{name}"));
-        names.collect()
-    };
-    let others = SERVICES
-        .iter()
-        .flat_map(|service| of(service.name, service.operations));
-    others
-        .chain(of("elasticloadbalancing", elb::OPERATIONS))
-        .collect()
+    let mut operations = Vec::new();
+    for service in SERVICES.into_iter().chain([&ELB]) {
+        let names = service.operations.iter().map(|(name, _)| name);
+        operations.extend(names.map(|name| format!("{}:{name}", service.name)));
+    }
+    operations
 }
 
 /// Seconds since the Unix epoch, as awsJson writes instants.
@@ -213,18 +210,6 @@ fn seconds(epoch_ms: u64) -> f64 {
 
 fn list<T>(items: &[T], write: impl FnMut(&T) -> Value) -> Value {
     items.iter().map(write).collect()
-}
-
-fn find(table: &[(&'static str, Handler)], operation: &str) -> Option<Handler> {
-    let found = table.iter().find(|(name, _)| *name == operation);
-    found.map(|(_, handler)| *handler)
-}
-
-/// What an operation answers that is not simulated: its own name, and those that are.
-fn not_simulated(operation: &str, table: &[(&'static str, Handler)]) -> String {
-    let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
-    let names = names.join(", ");
-    format!("The operation {operation} is not simulated. Simulated: {names}.")
 }
 
 fn parse<T: DeserializeOwned>(

@@ -1,10 +1,14 @@
 //! The services that are called by the name of an operation with one value: over awsJson, or over
-//! smithy-rpc-v2-cbor.
+//! smithy-rpc-v2-cbor; and Elastic Load Balancing, over awsQuery.
 
+use bytes::Bytes;
+use http::Response;
 use serde_json::{Value, json};
 
 use super::distortion::asked_page;
-use super::{Answer, Handler, cloudwatch, dynamodb, ecs, events, find, not_simulated, states};
+use super::{
+    Answer, Handler, cloudwatch, dynamodb, ecs, elb, events, respond, states, without_nulls,
+};
 use crate::world::{ApiError, World};
 
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(super) struct Service {
     pub(super) operations: &'static [(&'static str, Handler)],
     /// What stands before an error's code in `__type`.
     pub(super) namespace: fn(code: &str) -> &'static str,
+    /// The code of what is no operation here.
+    pub(super) unknown: &'static str,
     /// The code of a fault of its own.
     pub(super) server_error: &'static str,
     /// The code that asks to be called more slowly.
@@ -33,6 +39,7 @@ const USUAL: Service = Service {
     content_type: "application/x-amz-json-1.0",
     operations: &[],
     namespace: |_| "",
+    unknown: "UnknownOperationException",
     server_error: "",
     throttled: "ThrottlingException",
     access_denied: ("AccessDeniedException", 400),
@@ -88,6 +95,18 @@ static EVENTS: Service = Service {
     ..USUAL
 };
 
+/// The only one that has no target.
+pub(super) static ELB: Service = Service {
+    name: "elasticloadbalancing",
+    operations: elb::OPERATIONS,
+    unknown: "InvalidAction",
+    server_error: "InternalFailure",
+    throttled: "Throttling",
+    access_denied: ("AccessDenied", 403),
+    ..USUAL
+};
+
+/// Those with a target.
 pub(super) static SERVICES: [&Service; 5] = [&ECS, &DYNAMODB, &STATES, &CLOUDWATCH, &EVENTS];
 
 impl Service {
@@ -106,14 +125,17 @@ impl Service {
         asked: &str,
         input: impl FnOnce() -> Result<Value, String>,
     ) -> Answer {
-        let handler = operation.and_then(|operation| find(self.operations, operation));
+        let mut known = self.operations.iter();
+        let found = known.find(|(name, _)| Some(*name) == operation);
         let asked = operation.unwrap_or(asked);
         let mut page = None;
         let unknown = || {
-            let problem = not_simulated(asked, self.operations);
-            ApiError::new("UnknownOperationException", problem)
+            let names: Vec<_> = self.operations.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            let problem = format!("The operation {asked} is not simulated. Simulated: {names}.");
+            ApiError::new(self.unknown, problem)
         };
-        let result = handler.ok_or_else(unknown).and_then(|handler| {
+        let result = found.ok_or_else(unknown).and_then(|(_, handler)| {
             let input = input().map_err(|why| ApiError::new("SerializationException", why))?;
             page = asked_page(&input);
             handler(world, input)
@@ -126,8 +148,31 @@ impl Service {
         }
     }
 
-    pub(super) fn error(&self, error: &ApiError) -> Value {
-        let code = format!("{}{}", (self.namespace)(error.code), error.code);
-        json!({ "__type": code, "message": error.message, "Item": error.item })
+    /// The status of an answer and its one value.
+    pub(super) fn status_and_body(&self, answer: Answer) -> (u16, Value) {
+        match answer.result {
+            Ok(value) => (200, without_nulls(value)),
+            Err(error) => {
+                let code = format!("{}{}", (self.namespace)(error.code), error.code);
+                let body = json!({ "__type": code, "message": error.message, "Item": error.item });
+                (error.status, without_nulls(body))
+            }
+        }
     }
+
+    /// An answer in awsJson.
+    pub(super) fn response(&self, answer: Answer, request_id: &str) -> Response<Bytes> {
+        let (status, body) = self.status_and_body(answer);
+        let body = body.to_string().into_bytes();
+        respond(status, self.content_type, request_id, body)
+    }
+}
+
+/// awsJson1.0 and awsJson1.1: the operation in `X-Amz-Target`, JSON in the body.
+pub(super) fn answer(world: &mut World, target: &str, body: &Bytes) -> Answer {
+    let service = Service::of_target(target);
+    let operation = target.strip_prefix(service.target);
+    service.perform(world, operation, target, || {
+        serde_json::from_slice(body).map_err(|error| error.to_string())
+    })
 }
