@@ -13,6 +13,10 @@ pub mod fault;
 pub mod scenario;
 pub mod server;
 pub mod wire;
+#[expect(
+    missing_docs,
+    reason = "names are the APIs' own; what is said is what they do not say"
+)]
 pub mod world;
 
 pub use aws::SimulatedAws;

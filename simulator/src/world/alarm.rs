@@ -15,12 +15,10 @@ pub struct Alarm {
     pub alarm_type: AlarmType,
     /// What it says.
     pub state: AlarmState,
-    /// Milliseconds since the Unix epoch.
     pub(crate) state_updated_at_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum AlarmType {
     #[default]
     MetricAlarm,
@@ -29,7 +27,6 @@ pub enum AlarmType {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum AlarmState {
     #[default]
     Ok,
@@ -38,7 +35,6 @@ pub enum AlarmState {
 }
 
 impl AlarmState {
-    /// As the API writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "OK",
@@ -48,7 +44,6 @@ impl AlarmState {
     }
 }
 
-/// `DescribeAlarms`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct DescribeAlarms {
@@ -59,7 +54,6 @@ pub struct DescribeAlarms {
     pub(crate) state_value: Option<AlarmState>,
     /// Alarms on a page, 1 to 100.
     pub max_records: Option<usize>,
-    /// Where the page starts.
     pub next_token: Option<String>,
 }
 
@@ -89,7 +83,6 @@ impl World {
         Ok(())
     }
 
-    /// Takes an alarm away.
     pub fn delete_alarm(&mut self, name: &str) {
         self.alarms.remove(name);
     }
@@ -151,7 +144,6 @@ impl World {
         page(found, token, size, ApiError::invalid_next_token)
     }
 
-    /// The alarm of that name.
     pub fn alarm(&self, name: &str) -> Option<&Alarm> {
         self.alarms.get(name)
     }

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::{ApiError, EventKind, World};
 
-/// `PutEvents`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct PutEvents {
@@ -32,7 +31,6 @@ pub struct PutEventsEntry {
 /// What became of an event: its id, or why it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase", untagged)]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum PutEventsResult {
     #[serde(rename_all = "PascalCase")]
     Taken { event_id: String },

@@ -10,13 +10,10 @@ use super::{ApiError, ServiceStatus, TaskStatus, World};
 /// A cluster. Its capacity is unlimited: what cannot be placed is not simulated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
-    /// Its ARN.
     pub arn: String,
-    /// Its name.
     pub name: String,
     /// `false` once it was deleted (status INACTIVE).
     pub active: bool,
-    /// Its tags.
     pub tags: Tags,
     /// The names of the capacity providers that may be used in it.
     pub(crate) capacity_providers: Vec<String>,

@@ -12,7 +12,6 @@ use super::name::short_name;
 pub struct WorldEvent {
     /// Milliseconds since the world's start.
     pub at_ms: u64,
-    /// What happened.
     pub kind: EventKind,
 }
 
@@ -22,7 +21,6 @@ macro_rules! kinds {
         /// Everything that is recorded. Identifiers are AWS's: ARNs, task set ids, `ip:port` of targets.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase", tag = "event")]
-        #[expect(missing_docs, reason = "the sentence of a kind says what each field is")]
         pub enum EventKind {
             $($kind { $($field: $type),+ },)+
         }

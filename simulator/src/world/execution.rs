@@ -6,26 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApiError, World};
 
-/// An execution of a Standard workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execution {
-    /// Its ARN.
     pub arn: String,
-    /// Its name.
     pub name: String,
-    /// The state machine's ARN.
     pub state_machine_arn: String,
-    /// How it stands.
     pub status: ExecutionStatus,
     /// What it was started with, as JSON.
     pub input: String,
     /// What it ended with.
     pub end: ExecutionEnd,
-    /// How often it was redriven.
     pub redrive_count: u32,
-    /// When it started, in milliseconds since the Unix epoch.
     pub start_date_ms: u64,
-    /// When it ended, likewise.
     pub stop_date_ms: Option<u64>,
     /// As it was before it last ended or was redriven: `DescribeExecution` is eventually consistent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +27,6 @@ pub struct Execution {
 /// `status`. `PENDING_REDRIVE` is for Map runs, which are not simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum ExecutionStatus {
     Running,
     Succeeded,
@@ -45,7 +36,6 @@ pub enum ExecutionStatus {
 }
 
 impl ExecutionStatus {
-    /// As the API writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -65,22 +55,17 @@ impl ExecutionStatus {
     }
 }
 
-/// What an execution ended with: an output, or an error and its cause.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionEnd {
     /// Of one that succeeded, as JSON.
     pub output: Option<String>,
-    /// Of one that failed.
     pub error: Option<String>,
-    /// Why, for a person.
     pub cause: Option<String>,
 }
 
-/// `DescribeExecution`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DescribeExecution {
-    /// The execution's ARN.
     pub execution_arn: String,
 }
 
@@ -147,7 +132,6 @@ impl World {
         Ok(execution)
     }
 
-    /// `DescribeExecution`.
     pub fn describe_execution(&self, request: &DescribeExecution) -> Result<&Execution, ApiError> {
         let arn = &request.execution_arn;
         if !(arn.starts_with("arn:") && arn.contains(":execution:")) {
@@ -174,7 +158,6 @@ impl World {
         }
     }
 
-    /// The execution with that ARN.
     pub fn execution(&self, arn: &str) -> Option<&Execution> {
         self.executions.get(arn)
     }

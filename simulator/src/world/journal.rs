@@ -7,7 +7,6 @@ use super::World;
 /// How many calls are kept when they are not taken out; the oldest go first.
 const KEPT_CALLS: usize = 100_000;
 
-/// One API call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Milliseconds since the world's start.
@@ -16,11 +15,9 @@ pub struct Call {
     pub caller: String,
     /// The operation as IAM names it: `ecs:CreateTaskSet`, `elasticloadbalancing:ModifyListener`.
     pub operation: String,
-    /// How it ended.
     pub outcome: Outcome,
 }
 
-/// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {

@@ -10,14 +10,10 @@ use super::tags::Tags;
 use super::text::parsed;
 use super::{ApiError, Certificate, Rule, World};
 
-/// A listener.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
-    /// Its ARN.
     pub arn: String,
-    /// The ARN of its load balancer.
     pub load_balancer_arn: String,
-    /// The port clients connect to.
     pub port: u16,
     /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP` or `HTTPS`.
     pub protocol: String,
@@ -34,20 +30,17 @@ pub struct Listener {
     /// Rules by ARN, the default rule not among them.
     pub rules: BTreeMap<String, Rule>,
     pub(crate) default_rule_arn: String,
-    /// Its tags.
     pub tags: Tags,
 }
 
 /// The actions before a change, while the change reaches the load balancer's nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
-    /// What it did.
     pub actions: Vec<Action>,
     /// Until when nodes may still do it, in milliseconds since the Unix epoch.
     pub until_ms: u64,
 }
 
-/// What a listener or rule does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
@@ -62,18 +55,14 @@ pub enum Action {
     },
 }
 
-/// Where to, by weight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
-    /// The groups, in the order given.
     pub groups: Vec<WeightedGroup>,
-    /// Stickiness to a group.
     pub stickiness: Stickiness,
 }
 
 /// A target group and its weight, 0 to 999.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct WeightedGroup {
     pub arn: String,
     pub weight: u16,
@@ -81,16 +70,13 @@ pub struct WeightedGroup {
 
 /// Stickiness to a target group. The duration is for Application Load Balancers only (Docs).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Stickiness {
     pub enabled: bool,
     pub duration_seconds: Option<u32>,
 }
 
-/// An action as a request writes it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ActionRequest {
     pub r#type: String,
     pub target_group_arn: Option<String>,
@@ -101,29 +87,23 @@ pub struct ActionRequest {
     pub redirect_config: Option<BTreeMap<String, String>>,
 }
 
-/// A forward as a request writes it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ForwardRequest {
     pub target_groups: Vec<GroupRequest>,
     pub target_group_stickiness_config: Option<StickinessRequest>,
 }
 
-/// A weighted group as a request writes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct GroupRequest {
     pub target_group_arn: String,
     #[serde(default, deserialize_with = "parsed")]
     pub weight: Option<u16>,
 }
 
-/// Stickiness as a request writes it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct StickinessRequest {
     #[serde(deserialize_with = "parsed")]
     pub enabled: Option<bool>,

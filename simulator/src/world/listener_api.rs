@@ -11,18 +11,14 @@ use super::tags::{self, Tag};
 use super::text::parsed;
 use super::{ApiError, EventKind, Listener, World};
 
-/// A certificate of a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Certificate {
     pub certificate_arn: String,
 }
 
-/// What `CreateListener` takes here. What is not listed is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateListener {
     pub load_balancer_arn: String,
     pub protocol: Option<String>,
@@ -35,10 +31,8 @@ pub struct CreateListener {
     pub tags: Vec<Tag>,
 }
 
-/// What `DescribeListeners` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DescribeListeners {
     pub load_balancer_arn: Option<String>,
     pub listener_arns: Vec<String>,
@@ -50,7 +44,6 @@ pub struct DescribeListeners {
 /// What `ModifyListener` takes here. What is not named stays as it is (Model).
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ModifyListener {
     pub listener_arn: String,
     #[serde(deserialize_with = "parsed")]
@@ -62,10 +55,8 @@ pub struct ModifyListener {
     pub alpn_policy: Vec<String>,
 }
 
-/// What `DeleteListener` takes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DeleteListener {
     pub listener_arn: String,
 }

@@ -10,31 +10,24 @@ use super::target_group::check_attribute;
 use super::text::parsed;
 use super::{ApiError, World};
 
-/// A load balancer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadBalancer {
     /// Its ARN: `loadbalancer/net/NAME/HEX` or `loadbalancer/app/NAME/HEX`.
     pub arn: String,
-    /// Its name.
     pub name: String,
-    /// Network or Application.
     pub kind: Kind,
     /// `internet-facing` or `internal`.
     pub scheme: String,
     /// `ipv4` or `dualstack`.
     #[serde(default = "ipv4")]
     pub ip_address_type: String,
-    /// Its network.
     pub vpc_id: String,
     /// Its subnets, one an Availability Zone.
     pub subnets: Vec<String>,
-    /// Its security groups.
     pub security_groups: Vec<String>,
-    /// In milliseconds since the Unix epoch.
     pub created_at_ms: u64,
     /// Attributes by key, as text.
     pub attributes: BTreeMap<String, String>,
-    /// Its tags.
     pub tags: Tags,
 }
 
@@ -42,7 +35,6 @@ fn ipv4() -> String {
     "ipv4".to_owned()
 }
 
-/// The kind of a load balancer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
@@ -54,7 +46,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the API writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Network => "network",
@@ -70,10 +61,8 @@ impl Kind {
     }
 }
 
-/// What `CreateLoadBalancer` takes here. What is not listed is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateLoadBalancer {
     pub name: String,
     pub subnets: Vec<String>,
@@ -84,10 +73,8 @@ pub struct CreateLoadBalancer {
     pub tags: Vec<Tag>,
 }
 
-/// What `DescribeLoadBalancers` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DescribeLoadBalancers {
     pub load_balancer_arns: Vec<String>,
     pub names: Vec<String>,
@@ -99,9 +86,7 @@ pub struct DescribeLoadBalancers {
 /// A load balancer with the name and number another program gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedLoadBalancer {
-    /// Network or Application.
     pub kind: Kind,
-    /// Its name.
     pub name: String,
     /// The 16 hexadecimal digits at the end of its ARN.
     pub hex: String,

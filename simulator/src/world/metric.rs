@@ -22,7 +22,6 @@ use super::clients::{Flows, Samples};
 use super::name::page;
 use super::{ApiError, Page, World};
 
-/// What `GetMetricData` takes here. What is not listed is refused.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct GetMetricData {
@@ -38,18 +37,15 @@ pub struct GetMetricData {
     /// Newest first, by default.
     #[serde(default)]
     pub(crate) scan_by: ScanBy,
-    /// Where the page starts.
     #[serde(default)]
     pub next_token: Option<String>,
 }
 
-/// One metric that is asked for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct MetricDataQuery {
     /// `^[a-z][a-zA-Z0-9_]*$`, unique in its request.
     pub id: String,
-    /// What is asked for.
     #[serde(default)]
     pub metric_stat: Option<MetricStat>,
     /// Metric math, which is refused.
@@ -63,11 +59,9 @@ pub struct MetricDataQuery {
     pub return_data: Option<bool>,
 }
 
-/// A metric, and what of it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct MetricStat {
-    /// The metric.
     pub(crate) metric: Metric,
     /// Seconds that one datapoint is for: a multiple of 60, at most a day.
     pub(crate) period: u64,
@@ -78,7 +72,6 @@ pub struct MetricStat {
     pub(crate) unit: Option<String>,
 }
 
-/// The name of a metric.
 #[expect(clippy::struct_field_names, reason = "the API's names")]
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -89,7 +82,6 @@ pub struct Metric {
     pub(crate) dimensions: Vec<Dimension>,
 }
 
-/// A part of a metric's name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Dimension {
@@ -97,19 +89,15 @@ pub struct Dimension {
     pub(crate) value: String,
 }
 
-/// The order of datapoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum ScanBy {
     #[default]
     TimestampDescending,
     TimestampAscending,
 }
 
-/// The datapoints of one query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricDataResult {
-    /// The query's.
     pub id: String,
     /// The query's, or the metric's name.
     pub label: String,

@@ -5,6 +5,9 @@
 //! environment or a random source: time is handed in ([`World::advance_to`]), and chance comes
 //! from the seed, so the same calls at the same times give the same bytes.
 //!
+//! A request has its operation's name, and the fields of it that are simulated: another one is refused.
+//! Names and meanings are the API's where nothing else is said.
+//!
 //! **Architecture invariant:** no I/O, no `async`, no wire format in here.
 //!
 //! Where AWS's behaviour is known, it is taken from `AWS_FACTS.md`. Where it is not, the harsher
@@ -99,11 +102,8 @@ fn yes() -> bool {
 /// [`World::advance_to`], [`World::now`] and events is milliseconds since the world's start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct World {
-    /// The account id in every ARN.
     pub account: String,
-    /// The region in every ARN.
     pub region: String,
-    /// How long things take.
     pub timings: Timings,
     /// How much of something AWS allows, and how long its pages are.
     pub limits: Limits,
@@ -183,12 +183,10 @@ impl World {
         }
     }
 
-    /// Milliseconds since the world's start.
     pub fn now(&self) -> u64 {
         self.now_ms - self.start_ms
     }
 
-    /// Milliseconds since the Unix epoch.
     pub fn epoch_ms(&self) -> u64 {
         self.now_ms
     }
@@ -234,12 +232,10 @@ impl World {
         });
     }
 
-    /// The cluster of that name.
     pub fn cluster(&self, name: &str) -> Option<&Cluster> {
         self.clusters.get(name)
     }
 
-    /// The service of that name in that cluster.
     pub fn service(&self, cluster: &str, name: &str) -> Option<&Service> {
         self.services.get(&service::key(cluster, name))
     }
@@ -253,7 +249,6 @@ impl World {
         self.task_sets_of_key(&service::key(cluster, service))
     }
 
-    /// The task set with that id.
     pub fn task_set(&self, id: &str) -> Option<&TaskSet> {
         self.task_sets.get(id)
     }
@@ -263,27 +258,22 @@ impl World {
         self.tasks.of(task_set).collect()
     }
 
-    /// Every load balancer, by ARN.
     pub fn load_balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
         self.load_balancers.values()
     }
 
-    /// Every target group, by ARN.
     pub fn target_groups(&self) -> impl Iterator<Item = &TargetGroup> {
         self.target_groups.values()
     }
 
-    /// Every listener, by ARN.
     pub fn listeners(&self) -> impl Iterator<Item = &Listener> {
         self.listeners.values()
     }
 
-    /// The target group with that ARN.
     pub fn target_group(&self, arn: &str) -> Option<&TargetGroup> {
         self.target_groups.get(arn)
     }
 
-    /// The listener with that ARN.
     pub fn listener(&self, arn: &str) -> Option<&Listener> {
         self.listeners.get(arn)
     }

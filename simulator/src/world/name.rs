@@ -8,7 +8,6 @@ pub(crate) const VPC_ID: &str = "vpc-0e00000000000000e";
 /// One page of a list and where the next one starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The items of this page.
     pub items: Vec<T>,
     /// What to send to get the next page; `None` on the last.
     pub next: Option<String>,

@@ -9,25 +9,18 @@ use super::tags::{self, Tag, Tags};
 use super::text::parsed;
 use super::{Action, ApiError, EventKind, Listener, World};
 
-/// A rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
-    /// Its ARN.
     pub arn: String,
     /// 1 to 50000; `None` for the default rule.
     pub priority: Option<u32>,
-    /// When it applies.
     pub conditions: Vec<Condition>,
-    /// What it does.
     pub actions: Vec<Action>,
-    /// Its tags.
     pub tags: Tags,
 }
 
-/// When a rule applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Condition {
     pub field: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -46,7 +39,6 @@ pub struct Condition {
 /// (Network Load Balancers).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct SourceIp {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
@@ -78,27 +70,21 @@ impl Condition {
 /// The only field that a Network Load Balancer's rules compare (Docs).
 const SOURCE_IP: &str = "source-ip";
 
-/// The values of a condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Values {
     pub values: Vec<String>,
 }
 
-/// The values of a header condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct HeaderValues {
     pub http_header_name: String,
     pub values: Vec<String>,
 }
 
-/// What `CreateRule` takes here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateRule {
     pub listener_arn: String,
     pub conditions: Vec<Condition>,
@@ -108,10 +94,8 @@ pub struct CreateRule {
     pub tags: Vec<Tag>,
 }
 
-/// What `DescribeRules` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DescribeRules {
     pub listener_arn: Option<String>,
     pub rule_arns: Vec<String>,
@@ -120,10 +104,8 @@ pub struct DescribeRules {
     pub page_size: Option<usize>,
 }
 
-/// What `ModifyRule` takes here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ModifyRule {
     pub rule_arn: String,
     pub conditions: Vec<Condition>,

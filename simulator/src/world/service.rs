@@ -10,14 +10,10 @@ use super::tags::{self, Tag, Tags};
 use super::task_set::{CapacityProviderStrategyItem, NetworkConfiguration, ServiceRegistry};
 use super::{ApiError, EventKind, TaskSetLoadBalancer, World};
 
-/// A service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Service {
-    /// Its ARN.
     pub arn: String,
-    /// Its name.
     pub name: String,
-    /// The name of its cluster.
     pub cluster: String,
     /// ACTIVE, DRAINING or INACTIVE.
     pub status: ServiceStatus,
@@ -25,13 +21,11 @@ pub struct Service {
     pub desired_count: u32,
     /// Who deploys.
     pub deployment_controller: DeploymentController,
-    /// In milliseconds since the Unix epoch.
     pub created_at_ms: u64,
     /// Seconds for which ECS ignores failing health checks of a task that has just started.
     pub health_check_grace_period_seconds: u64,
     /// What `UpdateServicePrimaryTaskSet` copied to the service; nothing before that (Docs).
     pub(crate) from_primary: Option<FromPrimary>,
-    /// Its tags.
     pub tags: Tags,
     /// What ECS says of it, newest first.
     #[serde(default)]
@@ -40,10 +34,8 @@ pub struct Service {
     pub(crate) propagate_tags: Option<String>,
 }
 
-/// An event of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ServiceEvent {
-    /// In milliseconds since the Unix epoch.
     pub(crate) at_ms: u64,
     pub(crate) message: String,
 }
@@ -90,10 +82,8 @@ pub(crate) struct Carried {
     pub(crate) enable_execute_command: bool,
 }
 
-/// The status of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum ServiceStatus {
     Active,
     Draining,
@@ -115,10 +105,8 @@ pub enum DeploymentController {
     External,
 }
 
-/// What `CreateService` takes here. What is not listed is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateService {
     pub service_name: String,
     pub cluster: Option<String>,
@@ -141,15 +129,12 @@ pub struct CreateService {
     pub tags: Vec<Tag>,
 }
 
-/// The deployment controller as the API writes it.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct ControllerType {
     pub r#type: DeploymentController,
 }
 
-/// What `DescribeServices` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct DescribeServices {
@@ -158,10 +143,8 @@ pub(crate) struct DescribeServices {
     pub(crate) include: Vec<String>,
 }
 
-/// What `DeleteService` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DeleteService {
     pub cluster: Option<String>,
     pub service: String,
@@ -342,7 +325,6 @@ fn check_controller(
 }
 
 impl CreateService {
-    /// A request with nothing but a name.
     pub fn named(service_name: &str) -> Self {
         Self {
             service_name: service_name.to_owned(),

@@ -9,10 +9,8 @@ use super::{
     TaskSetStatus, World,
 };
 
-/// What `UpdateService` takes here. What is not listed is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct UpdateService {
     pub cluster: Option<String>,
     pub service: String,
@@ -33,10 +31,8 @@ pub struct UpdateService {
     pub service_registries: Option<Vec<Value>>,
 }
 
-/// What `UpdateServicePrimaryTaskSet` takes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct UpdateServicePrimaryTaskSet {
     pub cluster: String,
     pub service: String,

@@ -11,11 +11,9 @@ use super::{ApiError, World};
 /// A table whose items are told apart by one attribute, a string.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// The table's name.
     pub name: String,
     /// The name of the key attribute (`HASH`, type `S`).
     pub(crate) key: String,
-    /// Milliseconds since the Unix epoch.
     pub(crate) created_at_ms: u64,
     /// From when on it is `ACTIVE`; until then nothing can be read or written.
     pub(crate) active_at_ms: u64,
@@ -29,7 +27,6 @@ pub type Item = BTreeMap<String, AttributeValue>;
 ///
 /// Binary values and sets are not simulated, and refused by the name of their type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum AttributeValue {
     S(String),
     /// A number, which the API writes as text.
@@ -44,7 +41,6 @@ pub enum AttributeValue {
 }
 
 impl AttributeValue {
-    /// The type as DynamoDB's sentences name it.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::S(_) => "STRING",
@@ -56,7 +52,6 @@ impl AttributeValue {
         }
     }
 
-    /// The text of a string.
     pub fn as_s(&self) -> Option<&str> {
         match self {
             Self::S(text) => Some(text),
@@ -64,7 +59,6 @@ impl AttributeValue {
         }
     }
 
-    /// The value of a number.
     pub fn as_n(&self) -> Option<i128> {
         match self {
             Self::N(number) => Some(number.0),
@@ -254,12 +248,10 @@ impl Table {
         self.active_at_ms <= epoch_ms
     }
 
-    /// The item with that key.
     pub fn item(&self, key: &str) -> Option<&Item> {
         self.items.get(key)
     }
 
-    /// Every item, by key.
     pub fn items(&self) -> impl Iterator<Item = (&str, &Item)> {
         self.items.iter().map(|(key, item)| (key.as_str(), item))
     }
@@ -278,7 +270,6 @@ impl World {
         });
     }
 
-    /// The table of that name.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name)
     }

@@ -33,13 +33,10 @@ pub(crate) struct AttributeDefinition {
     pub(crate) attribute_type: String,
 }
 
-/// `GetItem`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct GetItem {
-    /// The table's name.
     pub table_name: String,
-    /// The key attribute and its value.
     pub key: Item,
     /// Whether the answer must show every write before it; without it, it may be stale.
     #[serde(default)]
@@ -50,9 +47,7 @@ pub struct GetItem {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct UpdateItem {
-    /// The table's name.
     pub table_name: String,
-    /// The key attribute and its value.
     pub key: Item,
     /// `SET`, `REMOVE` and `ADD`.
     pub update_expression: Option<String>,
@@ -62,7 +57,6 @@ pub struct UpdateItem {
     pub expression_attribute_names: Option<Names>,
     /// `:value` to the value it stands for.
     pub expression_attribute_values: Option<Item>,
-    /// What is answered.
     #[serde(default)]
     pub return_values: ReturnValues,
     /// What the refusal carries where the condition does not hold.
@@ -76,7 +70,6 @@ pub type Names = BTreeMap<String, String>;
 /// Which item a write answers with. Of updated attributes alone is not simulated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum ReturnValues {
     #[default]
     None,
@@ -87,7 +80,6 @@ pub enum ReturnValues {
 /// Which item a write answers with that its condition has kept from happening.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum OnFailure {
     #[default]
     None,

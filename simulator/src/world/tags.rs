@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApiError, EventKind, World};
 
-/// Tags by key.
 pub(crate) type Tags = BTreeMap<String, String>;
 
 /// One tag as ECS writes it.

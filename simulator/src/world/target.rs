@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A target of a target group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// An IP address or an instance id.
@@ -11,7 +10,6 @@ pub struct Target {
     pub port: u16,
     /// Its Availability Zone, if it was given.
     pub zone: Option<String>,
-    /// Where it is.
     pub phase: Phase,
     pub(crate) generation: u64,
     pub(crate) passed: u32,
@@ -19,7 +17,6 @@ pub struct Target {
     pub(crate) check_is_due: bool,
 }
 
-/// Where a target is between being registered and being gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
@@ -44,14 +41,12 @@ pub struct HealthState {
     pub state: &'static str,
     /// `Elb.RegistrationInProgress`, …
     pub reason: Option<&'static str>,
-    /// A sentence.
     pub description: Option<&'static str>,
 }
 
 /// A target's place in a target group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
-    /// The group's ARN.
     pub group: String,
     /// An IP address or an instance id.
     pub id: String,

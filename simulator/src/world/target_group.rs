@@ -8,26 +8,20 @@ use super::tags::Tags;
 use super::target::Target;
 use super::{ApiError, World};
 
-/// A target group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
-    /// Its ARN.
     pub arn: String,
-    /// Its name.
     pub name: String,
     /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP` or `HTTPS`.
     pub protocol: String,
     /// The port targets are registered with unless they say another.
     pub port: u16,
-    /// Its network.
     pub vpc_id: Option<String>,
     /// `ip` or `instance`.
     pub target_type: String,
-    /// How its targets are checked.
     pub health_check: HealthCheck,
     /// Attributes by key, as text.
     pub attributes: BTreeMap<String, String>,
-    /// Its tags.
     pub tags: Tags,
     /// Its targets by `id:port`.
     pub targets: BTreeMap<String, Target>,
@@ -42,7 +36,6 @@ fn ipv4() -> String {
     "ipv4".to_owned()
 }
 
-/// How targets are checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
     /// TCP, HTTP or HTTPS.

@@ -9,10 +9,8 @@ use super::target_group::{self, HealthCheck, TargetGroup, is_http};
 use super::text::parsed;
 use super::{ApiError, HealthState, World};
 
-/// What `CreateTargetGroup` takes here. What is not listed is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateTargetGroup {
     pub name: String,
     pub protocol: Option<String>,
@@ -39,19 +37,15 @@ pub struct CreateTargetGroup {
     pub tags: Vec<Tag>,
 }
 
-/// The HTTP codes that are good.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Matcher {
     pub http_code: Option<String>,
     pub grpc_code: Option<String>,
 }
 
-/// What `DescribeTargetGroups` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DescribeTargetGroups {
     pub load_balancer_arn: Option<String>,
     pub target_group_arns: Vec<String>,
@@ -61,10 +55,8 @@ pub struct DescribeTargetGroups {
     pub page_size: Option<usize>,
 }
 
-/// A target as a request names it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct TargetDescription {
     pub id: String,
     #[serde(default, deserialize_with = "parsed")]
@@ -76,13 +68,11 @@ pub struct TargetDescription {
 /// What `DescribeTargetHealth` and `DeregisterTargets` take here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DescribeTargetHealth {
     pub target_group_arn: String,
     pub targets: Vec<TargetDescription>,
 }
 
-/// A target and its health.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetHealth {
     pub(crate) id: String,

@@ -7,23 +7,17 @@ use super::tags::Tags;
 use super::target::Registration;
 use super::{Behaviour, EventKind, World};
 
-/// A task of a task set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
-    /// Its ARN.
     pub arn: String,
     pub(crate) ordinal: u64,
-    /// The name of its cluster.
     pub cluster: String,
-    /// The name of its service.
     pub service: String,
     /// The id of the task set that started it (`startedBy`).
     pub task_set: String,
-    /// The ARN of its task definition.
     pub task_definition: String,
     /// Where it is in its life.
     pub last_status: TaskStatus,
-    /// Where ECS wants it to be.
     pub(crate) desired_status: DesiredStatus,
     pub(crate) ip: String,
     pub(crate) subnet: Option<String>,
@@ -50,14 +44,12 @@ pub struct Task {
     pub(crate) behaviour: Behaviour,
     /// Where it is registered as a target.
     pub(crate) registrations: Vec<Registration>,
-    /// Its tags.
     pub tags: Tags,
 }
 
 /// Where a task is in its life (Docs: task lifecycle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the API's names")]
 pub enum TaskStatus {
     Provisioning,
     Pending,
@@ -83,7 +75,6 @@ impl TaskStatus {
     }
 }
 
-/// Where ECS wants a task to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum DesiredStatus {

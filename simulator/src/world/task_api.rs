@@ -6,7 +6,6 @@ use super::name::{self, Page, short_name};
 use super::task::StopReason;
 use super::{ApiError, DesiredStatus, ServiceStatus, Task, World};
 
-/// What `ListTasks` takes here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct ListTasks {
@@ -20,7 +19,6 @@ pub(crate) struct ListTasks {
     pub(crate) max_results: Option<usize>,
 }
 
-/// What `DescribeTasks` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct DescribeTasks {
@@ -29,10 +27,8 @@ pub(crate) struct DescribeTasks {
     pub(crate) include: Vec<String>,
 }
 
-/// What `StopTask` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct StopTask {
     pub cluster: Option<String>,
     pub task: String,

@@ -22,21 +22,14 @@ const CARRIED: &str = "repositoryCredentials cpu memory memoryReservation links 
 pub struct TaskDefinition {
     /// Its ARN, which ends in `family:revision`.
     pub arn: String,
-    /// The family's name.
     pub family: String,
-    /// The revision, from 1.
     pub revision: u32,
     /// `false` once it was deregistered (status INACTIVE): nothing new can use it.
     pub active: bool,
-    /// What was registered.
     pub(crate) registered: RegisterTaskDefinition,
-    /// When it was registered, in milliseconds since the Unix epoch.
     pub registered_at_ms: u64,
-    /// When it was deregistered, in milliseconds since the Unix epoch.
     pub deregistered_at_ms: Option<u64>,
-    /// Its tags.
     pub tags: Tags,
-    /// How its containers behave.
     pub behaviour: Behaviour,
 }
 

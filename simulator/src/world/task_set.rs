@@ -12,7 +12,6 @@ use super::{ApiError, EventKind, Service, World};
 pub struct TaskSet {
     /// `ecs-svc/` and 19 digits; `startedBy` of its tasks.
     pub id: String,
-    /// Its ARN.
     pub arn: String,
     pub(crate) ordinal: u64,
     pub(crate) service_key: String,
@@ -22,7 +21,6 @@ pub struct TaskSet {
     pub(crate) created_with: String,
     /// PRIMARY, ACTIVE or DRAINING.
     pub status: TaskSetStatus,
-    /// The ARN of its task definition.
     pub task_definition: String,
     /// `FARGATE`, `EC2`, or none with a capacity provider strategy.
     pub launch_type: Option<String>,
@@ -38,20 +36,16 @@ pub struct TaskSet {
     pub(crate) service_registries: Vec<ServiceRegistry>,
     /// Percent of the service's desired count.
     pub scale: f64,
-    /// In milliseconds since the Unix epoch.
     pub created_at_ms: u64,
-    /// In milliseconds since the Unix epoch.
     pub updated_at_ms: u64,
     /// `STEADY_STATE` or `STABILIZING`.
     pub steady: bool,
     /// Since when, in milliseconds since the Unix epoch.
     pub steady_at_ms: u64,
-    /// Its tags.
     pub tags: Tags,
     pub(crate) going: bool,
 }
 
-/// The status of a task set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TaskSetStatus {
@@ -64,7 +58,6 @@ pub enum TaskSetStatus {
 }
 
 impl TaskSetStatus {
-    /// As the API writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Primary => "PRIMARY",
@@ -74,7 +67,6 @@ impl TaskSetStatus {
     }
 }
 
-/// The network of a task set's tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkConfiguration {
@@ -94,7 +86,6 @@ pub(crate) struct VpcConfiguration {
 /// Where the tasks are registered as targets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the API's names")]
 pub struct TaskSetLoadBalancer {
     pub target_group_arn: String,
     pub container_name: String,
@@ -113,7 +104,6 @@ pub(crate) struct ServiceRegistry {
     pub(crate) container_port: Option<u16>,
 }
 
-/// One capacity provider of a strategy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CapacityProviderStrategyItem {
@@ -124,16 +114,13 @@ pub struct CapacityProviderStrategyItem {
     pub(crate) base: u32,
 }
 
-/// A percentage of the service's desired count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct Scale {
     pub value: Option<f64>,
     pub unit: Option<String>,
 }
 
-/// What `DescribeTaskSets` takes.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct DescribeTaskSets {
@@ -143,10 +130,8 @@ pub(crate) struct DescribeTaskSets {
     pub(crate) include: Vec<String>,
 }
 
-/// What `UpdateTaskSet` takes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct UpdateTaskSet {
     pub cluster: String,
     pub service: String,
@@ -154,10 +139,8 @@ pub struct UpdateTaskSet {
     pub scale: Scale,
 }
 
-/// What `DeleteTaskSet` takes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct DeleteTaskSet {
     pub cluster: String,
     pub service: String,

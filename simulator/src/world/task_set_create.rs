@@ -9,10 +9,8 @@ use super::{
     ServiceRegistry, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus, World,
 };
 
-/// What `CreateTaskSet` takes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "field names and meanings are the API's")]
 pub struct CreateTaskSet {
     pub cluster: String,
     pub service: String,

@@ -30,7 +30,6 @@ pub(crate) use minutes::{Flows, Samples};
 use record::Record;
 use waiting::Waiting;
 
-/// The clients of a world.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Clients {
     scenario: ClientsScenario,
@@ -122,7 +121,6 @@ impl Clients {
         self.record.longest_without.max(still)
     }
 
-    /// How they behave.
     pub fn scenario(&self) -> &ClientsScenario {
         &self.scenario
     }
@@ -232,7 +230,6 @@ impl World {
         Ok(())
     }
 
-    /// Its clients, if it has any.
     pub fn clients(&self) -> Option<&Clients> {
         self.clients.as_ref()
     }

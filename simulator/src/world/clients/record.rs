@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// Seconds that are kept at least; the oldest go first.
 const KEPT_SECONDS: usize = 100_000;
 
-/// One second of the clients' life.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Second {
     /// Its end, in seconds since the world's start: the first one is 1.
@@ -26,18 +25,13 @@ pub struct Second {
     pub ended: u64,
 }
 
-/// Everything since the world's start.
+/// Everything since the world's start, counted as in a [`Second`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Attempts to connect.
     pub attempts: u64,
-    /// Those of them whose connection had been cut.
     pub reconnects: u64,
-    /// Those of the attempts that were refused.
     pub refused: u64,
-    /// Connections that were cut.
     pub cut: u64,
-    /// Connections that clients ended by themselves.
     pub ended: u64,
 }
 
