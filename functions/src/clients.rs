@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_types::SdkConfig;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::unanswered::Unanswered;
 
@@ -42,63 +43,25 @@ pub struct Clients {
 
 impl Clients {
     /// Clients with the credentials, region, endpoints and lock table of the environment.
-    ///
-    /// Lambda gives a function the first two in environment variables (Docs), so nothing else is asked. The
-    /// SDK's own loader brings profiles, STS and the metadata services of EC2 and ECS along, which are
-    /// a megabyte of a bootstrap (measured), and a minute of its build.
     pub fn from_env() -> Self {
-        let variable = |name: &str| std::env::var(name).ok();
-        let environment = Environment::of(variable);
-        let credentials = credentials(variable).map(SharedCredentialsProvider::new);
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(environment.region.clone().map(Region::new))
-            .use_fips(environment.use_fips)
-            .use_dual_stack(environment.use_dual_stack)
-            .http_client(http_client())
-            .timeout_config(Self::timeouts());
-        config.set_credentials_provider(credentials);
-        Self::with_endpoints(&config.build(), &environment.lock_table, |service| {
-            endpoint(variable, service)
-        })
+        let lock_table = set(variable, LOCK_TABLE).unwrap_or_default();
+        Self::new(&config(variable), &lock_table)
     }
 
     /// Clients of one configuration.
     pub fn new(config: &SdkConfig, lock_table: &str) -> Self {
-        Self::with_endpoints(config, lock_table, |_| None)
-    }
-
-    /// Each service at its own endpoint, where one is given.
-    fn with_endpoints(
-        config: &SdkConfig,
-        lock_table: &str,
-        endpoint: impl Fn(&str) -> Option<String>,
-    ) -> Self {
         let unanswered = Unanswered::default();
-        macro_rules! of {
-            ($sdk:ident, $service:literal) => {{
-                let mut builder = $sdk::config::Builder::from(config);
-                // Set where there is one only: none would take the configuration's own away.
-                if let Some(url) = endpoint($service) {
-                    builder.set_endpoint_url(Some(url));
-                }
-                builder
-            }};
-        }
-        let ecs = of!(aws_sdk_ecs, "ECS").interceptor(unanswered.clone());
-        let elb = of!(aws_sdk_elasticloadbalancingv2, "ELASTIC_LOAD_BALANCING_V2");
-        let elb = elb.interceptor(unanswered.clone());
-        let dynamodb = of!(aws_sdk_dynamodb, "DYNAMODB");
-        let sfn = of!(aws_sdk_sfn, "SFN");
-        let cloudwatch = of!(aws_sdk_cloudwatch, "CLOUDWATCH");
-        let eventbridge = of!(aws_sdk_eventbridge, "EVENTBRIDGE");
+        let ecs = aws_sdk_ecs::config::Builder::from(config);
+        let ecs = ecs.interceptor(unanswered.clone()).build();
+        let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
+        let elb = elb.interceptor(unanswered.clone()).build();
         Self {
-            ecs: aws_sdk_ecs::Client::from_conf(ecs.build()),
-            elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb.build()),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-            sfn: aws_sdk_sfn::Client::from_conf(sfn.build()),
-            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch.build()),
-            eventbridge: aws_sdk_eventbridge::Client::from_conf(eventbridge.build()),
+            ecs: aws_sdk_ecs::Client::from_conf(ecs),
+            elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            sfn: aws_sdk_sfn::Client::new(config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            eventbridge: aws_sdk_eventbridge::Client::new(config),
             lock_table: lock_table.to_owned(),
             unanswered,
         }
@@ -134,31 +97,37 @@ fn http_client() -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// What the environment says about where to call, under the names that every AWS SDK reads.
-#[derive(Debug, PartialEq, Eq)]
-struct Environment {
-    region: Option<String>,
-    use_fips: bool,
-    use_dual_stack: bool,
-    lock_table: String,
-}
-
 /// The variable that names the lock table, which the template sets.
 const LOCK_TABLE: &str = "LOCK_TABLE";
 
-impl Environment {
-    /// Reads it; an empty variable is none.
-    fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let get = |name: &str| set(&variable, name);
-        let is_true =
-            |name: &str| get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        Self {
-            region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
-            use_fips: is_true("AWS_USE_FIPS_ENDPOINT"),
-            use_dual_stack: is_true("AWS_USE_DUALSTACK_ENDPOINT"),
-            lock_table: get(LOCK_TABLE).unwrap_or_default(),
-        }
-    }
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A variable of the environment; an empty one is none.
+fn set(variable: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    variable(name).filter(|value| !value.trim().is_empty())
+}
+
+/// What the environment says about where to call, under the names that every AWS SDK reads.
+///
+/// Lambda gives a function credentials and region in environment variables (Docs), so nothing else is asked. The
+/// SDK's own loader brings profiles, STS and the metadata services of EC2 and ECS along, which are
+/// a megabyte of a bootstrap (measured), and a minute of its build.
+fn config(variable: fn(&str) -> Option<String>) -> SdkConfig {
+    let get = |name: &str| set(variable, name);
+    let is_true = |name: &str| get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let region = get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION"));
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region.map(Region::new))
+        .use_fips(is_true("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT"))
+        .service_config(Endpoints(variable))
+        .http_client(http_client())
+        .timeout_config(Clients::timeouts());
+    config.set_credentials_provider(credentials(variable).map(SharedCredentialsProvider::new));
+    config.build()
 }
 
 /// The credentials of the function's role.
@@ -172,79 +141,88 @@ fn credentials(variable: impl Fn(&str) -> Option<String>) -> Option<Credentials>
 }
 
 /// Where a service is called, if not at its own address; its own variable goes before that of all.
-fn endpoint(variable: impl Fn(&str) -> Option<String>, service: &str) -> Option<String> {
-    set(&variable, &format!("AWS_ENDPOINT_URL_{service}"))
-        .or_else(|| set(&variable, "AWS_ENDPOINT_URL"))
-}
+#[derive(Debug)]
+struct Endpoints(fn(&str) -> Option<String>);
 
-fn set(variable: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    variable(name).filter(|value| !value.trim().is_empty())
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().replace(' ', "_").to_uppercase();
+        let own = set(self.0, &format!("{}_{service}", key.env()));
+        own.or_else(|| set(self.0, key.env()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of<'a>(variables: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        |wanted| {
-            let (_, value) = variables.iter().find(|(name, _)| *name == wanted)?;
-            Some((*value).to_owned())
-        }
-    }
-
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::of(of(variables))
+    fn of_lambda(name: &str) -> Option<String> {
+        let value = match name {
+            "AWS_REGION" => "eu-west-1",
+            "AWS_DEFAULT_REGION" => "x",
+            "AWS_ACCESS_KEY_ID" => "key",
+            "AWS_SECRET_ACCESS_KEY" => "secret",
+            "AWS_SESSION_TOKEN" => "token",
+            "LOCK_TABLE" => "locks",
+            "AWS_USE_FIPS_ENDPOINT" => "no",
+            _ => return None,
+        };
+        Some(value.to_owned())
     }
 
     #[test]
-    fn a_function_in_lambda_calls_its_own_region() {
-        let seen = environment(&[
-            ("AWS_REGION", "eu-west-1"),
-            ("AWS_DEFAULT_REGION", "x"),
-            ("LOCK_TABLE", "locks"),
-        ]);
-        let wanted = Environment {
-            region: Some("eu-west-1".to_owned()),
-            use_fips: false,
-            use_dual_stack: false,
-            lock_table: "locks".to_owned(),
-        };
-        assert_eq!(seen, wanted);
+    fn a_function_in_lambda_calls_its_own_region_and_locks_in_its_own_table() {
+        let seen = config(of_lambda);
+        assert_eq!(seen.region().map(Region::as_ref), Some("eu-west-1"));
+        assert_eq!(
+            (seen.use_fips(), seen.use_dual_stack()),
+            (Some(false), Some(false))
+        );
+        assert_eq!(set(of_lambda, LOCK_TABLE).as_deref(), Some("locks"));
     }
 
     #[test]
     fn the_credentials_are_those_of_the_functions_role() {
-        let key = ("AWS_ACCESS_KEY_ID", "key");
-        let secret = ("AWS_SECRET_ACCESS_KEY", "secret");
-        let seen = credentials(of(&[key, secret, ("AWS_SESSION_TOKEN", "token")])).unwrap();
-        assert_eq!(
-            (seen.access_key_id(), seen.secret_access_key()),
-            ("key", "secret")
-        );
+        let seen = credentials(of_lambda).unwrap();
+        let keys = (seen.access_key_id(), seen.secret_access_key());
+        assert_eq!(keys, ("key", "secret"));
         assert_eq!(seen.session_token(), Some("token"));
-        assert!(credentials(of(&[key])).is_none());
+        let without_secret = |name: &str| of_lambda(name).filter(|value| value != "secret");
+        assert!(credentials(without_secret).is_none());
+    }
+
+    fn elsewhere(name: &str) -> Option<String> {
+        let value = match name {
+            "AWS_ENDPOINT_URL" => "http://all",
+            "AWS_ENDPOINT_URL_ECS" => "http://ecs",
+            "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2" => "",
+            "AWS_ENDPOINT_URL_DYNAMODB" => "http://table",
+            "AWS_USE_FIPS_ENDPOINT" => "true",
+            "AWS_USE_DUALSTACK_ENDPOINT" => "TRUE",
+            _ => return None,
+        };
+        Some(value.to_owned())
     }
 
     #[test]
     fn a_services_own_endpoint_goes_before_that_of_all() {
-        let seen = of(&[
-            ("AWS_ENDPOINT_URL", "http://all"),
-            ("AWS_ENDPOINT_URL_ECS", "http://ecs"),
-            ("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", ""),
-        ]);
-        let at = |service| endpoint(&seen, service);
+        let at = |service| {
+            let key = ServiceConfigKey::builder().service_id(service);
+            let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+            Endpoints(elsewhere).load_config(key.unwrap())
+        };
         assert_eq!(at("ECS").as_deref(), Some("http://ecs"));
-        let elb = at("ELASTIC_LOAD_BALANCING_V2");
+        assert_eq!(at("DynamoDB").as_deref(), Some("http://table"));
+        let elb = at("Elastic Load Balancing v2");
         assert_eq!(elb.as_deref(), Some("http://all"));
     }
 
     #[test]
     fn fips_and_dual_stack_endpoints_can_be_asked_for() {
-        let seen = environment(&[
-            ("AWS_USE_FIPS_ENDPOINT", "true"),
-            ("AWS_USE_DUALSTACK_ENDPOINT", "TRUE"),
-        ]);
-        assert!(seen.use_fips && seen.use_dual_stack);
-        assert!(!environment(&[("AWS_USE_FIPS_ENDPOINT", "no")]).use_fips);
+        let seen = config(elsewhere);
+        assert_eq!(
+            (seen.use_fips(), seen.use_dual_stack()),
+            (Some(true), Some(true))
+        );
     }
 }
