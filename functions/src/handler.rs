@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::act::act;
 use crate::clients::{Clients, OPERATION};
 use crate::error::StepError;
-use crate::lock::{self, Entry, Leaving};
+use crate::lock::{self, Entry};
 use crate::observe::{Names, in_short, observe};
 use crate::{metrics, notices};
 
@@ -174,19 +174,19 @@ pub async fn handle_by(
             format!("Invoke {} for it.", Function::of(event.phase).as_str()),
         )));
     }
-    let turn = Turned {
+    let step = Step {
         next,
         invocation: &invocation,
         clients,
         event: &event,
     };
     let answer = match event.phase {
-        Phase::Preflight => turn.preflight().await,
+        Phase::Preflight => step.preflight().await,
         Phase::CheckAndCreate
         | Phase::Swap
         | Phase::ScaleDown
         | Phase::Cleanup
-        | Phase::Rollback => Box::pin(turn.under_the_lock()).await,
+        | Phase::Rollback => Box::pin(step.under_the_lock()).await,
     };
     if let Err(error) = &answer {
         tracing::warn!(
@@ -201,14 +201,14 @@ pub async fn handle_by(
 }
 
 /// What a turn works with.
-struct Turned<'a> {
+pub(crate) struct Step<'a> {
     next: Turn,
-    invocation: &'a Invocation<'a>,
-    clients: &'a Clients,
-    event: &'a Event,
+    pub(crate) invocation: &'a Invocation<'a>,
+    pub(crate) clients: &'a Clients,
+    pub(crate) event: &'a Event,
 }
 
-impl Turned<'_> {
+impl Step<'_> {
     async fn preflight(&self) -> Result<Value, StepError> {
         match self.passed().await {
             Ok(passed) => Ok(passed),
@@ -243,32 +243,23 @@ impl Turned<'_> {
             }
             Err(refusal) => return Ok(self.failed(&Failure::from(&refusal), "")),
         };
-        let entry = lock::enter(self.clients, self.invocation, self.event, &deployment).await;
-        let section = match entry {
+        let section = match lock::enter(self, &deployment).await {
             Ok(Entry::Inside(section)) => section,
             Ok(Entry::Busy(busy)) => return Ok(self.busy(deployment, busy)),
-            Ok(Entry::Overtaken) => return Ok(self.overtaken(&deployment)),
+            // Step Functions has given this invocation up and does not wait for its answer.
+            Ok(Entry::Overtaken) => {
+                let answer = self.unchanged(&deployment, Reason::Overtaken, 1);
+                return Ok(answer.to_json(&deployment.lock));
+            }
             Ok(Entry::NothingDone) => {
-                let failure = deployment
-                    .plan
-                    .failure
-                    .unwrap_or_else(|| self.event.failure());
+                let failure = deployment.plan.failure;
+                let failure = failure.unwrap_or_else(|| self.event.failure());
                 return Ok(self.failed(&failure, ""));
             }
             Ok(Entry::Ended(end)) => return Ok(self.ended(&deployment, &end)),
-            Err(error) if error.name.is_worth_retrying() => return Err(error),
-            // Nothing was done: the same turn again, as for any other call that is denied.
-            Err(error)
-                if error.name == ErrorName::Permission
-                    && deployment.progress.unanswered < MOST_DENIED =>
-            {
-                let (why, wait) = (error.message, SETTLE);
-                let answer = self.again(&deployment, Reason::Denied { why, wait });
-                return Ok(answer.to_json(&deployment.lock));
-            }
             Err(error) => {
-                let refused = self.refused(&deployment, &error.into_refusal());
-                return Ok(self.finished(&refused, &deployment.lock));
+                let answer = self.instead(&deployment, error)?;
+                return Ok(self.finished(&answer, &deployment.lock));
             }
         };
         deployment.lock.fence = Some(section.fence);
@@ -276,38 +267,20 @@ impl Turned<'_> {
         self.clients.unanswered.reset();
         let turned = match self.finish_first(&deployment.plan, section.before.as_ref()) {
             Some(answer) => Ok(answer),
-            None => self.turn(&deployment, section.order.as_ref()).await,
+            None => {
+                let turned = self.turn(&deployment, section.order.as_ref()).await;
+                turned.or_else(|error| self.instead(&deployment, error))
+            }
         };
         let unanswered = self.clients.unanswered.any();
         let turned = self.bounded(&deployment, turned, unanswered);
-        match turned {
-            Ok(answer) => {
-                deployment.lock.turn = deployment.lock.turn.saturating_add(2);
-                let leaving = lock::leave(
-                    self.clients,
-                    self.invocation,
-                    self.event,
-                    &section,
-                    Leaving::With(&answer, &deployment.lock),
-                    unanswered,
-                );
-                let sending = notices::send(self.clients, self.invocation, self.event, &answer);
-                tokio::join!(leaving, sending);
-                Ok(self.finished(&answer, &deployment.lock))
-            }
-            Err(error) => {
-                lock::leave(
-                    self.clients,
-                    self.invocation,
-                    self.event,
-                    &section,
-                    Leaving::Failing,
-                    unanswered,
-                )
-                .await;
-                Err(error)
-            }
-        }
+        let id = &deployment.lock.id;
+        let leaving = lock::leave(self, id, &section, turned.as_ref().ok(), unanswered);
+        let sending = notices::send(self, turned.as_ref().ok());
+        tokio::join!(leaving, sending);
+        let answer = turned?;
+        deployment.lock.turn = deployment.lock.turn.saturating_add(2);
+        Ok(self.finished(&answer, &deployment.lock))
     }
 
     /// The next execution finishes a rollback that was under way before anything else: what it was for
@@ -336,25 +309,17 @@ impl Turned<'_> {
         })
     }
 
-    /// Observes, decides and acts until a check of the world asks for no more writes.
-    async fn turn(
-        &self,
-        deployment: &Deployment,
-        order: Option<&Order>,
-    ) -> Result<Answer, StepError> {
-        match self.converge(deployment, order).await {
-            Err(error)
-                if error.name == ErrorName::Permission
-                    && deployment.progress.unanswered < MOST_DENIED =>
-            {
-                let (why, wait) = (error.message, SETTLE);
-                Ok(self.again(deployment, Reason::Denied { why, wait }))
-            }
-            Err(error) if !error.name.is_worth_retrying() => {
-                Ok(self.refused(deployment, &error.into_refusal()))
-            }
-            turned => turned,
+    /// The answer in place of an error that is not worth a retry: the same turn again after a call that is
+    /// denied, else a refusal.
+    fn instead(&self, deployment: &Deployment, error: StepError) -> Result<Answer, StepError> {
+        if error.name.is_worth_retrying() {
+            return Err(error);
         }
+        if error.name == ErrorName::Permission && deployment.progress.unanswered < MOST_DENIED {
+            let (why, wait) = (error.message, SETTLE);
+            return Ok(self.again(deployment, Reason::Denied { why, wait }));
+        }
+        Ok(self.refused(deployment, &error.into_refusal()))
     }
 
     fn refused(&self, deployment: &Deployment, refusal: &Refusal) -> Answer {
@@ -372,7 +337,8 @@ impl Turned<'_> {
         Box::pin(observe(self.clients, phase, request, plan, now, known)).await
     }
 
-    async fn converge(
+    /// Observes, decides and acts until a check of the world asks for no more writes.
+    async fn turn(
         &self,
         deployment: &Deployment,
         order: Option<&Order>,
@@ -489,12 +455,6 @@ impl Turned<'_> {
             progress: deployment.progress,
             heard: None,
         }
-    }
-
-    /// Step Functions has given this invocation up and does not wait for its answer.
-    fn overtaken(&self, deployment: &Deployment) -> Value {
-        let answer = self.unchanged(deployment, Reason::Overtaken, 1);
-        answer.to_json(&deployment.lock)
     }
 
     /// The deployment has ended before, and that answer was lost.

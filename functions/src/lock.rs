@@ -5,7 +5,6 @@
 mod item;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -13,18 +12,17 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
 use ebbtide_controller::command::{Answered, Heard, Order, Panel};
-use ebbtide_controller::contract::Event;
 use ebbtide_controller::deployment::{Answer, Deployment};
 use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{
-    self, Busy, Claim, End, Item, Lock, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
+    self, Busy, Claim, End, Item, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
 };
 use ebbtide_controller::quote::sentence;
 use ebbtide_controller::refusal::ErrorName;
 
 use crate::clients::Clients;
 use crate::error::StepError;
-use crate::handler::Invocation;
+use crate::handler::Step;
 use crate::operator;
 
 use item::ends;
@@ -35,6 +33,9 @@ pub(crate) const READS: u32 = 5;
 
 /// Characters of a reason that an item keeps: a write of 1 KB is the cheapest.
 const LONGEST_REASON: usize = 300;
+
+/// What may still land of an invocation that is over has landed by then.
+const SETTLE_MILLIS: u64 = SETTLE as u64 * 1_000;
 
 /// What came of an attempt to enter.
 #[expect(
@@ -80,23 +81,19 @@ impl Section {
 ///
 /// Fails with `LockLost` or `ConcurrentDeployment`, and with what is worth retrying where `DynamoDB`
 /// does not answer.
-pub(crate) async fn enter(
-    clients: &Clients,
-    invocation: &Invocation<'_>,
-    event: &Event,
-    deployment: &Deployment,
-) -> Result<Entry, StepError> {
+pub(crate) async fn enter(step: &Step<'_>, deployment: &Deployment) -> Result<Entry, StepError> {
     let me = Me {
-        execution: event.id.execution(),
-        started: event.started(),
-        nonce: invocation.nonce,
-        phase: event.phase,
+        execution: step.event.id.execution(),
+        started: step.event.started(),
+        nonce: step.invocation.nonce,
+        phase: step.event.phase,
     };
     let lock = &deployment.lock;
     let Some(fence) = lock.fence else {
-        return take(clients, invocation, event, &me, deployment).await;
+        return take(step, &me, deployment).await;
     };
-    let call = entering(clients, invocation, &me, deployment)
+    let now = step.invocation.now_millis();
+    let call = entering(step, &me, deployment)
         .update_expression(
             "SET busyBy = :nonce, busyUntil = :until, turn = :turn, phase = :phase, #plan = :plan \
              ADD rev :one",
@@ -111,7 +108,7 @@ pub(crate) async fn enter(
         .expression_attribute_values(":fence", number(fence));
     match update(call).await? {
         Updated::Now(item) => Ok(Entry::Inside(Section::of(*item, None, &me))),
-        Updated::Refused(item) => match lock::refused(&item, &me, lock, invocation.now_millis()) {
+        Updated::Refused(item) => match lock::refused(&item, &me, lock, now) {
             Refused::Inside => Ok(Entry::Inside(Section::of(*item, None, &me))),
             Refused::Ended(end) => Ok(Entry::Ended(end)),
             Refused::Overtaken => Ok(Entry::Overtaken),
@@ -122,17 +119,11 @@ pub(crate) async fn enter(
 }
 
 /// Takes the lock for the first turn of an execution.
-async fn take(
-    clients: &Clients,
-    invocation: &Invocation<'_>,
-    event: &Event,
-    me: &Me<'_>,
-    deployment: &Deployment,
-) -> Result<Entry, StepError> {
-    let lock = &deployment.lock;
+async fn take(step: &Step<'_>, me: &Me<'_>, deployment: &Deployment) -> Result<Entry, StepError> {
+    let (clients, lock) = (step.clients, &deployment.lock);
     for _ in 0..READS {
         let seen = read(clients, &lock.id).await?;
-        let now = invocation.now_millis();
+        let now = step.invocation.now_millis();
         let item = seen.clone().unwrap_or_default();
         let claim = match claim(seen.as_ref(), me, lock, now) {
             Claim::TakeIfEnded { owner } => {
@@ -162,12 +153,12 @@ async fn take(
         };
         // A rollback that was under way stays in the item until a turn has answered with it: this one
         // may die.
-        let unfinished = deployment.plan.unfinished(&item, event).is_some();
+        let unfinished = deployment.plan.unfinished(&item, step.event).is_some();
         let mut update_of =
             "SET #owner = :me, newest = :started, busyBy = :nonce, busyUntil = :until, \
                              turn = :turn"
                 .to_owned();
-        let mut call = entering(clients, invocation, me, deployment)
+        let mut call = entering(step, me, deployment)
             .expression_attribute_values(":started", number(me.started));
         if !unfinished {
             update_of.push_str(", phase = :phase");
@@ -204,14 +195,9 @@ async fn take(
                 "{condition} AND (attribute_not_exists(busyUntil) OR busyUntil < :now OR rev = \
                  :outwaited{quiet})"
             ));
-        match update(call).await? {
-            Updated::Now(new) => {
-                return Ok(Entry::Inside(Section::of(*new, seen, me)));
-            }
-            Updated::Refused(new) if new.busy_by.as_deref() == Some(me.nonce) => {
-                return Ok(Entry::Inside(Section::of(*new, seen, me)));
-            }
-            Updated::Refused(_) => {}
+        let (Updated::Now(new) | Updated::Refused(new)) = update(call).await?;
+        if new.busy_by.as_deref() == Some(me.nonce) {
+            return Ok(Entry::Inside(Section::of(*new, seen, me)));
         }
     }
     Err(StepError::new(
@@ -224,16 +210,11 @@ async fn take(
 }
 
 /// What enter and take have in common.
-fn entering(
-    clients: &Clients,
-    invocation: &Invocation<'_>,
-    me: &Me<'_>,
-    deployment: &Deployment,
-) -> UpdateItemFluentBuilder {
-    let settle = Duration::from_secs(u64::from(SETTLE));
-    let until = invocation.deadline_millis().saturating_add(millis(settle));
+fn entering(step: &Step<'_>, me: &Me<'_>, deployment: &Deployment) -> UpdateItemFluentBuilder {
+    let invocation = step.invocation;
+    let until = invocation.deadline_millis().saturating_add(SETTLE_MILLIS);
     let outwaited = deployment.lock.outwaited();
-    on(clients, &deployment.lock.id)
+    on(step.clients, &deployment.lock.id)
         .expression_attribute_names("#owner", "owner")
         .expression_attribute_values(":me", text(me.execution.as_str()))
         .expression_attribute_values(":nonce", text(me.nonce))
@@ -247,73 +228,55 @@ fn entering(
         )
 }
 
-/// How a turn leaves the lock.
-pub(crate) enum Leaving<'a> {
-    /// With an answer.
-    With(&'a Answer, &'a Lock),
-    /// With an error, which Step Functions retries.
-    Failing,
-}
-
-/// Leaves the lock, and releases it where the deployment is over.
+/// Leaves the lock, and releases it where the deployment is over. Without an answer the turn has failed with an
+/// error, which Step Functions retries.
 ///
 /// `unanswered`: a write may still land, so that nothing else may enter until it must have. A leave
 /// that does not succeed is only logged: the next turn waits until this one must be over.
 pub(crate) async fn leave(
-    clients: &Clients,
-    invocation: &Invocation<'_>,
-    event: &Event,
+    step: &Step<'_>,
+    id: &str,
     section: &Section,
-    leaving: Leaving<'_>,
+    answer: Option<&Answer>,
     unanswered: bool,
 ) {
-    let until = invocation.now_millis() + u64::from(SETTLE) * 1_000;
+    let until = step.invocation.now_millis() + SETTLE_MILLIS;
     let mut set = "SET busyUntil = :until".to_owned();
     let mut remove = Vec::new();
     if !unanswered {
         remove.push("busyBy");
     }
-    let (id, call) = match leaving {
-        Leaving::With(answer, lock) => {
-            let id = &lock.id;
-            let call = on(clients, id).expression_attribute_values(
-                ":reason",
-                text(shortened(&answer.reason.to_string())),
-            );
-            set.push_str(", reason = :reason");
-            let call = match &answer.heard {
-                Some(heard) => {
-                    set.push_str(", answered = :answered");
-                    let answered = operator::value_of_answer(&answered(heard));
-                    call.expression_attribute_values(":answered", answered)
-                }
-                None => call,
-            };
-            let call = if let Some(phase) = answer.to.phase() {
-                set.push_str(", phase = :phase, #plan = :plan");
-                call.expression_attribute_names("#plan", "plan")
-                    .expression_attribute_values(":phase", text(phase.as_str()))
-                    .expression_attribute_values(":plan", text(answer.plan.to_json()))
-            } else {
-                set.push_str(", ends = :ends");
-                remove.extend(["#owner", "phase", "#plan", "#command"]);
-                let end = End {
-                    execution: event.id.execution().clone(),
-                    started: event.started(),
-                    to: answer.to,
-                };
-                call.expression_attribute_names("#owner", "owner")
-                    .expression_attribute_names("#plan", "plan")
-                    .expression_attribute_names("#command", "command")
-                    .expression_attribute_values(":ends", ends(&end, &section.ends))
-            };
-            (id.clone(), call)
+    let mut call = on(step.clients, id);
+    if let Some(answer) = answer {
+        set.push_str(", reason = :reason");
+        let reason = shortened(&answer.reason.to_string());
+        call = call
+            .expression_attribute_names("#plan", "plan")
+            .expression_attribute_values(":reason", text(reason));
+        if let Some(heard) = &answer.heard {
+            set.push_str(", answered = :answered");
+            let answered = operator::value_of_answer(&answered(heard));
+            call = call.expression_attribute_values(":answered", answered);
         }
-        Leaving::Failing => {
-            let id = lock_id(event);
-            (id.clone(), on(clients, &id))
+        if let Some(phase) = answer.to.phase() {
+            set.push_str(", phase = :phase, #plan = :plan");
+            call = call
+                .expression_attribute_values(":phase", text(phase.as_str()))
+                .expression_attribute_values(":plan", text(answer.plan.to_json()));
+        } else {
+            set.push_str(", ends = :ends");
+            remove.extend(["#owner", "phase", "#plan", "#command"]);
+            let end = End {
+                execution: step.event.id.execution().clone(),
+                started: step.event.started(),
+                to: answer.to,
+            };
+            call = call
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_names("#command", "command")
+                .expression_attribute_values(":ends", ends(&end, &section.ends));
         }
-    };
+    }
     let remove = if remove.is_empty() {
         String::new()
     } else {
@@ -322,7 +285,7 @@ pub(crate) async fn leave(
     let call = call
         .update_expression(format!("{set}{remove} ADD rev :one"))
         .condition_expression("busyBy = :nonce")
-        .expression_attribute_values(":nonce", text(invocation.nonce))
+        .expression_attribute_values(":nonce", text(step.invocation.nonce))
         .expression_attribute_values(":until", number(until))
         .expression_attribute_values(":one", number(1));
     match update(call).await {
@@ -346,14 +309,6 @@ fn answered(heard: &Heard) -> Answered {
         refused: heard.refused.as_ref().map(ToString::to_string),
         pause: heard.pause.clone(),
     }
-}
-
-/// The key of the lock that an event names.
-fn lock_id(event: &Event) -> String {
-    let id = event.state.pointer("/lock/id");
-    id.and_then(serde_json::Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
 }
 
 fn on(clients: &Clients, id: &str) -> UpdateItemFluentBuilder {
@@ -449,10 +404,6 @@ async fn has_ended(clients: &Clients, execution: &ExecutionArn) -> Result<bool, 
 
 fn shortened(reason: &str) -> String {
     sentence(reason).chars().take(LONGEST_REASON).collect()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 // The functions' timeout and what settles after it fit into what is waited for without a clock.

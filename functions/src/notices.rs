@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use ebbtide_controller::clock;
-use ebbtide_controller::contract::Event;
 use ebbtide_controller::deployment::Answer;
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::reason::Code;
 use serde_json::json;
 
-use crate::clients::Clients;
-use crate::handler::Invocation;
+use crate::error::StepError;
+use crate::handler::Step;
 
 /// Where the rules of the stack and of users find them.
 pub const SOURCE: &str = "ebbtide";
@@ -38,20 +37,17 @@ fn status(phase: Phase, answer: &Answer) -> Option<&'static str> {
 }
 
 /// Sends the notification of an answer, if there is one for it.
-pub(crate) async fn send(
-    clients: &Clients,
-    invocation: &Invocation<'_>,
-    event: &Event,
-    answer: &Answer,
-) {
-    let Some(status) = status(event.phase, answer) else {
+pub(crate) async fn send(step: &Step<'_>, answer: Option<&Answer>) {
+    let event = step.event;
+    let status = |answer| Some((answer, status(event.phase, answer)?));
+    let Some((answer, status)) = answer.and_then(status) else {
         return;
     };
     let plan = &answer.plan;
     let detail = json!({
         "source": SOURCE,
         "version": 1,
-        "time": clock::rfc3339(invocation.now_millis() / 1_000),
+        "time": clock::rfc3339(step.invocation.now_millis() / 1_000),
         "status": status,
         "execution": event.id.execution(),
         "name": event.id.name(),
@@ -68,12 +64,10 @@ pub(crate) async fn send(
         .detail_type(DETAIL_TYPE)
         .detail(detail.to_string())
         .build();
-    let sending = clients.eventbridge.put_events().entries(entry).send();
+    let sending = step.clients.eventbridge.put_events().entries(entry).send();
     let failed = match tokio::time::timeout(PATIENCE, sending).await {
         Err(_) => Some("EventBridge did not answer in time".to_owned()),
-        Ok(Err(error)) => {
-            Some(crate::error::StepError::of_call("events:PutEvents", &error).message)
-        }
+        Ok(Err(error)) => Some(StepError::of_call("events:PutEvents", &error).message),
         Ok(Ok(answer)) => answer
             .entries()
             .iter()
