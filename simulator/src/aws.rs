@@ -28,7 +28,6 @@ pub struct SimulatedAws {
 pub struct Effect<'a> {
     /// The world before it, without its journal and its events; the same as `after` for a read.
     pub before: &'a World,
-    /// The world after it.
     pub after: &'a World,
     /// Who called what, and how it ended.
     pub call: &'a Call,
@@ -50,16 +49,13 @@ impl Moment {
         self.faults.calls
     }
 
-    /// Invocations of functions so far.
     pub fn invocation_count(&self) -> u64 {
         self.faults.invocations.len() as u64
     }
 }
 
-/// What is shown every effect.
 type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;
 
-/// Something that changes a request before it is carried out.
 type Rewrite = Arc<dyn Fn(&mut Request<Bytes>) + Send + Sync>;
 
 struct Shared {
@@ -82,7 +78,6 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// How far back a stale read can look.
 const VERSIONS: usize = 2;
 
 impl SimulatedAws {
@@ -115,7 +110,6 @@ impl SimulatedAws {
         new
     }
 
-    /// The present moment.
     pub fn moment(&self) -> Moment {
         let shared = self.present();
         Moment {
@@ -146,7 +140,6 @@ impl SimulatedAws {
         self.present().rewrite = Some(Arc::new(rewrite));
     }
 
-    /// The request as it is carried out.
     pub(crate) fn rewritten(&self, request: &Request<Bytes>) -> Option<Request<Bytes>> {
         let rewrite = self.present().rewrite.clone()?;
         let mut changed = request.clone();
@@ -202,19 +195,16 @@ impl SimulatedAws {
         self.present().faults.outage = Some((service, until_ms));
     }
 
-    /// Whether the service of a request is away.
     pub(crate) fn is_away(&self, request: &Request<Bytes>) -> bool {
         let now_ms = self.clock.now_ms();
         let service = wire::service_of(request);
         self.present().faults.is_away(service, now_ms)
     }
 
-    /// Calls of SDK clients so far.
     pub fn call_count(&self) -> u64 {
         self.present().faults.calls
     }
 
-    /// Invocations of functions so far.
     pub fn invocation_count(&self) -> u64 {
         self.present().faults.invocations.len() as u64
     }
@@ -302,7 +292,6 @@ impl SimulatedAws {
         self.with_world(|world| world.clone())
     }
 
-    /// The clock it follows.
     pub fn clock(&self) -> Clock {
         self.clock
     }

@@ -32,7 +32,6 @@ impl Clock {
         self.started_at_ms.saturating_add(passed)
     }
 
-    /// Simulated seconds a second.
     pub fn speed(&self) -> f64 {
         self.speed
     }

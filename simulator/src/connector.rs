@@ -157,12 +157,10 @@ impl SimulatedAws {
             .build()
     }
 
-    /// An SDK client of ECS.
     pub fn sdk_ecs(&self, caller: &str) -> aws_sdk_ecs::Client {
         aws_sdk_ecs::Client::new(&self.sdk_config(caller))
     }
 
-    /// An SDK client of Elastic Load Balancing.
     pub fn sdk_elb(&self, caller: &str) -> aws_sdk_elasticloadbalancingv2::Client {
         aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk_config(caller))
     }

@@ -34,7 +34,6 @@ use invocation::{Environments, InstalledFunction};
 /// The state machine as it is shipped.
 pub const DEFINITION: &str = include_str!("../../statemachine/deployment.asl.json");
 
-/// The state machine's name in the simulated account.
 pub(crate) const STATE_MACHINE: &str = "Ebbtide";
 
 /// The name of the table that locks are in, and of its key attribute.
@@ -53,13 +52,10 @@ pub struct Installation {
     environments: Environments,
 }
 
-/// Why the shipped state machine cannot be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// A `${Name}` of the definition is not the template's.
     #[error("the state machine's substitutions are wrong")]
     Substitution(#[from] SubstitutionError),
-    /// The interpreter does not take the definition.
     #[error("the state machine's definition is wrong")]
     Definition(#[from] DefinitionError),
 }
@@ -139,7 +135,6 @@ impl Installation {
         self.in_flight.is_empty()
     }
 
-    /// The parsed state machine.
     pub fn machine(&self) -> &StateMachine {
         &self.machine
     }

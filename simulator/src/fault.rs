@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::Request;
 
-/// One thing that goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The connection breaks before AWS has the request.
@@ -85,7 +84,6 @@ pub enum LambdaFault {
 }
 
 impl LambdaFault {
-    /// One of each kind.
     pub const ALL: [Self; 12] = [
         Self::DiesAtStart,
         Self::DiesAfterCalls(3),
@@ -130,7 +128,6 @@ pub(crate) struct LateCall {
 }
 
 impl LateCall {
-    /// In simulated milliseconds.
     pub(crate) const LATEST_MS: u64 = 30_000;
 }
 
@@ -146,7 +143,6 @@ impl Faults {
         (self.planned.get(&now).copied(), due)
     }
 
-    /// Whether a service is away at a time.
     pub(crate) fn is_away(&self, service: &str, now_ms: u64) -> bool {
         self.outage
             .is_some_and(|(away, until_ms)| away == service && now_ms < until_ms)

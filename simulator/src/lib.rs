@@ -3,6 +3,11 @@
 //! in process under the real Rust SDK clients, and on a port for any client. On top of it, the
 //! shipped state machine with its functions.
 
+#![expect(
+    missing_docs,
+    reason = "names are AWS's own or say it; docs say what they do not"
+)]
+
 pub mod asl;
 pub mod aws;
 pub mod clock;
@@ -13,10 +18,6 @@ pub mod fault;
 pub mod scenario;
 pub mod server;
 pub mod wire;
-#[expect(
-    missing_docs,
-    reason = "names are the APIs' own; what is said is what they do not say"
-)]
 pub mod world;
 
 pub use aws::SimulatedAws;

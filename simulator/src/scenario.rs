@@ -75,7 +75,6 @@ pub struct Scenario {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AlarmScenario {
-    /// Its name.
     pub name: String,
     /// `MetricAlarm`, the default, or `CompositeAlarm`.
     #[serde(default)]
@@ -83,18 +82,15 @@ pub struct AlarmScenario {
     /// What it says at the start: `OK`, `ALARM` or `INSUFFICIENT_DATA`.
     #[serde(default)]
     pub state: AlarmState,
-    /// What it says later.
     #[serde(default)]
     pub changes: Vec<AlarmChange>,
 }
 
-/// A change of an alarm's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AlarmChange {
     /// Seconds after the world's start.
     pub after_seconds: u64,
-    /// What it says from then on.
     pub state: AlarmState,
 }
 
@@ -106,7 +102,6 @@ pub struct CommandScenario {
     pub after_seconds: u64,
     /// `rollback`, `pause` or `resume`.
     pub command: CommandName,
-    /// Who asks.
     #[serde(default = "operator")]
     pub by: String,
 }
@@ -115,10 +110,8 @@ fn operator() -> String {
     "operator".to_owned()
 }
 
-/// What an operator may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the names of the commands")]
 pub enum CommandName {
     Rollback,
     Pause,
@@ -135,7 +128,6 @@ impl From<CommandName> for Command {
     }
 }
 
-/// A listener of the scenario's load balancer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListenerScenario {
@@ -145,7 +137,6 @@ pub struct ListenerScenario {
     pub role: ListenerRole,
 }
 
-/// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ListenerRole {
@@ -159,22 +150,16 @@ pub enum ListenerRole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TargetType {
-    /// By address.
     Ip,
-    /// By container instance.
     Instance,
 }
 
 /// The names that the world must match: those of a deployment's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// The account id.
     pub account: String,
-    /// The region.
     pub region: String,
-    /// The cluster's name.
     pub cluster: String,
-    /// The service's name.
     pub service: String,
     /// The load balancer's ARN, if it has to be a particular one.
     pub load_balancer_arn: Option<String>,
@@ -182,42 +167,30 @@ pub struct Names {
     pub task_definition: String,
     /// The subnets, each in a zone of its own.
     pub subnets: Vec<String>,
-    /// The security groups of the tasks.
     pub security_groups: Vec<String>,
     /// The container that is a target.
     pub container_name: String,
-    /// Its port.
     pub container_port: u16,
 }
 
-/// Why no world can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    /// The load balancer's ARN is not one of this account and region.
     #[error("{0} is not the ARN of a Network or Application Load Balancer in {1}, account {2}")]
     LoadBalancerArn(String, String, String),
-    /// The task definition has no revision one can register.
     #[error("{0} is not a task definition: family:revision, with a revision from 1")]
     TaskDefinition(String),
-    /// A time is out of all proportion.
     #[error("a scenario's times are a year at most, and its jitter is 100 percent at most")]
     TooLong,
-    /// More tasks than can be simulated in a time one would wait for.
     #[error("a scenario has at most {MOST_TASKS} tasks, not {0}")]
     TooManyTasks(u32),
-    /// Who gives a command has no name that one can read.
     #[error("by of a command is \"{}\"; a name has 1 to {LONGEST_BY} visible characters", quote(.0))]
     By(String),
-    /// There is no production listener.
     #[error("a scenario needs a production listener")]
     NoProductionListener,
-    /// AWS would refuse it.
     #[error("the simulated AWS refuses this scenario")]
     Refused(#[from] ApiError),
-    /// An alarm's name is given twice.
     #[error("a scenario has one alarm of a name, and two of {0}")]
     AlarmTwice(String),
-    /// The tasks in service never got there.
     #[error("the original task set is not steady after a day: it can never be in service")]
     NeverSteady,
 }

@@ -20,28 +20,23 @@ pub struct StateMachine {
 }
 
 impl StateMachine {
-    /// The first state's name.
     pub fn start_at(&self) -> &str {
         &self.start_at
     }
 
-    /// How long an execution may take.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// The states, in the definition's order.
     pub fn states(&self) -> impl Iterator<Item = &State> {
         self.states.iter()
     }
 
-    /// The state of that name.
     pub fn state(&self, name: &str) -> Option<&State> {
         self.states.iter().find(|state| state.name == name)
     }
 }
 
-/// A state of a state machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub(super) name: String,
@@ -51,7 +46,6 @@ pub struct State {
 
 /// A state's `Type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "Step Functions' names")]
 pub enum StateType {
     Task,
     Wait,
@@ -67,7 +61,6 @@ impl fmt::Display for StateType {
 }
 
 impl State {
-    /// The state's name.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -38,47 +38,32 @@ impl TaskError {
     }
 }
 
-/// How an execution ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     /// Its status, with what `DescribeExecution` says about it.
     pub status: Status,
-    /// The number of events in its history.
     pub events: u64,
-    /// The time from its start to its end.
     pub elapsed: Duration,
-    /// The state that it ended in.
     pub last_state: String,
 }
 
-/// The status of an execution that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// It came to a Succeed state.
-    Succeeded {
-        /// The last state's output.
-        output: Value,
-    },
+    Succeeded { output: Value },
     /// It came to a Fail state, or a state failed and nothing caught it.
-    Failed {
-        /// The error's name.
-        error: String,
-        /// Why.
-        cause: String,
-    },
+    Failed { error: String, cause: String },
     /// It took longer than the machine's `TimeoutSeconds`.
     TimedOut,
 }
 
 impl Status {
-    /// Whether it came to a Succeed state.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded { .. })
     }
 }
 
-/// Where a run begins.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Beginning {
     /// At its start. The input's size is not checked: `StartExecution` refuses one that is too large.
@@ -94,9 +79,7 @@ pub(crate) enum Beginning {
 /// Where an execution has just entered a state, with nothing of it under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entering {
-    /// Its name.
     pub state: String,
-    /// What it is entered with.
     pub input: Value,
     /// The time since the execution's start.
     pub at: Duration,
@@ -123,7 +106,6 @@ impl Entering {
 /// with, the time of the redrive, and the events so far, which count against the quota.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Redrive {
-    /// Where it goes on.
     pub from: Entering,
     /// The redrives of the execution, with this one.
     pub count: u32,

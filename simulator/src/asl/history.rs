@@ -7,23 +7,18 @@ use serde_json::Value;
 
 use super::definition::StateType;
 
-/// One event of an execution's history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryEvent {
-    /// The time since the execution started.
     pub at: Duration,
     /// Counts from 1, as in Step Functions: the last event's id is the number of events.
     pub id: u64,
-    /// What happened.
     pub kind: EventKind,
 }
 
 /// What happened. The names and the fields are those of Step Functions' `HistoryEvent`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
-#[expect(missing_docs, reason = "Step Functions' names")]
 pub enum EventKind {
-    /// The first event.
     ExecutionStarted {
         input: Value,
         role_arn: String,
@@ -97,7 +92,6 @@ pub enum EventKind {
 }
 
 impl HistoryEvent {
-    /// Whether a state of that name is entered.
     pub fn enters(&self, state: &str) -> bool {
         matches!(&self.kind, EventKind::StateEntered { name, .. } if name == state)
     }
@@ -124,7 +118,6 @@ impl EventKind {
         name.to_owned()
     }
 
-    /// Whether it is the last event of an execution.
     pub(super) fn is_last(&self) -> bool {
         matches!(
             self,

@@ -14,7 +14,6 @@ use super::definition::{Kind, Raw, State, StateMachine};
 pub struct DefinitionError {
     /// The path to the culprit; empty for the definition as a whole.
     pub place: String,
-    /// What is wrong with it.
     pub problem: String,
 }
 

@@ -27,9 +27,7 @@ const TERMINAL: [&str; 2] = [DATA_LIMIT, RUNTIME];
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "RawRetrier")]
-/// When and how often a Task is tried again.
 pub struct Retrier {
-    /// The errors it is for.
     pub errors: ErrorNames,
     pub(crate) interval: Duration,
     /// How many retries at most, counted for each retrier and each time the state is entered.

@@ -7,7 +7,6 @@ use serde_json::Value;
 /// A state's input or output is at most 256 KiB of UTF-8 (Step Functions' service quotas).
 const MAX_PAYLOAD: usize = 262_144;
 
-/// Whether a payload is within Step Functions' quota.
 pub(super) fn fits(payload: &Value) -> bool {
     let mut room = Room(MAX_PAYLOAD);
     serde_json::to_writer(&mut room, payload).is_ok()

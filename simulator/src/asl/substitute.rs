@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-/// Why a definition could not be completed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SubstitutionError {
     /// The definition wants a name that is not given; Step Functions would take the text as it is.
     #[error("the definition wants ${{{0}}}, and nothing is given for it")]
     Unknown(String),
-    /// A name is given that the definition does not want.
     #[error("a value is given for {0}, and the definition does not want it")]
     Unused(String),
-    /// A `${` is never closed.
     #[error("a ${{ is not closed: {0}")]
     Unclosed(String),
 }

@@ -24,13 +24,10 @@ struct Recorded {
     history: Vec<HistoryEvent>,
 }
 
-/// Why an execution is not redriven.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedriveError {
-    /// This installation has not run it, so it has no history.
     #[error("this installation has run no execution {0}")]
     NotRecorded(String),
-    /// Step Functions refuses.
     #[error("the execution is not redriven")]
     Refused(#[from] ApiError),
 }
@@ -192,7 +189,6 @@ impl Installation {
         recorded.map_or_else(Vec::new, |recorded| recorded.history.clone())
     }
 
-    /// The ARN of the execution of that name.
     pub fn execution_arn(&self, name: &str) -> String {
         let Home {
             partition,
@@ -218,7 +214,6 @@ impl Installation {
     }
 }
 
-/// The ARN of the state machine in an account.
 fn state_machine_arn(home: &Home) -> String {
     let Home {
         partition,

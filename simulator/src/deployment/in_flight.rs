@@ -3,7 +3,6 @@
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Functions that are under way.
 #[derive(Debug)]
 pub(super) struct InFlight(watch::Sender<usize>);
 

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-/// What is different about an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Distortion {
     /// Statuses and states have a value that no version of the API has had so far.
@@ -11,7 +10,6 @@ pub(crate) enum Distortion {
     EmptyPage,
 }
 
-/// The value that no client knows.
 const UNKNOWN: &str = "NOT_KNOWN_YET";
 
 /// The members that say how something stands, by the member that holds it.

@@ -57,11 +57,8 @@ impl Answer {
 /// A request's protocol, and where it has the operation.
 #[derive(Debug, Clone, Copy)]
 enum Protocol<'a> {
-    /// awsJson, with its target.
     Json(&'a str),
-    /// smithy-rpc-v2-cbor, with its path.
     Cbor(&'a str),
-    /// awsQuery.
     Query,
 }
 

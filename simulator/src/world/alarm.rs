@@ -11,9 +11,7 @@ use super::{ApiError, EventKind, Page, World};
 pub struct Alarm {
     /// Its name, unique in account and region over both types.
     pub name: String,
-    /// Metric or composite.
     pub alarm_type: AlarmType,
-    /// What it says.
     pub state: AlarmState,
     pub(crate) state_updated_at_ms: u64,
 }

@@ -18,7 +18,6 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A refusal with status 400.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,

@@ -307,7 +307,6 @@ impl World {
         Some(group.targets.get(&place.key())?.phase)
     }
 
-    /// The task that answers at a target.
     pub(crate) fn task_at(&self, group: &str, key: &str) -> Option<&Task> {
         let mut tasks = self.tasks.at(group, key);
         tasks.find(|task| task.last_status != TaskStatus::Stopped)

@@ -21,9 +21,7 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// It did what was asked.
     Ok,
-    /// It was refused, with this code.
     Error(String),
 }
 

@@ -23,7 +23,6 @@ pub struct Listener {
     pub certificates: Vec<Certificate>,
     /// For TLS.
     pub alpn_policy: Vec<String>,
-    /// What it does with a new connection or request.
     pub default_actions: Vec<Action>,
     /// What it did until then: new connections may still see it (Field).
     pub before: Option<Before>,
@@ -44,13 +43,11 @@ pub struct Before {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// Sends it to targets.
     Forward(Forward),
     /// `fixed-response` or `redirect`: answered as it was given.
     Answer {
         /// `FixedResponseConfig` or `RedirectConfig`.
         config_name: String,
-        /// Its fields.
         config: BTreeMap<String, String>,
     },
 }
@@ -135,7 +132,6 @@ impl Listener {
         sentence(&self.default_actions)
     }
 
-    /// Its default actions and those of its rules.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
         self.default_actions
             .iter()
@@ -143,7 +139,6 @@ impl Listener {
     }
 }
 
-/// The groups an action forwards to.
 pub(crate) fn groups_of(action: &Action) -> &[WeightedGroup] {
     match action {
         Action::Forward(forward) => &forward.groups,
@@ -332,7 +327,6 @@ fn compatible(listener: &str, group: &str) -> bool {
 }
 
 impl ActionRequest {
-    /// The short way to forward to one group.
     pub fn forward_to(target_group_arn: &str) -> Self {
         Self {
             r#type: "forward".to_owned(),

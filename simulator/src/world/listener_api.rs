@@ -62,7 +62,6 @@ pub struct DeleteListener {
 }
 
 impl World {
-    /// `elasticloadbalancing:CreateListener`.
     pub fn create_listener(&mut self, request: &CreateListener) -> Result<String, ApiError> {
         let load_balancer = self.load_balancer(&request.load_balancer_arn)?;
         let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
@@ -316,7 +315,6 @@ fn check_certificates(protocol: &str, certificates: &[Certificate]) -> Result<()
 }
 
 impl CreateListener {
-    /// A listener on a load balancer that forwards to one group.
     pub fn forwarding(load_balancer: &str, protocol: &str, port: u16, group: &str) -> Self {
         Self {
             load_balancer_arn: load_balancer.to_owned(),
@@ -329,7 +327,6 @@ impl CreateListener {
 }
 
 impl ModifyListener {
-    /// Has a listener forward to groups by their weights.
     pub fn forwarding(listener: &str, weights: &[(&str, u16)]) -> Self {
         let groups = weights.iter().map(|(group, weight)| GroupRequest {
             target_group_arn: (*group).to_owned(),

@@ -231,7 +231,6 @@ impl World {
         self.elb_page(found, request.marker.as_deref(), request.page_size)
     }
 
-    /// `elasticloadbalancing:SetIpAddressType`.
     pub fn set_ip_address_type(
         &mut self,
         arn: &str,

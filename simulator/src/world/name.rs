@@ -24,7 +24,6 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
-/// The ARN of a resource of a region and an account.
 pub(crate) fn arn(service: &str, region: &str, account: &str, resource: &str) -> String {
     let partition = partition_of(region);
     format!("arn:{partition}:{service}:{region}:{account}:{resource}")

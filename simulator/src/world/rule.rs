@@ -113,7 +113,6 @@ pub struct ModifyRule {
 }
 
 impl World {
-    /// `elasticloadbalancing:CreateRule`.
     pub fn create_rule(&mut self, request: &CreateRule) -> Result<String, ApiError> {
         let listener = self.existing_listener(&request.listener_arn)?;
         let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;

@@ -19,7 +19,6 @@ pub struct Service {
     pub status: ServiceStatus,
     /// Tasks wanted at 100 percent.
     pub desired_count: u32,
-    /// Who deploys.
     pub deployment_controller: DeploymentController,
     pub created_at_ms: u64,
     /// Seconds for which ECS ignores failing health checks of a task that has just started.
@@ -90,7 +89,6 @@ pub enum ServiceStatus {
     Inactive,
 }
 
-/// Who deploys a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeploymentController {
     /// ECS itself. Such a service can be created and described; its deployments and tasks are not
@@ -170,7 +168,6 @@ impl Service {
 }
 
 impl World {
-    /// `ecs:CreateService`.
     pub fn create_service(&mut self, request: &CreateService) -> Result<String, ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
         let controller = request.deployment_controller.map(|given| given.r#type);

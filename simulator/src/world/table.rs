@@ -111,7 +111,6 @@ impl From<&str> for AttributeValue {
     }
 }
 
-/// `true`, and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "bool", into = "bool")]
 pub struct True;

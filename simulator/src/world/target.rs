@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 pub struct Target {
     /// An IP address or an instance id.
     pub id: String,
-    /// Where it is reached.
     pub port: u16,
     /// Its Availability Zone, if it was given.
     pub zone: Option<String>,
@@ -50,7 +49,6 @@ pub struct Registration {
     pub group: String,
     /// An IP address or an instance id.
     pub id: String,
-    /// Where it is reached.
     pub port: u16,
 }
 

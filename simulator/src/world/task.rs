@@ -34,7 +34,6 @@ pub struct Task {
     /// When its containers had ended.
     pub(crate) execution_stopped_at_ms: Option<u64>,
     pub(crate) stopped_at_ms: Option<u64>,
-    /// Why.
     pub(crate) stopped_reason: Option<String>,
     /// Why, in AWS's code.
     pub(crate) stop_code: Option<String>,

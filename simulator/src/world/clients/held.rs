@@ -54,7 +54,6 @@ impl Held {
     }
 }
 
-/// Whether its containers are gone, and every connection with them.
 fn has_ended(task: &Task) -> bool {
     let status = task.last_status;
     matches!(status, TaskStatus::Deprovisioning | TaskStatus::Stopped)

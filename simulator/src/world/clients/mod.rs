@@ -62,7 +62,6 @@ impl Clients {
         self.total
     }
 
-    /// How many have a connection.
     pub fn connected(&self) -> u64 {
         self.connected.iter().sum()
     }
@@ -78,13 +77,11 @@ impl Clients {
         &self.task_sets
     }
 
-    /// Connections to the tasks of a task set, now.
     pub fn connected_to(&self, task_set: &str) -> u64 {
         let place = self.place_of(task_set);
         place.map_or(0, |place| self.connected[place])
     }
 
-    /// Connections to a task, by its ARN, now.
     pub fn connected_to_task(&self, task: &str) -> u64 {
         let held = self.held.iter().filter(|held| held.task == task);
         held.map(|held| held.connections).sum()
@@ -96,7 +93,6 @@ impl Clients {
         &self.record.seconds
     }
 
-    /// Everything since the world's start.
     pub fn totals(&self) -> Totals {
         self.record.totals
     }

@@ -24,7 +24,6 @@ pub(super) struct Tries {
     pub(super) ended: u64,
 }
 
-/// Those of one second.
 pub(super) type Batch = Vec<Tries>;
 
 /// Those of the next second, of the one after it, and so on.

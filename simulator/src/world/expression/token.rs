@@ -1,6 +1,5 @@
 //! The words and signs of an expression.
 
-/// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     /// An attribute, a keyword or a function.
