@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::listener::{self, ActionRequest, Before, ForwardRequest, GroupRequest, groups_of};
+use super::listener::{ActionRequest, Before, ForwardRequest, GroupRequest, groups_of};
 use super::load_balancer::Kind;
 use super::name::Page;
 use super::tags::{self, Tag};
+use super::target_group_api::is_asked;
 use super::text::parsed;
 use super::{ApiError, EventKind, Listener, World};
 
@@ -72,19 +73,10 @@ impl World {
         check_protocol(load_balancer.kind, &protocol)?;
         check_certificates(&protocol, &request.certificates)?;
         self.check_port(&load_balancer.arn, port, None)?;
-        let of_load_balancer = self
-            .listeners
-            .values()
-            .filter(|listener| listener.load_balancer_arn == load_balancer.arn)
-            .count();
-        if of_load_balancer >= self.limits.listeners {
-            return Err(ApiError::new(
-                "TooManyListeners",
-                format!(
-                    "The maximum number of listeners is {}",
-                    self.limits.listeners
-                ),
-            ));
+        let most = self.limits.listeners;
+        if self.listeners_of(&load_balancer.arn).count() >= most {
+            let message = format!("The maximum number of listeners is {most}");
+            return Err(ApiError::new("TooManyListeners", message));
         }
         let default_actions =
             self.check_actions(load_balancer, &protocol, &request.default_actions)?;
@@ -92,22 +84,15 @@ impl World {
         let load_balancer_arn = load_balancer.arn.clone();
         let place = load_balancer_arn.replace(":loadbalancer/", ":listener/");
         let arn = format!("{place}/{}", self.hex16());
-        let default_rule_arn = format!(
-            "{}/{}",
-            arn.replace(":listener/", ":listener-rule/"),
-            self.hex16()
-        );
-        let secure = is_secure(&protocol);
+        let rules = arn.replace(":listener/", ":listener-rule/");
+        let default_rule_arn = format!("{rules}/{}", self.hex16());
+        let ssl_policy = request.ssl_policy.as_deref();
+        let ssl_policy = ssl_policy.unwrap_or("ELBSecurityPolicy-TLS13-1-2-2021-06");
         let listener = Listener {
             arn: arn.clone(),
             load_balancer_arn,
             port,
-            ssl_policy: secure.then(|| {
-                request
-                    .ssl_policy
-                    .clone()
-                    .unwrap_or_else(|| "ELBSecurityPolicy-TLS13-1-2-2021-06".to_owned())
-            }),
+            ssl_policy: is_secure(&protocol).then(|| ssl_policy.to_owned()),
             protocol,
             certificates: request.certificates.clone(),
             alpn_policy: request.alpn_policy.clone(),
@@ -117,15 +102,13 @@ impl World {
             default_rule_arn,
             tags,
         };
-        let event = EventKind::ListenerCreated {
-            listener: arn.clone(),
-            port,
-            forward: listener::sentence(&listener.default_actions),
-        };
-        self.changing_use(|world| {
-            world.listeners.insert(listener.arn.clone(), listener);
+        self.put_listener(listener, |listener, port, forward| {
+            EventKind::ListenerCreated {
+                listener,
+                port,
+                forward,
+            }
         });
-        self.record(event);
         Ok(arn)
     }
 
@@ -144,18 +127,11 @@ impl World {
         for arn in &request.listener_arns {
             self.existing_listener(arn)?;
         }
-        let listeners = self
-            .listeners
-            .values()
-            .filter(|listener| {
-                request
-                    .load_balancer_arn
-                    .as_ref()
-                    .is_none_or(|arn| *arn == listener.load_balancer_arn)
-            })
-            .filter(|listener| {
-                request.listener_arns.is_empty() || request.listener_arns.contains(&listener.arn)
-            })
+        let of = request.load_balancer_arn.as_ref();
+        let listeners = self.listeners.values();
+        let listeners = listeners
+            .filter(|listener| of.is_none_or(|arn| *arn == listener.load_balancer_arn))
+            .filter(|listener| is_asked(&request.listener_arns, &listener.arn))
             .collect();
         self.elb_page(listeners, request.marker.as_deref(), request.page_size)
     }
@@ -198,17 +174,23 @@ impl World {
                 });
             }
         }
-        let event = EventKind::ListenerChanged {
-            listener: listener.arn.clone(),
-            port: listener.port,
-            forward: listener::sentence(&listener.default_actions),
-        };
-        let arn = listener.arn.clone();
+        self.put_listener(listener, |listener, port, forward| {
+            EventKind::ListenerChanged {
+                listener,
+                port,
+                forward,
+            }
+        });
+        Ok(request.listener_arn.clone())
+    }
+
+    fn put_listener(&mut self, listener: Listener, event: fn(String, u16, String) -> EventKind) {
+        let forward = listener.forward_in_words();
+        let event = event(listener.arn.clone(), listener.port, forward);
         self.changing_use(|world| {
             world.listeners.insert(listener.arn.clone(), listener);
         });
         self.record(event);
-        Ok(arn)
     }
 
     /// `elasticloadbalancing:DeleteListener`, with its rules.
@@ -248,9 +230,13 @@ impl World {
     }
 
     pub(crate) fn existing_listener(&self, arn: &str) -> Result<&Listener, ApiError> {
-        self.listeners
-            .get(arn)
-            .ok_or_else(ApiError::listener_not_found)
+        let found = self.listeners.get(arn);
+        found.ok_or_else(ApiError::listener_not_found)
+    }
+
+    pub(crate) fn listeners_of(&self, load_balancer: &str) -> impl Iterator<Item = &Listener> {
+        let all = self.listeners.values();
+        all.filter(move |listener| listener.load_balancer_arn == load_balancer)
     }
 
     fn check_port(
@@ -264,12 +250,10 @@ impl World {
                 "1 validation error detected: Value '0' at 'port' failed to satisfy constraint: Member must have value greater than or equal to 1",
             ));
         }
-        let taken = self.listeners.values().any(|listener| {
-            listener.load_balancer_arn == load_balancer
-                && listener.port == port
-                && except != Some(listener.arn.as_str())
-        });
-        if taken {
+        let mut others = self.listeners_of(load_balancer);
+        let is_taken =
+            |listener: &Listener| listener.port == port && except != Some(listener.arn.as_str());
+        if others.any(is_taken) {
             return Err(ApiError::new(
                 "DuplicateListener",
                 "A listener already exists on this port for this load balancer",

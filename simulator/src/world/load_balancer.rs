@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::name::{Page, VPC_ID, check_name};
 use super::tags::{self, Tag, Tags};
 use super::target_group::check_attribute;
+use super::target_group_api::is_asked;
 use super::text::parsed;
 use super::{ApiError, World};
 
@@ -109,38 +110,28 @@ impl World {
                 )));
             }
         };
-        let scheme = request
-            .scheme
-            .clone()
-            .unwrap_or_else(|| "internet-facing".to_owned());
-        if !["internet-facing", "internal"].contains(&scheme.as_str()) {
+        let scheme = request.scheme.as_deref().unwrap_or("internet-facing");
+        if !["internet-facing", "internal"].contains(&scheme) {
             return Err(ApiError::new(
                 "InvalidScheme",
                 format!("Scheme '{scheme}' is not valid"),
             ));
         }
-        let ip_address_type = request.ip_address_type.clone().unwrap_or_else(ipv4);
-        check_ip_address_type(&ip_address_type)?;
+        let ip_address_type = request.ip_address_type.as_deref().unwrap_or("ipv4");
+        check_ip_address_type(ip_address_type)?;
         if request.subnets.is_empty() {
             return Err(ApiError::validation(
                 "At least one subnet must be specified",
             ));
         }
-        if let Some(subnet) = request
-            .subnets
-            .iter()
-            .find(|name| !name.starts_with("subnet-"))
-        {
+        let mut subnets = request.subnets.iter();
+        if let Some(subnet) = subnets.find(|name| !name.starts_with("subnet-")) {
             return Err(ApiError::new(
                 "SubnetNotFound",
                 format!("The subnet ID '{subnet}' does not exist"),
             ));
         }
-        if let Some(known) = self
-            .load_balancers
-            .values()
-            .find(|known| known.name == request.name)
-        {
+        if let Some(known) = self.load_balancer_named(&request.name) {
             if known.kind == kind && known.scheme == scheme && known.subnets == request.subnets {
                 return Ok(known.arn.clone());
             }
@@ -161,8 +152,8 @@ impl World {
         let arn = self.put_load_balancer(&named, &request.subnets, &request.security_groups);
         if let Some(load_balancer) = self.load_balancers.get_mut(&arn) {
             load_balancer.tags = tags;
-            load_balancer.scheme = scheme;
-            load_balancer.ip_address_type = ip_address_type;
+            scheme.clone_into(&mut load_balancer.scheme);
+            ip_address_type.clone_into(&mut load_balancer.ip_address_type);
         }
         Ok(arn)
     }
@@ -175,24 +166,19 @@ impl World {
         subnets: &[String],
         security_groups: &[String],
     ) -> String {
-        let place = format!(
-            "loadbalancer/{}/{}/{}",
-            named.kind.in_arn(),
-            named.name,
-            named.hex
-        );
-        let arn = self.elb_arn(&place);
+        let NamedLoadBalancer { kind, name, hex } = named;
+        let arn = self.elb_arn(&format!("loadbalancer/{}/{name}/{hex}", kind.in_arn()));
         let load_balancer = LoadBalancer {
             arn: arn.clone(),
-            name: named.name.clone(),
-            kind: named.kind,
+            name: name.clone(),
+            kind: *kind,
             scheme: "internet-facing".to_owned(),
             ip_address_type: ipv4(),
             vpc_id: VPC_ID.to_owned(),
             subnets: subnets.to_vec(),
             security_groups: security_groups.to_vec(),
             created_at_ms: self.now_ms,
-            attributes: default_attributes(named.kind),
+            attributes: default_attributes(*kind),
             tags: Tags::new(),
         };
         self.load_balancers.insert(arn.clone(), load_balancer);
@@ -208,25 +194,17 @@ impl World {
             self.load_balancer(arn)?;
         }
         for name in &request.names {
-            if !self
-                .load_balancers
-                .values()
-                .any(|known| known.name == *name)
-            {
+            if self.load_balancer_named(name).is_none() {
                 return Err(ApiError::new(
                     "LoadBalancerNotFound",
                     format!("Load balancers '[{name}]' not found"),
                 ));
             }
         }
-        let found = self
-            .load_balancers
-            .values()
-            .filter(|known| {
-                request.load_balancer_arns.is_empty()
-                    || request.load_balancer_arns.contains(&known.arn)
-            })
-            .filter(|known| request.names.is_empty() || request.names.contains(&known.name))
+        let found = self.load_balancers.values();
+        let found = found
+            .filter(|known| is_asked(&request.load_balancer_arns, &known.arn))
+            .filter(|known| is_asked(&request.names, &known.name))
             .collect();
         self.elb_page(found, request.marker.as_deref(), request.page_size)
     }
@@ -269,9 +247,13 @@ impl World {
     }
 
     pub(crate) fn load_balancer(&self, arn: &str) -> Result<&LoadBalancer, ApiError> {
-        self.load_balancers
-            .get(arn)
-            .ok_or_else(|| ApiError::load_balancer_not_found(arn))
+        let found = self.load_balancers.get(arn);
+        found.ok_or_else(|| ApiError::load_balancer_not_found(arn))
+    }
+
+    fn load_balancer_named(&self, name: &str) -> Option<&LoadBalancer> {
+        let mut all = self.load_balancers.values();
+        all.find(|known| known.name == name)
     }
 }
 

@@ -120,27 +120,17 @@ impl World {
             return Err(ApiError::validation("Priority must be between 1 and 50000"));
         };
         check_conditions(load_balancer, &request.conditions)?;
-        let taken = listener
-            .rules
-            .values()
-            .any(|rule| rule.priority == Some(priority));
-        if taken {
-            return Err(ApiError::new(
-                "PriorityInUse",
-                format!("Priority '{priority}' is currently in use"),
-            ));
+        let mut rules = listener.rules.values();
+        if rules.any(|rule| rule.priority == Some(priority)) {
+            let message = format!("Priority '{priority}' is currently in use");
+            return Err(ApiError::new("PriorityInUse", message));
         }
-        let rules: usize = self
-            .listeners
-            .values()
-            .filter(|other| other.load_balancer_arn == listener.load_balancer_arn)
-            .map(|other| other.rules.len())
-            .sum();
-        if rules >= self.limits.rules {
-            return Err(ApiError::new(
-                "TooManyRules",
-                format!("The maximum number of rules is {}", self.limits.rules),
-            ));
+        let listeners = self.listeners_of(&load_balancer.arn);
+        let rules: usize = listeners.map(|listener| listener.rules.len()).sum();
+        let most = self.limits.rules;
+        if rules >= most {
+            let message = format!("The maximum number of rules is {most}");
+            return Err(ApiError::new("TooManyRules", message));
         }
         let actions = self.check_actions(load_balancer, &listener.protocol, &request.actions)?;
         let tags = tags::parse_elb(&request.tags)?;
@@ -183,11 +173,9 @@ impl World {
                 format!("Default rule '{}' cannot be modified", rule.arn),
             ));
         }
-        let listener = self
-            .listeners
-            .values()
-            .find(|listener| listener.rules.contains_key(&rule.arn))
-            .ok_or_else(ApiError::rule_not_found)?;
+        let mut listeners = self.listeners.values();
+        let listener = listeners.find(|listener| listener.rules.contains_key(&rule.arn));
+        let listener = listener.ok_or_else(ApiError::rule_not_found)?;
         let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
         if !request.conditions.is_empty() {
             check_conditions(load_balancer, &request.conditions)?;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::name::{self, Page, check_name};
 use super::tags::{self, Tag};
-use super::target::{Phase, Registration};
+use super::target::Registration;
 use super::target_group::{self, HealthCheck, TargetGroup, is_http};
 use super::text::parsed;
 use super::{ApiError, HealthState, World};
@@ -132,10 +132,8 @@ impl World {
                 "Load balancer ARN, target group ARNs and target group names cannot be specified at the same time",
             ));
         }
-        if let Some(arn) = &request.load_balancer_arn
-            && !self.load_balancers.contains_key(arn)
-        {
-            return Err(ApiError::load_balancer_not_found(arn));
+        if let Some(arn) = &request.load_balancer_arn {
+            self.load_balancer(arn)?;
         }
         for arn in &request.target_group_arns {
             self.group(arn)?;
@@ -149,16 +147,11 @@ impl World {
             .target_groups
             .values()
             .filter(|group| {
-                request
-                    .load_balancer_arn
-                    .as_ref()
-                    .is_none_or(|arn| self.load_balancers_of(&group.arn).contains(arn))
+                let wanted = request.load_balancer_arn.as_ref();
+                wanted.is_none_or(|arn| self.load_balancers_of(&group.arn).contains(arn))
             })
-            .filter(|group| {
-                request.target_group_arns.is_empty()
-                    || request.target_group_arns.contains(&group.arn)
-            })
-            .filter(|group| request.names.is_empty() || request.names.contains(&group.name))
+            .filter(|group| is_asked(&request.target_group_arns, &group.arn))
+            .filter(|group| is_asked(&request.names, &group.name))
             .collect();
         self.elb_page(groups, request.marker.as_deref(), request.page_size)
     }
@@ -185,17 +178,13 @@ impl World {
         if request.targets.is_empty() {
             return Err(ApiError::validation("Targets must be specified"));
         }
-        let places: Vec<_> = request
-            .targets
-            .iter()
-            .map(|target| Registration {
-                group: group.arn.clone(),
+        let (group, usual_port) = (group.arn.clone(), group.port);
+        for target in &request.targets {
+            self.deregister_target(&Registration {
+                group: group.clone(),
                 id: target.id.clone(),
-                port: target.port.unwrap_or(group.port),
-            })
-            .collect();
-        for place in &places {
-            self.deregister_target(place);
+                port: target.port.unwrap_or(usual_port),
+            });
         }
         Ok(())
     }
@@ -207,38 +196,31 @@ impl World {
         request: &DescribeTargetHealth,
     ) -> Result<Vec<TargetHealth>, ApiError> {
         let group = self.group(&request.target_group_arn)?;
-        let check_port = |port: u16| match group.health_check.port.as_str() {
-            "traffic-port" => port.to_string(),
-            other => other.to_owned(),
-        };
-        if request.targets.is_empty() {
-            return Ok(group
-                .targets
-                .values()
-                .map(|target| TargetHealth {
-                    id: target.id.clone(),
-                    port: target.port,
-                    zone: target.zone.clone(),
-                    health_check_port: check_port(target.port),
-                    health: target.phase.health(),
-                })
-                .collect());
-        }
-        Ok(request
+        let all = group
             .targets
-            .iter()
-            .map(|wanted| {
-                let port = wanted.port.unwrap_or(group.port);
-                let known = group.targets.get(&format!("{}:{port}", wanted.id));
-                TargetHealth {
-                    id: wanted.id.clone(),
-                    port,
-                    zone: known.and_then(|target| target.zone.clone()),
-                    health_check_port: check_port(port),
-                    health: known.map_or(NOT_REGISTERED, |target| Phase::health(target.phase)),
-                }
-            })
-            .collect())
+            .values()
+            .map(|target| (&target.id, target.port));
+        let asked = request.targets.iter();
+        let asked = asked.map(|target| (&target.id, target.port.unwrap_or(group.port)));
+        let asked: Vec<_> = if request.targets.is_empty() {
+            all.collect()
+        } else {
+            asked.collect()
+        };
+        let health = asked.into_iter().map(|(id, port)| {
+            let known = group.targets.get(&format!("{id}:{port}"));
+            TargetHealth {
+                id: id.clone(),
+                port,
+                zone: known.and_then(|target| target.zone.clone()),
+                health_check_port: match group.health_check.port.as_str() {
+                    "traffic-port" => port.to_string(),
+                    other => other.to_owned(),
+                },
+                health: known.map_or(NOT_REGISTERED, |target| target.phase.health()),
+            }
+        });
+        Ok(health.collect())
     }
 
     pub(crate) fn elb_page<T>(
@@ -257,6 +239,11 @@ impl World {
     }
 }
 
+/// Whether a list of names is no filter, or has this one.
+pub(crate) fn is_asked(names: &[String], name: &String) -> bool {
+    names.is_empty() || names.contains(name)
+}
+
 const NOT_REGISTERED: HealthState = HealthState {
     state: "unused",
     reason: Some("Target.NotRegistered"),
@@ -266,11 +253,8 @@ const NOT_REGISTERED: HealthState = HealthState {
 /// The group that a request describes, not yet named or tagged.
 fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
     check_name(&request.name, "Target group")?;
-    let target_type = request
-        .target_type
-        .clone()
-        .unwrap_or_else(|| "instance".to_owned());
-    if !["ip", "instance"].contains(&target_type.as_str()) {
+    let target_type = request.target_type.as_deref().unwrap_or("instance");
+    if !["ip", "instance"].contains(&target_type) {
         return Err(ApiError::validation(format!(
             "This simulated load balancer has no targets of type '{target_type}'"
         )));
@@ -296,25 +280,19 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
             ),
         ));
     }
+    let version = request.protocol_version.as_deref().unwrap_or("HTTP1");
+    let ip_address_type = request.ip_address_type.as_deref().unwrap_or("ipv4");
     Ok(TargetGroup {
         arn: String::new(),
         name: request.name.clone(),
         health_check: health_check(request, &protocol)?,
-        attributes: target_group::default_attributes(&protocol, &target_type),
-        protocol_version: is_http(&protocol).then(|| {
-            request
-                .protocol_version
-                .clone()
-                .unwrap_or_else(|| "HTTP1".to_owned())
-        }),
+        attributes: target_group::default_attributes(&protocol, target_type),
+        protocol_version: is_http(&protocol).then(|| version.to_owned()),
         protocol,
         port,
         vpc_id: request.vpc_id.clone(),
-        target_type,
-        ip_address_type: request
-            .ip_address_type
-            .clone()
-            .unwrap_or_else(|| "ipv4".to_owned()),
+        target_type: target_type.to_owned(),
+        ip_address_type: ip_address_type.to_owned(),
         tags: super::Tags::new(),
         targets: std::collections::BTreeMap::new(),
     })
@@ -322,73 +300,44 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
 
 /// The defaults of AWS: interval 30 s, 5 passes, 2 failures (Docs).
 fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthCheck, ApiError> {
-    let http_group = is_http(protocol);
-    let check_protocol = request.health_check_protocol.clone().unwrap_or_else(|| {
-        if http_group {
-            protocol.to_owned()
-        } else {
-            "TCP".to_owned()
-        }
-    });
-    let http_check = is_http(&check_protocol);
-    let ranges = [
-        (
-            "Health check interval",
-            request.health_check_interval_seconds,
-            5,
-            300,
-        ),
-        (
-            "Health check timeout",
-            request.health_check_timeout_seconds,
-            2,
-            120,
-        ),
-        (
-            "Healthy threshold count",
-            request.healthy_threshold_count.map(u64::from),
-            2,
-            10,
-        ),
-        (
-            "Unhealthy threshold count",
-            request.unhealthy_threshold_count.map(u64::from),
-            2,
-            10,
-        ),
-    ];
-    for (what, value, least, most) in ranges {
-        if value.is_some_and(|value| !(least..=most).contains(&value)) {
+    let (usual_protocol, usual_timeout) = if is_http(protocol) {
+        (protocol, 5)
+    } else {
+        ("TCP", 10)
+    };
+    let check_protocol = request.health_check_protocol.as_deref();
+    let check_protocol = check_protocol.unwrap_or(usual_protocol);
+    let interval = request.health_check_interval_seconds.unwrap_or(30);
+    let timeout = request.health_check_timeout_seconds;
+    let timeout = timeout.unwrap_or(usual_timeout);
+    let healthy = request.healthy_threshold_count.unwrap_or(5);
+    let unhealthy = request.unhealthy_threshold_count.unwrap_or(2);
+    for (what, value, least, most) in [
+        ("Health check interval", interval, 5, 300),
+        ("Health check timeout", timeout, 2, 120),
+        ("Healthy threshold count", healthy.into(), 2, 10),
+        ("Unhealthy threshold count", unhealthy.into(), 2, 10),
+    ] {
+        if !(least..=most).contains(&value) {
             return Err(ApiError::validation(format!(
                 "{what} must be between {least} and {most}"
             )));
         }
     }
+    let port = request.health_check_port.as_deref();
+    let path = request.health_check_path.as_deref().unwrap_or("/");
+    let codes = request.matcher.as_ref();
+    let codes = codes.and_then(|matcher| matcher.http_code.as_deref());
+    let of_http = |text: &str| is_http(check_protocol).then(|| text.to_owned());
     Ok(HealthCheck {
-        path: http_check.then(|| {
-            request
-                .health_check_path
-                .clone()
-                .unwrap_or_else(|| "/".to_owned())
-        }),
-        matcher: http_check.then(|| {
-            request
-                .matcher
-                .as_ref()
-                .and_then(|matcher| matcher.http_code.clone())
-                .unwrap_or_else(|| "200".to_owned())
-        }),
-        protocol: check_protocol,
-        port: request
-            .health_check_port
-            .clone()
-            .unwrap_or_else(|| "traffic-port".to_owned()),
-        interval_seconds: request.health_check_interval_seconds.unwrap_or(30),
-        timeout_seconds: request
-            .health_check_timeout_seconds
-            .unwrap_or(if http_group { 5 } else { 10 }),
-        healthy_threshold: request.healthy_threshold_count.unwrap_or(5),
-        unhealthy_threshold: request.unhealthy_threshold_count.unwrap_or(2),
+        protocol: check_protocol.to_owned(),
+        port: port.unwrap_or("traffic-port").to_owned(),
+        path: of_http(path),
+        matcher: of_http(codes.unwrap_or("200")),
+        interval_seconds: interval,
+        timeout_seconds: timeout,
+        healthy_threshold: healthy,
+        unhealthy_threshold: unhealthy,
     })
 }
 
