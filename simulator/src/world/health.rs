@@ -38,15 +38,12 @@ impl World {
 
     /// Begins what the load balancer does before its health checks, if one uses the group.
     fn begin_registration(&mut self, group: &str, key: &str) {
-        let kinds = self.kinds_using(group);
-        let Some(delay) = kinds
-            .iter()
-            .map(|kind| match kind {
-                Kind::Network => self.timings.nlb_registration_ms,
-                Kind::Application => self.timings.alb_registration_ms,
-            })
-            .max()
-        else {
+        let kinds = self.kinds_using(group).into_iter();
+        let delays = kinds.map(|kind| match kind {
+            Kind::Network => self.timings.nlb_registration_ms,
+            Kind::Application => self.timings.alb_registration_ms,
+        });
+        let Some(delay) = delays.max() else {
             return;
         };
         let generation = self.next_ordinal();
@@ -80,14 +77,11 @@ impl World {
 
     /// The next health check, one interval from now, unless one is due already.
     fn check_next(&mut self, group: &str, key: &str) {
-        let Some(interval) = self
-            .target_groups
-            .get(group)
-            .map(|group| group.health_check.interval_seconds)
-        else {
+        let Some(known) = self.target_groups.get_mut(group) else {
             return;
         };
-        let Some(target) = self.target_mut(group, key) else {
+        let interval = known.health_check.interval_seconds;
+        let Some(target) = known.targets.get_mut(key) else {
             return;
         };
         let checked = matches!(
@@ -108,18 +102,15 @@ impl World {
 
     /// One health check of a target; whether its health is another after it.
     pub(crate) fn health_check(&mut self, at: &TargetRef) -> bool {
-        let passes = self
-            .task_at(&at.group, &at.target)
-            .is_some_and(|task| self.passes_health_checks(task));
-        let Some((healthy_after, unhealthy_after)) =
-            self.target_groups.get(&at.group).map(|group| {
-                let check = &group.health_check;
-                (check.healthy_threshold, check.unhealthy_threshold)
-            })
-        else {
+        let task = self.task_at(&at.group, &at.target);
+        let passes = task.is_some_and(|task| self.passes_health_checks(task));
+        let Some(group) = self.target_groups.get_mut(&at.group) else {
             return false;
         };
-        let Some(target) = self.same_target(at) else {
+        let check = &group.health_check;
+        let same = |target: &&mut Target| target.generation == at.generation;
+        let target = group.targets.get_mut(&at.target).filter(same);
+        let Some(target) = target else {
             return false;
         };
         target.check_is_due = false;
@@ -129,9 +120,9 @@ impl World {
             (target.passed, target.failed) = (0, target.failed + 1);
         }
         let before = target.phase;
-        if target.passed >= healthy_after {
+        if target.passed >= check.healthy_threshold {
             target.phase = Phase::Healthy;
-        } else if target.failed >= unhealthy_after {
+        } else if target.failed >= check.unhealthy_threshold {
             target.phase = Phase::Unhealthy;
         }
         let after = target.phase;
@@ -169,12 +160,9 @@ impl World {
         let Some(task) = self.task_at(&at.group, &at.target) else {
             return;
         };
-        let grace_ms = self
-            .service(&task.cluster, &task.service)
-            .map_or(0, |service| {
-                service.health_check_grace_period_seconds * 1_000
-            });
-        let ignored_until = task.started_at_ms.unwrap_or(self.now_ms) + grace_ms;
+        let service = self.service(&task.cluster, &task.service);
+        let grace = service.map_or(0, |known| known.health_check_grace_period_seconds);
+        let ignored_until = task.started_at_ms.unwrap_or(self.now_ms) + grace * 1_000;
         let due = Due::UnhealthyTask {
             task: task.arn.clone(),
             group: at.group.clone(),
@@ -183,12 +171,9 @@ impl World {
     }
 
     pub(crate) fn task_health_changes(&mut self, task: &str) {
-        let registrations = self
-            .tasks
-            .get(task)
-            .map(|task| task.registrations.clone())
-            .unwrap_or_default();
-        for place in registrations {
+        let task = self.tasks.get(task);
+        let registrations = task.map(|task| task.registrations.clone());
+        for place in registrations.unwrap_or_default() {
             self.check_next(&place.group, &place.key());
         }
     }
@@ -203,11 +188,8 @@ impl World {
             0
         };
         let generation = self.next_ordinal();
-        let delay_ms = self
-            .target_groups
-            .get(&place.group)
-            .map_or(0, TargetGroup::deregistration_delay_seconds)
-            * 1_000;
+        let group = self.target_groups.get(&place.group);
+        let delay_ms = group.map_or(0, TargetGroup::deregistration_delay_seconds) * 1_000;
         let key = place.key();
         let Some(target) = self.target_mut(&place.group, &key) else {
             return;
@@ -256,18 +238,12 @@ impl World {
 
     /// The group came into use, or went out of it: its targets start anew, or are no longer checked.
     pub(crate) fn use_changed(&mut self, group: &str, used: bool) {
-        let keys: Vec<_> = self
-            .target_groups
-            .get(group)
-            .map(|group| {
-                group
-                    .targets
-                    .iter()
-                    .filter(|(_, target)| target.phase != Phase::Draining)
-                    .map(|(key, _)| key.clone())
-                    .collect()
-            })
-            .unwrap_or_default();
+        let Some(known) = self.target_groups.get(group) else {
+            return;
+        };
+        let targets = known.targets.iter();
+        let staying = targets.filter(|(_, target)| target.phase != Phase::Draining);
+        let keys: Vec<_> = staying.map(|(key, _)| key.clone()).collect();
         for key in keys {
             if used {
                 self.begin_registration(group, &key);
@@ -288,10 +264,8 @@ impl World {
 
     /// Whether ECS still waits for a target of the task to be `unused` or gone.
     pub(crate) fn is_registered(&self, task: &Task) -> bool {
-        task.registrations.iter().any(|place| {
-            self.phase_of(place)
-                .is_some_and(|phase| phase != Phase::Unused)
-        })
+        let mut places = task.registrations.iter();
+        places.any(|place| !matches!(self.phase_of(place), None | Some(Phase::Unused)))
     }
 
     pub(crate) fn is_healthy(&self, place: &Registration) -> bool {

@@ -111,20 +111,17 @@ pub struct StickinessRequest {
 impl Listener {
     /// Whether its default action or a rule names the group, whatever the weight.
     pub fn forwards_to(&self, group: &str) -> bool {
-        self.actions()
-            .flat_map(groups_of)
-            .any(|known| known.arn == group)
+        let mut groups = self.actions().flat_map(groups_of);
+        groups.any(|known| known.arn == group)
     }
 
     /// The target groups that its default action sends new connections to; a lone group gets all
     /// of them, whatever its weight.
     pub fn live_target_groups(&self) -> Vec<&str> {
         let groups: Vec<_> = self.default_actions.iter().flat_map(groups_of).collect();
-        groups
-            .iter()
-            .filter(|group| groups.len() == 1 || group.weight > 0)
-            .map(|group| group.arn.as_str())
-            .collect()
+        let lone = groups.len() == 1;
+        let live = groups.iter().filter(|group| lone || group.weight > 0);
+        live.map(|group| group.arn.as_str()).collect()
     }
 
     /// Where its default action sends new connections, in words.
@@ -133,9 +130,8 @@ impl Listener {
     }
 
     pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.default_actions
-            .iter()
-            .chain(self.rules.values().flat_map(|rule| rule.actions.iter()))
+        let of_rules = self.rules.values().flat_map(|rule| &rule.actions);
+        self.default_actions.iter().chain(of_rules)
     }
 }
 
@@ -152,11 +148,11 @@ pub(crate) fn sentence(actions: &[Action]) -> String {
     match groups.as_slice() {
         [] => "an answer of its own".to_owned(),
         [only] => format!("to {}", group_name(&only.arn)),
-        several => several
-            .iter()
-            .map(|group| format!("{} to {}", group.weight, group_name(&group.arn)))
-            .collect::<Vec<_>>()
-            .join(", "),
+        several => {
+            let several = several.iter();
+            let words = several.map(|one| format!("{} to {}", one.weight, group_name(&one.arn)));
+            words.collect::<Vec<_>>().join(", ")
+        }
     }
 }
 
@@ -218,11 +214,8 @@ impl World {
                     ),
                 ));
             }
-            if self
-                .load_balancers_of(&weighted.arn)
-                .iter()
-                .any(|arn| *arn != load_balancer.arn)
-            {
+            let balancers = self.load_balancers_of(&weighted.arn);
+            if balancers.iter().any(|arn| *arn != load_balancer.arn) {
                 return Err(ApiError::new(
                     "TargetGroupAssociationLimit",
                     format!(
@@ -236,55 +229,37 @@ impl World {
     }
 
     fn check_forward(&self, kind: Kind, requested: &ActionRequest) -> Result<Forward, ApiError> {
-        let (groups, stickiness) = match (&requested.target_group_arn, &requested.forward_config) {
-            (None, None) => {
-                return Err(ApiError::validation(
-                    "A target group ARN or a forward config must be specified",
-                ));
-            }
-            (Some(arn), None) => {
-                let only = WeightedGroup {
-                    arn: arn.clone(),
-                    weight: 1,
-                };
-                return Ok(Forward {
-                    groups: vec![only],
-                    stickiness: Stickiness::default(),
-                });
-            }
-            (arn, Some(config)) => {
-                let names = config
-                    .target_groups
-                    .iter()
-                    .map(|group| &group.target_group_arn);
-                // Both forms are allowed when they say the same.
-                if arn.as_ref().is_some_and(|arn| !names.eq([arn])) {
-                    return Err(ApiError::validation(
-                        "You can specify both TargetGroupArn and ForwardConfig only if ForwardConfig names that target group alone",
-                    ));
-                }
-                (
-                    &config.target_groups,
-                    &config.target_group_stickiness_config,
-                )
-            }
+        let only = requested.target_group_arn.as_ref();
+        let Some(config) = &requested.forward_config else {
+            let only = only.ok_or_else(|| {
+                ApiError::validation("A target group ARN or a forward config must be specified")
+            })?;
+            let only = WeightedGroup {
+                arn: only.clone(),
+                weight: 1,
+            };
+            return Ok(Forward {
+                groups: vec![only],
+                stickiness: Stickiness::default(),
+            });
         };
-        if groups.is_empty() || groups.len() > self.limits.groups_per_action {
-            return Err(ApiError::new(
-                "InvalidLoadBalancerAction",
-                format!(
-                    "A forward action takes 1 to {} target groups",
-                    self.limits.groups_per_action
-                ),
+        let groups = config.target_groups.iter().map(|group| WeightedGroup {
+            arn: group.target_group_arn.clone(),
+            weight: group.weight.unwrap_or(1),
+        });
+        let groups: Vec<_> = groups.collect();
+        // Both forms are allowed when they say the same.
+        let names = groups.iter().map(|group| &group.arn);
+        if only.is_some_and(|only| !names.eq([only])) {
+            return Err(ApiError::validation(
+                "You can specify both TargetGroupArn and ForwardConfig only if ForwardConfig names that target group alone",
             ));
         }
-        let groups: Vec<_> = groups
-            .iter()
-            .map(|group| WeightedGroup {
-                arn: group.target_group_arn.clone(),
-                weight: group.weight.unwrap_or(1),
-            })
-            .collect();
+        let most = self.limits.groups_per_action;
+        if groups.is_empty() || groups.len() > most {
+            let message = format!("A forward action takes 1 to {most} target groups");
+            return Err(ApiError::new("InvalidLoadBalancerAction", message));
+        }
         if groups.iter().any(|group| group.weight > 999) {
             return Err(ApiError::validation(
                 "A target group weight must be between 0 and 999",
@@ -298,12 +273,11 @@ impl World {
                 "A target group can be named only once in an action",
             ));
         }
-        let stickiness = stickiness
-            .as_ref()
-            .map_or_else(Stickiness::default, |given| Stickiness {
-                enabled: given.enabled.unwrap_or(false),
-                duration_seconds: given.duration_seconds,
-            });
+        let given = config.target_group_stickiness_config.as_ref();
+        let stickiness = Stickiness {
+            enabled: given.and_then(|given| given.enabled).unwrap_or(false),
+            duration_seconds: given.and_then(|given| given.duration_seconds),
+        };
         if kind == Kind::Network && stickiness.duration_seconds.is_some() {
             return Err(ApiError::new(
                 "InvalidConfigurationRequest",
