@@ -37,7 +37,6 @@ pub struct GetMetricData {
     /// Newest first, by default.
     #[serde(default)]
     pub(crate) scan_by: ScanBy,
-    #[serde(default)]
     pub next_token: Option<String>,
 }
 
@@ -46,16 +45,12 @@ pub struct GetMetricData {
 pub struct MetricDataQuery {
     /// `^[a-z][a-zA-Z0-9_]*$`, unique in its request.
     pub id: String,
-    #[serde(default)]
     pub metric_stat: Option<MetricStat>,
     /// Metric math, which is refused.
-    #[serde(default)]
     pub expression: Option<String>,
     /// The metric's name, by default.
-    #[serde(default)]
     pub label: Option<String>,
     /// Whether it is in the answer, where it is by default.
-    #[serde(default)]
     pub return_data: Option<bool>,
 }
 
@@ -68,7 +63,6 @@ pub struct MetricStat {
     /// `Average`, `Sum`, `Minimum`, `Maximum` or `SampleCount`.
     pub(crate) stat: String,
     /// There is nothing in a unit other than `Count`.
-    #[serde(default)]
     pub(crate) unit: Option<String>,
 }
 
@@ -131,7 +125,7 @@ impl World {
                     }
                 }
                 let values = periods.into_iter();
-                let values = values.map(|(from_ms, samples)| (from_ms, statistic.of(&samples)));
+                let values = values.map(|(from_ms, samples)| (from_ms, statistic(&samples)));
                 let mut datapoints: Vec<_> = values.collect();
                 if request.scan_by == ScanBy::TimestampDescending {
                     datapoints.reverse();
@@ -169,10 +163,8 @@ impl World {
         let Some(clients) = &self.clients else {
             return Vec::new();
         };
-        let (_, balancer) = clients
-            .load_balancer
-            .split_once(":loadbalancer/")
-            .unwrap_or_default();
+        let balancer = clients.load_balancer.split_once(":loadbalancer/");
+        let (_, balancer) = balancer.unwrap_or_default();
         let is_network = balancer.starts_with("net/");
         let dimension = |name: &str| {
             let found = dimensions.iter().find(|dimension| dimension.name == name);
@@ -186,33 +178,25 @@ impl World {
         }
         let over_by_ms = self.now_ms.saturating_sub(self.timings.metric_delay_ms);
         let minutes = clients.reported(zone, over_by_ms);
-        minutes
-            .map(|(from_ms, flows)| (from_ms, of(flows)))
-            .collect()
+        let minutes = minutes.map(|(from_ms, flows)| (from_ms, of(flows)));
+        minutes.collect()
     }
 }
 
 /// What of a period's samples a datapoint is.
-#[derive(Debug, Clone, Copy)]
-enum Statistic {
-    Average,
-    Sum,
-    Minimum,
-    Maximum,
-    SampleCount,
-}
+type Statistic = fn(&Samples) -> f64;
 
-impl Statistic {
-    #[expect(clippy::cast_precision_loss, reason = "CloudWatch has doubles")]
-    fn of(self, samples: &Samples) -> f64 {
-        match self {
-            Self::Average => samples.sum as f64 / samples.count.max(1) as f64,
-            Self::Sum => samples.sum as f64,
-            Self::Minimum => samples.minimum as f64,
-            Self::Maximum => samples.maximum as f64,
-            Self::SampleCount => samples.count as f64,
-        }
-    }
+#[expect(clippy::cast_precision_loss, reason = "CloudWatch has doubles")]
+fn statistic(name: &str) -> Option<Statistic> {
+    let statistic: Statistic = match name {
+        "Average" => |samples| samples.sum as f64 / samples.count.max(1) as f64,
+        "Sum" => |samples| samples.sum as f64,
+        "Minimum" => |samples| samples.minimum as f64,
+        "Maximum" => |samples| samples.maximum as f64,
+        "SampleCount" => |samples| samples.count as f64,
+        _ => return None,
+    };
+    Some(statistic)
 }
 
 /// Each query with the statistic that it asks for, or why they are refused.
@@ -265,17 +249,11 @@ fn check(
                 "The parameter {at}.MetricStat.Period must be any multiple of 60 from 60 to 86400, not {period}."
             )));
         }
-        let statistic = match metric_stat.stat.as_str() {
-            "Average" => Statistic::Average,
-            "Sum" => Statistic::Sum,
-            "Minimum" => Statistic::Minimum,
-            "Maximum" => Statistic::Maximum,
-            "SampleCount" => Statistic::SampleCount,
-            other => {
-                return Err(ApiError::validation(format!(
-                    "The value {other} for parameter {at}.MetricStat.Stat is not supported."
-                )));
-            }
+        let stat = &metric_stat.stat;
+        let Some(statistic) = statistic(stat) else {
+            return Err(ApiError::validation(format!(
+                "The value {stat} for parameter {at}.MetricStat.Stat is not supported."
+            )));
         };
         asked.push((query, metric_stat, statistic));
     }

@@ -100,7 +100,7 @@ fn yes() -> bool {
 ///
 /// Instants inside are milliseconds since the Unix epoch; what goes in and out of
 /// [`World::advance_to`], [`World::now`] and events is milliseconds since the world's start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct World {
     pub account: String,
     pub region: String,
@@ -157,29 +157,11 @@ impl World {
             account: account.to_owned(),
             region: region.to_owned(),
             timings,
-            limits: Limits::default(),
             counts_deregistering: true,
             start_ms: epoch_ms,
             now_ms: epoch_ms,
             random_state: seed,
-            ordinal: 0,
-            answered: 0,
-            agenda: BTreeSet::new(),
-            events: Vec::new(),
-            calls: VecDeque::new(),
-            clusters: BTreeMap::new(),
-            task_definitions: BTreeMap::new(),
-            services: BTreeMap::new(),
-            task_sets: BTreeMap::new(),
-            tasks: Tasks::default(),
-            unsettled: false,
-            load_balancers: BTreeMap::new(),
-            target_groups: BTreeMap::new(),
-            listeners: BTreeMap::new(),
-            tables: BTreeMap::new(),
-            alarms: BTreeMap::new(),
-            executions: BTreeMap::new(),
-            clients: None,
+            ..Self::default()
         }
     }
 

@@ -25,13 +25,9 @@ pub struct Condition {
     pub field: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_header_config: Option<Values>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_pattern_config: Option<Values>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_header_config: Option<HeaderValues>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ip_config: Option<SourceIp>,
 }
 
@@ -42,7 +38,6 @@ pub struct Condition {
 pub struct SourceIp {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_address_type: Option<String>,
 }
 

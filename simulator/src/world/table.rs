@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{ApiError, World};
 
@@ -34,8 +34,8 @@ pub enum AttributeValue {
     #[serde(rename = "BOOL")]
     Bool(bool),
     /// Null; the API knows it as `true` only.
-    #[serde(rename = "NULL")]
-    Null(True),
+    #[serde(rename = "NULL", deserialize_with = "only_true")]
+    Null(bool),
     L(Vec<AttributeValue>),
     M(BTreeMap<String, AttributeValue>),
 }
@@ -111,26 +111,12 @@ impl From<&str> for AttributeValue {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "bool", into = "bool")]
-pub struct True;
-
-impl TryFrom<bool> for True {
-    type Error = &'static str;
-
-    fn try_from(value: bool) -> Result<Self, Self::Error> {
-        if value {
-            Ok(Self)
-        } else {
-            Err("Null attribute value types must have the value of true")
-        }
-    }
-}
-
-impl From<True> for bool {
-    fn from(True: True) -> Self {
-        true
-    }
+fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let is_true = bool::deserialize(deserializer)?;
+    let problem = "Null attribute value types must have the value of true";
+    is_true
+        .then_some(true)
+        .ok_or_else(|| D::Error::custom(problem))
 }
 
 /// A whole number of at most 38 digits. Fractions are not simulated.
@@ -142,13 +128,13 @@ pub struct Number(i128);
 const TOO_LARGE: u128 = 10_u128.pow(38);
 
 impl Number {
-    pub(crate) fn plus(self, other: Self) -> Result<Self, ApiError> {
-        Self::checked(self.0.checked_add(other.0))
+    fn fits(value: &i128) -> bool {
+        value.unsigned_abs() < TOO_LARGE
     }
 
-    fn checked(value: Option<i128>) -> Result<Self, ApiError> {
-        let fits = value.filter(|value| value.unsigned_abs() < TOO_LARGE);
-        fits.map(Self).ok_or_else(|| {
+    pub(crate) fn plus(self, other: Self) -> Result<Self, ApiError> {
+        let sum = self.0.checked_add(other.0).filter(Self::fits);
+        sum.map(Self).ok_or_else(|| {
             ApiError::invalid(
                 "Number overflow. Attempting to store a number with magnitude larger than \
                  supported range",
@@ -157,27 +143,12 @@ impl Number {
     }
 }
 
-impl From<i64> for Number {
-    fn from(value: i64) -> Self {
-        Self(value.into())
-    }
-}
-
-impl FromStr for Number {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fits = |value: &i128| value.unsigned_abs() < TOO_LARGE;
-        let number = text.parse().ok().filter(fits).map(Self);
-        number.ok_or_else(|| format!("only whole numbers of 38 digits are simulated, not {text}"))
-    }
-}
-
 impl TryFrom<String> for Number {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+        let number = text.parse().ok().filter(Self::fits).map(Self);
+        number.ok_or_else(|| format!("only whole numbers of 38 digits are simulated, not {text}"))
     }
 }
 
@@ -202,34 +173,26 @@ const MAX_ITEM: usize = 400 * 1024;
 impl Table {
     /// The key's value in a request, which names the key attribute and nothing else.
     pub(crate) fn key_in<'a>(&self, key: &'a Item) -> Result<&'a str, ApiError> {
-        if key.len() != 1 {
+        let only = key.get(&self.key).filter(|_| key.len() == 1);
+        let Some(value) = only.and_then(AttributeValue::as_s) else {
             return Err(ApiError::invalid(
                 "The provided key element does not match the schema",
             ));
-        }
-        let value = key.get(&self.key).and_then(AttributeValue::as_s);
-        let value = value.ok_or_else(|| {
-            ApiError::invalid("The provided key element does not match the schema")
-        })?;
-        self.check_key(value)?;
-        Ok(value)
-    }
-
-    pub(crate) fn check_key(&self, value: &str) -> Result<(), ApiError> {
-        let problem = if value.is_empty() {
-            format!(
+        };
+        if value.is_empty() {
+            return Err(ApiError::invalid(format!(
                 "One or more parameter values are not valid. The AttributeValue for a key \
                  attribute cannot contain an empty string value. Key: {}",
                 self.key
-            )
-        } else if value.len() > 2048 {
-            "One or more parameter values were invalid: Size of hashkey has exceeded the maximum \
-             size limit of2048 bytes"
-                .to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(ApiError::invalid(problem))
+            )));
+        }
+        if value.len() > 2048 {
+            return Err(ApiError::invalid(
+                "One or more parameter values were invalid: Size of hashkey has exceeded the maximum \
+                 size limit of2048 bytes",
+            ));
+        }
+        Ok(value)
     }
 
     pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {

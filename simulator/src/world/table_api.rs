@@ -131,17 +131,15 @@ impl World {
         }
         let active_at_ms = self.now_ms.saturating_add(self.timings.table_creation_ms);
         self.put_table(name, key);
-        let table = self.tables.get_mut(name).ok_or_else(not_found)?;
+        let table = self.table_mut(name)?;
         table.active_at_ms = active_at_ms;
         Ok(table)
     }
 
     pub(crate) fn describe_table(&self, name: &str) -> Result<&Table, ApiError> {
         self.tables.get(name).ok_or_else(|| {
-            ApiError::new(
-                "ResourceNotFoundException",
-                format!("Requested resource not found: Table: {name} not found"),
-            )
+            let message = format!("Requested resource not found: Table: {name} not found");
+            ApiError::new("ResourceNotFoundException", message)
         })
     }
 
@@ -163,10 +161,8 @@ impl World {
             values: request.expression_attribute_values.as_ref(),
         };
         let (update, condition) = expressions.parse()?;
-        if update
-            .as_ref()
-            .is_some_and(|update| update.writes_to(&table.key))
-        {
+        let update_of = update.as_ref();
+        if update_of.is_some_and(|update| update.writes_to(&table.key)) {
             return Err(ApiError::invalid(format!(
                 "One or more parameter values were invalid: Cannot update attribute {}. This \
                  attribute is part of the key",
@@ -174,10 +170,20 @@ impl World {
             )));
         }
         let before = table.items.get(key).cloned();
-        let on_failure = request.return_values_on_condition_check_failure;
-        check(condition.as_ref(), before.as_ref(), on_failure)?;
+        let holds =
+            |condition: &Condition| condition.holds(before.as_ref().unwrap_or(&Item::new()));
+        if !condition.as_ref().is_none_or(holds) {
+            let asked = request.return_values_on_condition_check_failure == OnFailure::AllOld;
+            return Err(ApiError {
+                item: before.filter(|_| asked),
+                ..ApiError::new(
+                    "ConditionalCheckFailedException",
+                    "The conditional request failed",
+                )
+            });
+        }
         // Taking attributes away from an item that is not there does not make one.
-        let only_removes = update.as_ref().is_some_and(Update::only_removes);
+        let only_removes = update_of.is_some_and(Update::only_removes);
         let after = if before.is_none() && only_removes {
             None
         } else {
@@ -213,22 +219,4 @@ fn not_found() -> ApiError {
         "ResourceNotFoundException",
         "Cannot do operations on a non-existent table",
     )
-}
-
-fn check(
-    condition: Option<&Condition>,
-    item: Option<&Item>,
-    on_failure: OnFailure,
-) -> Result<(), ApiError> {
-    let none = Item::new();
-    match condition {
-        Some(condition) if !condition.holds(item.unwrap_or(&none)) => Err(ApiError {
-            item: item.filter(|_| on_failure == OnFailure::AllOld).cloned(),
-            ..ApiError::new(
-                "ConditionalCheckFailedException",
-                "The conditional request failed",
-            )
-        }),
-        Some(_) | None => Ok(()),
-    }
 }

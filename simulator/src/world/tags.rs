@@ -20,29 +20,28 @@ pub struct Tag {
     pub value: String,
 }
 
-/// Why a list of tags is refused, before either service gives it its own error code.
-pub(crate) enum TagFault {
-    Duplicate(String),
-    Malformed(String),
-}
-
-/// The tags of a request, refused as the models' patterns say.
-pub(crate) fn parse(tags: &[Tag]) -> Result<Tags, TagFault> {
+/// The tags of a request, refused as the models' patterns say: each service has its own errors for what is
+/// malformed, and for a key that is there twice.
+fn parse(
+    tags: &[Tag],
+    malformed: fn(String) -> ApiError,
+    twice: fn(&str) -> ApiError,
+) -> Result<Tags, ApiError> {
     let mut parsed = Tags::new();
     for tag in tags {
         let key_fits = (1..=128).contains(&tag.key.chars().count()) && allowed(&tag.key);
         if !key_fits || tag.key.starts_with("aws:") {
             let rule = "1 to 128 letters, digits, spaces or _.:/=+-@, and not starting with aws:";
             let fault = format!("Tag key '{}' is not valid: {rule}", tag.key);
-            return Err(TagFault::Malformed(fault));
+            return Err(malformed(fault));
         }
         if tag.value.chars().count() > 256 || !allowed(&tag.value) {
             let rule = "at most 256 letters, digits, spaces or _.:/=+-@";
             let fault = format!("Tag value '{}' is not valid: {rule}", tag.value);
-            return Err(TagFault::Malformed(fault));
+            return Err(malformed(fault));
         }
         if parsed.insert(tag.key.clone(), tag.value.clone()).is_some() {
-            return Err(TagFault::Duplicate(tag.key.clone()));
+            return Err(twice(&tag.key));
         }
     }
     Ok(parsed)
@@ -54,21 +53,15 @@ fn allowed(text: &str) -> bool {
 }
 
 pub(crate) fn parse_ecs(tags: &[Tag]) -> Result<Tags, ApiError> {
-    parse(tags).map_err(|fault| match fault {
-        TagFault::Duplicate(key) => {
-            ApiError::invalid_parameter(format!("Duplicate tag key: {key}."))
-        }
-        TagFault::Malformed(message) => ApiError::invalid_parameter(message),
+    parse(tags, ApiError::invalid_parameter, |key| {
+        ApiError::invalid_parameter(format!("Duplicate tag key: {key}."))
     })
 }
 
 pub(crate) fn parse_elb(tags: &[Tag]) -> Result<Tags, ApiError> {
-    parse(tags).map_err(|fault| match fault {
-        TagFault::Duplicate(key) => {
-            let message = format!("Tag key '{key}' was specified more than once");
-            ApiError::new("DuplicateTagKeys", message)
-        }
-        TagFault::Malformed(message) => ApiError::validation(message),
+    parse(tags, ApiError::validation, |key| {
+        let message = format!("Tag key '{key}' was specified more than once");
+        ApiError::new("DuplicateTagKeys", message)
     })
 }
 

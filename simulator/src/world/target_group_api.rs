@@ -61,7 +61,6 @@ pub struct TargetDescription {
     pub id: String,
     #[serde(default, deserialize_with = "parsed")]
     pub port: Option<u16>,
-    #[serde(default)]
     pub availability_zone: Option<String>,
 }
 

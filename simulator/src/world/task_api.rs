@@ -43,13 +43,11 @@ impl World {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
         let service = match &request.service_name {
             None => None,
-            Some(name) => Some(
-                self.find_service(&cluster, name)
-                    .filter(|service| service.status != ServiceStatus::Inactive)
-                    .ok_or_else(ApiError::service_not_found)?
-                    .name
-                    .clone(),
-            ),
+            Some(name) => {
+                let service = self.find_service(&cluster, name);
+                let service = service.filter(|known| known.status != ServiceStatus::Inactive);
+                Some(&service.ok_or_else(ApiError::service_not_found)?.name)
+            }
         };
         ApiError::refuse_if(
             request.started_by.is_some() && (service.is_some() || request.family.is_some()),
@@ -68,14 +66,13 @@ impl World {
         };
         let fits = |task: &&Task| {
             let family = short_name(&task.task_definition).split(':').next();
-            let asked =
-                |asked: &Option<String>, is: &str| asked.as_ref().is_none_or(|name| name == is);
+            let asked = |asked: Option<&String>, is: &str| asked.is_none_or(|name| name == is);
             task.cluster == cluster
                 && Some(task.desired_status) == desired
-                && asked(&service, &task.service)
-                && asked(&request.family, family.unwrap_or_default())
-                && asked(&request.started_by, &task.task_set)
-                && asked(&request.launch_type, launch_type(task))
+                && asked(service, &task.service)
+                && asked(request.family.as_ref(), family.unwrap_or_default())
+                && asked(request.started_by.as_ref(), &task.task_set)
+                && asked(request.launch_type.as_ref(), launch_type(task))
         };
         let mut tasks: Vec<_> = self.tasks.values().filter(fits).collect();
         tasks.sort_by_key(|task| task.ordinal);
@@ -104,9 +101,10 @@ impl World {
     /// another one.
     pub fn stop_task(&mut self, request: &StopTask) -> Result<String, ApiError> {
         let cluster = self.find_cluster(request.cluster.as_deref())?.name.clone();
-        let task = self
-            .find_task(&cluster, &request.task)
-            .ok_or_else(|| ApiError::invalid_parameter("The referenced task was not found."))?;
+        let Some(task) = self.find_task(&cluster, &request.task) else {
+            let message = "The referenced task was not found.";
+            return Err(ApiError::invalid_parameter(message));
+        };
         let (arn, task_set) = (task.arn.clone(), task.task_set.clone());
         let reason = StopReason {
             code: "UserInitiated",

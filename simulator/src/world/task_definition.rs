@@ -38,19 +38,13 @@ pub struct TaskDefinition {
 pub(crate) struct RegisterTaskDefinition {
     pub(crate) family: String,
     pub(crate) container_definitions: Vec<ContainerDefinition>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) network_mode: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) requires_compatibilities: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cpu: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) task_role_arn: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) execution_role_arn: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) runtime_platform: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) volumes: Vec<Value>,
@@ -62,16 +56,12 @@ pub(crate) struct RegisterTaskDefinition {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerDefinition {
     pub(crate) name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) essential: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) port_mappings: Vec<PortMapping>,
     /// Seconds from SIGTERM to SIGKILL: 30 by default, at most 120 on Fargate (Docs).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stop_timeout: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) health_check: Option<Value>,
     /// Fields of the API model that have no effect here.
     #[serde(flatten)]
@@ -82,13 +72,9 @@ pub(crate) struct ContainerDefinition {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PortMapping {
     pub(crate) container_port: u16,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) host_port: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) protocol: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) app_protocol: Option<String>,
 }
 

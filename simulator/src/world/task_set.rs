@@ -79,7 +79,6 @@ pub(crate) struct VpcConfiguration {
     pub(crate) subnets: Vec<String>,
     #[serde(default)]
     pub(crate) security_groups: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) assign_public_ip: Option<String>,
 }
 
@@ -96,11 +95,8 @@ pub struct TaskSetLoadBalancer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ServiceRegistry {
     pub(crate) registry_arn: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) container_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) container_port: Option<u16>,
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::super::table::Item;
 use super::super::{ApiError, AttributeValue};
 use super::Placeholders;
-use super::parser::Parser;
+use super::parser::{Operand, Parser};
 use super::token::Token;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -15,12 +15,6 @@ pub(in super::super) enum Condition {
     Exists(String),
     Missing(String),
     Compare(Operand, Comparator, Operand),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(in super::super) enum Operand {
-    Attribute(String),
-    Value(AttributeValue),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +47,6 @@ impl Condition {
             Self::Compare(left, comparator, right) => {
                 compare(left.value(item), *comparator, right.value(item))
             }
-        }
-    }
-}
-
-impl Operand {
-    fn value<'a>(&'a self, item: &'a Item) -> Option<&'a AttributeValue> {
-        match self {
-            Self::Attribute(name) => item.get(name),
-            Self::Value(value) => Some(value),
         }
     }
 }

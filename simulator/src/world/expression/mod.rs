@@ -35,26 +35,16 @@ impl Expressions<'_> {
         let (no_names, no_values) = (BTreeMap::new(), Item::new());
         let names = self.names.unwrap_or(&no_names);
         let values = self.values.unwrap_or(&no_values);
-        check_keys(
-            "ExpressionAttributeNames",
-            '#',
-            self.names.map(|names| names.keys()),
-        )?;
-        check_keys(
-            "ExpressionAttributeValues",
-            ':',
-            self.values.map(|values| values.keys()),
-        )?;
+        check_keys("ExpressionAttributeNames", '#', self.names)?;
+        check_keys("ExpressionAttributeValues", ':', self.values)?;
         AttributeValue::check_levels(values.values())?;
         let mut placeholders = Placeholders::new(names, values);
-        let update = self
-            .update
-            .map(|text| Update::parse(text, &mut placeholders))
-            .transpose()?;
-        let condition = self
-            .condition
-            .map(|text| Condition::parse(text, &mut placeholders))
-            .transpose()?;
+        let update = self.update;
+        let update = update.map(|text| Update::parse(text, &mut placeholders));
+        let update = update.transpose()?;
+        let condition = self.condition;
+        let condition = condition.map(|text| Condition::parse(text, &mut placeholders));
+        let condition = condition.transpose()?;
         placeholders.all_used()?;
         Ok((update, condition))
     }
@@ -75,21 +65,21 @@ impl Expressions<'_> {
     }
 }
 
-fn check_keys<'a>(
+fn check_keys<T>(
     field: &str,
     sign: char,
-    keys: Option<impl ExactSizeIterator<Item = &'a String>>,
+    given: Option<&BTreeMap<String, T>>,
 ) -> Result<(), ApiError> {
-    let Some(mut keys) = keys else { return Ok(()) };
-    if keys.len() == 0 {
+    if given.is_some_and(BTreeMap::is_empty) {
         return Err(ApiError::invalid(format!("{field} must not be empty")));
     }
-    let bad = keys.find(|key| !key.starts_with(sign) || key.len() == 1);
-    bad.map_or(Ok(()), |key| {
-        Err(ApiError::invalid(format!(
+    let mut keys = given.into_iter().flat_map(BTreeMap::keys);
+    match keys.find(|key| !key.starts_with(sign) || key.len() == 1) {
+        None => Ok(()),
+        Some(key) => Err(ApiError::invalid(format!(
             "{field} contains invalid key: Syntax error; key: \"{key}\""
-        )))
-    })
+        ))),
+    }
 }
 
 /// What stands for names and values in a request's expressions, and what of it was used.
@@ -115,21 +105,20 @@ impl<'a> Placeholders<'a> {
 
     /// Each must be used: a leftover is a mistake in the expression.
     pub(super) fn all_used(&self) -> Result<(), ApiError> {
-        let unused = |field: &str, keys: Vec<&String>| {
-            let keys: Vec<&str> = keys.into_iter().map(String::as_str).collect();
-            if keys.is_empty() {
-                return Ok(());
+        let names: BTreeSet<_> = self.names.keys().cloned().collect();
+        let values: BTreeSet<_> = self.values.keys().cloned().collect();
+        for (field, given, used) in [
+            ("ExpressionAttributeNames", names, &self.used_names),
+            ("ExpressionAttributeValues", values, &self.used_values),
+        ] {
+            let unused: Vec<_> = given.difference(used).map(String::as_str).collect();
+            if !unused.is_empty() {
+                return Err(ApiError::invalid(format!(
+                    "Value provided in {field} unused in expressions: keys: {{{}}}",
+                    unused.join(", ")
+                )));
             }
-            Err(ApiError::invalid(format!(
-                "Value provided in {field} unused in expressions: keys: {{{}}}",
-                keys.join(", ")
-            )))
-        };
-        let names = self.names.keys();
-        let names = names.filter(|name| !self.used_names.contains(*name));
-        unused("ExpressionAttributeNames", names.collect())?;
-        let values = self.values.keys();
-        let values = values.filter(|value| !self.used_values.contains(*value));
-        unused("ExpressionAttributeValues", values.collect())
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What all expressions have in common: their words, names and values.
 
+use super::super::table::Item;
 use super::super::{ApiError, AttributeValue};
 use super::Placeholders;
 use super::reserved::is_reserved;
@@ -11,6 +12,22 @@ pub(super) struct Parser<'a, 'b> {
     tokens: Vec<Token<'a>>,
     pub(super) at: usize,
     placeholders: &'a mut Placeholders<'b>,
+}
+
+/// What stands for a value: an attribute of the item, or the value itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) enum Operand {
+    Attribute(String),
+    Value(AttributeValue),
+}
+
+impl Operand {
+    pub(super) fn value<'a>(&'a self, item: &'a Item) -> Option<&'a AttributeValue> {
+        match self {
+            Self::Attribute(name) => item.get(name),
+            Self::Value(value) => Some(value),
+        }
+    }
 }
 
 impl<'a, 'b> Parser<'a, 'b> {
@@ -62,11 +79,8 @@ impl<'a, 'b> Parser<'a, 'b> {
     }
 
     pub(super) fn expect(&mut self, symbol: &str) -> Result<(), ApiError> {
-        if self.takes(symbol) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        let taken = self.takes(symbol).then_some(());
+        taken.ok_or_else(|| self.unexpected())
     }
 
     /// Whether what follows an opening bracket is in brackets of its own, and nothing beside it.

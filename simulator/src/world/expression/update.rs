@@ -3,7 +3,7 @@
 use super::super::table::{Item, Number};
 use super::super::{ApiError, AttributeValue};
 use super::Placeholders;
-use super::parser::Parser;
+use super::parser::{Operand, Parser};
 use super::token::Token;
 
 /// What is done to an item: each clause to an attribute of its own.
@@ -15,12 +15,6 @@ enum Clause {
     Set(Operand),
     Remove,
     Add(Number),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Operand {
-    Attribute(String),
-    Value(AttributeValue),
 }
 
 /// Reads one clause of a section.
@@ -87,7 +81,10 @@ impl Update {
                     item.remove(attribute);
                     continue;
                 }
-                Clause::Set(operand) => operand.value(before)?.clone(),
+                Clause::Set(operand) => {
+                    let value = operand.value(before).cloned();
+                    value.ok_or_else(|| ApiError::invalid(NO_ATTRIBUTE))?
+                }
                 Clause::Add(number) => AttributeValue::N(match before.get(attribute) {
                     None => *number,
                     Some(AttributeValue::N(value)) => value.plus(*number)?,
@@ -104,18 +101,8 @@ impl Update {
     }
 }
 
-impl Operand {
-    fn value<'a>(&'a self, item: &'a Item) -> Result<&'a AttributeValue, ApiError> {
-        match self {
-            Self::Value(value) => Ok(value),
-            Self::Attribute(attribute) => item.get(attribute).ok_or_else(|| {
-                ApiError::invalid(
-                    "The provided expression refers to an attribute that does not exist in the item",
-                )
-            }),
-        }
-    }
-}
+const NO_ATTRIBUTE: &str =
+    "The provided expression refers to an attribute that does not exist in the item";
 
 impl Parser<'_, '_> {
     fn set_clause(&mut self) -> Result<(String, Clause), ApiError> {
