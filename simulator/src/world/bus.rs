@@ -54,31 +54,34 @@ impl World {
                  satisfy constraint: Member must have length from 1 to {MOST}"
             )));
         }
-        let results = request.entries.iter().zip(0_u32..).map(|(entry, number)| {
-            match read(entry) {
+        let mut results = Vec::new();
+        for (entry, number) in request.entries.iter().zip(0_u32..) {
+            results.push(match read(entry) {
                 Ok(detail) => {
                     self.record(EventKind::EventPut {
                         source: entry.source.clone(),
                         detail_type: entry.detail_type.clone(),
                         detail,
                     });
-                    PutEventsResult::Taken {
-                        // Of the request that is being answered.
-                        event_id: format!("{number:08x}-0000-4000-8001-{:012x}", self.answered),
-                    }
+                    // Of the request that is being answered.
+                    let event_id = format!("{number:08x}-0000-4000-8001-{:012x}", self.answered);
+                    PutEventsResult::Taken { event_id }
                 }
-                Err((error_code, error_message)) => PutEventsResult::Refused {
-                    error_code,
-                    error_message,
-                },
-            }
-        });
-        Ok(results.collect())
+                Err(refused) => refused,
+            });
+        }
+        Ok(results)
     }
 }
 
 /// An entry's detail, or the code and the sentence it is refused with.
-fn read(entry: &PutEventsEntry) -> Result<Value, (&'static str, String)> {
+fn read(entry: &PutEventsEntry) -> Result<Value, PutEventsResult> {
+    let refused = |error_code, error_message| {
+        Err(PutEventsResult::Refused {
+            error_code,
+            error_message,
+        })
+    };
     let given = [
         ("Source", &entry.source),
         ("DetailType", &entry.detail_type),
@@ -86,22 +89,19 @@ fn read(entry: &PutEventsEntry) -> Result<Value, (&'static str, String)> {
     ];
     if let Some((name, _)) = given.iter().find(|(_, value)| value.is_empty()) {
         let why = format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
-        return Err(("InvalidArgument", why));
+        return refused("InvalidArgument", why);
     }
     if entry.source.starts_with("aws.") {
         let why = format!("Not authorized for the source {}.", entry.source);
-        return Err(("NotAuthorizedForSourceException", why));
+        return refused("NotAuthorizedForSourceException", why);
     }
-    if let Some(bus) = entry
-        .event_bus_name
-        .as_deref()
-        .filter(|bus| *bus != "default")
-    {
+    let bus = entry.event_bus_name.as_deref().unwrap_or("default");
+    if bus != "default" {
         let why = format!("The event bus {bus} is not simulated; the default one is.");
-        return Err(("InvalidArgument", why));
+        return refused("InvalidArgument", why);
     }
     match serde_json::from_str(&entry.detail) {
         Ok(detail @ Value::Object(_)) => Ok(detail),
-        _ => Err(("MalformedDetail", "Detail is malformed.".to_owned())),
+        _ => refused("MalformedDetail", "Detail is malformed.".to_owned()),
     }
 }

@@ -40,8 +40,8 @@ pub(crate) struct ClusterCounts {
 impl World {
     /// `ecs:CreateCluster`; creating one that exists answers the one that exists.
     pub(crate) fn create_cluster(&mut self, request: &CreateCluster) -> Result<String, ApiError> {
-        let name = request.cluster_name.as_deref().unwrap_or("default");
-        let name = name.to_owned();
+        let name = request.cluster_name.clone();
+        let name = name.unwrap_or_else(|| "default".to_owned());
         ApiError::refuse_if(
             !is_ecs_name(&name),
             "Cluster names have 1 to 255 letters, numbers, hyphens and underscores.",
@@ -78,11 +78,8 @@ impl World {
             let tasks = self.tasks.values().filter(|task| task.cluster == name);
             tasks.filter(|task| counts(task.last_status)).count()
         };
-        let services = self
-            .services
-            .values()
-            .filter(|service| service.cluster == name);
-        let services = services.filter(|service| service.status != ServiceStatus::Inactive);
+        let services = self.services.values().filter(|one| one.cluster == name);
+        let services = services.filter(|one| one.status != ServiceStatus::Inactive);
         ClusterCounts {
             running: tasks(TaskStatus::counts_as_running),
             pending: tasks(TaskStatus::counts_as_pending),

@@ -80,10 +80,8 @@ impl World {
     ) -> Result<(), ApiError> {
         let running = self.execution(arn).map(|execution| execution.status);
         if running == Some(ExecutionStatus::Running) {
-            return Err(ApiError::new(
-                "ExecutionAlreadyExists",
-                format!("Execution Already Exists: '{arn}'"),
-            ));
+            let message = format!("Execution Already Exists: '{arn}'");
+            return Err(ApiError::new("ExecutionAlreadyExists", message));
         }
         let execution = Execution {
             arn: arn.to_owned(),
@@ -119,10 +117,8 @@ impl World {
         };
         if !execution.status.is_redrivable() {
             let status = execution.status.as_str();
-            return Err(ApiError::new(
-                "ExecutionNotRedrivable",
-                format!("Execution is not redrivable: its status is {status}"),
-            ));
+            let message = format!("Execution is not redrivable: its status is {status}");
+            return Err(ApiError::new("ExecutionNotRedrivable", message));
         }
         execution.before = Some(Box::new(execution.clone()));
         execution.status = ExecutionStatus::Running;
@@ -135,10 +131,8 @@ impl World {
     pub fn describe_execution(&self, request: &DescribeExecution) -> Result<&Execution, ApiError> {
         let arn = &request.execution_arn;
         if !(arn.starts_with("arn:") && arn.contains(":execution:")) {
-            return Err(ApiError::new(
-                "InvalidArn",
-                format!("Invalid Arn: 'Invalid ARN prefix: {arn}'"),
-            ));
+            let message = format!("Invalid Arn: 'Invalid ARN prefix: {arn}'");
+            return Err(ApiError::new("InvalidArn", message));
         }
         self.executions.get(arn).ok_or_else(|| does_not_exist(arn))
     }
@@ -164,8 +158,6 @@ impl World {
 }
 
 fn does_not_exist(arn: &str) -> ApiError {
-    ApiError::new(
-        "ExecutionDoesNotExist",
-        format!("Execution Does Not Exist: '{arn}'"),
-    )
+    let message = format!("Execution Does Not Exist: '{arn}'");
+    ApiError::new("ExecutionDoesNotExist", message)
 }

@@ -39,27 +39,23 @@ impl World {
     /// A copy without the journal and without the events that were not taken out: both grow.
     #[must_use]
     pub fn without_log(&mut self) -> Self {
-        let (calls, events) = (
-            std::mem::take(&mut self.calls),
-            std::mem::take(&mut self.events),
-        );
-        let copy = self.clone();
+        self.without_its_log(|world| world.clone())
+    }
+
+    fn without_its_log<T>(&mut self, look: impl FnOnce(&Self) -> T) -> T {
+        let calls = std::mem::take(&mut self.calls);
+        let events = std::mem::take(&mut self.events);
+        let seen = look(self);
         (self.calls, self.events) = (calls, events);
-        copy
+        seen
     }
 
     /// Whether anything but its log is different from a copy that was made without it just before a
     /// call: whether the call has written.
     pub fn differs_from(&mut self, before: &mut Self) -> bool {
-        let (calls, events) = (
-            std::mem::take(&mut self.calls),
-            std::mem::take(&mut self.events),
-        );
         before.answered = self.answered;
         before.random_state = self.random_state;
-        let differs = *self != *before;
-        (self.calls, self.events) = (calls, events);
-        differs
+        self.without_its_log(|world| *world != *before)
     }
 
     /// Takes another world's last call into this one's journal.

@@ -32,16 +32,11 @@ impl Counts {
 impl World {
     /// The counts of a task set, as ECS gives them.
     pub(crate) fn counts(&self, task_set: &str) -> Counts {
-        let counts = self.tasks.counts(task_set);
-        let hidden = if self.counts_deregistering {
-            0
-        } else {
-            counts.deactivating
-        };
-        Counts {
-            running: counts.running - hidden,
-            ..counts
+        let mut counts = self.tasks.counts(task_set);
+        if !self.counts_deregistering {
+            counts.running -= counts.deactivating;
         }
+        counts
     }
 
     /// `STEADY_STATE` (Model): running equals computed, nothing is pending, and all tasks report
@@ -119,26 +114,19 @@ impl World {
             task_set.steady = steady;
             task_set.steady_at_ms = now_ms;
         }
-        let goes =
-            task_set.status == TaskSetStatus::Draining && counts.left == 0 && !task_set.going;
-        if goes {
-            task_set.going = true;
-        }
-        let task_set = id.to_owned();
-        if turned {
-            if steady {
-                self.say_of(&task_set, "has reached a steady state.");
-            }
-            let (task_set, running) = (task_set.clone(), counts.running);
-            self.record(if steady {
-                EventKind::TaskSetSteady { task_set, running }
-            } else {
-                EventKind::TaskSetStabilizing { task_set }
-            });
+        let drains = task_set.status == TaskSetStatus::Draining;
+        let goes = drains && counts.left == 0 && !task_set.going;
+        task_set.going |= goes;
+        let (task_set, running) = (id.to_owned(), counts.running);
+        if turned && steady {
+            self.say_of(id, "has reached a steady state.");
+            self.record(EventKind::TaskSetSteady { task_set, running });
+        } else if turned {
+            self.record(EventKind::TaskSetStabilizing { task_set });
         }
         if goes {
             let delay = self.jittered(self.timings.task_set_deletion_ms);
-            self.schedule_in(delay, Due::TaskSetGone(task_set));
+            self.schedule_in(delay, Due::TaskSetGone(id.to_owned()));
         }
     }
 }

@@ -177,14 +177,11 @@ impl World {
 
     /// SIGTERM, once no target of a task that is being taken away is left.
     pub(crate) fn terminate_if_deregistered(&mut self, arn: &str) {
-        let waiting = self.tasks.get(arn).is_some_and(|task| {
-            task.last_status == TaskStatus::Deactivating && !self.is_registered(task)
-        });
-        if !waiting {
-            return;
-        }
         let now_ms = self.now_ms;
-        let Some(task) = self.tasks.get(arn) else {
+        let waits = |task: &&Task| {
+            task.last_status == TaskStatus::Deactivating && !self.is_registered(task)
+        };
+        let Some(task) = self.tasks.get(arn).filter(waits) else {
             return;
         };
         let (task_set, seconds) = (task.task_set.clone(), self.stop_seconds(task));

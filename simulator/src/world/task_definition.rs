@@ -183,15 +183,12 @@ impl World {
         &self,
         request: &ListTaskDefinitions,
     ) -> Result<Page<String>, ApiError> {
-        let active = match request.status.as_deref() {
-            None | Some("ACTIVE") => true,
-            Some("INACTIVE") => false,
-            Some(other) => {
-                return Err(ApiError::invalid_parameter(format!(
-                    "Unknown status: {other}."
-                )));
-            }
-        };
+        let status = request.status.as_deref().unwrap_or("ACTIVE");
+        ApiError::refuse_if(
+            !["ACTIVE", "INACTIVE"].contains(&status),
+            format!("Unknown status: {status}."),
+        )?;
+        let active = status == "ACTIVE";
         let prefix = request.family_prefix.as_ref();
         let families = self.task_definitions.iter();
         let families = families.filter(|(family, _)| prefix.is_none_or(|wanted| wanted == *family));

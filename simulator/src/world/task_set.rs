@@ -297,11 +297,11 @@ fn task_set_not_found() -> ApiError {
 
 /// 0 to 100 PERCENT (Model).
 pub(crate) fn check_scale(scale: &Scale) -> Result<f64, ApiError> {
-    if let Some(unit) = scale.unit.as_deref().filter(|unit| *unit != "PERCENT") {
-        return Err(ApiError::invalid_parameter(format!(
-            "Invalid scale unit: {unit}. Only PERCENT is supported."
-        )));
-    }
+    let unit = scale.unit.as_deref().unwrap_or("PERCENT");
+    ApiError::refuse_if(
+        unit != "PERCENT",
+        format!("Invalid scale unit: {unit}. Only PERCENT is supported."),
+    )?;
     let value = scale.value.unwrap_or(0.0);
     ApiError::refuse_if(
         !(0.0..=100.0).contains(&value),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::tags::{self, Tag};
 use super::task_set::check_scale;
 use super::{
-    ApiError, CapacityProviderStrategyItem, EventKind, NetworkConfiguration, Scale,
-    ServiceRegistry, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus, World,
+    ApiError, CapacityProviderStrategyItem, ContainerDefinition, EventKind, NetworkConfiguration,
+    Scale, ServiceRegistry, TaskDefinition, TaskSet, TaskSetLoadBalancer, TaskSetStatus, World,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -107,15 +107,15 @@ impl World {
     /// Policies of the account (`aws:RequestTag`, service control policies) are asked before anything else.
     fn check_required_tags(&self, request: &CreateTaskSet) -> Result<(), ApiError> {
         let has = |key: &String| request.tags.iter().any(|tag| tag.key == *key);
-        let Some(missing) = self.limits.required_tags.iter().find(|key| !has(key)) else {
-            return Ok(());
-        };
-        Err(ApiError::new(
-            "AccessDeniedException",
-            format!(
-                "User is not authorized to perform: ecs:CreateTaskSet on resource: * with an explicit deny in a service control policy (aws:RequestTag/{missing})"
-            ),
-        ))
+        match self.limits.required_tags.iter().find(|key| !has(key)) {
+            None => Ok(()),
+            Some(missing) => Err(ApiError::new(
+                "AccessDeniedException",
+                format!(
+                    "User is not authorized to perform: ecs:CreateTaskSet on resource: * with an explicit deny in a service control policy (aws:RequestTag/{missing})"
+                ),
+            )),
+        }
     }
 
     fn created_before(
@@ -133,11 +133,8 @@ impl World {
             !fits,
             "clientToken must have 1 to 36 ASCII characters in the range of 33 to 126.",
         )?;
-        let Some(task_set) = self
-            .task_sets
-            .values()
-            .find(|set| set.service_key == service_key && set.client_token.as_ref() == Some(token))
-        else {
+        let mut sets = self.task_sets_of_key(service_key).into_iter();
+        let Some(task_set) = sets.find(|set| set.client_token.as_ref() == Some(token)) else {
             return Ok(None);
         };
         ApiError::refuse_if(
@@ -221,12 +218,7 @@ impl World {
         )?;
         for wanted in &request.load_balancers {
             let (name, port) = (&wanted.container_name, wanted.container_port);
-            let mut containers = definition.containers().iter();
-            let Some(container) = containers.find(|container| container.name == *name) else {
-                return Err(ApiError::invalid_parameter(format!(
-                    "The container {name} does not exist in the task definition."
-                )));
-            };
+            let container = container(definition, name)?;
             let mut mappings = container.port_mappings.iter();
             ApiError::refuse_if(
                 !mappings.any(|mapping| mapping.container_port == port),
@@ -239,14 +231,11 @@ impl World {
                 ))
             })?;
             if definition.is_awsvpc() != (group.target_type == "ip") {
+                let mode = definition.registered.network_mode.as_deref();
+                let mode = mode.unwrap_or("bridge");
                 return Err(ApiError::invalid_parameter(format!(
-                    "The provided target group {arn} has target type {}, which is incompatible with the {} network mode specified in the task definition.",
-                    group.target_type,
-                    definition
-                        .registered
-                        .network_mode
-                        .as_deref()
-                        .unwrap_or("bridge")
+                    "The provided target group {arn} has target type {}, which is incompatible with the {mode} network mode specified in the task definition.",
+                    group.target_type
                 )));
             }
             ApiError::refuse_if(
@@ -258,6 +247,18 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn container<'a>(
+    definition: &'a TaskDefinition,
+    name: &str,
+) -> Result<&'a ContainerDefinition, ApiError> {
+    let mut containers = definition.containers().iter();
+    let found = containers.find(|container| container.name == name);
+    found.ok_or_else(|| {
+        let message = format!("The container {name} does not exist in the task definition.");
+        ApiError::invalid_parameter(message)
+    })
 }
 
 /// What ECS says of a registry (Model, of `ServiceRegistry`; the words are made up).
@@ -278,12 +279,7 @@ fn check_registries(request: &CreateTaskSet, definition: &TaskDefinition) -> Res
             )?;
             continue;
         };
-        let mut containers = definition.containers().iter();
-        let Some(container) = containers.find(|container| container.name == *name) else {
-            return Err(ApiError::invalid_parameter(format!(
-                "The container {name} does not exist in the task definition."
-            )));
-        };
+        let container = container(definition, name)?;
         let mut mappings = container.port_mappings.iter();
         let fits = match registry.container_port {
             Some(port) => mappings.any(|mapping| mapping.container_port == port),
