@@ -130,29 +130,31 @@ fn to_http(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError>
 impl SimulatedAws {
     /// An HTTP client for an SDK client of any service. `caller` is the name in the journal.
     pub fn http_client(&self, caller: &str) -> SharedHttpClient {
-        SharedHttpClient::new(Connector {
-            aws: self.clone(),
-            caller: caller.to_owned(),
-            gate: None,
-        })
+        self.gated_http_client(caller, None)
     }
 
-    /// The same, for a caller that comes to an end in the middle.
-    pub(crate) fn gated_http_client(&self, caller: &str, gate: Arc<Gate>) -> SharedHttpClient {
+    /// The same, for a caller that may come to an end in the middle.
+    pub(crate) fn gated_http_client(
+        &self,
+        caller: &str,
+        gate: Option<Arc<Gate>>,
+    ) -> SharedHttpClient {
         SharedHttpClient::new(Connector {
             aws: self.clone(),
             caller: caller.to_owned(),
-            gate: Some(gate),
+            gate,
         })
     }
 
     /// The configuration of an SDK client of any service, with the SDK's own retries and timeouts.
     pub fn sdk_config(&self, caller: &str) -> SdkConfig {
         let region = self.with_world(|world| world.region.clone());
+        // Keys are not checked.
+        let keys = Credentials::from_keys("simulated", "simulated", None);
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
-            .credentials_provider(SharedCredentialsProvider::new(test_credentials()))
+            .credentials_provider(SharedCredentialsProvider::new(keys))
             .http_client(self.http_client(caller))
             .build()
     }
@@ -164,9 +166,4 @@ impl SimulatedAws {
     pub fn sdk_elb(&self, caller: &str) -> aws_sdk_elasticloadbalancingv2::Client {
         aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk_config(caller))
     }
-}
-
-/// Keys that are not checked.
-pub(crate) fn test_credentials() -> Credentials {
-    Credentials::from_keys("simulated", "simulated", None)
 }

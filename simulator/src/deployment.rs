@@ -9,12 +9,7 @@ mod operator;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_ecs::config::{BehaviorVersion, Region};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_types::SdkConfig;
-use ebbtide_controller::arn::Home;
 use ebbtide_controller::turn::{self, Turn};
 use ebbtide_functions::{Clients, Function};
 use serde_json::Value;
@@ -23,8 +18,8 @@ use crate::asl::{
     DefinitionError, Resources, StateMachine, SubstitutionError, TaskError, substitute,
 };
 use crate::aws::SimulatedAws;
-use crate::connector::{Gate, test_credentials};
-use crate::world::partition_of;
+use crate::connector::Gate;
+use crate::world::{arn, partition_of};
 
 use execution::Executions;
 pub use execution::RedriveError;
@@ -43,7 +38,8 @@ pub const LOCK_TABLE: (&str, &str) = ("ebbtide-locks", "id");
 #[derive(Debug)]
 pub struct Installation {
     aws: SimulatedAws,
-    home: Home,
+    region: String,
+    account: String,
     machine: StateMachine,
     functions: Vec<InstalledFunction>,
     times: u32,
@@ -73,21 +69,15 @@ impl Installation {
         aws.with_world(|world| world.put_table(lock_table, lock_key));
         let (region, account) =
             aws.with_world(|world| (world.region.clone(), world.account.clone()));
-        let home = Home {
-            partition: partition_of(&region).to_owned(),
-            region,
-            account,
-        };
-        let of_lambda = format!(
-            "arn:{}:lambda:{}:{}",
-            home.partition, home.region, home.account
-        );
-        let functions = Function::ALL.map(|function| InstalledFunction {
-            arn: format!("{of_lambda}:function:ebbtide-{}", function.as_str()),
-            function,
-            next: turn::next,
+        let functions = Function::ALL.map(|function| {
+            let name = format!("function:ebbtide-{}", function.as_str());
+            InstalledFunction {
+                arn: arn("lambda", &region, &account, &name),
+                function,
+                next: turn::next,
+            }
         });
-        let mut values = BTreeMap::from([("Partition", home.partition.as_str())]);
+        let mut values = BTreeMap::from([("Partition", partition_of(&region))]);
         for installed in &functions {
             values.insert(placeholder(installed.function), &installed.arn);
         }
@@ -95,7 +85,8 @@ impl Installation {
         let machine = StateMachine::parse(&substitute(definition, &values)?)?;
         Ok(Self {
             aws: aws.clone(),
-            home,
+            region,
+            account,
             machine,
             functions: functions.into(),
             times: 1,
@@ -167,26 +158,16 @@ fn placeholder(function: Function) -> &'static str {
 impl SimulatedAws {
     /// A function's clients as they are in Lambda. `caller` is the name in the journal.
     pub fn clients(&self, caller: &str) -> Clients {
-        let region = self.with_world(|world| world.region.clone());
-        clients(self.http_client(caller), &region)
+        self.gated_clients(caller, None)
     }
 
-    /// The same, for one that comes to an end in the middle.
-    fn gated_clients(&self, caller: &str, gate: Arc<Gate>) -> Clients {
-        let region = self.with_world(|world| world.region.clone());
-        clients(self.gated_http_client(caller, gate), &region)
+    /// The same, for one that may come to an end in the middle.
+    fn gated_clients(&self, caller: &str, gate: Option<Arc<Gate>>) -> Clients {
+        let config = self.sdk_config(caller).into_builder();
+        let config = config
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .timeout_config(Clients::timeouts())
+            .http_client(self.gated_http_client(caller, gate));
+        Clients::new(&config.build(), LOCK_TABLE.0)
     }
-}
-
-/// A function's clients as they are in Lambda, but for the other end of the connection.
-fn clients(http_client: SharedHttpClient, region: &str) -> Clients {
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region.to_owned()))
-        .credentials_provider(SharedCredentialsProvider::new(test_credentials()))
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .timeout_config(Clients::timeouts())
-        .http_client(http_client)
-        .build();
-    Clients::new(&config, LOCK_TABLE.0)
 }

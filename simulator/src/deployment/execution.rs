@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ebbtide_controller::arn::Home;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -12,7 +11,7 @@ use super::{Installation, STATE_MACHINE};
 use crate::asl::{
     Beginning, Entering, EventKind, Execution, HistoryEvent, Outcome, Redrive, Status, run,
 };
-use crate::world::{ApiError, ExecutionEnd, ExecutionStatus};
+use crate::world::{ApiError, ExecutionEnd, ExecutionStatus, arn, partition_of};
 
 #[derive(Debug, Default)]
 pub(super) struct Executions(Mutex<BTreeMap<String, Recorded>>);
@@ -67,8 +66,9 @@ impl Installation {
         on_event: &mut dyn FnMut(&HistoryEvent),
     ) -> Outcome {
         let arn = self.execution_arn(name);
+        let machine = self.arn(&format!("stateMachine:{STATE_MACHINE}"));
         let started = self.aws.with_world(|world| {
-            world.start_execution(&arn, &state_machine_arn(&self.home), &input.to_string())?;
+            world.start_execution(&arn, &machine, &input.to_string())?;
             Ok(world.epoch_ms())
         });
         let start_epoch_ms = match started {
@@ -89,7 +89,12 @@ impl Installation {
         on_event: &mut dyn FnMut(&HistoryEvent),
     ) -> Outcome {
         let arn = self.execution_arn(name);
-        let running = Running::of(self, name, &arn);
+        let running = Running {
+            installation: self,
+            name,
+            arn: &arn,
+            ended: false,
+        };
         let execution = self.execution(name, start_epoch_ms);
         let mut lot = fastrand::Rng::with_seed(seed);
         let mut note = |event: &HistoryEvent| {
@@ -190,37 +195,22 @@ impl Installation {
     }
 
     pub fn execution_arn(&self, name: &str) -> String {
-        let Home {
-            partition,
-            region,
-            account,
-        } = &self.home;
-        format!("arn:{partition}:states:{region}:{account}:execution:{STATE_MACHINE}:{name}")
+        self.arn(&format!("execution:{STATE_MACHINE}:{name}"))
+    }
+
+    fn arn(&self, resource: &str) -> String {
+        arn("states", &self.region, &self.account, resource)
     }
 
     fn execution(&self, name: &str, start_epoch_ms: u64) -> Execution {
-        let start_time = i64::try_from(start_epoch_ms)
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .unwrap_or_default();
-        let Home {
-            partition, account, ..
-        } = &self.home;
+        let start = Timestamp::UNIX_EPOCH.checked_add(Duration::from_millis(start_epoch_ms));
+        let (partition, account) = (partition_of(&self.region), &self.account);
         Execution {
             arn: self.execution_arn(name),
             role_arn: format!("arn:{partition}:iam::{account}:role/{STATE_MACHINE}"),
-            start_time,
+            start_time: start.unwrap_or_default(),
         }
     }
-}
-
-fn state_machine_arn(home: &Home) -> String {
-    let Home {
-        partition,
-        region,
-        account,
-    } = home;
-    format!("arn:{partition}:states:{region}:{account}:stateMachine:{STATE_MACHINE}")
 }
 
 fn not_started(refused: &ApiError) -> Outcome {
@@ -243,35 +233,21 @@ struct Running<'a> {
     ended: bool,
 }
 
-impl<'a> Running<'a> {
-    fn of(installation: &'a Installation, name: &'a str, arn: &'a str) -> Self {
-        Self {
-            installation,
-            name,
-            arn,
-            ended: false,
-        }
-    }
-
+impl Running<'_> {
     fn ended(mut self, outcome: &Outcome) {
         self.ended = true;
-        let (status, end) = match &outcome.status {
-            Status::Succeeded { output } => (
-                ExecutionStatus::Succeeded,
-                ExecutionEnd {
-                    output: Some(output.to_string()),
-                    ..ExecutionEnd::default()
-                },
-            ),
-            Status::Failed { error, cause } => (
-                ExecutionStatus::Failed,
-                ExecutionEnd {
-                    error: Some(error.clone()),
-                    cause: Some(cause.clone()),
-                    ..ExecutionEnd::default()
-                },
-            ),
-            Status::TimedOut => (ExecutionStatus::TimedOut, ExecutionEnd::default()),
+        let mut end = ExecutionEnd::default();
+        let status = match &outcome.status {
+            Status::Succeeded { output } => {
+                end.output = Some(output.to_string());
+                ExecutionStatus::Succeeded
+            }
+            Status::Failed { error, cause } => {
+                end.error = Some(error.clone());
+                end.cause = Some(cause.clone());
+                ExecutionStatus::Failed
+            }
+            Status::TimedOut => ExecutionStatus::TimedOut,
         };
         let aws = &self.installation.aws;
         aws.with_world(|world| world.end_execution(self.arn, status, end));

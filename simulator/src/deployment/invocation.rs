@@ -135,12 +135,8 @@ impl Invocation {
             event,
         } = self;
         let may_serve_more = gate.is_none();
-        let clients = match gate {
-            Some(gate) => aws.gated_clients(&caller, gate),
-            None => environments
-                .take(&caller)
-                .unwrap_or_else(|| aws.clients(&caller)),
-        };
+        let waiting = may_serve_more.then(|| environments.take(&caller)).flatten();
+        let clients = waiting.unwrap_or_else(|| aws.gated_clients(&caller, gate));
         let began = SystemTime::UNIX_EPOCH
             + Duration::from_millis(aws.with_world(|world| world.epoch_ms()));
         let nonce = format!("invocation-{}", aws.next_nonce());
@@ -169,14 +165,11 @@ impl Invocation {
                 "Payload": answer,
                 "StatusCode": 200,
             })),
-            Ok(Err(error)) => Err(TaskError {
-                error: error.name.as_str().to_owned(),
-                cause: json!({
-                    "errorType": error.name.as_str(),
-                    "errorMessage": error.message,
-                })
-                .to_string(),
-            }),
+            Ok(Err(error)) => {
+                let name = error.name.as_str();
+                let cause = json!({ "errorType": name, "errorMessage": error.message });
+                Err(TaskError::new(name, cause.to_string()))
+            }
             Err(_) => Err(timed_out()),
         }
     }
@@ -184,27 +177,20 @@ impl Invocation {
 
 /// A process that ended without an answer (Docs: "unhandled errors").
 fn died() -> TaskError {
-    TaskError {
-        error: "Lambda.Unknown".to_owned(),
-        cause: "The cause could not be determined because Lambda did not return an error type. \
-                Returned payload: {\"errorMessage\":\"RequestId: simulated Process exited before \
-                completing request\"}"
-            .to_owned(),
-    }
+    let cause = "The cause could not be determined because Lambda did not return an error type. \
+                 Returned payload: {\"errorMessage\":\"RequestId: simulated Process exited before \
+                 completing request\"}";
+    TaskError::new("Lambda.Unknown", cause)
 }
 
 fn timed_out() -> TaskError {
     let seconds = FUNCTION_TIMEOUT.as_secs();
-    TaskError {
-        error: "Sandbox.Timedout".to_owned(),
-        cause: format!("Task timed out after {seconds} seconds"),
-    }
+    let cause = format!("Task timed out after {seconds} seconds");
+    TaskError::new("Sandbox.Timedout", cause)
 }
 
 /// Step Functions cannot tell whether the function ran (Field).
 fn task_failed() -> TaskError {
-    TaskError {
-        error: "States.TaskFailed".to_owned(),
-        cause: "A simulated fault of Step Functions.".to_owned(),
-    }
+    let cause = "A simulated fault of Step Functions.";
+    TaskError::new("States.TaskFailed", cause)
 }
