@@ -83,11 +83,10 @@ impl Scenario {
         world.limits = self.limits.clone();
         world.counts_deregistering = self.counts_deregistering;
         let (original, replacement) = self.register_task_definitions(&mut world, names)?;
-        let groups = self.build_load_balancer(&mut world, names)?;
+        let production = self.build_load_balancer(&mut world, names)?;
         self.build_service(&mut world, names)?;
         if !self.first_deployment {
-            let production = &groups.production;
-            put_in_service(&mut world, names, &original, production, &self.tags)?;
+            put_in_service(&mut world, names, &original, &production, &self.tags)?;
         }
         if let Some(stack) = &self.stack {
             world.tag_as_of_stack(stack);
@@ -129,39 +128,29 @@ impl Scenario {
         let listeners = world.listeners();
         let listeners = listeners.filter(|listener| production(listener.port));
         let listeners: Vec<_> = listeners.map(|listener| listener.arn.clone()).collect();
-        world.connect_clients(clients, &listeners)?;
-        Ok(())
+        Ok(world.connect_clients(clients, &listeners)?)
     }
 
     /// Times beyond a year are mistakes.
     fn check_times(&self) -> Result<(), ScenarioError> {
-        let behaviours = [&self.original, &self.replacement];
-        let seconds = behaviours.into_iter().flat_map(|behaviour| {
-            [
-                Some(behaviour.slow_start_seconds),
-                behaviour.crashes_after_seconds,
-                behaviour.unhealthy_after_seconds,
-                behaviour.exits_after_seconds,
-            ]
-        });
-        let own = [
-            Some(self.deregistration_delay_seconds),
-            Some(self.health_check_interval_seconds),
-            Some(self.stop_timeout_seconds),
-            Some(self.health_check_grace_period_seconds),
+        let mut times = vec![
+            self.deregistration_delay_seconds,
+            self.health_check_interval_seconds,
+            self.stop_timeout_seconds,
+            self.health_check_grace_period_seconds,
         ];
+        for behaviour in [&self.original, &self.replacement] {
+            times.push(behaviour.slow_start_seconds);
+            times.extend(behaviour.crashes_after_seconds);
+            times.extend(behaviour.unhealthy_after_seconds);
+            times.extend(behaviour.exits_after_seconds);
+        }
         let changes = self.alarms.iter().flat_map(|alarm| &alarm.changes);
-        let changes = changes.map(|change| Some(change.after_seconds));
-        let commands = self.commands.iter();
-        let commands = commands.map(|command| Some(command.after_seconds));
-        let metrics = self.clients.iter();
-        let metrics = metrics.map(|clients| Some(clients.metrics_stop_after_seconds));
-        let times = seconds
-            .chain(own)
-            .chain(changes)
-            .chain(commands)
-            .chain(metrics);
-        let longest = times.flatten().max().unwrap_or_default();
+        times.extend(changes.map(|change| change.after_seconds));
+        times.extend(self.commands.iter().map(|command| command.after_seconds));
+        let clients = self.clients.iter();
+        times.extend(clients.map(|clients| clients.metrics_stop_after_seconds));
+        let longest = times.into_iter().max().unwrap_or_default();
         let longest_ms = longest.saturating_mul(1_000).max(self.timings.longest_ms());
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
             return Err(ScenarioError::TooLong);
@@ -193,12 +182,10 @@ impl Scenario {
                     container_port: names.container_port,
                     host_port: Some(names.container_port),
                     protocol: Some("tcp".to_owned()),
-                    name: None,
-                    app_protocol: None,
+                    ..PortMapping::default()
                 }],
                 stop_timeout: Some(self.stop_timeout_seconds),
-                health_check: None,
-                carried: std::collections::BTreeMap::new(),
+                ..ContainerDefinition::default()
             }],
             network_mode: Some("awsvpc".to_owned()),
             requires_compatibilities: vec!["FARGATE".to_owned()],
@@ -213,11 +200,12 @@ impl Scenario {
         Ok((original, replacement))
     }
 
+    /// The load balancer with both target groups; answers the ARN of the production group.
     fn build_load_balancer(
         &self,
         world: &mut World,
         names: &Names,
-    ) -> Result<Groups, ScenarioError> {
+    ) -> Result<String, ScenarioError> {
         let wanted = match &names.load_balancer_arn {
             Some(arn) => parse_load_balancer(arn, names)?,
             None => NamedLoadBalancer {
@@ -228,7 +216,7 @@ impl Scenario {
         };
         let load_balancer =
             world.put_load_balancer(&wanted, &names.subnets, &names.security_groups);
-        let attributes = pairs(&self.load_balancer_attributes);
+        let attributes: Vec<_> = self.load_balancer_attributes.clone().into_iter().collect();
         world.modify_load_balancer_attributes(&load_balancer, &attributes)?;
         let protocol = match wanted.kind {
             Kind::Network => "TCP",
@@ -237,20 +225,18 @@ impl Scenario {
         let mut build = |suffix, target_type| {
             self.build_target_group(world, names, protocol, (suffix, target_type))
         };
-        let groups = Groups {
-            production: build("tg-1", TargetType::Ip)?,
-            alternate: build("tg-2", self.alternate_target_type)?,
-        };
+        let production = build("tg-1", TargetType::Ip)?;
+        let alternate = build("tg-2", self.alternate_target_type)?;
         for listener in &self.listeners {
             let group = match listener.role {
-                ListenerRole::Production => &groups.production,
-                ListenerRole::Test => &groups.alternate,
+                ListenerRole::Production => &production,
+                ListenerRole::Test => &alternate,
             };
             let port = listener.port;
             let request = CreateListener::forwarding(&load_balancer, protocol, port, group);
             world.create_listener(&request)?;
         }
-        Ok(groups)
+        Ok(production)
     }
 
     fn build_target_group(
@@ -276,8 +262,9 @@ impl Scenario {
         })?;
         let delay = self.deregistration_delay_seconds.to_string();
         let delay = ("deregistration_delay.timeout_seconds".to_owned(), delay);
-        world.modify_target_group_attributes(&arn, &[delay])?;
-        world.modify_target_group_attributes(&arn, &pairs(&self.target_group_attributes))?;
+        let mut attributes = vec![delay];
+        attributes.extend(self.target_group_attributes.clone());
+        world.modify_target_group_attributes(&arn, &attributes)?;
         Ok(arn)
     }
 
@@ -323,15 +310,6 @@ fn put_in_service(
     let tags = [tag("isProduction", "true"), tag("taskSetId", &id)];
     world.add_elb_tags(&[production.to_owned()], &tags)?;
     Ok(())
-}
-
-fn pairs(attributes: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    attributes.clone().into_iter().collect()
-}
-
-struct Groups {
-    production: String,
-    alternate: String,
 }
 
 fn family_and_revision(name: &str) -> Result<(&str, u32), ScenarioError> {

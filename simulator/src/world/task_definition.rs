@@ -52,7 +52,7 @@ pub(crate) struct RegisterTaskDefinition {
     pub(crate) tags: Vec<Tag>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerDefinition {
     pub(crate) name: String,
@@ -68,7 +68,7 @@ pub(crate) struct ContainerDefinition {
     pub(crate) carried: BTreeMap<String, Value>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PortMapping {
     pub(crate) container_port: u16,
