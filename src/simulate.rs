@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
-use ebbtide_controller::command::Command;
 use ebbtide_controller::pace::{Drain as Drained, Pace};
 use ebbtide_controller::request::{Problem, Request};
 use ebbtide_simulator::world::EventKind;
@@ -219,7 +218,7 @@ fn too_late(commands: &[CommandScenario], seconds: f64) {
         ..
     } in late
     {
-        let command = Command::from(*command).as_str();
+        let command = command.as_str();
         remark(&format!(
             "Nothing was asked by the scenario's {command} after {after_seconds} s: the deployment had ended after {seconds:.0} s."
         ));

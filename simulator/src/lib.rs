@@ -21,5 +21,5 @@ pub mod wire;
 pub mod world;
 
 pub use aws::SimulatedAws;
-pub use scenario::{CommandName, CommandScenario, Names, Scenario};
+pub use scenario::{CommandScenario, Names, Scenario};
 pub use world::World;

@@ -101,7 +101,8 @@ pub struct CommandScenario {
     /// Seconds after the deployment's start.
     pub after_seconds: u64,
     /// `rollback`, `pause` or `resume`.
-    pub command: CommandName,
+    #[serde(with = "CommandName")]
+    pub command: Command,
     #[serde(default = "operator")]
     pub by: String,
 }
@@ -110,22 +111,13 @@ fn operator() -> String {
     "operator".to_owned()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CommandName {
+/// How a scenario writes a command.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Command", rename_all = "camelCase")]
+enum CommandName {
     Rollback,
     Pause,
     Resume,
-}
-
-impl From<CommandName> for Command {
-    fn from(name: CommandName) -> Self {
-        match name {
-            CommandName::Rollback => Self::Rollback,
-            CommandName::Pause => Self::Pause,
-            CommandName::Resume => Self::Resume,
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ impl Installation {
         for scenario in commands {
             tokio::time::sleep(Duration::from_secs(scenario.after_seconds - now)).await;
             now = scenario.after_seconds;
-            let command = scenario.command.into();
+            let command = scenario.command;
             said(match self.command(service, command, &scenario.by).await {
                 Ok(Ok(Panel { asked, .. })) => {
                     let asked = asked.map(|asked| asked.to_string());
