@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::definition::{Kind, Raw, State, StateMachine};
@@ -124,60 +124,11 @@ fn check_transitions(machine: &StateMachine) -> Result<(), DefinitionError> {
 
 /// Reads a part of the definition into its type, or says which field of it is the culprit.
 fn typed<T: DeserializeOwned>(part: &Value, place: &str) -> Result<T, DefinitionError> {
-    let problem_of = |part: &Value| T::deserialize(part).map_err(|error| error.to_string());
-    problem_of(part).map_err(|problem| {
-        let mut culprit = place.to_owned();
-        locate(part, &problem, &mut culprit, &|part| {
-            problem_of(part).err() == Some(problem.clone())
-        });
-        DefinitionError::new(culprit, problem)
+    serde_path_to_error::deserialize(part).map_err(|error| {
+        let culprit = error.path().to_string();
+        let mut places = vec![place, &culprit];
+        // Of the part as a whole, its path is a point.
+        places.retain(|place| !["", "."].contains(place));
+        DefinitionError::new(places.join("."), error.inner().to_string())
     })
-}
-
-/// Finds what serde complains about, which says what but not where, and adds it to the place.
-///
-/// Fields are read in their order and the first bad one ends the reading. So the culprit is the
-/// field up to which the object has to be read for the same complaint to come.
-fn locate(part: &Value, problem: &str, place: &mut String, complains: &dyn Fn(&Value) -> bool) {
-    let children: Vec<(Option<&String>, &Value)> = match part {
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, child)| (Some(name), child))
-            .collect(),
-        Value::Array(items) => items.iter().map(|item| (None, item)).collect(),
-        _ => return,
-    };
-    // What is cut off must not be what is missing: null in its place is another complaint.
-    let missing = problem.strip_prefix("missing field `");
-    let missing = missing.map(|rest| rest.trim_end_matches('`'));
-    // The part again, with its first children and, in the place of the next one, another.
-    let shortened = |count: usize, next: Option<&Value>| {
-        let last = next.map(|next| (children[count].0, next));
-        let kept = children[..count].iter().copied().chain(last);
-        match part {
-            Value::Object(_) => {
-                let mut fields: Map<_, _> = kept
-                    .filter_map(|(name, child)| Some((name?.clone(), child.clone())))
-                    .collect();
-                if let Some(missing) = missing {
-                    fields.entry(missing).or_insert(Value::Null);
-                }
-                fields.into()
-            }
-            _ => kept.map(|(_, child)| child.clone()).collect::<Value>(),
-        }
-    };
-    let culprit = (0..children.len()).find(|&index| {
-        complains(&shortened(index + 1, None)) && !complains(&shortened(index, None))
-    });
-    let Some(index) = culprit else { return };
-    let (name, child) = children[index];
-    match name {
-        Some(name) if place.is_empty() => place.push_str(name),
-        Some(name) => place.extend([".", name]),
-        None => place.extend(["[", &index.to_string(), "]"]),
-    }
-    locate(child, problem, place, &|child| {
-        complains(&shortened(index, Some(child)))
-    });
 }

@@ -63,9 +63,13 @@ impl TryFrom<Map<String, Value>> for Template {
             return Err(format!("both {name} and {name}.$ are given"));
         }
         let fields = object.into_iter().map(|(name, value)| {
-            Ok(match name.strip_suffix(".$") {
-                Some(plain) => (plain.to_owned(), replaced(&name, &value)?),
-                None => (name, value.try_into()?),
+            Ok(match (name.strip_suffix(".$"), value) {
+                (Some(plain), value) => (plain.to_owned(), replaced(&name, &value)?),
+                (None, Value::Object(object)) => (name, Node::Object(object.try_into()?)),
+                (None, Value::Array(_)) => {
+                    return Err(format!("lists are not supported in a payload (in {name})"));
+                }
+                (None, constant) => (name, Node::Constant(constant)),
             })
         });
         fields.collect::<Result<_, String>>().map(Self)
@@ -81,18 +85,6 @@ fn replaced(name: &str, value: &Value) -> Result<Node, String> {
         Some(_) | None => Err(format!(
             "only $, $$.Execution.Id and $$.Execution.StartTime are supported: {value} (in {name})"
         )),
-    }
-}
-
-impl TryFrom<Value> for Node {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Self, String> {
-        match value {
-            Value::Object(object) => Ok(Self::Object(object.try_into()?)),
-            Value::Array(_) => Err("lists are not supported in a payload".to_owned()),
-            constant => Ok(Self::Constant(constant)),
-        }
     }
 }
 
@@ -141,7 +133,7 @@ mod tests {
 { "a.$": "States.UUID()" } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
 { "a.$": 3 } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: 3 (in a.$)
 { "a": 1, "a.$": "$" } => both a and a.$ are given
-{ "a": [1] } => lists are not supported in a payload
+{ "a": [1] } => lists are not supported in a payload (in a)
 "text" => invalid type: string "text", expected a map
 "#,
         ) {

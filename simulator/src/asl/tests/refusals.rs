@@ -33,8 +33,8 @@ fn refused_task(fields: &Value, refusal: &str) {
 }
 
 const OF_A_TASK: &str = r#"
-{"Parameters": {"FunctionName": "f", "Payload": {"a.$": "States.UUID()"}}} => States.Swap.Parameters.Payload.a.$: only $, $$.Execution.Id and
-{"Parameters": {"FunctionName": "f", "Payload": {"phase": "swap", "deep": {"list": []}}}} => States.Swap.Parameters.Payload.deep.list: lists are not supported
+{"Parameters": {"FunctionName": "f", "Payload": {"a.$": "States.UUID()"}}} => States.Swap.Parameters.Payload: only $, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
+{"Parameters": {"FunctionName": "f", "Payload": {"phase": "swap", "deep": {"list": []}}}} => States.Swap.Parameters.Payload: lists are not supported in a payload (in list)
 {"Parameters": {"FunctionName": "f", "InvocationType": "Event", "Payload": {}}} => States.Swap.Parameters.InvocationType: unknown field
 {"Parameters": {"Payload": {}}} => States.Swap.Parameters: missing field `FunctionName`
 {"Parameters": null} => States.Swap: missing field `Parameters`
