@@ -3,14 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_ecs::types::StabilityStatus;
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorSettings};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use bytes::Bytes;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{Outcome, World};
-use serde_json::{Value, json};
 
 use crate::support::{ALTERNATE, PRODUCTION, Stage, refusal, stage, wait};
 
@@ -71,52 +66,6 @@ async fn before_any_write_a_stale_read_shows_the_world_as_it_was_when_it_was_pla
     let original = stage.original().await;
     strike(&stage, 1, Fault::VeryStale);
     assert!((scale_now(&stage, &original).await - 100.0).abs() < 0.1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_dynamodb_reads_consistently_is_never_stale() {
-    for (consistent, fence) in [(true, Some("2")), (false, Some("1"))] {
-        let stage = stage("{}");
-        stage.aws.with_world(|world| world.put_table("locks", "id"));
-        strike(&stage, 1, Fault::Stale);
-        let key = json!({ "id": { "S": "a" } });
-        for _ in 0..2 {
-            let update = json!({
-                "TableName": "locks",
-                "Key": key,
-                "UpdateExpression": "ADD fence :one",
-                "ExpressionAttributeValues": { ":one": { "N": "1" } },
-            });
-            dynamodb(&stage, "UpdateItem", &update);
-        }
-        let get = json!({ "TableName": "locks", "Key": key, "ConsistentRead": consistent });
-        let answer = over_the_connector(&stage, "GetItem", &get).await;
-        assert_eq!(answer["Item"]["fence"]["N"].as_str(), fence, "{consistent}");
-    }
-}
-
-fn request(operation: &str, body: &Value) -> http::Request<Bytes> {
-    http::Request::builder()
-        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-        .body(Bytes::from(body.to_string()))
-        .expect("a request")
-}
-
-fn dynamodb(stage: &Stage, operation: &str, body: &Value) {
-    let response = stage.aws.call("test", &request(operation, body));
-    assert_eq!(response.status(), 200, "{:?}", response.body());
-}
-
-/// As an SDK's client would call, which is where faults strike.
-async fn over_the_connector(stage: &Stage, operation: &str, body: &Value) -> Value {
-    let components = RuntimeComponentsBuilder::for_tests().build();
-    let components = components.expect("components");
-    let client = stage.aws.http_client("test");
-    let connector = client.http_connector(&HttpConnectorSettings::default(), &components);
-    let request = request(operation, body).map(|body| body.to_vec().into());
-    let request = HttpRequest::try_from(request).expect("a request");
-    let response = connector.call(request).await.expect("an answer");
-    serde_json::from_slice(response.body().bytes().expect("a body")).expect("JSON")
 }
 
 #[tokio::test(start_paused = true)]
