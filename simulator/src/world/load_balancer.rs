@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::{Page, VPC_ID, check_name};
 use super::tags::{self, Tag, Tags};
-use super::target_group::check_attribute;
+use super::target_group::{attributes, check_attribute};
 use super::target_group_api::is_asked;
 use super::text::parsed;
 use super::{ApiError, World};
@@ -266,38 +266,38 @@ fn check_ip_address_type(ip_address_type: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// The attributes a new load balancer has, and so all that can be set here (Model). Cross-zone is
+/// The attributes a new load balancer has, and so all that can be set (Model). Cross-zone is
 /// off by default on an NLB.
 fn default_attributes(kind: Kind) -> BTreeMap<String, String> {
-    let mut attributes = vec![
-        ("deletion_protection.enabled", "false"),
-        ("access_logs.s3.enabled", "false"),
-        ("access_logs.s3.bucket", ""),
-        ("access_logs.s3.prefix", ""),
-        ("ipv6.deny_all_igw_traffic", "false"),
-        ("zonal_shift.config.enabled", "false"),
-    ];
-    attributes.extend(match kind {
-        Kind::Network => vec![
-            ("load_balancing.cross_zone.enabled", "false"),
-            ("dns_record.client_routing_policy", "any_availability_zone"),
-            ("secondary_ips.auto_assigned.per_subnet", "0"),
-        ],
-        Kind::Application => vec![
-            ("load_balancing.cross_zone.enabled", "true"),
-            ("idle_timeout.timeout_seconds", "60"),
-            ("client_keep_alive.seconds", "3600"),
-            ("routing.http2.enabled", "true"),
-            ("routing.http.drop_invalid_header_fields.enabled", "false"),
-            ("routing.http.preserve_host_header.enabled", "false"),
-            ("routing.http.desync_mitigation_mode", "defensive"),
-            ("routing.http.xff_header_processing.mode", "append"),
-            ("routing.http.xff_client_port.enabled", "false"),
-            ("waf.fail_open.enabled", "false"),
-        ],
-    });
-    attributes
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    let mut all = attributes(OF_ALL);
+    all.extend(attributes(match kind {
+        Kind::Network => OF_NETWORK,
+        Kind::Application => OF_APPLICATION,
+    }));
+    all
 }
+
+const OF_ALL: &str = "\
+deletion_protection.enabled=false
+access_logs.s3.enabled=false
+access_logs.s3.bucket=
+access_logs.s3.prefix=
+ipv6.deny_all_igw_traffic=false
+zonal_shift.config.enabled=false";
+
+const OF_NETWORK: &str = "\
+load_balancing.cross_zone.enabled=false
+dns_record.client_routing_policy=any_availability_zone
+secondary_ips.auto_assigned.per_subnet=0";
+
+const OF_APPLICATION: &str = "\
+load_balancing.cross_zone.enabled=true
+idle_timeout.timeout_seconds=60
+client_keep_alive.seconds=3600
+routing.http2.enabled=true
+routing.http.drop_invalid_header_fields.enabled=false
+routing.http.preserve_host_header.enabled=false
+routing.http.desync_mitigation_mode=defensive
+routing.http.xff_header_processing.mode=append
+routing.http.xff_client_port.enabled=false
+waf.fail_open.enabled=false";

@@ -75,71 +75,53 @@ pub(crate) fn is_http(protocol: &str) -> bool {
     matches!(protocol, "HTTP" | "HTTPS")
 }
 
+/// Attributes by key, from lines `KEY=VALUE`.
+pub(crate) fn attributes(lines: &str) -> BTreeMap<String, String> {
+    let pairs = lines.lines().filter_map(|line| line.split_once('='));
+    let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    pairs.collect()
+}
+
 /// The attributes a new group has, and so all that can be set (Model).
 pub(crate) fn default_attributes(protocol: &str, target_type: &str) -> BTreeMap<String, String> {
-    let udp = protocol.contains("UDP");
-    let keeps_client_ip = udp || target_type == "instance";
-    let mut attributes = vec![
-        ("deregistration_delay.timeout_seconds", "300"),
-        ("stickiness.enabled", "false"),
-        (
-            "load_balancing.cross_zone.enabled",
-            "use_load_balancer_configuration",
-        ),
-        (
-            "target_group_health.dns_failover.minimum_healthy_targets.count",
-            "1",
-        ),
-        (
-            "target_group_health.dns_failover.minimum_healthy_targets.percentage",
-            "off",
-        ),
-        (
-            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
-            "1",
-        ),
-        (
-            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
-            "off",
-        ),
-    ];
-    if is_http(protocol) {
-        attributes.extend([
-            ("stickiness.type", "lb_cookie"),
-            ("stickiness.lb_cookie.duration_seconds", "86400"),
-            ("stickiness.app_cookie.cookie_name", ""),
-            ("stickiness.app_cookie.duration_seconds", "86400"),
-            ("load_balancing.algorithm.type", "round_robin"),
-            ("load_balancing.algorithm.anomaly_mitigation", "off"),
-            ("slow_start.duration_seconds", "0"),
-        ]);
+    let of_its_protocol = if is_http(protocol) {
+        attributes(OF_HTTP_GROUPS)
     } else {
-        attributes.extend([
-            ("stickiness.type", "source_ip"),
-            (
-                "deregistration_delay.connection_termination.enabled",
-                if udp { "true" } else { "false" },
-            ),
-            (
-                "preserve_client_ip.enabled",
-                if keeps_client_ip { "true" } else { "false" },
-            ),
-            ("proxy_protocol_v2.enabled", "false"),
-            (
-                "target_health_state.unhealthy.connection_termination.enabled",
-                if udp { "false" } else { "true" },
-            ),
-            (
-                "target_health_state.unhealthy.draining_interval_seconds",
-                "0",
-            ),
-        ]);
-    }
-    attributes
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+        let udp = protocol.contains("UDP");
+        let keeps_client_ip = udp || target_type == "instance";
+        attributes(&format!(
+            "\
+stickiness.type=source_ip
+deregistration_delay.connection_termination.enabled={udp}
+preserve_client_ip.enabled={keeps_client_ip}
+proxy_protocol_v2.enabled=false
+target_health_state.unhealthy.connection_termination.enabled={}
+target_health_state.unhealthy.draining_interval_seconds=0",
+            !udp
+        ))
+    };
+    let mut all = attributes(OF_ALL_GROUPS);
+    all.extend(of_its_protocol);
+    all
 }
+
+const OF_ALL_GROUPS: &str = "\
+deregistration_delay.timeout_seconds=300
+stickiness.enabled=false
+load_balancing.cross_zone.enabled=use_load_balancer_configuration
+target_group_health.dns_failover.minimum_healthy_targets.count=1
+target_group_health.dns_failover.minimum_healthy_targets.percentage=off
+target_group_health.unhealthy_state_routing.minimum_healthy_targets.count=1
+target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage=off";
+
+const OF_HTTP_GROUPS: &str = "\
+stickiness.type=lb_cookie
+stickiness.lb_cookie.duration_seconds=86400
+stickiness.app_cookie.cookie_name=
+stickiness.app_cookie.duration_seconds=86400
+load_balancing.algorithm.type=round_robin
+load_balancing.algorithm.anomaly_mitigation=off
+slow_start.duration_seconds=0";
 
 /// Checks a new value against what the attribute's name says about it.
 pub(crate) fn check_attribute(
