@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::definition::StateType;
+use super::step::Halt;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryEvent {
@@ -155,10 +156,6 @@ impl Serialize for HistoryEvent {
 /// Step Functions' quota of events in one execution's history.
 const MAX_EVENTS: u64 = 25_000;
 
-/// The history is full: the only event that still has a place is the execution's last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full;
-
 /// Counts and dates the events of one execution, and hands them to the caller.
 pub(super) struct Journal<'a> {
     began: tokio::time::Instant,
@@ -191,9 +188,9 @@ impl<'a> Journal<'a> {
     }
 
     /// Adds an event. The last place is kept for the execution's last event.
-    pub(super) fn record(&mut self, kind: EventKind) -> Result<(), Full> {
+    pub(super) fn record(&mut self, kind: EventKind) -> Result<(), Halt> {
         if self.events + 1 >= MAX_EVENTS && !kind.is_last() {
-            return Err(Full);
+            return Err(Halt::HistoryFull);
         }
         self.events += 1;
         let event = HistoryEvent {

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::definition::{Choice, Fail, Seconds, State, Wait};
 use super::execution::TaskError;
-use super::history::Full;
 use super::path::JsonPath;
 use super::retry::{DATA_LIMIT, RESULT_PATH, RUNTIME};
 
@@ -15,15 +14,11 @@ pub(super) struct Step<'a> {
     pub(super) next: Option<&'a str>,
 }
 
+/// Why an execution ends where it is.
 pub(super) enum Halt {
     Failed(TaskError),
+    /// The only event that still has a place is the execution's last.
     HistoryFull,
-}
-
-impl From<Full> for Halt {
-    fn from(Full: Full) -> Self {
-        Self::HistoryFull
-    }
 }
 
 pub(super) struct Entered<'a> {

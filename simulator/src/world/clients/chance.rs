@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The clients' own random stream, so that a world with clients draws the same as one without; or,
 /// in a world without chance, what shares evenly.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chance {
     random_state: u64,
     /// Nothing is drawn.

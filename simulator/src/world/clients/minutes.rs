@@ -71,11 +71,8 @@ impl Clients {
     pub(super) fn report(&mut self, attempts: u64, attempts_by_zone: &[u64]) {
         let since_ms = self.next_ms - 1_000;
         let from_ms = since_ms - since_ms % MINUTE_MS;
-        if self
-            .minutes
-            .last()
-            .is_none_or(|minute| minute.from_ms != from_ms)
-        {
+        let last = self.minutes.last();
+        if last.is_none_or(|minute| minute.from_ms != from_ms) {
             if self.minutes.len() == 2 * KEPT_MINUTES {
                 self.minutes.drain(..KEPT_MINUTES);
             }

@@ -30,7 +30,7 @@ pub(crate) use minutes::{Flows, Samples};
 use record::Record;
 use waiting::Waiting;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clients {
     scenario: ClientsScenario,
     /// The ARNs of the listeners that users reach, all of one load balancer.
@@ -210,16 +210,7 @@ impl World {
             chance: Chance::new(self.random_state, even),
             begun_ms: self.start_ms,
             next_ms: self.now_ms + 1_000,
-            total: 0,
-            held: Vec::new(),
-            waiting: Waiting::default(),
-            task_sets: Vec::new(),
-            zones: Vec::new(),
-            connected: Vec::new(),
-            connected_by_zone: Vec::new(),
-            replaced: BTreeMap::new(),
-            record: Record::default(),
-            minutes: Vec::new(),
+            ..Clients::default()
         };
         clients.settle(self);
         self.clients = Some(clients);
@@ -233,14 +224,8 @@ impl World {
     /// Lets the clients live through every second that ends by then, in a world that does not change
     /// meanwhile.
     pub(crate) fn let_clients_live(&mut self, until_ms: u64) {
-        if self
-            .clients
-            .as_ref()
-            .is_none_or(|clients| clients.next_ms > until_ms)
-        {
-            return;
-        }
-        let Some(mut clients) = self.clients.take() else {
+        let are_due = |clients: &mut Clients| clients.next_ms <= until_ms;
+        let Some(mut clients) = self.clients.take_if(are_due) else {
             return;
         };
         let mut view = clients.check_at(self);

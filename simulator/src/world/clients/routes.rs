@@ -45,17 +45,12 @@ impl Routes {
     /// where it went before becomes less evenly until none does. (Field: 75 seconds observed.)
     pub(super) fn weights(&self, at_ms: u64) -> Vec<u64> {
         let mut weights = vec![0; self.groups.len() + 1];
-        let open: Vec<_> = self
-            .ways
-            .iter()
-            .filter_map(|way| {
-                let before = way
-                    .before
-                    .as_ref()
-                    .filter(|(_, until_ms, _)| at_ms < *until_ms);
-                (before.is_some() || !way.now.is_empty()).then_some((way, before))
-            })
-            .collect();
+        let open = self.ways.iter().filter_map(|way| {
+            let before = way.before.as_ref();
+            let before = before.filter(|(_, until_ms, _)| at_ms < *until_ms);
+            (before.is_some() || !way.now.is_empty()).then_some((way, before))
+        });
+        let open: Vec<_> = open.collect();
         let Some(each) = WHOLE.checked_div(open.len() as u64) else {
             weights[self.groups.len()] = WHOLE;
             return weights;
@@ -185,17 +180,17 @@ impl Clients {
     /// Makes a place for the connections to each target that has none yet.
     fn take_in(&mut self, world: &World, group: &str, targets: &[&str]) {
         let places = self.places(world, group, targets);
-        let unknown = targets
-            .iter()
-            .zip(places)
-            .filter(|(_, place)| place.is_none());
-        let unknown =
-            unknown.filter_map(|(target, _)| Some((*target, world.task_at(group, target)?)));
-        for (target, task) in unknown {
+        for (target, place) in targets.iter().zip(places) {
+            if place.is_some() {
+                continue;
+            }
+            let Some(task) = world.task_at(group, target) else {
+                continue;
+            };
             let (task_set, zone) = (number(&mut self.task_sets, &task.task_set), &task.zone);
             let held = Held {
                 group: group.to_owned(),
-                target: target.to_owned(),
+                target: (*target).to_owned(),
                 task: task.arn.clone(),
                 task_set,
                 zone: number(&mut self.zones, zone),

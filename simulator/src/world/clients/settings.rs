@@ -78,17 +78,14 @@ pub(super) struct Wait {
 impl Wait {
     /// So many seconds, and then at any moment within so many; a second at least.
     fn new(after: u64, within: u64) -> Self {
-        match within {
-            0 => Self {
-                after: after.saturating_sub(1),
-                among: 1,
-                ago_ms: 1_000,
-            },
-            among => Self {
-                after,
-                among,
-                ago_ms: 1_000,
-            },
+        let (after, among) = match within {
+            0 => (after.saturating_sub(1), 1),
+            among => (after, among),
+        };
+        Self {
+            after,
+            among,
+            ago_ms: 1_000,
         }
     }
 
@@ -190,13 +187,8 @@ impl ClientsScenario {
             most_seconds,
             jitter: _,
         } = self.backoff;
-        let connections = self.connections_per_task;
-        within(
-            "connectionsPerTask",
-            connections,
-            0,
-            MOST_CONNECTIONS_PER_TASK,
-        )?;
+        let (connections, most) = (self.connections_per_task, MOST_CONNECTIONS_PER_TASK);
+        within("connectionsPerTask", connections, 0, most)?;
         let wait = LONGEST_WAIT_SECONDS;
         let after = self.reconnect_after_seconds;
         within("reconnectAfterSeconds", after, 0, wait)?;
@@ -218,9 +210,7 @@ impl ClientsScenario {
         }
         Ok(())
     }
-}
 
-impl ClientsScenario {
     /// How long a client waits whose connection ended.
     pub(super) fn first_wait(&self) -> Wait {
         Wait::new(self.reconnect_after_seconds, self.reconnect_within_seconds)
