@@ -5,7 +5,8 @@ use aws_sdk_ecs::types::{
     NetworkConfiguration, Scale, ScaleUnit, ServiceRegistry,
 };
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action as ElbAction, Tag, TargetGroupTuple, TargetHealthStateEnum,
+    Action as ElbAction, ForwardActionConfig, Listener, Tag, TargetGroupTuple,
+    TargetHealthStateEnum,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::action::{Action, NewTaskSet};
@@ -156,11 +157,8 @@ async fn edited(
         .send()
         .await
         .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeListeners", &error))?;
-    let actions = answer
-        .listeners()
-        .first()
-        .map(|listener| listener.default_actions().to_vec())
-        .unwrap_or_default();
+    let actions = answer.listeners().first().map(Listener::default_actions);
+    let actions = actions.unwrap_or_default().to_vec();
     let now = forward(&actions);
     if now == *wanted {
         return Ok(None);
@@ -223,31 +221,23 @@ fn keeping_secret(mut action: ElbAction) -> ElbAction {
 
 /// The same action with other target groups; order and stickiness stay as they are.
 fn forwarding(mut action: ElbAction, wanted: &Forward) -> ElbAction {
-    let stickiness = action
-        .forward_config
-        .take()
-        .and_then(|config| config.target_group_stickiness_config);
+    let stickiness = action.forward_config.take();
+    let stickiness = stickiness.and_then(|config| config.target_group_stickiness_config);
     action.target_group_arn = match &wanted.0[..] {
         [only] => Some(only.target_group.to_string()),
         _ => None,
     };
     if wanted.0.len() > 1 || stickiness.is_some() {
-        let groups = wanted
-            .0
-            .iter()
-            .map(|group| {
-                TargetGroupTuple::builder()
-                    .target_group_arn(group.target_group.as_str())
-                    .weight(i32::try_from(group.weight).unwrap_or(999))
-                    .build()
-            })
-            .collect();
-        action.forward_config = Some(
-            aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::builder()
-                .set_target_groups(Some(groups))
-                .set_target_group_stickiness_config(stickiness)
-                .build(),
-        );
+        let groups = wanted.0.iter().map(|group| {
+            TargetGroupTuple::builder()
+                .target_group_arn(group.target_group.as_str())
+                .weight(i32::try_from(group.weight).unwrap_or(999))
+                .build()
+        });
+        let config = ForwardActionConfig::builder()
+            .set_target_groups(Some(groups.collect()))
+            .set_target_group_stickiness_config(stickiness);
+        action.forward_config = Some(config.build());
     }
     action
 }
@@ -314,14 +304,15 @@ async fn create_task_set(
 }
 
 fn network(network: &Network) -> NetworkConfiguration {
+    let public_ip = if network.assign_public_ip {
+        AssignPublicIp::Enabled
+    } else {
+        AssignPublicIp::Disabled
+    };
     let awsvpc = AwsVpcConfiguration::builder()
         .set_subnets(Some(network.subnets.clone()))
         .set_security_groups(Some(network.security_groups.clone()))
-        .assign_public_ip(if network.assign_public_ip {
-            AssignPublicIp::Enabled
-        } else {
-            AssignPublicIp::Disabled
-        })
+        .assign_public_ip(public_ip)
         .build();
     NetworkConfiguration::builder()
         .set_awsvpc_configuration(awsvpc.ok())
@@ -341,15 +332,12 @@ async fn deregister_targets(clients: &Clients, target_group: &str) -> Result<(),
         .send()
         .await
         .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeTargetHealth", &error))?;
-    let targets: Vec<_> = answer
-        .target_health_descriptions()
-        .iter()
-        .filter(|seen| {
-            let state = seen.target_health().and_then(|health| health.state());
-            state != Some(&TargetHealthStateEnum::Draining)
-        })
-        .filter_map(|seen| seen.target().cloned())
-        .collect();
+    let seen = answer.target_health_descriptions().iter();
+    let staying = seen.filter(|seen| {
+        let state = seen.target_health().and_then(|health| health.state());
+        state != Some(&TargetHealthStateEnum::Draining)
+    });
+    let targets: Vec<_> = staying.filter_map(|seen| seen.target().cloned()).collect();
     if targets.is_empty() {
         return Ok(());
     }

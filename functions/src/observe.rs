@@ -365,19 +365,10 @@ fn named_by<'a>(
     plan: Option<&Plan>,
     known: impl Iterator<Item = &'a TargetGroup>,
 ) -> Vec<TargetGroupArn> {
-    let also = plan.into_iter().flat_map(|plan| {
-        [
-            plan.original_target_group.clone(),
-            plan.replacement_target_group.clone(),
-        ]
-    });
-    let mut arns: Vec<_> = task_sets
-        .iter()
-        .filter(|task_set| !task_set.is_being_deleted())
-        .flat_map(|task_set| &task_set.load_balancers)
-        .map(|attached| attached.target_group.clone())
-        .chain(also)
-        .collect();
+    let mut arns = observe_elb::attached(task_sets);
+    if let Some(plan) = plan {
+        arns.extend(Names::of(plan).own);
+    }
     arns.sort();
     arns.dedup();
     without(&arns, &self::arns(known))
@@ -385,24 +376,16 @@ fn named_by<'a>(
 
 /// The world in one line of a log.
 pub(crate) fn in_short(world: &World) -> String {
-    let mut parts: Vec<String> = world
-        .task_sets
-        .iter()
-        .map(|set| {
-            format!(
-                "{} {} {}/{}",
-                set.id, set.status, set.running_count, set.computed_desired_count
-            )
-        })
-        .collect();
+    let mut parts = Vec::new();
+    for set in &world.task_sets {
+        let (running, wanted) = (set.running_count, set.computed_desired_count);
+        parts.push(format!("{} {} {running}/{wanted}", set.id, set.status));
+    }
     for listener in &world.listeners {
-        let groups: Vec<_> = listener
-            .forward
-            .0
-            .iter()
-            .map(|group| format!("{}:{}", short(&group.target_group), group.weight))
-            .collect();
-        parts.push(format!("listener {} {}", listener.port, groups.join("+")));
+        let groups = listener.forward.0.iter();
+        let groups = groups.map(|group| format!("{}:{}", short(&group.target_group), group.weight));
+        let groups = groups.collect::<Vec<_>>().join("+");
+        parts.push(format!("listener {} {groups}", listener.port));
     }
     parts.join("; ")
 }

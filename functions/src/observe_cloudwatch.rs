@@ -71,25 +71,17 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], now: u64) -> Flows
             }
         };
         for result in page.metric_data_results() {
-            let points =
-                result
-                    .timestamps()
-                    .iter()
-                    .zip(result.values())
-                    .filter_map(|(at, value)| {
-                        Some(Point {
-                            at: u64::try_from(at.secs()).ok()?,
-                            value: *value,
-                        })
-                    });
-            // Not one of ours.
-            let asked = queries
-                .iter()
-                .find(|query| result.id() == Some(query.of.as_str()));
-            let Some(query) = asked else { continue };
-            let points = points.map(|point| Point {
-                value: point.value / f64::from(query.times),
-                ..point
+            let mut asked = queries.iter();
+            let Some(query) = asked.find(|query| result.id() == Some(query.of.as_str())) else {
+                // Not one of ours.
+                continue;
+            };
+            let points = result.timestamps().iter().zip(result.values());
+            let points = points.filter_map(|(at, value)| {
+                Some(Point {
+                    at: u64::try_from(at.secs()).ok()?,
+                    value: *value / f64::from(query.times),
+                })
             });
             match query.of {
                 Series::New => flows.new.extend(points),

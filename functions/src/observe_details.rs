@@ -82,12 +82,11 @@ impl Details {
         let targets = self.health.get(group).into_iter();
         let targets = targets.flat_map(|health| &health.targets);
         let strays = targets.filter(|target| !owned.contains(&target.id));
-        strays
-            .map(|target| Stray {
-                target: format!("{}:{}", quote(&target.id), target.port),
-                state: target.state,
-            })
-            .collect()
+        let strays = strays.map(|target| Stray {
+            target: format!("{}:{}", quote(&target.id), target.port),
+            state: target.state,
+        });
+        strays.collect()
     }
 
     /// Puts health and attributes into these groups; what the attributes do not say stays as it is.
@@ -96,11 +95,9 @@ impl Details {
         target_groups: &mut [TargetGroup],
         own: &[TargetGroupArn],
     ) {
-        for group in target_groups
-            .iter_mut()
-            .filter(|group| own.contains(&group.arn))
-        {
-            if let Some(health) = self.health.get(&group.arn) {
+        for group in target_groups {
+            let health = self.health.get(&group.arn);
+            if let Some(health) = health.filter(|_| own.contains(&group.arn)) {
                 let targets = health.targets.iter().map(|target| target.state);
                 group.targets = targets.sum();
                 for attribute in &health.attributes {
@@ -197,11 +194,9 @@ async fn targets(elb: &Client, group: &str) -> Result<Vec<SeenTarget>, StepError
     let seen = seen.map(|description| {
         let health = description.target_health();
         let target = description.target();
+        let id = target.and_then(TargetDescription::id);
         SeenTarget {
-            id: target
-                .and_then(|target| target.id())
-                .unwrap_or_default()
-                .to_owned(),
+            id: id.unwrap_or_default().to_owned(),
             port: target.and_then(TargetDescription::port).unwrap_or_default(),
             state: state(health.and_then(|health| health.state())),
         }

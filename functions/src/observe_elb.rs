@@ -2,7 +2,9 @@
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders::DescribeTargetGroupsFluentBuilder;
-use aws_sdk_elasticloadbalancingv2::types::Action;
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, ProtocolEnum, TargetGroup as SeenTargetGroup,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::fix::Fix;
@@ -24,25 +26,26 @@ pub(crate) async fn load_balancer_of(
     elb: &Client,
     task_sets: &[TaskSet],
 ) -> Result<Option<LoadBalancerArn>, StepError> {
-    let mut arns: Vec<_> = task_sets
-        .iter()
-        .filter(|set| !set.is_being_deleted())
-        .flat_map(|set| &set.load_balancers)
-        .map(|attached| attached.target_group.clone())
-        .collect();
-    arns.sort();
-    arns.dedup();
+    let arns = attached(task_sets);
     let groups = target_groups_by_arn(elb, &arns).await?;
-    if let Some(missing) = arns
-        .iter()
-        .find(|arn| groups.iter().all(|group| group.arn != **arn))
-    {
+    let is_missing = |arn: &&TargetGroupArn| groups.iter().all(|group| group.arn != **arn);
+    if let Some(missing) = arns.iter().find(is_missing) {
         return Err(StepError::not_yet_consistent(format!(
             "Elastic Load Balancing does not show target group {}.",
             short(missing)
         )));
     }
     Ok(groups.into_iter().find_map(|group| group.load_balancer))
+}
+
+/// The target groups of living task sets.
+pub(crate) fn attached(task_sets: &[TaskSet]) -> Vec<TargetGroupArn> {
+    let living = task_sets.iter().filter(|set| !set.is_being_deleted());
+    let attached = living.flat_map(|set| &set.load_balancers);
+    let mut arns: Vec<_> = attached.map(|one| one.target_group.clone()).collect();
+    arns.sort();
+    arns.dedup();
+    arns
 }
 
 /// Every target group of one load balancer. Never without that filter: it would be every group of
@@ -92,14 +95,11 @@ async fn listed(
 }
 
 /// A group as it is listed; its tags, attributes and targets are read later.
-fn target_group(seen: &aws_sdk_elasticloadbalancingv2::types::TargetGroup) -> TargetGroup {
+fn target_group(seen: &SeenTargetGroup) -> TargetGroup {
     TargetGroup {
         arn: seen.target_group_arn().unwrap_or_default().into(),
         name: seen.target_group_name().unwrap_or_default().to_owned(),
-        load_balancer: seen
-            .load_balancer_arns()
-            .first()
-            .map(|arn| arn.as_str().into()),
+        load_balancer: seen.load_balancer_arns().first().cloned().map(Into::into),
         is_production: None,
         service: None,
         service_name: None,
@@ -139,15 +139,12 @@ pub(crate) async fn listeners(
             }
             StepError::of_call("elasticloadbalancing:DescribeListeners", &error)
         })?;
+        let port = listener.port().and_then(|port| u16::try_from(port).ok());
+        let protocol = listener.protocol().map_or("", ProtocolEnum::as_str);
         listeners.push(Listener {
             arn: listener.listener_arn().unwrap_or_default().into(),
-            port: listener
-                .port()
-                .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(0),
-            protocol: listener
-                .protocol()
-                .map_or_else(String::new, |protocol| protocol.as_str().to_owned()),
+            port: port.unwrap_or(0),
+            protocol: protocol.to_owned(),
             forward: forward(listener.default_actions()),
             rule_target_groups: Vec::new(),
             role: None,
@@ -164,32 +161,22 @@ pub(crate) fn forward(actions: &[Action]) -> Forward {
     let Some(action) = actions.iter().find(|action| is_forward(action)) else {
         return Forward::default();
     };
-    let weighted: Vec<_> = action
-        .forward_config()
-        .into_iter()
-        .flat_map(aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::target_groups)
-        .filter_map(|group| {
-            Some(WeightedTargetGroup {
-                target_group: group.target_group_arn()?.into(),
-                weight: group
-                    .weight()
-                    .and_then(|weight| u32::try_from(weight).ok())
-                    .unwrap_or(1),
-            })
+    let config = action.forward_config().into_iter();
+    let groups = config.flat_map(ForwardActionConfig::target_groups);
+    let weighted = groups.filter_map(|group| {
+        let weight = group.weight().and_then(|weight| u32::try_from(weight).ok());
+        Some(WeightedTargetGroup {
+            target_group: group.target_group_arn()?.into(),
+            weight: weight.unwrap_or(1),
         })
-        .collect();
-    if weighted.is_empty() {
-        action
-            .target_group_arn()
-            .map(|arn| Forward::to(&arn.into()))
-            .unwrap_or_default()
-    } else {
-        Forward(weighted)
+    });
+    let weighted: Vec<_> = weighted.collect();
+    match action.target_group_arn() {
+        Some(arn) if weighted.is_empty() => Forward::to(&arn.into()),
+        Some(_) | None => Forward(weighted),
     }
 }
 
 pub(crate) fn is_forward(action: &Action) -> bool {
-    action
-        .r#type()
-        .is_some_and(|action_type| action_type.as_str() == "forward")
+    action.r#type() == Some(&ActionTypeEnum::Forward)
 }

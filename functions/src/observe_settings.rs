@@ -22,24 +22,21 @@ const CROSS_ZONE: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
 pub(crate) fn described(seen: &SeenTargetGroup) -> GroupSettings {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let count = |value: Option<i32>| value.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let addresses = seen.ip_address_type();
+    let codes = seen.matcher();
+    let codes = codes.and_then(|matcher| matcher.http_code().or(matcher.grpc_code()));
     GroupSettings {
         target_type: text(seen.target_type().map(TargetTypeEnum::as_str)),
         protocol: text(seen.protocol().map(ProtocolEnum::as_str)),
         protocol_version: seen.protocol_version().map(str::to_owned),
-        ip_address_type: text(
-            seen.ip_address_type()
-                .map(TargetGroupIpAddressTypeEnum::as_str),
-        ),
+        ip_address_type: text(addresses.map(TargetGroupIpAddressTypeEnum::as_str)),
         port: seen.port().and_then(|port| u16::try_from(port).ok()),
         vpc: seen.vpc_id().map(str::to_owned),
         health_check: HealthCheck {
             protocol: text(seen.health_check_protocol().map(ProtocolEnum::as_str)),
             port: text(seen.health_check_port()),
             path: seen.health_check_path().map(str::to_owned),
-            matcher: seen
-                .matcher()
-                .and_then(|matcher| matcher.http_code().or(matcher.grpc_code()))
-                .map(str::to_owned),
+            matcher: codes.map(str::to_owned),
             interval: count(seen.health_check_interval_seconds()),
             timeout: count(seen.health_check_timeout_seconds()),
             healthy_threshold: count(seen.healthy_threshold_count()),
@@ -92,11 +89,9 @@ pub(crate) fn set(group: &mut TargetGroup, attribute: &TargetGroupAttribute) {
 
 /// Whether an action keeps clients on the target group that they were sent to first.
 pub(crate) fn is_sticky(actions: &[Action]) -> bool {
-    actions
-        .iter()
-        .filter_map(Action::forward_config)
-        .filter_map(|forward| forward.target_group_stickiness_config())
-        .any(|stickiness| stickiness.enabled() == Some(true))
+    let forwards = actions.iter().filter_map(Action::forward_config);
+    let mut settings = forwards.filter_map(|forward| forward.target_group_stickiness_config());
+    settings.any(|stickiness| stickiness.enabled() == Some(true))
 }
 
 /// A load balancer with its zones and its cross-zone setting.
@@ -134,11 +129,10 @@ pub(crate) async fn load_balancer(elb: &Client, arn: &LoadBalancerArn) -> LoadBa
 }
 
 fn cross_zone(attributes: &[LoadBalancerAttribute]) -> Reading<bool> {
-    attributes
-        .iter()
-        .find(|attribute| attribute.key() == Some("load_balancing.cross_zone.enabled"))
-        .and_then(|attribute| attribute.value()?.parse().ok())
-        .map_or(Reading::Failed(CROSS_ZONE), Reading::Seen)
+    let key = Some("load_balancing.cross_zone.enabled");
+    let setting = attributes.iter().find(|attribute| attribute.key() == key);
+    let setting = setting.and_then(|setting| setting.value()?.parse().ok());
+    setting.map_or(Reading::Failed(CROSS_ZONE), Reading::Seen)
 }
 
 fn unread<T, E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Reading<T>

@@ -133,8 +133,7 @@ pub(crate) fn answered(value: &AttributeValue) -> Option<Answered> {
         number: map.get("number")?.as_n().ok()?.parse().ok()?,
         refused: map
             .get("refused")
-            .and_then(|text| text.as_s().ok())
-            .cloned(),
+            .and_then(|text| text.as_s().ok().cloned()),
         pause: asked(map),
     })
 }
