@@ -9,7 +9,7 @@ use ebbtide_controller::phase::Phase;
 use ebbtide_controller::reason::Code;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::World;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "Ebbtide";
@@ -58,12 +58,9 @@ fn of_drain(world: &World, answer: &Answer) -> Vec<Metric> {
     let Some(draining) = plan.outgoing_in(world) else {
         return Vec::new();
     };
+    let left = f64::from(draining.computed_desired_count);
     let mut metrics = vec![
-        (
-            "TasksLeft",
-            "Count",
-            f64::from(draining.computed_desired_count),
-        ),
+        ("TasksLeft", "Count", left),
         ("TasksRunning", "Count", f64::from(draining.running_count)),
         ("HeldSeconds", "Seconds", f64::from(progress.held)),
     ];
@@ -99,26 +96,23 @@ pub(crate) fn log(request: &Request, now: u64, metrics: &[Metric]) {
 }
 
 fn line(request: &Request, now: u64, metrics: &[Metric]) -> Value {
-    let definitions: Vec<_> = metrics
-        .iter()
-        .map(|(name, unit, _)| json!({"Name": name, "Unit": unit}))
-        .collect();
-    let mut line = Map::new();
-    line.insert(
-        "_aws".to_owned(),
-        json!({
+    let definitions = metrics.iter();
+    let definitions = definitions.map(|(name, unit, _)| json!({"Name": name, "Unit": unit}));
+    let definitions: Vec<_> = definitions.collect();
+    let mut line = json!({
+        "_aws": {
             "Timestamp": now * 1_000,
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
                 "Dimensions": [["Cluster", "Service"], []],
                 "Metrics": definitions,
             }],
-        }),
-    );
-    line.insert("Cluster".to_owned(), short(&request.cluster).into());
-    line.insert("Service".to_owned(), request.service.as_str().into());
+        },
+        "Cluster": short(&request.cluster),
+        "Service": request.service.as_str(),
+    });
     for (name, _, value) in metrics {
-        line.insert((*name).to_owned(), json!(value));
+        line[*name] = json!(value);
     }
-    Value::Object(line)
+    line
 }

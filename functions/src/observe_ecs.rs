@@ -3,7 +3,8 @@
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::types::{
-    DesiredStatus, StabilityStatus, Task, TaskDefinitionStatus, TaskSetField,
+    AssignPublicIp, DesiredStatus, NetworkMode, StabilityStatus, Task, TaskDefinitionStatus,
+    TaskSetField,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::{Arn, Home};
@@ -112,11 +113,8 @@ pub(crate) async fn task_sets(
         .send()
         .await
         .map_err(|error| StepError::of_call("ecs:DescribeTaskSets", &error))?;
-    if let Some(failure) = answer
-        .failures()
-        .iter()
-        .find(|failure| failure.reason() != Some("MISSING"))
-    {
+    let mut failures = answer.failures().iter();
+    if let Some(failure) = failures.find(|failure| failure.reason() != Some("MISSING")) {
         return Err(StepError::new(
             ErrorName::Transient,
             format!(
@@ -130,6 +128,27 @@ pub(crate) async fn task_sets(
 }
 
 fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
+    let attached = seen.load_balancers().iter().filter_map(|attached| {
+        Some(TaskSetLoadBalancer {
+            target_group: attached.target_group_arn()?.into(),
+            container_name: attached.container_name().map(str::to_owned),
+            container_port: port(attached.container_port()),
+        })
+    });
+    let network = seen.network_configuration();
+    let network = network.and_then(|network| network.awsvpc_configuration());
+    let tags = seen.tags().iter().filter_map(|tag| {
+        let value = tag.value().unwrap_or_default();
+        Some((tag.key()?.to_owned(), value.to_owned()))
+    });
+    let registries = seen.service_registries().iter().filter_map(|registry| {
+        Some(ServiceRegistry {
+            arn: registry.registry_arn()?.to_owned(),
+            port: port(registry.port()),
+            container_name: registry.container_name().map(str::to_owned),
+            container_port: port(registry.container_port()),
+        })
+    });
     TaskSet {
         id: seen.id().unwrap_or_default().into(),
         status: seen.status().unwrap_or_default().into(),
@@ -140,71 +159,33 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
         running_count: count(seen.running_count()),
         pending_count: count(seen.pending_count()),
         steady: seen.stability_status() == Some(&StabilityStatus::SteadyState),
-        load_balancers: seen
-            .load_balancers()
-            .iter()
-            .filter_map(|attached| {
-                Some(TaskSetLoadBalancer {
-                    target_group: attached.target_group_arn()?.into(),
-                    container_name: attached.container_name().map(str::to_owned),
-                    container_port: port(attached.container_port()),
-                })
-            })
-            .collect(),
-        network: seen
-            .network_configuration()
-            .and_then(|network| network.awsvpc_configuration())
-            .map(|awsvpc| Network {
-                subnets: awsvpc.subnets().to_vec(),
-                security_groups: awsvpc.security_groups().to_vec(),
-                assign_public_ip: awsvpc
-                    .assign_public_ip()
-                    .is_some_and(|assign| assign.as_str() == "ENABLED"),
-            }),
+        load_balancers: attached.collect(),
+        network: network.map(|awsvpc| Network {
+            subnets: awsvpc.subnets().to_vec(),
+            security_groups: awsvpc.security_groups().to_vec(),
+            assign_public_ip: awsvpc.assign_public_ip() == Some(&AssignPublicIp::Enabled),
+        }),
         launch: launch(seen),
         platform_version: seen.platform_version().map(str::to_owned),
         created_at: seen.created_at().map(aws_smithy_types::DateTime::secs),
         updated_at: seen.updated_at().map(aws_smithy_types::DateTime::secs),
-        tags: seen
-            .tags()
-            .iter()
-            .filter_map(|tag| {
-                let value = tag.value().unwrap_or_default();
-                Some((tag.key()?.to_owned(), value.to_owned()))
-            })
-            .collect(),
-        service_registries: seen
-            .service_registries()
-            .iter()
-            .filter_map(|registry| {
-                Some(ServiceRegistry {
-                    arn: registry.registry_arn()?.to_owned(),
-                    port: port(registry.port()),
-                    container_name: registry.container_name().map(str::to_owned),
-                    container_port: port(registry.container_port()),
-                })
-            })
-            .collect(),
+        tags: tags.collect(),
+        service_registries: registries.collect(),
     }
 }
 
 fn launch(seen: &aws_sdk_ecs::types::TaskSet) -> Option<Launch> {
     let strategy = seen.capacity_provider_strategy();
     if strategy.is_empty() {
-        return seen
-            .launch_type()
-            .map(|launch_type| Launch::Type(launch_type.as_str().into()));
+        let launch_type = seen.launch_type()?;
+        return Some(Launch::Type(launch_type.as_str().into()));
     }
-    Some(Launch::Providers(
-        strategy
-            .iter()
-            .map(|item| CapacityProvider {
-                name: item.capacity_provider().to_owned(),
-                weight: count(item.weight()),
-                base: count(item.base()),
-            })
-            .collect(),
-    ))
+    let providers = strategy.iter().map(|item| CapacityProvider {
+        name: item.capacity_provider().to_owned(),
+        weight: count(item.weight()),
+        base: count(item.base()),
+    });
+    Some(Launch::Providers(providers.collect()))
 }
 
 /// The task definition, or `None` where it does not exist: ECS answers a `ClientException` then.
@@ -222,29 +203,28 @@ pub(crate) async fn task_definition(
         Err(error) if error.code() == Some("ClientException") => return Ok(None),
         Err(error) => return Err(StepError::of_call("ecs:DescribeTaskDefinition", &error)),
     };
-    Ok(answer.task_definition().map(|definition| TaskDefinition {
-        arn: definition
-            .task_definition_arn()
-            .unwrap_or(&request.task_definition)
-            .into(),
+    let Some(definition) = answer.task_definition() else {
+        return Ok(None);
+    };
+    let arn = definition.task_definition_arn();
+    let mode = definition
+        .network_mode()
+        .map_or("bridge", NetworkMode::as_str);
+    let containers = definition.container_definitions().iter().map(|container| {
+        let mappings = container.port_mappings().iter();
+        Container {
+            name: container.name().unwrap_or_default().to_owned(),
+            ports: mappings
+                .filter_map(|mapping| port(mapping.container_port()))
+                .collect(),
+            stop_timeout: container.stop_timeout().map(count),
+        }
+    });
+    Ok(Some(TaskDefinition {
+        arn: arn.unwrap_or(&request.task_definition).into(),
         active: definition.status() == Some(&TaskDefinitionStatus::Active),
-        network_mode: definition
-            .network_mode()
-            .map_or("bridge", |mode| mode.as_str())
-            .into(),
-        containers: definition
-            .container_definitions()
-            .iter()
-            .map(|container| Container {
-                name: container.name().unwrap_or_default().to_owned(),
-                ports: container
-                    .port_mappings()
-                    .iter()
-                    .filter_map(|mapping| port(mapping.container_port()))
-                    .collect(),
-                stop_timeout: container.stop_timeout().map(count),
-            })
-            .collect(),
+        network_mode: mode.into(),
+        containers: containers.collect(),
     }))
 }
 
@@ -258,9 +238,7 @@ pub(crate) async fn stopped_tasks(
     let stopped = tasks.iter().map(|task| StoppedTask {
         code: task.stop_code().map_or("", |code| code.as_str()).into(),
         reason: reason(task),
-        at: task
-            .stopped_at()
-            .and_then(|at| u64::try_from(at.secs()).ok()),
+        at: task.stopped_at().and_then(|at| at.secs().try_into().ok()),
     });
     Ok(stopped.collect())
 }
@@ -274,8 +252,7 @@ pub(crate) async fn addresses(
     let tasks = tasks(ecs, request, task_set, DesiredStatus::Running).await?;
     let containers = tasks.iter().flat_map(Task::containers);
     let interfaces = containers.flat_map(aws_sdk_ecs::types::Container::network_interfaces);
-    let addresses = interfaces
-        .flat_map(|interface| [interface.private_ipv4_address(), interface.ipv6_address()]);
+    let addresses = interfaces.flat_map(|one| [one.private_ipv4_address(), one.ipv6_address()]);
     Ok(addresses.flatten().map(str::to_owned).collect())
 }
 
@@ -313,16 +290,12 @@ async fn tasks(
 }
 
 fn reason(task: &Task) -> String {
-    let mut reason = quote(task.stopped_reason().unwrap_or("no reason given"));
-    let exit = task
-        .containers()
-        .iter()
-        .find_map(|container| Some((container.name()?, container.exit_code()?)));
-    if let Some((name, code)) = exit {
-        let name = quote(name);
-        reason = format!("{reason} (container {name} exited with {code})");
+    let reason = quote(task.stopped_reason().unwrap_or("no reason given"));
+    let mut containers = task.containers().iter();
+    match containers.find_map(|container| Some((container.name()?, container.exit_code()?))) {
+        Some((name, code)) => format!("{reason} (container {} exited with {code})", quote(name)),
+        None => reason,
     }
-    reason
 }
 
 /// A count from ECS, which models them as signed.
