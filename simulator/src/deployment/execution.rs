@@ -172,21 +172,6 @@ impl Installation {
         Ok(self.go_on(name, start_epoch_ms, from, seed, on_event).await)
     }
 
-    /// The same, until it ends or until `stop` is done: then it is stopped, and there is no outcome.
-    pub async fn redrive_until(
-        &self,
-        name: &str,
-        seed: u64,
-        on_event: &mut dyn FnMut(&HistoryEvent),
-        stop: impl Future<Output = ()>,
-    ) -> Result<Option<Outcome>, RedriveError> {
-        tokio::select! {
-            biased;
-            () = stop => Ok(None),
-            outcome = self.redrive(name, seed, on_event) => outcome.map(Some),
-        }
-    }
-
     /// The history of an execution so far; empty for one that this installation has not run.
     pub fn history(&self, name: &str) -> Vec<HistoryEvent> {
         let executions = self.executions.lock();
