@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::clock::Clock;
+use crate::exchange::NoAnswer;
 use crate::fault::{Fault, Faults, LambdaFault, LateCall};
 use crate::wire::{self, Distortion};
 use crate::world::{Call, World};
@@ -173,15 +174,6 @@ impl SimulatedAws {
         self.present().faults.telling.clone().unwrap_or_default()
     }
 
-    /// Notes which faults would change the answer to this call, if that is recorded.
-    pub(crate) fn note_telling_faults(&self, caller: &str, request: &Request<Bytes>) {
-        let mut shared = self.present();
-        if shared.faults.telling.is_some() {
-            let telling = shared.telling(caller, request);
-            shared.faults.telling.get_or_insert_default().push(telling);
-        }
-    }
-
     /// Plans what goes wrong with invocations of functions: by the invocation's number, counted from
     /// 1 over all functions. A retry of Step Functions is an invocation.
     pub fn plan_lambda_faults(&self, faults: impl IntoIterator<Item = (u64, LambdaFault)>) {
@@ -193,12 +185,6 @@ impl SimulatedAws {
     pub fn begin_outage(&self, service: &'static str, for_ms: u64) {
         let until_ms = self.clock.now_ms() + for_ms;
         self.present().faults.outage = Some((service, until_ms));
-    }
-
-    pub(crate) fn is_away(&self, request: &Request<Bytes>) -> bool {
-        let now_ms = self.clock.now_ms();
-        let service = wire::service_of(request);
-        self.present().faults.is_away(service, now_ms)
     }
 
     pub fn call_count(&self) -> u64 {
@@ -232,53 +218,14 @@ impl SimulatedAws {
         })
     }
 
-    /// Counts a call, lets late ones in, and says what goes wrong with it.
-    pub(crate) fn next_call(&self) -> Option<Fault> {
-        let mut shared = self.present();
-        let (fault, due) = shared.faults.next_call();
-        for late in due {
-            shared.perform(&late.caller, &late.request, None);
-        }
-        fault
-    }
-
-    /// Has AWS get a request later than its caller believes.
-    pub(crate) fn deliver_late(&self, after: u32, caller: &str, request: &Request<Bytes>) {
-        let latest_ms = self.clock.now_ms() + LateCall::LATEST_MS;
-        let faults = &mut self.present().faults;
-        let due_call = faults.calls + u64::from(after);
-        faults.late.push(LateCall {
-            due_call,
-            latest_ms,
-            caller: caller.to_owned(),
-            request: request.clone(),
-        });
-    }
-
-    /// Carries a request out, and answers something else.
-    pub(crate) fn perform_distorted(
+    /// Has AWS get a request, under the plan of faults.
+    pub(crate) fn deliver(
         &self,
         caller: &str,
         request: &Request<Bytes>,
-        distortion: Distortion,
-    ) -> Response<Bytes> {
-        self.present().perform(caller, request, Some(distortion))
-    }
-
-    /// Answers a read from the world before the last write, or before as many as are remembered (of an
-    /// execution: before it last ended or was redriven); does a write as it is asked for.
-    pub(crate) fn answer_stale(
-        &self,
-        versions: usize,
-        caller: &str,
-        request: &Request<Bytes>,
-    ) -> Response<Bytes> {
-        let mut shared = self.present();
-        if wire::may_be_stale(request) {
-            shared.answer_stale(versions, caller, request)
-        } else {
-            shared.perform(caller, request, None)
-        }
+    ) -> Result<Response<Bytes>, NoAnswer> {
+        let now_ms = self.clock.now_ms();
+        self.present().deliver(now_ms, caller, request)
     }
 
     /// Brings the world up to the present, and looks at it or changes it. Do not call back from
@@ -335,13 +282,69 @@ impl Shared {
         response
     }
 
+    /// Counts a call, lets late ones in, and does what goes wrong with it.
+    fn deliver(
+        &mut self,
+        now_ms: u64,
+        caller: &str,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, NoAnswer> {
+        let (planned, due) = self.faults.next_call();
+        for late in due {
+            self.perform(&late.caller, &late.request, None);
+        }
+        let away = self.faults.is_away(wire::service_of(request), now_ms);
+        let Some(fault) = planned.or(away.then_some(Fault::Unreachable)) else {
+            if self.faults.telling.is_some() {
+                let telling = self.telling(caller, request);
+                self.faults.telling.get_or_insert_default().push(telling);
+            }
+            return Ok(self.perform(caller, request, None));
+        };
+        Ok(match fault {
+            Fault::Unreachable => return Err(NoAnswer::Broken),
+            Fault::Silent => return Err(NoAnswer::Silent),
+            Fault::ServerError => wire::server_error(request),
+            Fault::Throttled => wire::throttled(request),
+            Fault::AccessDenied => wire::access_denied(request),
+            Fault::Stale => self.answer_stale(1, caller, request),
+            Fault::VeryStale => self.answer_stale(2, caller, request),
+            Fault::UnknownValue => self.perform(caller, request, Some(Distortion::UnknownValue)),
+            Fault::EmptyPage => self.perform(caller, request, Some(Distortion::EmptyPage)),
+            Fault::LostReply => {
+                self.perform(caller, request, None);
+                return Err(NoAnswer::Broken);
+            }
+            Fault::ServerErrorAfter => {
+                self.perform(caller, request, None);
+                wire::server_error(request)
+            }
+            Fault::Twice => {
+                self.perform(caller, request, None);
+                self.perform(caller, request, None)
+            }
+            Fault::Late(after) => {
+                self.faults.late.push(LateCall {
+                    due_call: self.faults.calls + u64::from(after),
+                    latest_ms: now_ms + LateCall::LATEST_MS,
+                    caller: caller.to_owned(),
+                    request: request.clone(),
+                });
+                return Err(NoAnswer::Broken);
+            }
+        })
+    }
+
+    /// Answers a read from the world before the last write, or before as many as are remembered (of an
+    /// execution: before it last ended or was redriven); does a write as it is asked for.
     fn answer_stale(
         &mut self,
         versions: usize,
         caller: &str,
         request: &Request<Bytes>,
     ) -> Response<Bytes> {
-        let Some(mut before) = self.remembered(versions) else {
+        let before = wire::may_be_stale(request).then(|| self.remembered(versions));
+        let Some(mut before) = before.flatten() else {
             return self.perform(caller, request, None);
         };
         let response = wire::handle(&mut before, caller, request);

@@ -47,13 +47,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::Application => "application",
-        }
-    }
-
     fn in_arn(self) -> &'static str {
         match self {
             Self::Network => "net",

@@ -57,11 +57,6 @@ pub struct HealthCheck {
 }
 
 impl TargetGroup {
-    /// Whether it belongs to an Application Load Balancer.
-    pub fn is_http(&self) -> bool {
-        is_http(&self.protocol)
-    }
-
     /// `deregistration_delay.timeout_seconds`: 0 to 3600, by default 300 (Model).
     pub fn deregistration_delay_seconds(&self) -> u64 {
         self.attributes
