@@ -1,9 +1,9 @@
 //! The states of a state machine, as types.
 
-use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::path::JsonPath;
@@ -44,34 +44,19 @@ pub struct State {
     pub(super) kind: Kind,
 }
 
-/// A state's `Type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StateType {
-    Task,
-    Wait,
-    Choice,
-    Succeed,
-    Fail,
-}
-
-impl fmt::Display for StateType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
 impl State {
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) fn state_type(&self) -> StateType {
+    /// Its `Type`.
+    pub(super) fn type_name(&self) -> &'static str {
         match self.kind {
-            Kind::Task(_) => StateType::Task,
-            Kind::Wait(_) => StateType::Wait,
-            Kind::Choice(_) => StateType::Choice,
-            Kind::Succeed(_) => StateType::Succeed,
-            Kind::Fail(_) => StateType::Fail,
+            Kind::Task(_) => "Task",
+            Kind::Wait(_) => "Wait",
+            Kind::Choice(_) => "Choice",
+            Kind::Succeed(_) => "Succeed",
+            Kind::Fail(_) => "Fail",
         }
     }
 
@@ -128,8 +113,8 @@ pub(super) struct Raw {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct Task {
-    #[serde(rename = "Resource")]
-    _resource: Resource,
+    #[serde(rename = "Resource", deserialize_with = "lambda_invoke")]
+    _resource: (),
     pub(super) parameters: Parameters,
     pub(super) timeout_seconds: Option<Seconds>,
     #[serde(default)]
@@ -230,19 +215,13 @@ impl From<Seconds> for Duration {
 }
 
 /// `arn:aws:states:::lambda:invoke`: every Task invokes a function.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-struct Resource;
-
-impl TryFrom<String> for Resource {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let partitions = ["aws", "aws-us-gov", "aws-cn"];
-        let arns = partitions.map(|partition| format!("arn:{partition}:states:::lambda:invoke"));
-        if !arns.contains(&text) {
-            return Err(format!("only lambda:invoke is supported: {text}"));
-        }
-        Ok(Self)
+fn lambda_invoke<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let resource = String::deserialize(deserializer)?;
+    let partitions = ["aws", "aws-us-gov", "aws-cn"];
+    let arns = partitions.map(|partition| format!("arn:{partition}:states:::lambda:invoke"));
+    if arns.contains(&resource) {
+        return Ok(());
     }
+    let problem = format!("only lambda:invoke is supported: {resource}");
+    Err(D::Error::custom(problem))
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::definition::StateType;
 use super::step::Halt;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +30,7 @@ pub enum EventKind {
     /// `TaskStateEntered`, `WaitStateEntered`, …
     StateEntered {
         #[serde(skip)]
-        state: StateType,
+        state: &'static str,
         name: String,
         input: Value,
     },
@@ -69,7 +68,7 @@ pub enum EventKind {
     /// `TaskStateExited`, `WaitStateExited`, … A Fail state has none.
     StateExited {
         #[serde(skip)]
-        state: StateType,
+        state: &'static str,
         name: String,
         output: Value,
     },

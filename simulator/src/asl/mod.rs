@@ -26,7 +26,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use definition::{State, StateMachine, StateType};
+pub use definition::{State, StateMachine};
 pub(crate) use execution::{Beginning, Redrive};
 pub use execution::{Entering, Outcome, Resources, Status, TaskError};
 pub use history::{EventKind, HistoryEvent};

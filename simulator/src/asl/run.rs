@@ -114,7 +114,7 @@ impl<'a, R: Resources> Run<'a, R> {
                 return Err(Halt::Failed(TaskError::new(RUNTIME, cause)));
             };
             self.journal.record(EventKind::StateEntered {
-                state: state.state_type(),
+                state: state.type_name(),
                 name: self.state.clone(),
                 input: input.clone(),
             })?;
@@ -129,7 +129,7 @@ impl<'a, R: Resources> Run<'a, R> {
                 return Err(Halt::Failed(too_large(&self.state)));
             }
             self.journal.record(EventKind::StateExited {
-                state: state.state_type(),
+                state: state.type_name(),
                 name: self.state.clone(),
                 output: output.clone(),
             })?;
