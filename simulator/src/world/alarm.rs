@@ -67,9 +67,8 @@ impl World {
         state: AlarmState,
     ) -> Result<(), ApiError> {
         if name.is_empty() || name.chars().count() > 255 {
-            return Err(ApiError::validation(format!(
-                "an alarm's name has 1 to 255 characters: '{name}'"
-            )));
+            let message = format!("an alarm's name has 1 to 255 characters: '{name}'");
+            return Err(ApiError::validation(message));
         }
         let alarm = Alarm {
             name: name.to_owned(),

@@ -188,41 +188,34 @@ impl World {
                 answer("RedirectConfig", &requested.redirect_config)?
             }
             (other, _) => {
-                return Err(ApiError::new(
-                    "InvalidLoadBalancerAction",
-                    format!("Action type '{other}' is not supported by this load balancer"),
-                ));
+                let message =
+                    format!("Action type '{other}' is not supported by this load balancer");
+                return Err(ApiError::new("InvalidLoadBalancerAction", message));
             }
         };
         for weighted in groups_of(&action) {
             let group = self.group(&weighted.arn)?;
             if !compatible(protocol, &group.protocol) {
-                return Err(ApiError::new(
-                    "IncompatibleProtocols",
-                    format!(
-                        "The listener protocol '{protocol}' cannot be used with the protocol '{}' of target group '{}'",
-                        group.protocol, group.arn
-                    ),
-                ));
+                let message = format!(
+                    "The listener protocol '{protocol}' cannot be used with the protocol '{}' of target group '{}'",
+                    group.protocol, group.arn
+                );
+                return Err(ApiError::new("IncompatibleProtocols", message));
             }
             if group.ip_address_type == "ipv6" && load_balancer.ip_address_type == "ipv4" {
-                return Err(ApiError::new(
-                    "InvalidConfigurationRequest",
-                    format!(
-                        "The target group '{}' has the IP address type ipv6, and the load balancer ipv4",
-                        group.arn
-                    ),
-                ));
+                let message = format!(
+                    "The target group '{}' has the IP address type ipv6, and the load balancer ipv4",
+                    group.arn
+                );
+                return Err(ApiError::new("InvalidConfigurationRequest", message));
             }
             let balancers = self.load_balancers_of(&weighted.arn);
             if balancers.iter().any(|arn| *arn != load_balancer.arn) {
-                return Err(ApiError::new(
-                    "TargetGroupAssociationLimit",
-                    format!(
-                        "The following target groups cannot be associated with more than one load balancer: {}",
-                        weighted.arn
-                    ),
-                ));
+                let message = format!(
+                    "The following target groups cannot be associated with more than one load balancer: {}",
+                    weighted.arn
+                );
+                return Err(ApiError::new("TargetGroupAssociationLimit", message));
             }
         }
         Ok(vec![action])
@@ -261,17 +254,15 @@ impl World {
             return Err(ApiError::new("InvalidLoadBalancerAction", message));
         }
         if groups.iter().any(|group| group.weight > 999) {
-            return Err(ApiError::validation(
-                "A target group weight must be between 0 and 999",
-            ));
+            let message = "A target group weight must be between 0 and 999";
+            return Err(ApiError::validation(message));
         }
         let mut names: Vec<_> = groups.iter().map(|group| &group.arn).collect();
         names.sort();
         names.dedup();
         if names.len() < groups.len() {
-            return Err(ApiError::validation(
-                "A target group can be named only once in an action",
-            ));
+            let message = "A target group can be named only once in an action";
+            return Err(ApiError::validation(message));
         }
         let given = config.target_group_stickiness_config.as_ref();
         let stickiness = Stickiness {
@@ -279,10 +270,9 @@ impl World {
             duration_seconds: given.and_then(|given| given.duration_seconds),
         };
         if kind == Kind::Network && stickiness.duration_seconds.is_some() {
-            return Err(ApiError::new(
-                "InvalidConfigurationRequest",
-                "A stickiness duration cannot be specified on load balancers of type 'network'",
-            ));
+            let message =
+                "A stickiness duration cannot be specified on load balancers of type 'network'";
+            return Err(ApiError::new("InvalidConfigurationRequest", message));
         }
         Ok(Forward { groups, stickiness })
     }

@@ -66,9 +66,8 @@ impl World {
     pub fn create_listener(&mut self, request: &CreateListener) -> Result<String, ApiError> {
         let load_balancer = self.load_balancer(&request.load_balancer_arn)?;
         let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
-            return Err(ApiError::validation(
-                "A listener protocol and port must be specified",
-            ));
+            let message = "A listener protocol and port must be specified";
+            return Err(ApiError::validation(message));
         };
         check_protocol(load_balancer.kind, &protocol)?;
         check_certificates(&protocol, &request.certificates)?;
@@ -120,9 +119,8 @@ impl World {
         if let Some(arn) = &request.load_balancer_arn {
             self.load_balancer(arn)?;
         } else if request.listener_arns.is_empty() {
-            return Err(ApiError::validation(
-                "You must specify either listener ARNs or a load balancer ARN",
-            ));
+            let message = "You must specify either listener ARNs or a load balancer ARN";
+            return Err(ApiError::validation(message));
         }
         for arn in &request.listener_arns {
             self.existing_listener(arn)?;
@@ -254,10 +252,8 @@ impl World {
         let is_taken =
             |listener: &Listener| listener.port == port && except != Some(listener.arn.as_str());
         if others.any(is_taken) {
-            return Err(ApiError::new(
-                "DuplicateListener",
-                "A listener already exists on this port for this load balancer",
-            ));
+            let message = "A listener already exists on this port for this load balancer";
+            return Err(ApiError::new("DuplicateListener", message));
         }
         Ok(())
     }

@@ -105,36 +105,29 @@ impl World {
         };
         let scheme = request.scheme.as_deref().unwrap_or("internet-facing");
         if !["internet-facing", "internal"].contains(&scheme) {
-            return Err(ApiError::new(
-                "InvalidScheme",
-                format!("Scheme '{scheme}' is not valid"),
-            ));
+            let message = format!("Scheme '{scheme}' is not valid");
+            return Err(ApiError::new("InvalidScheme", message));
         }
         let ip_address_type = request.ip_address_type.as_deref().unwrap_or("ipv4");
         check_ip_address_type(ip_address_type)?;
         if request.subnets.is_empty() {
-            return Err(ApiError::validation(
-                "At least one subnet must be specified",
-            ));
+            let message = "At least one subnet must be specified";
+            return Err(ApiError::validation(message));
         }
         let mut subnets = request.subnets.iter();
         if let Some(subnet) = subnets.find(|name| !name.starts_with("subnet-")) {
-            return Err(ApiError::new(
-                "SubnetNotFound",
-                format!("The subnet ID '{subnet}' does not exist"),
-            ));
+            let message = format!("The subnet ID '{subnet}' does not exist");
+            return Err(ApiError::new("SubnetNotFound", message));
         }
         if let Some(known) = self.load_balancer_named(&request.name) {
             if known.kind == kind && known.scheme == scheme && known.subnets == request.subnets {
                 return Ok(known.arn.clone());
             }
-            return Err(ApiError::new(
-                "DuplicateLoadBalancerName",
-                format!(
-                    "A load balancer with the same name '{}' exists, but with different settings",
-                    request.name
-                ),
-            ));
+            let message = format!(
+                "A load balancer with the same name '{}' exists, but with different settings",
+                request.name
+            );
+            return Err(ApiError::new("DuplicateLoadBalancerName", message));
         }
         let tags = tags::parse_elb(&request.tags)?;
         let named = NamedLoadBalancer {
@@ -188,10 +181,8 @@ impl World {
         }
         for name in &request.names {
             if self.load_balancer_named(name).is_none() {
-                return Err(ApiError::new(
-                    "LoadBalancerNotFound",
-                    format!("Load balancers '[{name}]' not found"),
-                ));
+                let message = format!("Load balancers '[{name}]' not found");
+                return Err(ApiError::new("LoadBalancerNotFound", message));
             }
         }
         let found = self.load_balancers.values();
@@ -227,10 +218,8 @@ impl World {
                 && key == "load_balancing.cross_zone.enabled"
                 && value != "true";
             if fixed {
-                return Err(ApiError::new(
-                    "InvalidConfigurationRequest",
-                    "Cross-zone load balancing cannot be turned off for an Application Load Balancer",
-                ));
+                let message = "Cross-zone load balancing cannot be turned off for an Application Load Balancer";
+                return Err(ApiError::new("InvalidConfigurationRequest", message));
             }
         }
         if let Some(load_balancer) = self.load_balancers.get_mut(arn) {

@@ -211,9 +211,8 @@ fn check(
         )));
     }
     if request.start_time >= request.end_time {
-        return Err(ApiError::validation(
-            "The parameter StartTime must be less than the parameter EndTime.",
-        ));
+        let message = "The parameter StartTime must be less than the parameter EndTime.";
+        return Err(ApiError::validation(message));
     }
     let mut ids = BTreeSet::new();
     let mut asked = Vec::new();
@@ -233,9 +232,8 @@ fn check(
         let metric_stat = match (&query.metric_stat, &query.expression) {
             (Some(metric_stat), None) => metric_stat,
             (None, Some(_)) => {
-                return Err(ApiError::validation(format!(
-                    "The parameter {at}.Expression is not simulated."
-                )));
+                let message = format!("The parameter {at}.Expression is not simulated.");
+                return Err(ApiError::validation(message));
             }
             (Some(_), Some(_)) | (None, None) => {
                 return Err(ApiError::validation(format!(

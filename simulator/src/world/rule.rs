@@ -151,9 +151,8 @@ impl World {
                 .map(|arn| self.rule(arn))
                 .collect::<Result<_, _>>()?,
             (Some(_), _) | (None, []) => {
-                return Err(ApiError::validation(
-                    "You must specify either listener rule ARNs or a listener ARN",
-                ));
+                let message = "You must specify either listener rule ARNs or a listener ARN";
+                return Err(ApiError::validation(message));
             }
         };
         self.elb_page(rules, request.marker.as_deref(), request.page_size)
@@ -188,10 +187,8 @@ impl World {
     /// `elasticloadbalancing:DeleteRule`; not the default one.
     pub fn delete_rule(&mut self, arn: &str) -> Result<(), ApiError> {
         if self.rule(arn)?.priority.is_none() {
-            return Err(ApiError::new(
-                "OperationNotPermitted",
-                format!("Default rule '{arn}' cannot be deleted"),
-            ));
+            let message = format!("Default rule '{arn}' cannot be deleted");
+            return Err(ApiError::new("OperationNotPermitted", message));
         }
         self.changing_use(|world| {
             for listener in world.listeners.values_mut() {

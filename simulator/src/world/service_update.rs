@@ -97,9 +97,8 @@ impl World {
         };
         match task_set.status {
             TaskSetStatus::Draining => {
-                return Err(ApiError::invalid_parameter(
-                    "The task set cannot become the primary while it is DRAINING.",
-                ));
+                let message = "The task set cannot become the primary while it is DRAINING.";
+                return Err(ApiError::invalid_parameter(message));
             }
             TaskSetStatus::Primary => return Ok(id),
             TaskSetStatus::Active => {}

@@ -175,9 +175,8 @@ impl Table {
     pub(crate) fn key_in<'a>(&self, key: &'a Item) -> Result<&'a str, ApiError> {
         let only = key.get(&self.key).filter(|_| key.len() == 1);
         let Some(value) = only.and_then(AttributeValue::as_s) else {
-            return Err(ApiError::invalid(
-                "The provided key element does not match the schema",
-            ));
+            let message = "The provided key element does not match the schema";
+            return Err(ApiError::invalid(message));
         };
         if value.is_empty() {
             return Err(ApiError::invalid(format!(
@@ -198,9 +197,8 @@ impl Table {
     pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {
         let sizes = item.iter().map(|(name, value)| name.len() + value.size());
         if sizes.sum::<usize>() > MAX_ITEM {
-            return Err(ApiError::invalid(
-                "Item size has exceeded the maximum allowed size",
-            ));
+            let message = "Item size has exceeded the maximum allowed size";
+            return Err(ApiError::invalid(message));
         }
         Ok(())
     }

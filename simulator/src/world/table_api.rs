@@ -100,9 +100,8 @@ impl World {
         let ([element], [definition]) =
             (&request.key_schema[..], &request.attribute_definitions[..])
         else {
-            return Err(ApiError::invalid(
-                "tables with anything but one key attribute are not simulated",
-            ));
+            let message = "tables with anything but one key attribute are not simulated";
+            return Err(ApiError::invalid(message));
         };
         let key = &element.attribute_name;
         if element.key_type != "HASH" || definition.attribute_type != "S" {
@@ -124,10 +123,8 @@ impl World {
             )));
         }
         if self.tables.contains_key(name) {
-            return Err(ApiError::new(
-                "ResourceInUseException",
-                format!("Table already exists: {name}"),
-            ));
+            let message = format!("Table already exists: {name}");
+            return Err(ApiError::new("ResourceInUseException", message));
         }
         let active_at_ms = self.now_ms.saturating_add(self.timings.table_creation_ms);
         self.put_table(name, key);

@@ -126,9 +126,8 @@ pub(crate) fn check_attribute(
     of: &str,
 ) -> Result<(), ApiError> {
     if !known.contains_key(key) {
-        return Err(ApiError::validation(format!(
-            "{of} attribute key '{key}' is not recognized"
-        )));
+        let message = format!("{of} attribute key '{key}' is not recognized");
+        return Err(ApiError::validation(message));
     }
     let fits = match key {
         "deregistration_delay.timeout_seconds" => in_range(value, 0, 3_600),

@@ -99,13 +99,11 @@ impl World {
             if same {
                 return Ok(known.arn.clone());
             }
-            return Err(ApiError::new(
-                "DuplicateTargetGroupName",
-                format!(
-                    "A target group with the same name '{}' exists, but with different settings",
-                    group.name
-                ),
-            ));
+            let message = format!(
+                "A target group with the same name '{}' exists, but with different settings",
+                group.name
+            );
+            return Err(ApiError::new("DuplicateTargetGroupName", message));
         }
         group.tags = tags::parse_elb(&request.tags)?;
         let hex = self.hex16();
@@ -259,25 +257,21 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
         )));
     }
     let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
-        return Err(ApiError::validation(
-            "A protocol and a port must be specified",
-        ));
+        let message = "A protocol and a port must be specified";
+        return Err(ApiError::validation(message));
     };
     if !["TCP", "TLS", "UDP", "TCP_UDP", "HTTP", "HTTPS"].contains(&protocol.as_str()) {
-        return Err(ApiError::validation(format!(
-            "'{protocol}' is not a valid value for protocol"
-        )));
+        let message = format!("'{protocol}' is not a valid value for protocol");
+        return Err(ApiError::validation(message));
     }
     if request.vpc_id.is_none() {
         return Err(ApiError::validation("A VPC ID must be specified"));
     }
     if request.health_check_enabled == Some(false) {
-        return Err(ApiError::new(
-            "InvalidConfigurationRequest",
-            format!(
-                "Health check enabled must be true for target groups with target type '{target_type}'"
-            ),
-        ));
+        let message = format!(
+            "Health check enabled must be true for target groups with target type '{target_type}'"
+        );
+        return Err(ApiError::new("InvalidConfigurationRequest", message));
     }
     let version = request.protocol_version.as_deref().unwrap_or("HTTP1");
     let ip_address_type = request.ip_address_type.as_deref().unwrap_or("ipv4");
@@ -318,9 +312,8 @@ fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthChe
         ("Unhealthy threshold count", unhealthy.into(), 2, 10),
     ] {
         if !(least..=most).contains(&value) {
-            return Err(ApiError::validation(format!(
-                "{what} must be between {least} and {most}"
-            )));
+            let message = format!("{what} must be between {least} and {most}");
+            return Err(ApiError::validation(message));
         }
     }
     let port = request.health_check_port.as_deref();

@@ -59,9 +59,8 @@ impl World {
             // ECS never sets it, so nothing is listed (Model).
             Some("PENDING") => None,
             Some(other) => {
-                return Err(ApiError::invalid_parameter(format!(
-                    "Unknown desired status: {other}."
-                )));
+                let message = format!("Unknown desired status: {other}.");
+                return Err(ApiError::invalid_parameter(message));
             }
         };
         let fits = |task: &&Task| {

@@ -165,9 +165,8 @@ impl World {
     ) -> Result<String, ApiError> {
         let name = &request.task_definition;
         if !name::short_name(name).contains(':') {
-            return Err(ApiError::client(
-                "To deregister a task definition, its revision must be given.",
-            ));
+            let message = "To deregister a task definition, its revision must be given.";
+            return Err(ApiError::client(message));
         }
         let arn = self.find_task_definition(name)?.arn.clone();
         let now_ms = self.now_ms;
@@ -256,22 +255,19 @@ fn check(request: &RegisterTaskDefinition) -> Result<(), ApiError> {
         let is_carried = |key: &str| CARRIED.split(' ').any(|known| known == key);
         let mut carried = container.carried.keys();
         if let Some(unknown) = carried.find(|key| !is_carried(key)) {
-            return Err(ApiError::client(format!(
-                "Unknown container definition parameter: {unknown}."
-            )));
+            let message = format!("Unknown container definition parameter: {unknown}.");
+            return Err(ApiError::client(message));
         }
     }
     let mut compatibilities = request.requires_compatibilities.iter();
     let fargate = compatibilities.any(|compatibility| compatibility == "FARGATE");
     if fargate && request.network_mode.as_deref() != Some("awsvpc") {
-        return Err(ApiError::client(
-            "Fargate only supports network mode ‘awsvpc’.",
-        ));
+        let message = "Fargate only supports network mode ‘awsvpc’.";
+        return Err(ApiError::client(message));
     }
     if fargate && (request.cpu.is_none() || request.memory.is_none()) {
-        return Err(ApiError::client(
-            "Fargate requires that 'cpu' and 'memory' be defined at the task level.",
-        ));
+        let message = "Fargate requires that 'cpu' and 'memory' be defined at the task level.";
+        return Err(ApiError::client(message));
     }
     Ok(())
 }

@@ -184,9 +184,8 @@ impl World {
                 )?;
             }
             Some(other) => {
-                return Err(ApiError::invalid_parameter(format!(
-                    "Unknown launch type: {other}."
-                )));
+                let message = format!("Unknown launch type: {other}.");
+                return Err(ApiError::invalid_parameter(message));
             }
         }
         ApiError::refuse_if(

@@ -51,9 +51,8 @@ impl Expressions<'_> {
 
     fn refuse_placeholders(&self) -> Result<(), ApiError> {
         if self.names.is_some() {
-            return Err(ApiError::invalid(
-                "ExpressionAttributeNames can only be specified when using expressions",
-            ));
+            let message = "ExpressionAttributeNames can only be specified when using expressions";
+            return Err(ApiError::invalid(message));
         }
         if self.values.is_some() {
             return Err(ApiError::invalid(
