@@ -1,9 +1,11 @@
 //! Every write, as it was decided: one match, no choices left.
 
+use aws_sdk_ecs::Client as EcsClient;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, LaunchType, LoadBalancer,
     NetworkConfiguration, Scale, ScaleUnit, ServiceRegistry,
 };
+use aws_sdk_elasticloadbalancingv2::Client as ElbClient;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action as ElbAction, ForwardActionConfig, Listener, Tag, TargetGroupTuple,
     TargetHealthStateEnum,
@@ -29,47 +31,47 @@ pub(crate) async fn act(
     action: &Action,
 ) -> Result<(), StepError> {
     invocation.has_time_for(action)?;
+    let Clients { ecs, elb, .. } = clients;
     match action {
         Action::RecordRole { listener, role } => {
-            add_tags(clients, &[listener], &[(ROLE, role.as_str())]).await
+            add_tags(elb, &[listener], &[(ROLE, role.as_str())]).await
         }
         Action::RecordService {
             target_groups,
             service,
-        } => add_tags(clients, target_groups, &[(SERVICE, service)]).await,
+        } => add_tags(elb, target_groups, &[(SERVICE, service)]).await,
         Action::Forward {
             listener,
             seen,
             wanted,
         } => {
-            if let Some(edited) = edited(clients, listener, seen, wanted).await? {
+            if let Some(edited) = edited(elb, listener, seen, wanted).await? {
                 invocation.has_time_for(action)?;
-                modify_listener(clients, listener, edited)
+                modify_listener(elb, listener, edited)
                     .await
                     .map_err(|error| refusing_weights(error, wanted))?;
             }
             Ok(())
         }
-        Action::CreateTaskSet(new) => create_task_set(clients, request, new).await,
+        Action::CreateTaskSet(new) => create_task_set(ecs, request, new).await,
         Action::RecordSwapIntent {
             target_group,
             deployment,
-        } => add_tags(clients, &[target_group], &[(SWAP_INTENT, deployment)]).await,
+        } => add_tags(elb, &[target_group], &[(SWAP_INTENT, deployment)]).await,
         Action::ClearSwapIntent { target_group } => {
-            remove_tags(clients, target_group, &[SWAP_INTENT]).await
+            remove_tags(elb, target_group, &[SWAP_INTENT]).await
         }
         Action::TagProduction {
             target_group,
             task_set,
         } => {
             let tags = [(IS_PRODUCTION, "true"), (TASK_SET_ID, task_set.as_str())];
-            add_tags(clients, &[target_group], &tags).await
+            add_tags(elb, &[target_group], &tags).await
         }
         Action::UntagProduction { target_group } => {
-            remove_tags(clients, target_group, &[IS_PRODUCTION, TASK_SET_ID]).await
+            remove_tags(elb, target_group, &[IS_PRODUCTION, TASK_SET_ID]).await
         }
-        Action::MakePrimary { task_set } => clients
-            .ecs
+        Action::MakePrimary { task_set } => ecs
             .update_service_primary_task_set()
             .cluster(&request.cluster)
             .service(&request.service)
@@ -80,8 +82,7 @@ pub(crate) async fn act(
             .map_err(|error| StepError::of_call("ecs:UpdateServicePrimaryTaskSet", &error)),
         Action::SetScale {
             task_set, percent, ..
-        } => clients
-            .ecs
+        } => ecs
             .update_task_set()
             .cluster(&request.cluster)
             .service(&request.service)
@@ -91,11 +92,9 @@ pub(crate) async fn act(
             .await
             .map(drop)
             .map_err(|error| StepError::of_call("ecs:UpdateTaskSet", &error)),
-        Action::DeregisterTargets { target_group } => {
-            deregister_targets(clients, target_group).await
-        }
+        Action::DeregisterTargets { target_group } => deregister_targets(elb, target_group).await,
         Action::DeleteTaskSet { task_set, force } => {
-            delete_task_set(clients, request, task_set, *force).await
+            delete_task_set(ecs, request, task_set, *force).await
         }
     }
 }
@@ -108,7 +107,7 @@ fn scale(percent: f64) -> Scale {
 }
 
 async fn add_tags(
-    clients: &Clients,
+    elb: &ElbClient,
     arns: &[impl ToString],
     tags: &[(&str, &str)],
 ) -> Result<(), StepError> {
@@ -116,9 +115,7 @@ async fn add_tags(
         .iter()
         .map(|(key, value)| Tag::builder().key(*key).value(*value).build())
         .collect();
-    clients
-        .elb
-        .add_tags()
+    elb.add_tags()
         .set_resource_arns(Some(arns.iter().map(ToString::to_string).collect()))
         .set_tags(Some(tags))
         .send()
@@ -127,10 +124,8 @@ async fn add_tags(
         .map_err(|error| StepError::of_call("elasticloadbalancing:AddTags", &error))
 }
 
-async fn remove_tags(clients: &Clients, arn: &str, keys: &[&str]) -> Result<(), StepError> {
-    clients
-        .elb
-        .remove_tags()
+async fn remove_tags(elb: &ElbClient, arn: &str, keys: &[&str]) -> Result<(), StepError> {
+    elb.remove_tags()
         .resource_arns(arn)
         .set_tag_keys(Some(keys.iter().map(|key| (*key).to_owned()).collect()))
         .send()
@@ -145,13 +140,12 @@ async fn remove_tags(clients: &Clients, arn: &str, keys: &[&str]) -> Result<(), 
 /// There is no conditional write: as the last call before it, the comparison narrows a race with another
 /// writer; it does not close it.
 async fn edited(
-    clients: &Clients,
+    elb: &ElbClient,
     listener: &str,
     seen: &Forward,
     wanted: &Forward,
 ) -> Result<Option<Vec<ElbAction>>, StepError> {
-    let answer = clients
-        .elb
+    let answer = elb
         .describe_listeners()
         .listener_arns(listener)
         .send()
@@ -182,13 +176,11 @@ async fn edited(
 /// `ModifyListener` leaves alone what it does not name, and naming the protocol could lose
 /// certificates (AWS API model): only `DefaultActions` is sent.
 async fn modify_listener(
-    clients: &Clients,
+    elb: &ElbClient,
     listener: &str,
     edited: Vec<ElbAction>,
 ) -> Result<(), StepError> {
-    clients
-        .elb
-        .modify_listener()
+    elb.modify_listener()
         .listener_arn(listener)
         .set_default_actions(Some(edited))
         .send()
@@ -243,7 +235,7 @@ fn forwarding(mut action: ElbAction, wanted: &Forward) -> ElbAction {
 }
 
 async fn create_task_set(
-    clients: &Clients,
+    ecs: &EcsClient,
     request: &Request,
     new: &NewTaskSet,
 ) -> Result<(), StepError> {
@@ -252,8 +244,7 @@ async fn create_task_set(
         .container_name(&new.container_name)
         .container_port(i32::from(new.container_port))
         .build();
-    let mut call = clients
-        .ecs
+    let mut call = ecs
         .create_task_set()
         .cluster(&request.cluster)
         .service(&request.service)
@@ -324,9 +315,8 @@ fn signed(count: u32) -> i32 {
 }
 
 /// Deregisters every target of a group that would take traffic.
-async fn deregister_targets(clients: &Clients, target_group: &str) -> Result<(), StepError> {
-    let answer = clients
-        .elb
+async fn deregister_targets(elb: &ElbClient, target_group: &str) -> Result<(), StepError> {
+    let answer = elb
         .describe_target_health()
         .target_group_arn(target_group)
         .send()
@@ -341,9 +331,7 @@ async fn deregister_targets(clients: &Clients, target_group: &str) -> Result<(),
     if targets.is_empty() {
         return Ok(());
     }
-    clients
-        .elb
-        .deregister_targets()
+    elb.deregister_targets()
         .target_group_arn(target_group)
         .set_targets(Some(targets))
         .send()
@@ -354,13 +342,12 @@ async fn deregister_targets(clients: &Clients, target_group: &str) -> Result<(),
 
 /// Deletes a task set; one that is gone already is what was wanted.
 async fn delete_task_set(
-    clients: &Clients,
+    ecs: &EcsClient,
     request: &Request,
     task_set: &str,
     force: bool,
 ) -> Result<(), StepError> {
-    let answer = clients
-        .ecs
+    let answer = ecs
         .delete_task_set()
         .cluster(&request.cluster)
         .service(&request.service)
