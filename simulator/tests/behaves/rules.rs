@@ -91,30 +91,18 @@ async fn a_dual_stack_nlb_takes_rules_by_the_kind_of_address() {
     let create = |rule: &CreateRule| stage.aws.with_world(|world| world.create_rule(rule));
     let refused = create(&rule).expect_err("not dual-stack");
     assert_eq!(refused.code, "InvalidConfigurationRequest");
-    let balancer = stage
-        .aws
-        .snapshot()
-        .load_balancers()
-        .next()
-        .unwrap()
-        .arn
-        .clone();
+    let balancer = stage.load_balancer();
     let dual_stack = stage.elb.set_ip_address_type().load_balancer_arn(balancer);
     let dual_stack = dual_stack.ip_address_type(IpAddressType::Dualstack).send();
     dual_stack.await.expect("dual-stack");
-    for unknown in ["host-header", "ipv5"] {
-        let condition = match unknown {
-            "ipv5" => Condition::of_clients_by("ipv5"),
-            field => Condition {
-                field: field.to_owned(),
-                ..Condition::of_clients_by("ipv4")
-            },
-        };
-        let refused = create(&by_address(&listener, condition, &alternate));
-        assert_eq!(
-            refused.expect_err("refused").code,
-            "InvalidConfigurationRequest"
-        );
+    let by_host = Condition {
+        field: "host-header".to_owned(),
+        ..Condition::of_clients_by("ipv4")
+    };
+    for unknown in [by_host, Condition::of_clients_by("ipv5")] {
+        let refused = create(&by_address(&listener, unknown, &alternate));
+        let refused = refused.expect_err("refused");
+        assert_eq!(refused.code, "InvalidConfigurationRequest");
     }
     let arn = create(&rule).expect("a rule");
     let described = stage.elb.describe_rules().listener_arn(&listener).send();
@@ -144,10 +132,8 @@ fn new_connections_by_ipv4_follow_a_rule_for_them_at_once() {
         })));
         let replacement = service.replacement();
         let balancer = service.world.load_balancers().next().unwrap().arn.clone();
-        service
-            .world
-            .set_ip_address_type(&balancer, "dualstack")
-            .unwrap();
+        let world = &mut service.world;
+        world.set_ip_address_type(&balancer, "dualstack").unwrap();
         let condition = Condition::of_clients_by(ip_address_type);
         let rule = by_address(&service.listener, condition, &service.groups[ALTERNATE]);
         service.world.create_rule(&rule).unwrap();

@@ -38,10 +38,9 @@ async fn a_deregistration_delay_is_all_on_an_alb_and_takes_an_nlb_two_to_five_mi
         let gone = Stage::when(&events, &["was deregistered"]);
         let drained = gone - Stage::when(&events, &["is draining"]);
         assert!(milliseconds.contains(&drained), "{drained} ms");
-        let ends = events
-            .iter()
-            .filter(|event| event.kind.to_string().contains("was deregistered"))
-            .map(|event| event.at_ms);
+        let ends = events.iter();
+        let ends = ends.filter(|event| event.kind.to_string().contains("was deregistered"));
+        let ends = ends.map(|event| event.at_ms);
         let ends: std::collections::BTreeSet<_> = ends.collect();
         let unevenly = *milliseconds.end() > 15_000;
         assert_eq!(ends.len(), if unevenly { 4 } else { 1 }, "{ends:?}");
