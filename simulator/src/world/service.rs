@@ -292,11 +292,8 @@ fn check_controller(
         "Service names have 1 to 255 letters, numbers, hyphens and underscores.",
     )?;
     if controller != DeploymentController::External {
-        ApiError::refuse_if(
-            request.task_definition.is_none(),
-            "TaskDefinition cannot be empty.",
-        )?;
-        return Ok(());
+        let is_missing = request.task_definition.is_none();
+        return ApiError::refuse_if(is_missing, "TaskDefinition cannot be empty.");
     }
     // The task set carries these under EXTERNAL.
     let misplaced = [
@@ -317,8 +314,7 @@ fn check_controller(
     ApiError::refuse_if(
         strategy.is_some_and(|strategy| strategy != "REPLICA"),
         "The DAEMON scheduling strategy is not supported with an EXTERNAL deployment controller.",
-    )?;
-    Ok(())
+    )
 }
 
 impl CreateService {
