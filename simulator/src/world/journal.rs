@@ -39,7 +39,7 @@ impl World {
     /// A copy without the journal and without the events that were not taken out: both grow.
     #[must_use]
     pub fn without_log(&mut self) -> Self {
-        self.without_its_log(|world| world.clone())
+        self.without_its_log(Self::clone)
     }
 
     fn without_its_log<T>(&mut self, look: impl FnOnce(&Self) -> T) -> T {
