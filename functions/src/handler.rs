@@ -265,12 +265,12 @@ impl Step<'_> {
         deployment.lock.fence = Some(section.fence);
         deployment.lock.seen = None;
         self.clients.unanswered.reset();
-        let turned = match self.finish_first(&deployment.plan, section.before.as_ref()) {
-            Some(answer) => Ok(answer),
-            None => {
-                let turned = self.turn(&deployment, section.order.as_ref()).await;
-                turned.or_else(|error| self.instead(&deployment, error))
-            }
+        let first = self.finish_first(&deployment.plan, section.before.as_ref());
+        let turned = if let Some(answer) = first {
+            Ok(answer)
+        } else {
+            let turned = self.turn(&deployment, section.order.as_ref()).await;
+            turned.or_else(|error| self.instead(&deployment, error))
         };
         let unanswered = self.clients.unanswered.any();
         let turned = self.bounded(&deployment, turned, unanswered);
