@@ -140,11 +140,6 @@ pub struct World {
 }
 
 impl World {
-    /// An empty account at [`DEFAULT_START_EPOCH_MS`].
-    pub fn new(account: &str, region: &str, timings: Timings, seed: u64) -> Self {
-        Self::starting_at(account, region, timings, seed, DEFAULT_START_EPOCH_MS)
-    }
-
     /// An empty account whose time starts at `epoch_ms`, in milliseconds since the Unix epoch.
     pub fn starting_at(
         account: &str,

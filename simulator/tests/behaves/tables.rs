@@ -14,7 +14,7 @@ use crate::support::{aws, cases, changed, wait};
 const TABLE: &str = "locks";
 
 fn world() -> World {
-    let mut world = World::new("555555555555", "us-east-1", Timings::default(), 1);
+    let mut world = World::starting_at("555555555555", "us-east-1", Timings::default(), 1, 0);
     world.put_table(TABLE, "id");
     world
 }
