@@ -101,13 +101,12 @@ impl World {
             default_rule_arn,
             tags,
         };
-        self.put_listener(listener, |listener, port, forward| {
-            EventKind::ListenerCreated {
-                listener,
-                port,
-                forward,
-            }
-        });
+        let event = EventKind::ListenerCreated {
+            listener: arn.clone(),
+            port,
+            forward: listener.forward_in_words(),
+        };
+        self.put_listener(listener, event);
         Ok(arn)
     }
 
@@ -172,19 +171,16 @@ impl World {
                 });
             }
         }
-        self.put_listener(listener, |listener, port, forward| {
-            EventKind::ListenerChanged {
-                listener,
-                port,
-                forward,
-            }
-        });
+        let event = EventKind::ListenerChanged {
+            listener: listener.arn.clone(),
+            port: listener.port,
+            forward: listener.forward_in_words(),
+        };
+        self.put_listener(listener, event);
         Ok(request.listener_arn.clone())
     }
 
-    fn put_listener(&mut self, listener: Listener, event: fn(String, u16, String) -> EventKind) {
-        let forward = listener.forward_in_words();
-        let event = event(listener.arn.clone(), listener.port, forward);
+    fn put_listener(&mut self, listener: Listener, event: EventKind) {
         self.changing_use(|world| {
             world.listeners.insert(listener.arn.clone(), listener);
         });

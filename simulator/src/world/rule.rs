@@ -19,7 +19,7 @@ pub struct Rule {
     pub tags: Tags,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Condition {
     pub field: String,
@@ -46,14 +46,11 @@ impl Condition {
     pub fn of_clients_by(ip_address_type: &str) -> Self {
         Self {
             field: SOURCE_IP.to_owned(),
-            values: Vec::new(),
-            host_header_config: None,
-            path_pattern_config: None,
-            http_header_config: None,
             source_ip_config: Some(SourceIp {
                 values: Vec::new(),
                 ip_address_type: Some(ip_address_type.to_owned()),
             }),
+            ..Self::default()
         }
     }
 
