@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::arn::Home;
 use crate::contract::Failure;
 use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
+use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
+use crate::drain::pace::{Budget, OnDeadline};
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
@@ -27,6 +29,23 @@ pub(crate) const OWNER: &str = "ebbtide:Ebbtide:run-1:20260101T000000Z";
 const START: u64 = 1_767_225_600;
 
 const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555";
+
+/// Behind a Network Load Balancer whose own time does not count.
+pub(crate) const EVEN: Deregistration = Deregistration {
+    delay: 300,
+    least: 300,
+    most: 300,
+};
+
+/// A budget for tasks with 2,500 connections each.
+pub(crate) fn budget(reconnects: f64, deadline: u32, on_deadline: OnDeadline) -> Budget {
+    Budget {
+        reconnects,
+        connections_per_task: Some(2_500.0),
+        deadline,
+        on_deadline,
+    }
+}
 
 pub(crate) fn home() -> Home {
     Home {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::deployment::Answer;
-use crate::drain::pace::{Budget, OnDeadline, Pace};
-use crate::fixture::Scene;
+use crate::drain::pace::{OnDeadline, Pace};
+use crate::fixture::{Scene, budget};
 use crate::phase::To;
 use crate::reason::{Reason, Stage};
 
@@ -110,12 +110,7 @@ fn long_pauses_keep_out_of_step_with_clients_and_add_up() {
         if pace == "budget" {
             scene.group_mut("blue").deregistration_delay = 300;
             scene.tasks = 20;
-            scene.request.drain.pace = Pace::Budget(Budget {
-                reconnects: 60.0,
-                connections_per_task: Some(2_500.0),
-                deadline: 14_400,
-                on_deadline: OnDeadline::Finish,
-            });
+            scene.request.drain.pace = Pace::Budget(budget(60.0, 14_400, OnDeadline::Finish));
         }
         let (mut elapsed, mut waits) = (0, Vec::new());
         for step in 1..10 {

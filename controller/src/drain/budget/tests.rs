@@ -4,21 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::drain::flows::Point;
-
-/// Behind a Network Load Balancer whose own time does not count.
-const EVEN: Deregistration = Deregistration {
-    delay: 300,
-    least: 300,
-    most: 300,
-};
+use crate::fixture::{self, EVEN};
 
 fn budget(on_deadline: OnDeadline) -> Budget {
-    Budget {
-        reconnects: 500.0,
-        connections_per_task: Some(2_500.0),
-        deadline: 3_600,
-        on_deadline,
-    }
+    fixture::budget(500.0, 3_600, on_deadline)
 }
 
 fn standing(left: u32, elapsed: u32) -> Standing {
@@ -56,10 +45,7 @@ fn knows(baseline: f64) -> Control {
 }
 
 fn of(reconnects: f64) -> Budget {
-    Budget {
-        reconnects,
-        ..budget(OnDeadline::Finish)
-    }
+    fixture::budget(reconnects, 3_600, OnDeadline::Finish)
 }
 
 #[test]
