@@ -141,6 +141,3 @@ fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Vec<Action>> {
     }
     stages
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,14 +6,18 @@ use serde_json::{Value, json};
 
 use crate::arn::Home;
 use crate::contract::Failure;
-use crate::deployment::{Deployment, Outgoing, Plan, Progress};
+use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
+use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
+use crate::drain::pace::{Budget, OnDeadline};
 use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
+use crate::phase::To;
+use crate::reason::Reason;
 use crate::request::Request;
 use crate::world::{
-    Alarm, Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
+    Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
     Service, StoppedTasks, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
     TaskSetStatus, World,
 };
@@ -25,6 +29,23 @@ pub(crate) const OWNER: &str = "ebbtide:Ebbtide:run-1:20260101T000000Z";
 const START: u64 = 1_767_225_600;
 
 const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:555555555555";
+
+/// Behind a Network Load Balancer whose own time does not count.
+pub(crate) const EVEN: Deregistration = Deregistration {
+    delay: 300,
+    least: 300,
+    most: 300,
+};
+
+/// A budget for tasks with 2,500 connections each.
+pub(crate) fn budget(reconnects: f64, deadline: u32, on_deadline: OnDeadline) -> Budget {
+    Budget {
+        reconnects,
+        connections_per_task: Some(2_500.0),
+        deadline,
+        on_deadline,
+    }
+}
 
 pub(crate) fn home() -> Home {
     Home {
@@ -201,20 +222,29 @@ impl Scene {
         }
     }
 
-    /// The plan of a deployment that has created nothing yet.
-    pub(crate) fn plan_to_create(&self) -> Plan {
-        Plan {
-            replacement: None,
-            ..self.plan()
-        }
-    }
-
     pub(crate) fn deployment(&self) -> Deployment {
         Deployment {
             plan: self.plan(),
             progress: self.progress,
             lock: Lock::of(&self.request),
         }
+    }
+
+    /// A turn that has nothing to do but wait.
+    pub(crate) fn answer(&self) -> Answer {
+        Answer {
+            to: To::Wait,
+            reason: Reason::Busy { wait: 60 },
+            wait: 60,
+            plan: self.plan(),
+            progress: self.progress,
+            heard: None,
+        }
+    }
+
+    /// The state that it leads to.
+    pub(crate) fn state(&self) -> Value {
+        self.answer().to_json(&Lock::of(&self.request))
     }
 
     /// What goes was left by an earlier deployment.
@@ -231,16 +261,6 @@ impl Scene {
         self
     }
 
-    /// An alarm that the request names, in a state.
-    pub(crate) fn alarmed(mut self, state: &str) -> Self {
-        self.request.alarms = vec!["errors".into()];
-        self.world.alarms = vec![Alarm {
-            name: "errors".into(),
-            state: state.into(),
-        }];
-        self
-    }
-
     pub(crate) fn group_mut(&mut self, name: &str) -> &mut TargetGroup {
         let groups = &mut self.world.target_groups;
         groups.iter_mut().find(|group| group.name == name).unwrap()
@@ -254,10 +274,6 @@ impl Scene {
     pub(crate) fn task_set_mut(&mut self, id: &str) -> &mut TaskSet {
         let task_sets = &mut self.world.task_sets;
         task_sets.iter_mut().find(|set| *set.id == *id).unwrap()
-    }
-
-    pub(crate) fn container_mut(&mut self) -> &mut Container {
-        &mut self.world.task_definition.as_mut().unwrap().containers[0]
     }
 
     /// A task set is gone.

@@ -343,6 +343,3 @@ fn begin(
     };
     Ok(Next::go(To::Wait, reason, wait, plan, progress))
 }
-
-#[cfg(test)]
-mod tests;

@@ -43,3 +43,5 @@ pub use drain::{budget, deregistration, flows, pace, plan};
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod stories;

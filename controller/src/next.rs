@@ -69,13 +69,4 @@ impl Next {
             Self::Write(stages) => panic!("{stages:?}"),
         }
     }
-
-    /// The writes in their order, in a test that expects some.
-    #[track_caller]
-    pub(crate) fn writes(self) -> Vec<Action> {
-        match self {
-            Self::Write(stages) => stages.concat(),
-            Self::Go(answer) => panic!("{answer:?}"),
-        }
-    }
 }

@@ -341,6 +341,3 @@ fn remains(world: &World, plan: &Plan) -> Remains {
         original: place(plan.outgoing_in(world), plan.outgoing_group()),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -355,4 +355,24 @@ fn forwards(listener: &Listener) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::fixture::{Scene, group_arn};
+    use crate::refusal::ErrorName;
+
+    #[test]
+    fn no_task_set_is_taken_away_from_that_a_rule_reaches_on_whichever_listener() {
+        let scene = Scene::swapped();
+        let outgoing = scene.world.task_set(&"ecs-svc/1".into()).unwrap().clone();
+        assert_eq!(no_rule_reaches(&scene.world, &outgoing), Ok(()));
+        for port in [80, 8080] {
+            let mut scene = Scene::swapped();
+            scene.listener_mut(port).role = Some("test".into());
+            scene.listener_mut(port).rule_target_groups = vec![group_arn("blue")];
+            let refusal = no_rule_reaches(&scene.world, &outgoing).unwrap_err();
+            assert_eq!(refusal.error, ErrorName::Drift);
+            let named = format!("A rule of listener {port} sends traffic to ecs-svc/1.");
+            assert_eq!(refusal.problem, named);
+        }
+    }
+}

@@ -283,6 +283,3 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
     let to = if wait > 0 { To::Bake } else { To::ScaleDown };
     Next::go(to, reason, wait, plan, progress)
 }
-
-#[cfg(test)]
-mod tests;

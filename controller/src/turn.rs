@@ -172,98 +172,7 @@ pub fn refused(phase: Phase, plan: &Plan, progress: &Progress, refusal: &Refusal
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::Action;
-    use crate::fixture::{OWNER, Scene};
-    use crate::reason::Code;
-    use crate::world::TaskSetStatus;
-
-    fn go(phase: Phase, scene: &Scene, plan: &Plan, progress: &Progress) -> Answer {
-        match next(phase, &scene.world, plan, progress).unwrap() {
-            Next::Go(answer) => *answer,
-            Next::Write(stages) => panic!("{stages:?}"),
-        }
-    }
-
-    #[test]
-    fn a_replacement_is_created_in_the_turn_that_finds_nothing_left_over() {
-        let scene = Scene::serving();
-        let plan = scene.plan_to_create();
-        let next = next(Phase::CheckAndCreate, &scene.world, &plan, &scene.progress).unwrap();
-        assert!(matches!(
-            next.writes().last(),
-            Some(Action::CreateTaskSet(_))
-        ));
-    }
-
-    #[test]
-    fn once_it_is_there_its_health_is_waited_for_and_then_traffic_moves() {
-        let scene = Scene::created();
-        let plan = scene.plan_to_create();
-        let created = go(Phase::CheckAndCreate, &scene, &plan, &scene.progress);
-        assert_eq!(created.to, To::WaitForServiceReady);
-        let scene = Scene::healthy();
-        let first = go(
-            Phase::CheckAndCreate,
-            &scene,
-            &created.plan,
-            &created.progress,
-        );
-        assert_eq!(first.to, To::WaitForServiceReady);
-        let second = go(Phase::CheckAndCreate, &scene, &first.plan, &first.progress);
-        assert_eq!(second.to, To::Swap);
-    }
-
-    #[test]
-    fn what_is_left_over_is_the_business_of_another_function() {
-        let mut scene = Scene::created();
-        scene.task_set_mut("ecs-svc/1").status = TaskSetStatus::Primary;
-        let candidate = scene.task_set_mut("ecs-svc/2");
-        candidate.external_id = Some(format!("{OWNER}-before"));
-        candidate.running_count = 0;
-        let plan = scene.plan_to_create();
-        let answer = go(Phase::CheckAndCreate, &scene, &plan, &scene.progress);
-        assert_eq!(answer.to, To::ScaleDown);
-        assert_eq!(answer.plan.outgoing, Outgoing::Leftover(None));
-        let next = next(
-            Phase::ScaleDown,
-            &scene.world,
-            &answer.plan,
-            &answer.progress,
-        )
-        .unwrap();
-        assert!(matches!(next.writes()[..], [Action::DeleteTaskSet { .. }]));
-    }
-
-    #[test]
-    fn a_swap_bakes_under_guards_and_then_the_drain_begins() {
-        let mut scene = Scene::swapped();
-        scene.request.bake_time = 120;
-        scene.progress = Progress::default();
-        let swapped = go(Phase::Swap, &scene, &scene.plan(), &scene.progress);
-        assert_eq!((swapped.to, swapped.wait), (To::Bake, 60));
-        assert_eq!(swapped.reason.code(), Code::Swapped);
-        let baking = go(Phase::Swap, &scene, &swapped.plan, &swapped.progress);
-        assert_eq!((baking.to, baking.wait), (To::Bake, 60));
-        assert_eq!(baking.reason.code(), Code::Baking);
-        let over = go(Phase::Swap, &scene, &baking.plan, &baking.progress);
-        assert_eq!((over.to, over.wait), (To::ScaleDown, 0));
-    }
-
-    #[test]
-    fn a_listener_that_was_put_back_while_the_swap_bakes_is_not_moved_again() {
-        let mut scene = Scene::healthy();
-        scene.progress.baking = true;
-        let refusal = next(Phase::Swap, &scene.world, &scene.plan(), &scene.progress).unwrap_err();
-        assert_eq!(refusal.error, ErrorName::Drift);
-    }
-
-    #[test]
-    fn an_alarm_that_rings_while_the_swap_bakes_is_refused() {
-        let mut scene = Scene::swapped().alarmed("ALARM");
-        (scene.progress.baking, scene.progress.step) = (true, 0);
-        let refusal = next(Phase::Swap, &scene.world, &scene.plan(), &scene.progress).unwrap_err();
-        assert_eq!(refusal.error, ErrorName::AlarmRaised);
-    }
+    use crate::fixture::Scene;
 
     #[test]
     fn a_refusal_is_an_answer_that_leads_to_the_rollback() {
@@ -313,23 +222,5 @@ mod tests {
         let failure = answer.plan.failure.unwrap();
         assert_eq!(failure.error, "AlarmRaised");
         assert_eq!(failure.cause, "It went wrong. Then: It moved. Look.");
-    }
-
-    #[test]
-    fn after_a_rollback_that_was_taken_over_the_deployment_begins() {
-        let mut scene = Scene::swapped().failed("Drift");
-        scene.outgoing = Outgoing::Replacement;
-        scene.remove("ecs-svc/1");
-        let mut plan = scene.plan();
-        assert_eq!(
-            go(Phase::Cleanup, &scene, &plan, &scene.progress).to,
-            To::DeploymentFailed
-        );
-        plan.finishing = true;
-        let answer = go(Phase::Cleanup, &scene, &plan, &scene.progress);
-        assert_eq!(answer.to, To::CheckAndCreateService);
-        assert!(!answer.plan.finishing);
-        assert_eq!(answer.plan.failure, None);
-        assert_eq!(answer.plan.replacement, None);
     }
 }

@@ -50,7 +50,7 @@ async fn wrong(
     command: Command,
     given: &Given,
 ) -> Option<String> {
-    let broken = stage.watch().broken.clone();
+    let broken = stage.broken();
     let world = stage.aws.snapshot();
     let item = look(
         &stage.aws.clients("reader"),
@@ -124,8 +124,7 @@ async fn stopped(command: Command, then: impl AsyncFn(&Stage) -> Option<String>)
             break;
         }
         stops += 1;
-        let broken = stage.watch().broken.clone();
-        let broken = match broken {
+        let broken = match stage.broken() {
             Some(broken) => Some(broken),
             None => then(&stage).await,
         };
@@ -139,11 +138,10 @@ async fn stopped(command: Command, then: impl AsyncFn(&Stage) -> Option<String>)
 async fn a_new_execution_obeys_no_command_of_a_stopped_one() {
     for command in [Command::Rollback, Command::Pause] {
         stopped(command, async |stage| {
-            stage.watch().rolling_back = true;
-            stage.watch().begin_another();
+            stage.begin_another();
             let outcome = stage.deploy("run-2").await;
-            let broken = stage.watch().broken.clone();
-            broken
+            stage
+                .broken()
                 .or_else(|| converged(&stage.aws.snapshot()))
                 .or_else(|| (!outcome.status.is_success()).then(|| format!("{outcome:?}")))
         })
@@ -158,7 +156,7 @@ async fn a_redriven_execution_obeys_what_it_was_asked() {
         let mut on_event = |event: &_| stage.note(event, &mut entered);
         let redriven = stage.installation.redrive("run-1", 8, &mut on_event).await;
         stage.settled().await;
-        let broken = stage.watch().broken.clone();
+        let broken = stage.broken();
         let ended = match redriven.unwrap().status {
             Status::Succeeded { .. } => converged(&stage.aws.snapshot()),
             Status::Failed { error, .. } if error == "OperatorRollback" => {

@@ -7,17 +7,12 @@ mod lock;
 mod lock_write;
 mod people;
 
-use ebbtide_controller::deployment::{Plan as Settled, Progress};
-use ebbtide_controller::phase::Phase;
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::turn::Next;
-use ebbtide_controller::world::World;
 use ebbtide_simulator::fault::LambdaFault;
 
 use crate::run::Plan;
 
-/// What a turn takes and gives.
-type Seen<'a> = (Phase, &'a World, &'a Settled, &'a Progress);
 type Decided = Result<Next, Refusal>;
 
 fn every_invocation(fault: LambdaFault) -> impl Iterator<Item = Plan> {

@@ -35,8 +35,7 @@ async fn at_every_state(mut case: Case, meddle: Meddling) {
             break;
         }
         runs += 1;
-        let broken = stage.watch().broken.clone();
-        let what = match broken {
+        let what = match stage.broken() {
             Some(broken) => Some(broken),
             None => in_order(stage).await,
         };
@@ -49,10 +48,9 @@ async fn at_every_state(mut case: Case, meddle: Meddling) {
 
 /// A new execution brings the service in order, or says what a person has to do (L4).
 async fn in_order(stage: Stage) -> Option<String> {
-    stage.watch().begin_another();
-    stage.watch().rolling_back = true;
+    stage.begin_another();
     let outcome = stage.deploy("run-2").await;
-    let broken = stage.watch().broken.clone();
+    let broken = stage.broken();
     if broken.is_some() {
         return broken;
     }

@@ -112,8 +112,7 @@ async fn a_redriven_execution_that_has_lost_the_lock_writes_nothing() {
         if !stage.deploy_for("run-1", time).await {
             break;
         }
-        stage.watch().begin_another();
-        stage.watch().rolling_back = true;
+        stage.begin_another();
         let newer = stage.deploy("run-2").await.status;
         assert!(newer.is_success(), "{stopped_after}: {newer:?}");
         let before = stage.aws.snapshot();

@@ -130,6 +130,18 @@ impl Stage {
         }
     }
 
+    /// The invariant that is broken, where one is.
+    pub(crate) fn broken(&self) -> Option<String> {
+        self.watch().broken.clone()
+    }
+
+    /// A new execution begins, which may go back to what served before one that has died.
+    pub(crate) fn begin_another(&self) {
+        let mut watch = self.watch();
+        watch.begin_another();
+        watch.rolling_back = true;
+    }
+
     pub(crate) async fn deploy(&self, name: &str) -> Outcome {
         self.deploy_from(name, None, None).await
     }
@@ -221,7 +233,7 @@ impl Stage {
         case.meanwhile = None;
         let next = Self::on(&case, SimulatedAws::new(world, 1.0), watch);
         let outcome = next.deploy(name).await;
-        let broken = next.watch().broken.clone();
+        let broken = next.broken();
         let world = next.aws.snapshot();
         broken
             .or_else(|| converged(&world))

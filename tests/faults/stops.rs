@@ -18,8 +18,7 @@ async fn at_every_stop(case: Case, then: impl AsyncFn(Stage) -> Option<String>) 
             break;
         }
         stops += 1;
-        let broken = stage.watch().broken.clone();
-        let broken = match broken {
+        let broken = match stage.broken() {
             Some(broken) => Some(broken),
             None => then(stage).await,
         };
@@ -37,16 +36,15 @@ async fn left(stage: Stage) -> Option<String> {
         tokio::time::sleep(std::time::Duration::from_mins(1)).await;
         stage.aws.with_world(|_| {});
     }
-    stage.watch().broken.clone()
+    stage.broken()
 }
 
 /// A new execution at once, while the stopped one's last function may still be writing.
 async fn anew(stage: Stage) -> Option<String> {
-    stage.watch().rolling_back = true;
-    stage.watch().begin_another();
+    stage.begin_another();
     let outcome = stage.deploy("run-2").await;
-    let broken = stage.watch().broken.clone();
-    broken
+    stage
+        .broken()
         .or_else(|| converged(&stage.aws.snapshot()))
         .map(|what| format!("{what}; the new execution ended {:?}", outcome.status))
 }
@@ -57,8 +55,7 @@ async fn redriven(stage: Stage) -> Option<String> {
     let mut note = |event: &HistoryEvent| stage.note(event, &mut entered);
     let redriven = stage.installation.redrive("run-1", 8, &mut note).await;
     stage.settled().await;
-    let broken = stage.watch().broken.clone();
-    broken.or_else(|| match redriven {
+    stage.broken().or_else(|| match redriven {
         Ok(outcome) if outcome.status.is_success() => converged(&stage.aws.snapshot()),
         other => Some(format!("the redriven execution ended {other:?}")),
     })
@@ -96,14 +93,12 @@ async fn a_takeover_that_dies_finishes_the_rollback_all_the_same() {
         let stage = Stage::new(&case);
         let waits = |event: &HistoryEvent| event.enters("WaitForOriginal");
         assert!(stage.deploy_until("run-1", waits).await);
-        stage.watch().rolling_back = true;
-        stage.watch().begin_another();
+        stage.begin_another();
         // Preflight, a turn that waits until the lock is quiet, and the one that takes it.
         let invocation = stage.aws.invocation_count() + 3;
         stage.aws.plan_lambda_faults([(invocation, death)]);
         let outcome = stage.deploy("run-2").await;
-        let broken = stage.watch().broken.clone();
-        let broken = broken.or_else(|| converged(&stage.aws.snapshot()));
+        let broken = stage.broken().or_else(|| converged(&stage.aws.snapshot()));
         assert_eq!(broken, None, "{death:?}: {outcome:?}");
         let finished = stage.installation.history("run-2").iter().any(|event| {
             matches!(&event.kind, EventKind::TaskSucceeded { output, .. }

@@ -13,7 +13,7 @@ use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::support::{live, names, sample, sample_with, sets, world};
+use crate::support::{installed, live, names, sample, sample_with, served, sets, world};
 use Command::{Pause, Resume, Rollback};
 
 /// A state, how often it was entered before, and what is asked then.
@@ -66,13 +66,7 @@ fn lock() -> String {
 }
 
 async fn deploy(scenario: &Scenario, event: &Value, commands: &[When<'_>]) -> Commanded {
-    deploy_in(world(scenario), event, commands).await
-}
-
-async fn deploy_in(mut world: World, event: &Value, commands: &[When<'_>]) -> Commanded {
-    world.begin();
-    let aws = SimulatedAws::new(world, 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(world(scenario));
     let (ask, mut asked) = unbounded_channel();
     let (mut entered, mut codes, mut heard) = (Vec::new(), Vec::new(), Vec::new());
     let mut on_event = |event: &HistoryEvent| match &event.kind {
@@ -137,7 +131,7 @@ async fn a_rollback_at_any_time_before_the_original_is_gone_leads_back_to_it() {
     ] {
         for rollback_on_failure in [true, false] {
             let event = sample_with(&json!({"rollbackOnFailure": rollback_on_failure}));
-            let first = sets(&world(&Scenario::default()))[0].clone();
+            let first = sets(&served())[0].clone();
             let ended = deploy(&Scenario::default(), &event, &[(state, nth, Rollback)]).await;
             let what = format!("{state} {nth} {rollback_on_failure}: {:?}", ended.status);
             assert_eq!(ended.error(), "OperatorRollback", "{what}");
@@ -242,7 +236,7 @@ async fn a_pause_without_an_end_ends_after_a_day_with_everything_where_it_is() {
     let next = (ended.installation)
         .deploy("run-2", sample(), 1, &mut |_| {})
         .await;
-    assert!(matches!(next.status, Status::Succeeded { .. }), "{next:?}");
+    assert!(next.status.is_success(), "{next:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,31 +318,23 @@ async fn a_command_for_another_deployment_is_refused_by_the_function_that_finds_
             _ => {}
         };
         let ended = installation.deploy(&name, sample(), 1, &mut on_event).await;
-        assert!(
-            matches!(ended.status, Status::Succeeded { .. }),
-            "{ended:?}"
-        );
+        assert!(ended.status.is_success(), "{ended:?}");
         assert_eq!(heard, ["it was for another deployment"]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_item_with_nothing_but_a_command_blocks_no_deployment() {
-    let aws = SimulatedAws::new(world(&Scenario::default()), 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(served());
     aws.with_world(|world| write(world, &rollback_of("run-9", 1)));
     let ended = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
-    assert!(
-        matches!(ended.status, Status::Succeeded { .. }),
-        "{ended:?}"
-    );
+    assert!(ended.status.is_success(), "{ended:?}");
 }
 
 /// The standing pause of a stopped deployment is none of the next one's.
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_was_just_taken_has_no_commands() {
-    let aws = SimulatedAws::new(world(&Scenario::default()), 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(served());
     let stop = tokio::time::sleep(Duration::from_mins(12));
     let stopped = async {
         installation
@@ -366,10 +352,7 @@ async fn a_lock_that_was_just_taken_has_no_commands() {
     let (ended, panel) = tokio::join!(stopped, operate);
     assert!(ended.is_none());
     let ended = installation.deploy("run-2", sample(), 1, &mut |_| {}).await;
-    assert!(
-        matches!(ended.status, Status::Succeeded { .. }),
-        "{ended:?}"
-    );
+    assert!(ended.status.is_success(), "{ended:?}");
     // The late attempt of a command that was for the first one changes nothing.
     let again = Asked {
         command: Rollback,

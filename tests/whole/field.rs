@@ -2,15 +2,15 @@
 //! drained.
 
 use ebbtide_simulator::asl::Status;
-use ebbtide_simulator::deployment::Installation;
+
+use ebbtide_simulator::Scenario;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{StopTask, UpdateServicePrimaryTaskSet, World};
-use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::json;
 
 use crate::support::{
-    deploy, deploy_among, desire, forward, group, names, sample, sample_with, sets, tag, untag,
-    world,
+    deploy, deploy_among, desire, forward, group, installed, names, sample, sample_with, served,
+    sets, tag, untag, world,
 };
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn what_has_served_is_drained_after_a_swap_back_by_hand() {
             put_back(world);
         }
     };
-    let first = deploy_among(world(&Scenario::default()), "run-1", &sample(), back).await;
+    let first = deploy_among(served(), "run-1", &sample(), back).await;
     assert_eq!(first.failure().0, "Drift");
     assert_eq!(first.deleted(), []);
     let second = deploy(first.world, "run-2", &sample()).await;
@@ -71,7 +71,7 @@ async fn a_failure_before_the_swap_moves_nothing() {
             put_back(world);
         }
     };
-    let first = deploy_among(world(&Scenario::default()), "run-1", &sample(), back).await;
+    let first = deploy_among(served(), "run-1", &sample(), back).await;
     let serving = sets(&first.world)[0].clone();
     let stops = |state: &str, before: usize, world: &mut World| {
         if state == "Wait" && before == 0 {
@@ -102,11 +102,8 @@ async fn a_failure_before_the_swap_moves_nothing() {
 /// How a deployment ends of which the calls of an operation are denied from the first one on, so many times.
 async fn denied(operation: &str, times: usize) -> Status {
     let run = async |denied: &[u64]| {
-        let mut start = world(&Scenario::default());
-        start.begin();
-        let aws = SimulatedAws::new(start, 1.0);
+        let (aws, installation) = installed(served());
         aws.plan_faults(denied.iter().map(|call| (*call, Fault::AccessDenied)));
-        let installation = Installation::new(&aws).unwrap();
         let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
         let calls: Vec<_> = aws
             .snapshot()
@@ -132,7 +129,7 @@ async fn denied(operation: &str, times: usize) -> Status {
 async fn a_call_that_is_denied_for_a_moment_fails_nothing() {
     // The first two are preflight's, which has no Wait.
     let ended = denied("ecs:DescribeServices", 2).await;
-    assert!(matches!(ended, Status::Succeeded { .. }), "{ended:?}");
+    assert!(ended.is_success(), "{ended:?}");
     let operations = [
         "ecs:CreateTaskSet",
         "elasticloadbalancing:ModifyListener",
@@ -140,7 +137,7 @@ async fn a_call_that_is_denied_for_a_moment_fails_nothing() {
     ];
     for operation in operations {
         let ended = denied(operation, 2).await;
-        assert!(matches!(ended, Status::Succeeded { .. }), "{ended:?}");
+        assert!(ended.is_success(), "{ended:?}");
         let ended = denied(operation, 3).await;
         assert!(
             matches!(&ended, Status::Failed { error, .. } if error == "Permission"),

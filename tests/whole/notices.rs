@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use ebbtide_functions::{DETAIL_TYPE, SOURCE};
 use ebbtide_simulator::Scenario;
-use ebbtide_simulator::SimulatedAws;
-use ebbtide_simulator::deployment::Installation;
+
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{EventKind, World};
 use serde_json::{Value, json};
 
-use crate::support::{Ended, deploy, names, sample, sample_with, served, world};
+use crate::support::{Ended, deploy, installed, names, sample, sample_with, served, world};
 
 fn told(ended: &Ended) -> Vec<Value> {
     let details = ended.events.iter().filter_map(|event| match event {
@@ -116,12 +115,9 @@ async fn put_under(fault: Fault) -> usize {
     let mut calls = ended.world.calls();
     let first = calls.position(|call| call.operation == "events:PutEvents");
     let first = first.unwrap() as u64 + 1;
-    let mut world = served();
-    world.begin();
-    let aws = SimulatedAws::new(world, 1.0);
+    let (aws, installation) = installed(served());
     // The next call may be the lock's, which is left beside it, and rides out what a single call may.
     aws.plan_faults([(first, fault)]);
-    let installation = Installation::new(&aws).unwrap();
     let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
     let ebbtide_simulator::asl::Status::Succeeded { output } = outcome.status else {
         panic!("{fault:?}: {outcome:?}");

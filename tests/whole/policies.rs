@@ -15,6 +15,8 @@ use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::support::installed;
+
 /// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
 const PASSED_ROLES: &str = "iam:PassRole";
 
@@ -85,8 +87,7 @@ async fn calls_made() -> Calls {
 
     let mut straggling = Scenario::default();
     straggling.original.never_stops = true;
-    let aws = SimulatedAws::new(straggling.world().unwrap(), 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(straggling.world().unwrap());
     for name in ["run-1", "run-2"] {
         installation.deploy(name, event(), 1, &mut |_| {}).await;
     }
@@ -117,8 +118,7 @@ async fn calls_made() -> Calls {
 
 /// An execution that ends with the lock, and the next one, which asks whether it has ended.
 async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
-    let aws = SimulatedAws::new(world, 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(world);
     let stop = Notify::new();
     let mut on_event = |event: &HistoryEvent| {
         if event.enters("Bake") {
@@ -408,8 +408,8 @@ type KeysOfCall<'a> = (&'a str, &'a [&'a str]);
 
 #[test]
 fn a_function_may_write_its_own_tags_and_no_others() {
-    let template = Yaml::load_from_str(TEMPLATE).unwrap();
-    let resources = &template[0]["Resources"];
+    let template = template();
+    let resources = &template["Resources"];
     let add = "elasticloadbalancing:AddTags";
     let remove = "elasticloadbalancing:RemoveTags";
     let of_swap = ["ebbtide:swap", "isProduction", "taskSetId"];
@@ -501,8 +501,7 @@ const DESCRIBED: &str = "states:DescribeExecution";
 
 #[tokio::test(start_paused = true)]
 async fn an_operators_policy_is_the_calls_of_a_command_and_its_attribute_alone() {
-    let aws = SimulatedAws::new(Scenario::default().world().unwrap(), 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(Scenario::default().world().unwrap());
     let written = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&written);
     aws.rewrite(move |request| {

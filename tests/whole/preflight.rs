@@ -7,7 +7,7 @@ use ebbtide_simulator::world::World;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::{edited, sample, sample_with, world};
+use crate::support::{edited, sample, sample_with, served, world};
 
 async fn deploy(
     scenario: &Scenario,
@@ -110,7 +110,7 @@ async fn what_is_denied_for_longer_than_a_minute_fails_and_writes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn groups_that_differ_and_targets_registered_by_hand_are_named() {
-    let start = edited(&world(&Scenario::default()), |saved| {
+    let start = edited(&served(), |saved| {
         let groups = saved["target_groups"].as_object_mut().unwrap();
         for group in groups.values_mut() {
             if group["name"].as_str().unwrap().ends_with("-tg-2") {

@@ -1,14 +1,14 @@
 //! What is refused, by which name, with its fix, and that nothing is written.
 
 use ebbtide_simulator::asl::Status;
-use ebbtide_simulator::deployment::Installation;
+
+use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::World;
-use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
 use crate::support::{
-    add_group, add_listener, deploy, desire, group, listener, names, sample, sample_with, served,
-    tag, world,
+    add_group, add_listener, deploy, desire, group, installed, listener, names, sample,
+    sample_with, served, tag, world,
 };
 
 async fn refused(world: World, event: &Value) -> String {
@@ -191,9 +191,7 @@ async fn two_production_tags_are_refused_where_the_listeners_do_not_settle_it() 
 /// not begun, and the refusal is the failure.
 #[tokio::test(start_paused = true)]
 async fn what_is_written_beside_a_refused_write_lands_and_nothing_after_it_is_begun() {
-    let mut start = served();
-    start.begin();
-    let aws = SimulatedAws::new(start, 1.0);
+    let (aws, installation) = installed(served());
     aws.rewrite(|request| {
         let target = request.headers().get("x-amz-target");
         let primary = "AmazonEC2ContainerServiceV20141113.UpdateServicePrimaryTaskSet";
@@ -203,7 +201,6 @@ async fn what_is_written_beside_a_refused_write_lands_and_nothing_after_it_is_be
             *request.body_mut() = body.to_string().into();
         }
     });
-    let installation = Installation::new(&aws).unwrap();
     let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
     let Status::Failed { error, cause } = outcome.status else {
         panic!("{outcome:?}");

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
-use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::asl::{EventKind, HistoryEvent};
+
 use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::Kind;
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::{sample, sample_with, world};
+use crate::support::{installed, sample, sample_with, world};
 
 /// Rounds of an observation: what there is, and what is read of it.
 const OBSERVATION: u32 = 2;
@@ -44,9 +44,7 @@ async fn rounds(scenario: &Scenario, changes: &Value) -> Rounds {
 }
 
 async fn rounds_of(scenario: &Scenario, event: Value) -> Rounds {
-    let mut start = world(scenario);
-    start.begin();
-    let aws = SimulatedAws::new(start, 1.0);
+    let (aws, installation) = installed(world(scenario));
     let writes = |aws: &SimulatedAws| {
         aws.with_world(|world| {
             let calls = world.calls();
@@ -62,7 +60,6 @@ async fn rounds_of(scenario: &Scenario, event: Value) -> Rounds {
     };
     let mut rounds = Rounds::new();
     let mut turn = (String::new(), Duration::ZERO, 0);
-    let installation = Installation::new(&aws).unwrap();
     let mut on_event = |event: &HistoryEvent| match &event.kind {
         EventKind::TaskScheduled { parameters, .. } => {
             let phase = parameters["Payload"]["phase"].as_str().unwrap();
@@ -86,10 +83,7 @@ async fn rounds_of(scenario: &Scenario, event: Value) -> Rounds {
         _ => {}
     };
     let outcome = installation.deploy("run-1", event, 1, &mut on_event).await;
-    assert!(
-        matches!(outcome.status, Status::Succeeded { .. }),
-        "{outcome:?}"
-    );
+    assert!(outcome.status.is_success(), "{outcome:?}");
     println!("{rounds:?}");
     rounds
 }

@@ -1,22 +1,18 @@
 //! What docs/runbook.md tells people to do by hand ends as it says.
 
-use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::HistoryEvent;
-use ebbtide_simulator::deployment::Installation;
+
 use ebbtide_simulator::world::{EventKind, World};
 use tokio::sync::Notify;
 use tokio::time::{Duration, sleep};
 
-use crate::support::{forward, sample, scale, served, sets};
+use crate::support::{forward, installed, sample, scale, served, sets};
 
 /// "Back at once": an execution is stopped in its drain, the original scaled up, and the listener
 /// pointed back at it.
 #[tokio::test(start_paused = true)]
 async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
-    let mut start = served();
-    start.begin();
-    let aws = SimulatedAws::new(start, 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(served());
     let stop = Notify::new();
     let mut steps = 0;
     let mut on_event = |event: &HistoryEvent| {

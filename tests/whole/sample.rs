@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::support::{
-    add_group, add_listener, deploy, deploy_among, desire, forward, group, listener, live, names,
-    of_the_service, sample, served, sets, tag, untag,
+    add_group, add_listener, deploy, deploy_among, desire, forward, group, installed, listener,
+    live, names, of_the_service, sample, served, sets, tag, untag,
 };
 
 #[tokio::test(start_paused = true)]
@@ -21,11 +21,8 @@ async fn a_lost_reply_to_create_task_set_makes_no_second_one() {
     let is_create = |operation: &str| operation == "ecs:CreateTaskSet";
     let mut calls = plain.world.calls();
     let create = calls.position(|call| is_create(&call.operation));
-    let mut start = served();
-    start.begin();
-    let aws = SimulatedAws::new(start, 1.0);
+    let (aws, installation) = installed(served());
     aws.plan_faults([(create.unwrap() as u64 + 1, Fault::LostReply)]);
-    let installation = Installation::new(&aws).unwrap();
     installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
     let world = aws.snapshot();
     let asked = world.calls().filter(|call| is_create(&call.operation));
@@ -90,8 +87,7 @@ async fn stopped_at(installation: &Installation, name: &str, state: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_leftover_on_the_alternate_group_gets_no_traffic() {
-    let aws = SimulatedAws::new(served(), 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(served());
     stopped_at(&installation, "run-1", "WaitForServiceReady").await;
     let stopped = aws.snapshot();
     let [original, leftover] = &sets(&stopped)[..] else {
@@ -198,8 +194,7 @@ async fn the_stickiness_of_a_listener_is_kept() {
 /// An execution that was stopped in its swap is redriven after another one has deployed.
 #[tokio::test(start_paused = true)]
 async fn a_late_swap_does_not_undo_a_newer_deployment() {
-    let aws = SimulatedAws::new(served(), 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(served());
     stopped_at(&installation, "run-1", "Swap").await;
     let newer = installation.deploy("run-2", sample(), 1, &mut |_| {}).await;
     assert!(format!("{newer:?}").contains("deployed"), "{newer:?}");
@@ -223,8 +218,7 @@ async fn a_step_that_is_invoked_again_takes_nothing_more() {
 
 #[tokio::test(start_paused = true)]
 async fn two_executions_at_once_are_one_deployment() {
-    let aws = SimulatedAws::new(served(), 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(served());
     let second = async {
         tokio::time::sleep(Duration::from_secs(400)).await;
         installation.deploy("run-2", sample(), 1, &mut |_| {}).await

@@ -3,14 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use ebbtide_functions::{Function, Invocation, handle};
-use ebbtide_simulator::{Scenario, SimulatedAws};
+use ebbtide_simulator::SimulatedAws;
 use serde_json::json;
 
-use crate::support::{sample, world};
+use crate::support::{sample, served};
 
 #[tokio::test(start_paused = true)]
 async fn an_execution_of_another_account_is_refused_before_anything_is_read() {
-    let mut world = world(&Scenario::default());
+    let mut world = served();
     world.begin();
     let aws = SimulatedAws::new(world, 1.0);
     for function in Function::ALL {

@@ -224,6 +224,14 @@ pub(crate) fn group(world: &World, suffix: &str) -> String {
     group.unwrap().arn.clone()
 }
 
+/// The simulated AWS from a world on, and Ebbtide installed in it.
+pub(crate) fn installed(mut world: World) -> (SimulatedAws, Installation) {
+    world.begin();
+    let aws = SimulatedAws::new(world, 1.0);
+    let installation = Installation::new(&aws).unwrap();
+    (aws, installation)
+}
+
 pub(crate) async fn deploy(world: World, name: &str, event: &Value) -> Ended {
     deploy_among(world, name, event, |_, _, _| {}).await
 }
@@ -231,14 +239,12 @@ pub(crate) async fn deploy(world: World, name: &str, event: &Value) -> Ended {
 /// Runs a deployment while `people` may change the world: whenever a state is entered, with its
 /// name and how often it was entered before.
 pub(crate) async fn deploy_among(
-    mut world: World,
+    world: World,
     name: &str,
     event: &Value,
     mut people: impl FnMut(&str, usize, &mut World),
 ) -> Ended {
-    world.begin();
-    let aws = SimulatedAws::new(world, 1.0);
-    let installation = Installation::new(&aws).unwrap();
+    let (aws, installation) = installed(world);
     let (mut states, mut reasons, mut events) = (Vec::<String>::new(), Vec::new(), Vec::new());
     let mut on_event = |event: &HistoryEvent| {
         let happened = aws.with_world(World::take_events);

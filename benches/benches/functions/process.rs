@@ -66,7 +66,6 @@ async fn in_a_process(
     let aws = Aws::serve(work.world.clone(), authority, delay)
         .await
         .map_err(no_server)?;
-    let event = work.event();
     let mut command = Command::new(&bootstrap.path);
     command
         .env_clear()
@@ -93,13 +92,13 @@ async fn in_a_process(
     let process = command.spawn().map(Process);
     let process = process.map_err(|error| format!("It cannot be started: {error}."))?;
     let start = lambda.started().await?.duration_since(began);
-    let (first, answer) = lambda.invoke(&event).await?;
+    let (first, answer) = lambda.invoke(&work.event).await?;
     let processor = process.processor_time()?;
     let calls_of_first = aws.calls() - before;
     check(bootstrap, work, &answer, calls_of_first)?;
     let mut later = Vec::new();
     for _ in 0..invocations_later {
-        let (took, answer) = lambda.invoke(&event).await?;
+        let (took, answer) = lambda.invoke(&work.event).await?;
         check(bootstrap, work, &answer, calls_of_first)?;
         later.push(took);
     }

@@ -5,21 +5,15 @@ use std::time::Duration;
 use crate::bootstrap::Bootstrap;
 use crate::process::Measured;
 
-/// What is aimed at: bytes of a bootstrap and of memory, and how many times the bare function's start and
-/// first invocation a first invocation takes. The goal comes from a function of two calls, so both are
-/// shown: the time until AWS has had two calls, and all of it.
+/// What is aimed at: bytes of a bootstrap and of memory, above which the bench fails, and how many times the
+/// bare function's start and first invocation a first invocation takes. The goal comes from a function of two
+/// calls, so both are shown: the time until AWS has had two calls, and all of it.
 const GOAL: Most = Most {
     size: 8e6,
     memory: 10e6,
     times_bare: 3.0,
     times_bare_whole: 3.0,
 };
-
-/// Bytes of a bootstrap above which the bench fails: a little more than what was reached, so that a
-/// growth is seen.
-const HELD_SIZE: f64 = 8e6;
-/// The same for the memory.
-const HELD_MEMORY: f64 = 10e6;
 
 /// The most of a measure over all functions.
 struct Most {
@@ -112,7 +106,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 /// Whether sizes and memory have not grown. Times are the machine's as well, and not judged.
 pub(crate) fn is_held(rows: &[Row]) -> bool {
     let most = Most::of(rows);
-    most.size <= HELD_SIZE && most.memory <= HELD_MEMORY
+    most.size <= GOAL.size && most.memory <= GOAL.memory
 }
 
 /// The table as text, with what it goes by. The bare function is the first row.
@@ -163,17 +157,15 @@ fn line(row: &Row, bare: &Row) -> String {
 fn goals(rows: &[Row]) -> String {
     let most = Most::of(rows);
     format!(
-        "                                            most    goal  fails above\n\
-         bootstrap, MB                             {:>6.1}  {:>6.1}       {:>6.1}\n\
-         peak memory, MB                           {:>6.1}  {:>6.1}       {:>6.1}\n\
-         start and two calls of AWS, times bare    {:>6.1}  {:>6.1}        never\n\
-         start and first invocation, times bare    {:>6.1}  {:>6.1}        never\n",
+        "                                            most    goal\n\
+         bootstrap, MB                             {:>6.1}  {:>6.1}  fails above\n\
+         peak memory, MB                           {:>6.1}  {:>6.1}  fails above\n\
+         start and two calls of AWS, times bare    {:>6.1}  {:>6.1}\n\
+         start and first invocation, times bare    {:>6.1}  {:>6.1}\n",
         most.size / 1e6,
         GOAL.size / 1e6,
-        HELD_SIZE / 1e6,
         most.memory / 1e6,
         GOAL.memory / 1e6,
-        HELD_MEMORY / 1e6,
         most.times_bare,
         GOAL.times_bare,
         most.times_bare_whole,

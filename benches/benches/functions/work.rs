@@ -27,14 +27,7 @@ pub(crate) struct Work {
     pub(crate) world: World,
     /// The state that the function answers with as the next one.
     pub(crate) next: String,
-    event: Value,
-}
-
-impl Work {
-    /// The event.
-    pub(crate) fn event(&self) -> Value {
-        self.event.clone()
-    }
+    pub(crate) event: Value,
 }
 
 /// The work of every function: deploys once, in virtual time, and keeps what comes by.

@@ -15,22 +15,6 @@ fn event(phase: &str, state: &Value) -> Value {
     json!({"phase": phase, "execution": EXECUTION, "startedAt": "2026-01-01T00:00:00Z", "state": state})
 }
 
-fn answer_of(scene: &Scene) -> Answer {
-    Answer {
-        to: To::Wait,
-        reason: Reason::Busy { wait: 60 },
-        wait: 60,
-        plan: scene.plan(),
-        progress: scene.progress,
-        heard: None,
-    }
-}
-
-/// The state of a scene whose answer leads to the Wait.
-fn state_of(scene: &Scene) -> Value {
-    answer_of(scene).to_json(&scene.deployment().lock)
-}
-
 fn read(phase: &str, state: &Value) -> Deployment {
     let parsed = Event::parse(event(phase, state)).unwrap();
     parsed.deployment().unwrap()
@@ -46,7 +30,7 @@ fn a_deployment_survives_the_way_through_the_state_machine() {
     ] {
         let mut scene = Scene::swapped();
         scene.outgoing = outgoing;
-        let mut answer = answer_of(&scene);
+        let mut answer = scene.answer();
         answer.plan.finishing = true;
         let mut lock = scene.deployment().lock;
         (lock.fence, lock.turn) = (Some(12), 8);
@@ -63,7 +47,7 @@ fn a_deployment_survives_the_way_through_the_state_machine() {
 
 #[test]
 fn programs_read_a_code_and_numbers_beside_the_sentence() {
-    let mut answer = answer_of(&Scene::swapped());
+    let mut answer = Scene::swapped().answer();
     answer.reason = Reason::Drain(Box::new(Draining {
         outgoing: Outgoing::Original,
         task_set: Some("ecs-svc/1".into()),
@@ -98,7 +82,7 @@ fn a_start_is_known_to_the_millisecond() {
 fn a_caught_failure_begins_a_rollback_that_overtakes_what_failed() {
     let mut scene = Scene::swapped();
     scene.progress.waited = 600;
-    let mut state = state_of(&scene);
+    let mut state = scene.state();
     state["lock"]["turn"] = json!(8);
     state["failure"] = json!({"Error": "States.Timeout", "Cause": "too long"});
     let first = read("rollback", &state);
@@ -117,7 +101,7 @@ fn a_caught_failure_begins_a_rollback_that_overtakes_what_failed() {
 fn a_rollback_goes_on_with_the_failure_and_the_progress_that_it_has() {
     let mut scene = Scene::swapped().failed("DrainTimeout");
     scene.progress.waited = 600;
-    let mut answer = answer_of(&scene);
+    let mut answer = scene.answer();
     for to in [To::Rollback, To::WaitForOriginal] {
         answer.to = to;
         let carried = scene.deployment();
@@ -127,7 +111,7 @@ fn a_rollback_goes_on_with_the_failure_and_the_progress_that_it_has() {
 
 #[test]
 fn what_fails_on_the_way_back_does_not_hide_why_there_is_one() {
-    let mut state = state_of(&Scene::swapped().failed("DrainTimeout"));
+    let mut state = Scene::swapped().failed("DrainTimeout").state();
     state["failure"] = json!({"Error": "Transient", "Cause": "again"});
     let failure = read("rollback", &state).plan.failure.unwrap();
     assert_eq!(failure.error, "DrainTimeout");
@@ -136,7 +120,7 @@ fn what_fails_on_the_way_back_does_not_hide_why_there_is_one() {
 
 #[test]
 fn an_answer_that_leads_nowhere_is_a_failure_that_names_it() {
-    let mut state = state_of(&Scene::swapped());
+    let mut state = Scene::swapped().state();
     state["next"] = json!("Elsewhere");
     let failure = read("rollback", &state).plan.failure.unwrap();
     assert_eq!(failure.error, "UnexpectedAnswer");
@@ -164,17 +148,11 @@ fn a_rollback_that_is_taken_over_keeps_what_it_named() {
     assert_eq!(named.replacement, before.replacement);
     let foreign = plan.replace("555555555555", "111111111111");
     for plan in ["", "{}", "null", &foreign, &mine.to_json()] {
-        assert_eq!(
-            mine.unfinished(&item(Phase::Rollback, plan), &event),
-            None,
-            "{plan}"
-        );
+        let unfinished = mine.unfinished(&item(Phase::Rollback, plan), &event);
+        assert_eq!(unfinished, None, "{plan}");
     }
-    assert_eq!(
-        mine.unfinished(&item(Phase::ScaleDown, &plan), &event),
-        None,
-        "a drain"
-    );
+    let drain = mine.unfinished(&item(Phase::ScaleDown, &plan), &event);
+    assert_eq!(drain, None);
     let back = Plan {
         outgoing: Outgoing::Replacement,
         ..before
@@ -211,7 +189,7 @@ fn a_state_that_names_a_target_group_of_another_account_is_refused() {
         "arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/net/lb/1",
         "blue",
     ] {
-        let mut state = state_of(&Scene::swapped());
+        let mut state = Scene::swapped().state();
         state["plan"]["originalTargetGroup"] = json!(foreign);
         let event = Event::parse(event("scale-down", &state)).unwrap();
         let refusal = event.deployment().unwrap_err();
@@ -222,7 +200,7 @@ fn a_state_that_names_a_target_group_of_another_account_is_refused() {
 
 #[test]
 fn a_state_that_names_one_target_group_twice_is_refused() {
-    let mut state = state_of(&Scene::swapped());
+    let mut state = Scene::swapped().state();
     state["plan"]["originalTargetGroup"] = state["plan"]["replacementTargetGroup"].clone();
     let event = Event::parse(event("swap", &state)).unwrap();
     let refusal = event.deployment().unwrap_err();

@@ -231,21 +231,10 @@ pub fn ample_budget(budget: &Budget, tasks: u32, deregistration: Deregistration)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Behind a Network Load Balancer whose own time does not count.
-    const EVEN: Deregistration = Deregistration {
-        delay: 300,
-        least: 300,
-        most: 300,
-    };
+    use crate::fixture::{self, EVEN};
 
     fn budget(reconnects: f64, deadline: u32) -> Pace {
-        Pace::Budget(Budget {
-            reconnects,
-            connections_per_task: Some(2_500.0),
-            deadline,
-            on_deadline: OnDeadline::Finish,
-        })
+        Pace::Budget(fixture::budget(reconnects, deadline, OnDeadline::Finish))
     }
 
     fn gone(plan: &Plan) -> u32 {
@@ -338,9 +327,7 @@ mod tests {
     #[test]
     fn what_is_said_to_do_is_planned_to_do() {
         for (reconnects, seconds) in [(20.0, 3_600), (500.0, 480), (500.0, 421), (10.0, 86_400)] {
-            let Pace::Budget(tight) = budget(reconnects, seconds) else {
-                unreachable!()
-            };
+            let tight = fixture::budget(reconnects, seconds, OnDeadline::Finish);
             let longer = Budget {
                 deadline: deadlines(&tight, 40, EVEN).unwrap().1,
                 on_deadline: OnDeadline::Stop,

@@ -181,32 +181,20 @@ const NOTHING: f64 = 1e-6;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::Scene;
-
-    /// Behind a Network Load Balancer whose own time does not count.
-    const EVEN: Deregistration = Deregistration {
-        delay: 300,
-        least: 300,
-        most: 300,
-    };
-
-    fn budget(reconnects: f64, deadline: u32, on_deadline: OnDeadline) -> Pace {
-        Pace::Budget(Budget {
-            reconnects,
-            connections_per_task: Some(2_500.0),
-            deadline,
-            on_deadline,
-        })
-    }
+    use crate::fixture::{EVEN, Scene, budget};
 
     #[test]
     fn the_plan_says_beforehand_that_a_budget_cannot_be_kept() {
-        let kept = planned(&budget(500.0, 3_600, OnDeadline::Finish), 40, EVEN);
+        let of = |reconnects, deadline, on_deadline| {
+            let pace = Pace::Budget(budget(reconnects, deadline, on_deadline));
+            planned(&pace, 40, EVEN)
+        };
+        let kept = of(500.0, 3_600, OnDeadline::Finish);
         assert_eq!(
             kept,
             "the original drains in about 40 steps over 273 s, at 500 new connections a second at most, averaged over a minute"
         );
-        let unkept = planned(&budget(20.0, 3_600, OnDeadline::Finish), 40, EVEN);
+        let unkept = of(20.0, 3_600, OnDeadline::Finish);
         assert!(
             unkept.contains("31 new connections a second come on average, 11 more than the budget"),
             "{unkept}"
@@ -216,8 +204,8 @@ mod tests {
             unkept.contains("(61 new connections a second would do, or 9806 s)"),
             "{unkept}"
         );
-        assert!(!planned(&budget(61.0, 3_600, OnDeadline::Finish), 40, EVEN).contains("binds"));
-        let stops = planned(&budget(20.0, 7_000, OnDeadline::Stop), 40, EVEN);
+        assert!(!of(61.0, 3_600, OnDeadline::Finish).contains("binds"));
+        let stops = of(20.0, 7_000, OnDeadline::Stop);
         assert!(
             stops.contains("the drain stops at the deadline, with 2 of 40 tasks left"),
             "{stops}"
@@ -227,12 +215,8 @@ mod tests {
     #[test]
     fn a_budget_that_is_not_exceeded_is_not_said_to_be() {
         let long = Deregistration::new(3_600, true);
-        let said = |seconds, on_deadline, tasks| {
-            let Pace::Budget(budget) = budget(200.0, seconds, on_deadline) else {
-                unreachable!()
-            };
-            unkept(&budget, tasks, long)
-        };
+        let said =
+            |seconds, on_deadline, tasks| unkept(&budget(200.0, seconds, on_deadline), tasks, long);
         for tasks in [1, 2, 4, 40] {
             for seconds in (3_600..5_000).step_by(10) {
                 for on_deadline in [OnDeadline::Finish, OnDeadline::Stop] {
@@ -252,7 +236,7 @@ mod tests {
     fn the_least_deadline_is_the_same_wherever_it_is_named() {
         let request = |deadline: u32| {
             let mut request = Scene::serving().request;
-            request.drain.pace = budget(200.0, deadline, OnDeadline::Finish);
+            request.drain.pace = Pace::Budget(budget(200.0, deadline, OnDeadline::Finish));
             request
         };
         for (delay, tasks, least, keeps) in [(300, 1, 480, None), (3_600, 4, 3_780, Some(3_798))] {
@@ -265,9 +249,7 @@ mod tests {
             assert!(refused.fix.text.starts_with(&wanted), "{refused:?}");
             let deadline = keeps.unwrap_or(least);
             check_drain(&request(deadline), tasks, deregistration).unwrap();
-            let Pace::Budget(kept) = budget(200.0, deadline, OnDeadline::Finish) else {
-                unreachable!()
-            };
+            let kept = budget(200.0, deadline, OnDeadline::Finish);
             assert_eq!(unkept(&kept, tasks, deregistration), None);
         }
     }

@@ -67,174 +67,108 @@ fn a_service_may_be_named_by_its_arn_and_tags_are_written_as_ecs_writes_them() {
     }
 }
 
+/// Lines `FIELD VALUE`, with ` => REFUSAL` behind where it is not the same for all. `elb:` begins an ARN of
+/// Elastic Load Balancing.
+fn rows(lines: &str) -> impl Iterator<Item = (String, Value, String)> {
+    lines.trim().lines().map(|line| {
+        let line = line.replace("elb:", &elb(""));
+        let (field, rest) = line.split_once(' ').unwrap();
+        let (value, refusal) = rest.split_once(" => ").unwrap_or((rest, ""));
+        let value = serde_json::from_str(value).unwrap();
+        (field.to_owned(), value, refusal.to_owned())
+    })
+}
+
+const WRONG: &str = r#"
+cluster ""
+cluster 7
+cluster "arn:aws:ecs:us-east-1:111111111111:cluster/main"
+cluster "arn:aws:ecs:eu-west-1:555555555555:cluster/main"
+cluster "arn:aws-cn:ecs:us-east-1:555555555555:cluster/main"
+cluster "arn:aws:ecs:us-east-1:555555555555:service/main/web"
+serviceName "a b"
+serviceName "arn:aws:ecs:us-east-1:555555555555:service/another/web"
+serviceName "arn:aws:ecs:eu-west-1:555555555555:service/web"
+taskDefinition "web"
+taskDefinition "web:0"
+taskDefinition "web:latest"
+taskDefinition "arn:aws:ecs:us-east-1:555555555555:task-definition/web"
+nlb "sample-LoadB-1"
+nlb "arn:aws:ecs:us-east-1:555555555555:loadbalancer/net/a/b"
+nlb "elb:targetgroup/a/b"
+nlb "elb:loadbalancer/gwy/a/b"
+task_sg "subnet-1"
+task_sg []
+subnets "subnet-1"
+subnets []
+subnets ["subnet-1", "subnet-1"]
+waitForService "60"
+waitForService 0
+waitForService -1
+waitForService 1.5
+waitForService 1e300
+waitForService null
+scaledown_decrement 0
+scaledown_decrement -25
+scaledown_decrement 100.5
+scaledown_decrement "25"
+scaledown_wait 0
+scaledown_wait 99999999
+readinessTimeout [60]
+bakeTime -1
+drainTimeout 0
+containerPort 0
+containerPort 65536
+containerName ""
+launchType "fargate"
+capacityProviderStrategy [{"capacityProvider": "FARGATE", "weight": 0}]
+platformVersion "newest"
+tags {"team": "rt"}
+tags []
+tags [{"key": "team"}]
+tags [{"key": "aws:team", "value": "rt"}]
+tags [{"key": "team", "value": "r;t"}]
+tags [{"key": "team", "value": "rt"}, {"key": "team", "value": "rt"}]
+swapMode "both"
+dryRun "true"
+assignPublicIp true
+"#;
+
 #[test]
 fn each_wrong_value_is_refused_by_its_field_with_what_is_allowed() {
-    let cases = [
-        ("cluster", json!("")),
-        ("cluster", json!(7)),
-        (
-            "cluster",
-            json!("arn:aws:ecs:us-east-1:111111111111:cluster/main"),
-        ),
-        (
-            "cluster",
-            json!("arn:aws:ecs:eu-west-1:555555555555:cluster/main"),
-        ),
-        (
-            "cluster",
-            json!("arn:aws-cn:ecs:us-east-1:555555555555:cluster/main"),
-        ),
-        (
-            "cluster",
-            json!("arn:aws:ecs:us-east-1:555555555555:service/main/web"),
-        ),
-        ("serviceName", json!("a b")),
-        ("serviceName", json!("x".repeat(256))),
-        (
-            "serviceName",
-            json!("arn:aws:ecs:us-east-1:555555555555:service/another/web"),
-        ),
-        (
-            "serviceName",
-            json!("arn:aws:ecs:eu-west-1:555555555555:service/web"),
-        ),
-        ("taskDefinition", json!("web")),
-        ("taskDefinition", json!("web:0")),
-        ("taskDefinition", json!("web:latest")),
-        (
-            "taskDefinition",
-            json!("arn:aws:ecs:us-east-1:555555555555:task-definition/web"),
-        ),
-        ("nlb", json!("sample-LoadB-1")),
-        (
-            "nlb",
-            json!("arn:aws:ecs:us-east-1:555555555555:loadbalancer/net/a/b"),
-        ),
-        (
-            "nlb",
-            json!("arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/a/b"),
-        ),
-        (
-            "nlb",
-            json!("arn:aws:elasticloadbalancing:us-east-1:555555555555:loadbalancer/gwy/a/b"),
-        ),
-        ("task_sg", json!("subnet-1")),
-        ("task_sg", json!([])),
-        ("subnets", json!("subnet-1")),
-        ("subnets", json!([])),
-        ("subnets", json!(["subnet-1", "subnet-1"])),
-        ("waitForService", json!("60")),
-        ("waitForService", json!(0)),
-        ("waitForService", json!(-1)),
-        ("waitForService", json!(1.5)),
-        ("waitForService", json!(1e300)),
-        ("waitForService", json!(null)),
-        ("scaledown_decrement", json!(0)),
-        ("scaledown_decrement", json!(-25)),
-        ("scaledown_decrement", json!(100.5)),
-        ("scaledown_decrement", json!("25")),
-        ("scaledown_wait", json!(0)),
-        ("scaledown_wait", json!(99_999_999)),
-        ("readinessTimeout", json!([60])),
-        ("bakeTime", json!(-1)),
-        ("drainTimeout", json!(0)),
-        ("containerPort", json!(0)),
-        ("containerPort", json!(65_536)),
-        ("containerName", json!("")),
-        ("launchType", json!("fargate")),
-        (
-            "capacityProviderStrategy",
-            json!([{"capacityProvider": "FARGATE", "weight": 0}]),
-        ),
-        ("platformVersion", json!("newest")),
-        ("tags", json!({"team": "rt"})),
-        ("tags", json!([])),
-        ("tags", json!([{"key": "team"}])),
-        ("tags", json!([{"key": "aws:team", "value": "rt"}])),
-        ("tags", json!([{"key": "team", "value": "r;t"}])),
-        (
-            "tags",
-            json!(vec![json!({"key": "team", "value": "rt"}); 2]),
-        ),
-        ("swapMode", json!("both")),
-        ("dryRun", json!("true")),
-        ("assignPublicIp", json!(true)),
-        ("comment", json!("x".repeat(1_025))),
-    ];
-    for (field, value) in cases {
-        let seen = refused(&with(field, value.clone()));
-        let rest = seen.strip_prefix(field).unwrap_or_default();
+    let long = |field: &str, length| (field.to_owned(), json!("x".repeat(length)), String::new());
+    let too_long = [long("serviceName", 256), long("comment", 1_025)];
+    for (field, value, _) in rows(WRONG).chain(too_long) {
+        let seen = refused(&with(&field, value.clone()));
+        let rest = seen.strip_prefix(&field).unwrap_or_default();
         assert!(rest.starts_with([' ', '[']), "{field} {value}: {seen}");
         assert!(seen.contains("; allowed: "), "{seen}");
     }
 }
 
-#[test]
-fn a_list_is_refused_by_the_entry_that_is_wrong() {
-    let tag = |key: &str| json!({"key": key, "value": "rt"});
-    let cases = [
-        (
-            "tags",
-            json!([tag("team"), tag("aws:team"), tag("x;y")]),
-            "tags[1] is {\"key\":\"aws:team\"",
-        ),
-        (
-            "tags",
-            json!([tag("team"), tag("x"), tag("team")]),
-            "tags[2] is ",
-        ),
-        ("tags", json!([tag("aws:team")]), "tags is [{"),
-        (
-            "capacityProviderStrategy",
-            json!([
-                {"capacityProvider": "A", "weight": 1, "base": 1},
-                {"capacityProvider": "B"},
-                {"capacityProvider": "C", "weight": 1, "base": 1},
-            ]),
-            "capacityProviderStrategy[2] is ",
-        ),
-        (
-            "subnets",
-            json!(["subnet-1", "subnet-2", "sg-1"]),
-            "subnets[2] is \"sg-1\"",
-        ),
-        ("alarms", json!(["a", "b", "a"]), "alarms[2] is \"a\""),
-    ];
-    for (field, value, wanted) in cases {
-        let seen = refused(&with(field, value));
-        assert!(seen.starts_with(wanted), "{seen}");
-    }
-}
+/// Lists are refused by the entry that is wrong; those of groups and listeners by their field.
+const LISTS: &str = r#"
+tags [{"key": "team", "value": "rt"}, {"key": "aws:team", "value": "rt"}, {"key": "x;y", "value": "rt"}] => tags[1] is {"key":"aws:team"
+tags [{"key": "team", "value": "rt"}, {"key": "x", "value": "rt"}, {"key": "team", "value": "rt"}] => tags[2] is
+tags [{"key": "aws:team", "value": "rt"}] => tags is [{
+capacityProviderStrategy [{"capacityProvider": "A", "weight": 1, "base": 1}, {"capacityProvider": "B"}, {"capacityProvider": "C", "weight": 1, "base": 1}] => capacityProviderStrategy[2] is
+subnets ["subnet-1", "subnet-2", "sg-1"] => subnets[2] is "sg-1"
+alarms ["a", "b", "a"] => alarms[2] is "a"
+targetGroups ["blue", "green"] => targetGroups is
+targetGroups ["elb:targetgroup/blue/1"] => targetGroups is
+targetGroups ["elb:targetgroup/blue/1", "elb:targetgroup/blue/1"] => targetGroups is
+targetGroups ["elb:targetgroup/blue/1", "elb:targetgroup/green/1", "elb:targetgroup/red/1"] => targetGroups is
+productionListeners [] => productionListeners is
+productionListeners [443] => productionListeners is
+productionListeners ["elb:listener-rule/app/lb/1/2/3"] => productionListeners is
+testListeners "elb:listener/net/lb/1/2" => testListeners is
+"#;
 
 #[test]
-fn what_is_not_a_list_of_groups_or_listeners_of_this_account_is_refused_by_its_field() {
-    let cases = [
-        ("targetGroups", json!(["blue", "green"])),
-        ("targetGroups", json!([elb("targetgroup/blue/1")])),
-        (
-            "targetGroups",
-            json!([elb("targetgroup/blue/1"), elb("targetgroup/blue/1")]),
-        ),
-        (
-            "targetGroups",
-            json!([
-                elb("targetgroup/blue/1"),
-                elb("targetgroup/green/1"),
-                elb("targetgroup/red/1")
-            ]),
-        ),
-        ("productionListeners", json!([])),
-        ("productionListeners", json!([443])),
-        (
-            "productionListeners",
-            json!([elb("listener-rule/app/lb/1/2/3")]),
-        ),
-        ("testListeners", json!(elb("listener/net/lb/1/2"))),
-    ];
-    for (field, value) in cases {
-        let seen = refused(&with(field, value.clone()));
-        let named = format!("{field} is ");
-        assert!(seen.starts_with(&named), "{field} {value}: {seen}");
+fn a_list_is_refused_by_the_entry_that_is_wrong_or_by_its_field() {
+    for (field, value, wanted) in rows(LISTS) {
+        let seen = refused(&with(&field, value));
+        assert!(seen.starts_with(&wanted), "{seen}");
     }
 }
 
@@ -366,63 +300,31 @@ fn drain(value: &Value) -> Value {
     json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2", "drain": value})
 }
 
+const DRAINS: &str = r#"
+drain 25 => drain is 25
+drain {} => drain is without a way of pacing; allowed: one of percent, tasks
+drain {"percent": 25, "within": 600} => drain is 2 ways of pacing at once (percent, within)
+drain {"percent": 0} => drain.percent is 0
+drain {"tasks": -1} => drain.tasks is -1
+drain {"tasks": 1.5} => drain.tasks is 1.5
+drain {"tasks": 1, "every": 0} => drain.every is 0
+drain {"within": 600, "every": 60} => drain.every is 60; allowed: only with percent or tasks
+drain {"within": 86401} => drain.within is 86401
+drain {"reconnectsPerSecond": 500} => drain.deadline is missing; allowed: a whole number of seconds
+drain {"reconnectsPerSecond": 0, "deadline": 3600} => drain.reconnectsPerSecond is 0
+drain {"reconnectsPerSecond": 1e12, "deadline": 3600} => drain.reconnectsPerSecond is 1000000000000
+drain {"reconnectsPerSecond": 500, "deadline": 479} => from 480 to 86400
+drain {"reconnectsPerSecond": 500, "deadline": 3600, "onDeadline": "hurry"} => drain.onDeadline is "hurry"; allowed: finish or stop
+drain {"reconnectsPerSecond": 500, "deadline": 3600, "connectionsPerTask": -3} => drain.connectionsPerTask is -3
+drain {"within": 600, "wtihin": 600} => drain.wtihin is not a field of the input (did you mean drain.within?)
+drain {"within": 600, "connectionsMetric": {"namespace": "App"}} => drain.connectionsMetric is
+"#;
+
 #[test]
 fn a_drain_that_cannot_be_meant_is_refused_by_its_field() {
-    let cases = [
-        (json!(25), "drain is 25"),
-        (
-            json!({}),
-            "drain is without a way of pacing; allowed: one of percent, tasks",
-        ),
-        (
-            json!({"percent": 25, "within": 600}),
-            "drain is 2 ways of pacing at once (percent, within)",
-        ),
-        (json!({"percent": 0}), "drain.percent is 0"),
-        (json!({"tasks": -1}), "drain.tasks is -1"),
-        (json!({"tasks": 1.5}), "drain.tasks is 1.5"),
-        (json!({"tasks": 1, "every": 0}), "drain.every is 0"),
-        (
-            json!({"within": 600, "every": 60}),
-            "drain.every is 60; allowed: only with percent or tasks",
-        ),
-        (json!({"within": 86_401}), "drain.within is 86401"),
-        (
-            json!({"reconnectsPerSecond": 500}),
-            "drain.deadline is missing; allowed: a whole number of seconds",
-        ),
-        (
-            json!({"reconnectsPerSecond": 0, "deadline": 3_600}),
-            "drain.reconnectsPerSecond is 0",
-        ),
-        (
-            json!({"reconnectsPerSecond": 1e12, "deadline": 3_600}),
-            "drain.reconnectsPerSecond is 1000000000000",
-        ),
-        (
-            json!({"reconnectsPerSecond": 500, "deadline": 479}),
-            "from 480 to 86400",
-        ),
-        (
-            json!({"reconnectsPerSecond": 500, "deadline": 3_600, "onDeadline": "hurry"}),
-            "drain.onDeadline is \"hurry\"; allowed: finish or stop",
-        ),
-        (
-            json!({"reconnectsPerSecond": 500, "deadline": 3_600, "connectionsPerTask": -3}),
-            "drain.connectionsPerTask is -3",
-        ),
-        (
-            json!({"within": 600, "wtihin": 600}),
-            "drain.wtihin is not a field of the input (did you mean drain.within?)",
-        ),
-        (
-            json!({"within": 600, "connectionsMetric": {"namespace": "App"}}),
-            "drain.connectionsMetric is",
-        ),
-    ];
-    for (value, expected) in cases {
+    for (_, value, wanted) in rows(DRAINS) {
         let seen = refused(&drain(&value));
-        assert!(seen.contains(expected), "{value}: {seen}");
+        assert!(seen.contains(&wanted), "{value}: {seen}");
     }
     let mut both = drain(&json!({"within": 600}));
     both["scaledown_wait"] = json!(60);

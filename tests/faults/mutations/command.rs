@@ -26,7 +26,7 @@ async fn late_pause(change: Change) -> Option<String> {
         ask(Command::Resume).await;
     };
     tokio::join!(stage.deploy("run-1"), operate);
-    stage.watch().broken.clone()
+    stage.broken()
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ebbtide_controller::action::Action;
-use ebbtide_controller::deployment::{Plan as Settled, Progress};
+use ebbtide_controller::action::{Action, NewTaskSet};
+use ebbtide_controller::deployment::Plan as Settled;
 use ebbtide_controller::drain;
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
@@ -11,7 +11,7 @@ use ebbtide_controller::turn::{self, Next, Turn};
 use ebbtide_controller::world::{Targets, TaskSet, World};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 
-use super::{Decided, Seen, every_invocation};
+use super::{Decided, every_invocation};
 use crate::run::{Plan, Stage, run_on};
 use crate::scenarios::{self, Case};
 
@@ -40,12 +40,9 @@ async fn assert_caught(
     panic!("nothing reported; {invariant} expected");
 }
 
-/// The shipped decision, whose writes are changed and made one after another.
-fn changed(
-    (phase, seen, plan, progress): Seen<'_>,
-    change: impl FnOnce(&mut Vec<Action>),
-) -> Decided {
-    Ok(match turn::next(phase, seen, plan, progress)? {
+/// Writes, changed and made one after another.
+fn changed(decided: Decided, change: impl FnOnce(&mut Vec<Action>)) -> Decided {
+    Ok(match decided? {
         Next::Write(stages) => {
             let mut actions = stages.concat();
             change(&mut actions);
@@ -55,17 +52,12 @@ fn changed(
     })
 }
 
-fn without_a_fixed_client_token(
-    phase: Phase,
-    seen: &World,
-    plan: &Settled,
-    progress: &Progress,
-) -> Decided {
-    static TOKEN: AtomicU64 = AtomicU64::new(1);
-    changed((phase, seen, plan, progress), |actions| {
+/// Writes in which every task set is created with a change.
+fn created_with(decided: Decided, change: impl Fn(&mut NewTaskSet)) -> Decided {
+    changed(decided, |actions| {
         for action in actions {
             if let Action::CreateTaskSet(new) = action {
-                new.client_token = format!("{:032}", TOKEN.fetch_add(1, Ordering::Relaxed));
+                change(new);
             }
         }
     })
@@ -74,6 +66,12 @@ fn without_a_fixed_client_token(
 /// The function dies once it has created the task set, and what it reads next is old.
 #[tokio::test(start_paused = true)]
 async fn without_a_client_token_that_stays_the_same_two_task_sets_are_made() {
+    static TOKEN: AtomicU64 = AtomicU64::new(1);
+    let next: Turn = |phase, seen, plan, progress| {
+        created_with(turn::next(phase, seen, plan, progress), |new| {
+            new.client_token = format!("{:032}", TOKEN.fetch_add(1, Ordering::Relaxed));
+        })
+    };
     let case = scenarios::named("one task");
     let clean = run_on(Stage::new(&case), &Plan::default()).await;
     let world = clean.stage.aws.snapshot();
@@ -88,49 +86,45 @@ async fn without_a_client_token_that_stays_the_same_two_task_sets_are_made() {
             invocations: vec![(number, LambdaFault::Twice)],
         })
     });
-    assert_caught("S3", &case, without_a_fixed_client_token, invoked).await;
-}
-
-fn without_tags(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    changed((phase, seen, plan, progress), |actions| {
-        for action in actions {
-            if let Action::CreateTaskSet(new) = action {
-                new.tags.clear();
-            }
-        }
-    })
+    assert_caught("S3", &case, next, invoked).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_without_the_originals_tags_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let decided = turn::next(phase, seen, plan, progress);
+        created_with(decided, |new| new.tags.clear())
+    };
     let case = scenarios::named("one task");
-    assert_caught("S17", &case, without_tags, [Plan::default()]).await;
-}
-
-fn tags_first(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    changed((phase, seen, plan, progress), |actions| {
-        let commits = |action: &Action| matches!(action, Action::RecordSwapIntent { .. });
-        if let Some(replacement) = &plan.replacement
-            && actions.iter().any(commits)
-        {
-            let tag = Action::TagProduction {
-                target_group: plan.replacement_target_group.clone(),
-                task_set: replacement.clone(),
-            };
-            actions.insert(0, tag);
-        }
-    })
+    assert_caught("S17", &case, next, [Plan::default()]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn tags_before_the_listener_are_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        changed(turn::next(phase, seen, plan, progress), |actions| {
+            let commits = |action: &Action| matches!(action, Action::RecordSwapIntent { .. });
+            if let Some(replacement) = &plan.replacement
+                && actions.iter().any(commits)
+            {
+                let tag = Action::TagProduction {
+                    target_group: plan.replacement_target_group.clone(),
+                    task_set: replacement.clone(),
+                };
+                actions.insert(0, tag);
+            }
+        })
+    };
     let case = scenarios::named("one task");
-    assert_caught("R5", &case, tags_first, [Plan::default()]).await;
+    assert_caught("R5", &case, next, [Plan::default()]).await;
 }
 
-/// The replacement as it should be, whatever it is.
-fn as_if_healthy(seen: &World, plan: &Settled) -> World {
+/// What is seen, with the replacement as it should be where that is to be believed.
+fn as_if_healthy(seen: &World, plan: &Settled, believed: bool) -> World {
     let mut seen = seen.clone();
+    if !believed || plan.replacement.is_none() {
+        return seen;
+    }
     for group in &mut seen.target_groups {
         if group.arn == plan.replacement_target_group {
             group.targets = Targets {
@@ -146,129 +140,86 @@ fn as_if_healthy(seen: &World, plan: &Settled) -> World {
     seen
 }
 
-/// The shipped decision, which takes the replacement for healthy in some phases.
-fn blind_to_health((phase, seen, plan, progress): Seen<'_>, phases: [Phase; 2]) -> Decided {
-    if phases.contains(&phase) && plan.replacement.is_some() {
-        turn::next(phase, &as_if_healthy(seen, plan), plan, progress)
-    } else {
-        turn::next(phase, seen, plan, progress)
-    }
-}
-
-fn swap_whatever_its_health(
-    phase: Phase,
-    seen: &World,
-    plan: &Settled,
-    progress: &Progress,
-) -> Decided {
-    let phases = [Phase::CheckAndCreate, Phase::Swap];
-    blind_to_health((phase, seen, plan, progress), phases)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_swap_before_the_replacement_is_healthy_is_caught() {
-    let case = scenarios::named("never healthy");
-    assert_caught("S1", &case, swap_whatever_its_health, [Plan::default()]).await;
-}
-
-/// One task less than now, each time it is asked.
-fn relative_decrement(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    let next = turn::next(phase, seen, plan, progress)?;
-    let original = plan
-        .outgoing_in(seen)
-        .filter(|original| phase == Phase::ScaleDown && original.scale > 0.0);
-    let Some(original) = original else {
-        return Ok(next);
+    let next: Turn = |phase, seen, plan, progress| {
+        let blind = matches!(phase, Phase::CheckAndCreate | Phase::Swap);
+        turn::next(phase, &as_if_healthy(seen, plan, blind), plan, progress)
     };
-    let desired = plan.desired;
-    let left = drain::tasks_at(original.scale, desired).saturating_sub(1);
-    Ok(Next::one(Action::SetScale {
-        task_set: original.id.clone(),
-        percent: drain::scale_for(left, desired),
-        tasks: left,
-    }))
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_relative_decrement_is_caught_when_a_function_is_invoked_twice() {
-    let case = scenarios::named("three tasks");
-    let twice = every_invocation(LambdaFault::Twice);
-    assert_caught("S5", &case, relative_decrement, twice).await;
-}
-
-/// Deletes a task set by force while it is there.
-fn deleted(set: Option<&TaskSet>) -> Option<Next> {
-    let set = set.filter(|set| !set.is_being_deleted())?;
-    Some(Next::one(Action::DeleteTaskSet {
-        task_set: set.id.clone(),
-        force: true,
-    }))
-}
-
-fn deleted_at_once(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    match deleted(plan.outgoing_in(seen)).filter(|_| phase == Phase::ScaleDown) {
-        Some(deletion) => Ok(deletion),
-        None => turn::next(phase, seen, plan, progress),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn force_on_a_task_set_that_has_served_is_caught() {
-    let case = scenarios::named("one task");
-    assert_caught("S11", &case, deleted_at_once, [Plan::default()]).await;
-}
-
-fn candidate_deleted_whatever_serves(
-    phase: Phase,
-    seen: &World,
-    plan: &Settled,
-    progress: &Progress,
-) -> Decided {
-    match deleted(plan.incoming_in(seen)).filter(|_| phase == Phase::Rollback) {
-        Some(deletion) => Ok(deletion),
-        None => turn::next(phase, seen, plan, progress),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rollback_that_deletes_what_serves_is_caught() {
-    let case = scenarios::alarm_in_the_drain();
-    let next = candidate_deleted_whatever_serves;
-    assert_caught("S4", &case, next, [Plan::default()]).await;
-}
-
-/// A healthy version is given up in the middle of its drain.
-fn gives_up_what_is_healthy(
-    phase: Phase,
-    seen: &World,
-    plan: &Settled,
-    progress: &Progress,
-) -> Decided {
-    if phase == Phase::ScaleDown && plan.goes_forward() && progress.step > 1 {
-        return Err(Refusal::new(ErrorName::HealthLost, "It is late.", "Wait."));
-    }
-    turn::next(phase, seen, plan, progress)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_healthy_version_that_is_given_up_is_caught() {
-    let case = scenarios::two_tasks();
-    assert_caught("S14", &case, gives_up_what_is_healthy, [Plan::default()]).await;
-}
-
-fn drained_whatever_its_health(
-    phase: Phase,
-    seen: &World,
-    plan: &Settled,
-    progress: &Progress,
-) -> Decided {
-    let phases = [Phase::ScaleDown, Phase::Cleanup];
-    blind_to_health((phase, seen, plan, progress), phases)
+    let case = scenarios::named("never healthy");
+    assert_caught("S1", &case, next, [Plan::default()]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_original_that_is_deleted_while_nothing_works_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let blind = matches!(phase, Phase::ScaleDown | Phase::Cleanup);
+        turn::next(phase, &as_if_healthy(seen, plan, blind), plan, progress)
+    };
     let case = scenarios::named("sick after the swap");
-    let next = drained_whatever_its_health;
     assert_caught("S13", &case, next, [Plan::default()]).await;
+}
+
+/// One task less than now, each time it is asked.
+#[tokio::test(start_paused = true)]
+async fn a_relative_decrement_is_caught_when_a_function_is_invoked_twice() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let next = turn::next(phase, seen, plan, progress)?;
+        let original = plan.outgoing_in(seen);
+        let original = original.filter(|set| phase == Phase::ScaleDown && set.scale > 0.0);
+        let Some(original) = original else {
+            return Ok(next);
+        };
+        let left = drain::tasks_at(original.scale, plan.desired).saturating_sub(1);
+        Ok(Next::one(Action::SetScale {
+            task_set: original.id.clone(),
+            percent: drain::scale_for(left, plan.desired),
+            tasks: left,
+        }))
+    };
+    let case = scenarios::named("three tasks");
+    let twice = every_invocation(LambdaFault::Twice);
+    assert_caught("S5", &case, next, twice).await;
+}
+
+/// Deletes a task set by force while it is there.
+fn deleted(set: Option<&TaskSet>) -> Option<Decided> {
+    let set = set.filter(|set| !set.is_being_deleted())?;
+    Some(Ok(Next::one(Action::DeleteTaskSet {
+        task_set: set.id.clone(),
+        force: true,
+    })))
+}
+
+#[tokio::test(start_paused = true)]
+async fn force_on_a_task_set_that_has_served_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let deletion = deleted(plan.outgoing_in(seen)).filter(|_| phase == Phase::ScaleDown);
+        deletion.unwrap_or_else(|| turn::next(phase, seen, plan, progress))
+    };
+    let case = scenarios::named("one task");
+    assert_caught("S11", &case, next, [Plan::default()]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_deletes_what_serves_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let deletion = deleted(plan.incoming_in(seen)).filter(|_| phase == Phase::Rollback);
+        deletion.unwrap_or_else(|| turn::next(phase, seen, plan, progress))
+    };
+    let case = scenarios::alarm_in_the_drain();
+    assert_caught("S4", &case, next, [Plan::default()]).await;
+}
+
+/// In the middle of its drain.
+#[tokio::test(start_paused = true)]
+async fn a_healthy_version_that_is_given_up_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        if phase == Phase::ScaleDown && plan.goes_forward() && progress.step > 1 {
+            return Err(Refusal::new(ErrorName::HealthLost, "It is late.", "Wait."));
+        }
+        turn::next(phase, seen, plan, progress)
+    };
+    let case = scenarios::two_tasks();
+    assert_caught("S14", &case, next, [Plan::default()]).await;
 }

@@ -26,10 +26,9 @@ async fn stopped_with_a_write_on_its_way(change: Change) -> Option<String> {
         if !stopped {
             break;
         }
-        stage.watch().begin_another();
-        stage.watch().rolling_back = true;
+        stage.begin_another();
         stage.deploy("run-2").await;
-        let broken = stage.watch().broken.clone();
+        let broken = stage.broken();
         if broken.is_some() {
             return broken;
         }
@@ -123,7 +122,7 @@ async fn redriven_beside(change: Change) -> Option<String> {
             let _ = stage.installation.redrive("run-1", 8, &mut |_| {}).await;
         };
         tokio::join!(stage.deploy("run-2"), redriven);
-        let broken = stage.watch().broken.clone();
+        let broken = stage.broken();
         if broken.is_some() {
             return broken;
         }
@@ -175,7 +174,7 @@ async fn given_up(change: Change) -> Option<String> {
     let payload = parameters["Payload"].take();
     let function = parameters["FunctionName"].as_str().expect("a function");
     drop(stage.installation.call(function, payload).await);
-    stage.watch().broken.clone()
+    stage.broken()
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,21 +206,18 @@ async fn a_leave_while_a_write_may_still_land_is_caught() {
 /// An execution that was stopped before it took the lock, and is redriven after a newer one has deployed.
 async fn redriven_after_a_newer_one(change: Change) -> Option<String> {
     let stage = with_lock(&scenarios::two_tasks(), change);
-    let entered = |event: &HistoryEvent| matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "CheckAndCreateService");
+    let entered = |event: &HistoryEvent| event.enters("CheckAndCreateService");
     assert!(stage.deploy_until("run-1", entered).await);
     stage.watch().begin_another();
     let newer = stage.deploy("run-2").await;
-    assert!(
-        matches!(newer.status, Status::Succeeded { .. }),
-        "{newer:?}"
-    );
+    assert!(newer.status.is_success(), "{newer:?}");
     let older = stage.installation.redrive("run-1", 8, &mut |_| {}).await;
     let newer = stage.installation.execution_arn("run-2");
     match older.unwrap().status {
         Status::Failed { error, cause }
             if error == "ConcurrentDeployment" && cause.contains(&newer) =>
         {
-            stage.watch().broken.clone()
+            stage.broken()
         }
         other => Some(format!(
             "L3: an execution that started before {newer} deploys after it: {other:?}"
@@ -266,7 +262,7 @@ async fn first_turn_again(change: Change) -> Option<String> {
         drop(stage.installation.call(function, payload).await);
     };
     tokio::join!(deployment, again);
-    stage.watch().broken.clone()
+    stage.broken()
 }
 
 #[tokio::test(start_paused = true)]
@@ -300,10 +296,9 @@ async fn a_lock_that_forgets_how_deployments_ended_is_caught() {
 async fn stopped_in_its_rollback(change: Change) -> Option<String> {
     let case = scenarios::named("sick after the swap");
     let stage = with_lock(&case, change);
-    let entered = |event: &HistoryEvent| matches!(&event.kind, EventKind::StateEntered { name, .. } if name == "Rollback");
+    let entered = |event: &HistoryEvent| event.enters("Rollback");
     assert!(stage.deploy_until("run-1", entered).await);
-    stage.watch().begin_another();
-    stage.watch().rolling_back = true;
+    stage.begin_another();
     stage.deploy("run-2").await;
     // It goes back for the one, and forward and back for itself: more moves than S7 counts for one.
     unfinished(&stage.aws.snapshot(), case.ends)

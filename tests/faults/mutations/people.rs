@@ -1,32 +1,29 @@
 //! A wrong decision in the place of ours, while a person changes the service.
 
-use ebbtide_controller::deployment::{Plan as Settled, Progress};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::turn::{self, Turn};
-use ebbtide_controller::world::{Forward, World};
-use ebbtide_simulator::asl::{EventKind, HistoryEvent};
-use ebbtide_simulator::world::{self as simulated, AlarmState, AlarmType, Tag};
+use ebbtide_controller::world::Forward;
+use ebbtide_simulator::asl::HistoryEvent;
+use ebbtide_simulator::world::{AlarmState, AlarmType, World};
 use serde_json::json;
 
-use super::Decided;
 use crate::people::points_the_listener_at_the_first_group;
 use crate::run::{Stage, rescale};
-use crate::scenarios::{self, Case};
+use crate::scenarios::{self, Case, group, tag};
 
 /// What a run with this decision breaks where a person does something when a state is entered for the first time.
 async fn broken_beside(
     case: &Case,
     next: Turn,
     entered: &str,
-    person: fn(&mut simulated::World),
+    person: fn(&mut World),
 ) -> Option<String> {
     let stage = Stage::deciding_by(case, next);
     let (mut waits, mut met) = (0, false);
     let mut on_event = |event: &HistoryEvent| {
         stage.note(event, &mut waits);
-        let enters = matches!(&event.kind, EventKind::StateEntered { name, .. } if name == entered);
-        if enters && !met {
+        if event.enters(entered) && !met {
             met = true;
             stage.aws.with_world(person);
         }
@@ -34,7 +31,7 @@ async fn broken_beside(
     let input = case.event.clone();
     let deployment = stage.installation.deploy("run-1", input, 7, &mut on_event);
     let _ = deployment.await;
-    stage.watch().broken.clone()
+    stage.broken()
 }
 
 /// Asserts that a decision breaks the invariant where a person does something when a state is entered, and
@@ -44,7 +41,7 @@ async fn assert_caught_beside(
     case: &Case,
     next: Turn,
     entered: &str,
-    person: fn(&mut simulated::World),
+    person: fn(&mut World),
 ) {
     let what = broken_beside(case, next, entered, person).await;
     let what = what.expect("something is reported");
@@ -54,136 +51,113 @@ async fn assert_caught_beside(
     println!("caught: {what}");
 }
 
-fn without_the_guard(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    let mut seen = seen.clone();
-    if phase == Phase::ScaleDown && plan.goes_forward() {
-        for listener in &mut seen.listeners {
-            listener.forward = Forward::to(&plan.replacement_target_group);
-        }
-    }
-    turn::next(phase, &seen, plan, progress)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_drain_without_its_guard_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut seen = seen.clone();
+        if phase == Phase::ScaleDown && plan.goes_forward() {
+            for listener in &mut seen.listeners {
+                listener.forward = Forward::to(&plan.replacement_target_group);
+            }
+        }
+        turn::next(phase, &seen, plan, progress)
+    };
     let case = Case {
         healthy: 0,
         ..scenarios::two_tasks()
     };
     let person = points_the_listener_at_the_first_group;
-    assert_caught_beside("S4", &case, without_the_guard, "Wait", person).await;
+    assert_caught_beside("S4", &case, next, "Wait", person).await;
 }
 
-/// A rule of the production listener that forwards to the first group.
 /// Health is judged by what is wanted now.
-fn gives_up_what_grows(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    let incoming = plan.incoming_in(seen).filter(|_| plan.goes_forward());
-    let lacks = incoming.is_some_and(|set| set.running_count < seen.service.desired_count);
-    if phase == Phase::ScaleDown && lacks {
-        return Err(Refusal::new(
-            ErrorName::ReplacementFailed,
-            "Tasks are missing.",
-            "Wait.",
-        ));
-    }
-    turn::next(phase, seen, plan, progress)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_healthy_version_that_is_given_up_for_growth_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let incoming = plan.incoming_in(seen).filter(|_| plan.goes_forward());
+        let lacks = incoming.is_some_and(|set| set.running_count < seen.service.desired_count);
+        if phase == Phase::ScaleDown && lacks {
+            let (error, missing) = (ErrorName::ReplacementFailed, "Tasks are missing.");
+            return Err(Refusal::new(error, missing, "Wait."));
+        }
+        turn::next(phase, seen, plan, progress)
+    };
     let case = scenarios::named("a service that triples");
-    let person = |world: &mut simulated::World| rescale(world, 6);
-    assert_caught_beside("S16", &case, gives_up_what_grows, "ScaleDown", person).await;
+    let person = |world: &mut World| rescale(world, 6);
+    assert_caught_beside("S16", &case, next, "ScaleDown", person).await;
 }
 
-fn rule_to_the_first_group(world: &mut simulated::World) {
+fn rule_to_the_first_group(world: &mut World) {
     let balancer = world.load_balancers().next().unwrap().arn.clone();
     let listener = production_listener(world);
-    let group = world
-        .target_groups()
-        .find(|group| group.name.ends_with("-tg-1"))
-        .unwrap()
-        .arn
-        .clone();
+    let first = group(world, "-tg-1");
     world.set_ip_address_type(&balancer, "dualstack").unwrap();
-    let rule = scenarios::rule(&listener, "ipv6", &group);
+    let rule = scenarios::rule(&listener, "ipv6", &first);
     world.create_rule(&rule).unwrap();
 }
 
-fn production_listener(world: &simulated::World) -> String {
+fn production_listener(world: &World) -> String {
     let mut listeners = world.listeners();
     let listener = listeners.find(|listener| listener.port == 80);
     listener.unwrap().arn.clone()
 }
 
 /// As if Network Load Balancers had no rules.
-fn blind_to_rules(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    let mut seen = seen.clone();
-    for listener in &mut seen.listeners {
-        listener.rule_target_groups.clear();
-    }
-    turn::next(phase, &seen, plan, progress)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_drain_of_what_a_rule_reaches_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut seen = seen.clone();
+        for listener in &mut seen.listeners {
+            listener.rule_target_groups.clear();
+        }
+        turn::next(phase, &seen, plan, progress)
+    };
     let case = scenarios::two_tasks();
     for state in ["Wait", "Cleanup"] {
         let person = rule_to_the_first_group;
-        assert_caught_beside("S15", &case, blind_to_rules, state, person).await;
+        assert_caught_beside("S15", &case, next, state, person).await;
     }
 }
 
-/// As if a role that is not understood were not there.
-fn guessing_roles(phase: Phase, seen: &World, plan: &Settled, progress: &Progress) -> Decided {
-    let mut seen = seen.clone();
-    for listener in &mut seen.listeners {
-        let understood = |role: &String| ["production", "test"].contains(&role.as_str());
-        listener.role = listener.role.take().filter(understood);
-    }
-    turn::next(phase, &seen, plan, progress)
-}
-
-/// A person writes a role that is not understood.
-fn writes_a_role_with_a_capital(world: &mut simulated::World) {
-    let arn = production_listener(world);
-    let tag = Tag {
-        key: "ebbtide:role".to_owned(),
-        value: "Production".to_owned(),
-    };
-    world.add_elb_tags(&[arn], &[tag]).unwrap();
-}
-
+/// As if a role that is not understood were not there; a person writes one.
 #[tokio::test(start_paused = true)]
 async fn a_role_that_is_guessed_over_a_persons_word_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut seen = seen.clone();
+        for listener in &mut seen.listeners {
+            let understood = |role: &String| ["production", "test"].contains(&role.as_str());
+            listener.role = listener.role.take().filter(understood);
+        }
+        turn::next(phase, &seen, plan, progress)
+    };
+    let person = |world: &mut World| {
+        let (arn, role) = (
+            production_listener(world),
+            tag("ebbtide:role", "Production"),
+        );
+        world.add_elb_tags(&[arn], &[role]).unwrap();
+    };
     let case = scenarios::two_tasks();
-    let (state, person) = ("CheckAndCreateService", writes_a_role_with_a_capital);
-    assert_caught_beside("S17", &case, guessing_roles, state, person).await;
+    assert_caught_beside("S17", &case, next, "CheckAndCreateService", person).await;
 }
 
 /// As if an alarm that was deleted rang.
-fn minds_deleted_alarms(
-    phase: Phase,
-    seen: &World,
-    plan: &Settled,
-    progress: &Progress,
-) -> Decided {
-    let drains = phase == Phase::ScaleDown && plan.goes_forward();
-    if drains && seen.alarms.len() < plan.request.alarms.len() {
-        let refusal = Refusal::new(ErrorName::AlarmRaised, "It is gone.", "Look.");
-        return Err(refusal);
-    }
-    turn::next(phase, seen, plan, progress)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_healthy_version_that_is_given_up_for_a_deleted_alarm_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let drains = phase == Phase::ScaleDown && plan.goes_forward();
+        if drains && seen.alarms.len() < plan.request.alarms.len() {
+            let error = ErrorName::AlarmRaised;
+            return Err(Refusal::new(error, "It is gone.", "Look."));
+        }
+        turn::next(phase, seen, plan, progress)
+    };
     let mut case = scenarios::two_tasks();
     case.event["alarms"] = json!(["errors"]);
     let metric = AlarmType::MetricAlarm;
     case.world
         .put_alarm("errors", metric, AlarmState::Ok)
         .unwrap();
-    let person = |world: &mut simulated::World| world.delete_alarm("errors");
-    assert_caught_beside("S14", &case, minds_deleted_alarms, "Wait", person).await;
+    let person = |world: &mut World| world.delete_alarm("errors");
+    assert_caught_beside("S14", &case, next, "Wait", person).await;
 }

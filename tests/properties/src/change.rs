@@ -14,6 +14,7 @@ use ebbtide_controller::world::{
 };
 
 use crate::draw::{count, once_in, one, text};
+use crate::fixture::home;
 use crate::requests;
 use crate::scene::{
     Scene, Stage, group, group_arn, id, listener, listener_arn, load_balancer_arn, task_set,
@@ -59,7 +60,7 @@ impl Scene {
         let mut scene = Self::at(stage);
         if once_in(bytes, 4) {
             let input = requests::whole(bytes);
-            if let Ok(request) = Request::parse(&input, &requests::home()) {
+            if let Ok(request) = Request::parse(&input, &home()) {
                 scene.deployment.plan.request = request;
             }
         }

@@ -21,7 +21,9 @@ mod scene;
 pub mod wire;
 
 // Where the fixture looks for them.
-use ebbtide_controller::{arn, contract, deployment, drain, id, identity, lock, request, world};
+use ebbtide_controller::{
+    arn, contract, deployment, drain, id, identity, lock, phase, reason, request, world,
+};
 
 pub use arns::arns;
 pub use decisions::{decisions, decisions_in};

@@ -4,6 +4,7 @@ use ebbtide_controller::request::{FIELDS, Request};
 use serde_json::{Value, json};
 
 use crate::draw;
+use crate::fixture::home;
 use crate::refused::is_told_well;
 
 /// An execution's input is either refused in words that show and are few, naming what is wrong, or
@@ -34,14 +35,6 @@ pub(crate) fn stays(request: &Request, home: &Home) {
         Ok(request)
     );
     assert!(request.readiness_timeout >= request.wait_for_service);
-}
-
-pub(crate) fn home() -> Home {
-    Home {
-        partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
-        account: "555555555555".to_owned(),
-    }
 }
 
 /// The ARN of something of Elastic Load Balancing.

@@ -1,19 +1,15 @@
 //! A deployment somewhere between its start and its end, and a world in which anything may have
 //! happened meanwhile.
 
-use ebbtide_controller::deployment::{Deployment, Outgoing, Plan, Progress};
+use ebbtide_controller::deployment::Deployment;
 use ebbtide_controller::id::LoadBalancerArn;
 use ebbtide_controller::identity::DeploymentId;
-use ebbtide_controller::lock::Lock;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{Forward, Listener, TargetGroup, Targets, TaskSet, World};
 use serde_json::json;
 
 use crate::fixture;
 pub(crate) use crate::fixture::{group_arn, listener_arn};
-use crate::requests;
-
-const START: &str = "2026-01-01T00:00:00Z";
 
 /// Longer than a step of the drain takes.
 const DEREGISTRATION_DELAY: u32 = 300;
@@ -43,59 +39,35 @@ impl Scene {
     /// Four tasks on `blue`; where the deployment has got further, four of the replacement on
     /// `green`.
     pub fn at(stage: Stage) -> Self {
-        let mut world = match stage {
-            Stage::Serving => fixture::Scene::serving().world,
-            Stage::Created => fixture::Scene::created().world,
-            Stage::Healthy => fixture::Scene::healthy().world,
-            Stage::Committed => fixture::Scene::committed().world,
-            Stage::Swapped | Stage::Drained => fixture::Scene::swapped().world,
+        let mut scene = match stage {
+            Stage::Serving => fixture::Scene::serving(),
+            Stage::Created => fixture::Scene::created(),
+            Stage::Healthy => fixture::Scene::healthy(),
+            Stage::Committed => fixture::Scene::committed(),
+            Stage::Swapped | Stage::Drained => fixture::Scene::swapped(),
         };
-        for group in &mut world.target_groups {
+        let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
+        scene.request = Request::parse(&input, &fixture::home()).expect("a request");
+        for group in &mut scene.world.target_groups {
             group.deregistration_delay = DEREGISTRATION_DELAY;
         }
         if stage == Stage::Drained {
-            let original = &mut world.task_sets[0];
+            let original = &mut scene.world.task_sets[0];
             (original.scale, original.computed_desired_count) = (0.0, 0);
             original.running_count = 0;
-            world.target_groups[0].targets = Targets::default();
+            scene.world.target_groups[0].targets = Targets::default();
         }
-        Self {
-            world,
-            deployment: deployment(stage),
+        let mut deployment = scene.deployment();
+        if stage == Stage::Serving {
+            deployment.plan.replacement = None;
         }
-    }
-}
-
-fn deployment(stage: Stage) -> Deployment {
-    let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
-    let request = Request::parse(&input, &requests::home()).expect("a request");
-    Deployment {
-        lock: Lock::of(&request),
-        plan: Plan {
-            id: id(),
-            request,
-            original_target_group: group_arn("blue"),
-            replacement_target_group: group_arn("green"),
-            original: Some("ecs-svc/1".into()),
-            replacement: (stage >= Stage::Created).then(|| "ecs-svc/2".into()),
-            outgoing: Outgoing::Original,
-            tasks: 4,
-            desired: 4,
-            swapped: None,
-            paused: 0,
-            finishing: false,
-            failure: None,
-        },
-        progress: Progress {
-            step: u32::from(stage >= Stage::Swapped),
-            ..Progress::default()
-        },
+        let world = scene.world;
+        Self { world, deployment }
     }
 }
 
 pub(crate) fn id() -> DeploymentId {
-    let execution = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
-    DeploymentId::of_execution(execution, START).expect("an execution")
+    fixture::Scene::serving().plan().id
 }
 
 pub(crate) fn load_balancer_arn(name: &str) -> LoadBalancerArn {

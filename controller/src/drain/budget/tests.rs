@@ -4,21 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::drain::flows::Point;
-
-/// Behind a Network Load Balancer whose own time does not count.
-const EVEN: Deregistration = Deregistration {
-    delay: 300,
-    least: 300,
-    most: 300,
-};
+use crate::fixture::{self, EVEN};
 
 fn budget(on_deadline: OnDeadline) -> Budget {
-    Budget {
-        reconnects: 500.0,
-        connections_per_task: Some(2_500.0),
-        deadline: 3_600,
-        on_deadline,
-    }
+    fixture::budget(500.0, 3_600, on_deadline)
 }
 
 fn standing(left: u32, elapsed: u32) -> Standing {
@@ -47,59 +36,50 @@ fn minute(standing: &Standing, per_second: f64) -> Flows {
     }
 }
 
-#[test]
-fn one_task_goes_as_soon_as_its_connections_can_be_borne() {
-    let next = next(
-        &budget(OnDeadline::Finish),
-        &Control::default(),
-        &standing(39, 0),
-    );
-    // 2500 connections at 70 % of 500 a second.
-    assert_eq!((next.tasks, next.wait, next.binds), (1, 7, Binds::Budget));
+/// A drain of which this is known.
+fn knows(baseline: f64) -> Control {
+    Control {
+        baseline: Some(baseline),
+        ..Control::default()
+    }
+}
+
+fn of(reconnects: f64) -> Budget {
+    fixture::budget(reconnects, 3_600, OnDeadline::Finish)
 }
 
 #[test]
-fn a_generous_budget_takes_several_tasks_a_step_rather_than_hurry() {
-    let mut generous = budget(OnDeadline::Finish);
-    generous.reconnects = 10_000.0;
-    let next = next(&generous, &Control::default(), &standing(39, 0));
-    assert_eq!((next.tasks, next.wait), (9, SHORTEST_WAIT));
-}
-
-#[test]
-fn the_deadline_binds_or_the_budget_does() {
-    let late = standing(39, 3_170);
-    let finish = next(&budget(OnDeadline::Finish), &Control::default(), &late);
-    // Ten seconds are left: the budget allows more than twice as many as evenly.
-    assert_eq!(
-        (finish.tasks, finish.wait, finish.binds),
-        (1, 7, Binds::Budget)
-    );
-    let mut small = budget(OnDeadline::Finish);
-    small.reconnects = 20.0;
-    let finish = next(&small, &Control::default(), &standing(39, 2_000));
-    assert_eq!(
-        (finish.tasks, finish.wait, finish.binds),
-        (1, 40, Binds::Deadline)
-    );
-    let stop = next(&budget(OnDeadline::Stop), &Control::default(), &late);
-    assert_eq!((stop.tasks, stop.binds), (1, Binds::Budget));
-    let over = next(
-        &budget(OnDeadline::Finish),
-        &Control::default(),
-        &standing(7, 9_000),
-    );
-    assert_eq!((over.tasks, over.wait, over.binds), (1, 7, Binds::Budget));
+fn a_step_is_as_large_and_as_soon_as_its_budget_or_its_deadline_wants_it() {
     let slow = Control {
         factor: LEAST_FACTOR,
         ..Control::default()
     };
-    let over = next(&budget(OnDeadline::Finish), &slow, &standing(7, 9_000));
-    // Twice 40 tasks in 3180 s.
-    assert_eq!(
-        (over.tasks, over.wait, over.binds),
-        (1, 40, Binds::Deadline)
-    );
+    let (usual, finish) = (Control::default(), budget(OnDeadline::Finish));
+    let cases = [
+        // 2500 connections at 70 % of 500 a second.
+        (&finish, &usual, standing(39, 0), (1, 7, Binds::Budget)),
+        // Ten seconds are left: the budget allows more than twice as many as evenly.
+        (&finish, &usual, standing(39, 3_170), (1, 7, Binds::Budget)),
+        (&finish, &usual, standing(7, 9_000), (1, 7, Binds::Budget)),
+        // Twice 40 tasks in 3180 s.
+        (&finish, &slow, standing(7, 9_000), (1, 40, Binds::Deadline)),
+        (
+            &of(20.0),
+            &usual,
+            standing(39, 2_000),
+            (1, 40, Binds::Deadline),
+        ),
+    ];
+    for (budget, control, standing, wanted) in cases {
+        let next = next(budget, control, &standing);
+        let step = (next.tasks, next.wait, next.binds);
+        assert_eq!(step, wanted, "{budget:?} {standing:?}");
+    }
+    // Several tasks a step rather than one in less than the shortest wait.
+    let generous = next(&of(10_000.0), &usual, &standing(39, 0));
+    assert_eq!((generous.tasks, generous.wait), (9, SHORTEST_WAIT));
+    let stop = next(&budget(OnDeadline::Stop), &usual, &standing(39, 3_170));
+    assert_eq!((stop.tasks, stop.binds), (1, Binds::Budget));
 }
 
 #[test]
@@ -117,19 +97,9 @@ fn without_a_number_of_connections_the_whole_time_is_used() {
 
 #[test]
 fn a_minute_over_the_budget_holds_the_step_unless_the_deadline_needs_it() {
-    let control = Control {
-        baseline: Some(100.0),
-        ..Control::default()
-    };
     let seen = |per_second: f64, standing: &Standing, on_deadline| {
-        let flows = minute(standing, per_second);
-        excess(
-            &budget(on_deadline),
-            &control,
-            &flows,
-            standing,
-            at(standing),
-        )
+        let (budget, flows) = (budget(on_deadline), minute(standing, per_second));
+        excess(&budget, &knows(100.0), &flows, standing, at(standing))
     };
     let early = standing(39, 60);
     // The budget and one task's connections, on top of the baseline.
@@ -144,33 +114,24 @@ fn a_minute_over_the_budget_holds_the_step_unless_the_deadline_needs_it() {
 #[test]
 fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
     let budget = budget(OnDeadline::Finish);
-    let now = standing(30, 600);
-    let known = Control {
-        baseline: Some(0.0),
-        ..Control::default()
+    let after = |control: &Control, elapsed, per_second| {
+        let now = standing(30, elapsed);
+        corrected(&budget, control, &minute(&now, per_second), &now, at(&now))
     };
-    let fallen = corrected(&budget, &known, &minute(&now, 2_166.7), &now, at(&now));
-    assert!((fallen.factor - 0.25).abs() < 1e-4, "{fallen:?}");
-    let again = corrected(&budget, &fallen, &minute(&now, 2_166.7), &now, at(&now));
+    let fallen = after(&knows(0.0), 600, 2_166.7);
+    let again = after(&fallen, 600, 2_166.7);
     assert_eq!(again, fallen, "one minute is judged once");
-    let minute_later = standing(30, 660);
-    let of_earlier_steps = corrected(
-        &budget,
-        &fallen,
-        &minute(&minute_later, 2_166.7),
-        &minute_later,
-        at(&minute_later),
-    );
-    assert!(
-        (of_earlier_steps.factor - 0.25).abs() < 1e-4,
-        "{of_earlier_steps:?}"
-    );
-    let soon = standing(30, 700);
-    let still = corrected(&budget, &fallen, &minute(&soon, 10.0), &soon, at(&soon));
-    assert!((still.factor - 0.25).abs() < 1e-4, "{still:?}");
+    let cases = [
+        (fallen, 0.25),
+        // A minute of the steps before, and one too early to say anything.
+        (after(&fallen, 660, 2_166.7), 0.25),
+        (after(&fallen, 700, 10.0), 0.25),
+        (after(&fallen, 1_200, 10.0), 0.3125),
+    ];
+    for (control, factor) in cases {
+        assert!((control.factor - factor).abs() < 1e-4, "{control:?}");
+    }
     let later = standing(30, 1_200);
-    let grown = corrected(&budget, &fallen, &minute(&later, 10.0), &later, at(&later));
-    assert!((grown.factor - 0.3125).abs() < 1e-4, "{grown:?}");
     let blind = corrected(&budget, &fallen, &Flows::default(), &later, at(&later));
     assert_eq!(blind, fallen, "without a metric nothing grows");
 }
@@ -178,11 +139,8 @@ fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
 #[test]
 fn what_is_loud_all_the_time_is_held_as_long_as_the_rest_can_go_in_time() {
     let budget = budget(OnDeadline::Finish);
-    let mut control = Control {
-        baseline: Some(0.0),
-        factor: LEAST_FACTOR,
-        ..Control::default()
-    };
+    let mut control = knows(0.0);
+    control.factor = LEAST_FACTOR;
     let (mut left, mut elapsed, mut held) = (39, 0, 0);
     while left > 0 {
         let now = standing(left, elapsed);
@@ -206,28 +164,27 @@ fn what_is_loud_all_the_time_is_held_as_long_as_the_rest_can_go_in_time() {
 fn one_tasks_connections_are_no_excess_whatever_the_budget_is() {
     let mut small = budget(OnDeadline::Stop);
     small.reconnects = 10.0;
-    let known = Control {
-        baseline: Some(0.0),
-        ..Control::default()
-    };
     let now = standing(30, 600);
+    let over = |per_second| {
+        excess(
+            &small,
+            &knows(0.0),
+            &minute(&now, per_second),
+            &now,
+            at(&now),
+        )
+    };
     // 2500 connections in a minute are 42 a second.
-    assert_eq!(
-        excess(&small, &known, &minute(&now, 51.0), &now, at(&now)),
-        None
-    );
-    assert!(excess(&small, &known, &minute(&now, 52.0), &now, at(&now)).is_some());
+    assert_eq!(over(51.0), None);
+    assert!(over(52.0).is_some());
 }
 
 #[test]
 fn a_loud_minute_within_a_long_pause_is_not_missed() {
     let budget = budget(OnDeadline::Finish);
     let now = standing(30, 600);
-    let control = Control {
-        baseline: Some(0.0),
-        judged: Some(at(&now) - 600),
-        ..Control::default()
-    };
+    let mut control = knows(0.0);
+    control.judged = Some(at(&now) - 600);
     let mut flows = minute(&now, 10.0);
     flows.new.push(Point {
         at: at(&now) - 300,
@@ -235,14 +192,8 @@ fn a_loud_minute_within_a_long_pause_is_not_missed() {
     });
     assert!(excess(&budget, &control, &flows, &now, at(&now)).is_some());
     assert!(corrected(&budget, &control, &flows, &now, at(&now)).factor < 1.0);
-    let none_are_known = Control {
-        baseline: None,
-        ..control
-    };
-    assert_eq!(
-        excess(&budget, &none_are_known, &flows, &now, at(&now)),
-        None
-    );
+    control.baseline = None;
+    assert_eq!(excess(&budget, &control, &flows, &now, at(&now)), None);
 }
 
 #[test]
