@@ -181,11 +181,11 @@ pub(crate) type Output<'a> = (&'static str, Option<&'a Path>);
 /// Refuses, before anything runs, outputs that cannot be written, and two on one file.
 pub(crate) fn check_outputs(outputs: &[Output<'_>]) -> Result<(), FileError> {
     let mut files: Vec<(&'static str, PathBuf)> = Vec::new();
-    for (flag, path) in outputs {
+    for &(flag, path) in outputs {
         let Some(path) = path else { continue };
         let file = probe(path).map_err(|source| cannot_write((flag, path), source))?;
         let Some(file) = file else { continue };
-        if let Some((one, _)) = files.iter().find(|(_, other)| *other == file) {
+        if let Some(&(one, _)) = files.iter().find(|(_, other)| *other == file) {
             return Err(FileError::Twice {
                 one,
                 other: flag,

@@ -318,7 +318,11 @@ fn told(finding: &Finding) -> Vec<Styled> {
         (text, false) => &format!("{text}:"),
     };
     let mut lines = vec![Styled::new(PLAIN, "  ").and(BOLD, name.as_str())];
-    for (label, text) in [("seen", seen.as_str()), ("why", why), ("fix", to_do)] {
+    for (label, text) in [
+        ("seen", seen.as_str()),
+        ("why", why.as_str()),
+        ("fix", to_do),
+    ] {
         let label = Styled::new(DIM, &format!("    {label:<6}"));
         lines.push(label.and(PLAIN, text).wrapped(10));
     }

@@ -71,7 +71,10 @@ impl CallError {
     /// There are no credentials.
     pub(crate) fn of_credentials(error: &CredentialsError) -> Self {
         // The SDK's own words beside the source say only which kind of error it is.
-        let why = error.source().map_or_else(|| error.to_string(), in_words);
+        let why = match error.source() {
+            Some(source) => in_words(source),
+            None => error.to_string(),
+        };
         let why: Vec<_> = why.split_whitespace().collect();
         let message = format!(
             "no credentials ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or \

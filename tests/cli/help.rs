@@ -78,7 +78,7 @@ fn shells_get_completions_and_man_gets_pages() {
     assert_eq!(ebbtide("man @man/man1").done(), "");
     for name in COMMANDS {
         let page = std::fs::read_to_string(folder.join(format!("ebbtide-{name}.1"))).unwrap();
-        assert_has(&page, &[".TH ebbtide\\-", "Examples:"]);
+        assert_has(&page, &[&format!(".TH ebbtide-{name} 1"), "Examples:"]);
     }
     assert_has(
         &ebbtide("man /dev/null/x").exits(2).stderr,

@@ -129,15 +129,6 @@ fn names_of_a_scenario_reach_no_terminal_as_they_are() {
 }
 
 #[test]
-fn an_endless_input_is_refused_before_it_is_parsed() {
-    let ran = ebbtide("simulate /dev/zero").exits(2);
-    assert_eq!(
-        ran.stderr,
-        "error: cannot read /dev/zero: it is longer than 262144 bytes\n"
-    );
-}
-
-#[test]
 fn wrong_usage_exits_with_2() {
     scratch("not.json", "{");
     scratch("no-scenario.json", r#"{"colour": 1}"#);

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::reader::{LONGEST_PHASE, Reader, problem, text_where, unknown_fields, whole};
+use super::reader::{
+    LONGEST_PHASE, Reader, is_misspelt, problem, text_where, unknown_fields, whole,
+};
 use crate::drain::budget;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
@@ -105,6 +107,10 @@ impl Fields<'_> {
     fn drain(&mut self) -> Option<Drain> {
         let has = |name: &&&str| self.fields.contains_key(**name);
         let ways: Vec<_> = WAYS.iter().filter(has).copied().collect();
+        let is_misspelt = |way: &&str| is_misspelt(self.problems, &format!("drain.{way}"));
+        if ways.is_empty() && WAYS.iter().any(is_misspelt) {
+            return None;
+        }
         let [way] = ways[..] else {
             self.problems.push(Problem::Wrong {
                 field: "drain".to_owned(),

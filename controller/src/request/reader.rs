@@ -287,9 +287,7 @@ impl Reader<'_> {
     }
 
     fn required<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        // One that is misspelt is not missing as well.
-        let misspelt = |problem: &Problem| matches!(problem, Problem::Unknown { near: Some(near), .. } if near == field);
-        if !self.fields.contains_key(field) && !self.problems.iter().any(misspelt) {
+        if !self.fields.contains_key(field) && !is_misspelt(&self.problems, field) {
             self.refuse(field);
         }
         self.optional(field, read)
@@ -325,6 +323,12 @@ impl Reader<'_> {
         self.problems
             .push(problem(field, self.fields.get(field), allowed));
     }
+}
+
+/// Whether a field is there by another name: it is not missing as well.
+pub(super) fn is_misspelt(problems: &[Problem], field: &str) -> bool {
+    let near = |problem: &Problem| matches!(problem, Problem::Unknown { near: Some(near), .. } if near == field);
+    problems.iter().any(near)
 }
 
 /// What is wrong with the value of a field, or that there is none.

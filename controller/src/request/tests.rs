@@ -209,8 +209,11 @@ fn an_unknown_field_is_named_and_the_right_one_suggested() {
 #[test]
 fn a_misspelt_field_is_not_missing_as_well() {
     let input = json!({"cluster": "main", "servceName": "web", "taskDefinition": "web:2"});
-    let problems = Request::read(&input, &home()).unwrap_err();
-    assert_eq!(problems.len(), 1, "{problems:?}");
+    let misspelt_way = drain(&json!({"wihtin": 600}));
+    for input in [input, misspelt_way] {
+        let problems = Request::read(&input, &home()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+    }
 }
 
 #[test]
