@@ -1,12 +1,12 @@
 //! `ebbtide abort`: stops an execution where it is.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 
 use clap::Args;
 
 use crate::executions::Execution;
 use crate::exit::{Exit, Outcome};
-use crate::output::print;
+use crate::output::{confirmed, print};
 use crate::target::{DEFAULT_NAME, Target};
 
 /// The error that a stopped execution has in the console.
@@ -64,7 +64,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
                 "there is no terminal to ask on: --yes stops it without being asked".into(),
             );
         }
-        if !confirmed(&execution, &mut stdin.lock())? {
+        let (name, deployed) = (&execution.name, execution.deployed());
+        let question = format!(
+            "Stop execution {name} of {deployed}? It undoes nothing: the service stays as it is."
+        );
+        if !confirmed(&question, &mut stdin.lock())? {
             eprintln!("Nothing was stopped.");
             return Ok(Exit::Failed);
         }
@@ -73,18 +77,6 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let again = format!("{}{}", state_machine(&arn), arguments.target.access.flags());
     print(&left_behind(&execution, &again));
     Ok(Exit::Done)
-}
-
-fn confirmed(execution: &Execution, answers: &mut dyn BufRead) -> std::io::Result<bool> {
-    eprint!(
-        "Stop execution {} of {}? It undoes nothing: the service stays as it is. [y/N] ",
-        execution.name,
-        execution.deployed()
-    );
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    answers.read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The flag that names the state machine of an execution, where it is not the default one: another
@@ -111,23 +103,6 @@ mod tests {
     use aws_sdk_sfn::types::ExecutionStatus;
 
     use super::*;
-
-    #[test]
-    fn only_a_clear_yes_stops_it() {
-        let execution = Execution::example(ExecutionStatus::Running);
-        for (answer, wanted) in [
-            ("y\n", true),
-            (" yes \n", true),
-            ("Y", true),
-            ("\n", false),
-            ("", false),
-            ("no\n", false),
-            ("yess\n", false),
-        ] {
-            let confirmed = confirmed(&execution, &mut answer.as_bytes()).unwrap();
-            assert_eq!(confirmed, wanted, "{answer:?}");
-        }
-    }
 
     #[test]
     fn what_to_do_names_the_account_and_another_state_machine_again() {

@@ -1,6 +1,7 @@
 //! How the commands that go to an AWS account reach it: region, profile, endpoints, credentials, TLS.
 
 mod credentials;
+mod http;
 
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use aws_config::identity::IdentityCache;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_smithy_http_client::tls;
 use clap::Args;
 
 use crate::executions::CallError;
@@ -32,28 +32,31 @@ pub(crate) struct Access {
     pub(crate) profile: Option<String>,
 }
 
-/// Nothing says which region is meant.
+/// An account that cannot be reached like this.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no region: give --region, or set AWS_REGION or the region of the profile in ~/.aws/config"
-)]
-pub(crate) struct NoRegion;
+pub(crate) enum AccessError {
+    #[error(
+        "no region: give --region, or set AWS_REGION or the region of the profile in ~/.aws/config"
+    )]
+    NoRegion,
+    #[error("AWS_CA_BUNDLE: {path} has no certificates to trust")]
+    CaBundle {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
 
 impl Access {
     /// The configuration for every AWS client: credentials and endpoints (`AWS_ENDPOINT_URL` and the
-    /// like) as all AWS tools take them from the environment and from `~/.aws`, every timeout set.
+    /// like) as all AWS tools take them from the environment and from `~/.aws`, every timeout set; proxies as
+    /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name them, and the certificates of `AWS_CA_BUNDLE`.
     ///
     /// Credentials that the SDK cannot get by itself (IAM Identity Center, `credential_process`,
     /// `aws login`) are asked of the AWS CLI.
-    pub(crate) async fn config(&self) -> Result<SdkConfig, NoRegion> {
-        // Ring, as in the functions: one TLS library in the whole workspace.
-        let http_client = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::Ring,
-            ))
-            .build_https();
+    pub(crate) async fn config(&self) -> Result<SdkConfig, AccessError> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client)
+            .http_client(http::client()?)
             .identity_cache(IdentityCache::lazy().load_timeout(OPERATION).build())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -70,7 +73,7 @@ impl Access {
         }
         let config = loader.load().await;
         if config.region().is_none() {
-            return Err(NoRegion);
+            return Err(AccessError::NoRegion);
         }
         let Some(first) = config.credentials_provider() else {
             return Ok(config);

@@ -1,20 +1,31 @@
-//! A bar on the terminal that stderr is; nothing anywhere else.
+//! A progress line on the terminal that stderr is; nothing anywhere else.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ebbtide_controller::clock::rfc3339;
-use ebbtide_controller::counted::counted;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::narrate::{Drain, Said};
-use crate::output::Format;
+use crate::executions::since;
+use crate::follow::now;
+use crate::narrate::{Drain, Progress};
+use crate::output::{Format, clock};
 
-/// While tasks are taken away, and else.
-const DRAIN: &str = "{spinner} {bar:24} {wide_msg}";
-const ELSE: &str = "{spinner} {wide_msg}";
+/// Characters of the part that fills.
+const WIDTH: u32 = 10;
 
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    shown: Arc<Mutex<Shown>>,
+}
+
+#[derive(Default)]
+struct Shown {
+    /// When the execution started, in seconds since 1970; nothing is shown before that is known.
+    started: Option<u64>,
+    progress: Progress,
+}
 
 impl Bar {
     pub(crate) fn of_deployment(format: Format) -> Self {
@@ -22,93 +33,181 @@ impl Bar {
             Format::Text => ProgressBar::new_spinner(),
             Format::Json => ProgressBar::hidden(),
         };
-        set_style(&bar, ELSE);
+        let shown = Arc::new(Mutex::new(Shown::default()));
+        let state = Arc::clone(&shown);
+        // Made anew at each tick: times go on while nothing happens.
+        let line = move |_: &ProgressState, out: &mut dyn Write| {
+            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let started = state.started;
+            let line = started.map(|started| line(&state.progress, started, now()));
+            let _ = out.write_str(&line.unwrap_or_default());
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {line}") {
+            bar.set_style(style.with_key("line", line));
+        }
         // Without a terminal indicatif draws nothing.
         if std::io::stderr().is_terminal() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        Self(bar)
+        Self { bar, shown }
     }
 
     pub(crate) fn of_deployments(deployments: usize) -> Self {
         let bar = ProgressBar::new(deployments as u64);
-        set_style(&bar, "{msg:<24} {bar:30} deployment {pos} of {len}");
-        Self(bar)
+        let template = "{msg:<24} {bar:30} deployment {pos} of {len}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        let shown = Arc::default();
+        Self { bar, shown }
     }
 
     pub(crate) fn next(&self, name: &str) {
-        self.0.set_message(name.to_owned());
-        self.0.inc(1);
+        self.bar.set_message(name.to_owned());
+        self.bar.inc(1);
     }
 
-    /// Shows what happened last, and how far the drain is then.
-    pub(crate) fn show(&self, said: &Said, drain: Option<Drain>) {
-        let Said {
-            state, sentence, ..
-        } = said;
-        set_style(&self.0, if drain.is_some() { DRAIN } else { ELSE });
-        let message = drain.map(|drain @ Drain { left, of, .. }| {
-            self.0.set_length(u64::from(of));
-            self.0.set_position(u64::from(left));
-            format!(
-                "{left} of {} to take away{}",
-                counted(of, "task"),
-                times(drain)
-            )
-        });
-        let message = message.as_ref().unwrap_or(sentence);
-        self.0.set_message(format!("{state}: {message}"));
+    /// Shows how far a deployment is that started then.
+    pub(crate) fn show(&self, progress: &Progress, started: u64) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.started = Some(started);
+        shown.progress = progress.clone();
     }
 
     pub(crate) fn suspend(&self, print: impl FnOnce()) {
-        self.0.suspend(print);
+        self.bar.suspend(print);
     }
 
     pub(crate) fn end(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 
-fn set_style(bar: &ProgressBar, template: &str) {
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+/// How far a deployment is: at most 78 columns with four digits of tasks, and the numbers first.
+fn line(progress: &Progress, started: u64, now: u64) -> String {
+    let mut line = format!("{} {}", clock(since(started, now)), progress.phase());
+    let drain = progress.drain.filter(|_| progress.shortfall.is_none());
+    if let Some(shortfall) = &progress.shortfall {
+        let _ = write!(line, "  {shortfall}");
+    } else if let Some(drain) = drain {
+        let Drain {
+            left, of, running, ..
+        } = drain;
+        let _ = write!(
+            line,
+            " {} {running} running, {left} of {of} left",
+            filled(drain)
+        );
     }
+    let step = drain.and_then(|drain| drain.next);
+    let ahead = |at: &u64| *at > now;
+    let next = step.map(|at| (at, "step"));
+    let next = next.or_else(|| progress.pause_ends.map(|at| (at, "check")));
+    if let Some((at, what)) = next.filter(|(at, _)| ahead(at)) {
+        let _ = write!(line, ", {what} in {}", minutes(at - now));
+    }
+    line
 }
 
-/// The times of a drain's next and last step, behind a comma.
-fn times(drain: Drain) -> String {
-    let of_day = |at: u64| rfc3339(at).split_off(11);
-    match (drain.next, drain.last) {
-        (Some(next), Some(last)) if last > next => format!(
-            ", next step at {}, the last at about {}",
-            of_day(next),
-            of_day(last)
-        ),
-        (Some(next), _) => format!(", last step at {}", of_day(next)),
-        (None, _) => String::new(),
+/// A drain as a bar: half of it for the tasks that steps have taken away, half for those that have stopped.
+fn filled(drain: Drain) -> String {
+    let taken = drain.of.saturating_sub(drain.left);
+    let stopped = drain.of.saturating_sub(drain.running);
+    let done = u64::from(taken) + u64::from(stopped);
+    let all = (u64::from(drain.of) * 2).max(1);
+    let full = usize::try_from(done * u64::from(WIDTH) / all).unwrap_or_default();
+    "█".repeat(full) + &"░".repeat(WIDTH as usize - full)
+}
+
+/// Seconds as `m:ss`, from an hour on as `h:mm:ss`.
+fn minutes(seconds: u64) -> String {
+    if seconds < 3_600 {
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    } else {
+        clock(since(0, seconds))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::narrate::What;
+
+    fn progress(answer: &serde_json::Value, waits: &str) -> Progress {
+        let mut progress = Progress::default();
+        progress.hear(
+            1_000,
+            &What::Exited {
+                state: "ScaleDown".to_owned(),
+                output: answer.clone(),
+            },
+        );
+        let state = waits.to_owned();
+        progress.hear(1_000, &What::Entered { state });
+        progress
+    }
+
+    fn draining(left: u32, of: u32, running: u32) -> serde_json::Value {
+        let next = (left > 0).then_some(60);
+        json!({"next": "Wait", "wait": 60, "plan": {"outgoing": "original", "swapped": 1},
+            "reason": {"code": "step", "drain": {"left": left, "of": of, "running": running, "nextStep": next}}})
+    }
 
     #[test]
-    fn a_drains_times_are_those_of_the_day_in_utc() {
-        let mut drain = Drain {
-            left: 3,
-            of: 4,
-            next: Some(1_767_225_660),
-            last: Some(1_767_225_780),
-            done: None,
-        };
+    fn the_line_says_what_there_is_of_what_is_wanted_and_what_comes_when() {
+        let waiting = json!({"next": "WaitForServiceReady", "wait": 30, "plan": {"outgoing": "original"},
+            "reason": {"code": "notReady", "shortfall": {"of": "healthyTargets", "seen": 2, "wanted": 4}}});
+        for (answer, waits, wanted) in [
+            (
+                waiting,
+                "WaitForServiceReady",
+                "0:01:40 readiness  2 of 4 healthy, check in 0:20",
+            ),
+            (
+                draining(4, 4, 4),
+                "Wait",
+                "0:01:40 drain ░░░░░░░░░░ 4 running, 4 of 4 left, step in 0:50",
+            ),
+            (
+                draining(1, 4, 3),
+                "Wait",
+                "0:01:40 drain █████░░░░░ 3 running, 1 of 4 left, step in 0:50",
+            ),
+            // It goes on filling while the last tasks stop.
+            (
+                draining(0, 4, 3),
+                "Wait",
+                "0:01:40 drain ██████░░░░ 3 running, 0 of 4 left, check in 0:50",
+            ),
+            (
+                draining(0, 4, 0),
+                "Cleanup",
+                "0:01:40 drain ██████████ 0 running, 0 of 4 left",
+            ),
+        ] {
+            let line = line(&progress(&answer, waits), 910, 1_010);
+            assert_eq!(line, wanted);
+        }
+    }
+
+    #[test]
+    fn the_line_fits_80_columns() {
+        let mut longest = draining(1_234, 4_000, 1_999);
+        longest["reason"]["drain"]["nextStep"] = json!(20_000);
+        longest["plan"]["outgoing"] = json!("replacement");
+        let line = line(&progress(&longest, "Wait"), 0, 1_001);
+        assert!(line.chars().count() <= 78, "{line}");
+    }
+
+    #[test]
+    fn what_is_due_already_has_no_countdown() {
+        let line = line(&progress(&draining(1, 4, 3), "Wait"), 910, 2_000);
+        assert!(line.ends_with("3 running, 1 of 4 left"), "{line}");
         assert_eq!(
-            times(drain),
-            ", next step at 00:01:00Z, the last at about 00:03:00Z"
+            (minutes(59), minutes(3_600)),
+            ("0:59".into(), "1:00:00".into())
         );
-        drain.last = drain.next;
-        assert_eq!(times(drain), ", last step at 00:01:00Z");
-        drain.next = None;
-        assert_eq!(times(drain), "");
     }
 }

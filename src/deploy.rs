@@ -1,6 +1,9 @@
 //! `ebbtide deploy`: starts an execution of the state machine and follows it.
 
 mod name;
+mod preview;
+
+use std::io::{IsTerminal, stdin};
 
 use clap::Args;
 use ebbtide_controller::arn::Home;
@@ -10,9 +13,9 @@ use serde_json::{Value, json};
 use crate::executions::{self, CallError, Execution, Executions, Machine, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow};
-use crate::input;
-use crate::output::{Format, print_while_running, remark};
+use crate::output::{Format, confirmed, print_while_running, remark};
 use crate::target::Target;
+use crate::{github, input};
 
 /// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
 const COMMITS: [&str; 2] = ["GITHUB_SHA", "CI_COMMIT_SHA"];
@@ -21,19 +24,22 @@ const MOST_RETRIES: u32 = 100;
 
 /// Starts a deployment in an AWS account, and follows it to its end.
 ///
-/// The input is checked before anything is called. The execution is named after cluster, service,
-/// task definition and commit: the same command again, from a CI job that is repeated, follows the
-/// execution that runs instead of starting a second one. One that has ended is not started again
-/// without --again.
+/// The input is checked before anything is called, and the service as `ebbtide preflight` checks it: what
+/// would be refused is not started. On a terminal, what will be done is shown first, and confirmed.
 ///
-/// Ctrl-C, an error or expired credentials end the following and never the deployment.
+/// The execution is named after cluster, service, task definition and commit: the same command again, from
+/// a CI job that is repeated, follows the execution that runs instead of starting a second one. One that
+/// has ended is not started again without --again.
+///
+/// Ctrl-C or expired credentials end the following and never the deployment; errors that may pass and a
+/// terminal that is closed end neither.
 ///
 /// Exit status: 0 it has succeeded (with --no-follow: it runs), 1 it has failed, was stopped or timed
 /// out, or was refused or not started, 2 wrong usage, 3 it runs and is followed no longer.
 ///
-/// With --format json, stdout has an object a line: {"event": "execution"} with execution, name and
-/// status; for each thing that happens {"event": "step"} with at, state, message and drain (left, of,
-/// nextStep, lastStep, done); {"event": "remark"} about the following; at last {"event": "ended"} with
+/// With --format json, stdout has an object a line: {"event": "execution"} with execution, name,
+/// status and console; for each thing that happens {"event": "step"} with at, state, message and drain (left, of,
+/// running, nextStep, lastStep, done); {"event": "remark"} about the following; at last {"event": "ended"} with
 /// status, error, cause and output.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -49,6 +55,12 @@ pub(crate) struct Arguments {
     /// Where the execution of this name has ended, start another one (NAME-retry1, NAME-retry2, …).
     #[arg(long)]
     again: bool,
+    /// Start without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Do not check the service first, where these credentials may not read it; the execution does.
+    #[arg(long)]
+    no_preflight: bool,
     /// Print the execution's ARN and return as soon as it runs.
     #[arg(long)]
     no_follow: bool,
@@ -85,19 +97,41 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     }
     let name = arguments.name.clone();
     let name = name.unwrap_or_else(|| name::of(&request, commit(arguments).as_deref()));
-    let arn = match start(arguments, &executions, &machine, name, &event).await? {
-        Ok(arn) => arn,
-        Err(why) => {
-            remark(&format!("Nothing was started: {why}"));
-            return Ok(Exit::Failed);
-        }
-    };
     let format = arguments.format;
+    let there = place(arguments, &executions, &machine, name, &event).await?;
+    let started = match there {
+        Ok(Place::Runs(arn)) => Ok(arn),
+        Ok(Place::Free(name)) => {
+            let on_a_terminal = stdin().is_terminal();
+            if !arguments.no_preflight {
+                let access = arguments.target.access_in(&machine);
+                let source = &arguments.event.source;
+                let refused = preview::refused(source, &event, &access, on_a_terminal).await?;
+                if let Some(why) = refused {
+                    return Ok(nothing_started(&why, format));
+                }
+            }
+            if on_a_terminal && !arguments.yes {
+                let question = format!("Deploy as execution {name}?");
+                if !confirmed(&question, &mut stdin().lock())? {
+                    remark("Nothing was started.");
+                    return Ok(Exit::Failed);
+                }
+            }
+            start(&executions, &machine, &name, &event).await?
+        }
+        Err(why) => Err(why),
+    };
+    let arn = match started {
+        Ok(arn) => arn,
+        Err(why) => return Ok(nothing_started(&why, format)),
+    };
     if arguments.no_follow {
         print_while_running(&match format {
             Format::Text => arn,
             Format::Json => json!({"event": "execution", "execution": arn,
-                "name": executions::name_of(&arn), "status": "RUNNING"})
+                "name": executions::name_of(&arn), "status": "RUNNING",
+                "console": executions::console(&arn)})
             .to_string(),
         });
         return Ok(Exit::Done);
@@ -106,9 +140,18 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let exit = follow::follow(&executions, &arn, arguments.follow, format, &account).await?;
     if exit == Exit::Failed && format == Format::Text {
         let again = if arguments.again { "" } else { " --again" };
-        eprintln!("To deploy it once more: {}{again}", input::command_line());
+        remark(&format!(
+            "To deploy it once more: {}{again}",
+            input::command_line()
+        ));
     }
     Ok(exit)
+}
+
+fn nothing_started(why: &str, format: Format) -> Exit {
+    remark(&format!("Nothing was started: {why}"));
+    github::not_started(why, format);
+    Exit::Failed
 }
 
 /// The request, as the controller itself reads it; what is wrong with it goes to stderr, and there is
@@ -128,64 +171,80 @@ fn commit(arguments: &Arguments) -> Option<String> {
     given.or_else(|| COMMITS.iter().find_map(set))
 }
 
-/// Starts the execution, or finds the one that runs already: its ARN, or why nothing was started.
-///
-/// Step Functions answers a start with the name and the input of one that runs as it answered the
-/// first (Docs); an emulator that refuses it is understood as well.
-async fn start(
+/// What there is under the name of a deployment before it is started.
+enum Place {
+    /// The same deployment already: its ARN.
+    Runs(String),
+    /// Nothing under this name.
+    Free(String),
+}
+
+/// Looks for an execution of this deployment, and for the name of one to start; or why there is to be none.
+async fn place(
     arguments: &Arguments,
     executions: &Executions,
     machine: &Machine,
     mut name: String,
     event: &Value,
-) -> Result<Result<String, String>, CallError> {
-    // Without the file's blanks: those must not make it another input.
-    let text = event.to_string();
-    let began = follow::now();
+) -> Result<Result<Place, String>, CallError> {
     for _ in 0..=MOST_RETRIES {
-        let there = match executions.start(machine, &name, &text).await {
-            Ok(Some(arn)) => return Ok(Ok(arn)),
-            Ok(None) => executions.describe(&machine.execution(&name)).await?,
-            Err(error) if error.trouble == Trouble::Passing => {
-                let there = after_silence(executions, &machine.execution(&name), error).await?;
-                // This start's own, even if it is over by now.
-                if there.started >= began && there.input == *event {
-                    return Ok(Ok(there.arn));
-                }
-                there
-            }
-            Err(error) => return Err(error),
+        let there = match executions.find(&machine.execution(&name)).await {
+            // A role that may start executions may not be allowed to describe them.
+            Err(error) if error.trouble == Trouble::Denied => None,
+            there => there?,
         };
-        if there.has_ended() {
-            if !arguments.again {
-                return Ok(Err(has_ended(&there)));
-            }
-            name = name::next(&name);
-        } else if there.input == *event {
-            return Ok(Ok(there.arn));
-        } else {
-            return Ok(Err(runs_another(&there)));
+        let Some(there) = there else {
+            return Ok(Ok(Place::Free(name)));
+        };
+        if !there.has_ended() {
+            return Ok(if there.input == *event {
+                Ok(Place::Runs(there.arn))
+            } else {
+                Err(runs_another(&there))
+            });
         }
+        if !arguments.again {
+            return Ok(Err(has_ended(&there)));
+        }
+        name = name::next(&name);
     }
     Ok(Err(format!(
         "{MOST_RETRIES} executions of this deployment have ended; --name gives it another name."
     )))
 }
 
-/// The execution of a start that AWS did not answer, if the start has come through.
-async fn after_silence(
+/// Starts the execution under a name that was free: its ARN, or why nothing was started.
+///
+/// The SDK tries a start again whose answer was lost. Step Functions answers that as it answered the first
+/// while the execution runs (Docs), and with `ExecutionAlreadyExists` once it has ended. Because the name
+/// was free before, an execution with this input is this command's own, whatever a clock says.
+async fn start(
     executions: &Executions,
-    arn: &str,
-    error: CallError,
-) -> Result<Execution, CallError> {
-    let there = executions.describe(arn).await;
-    there.map_err(|_| CallError {
-        message: format!(
-            "{error}. The execution {arn} may have started all the same: the same command again follows it if it \
-             runs, and starts it if not"
-        ),
-        ..error
-    })
+    machine: &Machine,
+    name: &str,
+    event: &Value,
+) -> Result<Result<String, String>, CallError> {
+    // Without the file's blanks: those must not make it another input.
+    let error = match executions.start(machine, name, &event.to_string()).await {
+        Ok(arn) => return Ok(Ok(arn)),
+        Err(error) => error,
+    };
+    if !matches!(error.trouble, Trouble::Passing | Trouble::NameIsTaken) {
+        return Err(error);
+    }
+    let arn = machine.execution(name);
+    match executions.find(&arn).await {
+        Ok(Some(there)) if there.input == *event => Ok(Ok(there.arn)),
+        Ok(Some(there)) if there.has_ended() => Ok(Err(has_ended(&there))),
+        Ok(Some(there)) => Ok(Err(runs_another(&there))),
+        Ok(None) | Err(_) => Err(CallError {
+            message: format!(
+                "{error}. The execution {arn} may have started all the same: the same command again follows it if it \
+                 runs, and starts it if not"
+            ),
+            ..error
+        }),
+    }
 }
 
 fn has_ended(there: &Execution) -> String {

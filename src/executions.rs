@@ -4,10 +4,16 @@ mod error;
 mod history;
 mod machine;
 
-use aws_sdk_sfn::Client;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sfn::config::retry::RetryConfig;
+use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
-use ebbtide_controller::arn::short;
+use aws_sdk_sfn::{Client, config};
+use aws_smithy_types::retry::RetrySpec;
+use ebbtide_controller::arn::{Arn, Home, short};
 use ebbtide_controller::clock::rfc3339;
 use ebbtide_controller::quote::sentence;
 use serde_json::Value;
@@ -22,6 +28,10 @@ pub(crate) use machine::Machine;
 /// Events in one answer: the most that there may be, and a few for what is new.
 const WHOLE_PAGE: i32 = 1_000;
 const NEW_PAGE: i32 = 100;
+/// Attempts of a call, and the time that they have: with the SDK's jittered pauses of up to 20 s, throttling is
+/// borne with for 55 s on average.
+const PATIENT_ATTEMPTS: u32 = 10;
+const PATIENT: Duration = Duration::from_mins(2);
 /// A history has 25,000 events at most.
 const MOST_PAGES: usize = 250;
 
@@ -108,11 +118,15 @@ impl Execution {
     pub(crate) fn outcome(&self) -> String {
         let took = self.stopped.map(|stopped| since(self.started, stopped));
         let after = took.map(|seconds| format!(" after {}", clock(seconds)));
+        let why = self.why().map(|why| format!(": {why}"));
+        self.ending() + &after.unwrap_or_default() + &why.unwrap_or_default()
+    }
+
+    /// What came of it, and why.
+    pub(crate) fn why(&self) -> Option<String> {
         let reason = self.output.as_ref();
         let reason = reason.and_then(|output| output.pointer("/reason/text")?.as_str());
-        let why = self.cause.as_deref().or(reason);
-        let why = why.map(|why| format!(": {}", sentence(why)));
-        self.ending() + &after.unwrap_or_default() + &why.unwrap_or_default()
+        self.cause.as_deref().or(reason).map(sentence)
     }
 }
 
@@ -125,43 +139,97 @@ pub(crate) fn since(from: u64, to: u64) -> f64 {
     to.saturating_sub(from) as f64
 }
 
+/// The page of the console that shows an execution, in the partitions whose consoles are known.
+pub(crate) fn console(arn: &str) -> Option<String> {
+    let Home {
+        partition, region, ..
+    } = Arn::parse(arn)?.home();
+    let host = match partition.as_str() {
+        "aws" => "console.aws.amazon.com",
+        "aws-cn" => "console.amazonaws.cn",
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        _ => return None,
+    };
+    Some(format!(
+        "https://{region}.{host}/states/home?region={region}#/v2/executions/details/{arn}"
+    ))
+}
+
 pub(crate) fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
+/// The calls to Step Functions. A command that asks once is patient: it is tried again for about a minute
+/// while it is throttled.
 #[derive(Debug, Clone)]
-pub(crate) struct Executions(Client);
+pub(crate) struct Executions {
+    client: Client,
+    /// For calls that come again by themselves.
+    brisk: Client,
+}
 
 impl Executions {
-    pub(crate) fn new(config: &aws_config::SdkConfig) -> Self {
-        Self(Client::new(config))
+    pub(crate) fn new(config: &SdkConfig) -> Self {
+        // Ten seconds at most for what cannot be reached at all, on average: that is tried again sooner.
+        let retry = RetryConfig::standard()
+            .with_max_attempts(PATIENT_ATTEMPTS)
+            .with_retry_spec(RetrySpec::v2_1());
+        let timeouts = config.timeout_config().map(TimeoutConfig::to_builder);
+        let timeouts = timeouts.unwrap_or_default().operation_timeout(PATIENT);
+        let patient = config::Builder::from(config)
+            .retry_config(retry)
+            .timeout_config(timeouts.build());
+        Self {
+            client: Client::from_conf(patient.build()),
+            brisk: Client::new(config),
+        }
+    }
+
+    /// The same calls, each given up sooner.
+    pub(crate) fn for_following(&self) -> Self {
+        Self {
+            client: self.brisk.clone(),
+            brisk: self.brisk.clone(),
+        }
     }
 
     /// Starts an execution under a name; the input is JSON text. Its ARN, whether it runs from now on or
-    /// already: Step Functions answers alike. None where the name has another input, or has ended.
+    /// already: Step Functions answers alike.
     pub(crate) async fn start(
         &self,
         machine: &Machine,
         name: &str,
         input: &str,
-    ) -> Result<Option<String>, CallError> {
-        let call = self.0.start_execution().state_machine_arn(&machine.arn);
+    ) -> Result<String, CallError> {
+        let call = self
+            .client
+            .start_execution()
+            .state_machine_arn(&machine.arn);
         let started = call.name(name).input(input).send().await;
-        match started.map_err(|error| CallError::of("states:StartExecution", &error)) {
-            Ok(started) => Ok(Some(started.execution_arn)),
-            Err(error) if error.trouble == Trouble::NameIsTaken => Ok(None),
-            Err(error) => Err(error),
+        let started = started.map_err(|error| CallError::of("states:StartExecution", &error))?;
+        whole("states:StartExecution", &started.execution_arn)?;
+        Ok(started.execution_arn)
+    }
+
+    /// The execution, where there is one.
+    pub(crate) async fn find(&self, arn: &str) -> Result<Option<Execution>, CallError> {
+        match self.describe(arn).await {
+            Err(error) if error.trouble == Trouble::Missing => Ok(None),
+            described => described.map(Some),
         }
     }
 
     pub(crate) async fn describe(&self, arn: &str) -> Result<Execution, CallError> {
-        let described = self.0.describe_execution().execution_arn(arn).send().await;
-        let described = described.map(Execution::of);
-        described.map_err(|error| CallError::of("states:DescribeExecution", &error))
+        let call = self.client.describe_execution().execution_arn(arn);
+        let described = call.send().await;
+        let described =
+            described.map_err(|error| CallError::of("states:DescribeExecution", &error))?;
+        whole("states:DescribeExecution", &described.execution_arn)?;
+        Ok(Execution::of(described))
     }
 
     pub(crate) async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<(), CallError> {
-        let call = self.0.stop_execution().execution_arn(arn);
+        let call = self.client.stop_execution().execution_arn(arn);
         let stopped = call.error(error).cause(cause).send().await;
         let stopped = stopped.map(drop);
         stopped.map_err(|error| CallError::of("states:StopExecution", &error))
@@ -176,7 +244,7 @@ impl Executions {
         most: usize,
     ) -> Result<Vec<String>, CallError> {
         let call = self
-            .0
+            .client
             .list_executions()
             .state_machine_arn(machine.unqualified());
         let call = call.set_status_filter(running.then_some(ExecutionStatus::Running));
@@ -224,7 +292,7 @@ impl Executions {
         most: i32,
         token: Option<String>,
     ) -> Result<(Vec<Event>, Option<String>), CallError> {
-        let call = self.0.get_execution_history().execution_arn(arn);
+        let call = self.client.get_execution_history().execution_arn(arn);
         let page = call
             .reverse_order(true)
             .include_execution_data(true)
@@ -236,12 +304,13 @@ impl Executions {
         Ok((page.events.iter().map(Event::of).collect(), page.next_token))
     }
 
-    pub(crate) async fn find(
+    pub(crate) async fn machine_named(
         &self,
         wanted: &str,
     ) -> Result<Result<String, Vec<String>>, CallError> {
         let mut seen = Vec::new();
-        let mut pages = self.0.list_state_machines().into_paginator().items().send();
+        let call = self.client.list_state_machines();
+        let mut pages = call.into_paginator().items().send();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| CallError::of("states:ListStateMachines", &error))?;
             if item.name == wanted {
@@ -257,7 +326,7 @@ impl Executions {
         // A state machine has 100 aliases at most.
         for _ in 0..100 {
             let call = self
-                .0
+                .client
                 .list_state_machine_aliases()
                 .state_machine_arn(machine);
             let page = call
@@ -276,6 +345,17 @@ impl Executions {
         }
         Ok(false)
     }
+}
+
+/// Refuses an answer without an execution: the SDK takes an empty body for one.
+fn whole(operation: &str, arn: &str) -> Result<(), CallError> {
+    if !arn.is_empty() {
+        return Ok(());
+    }
+    Err(CallError {
+        trouble: Trouble::Passing,
+        message: format!("{operation} answered without an execution"),
+    })
 }
 
 #[cfg(test)]
@@ -327,6 +407,27 @@ mod tests {
             aborted.ended(),
             "execution chat-2 of service chat in cluster main, chat:2 ended ABORTED at 2026-01-01T01:02:03Z"
         );
+    }
+
+    #[test]
+    fn the_console_is_that_of_the_partition() {
+        for (partition, region, host) in [
+            ("aws", "eu-west-1", "console.aws.amazon.com"),
+            ("aws-cn", "cn-north-1", "console.amazonaws.cn"),
+            (
+                "aws-us-gov",
+                "us-gov-west-1",
+                "console.amazonaws-us-gov.com",
+            ),
+        ] {
+            let arn = format!("arn:{partition}:states:{region}:123456789012:execution:ebbtide:one");
+            let page = format!(
+                "https://{region}.{host}/states/home?region={region}#/v2/executions/details/{arn}"
+            );
+            assert_eq!(console(&arn), Some(page));
+        }
+        let elsewhere = "arn:aws-iso:states:us-iso-east-1:123456789012:execution:ebbtide:one";
+        assert_eq!(console(elsewhere), None);
     }
 
     #[test]

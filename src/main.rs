@@ -22,6 +22,7 @@ mod executions;
 mod exit;
 mod files;
 mod follow;
+mod github;
 mod input;
 mod man;
 mod narrate;
@@ -93,6 +94,8 @@ enum Command {
     Serve(serve::Arguments),
     Deploy(deploy::Arguments),
     Status(status::Arguments),
+    #[cfg(feature = "simulator")]
+    Report(report::Arguments),
     /// Goes back: a deployment that runs gives the traffic back to its original, which is warm.
     ///
     /// Before the swap, the replacement is deleted. After it, the original comes back to full strength and
@@ -129,6 +132,8 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => in_real_time(serve::run(&arguments)),
         Command::Deploy(arguments) => in_real_time(deploy::run(&arguments)),
         Command::Status(arguments) => in_real_time(status::run(&arguments)),
+        #[cfg(feature = "simulator")]
+        Command::Report(arguments) => in_real_time(report::run(&arguments)),
         Command::Rollback(arguments) => in_real_time(operate::run(Asked::Rollback, &arguments)),
         Command::Pause(arguments) => in_real_time(operate::run(Asked::Pause, &arguments)),
         Command::Resume(arguments) => in_real_time(operate::run(Asked::Resume, &arguments)),

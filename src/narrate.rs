@@ -4,20 +4,18 @@
 //! fields, and never from the sentence.
 
 mod names;
+mod progress;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 
-use ebbtide_controller::clock::rfc3339;
 use ebbtide_controller::quote::{quote, sentence};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::output::{BAD, GOOD, PLAIN, Style, WARNING};
 
 pub(crate) use names::Names;
-
-/// The widest name of a state, as columns have room for it.
-pub(crate) const WIDEST_STATE: usize = 21;
+pub(crate) use progress::{Drain, Progress, Serves};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
@@ -80,46 +78,25 @@ impl Mood {
     }
 }
 
-/// How far a drain is. Times are seconds, on the clock of the history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Drain {
-    /// Tasks that no step has taken away yet.
-    pub(crate) left: u32,
-    /// Tasks at its start.
-    pub(crate) of: u32,
-    /// When the next step comes.
-    #[serde(rename = "nextStep")]
-    pub(crate) next: Option<u64>,
-    /// When the last step comes, if nothing holds one up: an estimate.
-    #[serde(rename = "lastStep")]
-    pub(crate) last: Option<u64>,
-    /// When the last task has gone, if nothing holds a step up: an estimate.
-    pub(crate) done: Option<u64>,
-}
-
-impl Drain {
-    /// As JSON with dates, where its times are those since 1970.
-    pub(crate) fn to_json(self) -> Value {
-        json!({"left": self.left, "of": self.of,
-            "nextStep": self.next.map(rfc3339), "lastStep": self.last.map(rfc3339),
-            "done": self.done.map(rfc3339)})
-    }
-}
-
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Narrator {
     entered: String,
     /// The last sentence of a step, and of a failure: what is the same is not said again.
     said: String,
     failed: String,
-    drain: Option<Drain>,
+    progress: Progress,
     names: Names,
 }
 
 impl Narrator {
     /// The drain, once traffic has moved.
     pub(crate) fn drain(&self) -> Option<Drain> {
-        self.drain
+        self.progress.drain
+    }
+
+    /// How far the deployment is.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The state that was entered last.
@@ -134,6 +111,7 @@ impl Narrator {
 
     /// Takes in what happened next, at that second; what it tells that is new.
     pub(crate) fn hear(&mut self, at: u64, what: &What) -> Option<Said> {
+        self.progress.hear(at, what);
         match what {
             What::Entered { state } => {
                 self.entered.clone_from(state);
@@ -142,7 +120,6 @@ impl Narrator {
             What::Exited { state, output } => {
                 self.names.learn(output);
                 let reason = Reason::of(output)?;
-                self.follow_drain(at, &reason);
                 let warnings = warnings(output).unwrap_or_default();
                 self.say(state, reason.text + &warnings, Mood::of(&reason.code))
             }
@@ -183,26 +160,7 @@ impl Narrator {
             mood,
         })
     }
-
-    fn follow_drain(&mut self, at: u64, reason: &Reason) {
-        if let Some(drain) = reason.drain {
-            let known = self.drain.and_then(|drain| drain.done);
-            self.drain = Some(Drain {
-                left: drain.left,
-                of: drain.of,
-                next: drain.next_step.map(|seconds| at + seconds),
-                last: drain.last_step.map(|seconds| at + seconds),
-                done: drain.done.map(|seconds| at + seconds).or(known),
-            });
-        } else if ROLLS_BACK.contains(&reason.code.as_str()) {
-            // The original is filled up again; the way back has a drain of its own.
-            self.drain = None;
-        }
-    }
 }
-
-/// The codes of turns that begin a rollback or are part of it before traffic moves.
-const ROLLS_BACK: [&str; 3] = ["refused", "rollingBack", "restored"];
 
 /// What a turn came to, as its answer has it.
 #[derive(Deserialize)]
@@ -210,18 +168,6 @@ struct Reason {
     #[serde(default)]
     code: String,
     text: String,
-    drain: Option<DrainProgress>,
-}
-
-/// How far its drain is; times are seconds from the turn.
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "camelCase")]
-struct DrainProgress {
-    left: u32,
-    of: u32,
-    next_step: Option<u64>,
-    last_step: Option<u64>,
-    done: Option<u64>,
 }
 
 impl Reason {

@@ -5,7 +5,7 @@
 //! set, and as `--color` says.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{BufRead, ErrorKind, Write as _};
 
 use anstyle::AnsiColor;
 pub(crate) use anstyle::Style;
@@ -91,7 +91,17 @@ impl Styled {
 
     /// Prints it as a line of the answer.
     pub(crate) fn print(&self) {
-        write_or(&self.0, Exit::Failed);
+        print_or_end(&self.0);
+    }
+
+    /// Prints it as a line about a deployment that runs on without a reader.
+    pub(crate) fn print_while_running(&self) {
+        while_running(&self.0);
+    }
+
+    /// Prints it as the last line, behind which the exit status says the same.
+    pub(crate) fn print_last(&self) {
+        let _ = write(&self.0);
     }
 }
 
@@ -107,23 +117,49 @@ pub(crate) fn columns() -> Option<usize> {
 
 /// Prints a line of the answer. A reader that has gone away (`| head`) ends the program quietly.
 pub(crate) fn print(line: &str) {
-    write_or(&visible(line), Exit::Failed);
+    print_or_end(&visible(line));
 }
 
 /// Prints a line about a deployment that runs on without a reader.
 pub(crate) fn print_while_running(line: &str) {
-    write_or(&visible(line), Exit::Left);
+    while_running(&visible(line));
+}
+
+/// Prints the last line, behind which the exit status says the same.
+pub(crate) fn print_last(line: &str) {
+    let _ = write(&visible(line));
 }
 
 /// Prints a line that is no part of the answer.
 pub(crate) fn remark(line: &str) {
-    anstream::eprintln!("{}", visible(line));
+    let _ = writeln!(anstream::stderr(), "{}", visible(line));
 }
 
-fn write_or(line: &str, exit: Exit) {
-    if writeln!(anstream::stdout(), "{line}").is_err() {
-        std::process::exit(exit as i32);
+fn print_or_end(line: &str) {
+    if write(line).is_err() {
+        std::process::exit(Exit::Failed as i32);
     }
+}
+
+/// A terminal that has gone away is no reader that wants no more: what waits for the exit status is still
+/// there.
+fn while_running(line: &str) {
+    if write(line).is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+        std::process::exit(Exit::Left as i32);
+    }
+}
+
+fn write(line: &str) -> std::io::Result<()> {
+    writeln!(anstream::stdout(), "{line}")
+}
+
+/// Asks on the terminal, and is content with a clear yes only.
+pub(crate) fn confirmed(question: &str, answers: &mut dyn BufRead) -> std::io::Result<bool> {
+    eprint!("{} [y/N] ", visible(question));
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    answers.read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The same text with what does not show as JSON escapes it, so that JSON stays JSON.
@@ -190,6 +226,22 @@ mod tests {
             "0:01  ten letters ten letters ten\n      letters ten letters "
         );
         assert!(Styled::new(BAD, "a\u{1b}[2J").0.contains("a\\u001b[2J"));
+    }
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        for (answer, wanted) in [
+            ("y\n", true),
+            (" yes \n", true),
+            ("Y", true),
+            ("\n", false),
+            ("", false),
+            ("no\n", false),
+            ("yess\n", false),
+        ] {
+            let confirmed = confirmed("Go on?", &mut answer.as_bytes()).unwrap();
+            assert_eq!(confirmed, wanted, "{answer:?}");
+        }
     }
 
     #[test]

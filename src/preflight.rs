@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let looked = match scenario {
         #[cfg(feature = "simulator")]
         Some(scenario) => simulated(&event, scenario)?,
-        _ => in_real_time(account(arguments, &event))?,
+        _ => in_real_time(account(&arguments.access, &event))?,
     };
     let (home, request, inspection) = match looked {
         Ok(looked) => looked,
@@ -99,10 +99,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// A request, where it is from, and what preflight says of it; or why there is nothing to say.
-type Looked = Result<(Home, Request, Inspection), Unseen>;
+pub(crate) type Looked = Result<(Home, Request, Inspection), Unseen>;
 
 /// Why there is nothing to say of the service.
-enum Unseen {
+pub(crate) enum Unseen {
     Input(Vec<Problem>),
     Aws(StepError),
 }
@@ -124,7 +124,7 @@ fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
 }
 
 /// Looks at a service of an account. Where that is, the account itself says.
-async fn account(arguments: &Arguments, event: &Value) -> Result<Looked, Error> {
+pub(crate) async fn account(access: &Access, event: &Value) -> Result<Looked, Error> {
     let named = input::home_named(event);
     let text = |field: &str| event.get(field).and_then(Value::as_str);
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
@@ -134,7 +134,7 @@ async fn account(arguments: &Arguments, event: &Value) -> Result<Looked, Error> 
         let problems = problems.ok_or("the input names no service")?;
         return Ok(Err(Unseen::Input(problems)));
     };
-    let mut access = arguments.access.clone();
+    let mut access = access.clone();
     // The input's own ARNs go before the environment.
     access.region = access.region.or(named.map(|home| home.region));
     let config = access.config().await?;
@@ -179,7 +179,7 @@ fn id(home: &Home) -> Result<DeploymentId, StepError> {
 }
 
 /// What to do where AWS has not let it look; nothing where what it says settles it.
-fn hint(error: ErrorName) -> Option<&'static str> {
+pub(crate) fn hint(error: ErrorName) -> Option<&'static str> {
     match error {
         ErrorName::Permission => Some(
             "The policy that is needed is in docs/preflight.md; credentials that have expired are renewed by \

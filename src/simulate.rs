@@ -1,7 +1,7 @@
 //! `ebbtide simulate`: a whole deployment in virtual time.
 
-mod page;
-mod phase;
+pub(crate) mod page;
+pub(crate) mod phase;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use phase::phase_of;
 
-use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::{self, Source};
 use crate::input;
@@ -278,7 +277,6 @@ const LABEL: usize = 16;
 struct Telling<'a> {
     format: Format,
     detail: Detail,
-    bar: Bar,
     narrator: Narrator,
     /// The state that the last line was about.
     state: String,
@@ -296,7 +294,6 @@ impl<'a> Telling<'a> {
             } else {
                 Detail::Usual
             },
-            bar: Bar::of_deployment(arguments.format),
             narrator: Narrator::default(),
             state: String::new(),
             lines: Vec::new(),
@@ -354,7 +351,6 @@ impl<'a> Telling<'a> {
         let what = simulation::what(event);
         if let Some(said) = self.narrator.hear(event.at.as_secs(), &what) {
             let drain = self.narrator.drain();
-            self.bar.show(&said, drain);
             let mood = said.mood;
             let line = Line {
                 at: event.at.as_secs_f64(),
@@ -386,16 +382,14 @@ impl<'a> Telling<'a> {
             let names = self.narrator.names();
             let legend = names.legend();
             let text = line.text(names, style);
-            self.bar.suspend(|| {
-                if heading {
-                    Styled::new(BOLD, &format!("\n{}", self.state)).print();
-                }
-                for name in legend {
-                    let name = format!("{:INDENT$}{name}", "");
-                    Styled::new(DIM, &name).wrapped(INDENT + 2).print();
-                }
-                text.print();
-            });
+            if heading {
+                Styled::new(BOLD, &format!("\n{}", self.state)).print();
+            }
+            for name in legend {
+                let name = format!("{:INDENT$}{name}", "");
+                Styled::new(DIM, &name).wrapped(INDENT + 2).print();
+            }
+            text.print();
         }
         self.lines.push(line);
     }
@@ -408,7 +402,6 @@ impl<'a> Telling<'a> {
     }
 
     fn end(mut self, source: &Source, run: Run, at_once: Option<ClientsSummary>) -> Deployed {
-        self.bar.end();
         let clients = run.clients.as_ref().map(ClientsSummary::of);
         if self.format == Format::Text {
             let names = self.narrator.names();

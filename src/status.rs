@@ -1,16 +1,17 @@
 //! `ebbtide status`: what runs, and what ran last.
 
+mod table;
+
 use clap::Args;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::clock::rfc3339;
-use ebbtide_controller::counted::counted;
 use serde_json::{Value, json};
 
-use crate::executions::{CallError, Execution, Executions, Machine, since};
+use crate::executions::{CallError, Execution, Executions, Machine, console};
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow, now};
-use crate::narrate::{Drain, Narrator, Said};
-use crate::output::{Format, clock, print, remark};
+use crate::narrate::{Drain, Narrator, Progress, Said, Serves};
+use crate::output::{Format, Styled, print, remark};
 use crate::target::Target;
 
 /// Executions that are looked through for those of one service.
@@ -20,8 +21,9 @@ const LATEST_EVENTS: i32 = 300;
 
 /// Shows the deployments that run, with how far they are, and those that ran last.
 ///
-/// Looks once. With EXECUTION, the exit status is what came of it: 0 where it has succeeded, 1 where it
-/// has failed, 3 while it runs. With --follow, follows the one that runs to its end as `ebbtide deploy`
+/// Looks once: a table of executions, or what there is to say of one. With EXECUTION, the exit status is
+/// what came of it: 0 where it has succeeded, 1 where it has failed, 3 while it runs. With --follow,
+/// follows the one that runs to its end as `ebbtide deploy`
 /// does, and has the exit status of that.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -56,11 +58,13 @@ Examples:
   ebbtide status --service chat --cluster main --format json
   ebbtide status main-chat-chat-7 --follow";
 
-/// An execution, what it said last and when, and how far its drain is.
+/// An execution, how far it is, and what it said last and when.
 struct Seen {
     execution: Execution,
+    progress: Progress,
     said: Option<(u64, Said)>,
-    drain: Option<Drain>,
+    /// Why its history could not be read.
+    unread: Option<CallError>,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
@@ -78,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     }
     let mut seen = Vec::new();
     for execution in found {
-        seen.push(look(&executions, execution).await?);
+        seen.push(look(&executions, execution).await);
     }
     let named = arguments.execution.as_ref().and(seen.first());
     let exit = named.map_or(Exit::Done, |named| outcome_of(&named.execution));
@@ -88,7 +92,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
             print(&json!({"executions": all}).to_string());
         }
         Format::Text if seen.is_empty() => print(&format!("No deployment{}.", of(arguments))),
-        Format::Text => seen.iter().flat_map(in_lines).for_each(|line| print(&line)),
+        Format::Text => {
+            let lines = match named {
+                Some(named) => table::of_one(named, now()),
+                None => table::of_all(&seen, now()),
+            };
+            lines.iter().for_each(Styled::print);
+        }
     }
     Ok(exit)
 }
@@ -181,61 +191,25 @@ fn of(arguments: &Arguments) -> String {
     service.chain(cluster).chain([among]).collect()
 }
 
-/// What an execution that runs said last.
-async fn look(executions: &Executions, execution: Execution) -> Result<Seen, CallError> {
+/// How far an execution is, as far as its history may be read.
+async fn look(executions: &Executions, execution: Execution) -> Seen {
     let mut narrator = Narrator::default();
-    let mut said = None;
-    if !execution.has_ended() {
-        for event in executions.latest(&execution.arn, LATEST_EVENTS).await? {
-            let new = narrator.hear(event.at, &event.what);
-            said = new.map(|new| (event.at, new)).or(said);
+    let (mut said, mut unread) = (None, None);
+    match executions.latest(&execution.arn, LATEST_EVENTS).await {
+        Ok(events) => {
+            for event in events {
+                let new = narrator.hear(event.at, &event.what);
+                said = new.map(|new| (event.at, new)).or(said);
+            }
         }
+        Err(error) => unread = Some(error),
     }
-    Ok(Seen {
+    Seen {
+        progress: narrator.progress().clone(),
         execution,
         said,
-        drain: narrator.drain(),
-    })
-}
-
-fn in_lines(seen: &Seen) -> Vec<String> {
-    let execution = &seen.execution;
-    let (started, name) = (rfc3339(execution.started), &execution.name);
-    let mut lines = vec![format!("{started}  {name}  {}", execution.deployed())];
-    if execution.has_ended() {
-        lines.push(format!("  {}", execution.outcome()));
-        return lines;
+        unread,
     }
-    let (status, arn) = (execution.status.as_str(), &execution.arn);
-    let runs_for = clock(since(execution.started, now()));
-    lines.push(format!("  {status} for {runs_for}: {arn}"));
-    if let Some((
-        at,
-        Said {
-            state, sentence, ..
-        },
-    )) = &seen.said
-    {
-        lines.push(format!("  {}  {state}: {sentence}", rfc3339(*at)));
-    }
-    if let Some(drain) = seen.drain {
-        let Drain {
-            left,
-            of,
-            next,
-            last,
-            done,
-        } = drain;
-        let next = next.map(|at| format!(", next step at {}", rfc3339(at)));
-        let last = last.map(|at| format!(", last at about {}", rfc3339(at)));
-        let done = done.map(|at| format!(", done at about {}", rfc3339(at)));
-        let times: String = next.into_iter().chain(last).chain(done).collect();
-        lines.push(format!(
-            "  {left} of {} to take away{times}",
-            counted(of, "task")
-        ));
-    }
-    lines
 }
 
 fn in_json(seen: &Seen) -> Value {
@@ -253,7 +227,11 @@ fn in_json(seen: &Seen) -> Value {
         "output": execution.output,
         "state": said.map(|said| &said.state),
         "message": said.map(|said| &said.sentence),
-        "drain": seen.drain.map(Drain::to_json),
+        "phase": seen.progress.phase(),
+        "serves": seen.progress.serves.map(Serves::as_str),
+        "shortfall": seen.progress.shortfall,
+        "drain": seen.progress.drain.map(Drain::to_json),
+        "console": console(&execution.arn),
     })
 }
 
@@ -300,32 +278,5 @@ mod tests {
             let execution = Execution::example(status.clone());
             assert_eq!(outcome_of(&execution), exit, "{status:?}");
         }
-    }
-
-    #[test]
-    fn what_runs_is_shown_with_its_last_sentence_and_its_drain() {
-        let said = Said {
-            state: "ScaleDown".to_owned(),
-            sentence: "one step more".to_owned(),
-            mood: crate::narrate::Mood::Usual,
-        };
-        let seen = Seen {
-            execution: Execution::example(ExecutionStatus::Running),
-            said: Some((1_767_225_660, said)),
-            drain: Some(Drain {
-                left: 3,
-                of: 4,
-                next: Some(1_767_225_720),
-                last: None,
-                done: None,
-            }),
-        };
-        let lines = in_lines(&seen);
-        let first = "2026-01-01T00:00:00Z  chat-2  service chat in cluster main, chat:2";
-        assert_eq!(lines[0], first);
-        assert!(lines[1].starts_with("  RUNNING for "), "{lines:?}");
-        let step = "  2026-01-01T00:01:00Z  ScaleDown: one step more";
-        let drain = "  3 of 4 tasks to take away, next step at 2026-01-01T00:02:00Z";
-        assert_eq!(lines[2..], [step, drain]);
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use ebbtide_controller::arn::Arn;
 use ebbtide_functions::StepError;
 
-use crate::aws::{Access, NoRegion};
+use crate::aws::{Access, AccessError};
 use crate::executions::{CallError, Executions, Machine};
 
 /// The alias that executions are started with; see template.yaml.
@@ -52,7 +52,7 @@ pub(crate) enum MachineError {
         seen: String,
     },
     #[error(transparent)]
-    Region(#[from] NoRegion),
+    Region(#[from] AccessError),
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -69,12 +69,19 @@ pub(crate) fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
 
 impl Target {
     /// The calls to Step Functions, in the region of an ARN: it is in no other one.
-    pub(crate) async fn executions(&self, arn: &str) -> Result<Executions, NoRegion> {
+    pub(crate) async fn executions(&self, arn: &str) -> Result<Executions, AccessError> {
         let mut access = self.access.clone();
         if let Some(arn) = Arn::parse(arn) {
             access.region = Some(arn.region.to_owned());
         }
         Ok(Executions::new(&access.config().await?))
+    }
+
+    /// The account of a state machine: the service that it deploys is there too.
+    pub(crate) fn access_in(&self, machine: &Machine) -> Access {
+        let mut access = self.access.clone();
+        access.region = machine.home().map(|home| home.region).or(access.region);
+        access
     }
 
     /// The state machine that the flags name, and the calls to it.
@@ -87,7 +94,7 @@ impl Target {
         }
         let config = self.access.config().await?;
         let executions = Executions::new(&config);
-        let own = executions.find(wanted).await?;
+        let own = executions.machine_named(wanted).await?;
         let own = own.map_err(|seen| MachineError::NotThere {
             wanted: wanted.clone(),
             region: config.region().map(ToString::to_string).unwrap_or_default(),

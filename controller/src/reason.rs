@@ -298,6 +298,14 @@ impl Reason {
         }
     }
 
+    /// What the task set that is waited for before traffic moves lacks.
+    pub fn shortfall(&self) -> Option<&Shortfall> {
+        if let Self::NotReady { shortfall, .. } | Self::RollingBack { shortfall, .. } = self {
+            return Some(shortfall);
+        }
+        None
+    }
+
     /// How far the drain is, where there is one.
     pub fn drain(&self) -> Option<DrainProgress> {
         match self {
@@ -305,6 +313,7 @@ impl Reason {
             Self::Swapped(swapped) => swapped.drain.map(|drain| DrainProgress {
                 left: drain.tasks,
                 of: drain.tasks,
+                running: drain.tasks,
                 step: 0,
                 next_step: None,
                 last_step: None,
@@ -581,6 +590,8 @@ pub struct DrainProgress {
     pub left: u32,
     /// Tasks at the start of the drain.
     pub of: u32,
+    /// Tasks and targets of the outgoing set that are still there.
+    pub running: u32,
     /// The step that was made last, counted from 1; 0 before the first.
     pub step: u32,
     /// Seconds from this turn to the next step, where that is known.

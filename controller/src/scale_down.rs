@@ -64,15 +64,15 @@ pub(crate) fn undrained(
         return Ok(None);
     }
     let desired = drain.desired();
-    let waiting = Waiting::new(drain);
+    let waiting = Waiting::new(drain, remaining);
     Ok(Some(match (blocker, due) {
-        (blocker, Due::LastTasks) => waiting.tasks_stopping(remaining, blocker.as_ref()),
+        (blocker, Due::LastTasks) => waiting.tasks_stopping(blocker.as_ref()),
         (Some(blocker), _) => waiting.blocked(blocker, outgoing.running_count),
         (None, Due::Bake(left)) => waiting.baking(left),
         (None, Due::Pause(seconds)) => waiting.paused(wants, seconds),
         (None, Due::Step(tasks)) => scale_to(outgoing, tasks, desired),
         (None, Due::NextStep(left)) => waiting.step_made(left),
-        (None, Due::Nothing) => waiting.tasks_stopping(remaining, None),
+        (None, Due::Nothing) => waiting.tasks_stopping(None),
     }))
 }
 
@@ -123,7 +123,7 @@ fn confirm_gone(world: &World, plan: &Plan, progress: &Progress) -> Result<Optio
         ready::living_incoming(world, plan)?;
     }
     let seen = progress.checks.saturating_add(1);
-    let waiting = Waiting::new(Drain::of(world, plan, progress, 0)?);
+    let waiting = Waiting::new(Drain::of(world, plan, progress, 0)?, 0);
     Ok((seen < CHECKS).then(|| waiting.confirming(seen)))
 }
 

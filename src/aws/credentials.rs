@@ -59,14 +59,16 @@ fn of_neither(error: CredentialsError, profile: Option<&str>) -> CredentialsErro
             "the profile's credentials come from outside, or it is wrong, and `aws configure export-credentials` of the \
              AWS CLI, version 2, has not answered with them",
         ),
-        (_, Some(profile)) => CredentialsError::not_loaded(format!(
-            "the profile {profile} of ~/.aws/config and ~/.aws/credentials has none, or is not there"
-        )),
+        (CredentialsError::CredentialsNotLoaded(_), Some(profile)) => {
+            CredentialsError::not_loaded(format!(
+                "the profile {profile} of ~/.aws/config and ~/.aws/credentials has none, or is not there"
+            ))
+        }
         // The SDK lists every provider that it has tried.
         (CredentialsError::CredentialsNotLoaded(_), None) => CredentialsError::not_loaded(
             "none in the environment, in ~/.aws, by web identity, of a container or of an instance",
         ),
-        (error, None) => error,
+        (error, _) => error,
     }
 }
 

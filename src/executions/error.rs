@@ -16,6 +16,8 @@ pub(crate) enum Trouble {
     Passing,
     /// There are no credentials, or they have expired.
     Credentials,
+    /// What gives the credentials (STS, the AWS CLI) has failed, which may pass.
+    NoAnswerForCredentials,
     Denied,
     Missing,
     NameIsTaken,
@@ -38,7 +40,13 @@ impl CallError {
     {
         if let SdkError::ServiceError(service) = error {
             let status = service.raw().status().as_u16();
-            let code = service.err().code().unwrap_or("an error without a code");
+            // Every error of AWS's has a code.
+            let Some(code) = service.err().code() else {
+                let what = "and no error of AWS's, as a proxy does";
+                let message = format!("{operation} answered HTTP {status} {what}");
+                let trouble = Trouble::Passing;
+                return Self { trouble, message };
+            };
             let trouble = classify(code, status);
             let said = match service.err().message().unwrap_or_default() {
                 "" => format!("HTTP {status}, {}", quote(code)),
@@ -81,10 +89,13 @@ impl CallError {
              sign in with the AWS CLI (`aws sso login`)",
             quote(&why.join(" "))
         );
-        Self {
-            trouble: Trouble::Credentials,
-            message,
-        }
+        let trouble = match error {
+            CredentialsError::ProviderTimedOut(_)
+            | CredentialsError::ProviderError(_)
+            | CredentialsError::Unhandled(_) => Trouble::NoAnswerForCredentials,
+            _ => Trouble::Credentials,
+        };
+        Self { trouble, message }
     }
 }
 
@@ -97,7 +108,7 @@ impl Trouble {
             Self::Denied => {
                 ". The policy that is needed is in docs/ci.md; with an ARN in --state-machine nothing is listed"
             }
-            Self::Passing | Self::NameIsTaken | Self::Refused => "",
+            Self::NoAnswerForCredentials | Self::Passing | Self::NameIsTaken | Self::Refused => "",
         }
     }
 }

@@ -4,15 +4,24 @@ use ebbtide_controller::clock::rfc3339;
 use serde_json::{Value, json};
 
 use crate::bar::Bar;
-use crate::executions::{Event, Execution};
-use crate::narrate::{Drain, Narrator, WIDEST_STATE};
-use crate::output::{self, Format, print, print_while_running};
+use crate::executions::{Event, Execution, console};
+use crate::narrate::{Drain, Mood, Narrator};
+use crate::output::{
+    self, BAD, BOLD, DIM, Format, GOOD, PLAIN, Styled, print_last, print_while_running,
+};
+
+/// Columns before a line's sentence: its time of the day.
+const INDENT: usize = 11;
 
 /// Where what happens goes: stdout, and a bar on the terminal that stderr is.
 pub(super) struct Show {
     format: Format,
     bar: Bar,
     narrator: Narrator,
+    /// The state that the last line was about.
+    state: String,
+    /// When the execution started, in seconds since 1970, once that is known.
+    started: Option<u64>,
 }
 
 impl Show {
@@ -21,10 +30,17 @@ impl Show {
             format,
             bar: Bar::of_deployment(format),
             narrator: Narrator::default(),
+            state: String::new(),
+            started: None,
         }
     }
 
-    pub(super) fn following(&self, execution: &Execution) {
+    /// Says which execution it is, the first time.
+    pub(super) fn following(&mut self, execution: &Execution) {
+        if self.started.replace(execution.started).is_some() {
+            return;
+        }
+        self.bar.show(self.narrator.progress(), execution.started);
         let started = rfc3339(execution.started);
         let Execution { name, arn, .. } = execution;
         let deployed = execution.deployed();
@@ -33,25 +49,54 @@ impl Show {
         } else {
             "runs"
         };
+        let console = console(arn);
+        let title = format!("{started}  execution {name} of {deployed} {runs}");
+        let mut lines = vec![Styled::new(BOLD, &title).wrapped(2)];
+        let pages = [Some(arn), console.as_ref()].into_iter().flatten();
+        lines.extend(pages.map(|page| Styled::new(DIM, &format!("  {page}"))));
         self.print(
-            &format!("{started}  execution {name} of {deployed} {runs}: {arn}"),
+            &lines,
             &json!({"event": "execution", "at": started, "execution": arn, "name": name,
-                "status": execution.status.as_str()}),
+                "status": execution.status.as_str(), "console": console}),
         );
     }
 
     pub(super) fn happened(&mut self, event: &Event) {
-        let Some(said) = self.narrator.hear(event.at, &event.what) else {
+        let said = self.narrator.hear(event.at, &event.what);
+        if let Some(started) = self.started {
+            self.bar.show(self.narrator.progress(), started);
+        }
+        let Some(said) = said else {
             return;
         };
         let drain = self.narrator.drain();
-        self.bar.show(&said, drain);
         let at = rfc3339(event.at);
+        let mut lines = Vec::new();
+        // The last sentence is that of the end.
+        if said.mood != Mood::Ended {
+            if said.state != self.state {
+                self.state.clone_from(&said.state);
+                lines.push(Styled::new(BOLD, &format!("\n{}", said.state)));
+            }
+            let names = self.narrator.names();
+            for name in names.legend() {
+                let name = format!("{:INDENT$}{name}", "");
+                lines.push(Styled::new(DIM, &name).wrapped(INDENT + 2));
+            }
+            let line = Styled::new(PLAIN, &format!("{}  ", &at[11..]));
+            let line = line.and(said.mood.style(), &names.shorten(&said.sentence));
+            lines.push(line.wrapped(INDENT));
+        }
         self.print(
-            &format!("{at}  {:<WIDEST_STATE$}  {}", said.state, said.sentence),
+            &lines,
             &json!({"event": "step", "at": at, "state": said.state, "message": said.sentence,
                 "drain": drain.map(Drain::to_json)}),
         );
+    }
+
+    /// When the pause ends that the execution is in, if it is in one.
+    pub(super) fn pause_ends(&self) -> Option<u64> {
+        self.narrator.progress().pause_ends
     }
 
     /// Something about following itself, which is none of the deployment's.
@@ -61,17 +106,23 @@ impl Show {
             Format::Text => self
                 .bar
                 .suspend(|| output::remark(&format!("{at}  {remark}"))),
-            Format::Json => {
-                self.print("", &json!({"event": "remark", "at": at, "message": remark}));
-            }
+            Format::Json => self.print(
+                &[],
+                &json!({"event": "remark", "at": at, "message": remark}),
+            ),
         }
     }
 
-    pub(super) fn ended(&self, execution: &Execution) {
+    pub(super) fn ended(&mut self, execution: &Execution) {
         self.bar.end();
         match self.format {
-            Format::Text => print(&execution.outcome()),
-            Format::Json => print(
+            Format::Text => {
+                let style = if execution.has_succeeded() { GOOD } else { BAD };
+                let outcome = self.narrator.names().shorten(&execution.outcome());
+                print_last("");
+                Styled::new(style, &outcome).wrapped(2).print_last();
+            }
+            Format::Json => print_last(
                 &json!({"event": "ended", "at": execution.stopped.map(rfc3339),
                     "execution": execution.arn, "name": execution.name,
                     "status": execution.status.as_str(), "error": execution.error,
@@ -86,9 +137,9 @@ impl Show {
         self.bar.end();
     }
 
-    fn print(&self, text: &str, json: &Value) {
+    fn print(&self, lines: &[Styled], json: &Value) {
         self.bar.suspend(|| match self.format {
-            Format::Text => print_while_running(text),
+            Format::Text => lines.iter().for_each(Styled::print_while_running),
             Format::Json => print_while_running(&json.to_string()),
         });
     }

@@ -147,14 +147,15 @@ fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
         (said, narrator.drain())
     };
     let (said, drain) = hear(json!({"code": "step", "text": "Reworded.",
-        "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60, "lastStep": 180, "done": 510}}));
+        "drain": {"left": 3, "of": 4, "running": 4, "step": 1, "nextStep": 60, "lastStep": 180, "done": 480}}));
     assert_eq!(said.as_deref(), Some("Reworded."));
     let expected = Drain {
         left: 3,
         of: 4,
+        running: 4,
         next: Some(67),
         last: Some(187),
-        done: Some(517),
+        done: Some(487),
     };
     assert_eq!(drain, Some(expected));
     let (_, drain) = hear(json!({"code": "pause", "text": "2 of 4 tasks left after step 2"}));
@@ -169,6 +170,94 @@ fn a_drain_is_read_from_numbers_whatever_the_sentence_says() {
     ] {
         assert_eq!(hear(other).0, None);
     }
+}
+
+/// Each phase with what serves in it, as they follow each other.
+fn phases(events: &[(u64, What)]) -> Vec<(&'static str, Option<&'static str>)> {
+    let mut progress = Progress::default();
+    let mut phases = Vec::new();
+    for (at, what) in events {
+        progress.hear(*at, what);
+        phases.push((progress.phase(), progress.serves.map(Serves::as_str)));
+    }
+    phases.dedup();
+    phases
+}
+
+#[test]
+fn phases_and_what_serves_are_known_at_each_moment() {
+    let (original, replacement) = (Some("original"), Some("replacement"));
+    let forward = [
+        ("preflight", None),
+        ("create", original),
+        ("readiness", original),
+        ("swap", original),
+        ("bake", replacement),
+        ("drain", replacement),
+        ("cleanup", replacement),
+    ];
+    let events = simulated(&minimal(), r#"{"tasks": 4}"#);
+    assert_eq!(phases(&events), forward);
+    let lost = r#"{"tasks": 4, "replacement": {"unhealthyAfterSeconds": 400}}"#;
+    let back = phases(&simulated(&minimal(), lost));
+    assert_eq!(back[..6], forward[..6]);
+    let end = [("rollback", replacement), ("rollback", original)];
+    assert!(back.ends_with(&end), "{back:?}");
+}
+
+#[test]
+fn a_pause_ends_when_it_is_said_to() {
+    let mut progress = Progress::default();
+    let mut ends = None;
+    let mut pauses = 0;
+    for (at, what) in &simulated(&minimal(), r#"{"tasks": 4}"#) {
+        if let Some(ends) = std::mem::take(&mut ends) {
+            assert!(at.abs_diff(ends) <= 1, "{what:?} at {at}, not {ends}");
+            pauses += 1;
+        }
+        progress.hear(*at, what);
+        ends = progress.pause_ends;
+    }
+    assert!(pauses > 5, "{pauses}");
+}
+
+#[test]
+fn counts_before_the_swap_and_tasks_that_still_run_are_numbers() {
+    let mut progress = Progress::default();
+    let (mut seen, mut running) = (Vec::new(), Vec::new());
+    for (at, what) in &simulated(&minimal(), r#"{"tasks": 4}"#) {
+        progress.hear(*at, what);
+        seen.extend(progress.shortfall.as_ref().map(ToString::to_string));
+        running.extend(progress.drain.map(|drain| (drain.left, drain.running)));
+    }
+    seen.dedup();
+    assert!(
+        seen.iter().any(|one| one.ends_with("of 4 healthy")),
+        "{seen:?}"
+    );
+    // The last tasks run on when every step is made.
+    assert!(
+        running
+            .iter()
+            .any(|(left, running)| *left == 0 && *running > 0),
+        "{running:?}"
+    );
+    assert_eq!(running.last(), Some(&(0, 0)));
+}
+
+#[test]
+fn the_states_that_wait_are_those_of_the_definition() {
+    let definition: Value =
+        serde_json::from_str(ebbtide_simulator::deployment::DEFINITION).unwrap();
+    let states = definition["States"].as_object().unwrap().iter();
+    let mut waits: Vec<_> = states
+        .filter(|(_, state)| state["Type"] == "Wait")
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mut known = progress::WAITS.to_vec();
+    waits.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(waits, known);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn connections(page: &mut Page, span: Span, marks: &[Mark], felt: &Felt) -> Resu
     report::plot(page, title, (span, marks), &legend, lines)
 }
 
-fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError> {
+pub(crate) fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError> {
     let title = "States";
     let told = phases
         .iter()
@@ -94,7 +94,7 @@ fn states(page: &mut Page, span: Span, phases: &[Phase]) -> Result<(), PlotError
 }
 
 /// When which state was entered: what is too short for the bars, too.
-fn timetable(page: &mut Page, phases: &[Phase]) {
+pub(crate) fn timetable(page: &mut Page, phases: &[Phase]) {
     let rows: Vec<_> = phases
         .iter()
         .map(|phase| {
@@ -115,7 +115,7 @@ fn timetable(page: &mut Page, phases: &[Phase]) {
     page.table(&columns, &rows);
 }
 
-fn by_role(
+pub(crate) fn by_role(
     page: &mut Page,
     span: Span,
     marks: &[Mark],

@@ -3,17 +3,17 @@
 use crate::simulation::Visit;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Phase {
+pub(crate) struct Phase {
     /// The state that gives it its name.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Seconds since the start.
-    pub(super) from: f64,
+    pub(crate) from: f64,
     /// Seconds since the start.
-    pub(super) to: f64,
-    pub(super) states: Vec<String>,
+    pub(crate) to: f64,
+    pub(crate) states: Vec<String>,
 }
 
-pub(super) fn phases(states: &[Visit]) -> Vec<Phase> {
+pub(crate) fn phases(states: &[Visit]) -> Vec<Phase> {
     let mut phases: Vec<Phase> = Vec::new();
     for state in states {
         // What is a part of every phase, or unknown, belongs to the one in which it comes.
@@ -60,14 +60,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::narrate::WIDEST_STATE;
 
     #[test]
     fn every_state_of_the_shipped_definition_belongs_to_a_phase() {
         let definition: Value = serde_json::from_str(DEFINITION).unwrap();
         let states = definition["States"].as_object().unwrap();
         for state in states.keys() {
-            assert!(state.len() <= WIDEST_STATE, "{state}");
             // Its name is a state that people see in the console.
             let phase = phase_of(state).unwrap_or_else(|| panic!("{state}"));
             assert!(states.contains_key(phase), "{phase}");

@@ -8,7 +8,7 @@ use crate::program::{Ran, assert_has, command, ebbtide, path};
 #[expect(dead_code, reason = "a build script is run by its main")]
 mod build;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "simulate",
     "compare",
     "plan",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 13] = [
     "serve",
     "deploy",
     "status",
+    "report",
     "rollback",
     "pause",
     "resume",

@@ -2,6 +2,7 @@
 
 mod compare;
 mod deploy;
+mod follow;
 mod help;
 mod input;
 mod operate;
@@ -11,3 +12,4 @@ mod program;
 mod report;
 mod serve;
 mod simulate;
+mod step_functions;

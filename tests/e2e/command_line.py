@@ -6,7 +6,7 @@ import time
 import stack
 
 # What a CI system that runs these tests has set is not theirs.
-CI = {"GITHUB_SHA": None, "CI_COMMIT_SHA": None}
+CI = dict.fromkeys(["GITHUB_ACTIONS", "GITHUB_SHA", "GITHUB_STEP_SUMMARY", "CI_COMMIT_SHA"])
 
 
 class CommandLine:

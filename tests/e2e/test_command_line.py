@@ -36,15 +36,15 @@ def test_a_deployment_is_started_by_its_alias_and_followed_to_its_end(ebbtide, m
 
     *lines, last = done.stdout.splitlines()
     assert re.match(rf"{TIME}  execution main-chat-chat-2-0123456789ab of service chat in cluster main, chat:2 runs", lines[0])
-    sentences = [line.split("  ", 1)[1] for line in lines[1:]]
-    assert all(re.match(rf"{TIME}  \w+ +\S", line) for line in lines[1:])
-    assert all(one != other for one, other in zip(sentences, sentences[1:]))
-    states = [line.split()[1] for line in lines[1:]]
+    assert lines[2].strip().startswith("https://us-east-1.console.aws.amazon.com/")
+    sentences = [line.split("  ", 1)[1] for line in lines[3:] if re.match(r"\d\d:\d\d:\d\dZ  \S", line)]
+    assert len(sentences) > 8 and all(one != other for one, other in zip(sentences, sentences[1:]))
+    states = [line for line in lines[3:] if re.fullmatch(r"[A-Z]\w+", line)]
     assert states[0] == "Preflight" and "Swap" in states and "ScaleDown" in states
     assert re.match(r"SUCCEEDED after 0:00:\d\d: .*chat:2", last)
 
     [arn] = ebbtide.executions("main-chat-chat-2-0123456789ab")
-    assert done.stdout.count(arn) == 1
+    assert done.stdout.count(arn) == 2
 
 
 def test_the_same_deployment_again_follows_the_execution_that_runs(ebbtide, ministack):
@@ -141,8 +141,8 @@ def test_json_is_one_object_a_line(ebbtide):
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
 def test_who_stops_following_does_not_stop_the_deployment(ebbtide, request_to_end):
     process = ebbtide.start("deploy", EVENT, "--name", f"left-{request_to_end}", "--every", "1")
-    first = process.stdout.readline()
-    arn = first.split()[-1]
+    process.stdout.readline()
+    arn = process.stdout.readline().strip()
     process.send_signal(request_to_end)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 3
@@ -161,17 +161,19 @@ def test_status_shows_what_runs_and_what_ran_last(ebbtide):
     arn = ebbtide.run("deploy", EVENT, "--name", "shown", "--no-follow").stdout.strip()
     ebbtide.reaches(arn, "CheckAndCreateService")
     text = ebbtide.run("status", "--service", "chat", "--cluster", "main").stdout
-    assert re.search(rf"{TIME}  shown  service chat in cluster main, chat:2\n  RUNNING for 0:00:\d\d: {arn}\n", text)
-    assert re.search(rf"\n  {TIME}  \w+: \S", text)
-    ebbtide.reaches(arn, "ScaleDown")
+    assert re.search(r"main/chat  \w+ +\S+ +chat:2 .* 0:00:\d\d .*  original\n  shown\n", text)
+    ebbtide.reaches(arn, "Wait")
     one = ebbtide.run("status", "shown")
-    assert re.search(r"of 4 tasks to take away", one.stdout) or ebbtide.status(arn) != "RUNNING"
+    assert re.search(rf"{TIME}  shown  service chat in cluster main, chat:2\n", one.stdout)
+    assert re.search(r"\d running, \d of 4 left", one.stdout) or ebbtide.status(arn) != "RUNNING"
+    assert re.search(rf"\n  last +{TIME}  \w+: \S", one.stdout) or ebbtide.status(arn) != "RUNNING"
     assert one.returncode == 3 or ebbtide.status(arn) != "RUNNING"
     assert ebbtide.ended(arn) == "SUCCEEDED"
 
     shown = ebbtide.run("status", "shown")
     assert shown.returncode == 0
-    assert re.search(r"  shown  service chat in cluster main, chat:2\n  SUCCEEDED after", shown.stdout)
+    assert re.search(r"  shown  service chat in cluster main, chat:2\n  status +SUCCEEDED after", shown.stdout)
+    assert "  serves       replacement\n" in shown.stdout
     nothing = ebbtide.run("status", "--service", "other")
     assert nothing.returncode == 0
     assert nothing.stdout.startswith("No deployment of service other")
@@ -217,9 +219,41 @@ def test_on_a_terminal_abort_asks_first(ebbtide):
         assert ebbtide.status(arn) == status
 
 
+def test_on_a_terminal_deploy_shows_what_it_will_do_and_asks(ebbtide):
+    for answer, code in ((b"n\n", 1), (b"y\n", 0)):
+        ours, theirs = pty.openpty()
+        process = ebbtide.start("deploy", DRY_RUN, "--name", "confirmed", "--no-follow", stdin=theirs)
+        os.close(theirs)
+        os.write(ours, answer)
+        _, errors = process.communicate(timeout=30)
+        os.close(ours)
+        for part in ("serves; chat:2 goes to", "after the swap, in 4 steps", "preflight  no errors", "[y/N]"):
+            assert part in errors
+        assert process.returncode == code, errors
+        assert len(ebbtide.executions("confirmed")) == 1 - code
+
+
+def test_a_typo_starts_nothing(ebbtide, tmp_path):
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({**json.loads(EVENT.read_text()), "cluster": "mian"}))
+    done = ebbtide.run("deploy", event, "--name", "typo")
+    assert done.returncode == 1
+    assert "Nothing was started" in done.stderr and "mian" in done.stderr
+    assert ebbtide.executions("typo") == []
+
+
+def test_a_report_is_made_from_a_history(ebbtide, tmp_path):
+    assert ebbtide.run("deploy", DRY_RUN, "--name", "reported", "--every", "1").returncode == 0
+    page = tmp_path / "page.html"
+    done = ebbtide.run("report", "reported", "--output", page)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(page)
+    assert "What was said" in page.read_text() and "<svg" in page.read_text()
+
+
 def test_what_passes_does_not_end_the_following(deployed, ebbtide):
     faults = faulty.Faults(
-        DescribeExecution=["ThrottlingException"] * 6, GetExecutionHistory=["InternalServerError"] * 3
+        DescribeExecution=[None] + ["ThrottlingException"] * 6, GetExecutionHistory=["InternalServerError"] * 3
     )
     with faulty.endpoint(deployed.ministack, faults) as endpoint:
         done = ebbtide.run(
@@ -248,7 +282,7 @@ def test_expired_credentials_end_the_following_and_not_the_deployment(deployed, 
 @pytest.mark.parametrize("event", [EVENT, DRY_RUN], ids=["that runs on", "that ends at once"])
 def test_a_start_without_an_answer_is_followed_if_it_came_through(deployed, ebbtide, event):
     name = f"unanswered-{event.stem}"
-    faults = faulty.Faults(StartExecution=[faulty.LOST_REPLY] + ["InternalError"] * 9)
+    faults = faulty.Faults(StartExecution=[faulty.LOST_REPLY] + ["InternalError"] * 99)
     with faulty.endpoint(deployed.ministack, faults) as endpoint:
         done = ebbtide.run("deploy", event, "--name", name, "--every", "1", AWS_ENDPOINT_URL_SFN=endpoint)
     assert done.returncode == 0, done.stderr
@@ -257,7 +291,7 @@ def test_a_start_without_an_answer_is_followed_if_it_came_through(deployed, ebbt
 
 
 def test_a_start_without_an_answer_that_did_not_come_through_says_what_to_do(deployed, ebbtide):
-    faults = faulty.Faults(StartExecution=["InternalError"] * 9)
+    faults = faulty.Faults(StartExecution=["InternalError"] * 99)
     with faulty.endpoint(deployed.ministack, faults) as endpoint:
         done = ebbtide.run("deploy", EVENT, "--name", "unheard", AWS_ENDPOINT_URL_SFN=endpoint)
     assert done.returncode == 1

@@ -15,7 +15,7 @@ use crate::identity::DeploymentId;
 use crate::lock::{Item, Lock, Seen};
 use crate::phase::{Phase, To};
 use crate::quote::{quote, sentence};
-use crate::reason::{Code, DrainProgress, Reason, Remark};
+use crate::reason::{Code, DrainProgress, Reason, Remark, Shortfall};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -340,21 +340,22 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
             "refused": refused.as_ref().map(ToString::to_string),
         });
     }
+    if let Some((of, seen, wanted)) = reason.shortfall().and_then(Shortfall::counts) {
+        told["shortfall"] = json!({"of": of, "seen": seen, "wanted": wanted});
+    }
     if let Some(drain) = reason.drain() {
         let DrainProgress {
             left,
             of,
+            running,
             step,
             next_step,
             last_step,
             done,
         } = drain;
-        told["drain"] = json!({"left": left, "of": of, "step": step});
-        for (name, seconds) in [
-            ("nextStep", next_step),
-            ("lastStep", last_step),
-            ("done", done),
-        ] {
+        told["drain"] = json!({"left": left, "of": of, "running": running, "step": step});
+        let times = [("nextStep", next_step), ("lastStep", last_step), ("done", done)];
+        for (name, seconds) in times {
             if let Some(seconds) = seconds {
                 told["drain"][name] = json!(seconds);
             }

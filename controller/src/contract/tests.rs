@@ -7,7 +7,8 @@ use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::fixture::Scene;
 use crate::lock::{Item, Seen};
 use crate::phase::{Phase, To};
-use crate::reason::{DrainProgress, Draining, Reason, Stage};
+use crate::reason::{DrainProgress, Draining, Reason, Shortfall, Stage};
+use crate::world::Targets;
 
 const EXECUTION: &str = "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1";
 
@@ -54,10 +55,11 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
         progress: DrainProgress {
             left: 3,
             of: 4,
+            running: 4,
             step: 1,
             next_step: Some(60),
             last_step: None,
-            done: None,
+            done: Some(480),
         },
         stage: Stage::Pause { seconds: 60 },
         deleted_alarms: Vec::new(),
@@ -66,8 +68,39 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
     assert_eq!(state["next"], "Wait");
     assert_eq!(
         state["reason"],
-        json!({"code": "pause", "text": "original ecs-svc/1: scaled to 3 of 4 tasks; the next step in 60 s, nothing stands in its way", "drain": {"left": 3, "of": 4, "step": 1, "nextStep": 60}})
+        json!({"code": "pause", "text": "original ecs-svc/1: scaled to 3 of 4 tasks; the next step in 60 s, nothing stands in its way", "drain": {"left": 3, "of": 4, "running": 4, "step": 1, "nextStep": 60, "done": 480}})
     );
+    for (shortfall, wanted) in [
+        (
+            Shortfall::Tasks {
+                running: 1,
+                pending: 2,
+                wanted: 4,
+            },
+            json!({"of": "runningTasks", "seen": 1, "wanted": 4}),
+        ),
+        (
+            Shortfall::HealthyTargets {
+                targets: Targets {
+                    healthy: 3,
+                    ..Targets::default()
+                },
+                wanted: 4,
+            },
+            json!({"of": "healthyTargets", "seen": 3, "wanted": 4}),
+        ),
+        (Shortfall::SteadyState, Value::Null),
+    ] {
+        answer.reason = Reason::NotReady {
+            replacement: None,
+            shortfall,
+            stopped: None,
+            not_placed: None,
+            wait: 60,
+        };
+        let state = answer.to_json(&Scene::swapped().deployment().lock);
+        assert_eq!(state["reason"]["shortfall"], wanted);
+    }
 }
 
 #[test]

@@ -28,6 +28,21 @@ pub enum Shortfall {
     SteadyState,
 }
 
+impl Shortfall {
+    /// How many are there of how many wanted, and of what; nothing of what has no number.
+    pub fn counts(&self) -> Option<(&'static str, u32, u32)> {
+        match self {
+            Self::Tasks {
+                running, wanted, ..
+            } => Some(("runningTasks", *running, *wanted)),
+            Self::HealthyTargets { targets, wanted } => {
+                Some(("healthyTargets", targets.healthy, *wanted))
+            }
+            Self::SteadyState => None,
+        }
+    }
+}
+
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -25,7 +25,7 @@ fn counts_as_large_as_they_get_are_no_overflow() {
         "{stopping:?}"
     );
     let drain = Drain::of(&scene.world, &plan, &scene.progress, 0).unwrap();
-    let answer = Waiting::new(drain).step_made(0).answer();
+    let answer = Waiting::new(drain, 0).step_made(0).answer();
     assert_eq!(answer.progress.step, u32::MAX);
 }
 

@@ -15,6 +15,7 @@ pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
     let report = DrainProgress {
         left: 0,
         of: plan.tasks,
+        running: 0,
         step: progress.step,
         next_step: None,
         last_step: None,
@@ -56,13 +57,15 @@ pub(super) struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    pub(super) fn new(mut drain: Drain<'a>) -> Self {
+    /// `running` tasks or targets of what goes are still there.
+    pub(super) fn new(mut drain: Drain<'a>, running: u32) -> Self {
         drain.progress.checks = 0;
         let held = std::mem::take(&mut drain.progress.held);
         Self {
             report: DrainProgress {
                 left: drain.wanted,
                 of: drain.share(drain.plan.tasks),
+                running,
                 step: drain.progress.step.saturating_sub(1),
                 next_step: None,
                 last_step: None,
@@ -183,8 +186,8 @@ impl<'a> Waiting<'a> {
         self.go(stage, wait)
     }
 
-    /// Every step is made, and `running` tasks or targets are still there.
-    pub(super) fn tasks_stopping(mut self, running: u32, blocker: Option<&Blocker>) -> Next {
+    /// Every step is made, and tasks or targets are still there.
+    pub(super) fn tasks_stopping(mut self, blocker: Option<&Blocker>) -> Next {
         self.begin();
         self.drain.progress.pause = 0;
         let wait = self.sooner();
@@ -197,7 +200,7 @@ impl<'a> Waiting<'a> {
             | None => None,
         };
         let stage = Stage::TasksStopping {
-            running,
+            running: self.report.running,
             idle: self.drain.is_idle(),
             unhealthy,
             wait,
