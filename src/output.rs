@@ -99,6 +99,11 @@ impl Styled {
         while_running(&self.0);
     }
 
+    /// Prints it as a line that is no part of the answer.
+    pub(crate) fn remark(&self) {
+        let _ = writeln!(anstream::stderr(), "{}", self.0);
+    }
+
     /// Prints it as the last line, behind which the exit status says the same.
     pub(crate) fn print_last(&self) {
         let _ = write(&self.0);

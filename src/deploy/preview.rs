@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::aws::Access;
 use crate::exit::Error;
 use crate::files::Source;
-use crate::output::{clock, remark};
+use crate::output::{PLAIN, Styled, clock};
 use crate::preflight::{self, Unseen};
 
 /// Checks the service, and with `show` says what will be done; or why it would be refused.
@@ -24,7 +24,9 @@ pub(super) async fn refused(
         Ok((_, request, inspection)) => match lines(source, &request, &inspection) {
             Ok(lines) => {
                 if show {
-                    lines.iter().for_each(|line| remark(line));
+                    for line in lines {
+                        Styled::new(PLAIN, &line).wrapped(13).remark();
+                    }
                 }
                 None
             }

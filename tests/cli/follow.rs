@@ -375,6 +375,7 @@ fn a_report_of_an_execution_is_made_from_its_history() {
             ">What was said</h2>",
         ];
         assert_has(&page, &everywhere);
-        assert_eq!(page.matches("<svg ").count(), 2);
+        // Each of the two twice: for a screen, and for a phone.
+        assert_eq!(page.matches("<svg ").count(), 4);
     }
 }
