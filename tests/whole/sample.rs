@@ -218,7 +218,7 @@ async fn a_step_that_is_invoked_again_takes_nothing_more() {
 
 #[tokio::test(start_paused = true)]
 async fn two_executions_at_once_are_one_deployment() {
-    let (aws, installation) = installed(served());
+    let (_, installation) = installed(served());
     let second = async {
         tokio::time::sleep(Duration::from_secs(400)).await;
         installation.deploy("run-2", sample(), 1, &mut |_| {}).await

@@ -132,7 +132,7 @@ impl<'a> Waiting<'a> {
         let next = self.drain.next(false);
         self.drain.progress.step = step.saturating_add(1);
         let last_step = next.wait.saturating_add(next.then);
-        let leaving = self.drain.deregistration().most + STOPPING;
+        let leaving = self.drain.deregistration().most.saturating_add(STOPPING);
         let done = last_step.saturating_add(leaving);
         self.report = DrainProgress {
             left,
