@@ -354,7 +354,11 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
             done,
         } = drain;
         told["drain"] = json!({"left": left, "of": of, "running": running, "step": step});
-        let times = [("nextStep", next_step), ("lastStep", last_step), ("done", done)];
+        let times = [
+            ("nextStep", next_step),
+            ("lastStep", last_step),
+            ("done", done),
+        ];
         for (name, seconds) in times {
             if let Some(seconds) = seconds {
                 told["drain"][name] = json!(seconds);
