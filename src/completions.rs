@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::exit::{Exit, Outcome};
+use crate::exit::Exit;
 
 /// Prints the script with which a shell completes commands and flags.
 #[derive(Debug, Args)]
@@ -21,8 +21,8 @@ Examples:
   ebbtide completions zsh > \"${fpath[1]}/_ebbtide\"
   ebbtide completions fish > ~/.config/fish/completions/ebbtide.fish";
 
-pub(crate) fn run(arguments: &Arguments, mut program: Command) -> Outcome {
+pub(crate) fn run(arguments: &Arguments, mut program: Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut program, "ebbtide", &mut script);
-    Ok(Exit::of(std::io::stdout().write_all(&script).is_ok()))
+    Exit::of(std::io::stdout().write_all(&script).is_ok())
 }

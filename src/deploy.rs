@@ -55,12 +55,8 @@ pub(crate) struct Arguments {
     /// Where the execution of this name has ended, start another one (NAME-retry1, NAME-retry2, …).
     #[arg(long)]
     again: bool,
-    /// Start without asking.
-    #[arg(long)]
-    yes: bool,
-    /// Do not check the service first, where these credentials may not read it; the execution does.
-    #[arg(long)]
-    no_preflight: bool,
+    #[command(flatten)]
+    first: First,
     /// Print the execution's ARN and return as soon as it runs.
     #[arg(long)]
     no_follow: bool,
@@ -71,6 +67,17 @@ pub(crate) struct Arguments {
     follow: Follow,
     #[command(flatten)]
     target: Target,
+}
+
+/// What comes before the start.
+#[derive(Debug, Clone, Copy, Args)]
+struct First {
+    /// Start without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Do not check the service first, where these credentials may not read it; the execution does.
+    #[arg(long)]
+    no_preflight: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -103,7 +110,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
         Ok(Place::Runs(arn)) => Ok(arn),
         Ok(Place::Free(name)) => {
             let on_a_terminal = stdin().is_terminal();
-            if !arguments.no_preflight {
+            if !arguments.first.no_preflight {
                 let access = arguments.target.access_in(&machine);
                 let source = &arguments.event.source;
                 let refused = preview::refused(source, &event, &access, on_a_terminal).await?;
@@ -111,7 +118,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
                     return Ok(nothing_started(&why, format));
                 }
             }
-            if on_a_terminal && !arguments.yes {
+            if on_a_terminal && !arguments.first.yes {
                 let question = format!("Deploy as execution {name}?");
                 if !confirmed(&question, &mut stdin().lock())? {
                     remark("Nothing was started.");

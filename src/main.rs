@@ -31,6 +31,7 @@ mod output;
 #[cfg(feature = "simulator")]
 mod plan;
 mod preflight;
+#[cfg(feature = "simulator")]
 mod report;
 mod runtime;
 #[cfg(feature = "simulator")]
@@ -138,7 +139,7 @@ fn main() -> ExitCode {
         Command::Pause(arguments) => in_real_time(operate::run(Asked::Pause, &arguments)),
         Command::Resume(arguments) => in_real_time(operate::run(Asked::Resume, &arguments)),
         Command::Abort(arguments) => in_real_time(abort::run(&arguments)),
-        Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
+        Command::Completions(arguments) => Ok(completions::run(&arguments, Cli::command())),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     let exit = outcome.unwrap_or_else(|error| {

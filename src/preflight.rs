@@ -1,6 +1,8 @@
 //! `ebbtide preflight`: what a deployment would run into, before anything is done.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "simulator")]
+use std::path::PathBuf;
 
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};

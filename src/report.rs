@@ -1,12 +1,10 @@
 //! Reports: pages with plots, each one file that a browser shows.
 
-#[cfg(feature = "simulator")]
 mod execution;
 mod page;
 mod plot;
 mod thin;
 
-#[cfg(feature = "simulator")]
 pub(crate) use execution::{Arguments, run};
 pub(crate) use page::{Column, Heading, Page};
 pub(crate) use plot::{Ink, Line, Mark, Panel, PlotError, Span, bars, picture};

@@ -173,7 +173,7 @@ impl Comparison {
                 .deployment_seconds
                 .saturating_sub(first.deployment_seconds);
             let longer = clock(f64::from(u32::try_from(longer).unwrap_or(u32::MAX)));
-            format!(": {times} times fewer reconnects in 10 s than all at once, {longer} longer",)
+            format!(": {times} times fewer reconnects in 10 s than all at once, {longer} longer")
         };
         let first = &self.ways[0];
         let gain = (first.way != best.way).then(|| fewer(&first.worst()));

@@ -47,7 +47,8 @@ fn a_report_of_a_comparison_has_the_table_and_a_plot_for_every_way() {
 
 #[test]
 fn a_report_of_a_plan_has_its_plots_steps_and_warnings() {
-    ebbtide("plan events/drain-within.json --report @planned.html").done();
+    ebbtide("plan events/drain-within.json --deregistration-delay 1800 --report @planned.html")
+        .done();
     let page = read("planned.html");
     let parts = [
         "aria-label=\"Tasks left. as planned, 3 at most\"",

@@ -13,8 +13,8 @@ EVENT = json.loads((stack.ROOT / "events" / "minimal.json").read_text())
 @pytest.mark.parametrize(
     "drain, says",
     [
-        ({"within": 90}, "after step 1 of 4"),
-        ({"tasks": 2, "every": 30}, "after step 1 of 2"),
+        ({"within": 90}, "step 1 of 4: scaled to"),
+        ({"tasks": 2, "every": 30}, "step 1 of 2: scaled to"),
         (
             {"reconnectsPerSecond": 500, "connectionsPerTask": 5000, "deadline": 3600},
             "at the planned pace, because CloudWatch has no new values",

@@ -78,7 +78,7 @@ pub(crate) async fn drained(scenario: &Scenario, drain: &Value) -> Felt {
     let mut on_event = |event: &HistoryEvent| {
         if let EventKind::StateExited { output, .. } = &event.kind {
             let reason = output["reason"]["text"].as_str().unwrap_or_default();
-            if first_step == 0 && reason.contains("after step 1") {
+            if first_step == 0 && output["reason"]["drain"]["step"] == 1 {
                 first_step = event.at.as_secs();
             }
             if reasons.last().is_none_or(|last| last != reason) {

@@ -1,7 +1,7 @@
 //! What is refused, by which name, with its fix, and that nothing is written.
 
-use ebbtide_simulator::asl::Status;
 use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::Status;
 use ebbtide_simulator::world::World;
 use serde_json::{Value, json};
 
