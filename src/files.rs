@@ -50,6 +50,16 @@ pub(crate) enum Source {
     File(PathBuf),
 }
 
+impl Source {
+    /// The file, where it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
 impl From<OsString> for Source {
     fn from(argument: OsString) -> Self {
         if argument == "-" {
@@ -178,9 +188,14 @@ fn as_text(bytes: Vec<u8>) -> io::Result<String> {
 /// A file that a flag names, to be written at the end of a command.
 pub(crate) type Output<'a> = (&'static str, Option<&'a Path>);
 
-/// Refuses, before anything runs, outputs that cannot be written, and two on one file.
-pub(crate) fn check_outputs(outputs: &[Output<'_>]) -> Result<(), FileError> {
-    let mut files: Vec<(&'static str, PathBuf)> = Vec::new();
+/// Refuses, before anything runs, outputs that cannot be written, on an input, or two on one file.
+pub(crate) fn check_outputs(
+    inputs: &[Option<&Path>],
+    outputs: &[Output<'_>],
+) -> Result<(), FileError> {
+    let inputs = inputs.iter().flatten();
+    let inputs = inputs.filter_map(|path| Some(("the input", path.canonicalize().ok()?)));
+    let mut files: Vec<(&'static str, PathBuf)> = inputs.collect();
     for &(flag, path) in outputs {
         let Some(path) = path else { continue };
         let file = probe(path).map_err(|source| cannot_write((flag, path), source))?;

@@ -71,7 +71,11 @@ Examples:
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
-    files::check_outputs(&[report])?;
+    let inputs = [
+        arguments.event.source.path(),
+        arguments.service.scenario.as_deref(),
+    ];
+    files::check_outputs(&inputs, &[report])?;
     let Some((event, home, request)) = scenario::request(&arguments.event)? else {
         return Ok(Exit::Failed);
     };

@@ -107,7 +107,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         ("--save-world", arguments.save_world.as_deref()),
         ("--report", arguments.report.as_deref()),
     ];
-    files::check_outputs(&[trace_to, save_to, report_to])?;
+    let mut inputs: Vec<_> = arguments.events.iter().map(Source::path).collect();
+    inputs.push(arguments.service.scenario.as_deref());
+    // A world may be saved where it was read.
+    let saved = arguments.save_world == arguments.world;
+    inputs.push(arguments.world.as_deref().filter(|_| !saved));
+    files::check_outputs(&inputs, &[trace_to, save_to, report_to])?;
     let is_stdin = |source: &&Source| **source == Source::Stdin;
     if arguments.events.iter().filter(is_stdin).count() > 1 {
         return Err("standard input can be read once".into());

@@ -22,7 +22,10 @@ use waiting::Waiting;
 /// has no target left.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let undrained = undrained(world, plan, progress)?;
-    Ok(undrained.unwrap_or_else(|| waiting::drained(plan, progress)))
+    Ok(undrained.unwrap_or_else(|| {
+        let outgoing = plan.outgoing_in(world);
+        waiting::drained(plan, progress, outgoing.map_or(0, TaskSet::tasks))
+    }))
 }
 
 /// The next step of the drain, or why not yet; `None` once it is drained.

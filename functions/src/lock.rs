@@ -195,9 +195,15 @@ async fn take(step: &Step<'_>, me: &Me<'_>, deployment: &Deployment) -> Result<E
                 "{condition} AND (attribute_not_exists(busyUntil) OR busyUntil < :now OR rev = \
                  :outwaited{quiet})"
             ));
-        let (Updated::Now(new) | Updated::Refused(new)) = update(call).await?;
-        if new.busy_by.as_deref() == Some(me.nonce) {
-            return Ok(Entry::Inside(Section::of(*new, seen, me)));
+        match update(call).await? {
+            Updated::Now(new) => {
+                return Ok(Entry::Inside(Section::of(*new, seen, me)));
+            }
+            // The write of this invocation that was not answered.
+            Updated::Refused(new) if new.busy_by.as_deref() == Some(me.nonce) => {
+                return Ok(Entry::Inside(Section::of(*new, seen, me)));
+            }
+            Updated::Refused(_) => {}
         }
     }
     Err(StepError::new(

@@ -98,7 +98,9 @@ impl Comparison {
         // A peak that is hardly lower is not worth more time.
         let low = good().filter(|way| refusing(way) && peak(way) <= lowest + lowest / 20);
         let best = low.min_by_key(|way| way.worst().deployment_seconds)?;
-        (lowest > 0).then_some(best)
+        // Where every way has refusals, or none has anything, no way is better than its time.
+        let helps = best.way != self.ways[0].way || refused == 0;
+        (lowest > 0 && helps).then_some(best)
     }
 }
 

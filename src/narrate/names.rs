@@ -64,6 +64,7 @@ impl Names {
                 (format!("{called} {full}"), the.clone()),
                 (full.clone(), the.clone()),
                 (format!("the the {called}"), the.clone()),
+                (format!("The the {called}"), format!("The {called}")),
             ] {
                 short = replaced(&short, &long, &said);
             }
@@ -74,13 +75,19 @@ impl Names {
 
 /// A text with one word, or several in a row, in the place of others.
 fn replaced(text: &str, long: &str, said: &str) -> String {
-    let goes_on = |c: char| c.is_alphanumeric() || c == '-';
+    // Within a name or an ARN, and in AWS's own words, it is no name by itself.
+    let goes_on = |c: char| c.is_alphanumeric() || "-/:".contains(c);
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(long) {
         let (before, from) = rest.split_at(at);
         let after = &from[long.len()..];
-        let alone = !before.ends_with(goes_on) && !after.starts_with(goes_on);
+        let ends = after
+            .strip_prefix(':')
+            .map_or(!after.starts_with(goes_on), |after| {
+                after.starts_with(' ') || after.is_empty()
+            });
+        let alone = !before.ends_with(goes_on) && !before.ends_with("(deployment ") && ends;
         replaced += before;
         replaced += if alone { said } else { long };
         rest = after;
@@ -146,6 +153,12 @@ mod tests {
                 "2 tasks of the replacement run.",
             ),
             ("the task set ecs-svc/2 is", "the replacement is"),
+            ("The replacement ecs-svc/2 is", "The replacement is"),
+            (
+                "arn:aws:elasticloadbalancing:us-east-1:5:targetgroup/chat-tg-1/1",
+                "arn:aws:elasticloadbalancing:us-east-1:5:targetgroup/chat-tg-1/1",
+            ),
+            ("by (deployment ecs-svc/1)", "by (deployment ecs-svc/1)"),
             (
                 "ecs-svc/3 and ecs-svc/10 stay",
                 "ecs-svc/3 and ecs-svc/10 stay",

@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let path = arguments.output.clone();
     let path = path.unwrap_or_else(|| PathBuf::from(format!("{name}.html")));
     let output = ("--output", Some(path.as_path()));
-    check_outputs(&[output])?;
+    check_outputs(&[], &[output])?;
     let (executions, arn) = arguments.target.execution(&arguments.execution).await?;
     let execution = executions.describe(&arn).await?;
     let events = executions.history(&arn, 0).await?;

@@ -145,7 +145,7 @@ impl Panel<'_> {
         match (&self.label, is_marked) {
             (Some(_), _) => (112, 34),
             (None, false) => (164, 12),
-            (None, true) => (192, 40),
+            (None, true) => (196, 44),
         }
     }
 
@@ -304,7 +304,7 @@ fn label(
             continue;
         }
         taken[row].push((left, right));
-        let rows = i32::try_from(14 * (row + 1)).unwrap_or_default();
+        let rows = i32::try_from(17 * (row + 1)).unwrap_or_default();
         #[expect(
             clippy::cast_possible_truncation,
             reason = "within the width of a plot"

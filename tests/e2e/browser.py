@@ -23,7 +23,9 @@ addEventListener("load", () => {{
   const round = (box) => [box.left ?? box.x, box.top ?? box.y, box.width, box.height].map((n) => Math.round(n * 10) / 10);
   const color = (element, property) => view.getComputedStyle(element)[property];
   const shapes = "polyline, polygon, rect, line, path, circle";
-  const svgs = [...page.querySelectorAll("svg")].map((svg) => ({{
+  // Each plot is there for a screen and for a phone, and one of them is seen.
+  const seen = [...page.querySelectorAll("svg")].filter((svg) => svg.getBoundingClientRect().width > 0);
+  const svgs = seen.map((svg) => ({{
     label: svg.getAttribute("aria-label"),
     role: svg.getAttribute("role"),
     size: round(svg.getBoundingClientRect()),

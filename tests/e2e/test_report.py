@@ -68,7 +68,9 @@ def test_nothing_is_drawn_outside_of_its_picture(view):
 def test_labels_are_text_of_a_readable_size_that_does_not_overlap(view):
     command, _, shown = view
     for svg in shown["svgs"]:
-        assert len(svg["texts"]) >= 3, svg["label"]
+        # A phase has its name where there is room for it.
+        least = 1 if svg["label"].startswith("States") else 3
+        assert len(svg["texts"]) >= least, svg["label"]
         for text in svg["texts"]:
             assert text["text"] and text["height"] >= 9, text
         for one, other in itertools.combinations(svg["texts"], 2):

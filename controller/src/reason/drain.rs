@@ -235,7 +235,11 @@ impl fmt::Display for Draining {
                     "gone in {seen} of {wanted} checks; next check in {wait} s"
                 )
             }
-            Stage::Drained => f.write_str("drained, no task left"),
+            Stage::Drained => match self.progress.running {
+                0 => f.write_str("drained, no task left"),
+                1 => f.write_str("the drain is over, and 1 task does not stop"),
+                running => write!(f, "the drain is over, and {running} tasks do not stop"),
+            },
         }?;
         for alarm in &self.deleted_alarms {
             let alarm = quote(alarm);

@@ -10,12 +10,12 @@ use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
 use crate::request::CHECKS;
 
-/// The drain is over.
-pub(super) fn drained(plan: &Plan, progress: &Progress) -> Next {
+/// The drain is over, with so many tasks that do not stop.
+pub(super) fn drained(plan: &Plan, progress: &Progress, running: u32) -> Next {
     let report = DrainProgress {
         left: 0,
         of: plan.tasks,
-        running: 0,
+        running,
         step: progress.step,
         next_step: None,
         last_step: None,
