@@ -159,6 +159,9 @@ fn a_time_that_is_too_short_for_any_drain_makes_no_figure_lower_than_its_floor()
         answer["recommended"]["drain"],
         json!({"percent": 25.0, "every": 60})
     );
+    // Servers that refuse clients at any pace: none is better than another.
+    let refusing = "events/minimal.json --tasks 12 --new-connections-per-second-per-task 1";
+    assert_eq!(compared(refusing)["recommended"], Value::Null);
 }
 
 #[test]

@@ -179,6 +179,14 @@ fn outputs_are_checked_before_anything_runs() {
             "--report @new.out --trace @./new.out",
             "--trace and --report are both ",
         ),
+        (
+            "--scenario @kept.json --report @kept.json",
+            "the input and --report are both ",
+        ),
+        (
+            "--report events/minimal.json",
+            "the input and --report are both ",
+        ),
     ] {
         let ran = ebbtide(&format!("simulate events/minimal.json {line}")).exits(2);
         assert_eq!(ran.stdout, "", "{line}");
