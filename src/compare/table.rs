@@ -197,13 +197,14 @@ const LEGEND: &str = "Most in 10 s and in 1 s: reconnects, refused ones included
 
 fn short(figures: &Figures, has_succeeded: bool) -> [String; SHORT.len()] {
     let seconds = u32::try_from(figures.deployment_seconds).unwrap_or(u32::MAX);
+    let [_, in_ten, floor, in_one, to_a_task, refused, without, ..] = cells(figures);
     [
-        count(figures.peak_reconnects_in10_seconds),
-        format!("{:.1}", figures.times_floor),
-        count(figures.peak_reconnects_in1_second),
-        count(figures.peak_tries_in1_second_of_a_task),
-        count(figures.refused),
-        format!("{} s", count(figures.longest_without_seconds)),
+        in_ten,
+        floor,
+        in_one,
+        to_a_task,
+        refused,
+        without,
         // What it did until it failed is no achievement.
         if has_succeeded {
             clock(f64::from(seconds))
