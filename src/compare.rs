@@ -79,10 +79,7 @@ Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
-    let inputs = [
-        arguments.event.source.path(),
-        arguments.service.scenario.as_deref(),
-    ];
+    let inputs = arguments.service.inputs(&arguments.event.source);
     files::check_outputs(&inputs, &[report])?;
     let Some((_, home, request)) = scenario::request(&arguments.event)? else {
         return Ok(Exit::Failed);

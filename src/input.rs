@@ -12,7 +12,7 @@ use crate::output::remark;
 /// Bytes of an execution's input: the most that Step Functions takes (AWS documentation).
 const LONGEST_INPUT: u64 = 262_144;
 
-/// Problems of one input that are told.
+/// Problems of one input that are printed.
 const MOST_TOLD: usize = 20;
 
 /// The `StartExecution` input of a command.

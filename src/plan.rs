@@ -71,10 +71,7 @@ Examples:
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
-    let inputs = [
-        arguments.event.source.path(),
-        arguments.service.scenario.as_deref(),
-    ];
+    let inputs = arguments.service.inputs(&arguments.event.source);
     files::check_outputs(&inputs, &[report])?;
     let Some((event, home, request)) = scenario::request(&arguments.event)? else {
         return Ok(Exit::Failed);

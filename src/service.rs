@@ -1,6 +1,6 @@
 //! The flags that describe a service whose drain is planned or compared; they go before the scenario.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use ebbtide_controller::deregistration::Deregistration;
@@ -10,7 +10,7 @@ use ebbtide_simulator::scenario::ClientsScenario;
 use ebbtide_simulator::world::Kind;
 
 use crate::exit::Error;
-use crate::files::FileError;
+use crate::files::{FileError, Source};
 use crate::scenario;
 
 #[derive(Debug, Clone, Args)]
@@ -38,6 +38,11 @@ pub(crate) struct Described {
 }
 
 impl Described {
+    /// The files that a command with these flags reads, where they are files.
+    pub(crate) fn inputs<'a>(&'a self, event: &'a Source) -> [Option<&'a Path>; 2] {
+        [event.path(), self.scenario.as_deref()]
+    }
+
     /// The scenario, with as many tasks as are asked for.
     pub(crate) fn scenario(&self) -> Result<Scenario, FileError> {
         let mut scenario = scenario::read(self.scenario.as_deref())?;

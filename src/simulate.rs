@@ -252,9 +252,9 @@ fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, E
     let path = arguments.service.scenario.as_deref();
     let mut scenario = arguments.service.scenario()?;
     scenario.replacement.never_healthy |= arguments.never_healthy;
+    let mut scenario = scenario::fitting(scenario, first);
     let clients = arguments.service.clients(&scenario, first);
     scenario.clients = Some(clients).filter(|clients| clients.connections_per_task > 0);
-    let scenario = scenario::fitting(scenario, first);
     let world = scenario.world_for(&scenario::names_of(first, home))?;
     let fact = ("scenario", scenario::in_words(path, &scenario));
     Ok((world, scenario.commands, fact))

@@ -7,7 +7,7 @@ use crate::refusal::{ErrorName, Refusal};
 /// Refuses an event whose execution does not live where the function does.
 ///
 /// Every ARN of a request is held to the home of the execution, which the event names itself:
-/// whoever may invoke a function could name any. `function` is the function's own ARN as Lambda
+/// anyone who may invoke a function could name any. `function` is the function's own ARN as Lambda
 /// gives it with the invocation (with an alias or version, perhaps).
 pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
     let Some(own) = Arn::parse(function).filter(|arn| arn.service == "lambda") else {

@@ -7,7 +7,7 @@ use crate::quote::sentence;
 
 /// Every error name a deployment can end or be retried with.
 ///
-/// They are the contract with `Retry` and `Catch` in the state machine and with whoever watches
+/// They are the contract with `Retry` and `Catch` in the state machine and with the alarms that watch
 /// executions: a name is never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorName {

@@ -6,7 +6,7 @@ use ebbtide_simulator::world::{EventKind, WorldEvent};
 /// Milliseconds within which the same thing happening to several tasks is one line.
 const TOGETHER_MS: u64 = 60_000;
 
-/// How much is told.
+/// How much is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
     /// What changes a deployment; tasks and targets by their number.

@@ -29,9 +29,9 @@ pub(super) struct Cost {
 const TRANSITION: f64 = 0.025 / 1_000.0;
 /// An invocation of a function: the request, and a second with 128 MB, more than one takes.
 const INVOCATION: f64 = 0.2 / 1_000_000.0 + 0.128 * 0.000_016_666_7;
-/// An API call, as if each were a write of the lock table on demand: ECS, Elastic Load Balancing and the reads
-/// of alarms cost less, or nothing.
-const CALL: f64 = 0.625 / 1_000_000.0;
+/// An API call, as if each were a request of CloudWatch: a write of the lock table costs less, and calls of ECS
+/// and Elastic Load Balancing nothing.
+const CALL: f64 = 0.01 / 1_000.0;
 /// An hour of a Fargate task with 1 vCPU and 2 GB, Linux on x86.
 pub(super) const FARGATE_TASK_HOUR: f64 = 0.040_48 + 2.0 * 0.004_445;
 

@@ -170,6 +170,8 @@ fn a_simulation_of_a_budget_says_what_its_clients_felt() {
     assert_eq!(clients["cut"], 10_000);
     let minute = clients["reconnectsPerSecondInBusiestMinute"].as_u64();
     assert!((1..=500).contains(&minute.unwrap()), "{clients}");
-    let without = ebbtide("simulate events/sample.json --clients 0").done();
-    assert!(!without.contains("  clients  "));
+    for event in ["sample", "drain-budget"] {
+        let without = ebbtide(&format!("simulate events/{event}.json --clients 0")).done();
+        assert!(!without.contains("  clients  "), "{without}");
+    }
 }

@@ -82,7 +82,7 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "String::is_empty")]
         cause: String,
     },
-    /// The last event of an execution that was stopped. The interpreter does not write it: whoever
+    /// The last event of an execution that was stopped. The interpreter does not write it: what
     /// stops an execution does.
     ExecutionAborted {},
     /// The last event of an execution that took longer than the machine's `TimeoutSeconds`.

@@ -31,7 +31,7 @@ impl InFlight {
             Ok(value) => value,
             // As loud as if nothing had been spawned.
             Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-            // The runtime ends, and with it whoever waits here.
+            // The runtime ends, and with it what waits here.
             Err(_) => std::future::pending().await,
         }
     }

@@ -1,6 +1,6 @@
 //! The names of findings.
 
-/// What a finding is about. Names are a contract with whoever reads them by machine: one is never
+/// What a finding is about. Names are a contract with the programs that read them: one is never
 /// renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "docs/preflight.md tells what each is about")]

@@ -1,0 +1,237 @@
+//! The one sentence that is made from a reason.
+
+use std::fmt;
+
+use super::drain::StillRuns;
+use super::{NextDrain, Passed, Reason, Swapped};
+use crate::arn::short;
+use crate::counted::counted;
+use crate::id::TaskSetId;
+
+/// The reason as one sentence.
+impl fmt::Display for Reason {
+    #[expect(clippy::too_many_lines, reason = "a sentence for each variant")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed(passed) => passed.fmt(f),
+            Self::TakenOver { before } => write!(
+                f,
+                "an execution that has ended was rolling back ({before}): that is finished first"
+            ),
+            Self::RollbackFinished { outcome } => write!(
+                f,
+                "the rollback of an earlier execution is finished: {outcome}"
+            ),
+            Self::LeftoverFound => {
+                f.write_str("an earlier deployment left a task set: it is removed first")
+            }
+            Self::LeftoverPlanned {
+                task_set,
+                tasks,
+                target_group,
+                wait,
+            } => write!(
+                f,
+                "{task_set} ({} on {}) was left by an earlier deployment: it is drained first, in {wait} s",
+                counted(*tasks, "task"),
+                short(target_group)
+            ),
+            Self::Deregistering { targets, wait } => write!(
+                f,
+                "the deregistration of {} without a task set is under way; next check in {wait} s",
+                counted(*targets, "target")
+            ),
+            Self::LeftoverDeleting { task_set, wait } | Self::Deleting { task_set, wait } => {
+                write!(f, "ECS is deleting {task_set}; next check in {wait} s")
+            }
+            Self::HalfSwapped => f.write_str(
+                "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first",
+            ),
+            Self::SwapFinished => f.write_str(
+                "the swap of an earlier deployment is finished: tags, test listener and PRIMARY \
+                 agree with the production listener",
+            ),
+            Self::Settled {
+                original: Some(original),
+            } => write!(f, "only {original} is there, and serves"),
+            Self::Settled { original: None } => f.write_str("no task set is there yet"),
+            Self::Created {
+                replacement,
+                task_definition,
+                target_group,
+                wait,
+            } => write!(
+                f,
+                "replacement {replacement} of {} is on target group {}; first check in {wait} s",
+                short(task_definition),
+                short(target_group)
+            ),
+            Self::NotReady {
+                replacement,
+                shortfall,
+                stopped,
+                not_placed,
+                wait,
+            } => {
+                write!(f, "replacement {}: {shortfall}", known(replacement.as_ref()))?;
+                for why in not_placed.iter().chain(stopped) {
+                    write!(f, "; {why}")?;
+                }
+                write!(f, "; next check in {wait} s")
+            }
+            Self::Confirming {
+                replacement,
+                seen,
+                wanted,
+                wait,
+            } => write!(
+                f,
+                "replacement {}: steady and healthy in {seen} of {wanted} checks; next check in {wait} s",
+                known(replacement.as_ref())
+            ),
+            Self::Ready { replacement } => write!(
+                f,
+                "replacement {}: steady and healthy",
+                known(replacement.as_ref())
+            ),
+            Self::Swapped(swapped) => swapped.fmt(f),
+            Self::BakeOver => f.write_str("the pause after the swap is over"),
+            Self::Drain(draining) => draining.fmt(f),
+            Self::StillRuns { running, wait } => {
+                write!(f, "{}; next check in {wait} s", StillRuns(*running))
+            }
+            Self::Down {
+                task_set,
+                running,
+                targets,
+                wait,
+            } => write!(
+                f,
+                "{task_set} serves, and nothing of it works: it runs {}, targets: {targets}; next check in {wait} s",
+                counted(*running, "task")
+            ),
+            Self::Deployed(running) => running.fmt(f),
+            Self::EndedBefore => f.write_str(
+                "this deployment has ended already; the answer was lost on the way",
+            ),
+            Self::SecondLook { original, wait } => write!(
+                f,
+                "rolling back to {}: one read may be old: checking once more; next check in {wait} s",
+                original
+                    .as_deref()
+                    .unwrap_or("nothing, because no task set served before")
+            ),
+            Self::RollingBack {
+                original,
+                shortfall,
+                not_placed,
+                wait,
+            } => {
+                write!(f, "rolling back to {original}: {shortfall}")?;
+                if let Some(why) = not_placed {
+                    write!(f, "; {why}")?;
+                }
+                write!(f, "; next check in {wait} s")
+            }
+            Self::Restored {
+                original,
+                lacks: None,
+            } => write!(
+                f,
+                "rolling back: {original} is steady and healthy at 100 %, and takes the traffic back"
+            ),
+            Self::Restored {
+                original,
+                lacks: Some((shortfall, seconds)),
+            } => write!(
+                f,
+                "rolling back: {original} is not whole after {seconds} s ({shortfall}), but what serves has no healthy target, and takes the traffic back"
+            ),
+            Self::GoingOn { cause, wait } => write!(
+                f,
+                "traffic stays where it is, and the deployment goes on in {wait} s: {cause}"
+            ),
+            Self::Recovered { replacement, wait } => write!(
+                f,
+                "{} is healthy again, and keeps the traffic; next check in {wait} s",
+                known(replacement.as_ref())
+            ),
+            Self::Paused(paused) => {
+                write!(f, "{paused}; next check in {} s", paused.wait)
+            }
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Failed(outcome) => outcome.fmt(f),
+            Self::Busy { wait } => write!(
+                f,
+                "what was done last under this lock may still be under way; next attempt in {wait} s"
+            ),
+            Self::Overtaken => f.write_str("a later turn of this execution was here already"),
+            Self::Denied { why, wait } => write!(f, "{why}; next attempt in {wait} s"),
+            Self::Unanswered { why, wait } => write!(
+                f,
+                "a write was not answered and may still land ({why}); next check in {wait} s"
+            ),
+        }
+    }
+}
+
+fn known(id: Option<&TaskSetId>) -> &str {
+    id.map_or("", TaskSetId::as_str)
+}
+
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dry_run {
+            f.write_str("dry run, nothing was changed: ")?;
+        }
+        write!(f, "service {}: ", self.service)?;
+        match &self.original {
+            Some(original) => write!(
+                f,
+                "{original} ({}) on {} serves",
+                counted(self.tasks, "task"),
+                short(&self.original_target_group)
+            )?,
+            None => f.write_str("nothing serves yet")?,
+        }
+        if let Some(taken) = &self.taken {
+            write!(f, "; {taken}")?;
+        }
+        if !self.leftovers.is_empty() {
+            write!(
+                f,
+                "; also {}, drained and deleted first unless another deployment is at work",
+                self.leftovers
+                    .iter()
+                    .map(TaskSetId::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            )?;
+        }
+        write!(
+            f,
+            "; {} goes to {}, then {}",
+            short(&self.task_definition),
+            short(&self.replacement_target_group),
+            self.drain
+        )
+    }
+}
+
+impl fmt::Display for Swapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = &self.after {
+            write!(f, "rolled back after {error}: ")?;
+        }
+        write!(
+            f,
+            "production listener forwards to {} and {} is PRIMARY; ",
+            short(&self.target_group),
+            known(self.replacement.as_ref())
+        )?;
+        match self.drain {
+            Some(NextDrain { bake, .. }) => write!(f, "the drain begins in {bake} s"),
+            None => f.write_str("there is nothing to drain"),
+        }
+    }
+}
