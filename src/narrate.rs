@@ -9,6 +9,7 @@ mod progress;
 pub(crate) mod world;
 
 use ebbtide_controller::quote::{quote, sentence};
+use ebbtide_controller::reason::Code;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -59,13 +60,27 @@ pub(crate) enum Mood {
 
 impl Mood {
     fn of(code: &str) -> Self {
-        match code {
-            "ready" | "swapped" | "drained" | "restored" | "swappedBack" => Self::Good,
-            "blocked" | "paused" | "goingOn" | "unanswered" => Self::Held,
-            "refused" => Self::Bad,
-            "deployed" | "failed" => Self::Ended,
-            _ => Self::Usual,
-        }
+        const MOODS: [(Mood, &[Code]); 4] = [
+            (
+                Mood::Good,
+                &[
+                    Code::Ready,
+                    Code::Swapped,
+                    Code::Drained,
+                    Code::Restored,
+                    Code::SwappedBack,
+                ],
+            ),
+            (
+                Mood::Held,
+                &[Code::Blocked, Code::Paused, Code::GoingOn, Code::Unanswered],
+            ),
+            (Mood::Bad, &[Code::Refused]),
+            (Mood::Ended, &[Code::Deployed, Code::Failed]),
+        ];
+        let has = |codes: &[Code]| codes.iter().any(|known| known.as_str() == code);
+        let mood = MOODS.iter().find(|(_, codes)| has(codes));
+        mood.map_or(Self::Usual, |(mood, _)| *mood)
     }
 
     pub(crate) fn style(self) -> Style {

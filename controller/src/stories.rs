@@ -98,6 +98,7 @@ fn every_decision_is_as_its_story_has_it() {
         differing.extend(different.map(|(wanted, told)| format!("{wanted}\nis not\n{told}")));
     }
     println!("{count} stories");
+    assert!(count > 250, "{count} stories");
     let files = fs::read_dir(folder).unwrap();
     assert_eq!(files.count(), FILES.len(), "a file for each, and no other");
     assert!(differing.is_empty(), "{}", differing.join("\n\n"));

@@ -1,6 +1,7 @@
 //! How far a deployment is, in numbers: what the progress line, `status` and a report show.
 
 use ebbtide_controller::clock::rfc3339;
+use ebbtide_controller::reason::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub(crate) const WAITS: [&str; 5] = [
 ];
 
 /// The codes of turns that begin a rollback or are part of it before traffic moves.
-const ROLLS_BACK: [&str; 3] = ["refused", "rollingBack", "restored"];
+const ROLLS_BACK: [Code; 3] = [Code::Refused, Code::RollingBack, Code::Restored];
 
 /// How far a drain is. Times are seconds, on the clock of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -221,7 +222,7 @@ impl Progress {
                 last: time(drain.last_step),
                 done: time(drain.done).or(known),
             });
-        } else if ROLLS_BACK.contains(&code) {
+        } else if ROLLS_BACK.iter().any(|rolls| rolls.as_str() == code) {
             // The original is filled up again; the way back has a drain of its own.
             self.drain = None;
         }
