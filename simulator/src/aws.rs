@@ -53,6 +53,15 @@ impl Moment {
     pub fn invocation_count(&self) -> u64 {
         self.faults.invocations.len() as u64
     }
+
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Whether all that was planned to go wrong has, and nothing of it is still to land.
+    pub fn is_quiet(&self) -> bool {
+        self.faults.are_over(self.world.epoch_ms())
+    }
 }
 
 type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;

@@ -53,7 +53,7 @@ async fn run_all(what: &str, of: usize, plans: impl Iterator<Item = (Case, Plan)
             break;
         }
         let ran = run(&case, &plan).await;
-        tally.count(ran.checks);
+        tally.count(&ran);
         faults += plan.calls.len() + plan.invocations.len();
         if let Some(broken) = unsafe_or_stuck(&case, ran).await {
             tally.failed(&plan, &format!("{}: {broken}", case.name));

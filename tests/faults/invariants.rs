@@ -5,6 +5,7 @@ mod end;
 mod lock;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
@@ -29,7 +30,7 @@ fn execution_of(call: &Call) -> &str {
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is about another rule")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Watch {
     healthy: usize,
     wait_ms: u64,
@@ -93,6 +94,23 @@ impl Watch {
             operation, caller, ..
         } = call;
         self.broken = broken.map(|what| format!("{what} (after {operation} by {caller})"));
+    }
+
+    /// Whether all is the same but the times of steps, which are at most as much later.
+    pub(crate) fn goes_on_as(&self, other: &Self, late: Duration) -> bool {
+        let plain = |watch: &Self| Self {
+            lowered: BTreeMap::new(),
+            checks: 0,
+            ..watch.clone()
+        };
+        let later_by_up_to = |at: u64, other: u64| {
+            let later = at.checked_sub(other).map(Duration::from_millis);
+            later.is_some_and(|later| later <= late)
+        };
+        let mut steps = self.lowered.iter().zip(&other.lowered);
+        plain(self) == plain(other)
+            && self.lowered.len() == other.lowered.len()
+            && steps.all(|((set, at), (of, other))| set == of && later_by_up_to(*at, *other))
     }
 
     fn state(&mut self, world: &World) -> Option<String> {

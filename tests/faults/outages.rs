@@ -26,7 +26,7 @@ async fn after_each_write(name: &str) {
             ..Plan::default()
         };
         let ran = run_from(&case, &forks, &plan).await;
-        tally.count(ran.checks);
+        tally.count(&ran);
         assert!(ran.calls < write + FOR_EVER, "the outage was over");
         if let Some(what) = unsafe_or_stuck(&case, ran).await {
             tally.failed(&Plan::call(write + 1, Fault::Unreachable), &what);
@@ -80,7 +80,7 @@ async fn with_an_outage(
     let running = stage.installation.deploy("run-1", event, 7, &mut on_event);
     let outcome = running.await;
     stage.settled().await;
-    (entered.get() >= at).then(|| (Ran::of(stage, outcome), swapped.get()))
+    (entered.get() >= at).then(|| (Ran::of(stage, Some(outcome)), swapped.get()))
 }
 
 async fn minutes_without(service: &'static str) {
@@ -96,9 +96,9 @@ async fn minutes_without(service: &'static str) {
             let Some((ran, swapped)) = ran else {
                 break;
             };
-            tally.count(ran.checks);
-            let ended = format!("{:?}", ran.outcome.status);
-            let succeeded = matches!(ran.outcome.status, Status::Succeeded { .. });
+            tally.count(&ran);
+            let ended = format!("{:?}", ran.status());
+            let succeeded = matches!(ran.status(), Some(Status::Succeeded { .. }));
             let what = match unsafe_or_stuck(&case, ran).await {
                 None if swapped && !succeeded => Some(ended),
                 what => what,

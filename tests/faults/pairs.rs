@@ -7,7 +7,9 @@ use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
 
-use crate::run::{Plan, Tally, fork_from, is_told_apart, run_clean, run_from, unsafe_or_stuck};
+use crate::run::{
+    Plan, Tally, fork_from, is_told_apart, run_clean, run_until_back, unsafe_or_stuck,
+};
 use crate::scenarios::{self, Case};
 
 const OF_WRITES: [Fault; 6] = [
@@ -74,12 +76,17 @@ async fn strike_pairs(case: Case, first: Fault) {
         if !one.faults().contains(&first) {
             continue;
         }
-        let forks = fork_from(&case, &forks, &Plan::call(one.number, first)).await;
+        let plan = Plan::call(one.number, first);
+        let (ran, forks) = fork_from(&case, &forks, &plan).await;
+        if let Some(what) = unsafe_or_stuck(&case, ran).await {
+            tally.failed(&plan, &what);
+        }
         // A retried call moves those after it by one: the second fault strikes near the write too.
         for other in &writes[index + 1..] {
             for second in other.faults() {
-                let ran = run_from(&case, &forks, &Plan::call(other.number, second)).await;
-                tally.count(ran.checks);
+                let plan = Plan::call(other.number, second);
+                let ran = run_until_back(&case, &forks, &plan, tally.runs).await;
+                tally.count(&ran);
                 if let Some(what) = unsafe_or_stuck(&case, ran).await {
                     let plan = Plan {
                         calls: vec![(one.number, first), (other.number, second)],

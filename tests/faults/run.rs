@@ -7,7 +7,6 @@ use std::time::Duration;
 use ebbtide_controller::turn::Turn;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{Entering, EventKind, HistoryEvent, Outcome, Status};
-use ebbtide_simulator::aws::Moment;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 use ebbtide_simulator::world::{UpdateService, World};
@@ -15,6 +14,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::invariants::{Watch, converged, unfinished};
+use crate::join::Fork;
 use crate::scenarios::{CLUSTER, Case, Ends, Meanwhile, SERVICE};
 
 #[derive(Debug, Clone, Default)]
@@ -60,6 +60,9 @@ pub(crate) fn is_told_apart(operation: &str) -> bool {
     let mut services = ["ecs:", "elasticloadbalancing:"].iter();
     services.any(|service| operation.starts_with(service)) && !reads(operation)
 }
+
+/// Sees a fork wherever an execution enters a state with nothing under way; says whether it may end there.
+type Along<'a> = Option<&'a mut dyn FnMut(Fork) -> bool>;
 
 pub(crate) struct Stage {
     pub(crate) aws: SimulatedAws,
@@ -143,42 +146,50 @@ impl Stage {
     }
 
     pub(crate) async fn deploy(&self, name: &str) -> Outcome {
-        self.deploy_from(name, None, None).await
+        let outcome = self.deploy_from(name, None, None).await;
+        outcome.expect("it goes to its end")
     }
 
-    /// Runs an execution to its end, from its start or from a fork. Where it enters a state with nothing
-    /// under way, it leaves a fork in `forks`, if they are wanted.
+    /// Runs an execution from its start or from a fork to its end. Where `along` says that it may end
+    /// earlier, there is no outcome.
     async fn deploy_from(
         &self,
         name: &str,
         from: Option<&Fork>,
-        mut forks: Option<&mut Vec<Fork>>,
-    ) -> Outcome {
+        mut along: Along<'_>,
+    ) -> Option<Outcome> {
+        let back = Notify::new();
         let mut waits = from.map_or(0, |fork| fork.waits);
         let mut on_event = |event: &HistoryEvent| {
-            if let (Some(forks), Some(entering)) = (&mut forks, Entering::of(event))
+            if let (Some(along), Some(entering)) = (&mut along, Entering::of(event))
                 && self.installation.is_settled()
             {
-                forks.push(Fork {
-                    moment: self.aws.moment(),
-                    watch: self.watch().clone(),
-                    entering,
-                    waits,
-                });
+                let watch = self.watch().clone();
+                if along(Fork::new(self.aws.moment(), watch, entering, waits)) {
+                    back.notify_one();
+                }
             }
             self.note(event, &mut waits);
         };
         let (installation, input) = (&self.installation, self.case.event.clone());
-        let outcome = match from {
-            None => installation.deploy(name, input, 7, &mut on_event).await,
-            Some(fork) => {
-                let entering = fork.entering.clone();
-                let deployment = installation.deploy_on(name, input, entering, 7, &mut on_event);
-                deployment.await
+        let deployment = async {
+            match from {
+                None => installation.deploy(name, input, 7, &mut on_event).await,
+                Some(fork) => {
+                    let entering = fork.entering.clone();
+                    let deployment =
+                        installation.deploy_on(name, input, entering, 7, &mut on_event);
+                    deployment.await
+                }
             }
         };
+        let outcome = tokio::select! {
+            biased;
+            () = back.notified() => return None,
+            outcome = deployment => outcome,
+        };
         self.settled().await;
-        outcome
+        Some(outcome)
     }
 
     /// Runs an execution until `stops` says so at one of its events; says whether it was stopped.
@@ -265,7 +276,8 @@ pub(crate) fn rescale(world: &mut World, desired: u32) {
 }
 
 pub(crate) struct Ran {
-    pub(crate) outcome: Outcome,
+    /// None where it came back to where the run without its fault has been: its end is that one's.
+    pub(crate) outcome: Option<Outcome>,
     pub(crate) broken: Option<String>,
     pub(crate) calls: u64,
     pub(crate) invocations: u64,
@@ -274,7 +286,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn of(stage: Stage, outcome: Outcome) -> Self {
+    pub(crate) fn of(stage: Stage, outcome: Option<Outcome>) -> Self {
         let (broken, checks) = {
             let watch = stage.watch();
             (watch.broken.clone(), watch.checks)
@@ -288,39 +300,60 @@ impl Ran {
             stage,
         }
     }
-}
 
-/// Where a run has entered a state: runs that are the same up to there go on from here.
-pub(crate) struct Fork {
-    moment: Moment,
-    watch: Watch,
-    entering: Entering,
-    /// Pauses of the drain before it.
-    waits: u32,
+    pub(crate) fn came_back(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    pub(crate) fn status(&self) -> Option<&Status> {
+        self.outcome.as_ref().map(|outcome| &outcome.status)
+    }
 }
 
 /// Runs a case without faults, and leaves forks; the faults that would change an answer are recorded.
 pub(crate) async fn run_clean(case: &Case) -> (Ran, Vec<Fork>) {
     let stage = Stage::new(case);
     stage.aws.record_telling_faults();
-    let mut forks = Vec::new();
-    let outcome = stage.deploy_from("run-1", None, Some(&mut forks)).await;
-    (Ran::of(stage, outcome), forks)
+    leave_forks(stage, None, &Plan::default()).await
+}
+
+/// Runs a case under a plan, from the last fork that comes before everything in the plan, and leaves forks
+/// of its own.
+pub(crate) async fn fork_from(case: &Case, forks: &[Fork], plan: &Plan) -> (Ran, Vec<Fork>) {
+    let (stage, fork) = at_last_fork(case, forks, plan);
+    leave_forks(stage, fork, plan).await
+}
+
+async fn leave_forks(stage: Stage, from: Option<&Fork>, plan: &Plan) -> (Ran, Vec<Fork>) {
+    let mut own = Vec::new();
+    let mut leave = |fork| {
+        own.push(fork);
+        false
+    };
+    let ran = go_on(stage, from, plan, Some(&mut leave)).await;
+    (ran, own)
 }
 
 /// Runs a case under a plan, from the last fork that comes before everything in the plan.
 pub(crate) async fn run_from(case: &Case, forks: &[Fork], plan: &Plan) -> Ran {
-    go_on(case, forks, plan, None).await
+    let (stage, fork) = at_last_fork(case, forks, plan);
+    go_on(stage, fork, plan, None).await
 }
 
-/// The same, and leaves forks of its own.
-pub(crate) async fn fork_from(case: &Case, forks: &[Fork], plan: &Plan) -> Vec<Fork> {
-    let mut own = Vec::new();
-    go_on(case, forks, plan, Some(&mut own)).await;
-    own
+/// The same, and ends where it comes back to one of the forks; one in sixteen goes to its end all the same,
+/// to see that it makes no difference, and all do where [`ALL_TO_THEIR_END`] is set.
+pub(crate) async fn run_until_back(case: &Case, forks: &[Fork], plan: &Plan, number: usize) -> Ran {
+    if number.is_multiple_of(16) || std::env::var_os(ALL_TO_THEIR_END).is_some() {
+        return run_from(case, forks, plan).await;
+    }
+    let (stage, fork) = at_last_fork(case, forks, plan);
+    let mut is_back = |at: Fork| forks.iter().any(|fork| at.goes_on_as(fork));
+    go_on(stage, fork, plan, Some(&mut is_back)).await
 }
 
-async fn go_on(case: &Case, forks: &[Fork], plan: &Plan, own: Option<&mut Vec<Fork>>) -> Ran {
+const ALL_TO_THEIR_END: &str = "EBBTIDE_FAULTS_TO_THEIR_END";
+
+fn at_last_fork<'a>(case: &Case, forks: &'a [Fork], plan: &Plan) -> (Stage, Option<&'a Fork>) {
     let fork = forks.iter().rev().find(|fork| plan.begins_after(fork));
     let stage = match fork {
         None => Stage::new(case),
@@ -330,9 +363,13 @@ async fn go_on(case: &Case, forks: &[Fork], plan: &Plan, own: Option<&mut Vec<Fo
             Stage::on(case, aws, watch)
         }
     };
+    (stage, fork)
+}
+
+async fn go_on(stage: Stage, from: Option<&Fork>, plan: &Plan, along: Along<'_>) -> Ran {
     stage.plan(plan);
     let checked = stage.watch().checks;
-    let outcome = stage.deploy_from("run-1", fork, own).await;
+    let outcome = stage.deploy_from("run-1", from, along).await;
     let mut ran = Ran::of(stage, outcome);
     ran.checks -= checked;
     ran
@@ -345,12 +382,14 @@ pub(crate) async fn run(case: &Case, plan: &Plan) -> Ran {
 pub(crate) async fn run_on(stage: Stage, plan: &Plan) -> Ran {
     stage.plan(plan);
     let outcome = stage.deploy("run-1").await;
-    Ran::of(stage, outcome)
+    Ran::of(stage, Some(outcome))
 }
 
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) runs: usize,
+    /// Those of them that ended where they came back to the run without their fault.
+    back: usize,
     checks: u64,
     /// By kind.
     faults: BTreeMap<String, usize>,
@@ -358,9 +397,10 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, checks: u64) {
+    pub(crate) fn count(&mut self, ran: &Ran) {
         self.runs += 1;
-        self.checks += checks;
+        self.back += usize::from(ran.came_back());
+        self.checks += ran.checks;
     }
 
     pub(crate) fn count_faults(&mut self, plan: &Plan) {
@@ -379,6 +419,10 @@ impl Tally {
     pub(crate) fn end(self, what: &str) {
         let (runs, checks, failed) = (self.runs, self.checks, self.failures.len());
         println!("{what}: {runs} runs, {checks} checks of the invariants, {failed} failures");
+        if self.back > 0 {
+            let back = self.back;
+            println!("  {back} runs came back to the run without their fault, and ended there");
+        }
         for (kind, count) in &self.faults {
             println!("  {count} {kind}");
         }
@@ -395,15 +439,19 @@ pub(crate) fn report(case: &Case, runs: usize, least: usize, failures: &[String]
 
 /// What is wrong with a run that should have ended as if nothing had gone wrong.
 pub(crate) fn wrong(case: &Case, ran: &Ran) -> Option<String> {
-    let ended = match (&ran.outcome.status, case.ends) {
+    if ran.broken.is_some() {
+        return ran.broken.clone();
+    }
+    let status = ran.status()?;
+    let ended = match (status, case.ends) {
         (Status::Succeeded { .. }, Ends::Deployed) => None,
         (Status::Failed { error, .. }, Ends::RolledBack(expected)) if error == expected => None,
         (Status::Failed { error, cause }, _) => Some(format!("{error}: {cause}")),
         (other, _) => Some(format!("{other:?}")),
     };
-    ran.broken.clone().or(ended).or_else(|| {
+    ended.or_else(|| {
         let left = unfinished(&ran.stage.aws.snapshot(), case.ends)?;
-        Some(format!("{left}; it ended {:?}", ran.outcome.status))
+        Some(format!("{left}; it ended {status:?}"))
     })
 }
 
@@ -414,10 +462,11 @@ pub(crate) async fn unsafe_or_stuck(case: &Case, ran: Ran) -> Option<String> {
     if ran.broken.is_some() {
         return ran.broken;
     }
-    if ran.outcome.status == Status::TimedOut {
+    let status = ran.status()?;
+    if *status == Status::TimedOut {
         return Some("L1: it did not end".to_owned());
     }
-    let ended = format!("{:?}", ran.outcome.status);
+    let ended = format!("{status:?}");
     // The last late write has landed by then.
     let aws = &ran.stage.aws;
     aws.with_world(|world| world.advance_to(world.now() + 60_000));

@@ -2,7 +2,7 @@
 
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 
-use crate::run::{Plan, Ran, Tally, is_told_apart, reads, run_clean, run_from, wrong};
+use crate::run::{Plan, Ran, Tally, is_told_apart, reads, run_clean, run_until_back, wrong};
 use crate::scenarios::{self, Case};
 
 /// Ways in which a call fails before it is carried out: without an answer, and with one.
@@ -111,9 +111,10 @@ async fn strike(name: &str, part: usize, parts: usize) {
     assert_eq!(wrong(&case, &clean), None, "{}, without a fault", case.name);
     let plans = [of_calls(&case, &clean), of_invocations(&clean)].concat();
     let mut tally = Tally::default();
-    for plan in plans.into_iter().skip(part).step_by(parts) {
-        let ran = run_from(&case, &forks, &plan).await;
-        tally.count(ran.checks);
+    let plans = plans.into_iter().skip(part).step_by(parts);
+    for (number, plan) in plans.enumerate() {
+        let ran = run_until_back(&case, &forks, &plan, number).await;
+        tally.count(&ran);
         tally.count_faults(&plan);
         if let Some(what) = wrong(&case, &ran) {
             tally.failed(&plan, &what);

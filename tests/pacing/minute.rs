@@ -12,15 +12,10 @@ const BUDGET: u64 = 200;
 const OF_A_TASK: u64 = 2_500;
 const DELAYS: [u64; 7] = [0, 30, 60, 120, 180, 300, 3_600];
 
-/// More of them with the variable that `make test-exhaustive` sets. An Application Load Balancer takes exactly
-/// the delay, so that chance has less of a part.
-fn seeds(load_balancer: Kind) -> u64 {
+/// More of them with the variable that `make test-exhaustive` sets.
+fn seeds() -> u64 {
     let exhaustive = std::env::var_os("EBBTIDE_EXHAUSTIVE_MINUTES").is_some();
-    match load_balancer {
-        _ if exhaustive => 30,
-        Kind::Network => 3,
-        Kind::Application => 1,
-    }
+    if exhaustive { 30 } else { 3 }
 }
 
 /// Clients that come back within seconds, all at once after a fixed delay, or slowly; to be closed at
@@ -58,7 +53,7 @@ async fn assert_kept(load_balancer: Kind, tasks: u32) {
     let mut most = Vec::new();
     for delay in DELAYS {
         let mut busiest = 0;
-        for seed in 1..=seeds(load_balancer) {
+        for seed in 1..=seeds() {
             let felt = drained(&service(load_balancer, tasks, delay, seed), &drain).await;
             assert_deployed(&felt);
             assert_eq!(felt.totals.cut, u64::from(tasks) * OF_A_TASK);
@@ -72,7 +67,7 @@ async fn assert_kept(load_balancer: Kind, tasks: u32) {
         }
         most.push(format!("{busiest} at {delay} s"));
     }
-    let (seeds, most) = (seeds(load_balancer), most.join(", "));
+    let (seeds, most) = (seeds(), most.join(", "));
     println!("{load_balancer:?}, {tasks} tasks, {seeds} seeds: at most a second: {most}");
 }
 

@@ -328,7 +328,7 @@ async fn bad_clock(change: Change) -> Option<String> {
     // Preflight, the first of the invocations, does not enter.
     let plan = Plan::invocation(4, LambdaFault::DiesAfterCalls(3));
     // What has been watched believes the clock.
-    match run_on(stage, &plan).await.outcome.status {
+    match run_on(stage, &plan).await.outcome.unwrap().status {
         Status::Succeeded { .. } => None,
         other => Some(format!("L1: no turn enters any more: {other:?}")),
     }
