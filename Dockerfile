@@ -13,7 +13,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --create-home ebbtide
 COPY --from=build /ebbtide/target/release/ebbtide /usr/local/bin/
-USER ebbtide
+USER 10001
 WORKDIR /home/ebbtide
 # No entry point: a CI job brings its own shell.
 CMD ["ebbtide", "--help"]
