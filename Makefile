@@ -1,4 +1,4 @@
-# Needed: the Rust toolchain of `rust-version` in Cargo.toml, Python 3.11, Node.js, make, and Chromium
+# Needed: the Rust toolchain of `rust-version` in Cargo.toml, Python 3.11, Node.js 20, make, and Chromium
 # (or Chrome; its program, if it is not in the PATH, in CHROMIUM) for the end-to-end tests. Everything else
 # is installed into the checkout, from pinned versions.
 
@@ -131,7 +131,7 @@ ARCH ?= x86_64
 .PHONY: package
 package: need-cargo $(VENV)/.made ## What installs Ebbtide without Rust, into package/; ARCH=arm64 for the other architecture
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build --parameter-overrides Architecture=$(ARCH)
-	$(PYTHON) release/package.py --bootstrap .aws-sam/build/SwapFunction/bootstrap --output package
+	$(VENV)/bin/python release/package.py --bootstrap .aws-sam/build/SwapFunction/bootstrap --output package
 
 .PHONY: e2e
 e2e: need-cargo ## The end-to-end tests alone

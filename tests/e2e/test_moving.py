@@ -23,7 +23,7 @@ def commands(name):
 @pytest.fixture(scope="module")
 def first(world):
     """The service that is there. Another tool's would be one of ECS's controller, which the simulated ECS lacks."""
-    return world.put_in_service("main", NAME, world.register(NAME))
+    return world.put_in_service("main", NAME, world.register(NAME), tasks=2)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +59,13 @@ def test_a_second_service_takes_over_the_listener_of_the_first(deployed, world, 
     before = first.forwards_to(80)
 
     folder = shell("beside")
-    deploy = ("deploy", folder / "deploy.json", "--state-machine", deployed.live, "--task-definition")
+    deploy = ("deploy", folder / "deploy.json", "--state-machine", deployed.live, "--every", "1", "--task-definition")
     done = ebbtide.run(*deploy, world.register(NAME))
     assert done.returncode == 0, done.stdout + done.stderr
     serves = second.forwards_to(9001)
     assert world.healthy(serves) == 4
     # Users are where they were.
-    assert first.forwards_to(80) == before and world.healthy(before) == 4
+    assert first.forwards_to(80) == before and world.healthy(before) == 2
 
     shell("over")
     assert [listener["Port"] for listener in second.listeners()] == [80, 8080, 9002]
@@ -74,8 +74,9 @@ def test_a_second_service_takes_over_the_listener_of_the_first(deployed, world, 
     assert first.described()["desiredCount"] == 0
     first.wait_until(lambda: first.described()["runningCount"] == 0, "the tasks of the first service have stopped")
 
-    # The next one needs no more than names, and moves the listener that users reach.
-    (folder / "deploy.json").write_text(json.dumps({"cluster": "main", "serviceName": f"{NAME}-2"}))
+    # The next one needs names only (the rest is for the test to be short), and moves the listener that users reach.
+    event = {"cluster": "main", "serviceName": f"{NAME}-2", "drain": {"tasks": 4}, "bakeTime": 0}
+    (folder / "deploy.json").write_text(json.dumps(event))
     done = ebbtide.run(*deploy, world.register(NAME))
     assert done.returncode == 0, done.stdout + done.stderr
     assert second.forwards_to(80) not in (before, serves)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -110,22 +111,38 @@ def test_sam_deploy_takes_it_and_the_functions_run(deployed, installed, chat):
         deployed,
         start_with=outputs["DeploymentStateMachineLiveArn"],
     )
-    there = machine.run(stack.ROOT / "events" / "dry-run.json")
+    there = machine.run((stack.ROOT / "events" / "dry-run.json").read_text())
     assert (there.status, there.error, there.cause) == ("SUCCEEDED", None, None)
     assert there.output["next"] == "DryRunSucceeded"
 
 
-def test_cloudformation_package_takes_it(deployed, packaged, without_rust, tmp_path):
+def test_cloudformation_takes_it_with_the_commands_of_the_page(deployed, packaged, without_rust, tmp_path):
+    check, sam = commands("package")
+    assert subprocess.run(check.split(), cwd=packaged, capture_output=True, timeout=60).returncode == 0
+    # `installed` runs it, without the questions.
+    assert sam == "sam deploy --guided"
+
     deployed.client("s3").create_bucket(Bucket="artifacts")
-    command = ["aws", "cloudformation", "package", "--template-file", str(packaged / "template.yaml")]
-    command += ["--s3-bucket", "artifacts", "--output-template-file", str(tmp_path / "uploaded.yaml")]
+    shutil.copytree(packaged, tmp_path / "package")
     env = stack.environment(AWS_ENDPOINT_URL=deployed.ministack, **without_rust)
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    resources = yaml_parse((tmp_path / "uploaded.yaml").read_text())["Resources"].values()
+    for command in commands("cloudformation"):
+        command = command.replace("BUCKET", "artifacts").replace("--stack-name ebbtide", "--stack-name uploaded")
+        given = {"env": env, "cwd": tmp_path / "package", "capture_output": True, "text": True, "timeout": 120}
+        done = subprocess.run(command.split(), **given)
+        assert done.returncode == 0, done.stdout + done.stderr
+    resources = yaml_parse((tmp_path / "package" / "uploaded.yaml").read_text())["Resources"].values()
     code = [one["Properties"]["CodeUri"] for one in resources if one["Type"] == "AWS::Serverless::Function"]
     # One zip for the three.
     assert len(code) == 3 and len(set(code)) == 1
     key = code[0].removeprefix("s3://artifacts/")
     uploaded = deployed.client("s3").get_object(Bucket="artifacts", Key=key)["Body"].read()
     assert uploaded == (packaged / "functions.zip").read_bytes()
+    [made] = deployed.client("cloudformation").describe_stacks(StackName="uploaded")["Stacks"]
+    assert made["StackStatus"] == "CREATE_COMPLETE"
+
+
+def commands(name):
+    """The lines of a marked block of the page."""
+    page = (stack.ROOT / "docs" / "install.md").read_text()
+    [block] = re.findall(rf"<!-- test: {name} -->\n```\n(.*?)```\n", page, re.DOTALL)
+    return block.splitlines()
