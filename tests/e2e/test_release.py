@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 import stack
 
@@ -116,6 +117,20 @@ def test_the_action_installs_nothing_whose_checksum_is_wrong(job):
     archive.write_bytes(archive.read_bytes() + b"\0")
     assert run(RELEASE / "install.sh", env=env).returncode != 0
     assert not os.path.exists(env["GITHUB_PATH"])
+
+
+def test_the_page_and_the_action_name_what_the_workflow_publishes():
+    jobs = yaml.safe_load((stack.ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    published = set()
+    for job in ("functions", "command-line"):
+        [name] = re.findall(r'release/archive\.sh "(.*?)"', "\n".join(step.get("run", "") for step in jobs[job]["steps"]))
+        for one in jobs[job]["strategy"]["matrix"]["include"]:
+            published.add(name.replace("$ARCH", one.get("architecture", "")).replace("$TARGET", one["target"]))
+    page = (stack.ROOT / "docs" / "install.md").read_text()
+    assert set(re.findall(r"`(ebbtide-\S+)\.tar\.gz`", page)) == published
+    installed = {f"ebbtide-{machine}-unknown-linux-musl" for machine in ("x86_64", "aarch64")}
+    assert installed < published
+    assert "name=ebbtide-$(uname -m)-unknown-linux-musl\n" in (RELEASE / "install.sh").read_text()
 
 
 def test_the_image_is_built_with_the_toolchain_of_the_workspace():
