@@ -109,7 +109,7 @@ template: $(VENV)/.made $(LINT)/.made ## The CloudFormation template and the pol
 	@echo "== sam validate --lint"
 	@$(VENV)/bin/sam validate --lint
 	@echo "== cfn-lint with informational checks"
-	@$(VENV)/bin/cfn-lint --include-checks I -- template.yaml
+	@$(VENV)/bin/cfn-lint --include-checks I -- template.yaml examples/nlb-service/*.yaml
 	@echo "== checkov"
 	@$(LINT)/bin/checkov --config-file $(E2E)/checkov.yaml --file template.yaml
 	@echo "== parliament"
