@@ -1,4 +1,4 @@
-//! What the documents say of the code holds: names, quoted sentences, fields and links.
+//! The documents agree with the code: names, quoted messages, fields and links.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What stands between backticks.
+/// The text between backticks.
 fn in_code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -55,9 +55,9 @@ fn error_names() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn the_runbook_has_every_error_name_and_no_other() {
-    let runbook = read("docs/runbook.md");
-    let lines = section(&runbook, "Failed, by error name").lines();
+fn operations_has_a_heading_for_every_error_name_and_for_no_other() {
+    let operations = read("docs/operations.md");
+    let lines = section(&operations, "Errors by name").lines();
     let headings = lines.filter_map(|line| line.strip_prefix("### "));
     assert_eq!(
         headings.flat_map(in_code).collect::<BTreeSet<_>>(),
@@ -74,7 +74,7 @@ fn the_readme_has_every_error_name() {
 }
 
 #[test]
-fn the_runbook_has_every_alarm_of_the_template_and_no_other() {
+fn operations_has_every_alarm_of_the_template_and_no_other() {
     let template = read("template.yaml");
     let lines: Vec<_> = template.lines().collect();
     let alarms = lines.windows(2);
@@ -82,21 +82,62 @@ fn the_runbook_has_every_alarm_of_the_template_and_no_other() {
     let alarms = alarms.map(|pair| pair[0].trim().trim_end_matches(':'));
     let alarms: BTreeSet<_> = alarms.collect();
     assert!(alarms.len() >= 7, "{alarms:?}");
-    let runbook = read("docs/runbook.md");
-    let runbook = section(&runbook, "An alarm of the stack");
-    assert_eq!(names_in(runbook, "alarm"), alarms);
+    let operations = read("docs/operations.md");
+    let section = section(&operations, "Alarms");
+    assert_eq!(names_in(section, "alarm"), alarms);
 }
 
 #[test]
-fn the_states_in_the_runbook_are_the_state_machines() {
+fn the_states_that_the_pages_name_are_the_state_machines() {
     let definition = read("statemachine/deployment.asl.json");
     let definition: Value = serde_json::from_str(&definition).unwrap();
-    let runbook = read("docs/runbook.md");
-    let cells = first_cells(&runbook, "state");
-    assert!(cells.len() > 5, "{cells:?}");
-    for state in cells.into_iter().flat_map(in_code) {
-        assert!(definition["States"].get(state).is_some(), "{state}");
+    for (page, header) in [("operations", "state"), ("rollback", "phase")] {
+        let page = read(&format!("docs/{page}.md"));
+        let cells = first_cells(&page, header);
+        assert!(cells.len() > 5, "{cells:?}");
+        for state in cells.into_iter().flat_map(in_code) {
+            assert!(definition["States"].get(state).is_some(), "{state}");
+        }
     }
+}
+
+#[test]
+fn the_incident_in_operations_is_what_the_simulator_prints() {
+    let story = read("tests/whole/stories/operator-rolls-back.txt");
+    let operations = read("docs/operations.md");
+    let blocks = section(&operations, "One incident").split("```").skip(1);
+    let blocks = blocks.step_by(2).map(|block| block.strip_prefix("text\n"));
+    let lines: Vec<_> = blocks.flat_map(|block| block.unwrap().lines()).collect();
+    assert!(lines.len() > 5, "{lines:?}");
+    for line in lines {
+        assert!(story.lines().any(|printed| printed == line), "{line}");
+    }
+}
+
+#[test]
+fn every_metric_of_the_functions_is_in_the_metrics_page_and_no_other() {
+    let source = read("functions/src/metrics.rs");
+    let units = ["Count", "Seconds", "None", "Count/Second"];
+    let quoted: Vec<_> = source.split('"').collect();
+    let pairs = quoted.windows(3);
+    let pairs = pairs.filter(|part| part[1] == ", " && units.contains(&part[2]));
+    let metrics: BTreeSet<_> = pairs.map(|part| part[0]).collect();
+    assert!(metrics.len() > 10, "{metrics:?}");
+    assert_eq!(names_in(&read("docs/metrics.md"), "metric"), metrics);
+}
+
+#[test]
+fn every_error_that_rolls_back_after_the_swap_is_in_the_rollback_page_and_no_other() {
+    let page = read("docs/rollback.md");
+    let reasons = section(&page, "What triggers a rollback");
+    let rows = reasons.lines().filter_map(|line| line.strip_suffix(" |"));
+    let cells = rows.filter_map(|row| row.rsplit(" | ").next());
+    let named: BTreeSet<_> = cells.flat_map(in_code).collect();
+    let blaming = ErrorName::ALL.iter();
+    let blaming = blaming.filter(|name| name.blames_the_replacement());
+    // A replacement that is not ready in time has not served.
+    let blaming = blaming.filter(|name| **name != ErrorName::NotReadyTimeout);
+    assert_eq!(named, blaming.map(|name| name.as_str()).collect());
 }
 
 /// The text of every Rust file below a folder, with strings that go over lines joined.
@@ -115,22 +156,19 @@ fn sources(folder: &Path, text: &mut String) {
 }
 
 #[test]
-fn every_sentence_that_the_runbook_quotes_is_one_that_the_functions_say() {
+fn every_message_that_operations_quotes_is_one_of_the_functions() {
     let mut said = String::new();
     for folder in ["controller/src", "functions/src"] {
         sources(&root().join(folder), &mut said);
     }
-    let runbook = read("docs/runbook.md");
+    let operations = read("docs/operations.md");
     let mut quoted = 0;
-    for header in ["it says", "the cause has", "because"] {
-        let cells = first_cells(&runbook, header);
+    for header in ["it says", "the cause has", "waits for"] {
+        let cells = first_cells(&operations, header);
         assert!(!cells.is_empty(), "{header}");
         for sentence in cells.into_iter().flat_map(in_code) {
-            // A state beside a sentence.
-            if sentence != "RollbackFailed" && sentence != "STEADY_STATE" {
-                assert!(said.contains(sentence), "nothing says {sentence:?}");
-                quoted += 1;
-            }
+            assert!(said.contains(sentence), "nothing says {sentence:?}");
+            quoted += 1;
         }
     }
     assert!(quoted > 30, "{quoted}");
@@ -160,7 +198,7 @@ fn has_anchor(document: &Path, wanted: &str) -> bool {
 }
 
 #[test]
-fn relative_links_in_the_documents_lead_somewhere() {
+fn relative_links_in_the_documents_are_not_broken() {
     let elsewhere = "README.md ARCHITECTURE.md CHANGELOG.md fuzz/README.md \
                      examples/nlb-service/README.md";
     let docs = fs::read_dir(root().join("docs")).unwrap();
@@ -203,17 +241,17 @@ fn fields(object: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_messages_of_starts_and_ends_are_as_the_rules_send_them() {
-    let notices = read("docs/notices.md");
+fn the_examples_of_notifications_are_what_the_rules_send() {
+    let page = read("docs/notifications.md");
     let template = read("template.yaml");
-    let failed = section(&notices, "Starts and ends");
+    let failed = section(&page, "Starts and ends");
     let (_, rule) = template.split_once("\n  FailedRule:\n").unwrap();
     let (_, transformer) = rule.split_once("InputTemplate: |").unwrap();
     let (sent_by_rule, _) = transformer.split_once("}\n").unwrap();
     let sent_by_rule = format!("{sent_by_rule}}}").replace(['<', '>'], "\"");
     let sent_by_rule: Value = serde_json::from_str(&sent_by_rule).unwrap();
     assert_eq!(fields(&sent_by_rule), fields(&example(failed)));
-    let statuses = names_in(&notices, "`status`");
+    let statuses = names_in(&page, "`status`");
     for status in ["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"] {
         assert!(statuses.contains(status), "{status}");
         assert!(template.contains(status), "{status}");

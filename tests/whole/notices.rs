@@ -1,4 +1,4 @@
-//! Who checks EventBridge sees what a deployment came to, as `docs/notices.md` has it.
+//! Who checks EventBridge sees what a deployment came to, as `docs/notifications.md` has it.
 
 use std::collections::BTreeSet;
 
@@ -143,7 +143,7 @@ async fn without_event_bridge_a_deployment_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_told_in_between_is_as_the_page_has_it() {
-    let page = include_str!("../../docs/notices.md");
+    let page = include_str!("../../docs/notifications.md");
     let (statuses_of_page, rest) = page.split_once("\n## In between\n").unwrap();
     let (_, rest) = rest.split_once("```json\n").unwrap();
     let (example, rest) = rest.split_once("```").unwrap();

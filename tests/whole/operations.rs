@@ -1,4 +1,4 @@
-//! What docs/runbook.md tells people to do by hand ends as it says.
+//! What docs/operations.md tells people to do by hand ends as it says.
 
 use ebbtide_simulator::asl::HistoryEvent;
 
