@@ -14,9 +14,10 @@ const ERROR: &str = "Aborted";
 
 /// Stops an execution. Nothing is undone: the service stays as it is.
 ///
-/// A function that the execution has called still comes to its end. The service's lock stays with the
-/// execution; the next deployment takes it after 30 to 90 seconds, and brings the service in order. On a
-/// terminal it is asked first; elsewhere --yes is needed. One that has ended is refused.
+/// A function that is running still completes. The execution keeps the service's lock; the next deployment
+/// takes it after 30 to 90 seconds, and cleans up. Asks for confirmation on a terminal; elsewhere --yes is
+/// needed. An execution that has ended is refused. To go back to the original instead, use `ebbtide
+/// rollback`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
-    /// Why, for readers of the execution.
+    /// The reason, shown with the execution.
     #[arg(
         long,
         value_name = "TEXT",

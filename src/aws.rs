@@ -24,10 +24,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "AWS account")]
 pub(crate) struct Access {
-    /// The region; without it, `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile's.
+    /// The region (default: `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile's).
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// The profile of ~/.aws/config; without it, `AWS_PROFILE` or `default`.
+    /// The profile in ~/.aws/config (default: `AWS_PROFILE` or `default`).
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 }

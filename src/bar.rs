@@ -109,7 +109,7 @@ fn line(progress: &Progress, started: u64, now: u64) -> String {
     line
 }
 
-/// A drain as a bar: half of it for the tasks that steps have taken away, half for those that have stopped.
+/// A drain as a bar: half of it for the tasks that steps have removed, half for those that have stopped.
 fn filled(drain: Drain) -> String {
     let taken = drain.of.saturating_sub(drain.left);
     let stopped = drain.of.saturating_sub(drain.running);

@@ -27,13 +27,13 @@ use comparison::{Compared, ComparedRun, Comparison, Timings};
 use figures::{Figures, Floor};
 use ways::{Service, ways};
 
-/// Deploys the same service with the same clients once for every way to drain, and says in a table
-/// what clients and servers feel of each.
+/// Simulates the same deployment once per drain setting, and compares in a table how clients and servers are
+/// affected.
 ///
-/// All at once; a quarter a minute, as the public sample has it; one task at a time, evenly, and by a
-/// budget of reconnects, each in the sample's time or in that of --within; and what the event asks
-/// for, if that is another way. In virtual time, on a simulated AWS: nothing real is touched. Each way
-/// is deployed twice where figures may differ: with exact timings, and with the scenario's random ones.
+/// The settings are: all at once; a quarter every minute, as in the public sample; one task at a time,
+/// evenly, and by a reconnect budget, each in the sample's time or that of --within; and the event's own, if
+/// it differs. Everything runs in virtual time, on a simulated AWS: nothing real is touched. A setting is
+/// deployed twice if its figures may differ: with exact timings, and with the scenario's random ones.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{JSON_HELP}"))]
 pub(crate) struct Arguments {
@@ -41,17 +41,17 @@ pub(crate) struct Arguments {
     event: input::Event,
     #[command(flatten)]
     service: Described,
-    /// Chance, instead of the scenario's (1): the same seed, the same answer.
+    /// Random seed, instead of the scenario's (1); the same seed gives the same answer.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Seconds from the first step of the drain to the last, instead of the sample's (180 with four
     /// tasks or more).
     #[arg(long, value_name = "S", value_parser = value_parser!(u32).range(0..=i64::from(ways::LONGEST)))]
     within: Option<u32>,
-    /// How the answer is printed; the end of this help says what is in the JSON object.
+    /// Output format; the JSON object is described at the end of this help.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Write the table and a plot of every way's reconnects, as a page that a browser shows by itself.
+    /// Write the table and a plot of each setting's reconnects, as a page that needs no other files.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 }
@@ -63,9 +63,9 @@ Examples:
 
 /// A paragraph is one line: it is wrapped where it is shown.
 const JSON_HELP: &str = "\
-Reconnects are tries of clients that were cut, refused ones included. The longest without is the most seconds that \
-one of them had no connection. The floor is the least that any drain could have in the same time: all connections \
-spread evenly, or those of one task. Extra task-hours are those of running tasks above the desired count.
+Reconnects are attempts of disconnected clients, including refused ones. \"Longest without\" is the longest time that a \
+client had no connection. The floor is the smallest possible number in the same time: all connections spread evenly, \
+or those of one task. Extra task-hours count running tasks above the desired count.
 
 --format json prints one object: service; scenario (tasks, connections, connectionsPerTask, reconnectWithinSeconds, \
 newConnectionsPerSecondPerTask or null, seed); floor (seconds, reconnectsIn10Seconds); ways, a list of {way, drain, \

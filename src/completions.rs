@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::exit::Exit;
 
-/// Prints the script with which a shell completes commands and flags.
+/// Prints a shell's completion script for commands and flags.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

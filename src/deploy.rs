@@ -24,35 +24,35 @@ const MOST_RETRIES: u32 = 100;
 
 /// Starts a deployment in an AWS account, and follows it to its end.
 ///
-/// The input is checked before anything is called, and the service as `ebbtide preflight` checks it: what
-/// would be refused is not started. On a terminal, what will be done is shown first, and confirmed.
+/// The input is checked first, then the service, as by `ebbtide preflight`: a deployment that would be
+/// refused is not started. On a terminal, the plan is shown and has to be confirmed.
 ///
-/// The execution is named after cluster, service, task definition and commit: the same command again, from
-/// a CI job that is repeated, follows the execution that runs instead of starting a second one. One that
-/// has ended is not started again without --again.
+/// The execution is named after cluster, service, task definition and commit: if a CI job is repeated, the
+/// same command follows the running execution instead of starting a second one. To repeat a deployment that
+/// has ended, pass --again.
 ///
-/// Ctrl-C or expired credentials end the following and never the deployment; errors that may pass and a
-/// terminal that is closed end neither.
+/// Ctrl-C or expired credentials stop the output, never the deployment; temporary errors and a closed
+/// terminal stop neither.
 ///
-/// Exit status: 0 it has succeeded (with --no-follow: it runs), 1 it has failed, was stopped or timed
-/// out, or was refused or not started, 2 wrong usage, 3 it runs and is followed no longer.
+/// Exit status: 0 succeeded (with --no-follow: started), 1 failed, stopped, timed out, refused or not
+/// started, 2 wrong usage, 3 stopped following, and the deployment still runs.
 ///
-/// With --format json, stdout has an object a line: {"event": "execution"} with execution, name,
-/// status and console; for each thing that happens {"event": "step"} with at, state, message and drain (left, of,
-/// running, nextStep, lastStep, done); {"event": "remark"} about the following; at last {"event": "ended"} with
-/// status, error, cause and output.
+/// With --format json, stdout has one object per line: first {"event": "execution"} with execution, name,
+/// status and console; then {"event": "step"} with at, state, message and drain (left, of, running, nextStep,
+/// lastStep, done), and {"event": "remark"} about the connection; last {"event": "ended"} with status, error,
+/// cause and output.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     event: input::Event,
-    /// The execution's name, instead of the one that is made.
+    /// Name of the execution, instead of the generated one.
     #[arg(long, value_name = "NAME", value_parser = name::valid, conflicts_with = "commit")]
     name: Option<String>,
-    /// The commit in the name; without it, `GITHUB_SHA` or `CI_COMMIT_SHA` where one is set.
+    /// The commit in the name (default: `GITHUB_SHA` or `CI_COMMIT_SHA`).
     #[arg(long, value_name = "COMMIT")]
     commit: Option<String>,
-    /// Where the execution of this name has ended, start another one (NAME-retry1, NAME-retry2, …).
+    /// Deploy again even if the execution of this name has ended (as NAME-retry1, NAME-retry2, …).
     #[arg(long)]
     again: bool,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     /// Print the execution's ARN and return as soon as it runs.
     #[arg(long)]
     no_follow: bool,
-    /// How it is printed; JSON is an object a line.
+    /// Output format; JSON is one object per line.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -75,7 +75,7 @@ struct First {
     /// Start without asking.
     #[arg(long)]
     yes: bool,
-    /// Do not check the service first, where these credentials may not read it; the execution does.
+    /// Skip the check of the service, for credentials that may not read it; the execution checks it.
     #[arg(long)]
     no_preflight: bool,
 }

@@ -26,8 +26,7 @@ const MOST_WITHOUT_CREDENTIALS: Duration = Duration::from_mins(5);
 /// The flags of following.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Follow {
-    /// Seconds between two checks while following; without it, 5, and up to a minute in a pause whose end is
-    /// known.
+    /// Seconds between two checks while following (default: 5, and up to 60 in a pause whose end is known).
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(crate) every: Option<u64>,
 }

@@ -57,8 +57,7 @@ use runtime::in_real_time;
 
 /// Deploys a new version of an Amazon ECS service without a reconnect storm.
 ///
-/// Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 a deployment goes on and is followed no
-/// longer.
+/// Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 stopped following a deployment that still runs.
 #[derive(Debug, Parser)]
 #[command(version = env!("EBBTIDE_VERSION"), max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
@@ -78,7 +77,7 @@ Examples:
 const EXAMPLES: &str = "\
 Examples:
   ebbtide simulate events/sample.json             see a deployment in virtual time
-  ebbtide compare events/minimal.json --tasks 12  see what other ways to drain do to clients
+  ebbtide compare events/minimal.json --tasks 12  compare drain settings by their effect on clients
   ebbtide preflight deploy.json                   check a service of your account
   ebbtide deploy deploy.json                      deploy it, and follow it to its end";
 
@@ -97,20 +96,20 @@ enum Command {
     Status(status::Arguments),
     #[cfg(feature = "simulator")]
     Report(report::Arguments),
-    /// Goes back: a deployment that runs gives the traffic back to its original, which is warm.
+    /// Rolls a running deployment back: traffic returns to the original.
     ///
-    /// Before the swap, the replacement is deleted. After it, the original comes back to full strength and
-    /// takes the traffic once it is healthy; then the replacement is drained. The execution ends in
+    /// Before the swap, the replacement is deleted. After it, the original returns to full strength and takes
+    /// the traffic once it is healthy; then the replacement is drained. The execution ends in
     /// `OperatorRollback`. Refused once the original is gone.
     #[command(after_help = operate::EXAMPLES[0])]
     Rollback(operate::Arguments),
-    /// Pauses a deployment that runs: no traffic moves and no task goes until `resume` or `rollback`.
+    /// Pauses a running deployment: no traffic moves and no task is removed until `resume` or `rollback`.
     ///
-    /// Alarms and health are checked meanwhile, and bring the traffic back as ever. The seconds count
-    /// towards no deadline of the deployment but readinessTimeout; all its pauses together last a day at most.
+    /// Health and alarms are still checked, and still lead to a rollback. Paused seconds count towards no
+    /// deadline but readinessTimeout; all pauses of a deployment together may last a day.
     #[command(after_help = operate::EXAMPLES[1])]
     Pause(operate::Arguments),
-    /// Lets a paused deployment go on.
+    /// Continues a paused deployment.
     #[command(after_help = operate::EXAMPLES[2])]
     Resume(operate::Arguments),
     Abort(abort::Arguments),

@@ -8,11 +8,11 @@ use clap_mangen::Man;
 
 use crate::exit::{Exit, Outcome};
 
-/// Writes the manual pages of all commands into a folder, or prints that of `ebbtide`.
+/// Writes the manual pages of all commands into a folder, or prints the one of `ebbtide`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The folder, which is made where it is missing.
+    /// The folder, which is created if it does not exist.
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }

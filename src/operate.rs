@@ -24,21 +24,21 @@ const POLL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Which deployment: its execution by ARN or name, or the service that it deploys as CLUSTER/SERVICE or
-    /// by its ARN.
+    /// The deployment: its execution (ARN or name), or its service (CLUSTER/SERVICE or ARN).
     #[arg(value_name = "EXECUTION|SERVICE")]
     meant: String,
-    /// Who asks, for the record; without it, user and host.
+    /// Your name, for the record (default: user and host).
     #[arg(long, value_name = "NAME", value_parser = name)]
     by: Option<String>,
-    /// Seconds to wait for the deployment's answer. Its next turn gives it: within a minute in the first
-    /// two hours of a wait, within five minutes after them; before the swap within waitForService.
+    /// Seconds to wait for the deployment's answer. Its next turn gives it: before the swap within
+    /// waitForService, after it within a minute in the first two hours of a wait and within five minutes
+    /// later.
     #[arg(long, value_name = "SECONDS", default_value_t = 360)]
     wait: u64,
-    /// The table that has the locks; without it, the one of the state machine's stack.
+    /// The table of locks (default: that of the state machine's stack).
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// How the answer is printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]

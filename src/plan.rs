@@ -27,13 +27,13 @@ use crate::service::{Described, deregistration, too_many_of_one_task};
 use answer::{Answer, StepRow};
 use service::{Forecast, Service};
 
-/// Shows what the drain of a deployment will do: its steps, the connections they cut, the reconnects
-/// that come of it, how long it takes and what it costs.
+/// Shows the planned drain of a deployment: its steps, the connections that they end, the resulting
+/// reconnects, its duration and its cost.
 ///
-/// The service is described by a scenario file or by flags, which go before the file. The steps are
-/// planned by the code that carries them out, for tasks that all hold the same number of connections
-/// and metrics that keep to the budget; `ebbtide compare` simulates what chance makes of it. What the
-/// state machine costs is counted in a simulated deployment.
+/// A scenario file or flags describe the service; flags take precedence. The code that makes the steps also
+/// plans them, for tasks with the same number of connections each and metrics within the budget; `ebbtide
+/// compare` also simulates random variation. The calls and state transitions are counted in a simulated
+/// deployment.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -44,22 +44,22 @@ pub(crate) struct Arguments {
     /// Seconds between a target's deregistration and its task's SIGTERM.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3_600))]
     deregistration_delay: Option<u64>,
-    /// Availability Zones that the tasks are spread over.
+    /// Number of Availability Zones of the tasks.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=10))]
     zones: u32,
     /// Cross-zone load balancing is on (by default it is off for a Network Load Balancer).
     #[arg(long)]
     cross_zone: bool,
-    /// Say what pace keeps to so many reconnects a second.
+    /// Also show the pace that keeps to this many reconnects a second.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     for_reconnects: Option<u64>,
-    /// Say what comes of a drain whose steps take so many seconds.
+    /// Also show a drain whose steps take this many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86_400))]
     for_seconds: Option<u32>,
-    /// How the answer is printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Write the plan with plots, as a page that a browser shows by itself.
+    /// Write the plan with plots, as a page that needs no other files.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 }

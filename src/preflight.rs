@@ -28,25 +28,25 @@ use crate::runtime::in_virtual_time;
 #[cfg(feature = "simulator")]
 use crate::scenario;
 
-/// Checks a service as the state machine's preflight does, and tells all it finds: what was seen, why
-/// it matters, and the command that fixes it. Nothing is written.
+/// Checks a service before a deployment, as the state machine does, and lists each finding: what was seen,
+/// why it matters, and the command that fixes it. Writes nothing.
 ///
-/// Reads your account, with the credentials, region and endpoints that the AWS CLI takes from the
-/// environment and from ~/.aws; with --scenario it reads a simulated one. Exit status: 0 no errors,
-/// 1 errors (with --strict, warnings too), no credentials or no answer of AWS, 2 wrong usage.
+/// Reads your account, with the credentials, region and endpoints that the AWS CLI would use; with
+/// --scenario, a simulated one. Exit status: 0 no errors, 1 errors (with --strict, warnings too), no
+/// credentials or no answer from AWS, 2 wrong usage.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     event: input::Event,
     #[cfg(feature = "simulator")]
-    /// Check the service in a simulated world that this file describes, not in an account.
+    /// Check the simulated service that this file describes, instead of one in an account.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["region", "profile"])]
     scenario: Option<PathBuf>,
-    /// Take warnings as errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     strict: bool,
-    /// How the answer is printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -59,7 +59,7 @@ Examples:
   ebbtide preflight deploy.json --task-definition chat:7 --strict
   ebbtide preflight deploy.json --scenario my-world.json";
 
-/// What was asked and what came of it.
+/// What was asked and its result.
 struct Checked<'a> {
     event: &'a Source,
     simulated: bool,

@@ -14,26 +14,26 @@ use crate::input;
 use crate::output::print;
 use crate::scenario;
 
-/// Offers the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a loopback port.
+/// Serves the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a local port.
 ///
-/// Any AWS client can use it: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2` and
-/// `AWS_ENDPOINT_URL_DYNAMODB` (or --endpoint-url of the AWS CLI) take the address that is printed.
-/// Credentials are not checked. A container whose environment has `SIMULATED_BEHAVIOUR`, for example
-/// `{"neverHealthy": true}`, behaves so. Ends on Ctrl-C.
+/// Any AWS client can use it: set `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2` and
+/// `AWS_ENDPOINT_URL_DYNAMODB` (or --endpoint-url of the AWS CLI) to the address that is printed. Credentials
+/// are not checked. To simulate a faulty version, set `SIMULATED_BEHAVIOUR` in the container's environment,
+/// for example to `{"neverHealthy": true}`. Ctrl-C ends it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// Port on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 4577)]
     port: u16,
     /// Simulated seconds a second.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     speed: f64,
-    /// Begin with a service that fits this `StartExecution` input (`-`: of standard input), instead of an empty
-    /// account.
+    /// Begin with the service that this `StartExecution` input (`-`: standard input) names, instead of an
+    /// empty account.
     #[arg(long, value_name = "EVENT.json")]
     event: Option<Source>,
-    /// What is particular about that service's world.
+    /// File that describes that service.
     #[arg(long, value_name = "FILE", requires = "event")]
     scenario: Option<PathBuf>,
     /// The account id in every ARN of an empty account.
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// The region in every ARN of an empty account.
     #[arg(long, default_value = "us-east-1", conflicts_with = "event")]
     region: String,
-    /// Chance in an empty account: the same seed, the same world.
+    /// Random seed of an empty account; the same seed gives the same account.
     #[arg(long, default_value_t = 1, conflicts_with = "event")]
     seed: u64,
 }

@@ -15,24 +15,24 @@ use crate::scenario;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Described {
-    /// What is particular about the world: tasks, clients, timings, seed.
+    /// File that describes the simulated service: tasks, clients, timings, seed.
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
     /// Tasks of the service, instead of the scenario's (4).
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=5_000))]
     tasks: Option<u32>,
-    /// Connections that each of them holds, instead of the scenario's (where it has no clients, the event's
+    /// Connections per task, instead of the scenario's (default without clients in the scenario: the event's
     /// drain.connectionsPerTask, or 2500).
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000))]
     connections_per_task: Option<u64>,
-    /// The connections of all tasks together, instead of --connections-per-task; rounded up to as many at
-    /// each task.
+    /// Connections of all tasks together, instead of --connections-per-task; rounded up to the same number
+    /// for each task.
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=1_000_000_000), conflicts_with = "connections_per_task")]
     clients: Option<u64>,
-    /// Seconds within which a client that was cut comes back, instead of the scenario's (5).
+    /// Seconds within which a disconnected client reconnects, instead of the scenario's (5).
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=86_400))]
     reconnect_within: Option<u64>,
-    /// New connections a second that a task accepts, instead of the scenario's (all).
+    /// New connections a second that a task accepts, instead of the scenario's (no limit).
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     new_connections_per_second_per_task: Option<u64>,
 }

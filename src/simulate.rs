@@ -28,11 +28,11 @@ use crate::scenario;
 use crate::service::Described;
 use crate::simulation::{self, ClientsSummary, Counts, Felt, Moment, Run};
 
-/// Runs whole deployments in a simulated AWS and virtual time: nothing real is touched.
+/// Simulates whole deployments, in virtual time: nothing real is touched.
 ///
-/// The shipped state machine calls the real functions, and those call a simulated ECS and Elastic
-/// Load Balancing. The world is made to fit the first event's names and ARNs; further events are
-/// deployed one after the other into the world that the one before has left.
+/// The shipped state machine calls the real functions, and those call a simulated ECS and Elastic Load
+/// Balancing. The simulated account has what the first event names; further events are deployed one after the
+/// other, each into the account that the one before has left.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -43,28 +43,27 @@ pub(crate) struct Arguments {
     instead: input::Instead,
     #[command(flatten)]
     service: Described,
-    /// The replacement never gets healthy, whatever the scenario says.
+    /// The replacement never becomes healthy, whatever the scenario says.
     #[arg(long)]
     never_healthy: bool,
-    /// Begin with a world that --save-world has written.
+    /// Begin with the simulated account that --save-world wrote.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["Described", "never_healthy"])]
     world: Option<PathBuf>,
-    /// Write the world as it is after the last deployment.
+    /// Write the simulated account after the last deployment.
     #[arg(long, value_name = "FILE")]
     save_world: Option<PathBuf>,
-    /// Tell of single tasks and targets, and of every step that ECS takes.
+    /// Also print single tasks and targets, and every step of ECS.
     #[arg(short, long)]
     verbose: bool,
-    /// How the answer is printed. JSON is one object with deployments, each with event, summary, clients
-    /// and allAtOnce (the same clients, where all tasks are stopped at once) where there are any, and lines
-    /// (at, state, what, counts, drain).
+    /// Output format. JSON is one object with deployments, each with event, summary, clients and allAtOnce
+    /// (the same clients if all tasks stop at once), and lines (at, state, what, counts, drain).
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Write everything that happened, one JSON object a line: Step Functions' history, what the
-    /// world did, every API call.
+    /// Write everything that happened, as one JSON object per line: Step Functions' history, events of the
+    /// simulated account, every API call.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Write what happened second by second, as plots on a page that a browser shows by itself.
+    /// Write a page with plots, second by second, that needs no other files.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 }

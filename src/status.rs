@@ -19,31 +19,30 @@ const MOST_LOOKED_AT: usize = 100;
 /// Events from the end of a history: some turns of a loop.
 const LATEST_EVENTS: i32 = 300;
 
-/// Shows the deployments that run, with how far they are, and those that ran last.
+/// Shows running deployments and their progress, and the last ones that ended.
 ///
-/// Looks once: a table of executions, or what there is to say of one. With EXECUTION, the exit status is
-/// what came of it: 0 where it has succeeded, 1 where it has failed, 3 while it runs. With --follow,
-/// follows the one that runs to its end as `ebbtide deploy`
-/// does, and has the exit status of that.
+/// Prints a table of executions, or the details of one. With EXECUTION, the exit status is 0 if it has
+/// succeeded, 1 if it has failed, 3 if it is running. With --follow, follows a running deployment to its end,
+/// with the output and exit status of `ebbtide deploy`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// One execution: its ARN, or its name.
     #[arg(value_name = "EXECUTION", conflicts_with_all = ["service", "cluster"])]
     execution: Option<String>,
-    /// Those of this service only.
+    /// Only deployments of this service.
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
-    /// Those of this cluster only: its name or ARN.
+    /// Only deployments in this cluster (name or ARN).
     #[arg(long, value_name = "NAME|ARN")]
     cluster: Option<String>,
-    /// So many of those that have ended.
+    /// Number of ended deployments to show.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(..=50))]
     ended: u8,
-    /// Follow the one that runs.
+    /// Follow the running deployment.
     #[arg(long)]
     follow: bool,
-    /// How it is printed; without --follow, JSON is one object: {"executions": […]}.
+    /// Output format; without --follow, JSON is one object: {"executions": […]}.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]

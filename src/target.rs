@@ -17,9 +17,9 @@ pub(crate) const DEFAULT_NAME: &str = "ebbtide";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State machine")]
 pub(crate) struct Target {
-    /// The state machine: the ARN that the stack's output `DeploymentStateMachineLiveArn` gives, or
-    /// its name, which is the stack's. By name it has to be listed (`states:ListStateMachines` and
-    /// `states:ListStateMachineAliases`), and its alias `live` is taken.
+    /// The state machine: the ARN in the stack's output `DeploymentStateMachineLiveArn`, or its name, which
+    /// is the stack's. A name needs `states:ListStateMachines` and `states:ListStateMachineAliases`, and its
+    /// alias `live` is used.
     #[arg(
         long,
         visible_alias = "stack",

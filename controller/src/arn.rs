@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_arn_is_not_taken_apart() {
+    fn text_that_is_no_arn_is_not_parsed() {
         for text in [
             "",
             "arn",

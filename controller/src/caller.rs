@@ -1,10 +1,10 @@
-//! Whose word a function takes: a deployment of its own partition, region and account only.
+//! A function serves executions of its own partition, region and account only.
 
 use crate::arn::Arn;
 use crate::contract::Event;
 use crate::refusal::{ErrorName, Refusal};
 
-/// Refuses an event whose execution does not live where the function does.
+/// Refuses an event whose execution is of another partition, region or account.
 ///
 /// Every ARN of a request is held to the home of the execution, which the event names itself:
 /// anyone who may invoke a function could name any. `function` is the function's own ARN as Lambda
@@ -13,8 +13,10 @@ pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
     let Some(own) = Arn::parse(function).filter(|arn| arn.service == "lambda") else {
         return Err(Refusal::new(
             ErrorName::InvalidInput,
-            format!("The function cannot tell where it runs: its own ARN is {function}."),
-            "Invoke it by Lambda.",
+            format!(
+                "The function does not know its account and region: its own ARN is {function}."
+            ),
+            "Invoke it through Lambda.",
         ));
     };
     let (own, theirs) = (own.home(), event.id.home());
@@ -24,7 +26,7 @@ pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
     Err(Refusal::new(
         ErrorName::InvalidInput,
         format!(
-            "The execution is of {theirs}, and this function serves executions of {own} only: {}.",
+            "The execution is of {theirs}, but this function serves executions of {own} only: {}.",
             event.id.execution()
         ),
         "Start an execution of the state machine that was installed with this function.",

@@ -94,7 +94,7 @@ fn not_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Option<Ne
         return Err(Refusal::new(
             ErrorName::ProductionUnhealthy,
             format!(
-                "{} serves, and nothing of it works: it runs {}, targets: {}.",
+                "{} serves, but does not work: it runs {}, targets: {}.",
                 incoming.id,
                 counted(running, "task"),
                 group.targets
@@ -163,7 +163,7 @@ pub(crate) fn may_be_deleted(
                 outgoing.scale,
                 counted(outgoing.running_count, "running task")
             ),
-            "It was scaled up outside of this deployment, and not deleted. Start a new execution, or delete it by hand.",
+            "It was scaled up outside this deployment, so it was not deleted. Start a new execution, or delete it by hand.",
         ));
     }
     Ok(())
@@ -180,7 +180,7 @@ fn as_intended(world: &World, plan: &Plan) -> Result<(), Refusal> {
                 "The drain is over, but the production listener does not forward to {} alone.",
                 short(plan.incoming_group())
             ),
-            "The listener was moved outside of this deployment: point it at that target group (aws elbv2 modify-listener).",
+            "The listener was moved outside this deployment: point it at that target group (aws elbv2 modify-listener).",
         ));
     }
     if let TaskSetStatus::Unknown(status) = &incoming.status {
@@ -196,7 +196,7 @@ fn as_intended(world: &World, plan: &Plan) -> Result<(), Refusal> {
                 incoming.id, incoming.status
             ),
             format!(
-                "Make it so: aws ecs update-service-primary-task-set --cluster {} --service {} --primary-task-set {}",
+                "Run: aws ecs update-service-primary-task-set --cluster {} --service {} --primary-task-set {}",
                 short(&plan.request.cluster),
                 plan.request.service,
                 incoming.id

@@ -1,10 +1,10 @@
-//! What an operator asks of a deployment that runs: to roll back, to pause, to resume.
+//! Commands of operators to a running deployment: roll back, pause, resume.
 //!
-//! Commands have one place, the panel in the lock's item. Taking the lock makes it, for one execution and
-//! one fence. An operator replaces it, on the condition that it is still what was read: so of two
-//! operators one wins, and a command is for the deployment that was meant or for none. The function that
-//! enters the lock next obeys or refuses, and says which in its answer and in the item. What was obeyed
-//! stands until the next command that is obeyed.
+//! A command is in the panel of the lock's item. Taking the lock creates the panel, for one execution and
+//! one fence. An operator replaces it on the condition that it has not changed since it was read: of two
+//! operators one wins, and a command reaches the deployment that was meant or none. The function that
+//! enters the lock next obeys or refuses, and reports it in its answer and in the item. An obeyed command
+//! stands until the next one that is obeyed.
 
 use std::fmt;
 
@@ -21,18 +21,18 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::world::{TaskSet, World};
 
 /// Seconds for which operators may pause one deployment, all pauses together. The history of an execution
-/// has room for so many.
+/// has room for them.
 pub const LONGEST_PAUSE: u32 = 86_400;
 
-/// Characters of the name of who asks, at most.
+/// Most characters of an operator's name.
 pub const LONGEST_BY: usize = 100;
 
-/// Whether it can be the name of who asks.
+/// Whether it can be an operator's name.
 pub fn is_by(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= LONGEST_BY && is_visible(text)
 }
 
-/// What may be asked.
+/// What an operator may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Go back to the original, which is warm.
@@ -63,14 +63,14 @@ impl Command {
     }
 }
 
-/// A command, and where it comes from.
+/// A command, with its operator and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// What is asked.
+    /// The command.
     pub command: Command,
-    /// Who asks, by their own word.
+    /// The operator, as they name themselves.
     pub by: String,
-    /// When, by their own clock, in seconds since 1970.
+    /// When, by the operator's clock, in seconds since 1970.
     pub at: u64,
 }
 
@@ -94,14 +94,14 @@ pub struct Panel {
     pub asked: Option<Asked>,
 }
 
-/// What a function has answered last.
+/// The last answer of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// The number of the command.
     pub number: u64,
     /// Why it was refused, where it was.
     pub refused: Option<String>,
-    /// The pause that stands after it.
+    /// The pause in force after it.
     pub pause: Option<Asked>,
 }
 
@@ -112,25 +112,25 @@ pub struct Order {
     pub number: u64,
     /// The command.
     pub asked: Asked,
-    /// What came of it so far.
+    /// Its result so far.
     pub standing: Standing,
-    /// The pause that stood before it.
+    /// The pause in force before it.
     pub pause: Option<Asked>,
 }
 
-/// What came of a command so far.
+/// The result of a command so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Nothing.
     Open,
-    /// It was obeyed, and stands.
+    /// It was obeyed, and is in force.
     Obeyed,
     /// It names another execution or another fence.
     Stale,
 }
 
 impl Item {
-    /// The command that a turn of this execution finds, or the pause that stands where it was refused.
+    /// The command that a turn of this execution finds, or the pause in force if it was refused.
     pub fn order(&self, execution: &ExecutionArn, fence: u64) -> Option<Order> {
         let panel = self.panel.as_ref()?;
         let asked = panel.asked.clone()?;
@@ -152,7 +152,7 @@ impl Item {
     }
 }
 
-/// What a turn says to a command.
+/// A turn's answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
     /// The command's number.
@@ -161,7 +161,7 @@ pub struct Heard {
     pub asked: Asked,
     /// Why it is refused, where it is.
     pub refused: Option<Refused>,
-    /// The pause that stands after it.
+    /// The pause in force after it.
     pub pause: Option<Asked>,
 }
 
@@ -170,7 +170,7 @@ pub struct Heard {
 pub enum Refused {
     /// It names another execution or another fence.
     Stale,
-    /// The deployment is on its way back already, for this error.
+    /// The deployment is rolling back already, for this error.
     RollingBack(String),
     /// Nothing served before.
     NoOriginal,
@@ -194,9 +194,9 @@ impl fmt::Display for Heard {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stale => f.write_str("it was for another deployment"),
+            Self::Stale => f.write_str("the command was for another deployment"),
             Self::RollingBack(error) => {
-                write!(f, "the deployment is rolling back already ({error})")
+                write!(f, "the deployment is already rolling back ({error})")
             }
             Self::NoOriginal => {
                 f.write_str("no task set served before, so there is nothing to go back to")
@@ -204,22 +204,22 @@ impl fmt::Display for Refused {
             Self::OriginalGone => f.write_str("the original is gone: deploy its version again"),
             Self::PausesUsedUp => write!(
                 f,
-                "its pauses have lasted {LONGEST_PAUSE} s, and no more are allowed"
+                "its pauses have already lasted {LONGEST_PAUSE} s, the longest allowed"
             ),
             Self::EveryStepMade => {
-                f.write_str("every step of the drain is made, so there is nothing to pause")
+                f.write_str("every step of the drain is done, so there is nothing to pause")
             }
         }
     }
 }
 
-/// What a turn does about the command that it finds.
+/// How a turn responds to the command that it finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Response {
     Obey,
     /// Nothing has to be done for it.
     Done,
-    /// This turn cannot tell: the next one may.
+    /// This turn cannot decide it; the next one may.
     Later,
     Refuse(Refused),
 }
@@ -253,7 +253,7 @@ fn response(
     }
 }
 
-/// What the deployment goes back for, where it does.
+/// Why the deployment is rolling back, if it is.
 fn goes_back(phase: Phase, plan: &Plan) -> Option<&str> {
     let failure = plan.failure.as_ref();
     let error = failure.map_or("an earlier execution's", |failure| failure.error.as_str());
@@ -262,14 +262,14 @@ fn goes_back(phase: Phase, plan: &Plan) -> Option<&str> {
     back.then_some(error)
 }
 
-/// Whether a way back may yet turn: the replacement recovers before traffic has moved, or the rollback is an
+/// Whether a rollback may still be called off: the replacement recovers before traffic has moved, or the rollback is an
 /// earlier execution's.
 fn may_end_forward(phase: Phase, plan: &Plan, progress: &Progress, error: &str) -> bool {
     let before_the_swap = phase == Phase::Rollback || (phase == Phase::Swap && !progress.baking);
     plan.finishing || (before_the_swap && error == ErrorName::HealthLost.as_str())
 }
 
-/// Before the swap there is a way back always, after it as long as the original is there.
+/// Before the swap a rollback is always possible, after it as long as the original exists.
 fn can_go_back(phase: Phase, world: &World, plan: &Plan, progress: &Progress) -> Response {
     if !progress.baking || !plan.goes_forward() {
         return Response::Obey;
@@ -299,7 +299,7 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
     }
 }
 
-/// What a turn says to the command that it finds, if nothing was said yet.
+/// A turn's answer to the command that it finds, if it was not answered yet.
 pub(crate) fn hear(phase: Phase, world: &World, plan: &Plan, progress: &Progress) -> Option<Heard> {
     let order = world.order.as_ref()?;
     if order.standing == Standing::Obeyed {
@@ -336,7 +336,7 @@ pub(crate) fn rollback(
     obeys.then(|| {
         Refusal::new(
             ErrorName::OperatorRollback,
-            format!("An operator has asked to go back: {}.", order.asked),
+            format!("An operator requested it: {}.", order.asked),
             "",
         )
     })
@@ -378,7 +378,7 @@ pub(crate) fn paused(world: &World, plan: &Plan) -> Result<Option<Paused>, Refus
                 "Operators have paused this deployment for {} s, and {LONGEST_PAUSE} s are allowed: {asked}.",
                 plan.paused
             ),
-            "Start a new execution with the version that is to serve.",
+            "Start a new execution with the version that should run.",
         ));
     }
     Ok(Some(Paused {
@@ -445,11 +445,11 @@ impl fmt::Display for NotGiven {
             }
             Self::Another { owner } => write!(f, "the service is being deployed by {owner}"),
             Self::NoPanel => f.write_str(
-                "the lock has no place for commands: it was taken by a version that knows none, or edited",
+                "the lock accepts no commands: it was taken by an older version of Ebbtide, or edited",
             ),
-            Self::Repeated(asked) => write!(f, "it was asked before: {asked}"),
+            Self::Repeated(asked) => write!(f, "this was already requested: {asked}"),
             Self::NotPaused => f.write_str("the deployment is not paused"),
-            Self::RollsBack(asked) => write!(f, "the deployment goes back already: {asked}"),
+            Self::RollsBack(asked) => write!(f, "the deployment is already rolling back: {asked}"),
         }
     }
 }
@@ -507,7 +507,7 @@ pub fn give(item: Option<&Item>, meant: &Meant, asked: Asked) -> Result<Panel, N
     })
 }
 
-/// What has come of a command, as an item shows.
+/// The result of a command, as an item shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// No function has entered since.
@@ -522,7 +522,7 @@ pub enum Reply {
     Over(Option<End>),
 }
 
-/// What has come of the command of a panel.
+/// The result of the command of a panel.
 pub fn reply(item: &Item, panel: &Panel) -> Reply {
     let answered = item.answered.as_ref();
     let answered =

@@ -1,7 +1,7 @@
 //! The JSON between the state machine and the functions.
 //!
 //! The state machine computes nothing: each function gets the whole state and answers with the
-//! whole state, in which `next` is what a Choice goes by and `wait` what a Wait waits.
+//! whole state, in which a Choice reads `next` and a Wait reads `wait`.
 
 mod failure;
 mod findings;
@@ -47,12 +47,12 @@ impl Event {
     pub fn parse(event: Value) -> Result<Self, Refusal> {
         let wire: EventWire = serde_json::from_value(event).map_err(|error| {
             not_from_the_state_machine(&format!(
-                "The event of this function is not one of the state machine's: {error}."
+                "The function was invoked with an event that is not from the state machine: {error}."
             ))
         })?;
         let id = DeploymentId::of_execution(&wire.execution, &wire.started_at).ok_or_else(|| {
             not_from_the_state_machine(
-                "The event's execution and startedAt are not the ARN and the start of an execution.",
+                "execution and startedAt of the event are not the ARN and the start of an execution.",
             )
         })?;
         Ok(Self {

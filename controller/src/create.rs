@@ -30,7 +30,7 @@ pub fn next(world: &World, plan: &Plan) -> Result<Next, Refusal> {
                 "The replacement {} of this deployment was deleted.",
                 replacement.id
             ),
-            "Start a new execution; this one would not bring it back.",
+            "Start a new execution: this one does not create it again.",
         ));
     }
     is_beside(world, plan, replacement)?;
@@ -72,7 +72,7 @@ fn is_beside(world: &World, plan: &Plan, replacement: &TaskSet) -> Result<(), Re
     ))
 }
 
-/// Records whose the target groups are and what each listener is for, puts the alternate group into the production listeners at
+/// Records the service of the target groups and the role of each listener, puts the alternate group into the production listeners at
 /// weight 0 (a group in no listener is never health-checked: AWS documentation), and creates.
 fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
     scale_down::quiet(world, plan)?;
@@ -116,8 +116,8 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
     let unsettled = |field: &str| {
         Refusal::new(
             ErrorName::InvalidInput,
-            format!("{field} is missing from the request that preflight returned."),
-            "Start the state machine, not this function: preflight fills it in.",
+            format!("{field} is missing in the request that preflight returned."),
+            "Start an execution instead of invoking this function: preflight fills it in.",
         )
     };
     let container_name = request

@@ -60,15 +60,15 @@ pub struct Plan {
     pub failure: Option<Failure>,
 }
 
-/// What a deployment takes away.
+/// What a deployment removes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outgoing {
     /// The original: the replacement takes over.
     Original,
-    /// The replacement, on the way back: the original takes over.
+    /// The replacement, in a rollback: the original takes over.
     Replacement,
     /// What an earlier deployment left on the replacement's target group, once one is chosen: the
-    /// original goes on serving.
+    /// original keeps serving.
     Leftover(Option<TaskSetId>),
 }
 
@@ -138,12 +138,12 @@ impl Plan {
         sets.find(|set| set.external_id.as_deref() == Some(label.as_str()))
     }
 
-    /// Whether the deployment goes forward: what it takes away is its original.
+    /// Whether the deployment goes forward: what it removes is its original.
     pub fn goes_forward(&self) -> bool {
         self.outgoing == Outgoing::Original
     }
 
-    /// The same deployment on its way back to what served before.
+    /// The same deployment, rolling back to the original.
     #[must_use]
     pub fn back(&self) -> Self {
         Self {
@@ -189,11 +189,11 @@ pub struct Progress {
     pub pause: u32,
     /// Whether this execution has moved production traffic.
     pub baking: bool,
-    /// Seconds that the drain had taken before trouble of AWS's interrupted it.
+    /// Seconds that the drain had taken before an error of AWS interrupted it.
     pub spent: u32,
     /// Times that it was interrupted.
     pub returns: u32,
-    /// Whether trouble of AWS's, and no decision, has led to this rollback.
+    /// Whether an error of AWS, and no decision, has led to this rollback.
     pub interrupted: bool,
     /// Turns in a row with a write that was not answered.
     pub unanswered: u32,

@@ -65,7 +65,7 @@ fn agree(
     mut pair: [&TargetGroup; 2],
     roles: &Roles<'_>,
 ) -> Result<Next, Refusal> {
-    // First where the record says that traffic goes: to its group, or, on a way back, away from it.
+    // First where the record says that traffic goes: to its group, or, on a rollback, away from it.
     pair.sort_by_key(|group| match group.swap_intent.as_deref() {
         Some(intent) if goes_back(intent) => 2,
         Some(_) => 0,

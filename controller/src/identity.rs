@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_stable_short_and_tells_its_parts_apart() {
+    fn a_token_is_stable_and_short_and_differs_with_each_part() {
         let token = client_token(&["main", "web"]);
         assert_eq!(token, client_token(&["main", "web"]));
         assert_ne!(token, client_token(&["mai", "nweb"]));

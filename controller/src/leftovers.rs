@@ -1,4 +1,4 @@
-//! What an earlier deployment has left is drained and deleted before a new one begins (rule R8).
+//! Leftovers of an earlier deployment are drained and deleted before a new one begins (rule R8).
 
 use crate::action::Action;
 use crate::arn::short;
@@ -127,7 +127,7 @@ fn finish_swap_first(plan: &Plan, progress: &Progress) -> Result<Next, Refusal> 
     Ok(Next::at_once(To::Swap, Reason::HalfSwapped, plan, progress))
 }
 
-/// What ECS and Elastic Load Balancing take away by themselves, as long as it is waited for: targets
+/// What ECS and Elastic Load Balancing remove by themselves, while the deployment waits for it: targets
 /// without a task set, and a deleted task set where there is no room for another one.
 fn what_goes_by_itself(
     world: &World,
@@ -212,7 +212,7 @@ impl<'a> Found<'a> {
                         ids.join(" and "),
                         routing.production.name
                     ),
-                    "Leave one of them: take tasks away from the others step by step (aws ecs \
+                    "Keep one of them: scale the others down step by step (aws ecs \
                      update-task-set), delete them, then start a new execution.",
                 ));
             }
@@ -261,7 +261,7 @@ fn may_have_served(
 }
 
 /// Whether users reach a task set through a target group that is not one of the service's two
-/// cannot be told: its listeners may be another load balancer's.
+/// cannot be determined: its listeners may be another load balancer's.
 fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(), Refusal> {
     let elsewhere = leftover
         .load_balancers
@@ -277,7 +277,7 @@ fn on_the_alternate_group(leftover: &TaskSet, routing: &Routing<'_>) -> Result<(
                 routing.production.name,
                 routing.alternate.name
             ),
-            "It may serve there, and nothing was taken from it. Delete it once no user reaches it \
+            "It may serve there, so it was not touched. Delete it once no user reaches it \
              (aws ecs delete-task-set), then start a new execution.",
         )),
     }

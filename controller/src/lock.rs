@@ -83,9 +83,9 @@ pub struct Item {
     pub turn: u64,
     /// The invocation that is inside, or whose last write was not answered.
     pub busy_by: Option<String>,
-    /// Until when something of the owner's may still be written.
+    /// Until when a write of the owner may still land.
     pub busy_until: u64,
-    /// The phase of the owner that is under way or comes next.
+    /// The phase of the owner that runs or comes next.
     pub phase: Option<Phase>,
     /// What the owner's deployment names, as JSON; only its own version reads it.
     pub plan: Option<String>,
@@ -95,7 +95,7 @@ pub struct Item {
     pub ends: Vec<End>,
     /// The place for an operator's commands.
     pub panel: Option<Panel>,
-    /// What the owner has said to the last one.
+    /// The owner's answer to the last one.
     pub answered: Option<Answered>,
 }
 
@@ -110,7 +110,7 @@ pub struct End {
     pub to: To,
 }
 
-/// Who wants to enter.
+/// The invocation that wants to enter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Me<'a> {
     /// The ARN of the execution.
@@ -132,7 +132,7 @@ pub enum Refused {
     Ended(End),
     /// Another execution took the lock, or it is free.
     Lost {
-        /// Who owns it now.
+        /// Its owner now.
         owner: Option<ExecutionArn>,
     },
     /// A later turn of this execution was here: Step Functions has given this one up.

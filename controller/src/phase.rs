@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub enum Phase {
     /// Checks the request against the world. Writes nothing and takes no lock.
     Preflight,
-    /// Takes the lock, sees to leftovers, adopts or creates the replacement, checks readiness.
+    /// Takes the lock, finds leftovers, adopts or creates the replacement, checks its health.
     CheckAndCreate,
-    /// Moves production traffic, there or back, and bakes.
+    /// Moves production traffic, forward or back, and bakes.
     Swap,
-    /// The next step of a drain.
+    /// Makes the next step of a drain.
     ScaleDown,
-    /// Deletes the drained task set and checks the whole.
+    /// Deletes the drained task set and checks that production works.
     Cleanup,
     /// Undoes what can be undone.
     Rollback,
@@ -62,7 +62,7 @@ impl Phase {
         }
     }
 
-    /// The Wait that leads back to this phase.
+    /// The Wait before the next turn of this phase.
     pub fn wait(self) -> To {
         match self {
             // It takes no lock and waits for nothing.

@@ -105,7 +105,7 @@ pub struct Checked {
     deregistration: Deregistration,
     /// Task sets that an earlier deployment left.
     leftovers: Vec<TaskSetId>,
-    /// What the listeners are taken for, where no tag says so.
+    /// The roles that the listeners are taken to have, if no tag names them.
     taken: Option<Taken>,
 }
 
@@ -244,17 +244,16 @@ fn active_service<'a>(request: &Request, world: &'a World) -> Result<&'a Service
     if service.deployment_controller != DeploymentController::External {
         return Err(Refusal::preflight(
             format!(
-                "Service {name} has the deployment controller {}, and only with EXTERNAL may a program manage its task sets.",
+                "Service {name} has the deployment controller {}; Ebbtide can only manage task sets of services with EXTERNAL.",
                 service.deployment_controller
             ),
-            "The controller of a service cannot be changed: create a service with \
-             --deployment-controller type=EXTERNAL.",
+            "A service keeps its deployment controller: create a new one with --deployment-controller type=EXTERNAL.",
         ));
     }
     if service.desired_count == 0 {
         return Err(Refusal::preflight(
             format!(
-                "Service {name} wants 0 tasks, so nothing could be checked before traffic moves."
+                "Service {name} wants 0 tasks, so no replacement could be checked before traffic moves."
             ),
             Fix::run(
                 "Set a desired count first",
@@ -286,8 +285,8 @@ fn active_task_definition<'a>(
     }
 }
 
-/// The one task set that serves, and how many others there are; the two target groups hold nobody
-/// else's targets.
+/// The one task set that serves, and how many others there are. The two target groups must have no
+/// other targets.
 fn serving<'a>(
     request: &Request,
     world: &'a World,
@@ -332,11 +331,11 @@ fn original<'a>(
         return Err(Refusal::new(
             ErrorName::TaskSetLimit,
             format!(
-                "Service {service} has {} task sets and ECS allows {TASK_SET_LIMIT}: {}.",
+                "Service {service} has {} task sets, and ECS allows {TASK_SET_LIMIT}: {}.",
                 task_sets.len(),
                 names.join(", ")
             ),
-            "Wait for those that are DRAINING, or delete what no listener reaches (aws ecs delete-task-set).",
+            "Wait for those that are DRAINING, or delete one that no listener reaches (aws ecs delete-task-set).",
         ));
     }
     let living: Vec<_> = task_sets
@@ -384,7 +383,7 @@ fn original<'a>(
         )
         .into(),
         ([_], leftovers) => Fix::run(
-            "Delete what does not serve",
+            "Delete the task sets that do not serve",
             leftovers.iter().map(|set| {
                 format!(
                     "aws ecs delete-task-set --cluster {cluster} --service {service} --task-set {} --force",
@@ -392,7 +391,7 @@ fn original<'a>(
                 )
             }),
         ),
-        _ => "Leave one task set that serves, behind the production listener."
+        _ => "Keep exactly one task set behind the production listener."
             .into(),
     };
     let places: Vec<_> = living.iter().map(|set| place(set)).collect();

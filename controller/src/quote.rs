@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_show_or_would_act_is_escaped() {
+    fn invisible_and_control_characters_are_escaped() {
         let cases = [
             ("two\nlines\r\n", r"two\nlines\r\n"),
             ("\u{1b}[31mred\u{7}", r"\u{1b}[31mred\u{7}"),

@@ -73,7 +73,7 @@ pub(crate) fn living_incoming<'a>(world: &'a World, plan: &Plan) -> Result<&'a T
         Some(task_set) if !task_set.is_being_deleted() => Ok(task_set),
         Some(task_set) => Err(Refusal::drift(
             format!(
-                "The replacement {} is DRAINING: it was deleted outside of this deployment.",
+                "The replacement {} is DRAINING: it was deleted outside this deployment.",
                 task_set.id
             ),
             "Start a new execution.",
@@ -113,7 +113,7 @@ pub(crate) fn shortfall(
     (!task_set.steady && !surplus_leaves).then_some(Shortfall::SteadyState)
 }
 
-/// One task of so many may be missing for a while, as Spot capacity or a failed host takes it: no step
+/// One task in this many may be missing for a while, because of Spot capacity or a failed host: no step
 /// waits for it.
 pub const TOLERANCE: u32 = 20;
 
@@ -178,7 +178,7 @@ pub(crate) fn give_up_in_time(
             replacement.id
         ),
         "Production traffic was not moved. Check the tasks' logs and the health check of the \
-         target group; raise readinessTimeout where they only need longer.",
+         target group; raise readinessTimeout if they only need more time.",
     ))
 }
 
@@ -212,13 +212,13 @@ pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
     Err(Refusal::new(
         ErrorName::ReplacementFailed,
         format!(
-            "The replacement {} is given up after {}{since}: {}.{placed}",
+            "The replacement {} was abandoned after {}{since}: {}.{placed}",
             plan.incoming_set().map_or("task set", |id| id),
             counted(limit, "failed task"),
             stopped.in_words().unwrap_or_default(),
         ),
         format!(
-            "{consequence}Check the tasks' logs; raise failedTasks where so many failures are ordinary."
+            "{consequence}Check the tasks' logs; raise failedTasks if this many failures are normal."
         ),
     ))
 }

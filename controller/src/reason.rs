@@ -167,10 +167,10 @@ pub enum Reason {
     Restored {
         /// Its id.
         original: TaskSetId,
-        /// What it lacks, after so many seconds, where what serves has no healthy target at all.
+        /// What it lacks, and after how many seconds, if the set that serves has no healthy target.
         lacks: Option<(Shortfall, u32)>,
     },
-    /// Trouble of AWS's has interrupted a swap or a drain, which goes on.
+    /// An error of AWS has interrupted a swap or a drain, which goes on.
     GoingOn {
         /// What went wrong.
         cause: String,
@@ -232,7 +232,7 @@ pub struct Passed {
     pub task_definition: TaskDefinitionId,
     /// The ARN of the target group that it goes to.
     pub replacement_target_group: TargetGroupArn,
-    /// What the listeners are taken for, where no tag says so.
+    /// The roles that the listeners are taken to have, if no tag names them.
     pub taken: Option<Taken>,
     /// What the drain is planned to do, in words; its numbers are those of the state's `plan`.
     pub drain: String,
@@ -241,7 +241,7 @@ pub struct Passed {
 /// Production traffic has moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swapped {
-    /// The error name of what is rolled back, on the way back.
+    /// The error that is rolled back, in a rollback.
     pub after: Option<String>,
     /// The task set that serves now.
     pub replacement: Option<TaskSetId>,
@@ -354,7 +354,7 @@ impl Reason {
 /// How far a drain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrainProgress {
-    /// Tasks that no step has taken away yet.
+    /// Tasks that no step has removed yet.
     pub left: u32,
     /// Tasks at the start of the drain.
     pub of: u32,

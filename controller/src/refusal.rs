@@ -104,7 +104,7 @@ impl ErrorName {
         }
     }
 
-    /// Whether the same call may succeed a little later, with nothing changed by anybody.
+    /// Whether the same call may succeed a little later, without any change.
     pub fn is_worth_retrying(self) -> bool {
         match self {
             Self::Transient | Self::Throttled | Self::NotYetConsistent => true,
@@ -128,8 +128,8 @@ impl ErrorName {
         }
     }
 
-    /// Whether it is about the replacement, or an operator's own word, so that traffic may go back for it
-    /// (rule R6): neither trouble of AWS's, nor a drain that is late, nor what another person changed is.
+    /// Whether it is about the replacement, or an operator's command, so that traffic may move back
+    /// (rule R6). An error of AWS, a late drain and a change by another person are neither.
     pub fn blames_the_replacement(self) -> bool {
         match self {
             Self::NotReadyTimeout
@@ -198,7 +198,7 @@ impl Refusal {
         Self::new(
             ErrorName::NotYetConsistent,
             problem,
-            "If it stays so, it was deleted: start a new execution.",
+            "If this persists, it was deleted: start a new execution.",
         )
     }
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_in_a_refusal_shows_and_is_of_bounded_length() {
+    fn quoted_text_in_a_refusal_is_visible_and_of_bounded_length() {
         let refusal = Refusal::drift("\u{1b}[2J\n".repeat(10_000), "Look.");
         assert!(refusal.problem.starts_with("\\u{1b}[2J\\n"), "{refusal}");
         assert!(refusal.to_string().chars().count() < 4_100);

@@ -9,7 +9,7 @@ use crate::world::{NetworkMode, ServiceRegistry, TaskDefinition, TaskSet};
 ///
 /// Where a registry names the container that the load balancer reaches, it follows that container to its
 /// new name and port. Refuses what ECS refuses: a container or a port that the task definition does not
-/// have, and none of both outside of `awsvpc` (AWS API model of `ServiceRegistry`).
+/// have, and none of both outside `awsvpc` (AWS API model of `ServiceRegistry`).
 pub(crate) fn registries(
     settled: &Request,
     definition: &TaskDefinition,
@@ -70,13 +70,12 @@ fn fits(registry: &ServiceRegistry, definition: &TaskDefinition) -> Result<(), R
     let name = short(&definition.arn);
     Err(Refusal::preflight(
         format!(
-            "Cloud Map registry {} of the original names {wanted}, and {name} ({}) does not have it.",
+            "Cloud Map registry {} of the original names {wanted}, which {name} ({}) does not have.",
             short(&registry.arn),
             definition.network_mode
         ),
         format!(
-            "Give {name} that container and port, or move the service to another registry first: create a task \
-             set with it by hand and make it the one that serves."
+            "Give {name} that container and port, or move the service to another registry first: create a task set with that registry by hand, and make it the one that serves."
         ),
     ))
 }

@@ -62,13 +62,13 @@ pub struct Request {
     pub wait_for_service: u32,
     /// How the original is drained.
     pub drain: Drain,
-    /// Seconds after which a replacement that is not steady and healthy is given up.
+    /// Seconds after which a replacement that is not steady and healthy is abandoned.
     pub readiness_timeout: u32,
-    /// Failed tasks after which a replacement is given up; by default as ECS's circuit breaker has it.
+    /// Failed tasks after which a replacement is abandoned; by default as in ECS's deployment circuit breaker.
     pub failed_tasks: Option<u32>,
     /// Seconds between the swap and the first step of the drain.
     pub bake_time: u32,
-    /// Seconds after which a drain that has not ended is given up.
+    /// Seconds after which a drain that has not ended times out.
     pub drain_timeout: Option<u32>,
     /// Names of CloudWatch alarms; one that is in `ALARM` stops the deployment.
     pub alarms: Vec<String>,
@@ -285,7 +285,7 @@ fn invalid(problems: &[Problem]) -> Refusal {
     Refusal::new(
         ErrorName::InvalidInput,
         format!("{}.", list.join(". ")),
-        "Nothing was changed: correct the input and start a new execution.",
+        "Nothing was changed. Correct the input and start a new execution.",
     )
 }
 

@@ -18,8 +18,8 @@ use crate::world::{TaskSet, World};
 /// A candidate that never served is deleted with `force` (rule R4). Once production traffic
 /// reaches it, traffic goes back only for a reason that is about the replacement (rule R6): then the
 /// original is brought back to 100 percent, and takes the traffic when it is steady and healthy. One
-/// that is gone or drained is not brought back while the replacement works. After trouble of AWS's the
-/// deployment goes on where it was. Where it cannot be told where traffic goes, nothing is changed.
+/// that is gone or drained is not brought back while the replacement works. After an error of AWS the
+/// deployment continues where it was. If it cannot be determined where traffic goes, nothing is changed.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let moved = plan.outgoing != Outgoing::Original || progress.baking;
     if moved && is_passing(plan, progress) {
@@ -85,7 +85,7 @@ fn is_passing(plan: &Plan, progress: &Progress) -> bool {
     (passes || on_its_way_back) && progress.returns < MOST_RETURNS
 }
 
-/// Traffic stays where it is, and the swap or the drain goes on where it was.
+/// Traffic stays where it is, and the swap or the drain continues where it was.
 fn go_on(plan: &Plan, progress: &Progress) -> Next {
     let cause = plan.failure.as_ref().map(|failure| failure.cause.clone());
     let reason = Reason::GoingOn {
@@ -308,7 +308,7 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
     })
 }
 
-/// The end of a rollback that has left traffic where it is. Where that cannot be told, neither can
+/// The end of a rollback that has left traffic where it is. Where that cannot be determined, neither can
 /// what was undone.
 fn undone(world: &World, plan: &Plan, progress: &Progress, outcome: Outcome) -> Next {
     match routing::read(world, &plan.request) {

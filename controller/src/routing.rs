@@ -64,7 +64,7 @@ impl<'a> Roles<'a> {
 
 /// Reads the routing of a service.
 ///
-/// Refuses with `PreflightFailed` where the groups or the listeners' roles cannot be told, and
+/// Refuses with `PreflightFailed` where the groups or the listeners' roles cannot be determined, and
 /// with `Drift` where production listeners disagree with each other.
 pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refusal> {
     let pair = pair(world, request)?;
@@ -90,8 +90,7 @@ pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refu
                 request.service,
                 listeners.join(", ")
             ),
-            "Point all of them at the target group of the task set that shall serve \
-             (aws elbv2 modify-listener).",
+            "Point all of them at the target group of the task set that should serve (aws elbv2 modify-listener).",
         ))
     }
 }
@@ -118,7 +117,7 @@ pub fn read_amid_swap<'a>(world: &'a World, request: &Request) -> Result<Routing
 
 /// What each listener of the two groups is for.
 ///
-/// Refuses with `PreflightFailed` where it cannot be told or a role tag is not understood, and with
+/// Refuses with `PreflightFailed` where it cannot be determined or a role tag is not understood, and with
 /// `Drift` where a listener shares traffic between groups.
 pub fn roles<'a>(
     world: &'a World,
@@ -131,7 +130,7 @@ pub fn roles<'a>(
         if let Some(group) = listener.rule_target_groups.iter().find(|arn| ours(arn)) {
             return Err(Refusal::preflight(
                 format!(
-                    "A rule of listener {} forwards to target group {}, and Ebbtide moves default actions only.",
+                    "A rule of listener {} forwards to target group {}, but Ebbtide moves default actions only.",
                     listener.port,
                     short(group)
                 ),
@@ -145,12 +144,11 @@ pub fn roles<'a>(
         if live.is_empty() {
             return Err(Refusal::drift(
                 format!(
-                    "Listener {} sends new connections nowhere: {}.",
+                    "Listener {} has no target group with a weight above 0: {}.",
                     listener.port,
                     forwards(listener)
                 ),
-                "Give the target group of the task set that shall serve a weight above 0 (aws elbv2 \
-                 modify-listener).",
+                "Give the target group of the task set that should serve a weight above 0 (aws elbv2 modify-listener).",
             ));
         }
         let [only] = live[..] else {
@@ -212,7 +210,7 @@ pub(crate) fn no_rule_reaches(world: &World, task_set: &TaskSet) -> Result<(), R
             listener.port, task_set.id
         ),
         format!(
-            "Nothing more was taken away from it. Point the rule elsewhere or delete it (aws elbv2 describe-rules \
+            "No more of its tasks were removed. Point the rule elsewhere or delete it (aws elbv2 describe-rules \
              --listener-arn {}), then start a new execution.",
             listener.arn
         ),
@@ -231,7 +229,7 @@ impl Listener {
     /// What is wrong with a listener that [`reached_beside`] found.
     pub(crate) fn unrecorded_for(&self, task_set: &TaskSet) -> String {
         format!(
-            "Listener {} sends traffic to {}, and is not recorded as a test listener.",
+            "Listener {} sends traffic to {}, but is not recorded as a test listener.",
             self.port, task_set.id
         )
     }
@@ -275,7 +273,7 @@ fn role(listener: &Listener, request: &Request) -> Result<Option<Role>, Refusal>
                 field(named),
                 listener.port
             ),
-            Fix::run("Correct the input, or the tag", [listener.tag_as(named)]),
+            Fix::run("Correct the input or the tag", [listener.tag_as(named)]),
         )),
         _ => Ok(named.or(recorded)),
     }
@@ -309,7 +307,7 @@ fn every_named_one_is_there(request: &Request, leads: &[Lead<'_>]) -> Result<(),
             request.service
         ),
         format!(
-            "Name a listener that does; on this load balancer these are: {}.",
+            "Name a listener that does. On this load balancer: {}.",
             ports.join(", ")
         ),
     ))
@@ -361,7 +359,7 @@ mod tests {
     use crate::refusal::ErrorName;
 
     #[test]
-    fn no_task_set_is_taken_away_from_that_a_rule_reaches_on_whichever_listener() {
+    fn a_task_set_that_a_rule_of_any_listener_reaches_loses_no_task() {
         let scene = Scene::swapped();
         let outgoing = scene.world.task_set(&"ecs-svc/1".into()).unwrap().clone();
         assert_eq!(no_rule_reaches(&scene.world, &outgoing), Ok(()));

@@ -1,4 +1,4 @@
-//! `ScaleDown`: one step of a drain: the original's, the replacement's on the way back, a leftover's.
+//! `ScaleDown`: one step of a drain: the original's, the replacement's in a rollback, a leftover's.
 
 mod waiting;
 
@@ -30,9 +30,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
 
 /// The next step of the drain, or why not yet; `None` once it is drained.
 ///
-/// Guards first (rule R4): no alarm rings, what goes is behind no production listener, and what takes
-/// over is steady and healthy, or the step waits. Then an absolute scale, computed from the plan made
-/// at the swap and the step's own number, so that doing a step twice is doing it once (rule R3).
+/// Guards first (rule R4): no alarm is in `ALARM`, no production listener reaches the outgoing
+/// set, and the incoming set is steady and healthy, or the step waits. Then an absolute scale, computed from the
+/// plan made at the swap and the number of the step, so that a repeated step changes nothing (rule R3).
 pub(crate) fn undrained(
     world: &World,
     plan: &Plan,
@@ -208,7 +208,7 @@ fn no_alarm(world: &World, plan: &Plan, outgoing: &TaskSet) -> Result<(), Refusa
 
 /// Whether no alarm that the request names is in `ALARM`.
 ///
-/// One that CloudWatch does not know could never ring: it is refused as well, while nothing has moved.
+/// A name that CloudWatch does not know is refused as well, while nothing has moved: it could never alarm.
 pub(crate) fn quiet(world: &World, plan: &Plan) -> Result<(), Refusal> {
     none_rings(world)?;
     let Some(name) = unknown_alarms(world, plan).next() else {
@@ -228,7 +228,7 @@ fn none_rings(world: &World) -> Result<(), Refusal> {
     Err(Refusal::new(
         ErrorName::AlarmRaised,
         format!("CloudWatch alarm {name} is in ALARM."),
-        "Find out why it rings before the next deployment, or take it out of alarms.",
+        "Find out why before the next deployment, or remove it from alarms.",
     ))
 }
 
@@ -271,7 +271,7 @@ fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
     Err(Refusal::new(
         error,
         format!(
-            "{} lost its health behind the production listener, and has not been healthy for {held} s: {shortfall}.",
+            "{} has not been healthy behind the production listener for {held} s: {shortfall}.",
             plan.incoming_set().map_or("The replacement", |id| id),
         ),
         "Check its tasks' logs and the health check of the target group.",
@@ -293,7 +293,7 @@ pub(crate) fn remaining(world: &World, group: &TargetGroup, outgoing: &TaskSet) 
     }
 }
 
-/// Seconds after which this drain is given up.
+/// Seconds after which this drain times out.
 fn timeout(drain: &Drain<'_>) -> u32 {
     let (schedule, deregistration) = (drain.schedule(), drain.deregistration());
     match drain.plan.request.drain_timeout {
@@ -331,7 +331,7 @@ pub(crate) fn not_in_production(
         return Err(Refusal::drift(
             listener.unrecorded_for(outgoing),
             format!(
-                "Nothing more was taken away. If no user reaches it: aws elbv2 add-tags \
+                "No more tasks were removed. If no user reaches it: aws elbv2 add-tags \
                  --resource-arns {} --tags Key=ebbtide:role,Value=test; otherwise point it at the \
                  replacement. Then start a new execution.",
                 listener.arn
@@ -345,20 +345,19 @@ pub(crate) fn not_in_production(
                 short(plan.incoming_group()),
                 outgoing.id
             ),
-            "The listener was moved outside of this deployment: nothing more was taken away. Start a new execution for the \
-             version that shall serve.",
+            "The listener was moved outside this deployment, so no more tasks were removed. Start a new execution with the version that should run.",
         ));
     }
     Ok(())
 }
 
 /// A leftover of a service in which nothing serves has no successor to wait for: that of a first
-/// deployment which ended before its swap, or one whose replacement somebody has deleted.
+/// deployment which ended before its swap, or one whose replacement was deleted by hand.
 fn has_no_successor(plan: &Plan) -> bool {
     matches!(plan.outgoing, Outgoing::Leftover(_)) && plan.original.is_none()
 }
 
-/// A leftover without a healthy target is not kept for the sake of what serves, which is not healthy either:
+/// A leftover without a healthy target is not kept if the set that serves is not healthy either:
 /// the deployment that follows is to repair that.
 fn serves_no_client(drain: &Drain<'_>) -> bool {
     matches!(drain.plan.outgoing, Outgoing::Leftover(_)) && drain.from.targets.healthy == 0
@@ -391,7 +390,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     })
 }
 
-/// What the replacement lacks of what was promised; once nothing is left to take away, only a
+/// What the replacement lacks of what was promised; once nothing is left to remove, only a
 /// replacement that is down altogether.
 fn lost_health(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let Drain { world, plan, .. } = drain;
@@ -430,13 +429,12 @@ fn overdue(drain: &Drain<'_>, outgoing: &TaskSet, blocker: Option<&Blocker>) -> 
     );
     let (seen, fix) = match blocker {
         Some(blocker) => (
-            format!("{seen}, held because {blocker}."),
+            format!("{seen}; the next step waits: {blocker}."),
             "Check its tasks' logs and the health check of the target group.",
         ),
         None => (
             format!("{seen}."),
-            "Check what keeps the tasks (deregistration delay, stop timeout, scale-in protection), or \
-             raise drainTimeout.",
+            "Check why its tasks keep running (deregistration delay, stop timeout, scale-in protection), or raise drainTimeout.",
         ),
     };
     Refusal::new(ErrorName::DrainTimeout, seen, fix)

@@ -131,8 +131,7 @@ fn half_moved(refusal: Refusal, roles: &Roles<'_>, groups: &Groups<'_>) -> Refus
         .collect();
     Refusal {
         fix: format!(
-            "Production listener {} forwards to {} already: point it back at {} (aws elbv2 \
-             modify-listener), or make the replacement healthy.",
+            "Production listener {} already forwards to {}: point it back at {} (aws elbv2 modify-listener), or make the replacement healthy.",
             moved.join(", "),
             groups.to.name,
             groups.from.name
@@ -155,7 +154,7 @@ impl<'a> Groups<'a> {
             (Some(from), Some(to)) => Ok(Self { from, to }),
             _ => Err(Refusal::drift(
                 format!(
-                    "The target groups of service {} are {} and {} now, not those this deployment began with.",
+                    "The target groups of service {} are now {} and {}, not those this deployment began with.",
                     plan.request.service, pair[0].name, pair[1].name
                 ),
                 "Start a new execution.",
@@ -179,7 +178,7 @@ fn no_other_swap(
         .map(TaskSetId::as_str)
         .into_iter()
         .collect();
-    // On the way back, the task set that failed may be gone altogether.
+    // In a rollback, the task set that failed may be gone altogether.
     let gone = serving.is_empty() && goes_back(plan);
     if serving == expected || gone {
         return Ok(());
@@ -204,13 +203,13 @@ fn no_other_swap(
             groups.from.name,
             name(&serving)
         ),
-        "Another deployment or a person changed the service; nothing was moved. Start a new execution.",
+        "The service was changed outside this deployment; nothing was moved. Start a new execution.",
     ))
 }
 
 fn commit(plan: &Plan, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
-    // On the way back it is the group that traffic leaves: it stays marked as one whose task set
+    // In a rollback it is the group that traffic leaves: it stays marked as one whose task set
     // has served, until that is drained and gone.
     let (marked, intent) = if goes_back(plan) {
         (groups.from, plan.id.tag_value_back())

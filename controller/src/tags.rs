@@ -24,11 +24,11 @@ pub(crate) fn tags(
     }
     Err(Refusal::preflight(
         format!(
-            "tags: with those of the original the replacement would have {} tags, and ECS takes {MOST}.",
+            "tags: with those of the original, the replacement would have {} tags, and ECS allows {MOST}.",
             tags.len()
         ),
         Fix::run(
-            "Leave some out of tags, or take some from the original",
+            "Remove some from tags, or from the original",
             [untag(request, original, "KEY")],
         ),
     ))

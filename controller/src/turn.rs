@@ -53,7 +53,7 @@ fn of_phase(
     }
 }
 
-/// First what an earlier deployment left, then the replacement, then its health.
+/// First leftovers of an earlier deployment, then the replacement, then its health.
 fn check_and_create(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     if plan.replacement.is_some() {
         return ready::next(world, plan, progress);
@@ -104,7 +104,7 @@ fn bake(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal
     }))
 }
 
-/// What an earlier deployment left, or what this one takes away.
+/// Drains a leftover of an earlier deployment, or what this one removes.
 fn scale_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     match plan.outgoing {
         Outgoing::Leftover(_) => leftovers::next(world, plan, progress),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_on_the_way_back_is_told_after_what_it_was_for() {
+    fn a_failure_of_the_rollback_follows_its_reason_in_the_cause() {
         let plan = Scene::swapped().failed("AlarmRaised").plan();
         let answer = refused(
             Phase::Swap,

@@ -51,7 +51,7 @@ pub struct World {
     pub flows: Flows,
     /// What an operator has asked for, as the lock's item had it when this turn entered.
     pub order: Option<Order>,
-    /// Seconds since 1970. Only the pace of a drain and the deadline of its budget go by it: the
+    /// Seconds since 1970. Only the pace of a drain and the deadline of its budget use it: the
     /// other deadlines count the seconds waited.
     pub now: u64,
 }
@@ -120,7 +120,7 @@ impl World {
 pub struct Alarm {
     /// Its name.
     pub name: String,
-    /// Whether it rings.
+    /// Whether it is in `ALARM`.
     pub state: AlarmState,
 }
 
@@ -129,7 +129,7 @@ pub struct Alarm {
 pub struct Service {
     /// Whether it can be deployed to.
     pub status: ServiceStatus,
-    /// Who deploys it.
+    /// Its deployment controller.
     pub deployment_controller: DeploymentController,
     /// How many tasks the service wants; every task set's scale is a percentage of it.
     pub desired_count: u32,

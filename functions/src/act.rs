@@ -159,7 +159,7 @@ async fn edited(
     }
     if now != *seen {
         return Err(StepError::not_yet_consistent(format!(
-            "Listener {} changed between being read and being written; nothing was written to it.",
+            "Listener {} changed after it was read; nothing was written to it.",
             short(listener)
         )));
     }
@@ -195,8 +195,7 @@ fn refusing_weights(error: StepError, wanted: &Forward) -> StepError {
         return error;
     }
     let message = format!(
-        "{} If this load balancer takes one target group in an action and no weights: give swapMode: replace, and a \
-         test listener for the other group.",
+        "{} If this load balancer does not take weights, set swapMode to replace, and create a test listener for the other group.",
         error.message
     );
     StepError::new(error.name, message)

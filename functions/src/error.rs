@@ -77,7 +77,7 @@ impl StepError {
             SdkError::TimeoutError(_) => Self::transient(operation, "did not answer in time"),
             SdkError::DispatchFailure(_) => Self::transient(operation, "could not be reached"),
             SdkError::ResponseError(_) => {
-                Self::transient(operation, "answered something that could not be read")
+                Self::transient(operation, "sent an answer that could not be read")
             }
             SdkError::ConstructionFailure(_) => Self::new(
                 ErrorName::PreflightFailed,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_failures_a_refusal_counts_and_all_are_told() {
+    fn of_several_failures_a_refusal_takes_precedence_and_all_are_named() {
         let transient = StepError::transient("ecs:UpdateTaskSet", "did not answer in time");
         let denied = StepError::new(ErrorName::Permission, "Denied.");
         let both = StepError::of_all([transient.clone(), denied]).unwrap_err();

@@ -167,7 +167,7 @@ pub async fn handle_by(
         return Err(StepError::from(Refusal::new(
             ErrorName::InvalidInput,
             format!(
-                "The function {} does not do the phase {}.",
+                "Function {} does not handle phase {}.",
                 function.as_str(),
                 event.phase
             ),
@@ -298,7 +298,7 @@ impl Step<'_> {
                 failure: Some(Failure {
                     error: ErrorName::Drift.as_str().to_owned(),
                     cause: format!(
-                        "An earlier execution ended in the middle of its rollback ({}).",
+                        "An earlier execution ended during its rollback ({}).",
                         before.reason
                     ),
                 }),
@@ -368,11 +368,11 @@ impl Step<'_> {
         let last = written.iter().flatten().last();
         let last = last.map(ToString::to_string).unwrap_or_default();
         Err(StepError::not_yet_consistent(format!(
-            "What was written does not show in reads yet: {last}."
+            "A write does not show in reads yet: {last}."
         )))
     }
 
-    /// Makes the writes of one stage, side by side. Each is waited for, whatever comes of the others: none
+    /// Makes the writes of one stage, side by side. Each is waited for, whatever the others return: none
     /// is under way when the function answers.
     async fn write(
         &self,
@@ -412,8 +412,8 @@ impl Step<'_> {
         if deployment.progress.unanswered >= MOST_UNANSWERED {
             let refusal = Refusal::new(
                 ErrorName::Transient,
-                format!("AWS did not answer a write in {MOST_UNANSWERED} turns in a row: {why}"),
-                "See whether the AWS Health Dashboard says anything of it, then start a new execution.",
+                format!("AWS did not answer a write in {MOST_UNANSWERED} consecutive turns: {why}"),
+                "Check the AWS Health Dashboard, then start a new execution.",
             );
             return Ok(self.refused(deployment, &refusal));
         }
@@ -469,7 +469,7 @@ impl Step<'_> {
         let failure = deployment.plan.failure.clone();
         let failure = failure.unwrap_or_else(|| Failure {
             error: "DeploymentFailed".to_owned(),
-            cause: "The deployment failed, and the answer that says why was lost.".to_owned(),
+            cause: "The deployment failed, and the answer with the reason was lost.".to_owned(),
         });
         contract::failed(&failure, &Reason::EndedBefore.to_string())
     }

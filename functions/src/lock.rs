@@ -298,12 +298,12 @@ pub(crate) async fn leave(
         Ok(Updated::Now(_)) => {}
         Ok(Updated::Refused(_)) => tracing::warn!(
             lock = id,
-            "another invocation has entered the lock: this one did not leave it"
+            "another invocation has entered the lock, so this one did not leave it"
         ),
         Err(error) => tracing::warn!(
             lock = id,
             error = error.message,
-            "the lock was not left: the next turn waits until this one must be over"
+            "the lock was not left: the next turn waits until this one must have ended"
         ),
     }
 }
@@ -349,7 +349,7 @@ async fn update(call: UpdateItemFluentBuilder) -> Result<Updated, StepError> {
     }
 }
 
-/// Fails with `Drift` where the item is of a version whose locks were of another form.
+/// Fails with `Drift` if the item was written by a version with another form of locks.
 async fn read(clients: &Clients, id: &str) -> Result<Option<Item>, StepError> {
     let seen = attributes(clients, id).await?;
     // An operator alone may have made one, which holds a command and nothing else.

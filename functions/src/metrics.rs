@@ -1,4 +1,4 @@
-//! What a function tells CloudWatch, in its embedded metric format: a line of the log that CloudWatch
+//! Metrics of a function, in CloudWatch's embedded metric format: a line of the log that CloudWatch
 //! turns into metrics, so that no call is made for them.
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
@@ -23,7 +23,7 @@ type Metric = (&'static str, &'static str, f64);
 /// Seconds of an hour: CloudWatch has no unit of it.
 const HOUR: f64 = 3_600.0;
 
-/// What the answer of a step tells.
+/// The metrics of a turn's answer.
 pub(crate) fn of_answer(
     phase: Phase,
     world: &World,
@@ -80,7 +80,7 @@ fn of_drain(world: &World, answer: &Answer) -> Vec<Metric> {
     metrics
 }
 
-/// What the end of a deployment that failed tells.
+/// The metrics of a deployment that failed.
 pub(crate) const OF_FAILURE: &[Metric] = &[("Failures", "Count", 1.0)];
 
 /// Logs them as a line of CloudWatch's embedded metric format, with the service and the cluster as

@@ -50,7 +50,7 @@ impl Names {
 ///
 /// Calls that do not need one another's answers are made at once. The task definition is read only where
 /// a task set may be created from it, stopped tasks only where their reasons may be asked for, alarms and
-/// metrics only where a step goes by them, so that each function makes no call it has no use for. What
+/// metrics only if a step uses them, so that no function makes a call that it does not need. What
 /// only findings rest on (the load balancer's zones and its settings) is read by preflight alone. The target groups that a deployment names are read whether a listener uses
 /// them or not.
 pub(crate) async fn observe(
@@ -122,7 +122,7 @@ pub(crate) async fn observe(
                 .filter(|set| set.is_attached_to(&group.arn));
             let ids = sets.clone().map(|set| &set.id);
             let tasks = sets.map(TaskSet::tasks).sum::<u32>();
-            // Targets of instances have the instance's id, which tasks do not tell.
+            // Targets of instances have the instance's id, which is not in the description of a task.
             if group.targets.registered() > tasks && group.settings.target_type == "ip" {
                 let reads = ids.map(|id| observe_ecs::addresses(&clients.ecs, request, id));
                 let owned = try_join_all(reads).await?.concat();
@@ -314,7 +314,7 @@ fn may_create(phase: Phase, plan: Option<&Plan>) -> bool {
     }
 }
 
-/// The alarms that a request names, where one that rings stops what is done.
+/// The alarms that a request names, in phases that an alarm stops.
 async fn alarms(
     clients: &Clients,
     phase: Phase,
@@ -335,7 +335,7 @@ async fn alarms(
         return Ok(Vec::new());
     }
     match observe_cloudwatch::alarms(&clients.cloudwatch, names).await {
-        // One that cannot be read is not one that rings: the next step waits for it.
+        // An alarm that cannot be read is not in `ALARM`: the next step waits for it.
         Err(error) if plan.swapped.is_some() => {
             let unread = |name: &String| Alarm {
                 name: name.clone(),
@@ -347,7 +347,7 @@ async fn alarms(
     }
 }
 
-/// The metrics that the drain goes by.
+/// The metrics that the drain uses.
 async fn metrics(clients: &Clients, phase: Phase, plan: Option<&Plan>, now: u64) -> Flows {
     let drains = phase == Phase::ScaleDown || phase == Phase::Swap;
     match plan.filter(|_| drains) {

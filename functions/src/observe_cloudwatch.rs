@@ -1,4 +1,4 @@
-//! Reading CloudWatch: the alarms that a request names, the metrics that a drain goes by.
+//! Reading CloudWatch: the alarms that a request names, the metrics that a drain uses.
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;

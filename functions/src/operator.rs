@@ -58,11 +58,11 @@ pub async fn give(
         tried = Some(panel);
     }
     Err(StepError::not_yet_consistent(format!(
-        "Other commands were given to {id} {READS} times while this one was written."
+        "Other commands for {id} came first {READS} times in a row."
     )))
 }
 
-/// What has come of a command.
+/// The result of a command.
 pub async fn reply(clients: &Clients, id: &str, panel: &Panel) -> Result<Reply, StepError> {
     let seen = attributes(clients, id).await?.unwrap_or_default();
     Ok(command::reply(&item(&seen), panel))
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panel_survives_the_table_and_what_is_none_is_not_read() {
+    fn a_panel_survives_the_table_and_other_values_are_not_read() {
         let asked = Asked {
             command: Command::Pause,
             by: "alice".into(),

@@ -162,7 +162,7 @@ impl Comparison {
         lines
     }
 
-    /// The field to paste, and what comes of it.
+    /// The field to paste, and its result.
     pub(super) fn recommendation(&self, best: &Compared) -> String {
         let drain = best.way.drain.to_json();
         let figures = best.worst();

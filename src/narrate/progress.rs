@@ -22,7 +22,7 @@ const ROLLS_BACK: [Code; 3] = [Code::Refused, Code::RollingBack, Code::Restored]
 /// How far a drain is. Times are seconds, on the clock of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Drain {
-    /// Tasks that no step has taken away yet.
+    /// Tasks that no step has removed yet.
     pub(crate) left: u32,
     /// Tasks at its start.
     pub(crate) of: u32,
@@ -223,7 +223,7 @@ impl Progress {
                 done: time(drain.done).or(known),
             });
         } else if ROLLS_BACK.iter().any(|rolls| rolls.as_str() == code) {
-            // The original is filled up again; the way back has a drain of its own.
+            // The original is filled up again; the rollback has a drain of its own.
             self.drain = None;
         }
     }

@@ -16,17 +16,17 @@ use crate::simulate::phase::phases;
 use crate::simulation::{Role, Series, Visit};
 use crate::target::Target;
 
-/// Makes a page of a deployment in an account, from its execution's history: its phases, its tasks as the
-/// functions saw them, and all that was said.
+/// Writes a page about a deployment, from its execution's history: its phases, its tasks as the functions saw
+/// them, and every message.
 ///
-/// One file that a browser shows by itself. Of a deployment that runs, it shows what has happened until now.
+/// The page needs no other files. For a running deployment it shows what has happened so far.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The execution: its ARN, or its name.
     #[arg(value_name = "EXECUTION")]
     execution: String,
-    /// Where the page is written to; without it, the execution's name with .html.
+    /// File to write (default: the execution's name with .html).
     #[arg(long, value_name = "FILE.html")]
     output: Option<PathBuf>,
     #[command(flatten)]

@@ -92,7 +92,7 @@ fn a_command_is_written_answered_and_reported() {
     assert_has(
         &old.stderr,
         &[
-            "no place for commands",
+            "the lock accepts no commands",
             "next is scale-down",
             "3 of 4 tasks left",
         ],
@@ -108,7 +108,10 @@ fn a_command_is_written_answered_and_reported() {
         &["pause by alice at 20", "not answered within 0 s", OWNER],
     );
     let again = run("pause main/chat --by bob").exits(1);
-    assert_has(&again.stderr, &["it was asked before: pause by alice"]);
+    assert_has(
+        &again.stderr,
+        &["this was already requested: pause by alice"],
+    );
 
     aws.with_world(|world| set(world, "answered", &answered(2, None)));
     let obeyed = run("resume main/chat").exits(0);

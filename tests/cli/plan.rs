@@ -84,7 +84,7 @@ fn a_plan_says_what_a_deadline_does_to_a_budget() {
             r#""reconnectsPerSecond": 5, "deadline": 600"#,
             "--tasks 40",
             [
-                "its budget cannot be kept by its deadline of 600 s, and the deadline binds",
+                "its budget cannot be kept by its deadline of 600 s, and the deadline sets the pace",
                 "limit         the deadline of the budget",
             ],
         ),
@@ -94,7 +94,7 @@ fn a_plan_says_what_a_deadline_does_to_a_budget() {
             "--tasks 4 --deregistration-delay 3600",
             [
                 "error: preflight will refuse it: ",
-                "Give at least 3780 in drain.deadline, and 3798 for its budget to be kept.",
+                "Set drain.deadline to at least 3780, or to 3798 to keep the budget.",
             ],
         ),
     ] {

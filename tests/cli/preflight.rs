@@ -9,7 +9,7 @@ const MISTAKES: &str = "
 1 error
 containerPort
 containerPort 8080 should be one container port of chat:2, which maps: webserver:9090
-Give containerName and containerPort as the task definition has them
+Set containerName and containerPort as in the task definition
 
 4 warnings
 healthCheckTime

@@ -77,7 +77,7 @@ fn a_lock_is_waited_for_until_no_function_can_be_inside_and_nothing_can_land() {
     let settle = Duration::from_secs(u64::from(SETTLE));
     let outwaited = Duration::from_secs(u64::from(OUTWAITED));
     assert_eq!(outwaited, function_timeout() + settle);
-    // A write that is not answered is given up long before.
+    // A write that is not answered is abandoned long before.
     assert!(settle > Clients::timeouts().operation_timeout().unwrap());
 }
 

@@ -56,7 +56,7 @@ fn answers(phase: Phase) -> &'static [To] {
         Phase::Rollback => &[
             To::WaitForOriginal,
             To::Swap,
-            // After trouble of AWS's the swap or the drain goes on.
+            // After an error of AWS the swap or the drain goes on.
             To::Bake,
             To::Wait,
             // The rollback of an execution that has ended is finished.

@@ -103,7 +103,7 @@ async fn a_rollback_after_any_call_leads_back_or_comes_too_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_after_any_call_is_ended_and_the_deployment_goes_on() {
+async fn a_pause_after_any_call_ends_and_the_deployment_continues() {
     at_every(&scenarios::two_tasks(), 6, Command::Pause).await;
 }
 

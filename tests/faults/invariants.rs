@@ -45,7 +45,7 @@ pub(crate) struct Watch {
     had_health: bool,
     /// Whether traffic may go back: nothing is wrong with the replacement of any other case.
     pub(crate) may_go_back: bool,
-    /// Whether the service grows, shrinks or loses single tasks, which no version is given up for.
+    /// Whether the service grows, shrinks or loses single tasks, which no version is abandoned for.
     changes: bool,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
@@ -255,7 +255,7 @@ impl Watch {
         self.over.clone_from(&self.executions);
     }
 
-    /// S4, S5, S11, S15: what is taken away from whom.
+    /// S4, S5, S11, S15: what is removed from whom.
     fn taken_away(&mut self, before: &World, after: &World) -> Option<String> {
         for was in living(before) {
             let Some(is) = after.task_set(&was.id) else {
@@ -283,7 +283,7 @@ impl Watch {
                     was.id
                 ));
             }
-            // A new execution may repair what is down, and takes away what no traffic reaches before it does.
+            // A new execution may repair what is down, and removes what no traffic reaches before it does.
             let repairs = !self.over.is_empty();
             if deleted && !repairs && self.served.contains(&was.id) && is_down(before) {
                 return Some(format!("S13: {} is deleted, and nothing works", was.id));

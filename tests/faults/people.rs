@@ -11,7 +11,7 @@ use crate::scenarios::{self, CLUSTER, Case, SERVICE, group, tag};
 type Meddling = fn(&mut World);
 
 async fn at_every_state(mut case: Case, meddle: Meddling) {
-    // What a person takes away is not ours to answer for.
+    // What a person removes is not ours to answer for.
     case.healthy = 0;
     scenarios::say_everything(&mut case);
     let (mut runs, mut failures) = (0, Vec::new());

@@ -1,4 +1,4 @@
-//! What may happen next in a race, and what comes of it.
+//! What may happen next in a race, and its result.
 
 use crate::Search;
 use crate::execution::{At, Doing, Function, LANDING, Late, LateCall, Outcome, Race};
@@ -54,7 +54,7 @@ impl Event {
 }
 
 impl Search {
-    /// What may be tried next, functions first and time last; `after` says what comes of it.
+    /// What may be tried next, functions first and time last; `after` says its result.
     pub(crate) fn events(&self, race: &Race, events: &mut Vec<Event>) {
         for (id, execution) in race.executions.iter().enumerate() {
             for (place, function) in execution.functions.iter().enumerate() {

@@ -109,7 +109,7 @@ impl Search {
     }
 }
 
-/// The drain sees to its replacement's health while there is an original to go back to.
+/// The drain handles its replacement's health while there is an original to go back to.
 pub(crate) fn may_turn_sick(race: &Race, id: Id, function: &Function) -> bool {
     let state = function.state;
     let has_original = state

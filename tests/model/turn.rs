@@ -37,7 +37,7 @@ impl Protocol {
         let state = function.state;
         let decision = service.decide(state.phase, id, state.original, state.rollback_of(id));
         function.doing = match decision {
-            // On the way back one write a turn: it must be in effect before the next.
+            // In a rollback one write a turn: it must be in effect before the next.
             Decision::Act(_) if state.phase == Phase::Rollback && function.wrote => {
                 Doing::Answering(Answer::Again)
             }

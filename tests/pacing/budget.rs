@@ -40,7 +40,7 @@ fn assert_said(felt: &Felt, what: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn the_budget_is_kept_and_the_drain_ends_by_its_deadline_in_thirty_worlds() {
-    // Some twenty seconds more than the least that would do.
+    // Some twenty seconds more than the least that would fit.
     let deadline = 720;
     let mut worst = (0, 0);
     for seed in 1..=30 {
@@ -84,7 +84,7 @@ async fn a_budget_that_was_planned_with_too_few_connections_holds_and_slows_down
     let drain = json!({"reconnectsPerSecond": 10, "connectionsPerTask": 1_500, "deadline": 28_800});
     let felt = drained(&uneven(1), &drain).await;
     assert_deployed(&felt);
-    assert_said(&felt, "reconnects a second came, and 35 are allowed");
+    assert_said(&felt, "reconnects a second, 35 are allowed");
     let mut unseen = uneven(1);
     unseen.clients.as_mut().unwrap().metrics = Metrics::None;
     let planned = drained(&unseen, &drain).await.cutting();
@@ -117,7 +117,7 @@ async fn where_budget_and_deadline_cannot_both_be_kept_the_input_decides_and_pre
     assert_deployed(&felt);
     assert_said(
         &felt,
-        "its budget cannot be kept by its deadline of 1800 s, and the deadline binds",
+        "its budget cannot be kept by its deadline of 1800 s, and the deadline sets the pace",
     );
     assert!(felt.draining() <= 1_800, "{} s", felt.draining());
     let felt = drained(&uneven(1), &drain("stop")).await;
@@ -131,12 +131,12 @@ async fn where_budget_and_deadline_cannot_both_be_kept_the_input_decides_and_pre
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_preflight_says_would_do_does() {
+async fn the_budget_and_the_deadline_that_preflight_proposes_fit() {
     let stopping = |budget: u64, deadline: u64| json!({"reconnectsPerSecond": budget, "connectionsPerTask": 2_500, "deadline": deadline, "onDeadline": "stop"});
     let felt = drained(&uneven(1), &stopping(50, 1_800)).await;
     let said = felt.reasons.iter().find_map(|reason| {
         let (_, said) = reason.split_once(" tasks left (")?;
-        let (wider, rest) = said.split_once(" new connections a second would do, or ")?;
+        let (wider, rest) = said.split_once(" new connections a second would fit, or ")?;
         let (longer, _) = rest.split_once(" s)")?;
         Some((wider.parse().unwrap(), longer.parse().unwrap()))
     });

@@ -150,7 +150,7 @@ async fn a_rollback_at_any_time_before_the_original_is_gone_leads_back_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_without_an_original_is_refused_and_the_deployment_goes_on() {
+async fn a_rollback_without_an_original_is_refused_and_the_deployment_continues() {
     let first = Scenario {
         first_deployment: true,
         ..Scenario::default()
@@ -209,7 +209,7 @@ async fn a_pause_before_the_swap_holds_the_traffic() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_alarm_that_rings_in_a_pause_brings_the_traffic_back() {
+async fn an_alarm_during_a_pause_rolls_back() {
     let alarms = json!({"alarms": [{"name": "errors",
         "changes": [{"afterSeconds": 3_000, "state": "ALARM"}]}]});
     let scenario: Scenario = serde_json::from_value(alarms).unwrap();
@@ -240,7 +240,7 @@ async fn a_pause_without_an_end_ends_after_a_day_with_everything_where_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_means_nothing_is_not_given() {
+async fn meaningless_commands_are_not_given() {
     let commands = [
         ("Wait", 0, Resume),
         ("Wait", 1, Pause),
@@ -261,11 +261,11 @@ async fn what_means_nothing_is_not_given() {
     };
     begins(0, Some("the deployment is not paused"));
     begins(1, None);
-    begins(2, Some("it was asked before: pause by alice"));
+    begins(2, Some("this was already requested: pause by alice"));
     begins(3, None);
     begins(
         4,
-        Some("the deployment goes back already: rollback by alice"),
+        Some("the deployment is already rolling back: rollback by alice"),
     );
     // After the end no deployment has the lock, and the last one is named.
     let after = ended
@@ -319,7 +319,7 @@ async fn a_command_for_another_deployment_is_refused_by_the_function_that_finds_
         };
         let ended = installation.deploy(&name, sample(), 1, &mut on_event).await;
         assert!(ended.status.is_success(), "{ended:?}");
-        assert_eq!(heard, ["it was for another deployment"]);
+        assert_eq!(heard, ["the command was for another deployment"]);
     }
 }
 

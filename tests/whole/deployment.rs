@@ -68,7 +68,7 @@ async fn services_of_every_size_drain_without_an_empty_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_seed_tells_the_same_story() {
+async fn the_same_seed_gives_the_same_events() {
     let first = deploy(served(), "run-1", &sample()).await;
     let second = deploy(served(), "run-1", &sample()).await;
     assert_eq!(first.reasons, second.reasons);

@@ -96,7 +96,7 @@ async fn where_listeners_were_moved_and_tags_were_not_their_roles_settle_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_one_of_two_listeners_was_moved_what_serves_stays() {
+async fn if_one_of_two_listeners_was_moved_the_set_that_serves_stays() {
     let (mut world, first, second) = with_a_second_set();
     forward(&mut world, 80, &[("-tg-2", 1)]);
     let ended = deploy(world, "run-1", &sample()).await;

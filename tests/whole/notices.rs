@@ -1,4 +1,4 @@
-//! Who checks EventBridge sees what a deployment came to, as `docs/notifications.md` has it.
+//! Notifications in EventBridge are as `docs/notifications.md` describes them.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ fn statuses(told: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deployment_tells_of_its_swap_and_of_the_end_of_its_drain() {
+async fn a_deployment_reports_its_swap_and_the_end_of_its_drain() {
     let ended = deploy(served(), "run-1", &sample()).await;
     let told = told(&ended);
     assert_eq!(statuses(&told), ["SWAPPED", "DRAINED"]);
@@ -64,7 +64,7 @@ async fn a_deployment_tells_of_its_swap_and_of_the_end_of_its_drain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_is_told_of_and_so_is_the_drain_of_the_replacement() {
+async fn a_rollback_and_the_drain_of_the_replacement_are_reported() {
     let alarm = json!({"name": "errors", "changes": [{"afterSeconds": 500, "state": "ALARM"}]});
     let scenario = serde_json::from_value(json!({"alarms": [alarm]})).unwrap();
     let event = sample_with(&json!({"alarms": ["errors"]}));
@@ -84,7 +84,7 @@ async fn a_rollback_is_told_of_and_so_is_the_drain_of_the_replacement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_moves_no_traffic_tells_of_nothing() {
+async fn a_deployment_that_moves_no_traffic_reports_nothing() {
     let dry = sample_with(&json!({"dryRun": true}));
     let ended = deploy(served(), "run-1", &dry).await;
     assert_eq!(told(&ended), [json!(null); 0]);
@@ -98,7 +98,7 @@ async fn what_moves_no_traffic_tells_of_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_deployment_has_no_previous_task_set_to_tell_of() {
+async fn a_first_deployment_reports_no_previous_task_set() {
     let first = Scenario::with(|scenario| scenario.first_deployment = true);
     let ended = deploy(world(&first), "run-1", &sample()).await;
     assert_eq!(ended.output()["previousTaskSet"], Value::Null);
@@ -129,8 +129,8 @@ async fn put_under(fault: Fault) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_event_bridge_a_deployment_goes_on() {
-    // The end of the drain is told as well.
+async fn without_event_bridge_a_deployment_continues() {
+    // The end of the drain is reported as well.
     assert_eq!(put_under(Fault::AccessDenied).await, 1);
     // The SDK tries again, or the turn waits no longer.
     assert_eq!(put_under(Fault::Silent).await, 1);
@@ -142,7 +142,7 @@ async fn without_event_bridge_a_deployment_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_told_in_between_is_as_the_page_has_it() {
+async fn notifications_in_between_are_as_the_page_describes_them() {
     let page = include_str!("../../docs/notifications.md");
     let (statuses_of_page, rest) = page.split_once("\n## In between\n").unwrap();
     let (_, rest) = rest.split_once("```json\n").unwrap();

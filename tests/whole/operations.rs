@@ -1,4 +1,4 @@
-//! What docs/operations.md tells people to do by hand ends as it says.
+//! The manual steps of docs/operations.md work as described.
 
 use ebbtide_simulator::asl::HistoryEvent;
 
@@ -8,10 +8,10 @@ use tokio::time::{Duration, sleep};
 
 use crate::support::{forward, installed, sample, scale, served, sets};
 
-/// "Back at once": an execution is stopped in its drain, the original scaled up, and the listener
+/// "Go back by hand": an execution is stopped in its drain, the original scaled up, and the listener
 /// pointed back at it.
 #[tokio::test(start_paused = true)]
-async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
+async fn a_deployment_that_is_rolled_back_by_hand_is_drained_by_the_next_one() {
     let (aws, installation) = installed(served());
     let stop = Notify::new();
     let mut steps = 0;
@@ -47,6 +47,6 @@ async fn a_deployment_that_is_taken_back_by_hand_is_drained_by_the_next_one() {
         _ => None,
     });
     let deleted: Vec<_> = deleted.collect();
-    // What was taken back has served: it is drained first, and nothing is deleted by force.
+    // The replacement has served: it is drained first, and nothing is deleted by force.
     assert_eq!(deleted, [(replacement, false), (original, false)]);
 }

@@ -168,7 +168,7 @@ async fn a_permission_that_only_findings_need_is_asked_for_and_not_missed() {
         let findings = answer["findings"].as_array().unwrap();
         let unread = findings.iter().find(|one| one["name"] == "crossZone");
         let fix = unread.unwrap()["fix"].as_str().unwrap();
-        assert!(fix.starts_with(&format!("Grant {call} on *")), "{fix}");
+        assert!(fix.starts_with(&format!("Allow {call} on *")), "{fix}");
     }
 }
 

@@ -72,7 +72,7 @@ async fn a_first_deployment_says_which_listener_it_takes_for_production() {
         &sample_with(&json!({"dryRun": true})),
     )
     .await;
-    let taken = "listener 80 is taken for production and 8080 for test";
+    let taken = "listener 80 is taken as production and 8080 as test";
     assert_says(dry.output()["reason"]["text"].as_str().unwrap(), &[taken]);
     let findings = dry.output()["findings"].as_array().unwrap();
     let mut findings = findings.iter();
@@ -201,20 +201,20 @@ fn strip(world: &mut World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_whose_tags_infrastructure_code_took_away_is_deployed_all_the_same() {
+async fn a_service_whose_tags_infrastructure_code_removed_is_still_deployed() {
     let mut world = deploy(served(), "run-1", &sample()).await.world;
     strip(&mut world);
     let ended = deploy(world, "run-2", &sample()).await;
     ended.assert_deployed();
     assert_says(
         &ended.reasons[0],
-        &["listener 80 is taken for production", "is PRIMARY there"],
+        &["listener 80 is taken as production", "is PRIMARY there"],
     );
     assert_eq!(roles(&ended, [80, 8080]), ["production", "test"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_candidate_whose_tags_were_taken_away_is_not_taken_for_what_serves() {
+async fn a_candidate_without_tags_is_not_mistaken_for_the_set_that_serves() {
     // The first deployment of all has created its task set and was left; nothing has served.
     let mut world = first([9001, 9002]);
     let production = listener(&world, 9001);

@@ -108,7 +108,7 @@ async fn a_load_balancer_without_weights_is_deployed_to_as_the_refusal_says() {
     let one = |saved: &mut Value| saved["limits"]["groupsPerAction"] = json!(1);
     let start = edited(&served(), one);
     let ended = deploy(start.clone(), "run-1", &sample()).await;
-    assert_failed(&ended, "PreflightFailed", "give swapMode: replace");
+    assert_failed(&ended, "PreflightFailed", "set swapMode to replace");
     let event = sample_with(&json!({"swapMode": "replace"}));
     deploy(start, "run-1", &event).await.assert_deployed();
 }
@@ -124,7 +124,7 @@ async fn an_alarm_that_is_deleted_in_the_drain_stops_nothing_and_is_reported() {
     let event = sample_with(&json!({"alarms": ["errors"]}));
     let ended = deploy_among(world(&alarms), "run-1", &event, deletes).await;
     ended.assert_deployed();
-    let told = |reason: &String| reason.contains("no alarm errors any more");
+    let told = |reason: &String| reason.contains("alarm errors no longer exists");
     assert!(ended.reasons.iter().any(told), "{:?}", ended.reasons);
 }
 

@@ -2,7 +2,7 @@
 //! where there is one, and after it `NAME.second.json`, where there is one. `NAME.txt` holds what
 //! `ebbtide simulate` must print, and its exit status.
 //!
-//! `WRITE_STORIES=1 cargo test --test whole stories` writes the expected files anew; read their
+//! `WRITE_STORIES=1 cargo test --test whole stories` rewrites the expected files; read their
 //! difference before it is committed.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! A deployment of the public sample's service, and what came of it.
+//! A deployment of the public sample's service, and its result.
 
 use std::collections::BTreeMap;
 

@@ -86,8 +86,7 @@ impl Event {
             Failure {
                 error: "UnexpectedAnswer".to_owned(),
                 cause: format!(
-                    "A function answered that {} comes next, which the state machine does not know \
-                     there. Install both from the same version of Ebbtide.",
+                    "A function answered with {} as the next state, which the state machine does not have at this place. Install both from the same version of Ebbtide.",
                     quote(next.unwrap_or("nothing"))
                 ),
             }

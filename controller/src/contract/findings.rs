@@ -57,7 +57,7 @@ pub fn finding(finding: &Finding) -> Value {
     })
 }
 
-/// A plan: its `steps` (`at` in seconds after the first, `tasks` taken away, `left` after it), the
+/// A plan: its `steps` (`at` in seconds after the first, `tasks` removed, `left` after it), the
 /// `seconds` from the first to the last, and the `limit` that decides how fast it goes.
 pub fn plan(plan: &Plan) -> Value {
     let steps = plan
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_runs_state_has_what_is_worth_knowing_too_and_the_plan() {
+    fn a_dry_run_has_infos_and_the_plan_as_well() {
         let state = state(true, 0);
         assert_eq!(state["status"], "dryRun");
         let findings = state["findings"].as_array().unwrap();

@@ -23,7 +23,7 @@ use crate::request::Request;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StateWire {
-    /// What a Choice goes by.
+    /// The state that the Choice leads to.
     #[serde(skip_deserializing)]
     next: String,
     /// Seconds that a Wait waits.
@@ -243,7 +243,7 @@ impl PlanWire {
 
 fn unreadable(what: &dyn std::fmt::Display) -> Refusal {
     not_from_the_state_machine(&format!(
-        "The event's state is not what the turn before answered: {what}."
+        "The event's state is not the answer of the turn before: {what}."
     ))
 }
 

@@ -68,7 +68,7 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
     assert_eq!(state["next"], "Wait");
     assert_eq!(
         state["reason"],
-        json!({"code": "pause", "text": "original ecs-svc/1: scaled to 3 of 4 tasks; the next step in 60 s, nothing stands in its way", "drain": {"left": 3, "of": 4, "running": 4, "step": 1, "nextStep": 60, "done": 480}})
+        json!({"code": "pause", "text": "original ecs-svc/1: scaled to 3 of 4 tasks; next step in 60 s", "drain": {"left": 3, "of": 4, "running": 4, "step": 1, "nextStep": 60, "done": 480}})
     );
     for (shortfall, wanted) in [
         (
@@ -131,7 +131,7 @@ fn a_caught_failure_begins_a_rollback_that_overtakes_what_failed() {
 }
 
 #[test]
-fn a_rollback_goes_on_with_the_failure_and_the_progress_that_it_has() {
+fn a_rollback_keeps_its_failure_and_its_progress() {
     let mut scene = Scene::swapped().failed("DrainTimeout");
     scene.progress.waited = 600;
     let mut answer = scene.answer();
@@ -143,7 +143,7 @@ fn a_rollback_goes_on_with_the_failure_and_the_progress_that_it_has() {
 }
 
 #[test]
-fn what_fails_on_the_way_back_does_not_hide_why_there_is_one() {
+fn a_failure_of_the_rollback_does_not_hide_its_reason() {
     let mut state = Scene::swapped().failed("DrainTimeout").state();
     state["failure"] = json!({"Error": "Transient", "Cause": "again"});
     let failure = read("rollback", &state).plan.failure.unwrap();

@@ -76,7 +76,7 @@ impl Default for Control {
     }
 }
 
-/// Where a drain stands when its next step is decided.
+/// The state of a drain when its next step is decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
     /// Tasks that the original is to have.
@@ -105,7 +105,7 @@ pub struct Excess {
 /// The next step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Next {
-    /// Tasks that it takes away.
+    /// Tasks that it removes.
     pub tasks: u32,
     /// Seconds until then.
     pub wait: u32,

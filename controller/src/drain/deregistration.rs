@@ -1,6 +1,6 @@
 //! How long a target takes to be deregistered.
 
-/// Seconds from a step until a task that it takes away gets SIGTERM.
+/// Seconds from a step until a task that it removes gets SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deregistration {
     /// The target group's deregistration delay.

@@ -1,7 +1,7 @@
 //! What CloudWatch says of the connections: how many come a second, and how many there are.
 //!
 //! `NewFlowCount` and `ActiveFlowCount` have a load balancer, not a target group, as their
-//! dimension, and a value a minute (AWS documentation): they tell of everything behind the load
+//! dimension, and a value a minute (AWS documentation): they cover everything behind the load
 //! balancer, a minute or two late.
 
 mod queries;
@@ -34,7 +34,7 @@ pub struct Flows {
     pub new: Vec<Point>,
     /// Connections, of the whole load balancer.
     pub active: Vec<Point>,
-    /// Connections of the task set that drains, as the application tells.
+    /// Connections of the task set that drains, as the application reports them.
     pub connections: Vec<Point>,
     /// Why there is nothing, where the call failed.
     pub error: Option<String>,
@@ -80,13 +80,13 @@ impl Flows {
         Some(point.value)
     }
 
-    /// The connections of each of so many tasks.
+    /// The connections of each task, given their number.
     pub fn connections_per_task(&self, tasks: u32, now: u64) -> Option<f64> {
         let connections = self.connections(now)? / f64::from(tasks.max(1));
         Some(connections).filter(|connections| *connections > 0.0)
     }
 
-    /// Whether the application, which told of connections before, has said for two minutes in a row
+    /// Whether the application, which reported connections before, has reported for two minutes in a row
     /// that none is left. One that always says 0 may be one that does not count.
     pub fn gone(&self, now: u64) -> bool {
         let [last, before, earlier @ ..] = &self.connections[..] else {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 pub struct Drain {
     /// How fast it goes.
     pub pace: Pace,
-    /// Where CloudWatch has the connections of a task set, if the application tells it.
+    /// Where CloudWatch has the connections of a task set, if the application reports them.
     pub connections: Option<Metric>,
 }
 
@@ -22,7 +22,7 @@ pub struct Metric {
     pub dimensions: Vec<(String, String)>,
 }
 
-/// What stands for the id of the task set that drains in the value of a dimension.
+/// The placeholder for the id of the draining task set in the value of a dimension.
 pub const TASK_SET: &str = "{taskSet}";
 
 /// How a drain is paced.
@@ -151,7 +151,7 @@ impl Pace {
         }
     }
 
-    /// The same, with the connections a task that a drain counts on once CloudWatch has seen so many.
+    /// The same, with the connections a task that a drain assumes once CloudWatch has counted this many.
     #[must_use]
     pub fn counted(&self, seen: Option<f64>) -> Self {
         let mut pace = self.clone();

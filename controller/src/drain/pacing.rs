@@ -11,7 +11,7 @@ use crate::reason::{Blocker, Contradiction, PaceRemark, Reconnects};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::{TargetGroup, World};
 
-/// The drain of what a deployment takes away.
+/// The drain of what a deployment removes.
 #[derive(Clone)]
 pub(crate) struct Drain<'a> {
     pub(crate) world: &'a World,
@@ -118,7 +118,7 @@ impl<'a> Drain<'a> {
         scaled(tasks, now, then)
     }
 
-    /// The budget of this drain. Only the way forward may stop at its deadline: a way back or a leftover
+    /// The budget of this drain. Only the way forward may stop at its deadline: a rollback or a leftover
     /// that stopped there would leave two task sets.
     fn budget(&self) -> Option<Budget> {
         let mut budget = self.plan.request.drain.pace.budget()?.clone();
@@ -153,13 +153,12 @@ impl<'a> Drain<'a> {
             Refusal::new(
                 ErrorName::DrainTimeout,
                 format!(
-                    "{} still has {left} of its {} {elapsed} s after the drain began, and the last step of one that ends within {} s would have been due by {last} s.",
+                    "{} still has {left} of its {} {elapsed} s after the drain began; to end within {} s, its last step was due by {last} s.",
                     self.plan.outgoing_set().map_or("The original", |id| id),
                     counted(self.plan.tasks, "task"),
                     budget.deadline,
                 ),
-                "Raise drain.deadline or drain.reconnectsPerSecond, or let the deadline bind with \
-                 drain.onDeadline finish.",
+                "Raise drain.deadline or drain.reconnectsPerSecond, or set drain.onDeadline to finish.",
             )
         })
     }

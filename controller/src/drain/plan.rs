@@ -10,7 +10,7 @@ use crate::drain::{self, Schedule};
 pub struct Step {
     /// Seconds after the first step.
     pub at: u32,
-    /// Tasks that it takes away.
+    /// Tasks that it removes.
     pub tasks: u32,
     /// Tasks left after it.
     pub left: u32,
@@ -23,7 +23,7 @@ pub enum Limit {
     Pace,
     /// Steps may not come closer together.
     ShortestWait,
-    /// An execution's history has room for so many steps.
+    /// The execution's history has no room for more steps.
     MostSteps,
     /// The reconnect budget.
     Budget,
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_binds_is_named() {
+    fn the_limit_of_a_plan_is_named() {
         let limit = |pace: &Pace, tasks| Plan::of(pace, tasks, EVEN).limit;
         assert_eq!(limit(&Pace::Within { seconds: 180 }, 40), Limit::Pace);
         assert_eq!(

@@ -22,7 +22,7 @@ enum Steps {
     Percent { decrement: f64, every: u32 },
     /// So many tasks a step, a pause apart.
     Tasks { tasks: u32, every: u32 },
-    /// So many steps of about equal size, evenly over so many seconds.
+    /// A number of steps of about equal size, evenly over a number of seconds.
     Even { steps: u32, seconds: u32 },
 }
 
@@ -33,7 +33,7 @@ const ROUNDING: f64 = 1e-6;
 /// history.
 pub const MOST_STEPS: u32 = 100;
 
-/// The same for a drain on the way back and for one of what was left over, which an execution
+/// The same for a drain in a rollback and for one of what was left over, which an execution
 /// must have room for as well.
 pub const MOST_STEPS_BESIDES: u32 = 50;
 
@@ -168,7 +168,7 @@ const SLACK: u32 = 900;
 /// The least number of seconds a drain is given where the input names none.
 const SHORTEST_DEFAULT: u32 = 1_800;
 
-/// Seconds after which a drain is given up where the input does not say.
+/// Seconds after which a drain times out by default.
 pub fn default_timeout(schedule: Schedule, deregistration: Deregistration) -> u32 {
     schedule
         .least_seconds(deregistration)
@@ -179,14 +179,14 @@ pub fn default_timeout(schedule: Schedule, deregistration: Deregistration) -> u3
 /// How often a drain is checked: each check costs a turn of the execution's history.
 #[derive(Debug, Clone, Copy)]
 pub struct Checks {
-    /// Seconds after which the drain is given up.
+    /// Seconds after which the drain times out.
     timeout: u32,
     /// Whether an operator may pause it: not in a rollback.
     watched: bool,
 }
 
 impl Checks {
-    /// Those at a drain that takes this away, and is given up after `timeout` seconds.
+    /// Those at a drain that takes this away, and times out after `timeout` seconds.
     pub fn at(outgoing: &Outgoing, timeout: u32) -> Self {
         let watched = *outgoing == Outgoing::Original;
         Self { timeout, watched }
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_tasks_a_step_leave_a_smaller_last_step() {
+    fn a_fixed_number_of_tasks_per_step_leaves_a_smaller_last_step() {
         let pace = Pace::Tasks {
             tasks: 3,
             every: 30,

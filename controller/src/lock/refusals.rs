@@ -1,4 +1,4 @@
-//! What is said to an execution that may not have the lock of its service.
+//! Refusals for an execution that does not get the lock of its service.
 
 use super::Item;
 use crate::id::ExecutionArn;
@@ -11,11 +11,11 @@ pub fn concurrent(id: &str, owner: &ExecutionArn, item: &Item) -> Refusal {
     Refusal::new(
         ErrorName::ConcurrentDeployment,
         format!(
-            "Service {id} is being deployed by {owner} ({}); nothing was changed.",
+            "Service {id} is being deployed by {owner} (its last message: {}); nothing was changed.",
             item.reason
         ),
         format!(
-            "Wait until that one has ended, or stop it (aws stepfunctions stop-execution \
+            "Wait until it has ended, or stop it (aws stepfunctions stop-execution \
              --execution-arn {owner}), then start a new execution."
         ),
     )
@@ -35,7 +35,7 @@ pub fn superseded(id: &str, item: &Item) -> Refusal {
             "Service {id} was deployed by {newer}, which started after this execution; nothing was \
              changed."
         ),
-        "Start a new execution for the version that is to serve.",
+        "Start a new execution with the version that should run.",
     )
 }
 
@@ -47,11 +47,10 @@ pub fn lost(id: &str, owner: Option<&str>, item: &Item) -> Refusal {
             Refusal::new(
                 ErrorName::LockLost,
                 format!(
-                    "Service {id} is being deployed by {owner} since this execution stopped ({}); \
-                     nothing more was written.",
+                    "Since this execution stopped, service {id} is being deployed by {owner} (its last message: {}); nothing more was written.",
                     item.reason
                 ),
-                "Wait until that one has ended, then start a new execution.",
+                "Wait until it has ended, then start a new execution.",
             )
         }
         None => Refusal::new(
@@ -65,15 +64,15 @@ pub fn lost(id: &str, owner: Option<&str>, item: &Item) -> Refusal {
     }
 }
 
-/// The item is of a version whose locks had another form.
+/// The item was written by a version with another form of locks.
 pub fn of_another_version(id: &str, table: &str) -> Refusal {
     Refusal::new(
         ErrorName::Drift,
         format!(
-            "The lock of service {id} in the table {table} has no rev: an earlier version has written it."
+            "The lock of service {id} in the table {table} has no rev: an incompatible earlier version of Ebbtide wrote it."
         ),
         format!(
-            "Delete it once no execution deploys the service: aws dynamodb delete-item --table-name {table} \
+            "Once no execution deploys the service, delete it: aws dynamodb delete-item --table-name {table} \
              --key '{{\"id\": {{\"S\": \"{id}\"}}}}' (in a saved world: from its tables), then start a new execution."
         ),
     )

@@ -81,15 +81,13 @@ fn history_fits(
     let fix = if checks > steps.max(polls) {
         "Raise waitForService, or lower readinessTimeout."
     } else if steps > polls {
-        "Take larger steps (scaledown_decrement or drain): so small a step is too fine for so many tasks."
+        "Take larger steps (scaledown_decrement or drain): these are too small for this many tasks."
     } else {
-        "Let the drain or bakeTime take less time (shorter pauses, an earlier deadline, a lower drainTimeout): a deployment \
-         that waits is checked every minute in the first two hours, and every five minutes after them. Or raise \
-         waitForService, or lower readinessTimeout."
+        "Shorten the drain or bakeTime (shorter pauses, an earlier deadline, a lower drainTimeout), since a waiting deployment is checked every minute in the first two hours and every five minutes later; or raise waitForService, or lower readinessTimeout."
     };
     Err(Refusal::preflight(
         format!(
-            "This deployment and its rollback could take {events} events of the execution's history ({checks} checks of readiness, {} and {polls} checks a drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
+            "This deployment and its rollback could take {events} events of the execution's history ({checks} checks of readiness, {} and {polls} checks per drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
             counted(steps, "step"),
             2 + left
         ),
@@ -123,8 +121,7 @@ fn time_fits(
             "This deployment and its rollback could take {seconds} s ({} drains of {drain} s each), and {LONGEST_PHASES} s are allowed.",
             2 + left
         ),
-        "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or give \
-         a drainTimeout.",
+        "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or set drainTimeout.",
     ))
 }
 

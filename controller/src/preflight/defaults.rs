@@ -60,7 +60,7 @@ pub(super) fn settle_container(
                 has.join(", ")
             }
         ),
-        "Give containerName and containerPort as the task definition has them.",
+        "Set containerName and containerPort as in the task definition.",
     ))
 }
 
@@ -77,7 +77,7 @@ pub(super) fn settle_network(
                     short(&definition.arn),
                     definition.network_mode
                 ),
-                "Leave both out, or register the task definition with the network mode awsvpc.",
+                "Omit both, or register the task definition with the network mode awsvpc.",
             ));
         }
         return Ok(());
@@ -89,9 +89,9 @@ pub(super) fn settle_network(
     ] {
         if missing && before.is_none() {
             return Err(Refusal::preflight(
-                format!("{field} is missing, and no task set serves whose network could be used."),
+                format!("{field} is missing, and there is no task set in service to copy it from."),
                 format!(
-                    "Give {field}: {} runs in awsvpc mode.",
+                    "Set {field}: {} runs in awsvpc mode.",
                     short(&definition.arn)
                 ),
             ));

@@ -147,8 +147,7 @@ pub(super) fn listeners_take_both(world: &World, routing: &Routing<'_>) -> Resul
                     in_words(&differences(pair))
                 ),
                 format!(
-                    "Neither can be changed for a target group. Create one like the other (aws elbv2 \
-                     create-target-group) and put it into the listener instead of {} (aws elbv2 modify-listener).",
+                    "A target group keeps both. Create one like the other (aws elbv2 create-target-group) and put it into the listener instead of {} (aws elbv2 modify-listener).",
                     group.name
                 ),
             ));

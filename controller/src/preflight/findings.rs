@@ -58,7 +58,7 @@ impl Severity {
 /// One thing that preflight has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How much it matters.
+    /// How severe it is.
     pub severity: Severity,
     /// What it is about; a name is never renamed.
     pub name: FindingName,
@@ -66,7 +66,7 @@ pub struct Finding {
     pub seen: String,
     /// Why it matters, as a sentence.
     pub why: String,
-    /// What to do, or what shows more.
+    /// What to do, or a command that shows more.
     pub fix: Fix,
 }
 
@@ -111,10 +111,10 @@ impl Finding {
     }
 }
 
-/// Everything preflight has to say, the gravest first.
+/// All findings of preflight, most severe first.
 ///
 /// The same request and world have the same findings. A request whose defaults preflight has
-/// filled in tells more than one as it was given.
+/// filled in may have more findings than the original one.
 pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     let mut found = errors::errors(request, world);
     let scene = Scene::of(request, world);
@@ -128,16 +128,16 @@ pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     found
 }
 
-/// What the findings are about, as far as it can be told: a service that preflight refuses has
+/// What the findings are about, as far as it is known: a service that preflight refuses has
 /// findings too.
 struct Scene<'a> {
     request: &'a Request,
     world: &'a World,
     load_balancer: Option<&'a LoadBalancer>,
-    /// The service's two target groups; fewer or none where they cannot be told.
+    /// The service's two target groups; fewer or none where they cannot be determined.
     groups: Vec<&'a TargetGroup>,
     production: Option<&'a TargetGroup>,
-    /// What the listeners are taken for, where no tag says so.
+    /// The roles that the listeners are taken to have, if no tag names them.
     taken: Option<Taken>,
     original: Option<&'a TaskSet>,
     /// The service's desired count.

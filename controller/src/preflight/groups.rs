@@ -17,7 +17,7 @@ pub(super) fn on_a_load_balancer(request: &Request, world: &World) -> Result<(),
                 "nlb is missing, and service {} has no task set that names a load balancer.",
                 request.service
             ),
-            "Give the load balancer's ARN in nlb.",
+            "Set nlb to the load balancer's ARN.",
         ));
     }
     let here = world.load_balancer.as_ref().map(|lb| lb.arn.as_str());
@@ -35,7 +35,7 @@ pub(super) fn on_a_load_balancer(request: &Request, world: &World) -> Result<(),
                     short(group.load_balancer.as_deref().unwrap_or_default()),
                     short(here.unwrap_or_default())
                 ),
-                "Give that load balancer's ARN in nlb, or leave nlb out.",
+                "Set nlb to that load balancer's ARN, or omit nlb.",
             ));
         }
     }
@@ -51,10 +51,10 @@ pub(super) fn production_is_free(request: &Request, routing: &Routing<'_>) -> Re
     }
     Err(Refusal::preflight(
         format!(
-            "Service {} has no task set, and yet target group {}, which the production listener forwards to, has targets: {}.",
+            "Service {} has no task set, but target group {}, which the production listener forwards to, has targets: {}.",
             request.service, production.name, production.targets
         ),
-        routing::how_to_settle("They are another service's. ", request),
+        routing::how_to_settle("They belong to another service. ", request),
     ))
 }
 
@@ -79,8 +79,7 @@ pub(super) fn alternate_is_free(
                     "{} is still being deleted, and has targets in {}: {}.",
                     leaving.id, alternate.name, alternate.targets
                 ),
-                "Start a new execution when it has gone: aws ecs describe-services shows it among \
-                 the task sets until then.",
+                "Start a new execution when it is gone: until then, aws ecs describe-services lists it.",
             )),
         };
     }
@@ -109,10 +108,10 @@ pub(super) fn test_listener_for_replace(
     if request.swap_mode == SwapMode::Replace && routing.roles.test.is_empty() {
         return Err(Refusal::preflight(
             format!(
-                "swapMode is replace, and no test listener would be left for target group {}: a group in no listener is never health-checked.",
+                "swapMode is replace, but target group {} would be in no listener, and a group in no listener is never health-checked.",
                 routing.alternate.name
             ),
-            "Leave swapMode at weighted, or create a test listener that forwards to it.",
+            "Use swapMode weighted, or create a test listener that forwards to it.",
         ));
     }
     Ok(())
@@ -146,7 +145,7 @@ pub(super) fn fitting_target_types(
             definition.network_mode
         ),
         Fix::run(
-            "A group's type cannot be changed. Create one and put it into the listener instead (aws elbv2 modify-listener)",
+            "A group keeps its target type. Create a new group and put it into the listener instead (aws elbv2 modify-listener)",
             [format!(
                 "aws elbv2 create-target-group --name {}-{wanted} --target-type {wanted} --protocol {} --port {} --vpc-id {}",
                 group

@@ -42,9 +42,9 @@ pub(super) fn check_drain(
                 ),
                 match keeps {
                     Some(keeps) => format!(
-                        "Give at least {least} in drain.deadline, and {keeps} for its budget to be kept."
+                        "Set drain.deadline to at least {least}, or to {keeps} to keep the budget."
                     ),
-                    None => format!("Give at least {least} in drain.deadline."),
+                    None => format!("Set drain.deadline to at least {least}."),
                 },
             ));
         }
@@ -54,7 +54,7 @@ pub(super) fn check_drain(
     match request.drain_timeout {
         Some(timeout) if timeout < least && pace.budget().is_some() => Err(Refusal::preflight(
             format!("drainTimeout is {timeout} s, but the budget of the drain may take {least} s."),
-            format!("Give at least {least} in drainTimeout, or leave it out."),
+            format!("Set drainTimeout to at least {least}, or omit it."),
         )),
         Some(timeout) if timeout < least => Err(Refusal::preflight(
             format!(
@@ -63,13 +63,13 @@ pub(super) fn check_drain(
                 schedule.at(schedule.steps()),
                 deregistration.delay,
             ),
-            format!("Give at least {least} in drainTimeout, or leave it out."),
+            format!("Set drainTimeout to at least {least}, or omit it."),
         )),
         Some(_) | None => Ok(()),
     }
 }
 
-/// What the drain of so many tasks is planned to do, as a sentence.
+/// The planned drain of a number of tasks, as a sentence.
 pub fn planned(pace: &Pace, tasks: u32, deregistration: Deregistration) -> String {
     if tasks == 0 {
         return "there is nothing to drain".to_owned();
@@ -110,9 +110,9 @@ pub fn unkept(budget: &Budget, tasks: u32, deregistration: Deregistration) -> Op
     }
     let would_do = match plan::ample_budget(budget, tasks, deregistration) {
         Some(reconnects) => {
-            format!("{reconnects} new connections a second would do, or {deadline} s")
+            format!("{reconnects} new connections a second would fit, or {deadline} s")
         }
-        None => format!("no budget would do; {deadline} s would"),
+        None => format!("no budget would fit; {deadline} s would"),
     };
     let plan = Plan::of(&Pace::Budget(budget.clone()), tasks, deregistration);
     let then = match budget.on_deadline {
@@ -159,7 +159,7 @@ fn exceeded(budget: &Budget, plan: &Plan, deregistration: Deregistration) -> Opt
     let more = of_a_minute - of_a_task / 60.0 - budget.reconnects;
     if more > NOTHING {
         return Some(format!(
-            "the deadline binds: a minute may have {:.0} new connections a second, {:.0} more than the budget and one task's",
+            "the deadline sets the pace: a minute may have {:.0} new connections a second, {:.0} more than the budget and one task's",
             of_a_minute,
             more.ceil()
         ));
@@ -168,7 +168,7 @@ fn exceeded(budget: &Budget, plan: &Plan, deregistration: Deregistration) -> Opt
     let more = average - budget.reconnects;
     (more > NOTHING).then(|| {
         format!(
-            "the deadline binds: {:.0} new connections a second come on average, {:.0} more than the budget",
+            "the deadline sets the pace: {:.0} new connections a second on average, {:.0} more than the budget",
             average,
             more.ceil()
         )
@@ -196,15 +196,15 @@ mod tests {
         );
         let unkept = of(20.0, 3_600, OnDeadline::Finish);
         assert!(
-            unkept.contains("31 new connections a second come on average, 11 more than the budget"),
+            unkept.contains("31 new connections a second on average, 11 more than the budget"),
             "{unkept}"
         );
-        // What it says would do, does.
+        // What it says would fit, does.
         assert!(
-            unkept.contains("(61 new connections a second would do, or 9806 s)"),
+            unkept.contains("(61 new connections a second would fit, or 9806 s)"),
             "{unkept}"
         );
-        assert!(!of(61.0, 3_600, OnDeadline::Finish).contains("binds"));
+        assert!(!of(61.0, 3_600, OnDeadline::Finish).contains("the deadline sets"));
         let stops = of(20.0, 7_000, OnDeadline::Stop);
         assert!(
             stops.contains("the drain stops at the deadline, with 2 of 40 tasks left"),
@@ -243,8 +243,8 @@ mod tests {
             let deregistration = Deregistration::new(delay, true);
             let refused = check_drain(&request(least - 1), tasks, deregistration).unwrap_err();
             let wanted = keeps.map_or_else(
-                || format!("Give at least {least} in drain.deadline."),
-                |keeps| format!("Give at least {least} in drain.deadline, and {keeps} for"),
+                || format!("Set drain.deadline to at least {least}."),
+                |keeps| format!("Set drain.deadline to at least {least}, or to {keeps} to"),
             );
             assert!(refused.fix.text.starts_with(&wanted), "{refused:?}");
             let deadline = keeps.unwrap_or(least);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_in_a_time_is_told_with_its_steps() {
+    fn a_pace_within_a_time_names_its_steps() {
         assert_eq!(
             planned(&Pace::Within { seconds: 600 }, 4, EVEN),
             "the original drains in 4 steps over 600 s"

@@ -14,7 +14,7 @@ use crate::quote::quote;
 /// A turn of a drain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draining {
-    /// What the drain takes away.
+    /// What the drain removes.
     pub outgoing: Outgoing,
     /// Its id; `None` where there was none.
     pub task_set: Option<TaskSetId>,
@@ -83,7 +83,7 @@ pub enum Stage {
 pub struct StepMade {
     /// Steps that the drain has; `None` for a budget, which takes as many as it needs.
     pub steps: Option<u32>,
-    /// Tasks that the next step takes away.
+    /// Tasks that the next step removes.
     pub next_tasks: u32,
     /// Seconds until then.
     pub next_step: u32,
@@ -109,12 +109,12 @@ pub struct PaceRemark {
 /// What CloudWatch says of the reconnects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reconnects {
-    /// Nothing yet: the first ones are seen so many seconds after the first step.
+    /// Nothing yet: the first ones show some seconds after the first step.
     NotYet {
         /// Seconds from the first step.
         after: u32,
     },
-    /// So many came in the newest minute.
+    /// Reconnects of the newest minute.
     Seen {
         /// New connections a second beyond the baseline.
         seen: u64,
@@ -147,7 +147,7 @@ pub enum Blocker {
         /// What it lacks.
         shortfall: Shortfall,
     },
-    /// An alarm whose state is none that this version knows: whether it rings cannot be told.
+    /// An alarm in a state that this version does not know.
     AlarmState {
         /// Its name.
         alarm: String,
@@ -203,10 +203,9 @@ impl fmt::Display for Draining {
                 }
                 write!(f, ": scaled to {left} of {of}{made}")
             }
-            Stage::Pause { seconds } => write!(
-                f,
-                "scaled to {left} of {of}; the next step in {seconds} s, nothing stands in its way"
-            ),
+            Stage::Pause { seconds } => {
+                write!(f, "scaled to {left} of {of}; next step in {seconds} s")
+            }
             Stage::Blocked {
                 wanted,
                 running,
@@ -214,7 +213,7 @@ impl fmt::Display for Draining {
                 wait,
             } => write!(
                 f,
-                "step held with {} wanted and {running} running, because {by}; next check in {wait} s",
+                "the next step waits: {by}; {} wanted, {running} running; next check in {wait} s",
                 counted(*wanted, "task")
             ),
             Stage::TasksStopping {
@@ -225,7 +224,7 @@ impl fmt::Display for Draining {
             } => write!(
                 f,
                 "scaled to {left} of {of}; {}{}; next check in {wait} s{}",
-                if *idle { "no connection is left, " } else { "" },
+                if *idle { "no connection is left; " } else { "" },
                 StillRuns(*running),
                 NotHealthyNow(unhealthy.as_ref()),
             ),
@@ -237,15 +236,15 @@ impl fmt::Display for Draining {
             }
             Stage::Drained => match self.progress.running {
                 0 => f.write_str("drained, no task left"),
-                1 => f.write_str("the drain is over, and 1 task does not stop"),
-                running => write!(f, "the drain is over, and {running} tasks do not stop"),
+                1 => f.write_str("the drain is over, and 1 task has not stopped"),
+                running => write!(f, "the drain is over, and {running} tasks have not stopped"),
             },
         }?;
         for alarm in &self.deleted_alarms {
             let alarm = quote(alarm);
             write!(
                 f,
-                "; CloudWatch has no alarm {alarm} any more, and the drain goes on without it"
+                "; CloudWatch alarm {alarm} no longer exists, and the drain continues without it"
             )?;
         }
         Ok(())
@@ -258,8 +257,12 @@ pub(super) struct StillRuns(pub(super) u32);
 impl fmt::Display for StillRuns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            1 => f.write_str("1 task still runs until its connections close"),
-            running => write!(f, "{running} tasks still run until their connections close"),
+            0 => f.write_str("waiting until its scale is 0"),
+            1 => f.write_str("waiting for 1 task to close its connections and stop"),
+            running => write!(
+                f,
+                "waiting for {running} tasks to close their connections and stop"
+            ),
         }
     }
 }
@@ -268,8 +271,8 @@ impl fmt::Display for StepMade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "; next {} in {} s, done about {}",
-            self.next_tasks,
+            "; next step ({}) in {} s, done about {}",
+            counted(self.next_tasks, "task"),
             self.next_step,
             clock::to_the_minute(self.now + u64::from(self.done), self.now)
         )?;
@@ -283,10 +286,9 @@ impl fmt::Display for StepMade {
 impl fmt::Display for PaceRemark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reconnects {
-            Reconnects::NotYet { after } => write!(
-                f,
-                "its first reconnects are seen about {after} s after its first step"
-            )?,
+            Reconnects::NotYet { after } => {
+                write!(f, "reconnects show about {after} s after the first step")?
+            }
             Reconnects::Seen { seen, budget } => {
                 write!(f, "{seen} of {budget} reconnects a second")?;
             }
@@ -298,12 +300,12 @@ impl fmt::Display for PaceRemark {
             }
         }
         if self.deadline_binds {
-            f.write_str("; the deadline binds")?;
+            f.write_str("; the deadline sets the pace")?;
         }
         match self.contradiction {
             Some(Contradiction { said, seen }) => write!(
                 f,
-                "; drain.connectionsPerTask is {said}, and CloudWatch has seen {seen}: the drain goes by {}",
+                "; drain.connectionsPerTask is {said}, but CloudWatch counts {seen}: the drain uses {}",
                 said.max(seen)
             ),
             None => Ok(()),
@@ -329,10 +331,9 @@ impl fmt::Display for Blocker {
                 quote(state)
             ),
             Self::Paused(paused) => paused.fmt(f),
-            Self::Reconnects { seen, allowed } => write!(
-                f,
-                "{seen} reconnects a second came, and {allowed} are allowed"
-            ),
+            Self::Reconnects { seen, allowed } => {
+                write!(f, "{seen} reconnects a second, {allowed} are allowed")
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ impl Remark {
     pub fn fix(&self) -> &'static str {
         match self.code {
             RemarkCode::Straggler => {
-                "Check its tasks (scale-in protection, an ECS agent that is gone) and stop them: aws ecs \
+                "Check its tasks (scale-in protection, a disconnected ECS agent) and stop them: aws ecs \
                  stop-task. The next deployment sends them no traffic, and deletes the task set once they are gone."
             }
             RemarkCode::SlowDeletion => {
@@ -79,7 +79,8 @@ impl fmt::Display for Remark {
         match self.code {
             RemarkCode::Straggler => write!(
                 f,
-                "{task_set} wants no task, and {tasks} of its tasks do not stop"
+                "{task_set} is at scale 0, but still has {}",
+                counted(*tasks, "task")
             ),
             RemarkCode::SlowDeletion => write!(f, "ECS is still deleting {task_set}"),
         }
@@ -133,7 +134,7 @@ pub enum Outcome {
         /// What is there.
         remains: Remains,
     },
-    /// Where production traffic goes cannot be told.
+    /// Where production traffic goes cannot be determined.
     NothingUndone(Refusal),
     /// The rollback was refused itself.
     NotRolledBack(Refusal),
@@ -142,7 +143,7 @@ pub enum Outcome {
 /// Why nothing is undone at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeftAlone {
-    /// Traffic was on its way back already.
+    /// Traffic was rolling back already.
     WayBackFailed,
     /// What serves is not to blame for what was left over.
     Leftover,
@@ -155,7 +156,7 @@ pub enum LeftAlone {
 /// What is there, for a rollback that leaves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remains {
-    /// The name of the target group that production traffic goes to; `None` where that cannot be told.
+    /// The name of the target group that production traffic goes to; `None` where that cannot be determined.
     pub production: Option<String>,
     /// The replacement.
     pub replacement: Place,
@@ -220,11 +221,11 @@ impl fmt::Display for Outcome {
                 remains,
             } => write!(
                 f,
-                "Not rolled back, because {original} did not get healthy again within {seconds} s ({shortfall}): {remains}."
+                "Not rolled back, because {original} did not become healthy again within {seconds} s ({shortfall}): {remains}."
             ),
             Self::ListenerMoved { remains } => write!(
                 f,
-                "Not rolled back, because the production listener was moved outside of this deployment: {remains}."
+                "Not rolled back, because the production listener was moved outside this deployment: {remains}."
             ),
             Self::NothingUndone(refusal) => write!(f, "Nothing was undone: {refusal}"),
             Self::NotRolledBack(refusal) => write!(f, "Not rolled back: {refusal}"),
@@ -247,10 +248,10 @@ impl fmt::Display for AsBefore<'_> {
 impl fmt::Display for LeftAlone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::WayBackFailed => "The way back failed as well",
-            Self::Leftover => "What an earlier deployment left was not taken away",
+            Self::WayBackFailed => "The rollback failed as well",
+            Self::Leftover => "The leftover of an earlier deployment was not removed",
             Self::NotWanted => "Not rolled back, because rollbackOnFailure is false",
-            Self::NotToBlame => "Traffic stays on the replacement, which is not to blame",
+            Self::NotToBlame => "Traffic stays on the replacement, which did not cause the failure",
         })
     }
 }
@@ -259,7 +260,9 @@ impl fmt::Display for Remains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.production {
             Some(production) => write!(f, "production traffic goes to {production}")?,
-            None => f.write_str("production traffic is shared or cannot be read")?,
+            None => {
+                f.write_str("production traffic is split, or its target group cannot be read")?
+            }
         }
         write!(
             f,

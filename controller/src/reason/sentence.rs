@@ -16,7 +16,7 @@ impl fmt::Display for Reason {
             Self::Passed(passed) => passed.fmt(f),
             Self::TakenOver { before } => write!(
                 f,
-                "an execution that has ended was rolling back ({before}): that is finished first"
+                "an earlier execution ended during its rollback ({before}): that rollback is finished first"
             ),
             Self::RollbackFinished { outcome } => write!(
                 f,
@@ -32,20 +32,20 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "{task_set} ({} on {}) was left by an earlier deployment: it is drained first, in {wait} s",
+                "{task_set} ({} on {}) was left by an earlier deployment: its drain begins in {wait} s",
                 counted(*tasks, "task"),
                 short(target_group)
             ),
             Self::Deregistering { targets, wait } => write!(
                 f,
-                "the deregistration of {} without a task set is under way; next check in {wait} s",
+                "waiting until {} without a task set are deregistered; next check in {wait} s",
                 counted(*targets, "target")
             ),
             Self::LeftoverDeleting { task_set, wait } | Self::Deleting { task_set, wait } => {
                 write!(f, "ECS is deleting {task_set}; next check in {wait} s")
             }
             Self::HalfSwapped => f.write_str(
-                "a swap, or what records it, was left unfinished: listeners, tags and PRIMARY are brought in line first",
+                "a swap of an earlier deployment was left unfinished: listeners, tags and PRIMARY are corrected first",
             ),
             Self::SwapFinished => f.write_str(
                 "the swap of an earlier deployment is finished: tags, test listener and PRIMARY \
@@ -53,8 +53,8 @@ impl fmt::Display for Reason {
             ),
             Self::Settled {
                 original: Some(original),
-            } => write!(f, "only {original} is there, and serves"),
-            Self::Settled { original: None } => f.write_str("no task set is there yet"),
+            } => write!(f, "{original} serves, and nothing is left to clean up"),
+            Self::Settled { original: None } => f.write_str("the service has no task set yet"),
             Self::Created {
                 replacement,
                 task_definition,
@@ -107,19 +107,17 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "{task_set} serves, and nothing of it works: it runs {}, targets: {targets}; next check in {wait} s",
+                "{task_set} serves, but does not work: it runs {}, targets: {targets}; next check in {wait} s",
                 counted(*running, "task")
             ),
             Self::Deployed(running) => running.fmt(f),
             Self::EndedBefore => f.write_str(
-                "this deployment has ended already; the answer was lost on the way",
+                "this deployment has already ended; its answer was lost",
             ),
             Self::SecondLook { original, wait } => write!(
                 f,
-                "rolling back to {}: one read may be old: checking once more; next check in {wait} s",
-                original
-                    .as_deref()
-                    .unwrap_or("nothing, because no task set served before")
+                "rolling back{}: a read may be stale; next check in {wait} s",
+                BackTo(original.as_ref())
             ),
             Self::RollingBack {
                 original,
@@ -138,22 +136,22 @@ impl fmt::Display for Reason {
                 lacks: None,
             } => write!(
                 f,
-                "rolling back: {original} is steady and healthy at 100 %, and takes the traffic back"
+                "rolling back: {original} is steady and healthy at 100 %, and traffic moves back to it"
             ),
             Self::Restored {
                 original,
                 lacks: Some((shortfall, seconds)),
             } => write!(
                 f,
-                "rolling back: {original} is not whole after {seconds} s ({shortfall}), but what serves has no healthy target, and takes the traffic back"
+                "rolling back: traffic moves back to {original}, which is not at full strength after {seconds} s ({shortfall}), because the task set that serves has no healthy target"
             ),
             Self::GoingOn { cause, wait } => write!(
                 f,
-                "traffic stays where it is, and the deployment goes on in {wait} s: {cause}"
+                "traffic stays where it is, and the deployment continues in {wait} s: {cause}"
             ),
             Self::Recovered { replacement, wait } => write!(
                 f,
-                "{} is healthy again, and keeps the traffic; next check in {wait} s",
+                "{} is healthy again and keeps the traffic; next check in {wait} s",
                 known(replacement.as_ref())
             ),
             Self::Paused(paused) => {
@@ -163,14 +161,26 @@ impl fmt::Display for Reason {
             Self::Failed(outcome) => outcome.fmt(f),
             Self::Busy { wait } => write!(
                 f,
-                "what was done last under this lock may still be under way; next attempt in {wait} s"
+                "a previous turn may still be running; next attempt in {wait} s"
             ),
-            Self::Overtaken => f.write_str("a later turn of this execution was here already"),
+            Self::Overtaken => f.write_str("a later turn of this execution has already run"),
             Self::Denied { why, wait } => write!(f, "{why}; next attempt in {wait} s"),
             Self::Unanswered { why, wait } => write!(
                 f,
                 "a write was not answered and may still land ({why}); next check in {wait} s"
             ),
+        }
+    }
+}
+
+/// The original that a rollback goes back to, where there is one.
+struct BackTo<'a>(Option<&'a TaskSetId>);
+
+impl fmt::Display for BackTo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(original) => write!(f, " to {original}"),
+            None => Ok(()),
         }
     }
 }
@@ -200,7 +210,7 @@ impl fmt::Display for Passed {
         if !self.leftovers.is_empty() {
             write!(
                 f,
-                "; also {}, drained and deleted first unless another deployment is at work",
+                "; leftovers, removed first unless their deployment still runs: {}",
                 self.leftovers
                     .iter()
                     .map(TaskSetId::as_str)

@@ -55,8 +55,16 @@ impl fmt::Display for Shortfall {
                 write!(f, "{running} of {wanted} running, {pending} starting")
             }
             Self::HealthyTargets { targets, wanted } => {
-                let wanted = counted(*wanted, "healthy target");
-                write!(f, "{wanted} wanted, seen: {targets}")
+                let wanted = counted(*wanted, "target");
+                write!(f, "{} of {wanted} healthy", targets.healthy)?;
+                let others = Targets {
+                    healthy: 0,
+                    ..*targets
+                };
+                if others == Targets::default() {
+                    return Ok(());
+                }
+                write!(f, ", {others}")
             }
             Self::SteadyState => f.write_str("ECS does not report STEADY_STATE yet"),
         }

@@ -1,4 +1,4 @@
-//! Whose target groups: which two of those on a load balancer are a service's own.
+//! Which two target groups of a load balancer are the service's.
 
 use crate::arn::short;
 use crate::fix::Fix;
@@ -117,7 +117,7 @@ impl<'a> Own<'a> {
         let unsaid = match unsaid[..] {
             [] => String::new(),
             [..] => format!(
-                "; its task sets are on {}, which neither targetGroups nor ebbtide:service names",
+                "; its task sets are on {}, which neither targetGroups nor ebbtide:service includes",
                 unsaid.join(" and ")
             ),
         };
@@ -158,8 +158,7 @@ fn why(group: &TargetGroup, request: &Request) -> String {
 pub(crate) fn how_to_settle(because: &str, request: &Request) -> Fix {
     Fix::run(
         &format!(
-            "{because}Leave groups of other services as they are. Name the service's own two in the input \
-             (targetGroups), or tag them"
+            "{because}Do not change groups of other services. Name the service's own two in the input (targetGroups), or tag them"
         ),
         [format!(
             "aws elbv2 add-tags --resource-arns ARN ARN --tags Key=ebbtide:service,Value={}",
@@ -183,19 +182,18 @@ fn create_a_second_one(world: &World) -> Fix {
 
 fn recorded_elsewhere(group: &TargetGroup, used: bool, request: &Request) -> Refusal {
     let how = if used {
-        "a task set of it is on it"
+        "has a task set of"
     } else {
-        "targetGroups names it"
+        "is named in targetGroups for"
     };
     Refusal::preflight(
         format!(
-            "Target group {} is tagged ebbtide:service={}, and yet {how}: service {}.",
+            "Target group {} is tagged ebbtide:service={}, but {how} service {}.",
             group.name,
             group.service.as_deref().unwrap_or_default(),
             service_tag(request)
         ),
-        "Find out which service it belongs to. If it is this one, correct the tag ebbtide:service; if not, take \
-         this service off it.",
+        "Find out which service it belongs to. If it is this one, correct the tag ebbtide:service; if not, remove this service from it.",
     )
 }
 
@@ -214,7 +212,7 @@ fn tagged_apart(groups: &[&TargetGroup], request: &Request) -> Refusal {
     )
 }
 
-/// The groups whose tag does not say yet that they are the service's, and what it shall say.
+/// The groups that are not tagged as the service's yet, and the tag's value.
 ///
 /// A pair that carries another service's tag was refused before.
 pub(crate) fn unrecorded(

@@ -37,7 +37,7 @@ pub enum Evidence {
     Port(u16),
 }
 
-/// The listeners of a service by what they are taken for, where no tag says so.
+/// The roles that the listeners of a service are taken to have, if no tag names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// Ports of the production listeners.
@@ -60,7 +60,7 @@ impl fmt::Display for Taken {
         };
         write!(
             f,
-            "{listener} {} {is} taken for production and {} for test, because {}",
+            "{listener} {} {is} taken as production and {} as test, because {}",
             list(&self.production),
             list(&self.test),
             self.because
@@ -69,7 +69,7 @@ impl fmt::Display for Taken {
 }
 
 impl Roles<'_> {
-    /// What the listeners are taken for, where no tag says so and they could be meant otherwise.
+    /// The roles that listeners are taken to have, if no tag names them and they are ambiguous.
     pub fn taken(&self) -> Option<Taken> {
         let because = match &self.by {
             Evidence::Role | Evidence::OneGroup | Evidence::Tag => return None,
@@ -186,7 +186,7 @@ fn unclear(
     let tags = match tagged {
         [] => "neither is tagged isProduction=true".to_owned(),
         [only] => format!(
-            "{} alone is tagged isProduction=true, but the lowest port and a task set are on the other",
+            "only {} is tagged isProduction=true, but the lowest port and a task set are on the other",
             only.name
         ),
         [..] => "both are tagged isProduction=true".to_owned(),
@@ -209,7 +209,7 @@ fn unclear(
         ),
         Fix::run(
             &format!(
-                "Listener {}. Tag the test listener in the same way with Value=test. Tag the production listener",
+                "Listener {}. Tag the test listener with Value=test, and the production listener",
                 arns.join(", ")
             ),
             ["aws elbv2 add-tags --resource-arns ARN --tags Key=ebbtide:role,Value=production"],

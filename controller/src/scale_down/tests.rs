@@ -30,7 +30,7 @@ fn counts_as_large_as_they_get_are_no_overflow() {
 }
 
 #[test]
-fn a_long_pause_is_looked_at_every_minute_and_after_two_hours_every_five() {
+fn a_long_pause_is_checked_every_minute_and_after_two_hours_every_five() {
     let mut scene = Scene::swapped();
     let (tasks, every) = (1, 8_700);
     scene.request.drain.pace = Pace::Tasks { tasks, every };
@@ -40,7 +40,7 @@ fn a_long_pause_is_looked_at_every_minute_and_after_two_hours_every_five() {
     let first = next(&scene.world, &scene.plan(), &scene.progress).unwrap();
     let mut answered = first.answer();
     let told = answered.reason.to_string();
-    assert!(told.contains("next 1 in 8700 s"), "{told}");
+    assert!(told.contains("next step (1 task) in 8700 s"), "{told}");
     let mut checks = Vec::new();
     while answered.progress.pause > 0 {
         checks.push(answered.wait);

@@ -156,7 +156,7 @@ impl<'a> Waiting<'a> {
 
     /// The next step waits for something.
     ///
-    /// A replacement without health is given up after a while: its first minutes are counted one by one.
+    /// A replacement without health is abandoned after a while: its first minutes are counted one by one.
     pub(super) fn blocked(mut self, by: Blocker, running: u32) -> Next {
         let wait = match by {
             Blocker::Paused(paused) => return self.paused_by_operator(paused, running),

@@ -12,7 +12,7 @@ pub struct ServiceEvent {
 }
 
 impl ServiceEvent {
-    /// Whether it tells why tasks are not placed or not started (AWS documentation of service event
+    /// Whether it says why tasks are not placed or not started (AWS documentation of service event
     /// messages).
     fn is_about_placement(&self) -> bool {
         let told = [
@@ -25,7 +25,7 @@ impl ServiceEvent {
     }
 }
 
-/// The newest of some events that tells why tasks of a task set are not placed: one that names it, or none and
+/// The newest of some events that says why tasks of a task set are not placed: one that names it, or none and
 /// came after its creation.
 pub(super) fn newest(
     events: &[ServiceEvent],

@@ -73,12 +73,12 @@ impl HealthCheck {
 /// Something that only preflight reads, and that a deployment can do without.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Reading<T> {
-    /// Nobody has asked: steps other than preflight do not.
+    /// Not read: only preflight reads it.
     #[default]
     NotRead,
     /// It was read.
     Seen(T),
-    /// Who asked may not make this call, as IAM names it.
+    /// The caller may not make this call, as IAM names it.
     NotAllowed(&'static str),
     /// This call failed.
     Failed(&'static str),

@@ -24,7 +24,7 @@ pub struct StoppedTasks {
 
 impl StoppedTask {
     /// Whether something is wrong with it (`stopCode`, AWS API model): not because a person or the
-    /// scheduler wanted it gone, or its capacity was taken away. A failed health check is the
+    /// scheduler wanted it gone, or its capacity was removed. A failed health check is the
     /// scheduler's too, and told by its reason only.
     fn has_failed(&self) -> bool {
         match self.code {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_the_scheduler_or_spot_took_away_has_not_failed() {
+    fn tasks_stopped_by_a_person_the_scheduler_or_spot_have_not_failed() {
         let failed = |code: &str, reason: &str| {
             StoppedTasks::of([stopped(code, reason, None)], None).failed == 1
         };
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn those_since_the_swap_count_and_the_newest_is_told() {
+    fn failed_tasks_since_the_swap_count_and_the_newest_is_quoted() {
         let exited = |at| stopped("EssentialContainerExited", &format!("at {at:?}"), at);
         let tasks = [
             exited(Some(9)),

@@ -52,7 +52,7 @@ values! {
         ServiceSchedulerInitiated = "ServiceSchedulerInitiated"
         /// A person did.
         UserInitiated = "UserInitiated"
-        /// Its capacity was taken away.
+        /// Its capacity was removed.
         SpotInterruption = "SpotInterruption"
         /// Its capacity goes.
         TerminationNotice = "TerminationNotice"
@@ -66,7 +66,7 @@ values! {
         /// It was deleted.
         Inactive = "INACTIVE"
     }
-    /// Who deploys a service.
+    /// The deployment controller of a service.
     DeploymentController {
         /// ECS, task by task.
         Ecs = "ECS"
@@ -108,11 +108,11 @@ values! {
     }
     /// The state of a CloudWatch alarm.
     AlarmState {
-        /// It does not ring.
+        /// Not in `ALARM`.
         Ok = "OK"
-        /// It rings.
+        /// In `ALARM`.
         Alarm = "ALARM"
-        /// It cannot tell.
+        /// Not enough data.
         InsufficientData = "INSUFFICIENT_DATA"
     }
 }

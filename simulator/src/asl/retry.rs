@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wildcards_stand_for_what_step_functions_says() {
+    fn wildcards_match_the_errors_that_step_functions_documents() {
         for (name, error, expected) in [
             ("States.ALL", "Drift", true),
             ("States.ALL", "States.Timeout", true),

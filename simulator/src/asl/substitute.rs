@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_replaced_wherever_it_stands() {
+    fn every_name_is_replaced_everywhere() {
         let values = BTreeMap::from([("Partition", "aws-cn"), ("Swap", "swap:1")]);
         assert_eq!(
             substitute("arn:${Partition}:${Swap}, ${Swap} $.a", &values).as_deref(),

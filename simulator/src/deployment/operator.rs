@@ -46,13 +46,13 @@ impl Installation {
             said(match self.command(service, command, &scenario.by).await {
                 Ok(Ok(Panel { asked, .. })) => {
                     let asked = asked.map(|asked| asked.to_string());
-                    format!("An operator asks: {}.", asked.unwrap_or_default())
+                    format!("Operator's command: {}.", asked.unwrap_or_default())
                 }
                 Ok(Err(refused)) => format!(
-                    "An operator's {} was not given: {refused}.",
+                    "Operator's command {} was refused: {refused}.",
                     command.as_str()
                 ),
-                Err(error) => format!("An operator's {} was not given: {error}", command.as_str()),
+                Err(error) => format!("Operator's command {} failed: {error}", command.as_str()),
             });
         }
         std::future::pending().await

@@ -45,7 +45,7 @@ kinds! {
     ServiceUpdated { service: String, desired_count: u32 }
         "Service {service} was updated; its desired count is {desired_count}.";
     ServiceDeleted { service: String }
-        "Service {service} was deleted and drains.";
+        "Service {service} is being deleted.";
     ServiceInactive { service: String }
         "Service {service} is inactive.";
     TaskSetCreated { task_set: String, task_definition: String, scale: f64, wanted: u32 }
@@ -56,7 +56,7 @@ kinds! {
     PrimaryChanged { task_set: String }
         "Task set {task_set} became the primary.";
     TaskSetDraining { task_set: String, force: bool }
-        "Task set {task_set} was deleted{} and drains.", if *force { " by force" } else { "" };
+        "Task set {task_set} is being deleted{}.", if *force { " by force" } else { "" };
     TaskSetDeleted { task_set: String }
         "Task set {task_set} is gone.";
     TaskSetSteady { task_set: String, running: u32 }
@@ -68,7 +68,7 @@ kinds! {
     TaskStarted { task: String, task_set: String }
         "Task {} of {task_set} is running.", short_name(task);
     TaskStopping { task: String, task_set: String, reason: String }
-        "Task {} of {task_set} is being taken away: {reason}", short_name(task);
+        "Task {} of {task_set} is being stopped: {reason}", short_name(task);
     SigtermSent { task: String, task_set: String }
         "Task {} of {task_set} was sent SIGTERM.", short_name(task);
     TaskCrashed { task: String, task_set: String }

@@ -13,7 +13,7 @@ const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try agai
 const NO_ADDRESSES: &str = "Unexpected EC2 error while attempting to Create Network Interface: InsufficientFreeAddressesInSubnet.";
 
 impl World {
-    /// Starts what is missing, and takes away what is too much: first what does not run yet, then
+    /// Starts what is missing, and removes what is too much: first what does not run yet, then
     /// any. Which one cannot be chosen (Docs), so chance chooses.
     pub(crate) fn reconcile(&mut self, id: &str) {
         let Some(task_set) = self.task_sets.get(id).cloned() else {

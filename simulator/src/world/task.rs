@@ -175,7 +175,7 @@ impl World {
         self.terminate_if_deregistered(arn);
     }
 
-    /// SIGTERM, once no target of a task that is being taken away is left.
+    /// SIGTERM, once no target of a task that is being removed is left.
     pub(crate) fn terminate_if_deregistered(&mut self, arn: &str) {
         let now_ms = self.now_ms;
         let waits = |task: &&Task| {

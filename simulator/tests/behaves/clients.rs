@@ -77,7 +77,7 @@ fn new_connections_follow_the_listener_as_the_change_reaches_its_nodes() {
 }
 
 #[test]
-fn weights_share_out_what_is_new() {
+fn weights_distribute_new_connections() {
     let mut service = service(even(json!({
         "timings": { "jitterPercent": 0, "listenerPropagationMs": 0 },
         "clients": { "lifetimeSeconds": 60 },
@@ -90,7 +90,7 @@ fn weights_share_out_what_is_new() {
 }
 
 #[test]
-fn who_is_refused_backs_off_and_all_are_connected_in_the_end() {
+fn refused_clients_back_off_and_all_are_connected_in_the_end() {
     for jitter in [0, 20] {
         let (mut service, replacement) = storm(json!({
             "timings": { "jitterPercent": jitter },
@@ -128,7 +128,7 @@ fn without_any_target_every_client_is_refused_until_there_is_one() {
 }
 
 #[test]
-fn a_group_without_a_healthy_target_gets_its_part_all_the_same_and_what_does_not_answer_refuses() {
+fn a_group_without_a_healthy_target_gets_its_share_and_unresponsive_tasks_refuse() {
     for (behaviour, answers) in [(json!({}), true), (json!({ "neverHealthy": true }), false)] {
         let mut service = service(json!({
             "timings": { "jitterPercent": 0, "listenerPropagationMs": 0 },
@@ -217,7 +217,7 @@ fn clients_change_nothing_about_the_world_that_they_live_in() {
 }
 
 #[test]
-fn one_seed_gives_the_same_clients_saved_or_not_and_however_often_they_are_looked_at() {
+fn one_seed_gives_the_same_clients_saved_or_not_and_however_often_they_are_read() {
     let scenario = |seed: u64| {
         json!({
             "seed": seed,

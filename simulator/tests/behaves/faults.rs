@@ -107,7 +107,7 @@ async fn an_empty_page_is_followed_by_what_was_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_write_lands_after_so_many_calls_or_after_half_a_minute() {
+async fn a_late_write_lands_after_a_number_of_calls_or_half_a_minute() {
     for (calls, seconds, landed) in [(0, 29, false), (0, 30, true), (1, 1, false), (2, 1, true)] {
         let stage = stage("{}");
         let original = stage.original().await;
@@ -231,7 +231,7 @@ async fn it_is_recorded_which_faults_would_have_changed_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn from_one_moment_a_world_goes_on_in_several_ways() {
+async fn one_moment_of_a_world_can_continue_in_several_ways() {
     let stage = stage("{}");
     let original = stage.original().await;
     stage.scale(&original, 90.0).await;

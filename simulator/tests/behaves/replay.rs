@@ -23,7 +23,7 @@ async fn story(json: &str) -> (Vec<String>, World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_seed_tells_the_same_story() {
+async fn the_same_seed_gives_the_same_events() {
     let (first, world) = story(r#"{"seed": 7}"#).await;
     let (again, same_world) = story(r#"{"seed": 7}"#).await;
     assert_eq!(first, again);
@@ -33,7 +33,7 @@ async fn the_same_seed_tells_the_same_story() {
 }
 
 #[test]
-fn a_saved_world_goes_on_as_if_it_had_not_been_saved() {
+fn a_saved_world_continues_as_if_it_had_not_been_saved() {
     let mut world = scenario("{}").world().expect("a world");
     let original = world.task_sets_of("main", "chat")[0].id.clone();
     let request = json!({ "cluster": "main", "service": "chat", "taskSet": original, "scale": { "value": 50.0 } });
@@ -50,7 +50,7 @@ fn a_saved_world_goes_on_as_if_it_had_not_been_saved() {
 }
 
 #[test]
-fn how_often_the_world_is_looked_at_changes_nothing() {
+fn reading_the_world_more_often_changes_nothing() {
     let settle = |steps: &[u64]| {
         let world = scenario(r#"{"replacement": {"crashesAfterSeconds": 50}}"#).world();
         let mut world = world.expect("a world");

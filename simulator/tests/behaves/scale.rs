@@ -61,7 +61,7 @@ async fn a_task_set_that_wants_nothing_is_steady() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_run_yet_is_taken_away_first() {
+async fn tasks_that_do_not_run_yet_are_stopped_first() {
     let stage = stage(r#"{"tasks": 2}"#);
     let original = stage.original().await;
     desire(&stage, 4).await;

@@ -22,7 +22,7 @@ async fn a_replacement_becomes_steady_when_its_targets_are_healthy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tasks_without_room_are_told_of_by_the_newest_event_until_they_are_placed() {
+async fn the_newest_event_reports_tasks_without_room_until_they_are_placed() {
     let no_capacity = "Reason: Capacity is unavailable at this time.";
     for (limits, why) in [
         (r#"{"limits": {"tasks": 6}}"#, no_capacity),

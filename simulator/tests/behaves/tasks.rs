@@ -5,7 +5,7 @@ use aws_sdk_ecs::types::{DesiredStatus, StabilityStatus};
 use crate::support::{Stage, refusal, stage, wait};
 
 #[tokio::test(start_paused = true)]
-async fn a_task_taken_away_is_deregistered_then_drained_then_asked_to_end() {
+async fn a_task_that_ecs_stops_is_deregistered_then_drained_then_sent_sigterm() {
     let stage = stage(r#"{"deregistrationDelaySeconds": 400, "stopTimeoutSeconds": 60}"#);
     let original = stage.original().await;
     stage.events();

@@ -7,7 +7,7 @@ use ebbtide_simulator::world::{AttributeValue, Item, World};
 use super::LOCK_TABLE;
 use crate::scenarios::{CLUSTER, SERVICE};
 
-/// S6: one invocation is inside at a time, and nothing that was given up comes in after it.
+/// S6: one invocation is inside at a time, and nothing that was abandoned comes in after it.
 pub(super) fn one_inside(before: &World, after: &World) -> Option<String> {
     let (was, is) = (Held::of(before)?, Held::of(after)?);
     if was == is {

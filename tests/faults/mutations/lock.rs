@@ -167,7 +167,7 @@ async fn given_up(change: Change) -> Option<String> {
             .installation
             .deploy_until(name, input, 7, &mut on_event, begins.notified());
     deployment.await;
-    // The rollback's turn is done, and what came after it: now begins the function that was given up
+    // The rollback's turn is done, and what came after it: now begins the function that was abandoned
     // before them.
     stage.settled().await;
     let mut parameters = given_up.expect("it rolls back");

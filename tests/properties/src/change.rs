@@ -344,7 +344,7 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     };
 }
 
-/// It failed, or takes away what another one has left.
+/// It failed, or removes what another one has left.
 fn deployment_goes_back(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let plan = &mut scene.deployment.plan;
     match bytes.int_in_range(0..=2).unwrap_or(0) {

@@ -49,7 +49,7 @@ fn of(reconnects: f64) -> Budget {
 }
 
 #[test]
-fn a_step_is_as_large_and_as_soon_as_its_budget_or_its_deadline_wants_it() {
+fn budget_and_deadline_set_the_size_and_the_time_of_a_step() {
     let slow = Control {
         factor: LEAST_FACTOR,
         ..Control::default()
@@ -137,7 +137,7 @@ fn the_pace_falls_at_once_and_grows_when_its_effect_was_to_be_seen() {
 }
 
 #[test]
-fn what_is_loud_all_the_time_is_held_as_long_as_the_rest_can_go_in_time() {
+fn constant_excess_blocks_steps_as_long_as_the_deadline_can_be_met() {
     let budget = budget(OnDeadline::Finish);
     let mut control = knows(0.0);
     control.factor = LEAST_FACTOR;
@@ -197,7 +197,7 @@ fn a_loud_minute_within_a_long_pause_is_not_missed() {
 }
 
 #[test]
-fn a_drain_that_stops_is_looked_at_when_it_does_and_hurries_no_step() {
+fn a_drain_that_stops_at_its_deadline_is_checked_then_and_hurries_no_step() {
     let mut small = budget(OnDeadline::Stop);
     small.reconnects = 1e-9;
     let wait = |elapsed| next(&small, &Control::default(), &standing(39, elapsed)).wait;

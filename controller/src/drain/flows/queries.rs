@@ -22,14 +22,14 @@ pub struct Query {
     pub times: u32,
 }
 
-/// The metrics that a drain may go by.
+/// The metrics that a drain may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Series {
     /// New connections of the whole load balancer.
     New,
     /// Connections of the whole load balancer.
     Active,
-    /// Connections of the task set that drains, as the application tells.
+    /// Connections of the task set that drains, as the application reports them.
     Connections,
 }
 
@@ -51,7 +51,7 @@ impl Series {
     }
 }
 
-/// What the next step needs to know; nothing where its pace goes by no metric.
+/// The metrics that the next step needs; none if its pace uses none.
 pub fn queries(plan: &Plan) -> Vec<Query> {
     let drain = &plan.request.drain;
     let mut queries = Vec::new();

@@ -1,4 +1,4 @@
-//! Findings about room: zones, task sets, two sets of tasks at once, and who else owns the service.
+//! Findings about capacity: zones, task sets, two sets of tasks at once, and other owners of the service.
 
 use super::{Finding, FindingName, Scene, names, set_attribute};
 use crate::arn::{is_application_load_balancer, short};
@@ -73,7 +73,7 @@ pub fn too_few_for_the_zones(tasks: u32, zones: u32, fix: impl Into<Fix>) -> Opt
     Some(Finding::warning(
         FindingName::Zones,
         &seen,
-        "Clients of a zone without a healthy target are not served there, and while one set takes over from the other that may be any zone.",
+        "Clients in a zone without a healthy target get no service there; during the handover that can be any zone.",
         fix,
     ))
 }
@@ -96,7 +96,7 @@ fn thin_in_the_drain(plan: &Plan, zones: u32, fix: Fix) -> Option<Finding> {
     ))
 }
 
-/// What was not read, and who may read it.
+/// What was not read, and how to allow it.
 fn unread(load_balancer: &LoadBalancer) -> Option<Finding> {
     let readings = [call(&load_balancer.zones), call(&load_balancer.cross_zone)];
     let (call, allowed) = readings.into_iter().flatten().next()?;
@@ -115,21 +115,21 @@ fn unread(load_balancer: &LoadBalancer) -> Option<Finding> {
     } else {
         (
             format!("{call} is not allowed"),
-            format!("Grant {call} on * to the role that preflight runs with.").into(),
+            format!("Allow {call} on * for the role that preflight runs with.").into(),
         )
     };
     Some(Finding::info(
         FindingName::CrossZone,
         &format!(
-            "Whether a zone can be left without a target of {} is not known: {because}.",
+            "Whether a zone may have no target of {} is not known: {because}.",
             short(&load_balancer.arn)
         ),
-        "With cross-zone load balancing off, clients of a zone without a healthy target are not served there.",
+        "With cross-zone load balancing off, clients in a zone without a healthy target get no service there.",
         fix,
     ))
 }
 
-/// The call that told nothing, and whether it was allowed.
+/// The call that failed, and whether it was allowed.
 fn call<T>(reading: &Reading<T>) -> Option<(&'static str, bool)> {
     match reading {
         Reading::NotRead | Reading::Seen(_) => None,
@@ -154,7 +154,7 @@ fn quota(scene: &Scene<'_>) -> Option<Finding> {
         listed.join(", ")
     );
     let fix = Fix::run(
-        "Wait until fewer are left",
+        "Wait until there are fewer",
         [format!(
             "aws ecs describe-services --cluster {} --services {} --query 'services[0].taskSets[].[id,status]'",
             scene.cluster(),
@@ -180,11 +180,11 @@ fn stragglers(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::Straggler,
         &format!(
-            "{} want no task, and have tasks that do not stop: scale-in protection, or an ECS agent that is gone.",
+            "At scale 0, but with tasks that do not stop (scale-in protection, or a disconnected ECS agent): {}.",
             ids.join(" and ")
         ),
         &format!(
-            "They get no traffic and are not waited for, and each takes one of the {TASK_SET_LIMIT} places for task sets until its tasks are gone."
+            "They get no traffic and are not waited for. Each counts among the {TASK_SET_LIMIT} task sets until its tasks are gone."
         ),
         Fix::run(
             "Stop them",
@@ -242,11 +242,11 @@ fn target_quota(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::TargetQuota,
         &format!(
-            "{count} targets are registered at once until the drain begins, and {of} takes {allowed} by default."
+            "Until the drain begins, {count} targets are registered; by default, {of} takes {allowed}."
         ),
-        "Tasks whose targets find no room are never healthy, and the deployment is rolled back. Whether the quota was raised is not read, nor what else is behind the load balancer.",
+        "Tasks beyond the quota are never healthy, and the deployment is rolled back. Not checked: whether the quota was raised, and what else is behind the load balancer.",
         Fix::run(
-            "See the quotas, and the codes to raise them by",
+            "To see the quotas, and the codes for raising them",
             [
                 "aws elbv2 describe-account-limits",
                 "aws service-quotas list-service-quotas --service-code elasticloadbalancing",
@@ -273,7 +273,7 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
                 counted(original.computed_desired_count, "task")
             ),
             &format!(
-                "The replacement needs room for {desired} more beside these: where one set has none, two have less."
+                "The replacement needs room for {desired} more: if one set does not fit, two will not."
             ),
             Fix::run(
                 "See why",
@@ -288,11 +288,11 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
         return Some(Finding::warning(
             FindingName::Capacity,
             &format!(
-                "{} runs in the network mode host, where an instance has room for one task with the same port.",
+                "{} runs in the network mode host, in which an instance takes one task per port.",
                 short(&definition.arn)
             ),
             &format!(
-                "Both sets together need {} instances; how many the cluster has is not read.",
+                "Both sets together need {} instances. Not checked: how many the cluster has.",
                 desired.saturating_mul(2)
             ),
             Fix::run(
@@ -331,7 +331,7 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
                 "task"
             )
         ),
-        "Whether quotas, instances and the subnets' free addresses have room for both sets is not read, and not known.",
+        "Not checked: quotas, free instances, and free addresses in the subnets. Make sure that both sets fit.",
         Fix::run("", [command]),
     ))
 }
@@ -361,9 +361,9 @@ fn stack_of_task_set(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::Stack,
         &format!("{what} belongs to the CloudFormation stack {stack}."),
-        "The deployment deletes the first task set and moves the tag; a later update of the stack may make both again, on the group that is not production then.",
+        "The deployment deletes the task set and moves the tag; a later update of the stack may create both again, on the group that is no longer production.",
         Fix::run(
-            "Take the task set and the tag out of the stack's template, the task set with DeletionPolicy Retain",
+            "Remove the task set (with DeletionPolicy Retain) and the tag from the stack's template",
             [format!(
                 "aws cloudformation get-template --stack-name {stack}"
             )],
@@ -388,7 +388,7 @@ fn stack_of_listeners(scene: &Scene<'_>) -> Option<Finding> {
         FindingName::Stack,
         &format!("Listener {port} belongs to the CloudFormation stack {stack}."),
         &format!(
-            "An update of the stack that changes the listener sends traffic where its template says, and after this deployment that may be the empty one of {}.",
+            "An update of the stack that changes the listener moves traffic to the group in its template, which after this deployment may be the empty one of {}.",
             names(&scene.groups)
         ),
         Fix::run(

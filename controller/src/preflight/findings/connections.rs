@@ -45,10 +45,10 @@ fn slower_or_even(scene: &Scene<'_>) -> Fix {
     let Deregistration { delay, most, .. } = scene.deregistration;
     let slower = match scene.pace {
         Pace::Percent { .. } | Pace::Tasks { .. } => {
-            format!("Give scaledown_wait (or drain.every) of at least {most} s")
+            format!("Set scaledown_wait (or drain.every) to at least {most}")
         }
-        Pace::Within { .. } => "Give more seconds in drain.within".to_owned(),
-        Pace::Budget(_) => "Give a smaller reconnectsPerSecond and a later deadline".to_owned(),
+        Pace::Within { .. } => "Raise drain.within".to_owned(),
+        Pace::Budget(_) => "Set a smaller reconnectsPerSecond and a later deadline".to_owned(),
     };
     if scene.deregistration.spread() > 0 {
         return set_delay(scene, &format!("{slower}, or {AS_EVENLY}"), most);
@@ -91,7 +91,7 @@ pub fn overlap(
     let (seen, end) = if deregistration.spread() > 0 {
         (
             format!(
-                "A Network Load Balancer takes {least} to {most} s to deregister a target, unevenly, whatever the delay of {delay} s; between two steps are {pause} s."
+                "A Network Load Balancer takes {least} to {most} s to deregister a target, unevenly, although the delay is {delay} s; the pause between two steps is {pause} s."
             ),
             ", their clients may be cut in the same minute",
         )
@@ -114,7 +114,7 @@ pub fn overlap(
         FindingName::DeregistrationDelay,
         &seen,
         &format!(
-            "Up to {together} steps' tasks are on their way out at once{end}, and what a step does is seen {most} s later."
+            "Tasks of up to {together} steps leave at the same time{end}, and the effect of a step shows {most} s later."
         ),
         fix,
     ))
@@ -130,7 +130,7 @@ pub fn ports_of_clients(connections_per_task: f64) -> Option<Finding> {
         &format!(
             "{connections_per_task} connections a task are more than the {CLIENT_PORTS} that a target of type ip takes where client addresses are not preserved."
         ),
-        "The load balancer has no more ports towards a target then, and refuses connections.",
+        "The load balancer then has no free port towards a target, and refuses connections.",
         "Run more tasks, or let the target group preserve client addresses.",
     ))
 }
@@ -139,7 +139,7 @@ fn budget(scene: &Scene<'_>) -> Option<Finding> {
     let budget = scene.pace.budget()?;
     let tasks = scene.original?.computed_desired_count;
     let said = unkept(budget, tasks, scene.deregistration)?;
-    let larger = "Give a larger reconnectsPerSecond or a later deadline in drain";
+    let larger = "Set a larger reconnectsPerSecond or a later deadline in drain";
     let fix = if scene.deregistration.spread() > 0 {
         let text = format!("{larger}, or {AS_EVENLY}");
         set_delay(scene, &text, scene.deregistration.most)
@@ -149,7 +149,7 @@ fn budget(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::Budget,
         &format!("The drain's {said}."),
-        "Either more clients come back in a second than the budget allows, or the drain is not done in time.",
+        "Either more clients reconnect per second than the budget allows, or the drain does not end in time.",
         fix,
     ))
 }
@@ -166,7 +166,7 @@ fn unhealthy_termination(scene: &Scene<'_>) -> Option<Finding> {
             "{} end the connections of a target that turns unhealthy.",
             names(&groups)
         ),
-        "A few failed health checks of a task cut all its clients at once, and they all come back at once.",
+        "A few failed health checks of a task disconnect all of its clients at once, and all of them reconnect at once.",
         set_attribute(
             "",
             &groups,
@@ -184,11 +184,11 @@ fn deregistration_termination(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::DeregistrationTermination,
         &format!(
-            "{} end what is left of a target's connections after the deregistration delay of {} s.",
+            "{} end the remaining connections of a target after the deregistration delay of {} s.",
             names(&groups),
             first.deregistration_delay
         ),
-        "The load balancer cuts them all in the same second, before the task can close them in its own time.",
+        "The load balancer ends them all in the same second, before the task can close them gradually.",
         set_attribute(
             "",
             &groups,
@@ -209,7 +209,7 @@ fn stickiness(scene: &Scene<'_>) -> Option<Finding> {
             "{} send a client to the same target each time.",
             names(&groups)
         ),
-        "Clients that come back are not spread evenly: those behind one address, or with one cookie, go to one task of the replacement together.",
+        "Reconnecting clients are not spread evenly: those with the same address or cookie go to the same task of the replacement.",
         set_attribute("", &groups, "stickiness.enabled", "false"),
     ))
 }
@@ -227,9 +227,9 @@ fn sticky_listeners(scene: &Scene<'_>) -> Vec<Finding> {
                     "Listener {} keeps a client on the target group that it was sent to first.",
                     listener.port
                 ),
-                "After the swap those clients still go to the original until their cookie has expired, and are cut by its drain.",
+                "After the swap those clients still go to the original until their cookie expires, and its drain disconnects them.",
                 Fix::run(
-                    "Send its action again (aws elbv2 modify-listener) without TargetGroupStickinessConfig; to see it",
+                    "Set its action again without TargetGroupStickinessConfig (aws elbv2 modify-listener). To see the action",
                     [format!(
                         "aws elbv2 describe-listeners --listener-arns {}",
                         listener.arn
@@ -247,8 +247,8 @@ fn swap_mode(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::SwapMode,
         "swapMode is replace, on a Network Load Balancer.",
-        "It ends the connections to a target group that was replaced within the hour, however slowly the original drains.",
-        "Leave swapMode out, or give weighted.",
+        "It ends connections to a replaced target group within the hour, however slowly the original drains.",
+        "Omit swapMode, or set it to weighted.",
     ))
 }
 
@@ -260,8 +260,8 @@ fn bake_time(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::BakeTime,
         &format!("bakeTime is {bake} s, on a Network Load Balancer."),
-        "New connections may reach the original for a minute or more after the swap (75 s have been seen), and the first step cuts them again.",
-        format!("Leave bakeTime out, or give at least {LATE_CONNECTIONS}."),
+        "New connections may reach the original for a minute or more after the swap (75 s were observed), and the first step disconnects them again.",
+        format!("Omit bakeTime, or set it to at least {LATE_CONNECTIONS}."),
     ))
 }
 

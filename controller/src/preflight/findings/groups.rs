@@ -1,4 +1,4 @@
-//! Findings about the two target groups: in what they differ, how much health they ask for, and whose their
+//! Findings about the two target groups: their differences, the health that they require, and their
 //! targets are.
 
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
@@ -36,8 +36,7 @@ fn differ(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::GroupsDiffer,
         &format!("{} differ: {}.", names(&scene.groups), in_words(&differing)),
-        "Each deployment exchanges the two: health checks, clients and the drain find another setting after \
-         every other one.",
+        "Each deployment exchanges the two groups, so the settings change with every deployment.",
         alike(changed, &differing, like),
     ))
 }
@@ -139,9 +138,7 @@ fn thresholds(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::HealthThresholds,
         &format!("{}.", seen.join(", ")),
-        "A group is below it while its tasks start and while they are drained: its zones may leave the load \
-         balancer's DNS, or all of its targets get traffic, whatever their health (AWS documentation; not proven \
-         for a group of weight 0).",
+        "While its tasks start or drain, a group is below that: its zones may leave the load balancer's DNS, or all of its targets get traffic, healthy or not (AWS documentation; unproven for a group of weight 0).",
         Fix::run("", fixes),
     ))
 }
@@ -180,8 +177,7 @@ fn strays(scene: &Scene<'_>) -> Option<Finding> {
             group.name,
             named.join(", ")
         ),
-        "They take a share of the traffic until the swap, none after it, and again after a rollback, which does \
-         not wait for them; the deployment after this one is refused until they are gone.",
+        "They take a share of the traffic until the swap, and again after a rollback, which does not wait for them; the next deployment is refused until they are gone.",
         Fix::run(
             "",
             [format!(

@@ -48,7 +48,7 @@ fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
     let slowest = slow.iter().copied().max_by_key(|group| needed(group))?;
     let check = &slowest.settings.health_check;
     let registered = if registration > 0 {
-        format!("up to {registration} s until its load balancer begins to check, ")
+        format!("up to {registration} s for registration, ")
     } else {
         String::new()
     };
@@ -69,10 +69,10 @@ fn too_slow(scene: &Scene<'_>) -> Option<Finding> {
             request.wait_for_service,
             request.readiness_timeout
         ),
-        "A replacement that would be healthy a little later fails with NotReadyTimeout.",
+        "A replacement that becomes healthy a little later fails with NotReadyTimeout.",
         Fix::run(
             &format!(
-                "Give at least {} in readinessTimeout, or let checks be quicker",
+                "Set readinessTimeout to at least {}, or make health checks faster",
                 needed(slowest)
             ),
             commands,
@@ -90,13 +90,13 @@ fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::OriginalHealth,
         &format!(
-            "Health checks pass for {} of {} of {}, which serves now: {}.",
+            "Only {} of {} of {}, which serves now, are healthy: {}.",
             targets.healthy,
             counted(wanted, "target"),
             group.name,
             targets
         ),
-        "A rollback brings traffic back to these tasks only when all of them are healthy.",
+        "A rollback moves traffic back only when all of these tasks are healthy.",
         Fix::run(
             "",
             [format!(
@@ -116,7 +116,7 @@ fn in_no_listener(scene: &Scene<'_>, group: &TargetGroup) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::UnusedTargetGroup,
         &format!("Target group {} is in no listener.", group.name),
-        "A group that no listener uses is never health-checked, so its tasks are never ready.",
+        "A group that no listener uses is never health-checked, so its tasks never become healthy.",
         Fix::run(
             "",
             [format!(
@@ -142,9 +142,9 @@ fn never_checked(scene: &Scene<'_>) -> Option<Finding> {
             counted(unused, "target"),
             names(&groups)
         ),
-        "Their Availability Zone is not enabled for the load balancer, or their group is new to its listener.",
+        "Their Availability Zone is not enabled for the load balancer, or their group was just added to its listener.",
         Fix::run(
-            "See which, and enable their zone (the list replaces the subnets that are enabled now: give those too)",
+            "To see which, and to enable their zone (the list replaces the enabled subnets: include those)",
             [
                 format!(
                     "aws elbv2 describe-target-health --target-group-arn {}",
@@ -177,7 +177,7 @@ fn short_grace(scene: &Scene<'_>) -> Option<Finding> {
             "A task has {time} s to pass its first health check: the service's grace period is {} s, and a target is unhealthy after {failing} s.",
             service.health_check_grace
         ),
-        "ECS stops a task that is unhealthy then and starts another one, and a program that is slow to start never gets there.",
+        "ECS then stops the unhealthy task and starts another one, so a program that starts slowly never becomes healthy.",
         Fix::run(
             "",
             [format!(
@@ -209,7 +209,7 @@ fn port_only(scene: &Scene<'_>) -> Option<Finding> {
             "The health checks of {} open a TCP connection.",
             names(&groups)
         ),
-        "A target is healthy as soon as its port is open, whether the program behind it works or not.",
+        "A target is healthy as soon as its port is open, even if the program does not work.",
         Fix::run("", commands),
     ))
 }

@@ -1,4 +1,4 @@
-//! Findings about listeners: what each is taken for.
+//! Findings about listeners: the role that each is taken to have.
 
 use super::{Finding, FindingName, Scene};
 use crate::fix::Fix;
@@ -10,9 +10,9 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     vec![Finding::info(
         FindingName::ProductionListener,
         &format!("No tag says which listener is production: {taken}."),
-        "The deployment records it in the tag ebbtide:role of each listener, and later deployments follow the tag.",
+        "The deployment records this in the tag ebbtide:role of each listener, and later deployments use the tag.",
         Fix::run(
-            "If it is the other way round, tag the production listener before the deployment",
+            "If this is wrong, tag the production listener before the deployment",
             ["aws elbv2 add-tags --resource-arns ARN --tags Key=ebbtide:role,Value=production"],
         ),
     )]

@@ -3,7 +3,7 @@
 /// What a finding is about. Names are a contract with the programs that read them: one is never
 /// renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "docs/preflight.md tells what each is about")]
+#[expect(missing_docs, reason = "docs/preflight.md describes each")]
 pub enum FindingName {
     Service,
     TaskDefinition,
@@ -144,37 +144,37 @@ impl FindingName {
             Self::Service => {
                 "A deployment needs an ACTIVE service with the deployment controller EXTERNAL that wants at least one task."
             }
-            Self::TaskDefinition => "Tasks are started from an ACTIVE revision only.",
+            Self::TaskDefinition => "ECS starts tasks from an ACTIVE revision only.",
             Self::LoadBalancer => {
-                "Traffic is moved on the load balancer that the service's task sets are behind."
+                "The deployment moves traffic on the load balancer of the service's task sets."
             }
             Self::TargetGroups => {
-                "One target group serves while the replacement gets healthy in the other one, and a group that no listener uses is never health-checked."
+                "One target group serves while the replacement becomes healthy in the other; a group that no listener uses is never health-checked."
             }
             Self::Listeners => {
-                "The production listener says where traffic goes: it must be clear which one it is, and it must lead to one of the two groups."
+                "The production listener decides where traffic goes: it must be unambiguous, and forward to one of the two groups."
             }
             Self::TaskSets => {
-                "What else is behind the two target groups would get traffic, or be deleted."
+                "Anything else behind the two target groups would get traffic or be deleted."
             }
             Self::TestListener => "A group in no listener is never health-checked.",
             Self::TargetType => {
-                "ECS refuses a task set whose tasks cannot be registered: awsvpc tasks by their address (ip), bridge and host tasks by their instance (instance)."
+                "ECS refuses a task set whose tasks it cannot register: awsvpc tasks need target type ip, bridge and host tasks need instance."
             }
             Self::ContainerPort => {
                 "ECS refuses a task set whose container and port the task definition does not have."
             }
-            Self::Network => "awsvpc tasks need subnets and security groups, and others take none.",
+            Self::Network => {
+                "awsvpc tasks need subnets and security groups; other network modes take none."
+            }
             Self::GroupsDiffer => {
-                "Each deployment exchanges the two groups, and a listener takes groups of fitting protocols and addresses only."
+                "Each deployment exchanges the two groups, and a listener only takes groups with fitting protocol and IP address type."
             }
             Self::ServiceRegistry => {
                 "ECS refuses a task set whose registry names a container or a port that the task definition does not have."
             }
             Self::Tags => "ECS refuses a task set with more tags.",
-            Self::Drain => {
-                "The drain would be given up, or outlive the execution, before it has ended."
-            }
+            Self::Drain => "The drain would time out, or last longer than the execution may.",
             Self::Refused
             | Self::ProductionListener
             | Self::HealthCheckTime

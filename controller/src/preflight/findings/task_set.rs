@@ -25,15 +25,13 @@ fn registries(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::ServiceRegistry,
         &format!(
-            "{} is in the Cloud Map registry {}, and so is its replacement.",
+            "{} is in the Cloud Map registry {}, and its replacement will be too.",
             original.id,
             names.join(" and ")
         ),
-        "DNS answers with tasks of the replacement as soon as they run, before the swap and after a rollback \
-         that has not deleted them yet; neither the swap nor the pace of the drain counts for clients that come \
-         by it.",
+        "DNS returns tasks of the replacement as soon as they run: before the swap, and during a rollback until they are deleted. Clients that use DNS are not covered by swap and drain.",
         Fix::run(
-            "Let clients come by the load balancer alone if they must not meet two versions; to see what DNS answers",
+            "If clients must not see two versions, let them use the load balancer only. To see what DNS returns",
             [format!(
                 "aws servicediscovery list-instances --service-id {first}"
             )],
@@ -57,10 +55,9 @@ fn keys_that_differ_in_case(scene: &Scene<'_>) -> Option<Finding> {
             "tags has the key {given}, and {} the tag {known}.",
             original.id
         ),
-        "The replacement gets both. A tag policy that says how the key is written refuses one of them, and ECS \
-         answers CreateTaskSet with AccessDeniedException.",
+        "The replacement gets both. A tag policy that fixes the capitals of the key refuses one of them, and ECS answers CreateTaskSet with AccessDeniedException.",
         Fix::run(
-            &format!("Write {known} in tags, or take the other one from the task set"),
+            &format!("Write {known} in tags, or remove the other one from the task set"),
             [untag(scene.request, scene.original, known)],
         ),
     ))
@@ -87,9 +84,7 @@ fn new_tags(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::info(
         FindingName::Tags,
         &seen,
-        "A tag policy or a policy with aws:RequestTag may demand tags or refuse their values. ECS answers \
-         CreateTaskSet with AccessDeniedException then, and the deployment fails with Permission before any \
-         traffic has moved. Which policies apply is not read.",
+        "A tag policy or a policy with aws:RequestTag may require tags or refuse their values. ECS then answers CreateTaskSet with AccessDeniedException, and the deployment fails with Permission before any traffic has moved. Not checked: which policies apply.",
         Fix::run(
             "",
             ["aws organizations describe-effective-policy --policy-type TAG_POLICY"],
@@ -122,10 +117,9 @@ fn stop_timeout(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::warning(
         FindingName::StopTimeout,
         &format!(
-            "A container of {name} may take {longest} s to stop, and a deletion is waited for {waited} s."
+            "A container of {name} may take {longest} s to stop, and Ebbtide waits {waited} s for a deletion."
         ),
-        "A deployment that replaces such tasks ends in DeploymentSucceeded with the remark slowDeletion; the next \
-         one may find no room for its task set or its tasks.",
+        "A deployment that replaces such tasks succeeds with the remark slowDeletion; the next one may have no room for its task set or its tasks.",
         format!(
             "Register {name} again (aws ecs register-task-definition) with a stopTimeout of at most {waited}."
         ),

@@ -1,4 +1,4 @@
-//! Conditions and updates: what holds, what comes of them, and what is refused in which words.
+//! Conditions and updates: what holds, their results, and what is refused in which words.
 
 use std::collections::BTreeMap;
 
