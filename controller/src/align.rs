@@ -1,5 +1,5 @@
-//! Everything else is made to say what the production listeners say: after a swap, after a swap back, and
-//! after one that was left half done.
+//! Brings everything else in line with the production listeners: after a swap, after a swap back, and after a
+//! half-done swap.
 
 use crate::action::Action;
 use crate::deployment::Plan;
@@ -7,8 +7,8 @@ use crate::routing::Routing;
 use crate::swap::moved;
 use crate::world::{TaskSet, TaskSetStatus};
 
-/// The writes after which test listeners, tags, `PRIMARY` and the record of the swap agree with the
-/// production listeners, which reach `serving`, stage by stage (rule R5). None where they do.
+/// The writes, stage by stage, after which test listeners, tags, `PRIMARY` and the record of the swap agree
+/// with the production listeners, which reach `serving` (rule R5). None if they agree.
 ///
 /// `mark_alternate`: the task set on the alternate group has served, and only the tags that go here
 /// say so. It is to be drained, not deleted: a record of a swap keeps that known.
@@ -19,7 +19,7 @@ pub(crate) fn align(
     mark_alternate: bool,
 ) -> Vec<Vec<Action>> {
     let (production, alternate) = (routing.production, routing.alternate);
-    // Each of these is of another resource, and none needs another to be there.
+    // Each is about another resource and depends on no other.
     let mut beside = Vec::new();
     for listener in &routing.roles.test {
         if !listener.forward.is_all_to(&alternate.arn) {

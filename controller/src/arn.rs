@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The partition, region and account that an execution runs in.
 ///
-/// Everything a request names must live here: a deployment never reaches into another account.
+/// Everything a request names must be in it: a deployment never reaches into another account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     /// `aws`, `aws-cn` or `aws-us-gov`.
@@ -36,12 +36,12 @@ pub struct Arn<'a> {
     pub region: &'a str,
     /// Twelve digits.
     pub account: &'a str,
-    /// Everything after the account, as it stands: `cluster/main`, `loadbalancer/net/…`.
+    /// Everything after the account, unchanged: `cluster/main`, `loadbalancer/net/…`.
     pub resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
-    /// Takes an ARN apart, or `None` where the text is not one.
+    /// Parses an ARN; `None` if the text is none.
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(6, ':');
         let (prefix, partition, service, region, account, resource) = (

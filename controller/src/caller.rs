@@ -6,9 +6,9 @@ use crate::refusal::{ErrorName, Refusal};
 
 /// Refuses an event whose execution is of another partition, region or account.
 ///
-/// Every ARN of a request is held to the home of the execution, which the event names itself:
-/// anyone who may invoke a function could name any. `function` is the function's own ARN as Lambda
-/// gives it with the invocation (with an alias or version, perhaps).
+/// Every ARN of a request must be of the execution's home, which the event names itself: anyone who may
+/// invoke a function could name any. `function` is the function's own ARN as Lambda gives it with the
+/// invocation (with an alias or version, perhaps).
 pub fn check(event: &Event, function: &str) -> Result<(), Refusal> {
     let Some(own) = Arn::parse(function).filter(|arn| arn.service == "lambda") else {
         return Err(Refusal::new(

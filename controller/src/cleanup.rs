@@ -1,4 +1,4 @@
-//! Cleanup: deletes what was drained and checks the whole once more.
+//! Cleanup: deletes the drained task set and checks the service once more.
 
 use crate::action::Action;
 use crate::arn::short;
@@ -21,13 +21,12 @@ pub const POLL: u32 = 30;
 /// Checks of a task set that ECS is deleting, at most: half an hour.
 pub const POLLS: u32 = 60;
 
-/// How the drained original goes, and the end of the deployment once it has.
+/// Deletes the drained original, then ends the deployment.
 ///
-/// Waits for targets that are still being deregistered, half an hour at most. Then
-/// deletes it without `force`, which ECS refuses for a set that still runs tasks, and waits until
-/// it is gone. "Already gone" is success, and tasks that do not stop are a remark: their task set stays
-/// at scale 0. The end is reached only when the world is what the deployment was for, and works;
-/// anything else is `Drift` or `ProductionUnhealthy`.
+/// Waits for targets that are still being deregistered, half an hour at most. Then deletes it without
+/// `force`, which ECS refuses for a set that still runs tasks, and waits until it is gone. "Already gone" is
+/// success, and tasks that do not stop are a remark: their task set stays at scale 0. The deployment ends
+/// only if the world is as intended and works; anything else is `Drift` or `ProductionUnhealthy`.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let Some(outgoing) = plan.outgoing_in(world) else {
         return end(world, plan, progress);
@@ -45,7 +44,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     }
     let checks = progress.checks.saturating_add(1);
     if outgoing.is_warm() && checks < CHECKS {
-        // It was drained a moment ago: what one read says of that may be old.
+        // It was drained a moment ago, so a read may be stale.
         let reason = Reason::StillRuns {
             running: outgoing.tasks(),
             wait: POLL,
@@ -122,7 +121,7 @@ fn check_again(plan: &Plan, progress: &Progress, checks: u32, reason: Reason) ->
     Next::wait(To::WaitForDeletion, reason, POLL, plan, progress)
 }
 
-/// Task sets that are left behind: what does not stop, or is being deleted for too long.
+/// Task sets that are left behind: with tasks that do not stop, or a deletion that takes too long.
 fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
     let others = world.task_sets.iter();
     let others = others.filter(|set| Some(&set.id) != plan.incoming_set());

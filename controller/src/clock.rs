@@ -15,8 +15,7 @@ pub fn millis(time: &str) -> Option<u64> {
     u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
-/// The RFC 3339 time of so many seconds since 1970; 1970 itself where that is no year of four
-/// digits.
+/// The RFC 3339 time of a number of seconds since 1970; 1970 itself if the year does not have four digits.
 pub fn rfc3339(seconds: u64) -> String {
     i64::try_from(seconds)
         .ok()

@@ -37,7 +37,7 @@ pub fn is_by(text: &str) -> bool {
 pub enum Command {
     /// Go back to the original, which is warm.
     Rollback,
-    /// Move no traffic and take nothing away, with every guard awake.
+    /// Move no traffic and remove nothing, while health and alarms are still checked.
     Pause,
     /// Go on after a pause.
     Resume,
@@ -176,7 +176,7 @@ pub enum Refused {
     NoOriginal,
     /// The original is being deleted, or is not there any more.
     OriginalGone,
-    /// The original wants no task any more, or there is none.
+    /// The original is at scale 0, or does not exist.
     EveryStepMade,
     /// All pauses together have lasted as long as they may.
     PausesUsedUp,
@@ -279,7 +279,7 @@ fn can_go_back(phase: Phase, world: &World, plan: &Plan, progress: &Progress) ->
     }
     match plan.outgoing_in(world) {
         Some(original) if !original.is_being_deleted() => Response::Obey,
-        // One read may be old, and the drain asks for two.
+        // A read may be stale, and the drain wants two.
         None if phase != Phase::Cleanup => Response::Later,
         Some(_) | None => Response::Refuse(Refused::OriginalGone),
     }
@@ -288,7 +288,7 @@ fn can_go_back(phase: Phase, world: &World, plan: &Plan, progress: &Progress) ->
 fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
     let drained = plan.outgoing_in(world).is_some_and(TaskSet::wants_nothing);
     match phase {
-        // What has led here may be over in a minute.
+        // The reason for the rollback may pass within a minute.
         Phase::Rollback => Response::Later,
         Phase::Cleanup => Response::Refuse(Refused::EveryStepMade),
         Phase::ScaleDown if drained || (plan.goes_forward() && plan.original.is_none()) => {
@@ -323,7 +323,7 @@ pub(crate) fn hear(phase: Phase, world: &World, plan: &Plan, progress: &Progress
     })
 }
 
-/// The rollback that an operator asks for, where this turn is to begin it.
+/// The rollback that an operator asked for, if this turn starts it.
 pub(crate) fn rollback(
     phase: Phase,
     world: &World,
@@ -388,7 +388,7 @@ pub(crate) fn paused(world: &World, plan: &Plan) -> Result<Option<Paused>, Refus
 }
 
 impl Paused {
-    /// The wait of a turn that does not go on. Its seconds count towards no deadline but that of pauses.
+    /// The wait of a paused turn. Its seconds count only towards the limit of pauses.
     pub(crate) fn wait(self, to: To, plan: &Plan, progress: Progress) -> Next {
         let plan = plan.paused_for(self.wait);
         let wait = self.wait;

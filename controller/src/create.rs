@@ -15,11 +15,11 @@ use crate::scale_down;
 use crate::tags;
 use crate::world::{Forward, Launch, Network, TaskSet, World};
 
-/// What brings the replacement task set into being, and the first check of it after `waitForService`
-/// seconds once it exists, on the target group that does not serve.
+/// Creates the replacement task set on the target group that does not serve; once it exists, the first check
+/// follows after `waitForService` seconds.
 ///
-/// Until then preflight's checks are made again on what is seen now, and it is created by
-/// [`actions`]. Refuses what [`preflight::settle`] refuses.
+/// Before that, preflight's checks are repeated on the current world; [`actions`] creates it. Refuses what
+/// [`preflight::settle`] refuses.
 pub fn next(world: &World, plan: &Plan) -> Result<Next, Refusal> {
     let Some(replacement) = plan.incoming_in(world) else {
         return actions(world, plan).map(Next::in_order);

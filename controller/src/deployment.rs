@@ -27,8 +27,7 @@ pub struct Deployment {
 
 /// What was settled by the turn that took the lock.
 ///
-/// It *names* things, and is evidence of nothing: whether they are what they were is read from the
-/// world every time (rule R1).
+/// It *names* things, and proves nothing: their state is read from the world at every turn (rule R1).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Which deployment this is.
@@ -45,7 +44,7 @@ pub struct Plan {
     pub replacement: Option<TaskSetId>,
     /// What goes, and so what takes over.
     pub outgoing: Outgoing,
-    /// Tasks of what goes when its drain was planned: at the swap.
+    /// Tasks of the outgoing set when its drain was planned, at the swap.
     pub tasks: u32,
     /// The service's desired count at that time.
     pub desired: u32,
@@ -121,7 +120,7 @@ impl Plan {
         world.task_set(self.outgoing_set()?)
     }
 
-    /// What takes over, as it is now; one that is being deleted too.
+    /// The incoming set as it is now, even if it is being deleted.
     ///
     /// Found by its id once that is known, and before that by the deployment's label.
     pub fn incoming_in<'a>(&self, world: &'a World) -> Option<&'a TaskSet> {

@@ -1,4 +1,4 @@
-//! How fast a drain goes: how it is asked for, how it is planned, and how it is kept.
+//! The pace of a drain: requested, planned, and kept.
 //!
 //! [`pace`] is what a request asks for, [`schedule`](Schedule) whole tasks and seconds, [`budget`] the
 //! control by new connections and [`flows`] what CloudWatch says of them; [`plan`] is what preflight

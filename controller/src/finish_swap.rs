@@ -13,8 +13,8 @@ use crate::routing::{self, Roles, Routing};
 use crate::swap;
 use crate::world::{TargetGroup, World};
 
-/// What makes tags, test listener and `PRIMARY` agree with the production listener again, or the way
-/// on once they do.
+/// Makes tags, test listener and `PRIMARY` agree with the production listener again; then the deployment
+/// continues.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     if let Some(unfinished) = unfinished(world, plan, progress)? {
         return Ok(unfinished);
@@ -102,7 +102,7 @@ fn agree(
     Ok(ready::wait_slowly_for(world, plan, progress, shortfall))
 }
 
-/// Makes everything else say what the production listener says. No write where nothing is to be finished.
+/// Brings everything else in line with the production listener. Writes nothing if nothing is unfinished.
 fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Vec<Action>> {
     let (production, alternate) = (routing.production, routing.alternate);
     let beside = world.living_on(alternate);

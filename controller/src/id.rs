@@ -1,4 +1,4 @@
-//! Ids of what AWS has, a type each: no two can be swapped.
+//! Ids of AWS resources, with a type each, so that none can be mistaken for another.
 
 use std::fmt;
 use std::ops::Deref;

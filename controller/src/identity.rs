@@ -1,4 +1,4 @@
-//! What a deployment is called, everywhere: derived from the execution's ARN (rule R2).
+//! The names of a deployment, derived from the execution's ARN (rule R2).
 
 use std::fmt::Write;
 

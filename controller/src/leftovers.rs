@@ -22,8 +22,7 @@ const POLL: u32 = 30;
 /// undone from outside is finished as often.
 const CHECKS: u32 = 20;
 
-/// How what does not serve goes, one task set after the other, and the way on once only what serves
-/// is left.
+/// Removes the task sets that do not serve, one after the other; then the deployment continues.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     if let Some(leftover) = left_over(world, plan, progress)? {
         return Ok(leftover);
@@ -41,7 +40,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     ))
 }
 
-/// How one task set that does not serve goes; `None` when only what serves is left.
+/// Removes one task set that does not serve; `None` if only the one that serves is left.
 ///
 /// One that may have served is drained like an original, at the request's pace, and deleted without
 /// `force`; one that never did is deleted at once.
@@ -88,7 +87,7 @@ pub(crate) fn left_over(
         // What serves was not seen then.
         && (plan.original.is_some() || found.serving.is_none());
     if !planned {
-        // A plan made anew at each check would take a step at each.
+        // A new plan at each check would make a step at each.
         return begin(world, plan, &routing, &found, leftover).map(Some);
     }
     if let Some(draining) = scale_down::undrained(world, plan, progress)? {

@@ -1,10 +1,10 @@
 //! The lock of a service: one deployment at a time (rule R7).
 //!
 //! The lock is a function's critical section. Each turn that may write enters it and leaves it with
-//! conditional writes of one `DynamoDB` item; between two turns nothing is held but the right to
-//! enter next. `tests/faults/mutations/lock.rs` shows what each part of this protocol prevents.
+//! conditional writes of one `DynamoDB` item; between two turns an execution holds only the right to enter
+//! next. `tests/faults/mutations/lock.rs` shows what each part of this protocol prevents.
 //!
-//! What is decided here is what an item, as it was read, means to the execution that wants to enter.
+//! This module decides what an item, as it was read, means for an execution that wants to enter.
 
 mod refusals;
 
@@ -135,7 +135,7 @@ pub enum Refused {
         /// Its owner now.
         owner: Option<ExecutionArn>,
     },
-    /// A later turn of this execution was here: Step Functions has given this one up.
+    /// A later turn of this execution was here: Step Functions no longer waits for this one.
     Overtaken,
     /// Another invocation of this execution may be at work.
     Busy(Busy),

@@ -1,4 +1,4 @@
-//! Preflight: does the request fit the world? Reads only, fills every default in.
+//! Preflight: does the request fit the world? Reads only, and fills in every default.
 
 mod bounds;
 mod defaults;
@@ -46,14 +46,14 @@ pub const TASK_SET_LIMIT: usize = 5;
 
 /// Checks a request against the world before the lock is taken, and fills its defaults in.
 ///
-/// What an earlier deployment has left, or another one is just doing, is let pass: the lock and
-/// [`crate::leftovers`] deal with it. Refuses with `ServiceNotActive`, `TaskSetLimit`,
-/// `PreflightFailed` or `Drift`; whatever it refuses, nothing has been written.
+/// Leftovers and deployments in progress are allowed: the lock and [`crate::leftovers`] handle them. Refuses
+/// with `ServiceNotActive`, `TaskSetLimit`, `PreflightFailed` or `Drift`; whatever it refuses, nothing has
+/// been written.
 pub fn check(id: &DeploymentId, request: &Request, world: &World) -> Result<Checked, Refusal> {
     fit(id, request, world, Others::MayBeThere)
 }
 
-/// Checks a request as [`check`] does, and says everything there is to say about it.
+/// Checks a request as [`check`] does, with all findings.
 ///
 /// A refusal is among the findings, as an error. Where the cluster has no such service, nothing else
 /// was seen, and nothing else is said.
@@ -94,7 +94,7 @@ pub fn settle(
     Ok(fit(id, request, world, Others::Refused(replacement))?.plan)
 }
 
-/// What a preflight that found nothing in the way has settled.
+/// The result of a preflight that found no obstacle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// The plan of the deployment.

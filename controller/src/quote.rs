@@ -1,4 +1,4 @@
-//! Text from outside, made fit for a log, an answer or a cause.
+//! Makes text from outside safe for a log, an answer or a cause.
 //!
 //! Messages of AWS, reasons for which tasks stopped, causes, what an input holds: any of it may be
 //! of any length, and hold line breaks or a terminal's escape sequences. Whatever is quoted goes

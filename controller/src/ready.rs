@@ -14,9 +14,9 @@ use crate::world::{TargetGroup, TaskSet, World};
 
 /// Whether the replacement may take production traffic, or when to check again.
 ///
-/// Waits until it has been steady and healthy [`CHECKS`] times in a row; refuses with
-/// `NotReadyTimeout`, and the reasons for which its tasks stopped, after `readinessTimeout`. While an operator
-/// has paused the deployment, it goes on checking.
+/// Waits until it has been steady and healthy [`CHECKS`] times in a row; refuses with `NotReadyTimeout`, and
+/// the reasons for which its tasks stopped, after `readinessTimeout`. While an operator has paused the
+/// deployment, the checks continue.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let replacement = living_incoming(world, plan)?;
     let group = world.group(plan.incoming_group())?;
@@ -174,7 +174,7 @@ pub(crate) fn give_up_in_time(
     Err(Refusal::new(
         ErrorName::NotReadyTimeout,
         format!(
-            "Replacement {} was not steady and healthy within {timeout} s: {shortfall}.{placed}{stopped}",
+            "The replacement {} was not steady and healthy within {timeout} s: {shortfall}.{placed}{stopped}",
             replacement.id
         ),
         "Production traffic was not moved. Check the tasks' logs and the health check of the \

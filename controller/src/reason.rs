@@ -1,4 +1,4 @@
-//! Why a turn ended as it did: numbers for programs, and the one sentence that is made from them.
+//! The outcome of a turn: numbers for programs, and one sentence made from them.
 
 mod code;
 mod drain;
@@ -177,7 +177,7 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
-    /// What lost its health has it again, before traffic was moved away from it.
+    /// The replacement is healthy again, before traffic was moved away from it.
     Recovered {
         /// Its id.
         replacement: Option<TaskSetId>,
@@ -213,7 +213,7 @@ pub enum Reason {
     },
 }
 
-/// What preflight has found the deployment to do.
+/// What the deployment will do, according to preflight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
     /// Whether nothing more was asked for.

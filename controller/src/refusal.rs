@@ -15,7 +15,7 @@ pub enum ErrorName {
     InvalidInput,
     /// The input is well formed, but the account does not allow this deployment.
     PreflightFailed,
-    /// The world is not what this deployment left behind: something else changed it.
+    /// The service is not as this deployment left it: something else changed it.
     Drift,
     /// Another deployment of the same service is running.
     ConcurrentDeployment,
@@ -167,7 +167,7 @@ impl fmt::Display for ErrorName {
     }
 }
 
-/// Why a step will not go on: the error name, what was seen, and what to do about it.
+/// Why a deployment cannot continue: the error name, what was seen, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}{}{fix}", if fix.is_empty() { "" } else { " " })]
 pub struct Refusal {
@@ -193,7 +193,7 @@ impl Refusal {
         Self::new(ErrorName::PreflightFailed, problem, fix)
     }
 
-    /// Something is not there that should be: a read may be behind, so it is worth another check.
+    /// Something that should exist was not found: a read may be stale, so it is worth another check.
     pub(crate) fn not_seen(problem: impl Into<String>) -> Self {
         Self::new(
             ErrorName::NotYetConsistent,

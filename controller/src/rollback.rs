@@ -1,4 +1,4 @@
-//! Rollback (rule R6): before the swap the candidate goes; after it the original comes back first.
+//! Rollback (rule R6): before the swap the candidate is deleted; after it the original comes back first.
 
 use crate::action::Action;
 use crate::deployment::{Outgoing, Plan, Progress};
@@ -30,7 +30,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return Ok(over(plan, progress, Outcome::LeftAlone { why, remains }));
     }
     let candidate = plan.incoming_in(world);
-    // One read may be old, and not show yet what was created a moment ago.
+    // A read may be stale, and not show what was just created.
     if candidate.is_none() && plan.incoming_set().is_none() {
         return Ok(no_replacement(world, plan, progress));
     }
@@ -69,11 +69,11 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     Ok(remove(world, plan, progress, candidate))
 }
 
-/// Times that a deployment goes on after it was interrupted.
+/// How often a deployment continues after an interruption.
 const MOST_RETURNS: u32 = 10;
 
-/// Whether the failure is trouble with AWS, which may be over by now: what was caught, a call
-/// that is not allowed (IAM is eventually consistent), a write that was not answered.
+/// Whether the failure is an error of AWS that may be over: a caught error, a denied call (IAM is eventually
+/// consistent), a write without an answer.
 fn is_passing(plan: &Plan, progress: &Progress) -> bool {
     let error = plan.failure.as_ref().map(|failure| failure.error.as_str());
     let passes = match error.and_then(ErrorName::parse) {
@@ -163,7 +163,7 @@ fn left_alone(plan: &Plan) -> Option<LeftAlone> {
         Outgoing::Replacement => Some(LeftAlone::WayBackFailed),
         // A failure before the swap moves nothing.
         Outgoing::Leftover(_) => Some(LeftAlone::Leftover),
-        // What an earlier deployment has begun is finished whatever this one wants of its own.
+        // A rollback that an earlier deployment began is finished, whatever this input says.
         Outgoing::Original
             if !plan.request.rollback_on_failure && !plan.finishing && !is_asked_for(plan) =>
         {
@@ -269,7 +269,7 @@ fn restored(
     Next::at_once(To::Swap, reason, plan.back(), progress)
 }
 
-/// The original, while it is worth bringing back: it wants or runs tasks still, or nothing else works, or an
+/// The original, if it is worth bringing back: it still wants or runs tasks, or nothing else works, or an
 /// operator asks for it.
 fn restorable<'a>(world: &'a World, plan: &Plan, down: bool) -> Option<&'a TaskSet> {
     plan.outgoing_in(world)
@@ -279,8 +279,8 @@ fn restorable<'a>(world: &'a World, plan: &Plan, down: bool) -> Option<&'a TaskS
 
 /// Deletes a candidate that production traffic does not reach, if it never did.
 fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) -> Next {
-    // Asked of the groups that the candidate is attached to now as well: what this deployment named
-    // is no evidence.
+    // Also checked for the groups that the candidate is attached to now: the names of this deployment prove
+    // nothing.
     let intent = world.target_groups.iter().find(|group| {
         let its = group.arn == *plan.incoming_group() || candidate.is_attached_to(&group.arn);
         its && group.swap_intent.is_some()

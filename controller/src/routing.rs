@@ -243,7 +243,7 @@ struct Lead<'a> {
     live: &'a TargetGroupArn,
 }
 
-/// The recorded role of a listener. A person wrote a tag with another value: no role is guessed in its place.
+/// The recorded role of a listener. Another value was written by a person: no role is guessed.
 fn recorded(listener: &Listener) -> Result<Option<Role>, Refusal> {
     let Some(value) = listener.role.as_deref() else {
         return Ok(None);

@@ -50,7 +50,7 @@ pub(crate) fn undrained(
     let wants = tasks_at(outgoing.scale, drain.desired()).max(drain.wanted);
     let remaining = remaining(world, drain.from, outgoing);
     let due = if wants == 0 && remaining == 0 {
-        // A service that wants no tasks: without this, the set would come back with it.
+        // For a service that wants no tasks: otherwise the set would grow with it later.
         if outgoing.scale > 0.0 {
             return Ok(Some(scale_to(outgoing, 0, drain.desired())));
         }
@@ -60,7 +60,7 @@ pub(crate) fn undrained(
     };
     let blocker = blocker(&drain, due)?;
     give_up_in_time(&drain, outgoing, due, blocker.as_ref())?;
-    // What an earlier deployment left is left again, by how long its tasks have been stopping.
+    // A straggler of an earlier deployment is left again, after the time that its tasks have been stopping.
     let of_earlier = matches!(plan.outgoing, Outgoing::Leftover(_));
     let straggles = due == Due::LastTasks && !of_earlier && is_over(&drain);
     if blocker.is_none() && (due == Due::Nothing || straggles) {
@@ -178,7 +178,7 @@ pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
     }
 }
 
-/// A leftover bakes no longer: its traffic has moved long ago.
+/// A leftover needs no bake: its traffic has moved long ago.
 pub(crate) fn bake_time(request: &Request, outgoing: &Outgoing) -> u32 {
     match outgoing {
         Outgoing::Original | Outgoing::Replacement => request.bake_time,
@@ -390,8 +390,8 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     })
 }
 
-/// What the replacement lacks of what was promised; once nothing is left to remove, only a
-/// replacement that is down altogether.
+/// What the replacement lacks; once nothing is left to remove, only a replacement that does not work at all
+/// counts.
 fn lost_health(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let Drain { world, plan, .. } = drain;
     if has_no_successor(plan) {

@@ -77,7 +77,7 @@ fn goes_back(plan: &Plan) -> bool {
 }
 
 /// The replacement lost its health and has it again, while the original was brought back: traffic is not
-/// moved away from it, and the deployment goes forward again. Not again and again.
+/// moved away from it, and the deployment goes forward again. Only a limited number of times.
 fn recovered(world: &World, plan: &Plan, progress: &Progress, groups: &Groups<'_>) -> Option<Next> {
     let failure = plan.failure.as_ref()?;
     if !goes_back(plan)
@@ -258,7 +258,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
     }
     plan.desired = world.service.desired_count;
     plan.swapped = Some(world.now);
-    // Where nothing goes there is nothing to keep at full strength meanwhile.
+    // Without an outgoing set there is nothing to keep at full strength.
     let drain = plan.outgoing_set().map(|_| NextDrain {
         tasks: plan.tasks,
         bake: plan.request.bake_time,

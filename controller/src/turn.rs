@@ -58,7 +58,7 @@ fn check_and_create(world: &World, plan: &Plan, progress: &Progress) -> Result<N
     if plan.replacement.is_some() {
         return ready::next(world, plan, progress);
     }
-    // Once it is there, nothing was left over, and it would be taken for a leftover itself.
+    // Once the replacement exists, nothing was left over, and it would be mistaken for a leftover.
     if plan.labelled_in(world).is_none() {
         match leftovers::left_over(world, plan, progress)? {
             // Another function may make these writes, and this one may not.
@@ -112,7 +112,7 @@ fn scale_down(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, R
     }
 }
 
-/// After the rollback of an earlier execution comes this one's own deployment.
+/// After the rollback of an earlier execution, this execution's own deployment begins.
 fn its_own_turn(answer: Answer) -> Answer {
     if !(answer.plan.finishing && answer.to.is_the_end()) {
         return answer;
@@ -134,7 +134,7 @@ fn its_own_turn(answer: Answer) -> Answer {
     }
 }
 
-/// The answer to a refusal: what was begun is undone, or the deployment ends where it is.
+/// The answer to a refusal: a rollback, or the end of the deployment where it is.
 ///
 /// Nothing may be undone where another execution has the lock.
 pub fn refused(phase: Phase, plan: &Plan, progress: &Progress, refusal: &Refusal) -> Answer {

@@ -1,4 +1,4 @@
-//! Everything a turn needs to know about the world, read in one go.
+//! Everything that a turn needs to know about the world, read at once.
 //!
 //! Plain data in AWS's nouns. The `functions` crate fills it in; nothing in here comes from
 //! Step Functions state.
@@ -85,7 +85,7 @@ impl World {
         sets
     }
 
-    /// Whether tasks of a set run on though it has wanted none for so long that they would have
+    /// Whether tasks of a set still run, although it has had scale 0 for so long that they should have
     /// stopped: under scale-in protection, or on a host whose ECS agent is gone.
     pub fn straggles(&self, set: &TaskSet) -> bool {
         let groups = self.target_groups.iter();

@@ -33,7 +33,7 @@ use crate::{metrics, notices};
 pub enum Function {
     /// Preflight; leftovers, the replacement and its health.
     CheckAndCreate,
-    /// Moves production traffic, there and back, and bakes.
+    /// Moves production traffic, forward and back, and bakes.
     Swap,
     /// Drains, cleans up, rolls back.
     ScaleDown,
@@ -43,7 +43,7 @@ impl Function {
     /// Every function.
     pub const ALL: [Self; 3] = [Self::CheckAndCreate, Self::Swap, Self::ScaleDown];
 
-    /// Its handler in `template.yaml`, by which the one program of all functions knows which it is.
+    /// Its handler in `template.yaml`, which tells the program of all functions which one it is.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CheckAndCreate => "check-and-create",
@@ -142,8 +142,8 @@ const MOST_UNANSWERED: u32 = 10;
 
 /// Carries out one turn of a deployment and answers with the state machine's next state.
 ///
-/// Fails with what is worth another attempt, and with `InvalidInput` where the event is not the state
-/// machine's; everything else that goes wrong is an answer.
+/// Fails with errors that are worth a retry, and with `InvalidInput` if the event is not from the state
+/// machine; every other failure is an answer.
 pub async fn handle(
     function: Function,
     invocation: Invocation<'_>,
@@ -246,7 +246,7 @@ impl Step<'_> {
         let section = match lock::enter(self, &deployment).await {
             Ok(Entry::Inside(section)) => section,
             Ok(Entry::Busy(busy)) => return Ok(self.busy(deployment, busy)),
-            // Step Functions has given this invocation up and does not wait for its answer.
+            // Step Functions no longer waits for this invocation's answer.
             Ok(Entry::Overtaken) => {
                 let answer = self.unchanged(&deployment, Reason::Overtaken, 1);
                 return Ok(answer.to_json(&deployment.lock));
@@ -372,8 +372,8 @@ impl Step<'_> {
         )))
     }
 
-    /// Makes the writes of one stage, side by side. Each is waited for, whatever the others return: none
-    /// is under way when the function answers.
+    /// Makes the writes of one stage at the same time, and waits for all of them: none is in flight when the
+    /// function answers.
     async fn write(
         &self,
         request: &Request,

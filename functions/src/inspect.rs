@@ -22,11 +22,11 @@ use crate::observe_ecs;
 pub struct Inspection {
     /// What would be done, as a sentence and step by step; or why it would be refused.
     pub outcome: Result<(String, Plan), Refusal>,
-    /// Everything there is to say, the gravest first.
+    /// All findings, most severe first.
     pub findings: Vec<Finding>,
 }
 
-/// Reads what preflight reads and says everything there is to say about it; writes nothing.
+/// Reads what preflight reads and returns all findings; writes nothing.
 pub async fn inspect(
     clients: &Clients,
     id: &DeploymentId,

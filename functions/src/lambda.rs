@@ -33,7 +33,7 @@ where
                 .without_time(),
         })
         .fmt_fields(JsonFields::new())
-        // Said aloud, and no setting changes it: at TRACE the runtime logs every event whole.
+        // Fixed, so that no setting changes it: at TRACE the runtime logs whole events.
         .with_max_level(Level::INFO)
         .with_writer(writer)
         .finish()

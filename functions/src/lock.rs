@@ -34,7 +34,7 @@ pub(crate) const READS: u32 = 5;
 /// Characters of a reason that an item keeps: a write of 1 KB is the cheapest.
 const LONGEST_REASON: usize = 300;
 
-/// What may still land of an invocation that is over has landed by then.
+/// By then, every write of an invocation that has ended has landed.
 const SETTLE_MILLIS: u64 = SETTLE as u64 * 1_000;
 
 /// What came of an attempt to enter.
@@ -308,7 +308,7 @@ pub(crate) async fn leave(
     }
 }
 
-/// What is said to a command, as the item keeps it.
+/// The answer to a command, as the item keeps it.
 fn answered(heard: &Heard) -> Answered {
     Answered {
         number: heard.number,

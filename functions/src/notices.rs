@@ -1,6 +1,6 @@
 //! Notifications of what happens within a deployment, by way of EventBridge.
 //!
-//! No deployment waits for one for longer than [`PATIENCE`], or fails for want of one.
+//! A deployment waits for one at most [`PATIENCE`], and never fails for want of one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One check of the world: everything a turn needs, in one go.
+//! One observation of the world: everything that a turn needs.
 
 use ebbtide_controller::arn::short;
 use ebbtide_controller::deployment::{Outgoing, Plan};
@@ -22,7 +22,7 @@ use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings};
 /// Names of what there is to read. What is known by name is read at once, and what else is listed after
 /// that: where nothing has come or gone since the last observation, this one is a single round of calls.
 ///
-/// They are evidence of nothing (rule R1): each observation lists what there is, and reads all of it anew.
+/// They prove nothing (rule R1): each observation lists what exists, and reads all of it again.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     task_sets: Vec<TaskSetId>,
@@ -189,7 +189,7 @@ async fn task_sets(
         },
     );
     let (service, listed) = listed?;
-    // ECS refuses to describe the task sets of any other service, and preflight says it better.
+    // ECS refuses to describe the task sets of any other service; preflight's refusal is clearer.
     let has_task_sets = service.as_ref().is_some_and(|service| {
         service.status == ServiceStatus::Active
             && service.deployment_controller == DeploymentController::External

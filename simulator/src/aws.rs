@@ -34,8 +34,8 @@ pub struct Effect<'a> {
     pub call: &'a Call,
 }
 
-/// A simulated AWS at one moment, to go several ways from there: its world, the calls and invocations so
-/// far, and what is planned to go wrong. Who watches it is no part of it.
+/// A simulated AWS at one moment, to go several ways from there: its world, the calls and invocations so far,
+/// and what is planned to go wrong. Watchers are not part of it.
 #[derive(Debug, Clone)]
 pub struct Moment {
     world: World,
@@ -189,8 +189,8 @@ impl SimulatedAws {
         self.present().faults.planned_for_functions.extend(faults);
     }
 
-    /// A service, as IAM names it, is away for so many milliseconds from now on: calls of it do not reach
-    /// it. Where it is `lambda`, no function is invoked.
+    /// A service, as IAM names it, is unreachable for a number of milliseconds from now on. Where it is
+    /// `lambda`, no function is invoked.
     pub fn begin_outage(&self, service: &'static str, for_ms: u64) {
         let until_ms = self.clock.now_ms() + for_ms;
         self.present().faults.outage = Some((service, until_ms));
@@ -237,8 +237,7 @@ impl SimulatedAws {
         self.present().deliver(now_ms, caller, request)
     }
 
-    /// Brings the world up to the present, and looks at it or changes it. Do not call back from
-    /// inside.
+    /// Brings the world up to the present, and reads or changes it. Do not call back from inside.
     pub fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
         visit(&mut self.present().world)
     }
@@ -261,7 +260,7 @@ impl SimulatedAws {
 }
 
 impl Shared {
-    /// Lets time pass, and the calls in whose time it is by then.
+    /// Lets time pass, and carries out the calls that are due.
     fn catch_up(&mut self, now_ms: u64) {
         while let Some(late) = self.faults.next_late(now_ms) {
             self.world.advance_to(late.latest_ms);
@@ -409,7 +408,7 @@ impl Shared {
         telling
     }
 
-    /// Shows the last call to who watches; without a world before it, it has changed nothing.
+    /// Shows the last call to the watchers; without a world before it, it has changed nothing.
     fn show(&mut self, before: Option<&World>) {
         let Some(call) = self.world.calls().last() else {
             return;

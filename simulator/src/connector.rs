@@ -58,8 +58,7 @@ impl Gate {
         }
     }
 
-    /// Waits until a call is not let pass, and all that were, which may be made at the same time, have
-    /// been answered.
+    /// Waits until a call is held back, and all calls that were let pass have been answered.
     pub(crate) async fn reached(&self) {
         self.reached.notified().await;
     }

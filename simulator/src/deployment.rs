@@ -139,7 +139,7 @@ impl Resources for Installation {
             return Err(TaskError::new("Lambda.ResourceNotFoundException", cause));
         };
         for _ in 1..self.times {
-            // What the first ones answer is lost; what they have done is not.
+            // The answers of the first ones are lost; their effects are not.
             drop(self.invoke(installed, payload.clone()).await);
         }
         self.invoke(installed, payload).await

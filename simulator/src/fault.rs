@@ -35,10 +35,10 @@ pub enum Fault {
     ServerErrorAfter,
     /// AWS gets the request twice, and does it twice.
     Twice,
-    /// The connection breaks, and AWS carries the request out after this many further calls, or half a
-    /// minute later, whichever is first. A client closes the connection of an attempt that takes too long,
-    /// so only what AWS has got by then can land; how long AWS may sit on it is unproven, and half a minute
-    /// is what the lock's `SETTLE` stands for.
+    /// The connection breaks, and AWS carries the request out after this many further calls, or half a minute
+    /// later, whichever is first. A client closes the connection of an attempt that takes too long, so only
+    /// what AWS has got by then can land; how long AWS may delay it is unproven, and half a minute is what
+    /// the lock's `SETTLE` stands for.
     Late(u32),
 }
 
@@ -159,7 +159,7 @@ impl Faults {
             .is_some_and(|(away, until_ms)| away == service && now_ms < until_ms)
     }
 
-    /// Takes out the first of the calls whose time it is by then.
+    /// Takes out the first of the calls that are due by then.
     pub(crate) fn next_late(&mut self, now_ms: u64) -> Option<LateCall> {
         let due = self.late.iter().enumerate();
         let due = due.filter(|(_, call)| call.latest_ms <= now_ms);

@@ -1,7 +1,6 @@
-//! A simulated AWS (Amazon ECS, Elastic Load Balancing, and what the functions call beside them)
-//! that behaves, and its wire protocols:
-//! in process under the real Rust SDK clients, and on a port for any client. On top of it, the
-//! shipped state machine with its functions.
+//! A simulated AWS that behaves like the real one (Amazon ECS, Elastic Load Balancing, and the other services
+//! that the functions call), and its wire protocols: in process under the real Rust SDK clients, and on a
+//! port for any client. On top of it, the shipped state machine with its functions.
 
 #![expect(
     missing_docs,

@@ -1,4 +1,4 @@
-//! Worlds to deploy in: a service in service, and how its replacement will behave.
+//! Scenarios: a running service, and how its replacement will behave.
 
 mod build;
 
@@ -15,8 +15,8 @@ use crate::world::{AlarmState, AlarmType, ApiError, Behaviour, Kind, Limits, Tim
 /// Tasks that a scenario may have.
 const MOST_TASKS: u32 = 5_000;
 
-/// What is particular about a simulated world. Everything has a default: a service of four tasks
-/// behind a Network Load Balancer whose replacement becomes healthy.
+/// The settings of a simulated world. Everything has a default: a service of four tasks behind a Network Load
+/// Balancer whose replacement becomes healthy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Scenario {

@@ -225,7 +225,7 @@ fn what_preflight_refuses_a_plan_says_and_exits_with_1() {
     assert!(ran.stdout.starts_with("error: preflight will refuse it: "));
     scratch_event("both.json", r#", "drain": {"within": 60, "tasks": 1}"#);
     let ran = ebbtide("plan @both.json").exits(1);
-    assert_has(&ran.stderr, &["2 ways of pacing at once"]);
+    assert_has(&ran.stderr, &["set in 2 ways at once"]);
 }
 
 #[test]

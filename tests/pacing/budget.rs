@@ -71,7 +71,7 @@ async fn a_count_of_connections_that_is_far_too_small_gives_way_to_cloudwatch() 
     assert_deployed(&felt);
     assert_said(
         &felt,
-        "drain.connectionsPerTask is 500, and CloudWatch has seen 2",
+        "drain.connectionsPerTask is 500, but CloudWatch counts 2",
     );
     // At the planned pace, all would be gone within three quarters of an hour.
     assert!(felt.cutting() > 10_000, "{} s", felt.cutting());

@@ -99,8 +99,8 @@ impl Event {
         Some(wire.read())
     }
 
-    /// Whether this Rollback comes by a Catch or by an answer without a place to go, and not by an
-    /// answer that leads to it.
+    /// Whether this Rollback was reached through a Catch or an unknown next state, and not through an answer
+    /// that names it.
     pub(super) fn is_caught(&self) -> bool {
         let next = self.state.get("next").and_then(Value::as_str);
         let led_here = matches!(

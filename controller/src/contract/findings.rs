@@ -16,8 +16,8 @@ const MOST_BYTES: usize = 32 * 1024;
 
 /// The answer of preflight as the state machine's next state.
 ///
-/// `findings` are the warnings, in a dry run those worth knowing too: as many as fit, the gravest
-/// first, and in `findingsLeftOut` how many did not. `plan` is what the drain will do, in a dry run.
+/// `findings` are the warnings, in a dry run also the infos: as many as fit, most severe first, with the
+/// number of the others in `findingsLeftOut`. `plan` is what the drain will do, in a dry run.
 pub fn passed(answer: &Answer, lock: &Lock, findings: &[Finding], plan: &Plan) -> Value {
     let dry_run = answer.to == To::DryRunSucceeded;
     let mut told: Vec<Value> = findings

@@ -215,8 +215,7 @@ impl PlanWire {
         })
     }
 
-    /// What a plan names is of this account and region, as everything of a request is, and its two
-    /// target groups are two.
+    /// Everything that a plan names is of this account and region, and its two target groups differ.
     fn names_its_own(&self, event: &Event) -> Result<(), Refusal> {
         for group in [&self.original_target_group, &self.replacement_target_group] {
             let of_home = Arn::parse(group).is_some_and(|arn| {

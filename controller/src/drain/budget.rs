@@ -1,11 +1,10 @@
-//! A drain by the new connections that the replacement can bear: how many tasks may go, and when
-//! it has to hold.
+//! A drain with a reconnect budget: how many tasks a step may remove, and when it has to wait.
 //!
-//! What a step does is seen minutes later: its targets are deregistered first, and CloudWatch's
-//! minute comes after its end. So the pace follows from what one task's connections are, and keeps
-//! to the budget and one task's connections in any minute, whenever within its time the load balancer
-//! ends each deregistration. The metric only corrects it: down at once, up once the effect of the last
-//! change is in the metric.
+//! The effect of a step shows minutes later: its targets are deregistered first, and CloudWatch publishes a
+//! minute after its end. So the pace follows from what one task's connections are, and keeps to the budget
+//! and one task's connections in any minute, whenever within its time the load balancer ends each
+//! deregistration. The metric only corrects it: down at once, up once the effect of the last change is in the
+//! metric.
 
 mod times;
 
@@ -21,7 +20,7 @@ pub use times::{
 /// connections each.
 const HEADROOM: f64 = 0.7;
 
-/// Seconds added to a minute: turns of the loop and ECS's scheduler take now a little more, now less.
+/// Seconds added to a minute, because turns of the loop and ECS's scheduler vary.
 const MARGIN: f64 = 5.0;
 
 /// The share of a pause by which a step may come later than evenly, so that clients that come back
@@ -165,7 +164,7 @@ impl Steps {
 
     /// The same at a share of the pace.
     fn slowed(self, factor: f64) -> Self {
-        // To go slower than that for the sake of a minute that was too loud is of no use.
+        // A slower pace would not lower the reconnects of a minute any further.
         let slowest = self
             .pause
             .max(self.least)
@@ -213,7 +212,7 @@ pub fn excess(
         elapsed: standing.elapsed.saturating_add(HOLD),
         ..*standing
     };
-    // As fast as it may go once it is not held any more.
+    // The fastest pace once nothing blocks it.
     let hurried = most_hurried(budget, &after);
     let fastest = match after.sustainable(budget, control) {
         Some(steps) => hurried.min(steps.tasks_a_second()),
@@ -229,8 +228,8 @@ pub fn excess(
     })
 }
 
-/// New connections a second that a minute may have: the budget and those of one task, because no step
-/// is smaller.
+/// New connections a second allowed in a minute: the budget and those of one task, because no step is
+/// smaller.
 fn threshold(budget: &Budget, control: &Control) -> f64 {
     let held = budget.connections(control.connections_per_task);
     let one_task = held.map_or(0.0, |held| held / PERIOD_SECONDS);
@@ -356,8 +355,8 @@ fn evenly(tasks_a_second: f64, standing: &Standing) -> Steps {
     }
 }
 
-/// The least of the budgets, in whole new connections a second, that do; found by halves. `None` where
-/// connections are not known, or no budget does.
+/// The smallest sufficient budget, in whole new connections a second, by bisection. `None` if connections are
+/// not known, or no budget is sufficient.
 pub(crate) fn least(budget: &Budget, tasks: u32, does: impl Fn(&Budget) -> bool) -> Option<u64> {
     let does = |reconnects: u64| {
         #[expect(clippy::cast_precision_loss, reason = "connections of a service")]

@@ -11,8 +11,8 @@ pub struct Deregistration {
     pub most: u32,
 }
 
-/// What a Network Load Balancer takes of its own, whatever the delay says, and unevenly: two to five
-/// minutes (AWS guidance; field reports).
+/// The time that a Network Load Balancer takes even if the delay is shorter, unevenly: two to five minutes
+/// (AWS guidance; field reports).
 pub const OF_A_NETWORK_LOAD_BALANCER: (u32, u32) = (120, 300);
 
 impl Deregistration {

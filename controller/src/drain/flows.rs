@@ -1,4 +1,4 @@
-//! What CloudWatch says of the connections: how many come a second, and how many there are.
+//! Connections as counted by CloudWatch: new ones a second, and open ones.
 //!
 //! `NewFlowCount` and `ActiveFlowCount` have a load balancer, not a target group, as their
 //! dimension, and a value a minute (AWS documentation): they cover everything behind the load
@@ -11,8 +11,8 @@ pub use queries::{Query, Series, before, queries};
 /// Seconds of one value of a load balancer's metrics.
 pub const PERIOD: u64 = 60;
 
-/// Seconds after the end of a newest value's minute from which it says nothing about now: a value
-/// is usually there after one minute, and after two at the latest where CloudWatch is well.
+/// Seconds after the end of a newest value's minute from which it says nothing about now: a value usually
+/// arrives after one minute, and at the latest after two if CloudWatch has no problem.
 pub const STALE: u64 = 240;
 
 /// Seconds of values that are asked for: enough for a baseline.

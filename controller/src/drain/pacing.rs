@@ -16,7 +16,7 @@ use crate::world::{TargetGroup, World};
 pub(crate) struct Drain<'a> {
     pub(crate) world: &'a World,
     pub(crate) plan: &'a Plan,
-    /// How far it has got; what is counted in this turn is counted here.
+    /// Its progress, updated by this turn.
     pub(crate) progress: Progress,
     /// The target group of what goes.
     pub(crate) from: &'a TargetGroup,
@@ -215,7 +215,7 @@ impl<'a> Drain<'a> {
         control
     }
 
-    /// Slows a budget's drain down where a minute within a pause was too loud.
+    /// Slows down a drain with a budget if a minute within a pause exceeded it.
     pub(crate) fn judge(&mut self) {
         if let Some(budget) = self.budget() {
             self.correct(&budget, &self.standing(self.wanted));

@@ -1,4 +1,4 @@
-//! What preflight has to say about a service: what it refuses, and what will not go well.
+//! The findings of preflight: what it refuses, and what may cause trouble.
 //!
 //! A finding says what was seen, why it matters and what to do. Only errors stop a deployment,
 //! and they are what preflight refuses by itself.
@@ -35,7 +35,7 @@ pub use name::FindingName;
 pub enum Severity {
     /// Preflight refuses it.
     Error,
-    /// The deployment goes on, and clients or operators will feel it.
+    /// The deployment starts, but clients or operators will notice.
     Warning,
     /// Worth knowing, or not known.
     Info,

@@ -1,11 +1,11 @@
 //! The code of a reason: what programs read.
 
-/// What a turn came to, in one word.
+/// The outcome of a turn, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// The request fits the world.
     Passed,
-    /// It does, and nothing more was asked for.
+    /// It fits, in a dry run.
     DryRun,
     /// A swap of an earlier deployment is half done.
     HalfSwapped,
@@ -19,7 +19,7 @@ pub enum Code {
     FinishingRollback,
     /// The replacement was created or adopted.
     Created,
-    /// Something that has to become healthy is not yet.
+    /// A task set is not healthy yet.
     NotReady,
     /// The replacement is steady and healthy.
     Ready,

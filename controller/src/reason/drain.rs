@@ -22,11 +22,11 @@ pub struct Draining {
     pub progress: DrainProgress,
     /// What this turn came to.
     pub stage: Stage,
-    /// Alarms that were deleted since the swap: they hold nothing, and nothing waits for them.
+    /// Alarms that were deleted since the swap; they block nothing.
     pub deleted_alarms: Vec<String>,
 }
 
-/// What a turn of a drain came to. Seconds are counted from this turn.
+/// The outcome of a turn of a drain. Seconds are counted from this turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
     /// The pause between the swap and the first step.
@@ -100,7 +100,7 @@ pub struct StepMade {
 pub struct PaceRemark {
     /// What CloudWatch says of the reconnects.
     pub reconnects: Reconnects,
-    /// Whether the deadline binds, and not the budget.
+    /// Whether the deadline sets the pace, and not the budget.
     pub deadline_binds: bool,
     /// Connections a task where the input and CloudWatch contradict each other.
     pub contradiction: Option<Contradiction>,

@@ -1,4 +1,4 @@
-//! What a deployment has ended with: what runs now, what was undone, what remains.
+//! The end of a deployment: what runs now, what was undone, what remains.
 
 use std::fmt;
 
@@ -145,11 +145,11 @@ pub enum Outcome {
 pub enum LeftAlone {
     /// Traffic was rolling back already.
     WayBackFailed,
-    /// What serves is not to blame for what was left over.
+    /// The failure is about a leftover, not about the set that serves.
     Leftover,
     /// `rollbackOnFailure` is false.
     NotWanted,
-    /// What went wrong is not about the replacement, which serves.
+    /// The failure is not about the replacement, which serves.
     NotToBlame,
 }
 

@@ -29,7 +29,7 @@ pub enum Shortfall {
 }
 
 impl Shortfall {
-    /// How many are there of how many wanted, and of what; nothing of what has no number.
+    /// What is counted, how many there are, and how many are wanted; `None` for what has no number.
     pub fn counts(&self) -> Option<(&'static str, u32, u32)> {
         match self {
             Self::Tasks {
@@ -71,7 +71,7 @@ impl fmt::Display for Shortfall {
     }
 }
 
-/// A remark on a replacement that nothing can be held or undone for any more.
+/// A remark on a replacement's health, when nothing can be blocked or undone any more.
 pub(super) struct NotHealthyNow<'a>(pub(super) Option<&'a Shortfall>);
 
 impl fmt::Display for NotHealthyNow<'_> {

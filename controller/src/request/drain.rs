@@ -19,9 +19,9 @@ const DEFAULT_EVERY: u32 = 60;
 pub const DRAIN_FIELDS: &[(&str, &str)] = &[
     (
         "percent",
-        "a number of percent of the desired count a step, above 0 and at most 100",
+        "percent of the desired count per step, above 0 and at most 100",
     ),
-    ("tasks", "a whole number of tasks a step, from 1 to 5000"),
+    ("tasks", "a whole number of tasks per step, from 1 to 5000"),
     (
         "every",
         "a whole number of seconds between two steps from 1 to 86400, with percent or tasks",
@@ -49,10 +49,10 @@ pub const DRAIN_FIELDS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The fields that each say a way of pacing.
+/// The fields of which each sets the pace.
 const WAYS: [&str; 4] = ["percent", "tasks", "within", "reconnectsPerSecond"];
 
-/// The fields that belong to some ways of pacing only.
+/// The fields that belong to some paces only.
 const BELONG: [(&str, &[&str]); 4] = [
     ("every", &["percent", "tasks"]),
     ("deadline", &["reconnectsPerSecond"]),
@@ -81,7 +81,7 @@ impl Reader<'_> {
             .iter()
             .find(|field| self.fields.contains_key(**field))
         {
-            let allowed = format!("one way of pacing, and {field} is another");
+            let allowed = format!("either drain or {field}, not both");
             self.problems.push(problem("drain", Some(drain), allowed));
         }
         let Some(fields) = drain.as_object() else {
@@ -115,13 +115,9 @@ impl Fields<'_> {
             self.problems.push(Problem::Wrong {
                 field: "drain".to_owned(),
                 given: if ways.is_empty() {
-                    "without a way of pacing".to_owned()
+                    "without a pace".to_owned()
                 } else {
-                    format!(
-                        "{} ways of pacing at once ({})",
-                        ways.len(),
-                        ways.join(", ")
-                    )
+                    format!("set in {} ways at once ({})", ways.len(), ways.join(", "))
                 },
                 allowed: format!("one of {}", WAYS.join(", ")),
             });

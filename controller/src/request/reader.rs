@@ -56,7 +56,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("containerPort", "a whole number from 1 to 65535"),
     (
         "launchType",
-        "FARGATE, EC2, EXTERNAL or MANAGED_INSTANCES, and no capacityProviderStrategy beside it",
+        "FARGATE, EC2, EXTERNAL or MANAGED_INSTANCES, without capacityProviderStrategy",
     ),
     (
         "capacityProviderStrategy",
@@ -73,7 +73,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("waitForService", "a whole number of seconds from 1 to 3600"),
     (
         "scaledown_decrement",
-        "a number of percent above 0 and at most 100",
+        "percent of the tasks, above 0 and at most 100",
     ),
     (
         "scaledown_wait",
@@ -93,7 +93,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("rollbackOnFailure", "true or false"),
     (
         "drain",
-        "one way of pacing: {percent, every}, {tasks, every}, {within} or {reconnectsPerSecond, deadline}, and no scaledown_decrement or scaledown_wait beside it",
+        "one of {percent, every}, {tasks, every}, {within} and {reconnectsPerSecond, deadline}, without scaledown_decrement and scaledown_wait",
     ),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
@@ -108,7 +108,7 @@ const DEFAULT_READINESS_TIMEOUT: u32 = 1_800;
 /// New connections have been seen on the old group for 75 s after a listener change; the first
 /// step of a drain should not begin before that.
 const DEFAULT_BAKE_TIME: u32 = 90;
-/// A day: with the longest phases, forth and back, an execution ends before the machine's timeout.
+/// A day: with the longest phases, forward and back, an execution ends before the machine's timeout.
 pub(super) const LONGEST_PHASE: u32 = 86_400;
 
 pub(super) struct Reader<'a> {
@@ -207,8 +207,8 @@ impl Reader<'_> {
             tags: tags.unwrap_or_default(),
             wait_for_service,
             drain: drain?,
-            // Where checks are far apart, ten of them; where they are close, as many as the
-            // execution's history has room for.
+            // Ten checks if they are far apart; if they are close, as many as the execution's history has
+            // room for.
             readiness_timeout: readiness_timeout.unwrap_or(
                 DEFAULT_READINESS_TIMEOUT.clamp(10 * wait_for_service, 300 * wait_for_service),
             ),
@@ -325,7 +325,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a field is there by another name: it is not missing as well.
+/// Whether a field is present under another name, so that it is not reported as missing too.
 pub(super) fn is_misspelt(problems: &[Problem], field: &str) -> bool {
     let near = |problem: &Problem| matches!(problem, Problem::Unknown { near: Some(near), .. } if near == field);
     problems.iter().any(near)
@@ -437,7 +437,7 @@ fn is_listener_arn(text: &str, home: &Home) -> bool {
     })
 }
 
-/// Different texts, so many at most. A longer list is not looked through.
+/// Different texts, up to a maximum. A longer list is not checked further.
 fn distinct<T: From<String> + PartialEq>(
     value: &Value,
     most: usize,

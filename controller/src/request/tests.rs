@@ -1,4 +1,4 @@
-//! What the input may hold, and what is said where it may not.
+//! Valid and invalid inputs, and the messages for the latter.
 
 use proptest::prelude::*;
 
@@ -305,8 +305,8 @@ fn drain(value: &Value) -> Value {
 
 const DRAINS: &str = r#"
 drain 25 => drain is 25
-drain {} => drain is without a way of pacing; allowed: one of percent, tasks
-drain {"percent": 25, "within": 600} => drain is 2 ways of pacing at once (percent, within)
+drain {} => drain is without a pace; allowed: one of percent, tasks
+drain {"percent": 25, "within": 600} => drain is set in 2 ways at once (percent, within)
 drain {"percent": 0} => drain.percent is 0
 drain {"tasks": -1} => drain.tasks is -1
 drain {"tasks": 1.5} => drain.tasks is 1.5
@@ -331,7 +331,7 @@ fn a_drain_that_cannot_be_meant_is_refused_by_its_field() {
     }
     let mut both = drain(&json!({"within": 600}));
     both["scaledown_wait"] = json!(60);
-    assert!(refused(&both).contains("one way of pacing, and scaledown_wait is another"));
+    assert!(refused(&both).contains("either drain or scaledown_wait, not both"));
 }
 
 #[test]

@@ -154,7 +154,8 @@ fn why(group: &TargetGroup, request: &Request) -> String {
     }
 }
 
-/// How a person says which two groups are a service's. No group is named: it may be another's.
+/// How to state which two groups are a service's. The fix names no group, because it may be another
+/// service's.
 pub(crate) fn how_to_settle(because: &str, request: &Request) -> Fix {
     Fix::run(
         &format!(

@@ -113,8 +113,8 @@ pub(super) fn production_group<'a>(
         return Ok((first.live, Evidence::OneGroup));
     }
     let tagged: Vec<_> = pair.iter().filter(|g| g.is_tagged_production()).collect();
-    // The public sample moves listeners and tags one after the other: where it died in between, the
-    // tag is on the group that users have left. It is believed where nothing else could be meant.
+    // The public sample moves listeners and tags one after the other: where it died in between, the tag is on
+    // the group that users have left. It is believed only if nothing contradicts it.
     if let [only] = tagged[..]
         && (only.arn == *first.live || world.living().all(|set| set.is_attached_to(&only.arn)))
     {

@@ -1,4 +1,4 @@
-//! What a turn of the drain answers where it takes nothing away: what is left, and when the next check is.
+//! Answers of a turn of the drain that removes nothing: what is left, and when the next check is.
 
 use super::{HALF_LOST, drained_for, timeout, unknown_alarms};
 use crate::command::Paused;
@@ -10,7 +10,7 @@ use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
 use crate::request::CHECKS;
 
-/// The drain is over, with so many tasks that do not stop.
+/// The drain is over, with `running` tasks that do not stop.
 pub(super) fn drained(plan: &Plan, progress: &Progress, running: u32) -> Next {
     let report = DrainProgress {
         left: 0,
@@ -77,7 +77,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// An operator has paused the deployment for now: these seconds are none of the drain's.
+    /// An operator has paused the deployment: these seconds do not count towards the drain.
     fn paused_by_operator(mut self, paused: Paused, running: u32) -> Next {
         let Drain { plan, wanted, .. } = self.drain;
         let wait = paused.wait;

@@ -44,7 +44,7 @@ macro_rules! values {
 values! {
     /// What kind of end a stopped task had.
     StopCode {
-        /// A container ended that the task cannot do without.
+        /// An essential container exited.
         EssentialContainerExited = "EssentialContainerExited"
         /// It never ran.
         TaskFailedToStart = "TaskFailedToStart"

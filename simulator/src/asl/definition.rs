@@ -10,7 +10,7 @@ use super::path::JsonPath;
 use super::payload::Parameters;
 use super::retry::{Catcher, ErrorNames, Retrier};
 
-/// A definition that this interpreter runs, every part of it.
+/// The parts of a definition that this interpreter supports.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateMachine {
     pub(super) comment: Option<String>,

@@ -1,8 +1,8 @@
 //! The interpreter that runs the shipped state machine in virtual time.
 //!
-//! It implements what `statemachine/deployment.asl.json` uses of the Amazon States Language and of
-//! Step Functions' Standard workflows, and refuses everything else by name when the definition is
-//! parsed: a field that is read but not honoured would make the simulated world kinder than AWS.
+//! It implements what `statemachine/deployment.asl.json` uses of the Amazon States Language and of Step
+//! Functions' Standard workflows, and refuses everything else by name when the definition is parsed: ignoring
+//! a field would make the simulated world kinder than AWS.
 //!
 //! Waits and retries sleep on tokio's clock. Under a paused clock a deployment of eight days takes
 //! milliseconds; what a function does, and how long it takes, is the caller's ([`Resources`]).

@@ -104,7 +104,7 @@ pub(super) fn choose<'a>(choice: &'a Choice, entered: &Entered<'_>) -> Result<St
     Ok(entered.go(Some(next)))
 }
 
-/// The error of a Fail state, or the one that it could not be told.
+/// The error of a Fail state, or the error of reading it.
 pub(super) fn failure(fail: &Fail, entered: &Entered<'_>) -> TaskError {
     let text = |path: &JsonPath, field| match path.resolve(entered.input) {
         Some(Value::String(text)) => Ok(text.clone()),

@@ -1,4 +1,4 @@
-//! What runs on when it is waited for no more.
+//! Work that continues when nothing waits for it any more.
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -56,7 +56,7 @@ struct Invocation {
 }
 
 impl Installation {
-    /// Invokes a function. It runs on when its answer is waited for no more.
+    /// Invokes a function. It continues even if nothing waits for its answer any more.
     pub(super) async fn invoke(
         &self,
         installed: &InstalledFunction,
@@ -107,7 +107,7 @@ impl Invocation {
         }
     }
 
-    /// Runs the function until it has made so many calls, and is about to make another.
+    /// Runs the function until it has made a number of calls and is about to make another.
     async fn run_up_to(mut self, calls: u32, then: Duration) -> Result<Value, TaskError> {
         let began = tokio::time::Instant::now();
         let gate = Arc::new(Gate::after(calls));

@@ -12,7 +12,7 @@ use crate::world::{
     TaskSetLoadBalancer, VpcConfiguration, World, arn,
 };
 
-/// The infrastructure was there a day before the deployment starts, and has settled since.
+/// The infrastructure is a day old when the deployment starts, and has settled.
 const SETTLING_MS: u64 = 24 * 3_600 * 1_000;
 
 /// The longest time a scenario may name.
@@ -299,7 +299,7 @@ fn put_in_service(
         key: key.to_owned(),
         value: value.to_owned(),
     };
-    // What is there already, the account's policies do not judge.
+    // The account's policies do not apply to what already exists.
     let demanded = std::mem::take(&mut world.limits.required_tags);
     let id = world.create_task_set(&CreateTaskSet {
         task_definition: task_definition.to_owned(),

@@ -1,4 +1,4 @@
-//! Answers that AWS may give one day, and that a caller must be able to read.
+//! Answers that AWS may give in the future, and that a caller must be able to read.
 
 use serde_json::Value;
 

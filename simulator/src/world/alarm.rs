@@ -6,7 +6,7 @@ use super::agenda::Due;
 use super::name::page;
 use super::{ApiError, EventKind, Page, World};
 
-/// An alarm. What it watches is not simulated, only what it says.
+/// An alarm. Only its state is simulated, not what it watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
     /// Its name, unique in account and region over both types.
@@ -107,8 +107,8 @@ impl World {
         });
     }
 
-    /// `DescribeAlarms`: metric alarms before composite ones, by name. Names of alarms that do not
-    /// exist are left out without a word.
+    /// `DescribeAlarms`: metric alarms before composite ones, by name. Names of alarms that do not exist are
+    /// omitted silently.
     pub fn describe_alarms(&self, request: &DescribeAlarms) -> Result<Page<&Alarm>, ApiError> {
         let names = &request.alarm_names;
         if names.len() > MOST {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApiError, ContainerDefinition, World};
 
-/// What the program inside the containers does. The default is a program that starts, answers its
-/// health checks at once and for ever, and uses its whole stop timeout when it is asked to end.
+/// What the program inside the containers does. The default is a program that starts, answers its health
+/// checks at once and for ever, and uses its whole stop timeout after SIGTERM.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Behaviour {
@@ -25,8 +25,8 @@ pub struct Behaviour {
     pub never_stops: bool,
 }
 
-/// The environment variable by which a container says how it behaves, as JSON: a client on the port
-/// has no other way to tell, and on AWS it has no effect.
+/// The environment variable that sets the behaviour of a container, as JSON, for clients on the port. On AWS
+/// it has no effect.
 const VARIABLE: &str = "SIMULATED_BEHAVIOUR";
 
 impl Behaviour {

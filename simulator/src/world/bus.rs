@@ -28,7 +28,7 @@ pub struct PutEventsEntry {
     pub(crate) event_bus_name: Option<String>,
 }
 
-/// What became of an event: its id, or why it was refused.
+/// The result for an event: its id, or why it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase", untagged)]
 pub enum PutEventsResult {

@@ -1,5 +1,5 @@
-//! Findings about the two target groups: their differences, the health that they require, and their
-//! targets are.
+//! Findings about the two target groups: their differences, the health that they require, and targets of
+//! others.
 
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
 use crate::fix::Fix;
@@ -90,7 +90,7 @@ fn alike(group: &TargetGroup, differing: &[Difference], like: usize) -> Fix {
     Fix::run("", commands)
 }
 
-/// Attributes that ask for more healthy targets than one, and what asks for none more.
+/// Attributes that require a number of healthy targets, with the value that requires no more than one.
 const THRESHOLDS: [(&str, &str); 4] = [
     (
         "target_group_health.dns_failover.minimum_healthy_targets.count",

@@ -1,4 +1,4 @@
-//! Whole executions: a definition, what its tasks answer, and the history that must come of it.
+//! Whole executions: a definition, the answers of its tasks, and the resulting history.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,7 +14,7 @@ mod refusals;
 mod states;
 mod tasks;
 
-/// Functions that answer what they were told to, in turn, each after its time.
+/// Functions with prepared answers, in order, each after its time.
 #[derive(Default)]
 struct Script {
     answers: RefCell<VecDeque<(Duration, Result<Value, TaskError>)>>,
