@@ -201,7 +201,7 @@ def test_what_was_stopped_is_said_and_the_same_event_brings_it_in_order(ebbtide,
 
     repaired = ebbtide.run("deploy", EVENT, "--name", "stopped", "--again", "--every", "1")
     assert repaired.returncode == 0, repaired.stderr
-    assert "a previous turn may still be running" in repaired.stdout
+    assert "previous turn may still be running" in repaired.stdout
     assert_deployed(chat, "chat:2", alternate)
 
 

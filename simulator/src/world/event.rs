@@ -68,7 +68,7 @@ kinds! {
     TaskStarted { task: String, task_set: String }
         "Task {} of {task_set} is running.", short_name(task);
     TaskStopping { task: String, task_set: String, reason: String }
-        "Task {} of {task_set} is being stopped: {reason}", short_name(task);
+        "Task {} of {task_set} is being removed: {reason}", short_name(task);
     SigtermSent { task: String, task_set: String }
         "Task {} of {task_set} was sent SIGTERM.", short_name(task);
     TaskCrashed { task: String, task_set: String }
