@@ -287,7 +287,7 @@ impl fmt::Display for PaceRemark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reconnects {
             Reconnects::NotYet { after } => {
-                write!(f, "reconnects show about {after} s after the first step")?
+                write!(f, "reconnects show about {after} s after the first step")?;
             }
             Reconnects::Seen { seen, budget } => {
                 write!(f, "{seen} of {budget} reconnects a second")?;

@@ -261,7 +261,7 @@ impl fmt::Display for Remains {
         match &self.production {
             Some(production) => write!(f, "production traffic goes to {production}")?,
             None => {
-                f.write_str("production traffic is split, or its target group cannot be read")?
+                f.write_str("production traffic is split, or its target group cannot be read")?;
             }
         }
         write!(
