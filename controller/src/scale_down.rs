@@ -86,9 +86,9 @@ enum Due {
     Bake(u32),
     /// The rest of a long pause before the next step, in seconds.
     Pause(u32),
-    /// A step to so many tasks.
+    /// A step to this many tasks.
     Step(u32),
-    /// The step to so many tasks is made: the pause before the next one begins.
+    /// The step to this many tasks is made: the pause before the next one begins.
     NextStep(u32),
     /// Every step is made: the last tasks stop.
     LastTasks,

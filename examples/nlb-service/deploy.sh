@@ -110,7 +110,7 @@ register_version() {
 }
 
 # The input of an execution. All of it is needed for the first deployment; later ones would take what is
-# not given from the task set in service. Whoever is connected is drained a task at a time.
+# not given from the task set in service. Connections are drained one task at a time.
 input() {
   local -A of
   local key value
@@ -141,7 +141,7 @@ start() {
     --name "$name-${version//./-}-$(date -u +%Y%m%dT%H%M%SZ)" --query executionArn --output text
 }
 
-# Waits for the end of an execution and tells of it, state by state. The state machine sees to it that
+# Waits for the end of an execution and prints its states. The state machine makes sure that
 # there is an end.
 wait_for() {
   local execution=$1 status state told=""
@@ -199,7 +199,7 @@ destroy() {
     say "the task sets of service $service"
     ids=$(task_sets "$cluster" "$service" "?status!='DRAINING'")
     for id in $ids; do
-      # All of it goes, with whoever is connected: nothing is drained.
+      # Everything is deleted, with its connections: nothing is drained.
       aws ecs delete-task-set --cluster "$cluster" --service "$service" --task-set "$id" --force >/dev/null
     done
     for _ in {1..120}; do

@@ -43,7 +43,7 @@ impl Function {
     /// Every function.
     pub const ALL: [Self; 3] = [Self::CheckAndCreate, Self::Swap, Self::ScaleDown];
 
-    /// Its handler in `template.yaml`, which tells the program of all functions which one it is.
+    /// Its handler in `template.yaml`, by which the one program of all functions knows its role.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CheckAndCreate => "check-and-create",

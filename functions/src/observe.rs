@@ -223,7 +223,7 @@ async fn task_sets(
     })
 }
 
-/// Whether targets that no task owns are looked for: to name them, and to go back in spite of them.
+/// Whether targets that no task owns are read: to name them, and to roll back in spite of them.
 fn minds_strays(phase: Phase, plan: Option<&Plan>) -> bool {
     match phase {
         Phase::Preflight | Phase::Rollback => true,

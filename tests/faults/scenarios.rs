@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(crate) const SERVICE: &str = "chat";
 pub(crate) const CLUSTER: &str = "main";
 
-/// One deployment, and how it ends when nothing goes wrong besides.
+/// One deployment, and how it ends if nothing else goes wrong.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct Case {
 /// What happens to the service in the middle of the drain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Meanwhile {
-    /// It wants so many tasks from then on.
+    /// The number of tasks that it wants from then on.
     Desires(u32),
     /// Spot takes a task of the replacement away.
     LosesATask,
@@ -178,7 +178,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases
 }
 
-/// A drain that goes by what CloudWatch counts.
+/// A drain paced by what CloudWatch counts.
 fn reconnect_budget(name: &'static str, load_balancer: Kind) -> Case {
     let mut scenario = scenario(2);
     scenario.load_balancer = load_balancer;

@@ -9,7 +9,7 @@ use crate::scenarios::{self, Case};
 const NOT_ANSWERED: [Fault; 2] = [Fault::Unreachable, Fault::Silent];
 const REFUSED: [Fault; 2] = [Fault::ServerError, Fault::Throttled];
 
-/// What a write may come to besides: ways in which it fails after it was carried out, and others.
+/// Further outcomes of a write: failures after it was carried out, and others.
 const LOST: [Fault; 2] = [Fault::LostReply, Fault::ServerErrorAfter];
 const OF_WRITES: [Fault; 3] = [Fault::Twice, Fault::Late(2), Fault::Late(12)];
 
@@ -81,7 +81,7 @@ fn of_invocations(clean: &Ran) -> Vec<Plan> {
         .collect()
 }
 
-/// What can go wrong with an invocation that makes so many calls: one that dies or hangs after more of
+/// What can go wrong with an invocation that makes a number of calls: one that dies or hangs after more of
 /// them does so at its end, however many more.
 fn faults_of_invocation(calls: u64) -> Vec<LambdaFault> {
     let mut hangs_at_its_end = false;
@@ -155,7 +155,7 @@ macro_rules! every_scenario {
     };
 }
 
-// In so many parts that none takes much longer than the others.
+// Split so that no part takes much longer than the others.
 every_scenario! {
     one_task = "one task" in [whole],
     two_tasks = "two tasks" in [first second],

@@ -62,7 +62,7 @@ async fn services_of_every_size_drain_without_an_empty_step() {
         assert_eq!(ended.scales().len(), steps, "{of}");
         let reasons = ended.reasons.iter();
         let told = reasons.filter(|reason| reason.contains(": step "));
-        // The last one tells of the tasks that still run.
+        // The last one names the tasks that still run.
         assert_eq!(told.count(), steps - 1, "{of}");
     }
 }

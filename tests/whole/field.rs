@@ -99,7 +99,7 @@ async fn a_failure_before_the_swap_moves_nothing() {
     assert!(!second.writes().iter().any(moves), "{:?}", second.writes());
 }
 
-/// How a deployment ends of which the calls of an operation are denied from the first one on, so many times.
+/// The end of a deployment in which the first calls of an operation are denied, a number of times.
 async fn denied(operation: &str, times: usize) -> Status {
     let run = async |denied: &[u64]| {
         let (aws, installation) = installed(served());

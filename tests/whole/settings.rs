@@ -1,5 +1,5 @@
-//! What people in the field have around a service, and would have lost or not have been told: tags, registries,
-//! groups that are not alike, targets registered by hand, alarms and locks that change.
+//! Settings that real services have, and that must neither be lost nor missed: tags, registries, groups that
+//! are not alike, targets registered by hand, alarms and locks that change.
 
 use ebbtide_controller::arn::short;
 use ebbtide_simulator::Scenario;

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The largest answer that is read, in bytes: Lambda's own limit.
 const MAX_ANSWER: usize = 6 * 1024 * 1024;
 
-/// The API, and what the function has told it; it ends with this value.
+/// The API and the calls that the function made; it ends with this value.
 pub(crate) struct RuntimeApi {
     pub(crate) address: SocketAddr,
     told: mpsc::UnboundedReceiver<Told>,
@@ -31,7 +31,7 @@ pub(crate) struct RuntimeApi {
     serving: JoinHandle<io::Result<()>>,
 }
 
-/// What a function tells the API, when.
+/// A call of a function to the API, with its time.
 enum Told {
     /// It asks for an event.
     Next(Instant),
@@ -166,7 +166,7 @@ async fn failed(State(shared): State<Arc<Shared>>, error: Bytes) -> StatusCode {
 
 impl Shared {
     fn tell(&self, told: Told) {
-        // Nobody listens any more when the function is being ended.
+        // No receiver is left while the function is being ended.
         drop(self.told.send(told));
     }
 }

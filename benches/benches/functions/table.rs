@@ -109,7 +109,7 @@ pub(crate) fn is_held(rows: &[Row]) -> bool {
     most.size <= GOAL.size && most.memory <= GOAL.memory
 }
 
-/// The table as text, with what it goes by. The bare function is the first row.
+/// The table as text, with its conditions. The bare function is the first row.
 pub(crate) fn text(rows: &[Row], rounds: usize) -> String {
     let Some(bare) = rows.first() else {
         return String::new();

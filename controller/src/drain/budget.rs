@@ -311,7 +311,7 @@ pub fn corrected(
 /// The slowest that a pace gets, of what was planned.
 const LEAST_FACTOR: f64 = 0.05;
 
-/// Tasks that are left after the first step of a drain of so many.
+/// Tasks that are left after the first step of a drain.
 pub fn left_after_first(budget: &Budget, control: &Control, standing: &Standing) -> u32 {
     let first = next(budget, control, standing).tasks;
     standing.left.saturating_sub(first)
@@ -344,7 +344,7 @@ pub fn next(budget: &Budget, control: &Control, standing: &Standing) -> Next {
     Next { tasks, wait, binds }
 }
 
-/// Steps at so many tasks a second.
+/// Steps at a number of tasks a second.
 fn evenly(tasks_a_second: f64, standing: &Standing) -> Steps {
     let tasks = whole((tasks_a_second * f64::from(SHORTEST_WAIT)).ceil());
     let tasks = tasks.max(standing.grain());

@@ -340,7 +340,7 @@ impl<'a> Drain<'a> {
 /// other.
 const LONG: f64 = 10.0;
 
-/// As many of `to` as so many tasks are of `from`, rounded up.
+/// A number of tasks of `from`, in proportion to `to`, rounded up.
 fn scaled(tasks: u32, to: u32, from: u32) -> u32 {
     let scaled = (u64::from(tasks) * u64::from(to)).div_ceil(u64::from(from));
     u32::try_from(scaled).unwrap_or(u32::MAX)

@@ -23,9 +23,9 @@ pub struct StoppedTasks {
 }
 
 impl StoppedTask {
-    /// Whether something is wrong with it (`stopCode`, AWS API model): not because a person or the
-    /// scheduler wanted it gone, or its capacity was removed. A failed health check is the
-    /// scheduler's too, and told by its reason only.
+    /// Whether something is wrong with it (`stopCode`, AWS API model): not because a person or the scheduler
+    /// wanted it gone, or its capacity was removed. A failed health check is the scheduler's too, and
+    /// recognised by its reason only.
     fn has_failed(&self) -> bool {
         match self.code {
             StopCode::EssentialContainerExited | StopCode::TaskFailedToStart => true,

@@ -10,7 +10,7 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("GetMetricData", get_metric_data),
 ];
 
-/// The members that are instants. CBOR tells them from numbers.
+/// The members that are instants, which CBOR distinguishes from numbers.
 pub(super) const INSTANTS: [&str; 4] = [
     "StartTime",
     "EndTime",

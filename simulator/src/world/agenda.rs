@@ -20,7 +20,7 @@ pub(crate) enum Due {
     TaskExits(String),
     TaskStops(String),
     TaskForgotten(String),
-    /// ECS looks at a target that failed its health checks.
+    /// ECS checks a target that failed its health checks.
     UnhealthyTask {
         task: String,
         group: String,

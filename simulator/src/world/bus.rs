@@ -18,7 +18,7 @@ pub struct PutEvents {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct PutEventsEntry {
-    /// Who tells; `aws.` is AWS's.
+    /// The source; `aws.` is reserved for AWS.
     pub(crate) source: String,
     pub(crate) detail_type: String,
     pub(crate) detail: String,

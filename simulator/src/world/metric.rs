@@ -1,10 +1,10 @@
 //! CloudWatch's metrics: what a load balancer reports of its clients' connections.
 //!
 //! `ActiveFlowCount` and `NewFlowCount` of `AWS/NetworkELB`, by load balancer, or by load balancer and
-//! Availability Zone: there is no dimension for a target group (Docs). Each second is a sample, so
-//! that `Average`, `Minimum` and `Maximum` of `ActiveFlowCount` are those of the connections, and
-//! `Sum` of `NewFlowCount` is the number of attempts; the sum of `ActiveFlowCount` counts a connection
-//! once for each of its seconds, and tells nothing.
+//! Availability Zone: there is no dimension for a target group (Docs). Each second is a sample, so that
+//! `Average`, `Minimum` and `Maximum` of `ActiveFlowCount` are those of the connections, and `Sum` of
+//! `NewFlowCount` is the number of attempts; the sum of `ActiveFlowCount` counts a connection once for each
+//! of its seconds, and carries no information.
 //!
 //! `ActiveConnectionCount` and `NewConnectionCount` of `AWS/ApplicationELB` are by load balancer only. They
 //! count the connections of clients and those of the load balancer to targets (Docs), so that one that

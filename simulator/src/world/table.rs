@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{ApiError, World};
 
-/// A table whose items are told apart by one attribute, a string.
+/// A table whose key is one attribute, a string.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     pub name: String,

@@ -25,7 +25,7 @@ fn at(standing: &Standing) -> u64 {
     100_000 + u64::from(standing.elapsed)
 }
 
-/// The newest minute had so many new connections a second.
+/// New connections a second in the newest minute.
 fn minute(standing: &Standing, per_second: f64) -> Flows {
     Flows {
         new: vec![Point {

@@ -1,4 +1,4 @@
-//! Findings about connections: what ends them besides the drain, and what disturbs the drain.
+//! Findings about connections: what else ends them, and what disturbs the drain.
 
 use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
 use crate::drain::deregistration::{Deregistration, OF_A_NETWORK_LOAD_BALANCER};

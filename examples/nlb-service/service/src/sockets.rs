@@ -1,4 +1,4 @@
-//! Who has a WebSocket open, and how all of them are told to close, one after the other.
+//! The open WebSockets, and how they are closed one after the other.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -17,7 +17,7 @@ pub(crate) struct Sockets {
 enum Admission {
     /// How to tell each one to close, oldest first.
     Open(BTreeMap<u64, oneshot::Sender<()>>),
-    /// Nobody new: the service is about to end.
+    /// No new WebSocket: the service is about to end.
     Closed,
 }
 
@@ -63,8 +63,8 @@ impl Sockets {
         matches!(*self.admission(), Admission::Closed)
     }
 
-    /// Admits none from now on, and tells those who are there to close, spread evenly over nine
-    /// tenths of a time. The last tenth is for the last ones to go in.
+    /// Admits none from now on, and closes the open ones, spread evenly over nine tenths of a time. The last
+    /// tenth is for the last ones to go in.
     pub(crate) fn close(&self, within: Duration) {
         let before = mem::replace(&mut *self.admission(), Admission::Closed);
         if let Admission::Open(seats) = before {

@@ -42,7 +42,7 @@ impl Chance {
         self.random(|rng| binomial(rng, count, hits, of))
     }
 
-    /// Shares `count` out over so many equal places.
+    /// Shares `count` out over a number of equal places.
     pub(super) fn among(&mut self, count: u64, places: usize) -> Vec<u64> {
         self.by_weight(count, &vec![1; places])
     }
