@@ -150,6 +150,11 @@ bench-functions: need-cargo $(VENV)/.made ## Size, start, invocations and memory
 		--bin ebbtide-functions --bin bare
 	cargo bench --locked --workspace --profile dev --bench functions -- --rounds $(or $(ROUNDS),25)
 
+# The tests hold the committed picture to this command.
+.PHONY: picture
+picture: need-cargo ## Draws docs/reconnects.svg again, the picture of README
+	cargo run --locked -- compare events/minimal.json --tasks 12 --new-connections-per-second-per-task 100 --picture docs/reconnects.svg
+
 # After the cargo tests, which build target/debug/ebbtide as well.
 .PHONY: end-to-end
 end-to-end: need-cargo $(VENV)/.made $(NODE)/.made

@@ -3,6 +3,7 @@
 mod comparison;
 mod figures;
 mod page;
+mod picture;
 mod table;
 mod ways;
 
@@ -54,12 +55,17 @@ pub(crate) struct Arguments {
     /// Write the table and a plot of each setting's reconnects, as a page that needs no other files.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
+    /// Write one picture of the reconnects a second: all at once, as the event asks for it, and in the
+    /// recommended way.
+    #[arg(long, value_name = "FILE.svg")]
+    picture: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   ebbtide compare deploy.json --tasks 12 --new-connections-per-second-per-task 100
-  ebbtide compare deploy.json --within 600 --report ways.html";
+  ebbtide compare deploy.json --within 600 --report ways.html
+  ebbtide compare deploy.json --tasks 12 --picture reconnects.svg";
 
 /// A paragraph is one line: it is wrapped where it is shown.
 const JSON_HELP: &str = "\
@@ -80,7 +86,8 @@ Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
     let inputs = arguments.service.inputs(&arguments.event.source);
-    files::check_outputs(&inputs, &[report])?;
+    let picture = ("--picture", arguments.picture.as_deref());
+    files::check_outputs(&inputs, &[report, picture])?;
     let Some((_, home, request)) = scenario::request(&arguments.event)? else {
         return Ok(Exit::Failed);
     };
@@ -100,6 +107,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             facts: vec![("command", input::command_line()), ("scenario", described)],
         };
         files::write(report, &page::of(&heading, &comparison)?)?;
+    }
+    if arguments.picture.is_some() {
+        let svg = picture::of(&comparison)?;
+        files::write(picture, &svg.ok_or("--picture: no client reconnected")?)?;
     }
     match arguments.format {
         Format::Text => comparison.lines().iter().for_each(Styled::print),

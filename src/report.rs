@@ -7,7 +7,7 @@ mod thin;
 
 pub(crate) use execution::{Arguments, run};
 pub(crate) use page::{Column, Heading, Page};
-pub(crate) use plot::{Ink, Line, Mark, Panel, PlotError, Span, bars, picture};
+pub(crate) use plot::{Ink, Line, Mark, Panel, PlotError, Span, bars, file, picture};
 
 /// Puts a plot on a page: its lines over a time, `marks` at moments worth a vertical line, and a legend of
 /// class in the style and words.

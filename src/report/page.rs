@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// The colours of pages and plots, for light and dark.
+pub(super) const COLORS: &str = include_str!("colors.css");
+
 /// Text as HTML: what comes from outside is never markup.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -145,7 +148,7 @@ impl Page {
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{}</main>\n</body>\n</html>\n",
+             <title>{}</title>\n<style>\n{COLORS}{}</style>\n</head>\n<body>\n<main>\n{}</main>\n</body>\n</html>\n",
             self.title,
             include_str!("style.css"),
             self.body

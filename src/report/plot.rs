@@ -1,7 +1,7 @@
 //! Plots: a step line a series over time, as SVG in which text stays text.
 //!
 //! Every colour is drawn as it is on paper; the page's style gives it another one in the dark, by the
-//! colour's own name. So a colour here is a word that `style.css` knows.
+//! colour's own name. So a colour here is a word that `colors.css` knows.
 
 use plotters::coord::Shift;
 use plotters::element::{Rectangle, Text};
@@ -11,7 +11,7 @@ use plotters::prelude::{
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::page::escape;
+use super::page::{COLORS, escape};
 use super::thin::steps;
 use crate::output::count;
 
@@ -177,36 +177,79 @@ pub(crate) fn picture(
     marks: &[Mark],
     panels: &[Panel<'_>],
 ) -> Result<String, PlotError> {
-    let wide = drawn(Size::Wide, (title, description), span, marks, panels)?;
-    let narrow = drawn(Size::Narrow, (title, description), span, marks, panels)?;
-    Ok(wide + &narrow)
+    let drawn = |size| {
+        let svg = drawn(size, span, marks, panels, None)?;
+        Ok::<_, PlotError>(named(&svg, size, title, description))
+    };
+    Ok(drawn(Size::Wide)? + &drawn(Size::Narrow)?)
 }
 
+/// The height of the line above and the line below a picture of its own.
+const EDGE: u32 = 34;
+
+/// Plots below one another as a file of its own: with one scale for all of them, the title above and what the time
+/// counts from below, and colours for light and dark.
+pub(crate) fn file(
+    (title, since): (&str, &str),
+    span: Span,
+    panels: &[Panel<'_>],
+) -> Result<String, PlotError> {
+    let most = panels.iter().map(|panel| panel.most(span)).max();
+    let plots = drawn(Size::Wide, span, &[], panels, most)?;
+    let plots = plots
+        .trim()
+        .replacen("<svg ", &format!("<svg y=\"{EDGE}\" "), 1);
+    let (width, inner) = (Size::Wide.width(), height(panels, &[]));
+    let (height, below) = (inner + 2 * EDGE, inner + EDGE + 18);
+    let labels = panels.iter().filter_map(|panel| panel.label.as_deref());
+    let description = escape(&labels.collect::<Vec<_>>().join("; "));
+    let (title, since) = (
+        escape(title),
+        escape(&format!("{} since {since}", span.unit().0)),
+    );
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}. {description}\">\n\
+         <title>{title}</title>\n<desc>{description}</desc>\n<style>\n{COLORS}</style>\n\
+         <rect width=\"100%\" height=\"100%\" style=\"fill: var(--paper)\"/>\n\
+         <text x=\"{LEFT}\" y=\"22\" font-size=\"16\" font-weight=\"600\" style=\"fill: var(--ink)\">{title}</text>\n\
+         {plots}\n\
+         <text x=\"{}\" y=\"{below}\" font-size=\"13\" text-anchor=\"end\" style=\"fill: var(--quiet)\">{since}</text>\n</svg>\n",
+        width - RIGHT,
+    ))
+}
+
+/// The height of plots below one another.
+fn height(panels: &[Panel<'_>], marks: &[Mark]) -> u32 {
+    let heights = panels
+        .iter()
+        .map(|panel| panel.heights(!marks.is_empty()).0);
+    heights.sum::<u32>() + BOTTOM
+}
+
+/// Draws plots below one another; each with a scale of its own, or all with one that has `most` in it.
 fn drawn(
     width: Size,
-    (title, description): (&str, &str),
     span: Span,
     marks: &[Mark],
     panels: &[Panel<'_>],
+    most: Option<u64>,
 ) -> Result<String, PlotError> {
-    let heights: Vec<_> = panels
-        .iter()
-        .map(|panel| panel.heights(!marks.is_empty()).0)
-        .collect();
     let mut text = String::new();
     {
-        let size = (width.width(), heights.iter().sum::<u32>() + BOTTOM);
+        let size = (width.width(), height(panels, marks));
         let mut rest = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        for (place, (panel, height)) in panels.iter().zip(heights).enumerate() {
+        for (place, panel) in panels.iter().enumerate() {
             // The time is written below the last one, for all of them.
             let bottom = if place + 1 == panels.len() { BOTTOM } else { 0 };
+            let height = panel.heights(!marks.is_empty()).0;
             let (area, below) = rest.split_vertically(height + bottom);
-            draw(&area, width, span, marks, panel, bottom)?;
+            let top = top_of(most.unwrap_or_else(|| panel.most(span)));
+            draw(&area, width, span, marks, panel, (bottom, top))?;
             rest = below;
         }
         rest.present()?;
     }
-    Ok(named(&text, width, title, description))
+    Ok(text)
 }
 
 fn draw(
@@ -215,9 +258,8 @@ fn draw(
     span: Span,
     marks: &[Mark],
     panel: &Panel<'_>,
-    bottom: u32,
+    (bottom, top): (u32, u64),
 ) -> Result<(), PlotError> {
-    let top = top_of(panel.most(span));
     let above = panel.heights(!marks.is_empty()).1;
     let mut chart = ChartBuilder::on(area)
         .margin_top(above)
