@@ -8,7 +8,7 @@ pub(crate) type Error = Box<dyn std::error::Error>;
 /// What a command returns. An error is one of usage, unless it is AWS's answer.
 pub(crate) type Outcome = Result<Exit, Error>;
 
-/// The exit status of every command; README's table has them as well.
+/// The exit status of every command; docs/command-line.md has them as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done = 0,

@@ -1,11 +1,15 @@
-//! The documents agree with the code: names, quoted messages, fields and links.
+//! The documents agree with the code: names, quoted messages, fields, links, JSON and targets of make.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ebbtide_controller::arn::{Arn, Home};
 use ebbtide_controller::refusal::ErrorName;
-use serde_json::Value;
+use ebbtide_controller::request::Request;
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::scenario::ClientsScenario;
+use serde_json::{Value, json};
 
 /// Names of a failure that are not the functions' own.
 const OF_STEP_FUNCTIONS: [&str; 2] = ["UnexpectedAnswer", "States.Timeout"];
@@ -66,9 +70,9 @@ fn operations_has_a_heading_for_every_error_name_and_for_no_other() {
 }
 
 #[test]
-fn the_readme_has_every_error_name() {
-    let readme = read("README.md");
-    let mut table = names_in(&readme, "error");
+fn the_page_on_outcomes_has_every_error_name() {
+    let page = read("docs/outcome.md");
+    let mut table = names_in(&page, "error");
     table.retain(|name| !name.contains('…'));
     assert_eq!(table, error_names());
 }
@@ -197,18 +201,37 @@ fn has_anchor(document: &Path, wanted: &str) -> bool {
     headings.any(|line| anchor(line.trim_start_matches('#')) == wanted)
 }
 
+/// Every page in Markdown that is ours.
+fn documents() -> Vec<PathBuf> {
+    let folders = [".", "docs", "fuzz", "tests/model", "examples"];
+    let nested = fs::read_dir(root().join("examples")).unwrap();
+    let nested = nested.map(|entry| entry.unwrap().path());
+    let folders = folders.map(|folder| root().join(folder));
+    let entries = folders
+        .into_iter()
+        .chain(nested.filter(|path| path.is_dir()))
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut documents: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    documents.sort();
+    assert!(documents.len() > 15, "{documents:?}");
+    documents
+}
+
+/// The text of every page, with its name.
+fn texts() -> impl Iterator<Item = (String, String)> {
+    documents().into_iter().map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path.display().to_string(), text)
+    })
+}
+
 #[test]
 fn relative_links_in_the_documents_are_not_broken() {
-    let elsewhere = "README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md fuzz/README.md tests/model/README.md \
-                     examples/nlb-service/README.md";
-    let docs = fs::read_dir(root().join("docs")).unwrap();
-    let docs = docs.map(|entry| entry.unwrap().path());
-    let documents = elsewhere
-        .split(' ')
-        .map(|path| root().join(path))
-        .chain(docs);
     let mut links = 0;
-    for document in documents {
+    for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1) {
             let link = link.split(')').next().unwrap();
@@ -226,7 +249,190 @@ fn relative_links_in_the_documents_are_not_broken() {
             assert!(is_there, "{}: {link}", document.display());
         }
     }
-    assert!(links > 20, "{links}");
+    assert!(links > 100, "{links}");
+}
+
+#[test]
+fn every_page_of_docs_is_in_the_index() {
+    let index = read("docs/README.md");
+    for path in documents() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.parent() == Some(&root().join("docs")) && name != "README.md" {
+            assert!(index.contains(&format!("]({name}")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 150, "{lines}");
+}
+
+/// The blocks of a page in a language.
+fn blocks<'a>(text: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+    let fence = format!("```{language}\n");
+    let parts: Vec<_> = text.split(fence.as_str()).skip(1).collect();
+    parts
+        .into_iter()
+        .map(|part| part.split_once("```").unwrap().0)
+}
+
+/// Why an event of a page is none, with a revision where it leaves that to a flag.
+fn refused(mut event: Value) -> Option<String> {
+    let fields = event.as_object_mut().unwrap();
+    fields.entry("taskDefinition").or_insert(json!("chat:2"));
+    // Where its load balancer lives.
+    let arn = event
+        .get("nlb")
+        .and_then(Value::as_str)
+        .and_then(Arn::parse);
+    let home = arn.map_or_else(
+        || Home {
+            partition: "aws".into(),
+            region: "us-east-1".into(),
+            account: "555555555555".into(),
+        },
+        |arn| arn.home(),
+    );
+    let parsed = Request::parse(&event, &home);
+    parsed.err().map(|refusal| refusal.to_string())
+}
+
+#[test]
+fn json_in_the_documents_is_json_and_every_event_is_one_that_the_controller_takes() {
+    let (mut all, mut events) = (0, 0);
+    for (name, text) in texts() {
+        for block in blocks(&text, "json") {
+            let value: Value = serde_json::from_str(block)
+                .unwrap_or_else(|error| panic!("{name}: {error}:\n{block}"));
+            all += 1;
+            if value.get("cluster").is_some() && value.get("serviceName").is_some() {
+                events += 1;
+                assert_eq!(refused(value), None, "{name}:\n{block}");
+            }
+        }
+    }
+    assert!(all > 10 && events > 3, "{all}, {events}");
+}
+
+#[test]
+fn every_drain_that_the_documents_advise_is_one_that_the_controller_takes() {
+    let mut drains = 0;
+    for (name, text) in texts() {
+        for code in in_code(&text).filter(|code| code.starts_with("\"drain\": {")) {
+            let fields = format!("{{\"cluster\": \"main\", \"serviceName\": \"chat\", {code}}}");
+            let event = serde_json::from_str(&fields);
+            let event = event.unwrap_or_else(|error| panic!("{name}: {error}: {code}"));
+            assert_eq!(refused(event), None, "{name}: {code}");
+            drains += 1;
+        }
+    }
+    assert!(drains > 2, "{drains}");
+}
+
+#[test]
+fn the_scenario_on_the_simulation_page_is_one_and_its_tables_have_every_field() {
+    let page = read("docs/simulation.md");
+    let mut scenarios = 0;
+    for block in blocks(&page, "json") {
+        serde_json::from_str::<Scenario>(block).unwrap();
+        scenarios += 1;
+    }
+    assert_eq!(scenarios, 1);
+    let scenario = serde_json::to_value(Scenario::default()).unwrap();
+    let clients = serde_json::to_value(ClientsScenario::default()).unwrap();
+    let first = names_in(&page, "field");
+    let of_clients = names_in(&page, "field of `clients`");
+    for field in fields(&scenario) {
+        assert!(first.contains(field.as_str()), "{field}");
+    }
+    for field in fields(&clients) {
+        assert!(of_clients.contains(field.as_str()), "clients.{field}");
+    }
+}
+
+#[test]
+fn every_target_of_make_in_the_documents_exists() {
+    let makefile = read("Makefile");
+    let mut targets = 0;
+    for (name, text) in texts() {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("make "));
+        let spans = in_code(&text).filter_map(|code| code.strip_prefix("make "));
+        for command in lines.chain(spans) {
+            let target = command.split_whitespace().next().unwrap();
+            if target
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            {
+                assert!(
+                    makefile.contains(&format!("\n{target}: ")),
+                    "{name}: {target}"
+                );
+                targets += 1;
+            }
+        }
+    }
+    assert!(targets > 10, "{targets}");
+}
+
+/// The names of all tests and modules of tests, and the files that the modules are.
+fn tests() -> String {
+    let mut text = String::new();
+    for folder in ["tests", "controller/src", "functions/src", "simulator/src"] {
+        sources(&root().join(folder), &mut text);
+    }
+    text
+}
+
+#[test]
+fn every_test_that_a_promise_names_exists() {
+    let tests = tests();
+    let mut named = 0;
+    for page in ["docs/promises.md", "docs/auto-scaling.md"] {
+        let page = read(page);
+        let rows = page.lines().filter(|line| line.starts_with("| "));
+        let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+        for name in cells.flat_map(in_code) {
+            if name.contains('/') {
+                assert!(root().join(name).exists(), "{name}");
+                continue;
+            }
+            let test = name.rsplit("::").next().unwrap();
+            let is_there = match test.strip_suffix('…') {
+                _ if test == "*" => {
+                    let module = name.trim_end_matches("::*");
+                    tests.contains(&format!("mod {module};"))
+                }
+                Some(begin) => tests.contains(&format!("fn {begin}")),
+                // A macro makes tests of some faults.
+                None => ["fn NAME(", "    NAME = "]
+                    .iter()
+                    .any(|form| tests.contains(&form.replace("NAME", test))),
+            };
+            assert!(is_there, "{name}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named}");
+}
+
+#[test]
+fn the_cost_page_counts_the_alarms_of_the_template() {
+    let template = read("template.yaml");
+    let alarms: Vec<_> = template
+        .split("\n    Type: AWS::CloudWatch::Alarm\n")
+        .skip(1)
+        .map(|alarm| alarm.split("\n\n").next().unwrap())
+        .collect();
+    let metrics = alarms
+        .iter()
+        .map(|alarm| alarm.matches("MetricStat:").count().max(1));
+    let metrics: usize = metrics.sum();
+    let (alarms, cost) = (alarms.len(), read("docs/cost.md"));
+    let row = format!("| {alarms} alarms, which watch {metrics} alarm metrics |");
+    assert!(cost.contains(&row), "{row}");
+    assert_eq!(template.matches("AWS::CloudWatch::Dashboard").count(), 1);
 }
 
 fn example(section: &str) -> Value {

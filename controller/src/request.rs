@@ -154,7 +154,7 @@ impl fmt::Display for Problem {
             Self::Unknown { field, near: None } => {
                 write!(
                     f,
-                    "{field} is not a field of the input (README.md lists them under Input)"
+                    "{field} is not a field of the input (docs/input.md lists them)"
                 )
             }
         }

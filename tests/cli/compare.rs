@@ -183,15 +183,6 @@ fn every_line_fits_eighty_columns() {
 }
 
 #[test]
-fn the_readme_shows_what_is_printed() {
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme.split_once("\n## Compare\n").unwrap();
-    let blocks: Vec<_> = section.split("```\n").collect();
-    let command = blocks[1].trim().strip_prefix("cargo run -- ").unwrap();
-    assert_eq!(ebbtide(command).done().trim_end(), blocks[3].trim_end());
-}
-
-#[test]
 fn what_cannot_be_compared_is_wrong_usage() {
     scratch("first.json", r#"{"firstDeployment": true}"#);
     for arguments in [

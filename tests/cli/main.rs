@@ -2,6 +2,7 @@
 
 mod compare;
 mod deploy;
+mod documents;
 mod follow;
 mod help;
 mod input;

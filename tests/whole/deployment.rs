@@ -24,15 +24,15 @@ async fn states_come_in_the_order_that_the_console_shows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_report_is_what_the_readme_says() {
+async fn the_report_is_what_the_documents_say() {
     let event = sample_with(&json!({"comment": "build 7"}));
     let ended = deploy(served(), "run-1", &event).await;
     let report = ended.output().as_object().unwrap();
     assert_eq!(report["comment"], "build 7");
     assert_eq!(report["drainedTasks"], 4);
     assert!(report["seconds"].as_u64().unwrap() >= ended.outcome.elapsed.as_secs() - 1);
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme.split_once("\n## How it ends\n").unwrap();
+    let page = include_str!("../../docs/outcome.md");
+    let (_, section) = page.split_once("\n## Success\n").unwrap();
     let (_, table) = section.split_once("\n|---|---|\n").unwrap();
     let (rows, _) = table.split_once("\n\n").unwrap();
     let cells = rows.lines().filter_map(|row| row.split(" | ").next());

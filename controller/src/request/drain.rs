@@ -15,7 +15,7 @@ const DEFAULT_DECREMENT: f64 = 25.0;
 /// A step a minute, as the sample's own input has it.
 const DEFAULT_EVERY: u32 = 60;
 
-/// The fields of `drain`, with what each allows. README's table is checked against it.
+/// The fields of `drain`, with what each allows. The tables of docs/input.md are checked against it.
 pub const DRAIN_FIELDS: &[(&str, &str)] = &[
     (
         "percent",
@@ -198,7 +198,7 @@ impl Fields<'_> {
         let allowed = DRAIN_FIELDS
             .iter()
             .find(|(name, _)| *name == field)
-            .map_or("see README", |(_, allowed)| allowed);
+            .map_or("see docs/input.md", |(_, allowed)| allowed);
         let value = self.fields.get(field);
         let field = format!("drain.{field}");
         self.problems

@@ -10,7 +10,7 @@ use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
 use crate::tags::is_of_aws;
 use crate::world::{CapacityProvider, Launch, LaunchType};
 
-/// Every field of the input, with what it allows. README's table is checked against it.
+/// Every field of the input, with what it allows. The tables of docs/input.md are checked against it.
 pub const FIELDS: &[(&str, &str)] = &[
     (
         "cluster",
@@ -543,7 +543,7 @@ fn allowed(field: &str) -> &'static str {
     FIELDS
         .iter()
         .find(|(name, _)| *name == field)
-        .map_or("see README", |(_, allowed)| allowed)
+        .map_or("see docs/input.md", |(_, allowed)| allowed)
 }
 
 /// The fields that an object of the input has and the contract does not; `of` is `drain.` or nothing.

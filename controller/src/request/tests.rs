@@ -184,7 +184,7 @@ fn a_missing_field_is_named() {
 #[test]
 fn an_unknown_field_is_named_and_the_right_one_suggested() {
     let near = |near: &str| format!("is not a field of the input (did you mean {near}?).");
-    let unlike = "is not a field of the input (README.md lists them under Input).";
+    let unlike = "is not a field of the input (docs/input.md lists them).";
     for (field, wanted) in [
         ("scaleDownWait", near("scaledown_wait")),
         ("servceName", near("serviceName")),
