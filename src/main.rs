@@ -18,6 +18,8 @@ mod bar;
 mod compare;
 mod completions;
 mod deploy;
+#[cfg(all(test, feature = "simulator"))]
+mod documents;
 mod executions;
 mod exit;
 mod files;
