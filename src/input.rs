@@ -98,8 +98,11 @@ pub(crate) fn home_in(event: &Value) -> Home {
 
 /// Where an event's resources live, where it has an ARN that says so.
 pub(crate) fn home_named(event: &Value) -> Option<Home> {
-    let fields = ["nlb", "taskDefinition", "cluster", "serviceName"].iter();
-    let mut texts = fields.filter_map(|field| event.get(field)?.as_str());
+    let fields = ["nlb", REVISION, "cluster", "serviceName"].iter();
+    let texts = fields.filter_map(|field| event.get(field)?.as_str());
+    let lists = ["targetGroups", "productionListeners", "testListeners"].iter();
+    let lists = lists.filter_map(|field| event.get(field)?.as_array());
+    let mut texts = texts.chain(lists.flatten().filter_map(Value::as_str));
     texts.find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }
 

@@ -127,12 +127,21 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
         cluster: short(&request.cluster).to_owned(),
         service: request.service,
         load_balancer_arn: request.load_balancer.map(|arn| arn.to_string()),
+        target_groups: request
+            .target_groups
+            .map(|groups| groups.map(|arn| arn.to_string())),
+        production_listeners: strings(&request.production_listeners),
+        test_listeners: strings(&request.test_listeners),
         task_definition: short(&request.task_definition).to_owned(),
         subnets: request.subnets.unwrap_or(defaults.subnets),
         security_groups: request.security_groups.unwrap_or(defaults.security_groups),
         container_name: request.container_name.unwrap_or(defaults.container_name),
         container_port: request.container_port.unwrap_or(defaults.container_port),
     }
+}
+
+fn strings(arns: &[impl ToString]) -> Vec<String> {
+    arns.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

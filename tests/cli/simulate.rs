@@ -115,6 +115,43 @@ fn what_is_wrong_with_a_file_is_said_by_its_field() {
 #[test]
 fn names_of_a_scenario_reach_no_terminal_as_they_are() {
     let name = "\\u001b[2J\\u009b31m\\u202e";
+    for (text, said) in [
+        ("[1, 2]", "it is a list; allowed: an object"),
+        ("{\"region\": 3}", "line 1 column "),
+        ("{", "it ends before the JSON is complete"),
+    ] {
+        scratch("wrong-world.json", text);
+        let ran = ebbtide("simulate events/minimal.json --world @wrong-world.json").exits(2);
+        assert_has(&ran.stderr, &["is not a saved world: ", said]);
+        for word in ["expected", "invalid type", "missing field"] {
+            assert!(!ran.stderr.contains(word), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn every_event_is_simulated_in_a_world_of_its_names() {
+    let events = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+    for event in std::fs::read_dir(events).unwrap() {
+        let event = event.unwrap().file_name().into_string().unwrap();
+        let text = ebbtide(&format!("simulate events/{event}")).done();
+        assert_has(&text, &["\nSUCCEEDED: "]);
+        let warns = text.contains("warnings of preflight");
+        assert_eq!(warns, event == "replace.json", "{text}");
+        // Only the column of times says when.
+        assert!(!text.contains("done about 00:"), "{text}");
+    }
+    let answer = ebbtide("simulate events/named-routes.json --format json").exits(0);
+    let answer = answer.json();
+    let summary = &answer["deployments"][0]["summary"];
+    assert_eq!(summary["taskSets"][0]["targetGroup"], "mqtt-b");
+    assert_eq!(summary["listeners"][0]["role"], "production");
+    assert_eq!(answer["deployments"][0]["clients"]["cut"], 10_000);
+    let event = include_str!("../../events/named-routes.json");
+    let other = event.replacen("net/mqtt/0", "net/other/0", 1);
+    scratch("two-balancers.json", &other);
+    let said = ebbtide("simulate @two-balancers.json").exits(2).stderr;
+    assert_has(&said, &["is no listener of the load balancer"]);
     let alarm =
         r#"{"alarms": [{"name": "NAME", "changes": [{"afterSeconds": 60, "state": "ALARM"}]}]}"#;
     scratch("escapes.json", &alarm.replace("NAME", name));
