@@ -298,7 +298,7 @@ impl<'a> Telling<'a> {
             } else {
                 Detail::Usual
             },
-            narrator: Narrator::default(),
+            narrator: Narrator::of_simulation(),
             state: String::new(),
             lines: Vec::new(),
             trace,
