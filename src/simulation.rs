@@ -25,6 +25,7 @@ pub(crate) use recorder::Counts;
 use recorder::Recorder;
 pub(crate) use run::{ClientsSummary, Felt, Role, Run, Series, Visit};
 
+pub(crate) use summary::Summary;
 pub(crate) struct Moment<'a> {
     /// What the world did, oldest first.
     pub(crate) events: &'a [WorldEvent],
