@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use phase::phase_of;
 
+use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::{self, Source};
 use crate::input;
@@ -143,11 +144,18 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let mut telling = Telling::of(arguments, trace.as_mut());
         telling.begin(source, request, &home);
         let name = format!("simulated-{}", number + 1);
-        let mut watch = |moment: &Moment<'_>| telling.moment(moment);
+        let bar = (arguments.format == Format::Json).then(|| Bar::of_simulation(&name));
+        let mut watch = |moment: &Moment<'_>| {
+            if let (Some(bar), Some(event)) = (&bar, moment.history) {
+                bar.simulated(event.at.as_secs_f64());
+            }
+            telling.moment(moment);
+        };
         let (event, asked) = (event.clone(), std::mem::take(&mut commands));
         let before = world.clone();
         let deployed_so =
             simulation::deploy_commanded(world, &name, request, event, &asked, &mut watch);
+        bar.iter().for_each(Bar::end);
         let (run, after) = deployed_so?;
         world = after;
         too_late(&asked, run.summary.seconds);
@@ -205,7 +213,8 @@ fn all_at_once(
         ..request.clone()
     };
     let input = request.to_json();
-    let (run, _) = simulation::deploy(world, "at-once", &request, input, &mut |_| {})?;
+    let what = ("at-once", "the same, with all tasks stopped at once");
+    let (run, _) = simulation::deploy_quietly(world, what, &request, input)?;
     Ok(run.clients.as_ref().map(ClientsSummary::of))
 }
 
