@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::exit::Error;
 use crate::files::{FileError, Source};
-use crate::input::{self, Event, refuse};
+use crate::input::{self, Event};
 
 /// An event's resources live where no simulated world can be.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +38,12 @@ pub(crate) fn read(path: Option<&Path>) -> Result<Scenario, FileError> {
 /// The request with the event it was read from and where it lives; what is wrong with it goes to stderr, and
 /// there is none.
 pub(crate) fn request(given: &Event) -> Result<Option<(Value, Home, Request)>, Error> {
-    let event = given.read()?;
-    let home = home_of(&event)?;
-    match Request::read(&event, &home) {
-        Ok(request) => Ok(Some((event, home, request))),
+    let input = given.read()?;
+    let home = home_of(&input.event)?;
+    match Request::read(&input.event, &home) {
+        Ok(request) => Ok(Some((input.event, home, request))),
         Err(problems) => {
-            refuse(&given.source, &problems);
+            input.refuse(&problems);
             Ok(None)
         }
     }

@@ -20,7 +20,7 @@ use phase::phase_of;
 use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::{self, Source};
-use crate::input;
+use crate::input::{self, Input};
 use crate::narrate::world::{self, Detail};
 use crate::narrate::{Drain, Mood, Names, Narrator};
 use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Style, Styled, clock, print, remark};
@@ -117,16 +117,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if arguments.events.iter().filter(is_stdin).count() > 1 {
         return Err("standard input can be read once".into());
     }
-    let mut events = Vec::new();
+    let mut inputs = Vec::new();
     for source in &arguments.events {
-        events.push((source, arguments.instead.read(source)?));
+        inputs.push((source, arguments.instead.read(source)?));
     }
-    let home = scenario::home_of(&events[0].1)?;
+    let home = scenario::home_of(&inputs[0].1.event)?;
     let mut requests = Vec::new();
-    for (source, event) in events {
-        match Request::read(&event, &home) {
-            Ok(request) => requests.push((source, event, request)),
-            Err(problems) => return Ok(refused(arguments.format, source, &problems)),
+    for (source, input) in inputs {
+        match Request::read(&input.event, &home) {
+            Ok(request) => requests.push((source, input.event, request)),
+            Err(problems) => return Ok(refused(arguments.format, source, &input, &problems)),
         }
     }
     let first = &requests[0].2;
@@ -237,9 +237,9 @@ fn too_late(commands: &[CommandScenario], seconds: f64) {
     }
 }
 
-fn refused(format: Format, source: &Source, problems: &[Problem]) -> Exit {
+fn refused(format: Format, source: &Source, input: &Input<'_>, problems: &[Problem]) -> Exit {
     match format {
-        Format::Text => input::refuse(source, problems),
+        Format::Text => input.refuse(problems),
         Format::Json => {
             let refused = input::refused(source, problems);
             print(&json!({ "deployments": [], "refused": refused }).to_string());
@@ -254,7 +254,7 @@ type Begun = (World, Vec<CommandScenario>, (&'static str, String));
 fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, Error> {
     if let Some(path) = &arguments.world {
         let fact = ("world", format!("as {} has it", path.display()));
-        let world = Source::File(path.clone()).saved("a saved world", 1 << 26)?;
+        let world = Source::File(path.clone()).saved(("a saved world", "--save-world"), 1 << 26)?;
         return Ok((world, Vec::new(), fact));
     }
     let path = arguments.service.scenario.as_deref();

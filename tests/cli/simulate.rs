@@ -99,22 +99,22 @@ fn bad_input_is_refused_with_1_before_anything_runs() {
 #[test]
 fn what_is_wrong_with_a_file_is_said_by_its_field() {
     let lines = r#"
-{"replacement": {"crashesAfterSeconds": "soon"}} => replacement.crashesAfterSeconds: invalid type
-{"alarms": [{"name": "a", "colour": 1}]} => alarms[0].colour: unknown field
-{} {} => trailing characters
-{ => EOF
+{"replacement": {"crashesAfterSeconds": "soon"}} => line 1 column 38: replacement.crashesAfterSeconds is "soon"; allowed: a whole number, 0 or more
+{"tasks": -1} => line 1 column 8: tasks is -1; allowed: a whole number from 0 to
+{"alarms": [{"name": "a", "colour": 1}]} => alarms[0].colour is no field here; there are: name, type, state, changes
+{"alarms": [{"name": "a", "state": "RINGS"}]} => alarms[0].state is "RINGS"; allowed: "OK", "ALARM"
+{"commands": [{"afterSeconds": 1, "command": "stop"}]} => commands[0].command is "stop"; allowed: "rollback", "pause"
+{"clients": [2500]} => line 1 column 10: clients is a list; allowed: an object
+["a"] => it is a list; allowed: an object
+{} {} => trailing characters at line 1
+{ => it ends before the JSON is complete, at line 1
 "#;
     for (text, said) in lines.lines().filter_map(|line| line.split_once(" => ")) {
         scratch("wrong-scenario.json", text);
         let ran = ebbtide("simulate events/minimal.json --scenario @wrong-scenario.json").exits(2);
-        let parts = [said, "line 1", "wrong-scenario.json is not a scenario"];
+        let parts = [said, "wrong-scenario.json is not a scenario: "];
         assert_has(&ran.stderr, &parts);
     }
-}
-
-#[test]
-fn names_of_a_scenario_reach_no_terminal_as_they_are() {
-    let name = "\\u001b[2J\\u009b31m\\u202e";
     for (text, said) in [
         ("[1, 2]", "it is a list; allowed: an object"),
         ("{\"region\": 3}", "line 1 column "),
@@ -152,6 +152,11 @@ fn every_event_is_simulated_in_a_world_of_its_names() {
     scratch("two-balancers.json", &other);
     let said = ebbtide("simulate @two-balancers.json").exits(2).stderr;
     assert_has(&said, &["is no listener of the load balancer"]);
+}
+
+#[test]
+fn names_of_a_scenario_reach_no_terminal_as_they_are() {
+    let name = "\\u001b[2J\\u009b31m\\u202e";
     let alarm =
         r#"{"alarms": [{"name": "NAME", "changes": [{"afterSeconds": 60, "state": "ALARM"}]}]}"#;
     scratch("escapes.json", &alarm.replace("NAME", name));
