@@ -62,7 +62,7 @@ impl Bar {
         Self { bar, shown }
     }
 
-    /// That of a simulated deployment whose lines nobody reads: what it is for, and how far it is.
+    /// That of a simulated deployment which prints nothing itself: what it is for, and how far it is.
     pub(crate) fn of_simulation(what: &str) -> Self {
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}{msg}") {

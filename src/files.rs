@@ -38,7 +38,7 @@ pub(crate) enum FileError {
         path: String,
     },
     #[error(
-        "{flag}: - is no file, and standard output has the answer: give the name of a file (./- for one of that name)"
+        "{flag} -: standard output already has the answer; give a file name (./- for a file named -)"
     )]
     Stdout { flag: &'static str },
     #[error("{from} is not {what}: {why}")]
@@ -137,7 +137,7 @@ impl Source {
         parsed(&text).map_err(|error| {
             let why = match error.classify() {
                 Category::Data => format!(
-                    "{} is not as this version writes it: save it anew with {of}",
+                    "{}: not a world of this version; write the file again with {of}",
                     place::in_words(error.line(), error.column())
                 ),
                 Category::Io | Category::Syntax | Category::Eof => syntax(&error),

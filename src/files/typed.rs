@@ -44,7 +44,10 @@ impl Wrong {
         match self {
             Self::NotAllowed { given, allowed } => format!("{it} is {given}; allowed: {allowed}"),
             Self::Unknown { known } => {
-                format!("{it} is no field here; there are: {}", known.join(", "))
+                format!(
+                    "{it} is not a field of this object; its fields: {}",
+                    known.join(", ")
+                )
             }
             Self::Missing(field) if path.is_empty() => format!("{field} is missing"),
             Self::Missing(field) => format!("{path}.{field} is missing"),
@@ -353,7 +356,7 @@ mod tests {
             (
                 json!({"alarms": [{"name": "a", "colour": 1}]}),
                 "alarms[0].colour",
-                "alarms[0].colour is no field here; there are: name, state",
+                "alarms[0].colour is not a field of this object; its fields: name, state",
             ),
             (
                 json!({"attributes": {"a.b": true}}),

@@ -1,5 +1,5 @@
-//! A step of a drain, in the words of a simulation: its clock begins with the deployment, and functions tell the
-//! time of the day.
+//! A step of a drain in a simulation, whose times are those since the deployment's start. The functions' own sentence
+//! has the time of the day.
 
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::reason::Code;

@@ -231,9 +231,18 @@ fn outputs_are_checked_before_anything_runs() {
             "--report events/minimal.json",
             "the input and --report are both ",
         ),
-        ("--report -", "--report: - is no file"),
-        ("--save-world -", "--save-world: - is no file"),
-        ("--trace -", "--trace: - is no file"),
+        (
+            "--report -",
+            "--report -: standard output already has the answer",
+        ),
+        (
+            "--save-world -",
+            "--save-world -: standard output already has the answer",
+        ),
+        (
+            "--trace -",
+            "--trace -: standard output already has the answer",
+        ),
     ] {
         let ran = ebbtide(&format!("simulate events/minimal.json {line}")).exits(2);
         assert_eq!(ran.stdout, "", "{line}");

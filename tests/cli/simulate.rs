@@ -101,7 +101,7 @@ fn what_is_wrong_with_a_file_is_said_by_its_field() {
     let lines = r#"
 {"replacement": {"crashesAfterSeconds": "soon"}} => line 1 column 38: replacement.crashesAfterSeconds is "soon"; allowed: a whole number, 0 or more
 {"tasks": -1} => line 1 column 8: tasks is -1; allowed: a whole number from 0 to
-{"alarms": [{"name": "a", "colour": 1}]} => alarms[0].colour is no field here; there are: name, type, state, changes
+{"alarms": [{"name": "a", "colour": 1}]} => alarms[0].colour is not a field of this object; its fields: name, type, state, changes
 {"alarms": [{"name": "a", "state": "RINGS"}]} => alarms[0].state is "RINGS"; allowed: "OK", "ALARM"
 {"commands": [{"afterSeconds": 1, "command": "stop"}]} => commands[0].command is "stop"; allowed: "rollback", "pause"
 {"clients": [2500]} => line 1 column 10: clients is a list; allowed: an object

@@ -45,7 +45,11 @@ impl Installation {
             let command = scenario.command;
             said(match self.command(service, command, &scenario.by).await {
                 Ok(Ok(_)) => {
-                    format!("Operator's command: {} by {}.", command.as_str(), scenario.by)
+                    format!(
+                        "Operator's command: {} by {}.",
+                        command.as_str(),
+                        scenario.by
+                    )
                 }
                 Ok(Err(refused)) => format!(
                     "Operator's command {} was refused: {refused}.",
