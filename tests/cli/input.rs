@@ -93,8 +93,8 @@ fn standard_input_is_an_event_and_a_flag_fills_in_the_revision() {
     let without = r#"{"cluster": "main", "serviceName": "chat"}"#;
     scratch("fine-world.json", "{}");
     for line in [
-        "simulate -",
-        "simulate events/minimal.json -",
+        "simulate - --clients 0",
+        "simulate events/minimal.json - --clients 0",
         "plan -",
         "preflight - --scenario @fine-world.json",
     ] {

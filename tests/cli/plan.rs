@@ -145,8 +145,13 @@ fn a_plan_has_the_connections_that_the_drain_will_count_on() {
     }
     scratch_event("compared.json", r#", "drain": {"within": 60}"#);
     budget("counted.json", &drain(7_000));
+    scratch(
+        "counted-evenly.json",
+        r#"{"tasks": 2, "timings": {"jitterPercent": 0}}"#,
+    );
     for (event, connections) in [("compared", "5,000"), ("counted", "14,000")] {
-        let text = ebbtide(&format!("compare @{event}.json --tasks 2")).done();
+        let line = format!("compare @{event}.json --scenario @counted-evenly.json");
+        let text = ebbtide(&line).done();
         assert_has(&text, &[&format!("2 tasks, {connections} connections")]);
     }
 }
