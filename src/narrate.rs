@@ -148,7 +148,12 @@ impl Narrator {
                 let reason = Reason::of(output)?;
                 let warnings = warnings(output).unwrap_or_default();
                 let step = self.simulated.then(|| step::in_words(at, output)).flatten();
-                self.say(state, reason.text + &warnings, step, Mood::of(&reason.code))
+                self.say(
+                    state,
+                    reason.text + &warnings,
+                    step.as_deref(),
+                    Mood::of(&reason.code),
+                )
             }
             What::Failed { error, cause } => {
                 let nameless = error.is_empty();
@@ -181,7 +186,7 @@ impl Narrator {
         &mut self,
         state: &str,
         said: String,
-        instead: Option<String>,
+        instead: Option<&str>,
         mood: Mood,
     ) -> Option<Said> {
         if self.said == said {
@@ -190,7 +195,7 @@ impl Narrator {
         self.said = said;
         Some(Said {
             state: state.to_owned(),
-            sentence: sentence(instead.as_ref().unwrap_or(&self.said)),
+            sentence: sentence(instead.unwrap_or(&self.said)),
             mood,
         })
     }

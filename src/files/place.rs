@@ -21,7 +21,7 @@ pub(super) fn in_words(line: usize, column: usize) -> String {
 #[derive(Clone, Copy)]
 struct Find<'p>(&'p str);
 
-impl<'p> Find<'p> {
+impl Find<'_> {
     /// What is left of the path behind a key, where it leads through it. A key may have dots of its own.
     fn behind(self, key: &str) -> Option<Self> {
         let rest = self.0.strip_prefix(key)?;

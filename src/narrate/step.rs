@@ -1,6 +1,8 @@
 //! A step of a drain in a simulation, whose times are those since the deployment's start. The functions' own sentence
 //! has the time of the day.
 
+use std::fmt::Write;
+
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::reason::Code;
 use serde::Deserialize;
@@ -75,11 +77,11 @@ pub(super) fn in_words(at: u64, output: &Value) -> Option<String> {
         "{outgoing} {task_set}: step {step}: scaled to {left} of {of}, {running} still running; next step in {next_step} s, done about {done}"
     );
     if let Some(Control { factor }) = control.filter(|control| control.factor < 1.0) {
-        said += &format!(" (at {:.0} % of the planned pace)", factor * 100.0);
+        let _ = write!(said, " (at {:.0} % of the planned pace)", factor * 100.0);
     }
     if let Some(Command { asked, by, refused }) = reason.command {
         let came = refused.map_or_else(|| "obeyed".to_owned(), |why| format!("refused, {why}"));
-        said += &format!("; {asked} by {by}: {came}");
+        let _ = write!(said, "; {asked} by {by}: {came}");
     }
     Some(said)
 }
