@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::executions::Execution;
 use crate::exit::{Exit, Outcome};
-use crate::output::{confirmed, print};
+use crate::output::{confirmed, print, remark, remark_whole};
 use crate::target::{DEFAULT_NAME, Target};
 
 /// The error that a stopped execution has in the console.
@@ -47,15 +47,18 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let (executions, arn) = arguments.target.execution(&arguments.execution).await?;
     let execution = executions.describe(&arn).await?;
     if execution.asked("serviceName").is_none() {
-        eprintln!(
+        remark(&format!(
             "Nothing was stopped: execution {} is no deployment, its input names no service. What is no deployment is \
-             stopped by: aws stepfunctions stop-execution --execution-arn {arn}",
+             stopped by:",
             execution.name
-        );
+        ));
+        remark_whole(&format!(
+            "aws stepfunctions stop-execution --execution-arn {arn}"
+        ));
         return Ok(Exit::Failed);
     }
     if execution.has_ended() {
-        eprintln!("Nothing was stopped: {}.", execution.ended());
+        remark(&format!("Nothing was stopped: {}.", execution.ended()));
         return Ok(Exit::Failed);
     }
     if !arguments.yes {
@@ -70,7 +73,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
             "Stop execution {name} of {deployed}? It undoes nothing: the service stays as it is."
         );
         if !confirmed(&question, &mut stdin.lock())? {
-            eprintln!("Nothing was stopped.");
+            remark("Nothing was stopped.");
             return Ok(Exit::Failed);
         }
     }

@@ -62,6 +62,26 @@ impl Bar {
         Self { bar, shown }
     }
 
+    /// That of a simulated deployment which prints nothing itself: what it is for, and how far it is.
+    pub(crate) fn of_simulation(what: &str) -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}{msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what.to_owned());
+        if std::io::stderr().is_terminal() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        let shown = Arc::default();
+        Self { bar, shown }
+    }
+
+    /// Shows how far a simulated deployment is.
+    pub(crate) fn simulated(&self, seconds: f64) {
+        self.bar
+            .set_message(format!(", {} simulated", clock(seconds)));
+    }
+
     pub(crate) fn next(&self, name: &str) {
         self.bar.set_message(name.to_owned());
         self.bar.inc(1);

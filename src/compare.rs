@@ -116,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         Format::Text => comparison.lines().iter().for_each(Styled::print),
         Format::Json => print(&serde_json::to_string_pretty(&comparison.to_json())?),
     }
-    Ok(Exit::of(comparison.failures().next().is_none()))
+    Ok(Exit::of(comparison.failures().is_empty()))
 }
 
 /// Deploys every way, each in a world of its own.

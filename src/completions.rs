@@ -1,11 +1,10 @@
 //! `ebbtide completions`: what a shell completes.
 
-use std::io::Write;
-
 use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::exit::Exit;
+use crate::output::print_bytes;
 
 /// Prints a shell's completion script for commands and flags.
 #[derive(Debug, Args)]
@@ -24,5 +23,6 @@ Examples:
 pub(crate) fn run(arguments: &Arguments, mut program: Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut program, "ebbtide", &mut script);
-    Exit::of(std::io::stdout().write_all(&script).is_ok())
+    print_bytes(&script);
+    Exit::Done
 }

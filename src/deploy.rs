@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use crate::executions::{self, CallError, Execution, Executions, Machine, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow};
-use crate::output::{Format, confirmed, print_while_running, remark};
+use crate::github;
+use crate::input::{self, Input};
+use crate::output::{Format, confirmed, print_while_running, remark, remark_whole};
 use crate::target::Target;
-use crate::{github, input};
 
 /// Where CI systems say which commit they build: GitHub Actions, GitLab CI.
 const COMMITS: [&str; 2] = ["GITHUB_SHA", "CI_COMMIT_SHA"];
@@ -87,17 +88,17 @@ Examples:
   jq '.bakeTime = 300' deploy.json | ebbtide deploy - --no-follow";
 
 pub(crate) async fn run(arguments: &Arguments) -> Outcome {
-    let event = arguments.event.read()?;
+    let input = arguments.event.read()?;
+    let event = &input.event;
     // Before any call: an ARN of the state machine says where the input's must be from.
     let home = Machine::parse(&arguments.target.state_machine).and_then(|machine| machine.home());
-    let home = home.or_else(|| input::home_named(&event));
-    let home = home.unwrap_or_else(input::home_to_be_named);
-    let Some(mut request) = checked(arguments, &event, &home) else {
+    let home = home.or_else(|| input::home_named(event));
+    let Some(mut request) = checked(&input, home.as_ref()) else {
         return Ok(Exit::Failed);
     };
     let (executions, machine) = arguments.target.machine().await?;
     if let Some(home) = machine.home() {
-        let Some(read_there) = checked(arguments, &event, &home) else {
+        let Some(read_there) = checked(&input, Some(&home)) else {
             return Ok(Exit::Failed);
         };
         request = read_there;
@@ -105,7 +106,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let name = arguments.name.clone();
     let name = name.unwrap_or_else(|| name::of(&request, commit(arguments).as_deref()));
     let format = arguments.format;
-    let there = place(arguments, &executions, &machine, name, &event).await?;
+    let there = place(arguments, &executions, &machine, name, event).await?;
     let started = match there {
         Ok(Place::Runs(arn)) => Ok(arn),
         Ok(Place::Free(name)) => {
@@ -113,7 +114,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
             if !arguments.first.no_preflight {
                 let access = arguments.target.access_in(&machine);
                 let source = &arguments.event.source;
-                let refused = preview::refused(source, &event, &access, on_a_terminal).await?;
+                let refused = preview::refused(source, event, &access, on_a_terminal).await?;
                 if let Some(why) = refused {
                     return Ok(nothing_started(&why, format));
                 }
@@ -125,7 +126,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
                     return Ok(Exit::Failed);
                 }
             }
-            start(&executions, &machine, &name, &event).await?
+            start(&executions, &machine, &name, event).await?
         }
         Err(why) => Err(why),
     };
@@ -147,7 +148,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let exit = follow::follow(&executions, &arn, arguments.follow, format, &account).await?;
     if exit == Exit::Failed && format == Format::Text {
         let again = if arguments.again { "" } else { " --again" };
-        remark(&format!(
+        remark_whole(&format!(
             "To deploy it once more: {}{again}",
             input::command_line()
         ));
@@ -163,10 +164,10 @@ fn nothing_started(why: &str, format: Format) -> Exit {
 
 /// The request, as the controller itself reads it; what is wrong with it goes to stderr, and there is
 /// none.
-fn checked(arguments: &Arguments, event: &Value, home: &Home) -> Option<Request> {
-    let read = Request::read(event, home);
+fn checked(input: &Input<'_>, home: Option<&Home>) -> Option<Request> {
+    let read = input::request(&input.event, home);
     let told = read.inspect_err(|problems| {
-        input::refuse(&arguments.event.source, problems);
+        input.refuse(problems);
         remark("Nothing was started.");
     });
     told.ok()

@@ -7,11 +7,13 @@ mod machine;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_sfn::config::retry::RetryConfig;
+use aws_sdk_sfn::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
 use aws_sdk_sfn::{Client, config};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_types::retry::RetrySpec;
 use ebbtide_controller::arn::{Arn, Home, short};
 use ebbtide_controller::clock::rfc3339;
@@ -20,7 +22,7 @@ use serde_json::Value;
 
 use crate::output::clock;
 
-pub(crate) use error::{CallError, Trouble};
+pub(crate) use error::{CallError, SIGN_IN, Trouble};
 pub(crate) use history::Event;
 use history::{parsed_or_text, seconds};
 pub(crate) use machine::Machine;
@@ -34,6 +36,30 @@ const PATIENT_ATTEMPTS: u32 = 10;
 const PATIENT: Duration = Duration::from_mins(2);
 /// A history has 25,000 events at most.
 const MOST_PAGES: usize = 250;
+
+/// The account has as many open executions as it may have: the SDK takes that for final, and others end.
+#[derive(Debug)]
+struct OpenExecutions;
+
+impl ClassifyRetry for OpenExecutions {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        let error = error.and_then(|error| {
+            error
+                .as_operation_error()?
+                .downcast_ref::<StartExecutionError>()
+        });
+        if error.is_some_and(StartExecutionError::is_execution_limit_exceeded) {
+            RetryAction::throttling_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "open executions"
+    }
+}
 
 /// One execution. Times are seconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,6 +204,7 @@ impl Executions {
         let timeouts = timeouts.unwrap_or_default().operation_timeout(PATIENT);
         let patient = config::Builder::from(config)
             .retry_config(retry)
+            .retry_classifier(OpenExecutions)
             .timeout_config(timeouts.build());
         Self {
             client: Client::from_conf(patient.build()),

@@ -1,5 +1,7 @@
 //! Files that a command reads and writes.
 
+mod place;
+mod typed;
 mod unique;
 
 use std::ffi::OsString;
@@ -9,6 +11,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::error::Category;
 
 use unique::Unique;
 
@@ -33,14 +37,32 @@ pub(crate) enum FileError {
         other: &'static str,
         path: String,
     },
-    #[error("{from} is not {what}")]
+    #[error(
+        "{flag} -: standard output already has the answer; give a file name (./- for a file named -)"
+    )]
+    Stdout { flag: &'static str },
+    #[error("{from} is not {what}: {why}")]
     Parse {
         from: String,
         /// What it should be.
         what: &'static str,
-        #[source]
-        source: serde_path_to_error::Error<serde_json::Error>,
+        /// What is wrong, and where.
+        why: String,
     },
+}
+
+/// JSON that a person has written, and its text, to say where in it something stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) value: Value,
+    text: String,
+}
+
+impl Written {
+    /// `line 3 column 14`, of a field such as `drain.within`.
+    pub(crate) fn place(&self, field: &str) -> Option<String> {
+        place::of(&self.text, field)
+    }
 }
 
 /// Where a command reads from: a file, or standard input as `-`.
@@ -80,39 +102,53 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// What is there as JSON of a kind, in which no key is given twice; so many bytes of it at most.
+    /// What is there as JSON in which no key is given twice; so many bytes of it at most.
+    pub(crate) fn written(&self, what: &'static str, most: u64) -> Result<Written, FileError> {
+        let text = self.text(most)?;
+        let read = parsed::<Unique>(&text).and_then(|_| parsed(&text));
+        let value = read.map_err(|error| self.is_not(what, syntax(&error)))?;
+        Ok(Written { value, text })
+    }
+
+    /// The same, of a kind.
     pub(crate) fn json<T: DeserializeOwned>(
         &self,
         what: &'static str,
         most: u64,
     ) -> Result<T, FileError> {
-        let text = self.text(most)?;
-        self.parsed::<Unique>(&text, what)?;
-        self.parsed(&text, what)
+        let Written { value, text } = self.written(what, most)?;
+        typed::read(value).map_err(|(path, wrong)| {
+            let place = place::of(&text, &path).map(|place| format!("{place}: "));
+            self.is_not(what, place.unwrap_or_default() + &wrong)
+        })
     }
 
-    /// The same of what this program has written itself.
+    /// What this program has written itself, for the flag `of`.
     pub(crate) fn saved<T: DeserializeOwned>(
         &self,
-        what: &'static str,
+        (what, of): (&'static str, &str),
         most: u64,
     ) -> Result<T, FileError> {
-        self.parsed(&self.text(most)?, what)
+        let text = self.text(most)?;
+        // serde takes a list for a struct.
+        if text.trim_start().starts_with('[') {
+            return Err(self.is_not(what, "it is a list; allowed: an object".to_owned()));
+        }
+        parsed(&text).map_err(|error| {
+            let why = match error.classify() {
+                Category::Data => format!(
+                    "{}: not a world of this version; write the file again with {of}",
+                    place::in_words(error.line(), error.column())
+                ),
+                Category::Io | Category::Syntax | Category::Eof => syntax(&error),
+            };
+            self.is_not(what, why)
+        })
     }
 
-    fn parsed<T: DeserializeOwned>(&self, text: &str, what: &'static str) -> Result<T, FileError> {
-        let refused = |source| FileError::Parse {
-            from: self.to_string(),
-            what,
-            source,
-        };
-        let mut json = serde_json::Deserializer::from_str(text);
-        let read = serde_path_to_error::deserialize(&mut json).map_err(refused)?;
-        // Something behind the end is no JSON either.
-        let track = serde_path_to_error::Track::new();
-        let end = json.end();
-        end.map_err(|error| refused(serde_path_to_error::Error::new(track.path(), error)))?;
-        Ok(read)
+    fn is_not(&self, what: &'static str, why: String) -> FileError {
+        let from = self.to_string();
+        FileError::Parse { from, what, why }
     }
 
     fn text(&self, most: u64) -> Result<String, FileError> {
@@ -125,6 +161,20 @@ impl Source {
             source,
         })
     }
+}
+
+/// The JSON of a text, and nothing behind it.
+fn parsed<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_str(text)
+}
+
+/// What is wrong with JSON, in words.
+fn syntax(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        let place = place::in_words(error.line(), error.column());
+        return format!("it ends before the JSON is complete, at {place}");
+    }
+    error.to_string()
 }
 
 fn open(path: &Path, most: u64) -> io::Result<File> {
@@ -198,6 +248,9 @@ pub(crate) fn check_outputs(
     let mut files: Vec<(&'static str, PathBuf)> = inputs.collect();
     for &(flag, path) in outputs {
         let Some(path) = path else { continue };
+        if path.as_os_str() == "-" {
+            return Err(FileError::Stdout { flag });
+        }
         let file = probe(path).map_err(|source| cannot_write((flag, path), source))?;
         let Some(file) = file else { continue };
         if let Some(&(one, _)) = files.iter().find(|(_, other)| *other == file) {

@@ -12,7 +12,7 @@ use show::Show;
 use crate::executions::{CallError, Execution, Executions, Trouble};
 use crate::exit::{Exit, Outcome};
 use crate::github;
-use crate::output::{Format, remark};
+use crate::output::{Format, remark_whole};
 
 /// Seconds between two checks, where nothing is known of the next turn.
 const EVERY: u64 = 5;
@@ -68,7 +68,7 @@ pub(crate) async fn follow(
     };
     show.remark(now(), &format!("{left}; the deployment goes on."));
     show.leave();
-    remark(&format!(
+    remark_whole(&format!(
         "To follow it again: ebbtide status {arn} --follow{account}\n\
          To stop it:         ebbtide abort {arn}{account}"
     ));

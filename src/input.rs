@@ -3,10 +3,10 @@
 use clap::Args;
 use ebbtide_controller::arn::{Arn, Home};
 use ebbtide_controller::refusal::ErrorName;
-use ebbtide_controller::request::Problem;
+use ebbtide_controller::request::{Problem, Request};
 use serde_json::{Value, json};
 
-use crate::files::{FileError, Source};
+use crate::files::{FileError, Source, Written};
 use crate::output::remark;
 
 /// Bytes of an execution's input: the most that Step Functions takes (AWS documentation).
@@ -33,37 +33,66 @@ pub(crate) struct Instead {
     task_definition: Option<String>,
 }
 
+/// An input as it was given.
+pub(crate) struct Input<'a> {
+    source: &'a Source,
+    pub(crate) event: Value,
+    /// The file, which knows nothing of what stands for its fields.
+    written: Written,
+    instead: &'a Instead,
+}
+
 impl Event {
     pub(crate) fn of(source: Source) -> Self {
         let instead = Instead::default();
         Self { source, instead }
     }
 
-    pub(crate) fn read(&self) -> Result<Value, FileError> {
+    pub(crate) fn read(&self) -> Result<Input<'_>, FileError> {
         self.instead.read(&self.source)
     }
 }
 
 impl Instead {
     /// An event, with this in it.
-    pub(crate) fn read(&self, source: &Source) -> Result<Value, FileError> {
-        let mut event = source.json("JSON", LONGEST_INPUT)?;
+    pub(crate) fn read<'a>(&'a self, source: &'a Source) -> Result<Input<'a>, FileError> {
+        let written = source.written("JSON", LONGEST_INPUT)?;
+        let mut event = written.value.clone();
         if let (Value::Object(fields), Some(revision)) = (&mut event, &self.task_definition) {
-            fields.insert("taskDefinition".to_owned(), revision.as_str().into());
+            fields.insert(REVISION.to_owned(), revision.as_str().into());
         }
-        Ok(event)
+        Ok(Input {
+            source,
+            event,
+            written,
+            instead: self,
+        })
     }
 }
 
-/// Tells what is wrong with an input, a line each.
-pub(crate) fn refuse(source: &Source, problems: &[Problem]) {
-    let error = ErrorName::InvalidInput;
-    for problem in problems.iter().take(MOST_TOLD) {
-        remark(&format!("error: {source}: {error}: {problem}"));
-    }
-    let more = problems.len().saturating_sub(MOST_TOLD);
-    if more > 0 {
-        remark(&format!("error: {source}: {error}: {more} more"));
+/// The field that --task-definition stands for.
+const REVISION: &str = "taskDefinition";
+
+impl Input<'_> {
+    /// Tells what is wrong with it, a line each, with the place.
+    pub(crate) fn refuse(&self, problems: &[Problem]) {
+        let error = ErrorName::InvalidInput;
+        for problem in problems.iter().take(MOST_TOLD) {
+            let (Problem::Wrong { field, .. }
+            | Problem::Missing { field, .. }
+            | Problem::Unknown { field, .. }) = problem;
+            let is_flag = field == REVISION && self.instead.task_definition.is_some();
+            let place = (!is_flag).then(|| self.written.place(field)).flatten();
+            let place = place.map_or_else(String::new, |place| format!(", {place}"));
+            remark(&format!(
+                "error: {}{place}: {error}: {problem}",
+                self.source
+            ));
+        }
+        let more = problems.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            remark(&format!("error: {}: {error}: {more} more", self.source));
+        }
     }
 }
 
@@ -98,15 +127,32 @@ pub(crate) fn home_in(event: &Value) -> Home {
 
 /// Where an event's resources live, where it has an ARN that says so.
 pub(crate) fn home_named(event: &Value) -> Option<Home> {
-    let fields = ["nlb", "taskDefinition", "cluster", "serviceName"].iter();
-    let mut texts = fields.filter_map(|field| event.get(field)?.as_str());
+    let fields = ["nlb", REVISION, "cluster", "serviceName"].iter();
+    let texts = fields.filter_map(|field| event.get(field)?.as_str());
+    let lists = ["targetGroups", "productionListeners", "testListeners"].iter();
+    let lists = lists.filter_map(|field| event.get(field)?.as_array());
+    let mut texts = texts.chain(lists.flatten().filter_map(Value::as_str));
     texts.find_map(|text| Arn::parse(text).map(|arn| arn.home()))
 }
 
-/// Stands for a home that nothing has named yet: an input without any ARN is read alike in every home,
-/// and a refusal has these words where it would name the account.
-pub(crate) fn home_to_be_named() -> Home {
-    home("PARTITION", "REGION", "ACCOUNT")
+/// The request of an event, in the home that is known; without one, nothing that is refused names one.
+pub(crate) fn request(event: &Value, home: Option<&Home>) -> Result<Request, Vec<Problem>> {
+    if let Some(home) = home {
+        return Request::read(event, home);
+    }
+    // An input without any ARN is read alike in every home.
+    let any = home_in(event);
+    let in_any = format!(" ({any})");
+    Request::read(event, &any).map_err(|mut problems| {
+        for problem in &mut problems {
+            if let Problem::Wrong { allowed, .. } | Problem::Missing { allowed, .. } = problem
+                && let Some(short) = allowed.strip_suffix(&in_any)
+            {
+                *allowed = short.to_owned();
+            }
+        }
+        problems
+    })
 }
 
 fn home(partition: &str, region: &str, account: &str) -> Home {

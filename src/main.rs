@@ -120,7 +120,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { color, command } = Cli::parse();
+    let Cli { color, command } = match Cli::try_parse() {
+        Ok(asked) => asked,
+        Err(said) => return output::print_usage(&said).into(),
+    };
     color.write_global();
     let outcome = match command {
         #[cfg(feature = "simulator")]

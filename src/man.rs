@@ -1,12 +1,13 @@
 //! `ebbtide man`: manual pages.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 use clap_mangen::Man;
 
 use crate::exit::{Exit, Outcome};
+use crate::output::print_bytes;
 
 /// Writes the manual pages of all commands into a folder, or prints the one of `ebbtide`.
 #[derive(Debug, Args)]
@@ -23,7 +24,8 @@ Examples:
   ebbtide man | man -l -";
 
 pub(crate) fn run(arguments: &Arguments, program: Command) -> Outcome {
-    if let Some(folder) = &arguments.folder {
+    let folder = arguments.folder.as_deref();
+    if let Some(folder) = folder.filter(|folder| folder.as_os_str() != "-") {
         let written = pages(folder, program);
         return match written {
             Ok(()) => Ok(Exit::Done),
@@ -32,7 +34,8 @@ pub(crate) fn run(arguments: &Arguments, program: Command) -> Outcome {
     }
     let mut page = Vec::new();
     Man::new(program).render(&mut page)?;
-    Ok(Exit::of(io::stdout().write_all(&page).is_ok()))
+    print_bytes(&page);
+    Ok(Exit::Done)
 }
 
 fn pages(folder: &Path, program: Command) -> io::Result<()> {

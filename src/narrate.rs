@@ -5,6 +5,7 @@
 
 mod names;
 mod progress;
+mod step;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 
@@ -101,9 +102,19 @@ pub(crate) struct Narrator {
     failed: String,
     progress: Progress,
     names: Names,
+    simulated: bool,
 }
 
 impl Narrator {
+    /// One that tells times as what has passed since the deployment's start.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn of_simulation() -> Self {
+        Self {
+            simulated: true,
+            ..Self::default()
+        }
+    }
+
     /// The drain, once traffic has moved.
     pub(crate) fn drain(&self) -> Option<Drain> {
         self.progress.drain
@@ -136,7 +147,13 @@ impl Narrator {
                 self.names.learn(output);
                 let reason = Reason::of(output)?;
                 let warnings = warnings(output).unwrap_or_default();
-                self.say(state, reason.text + &warnings, Mood::of(&reason.code))
+                let step = self.simulated.then(|| step::in_words(at, output)).flatten();
+                self.say(
+                    state,
+                    reason.text + &warnings,
+                    step.as_deref(),
+                    Mood::of(&reason.code),
+                )
             }
             What::Failed { error, cause } => {
                 let nameless = error.is_empty();
@@ -157,21 +174,28 @@ impl Narrator {
             }
             What::Redriven => {
                 let said = "the execution was redriven".to_owned();
-                self.say("Redriven", said, Mood::Usual)
+                self.say("Redriven", said, None, Mood::Usual)
             }
             What::Other => None,
         }
     }
 
-    /// Choices and Waits pass on what the function before them said: it is said once.
-    fn say(&mut self, state: &str, said: String, mood: Mood) -> Option<Said> {
+    /// Choices and Waits pass on what the function before them said: it is said once, in other words where there
+    /// are some.
+    fn say(
+        &mut self,
+        state: &str,
+        said: String,
+        instead: Option<&str>,
+        mood: Mood,
+    ) -> Option<Said> {
         if self.said == said {
             return None;
         }
         self.said = said;
         Some(Said {
             state: state.to_owned(),
-            sentence: sentence(&self.said),
+            sentence: sentence(instead.unwrap_or(&self.said)),
             mood,
         })
     }

@@ -6,13 +6,14 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, ErrorKind, Write as _};
+use std::sync::Once;
 
 use anstyle::AnsiColor;
 pub(crate) use anstyle::Style;
 use clap::ValueEnum;
 use ebbtide_controller::quote::shows;
 use serde::Serialize;
-use terminal_size::{Width, terminal_size_of};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::exit::Exit;
 
@@ -68,10 +69,14 @@ impl Styled {
 
     /// Broken between words where the terminal ends, with as many spaces before each further line.
     pub(crate) fn wrapped(self, indent: usize) -> Self {
-        columns().map_or_else(
-            || self.clone(),
-            |columns| self.clone().within(columns, indent),
-        )
+        self.fitting(columns(), indent)
+    }
+
+    fn fitting(self, columns: Option<usize>, indent: usize) -> Self {
+        match columns {
+            Some(columns) => self.within(columns, indent),
+            None => self,
+        }
     }
 
     fn within(self, columns: usize, indent: usize) -> Self {
@@ -99,25 +104,27 @@ impl Styled {
         while_running(&self.0);
     }
 
-    /// Prints it as a line that is no part of the answer.
-    pub(crate) fn remark(&self) {
-        let _ = writeln!(anstream::stderr(), "{}", self.0);
+    /// Prints it as a line that is no part of the answer, wrapped as with [`wrapped`](Self::wrapped).
+    pub(crate) fn remark(self, indent: usize) {
+        let columns = columns_of(terminal_size_of(std::io::stderr()));
+        let _ = writeln!(anstream::stderr(), "{}", self.fitting(columns, indent).0);
     }
 
     /// Prints it as the last line, behind which the exit status says the same.
     pub(crate) fn print_last(&self) {
-        let _ = write(&self.0);
+        last(&self.0);
     }
 }
 
 /// The columns of the terminal that stdout is; nothing where it is none and `COLUMNS` does not say.
 pub(crate) fn columns() -> Option<usize> {
+    columns_of(terminal_size_of(std::io::stdout()))
+}
+
+fn columns_of(terminal: Option<(Width, Height)>) -> Option<usize> {
     let asked = std::env::var("COLUMNS").ok();
     let asked = asked.and_then(|columns| columns.parse().ok());
-    asked.or_else(|| {
-        let (Width(columns), _) = terminal_size_of(std::io::stdout())?;
-        Some(usize::from(columns))
-    })
+    asked.or_else(|| terminal.map(|(Width(columns), _)| usize::from(columns)))
 }
 
 /// Prints a line of the answer. A reader that has gone away (`| head`) ends the program quietly.
@@ -132,30 +139,77 @@ pub(crate) fn print_while_running(line: &str) {
 
 /// Prints the last line, behind which the exit status says the same.
 pub(crate) fn print_last(line: &str) {
-    let _ = write(&visible(line));
+    last(&visible(line));
 }
 
-/// Prints a line that is no part of the answer.
-pub(crate) fn remark(line: &str) {
-    let _ = writeln!(anstream::stderr(), "{}", visible(line));
+/// Prints an answer that is no lines for people, byte by byte.
+pub(crate) fn print_bytes(bytes: &[u8]) {
+    let mut stdout = std::io::stdout();
+    end_unless(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+}
+
+/// Prints help, or what clap has to say of the arguments.
+pub(crate) fn print_usage(said: &clap::Error) -> Exit {
+    let printed = said.print();
+    if said.use_stderr() {
+        return Exit::Usage;
+    }
+    end_unless(printed.and_then(|()| std::io::stdout().flush()));
+    Exit::Done
+}
+
+/// Prints sentences that are no part of the answer, each a line, or some where the terminal is narrow.
+pub(crate) fn remark(sentences: &str) {
+    Styled::new(PLAIN, sentences).remark(2);
+}
+
+/// The same with commands to copy, which stay in their lines.
+pub(crate) fn remark_whole(lines: &str) {
+    let _ = writeln!(anstream::stderr(), "{}", visible(lines));
 }
 
 fn print_or_end(line: &str) {
-    if write(line).is_err() {
+    end_unless(write(line));
+}
+
+fn end_unless(printed: std::io::Result<()>) {
+    let Err(error) = printed else { return };
+    if error.kind() == ErrorKind::BrokenPipe {
         std::process::exit(Exit::Failed as i32);
+    }
+    unwritable(&error);
+    std::process::exit(Exit::Usage as i32);
+}
+
+/// A terminal that has gone away, or a full disk, is no reader that wants no more: what waits for the exit
+/// status is still there.
+fn while_running(line: &str) {
+    match write(line) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            std::process::exit(Exit::Left as i32);
+        }
+        Err(error) => unwritable(&error),
+        Ok(()) => {}
     }
 }
 
-/// A terminal that has gone away is no reader that wants no more: what waits for the exit status is still
-/// there.
-fn while_running(line: &str) {
-    if write(line).is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        std::process::exit(Exit::Left as i32);
+fn last(line: &str) {
+    match write(line) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => unwritable(&error),
+        Ok(()) | Err(_) => {}
     }
+}
+
+/// Says once that the answer has no place.
+fn unwritable(error: &std::io::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| remark(&format!("error: cannot write standard output: {error}")));
 }
 
 fn write(line: &str) -> std::io::Result<()> {
-    writeln!(anstream::stdout(), "{line}")
+    let mut stdout = anstream::stdout();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }
 
 /// Asks on the terminal, and is content with a clear yes only.

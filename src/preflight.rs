@@ -18,9 +18,10 @@ use ebbtide_simulator::SimulatedAws;
 use serde_json::{Value, json};
 
 use crate::aws::{Access, signed};
+use crate::executions::{CallError, SIGN_IN};
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::Source;
-use crate::input;
+use crate::input::{self, Input};
 use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Styled, WARNING, print, remark};
 use crate::runtime::in_real_time;
 #[cfg(feature = "simulator")]
@@ -69,19 +70,21 @@ struct Checked<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let event = arguments.event.read()?;
+    let input = arguments.event.read()?;
+    let event = &input.event;
     #[cfg(feature = "simulator")]
     let scenario = arguments.scenario.as_deref();
     #[cfg(not(feature = "simulator"))]
     let scenario: Option<&Path> = None;
     let looked = match scenario {
         #[cfg(feature = "simulator")]
-        Some(scenario) => simulated(&event, scenario)?,
-        _ => in_real_time(account(&arguments.access, &event))?,
+        Some(scenario) => simulated(event, scenario)?,
+        _ => in_real_time(account(&arguments.access, event))?,
     };
     let (home, request, inspection) = match looked {
         Ok(looked) => looked,
-        Err(Unseen::Input(problems)) => return Ok(refused(arguments, &problems)?),
+        Err(Unseen::Input(problems)) => return Ok(refused(arguments, &input, &problems)?),
+        Err(Unseen::Credentials(error)) => return no_credentials(arguments, error),
         Err(Unseen::Aws(error)) => return Ok(unseen(arguments, &error)?),
     };
     let checked = Checked {
@@ -106,6 +109,7 @@ pub(crate) type Looked = Result<(Home, Request, Inspection), Unseen>;
 /// Why there is nothing to say of the service.
 pub(crate) enum Unseen {
     Input(Vec<Problem>),
+    Credentials(CallError),
     Aws(StepError),
 }
 
@@ -131,16 +135,17 @@ pub(crate) async fn account(access: &Access, event: &Value) -> Result<Looked, Er
     let text = |field: &str| event.get(field).and_then(Value::as_str);
     let (Some(cluster), Some(service)) = (text("cluster"), text("serviceName")) else {
         // Without these two there is no service to read: the input says what is wrong with it.
-        let home = named.unwrap_or_else(input::home_to_be_named);
-        let problems = Request::read(event, &home).err();
+        let problems = input::request(event, named.as_ref()).err();
         let problems = problems.ok_or("the input names no service")?;
         return Ok(Err(Unseen::Input(problems)));
     };
     let mut access = access.clone();
-    // The input's own ARNs go before the environment.
+    // The input's own ARNs count, and not the environment.
     access.region = access.region.or(named.map(|home| home.region));
     let config = access.config().await?;
-    signed(&config).await?;
+    if let Err(error) = signed(&config).await {
+        return Ok(Err(Unseen::Credentials(error)));
+    }
     // Preflight takes no lock.
     let clients = Clients::new(&config, "");
     let home = match Box::pin(home(&clients, cluster, service)).await {
@@ -193,16 +198,35 @@ pub(crate) fn hint(error: ErrorName) -> Option<&'static str> {
     }
 }
 
-fn refused(arguments: &Arguments, problems: &[Problem]) -> serde_json::Result<Exit> {
-    let event = &arguments.event.source;
+fn refused(
+    arguments: &Arguments,
+    input: &Input<'_>,
+    problems: &[Problem],
+) -> serde_json::Result<Exit> {
     match arguments.format {
-        Format::Text => input::refuse(event, problems),
+        Format::Text => input.refuse(problems),
         Format::Json => {
-            let mut refused = input::refused(event, problems);
+            let mut refused = input::refused(&arguments.event.source, problems);
             refused["status"] = json!("refused");
             print(&serde_json::to_string_pretty(&refused)?);
         }
     }
+    Ok(Exit::Failed)
+}
+
+/// There are none: no call says so.
+fn no_credentials(arguments: &Arguments, error: CallError) -> Outcome {
+    if arguments.format == Format::Text {
+        return Err(error.into());
+    }
+    let answer = json!({
+        "event": arguments.event.source.to_string(),
+        "status": "unknown",
+        "error": "NoCredentials",
+        "reason": error.message,
+        "hint": SIGN_IN,
+    });
+    print(&serde_json::to_string_pretty(&answer)?);
     Ok(Exit::Failed)
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::exit::Error;
 use crate::files::{FileError, Source};
-use crate::input::{self, Event, refuse};
+use crate::input::{self, Event};
 
 /// An event's resources live where no simulated world can be.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +38,12 @@ pub(crate) fn read(path: Option<&Path>) -> Result<Scenario, FileError> {
 /// The request with the event it was read from and where it lives; what is wrong with it goes to stderr, and
 /// there is none.
 pub(crate) fn request(given: &Event) -> Result<Option<(Value, Home, Request)>, Error> {
-    let event = given.read()?;
-    let home = home_of(&event)?;
-    match Request::read(&event, &home) {
-        Ok(request) => Ok(Some((event, home, request))),
+    let input = given.read()?;
+    let home = home_of(&input.event)?;
+    match Request::read(&input.event, &home) {
+        Ok(request) => Ok(Some((input.event, home, request))),
         Err(problems) => {
-            refuse(&given.source, &problems);
+            input.refuse(&problems);
             Ok(None)
         }
     }
@@ -127,12 +127,21 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
         cluster: short(&request.cluster).to_owned(),
         service: request.service,
         load_balancer_arn: request.load_balancer.map(|arn| arn.to_string()),
+        target_groups: request
+            .target_groups
+            .map(|groups| groups.map(|arn| arn.to_string())),
+        production_listeners: strings(&request.production_listeners),
+        test_listeners: strings(&request.test_listeners),
         task_definition: short(&request.task_definition).to_owned(),
         subnets: request.subnets.unwrap_or(defaults.subnets),
         security_groups: request.security_groups.unwrap_or(defaults.security_groups),
         container_name: request.container_name.unwrap_or(defaults.container_name),
         container_port: request.container_port.unwrap_or(defaults.container_port),
     }
+}
+
+fn strings(arns: &[impl ToString]) -> Vec<String> {
+    arns.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The flags that describe a service whose drain is planned or compared; they go before the scenario.
+//! The flags that describe a service whose drain is planned or compared; where the scenario says something else, they count.
 
 use std::path::{Path, PathBuf};
 

@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 
 use phase::phase_of;
 
+use crate::bar::Bar;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::{self, Source};
-use crate::input;
+use crate::input::{self, Input};
 use crate::narrate::world::{self, Detail};
 use crate::narrate::{Drain, Mood, Names, Narrator};
 use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Style, Styled, clock, print, remark};
@@ -116,16 +117,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if arguments.events.iter().filter(is_stdin).count() > 1 {
         return Err("standard input can be read once".into());
     }
-    let mut events = Vec::new();
+    let mut inputs = Vec::new();
     for source in &arguments.events {
-        events.push((source, arguments.instead.read(source)?));
+        inputs.push((source, arguments.instead.read(source)?));
     }
-    let home = scenario::home_of(&events[0].1)?;
+    let home = scenario::home_of(&inputs[0].1.event)?;
     let mut requests = Vec::new();
-    for (source, event) in events {
-        match Request::read(&event, &home) {
-            Ok(request) => requests.push((source, event, request)),
-            Err(problems) => return Ok(refused(arguments.format, source, &problems)),
+    for (source, input) in inputs {
+        match Request::read(&input.event, &home) {
+            Ok(request) => requests.push((source, input.event, request)),
+            Err(problems) => return Ok(refused(arguments.format, source, &input, &problems)),
         }
     }
     let first = &requests[0].2;
@@ -143,11 +144,18 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let mut telling = Telling::of(arguments, trace.as_mut());
         telling.begin(source, request, &home);
         let name = format!("simulated-{}", number + 1);
-        let mut watch = |moment: &Moment<'_>| telling.moment(moment);
+        let bar = (arguments.format == Format::Json).then(|| Bar::of_simulation(&name));
+        let mut watch = |moment: &Moment<'_>| {
+            if let (Some(bar), Some(event)) = (&bar, moment.history) {
+                bar.simulated(event.at.as_secs_f64());
+            }
+            telling.moment(moment);
+        };
         let (event, asked) = (event.clone(), std::mem::take(&mut commands));
         let before = world.clone();
         let deployed_so =
             simulation::deploy_commanded(world, &name, request, event, &asked, &mut watch);
+        bar.iter().for_each(Bar::end);
         let (run, after) = deployed_so?;
         world = after;
         too_late(&asked, run.summary.seconds);
@@ -205,7 +213,8 @@ fn all_at_once(
         ..request.clone()
     };
     let input = request.to_json();
-    let (run, _) = simulation::deploy(world, "at-once", &request, input, &mut |_| {})?;
+    let what = ("at-once", "the same, with all tasks stopped at once");
+    let (run, _) = simulation::deploy_quietly(world, what, &request, input)?;
     Ok(run.clients.as_ref().map(ClientsSummary::of))
 }
 
@@ -228,9 +237,9 @@ fn too_late(commands: &[CommandScenario], seconds: f64) {
     }
 }
 
-fn refused(format: Format, source: &Source, problems: &[Problem]) -> Exit {
+fn refused(format: Format, source: &Source, input: &Input<'_>, problems: &[Problem]) -> Exit {
     match format {
-        Format::Text => input::refuse(source, problems),
+        Format::Text => input.refuse(problems),
         Format::Json => {
             let refused = input::refused(source, problems);
             print(&json!({ "deployments": [], "refused": refused }).to_string());
@@ -245,7 +254,7 @@ type Begun = (World, Vec<CommandScenario>, (&'static str, String));
 fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, Error> {
     if let Some(path) = &arguments.world {
         let fact = ("world", format!("as {} has it", path.display()));
-        let world = Source::File(path.clone()).saved("a saved world", 1 << 26)?;
+        let world = Source::File(path.clone()).saved(("a saved world", "--save-world"), 1 << 26)?;
         return Ok((world, Vec::new(), fact));
     }
     let path = arguments.service.scenario.as_deref();
@@ -298,7 +307,7 @@ impl<'a> Telling<'a> {
             } else {
                 Detail::Usual
             },
-            narrator: Narrator::default(),
+            narrator: Narrator::of_simulation(),
             state: String::new(),
             lines: Vec::new(),
             trace,

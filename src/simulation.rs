@@ -17,6 +17,7 @@ use ebbtide_simulator::{CommandScenario, SimulatedAws, World};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::bar::Bar;
 use crate::exit::Error;
 use crate::narrate::{What, cause_of};
 use crate::runtime::in_virtual_time;
@@ -24,6 +25,7 @@ use crate::runtime::in_virtual_time;
 pub(crate) use recorder::Counts;
 use recorder::Recorder;
 pub(crate) use run::{ClientsSummary, Felt, Role, Run, Series, Visit};
+pub(crate) use summary::Summary;
 
 pub(crate) struct Moment<'a> {
     /// What the world did, oldest first.
@@ -46,6 +48,23 @@ pub(crate) fn deploy(
     watch: &mut dyn FnMut(&Moment<'_>),
 ) -> Result<(Run, World), Error> {
     deploy_commanded(world, name, request, input, &[], watch)
+}
+
+/// The same with nothing to say of its moments but how far it is, on a terminal; `what` it is for.
+pub(crate) fn deploy_quietly(
+    world: World,
+    (name, what): (&str, &str),
+    request: &Request,
+    input: Value,
+) -> Result<(Run, World), Error> {
+    let bar = Bar::of_simulation(what);
+    let deployed = deploy(world, name, request, input, &mut |moment| {
+        if let Some(event) = moment.history {
+            bar.simulated(event.at.as_secs_f64());
+        }
+    });
+    bar.end();
+    deployed
 }
 
 /// The same with operators who give commands.

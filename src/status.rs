@@ -122,7 +122,7 @@ async fn follow_one(
         // One that was named is followed to the end that it has come to.
         (_, Some(_)) => &found[0],
         ([], None) => {
-            eprintln!("No deployment{} runs.", of(arguments));
+            remark(&format!("No deployment{} runs.", of(arguments)));
             return Ok(Exit::Failed);
         }
         (several, None) => {

@@ -212,7 +212,7 @@ pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
     Err(Refusal::new(
         ErrorName::ReplacementFailed,
         format!(
-            "The replacement {} was abandoned after {}{since}: {}.{placed}",
+            "The replacement {} was abandoned at the limit of {}{since}: {}.{placed}",
             plan.incoming_set().map_or("task set", |id| id),
             counted(limit, "failed task"),
             stopped.in_words().unwrap_or_default(),

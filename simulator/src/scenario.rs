@@ -155,6 +155,13 @@ pub struct Names {
     pub service: String,
     /// The load balancer's ARN, if it has to be a particular one.
     pub load_balancer_arn: Option<String>,
+    /// The ARNs of the two target groups, if they have to be particular ones: the one that serves first.
+    pub target_groups: Option<[String; 2]>,
+    /// The ARNs of production listeners, if they have to be particular ones. Where the scenario has fewer, there
+    /// are more, on the next ports.
+    pub production_listeners: Vec<String>,
+    /// The same of test listeners.
+    pub test_listeners: Vec<String>,
     /// The task definition to be deployed: ARN, `family:revision` or `family` (revision 2).
     pub task_definition: String,
     /// The subnets, each in a zone of its own.
@@ -169,6 +176,12 @@ pub struct Names {
 pub enum ScenarioError {
     #[error("{0} is not the ARN of a Network or Application Load Balancer in {1}, account {2}")]
     LoadBalancerArn(String, String, String),
+    #[error("{0} is not the ARN of a target group in {1}, account {2}")]
+    TargetGroupArn(String, String, String),
+    #[error(
+        "{0} is no listener of the load balancer {1}, and a simulated service has one load balancer"
+    )]
+    OtherLoadBalancer(String, String),
     #[error("{0} is not a task definition: family:revision, with a revision from 1")]
     TaskDefinition(String),
     #[error("a scenario's times are a year at most, and its jitter is 100 percent at most")]
@@ -248,6 +261,9 @@ impl Default for Names {
             cluster: "main".to_owned(),
             service: "chat".to_owned(),
             load_balancer_arn: None,
+            target_groups: None,
+            production_listeners: Vec::new(),
+            test_listeners: Vec::new(),
             task_definition: "chat:2".to_owned(),
             subnets: [0, 1]
                 .map(|n| format!("subnet-1234567890abcdef{n}"))

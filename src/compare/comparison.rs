@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::figures::{Figures, Floor};
 use super::ways::Way;
-use crate::simulation::Run;
+use crate::simulation::{Run, Summary};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timings {
@@ -50,16 +50,38 @@ pub(super) struct ComparedRun {
 }
 
 impl Comparison {
-    pub(super) fn failures(&self) -> impl Iterator<Item = String> {
+    /// What went wrong: a cause once, with the ways that failed by it.
+    pub(super) fn failures(&self) -> Vec<String> {
         let runs = self
             .ways
             .iter()
             .flat_map(|way| way.runs.iter().map(move |run| (way, run)));
         let failed = runs.filter(|(_, run)| !run.run.summary.succeeded());
-        failed.map(|(way, run)| {
-            let (name, timings) = (&way.way.name, run.timings.as_str());
-            format!("{name}, {timings}: {}", run.run.summary.outcome())
-        })
+        let mut causes: Vec<(&Summary, Vec<(&Compared, &ComparedRun)>)> = Vec::new();
+        for (way, run) in failed {
+            let summary = &run.run.summary;
+            // Sentences differ in made-up ids at least.
+            let known = causes
+                .iter_mut()
+                .find(|(cause, _)| cause.error == summary.error);
+            match known {
+                Some((_, runs)) => runs.push((way, run)),
+                None => causes.push((summary, vec![(way, run)])),
+            }
+        }
+        let all: usize = self.ways.iter().map(|way| way.runs.len()).sum();
+        let said = causes.into_iter().map(|(cause, runs)| {
+            let outcome = cause.outcome();
+            if runs.len() == all {
+                return format!("every way: {outcome}");
+            }
+            let names = runs.iter().map(|(way, run)| {
+                let (name, timings) = (&way.way.name, run.timings.as_str());
+                format!("{name}, {timings}")
+            });
+            format!("{}: {outcome}", names.collect::<Vec<_>>().join("; "))
+        });
+        said.collect()
     }
 
     pub(super) fn connections(&self) -> u64 {

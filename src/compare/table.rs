@@ -152,7 +152,8 @@ impl Comparison {
         }
         lines.extend(
             self.failures()
-                .map(|failure| Styled::new(BAD, &failure).wrapped(2)),
+                .iter()
+                .map(|failure| Styled::new(BAD, failure).wrapped(2)),
         );
         lines.push(Styled::default());
         lines.extend(recommended.map(|best| {

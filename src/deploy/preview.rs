@@ -25,7 +25,7 @@ pub(super) async fn refused(
             Ok(lines) => {
                 if show {
                     for line in lines {
-                        Styled::new(PLAIN, &line).wrapped(13).remark();
+                        Styled::new(PLAIN, &line).remark(13);
                     }
                 }
                 None
@@ -36,6 +36,7 @@ pub(super) async fn refused(
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             Some(problems.join(". "))
         }
+        Err(Unseen::Credentials(error)) => return Err(error.into()),
         Err(Unseen::Aws(error)) => {
             let hint = preflight::hint(error.name);
             let hint = hint.map_or_else(String::new, |hint| format!(" {hint}"));

@@ -33,6 +33,10 @@ pub(crate) struct CallError {
     pub(crate) message: String,
 }
 
+/// What to do without credentials.
+pub(crate) const SIGN_IN: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or \
+    sign in with the AWS CLI (`aws sso login`)";
+
 impl CallError {
     pub(super) fn of<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -84,11 +88,7 @@ impl CallError {
             None => error.to_string(),
         };
         let why: Vec<_> = why.split_whitespace().collect();
-        let message = format!(
-            "no credentials ({}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or \
-             sign in with the AWS CLI (`aws sso login`)",
-            quote(&why.join(" "))
-        );
+        let message = format!("no credentials ({}): {SIGN_IN}", quote(&why.join(" ")));
         let trouble = match error {
             CredentialsError::ProviderTimedOut(_)
             | CredentialsError::ProviderError(_)

@@ -186,7 +186,8 @@ fn deployed(
     if let Some(fields) = event.as_object_mut() {
         fields.remove("dryRun");
     }
-    let (run, _) = simulation::deploy(world, "plan", request, event, &mut |_| {})?;
+    let what = ("plan", "counting what a deployment costs");
+    let (run, _) = simulation::deploy_quietly(world, what, request, event)?;
     let summary = run.summary;
     let stops = plan.left() > 0 && summary.error.as_deref() == Some("DrainTimeout");
     Ok(match summary.error {

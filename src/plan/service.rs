@@ -1,6 +1,6 @@
 //! The service as a plan sees it, and what a pace makes of it.
 
-use ebbtide_controller::arn;
+use ebbtide_controller::arn::{self, Arn};
 use ebbtide_controller::deregistration::Deregistration;
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::plan::Plan;
@@ -156,10 +156,18 @@ fn busiest_minute(reconnects: &[f64]) -> f64 {
     reconnects.windows(60).map(sum).fold(0.0, f64::max)
 }
 
-/// Whether a request names an Application Load Balancer.
+/// Whether a request names an Application Load Balancer, or a listener of one.
 pub(super) fn is_application(request: &Request) -> bool {
     let load_balancer = request.load_balancer.as_deref();
+    let listeners = request
+        .production_listeners
+        .iter()
+        .chain(&request.test_listeners);
+    let of_one = |listener: &str| {
+        Arn::parse(listener).is_some_and(|arn| arn.resource.starts_with("listener/app/"))
+    };
     load_balancer.is_some_and(arn::is_application_load_balancer)
+        || listeners.into_iter().any(|listener| of_one(listener))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::executions::{Event, Execution, console, since};
 use crate::exit::{Exit, Outcome};
 use crate::files::{check_outputs, write};
 use crate::narrate::{Narrator, What};
-use crate::output::{clock, count, print};
+use crate::output::{clock, count, print, print_bytes};
 use crate::simulate::page::{by_role, states, timetable};
 use crate::simulate::phase::phases;
 use crate::simulation::{Role, Series, Visit};
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// The execution: its ARN, or its name.
     #[arg(value_name = "EXECUTION")]
     execution: String,
-    /// File to write (default: the execution's name with .html).
+    /// File to write, or `-` for standard output (default: the execution's name with .html).
     #[arg(long, value_name = "FILE.html")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -42,12 +42,18 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome {
     let name = arguments.execution.rsplit(':').next().unwrap_or_default();
     let path = arguments.output.clone();
     let path = path.unwrap_or_else(|| PathBuf::from(format!("{name}.html")));
-    let output = ("--output", Some(path.as_path()));
+    let to_stdout = path.as_os_str() == "-";
+    let output = ("--output", Some(path.as_path()).filter(|_| !to_stdout));
     check_outputs(&[], &[output])?;
     let (executions, arn) = arguments.target.execution(&arguments.execution).await?;
     let execution = executions.describe(&arn).await?;
     let events = executions.history(&arn, 0).await?;
-    write(output, &page(&execution, &events)?)?;
+    let page = page(&execution, &events)?;
+    if to_stdout {
+        print_bytes(page.as_bytes());
+        return Ok(Exit::Done);
+    }
+    write(output, &page)?;
     print(&path.display().to_string());
     Ok(Exit::Done)
 }

@@ -141,7 +141,12 @@ fn a_start_is_recognised_whatever_becomes_of_its_answer() {
         || error("ThrottlingException"),
         accepted,
     ];
-    for (answers, calls) in [(lost, 2), (blocked, 2), (throttled, 3)] {
+    let full: &[fn() -> Answer] = &[
+        || error("ExecutionLimitExceeded"),
+        || error("ExecutionLimitExceeded"),
+        accepted,
+    ];
+    for (answers, calls) in [(lost, 2), (blocked, 2), (throttled, 3), (full, 3)] {
         // With --again as well: one command starts one execution.
         for again in ["", "--again"] {
             let (ran, called) = start(answers, again);
@@ -377,5 +382,7 @@ fn a_report_of_an_execution_is_made_from_its_history() {
         assert_has(&page, &everywhere);
         // Each of the two twice: for a screen, and for a phone.
         assert_eq!(page.matches("<svg ").count(), 4);
+        let piped = line.replace("@of-execution.html", "-");
+        assert_eq!(Ran::of(&mut step_functions.command(&piped)).done(), page);
     }
 }

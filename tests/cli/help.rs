@@ -74,6 +74,7 @@ fn shells_get_completions_and_man_gets_pages() {
     }
     ebbtide("completions tcsh").exits(2);
     assert_has(&ebbtide("man").done(), &[".TH ebbtide 1", "Examples:"]);
+    assert_eq!(ebbtide("man -").done(), ebbtide("man").done());
     let folder = path("man/man1");
     let _ = std::fs::remove_dir_all(path("man"));
     assert_eq!(ebbtide("man @man/man1").done(), "");

@@ -36,19 +36,25 @@ fn an_error_is_a_line_that_names_file_and_field() {
     ] {
         let ran = ebbtide(&format!("{name} @two-errors.json")).exits(1);
         let lines: Vec<_> = ran.stderr.lines().collect();
-        let begins = format!(
-            "error: {}: InvalidInput: ",
-            path("two-errors.json").display()
-        );
-        for (line, says) in lines.iter().zip([
-            "servceName is not a field of the input (did you mean serviceName?)",
-            "taskDefinition is \"chat\"; allowed: family:revision, or ",
-            "drain.wthin is not a field of the input (did you mean drain.within?)",
+        for (line, (column, says)) in lines.iter().zip([
+            (
+                32,
+                "servceName is not a field of the input (did you mean serviceName?)",
+            ),
+            (
+                58,
+                "taskDefinition is \"chat\"; allowed: family:revision, or ",
+            ),
+            (
+                85,
+                "drain.wthin is not a field of the input (did you mean drain.within?)",
+            ),
         ]) {
-            let line = line
-                .strip_prefix(&begins)
-                .unwrap_or_else(|| panic!("{name}: {line}"));
-            assert!(line.starts_with(says), "{name}: {line}");
+            let begins = format!(
+                "error: {}, line 1 column {column}: InvalidInput: {says}",
+                path("two-errors.json").display()
+            );
+            assert!(line.starts_with(&begins), "{name}: {line}");
         }
         let more = usize::from(name == "deploy");
         assert_eq!(lines.len(), 3 + more, "{name}: {lines:?}");
@@ -57,12 +63,38 @@ fn an_error_is_a_line_that_names_file_and_field() {
 }
 
 #[test]
+fn an_error_is_wrapped_to_the_terminal_and_names_no_made_up_account() {
+    scratch_event(
+        "arn-wrong.json",
+        r#", "targetGroups": ["one", "two"], "subnets": "all""#,
+    );
+    for name in ["plan", "simulate", "deploy"] {
+        let mut narrow = command(&format!("{name} @arn-wrong.json"));
+        let ran = Ran::of(narrow.env("COLUMNS", "70")).exits(1);
+        assert!(ran.stderr.lines().count() > 3, "{}", ran.stderr);
+        for line in ran.stderr.lines() {
+            let longest = line.split(' ').map(str::len).max().unwrap_or_default();
+            assert!(line.chars().count() <= 70 || longest > 30, "{line}");
+        }
+    }
+    scratch("no-names.json", r#"{"taskDefinition": "chat"}"#);
+    for line in ["deploy @no-names.json", "preflight @no-names.json"] {
+        let said = ebbtide(line).exits(1).stderr;
+        assert_has(&said, &["cluster is missing", "of this account and region"]);
+        assert!(
+            !said.contains("REGION") && !said.contains("(partition"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn standard_input_is_an_event_and_a_flag_fills_in_the_revision() {
     let without = r#"{"cluster": "main", "serviceName": "chat"}"#;
     scratch("fine-world.json", "{}");
     for line in [
-        "simulate -",
-        "simulate events/minimal.json -",
+        "simulate - --clients 0",
+        "simulate events/minimal.json - --clients 0",
         "plan -",
         "preflight - --scenario @fine-world.json",
     ] {
@@ -119,11 +151,23 @@ fn a_file_that_is_no_event_is_refused_by_what_it_is() {
             b"{\"comment\": \"gr\xf6\xdfe\"}".to_vec(),
             "it is not UTF-8 at byte 16",
         ),
+        (
+            "list",
+            b"[]".to_vec(),
+            "the input is []; allowed: a JSON object with",
+        ),
+        (
+            "half",
+            b"{".to_vec(),
+            "it ends before the JSON is complete, at line 1 column 1",
+        ),
         ("empty", b" \n".to_vec(), "it is empty"),
         ("huge", huge.into_bytes(), "it is longer than 262144 bytes"),
     ] {
         std::fs::write(path(name), bytes).unwrap();
-        let ran = ebbtide(&format!("plan @{name}")).exits(2);
+        // What is JSON is refused by its fields.
+        let exit = if name == "list" { 1 } else { 2 };
+        let ran = ebbtide(&format!("plan @{name}")).exits(exit);
         assert_has(&ran.stderr, &[says]);
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
     }
@@ -187,6 +231,18 @@ fn outputs_are_checked_before_anything_runs() {
             "--report events/minimal.json",
             "the input and --report are both ",
         ),
+        (
+            "--report -",
+            "--report -: standard output already has the answer",
+        ),
+        (
+            "--save-world -",
+            "--save-world -: standard output already has the answer",
+        ),
+        (
+            "--trace -",
+            "--trace -: standard output already has the answer",
+        ),
     ] {
         let ran = ebbtide(&format!("simulate events/minimal.json {line}")).exits(2);
         assert_eq!(ran.stdout, "", "{line}");
@@ -203,4 +259,34 @@ fn outputs_are_checked_before_anything_runs() {
     ebbtide("simulate @refused.json --trace @kept.json").exits(1);
     assert_eq!(read("kept.json"), "kept");
     ebbtide("simulate events/minimal.json --trace /dev/null --report /dev/null").exits(0);
+}
+
+#[test]
+fn an_answer_without_a_place_is_one_sentence_and_a_reader_that_leaves_is_none() {
+    for line in [
+        "plan events/minimal.json",
+        "simulate events/minimal.json",
+        "preflight events/minimal.json --scenario @fine-for-all.json --format json",
+        "man",
+        "completions bash",
+        "--help",
+        "--version",
+    ] {
+        scratch("fine-for-all.json", "{}");
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = command(line);
+        let output = command.stdout(full.unwrap()).stderr(Stdio::piped());
+        let ran = Ran::from(output.spawn().unwrap().wait_with_output().unwrap()).exits(2);
+        let says = "error: cannot write standard output: No space left on device";
+        assert!(ran.stderr.starts_with(says), "{line}: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{line}: {}", ran.stderr);
+    }
+    let mut left = command("simulate events/minimal.json");
+    let left = left.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut left = left.spawn().unwrap();
+    drop(left.stdout.take());
+    assert_eq!(
+        Ran::from(left.wait_with_output().unwrap()).exits(1).stderr,
+        ""
+    );
 }

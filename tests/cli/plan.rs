@@ -145,8 +145,13 @@ fn a_plan_has_the_connections_that_the_drain_will_count_on() {
     }
     scratch_event("compared.json", r#", "drain": {"within": 60}"#);
     budget("counted.json", &drain(7_000));
+    scratch(
+        "counted-evenly.json",
+        r#"{"tasks": 2, "timings": {"jitterPercent": 0}}"#,
+    );
     for (event, connections) in [("compared", "5,000"), ("counted", "14,000")] {
-        let text = ebbtide(&format!("compare @{event}.json --tasks 2")).done();
+        let line = format!("compare @{event}.json --scenario @counted-evenly.json");
+        let text = ebbtide(&line).done();
         assert_has(&text, &[&format!("2 tasks, {connections} connections")]);
     }
 }
@@ -164,7 +169,7 @@ fn what_a_plan_costs_a_simulated_deployment_costs() {
             "percent",
             250,
             r#"{"percent": 5, "every": 40}"#,
-            every,
+            &[0, 3_600],
             0.05,
         ),
         ("large", 250, large, &[60, 300], 0.05),
@@ -175,10 +180,17 @@ fn what_a_plan_costs_a_simulated_deployment_costs() {
             scratch_event(&event, &format!(r#", "drain": {drain}"#));
             let service = format!(r#"{{"tasks": {tasks}, "deregistrationDelaySeconds": {delay}}}"#);
             scratch(&scenario, &service);
-            let arguments = format!("@{event} --scenario @{scenario} --format json");
-            let planned = ebbtide(&format!("plan {arguments}")).exits(0).json();
+            let line = format!("plan @{event} --scenario @{scenario} --format json");
+            let planned = ebbtide(&line).exits(0).json();
             let cost = |what: &str| planned["cost"][what].as_f64().unwrap();
-            let simulated = ebbtide(&format!("simulate {arguments}")).exits(0).json();
+            // Only a budget looks at clients. With them, all is deployed once more, with all tasks stopped at once.
+            let clients = if drain.contains("reconnects") {
+                ""
+            } else {
+                "--clients 0"
+            };
+            let line = format!("simulate @{event} --scenario @{scenario} --format json {clients}");
+            let simulated = ebbtide(&line).exits(0).json();
             let summary = &simulated["deployments"][0]["summary"];
             let states = summary["states"].as_array().unwrap().len();
             let states = f64::from(u32::try_from(states).unwrap());

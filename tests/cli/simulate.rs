@@ -99,17 +99,59 @@ fn bad_input_is_refused_with_1_before_anything_runs() {
 #[test]
 fn what_is_wrong_with_a_file_is_said_by_its_field() {
     let lines = r#"
-{"replacement": {"crashesAfterSeconds": "soon"}} => replacement.crashesAfterSeconds: invalid type
-{"alarms": [{"name": "a", "colour": 1}]} => alarms[0].colour: unknown field
-{} {} => trailing characters
-{ => EOF
+{"replacement": {"crashesAfterSeconds": "soon"}} => line 1 column 38: replacement.crashesAfterSeconds is "soon"; allowed: a whole number, 0 or more
+{"tasks": -1} => line 1 column 8: tasks is -1; allowed: a whole number from 0 to
+{"alarms": [{"name": "a", "colour": 1}]} => alarms[0].colour is not a field of this object; its fields: name, type, state, changes
+{"alarms": [{"name": "a", "state": "RINGS"}]} => alarms[0].state is "RINGS"; allowed: "OK", "ALARM"
+{"commands": [{"afterSeconds": 1, "command": "stop"}]} => commands[0].command is "stop"; allowed: "rollback", "pause"
+{"clients": [2500]} => line 1 column 10: clients is a list; allowed: an object
+["a"] => it is a list; allowed: an object
+{} {} => trailing characters at line 1
+{ => it ends before the JSON is complete, at line 1
 "#;
     for (text, said) in lines.lines().filter_map(|line| line.split_once(" => ")) {
         scratch("wrong-scenario.json", text);
         let ran = ebbtide("simulate events/minimal.json --scenario @wrong-scenario.json").exits(2);
-        let parts = [said, "line 1", "wrong-scenario.json is not a scenario"];
+        let parts = [said, "wrong-scenario.json is not a scenario: "];
         assert_has(&ran.stderr, &parts);
     }
+    for (text, said) in [
+        ("[1, 2]", "it is a list; allowed: an object"),
+        ("{\"region\": 3}", "line 1 column "),
+        ("{", "it ends before the JSON is complete"),
+    ] {
+        scratch("wrong-world.json", text);
+        let ran = ebbtide("simulate events/minimal.json --world @wrong-world.json").exits(2);
+        assert_has(&ran.stderr, &["is not a saved world: ", said]);
+        for word in ["expected", "invalid type", "missing field"] {
+            assert!(!ran.stderr.contains(word), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn every_event_is_simulated_in_a_world_of_its_names() {
+    let events = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+    for event in std::fs::read_dir(events).unwrap() {
+        let event = event.unwrap().file_name().into_string().unwrap();
+        let text = ebbtide(&format!("simulate events/{event}")).done();
+        assert_has(&text, &["\nSUCCEEDED: "]);
+        let warns = text.contains("warnings of preflight");
+        assert_eq!(warns, event == "replace.json", "{text}");
+        // Only the column of times says when.
+        assert!(!text.contains("done about 00:"), "{text}");
+    }
+    let answer = ebbtide("simulate events/named-routes.json --format json").exits(0);
+    let answer = answer.json();
+    let summary = &answer["deployments"][0]["summary"];
+    assert_eq!(summary["taskSets"][0]["targetGroup"], "mqtt-b");
+    assert_eq!(summary["listeners"][0]["role"], "production");
+    assert_eq!(answer["deployments"][0]["clients"]["cut"], 10_000);
+    let event = include_str!("../../events/named-routes.json");
+    let other = event.replacen("net/mqtt/0", "net/other/0", 1);
+    scratch("two-balancers.json", &other);
+    let said = ebbtide("simulate @two-balancers.json").exits(2).stderr;
+    assert_has(&said, &["is no listener of the load balancer"]);
 }
 
 #[test]

@@ -44,9 +44,12 @@ impl Installation {
             now = scenario.after_seconds;
             let command = scenario.command;
             said(match self.command(service, command, &scenario.by).await {
-                Ok(Ok(Panel { asked, .. })) => {
-                    let asked = asked.map(|asked| asked.to_string());
-                    format!("Operator's command: {}.", asked.unwrap_or_default())
+                Ok(Ok(_)) => {
+                    format!(
+                        "Operator's command: {} by {}.",
+                        command.as_str(),
+                        scenario.by
+                    )
                 }
                 Ok(Err(refused)) => format!(
                     "Operator's command {} was refused: {refused}.",

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use ebbtide_controller::command::is_by;
 
-use super::{ListenerRole, MOST_TASKS, Names, Scenario, ScenarioError, TargetType};
+use super::{
+    ListenerRole, ListenerScenario, MOST_TASKS, Names, Scenario, ScenarioError, TargetType,
+};
 use crate::world::{
     ContainerDefinition, ControllerType, CreateCluster, CreateListener, CreateService,
     CreateTargetGroup, CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController, Kind,
@@ -83,7 +85,8 @@ impl Scenario {
         world.limits = self.limits.clone();
         world.counts_deregistering = self.counts_deregistering;
         let (original, replacement) = self.register_task_definitions(&mut world, names)?;
-        let production = self.build_load_balancer(&mut world, names)?;
+        let listeners = self.listeners_for(names);
+        let production = self.build_load_balancer(&mut world, names, &listeners)?;
         self.build_service(&mut world, names)?;
         if !self.first_deployment {
             put_in_service(&mut world, names, &original, &production, &self.tags)?;
@@ -100,7 +103,7 @@ impl Scenario {
         world.set_behaviour(&replacement, self.replacement.clone())?;
         world.begin();
         self.set_alarms(&mut world)?;
-        self.connect_clients(&mut world)?;
+        self.connect_clients(&mut world, &listeners)?;
         Ok(world)
     }
 
@@ -117,13 +120,44 @@ impl Scenario {
         Ok(())
     }
 
-    fn connect_clients(&self, world: &mut World) -> Result<(), ScenarioError> {
+    /// The listeners, each with the ARN that it has to have; those that are named and have no place in the
+    /// scenario are on the ports behind its own.
+    fn listeners_for<'a>(&self, names: &'a Names) -> Vec<(ListenerScenario, Option<&'a str>)> {
+        let mut production = names.production_listeners.iter().map(String::as_str);
+        let mut test = names.test_listeners.iter().map(String::as_str);
+        let known = self.listeners.iter().map(|listener| {
+            let arn = match listener.role {
+                ListenerRole::Production => production.next(),
+                ListenerRole::Test => test.next(),
+            };
+            (listener.clone(), arn)
+        });
+        let mut listeners: Vec<_> = known.collect();
+        let last = self.listeners.iter().map(|listener| listener.port).max();
+        let mut port = last.unwrap_or_default();
+        let production = production.map(|arn| (ListenerRole::Production, arn));
+        let test = test.map(|arn| (ListenerRole::Test, arn));
+        listeners.extend(production.chain(test).map(|(role, arn)| {
+            port = port.saturating_add(1);
+            (ListenerScenario { port, role }, Some(arn))
+        }));
+        listeners
+    }
+
+    fn connect_clients(
+        &self,
+        world: &mut World,
+        listeners: &[(ListenerScenario, Option<&str>)],
+    ) -> Result<(), ScenarioError> {
         let Some(clients) = &self.clients else {
             return Ok(());
         };
         let production = |port: u16| {
-            let mut listeners = self.listeners.iter();
-            listeners.any(|known| known.port == port && known.role == ListenerRole::Production)
+            let mut listeners = listeners.iter();
+            let is_it = |known: &ListenerScenario| {
+                known.port == port && known.role == ListenerRole::Production
+            };
+            listeners.any(|(known, _)| is_it(known))
         };
         let listeners = world.listeners();
         let listeners = listeners.filter(|listener| production(listener.port));
@@ -205,8 +239,12 @@ impl Scenario {
         &self,
         world: &mut World,
         names: &Names,
+        listeners: &[(ListenerScenario, Option<&str>)],
     ) -> Result<String, ScenarioError> {
-        let wanted = match &names.load_balancer_arn {
+        let named = listeners
+            .iter()
+            .find_map(|(_, arn)| load_balancer_of((*arn)?));
+        let wanted = match names.load_balancer_arn.as_ref().or(named.as_ref()) {
             Some(arn) => parse_load_balancer(arn, names)?,
             None => NamedLoadBalancer {
                 kind: self.load_balancer,
@@ -222,19 +260,28 @@ impl Scenario {
             Kind::Network => "TCP",
             Kind::Application => "HTTP",
         };
-        let mut build = |suffix, target_type| {
-            self.build_target_group(world, names, protocol, (suffix, target_type))
+        let mut build = |place, target_type| {
+            self.build_target_group(world, names, protocol, (place, target_type))
         };
-        let production = build("tg-1", TargetType::Ip)?;
-        let alternate = build("tg-2", self.alternate_target_type)?;
-        for listener in &self.listeners {
+        let production = build(0, TargetType::Ip)?;
+        let alternate = build(1, self.alternate_target_type)?;
+        for (listener, arn) in listeners {
             let group = match listener.role {
                 ListenerRole::Production => &production,
                 ListenerRole::Test => &alternate,
             };
             let port = listener.port;
             let request = CreateListener::forwarding(&load_balancer, protocol, port, group);
-            world.create_listener(&request)?;
+            let Some(arn) = arn else {
+                world.create_listener(&request)?;
+                continue;
+            };
+            let hex = arn.rsplit('/').next().unwrap_or_default();
+            if load_balancer_of(arn).as_deref() != Some(load_balancer.as_str()) {
+                let arn = (*arn).to_owned();
+                return Err(ScenarioError::OtherLoadBalancer(arn, load_balancer));
+            }
+            world.put_numbered_listener(&request, hex)?;
         }
         Ok(production)
     }
@@ -244,22 +291,34 @@ impl Scenario {
         world: &mut World,
         names: &Names,
         protocol: &str,
-        (suffix, target_type): (&str, TargetType),
+        (place, target_type): (usize, TargetType),
     ) -> Result<String, ScenarioError> {
         let stem: String = names.service.chars().take(26).collect();
         let stem = stem.trim_matches(['-', '_']).replace('_', "-");
+        let named = names.target_groups.as_ref().map(|groups| &groups[place]);
+        let named = named
+            .map(|arn| parse_target_group(arn, names))
+            .transpose()?;
+        let (name, hex) = match named {
+            Some((name, hex)) => (name.to_owned(), Some(hex)),
+            None => (format!("{stem}-tg-{}", place + 1), None),
+        };
         let target_type = match target_type {
             TargetType::Ip => "ip",
             TargetType::Instance => "instance",
         };
-        let arn = world.create_target_group(&CreateTargetGroup {
+        let request = CreateTargetGroup {
             port: Some(names.container_port),
             protocol: Some(protocol.to_owned()),
             health_check_interval_seconds: Some(self.health_check_interval_seconds),
             healthy_threshold_count: Some(self.healthy_threshold),
             target_type: Some(target_type.to_owned()),
-            ..CreateTargetGroup::ip(&format!("{stem}-{suffix}"))
-        })?;
+            ..CreateTargetGroup::ip(&name)
+        };
+        let arn = match hex {
+            Some(hex) => world.put_target_group(&request, hex)?,
+            None => world.create_target_group(&request)?,
+        };
         let delay = self.deregistration_delay_seconds.to_string();
         let delay = ("deregistration_delay.timeout_seconds".to_owned(), delay);
         let mut attributes = vec![delay];
@@ -323,6 +382,28 @@ fn family_and_revision(name: &str) -> Result<(&str, u32), ScenarioError> {
         return Err(not_one());
     }
     Ok((family, revision))
+}
+
+/// The ARN of a listener's load balancer; `None` where it is not the ARN of a listener.
+fn load_balancer_of(listener: &str) -> Option<String> {
+    let (load_balancer, _) = listener.rsplit_once('/')?;
+    let load_balancer = load_balancer.replacen(":listener/", ":loadbalancer/", 1);
+    load_balancer
+        .contains(":loadbalancer/")
+        .then_some(load_balancer)
+}
+
+/// The name and the number in a target group's ARN.
+fn parse_target_group<'a>(
+    given: &'a str,
+    names: &Names,
+) -> Result<(&'a str, &'a str), ScenarioError> {
+    let (region, account) = (&names.region, &names.account);
+    let prefix = arn("elasticloadbalancing", region, account, "targetgroup/");
+    let place = given.strip_prefix(&prefix).unwrap_or_default();
+    place.split_once('/').ok_or_else(|| {
+        ScenarioError::TargetGroupArn(given.to_owned(), region.clone(), account.clone())
+    })
 }
 
 fn parse_load_balancer(given: &str, names: &Names) -> Result<NamedLoadBalancer, ScenarioError> {

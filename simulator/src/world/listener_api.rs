@@ -64,6 +64,23 @@ pub struct DeleteListener {
 
 impl World {
     pub fn create_listener(&mut self, request: &CreateListener) -> Result<String, ApiError> {
+        self.new_listener(request, None)
+    }
+
+    /// A listener with a given number, for a world that has to match names from outside.
+    pub(crate) fn put_numbered_listener(
+        &mut self,
+        request: &CreateListener,
+        hex: &str,
+    ) -> Result<String, ApiError> {
+        self.new_listener(request, Some(hex))
+    }
+
+    fn new_listener(
+        &mut self,
+        request: &CreateListener,
+        hex: Option<&str>,
+    ) -> Result<String, ApiError> {
         let load_balancer = self.load_balancer(&request.load_balancer_arn)?;
         let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
             let message = "A listener protocol and port must be specified";
@@ -82,7 +99,8 @@ impl World {
         let tags = tags::parse_elb(&request.tags)?;
         let load_balancer_arn = load_balancer.arn.clone();
         let place = load_balancer_arn.replace(":loadbalancer/", ":listener/");
-        let arn = format!("{place}/{}", self.hex16());
+        let hex = hex.map_or_else(|| self.hex16(), str::to_owned);
+        let arn = format!("{place}/{hex}");
         let rules = arn.replace(":listener/", ":listener-rule/");
         let default_rule_arn = format!("{rules}/{}", self.hex16());
         let ssl_policy = request.ssl_policy.as_deref();

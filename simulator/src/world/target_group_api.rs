@@ -107,10 +107,24 @@ impl World {
         }
         group.tags = tags::parse_elb(&request.tags)?;
         let hex = self.hex16();
+        Ok(self.insert_target_group(group, &hex))
+    }
+
+    /// A target group with a given number, for a world that has to match names from outside.
+    pub(crate) fn put_target_group(
+        &mut self,
+        request: &CreateTargetGroup,
+        hex: &str,
+    ) -> Result<String, ApiError> {
+        let group = new_group(request)?;
+        Ok(self.insert_target_group(group, hex))
+    }
+
+    fn insert_target_group(&mut self, mut group: TargetGroup, hex: &str) -> String {
         let arn = self.elb_arn(&format!("targetgroup/{}/{hex}", group.name));
         group.arn.clone_from(&arn);
         self.target_groups.insert(arn.clone(), group);
-        Ok(arn)
+        arn
     }
 
     /// `elasticloadbalancing:DescribeTargetGroups`. Without a filter: every group in the account

@@ -37,6 +37,41 @@ async fn the_samples_own_input_finds_its_names_even_with_revision_one() {
     assert_eq!(stage.health(PRODUCTION).await, ["healthy"; 4]);
 }
 
+#[test]
+fn named_groups_and_listeners_are_there_and_further_ones_on_the_next_ports() {
+    let arn =
+        |resource: &str| format!("arn:aws:elasticloadbalancing:us-east-1:555555555555:{resource}");
+    let listener = |number: u32| arn(&format!("listener/app/web/1/{number}"));
+    let groups = ["blue", "green"].map(|name| arn(&format!("targetgroup/{name}/1")));
+    let names = Names {
+        target_groups: Some(groups.clone()),
+        production_listeners: vec![listener(1), listener(2)],
+        test_listeners: vec![listener(3)],
+        ..Names::default()
+    };
+    let world = Scenario::default().world_for(&names).unwrap();
+    let mut listeners: Vec<_> = world.listeners().collect();
+    listeners.sort_by_key(|listener| listener.port);
+    let seen = listeners.iter();
+    let seen = seen.map(|seen| (seen.port, seen.arn.clone(), seen.forward_in_words()));
+    let wanted = [(80, 1, "blue"), (8080, 3, "green"), (8081, 2, "blue")];
+    let wanted =
+        wanted.map(|(port, number, to)| (port, listener(number), format!("sends to {to}")));
+    assert_eq!(seen.collect::<Vec<_>>(), wanted);
+    let serving = world.task_sets_of("main", "chat").remove(0);
+    assert_eq!(serving.load_balancers[0].target_group_arn, groups[0]);
+    let elsewhere = Names {
+        load_balancer_arn: Some(LOAD_BALANCER.to_owned()),
+        ..names
+    };
+    let refused = Scenario::default().world_for(&elsewhere).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("is no listener of the load balancer"),
+        "{refused}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_original_is_in_service_as_the_sample_leaves_it() {
     let stage = stage("{}");
