@@ -241,10 +241,10 @@ impl Scenario {
         names: &Names,
         listeners: &[(ListenerScenario, Option<&str>)],
     ) -> Result<String, ScenarioError> {
-        let named = listeners
+        let of_listener = listeners
             .iter()
             .find_map(|(_, arn)| load_balancer_of((*arn)?));
-        let wanted = match names.load_balancer_arn.as_ref().or(named.as_ref()) {
+        let wanted = match names.load_balancer_arn.as_ref().or(of_listener.as_ref()) {
             Some(arn) => parse_load_balancer(arn, names)?,
             None => NamedLoadBalancer {
                 kind: self.load_balancer,
@@ -295,11 +295,11 @@ impl Scenario {
     ) -> Result<String, ScenarioError> {
         let stem: String = names.service.chars().take(26).collect();
         let stem = stem.trim_matches(['-', '_']).replace('_', "-");
-        let named = names.target_groups.as_ref().map(|groups| &groups[place]);
-        let named = named
+        let given = names.target_groups.as_ref().map(|groups| &groups[place]);
+        let given = given
             .map(|arn| parse_target_group(arn, names))
             .transpose()?;
-        let (name, hex) = match named {
+        let (name, hex) = match given {
             Some((name, hex)) => (name.to_owned(), Some(hex)),
             None => (format!("{stem}-tg-{}", place + 1), None),
         };
