@@ -55,8 +55,7 @@ fn named_groups_and_listeners_are_there_and_further_ones_on_the_next_ports() {
     let seen = listeners.iter();
     let seen = seen.map(|seen| (seen.port, seen.arn.clone(), seen.forward_in_words()));
     let wanted = [(80, 1, "blue"), (8080, 3, "green"), (8081, 2, "blue")];
-    let wanted =
-        wanted.map(|(port, number, to)| (port, listener(number), format!("sends to {to}")));
+    let wanted = wanted.map(|(port, number, to)| (port, listener(number), format!("to {to}")));
     assert_eq!(seen.collect::<Vec<_>>(), wanted);
     let serving = world.task_sets_of("main", "chat").remove(0);
     assert_eq!(serving.load_balancers[0].target_group_arn, groups[0]);
