@@ -58,8 +58,14 @@ impl Instead {
     pub(crate) fn read<'a>(&'a self, source: &'a Source) -> Result<Input<'a>, FileError> {
         let written = source.written("JSON", LONGEST_INPUT)?;
         let mut event = written.value.clone();
-        if let (Value::Object(fields), Some(revision)) = (&mut event, &self.task_definition) {
-            fields.insert(REVISION.to_owned(), revision.as_str().into());
+        if let Value::Object(fields) = &mut event {
+            // It is for editors: an execution with it would have another input.
+            if fields.get(SCHEMA).is_some_and(Value::is_string) {
+                fields.shift_remove(SCHEMA);
+            }
+            if let Some(revision) = &self.task_definition {
+                fields.insert(REVISION.to_owned(), revision.as_str().into());
+            }
         }
         Ok(Input {
             source,
@@ -69,6 +75,8 @@ impl Instead {
         })
     }
 }
+
+const SCHEMA: &str = "$schema";
 
 /// The field that --task-definition stands for.
 const REVISION: &str = "taskDefinition";

@@ -5,7 +5,6 @@
 
 mod names;
 mod progress;
-mod step;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 
@@ -102,19 +101,9 @@ pub(crate) struct Narrator {
     failed: String,
     progress: Progress,
     names: Names,
-    simulated: bool,
 }
 
 impl Narrator {
-    /// One that tells times as what has passed since the deployment's start.
-    #[cfg(feature = "simulator")]
-    pub(crate) fn of_simulation() -> Self {
-        Self {
-            simulated: true,
-            ..Self::default()
-        }
-    }
-
     /// The drain, once traffic has moved.
     pub(crate) fn drain(&self) -> Option<Drain> {
         self.progress.drain
@@ -147,13 +136,7 @@ impl Narrator {
                 self.names.learn(output);
                 let reason = Reason::of(output)?;
                 let warnings = warnings(output).unwrap_or_default();
-                let step = self.simulated.then(|| step::in_words(at, output)).flatten();
-                self.say(
-                    state,
-                    reason.text + &warnings,
-                    step.as_deref(),
-                    Mood::of(&reason.code),
-                )
+                self.say(state, reason.text + &warnings, Mood::of(&reason.code))
             }
             What::Failed { error, cause } => {
                 let nameless = error.is_empty();
@@ -174,28 +157,21 @@ impl Narrator {
             }
             What::Redriven => {
                 let said = "the execution was redriven".to_owned();
-                self.say("Redriven", said, None, Mood::Usual)
+                self.say("Redriven", said, Mood::Usual)
             }
             What::Other => None,
         }
     }
 
-    /// Choices and Waits pass on what the function before them said: it is said once, in other words where there
-    /// are some.
-    fn say(
-        &mut self,
-        state: &str,
-        said: String,
-        instead: Option<&str>,
-        mood: Mood,
-    ) -> Option<Said> {
+    /// Choices and Waits pass on what the function before them said: it is said once.
+    fn say(&mut self, state: &str, said: String, mood: Mood) -> Option<Said> {
         if self.said == said {
             return None;
         }
         self.said = said;
         Some(Said {
             state: state.to_owned(),
-            sentence: sentence(instead.unwrap_or(&self.said)),
+            sentence: sentence(&self.said),
             mood,
         })
     }
@@ -224,7 +200,7 @@ fn warnings(output: &Value) -> Option<String> {
     let names: Vec<_> = names.map(quote).collect();
     (!names.is_empty()).then(|| {
         let names = names.join(", ");
-        format!("; warnings of preflight: {names} (`ebbtide preflight` tells more)")
+        format!("; warnings of preflight: {names} (`ebbtide preflight` explains them)")
     })
 }
 

@@ -112,9 +112,11 @@ pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
 /// The table's name is a guess from the state machine's.
 fn of_the_table(error: &StepError, meant: &Meant) -> StepError {
     let message = format!(
-        "{} The lock of {} was looked for in the table {}: --table or --state-machine names another one, \
+        "{}. The lock of {} was looked for in the table {}: --table or --state-machine names another one, \
          --region another region.",
-        error.message, meant.id, meant.table
+        error.message.trim_end_matches('.'),
+        meant.id,
+        meant.table
     );
     StepError {
         name: error.name,

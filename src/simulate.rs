@@ -307,7 +307,7 @@ impl<'a> Telling<'a> {
             } else {
                 Detail::Usual
             },
-            narrator: Narrator::of_simulation(),
+            narrator: Narrator::default(),
             state: String::new(),
             lines: Vec::new(),
             trace,

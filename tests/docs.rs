@@ -183,7 +183,9 @@ fn every_field_of_the_samples_input_is_in_the_moving_page() {
     let event: Value = serde_json::from_str(&read("events/sample.json")).unwrap();
     let fields = event.as_object().unwrap().keys().map(String::as_str);
     let page = read("docs/moving-from-the-sample.md");
-    assert_eq!(names_in(&page, "field"), fields.collect());
+    let of_ours = |field: &&str| *field == "$schema";
+    let fields = fields.filter(|field| !of_ours(field)).collect();
+    assert_eq!(names_in(&page, "field"), fields);
 }
 
 /// What GitHub makes of a heading.

@@ -1,5 +1,6 @@
 //! Every event that is shipped is one that the contract takes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -57,6 +58,29 @@ fn together_the_events_show_every_field() {
             drains.any(|drain| drain.get(field).is_some()),
             "drain.{field}"
         );
+    }
+}
+
+#[test]
+fn the_schema_has_every_field_and_no_other() {
+    let schema: Value = serde_json::from_str(&read("docs/input.schema.json")).unwrap();
+    let properties = |schema: &Value| {
+        let properties = schema["properties"].as_object().unwrap();
+        properties.keys().cloned().collect::<BTreeSet<_>>()
+    };
+    let names =
+        |fields: &[(&str, &str)]| fields.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(properties(&schema), names(FIELDS));
+    assert_eq!(
+        properties(&schema["properties"]["drain"]),
+        names(DRAIN_FIELDS)
+    );
+}
+
+#[test]
+fn every_event_names_the_schema() {
+    for (path, event) in events() {
+        assert_eq!(event["$schema"], "../docs/input.schema.json", "{path}");
     }
 }
 

@@ -178,7 +178,14 @@ impl Comparison {
         };
         let first = &self.ways[0];
         let gain = (first.way != best.way).then(|| fewer(&first.worst()));
-        format!("\"drain\": {drain}{}", gain.unwrap_or_default())
+        let refused = (figures.refused > 0).then(|| {
+            let refused = count(figures.refused);
+            format!(
+                "; {refused} attempts are refused all the same: a longer --within refuses fewer"
+            )
+        });
+        let (gain, refused) = (gain.unwrap_or_default(), refused.unwrap_or_default());
+        format!("\"drain\": {drain}{gain}{refused}")
     }
 }
 
@@ -194,7 +201,7 @@ const SHORT: [(&str, &str); 7] = [
 ];
 const WIDTHS: [usize; SHORT.len()] = [8, 5, 7, 6, 9, 7, 8];
 
-const LEGEND: &str = "Most in 10 s and in 1 s: reconnects, refused ones included. Times floor: how many times the least that is possible in the same time. To a task: the most tries that one task has in 1 s. Longest without: a client's longest time without a connection.";
+const LEGEND: &str = "Most in 10 s and in 1 s: reconnects, refused ones included. Times floor: how many times the least that is possible in the time that this way takes. To a task: the most tries that one task has in 1 s. Longest without: a client's longest time without a connection.";
 
 fn short(figures: &Figures, has_succeeded: bool) -> [String; SHORT.len()] {
     let seconds = u32::try_from(figures.deployment_seconds).unwrap_or(u32::MAX);

@@ -159,7 +159,7 @@ fn a_time_that_is_too_short_for_any_drain_makes_no_figure_lower_than_its_floor()
         recommended.push(answer["recommended"].clone());
     }
     // A quarter a minute takes longer than that, and is the lowest peak all the same.
-    let wanted = json!({"way": "25 % every 60 s", "drain": {"percent": 25.0, "every": 60}});
+    let wanted = json!({"way": "25 % every 60 s", "drain": {"percent": 25, "every": 60}});
     assert_eq!(recommended[0], wanted);
     // Servers that refuse clients at any pace: none is better than another.
     let refusing = "events/minimal.json --tasks 12 --new-connections-per-second-per-task 1";

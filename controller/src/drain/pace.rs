@@ -124,6 +124,17 @@ impl Drain {
     }
 }
 
+/// A whole number without a fraction, as people write it.
+fn number(value: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
+    let whole = value as i64;
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        json!(whole)
+    } else {
+        json!(value)
+    }
+}
+
 impl Drain {
     /// Whether CloudWatch is asked before each step.
     pub fn reads_metrics(&self) -> bool {
@@ -134,17 +145,19 @@ impl Drain {
 impl Pace {
     fn to_json(&self) -> Value {
         match self {
-            Self::Percent { decrement, every } => json!({"percent": decrement, "every": every}),
+            Self::Percent { decrement, every } => {
+                json!({"percent": number(*decrement), "every": every})
+            }
             Self::Tasks { tasks, every } => json!({"tasks": tasks, "every": every}),
             Self::Within { seconds } => json!({"within": seconds}),
             Self::Budget(budget) => {
                 let mut fields = json!({
-                    "reconnectsPerSecond": budget.reconnects,
+                    "reconnectsPerSecond": number(budget.reconnects),
                     "deadline": budget.deadline,
                     "onDeadline": budget.on_deadline.as_str(),
                 });
                 if let Some(connections) = budget.connections_per_task {
-                    fields["connectionsPerTask"] = json!(connections);
+                    fields["connectionsPerTask"] = number(connections);
                 }
                 fields
             }

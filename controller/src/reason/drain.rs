@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::shortfall::{NotHealthyNow, Shortfall};
 use super::{Code, DrainProgress};
-use crate::clock;
 use crate::command::Paused;
 use crate::counted::counted;
 use crate::deployment::Outgoing;
@@ -89,8 +88,6 @@ pub struct StepMade {
     pub next_step: u32,
     /// Seconds until the last task has gone, if nothing blocks a step: an estimate.
     pub done: u32,
-    /// This turn, in seconds since 1970.
-    pub now: u64,
     /// What a budget's pace follows from.
     pub pace: Option<PaceRemark>,
 }
@@ -271,14 +268,28 @@ impl fmt::Display for StepMade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "; next step ({}) in {} s, done about {}",
+            "; next step ({}) in {} s, done in about {}",
             counted(self.next_tasks, "task"),
             self.next_step,
-            clock::to_the_minute(self.now + u64::from(self.done), self.now)
+            About(self.done)
         )?;
         match &self.pace {
             Some(pace) => write!(f, " ({pace})"),
             None => Ok(()),
+        }
+    }
+}
+
+/// So many seconds, as an estimate.
+struct About(u32);
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.0.div_ceil(60);
+        match self.0 {
+            seconds @ ..120 => write!(f, "{seconds} s"),
+            ..7_200 => write!(f, "{minutes} min"),
+            _ => write!(f, "{} h {} min", minutes / 60, minutes % 60),
         }
     }
 }

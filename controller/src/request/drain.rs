@@ -242,7 +242,7 @@ fn metric(value: &Value) -> Option<Metric> {
     let fits = dimensions.len() <= 30
         && dimensions
             .iter()
-            .all(|(name, _)| (1..=255).contains(&name.len()))
+            .all(|(name, _)| (1..=255).contains(&name.chars().count()))
         // Without it, it would be another's connections that are gone.
         && dimensions.iter().any(|(_, value)| value.contains(TASK_SET));
     fits.then_some(Metric {

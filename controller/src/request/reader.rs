@@ -98,6 +98,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
     ("comment", "text of at most 1024 characters"),
+    (
+        "$schema",
+        "text: where docs/input.schema.json is, for editors",
+    ),
 ];
 
 /// The pause between readiness checks where the input names none, in seconds: an NLB takes
@@ -180,6 +184,7 @@ impl Reader<'_> {
         let comment = self.optional("comment", |value| {
             text_where(value, |text| text.chars().count() <= 1_024)
         });
+        self.optional("$schema", |value| value.is_string().then_some(()));
         let wait_for_service = wait_for_service.unwrap_or(DEFAULT_WAIT_FOR_SERVICE);
         let checks = wait_for_service.saturating_mul(CHECKS);
         if let Some(timeout) = readiness_timeout.filter(|timeout| *timeout < checks) {
@@ -388,8 +393,8 @@ fn is_name(text: &str) -> bool {
 fn is_revision(text: &str) -> bool {
     text.split_once(':').is_some_and(|(family, revision)| {
         is_name(family)
+            && (1..10).contains(&revision.len())
             && !revision.starts_with('0')
-            && revision.parse::<u32>().is_ok()
             && revision.chars().all(|c| c.is_ascii_digit())
     })
 }

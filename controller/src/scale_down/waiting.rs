@@ -147,7 +147,6 @@ impl<'a> Waiting<'a> {
             next_tasks: next.tasks,
             next_step: next.wait,
             done,
-            now: self.drain.world.now,
             pace: next.remark,
         };
         let wait = self.until_the_next_check(next.wait);

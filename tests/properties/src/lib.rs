@@ -18,6 +18,7 @@ mod refused;
 mod requests;
 mod routing;
 mod scene;
+mod schema;
 pub mod wire;
 
 // Where the fixture looks for them.

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use crate::draw;
 use crate::fixture::home;
 use crate::refused::is_told_well;
+use crate::schema::is_judged_alike;
 
 /// An execution's input is either refused in words that show and are few, naming what is wrong, or
 /// parses to a request that stays the same however often it is handed on.
 ///
-/// The input draws a request that is right, and then any JSON for some of its fields.
+/// The schema that editors have agrees. The input draws a request that is right, and then any JSON for some of its fields.
 pub fn requests(data: &[u8]) {
     let mut bytes = Unstructured::new(data);
     let home = home();
@@ -22,6 +23,7 @@ pub fn requests(data: &[u8]) {
         }
         input[name] = draw::json(&mut bytes, 3);
     }
+    is_judged_alike(&input, &home);
     match Request::parse(&input, &home) {
         Ok(request) => stays(&request, &home),
         Err(refusal) => is_told_well(&refusal),

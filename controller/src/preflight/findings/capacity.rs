@@ -325,7 +325,7 @@ fn capacity(scene: &Scene<'_>) -> Option<Finding> {
     Some(Finding::info(
         FindingName::Capacity,
         &format!(
-            "Until the drain begins, both sets run {} at once, {launched}.",
+            "Until the drain begins, both sets together run {}, {launched}.",
             counted(
                 desired.saturating_add(scene.original.map_or(0, |set| set.computed_desired_count)),
                 "task"

@@ -1,6 +1,6 @@
 //! Findings about connections: what else ends them, and what disturbs the drain.
 
-use super::{Finding, FindingName, Scene, Severity, names, set_attribute};
+use super::{Finding, FindingName, Scene, names, set_attribute};
 use crate::drain::deregistration::{Deregistration, OF_A_NETWORK_LOAD_BALANCER};
 use crate::drain::pace::Pace;
 use crate::drain::plan::Plan;
@@ -88,34 +88,37 @@ pub fn overlap(
     let pause = shortest_pause(plan).filter(|pause| *pause < most)?;
     let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
     let together = most.div_ceil(pause.max(1)).min(steps);
-    let (seen, end) = if deregistration.spread() > 0 {
-        (
-            format!(
+    let effect = format!("the effect of a step shows {most} s later");
+    if deregistration.spread() > 0 {
+        return Some(Finding::warning(
+            FindingName::DeregistrationDelay,
+            &format!(
                 "A Network Load Balancer takes {least} to {most} s to deregister a target, unevenly, although the delay is {delay} s; the pause between two steps is {pause} s."
             ),
-            ", their clients may be cut in the same minute",
-        )
-    } else {
-        (
-            format!(
-                "The deregistration delay of {delay} s is longer than the {pause} s between two steps."
+            &format!(
+                "Tasks of up to {together} steps leave at the same time, their clients may be cut in the same minute, and {effect}."
             ),
-            "",
-        )
-    };
-    // AWS's default delay beside a pause of a minute is no mistake: tasks end as far apart as the steps are.
-    let severity = if deregistration.spread() == 0 && most <= DEFAULT_DELAY {
-        Severity::Info
-    } else {
-        Severity::Warning
-    };
-    Some(Finding::new(
-        severity,
+            fix,
+        ));
+    }
+    let seen = format!(
+        "The deregistration delay of {delay} s is longer than the {pause} s between two steps."
+    );
+    // AWS's default delay beside a pause of a minute is no mistake.
+    if most <= DEFAULT_DELAY {
+        return Some(Finding::info(
+            FindingName::DeregistrationDelay,
+            &seen,
+            &format!(
+                "Tasks of up to {together} steps are deregistered at the same time. They end as far apart as the steps are, and {effect}."
+            ),
+            "Nothing to do.",
+        ));
+    }
+    Some(Finding::warning(
         FindingName::DeregistrationDelay,
         &seen,
-        &format!(
-            "Tasks of up to {together} steps leave at the same time{end}, and the effect of a step shows {most} s later."
-        ),
+        &format!("Tasks of up to {together} steps leave at the same time, and {effect}."),
         fix,
     ))
 }

@@ -24,7 +24,7 @@ fn a_service_without_a_mistake_has_no_finding_but_the_room_it_needs() {
         (room.severity, room.name),
         (Severity::Info, FindingName::Capacity)
     );
-    assert!(room.seen.contains("run 8 tasks at once"), "{room:?}");
+    assert!(room.seen.contains("together run 8 tasks"), "{room:?}");
     assert!(room.why.contains("Not checked"), "{room:?}");
 }
 
