@@ -4,4 +4,5 @@ set -euo pipefail
 name=$1 folder=$2
 epoch=$(git log -1 --format=%ct)
 tar --create --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w \
-  --directory "$folder" --transform "s,^\.,$name," . | gzip --no-name --best > "$name.tar.gz"
+  --directory "$folder" --transform "flags=rSH;s,^\.,$name," . | gzip --no-name --best > "$name.tar.gz.part"
+mv "$name.tar.gz.part" "$name.tar.gz"

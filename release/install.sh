@@ -10,6 +10,6 @@ folder=$RUNNER_TEMP/ebbtide
 gh release download "v$version" --repo "$ACTION_REPOSITORY" --dir "$folder" --clobber \
   --pattern "$name.tar.gz" --pattern SHA256SUMS
 cd "$folder"
-sha256sum --check --strict --ignore-missing SHA256SUMS
+grep "  $name\.tar\.gz\$" SHA256SUMS | sha256sum --check --strict
 tar --extract --gzip --file "$name.tar.gz"
 echo "$folder/$name" >> "$GITHUB_PATH"

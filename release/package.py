@@ -27,9 +27,10 @@ def main():
 
 def package(bootstrap, output):
     program = bootstrap.read_bytes()
-    architecture = MACHINES[int.from_bytes(program[18:20], "little")]
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
+    architecture = MACHINES.get(int.from_bytes(program[18:20], "little")) if program.startswith(b"\x7fELF") else None
+    if architecture is None:
+        raise SystemExit(f"{bootstrap} is no program for {' or '.join(MACHINES.values())}")
+    empty(output)
     write_zip(program, output / "functions.zip")
     (output / "template.yaml").write_text(template((ROOT / "template.yaml").read_text(), architecture))
     (output / "samconfig.toml").write_text(settings((ROOT / "samconfig.toml").read_text()))
@@ -38,6 +39,17 @@ def package(bootstrap, output):
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(output.iterdir())]
     (output / "SHA256SUMS").write_text("".join(sums))
     return architecture
+
+
+def empty(output):
+    """Makes the folder, or takes away what an earlier run has written into it."""
+    output.mkdir(parents=True, exist_ok=True)
+    files = {"functions.zip", "template.yaml", "samconfig.toml", pathlib.Path(DEFINITION).name, "LICENSE", "SHA256SUMS"}
+    there = list(output.iterdir())
+    if others := sorted(path.name for path in there if path.name not in files):
+        raise SystemExit(f"{output} is no package: it has {others[0]}; give a folder of its own")
+    for path in there:
+        path.unlink()
 
 
 def write_zip(program, path):

@@ -88,7 +88,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let inputs = arguments.service.inputs(&arguments.event.source);
     let picture = ("--picture", arguments.picture.as_deref());
     files::check_outputs(&inputs, &[report, picture])?;
-    let Some((_, home, request)) = scenario::request(&arguments.event)? else {
+    let asked = scenario::request(&arguments.event, arguments.format)?;
+    let Some((_, home, request)) = asked else {
         return Ok(Exit::Failed);
     };
     if request.dry_run {
@@ -98,6 +99,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     scenario.clients = Some(arguments.service.clients(&scenario, &request));
     let scenario = scenario::fitting(scenario, &request);
+    let clients = scenario.clients.as_ref();
+    if arguments.picture.is_some() && clients.is_none_or(|all| all.connections_per_task == 0) {
+        return Err("--picture: the service has no clients, and none reconnects".into());
+    }
     let names = scenario::names_of(&request, &home);
     let comparison = compare(&request, &scenario, arguments.within, &names)?;
     if arguments.report.is_some() {

@@ -73,16 +73,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = ("--report", arguments.report.as_deref());
     let inputs = arguments.service.inputs(&arguments.event.source);
     files::check_outputs(&inputs, &[report])?;
-    let Some((event, home, request)) = scenario::request(&arguments.event)? else {
+    let asked = scenario::request(&arguments.event, arguments.format)?;
+    let Some((event, home, request)) = asked else {
         return Ok(Exit::Failed);
     };
     let mut scenario = arguments.service.drained()?;
     scenario.clients = Some(arguments.service.clients(&scenario, &request));
     // What no world can be is refused as in a simulation.
     scenario.world_for(&scenario::names_of(&request, &home))?;
-    if scenario.tasks == 0 {
-        return Err("the scenario has 0 tasks, and there is nothing to drain".into());
-    }
     if let Some(delay) = arguments.deregistration_delay {
         scenario.deregistration_delay_seconds = delay;
     }

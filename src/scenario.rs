@@ -8,11 +8,12 @@ use ebbtide_controller::request::Request;
 use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
 use ebbtide_simulator::{Names, Scenario};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::exit::Error;
 use crate::files::{FileError, Source};
 use crate::input::{self, Event};
+use crate::output::{Format, print};
 
 /// An event's resources live where no simulated world can be.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +38,22 @@ pub(crate) fn read(path: Option<&Path>) -> Result<Scenario, FileError> {
 
 /// The request with the event it was read from and where it lives; what is wrong with it goes to stderr, and
 /// there is none.
-pub(crate) fn request(given: &Event) -> Result<Option<(Value, Home, Request)>, Error> {
+pub(crate) fn request(
+    given: &Event,
+    format: Format,
+) -> Result<Option<(Value, Home, Request)>, Error> {
     let input = given.read()?;
     let home = home_of(&input.event)?;
     match Request::read(&input.event, &home) {
         Ok(request) => Ok(Some((input.event, home, request))),
         Err(problems) => {
-            input.refuse(&problems);
+            match format {
+                Format::Text => input.refuse(&problems),
+                Format::Json => {
+                    let refused = input::refused(&given.source, &problems);
+                    print(&json!({ "refused": refused }).to_string());
+                }
+            }
             Ok(None)
         }
     }

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::exit::{Error, Exit, Outcome};
 use crate::files::Source;
 use crate::input;
-use crate::output::print;
+use crate::output::{Format, print};
 use crate::scenario;
 
 /// Serves the simulated AWS (Amazon ECS, Elastic Load Balancing, DynamoDB tables) on a local port.
@@ -108,7 +108,7 @@ fn world(arguments: &Arguments) -> Result<Option<World>, Error> {
         )));
     };
     let event = input::Event::of(source.clone());
-    let Some((_, home, request)) = scenario::request(&event)? else {
+    let Some((_, home, request)) = scenario::request(&event, Format::Text)? else {
         return Ok(None);
     };
     let scenario = scenario::fitting(scenario::read(arguments.scenario.as_deref())?, &request);

@@ -56,6 +56,9 @@ impl Described {
         if scenario.first_deployment {
             return Err("a first deployment has no original task set, and drains nothing".into());
         }
+        if scenario.tasks == 0 {
+            return Err("the scenario has 0 tasks, and there is nothing to drain".into());
+        }
         Ok(scenario)
     }
 
@@ -98,7 +101,7 @@ pub(crate) fn within(clients: &ClientsScenario) -> String {
 }
 
 /// What is said where all tasks of a replacement together do not accept the connections of one task of
-/// the original as they come back: no pace is slow enough then.
+/// the original as they come back: some clients are refused at any pace then.
 pub(crate) fn too_many_of_one_task(clients: &ClientsScenario, tasks: u32) -> Option<String> {
     let limit = clients.new_connections_per_second_per_task?;
     let accepted = limit * u64::from(tasks);

@@ -58,9 +58,10 @@ impl Moment {
         &self.world
     }
 
-    /// Whether all that was planned to go wrong has, and nothing of it is still to land.
+    /// Whether all that was planned to go wrong has, nothing of it is still to land, and a function has
+    /// been invoked since.
     pub fn is_quiet(&self) -> bool {
-        self.faults.are_over(self.world.epoch_ms())
+        self.faults.are_over(self.world.now())
     }
 }
 

@@ -143,14 +143,16 @@ impl Faults {
         (self.planned.get(&now).copied(), due)
     }
 
-    /// Whether none is left at a time, in milliseconds since the Unix epoch.
+    /// Whether none is left at a time, in milliseconds since the world's start, and an invocation has begun
+    /// after the last.
     pub(crate) fn are_over(&self, now_ms: u64) -> bool {
         let invocations = self.invocations.len() as u64;
+        let began = self.invocations.last().copied().unwrap_or_default();
         let planned = self.planned.keys().next_back();
         let for_functions = self.planned_for_functions.keys().next_back();
         self.late.is_empty()
-            && planned.is_none_or(|call| *call <= self.calls)
-            && for_functions.is_none_or(|number| *number <= invocations)
+            && planned.is_none_or(|call| *call <= began)
+            && for_functions.is_none_or(|number| *number < invocations)
             && self.outage.is_none_or(|(_, until_ms)| until_ms <= now_ms)
     }
 

@@ -19,8 +19,8 @@ pub(super) struct Service {
     pub(super) tasks: u32,
     pub(super) connections_per_task: u32,
     pub(super) deregistration: Deregistration,
-    /// Whether the replacement accepts the connections of one task as they come back: no pace helps
-    /// where it does not, and no budget is proposed.
+    /// Whether the replacement accepts the connections of one task as they come back. Some clients are refused at
+    /// any pace if it does not, and no budget is proposed.
     pub(super) fits: bool,
 }
 

@@ -238,6 +238,10 @@ fn what_preflight_refuses_a_plan_says_and_exits_with_1() {
     scratch_event("both.json", r#", "drain": {"within": 60, "tasks": 1}"#);
     let ran = ebbtide("plan @both.json").exits(1);
     assert_has(&ran.stderr, &["set in 2 ways at once"]);
+    for command in ["plan", "compare"] {
+        let ran = ebbtide(&format!("{command} @both.json --format json")).exits(1);
+        assert_eq!(ran.json()["refused"]["error"], "InvalidInput");
+    }
 }
 
 #[test]
@@ -251,6 +255,8 @@ fn a_service_that_cannot_be_is_wrong_usage() {
     ] {
         scratch("impossible.json", scenario);
         let ran = ebbtide("plan events/drain-budget.json --scenario @impossible.json").exits(2);
+        assert_has(&ran.stderr, &[said]);
+        let ran = ebbtide("compare events/drain-budget.json --scenario @impossible.json").exits(2);
         assert_has(&ran.stderr, &[said]);
     }
 }

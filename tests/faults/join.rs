@@ -2,6 +2,7 @@
 //! its fault has been ends there: what follows is the same, some seconds later.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ebbtide_simulator::asl::Entering;
@@ -13,10 +14,6 @@ use crate::invariants::Watch;
 /// How much later a run may be than the one that it is taken for: what an invocation that hung, and the quiet
 /// after it, take.
 const LATEST: Duration = Duration::from_mins(3);
-
-/// How much later a run may be where what is due does not come as much later: what a few attempts of the SDK
-/// or one of Step Functions take.
-const JITTER: Duration = Duration::from_secs(10);
 
 /// Where a run has entered a state.
 pub(crate) struct Fork {
@@ -40,20 +37,30 @@ impl Fork {
     }
 
     /// Whether a run that is here goes on as the one that was at `other`: nothing is left to go wrong, and
-    /// everything is the same but instants, which are at most as much later as the run is.
+    /// everything is the same but instants. What is to come is as much later as the run is, and what has
+    /// passed came in the same order.
     pub(crate) fn goes_on_as(&self, other: &Self) -> bool {
         let Some(late) = self.entering.at.checked_sub(other.entering.at) else {
             return false;
         };
-        let now = Duration::from_millis(other.moment.world().epoch_ms());
-        let later = Later { late, now };
-        late <= LATEST
-            && self.moment.is_quiet()
-            && self.entering.state == other.entering.state
-            && self.waits == other.waits
-            && self.watch.goes_on_as(&other.watch, late)
-            && later.alike("", &self.entering.input, &other.entering.input)
+        if late > LATEST
+            || self.entering.state != other.entering.state
+            || self.waits != other.waits
+            || !self.moment.is_quiet()
+            || !other.moment.is_quiet()
+            || !self.watch.goes_on_as(&other.watch, late)
+        {
+            return false;
+        }
+        let mut later = Later {
+            late,
+            now: Duration::from_millis(other.moment.world().epoch_ms()),
+            instants: Vec::new(),
+            revisions: BTreeSet::new(),
+        };
+        later.alike("", &self.entering.input, &other.entering.input)
             && later.alike("", self.world(), other.world())
+            && later.keeps_order()
     }
 
     /// The world but for what is only kept to be read.
@@ -68,15 +75,19 @@ impl Fork {
     }
 }
 
-/// How much later one run is than another, and the time of the other.
+/// How much later one run is than another, the time of the other, and what differs.
 struct Later {
     late: Duration,
     now: Duration,
+    /// Instants that have passed: of the other run, of this one.
+    instants: Vec<(Duration, Duration)>,
+    /// How many more writes the lock's item has had.
+    revisions: BTreeSet<u64>,
 }
 
 impl Later {
     /// Whether two values are the same but for instants. `name` is the field's that they are in.
-    fn alike(&self, name: &str, one: &Value, other: &Value) -> bool {
+    fn alike(&mut self, name: &str, one: &Value, other: &Value) -> bool {
         match (one, other) {
             (Value::Object(one), Value::Object(other)) => {
                 let mut pairs = one.iter().zip(other);
@@ -95,15 +106,22 @@ impl Later {
         }
     }
 
-    fn alike_in(&self, name: &str, one: &Value, other: &Value) -> bool {
-        match name {
-            "swapped" | "began" => self.instants(one, other, Duration::from_secs),
-            "busyUntil" => self.instants(one, other, Duration::from_millis),
-            name if name.ends_with("_ms") => self.instants(one, other, Duration::from_millis),
-            // Writes of the lock's item: it is compared with what was read, and with nothing else.
-            "rev" => true,
+    fn alike_in(&mut self, name: &str, one: &Value, other: &Value) -> bool {
+        let numbers = number(one).zip(number(other));
+        match (name, numbers) {
+            ("swapped" | "began", Some((one, other))) => {
+                let seconds = Duration::from_secs;
+                self.instant(seconds(one), seconds(other), seconds(1))
+            }
+            ("busyUntil", Some((one, other))) => self.instant_ms(one, other),
+            (name, Some((one, other))) if name.ends_with("_ms") => self.instant_ms(one, other),
+            // Writes of the lock's item: compared with what was read, and with nothing else.
+            ("rev", Some((one, other))) => {
+                self.revisions.insert(one.wrapping_sub(other));
+                self.revisions.len() == 1
+            }
             // What a plan says is kept as JSON in the lock's item.
-            "plan" if one != other => match (parsed(one), parsed(other)) {
+            ("plan", _) if one != other => match (parsed(one), parsed(other)) {
                 (Some(one), Some(other)) => self.alike("", &one, &other),
                 _ => false,
             },
@@ -111,18 +129,29 @@ impl Later {
         }
     }
 
-    /// Whether an instant is later by no more than the run is. One that is still to come is as much later,
-    /// unless the run is hardly late.
-    fn instants(&self, one: &Value, other: &Value, of: fn(u64) -> Duration) -> bool {
-        let (Some(one), Some(other)) = (number(one).map(of), number(other).map(of)) else {
-            return one == other;
+    fn instant_ms(&mut self, one: u64, other: u64) -> bool {
+        let ms = Duration::from_millis;
+        self.instant(ms(one), ms(other), Duration::ZERO)
+    }
+
+    /// Whether an instant is as much later as the run is, or has passed, and is later by less.
+    fn instant(&mut self, one: Duration, other: Duration, rounded: Duration) -> bool {
+        let Some(later) = one.checked_sub(other) else {
+            return false;
         };
-        // Some are whole seconds.
+        if other > self.now {
+            return later + rounded >= self.late && later <= self.late + rounded;
+        }
+        self.instants.push((other, one));
+        later <= self.late + rounded
+    }
+
+    /// Whether what has passed came in the same order, by whole seconds.
+    fn keeps_order(&mut self) -> bool {
+        self.instants.sort_unstable();
+        let mut two = self.instants.windows(2);
         let rounded = Duration::from_secs(1);
-        one.checked_sub(other).is_some_and(|later| {
-            later <= self.late + rounded
-                && (other <= self.now || self.late <= JITTER || later + rounded >= self.late)
-        })
+        two.all(|two| two[0].1 <= two[1].1 + rounded)
     }
 }
 

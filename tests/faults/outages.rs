@@ -18,14 +18,14 @@ const FOR_EVER: u64 = 5_000;
 async fn after_each_write(name: &str) {
     let case = scenarios::named(name);
     let mut tally = Tally::default();
-    let (_, forks) = run_clean(&case).await;
+    let (_, path) = run_clean(&case).await;
     for Write { number: write, .. } in writes(&case).await {
         let unreachable = write + 1..write + FOR_EVER;
         let plan = Plan {
             calls: unreachable.map(|call| (call, Fault::Unreachable)).collect(),
             ..Plan::default()
         };
-        let ran = run_from(&case, &forks, &plan).await;
+        let ran = run_from(&case, &path, &plan).await;
         tally.count(&ran);
         assert!(ran.calls < write + FOR_EVER, "the outage was over");
         if let Some(what) = unsafe_or_stuck(&case, ran).await {

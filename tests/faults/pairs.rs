@@ -70,14 +70,14 @@ pub(crate) async fn writes(case: &Case) -> Vec<Write> {
 /// Strikes two writes: the first with one kind of fault, the second with every kind.
 async fn strike_pairs(case: Case, first: Fault) {
     let writes = writes(&case).await;
-    let (_, forks) = run_clean(&case).await;
+    let (_, path) = run_clean(&case).await;
     let mut tally = Tally::default();
     for (index, one) in writes.iter().enumerate() {
         if !one.faults().contains(&first) {
             continue;
         }
         let plan = Plan::call(one.number, first);
-        let (ran, forks) = fork_from(&case, &forks, &plan).await;
+        let (ran, path) = fork_from(&case, &path, &plan).await;
         if let Some(what) = unsafe_or_stuck(&case, ran).await {
             tally.failed(&plan, &what);
         }
@@ -85,7 +85,7 @@ async fn strike_pairs(case: Case, first: Fault) {
         for other in &writes[index + 1..] {
             for second in other.faults() {
                 let plan = Plan::call(other.number, second);
-                let ran = run_until_back(&case, &forks, &plan, tally.runs).await;
+                let ran = run_until_back(&case, &path, &plan, tally.runs).await;
                 tally.count(&ran);
                 if let Some(what) = unsafe_or_stuck(&case, ran).await {
                     let plan = Plan {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ebbtide_controller::turn::Turn;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{Entering, EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
@@ -77,15 +76,6 @@ impl Stage {
         Self::on(case, aws, Watch::new(case))
     }
 
-    /// With the functions deciding otherwise.
-    pub(crate) fn deciding_by(case: &Case, next: Turn) -> Self {
-        let stage = Self::new(case);
-        Self {
-            installation: stage.installation.deciding_by(next),
-            ..stage
-        }
-    }
-
     fn on(case: &Case, aws: SimulatedAws, watch: Watch) -> Self {
         let watch = Arc::new(Mutex::new(watch));
         let seen = Arc::clone(&watch);
@@ -94,7 +84,7 @@ impl Stage {
             watch.see(effect);
         });
         Self {
-            installation: Installation::new(&aws).unwrap(),
+            installation: Installation::new(&aws).unwrap().deciding_by(case.next),
             aws,
             watch,
             case: case.clone(),
@@ -164,8 +154,10 @@ impl Stage {
             if let (Some(along), Some(entering)) = (&mut along, Entering::of(event))
                 && self.installation.is_settled()
             {
+                // Late calls that are due land first, and are watched.
+                let moment = self.aws.moment();
                 let watch = self.watch().clone();
-                if along(Fork::new(self.aws.moment(), watch, entering, waits)) {
+                if along(Fork::new(moment, watch, entering, waits)) {
                     back.notify_one();
                 }
             }
@@ -310,8 +302,14 @@ impl Ran {
     }
 }
 
+/// Where a run has been, and how it ended.
+pub(crate) struct Path {
+    forks: Vec<Fork>,
+    ended: Option<Status>,
+}
+
 /// Runs a case without faults, and leaves forks; the faults that would change an answer are recorded.
-pub(crate) async fn run_clean(case: &Case) -> (Ran, Vec<Fork>) {
+pub(crate) async fn run_clean(case: &Case) -> (Ran, Path) {
     let stage = Stage::new(case);
     stage.aws.record_telling_faults();
     leave_forks(stage, None, &Plan::default()).await
@@ -319,42 +317,59 @@ pub(crate) async fn run_clean(case: &Case) -> (Ran, Vec<Fork>) {
 
 /// Runs a case under a plan, from the last fork that comes before everything in the plan, and leaves forks
 /// of its own.
-pub(crate) async fn fork_from(case: &Case, forks: &[Fork], plan: &Plan) -> (Ran, Vec<Fork>) {
-    let (stage, fork) = at_last_fork(case, forks, plan);
+pub(crate) async fn fork_from(case: &Case, path: &Path, plan: &Plan) -> (Ran, Path) {
+    let (stage, fork) = at_last_fork(case, path, plan);
     leave_forks(stage, fork, plan).await
 }
 
-async fn leave_forks(stage: Stage, from: Option<&Fork>, plan: &Plan) -> (Ran, Vec<Fork>) {
-    let mut own = Vec::new();
+async fn leave_forks(stage: Stage, from: Option<&Fork>, plan: &Plan) -> (Ran, Path) {
+    let mut forks = Vec::new();
     let mut leave = |fork| {
-        own.push(fork);
+        forks.push(fork);
         false
     };
     let ran = go_on(stage, from, plan, Some(&mut leave)).await;
-    (ran, own)
+    let ended = ran.status().cloned();
+    (ran, Path { forks, ended })
 }
 
 /// Runs a case under a plan, from the last fork that comes before everything in the plan.
-pub(crate) async fn run_from(case: &Case, forks: &[Fork], plan: &Plan) -> Ran {
-    let (stage, fork) = at_last_fork(case, forks, plan);
+pub(crate) async fn run_from(case: &Case, path: &Path, plan: &Plan) -> Ran {
+    let (stage, fork) = at_last_fork(case, path, plan);
     go_on(stage, fork, plan, None).await
 }
 
-/// The same, and ends where it comes back to one of the forks; one in sixteen goes to its end all the same,
-/// to see that it makes no difference, and all do where [`ALL_TO_THEIR_END`] is set.
-pub(crate) async fn run_until_back(case: &Case, forks: &[Fork], plan: &Plan, number: usize) -> Ran {
-    if number.is_multiple_of(16) || std::env::var_os(ALL_TO_THEIR_END).is_some() {
-        return run_from(case, forks, plan).await;
+/// The same, and ends where it comes back to the path. One in sixteen goes to its end all the same, to see that
+/// it ends as the path does, and all do where [`ALL_TO_THEIR_END`] is set.
+pub(crate) async fn run_until_back(case: &Case, path: &Path, plan: &Plan, number: usize) -> Ran {
+    let to_its_end = number.is_multiple_of(16) || std::env::var_os(ALL_TO_THEIR_END).is_some();
+    let (stage, fork) = at_last_fork(case, path, plan);
+    let mut came_back = false;
+    let mut is_back = |at: Fork| {
+        came_back = came_back || path.forks.iter().any(|fork| at.goes_on_as(fork));
+        came_back && !to_its_end
+    };
+    let mut ran = go_on(stage, fork, plan, Some(&mut is_back)).await;
+    if came_back && let Some(status) = ran.status() {
+        let otherwise = path.ended.as_ref().map(how) != Some(how(status));
+        let ended = format!("it came back, and ended otherwise: {status:?}");
+        ran.broken = ran.broken.or_else(|| otherwise.then_some(ended));
     }
-    let (stage, fork) = at_last_fork(case, forks, plan);
-    let mut is_back = |at: Fork| forks.iter().any(|fork| at.goes_on_as(fork));
-    go_on(stage, fork, plan, Some(&mut is_back)).await
+    ran
 }
 
 const ALL_TO_THEIR_END: &str = "EBBTIDE_FAULTS_TO_THEIR_END";
 
-fn at_last_fork<'a>(case: &Case, forks: &'a [Fork], plan: &Plan) -> (Stage, Option<&'a Fork>) {
-    let fork = forks.iter().rev().find(|fork| plan.begins_after(fork));
+fn how(ended: &Status) -> &str {
+    match ended {
+        Status::Succeeded { .. } => "succeeded",
+        Status::Failed { error, .. } => error,
+        Status::TimedOut => "timed out",
+    }
+}
+
+fn at_last_fork<'a>(case: &Case, path: &'a Path, plan: &Plan) -> (Stage, Option<&'a Fork>) {
+    let fork = path.forks.iter().rev().find(|fork| plan.begins_after(fork));
     let stage = match fork {
         None => Stage::new(case),
         Some(fork) => {

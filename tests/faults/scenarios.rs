@@ -1,5 +1,6 @@
 //! The services that are deployed while things go wrong.
 
+use ebbtide_controller::turn::{self, Turn};
 use ebbtide_simulator::scenario::{ClientsScenario, ListenerRole, ListenerScenario};
 use ebbtide_simulator::world::{
     ActionRequest, AlarmState, AlarmType, Condition, CreateListener, CreateRule, CreateTargetGroup,
@@ -23,6 +24,17 @@ pub(crate) struct Case {
     /// sick.
     pub(crate) healthy: usize,
     pub(crate) meanwhile: Option<Meanwhile>,
+    /// What the functions decide by: a wrong decision, to see that it is caught.
+    pub(crate) next: Turn,
+}
+
+impl Case {
+    pub(crate) fn deciding_by(&self, next: Turn) -> Self {
+        Self {
+            next,
+            ..self.clone()
+        }
+    }
 }
 
 /// What happens to the service in the middle of the drain.
@@ -96,6 +108,7 @@ fn case(name: &'static str, scenario: &Scenario, more: &Value, ends: Ends) -> Ca
         ends,
         healthy: scenario.tasks as usize,
         meanwhile: None,
+        next: turn::next,
     }
 }
 

@@ -107,13 +107,13 @@ fn faults_of_invocation(calls: u64) -> Vec<LambdaFault> {
 /// had happened.
 async fn strike(name: &str, part: usize, parts: usize) {
     let case = scenarios::named(name);
-    let (clean, forks) = run_clean(&case).await;
+    let (clean, path) = run_clean(&case).await;
     assert_eq!(wrong(&case, &clean), None, "{}, without a fault", case.name);
     let plans = [of_calls(&case, &clean), of_invocations(&clean)].concat();
     let mut tally = Tally::default();
     let plans = plans.into_iter().skip(part).step_by(parts);
     for (number, plan) in plans.enumerate() {
-        let ran = run_until_back(&case, &forks, &plan, number).await;
+        let ran = run_until_back(&case, &path, &plan, number).await;
         tally.count(&ran);
         tally.count_faults(&plan);
         if let Some(what) = wrong(&case, &ran) {

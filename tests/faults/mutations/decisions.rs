@@ -12,13 +12,8 @@ use ebbtide_controller::world::{Targets, TaskSet, World};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 
 use super::{Decided, every_invocation};
-use crate::run::{Plan, Stage, run_on};
+use crate::run::{Plan, Stage, run_clean, run_on, run_until_back};
 use crate::scenarios::{self, Case};
-
-/// What a run with this decision breaks.
-async fn broken(case: &Case, next: Turn, plan: &Plan) -> Option<String> {
-    run_on(Stage::deciding_by(case, next), plan).await.broken
-}
 
 /// Asserts that the suite reports this invariant for one of the plans, and nothing for the decision
 /// as it is shipped.
@@ -28,12 +23,17 @@ async fn assert_caught(
     next: Turn,
     plans: impl IntoIterator<Item = Plan>,
 ) {
+    let mutant = case.deciding_by(next);
+    let (_, path) = run_clean(&mutant).await;
     for plan in plans {
-        let Some(what) = broken(case, next, &plan).await else {
+        // As the suite runs it: it ends where it comes back.
+        let ran = run_until_back(&mutant, &path, &plan, 1).await;
+        let Some(what) = ran.broken else {
             continue;
         };
         assert!(what.starts_with(invariant), "{invariant} expected: {what}");
-        assert_eq!(broken(case, turn::next, &plan).await, None);
+        let shipped = run_on(Stage::new(case), &plan).await;
+        assert_eq!(shipped.broken, None);
         println!("caught: {what}");
         return;
     }

@@ -19,7 +19,7 @@ async fn broken_beside(
     entered: &str,
     person: fn(&mut World),
 ) -> Option<String> {
-    let stage = Stage::deciding_by(case, next);
+    let stage = Stage::new(&case.deciding_by(next));
     let (mut waits, mut met) = (0, false);
     let mut on_event = |event: &HistoryEvent| {
         stage.note(event, &mut waits);
