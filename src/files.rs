@@ -276,10 +276,11 @@ fn probe(path: &Path) -> io::Result<Option<PathBuf>> {
         Ok(metadata) if metadata.is_dir() => Err(io::Error::other("it is a directory")),
         Ok(_) => Ok(None),
         Err(_) => {
-            File::create_new(path)?;
-            let name = path.canonicalize();
-            fs::remove_file(path)?;
-            Ok(Some(name?))
+            // A link to nothing is followed, as it is when the file is written.
+            File::options().append(true).create(true).open(path)?;
+            let name = path.canonicalize()?;
+            fs::remove_file(&name)?;
+            Ok(Some(name))
         }
     }
 }

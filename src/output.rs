@@ -150,6 +150,13 @@ pub(crate) fn print_bytes(bytes: &[u8]) {
 
 /// Prints help, or what clap has to say of the arguments.
 pub(crate) fn print_usage(said: &clap::Error) -> Exit {
+    let shows =
+        |argument: std::ffi::OsString| !argument.to_string_lossy().contains(char::is_control);
+    if said.use_stderr() && !std::env::args_os().all(shows) {
+        // What was given is quoted in it.
+        remark_whole(said.to_string().trim_end());
+        return Exit::Usage;
+    }
     let printed = said.print();
     if said.use_stderr() {
         return Exit::Usage;
@@ -259,6 +266,12 @@ pub(crate) fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// The same with its noun: `1 connection`, `2,500 connections`.
+pub(crate) fn count_of(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use ebbtide_controller::counted::counted;
 
 use super::comparison::{Compared, Comparison};
-use crate::output::count;
+use crate::output::{count, count_of};
 use crate::report::{Ink, Line, Panel, PlotError, Span, file};
 
 /// Nothing where no client was disconnected.
@@ -16,9 +16,10 @@ pub(super) fn of(comparison: &Comparison) -> Result<Option<String>, PlotError> {
     let Some(last) = seconds.max() else {
         return Ok(None);
     };
+    // The last second has a width too.
     let span = Span {
         from: 0,
-        to: last + last / 20,
+        to: last + 1 + last / 20,
     };
     let accepted = comparison.clients.new_connections_per_second_per_task;
     let accepted = accepted.map(|each| each * u64::from(comparison.scenario.tasks));
@@ -28,9 +29,9 @@ pub(super) fn of(comparison: &Comparison) -> Result<Option<String>, PlotError> {
         .map(|way| way.panel(limit.as_deref()))
         .collect();
     let title = format!(
-        "Reconnects a second while {} with {} connections are replaced",
+        "Reconnects a second while {} with {} are replaced",
         counted(comparison.scenario.tasks, "task"),
-        count(comparison.connections())
+        count_of(comparison.connections(), "connection")
     );
     let since = "the first disconnected client";
     let accepted = accepted.map(|accepted| {

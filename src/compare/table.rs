@@ -2,7 +2,7 @@
 
 use super::comparison::{Compared, Comparison};
 use super::figures::Figures;
-use crate::output::{BAD, DIM, GOOD, PLAIN, Styled, clock, count};
+use crate::output::{BAD, DIM, GOOD, PLAIN, Styled, clock, count, count_of};
 use crate::service::{too_many_of_one_task, within};
 use ebbtide_controller::counted::counted;
 
@@ -69,10 +69,10 @@ impl Comparison {
         let accepts = clients.new_connections_per_second_per_task;
         let mut about = vec![
             format!(
-                "{}: {}, {} connections, {} a task; disconnected clients reconnect {}{}.",
+                "{}: {}, {}, {} a task; disconnected clients reconnect {}{}.",
                 self.name,
                 counted(tasks, "task"),
-                count(self.connections()),
+                count_of(self.connections(), "connection"),
                 count(clients.connections_per_task),
                 within(clients),
                 accepts.map_or_else(String::new, |accepts| format!(
@@ -81,8 +81,8 @@ impl Comparison {
                 )),
             ),
             format!(
-                "The floor is {} reconnects in 10 s over {} s: all connections spread evenly, or one task's.",
-                count(self.floor.reconnects_in10_seconds),
+                "The floor is {} in 10 s over {} s: all connections spread evenly, or one task's.",
+                count_of(self.floor.reconnects_in10_seconds, "reconnect"),
                 self.floor.seconds
             ),
         ];

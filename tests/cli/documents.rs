@@ -142,7 +142,8 @@ fn a_picture_shows_each_way_once_and_needs_clients() {
     assert!(three.contains("prefers-color-scheme: dark"));
     let none = ebbtide(&format!("compare {event} --clients 0 --picture @none.svg")).exits(2);
     assert!(
-        none.stderr.contains("--picture: no client reconnected"),
+        none.stderr
+            .contains("--picture: the service has no clients"),
         "{none:?}"
     );
 }

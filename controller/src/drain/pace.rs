@@ -135,13 +135,6 @@ fn number(value: f64) -> Value {
     }
 }
 
-impl Drain {
-    /// Whether CloudWatch is asked before each step.
-    pub fn reads_metrics(&self) -> bool {
-        self.pace.budget().is_some() || self.connections.is_some()
-    }
-}
-
 impl Pace {
     fn to_json(&self) -> Value {
         match self {
