@@ -88,7 +88,7 @@ fn found(world: &World, plan: &Plan) {
     }
 }
 
-/// The deployment as it is, and as a phase may find it besides: in a rollback, among leftovers, before
+/// The deployment as it is, and as a phase may also find it: in a rollback, among leftovers, before
 /// a swap that was left half done is finished, before it has a replacement.
 fn variants(phase: Phase, deployment: &Deployment) -> Vec<Deployment> {
     let with = |change: fn(&mut Deployment)| {
