@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use ebbtide_controller::arn::{Home, short};
+use ebbtide_controller::arn::{Home, is_listener_rule, short};
 use ebbtide_controller::counted::counted;
+use ebbtide_controller::id::RouteArn;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
@@ -140,8 +141,8 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
         target_groups: request
             .target_groups
             .map(|groups| groups.map(|arn| arn.to_string())),
-        production_listeners: strings(&request.production_listeners),
-        test_listeners: strings(&request.test_listeners),
+        production_listeners: listeners(&request.routes.production),
+        test_listeners: listeners(&request.routes.test),
         task_definition: short(&request.task_definition).to_owned(),
         subnets: request.subnets.unwrap_or(defaults.subnets),
         security_groups: request.security_groups.unwrap_or(defaults.security_groups),
@@ -150,8 +151,10 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
     }
 }
 
-fn strings(arns: &[impl ToString]) -> Vec<String> {
-    arns.iter().map(ToString::to_string).collect()
+/// Those of them that are listeners: of rules the simulated world has those that its scenario names.
+fn listeners(routes: &[RouteArn]) -> Vec<String> {
+    let listeners = routes.iter().filter(|arn| !is_listener_rule(arn));
+    listeners.map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::arn::short;
+use crate::arn::{is_listener_rule, short};
 use crate::counted::counted;
-use crate::id::{ListenerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
-use crate::world::{Forward, Launch, Network, ServiceRegistry};
+use crate::id::{ListenerArn, RouteArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::request::TestCondition;
+use crate::world::{Created, Forward, Launch, Network, ServiceRegistry};
 
 /// Every write that Ebbtide can make.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// `AddTags` on a listener: whether users reach it (`production`) or not (`test`).
+    /// `AddTags` on a listener or a rule: whether users reach it (`production`) or not (`test`).
     RecordRole {
-        /// The listener's ARN.
-        listener: ListenerArn,
+        /// Its ARN.
+        route: RouteArn,
         /// What it is for.
         role: Role,
     },
@@ -25,10 +26,10 @@ pub enum Action {
         /// `CLUSTER/SERVICE`.
         service: String,
     },
-    /// `ModifyListener`: change where a listener's default action forwards to, nothing else.
+    /// `ModifyListener` or `ModifyRule`: change where a route forwards to, nothing else.
     Forward {
-        /// The listener's ARN.
-        listener: ListenerArn,
+        /// The ARN of the listener or the rule.
+        route: RouteArn,
         /// What the action was when this was decided; it is compared before the write.
         seen: Forward,
         /// What it shall be.
@@ -36,6 +37,13 @@ pub enum Action {
     },
     /// `CreateTaskSet`.
     CreateTaskSet(Box<NewTaskSet>),
+    /// `CreateRule`: a rule of the deployment's own, for tests.
+    CreateRule(Box<NewRule>),
+    /// `DeleteRule`: one that a deployment has created.
+    DeleteRule {
+        /// Its ARN.
+        rule: RouteArn,
+    },
     /// `AddTags`: record on a target group that a swap to it has begun.
     RecordSwapIntent {
         /// The target group's ARN.
@@ -91,8 +99,8 @@ pub enum Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RecordRole { listener, role } => {
-                write!(f, "record listener {} as {role}", short(listener))
+            Self::RecordRole { route, role } => {
+                write!(f, "record {} as {role}", named(route))
             }
             Self::RecordService {
                 target_groups,
@@ -101,10 +109,8 @@ impl fmt::Display for Action {
                 let names: Vec<_> = target_groups.iter().map(|arn| short(arn)).collect();
                 write!(f, "record {} as {service}'s", names.join(" and "))
             }
-            Self::Forward {
-                listener, wanted, ..
-            } => {
-                write!(f, "forward listener {} to", short(listener))?;
+            Self::Forward { route, wanted, .. } => {
+                write!(f, "forward {} to", named(route))?;
                 for (index, group) in wanted.0.iter().enumerate() {
                     let comma = if index == 0 { "" } else { "," };
                     write!(
@@ -122,6 +128,13 @@ impl fmt::Display for Action {
                 short(&new.task_definition),
                 short(&new.target_group)
             ),
+            Self::CreateRule(new) => write!(
+                f,
+                "create a test rule on listener {} that forwards to target group {}",
+                short(&new.listener),
+                short(&new.target_group)
+            ),
+            Self::DeleteRule { rule } => write!(f, "delete {}", named(rule)),
             Self::RecordSwapIntent { target_group, .. } => {
                 write!(f, "record the swap to target group {}", short(target_group))
             }
@@ -159,7 +172,17 @@ impl fmt::Display for Action {
     }
 }
 
-/// What a listener is for.
+/// `listener lb/1/2`, or `rule lb/1/2/3`.
+fn named(route: &RouteArn) -> String {
+    let kind = if is_listener_rule(route) {
+        "rule"
+    } else {
+        "listener"
+    };
+    format!("{kind} {}", short(route))
+}
+
+/// What a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Users reach the service through it.
@@ -190,6 +213,32 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A rule to create, by which requests for tests reach the replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRule {
+    /// The ARN of the listener.
+    pub listener: ListenerArn,
+    /// The route whose requests it takes, if they also meet the condition.
+    pub beside: Beside,
+    /// Its number.
+    pub priority: u32,
+    /// The condition, in the place of the route's own of that kind.
+    pub test: TestCondition,
+    /// The ARN of the target group that it forwards to.
+    pub target_group: TargetGroupArn,
+    /// What its tags say.
+    pub created: Created,
+}
+
+/// The route before which a created rule is evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beside {
+    /// The default action of its listener.
+    Default,
+    /// A rule, whose conditions it repeats.
+    Rule(RouteArn),
 }
 
 /// A task set to create. Its scale is always 100 percent.

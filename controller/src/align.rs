@@ -1,4 +1,4 @@
-//! Brings everything else in line with the production listeners: after a swap, after a swap back, and after a
+//! Brings everything else in line with the production routes: after a swap, after a swap back, and after a
 //! half-done swap.
 
 use crate::action::Action;
@@ -7,8 +7,8 @@ use crate::routing::Routing;
 use crate::swap::moved;
 use crate::world::{TaskSet, TaskSetStatus};
 
-/// The writes, stage by stage, after which test listeners, tags, `PRIMARY` and the record of the swap agree
-/// with the production listeners, which reach `serving` (rule R5). None if they agree.
+/// The writes, stage by stage, after which test routes, tags, `PRIMARY` and the record of the swap agree
+/// with the production routes, which reach `serving` (rule R5). None if they agree.
 ///
 /// `mark_alternate`: the task set on the alternate group has served, and only the tags that go here
 /// say so. It is to be drained, not deleted: a record of a swap keeps that known.
@@ -21,9 +21,9 @@ pub(crate) fn align(
     let (production, alternate) = (routing.production, routing.alternate);
     // Each is about another resource and depends on no other.
     let mut beside = Vec::new();
-    for listener in &routing.roles.test {
-        if !listener.forward.is_all_to(&alternate.arn) {
-            beside.push(moved(listener, plan, &alternate.arn, &production.arn));
+    for route in &routing.roles.test {
+        if !route.forward.is_all_to(&alternate.arn) {
+            beside.push(moved(route, plan, &alternate.arn, &production.arn));
         }
     }
     if mark_alternate && alternate.swap_intent.is_none() {

@@ -110,6 +110,11 @@ pub fn is_application_load_balancer(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|parsed| parsed.resource.starts_with("loadbalancer/app/"))
 }
 
+/// Whether the ARN is that of a listener's rule.
+pub fn is_listener_rule(arn: &str) -> bool {
+    Arn::parse(arn).is_some_and(|parsed| parsed.resource.starts_with("listener-rule/"))
+}
+
 fn last_part(resource: &str) -> &str {
     if let Some(group) = resource.strip_prefix("targetgroup/") {
         return group.split('/').next().unwrap_or(group);
@@ -117,6 +122,8 @@ fn last_part(resource: &str) -> &str {
     for prefix in [
         "listener/net/",
         "listener/app/",
+        "listener-rule/net/",
+        "listener-rule/app/",
         "loadbalancer/net/",
         "loadbalancer/app/",
     ] {

@@ -1,6 +1,6 @@
 //! `CheckAndCreateService`: adopts or creates the replacement task set, beside the one that serves.
 
-use crate::action::{Action, NewTaskSet, Role};
+use crate::action::{Action, NewTaskSet};
 use crate::deployment::{Plan, Progress};
 use crate::identity::client_token;
 use crate::next::Next;
@@ -12,8 +12,10 @@ use crate::registry;
 use crate::request::SwapMode;
 use crate::routing;
 use crate::scale_down;
+use crate::swap;
 use crate::tags;
-use crate::world::{Forward, Launch, Network, TaskSet, World};
+use crate::test_rule;
+use crate::world::{Launch, Network, TaskSet, World};
 
 /// Creates the replacement task set on the target group that does not serve; once it exists, the first check
 /// follows after `waitForService` seconds.
@@ -72,8 +74,8 @@ fn is_beside(world: &World, plan: &Plan, replacement: &TaskSet) -> Result<(), Re
     ))
 }
 
-/// Records the service of the target groups and the role of each listener, puts the alternate group into the production listeners at
-/// weight 0 (a group in no listener is never health-checked: AWS documentation), and creates.
+/// Records the service of the target groups and the role of each route, puts the alternate group into the
+/// production routes at weight 0 (a group in no route is never health-checked: AWS documentation), and creates.
 fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
     scale_down::quiet(world, plan)?;
     let settled = preflight::settle(&plan.id, &plan.request, world, None)?;
@@ -86,25 +88,27 @@ fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
             service,
         });
     }
-    for (listener, role) in routing.roles.all() {
-        if listener.role.as_deref() != Some(role.as_str()) {
+    for (route, role) in routing.roles.all() {
+        if route.role.as_deref() != Some(role.as_str()) {
             actions.push(Action::RecordRole {
-                listener: listener.arn.clone(),
+                route: route.arn.clone(),
                 role,
             });
         }
     }
     if settled.request.swap_mode == SwapMode::Weighted {
-        for (listener, role) in routing.roles.all() {
-            if role == Role::Production && !listener.forward.names(&routing.alternate.arn) {
-                actions.push(Action::Forward {
-                    listener: listener.arn.clone(),
-                    seen: listener.forward.clone(),
-                    wanted: Forward::weighted(&routing.production.arn, &routing.alternate.arn),
-                });
+        for route in &routing.roles.production {
+            if !route.forward.names(&routing.alternate.arn) {
+                actions.push(swap::moved(
+                    route,
+                    &settled,
+                    &routing.production.arn,
+                    &routing.alternate.arn,
+                ));
             }
         }
     }
+    actions.extend(test_rule::missing(world, &settled, &routing)?);
     actions.push(Action::CreateTaskSet(Box::new(new_task_set(
         world, &settled,
     )?)));

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::command::Heard;
 use crate::contract::Failure;
 use crate::drain::budget::Control;
-use crate::id::{TargetGroupArn, TaskSetId};
+use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::phase::To;
@@ -44,6 +44,8 @@ pub struct Plan {
     pub replacement: Option<TaskSetId>,
     /// What goes, and so what takes over.
     pub outgoing: Outgoing,
+    /// The production routes.
+    pub routes: Vec<RouteArn>,
     /// Tasks of the outgoing set when its drain was planned, at the swap.
     pub tasks: u32,
     /// The service's desired count at that time.

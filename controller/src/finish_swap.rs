@@ -13,7 +13,7 @@ use crate::routing::{self, Roles, Routing};
 use crate::swap;
 use crate::world::{TargetGroup, World};
 
-/// Makes tags, test listener and `PRIMARY` agree with the production listener again; then the deployment
+/// Makes tags, test routes and `PRIMARY` agree with the production routes again; then the deployment
 /// continues.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     if let Some(unfinished) = unfinished(world, plan, progress)? {
@@ -33,7 +33,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
 
 /// What is to be done or waited for until they agree; `None` where they do.
 ///
-/// Where several production listeners disagree, and a swap is on record, they all go to its group,
+/// Where several production routes disagree, and a swap is on record, they all go to its group,
 /// or back where that is not healthy. Without a record of a swap and without a task set beside the
 /// one that serves there is nothing to finish, and nothing is written.
 pub(crate) fn unfinished(
@@ -56,7 +56,7 @@ pub(crate) fn unfinished(
     agree(world, plan, progress, pair, &roles).map(Some)
 }
 
-/// Has every production listener forward to one group: the recorded one, if its task set is
+/// Has every production route forward to one group: the recorded one, if its task set is
 /// healthy, else the other.
 fn agree(
     world: &World,
@@ -81,8 +81,8 @@ fn agree(
                 let actions = roles
                     .production
                     .iter()
-                    .filter(|listener| !listener.forward.is_all_to(&to.arn))
-                    .map(|listener| swap::moved(listener, plan, &to.arn, &from.arn))
+                    .filter(|route| !route.forward.is_all_to(&to.arn))
+                    .map(|route| swap::moved(route, plan, &to.arn, &from.arn))
                     .collect();
                 return Ok(Next::in_order(actions));
             }
@@ -93,16 +93,22 @@ fn agree(
     }
     let Some((serving, shortfall)) = lacking else {
         return Err(Refusal::drift(
-            "The production listeners send traffic to different target groups, and no task set is on either.",
-            "Start a new execution once one of them has a task set, or point all production \
-             listeners at one target group (aws elbv2 modify-listener).",
+            format!(
+                "The production {} send traffic to different target groups, and no task set is on either.",
+                routing::in_general(&roles.production)
+            ),
+            format!(
+                "Start a new execution once one of them has a task set, or point all production {} at one target group ({}).",
+                routing::in_general(&roles.production),
+                routing::modified_by(&roles.production)
+            ),
         ));
     };
     ready::give_up_in_time(world, plan, progress, serving, &shortfall)?;
     Ok(ready::wait_slowly_for(world, plan, progress, shortfall))
 }
 
-/// Brings everything else in line with the production listener. Writes nothing if nothing is unfinished.
+/// Brings everything else in line with the production routes. Writes nothing if nothing is unfinished.
 fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Vec<Action>> {
     let (production, alternate) = (routing.production, routing.alternate);
     let beside = world.living_on(alternate);
@@ -114,16 +120,12 @@ fn tidy(world: &World, plan: &Plan, routing: &Routing<'_>) -> Vec<Vec<Action>> {
         return Vec::new();
     }
     let mut stages = Vec::new();
-    // The public sample recorded none: without it, no leftover behind a test listener is drained.
+    // The public sample recorded none: without it, no leftover behind a test route is drained.
     // Where some are recorded, one without a role came later, and may be one that users reach.
-    if routing
-        .roles
-        .all()
-        .all(|(listener, _)| listener.role.is_none())
-    {
+    if routing.roles.all().all(|(route, _)| route.role.is_none()) {
         let roles = routing.roles.all();
-        let recorded = roles.map(|(listener, role)| Action::RecordRole {
-            listener: listener.arn.clone(),
+        let recorded = roles.map(|(route, role)| Action::RecordRole {
+            route: route.arn.clone(),
             role,
         });
         stages.push(recorded.collect());

@@ -10,14 +10,14 @@ use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::drain::pace::{Budget, OnDeadline};
-use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
+use crate::id::{ListenerArn, LoadBalancerArn, RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
 use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
 use crate::world::{
-    Container, Forward, GroupSettings, HealthCheck, Launch, Listener, LoadBalancer, Network,
+    Container, Forward, GroupSettings, HealthCheck, Launch, LoadBalancer, Network, Route, Rule,
     Service, StoppedTasks, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
     TaskSetStatus, World,
 };
@@ -64,6 +64,11 @@ pub(crate) fn group_arn(name: &str) -> TargetGroupArn {
     format!("{ELB}:targetgroup/{name}/0123456789abcdef").into()
 }
 
+pub(crate) fn rule_arn(port: u16, priority: u32) -> RouteArn {
+    let listener = listener_arn(port).replace(":listener/", ":listener-rule/");
+    format!("{listener}/{priority:016}").into()
+}
+
 pub(crate) fn listener_arn(port: u16) -> ListenerArn {
     format!("{ELB}:listener/net/lb/0123456789abcdef/{port:016}").into()
 }
@@ -106,7 +111,7 @@ impl Scene {
                 },
                 task_sets: vec![task_set("ecs-svc/1", "blue")],
                 load_balancer: Some(LoadBalancer::of(balancer_arn())),
-                listeners: vec![listener(80, "blue"), listener(8080, "green")],
+                routes: vec![listener(80, "blue"), listener(8080, "green")],
                 target_groups: vec![blue, group("green")],
                 task_definition: Some(TaskDefinition {
                     arn: "arn:aws:ecs:us-east-1:555555555555:task-definition/web:2".into(),
@@ -212,6 +217,7 @@ impl Scene {
                 Outgoing::Original | Outgoing::Replacement => Some(on(replacement)),
                 Outgoing::Leftover(_) => None,
             },
+            routes: vec![RouteArn::from(listener_arn(80).as_str())],
             outgoing: self.outgoing.clone(),
             tasks: self.tasks,
             desired: self.tasks,
@@ -266,9 +272,33 @@ impl Scene {
         groups.iter_mut().find(|group| group.name == name).unwrap()
     }
 
-    pub(crate) fn listener_mut(&mut self, port: u16) -> &mut Listener {
-        let listeners = &mut self.world.listeners;
-        listeners.iter_mut().find(|l| l.port == port).unwrap()
+    /// The default action of a listener.
+    pub(crate) fn listener_mut(&mut self, port: u16) -> &mut Route {
+        let mut routes = self.world.routes.iter_mut();
+        routes
+            .find(|route| route.port == port && route.rule.is_none())
+            .unwrap()
+    }
+
+    /// A rule of a listener; one that is not there yet forwards as the default action does.
+    pub(crate) fn rule_mut(&mut self, port: u16, priority: u32) -> &mut Route {
+        let is_it = |route: &Route| {
+            let rule = route.rule.as_ref();
+            route.port == port && rule.is_some_and(|rule| rule.priority == priority)
+        };
+        let known = self.world.routes.iter().position(is_it);
+        let at = known.unwrap_or_else(|| {
+            let mut new = self.listener_mut(port).clone();
+            new.arn = rule_arn(port, priority);
+            new.rule = Some(Rule {
+                priority,
+                conditions: Vec::new(),
+            });
+            new.role = None;
+            self.world.routes.push(new);
+            self.world.routes.len() - 1
+        });
+        &mut self.world.routes[at]
     }
 
     pub(crate) fn task_set_mut(&mut self, id: &str) -> &mut TaskSet {
@@ -319,15 +349,18 @@ fn settings() -> GroupSettings {
     }
 }
 
-fn listener(port: u16, group: &str) -> Listener {
-    Listener {
-        arn: listener_arn(port),
+fn listener(port: u16, group: &str) -> Route {
+    Route {
+        arn: RouteArn::from(listener_arn(port).as_str()),
+        listener: listener_arn(port),
         port,
         protocol: "TCP".into(),
+        rule: None,
         forward: Forward::to(&group_arn(group)),
-        rule_target_groups: Vec::new(),
+        unknown: None,
+        sticky: None,
         role: None,
-        sticky: false,
+        created: None,
         stack: None,
     }
 }

@@ -48,6 +48,8 @@ ids! {
     TargetGroupArn
     /// The ARN of a listener.
     ListenerArn
+    /// The ARN of a route: of a listener, for its default action, or of a listener's rule.
+    RouteArn
     /// The ARN of a load balancer.
     LoadBalancerArn
     /// A revision of a task definition: its ARN, or `family:revision`.

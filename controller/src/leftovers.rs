@@ -13,6 +13,7 @@ use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::routing::{self, Routing};
 use crate::scale_down;
+use crate::test_rule::{self, Which};
 use crate::world::{TaskSet, World};
 
 /// Seconds between two checks of targets without a task set.
@@ -52,6 +53,10 @@ pub(crate) fn left_over(
     if finish_swap::unfinished(world, plan, progress)?.is_some() {
         return finish_swap_first(plan, progress).map(Some);
     }
+    let rules = test_rule::deletions(world, plan, Which::OfOthers);
+    if !rules.is_empty() {
+        return Ok(Some(Next::side_by_side(rules)));
+    }
     let routing = routing::read(world, &plan.request)?;
     let found = Found::of(world, plan, &routing)?;
     // Where evidence is missing, a set with running tasks is drained, and stays one that may have served.
@@ -70,7 +75,6 @@ pub(crate) fn left_over(
         return Ok(what_goes_by_itself(world, plan, progress, &routing));
     };
     on_the_alternate_group(leftover, &routing)?;
-    routing::no_rule_reaches(world, leftover)?;
     let reached = routing::reached_beside(world, leftover).is_some();
     if !reached && never_served(leftover) {
         return Ok(Some(delete(leftover, true)));
@@ -292,6 +296,7 @@ pub fn settled(world: &World, plan: &Plan) -> Result<Plan, Refusal> {
         original: found.serving.map(|set| set.id.clone()),
         original_target_group: routing.production.arn.clone(),
         replacement_target_group: routing.alternate.arn.clone(),
+        routes: routing.roles.production_arns(),
         ..naming_nothing(plan, Outgoing::Original)
     })
 }
@@ -326,6 +331,7 @@ fn begin(
         original: found.serving.map(|set| set.id.clone()),
         original_target_group: routing.production.arn.clone(),
         replacement_target_group: routing.alternate.arn.clone(),
+        routes: routing.roles.production_arns(),
         tasks,
         desired: world.service.desired_count,
         ..naming_nothing(plan, Outgoing::Leftover(Some(leftover.id.clone())))

@@ -36,6 +36,7 @@ pub mod routing;
 pub mod scale_down;
 pub mod swap;
 mod tags;
+mod test_rule;
 pub mod turn;
 pub mod world;
 

@@ -25,6 +25,11 @@ impl Next {
         Self::Write(actions.into_iter().map(|action| vec![action]).collect())
     }
 
+    /// These writes, side by side.
+    pub(crate) fn side_by_side(actions: Vec<Action>) -> Self {
+        Self::Write(vec![actions])
+    }
+
     /// The answer that leads to a state, after `wait` seconds.
     pub(crate) fn go(to: To, reason: Reason, wait: u32, plan: Plan, progress: Progress) -> Self {
         Self::Go(Box::new(Answer {

@@ -23,6 +23,7 @@ use crate::registry;
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
 use crate::tags;
+use crate::test_rule;
 use crate::world::{
     DeploymentController, Service, ServiceStatus, TargetGroup, TaskDefinition, TaskSet,
     TaskSetStatus, World,
@@ -31,11 +32,11 @@ use crate::world::{
 pub(crate) use bounds::execution_fits;
 pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
 use defaults::{settle_container, settle_launch, settle_network};
-use differences::listeners_take_both;
+use differences::routes_take_both;
 use findings::{Finding, FindingName, findings};
 use groups::{
     alternate_is_free, fitting_target_types, on_a_load_balancer, production_is_free,
-    test_listener_for_replace,
+    test_route_for_replace,
 };
 use pace::{check_drain, pace_of};
 pub use pace::{planned, unkept};
@@ -174,7 +175,8 @@ fn fit(
         Others::Refused(_) => routing::read(world, request)?,
     };
     let (original, left) = serving(request, world, &routing, others)?;
-    test_listener_for_replace(request, &routing)?;
+    test_route_for_replace(request, &routing)?;
+    test_rule::possible(world, request, &routing)?;
     let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
 
     let mut settled = request.clone();
@@ -182,7 +184,7 @@ fn fit(
     settle_container(&mut settled, definition, original)?;
     settle_network(&mut settled, definition, original)?;
     fitting_target_types(definition, &routing)?;
-    listeners_take_both(world, &routing)?;
+    routes_take_both(world, &routing)?;
     settle_launch(&mut settled, original);
     registry::registries(&settled, definition, original)?;
     tags::tags(&settled, original)?;
@@ -198,6 +200,7 @@ fn fit(
         replacement_target_group: routing.alternate.arn.clone(),
         original: original.map(|task_set| task_set.id.clone()),
         replacement: None,
+        routes: routing.roles.production_arns(),
         outgoing: Outgoing::Original,
         tasks,
         desired: service.desired_count,

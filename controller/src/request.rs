@@ -4,7 +4,10 @@
 //! this file and nowhere else.
 
 mod drain;
+mod fields;
 mod reader;
+mod routes;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,13 +17,14 @@ use serde_json::{Map, Value, json};
 use crate::action::Role;
 use crate::arn::Home;
 use crate::drain::pace::Drain;
-use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId};
+use crate::id::{LoadBalancerArn, RouteArn, TargetGroupArn, TaskDefinitionId};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::Launch;
 
 pub use drain::DRAIN_FIELDS;
 pub use reader::FIELDS;
 use reader::{Reader, shown, unknown_fields};
+pub use routes::{NamedRoutes, ROUTES_FIELDS, TEST_FIELDS, TestCondition};
 
 /// One deployment, as asked for.
 ///
@@ -38,10 +42,10 @@ pub struct Request {
     pub load_balancer: Option<LoadBalancerArn>,
     /// The service's two target groups, where the input names them.
     pub target_groups: Option<[TargetGroupArn; 2]>,
-    /// Listeners that users reach the service through, where the input names them.
-    pub production_listeners: Vec<ListenerArn>,
-    /// Listeners that reach the other task set, where the input names them.
-    pub test_listeners: Vec<ListenerArn>,
+    /// The routes that the input names.
+    pub routes: NamedRoutes,
+    /// What requests for tests have, which a rule of the deployment's own sends to the replacement.
+    pub test: Option<TestCondition>,
     /// Subnet ids for the tasks.
     pub subnets: Option<Vec<String>>,
     /// Security group ids for the tasks.
@@ -191,21 +195,10 @@ impl Request {
         }
     }
 
-    /// The listeners that the input names, with their roles.
-    pub(crate) fn named_listeners(&self) -> impl Iterator<Item = (&ListenerArn, Role)> {
-        let production = self.production_listeners.iter();
-        let test = self.test_listeners.iter();
-        production
-            .map(|arn| (arn, Role::Production))
-            .chain(test.map(|arn| (arn, Role::Test)))
-    }
-
-    /// What the input says that a listener is for.
-    pub(crate) fn role_of(&self, listener: &ListenerArn) -> Option<Role> {
-        let mut named = self.named_listeners();
-        named
-            .find(|(arn, _)| *arn == listener)
-            .map(|(_, role)| role)
+    /// What the input says that a route is for.
+    pub(crate) fn role_of(&self, route: &RouteArn) -> Option<Role> {
+        let mut named = self.routes.all();
+        named.find(|(arn, _)| *arn == route).map(|(_, role)| role)
     }
 
     /// The request as an input that parses to the same request: what Step Functions carries from
@@ -222,14 +215,11 @@ impl Request {
         put("taskDefinition", json!(self.task_definition));
         put("nlb", json!(self.load_balancer));
         put("targetGroups", json!(self.target_groups));
-        for (role, listeners) in [
-            ("productionListeners", &self.production_listeners),
-            ("testListeners", &self.test_listeners),
-        ] {
-            if !listeners.is_empty() {
-                put(role, json!(listeners));
-            }
-        }
+        put("routes", self.routes.to_json());
+        put(
+            "test",
+            json!(self.test.as_ref().map(TestCondition::to_json)),
+        );
         put("task_sg", json!(self.security_groups));
         put("subnets", json!(self.subnets));
         put(

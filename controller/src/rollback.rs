@@ -11,6 +11,7 @@ use crate::reason::{LeftAlone, Outcome, Place, Reason, Remains, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::CHECKS;
 use crate::routing::{self, Roles};
+use crate::test_rule::{self, Which};
 use crate::world::{TaskSet, World};
 
 /// How a failed deployment is undone.
@@ -24,6 +25,10 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let moved = plan.outgoing != Outgoing::Original || progress.baking;
     if moved && is_passing(plan, progress) {
         return Ok(go_on(plan, progress));
+    }
+    let deletions = test_rule::deletions(world, plan, Which::All);
+    if !deletions.is_empty() {
+        return Ok(Next::side_by_side(deletions));
     }
     if let Some(why) = left_alone(plan) {
         let remains = remains(world, plan);
@@ -58,12 +63,13 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         };
         return Ok(undone(world, plan, progress, outcome));
     }
-    routing::no_rule_reaches(world, candidate)?;
-    if let Some(listener) = routing::reached_beside(world, candidate) {
+    if let Some(route) = routing::reached_beside(world, candidate) {
         return Err(Refusal::drift(
-            listener.unrecorded_for(candidate),
-            "It was not deleted: point the listener elsewhere (aws elbv2 modify-listener), then start \
-             a new execution.",
+            route.unrecorded_for(candidate),
+            format!(
+                "It was not deleted: point the route elsewhere ({}), then start a new execution.",
+                route.modified_by()
+            ),
         ));
     }
     Ok(remove(world, plan, progress, candidate))

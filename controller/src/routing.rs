@@ -1,13 +1,16 @@
-//! Which listener is production and where it sends traffic: the listener says so, tags record it
-//! (rule R1).
+//! Which routes are production and where they send traffic: the routes say so, tags record it (rule R1).
+//!
+//! A route is the default action of a listener, or one of its rules. Those that forward to one of the service's two
+//! target groups are its routes.
 
 use crate::action::Role;
-use crate::arn::short;
+use crate::arn::{is_listener_rule, short};
+use crate::deployment::Plan;
 use crate::fix::Fix;
-use crate::id::TargetGroupArn;
+use crate::id::{RouteArn, TargetGroupArn};
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::world::{Listener, TargetGroup, TaskSet, World};
+use crate::world::{Route, TargetGroup, TaskSet, World};
 
 mod groups;
 mod production;
@@ -20,52 +23,61 @@ pub use production::{Evidence, Taken};
 /// Where production traffic goes today.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routing<'a> {
-    /// The target group that every production listener forwards to.
+    /// The target group that every production route forwards to.
     pub production: &'a TargetGroup,
     /// The other one.
     pub alternate: &'a TargetGroup,
-    /// What each listener is for.
+    /// What each route is for.
     pub roles: Roles<'a>,
 }
 
-/// The listeners of a service by what they are for.
+/// The routes of a service by what they are for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Roles<'a> {
-    /// Users reach the service through these; at least one.
-    pub production: Vec<&'a Listener>,
+    /// Users reach the service through these; at least one. In the order in which they are moved: by port, the
+    /// default action of a listener before its rules, and these by priority.
+    pub production: Vec<&'a Route>,
     /// These reach the other task set.
-    pub test: Vec<&'a Listener>,
+    pub test: Vec<&'a Route>,
     /// What says so.
     pub by: Evidence,
 }
 
 impl<'a> Roles<'a> {
-    /// Every listener with its role.
-    pub fn all(&self) -> impl Iterator<Item = (&'a Listener, Role)> + '_ {
+    /// Every route with its role.
+    pub fn all(&self) -> impl Iterator<Item = (&'a Route, Role)> + '_ {
         let production = self.production.iter().map(|l| (*l, Role::Production));
         let test = self.test.iter().map(|l| (*l, Role::Test));
         production.chain(test)
     }
 
-    /// Whether every production listener sends all new connections to this group.
+    /// The ARNs of the production routes.
+    pub(crate) fn production_arns(&self) -> Vec<RouteArn> {
+        self.production
+            .iter()
+            .map(|route| route.arn.clone())
+            .collect()
+    }
+
+    /// Whether every production route sends all new connections to this group.
     pub fn production_is_all_to(&self, target_group: &TargetGroupArn) -> bool {
         self.production
             .iter()
-            .all(|listener| listener.forward.is_all_to(target_group))
+            .all(|route| route.forward.is_all_to(target_group))
     }
 
-    /// Whether any production listener sends new connections to this group.
+    /// Whether any production route sends new connections to this group.
     pub fn production_reaches(&self, target_group: &TargetGroupArn) -> bool {
         self.production
             .iter()
-            .any(|listener| listener.forward.live().any(|live| live == target_group))
+            .any(|route| route.forward.live().any(|live| live == target_group))
     }
 }
 
 /// Reads the routing of a service.
 ///
-/// Refuses with `PreflightFailed` where the groups or the listeners' roles cannot be determined, and
-/// with `Drift` where production listeners disagree with each other.
+/// Refuses with `PreflightFailed` where the groups or the routes' roles cannot be determined, and
+/// with `Drift` where production routes disagree with each other.
 pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refusal> {
     let pair = pair(world, request)?;
     let roles = roles(world, pair, request)?;
@@ -83,19 +95,27 @@ pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refu
             roles,
         })
     } else {
-        let listeners: Vec<_> = roles.production.iter().map(|l| forwards(l)).collect();
+        let routes: Vec<_> = roles
+            .production
+            .iter()
+            .map(|route| forwards(route))
+            .collect();
         Err(Refusal::drift(
             format!(
-                "The production listeners of service {} send traffic to different target groups: {}.",
+                "The production {} of service {} send traffic to different target groups: {}.",
+                in_general(&roles.production),
                 request.service,
-                listeners.join(", ")
+                routes.join(", ")
             ),
-            "Point all of them at the target group of the task set that should serve (aws elbv2 modify-listener).",
+            format!(
+                "Point all of them at the target group of the task set that should serve ({}).",
+                modified_by(&roles.production)
+            ),
         ))
     }
 }
 
-/// Reads the routing of a service whose swap may be half done: where production listeners disagree
+/// Reads the routing of a service whose swap may be half done: where production routes disagree
 /// and one group bears the record of a swap to it, the other one is production still.
 ///
 /// Refuses what [`read`] refuses otherwise.
@@ -115,10 +135,10 @@ pub fn read_amid_swap<'a>(world: &'a World, request: &Request) -> Result<Routing
     })
 }
 
-/// What each listener of the two groups is for.
+/// What each route to the two groups is for, but for the rules that deployments create for their tests.
 ///
-/// Refuses with `PreflightFailed` where it cannot be determined or a role tag is not understood, and with
-/// `Drift` where a listener shares traffic between groups.
+/// Refuses with `PreflightFailed` where it cannot be determined, or a role tag or a part of an action is not
+/// understood, and with `Drift` where a route shares traffic between groups.
 pub fn roles<'a>(
     world: &'a World,
     pair: [&'a TargetGroup; 2],
@@ -126,55 +146,66 @@ pub fn roles<'a>(
 ) -> Result<Roles<'a>, Refusal> {
     let ours = |arn: &TargetGroupArn| pair.iter().any(|group| group.arn == *arn);
     let mut leads = Vec::new();
-    for listener in &world.listeners {
-        if let Some(group) = listener.rule_target_groups.iter().find(|arn| ours(arn)) {
-            return Err(Refusal::preflight(
-                format!(
-                    "A rule of listener {} forwards to target group {}, but Ebbtide moves default actions only.",
-                    listener.port,
-                    short(group)
-                ),
-                "Give the service a listener of its own, with its target group in the default action.",
-            ));
-        }
-        if !pair.iter().any(|group| listener.forward.names(&group.arn)) {
+    for route in &world.routes {
+        if !pair.iter().any(|group| route.forward.names(&group.arn)) {
             continue;
         }
-        let live: Vec<_> = listener.forward.live().collect();
+        // Those are neither production nor moved.
+        if route.created.is_some() {
+            continue;
+        }
+        if let Some(unknown) = &route.unknown {
+            return Err(Refusal::preflight(
+                format!(
+                    "{} has {unknown}, which this version of Ebbtide does not know and might lose when it changes the route.",
+                    route.at_start()
+                ),
+                "Update Ebbtide to a version that knows it, or remove it from the actions.",
+            ));
+        }
+        let live: Vec<_> = route.forward.live().collect();
         if live.is_empty() {
             return Err(Refusal::drift(
                 format!(
-                    "Listener {} has no target group with a weight above 0: {}.",
-                    listener.port,
-                    forwards(listener)
+                    "{} has no target group with a weight above 0: {}.",
+                    route.at_start(),
+                    forwards(route)
                 ),
-                "Give the target group of the task set that should serve a weight above 0 (aws elbv2 modify-listener).",
+                format!(
+                    "Give the target group of the task set that should serve a weight above 0 ({}).",
+                    route.modified_by()
+                ),
             ));
         }
         let [only] = live[..] else {
             return Err(Refusal::drift(
                 format!(
-                    "Listener {} shares new connections between several target groups: {}.",
-                    listener.port,
-                    forwards(listener)
+                    "{} shares new connections between several target groups: {}.",
+                    route.at_start(),
+                    forwards(route)
                 ),
-                "Finish that traffic shift first: give all the weight to one group \
-                 (aws elbv2 modify-listener).",
+                format!(
+                    "Finish that traffic shift first: give all the weight to one group ({}).",
+                    route.modified_by()
+                ),
             ));
         };
-        if !ours(only) || listener.forward.0.iter().any(|g| !ours(&g.target_group)) {
+        if !ours(only) || route.forward.0.iter().any(|g| !ours(&g.target_group)) {
             return Err(Refusal::preflight(
                 format!(
-                    "Listener {} also names a target group of another service: {}.",
-                    listener.port,
-                    forwards(listener)
+                    "{} also names a target group of another service: {}.",
+                    route.at_start(),
+                    forwards(route)
                 ),
-                "Leave only this service's two target groups in it (aws elbv2 modify-listener).",
+                format!(
+                    "Leave only this service's two target groups in it ({}).",
+                    route.modified_by()
+                ),
             ));
         }
         leads.push(Lead {
-            listener,
-            role: role(listener, request)?,
+            route,
+            role: role(route, request)?,
             live: only,
         });
     }
@@ -182,43 +213,43 @@ pub fn roles<'a>(
     by_evidence(world, pair, &leads)
 }
 
-/// A listener whose default action sends traffic to a task set, and that is not recorded as a test listener.
+/// What each route to the two groups is for, where every production route that the plan names is still one.
 ///
-/// Every listener's role is recorded before a task set is created: one without a role came later, and
+/// Refuses what [`roles`] refuses, and with `Drift` where one is gone.
+pub(crate) fn planned_roles<'a>(
+    world: &'a World,
+    pair: [&'a TargetGroup; 2],
+    plan: &Plan,
+) -> Result<Roles<'a>, Refusal> {
+    let roles = roles(world, pair, &plan.request)?;
+    let is_gone = |arn: &&RouteArn| roles.production.iter().all(|route| route.arn != **arn);
+    match plan.routes.iter().find(is_gone) {
+        None => Ok(roles),
+        Some(gone) => Err(Refusal::drift(
+            format!(
+                "{} no longer sends production traffic to service {}.",
+                short(gone),
+                plan.request.service
+            ),
+            "It was changed outside this deployment. Start a new execution with the version that should run.",
+        )),
+    }
+}
+
+/// A route that sends traffic to a task set, and that is not recorded as a test route (rule R14).
+///
+/// Every route's role is recorded before a task set is created: one without a role came later, and
 /// may be one that users reach.
-pub(crate) fn reached_beside<'a>(world: &'a World, task_set: &TaskSet) -> Option<&'a Listener> {
-    world.listeners.iter().find(|listener| {
-        let mut reached = listener.forward.live();
-        listener.role.as_deref() != Some(Role::Test.as_str())
+pub(crate) fn reached_beside<'a>(world: &'a World, task_set: &TaskSet) -> Option<&'a Route> {
+    world.routes.iter().find(|route| {
+        let mut reached = route.forward.live();
+        route.role.as_deref() != Some(Role::Test.as_str())
             && reached.any(|group| task_set.is_attached_to(group))
     })
 }
 
-/// The guard before every scale-down and every delete: no rule of any listener forwards to a target group that
-/// the task set is on (rule R14).
-pub(crate) fn no_rule_reaches(world: &World, task_set: &TaskSet) -> Result<(), Refusal> {
-    let reaching = world.listeners.iter().find(|listener| {
-        let mut groups = listener.rule_target_groups.iter();
-        groups.any(|group| task_set.is_attached_to(group))
-    });
-    let Some(listener) = reaching else {
-        return Ok(());
-    };
-    Err(Refusal::drift(
-        format!(
-            "A rule of listener {} sends traffic to {}.",
-            listener.port, task_set.id
-        ),
-        format!(
-            "No more of its tasks were removed. Point the rule elsewhere or delete it (aws elbv2 describe-rules \
-             --listener-arn {}), then start a new execution.",
-            listener.arn
-        ),
-    ))
-}
-
-impl Listener {
-    /// The command that records what a listener is for.
+impl Route {
+    /// The command that records what a route is for.
     fn tag_as(&self, role: Role) -> String {
         format!(
             "aws elbv2 add-tags --resource-arns {} --tags Key=ebbtide:role,Value={role}",
@@ -226,89 +257,96 @@ impl Listener {
         )
     }
 
-    /// What is wrong with a listener that [`reached_beside`] found.
+    /// What is wrong with a route that [`reached_beside`] found.
     pub(crate) fn unrecorded_for(&self, task_set: &TaskSet) -> String {
         format!(
-            "Listener {} sends traffic to {}, but is not recorded as a test listener.",
-            self.port, task_set.id
+            "{} sends traffic to {}, but is not recorded as a test route.",
+            self.at_start(),
+            task_set.id
         )
     }
 }
 
-/// A listener of the service: its recorded role, and the one group that it sends all new connections to.
+/// `listeners`, or `routes` where a rule is among them.
+pub(crate) fn in_general(routes: &[&Route]) -> &'static str {
+    if routes.iter().all(|route| route.rule.is_none()) {
+        "listeners"
+    } else {
+        "routes"
+    }
+}
+
+/// The commands that change routes by hand.
+pub(crate) fn modified_by(routes: &[&Route]) -> String {
+    let mut commands: Vec<_> = routes.iter().map(|route| route.modified_by()).collect();
+    commands.sort_unstable();
+    commands.dedup();
+    commands.join(", ")
+}
+
+/// A route of the service: its recorded role, and the one group that it sends all new connections to.
 #[derive(Debug, Clone, Copy)]
 struct Lead<'a> {
-    listener: &'a Listener,
+    route: &'a Route,
     role: Option<Role>,
     live: &'a TargetGroupArn,
 }
 
-/// The recorded role of a listener. Another value was written by a person: no role is guessed.
-fn recorded(listener: &Listener) -> Result<Option<Role>, Refusal> {
-    let Some(value) = listener.role.as_deref() else {
+/// The recorded role of a route. Another value was written by a person: no role is guessed.
+fn recorded(route: &Route) -> Result<Option<Role>, Refusal> {
+    let Some(value) = route.role.as_deref() else {
         return Ok(None);
     };
     Role::parse(value).map(Some).ok_or_else(|| {
         Refusal::preflight(
             format!(
-                "Listener {} is tagged ebbtide:role={value}, which is neither production nor test.",
-                listener.port
+                "{} is tagged ebbtide:role={value}, which is neither production nor test.",
+                route.at_start()
             ),
             Fix::run(
                 "Correct the tag, or give it Value=test",
-                [listener.tag_as(Role::Production)],
+                [route.tag_as(Role::Production)],
             ),
         )
     })
 }
 
-/// What a listener is for, as its tag or the request says it.
-fn role(listener: &Listener, request: &Request) -> Result<Option<Role>, Refusal> {
-    let recorded = recorded(listener)?;
-    let named = request.role_of(&listener.arn);
+/// What a route is for, as its tag or the request says it.
+fn role(route: &Route, request: &Request) -> Result<Option<Role>, Refusal> {
+    let recorded = recorded(route)?;
+    let named = request.role_of(&route.arn);
     match (named, recorded) {
         (Some(named), Some(recorded)) if named != recorded => Err(Refusal::preflight(
-            format!(
-                "{} names listener {}, which is tagged ebbtide:role={recorded}.",
-                field(named),
-                listener.port
-            ),
-            Fix::run("Correct the input or the tag", [listener.tag_as(named)]),
+            format!("routes.{named} names {route}, which is tagged ebbtide:role={recorded}."),
+            Fix::run("Correct the input or the tag", [route.tag_as(named)]),
         )),
         _ => Ok(named.or(recorded)),
     }
 }
 
-/// The field of the input that names listeners of a role.
-fn field(role: Role) -> &'static str {
-    match role {
-        Role::Production => "productionListeners",
-        Role::Test => "testListeners",
-    }
-}
-
-/// Every listener that the request names is one of the service's.
+/// Every route that the request names is one of the service's.
 fn every_named_one_is_there(request: &Request, leads: &[Lead<'_>]) -> Result<(), Refusal> {
-    let stranger = request.named_listeners().find(|(arn, _)| {
+    let stranger = request.routes.all().find(|(arn, _)| {
         let mut leads = leads.iter();
-        leads.all(|lead| lead.listener.arn != **arn)
+        leads.all(|lead| lead.route.arn != **arn)
     });
     let Some((arn, role)) = stranger else {
         return Ok(());
     };
-    let ports: Vec<_> = leads
-        .iter()
-        .map(|lead| lead.listener.port.to_string())
-        .collect();
+    let action = if is_listener_rule(arn) {
+        "which"
+    } else {
+        "whose default action"
+    };
+    let own: Vec<_> = leads.iter().map(|lead| lead.route.short()).collect();
     Err(Refusal::preflight(
         format!(
-            "{} names {arn}, whose default action forwards to neither target group of service {}.",
-            field(role),
+            "routes.{role} names {arn}, {action} forwards to neither target group of service {}.",
             request.service
         ),
         format!(
-            "Name a listener that does. On this load balancer: {}.",
-            ports.join(", ")
+            "Name a route that does. On this load balancer: {}.",
+            own.join(", ")
         ),
     ))
 }
@@ -327,9 +365,9 @@ fn by_evidence<'a>(
     let (mut production, mut test) = (Vec::new(), Vec::new());
     for lead in leads {
         match lead.role {
-            Some(Role::Production) => production.push(lead.listener),
-            None if lead.live == group => production.push(lead.listener),
-            Some(Role::Test) | None => test.push(lead.listener),
+            Some(Role::Production) => production.push(lead.route),
+            None if lead.live == group => production.push(lead.route),
+            Some(Role::Test) | None => test.push(lead.route),
         }
     }
     Ok(Roles {
@@ -339,38 +377,34 @@ fn by_evidence<'a>(
     })
 }
 
-fn forwards(listener: &Listener) -> String {
-    let groups: Vec<_> = listener
+fn forwards(route: &Route) -> String {
+    let groups: Vec<_> = route
         .forward
         .0
         .iter()
-        .map(|group| match listener.forward.0.len() {
+        .map(|group| match route.forward.0.len() {
             1 => short(&group.target_group).to_owned(),
             _ => format!("{} ({})", short(&group.target_group), group.weight),
         })
         .collect();
-    format!("{} to {}", listener.port, groups.join(" and "))
+    format!("{} to {}", route.short(), groups.join(" and "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::{Scene, group_arn};
-    use crate::refusal::ErrorName;
+    use crate::world::Forward;
 
     #[test]
-    fn a_task_set_that_a_rule_of_any_listener_reaches_loses_no_task() {
-        let scene = Scene::swapped();
+    fn a_rule_that_reaches_a_task_set_is_found_unless_it_is_recorded_as_a_test_route() {
+        let mut scene = Scene::swapped();
         let outgoing = scene.world.task_set(&"ecs-svc/1".into()).unwrap().clone();
-        assert_eq!(no_rule_reaches(&scene.world, &outgoing), Ok(()));
-        for port in [80, 8080] {
-            let mut scene = Scene::swapped();
-            scene.listener_mut(port).role = Some("test".into());
-            scene.listener_mut(port).rule_target_groups = vec![group_arn("blue")];
-            let refusal = no_rule_reaches(&scene.world, &outgoing).unwrap_err();
-            assert_eq!(refusal.error, ErrorName::Drift);
-            let named = format!("A rule of listener {port} sends traffic to ecs-svc/1.");
-            assert_eq!(refusal.problem, named);
-        }
+        assert_eq!(reached_beside(&scene.world, &outgoing), None);
+        scene.rule_mut(8080, 10).forward = Forward::to(&group_arn("blue"));
+        let found = reached_beside(&scene.world, &outgoing).unwrap();
+        assert_eq!(found.to_string(), "rule 10 of listener 8080");
+        scene.rule_mut(8080, 10).role = Some("test".into());
+        assert_eq!(reached_beside(&scene.world, &outgoing), None);
     }
 }

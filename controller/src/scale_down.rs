@@ -319,22 +319,21 @@ pub(crate) fn not_in_production(
     plan: &Plan,
     outgoing: &TaskSet,
 ) -> Result<(), Refusal> {
-    routing::no_rule_reaches(world, outgoing)?;
     let pair = routing::pair(world, &plan.request)?;
-    let roles = routing::roles(world, pair, &plan.request)?;
+    let roles = routing::planned_roles(world, pair, plan)?;
     let serves = outgoing
         .load_balancers
         .iter()
         .any(|attached| roles.production_reaches(&attached.target_group));
-    let new_listener = routing::reached_beside(world, outgoing);
-    if let Some(listener) = new_listener.filter(|_| !serves) {
+    let new = routing::reached_beside(world, outgoing);
+    if let Some(route) = new.filter(|_| !serves) {
         return Err(Refusal::drift(
-            listener.unrecorded_for(outgoing),
+            route.unrecorded_for(outgoing),
             format!(
                 "No more tasks were removed. If no user reaches it: aws elbv2 add-tags \
                  --resource-arns {} --tags Key=ebbtide:role,Value=test; otherwise point it at the \
                  replacement. Then start a new execution.",
-                listener.arn
+                route.arn
             ),
         ));
     }

@@ -1,4 +1,4 @@
-//! Swap: moves the production listener to the target group of what takes over (rule R5).
+//! Swap: moves the production routes to the target group of what takes over (rule R5).
 
 use crate::action::Action;
 use crate::align::align;
@@ -14,18 +14,24 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
 use crate::scale_down;
-use crate::world::{Forward, Listener, TargetGroup, World};
+use crate::test_rule::{self, Which};
+use crate::world::{Forward, Route, TargetGroup, World};
 
 /// The next writes of the swap, or what comes after it.
 ///
-/// Before the commit point (the production listener's one write): the intent tag, then the
-/// listener, and only while what takes over is steady and healthy. Checked again after it, the
-/// rest follows ([`align`]): test listener, tags, primary, and the intent is cleared. So a half-done
+/// Before the commit point (the one write of the first production route): the intent tag, then the
+/// routes, one after the other and only while what takes over is steady and healthy. Checked again after it, the
+/// rest follows ([`align`]): test routes, tags, primary, and the intent is cleared. So a half-done
 /// swap shows which half is done.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
     let incoming = ready::living_incoming(world, plan)?;
     let pair = routing::pair(world, &plan.request)?;
-    let roles = routing::roles(world, pair, &plan.request)?;
+    // Back, as far as there is a way.
+    let roles = if goes_back(plan) {
+        routing::roles(world, pair, &plan.request)?
+    } else {
+        routing::planned_roles(world, pair, plan)?
+    };
     let groups = Groups::of(plan, pair)?;
     if roles.production_is_all_to(&groups.to.arn) {
         let routing = Routing {
@@ -34,7 +40,11 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             roles,
         };
         // What is left is marked before the commit point, or is this deployment's own original.
-        let stages = align(plan, &routing, incoming, false);
+        let mut stages = align(plan, &routing, incoming, false);
+        let deletions = test_rule::deletions(world, plan, Which::All);
+        if !deletions.is_empty() {
+            stages.push(deletions);
+        }
         return Ok(if stages.is_empty() {
             swapped(world, plan, progress)
         } else {
@@ -51,7 +61,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let shortfall = ready::shortfall(world, incoming, groups.to)
         .filter(|_| !is_the_last_resort(plan, progress, &groups));
     let Some(shortfall) = shortfall else {
-        // Once one listener has moved, the others follow.
+        // Once one route has moved, the others follow.
         let begun = roles.production_reaches(&groups.to.arn);
         return Ok(match command::paused(world, plan)?.filter(|_| !begun) {
             Some(paused) => paused.wait(To::Bake, plan, *progress),
@@ -121,20 +131,22 @@ fn is_the_last_resort(plan: &Plan, progress: &Progress, groups: &Groups<'_>) -> 
         && groups.to.own_targets().healthy > 0
 }
 
-/// Some production listeners were moved before the replacement lost its health.
+/// Some production routes were moved before the replacement lost its health.
 fn half_moved(refusal: Refusal, roles: &Roles<'_>, groups: &Groups<'_>) -> Refusal {
     let moved: Vec<_> = roles
         .production
         .iter()
-        .filter(|listener| listener.forward.is_all_to(&groups.to.arn))
-        .map(|listener| listener.port.to_string())
+        .copied()
+        .filter(|route| route.forward.is_all_to(&groups.to.arn))
         .collect();
+    let names: Vec<_> = moved.iter().map(ToString::to_string).collect();
     Refusal {
         fix: format!(
-            "Production listener {} already forwards to {}: point it back at {} (aws elbv2 modify-listener), or make the replacement healthy.",
-            moved.join(", "),
+            "Production {} already forwards to {}: point it back at {} ({}), or make the replacement healthy.",
+            names.join(", "),
             groups.to.name,
-            groups.from.name
+            groups.from.name,
+            routing::modified_by(&moved)
         )
         .into(),
         ..refusal
@@ -183,11 +195,7 @@ fn no_other_swap(
     if serving == expected || gone {
         return Ok(());
     }
-    let listeners: Vec<_> = roles
-        .production
-        .iter()
-        .map(|l| l.port.to_string())
-        .collect();
+    let routes: Vec<_> = roles.production.iter().map(ToString::to_string).collect();
     let name = |ids: &[&str]| {
         if ids.is_empty() {
             "no task set".to_owned()
@@ -197,8 +205,8 @@ fn no_other_swap(
     };
     Err(Refusal::drift(
         format!(
-            "Production listener {} should reach {} on {}; seen there: {}.",
-            listeners.join(", "),
+            "Production {} should reach {} on {}; seen there: {}.",
+            routes.join(", "),
             name(&expected),
             groups.from.name,
             name(&serving)
@@ -222,26 +230,30 @@ fn commit(plan: &Plan, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
             deployment: intent,
         });
     }
-    // One after another: where the first one is refused, none has moved.
-    for listener in &roles.production {
-        if !listener.forward.is_all_to(&groups.to.arn) {
-            actions.push(moved(listener, plan, &groups.to.arn, &groups.from.arn));
-        }
+    // One after another: where the first one is refused, none has moved. Back in reverse.
+    let moves = roles.production.iter();
+    let moves = moves.filter(|route| !route.forward.is_all_to(&groups.to.arn));
+    let mut moves: Vec<_> = moves
+        .map(|route| moved(route, plan, &groups.to.arn, &groups.from.arn))
+        .collect();
+    if goes_back(plan) {
+        moves.reverse();
     }
+    actions.append(&mut moves);
     actions
 }
 
 pub(crate) fn moved(
-    listener: &Listener,
+    route: &Route,
     plan: &Plan,
     live: &TargetGroupArn,
     idle: &TargetGroupArn,
 ) -> Action {
     Action::Forward {
-        listener: listener.arn.clone(),
-        seen: listener.forward.clone(),
+        route: route.arn.clone(),
+        seen: route.forward.clone(),
         wanted: match plan.request.swap_mode {
-            SwapMode::Weighted => Forward::weighted(live, idle),
+            SwapMode::Weighted => route.forward.moved(live, idle),
             SwapMode::Replace => Forward::to(live),
         },
     }

@@ -4,6 +4,7 @@
 //! Step Functions state.
 
 mod placement;
+mod route;
 mod settings;
 mod stopped;
 mod values;
@@ -16,11 +17,12 @@ use crate::arn;
 use crate::command::Order;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
-use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::id::{LoadBalancerArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::quote::quote;
 use crate::refusal::Refusal;
 
 pub use placement::ServiceEvent;
+pub use route::{Condition, Created, Forward, Route, Rule, WeightedTargetGroup};
 pub use settings::{GroupSettings, HealthCheck, Reading};
 pub use stopped::{StoppedTask, StoppedTasks};
 pub use values::{
@@ -37,8 +39,9 @@ pub struct World {
     pub task_sets: Vec<TaskSet>,
     /// The load balancer, or `None` where neither the request nor a task set names one.
     pub load_balancer: Option<LoadBalancer>,
-    /// Every listener of the load balancer.
-    pub listeners: Vec<Listener>,
+    /// Every route of the load balancer: by port, and of one listener the default action first, then the rules
+    /// by priority.
+    pub routes: Vec<Route>,
     /// Every target group of the load balancer.
     pub target_groups: Vec<TargetGroup>,
     /// The task definition that the request names, or `None` where it does not exist.
@@ -305,87 +308,6 @@ impl LoadBalancer {
     /// Whether it is an Application Load Balancer, as its ARN says.
     pub fn is_application(&self) -> bool {
         self.arn.contains(":loadbalancer/app/")
-    }
-}
-
-/// A listener and where its default action sends traffic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// Its ARN.
-    pub arn: ListenerArn,
-    /// Its port; users reach the production listener's.
-    pub port: u16,
-    /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP`, `HTTPS` or another value of AWS's.
-    pub protocol: String,
-    /// The target groups its default action forwards to; empty for a redirect or fixed response.
-    pub forward: Forward,
-    /// Target groups that rules other than the default one forward to, at any weight.
-    pub rule_target_groups: Vec<TargetGroupArn>,
-    /// The value of its `ebbtide:role` tag.
-    pub role: Option<String>,
-    /// Whether its default action keeps a client on the target group it was sent to first
-    /// (Application Load Balancers only).
-    pub sticky: bool,
-    /// The `CloudFormation` stack that its tags name.
-    pub stack: Option<String>,
-}
-
-/// The target groups of a forward action with their weights, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Forward(pub Vec<WeightedTargetGroup>);
-
-/// A target group and its share of new connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WeightedTargetGroup {
-    /// The target group's ARN.
-    pub target_group: TargetGroupArn,
-    /// 0 to 999; a group of weight 0 gets no new connections but is health-checked.
-    pub weight: u32,
-}
-
-impl Forward {
-    /// Everything to one group.
-    pub fn to(target_group: &TargetGroupArn) -> Self {
-        Self(vec![WeightedTargetGroup {
-            target_group: target_group.clone(),
-            weight: 100,
-        }])
-    }
-
-    /// Everything to one group, with a second one attached at weight 0.
-    pub fn weighted(live: &TargetGroupArn, idle: &TargetGroupArn) -> Self {
-        Self(vec![
-            WeightedTargetGroup {
-                target_group: live.clone(),
-                weight: 100,
-            },
-            WeightedTargetGroup {
-                target_group: idle.clone(),
-                weight: 0,
-            },
-        ])
-    }
-
-    /// The groups that get new connections. A lone group gets all of them whatever its weight.
-    pub fn live(&self) -> impl Iterator<Item = &TargetGroupArn> {
-        let lone = self.0.len() == 1;
-        self.0
-            .iter()
-            .filter(move |group| lone || group.weight > 0)
-            .map(|group| &group.target_group)
-    }
-
-    /// Whether the action names a group, at any weight.
-    pub fn names(&self, target_group: &TargetGroupArn) -> bool {
-        self.0
-            .iter()
-            .any(|group| group.target_group == *target_group)
-    }
-
-    /// Whether all new connections go to this group and to no other.
-    pub fn is_all_to(&self, target_group: &TargetGroupArn) -> bool {
-        let mut live = self.live();
-        live.next() == Some(target_group) && live.next().is_none()
     }
 }
 

@@ -6,13 +6,9 @@ use aws_sdk_ecs::types::{
     NetworkConfiguration, Scale, ScaleUnit, ServiceRegistry,
 };
 use aws_sdk_elasticloadbalancingv2::Client as ElbClient;
-use aws_sdk_elasticloadbalancingv2::types::{
-    Action as ElbAction, ForwardActionConfig, Listener, Tag, TargetGroupTuple,
-    TargetHealthStateEnum,
-};
+use aws_sdk_elasticloadbalancingv2::types::{Tag, TargetHealthStateEnum};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::action::{Action, NewTaskSet};
-use ebbtide_controller::arn::short;
 use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{Forward, Launch, Network};
@@ -20,7 +16,7 @@ use ebbtide_controller::world::{Forward, Launch, Network};
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::handler::Invocation;
-use crate::observe_elb::{forward, is_forward};
+use crate::routes;
 use crate::tags::{IS_PRODUCTION, ROLE, SERVICE, SWAP_INTENT, TASK_SET_ID};
 
 /// Makes one write, while there is time for it.
@@ -33,26 +29,28 @@ pub(crate) async fn act(
     invocation.has_time_for(action)?;
     let Clients { ecs, elb, .. } = clients;
     match action {
-        Action::RecordRole { listener, role } => {
-            add_tags(elb, &[listener], &[(ROLE, role.as_str())]).await
+        Action::RecordRole { route, role } => {
+            add_tags(elb, &[route], &[(ROLE, role.as_str())]).await
         }
         Action::RecordService {
             target_groups,
             service,
         } => add_tags(elb, target_groups, &[(SERVICE, service)]).await,
         Action::Forward {
-            listener,
+            route,
             seen,
             wanted,
         } => {
-            if let Some(edited) = edited(elb, listener, seen, wanted).await? {
+            if let Some(edited) = routes::edited(elb, route, seen, wanted).await? {
                 invocation.has_time_for(action)?;
-                modify_listener(elb, listener, edited)
+                routes::modify(elb, route, edited)
                     .await
                     .map_err(|error| refusing_weights(error, wanted))?;
             }
             Ok(())
         }
+        Action::CreateRule(new) => routes::create(elb, new).await,
+        Action::DeleteRule { rule } => routes::delete(elb, rule).await,
         Action::CreateTaskSet(new) => create_task_set(ecs, request, new).await,
         Action::RecordSwapIntent {
             target_group,
@@ -134,61 +132,6 @@ async fn remove_tags(elb: &ElbClient, arn: &str, keys: &[&str]) -> Result<(), St
         .map_err(|error| StepError::of_call("elasticloadbalancing:RemoveTags", &error))
 }
 
-/// Compares the listener with what was decided on, and edits the forward action of those that were read;
-/// `None` where it is as wanted.
-///
-/// There is no conditional write: as the last call before it, the comparison narrows a race with another
-/// writer; it does not close it.
-async fn edited(
-    elb: &ElbClient,
-    listener: &str,
-    seen: &Forward,
-    wanted: &Forward,
-) -> Result<Option<Vec<ElbAction>>, StepError> {
-    let answer = elb
-        .describe_listeners()
-        .listener_arns(listener)
-        .send()
-        .await
-        .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeListeners", &error))?;
-    let actions = answer.listeners().first().map(Listener::default_actions);
-    let actions = actions.unwrap_or_default().to_vec();
-    let now = forward(&actions);
-    if now == *wanted {
-        return Ok(None);
-    }
-    if now != *seen {
-        return Err(StepError::not_yet_consistent(format!(
-            "Listener {} changed after it was read; nothing was written to it.",
-            short(listener)
-        )));
-    }
-    let edited = actions.into_iter().map(|action| {
-        if is_forward(&action) {
-            forwarding(action, wanted)
-        } else {
-            keeping_secret(action)
-        }
-    });
-    Ok(Some(edited.collect()))
-}
-
-/// `ModifyListener` leaves alone what it does not name, and naming the protocol could lose
-/// certificates (AWS API model): only `DefaultActions` is sent.
-async fn modify_listener(
-    elb: &ElbClient,
-    listener: &str,
-    edited: Vec<ElbAction>,
-) -> Result<(), StepError> {
-    elb.modify_listener()
-        .listener_arn(listener)
-        .set_default_actions(Some(edited))
-        .send()
-        .await
-        .map(drop)
-        .map_err(|error| StepError::of_call("elasticloadbalancing:ModifyListener", &error))
-}
-
 /// A load balancer that takes no weights refuses the action, in words that are not documented.
 fn refusing_weights(error: StepError, wanted: &Forward) -> StepError {
     if error.name != ErrorName::PreflightFailed || wanted.0.len() < 2 {
@@ -199,38 +142,6 @@ fn refusing_weights(error: StepError, wanted: &Forward) -> StepError {
         error.message
     );
     StepError::new(error.name, message)
-}
-
-/// The same action, to be sent again: AWS never returns an OIDC client secret, and keeps it when
-/// told to (AWS API model).
-fn keeping_secret(mut action: ElbAction) -> ElbAction {
-    if let Some(config) = &mut action.authenticate_oidc_config {
-        config.use_existing_client_secret = Some(true);
-    }
-    action
-}
-
-/// The same action with other target groups; order and stickiness stay as they are.
-fn forwarding(mut action: ElbAction, wanted: &Forward) -> ElbAction {
-    let stickiness = action.forward_config.take();
-    let stickiness = stickiness.and_then(|config| config.target_group_stickiness_config);
-    action.target_group_arn = match &wanted.0[..] {
-        [only] => Some(only.target_group.to_string()),
-        _ => None,
-    };
-    if wanted.0.len() > 1 || stickiness.is_some() {
-        let groups = wanted.0.iter().map(|group| {
-            TargetGroupTuple::builder()
-                .target_group_arn(group.target_group.as_str())
-                .weight(i32::try_from(group.weight).unwrap_or(999))
-                .build()
-        });
-        let config = ForwardActionConfig::builder()
-            .set_target_groups(Some(groups.collect()))
-            .set_target_group_stickiness_config(stickiness);
-        action.forward_config = Some(config.build());
-    }
-    action
 }
 
 async fn create_task_set(

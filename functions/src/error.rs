@@ -145,6 +145,7 @@ fn classify(code: &str, message: &str, http_status: u16) -> ErrorName {
         | "TaskSetNotFoundException"
         | "TargetGroupNotFound"
         | "ListenerNotFound"
+        | "RuleNotFound"
         | "LoadBalancerNotFound" => ErrorName::Drift,
         "ServerException" | "InternalFailure" | "ServiceUnavailable" => ErrorName::Transient,
         _ if http_status >= 500 => ErrorName::Transient,

@@ -5,6 +5,7 @@
 
 mod act;
 mod clients;
+mod elements;
 mod error;
 mod handler;
 mod inspect;
@@ -19,6 +20,7 @@ mod observe_ecs;
 mod observe_elb;
 mod observe_settings;
 pub mod operator;
+mod routes;
 mod tags;
 mod unanswered;
 

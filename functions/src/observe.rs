@@ -8,7 +8,7 @@ use ebbtide_controller::phase::Phase;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
 use ebbtide_controller::world::{
-    Alarm, AlarmState, DeploymentController, Listener, LoadBalancer, Service, ServiceStatus,
+    Alarm, AlarmState, DeploymentController, LoadBalancer, Route, Service, ServiceStatus,
     StoppedTasks, TargetGroup, TaskDefinition, TaskSet, World,
 };
 use futures_util::future::try_join_all;
@@ -17,7 +17,7 @@ use tokio::{join, try_join};
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::observe_details::Details;
-use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings};
+use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings, routes};
 
 /// Names of what there is to read. What is known by name is read at once, and what else is listed after
 /// that: where nothing has come or gone since the last observation, this one is a single round of calls.
@@ -80,7 +80,7 @@ pub(crate) async fn observe(
     }
     let Balanced {
         load_balancer,
-        mut listeners,
+        defaults,
         mut target_groups,
         mut unused,
         mut details,
@@ -100,19 +100,28 @@ pub(crate) async fn observe(
     target_groups.extend(unused);
     target_groups.sort_by(|a, b| a.name.cmp(&b.name));
     known.target_groups = arns(&target_groups);
-    known.listeners = listeners.iter().map(|seen| seen.arn.clone()).collect();
+    known.listeners = listeners(&defaults);
     details
         .read(elb, &known.listeners, &known.target_groups, &[])
         .await?;
-    details.put_into(&mut listeners, &mut target_groups);
-    // Health and attributes of this service's two groups only: a load balancer may have a hundred.
+    let mut routes = details.routes(defaults);
+    details.put_into(&mut routes, &mut target_groups);
+    // Health and attributes of this service's two groups, and tags of the rules to them, only: a load balancer
+    // may have a hundred of each.
     let own = routing::candidates(&task_sets, &target_groups, request);
     known.own = if own.len() == 2 {
         arns(own)
     } else {
         Vec::new()
     };
+    let rules: Vec<_> = routes
+        .iter()
+        .filter(|route| is_own(route, &known.own))
+        .cloned()
+        .collect();
+    details.read_tags_of_rules(elb, rules.iter()).await?;
     details.read(elb, &[], &[], &known.own).await?;
+    details.put_into(&mut routes, &mut target_groups);
     details.put_health_into(&mut target_groups, &known.own);
     if minds_strays(phase, plan) {
         let own = target_groups.iter_mut();
@@ -134,7 +143,7 @@ pub(crate) async fn observe(
         service,
         task_sets,
         load_balancer,
-        listeners,
+        routes,
         target_groups,
         task_definition,
         stopped_tasks,
@@ -143,6 +152,18 @@ pub(crate) async fn observe(
         order: None,
         now,
     }))
+}
+
+fn listeners(defaults: &[Route]) -> Vec<ListenerArn> {
+    defaults
+        .iter()
+        .map(|route| route.listener.clone())
+        .collect()
+}
+
+/// Whether a route is a rule that names one of these groups.
+fn is_own(route: &Route, own: &[TargetGroupArn]) -> bool {
+    route.rule.is_some() && own.iter().any(|group| route.forward.names(group))
 }
 
 fn arns<'a>(groups: impl IntoIterator<Item = &'a TargetGroup>) -> Vec<TargetGroupArn> {
@@ -242,7 +263,8 @@ fn without<T: Clone + PartialEq>(all: &[T], others: &[T]) -> Vec<T> {
 #[derive(Default)]
 struct Balanced {
     load_balancer: Option<LoadBalancer>,
-    listeners: Vec<Listener>,
+    /// The default action of each listener.
+    defaults: Vec<Route>,
     target_groups: Vec<TargetGroup>,
     /// Target groups that are known by name and that no listener uses.
     unused: Vec<TargetGroup>,
@@ -259,8 +281,8 @@ async fn balancer(
         return Ok(Balanced::default());
     };
     let mut details = Details::default();
-    let (listeners, target_groups, mut unused, load_balancer, ()) = try_join!(
-        observe_elb::listeners(elb, arn),
+    let (defaults, target_groups, mut unused, load_balancer, ()) = try_join!(
+        routes::listeners(elb, arn),
         observe_elb::target_groups(elb, arn),
         observe_elb::target_groups_by_arn(elb, &known.unused),
         async {
@@ -277,7 +299,7 @@ async fn balancer(
     let seen = [listed.clone(), arns(&unused)].concat();
     let unseen = without(&known.own, &seen);
     let all = [&seen[..], &unseen].concat();
-    let names: Vec<_> = listeners.iter().map(|seen| seen.arn.clone()).collect();
+    let names = listeners(&defaults);
     let (also_unused, ()) = try_join!(
         observe_elb::target_groups_by_arn(elb, &unseen),
         details.read(elb, &names, &all, &[]),
@@ -285,7 +307,7 @@ async fn balancer(
     unused.extend(also_unused);
     Ok(Balanced {
         load_balancer: Some(load_balancer),
-        listeners,
+        defaults,
         target_groups,
         unused,
         details,
@@ -381,11 +403,15 @@ pub(crate) fn in_short(world: &World) -> String {
         let (running, wanted) = (set.running_count, set.computed_desired_count);
         parts.push(format!("{} {} {running}/{wanted}", set.id, set.status));
     }
-    for listener in &world.listeners {
-        let groups = listener.forward.0.iter();
+    let routes = world
+        .routes
+        .iter()
+        .filter(|route| !route.forward.0.is_empty());
+    for route in routes {
+        let groups = route.forward.0.iter();
         let groups = groups.map(|group| format!("{}:{}", short(&group.target_group), group.weight));
         let groups = groups.collect::<Vec<_>>().join("+");
-        parts.push(format!("listener {} {groups}", listener.port));
+        parts.push(format!("{route} {groups}"));
     }
     parts.join("; ")
 }

@@ -8,13 +8,12 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use ebbtide_controller::id::{ListenerArn, TargetGroupArn};
 use ebbtide_controller::quote::quote;
-use ebbtide_controller::world::{Listener, Stray, TargetGroup, Targets};
+use ebbtide_controller::world::{Created, Route, Stray, TargetGroup, Targets};
 use futures_util::future::try_join_all;
 use tokio::try_join;
 
 use crate::error::StepError;
-use crate::observe_elb::forward;
-use crate::{observe_settings, tags};
+use crate::{observe_settings, routes, tags};
 
 /// ARNs that `DescribeTags` takes a call (AWS API model).
 const ARNS_A_CALL: usize = 20;
@@ -23,7 +22,7 @@ const ARNS_A_CALL: usize = 20;
 #[derive(Default)]
 pub(crate) struct Details {
     tags: HashMap<String, Tags>,
-    rules: HashMap<ListenerArn, Vec<TargetGroupArn>>,
+    rules: HashMap<ListenerArn, Vec<Route>>,
     health: HashMap<TargetGroupArn, Health>,
 }
 
@@ -49,7 +48,7 @@ impl Details {
         let own = own.iter().filter(|arn| !self.health.contains_key(*arn));
         let (tags, rules, health) = try_join!(
             try_join_all(arns.chunks(ARNS_A_CALL).map(|arns| tags_of(elb, arns))),
-            try_join_all(with_rules.map(|arn| rule_target_groups(elb, arn))),
+            try_join_all(with_rules.map(|arn| routes::rules(elb, arn))),
             try_join_all(own.map(|arn| health_of(elb, arn))),
         )?;
         self.tags.extend(tags.into_iter().flatten());
@@ -58,14 +57,44 @@ impl Details {
         Ok(())
     }
 
-    /// Puts tags and rules into listeners and target groups.
-    pub(crate) fn put_into(&self, listeners: &mut [Listener], target_groups: &mut [TargetGroup]) {
+    /// The default actions of listeners, each with the rules of its listener.
+    pub(crate) fn routes(&self, defaults: Vec<Route>) -> Vec<Route> {
+        let with_rules = defaults.into_iter().flat_map(|default| {
+            let rules = self.rules.get(&default.listener).cloned();
+            let of_it = rules.into_iter().flatten().map(|rule| Route {
+                port: default.port,
+                protocol: default.protocol.clone(),
+                ..rule
+            });
+            let of_it: Vec<_> = of_it.collect();
+            [vec![default], of_it].concat()
+        });
+        with_rules.collect()
+    }
+
+    /// Reads the tags of rules: those of listeners were read before.
+    pub(crate) async fn read_tags_of_rules(
+        &mut self,
+        elb: &Client,
+        rules: impl Iterator<Item = &Route>,
+    ) -> Result<(), StepError> {
+        let arns: Vec<_> = rules.map(|rule| rule.arn.as_str()).collect();
+        let tags = try_join_all(arns.chunks(ARNS_A_CALL).map(|arns| tags_of(elb, arns))).await?;
+        self.tags.extend(tags.into_iter().flatten());
+        Ok(())
+    }
+
+    /// Puts tags into routes and target groups.
+    pub(crate) fn put_into(&self, routes: &mut [Route], target_groups: &mut [TargetGroup]) {
         let tag = |arn: &str, key: &str| self.tags.get(arn)?.get(key).cloned();
-        for listener in listeners {
-            listener.role = tag(&listener.arn, tags::ROLE);
-            listener.stack = tag(&listener.arn, tags::STACK);
-            let rules = self.rules.get(&listener.arn);
-            listener.rule_target_groups = rules.cloned().unwrap_or_default();
+        for route in routes {
+            route.role = tag(&route.arn, tags::ROLE);
+            route.stack = tag(&route.arn, tags::STACK);
+            route.created = tag(&route.arn, tags::DEPLOYMENT).map(|deployment| Created {
+                deployment,
+                beside: tag(&route.arn, tags::BESIDE).unwrap_or_default(),
+                service: tag(&route.arn, tags::SERVICE).unwrap_or_default(),
+            });
         }
         for group in target_groups {
             group.is_production = tag(&group.arn, tags::IS_PRODUCTION);
@@ -128,29 +157,6 @@ async fn tags_of(elb: &Client, arns: &[&str]) -> Result<HashMap<String, Tags>, S
         }));
     }
     Ok(tags)
-}
-
-/// The target groups that rules of a listener forward to, the default action aside.
-async fn rule_target_groups(
-    elb: &Client,
-    listener: &ListenerArn,
-) -> Result<(ListenerArn, Vec<TargetGroupArn>), StepError> {
-    let mut pages = elb
-        .describe_rules()
-        .listener_arn(listener.as_str())
-        .into_paginator()
-        .items()
-        .send();
-    let mut groups = Vec::new();
-    while let Some(rule) = pages.next().await {
-        let rule =
-            rule.map_err(|error| StepError::of_call("elasticloadbalancing:DescribeRules", &error))?;
-        if rule.is_default() != Some(true) {
-            let forward = forward(rule.actions());
-            groups.extend(forward.0.into_iter().map(|group| group.target_group));
-        }
-    }
-    Ok((listener.clone(), groups))
 }
 
 /// What changes about a group from one observation to the next, and what its attributes say.

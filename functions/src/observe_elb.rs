@@ -1,18 +1,14 @@
-//! Reading Elastic Load Balancing: which listeners and target groups there are.
+//! Reading Elastic Load Balancing: which target groups there are.
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::builders::DescribeTargetGroupsFluentBuilder;
-use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, ForwardActionConfig, ProtocolEnum, TargetGroup as SeenTargetGroup,
-};
+use aws_sdk_elasticloadbalancingv2::types::TargetGroup as SeenTargetGroup;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::fix::Fix;
 use ebbtide_controller::id::{LoadBalancerArn, TargetGroupArn};
 use ebbtide_controller::refusal::{ErrorName, Refusal};
-use ebbtide_controller::world::{
-    Forward, Listener, TargetGroup, Targets, TaskSet, WeightedTargetGroup,
-};
+use ebbtide_controller::world::{TargetGroup, Targets, TaskSet};
 
 use crate::error::StepError;
 use crate::observe_settings;
@@ -112,71 +108,10 @@ fn target_group(seen: &SeenTargetGroup) -> TargetGroup {
     }
 }
 
-fn no_load_balancer(arn: &str) -> StepError {
+pub(crate) fn no_load_balancer(arn: &str) -> StepError {
     StepError::from(Refusal::new(
         ErrorName::PreflightFailed,
         format!("nlb: {arn} does not exist."),
         Fix::run("Look them up", ["aws elbv2 describe-load-balancers"]),
     ))
-}
-
-/// Every listener of one load balancer; its tags and rules are read later.
-pub(crate) async fn listeners(
-    elb: &Client,
-    load_balancer: &LoadBalancerArn,
-) -> Result<Vec<Listener>, StepError> {
-    let mut pages = elb
-        .describe_listeners()
-        .load_balancer_arn(load_balancer.as_str())
-        .into_paginator()
-        .items()
-        .send();
-    let mut listeners = Vec::new();
-    while let Some(listener) = pages.next().await {
-        let listener = listener.map_err(|error| {
-            if error.code() == Some("LoadBalancerNotFound") {
-                return no_load_balancer(load_balancer);
-            }
-            StepError::of_call("elasticloadbalancing:DescribeListeners", &error)
-        })?;
-        let port = listener.port().and_then(|port| u16::try_from(port).ok());
-        let protocol = listener.protocol().map_or("", ProtocolEnum::as_str);
-        listeners.push(Listener {
-            arn: listener.listener_arn().unwrap_or_default().into(),
-            port: port.unwrap_or(0),
-            protocol: protocol.to_owned(),
-            forward: forward(listener.default_actions()),
-            rule_target_groups: Vec::new(),
-            role: None,
-            sticky: observe_settings::is_sticky(listener.default_actions()),
-            stack: None,
-        });
-    }
-    listeners.sort_by_key(|listener| listener.port);
-    Ok(listeners)
-}
-
-/// Where a list of actions forwards to; nothing for a redirect or a fixed response.
-pub(crate) fn forward(actions: &[Action]) -> Forward {
-    let Some(action) = actions.iter().find(|action| is_forward(action)) else {
-        return Forward::default();
-    };
-    let config = action.forward_config().into_iter();
-    let groups = config.flat_map(ForwardActionConfig::target_groups);
-    let weighted = groups.filter_map(|group| {
-        let weight = group.weight().and_then(|weight| u32::try_from(weight).ok());
-        Some(WeightedTargetGroup {
-            target_group: group.target_group_arn()?.into(),
-            weight: weight.unwrap_or(1),
-        })
-    });
-    let weighted: Vec<_> = weighted.collect();
-    match action.target_group_arn() {
-        Some(arn) if weighted.is_empty() => Forward::to(&arn.into()),
-        Some(_) | None => Forward(weighted),
-    }
-}
-
-pub(crate) fn is_forward(action: &Action) -> bool {
-    action.r#type() == Some(&ActionTypeEnum::Forward)
 }

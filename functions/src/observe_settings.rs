@@ -2,8 +2,8 @@
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, LoadBalancerAttribute, ProtocolEnum, TargetGroup as SeenTargetGroup,
-    TargetGroupAttribute, TargetGroupIpAddressTypeEnum, TargetTypeEnum,
+    LoadBalancerAttribute, ProtocolEnum, TargetGroup as SeenTargetGroup, TargetGroupAttribute,
+    TargetGroupIpAddressTypeEnum, TargetTypeEnum,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -85,13 +85,6 @@ pub(crate) fn set(group: &mut TargetGroup, attribute: &TargetGroupAttribute) {
         "load_balancing.cross_zone.enabled" => settings.cross_zone = value.parse().ok(),
         _ => {}
     }
-}
-
-/// Whether an action keeps clients on the target group that they were sent to first.
-pub(crate) fn is_sticky(actions: &[Action]) -> bool {
-    let forwards = actions.iter().filter_map(Action::forward_config);
-    let mut settings = forwards.filter_map(|forward| forward.target_group_stickiness_config());
-    settings.any(|stickiness| stickiness.enabled() == Some(true))
 }
 
 /// A load balancer with its zones and its cross-zone setting.

@@ -156,18 +156,17 @@ fn busiest_minute(reconnects: &[f64]) -> f64 {
     reconnects.windows(60).map(sum).fold(0.0, f64::max)
 }
 
-/// Whether a request names an Application Load Balancer, or a listener of one.
+/// Whether a request names an Application Load Balancer, or a route of one.
 pub(super) fn is_application(request: &Request) -> bool {
     let load_balancer = request.load_balancer.as_deref();
-    let listeners = request
-        .production_listeners
-        .iter()
-        .chain(&request.test_listeners);
-    let of_one = |listener: &str| {
-        Arn::parse(listener).is_some_and(|arn| arn.resource.starts_with("listener/app/"))
+    let mut routes = request.routes.production.iter().chain(&request.routes.test);
+    let of_one = |route: &str| {
+        let kinds = ["listener/app/", "listener-rule/app/"];
+        Arn::parse(route).is_some_and(|arn| kinds.iter().any(|kind| arn.resource.starts_with(kind)))
     };
     load_balancer.is_some_and(arn::is_application_load_balancer)
-        || listeners.into_iter().any(|listener| of_one(listener))
+        || request.test.is_some()
+        || routes.any(|route| of_one(route))
 }
 
 #[cfg(test)]

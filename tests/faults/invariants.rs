@@ -3,19 +3,22 @@
 
 mod end;
 mod lock;
+mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
-    Action, Call, ExecutionStatus, Listener, Phase, TargetGroup, TaskSet, TaskSetStatus, World,
+    Call, ExecutionStatus, Phase, TargetGroup, TaskSet, TaskSetStatus, World,
 };
 
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 
 pub(crate) use end::{converged, unfinished};
 use lock::{commands, lock_item, one_inside};
+pub(crate) use routes::USERS;
+use routes::{by_arn, production, routes};
 
 /// The lock table of an installation.
 const LOCK_TABLE: &str = "ebbtide-locks";
@@ -114,19 +117,19 @@ impl Watch {
     }
 
     fn state(&mut self, world: &World) -> Option<String> {
-        for listener in production(world) {
-            let live = listener.live_target_groups();
+        for route in production(world) {
+            let live = route.live();
             let [group] = live[..] else {
-                return Some(format!("S2: listener {} reaches {live:?}", listener.port));
+                return Some(format!("S2: {route} reaches {live:?}"));
             };
             let targets = world.target_group(group).into_iter();
             let targets = targets.flat_map(|group| group.targets.values());
             let healthy = targets.filter(|target| target.phase == Phase::Healthy);
-            let (healthy, wanted, port) = (healthy.count(), self.healthy, listener.port);
+            let (healthy, wanted) = (healthy.count(), self.healthy);
             self.had_health |= healthy >= wanted;
             if self.had_health && healthy < wanted {
                 let what = format!("S1: {healthy} of {wanted} healthy targets");
-                return Some(format!("{what} behind listener {port}"));
+                return Some(format!("{what} behind {route}"));
             }
         }
         let sets = world.task_sets_of(CLUSTER, SERVICE);
@@ -144,21 +147,23 @@ impl Watch {
         None
     }
 
-    /// S8, S9: listeners keep everything but their target groups, and neighbours everything.
+    /// S8, S9: routes keep everything but their target groups, and neighbours everything.
     fn properties(&self, before: &World, after: &World) -> Option<String> {
         if neighbours(after) != self.neighbours {
             return Some("S9: a neighbour was changed".to_owned());
         }
-        for was in before.listeners() {
-            let Some(listener) = after.listener(&was.arn) else {
-                return Some(format!("S8: listener {} is gone", was.port));
+        for was in routes(before).filter(|route| !route.is_created()) {
+            let Some(is) = by_arn(after, was.arn()) else {
+                return Some(format!("S8: {was} is gone"));
             };
-            let (was, is) = (plain(was), plain(listener));
+            let (was, is) = (was.plain(), is.plain());
             if is != was {
-                return Some(format!("S8: a listener was {was} and is {is}"));
+                return Some(format!("S8: a route was {was} and is {is}"));
             }
         }
-        None
+        let mut new = routes(after).filter(|route| by_arn(before, route.arn()).is_none());
+        let stranger = new.find(|route| !route.is_created());
+        stranger.map(|route| format!("S17: {route} was created, and says not by whom"))
     }
 
     fn write(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
@@ -211,7 +216,7 @@ impl Watch {
         });
         let group = tagged.find(|group| {
             let arn = group.arn.as_str();
-            !production(after).all(|listener| listener.live_target_groups() == [arn])
+            !production(after).all(|route| route.live() == [arn])
         })?;
         Some(format!(
             "R5: {} is tagged before traffic goes to it",
@@ -224,24 +229,21 @@ impl Watch {
         if self.over.contains(execution_of(call)) {
             return None;
         }
-        for listener in production(after) {
-            let was = before.listener(&listener.arn);
-            let was = was.map(Listener::live_target_groups);
-            if was.is_none_or(|was| was == listener.live_target_groups()) {
+        for route in production(after) {
+            let was = by_arn(before, route.arn()).map(|was| was.live());
+            if was.is_none_or(|was| was == route.live()) {
                 continue;
             }
-            let moves = self.moves.entry(listener.arn.clone()).or_default();
+            let moves = self.moves.entry(route.arn().to_owned()).or_default();
             *moves += 1;
             if *moves > 1 && !self.may_go_back {
                 let invariant = if self.changes { "S16" } else { "S14" };
                 return Some(format!(
-                    "{invariant}: listener {} goes back, and nothing is wrong with the replacement",
-                    listener.port
+                    "{invariant}: {route} goes back, and nothing is wrong with the replacement"
                 ));
             }
             if *moves > 1 + u32::from(self.rolling_back) {
-                let port = listener.port;
-                return Some(format!("S7: listener {port} was moved {moves} times"));
+                return Some(format!("S7: {route} was moved {moves} times"));
             }
         }
         None
@@ -311,10 +313,10 @@ impl Watch {
     }
 }
 
-/// Whether no target behind a production listener is healthy.
+/// Whether no target behind a production route is healthy.
 fn is_down(world: &World) -> bool {
-    production(world).any(|listener| {
-        let mut live = listener.live_target_groups().into_iter();
+    production(world).any(|route| {
+        let mut live = route.live().into_iter();
         !live.any(|group| {
             let group = world.target_group(group).into_iter();
             let mut targets = group.flat_map(|group| group.targets.values());
@@ -333,36 +335,9 @@ fn living(world: &World) -> impl Iterator<Item = &TaskSet> {
     sets.filter(|set| set.status != TaskSetStatus::Draining)
 }
 
-/// The listeners that users reach.
-fn production(world: &World) -> impl Iterator<Item = &Listener> {
-    let listeners = world.listeners();
-    listeners.filter(|listener| matches!(listener.port, 80 | 443))
-}
-
-/// A listener but for where it forwards to, and for our own tags.
-fn plain(listener: &Listener) -> String {
-    let actions = listener.default_actions.iter();
-    let sticky = actions.map(|action| match action {
-        Action::Forward(forward) => format!("{:?}", forward.stickiness),
-        other @ Action::Answer { .. } => format!("{other:?}"),
-    });
-    let sticky: Vec<_> = sticky.collect();
-    let mut tags = listener.tags.clone();
-    tags.retain(|key, _| !key.starts_with("ebbtide:"));
-    format!(
-        "{} {} {:?} {:?} {:?} {:?} {sticky:?} {tags:?}",
-        listener.protocol,
-        listener.port,
-        listener.ssl_policy,
-        listener.certificates,
-        listener.alpn_policy,
-        listener.rules,
-    )
-}
-
 fn reached(world: &World, set: &TaskSet) -> bool {
-    production(world).any(|listener| {
-        let live = listener.live_target_groups();
+    production(world).any(|route| {
+        let live = route.live();
         let mut groups = set
             .load_balancers
             .iter()
@@ -371,72 +346,36 @@ fn reached(world: &World, set: &TaskSet) -> bool {
     })
 }
 
-/// The port of the test listener in every scenario.
-const TEST_PORT: u16 = 8080;
-
-/// A route that sends traffic to a task set: a rule of any listener, or the default action of any but the test
-/// listener.
+/// A route that sends traffic to a task set, test routes aside.
 fn route_to(world: &World, set: &TaskSet) -> Option<String> {
-    let reaches = |actions: &[Action]| {
-        let mut live = actions.iter().flat_map(live_groups);
-        live.any(|group| {
+    let found = routes(world)
+        .filter(|route| !route.is_test())
+        .find(|route| {
             let mut attached = set.load_balancers.iter();
-            attached.any(|attached| attached.target_group_arn == group)
-        })
-    };
-    world.listeners().find_map(|listener| {
-        if listener.rules.values().any(|rule| reaches(&rule.actions)) {
-            return Some(format!("a rule of listener {}", listener.port));
-        }
-        let users = listener.port != TEST_PORT && reaches(&listener.default_actions);
-        users.then(|| format!("listener {}", listener.port))
-    })
-}
-
-/// The groups that an action sends new connections to; a lone group gets all, whatever its weight.
-fn live_groups(action: &Action) -> Vec<&str> {
-    match action {
-        Action::Answer { .. } => Vec::new(),
-        Action::Forward(forward) => {
-            let lone = forward.groups.len() == 1;
-            let groups = forward.groups.iter();
-            groups
-                .filter(|group| lone || group.weight > 0)
-                .map(|group| group.arn.as_str())
-                .collect()
-        }
-    }
+            let live = route.live();
+            attached.any(|attached| live.contains(&attached.target_group_arn.as_str()))
+        });
+    found.map(|route| route.to_string())
 }
 
 /// Tags that a deployment moves from group to group.
 const MOVED: [&str; 3] = ["isProduction", "taskSetId", "ebbtide:swap"];
 
-/// S17: rules, and tags that are there, stay as they are, but for those that a deployment moves.
+/// S17: tags that are there stay as they are, but for those that a deployment moves.
 fn overwritten(before: &World, after: &World) -> Option<String> {
-    let of_listeners = before.listeners().filter_map(|was| {
-        let is = after.listener(&was.arn)?;
-        Some((format!("listener {}", was.port), &was.tags, &is.tags))
+    let of_routes = routes(before).filter_map(|was| {
+        let is = by_arn(after, was.arn())?;
+        Some((was.to_string(), was.tags(), is.tags()))
     });
     let of_groups = before.target_groups().filter_map(|was| {
         let is = after.target_group(&was.arn)?;
         Some((was.name.clone(), &was.tags, &is.tags))
     });
-    let tag = of_listeners.chain(of_groups).find_map(|(what, was, is)| {
+    of_routes.chain(of_groups).find_map(|(what, was, is)| {
         let mut kept = was.iter().filter(|(key, _)| !MOVED.contains(&key.as_str()));
         let (key, value) = kept.find(|(key, value)| is.get(*key) != Some(*value))?;
         let now = is.get(key);
         Some(format!("S17: {key}={value} of {what} is {now:?} now"))
-    });
-    tag.or_else(|| {
-        let mut listeners = before.listeners();
-        let changed = listeners.find(|was| {
-            let is = after.listener(&was.arn);
-            is.is_some_and(|is| is.rules != was.rules)
-        })?;
-        Some(format!(
-            "S17: rules of listener {} were changed",
-            changed.port
-        ))
     })
 }
 
@@ -459,12 +398,16 @@ fn tags_lost(before: &World, after: &World) -> Option<String> {
 fn neighbours(world: &World) -> Vec<String> {
     let groups = world.target_groups();
     let groups = groups.filter(|group| !group.name.contains("-tg-"));
+    let groups = groups.map(|group| format!("{group:?}"));
     let listeners = world.listeners();
     let listeners = listeners.filter(|listener| listener.port == 9_000);
-    let groups = groups.map(|group| format!("{group:?}"));
-    groups
-        .chain(listeners.map(|listener| format!("{listener:?}")))
-        .collect()
+    let listeners = listeners.map(|listener| format!("{listener:?}"));
+    // Rules of its own listeners to the groups of others.
+    let rules = routes(world).filter(|route| route.port() != 9_000);
+    let rules = rules.filter(|route| route.live().iter().any(|group| !group.contains("-tg-")));
+    let rules =
+        rules.map(|route| format!("{} {:?} {:?}", route.plain(), route.live(), route.tags()));
+    groups.chain(listeners).chain(rules).collect()
 }
 
 /// Whether a call has changed nothing of ECS or Elastic Load Balancing.

@@ -9,6 +9,8 @@ use ebbtide_simulator::world::{
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
+use crate::invariants::USERS;
+
 /// The names of [`Names::default`].
 pub(crate) const SERVICE: &str = "chat";
 pub(crate) const CLUSTER: &str = "main";
@@ -183,6 +185,8 @@ pub(crate) fn all() -> Vec<Case> {
         neighbours(),
         reconnect_budget("a reconnect budget", Kind::Network),
         reconnect_budget("an ALB with a budget", Kind::Application),
+        three_routes("three routes", false),
+        three_routes("three routes, never healthy", true),
     ];
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
@@ -317,6 +321,58 @@ fn neighbours() -> Case {
     let listener = world.create_listener(&listener).unwrap();
     world.set_ip_address_type(&balancer, "dualstack").unwrap();
     world.create_rule(&rule(&listener, "ipv6", &group)).unwrap();
+    world.begin();
+    case
+}
+
+/// A listener and two of its rules lead to the service, another rule to a neighbour; tests reach the replacement
+/// through rules that the deployment creates.
+fn three_routes(name: &'static str, never_healthy: bool) -> Case {
+    let scenario = one_task(|scenario| {
+        scenario.load_balancer = Kind::Application;
+        scenario.replacement.never_healthy = never_healthy;
+    });
+    let more = json!({
+        "scaledown_decrement": 100,
+        "test": {"header": {"name": "x-preview", "value": "yes"}},
+    });
+    let mut case = if never_healthy {
+        let mut case = case(name, &scenario, &more, Ends::RolledBack("NotReadyTimeout"));
+        case.event["readinessTimeout"] = json!(180);
+        case.event["failedTasks"] = json!(100);
+        case
+    } else {
+        case(name, &scenario, &more, Ends::Deployed)
+    };
+    let world = &mut case.world;
+    let own = group(world, "-tg-1");
+    let other = CreateTargetGroup {
+        port: Some(8080),
+        protocol: Some("HTTP".into()),
+        ..CreateTargetGroup::ip("other")
+    };
+    let other = world.create_target_group(&other).unwrap();
+    let listener = world
+        .listeners()
+        .find(|one| one.port == 80)
+        .unwrap()
+        .arn
+        .clone();
+    for (priority, path, target, tags) in [
+        (10, "/users/*", &own, vec![tag(USERS, "yes")]),
+        (11, "/chat/*", &own, vec![tag(USERS, "yes")]),
+        (20, "/other/*", &other, vec![tag("team", "other")]),
+    ] {
+        let condition = json!({"Field": "path-pattern", "PathPatternConfig": {"Values": [path]}});
+        let rule = CreateRule {
+            listener_arn: listener.clone(),
+            conditions: vec![serde_json::from_value(condition).unwrap()],
+            priority: Some(priority),
+            actions: vec![ActionRequest::forward_to(target)],
+            tags,
+        };
+        world.create_rule(&rule).unwrap();
+    }
     world.begin();
     case
 }

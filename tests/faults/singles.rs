@@ -178,4 +178,6 @@ every_scenario! {
     neighbours_on_the_same_load_balancer = "neighbours" in [whole],
     a_reconnect_budget = "a reconnect budget" in [whole],
     an_alb_with_a_budget = "an ALB with a budget" in [whole],
+    three_routes = "three routes" in [first second],
+    three_routes_never_healthy = "three routes, never healthy" in [whole],
 }

@@ -103,8 +103,10 @@ async fn a_role_with_a_capital_is_refused_and_not_overwritten() {
 async fn the_input_says_which_listener_is_production() {
     let world = first([8883, 1883]);
     let event = sample_with(&json!({
-        "productionListeners": [listener(&world, 8883)],
-        "testListeners": [listener(&world, 1883)],
+        "routes": {
+            "production": [listener(&world, 8883)],
+            "test": [listener(&world, 1883)],
+        },
     }));
     let ended = deploy(world, "run-1", &event).await;
     assert_eq!(ended.output()["status"], "deployed", "{}", ended.text());

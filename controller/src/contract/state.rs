@@ -10,7 +10,7 @@ use crate::clock::rfc3339;
 use crate::command::Heard;
 use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::budget::Control;
-use crate::id::{TargetGroupArn, TaskSetId};
+use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::{Item, Lock, Seen};
 use crate::phase::{Phase, To};
@@ -53,6 +53,7 @@ struct PlanWire {
     original_target_group: TargetGroupArn,
     replacement: Option<TaskSetId>,
     replacement_target_group: TargetGroupArn,
+    routes: Vec<RouteArn>,
     tasks: u32,
     desired: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +173,7 @@ impl PlanWire {
             original_target_group: plan.original_target_group.clone(),
             replacement: plan.replacement.clone(),
             replacement_target_group: plan.replacement_target_group.clone(),
+            routes: plan.routes.clone(),
             tasks: plan.tasks,
             desired: plan.desired,
             swapped: plan.swapped,
@@ -206,6 +208,7 @@ impl PlanWire {
             replacement: self.replacement,
             replacement_target_group: self.replacement_target_group,
             outgoing,
+            routes: self.routes,
             tasks: self.tasks,
             desired: self.desired,
             swapped: self.swapped,
@@ -217,16 +220,20 @@ impl PlanWire {
 
     /// Everything that a plan names is of this account and region, and its two target groups differ.
     fn names_its_own(&self, event: &Event) -> Result<(), Refusal> {
-        for group in [&self.original_target_group, &self.replacement_target_group] {
-            let of_home = Arn::parse(group).is_some_and(|arn| {
+        let groups = [&self.original_target_group, &self.replacement_target_group];
+        let groups = groups.map(|group| (group.as_str(), "a target group", "targetgroup/"));
+        let routes = self.routes.iter();
+        let routes = routes.map(|route| (route.as_str(), "a route", "listener"));
+        for (arn, what, kind) in groups.into_iter().chain(routes) {
+            let of_home = Arn::parse(arn).is_some_and(|arn| {
                 arn.service == "elasticloadbalancing"
                     && arn.home() == *event.id.home()
-                    && arn.resource.starts_with("targetgroup/")
+                    && arn.resource.starts_with(kind)
             });
             if !of_home {
                 return Err(not_from_the_state_machine(&format!(
-                    "The event's state names {} as a target group of {}.",
-                    quote(group),
+                    "The event's state names {} as {what} of {}.",
+                    quote(arn),
                     event.id.home()
                 )));
             }

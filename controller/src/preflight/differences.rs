@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::refusal::Refusal;
 use crate::routing::Routing;
-use crate::world::{Listener, LoadBalancer, TargetGroup, World};
+use crate::world::{LoadBalancer, Route, TargetGroup, World};
 
 /// Something in which two target groups differ.
 pub(super) struct Difference {
@@ -131,12 +131,12 @@ pub(super) fn in_words(differences: &[Difference]) -> String {
     words.join(", ")
 }
 
-/// Each deployment exchanges the two groups: every listener of the service must take both.
-pub(super) fn listeners_take_both(world: &World, routing: &Routing<'_>) -> Result<(), Refusal> {
+/// Each deployment exchanges the two groups: every route of the service must take both.
+pub(super) fn routes_take_both(world: &World, routing: &Routing<'_>) -> Result<(), Refusal> {
     let pair = [routing.production, routing.alternate];
-    for (listener, _) in routing.roles.all() {
+    for (route, _) in routing.roles.all() {
         for group in pair {
-            let Some(why) = not_taken(listener, group, world.load_balancer.as_ref()) else {
+            let Some(why) = not_taken(route, group, world.load_balancer.as_ref()) else {
                 continue;
             };
             return Err(Refusal::preflight(
@@ -147,8 +147,14 @@ pub(super) fn listeners_take_both(world: &World, routing: &Routing<'_>) -> Resul
                     in_words(&differences(pair))
                 ),
                 format!(
-                    "A target group keeps both. Create one like the other (aws elbv2 create-target-group) and put it into the listener instead of {} (aws elbv2 modify-listener).",
-                    group.name
+                    "A target group keeps both. Create one like the other (aws elbv2 create-target-group) and put it into the {} instead of {} ({}).",
+                    if route.rule.is_none() {
+                        "listener"
+                    } else {
+                        "rule"
+                    },
+                    group.name,
+                    route.modified_by()
                 ),
             ));
         }
@@ -158,22 +164,22 @@ pub(super) fn listeners_take_both(world: &World, routing: &Routing<'_>) -> Resul
 
 /// Why a listener cannot forward to a group; `None` where it can, or that is not known.
 fn not_taken(
-    listener: &Listener,
+    route: &Route,
     group: &TargetGroup,
     load_balancer: Option<&LoadBalancer>,
 ) -> Option<String> {
     let settings = &group.settings;
-    let (port, name) = (listener.port, &group.name);
-    if !compatible(&listener.protocol, &settings.protocol) {
+    let (route_name, name) = (route.at_start(), &group.name);
+    if !compatible(&route.protocol, &settings.protocol) {
         return Some(format!(
-            "Listener {port} has the protocol {} and cannot forward to {name}, which has {}",
-            listener.protocol, settings.protocol
+            "{route_name} has the protocol {} and cannot forward to {name}, which has {}",
+            route.protocol, settings.protocol
         ));
     }
     let addresses = load_balancer.and_then(|one| one.ip_address_type.seen())?;
     (addresses == "ipv4" && settings.ip_address_type == "ipv6").then(|| {
         format!(
-            "Listener {port} is on a load balancer with the IP address type ipv4 and cannot forward to {name}, \
+            "{route_name} is on a load balancer with the IP address type ipv4 and cannot forward to {name}, \
              which has ipv6"
         )
     })

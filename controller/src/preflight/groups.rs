@@ -101,11 +101,12 @@ pub(super) fn alternate_is_free(
     Ok(())
 }
 
-pub(super) fn test_listener_for_replace(
+pub(super) fn test_route_for_replace(
     request: &Request,
     routing: &Routing<'_>,
 ) -> Result<(), Refusal> {
-    if request.swap_mode == SwapMode::Replace && routing.roles.test.is_empty() {
+    let is_tested = !routing.roles.test.is_empty() || request.test.is_some();
+    if request.swap_mode == SwapMode::Replace && !is_tested {
         return Err(Refusal::preflight(
             format!(
                 "swapMode is replace, but target group {} would be in no listener, and a group in no listener is never health-checked.",

@@ -1,11 +1,10 @@
 //! Reading how a drain is paced: the sample's two fields, or `drain`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::Problem;
-use super::reader::{
-    LONGEST_PHASE, Reader, is_misspelt, problem, text_where, unknown_fields, whole,
-};
+use super::fields::Fields;
+use super::reader::{LONGEST_PHASE, Reader, is_misspelt, problem};
+use super::values::{text_where, whole};
 use crate::drain::budget;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
@@ -67,7 +66,8 @@ impl Reader<'_> {
     pub(super) fn drain(&mut self) -> Option<Drain> {
         let decrement = self.optional("scaledown_decrement", percent);
         let every = self.optional("scaledown_wait", |value| whole(value, 1, LONGEST_PHASE));
-        let Some(drain) = self.fields.get("drain") else {
+        let fields = self.fields;
+        let Some(drain) = fields.get("drain") else {
             return Some(Drain {
                 pace: Pace::Percent {
                     decrement: decrement.unwrap_or(DEFAULT_DECREMENT),
@@ -84,49 +84,22 @@ impl Reader<'_> {
             let allowed = format!("either drain or {field}, not both");
             self.problems.push(problem("drain", Some(drain), allowed));
         }
-        let Some(fields) = drain.as_object() else {
-            self.refuse("drain");
-            return None;
-        };
-        self.problems.extend(unknown_fields("drain.", fields));
-        let mut read = Fields {
-            fields,
-            problems: &mut self.problems,
-        };
-        read.drain()
+        self.object("drain.", DRAIN_FIELDS)?.drain()
     }
-}
-
-/// The fields of `drain`.
-struct Fields<'a> {
-    fields: &'a Map<String, Value>,
-    problems: &'a mut Vec<Problem>,
 }
 
 impl Fields<'_> {
     fn drain(&mut self) -> Option<Drain> {
-        let has = |name: &&&str| self.fields.contains_key(**name);
-        let ways: Vec<_> = WAYS.iter().filter(has).copied().collect();
+        let is_there = |way: &&str| self.given.contains_key(*way);
         let is_misspelt = |way: &&str| is_misspelt(self.problems, &format!("drain.{way}"));
-        if ways.is_empty() && WAYS.iter().any(is_misspelt) {
+        if !WAYS.iter().any(is_there) && WAYS.iter().any(is_misspelt) {
             return None;
         }
-        let [way] = ways[..] else {
-            self.problems.push(Problem::Wrong {
-                field: "drain".to_owned(),
-                given: if ways.is_empty() {
-                    "without a pace".to_owned()
-                } else {
-                    format!("set in {} ways at once ({})", ways.len(), ways.join(", "))
-                },
-                allowed: format!("one of {}", WAYS.join(", ")),
-            });
-            return None;
-        };
+        let way = self.one_of(&WAYS, "without a pace")?;
         for (field, of) in BELONG {
-            if self.fields.contains_key(field) && !of.contains(&way) {
+            if self.given.contains_key(field) && !of.contains(&way) {
                 let allowed = format!("only with {}", of.join(" or "));
-                let value = self.fields.get(field);
+                let value = self.given.get(field);
                 let field = format!("drain.{field}");
                 self.problems.push(problem(&field, value, allowed));
             }
@@ -176,33 +149,6 @@ impl Fields<'_> {
             deadline: deadline?,
             on_deadline: on_deadline.unwrap_or(OnDeadline::Finish),
         }))
-    }
-
-    fn required<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        if !self.fields.contains_key(field) {
-            self.refuse(field);
-        }
-        self.optional(field, read)
-    }
-
-    fn optional<T>(&mut self, field: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        let value = self.fields.get(field)?;
-        let read = read(value);
-        if read.is_none() {
-            self.refuse(field);
-        }
-        read
-    }
-
-    fn refuse(&mut self, field: &str) {
-        let allowed = DRAIN_FIELDS
-            .iter()
-            .find(|(name, _)| *name == field)
-            .map_or("see docs/input.md", |(_, allowed)| allowed);
-        let value = self.fields.get(field);
-        let field = format!("drain.{field}");
-        self.problems
-            .push(problem(&field, value, allowed.to_owned()));
     }
 }
 

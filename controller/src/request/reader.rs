@@ -1,14 +1,16 @@
 //! Reading the fields of an input, one by one, so that all problems are reported at once.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
-use super::{CHECKS, DRAIN_FIELDS, Problem, Request, SwapMode};
-use crate::arn::{Arn, Home, short};
-use crate::id::{ListenerArn, LoadBalancerArn, TargetGroupArn};
-use crate::tags::is_of_aws;
-use crate::world::{CapacityProvider, Launch, LaunchType};
+use super::values::{
+    alarm_names, capacity_providers, is_cluster_arn, is_id, is_load_balancer_arn, is_name,
+    is_revision, is_target_group_arn, is_task_definition_arn, resource_at_home, some, tags,
+    text_where, whole, wrong_entry,
+};
+use super::{CHECKS, DRAIN_FIELDS, Problem, ROUTES_FIELDS, Request, SwapMode, TEST_FIELDS};
+use crate::arn::{Home, short};
+use crate::id::{LoadBalancerArn, TargetGroupArn};
+use crate::world::{Launch, LaunchType};
 
 /// Every field of the input, with what it allows. The tables of docs/input.md are checked against it.
 pub const FIELDS: &[(&str, &str)] = &[
@@ -32,14 +34,8 @@ pub const FIELDS: &[(&str, &str)] = &[
         "targetGroups",
         "a list of the ARNs of 2 different target groups of this account and region",
     ),
-    (
-        "productionListeners",
-        "a list of the ARNs of 1 to 50 different listeners of this account and region",
-    ),
-    (
-        "testListeners",
-        "a list of the ARNs of 1 to 50 different listeners of this account and region, none of them in productionListeners",
-    ),
+    ("routes", "an object with production, test or both"),
+    ("test", "an object with one of header, host and path"),
     (
         "task_sg",
         "a security group id (sg-…), or a list of 1 to 5 of them",
@@ -138,7 +134,7 @@ impl Reader<'_> {
             text_where(value, |text| is_load_balancer_arn(text, &home))
         });
         let target_groups = self.target_groups();
-        let [production_listeners, test_listeners] = self.listeners();
+        let (routes, tested) = (self.routes(), self.test());
         let security_groups = self.optional("task_sg", |value| match value {
             Value::String(text) => is_id(text, "sg-").then(|| vec![text.clone()]),
             list => some(list, 5, |id| is_id(id, "sg-")),
@@ -200,8 +196,8 @@ impl Reader<'_> {
             task_definition: task_definition?.into(),
             load_balancer: load_balancer.map(LoadBalancerArn::from),
             target_groups,
-            production_listeners,
-            test_listeners,
+            routes: routes?,
+            test: tested,
             subnets,
             security_groups,
             assign_public_ip,
@@ -255,18 +251,6 @@ impl Reader<'_> {
         })
     }
 
-    /// Production listeners, test listeners.
-    fn listeners(&mut self) -> [Vec<ListenerArn>; 2] {
-        let home = self.home.clone();
-        let read = |value: &Value| some(value, 50, |text| is_listener_arn(text, &home));
-        let [production, test] = ["productionListeners", "testListeners"]
-            .map(|field| self.optional(field, read).unwrap_or_default());
-        if production.iter().any(|arn| test.contains(arn)) {
-            self.refuse("testListeners");
-        }
-        [production, test]
-    }
-
     fn launch(&mut self) -> Option<Launch> {
         let launch_type = self.optional("launchType", |value| {
             match LaunchType::from(value.as_str()?) {
@@ -308,23 +292,13 @@ impl Reader<'_> {
         if wanted.is_none() {
             self.refuse(field);
             let entry = wrong_entry(value, |list| read(list).is_some());
-            let problem = self.problems.last_mut();
-            if let (Some((at, entry)), Some(Problem::Wrong { field, given, .. })) = (entry, problem)
-            {
-                *field = format!("{field}[{at}]");
-                *given = shown(entry);
-            }
+            name_entry(self.problems.last_mut(), entry);
         }
         wanted
     }
 
     pub(super) fn refuse(&mut self, field: &str) {
-        let mut allowed = allowed(field).to_owned();
-        if allowed.contains("this account") {
-            allowed.push_str(" (");
-            allowed.push_str(&self.home.to_string());
-            allowed.push(')');
-        }
+        let allowed = allowed(FIELDS, field, self.home);
         self.problems
             .push(problem(field, self.fields.get(field), allowed));
     }
@@ -334,6 +308,14 @@ impl Reader<'_> {
 pub(super) fn is_misspelt(problems: &[Problem], field: &str) -> bool {
     let near = |problem: &Problem| matches!(problem, Problem::Unknown { near: Some(near), .. } if near == field);
     problems.iter().any(near)
+}
+
+/// Names the entry of a list, where one is wrong, in the place of the list.
+pub(super) fn name_entry(problem: Option<&mut Problem>, entry: Option<(usize, &Value)>) {
+    if let (Some((at, entry)), Some(Problem::Wrong { field, given, .. })) = (entry, problem) {
+        *field = format!("{field}[{at}]");
+        *given = shown(entry);
+    }
 }
 
 /// What is wrong with the value of a field, or that there is none.
@@ -348,192 +330,6 @@ pub(super) fn problem(field: &str, value: Option<&Value>, allowed: String) -> Pr
         None => Problem::Missing { field, allowed },
     }
 }
-
-pub(super) fn text_where(value: &Value, holds: impl Fn(&str) -> bool) -> Option<String> {
-    value.as_str().filter(|text| holds(text)).map(str::to_owned)
-}
-
-/// The entry for which a list of at most 100 is wrong: the first that is too many or a second of its kind, or
-/// else the first that is wrong by itself. `None` where no entry would be right by itself.
-fn wrong_entry(list: &Value, is_right: impl Fn(&Value) -> bool) -> Option<(usize, &Value)> {
-    let entries = list.as_array().filter(|entries| entries.len() <= 100)?;
-    let alone = |(_, entry): &(usize, &Value)| is_right(&Value::from(vec![(*entry).clone()]));
-    let (right, wrong): (Vec<_>, Vec<_>) = entries.iter().enumerate().partition(alone);
-    let mut together = Vec::new();
-    let too_many = right.iter().find(|(_, entry)| {
-        together.push((*entry).clone());
-        !is_right(&Value::from(together.clone()))
-    });
-    let first_wrong = wrong.first().filter(|_| !right.is_empty());
-    too_many.or(first_wrong).copied()
-}
-
-/// A whole number in a range; `60.0` is one, `"60"` and `60.5` are not.
-pub(super) fn whole(value: &Value, least: u32, most: u32) -> Option<u32> {
-    let number = value.as_f64()?;
-    if number.fract() != 0.0 || number < f64::from(least) || number > f64::from(most) {
-        return None;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a whole number between two u32"
-    )]
-    Some(number as u32)
-}
-
-/// ECS names: up to 255 letters, digits, hyphens and underscores (AWS API model).
-fn is_name(text: &str) -> bool {
-    (1..=255).contains(&text.len())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-fn is_revision(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(family, revision)| {
-        is_name(family)
-            && (1..10).contains(&revision.len())
-            && !revision.starts_with('0')
-            && revision.chars().all(|c| c.is_ascii_digit())
-    })
-}
-
-/// The resource of an ARN of this home and service, after its type.
-fn resource_at_home<'a>(
-    text: &'a str,
-    home: &Home,
-    service: &str,
-    resource_type: &str,
-) -> Option<&'a str> {
-    let arn = Arn::parse(text)?;
-    if arn.service != service || arn.home() != *home {
-        return None;
-    }
-    arn.resource.strip_prefix(resource_type)
-}
-
-fn is_cluster_arn(text: &str, home: &Home) -> bool {
-    resource_at_home(text, home, "ecs", "cluster/").is_some_and(is_name)
-}
-
-fn is_task_definition_arn(text: &str, home: &Home) -> bool {
-    resource_at_home(text, home, "ecs", "task-definition/").is_some_and(is_revision)
-}
-
-fn is_load_balancer_arn(text: &str, home: &Home) -> bool {
-    resource_at_home(text, home, "elasticloadbalancing", "loadbalancer/").is_some_and(|resource| {
-        let parts: Vec<_> = resource.split('/').collect();
-        matches!(parts[..], ["net" | "app", name, id] if is_name(name) && is_name(id))
-    })
-}
-
-fn is_target_group_arn(text: &str, home: &Home) -> bool {
-    resource_at_home(text, home, "elasticloadbalancing", "targetgroup/").is_some_and(|resource| {
-        let parts: Vec<_> = resource.split('/').collect();
-        matches!(parts[..], [name, id] if is_name(name) && is_name(id))
-    })
-}
-
-fn is_listener_arn(text: &str, home: &Home) -> bool {
-    resource_at_home(text, home, "elasticloadbalancing", "listener/").is_some_and(|resource| {
-        let parts: Vec<_> = resource.split('/').collect();
-        matches!(parts[..], ["net" | "app", name, balancer, id] if [name, balancer, id].into_iter().all(is_name))
-    })
-}
-
-/// Different texts, up to a maximum. A longer list is not checked further.
-fn distinct<T: From<String> + PartialEq>(
-    value: &Value,
-    most: usize,
-    is_one: impl Fn(&str) -> bool,
-) -> Option<Vec<T>> {
-    let items = value.as_array().filter(|items| items.len() <= most)?;
-    let mut distinct = Vec::new();
-    for item in items {
-        let one = T::from(text_where(item, &is_one)?);
-        if distinct.contains(&one) {
-            return None;
-        }
-        distinct.push(one);
-    }
-    Some(distinct)
-}
-
-/// The same, with at least one of them.
-fn some<T: From<String> + PartialEq>(
-    value: &Value,
-    most: usize,
-    is_one: impl Fn(&str) -> bool,
-) -> Option<Vec<T>> {
-    distinct(value, most, is_one).filter(|given| !given.is_empty())
-}
-
-fn is_id(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).is_some_and(|id| {
-        (1..=64).contains(&id.len())
-            && id
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-    })
-}
-
-/// Alarm names: 1 to 255 characters, at most 100 a call of `DescribeAlarms` (AWS API model).
-fn alarm_names(value: &Value) -> Option<Vec<String>> {
-    distinct(value, 100, |name| {
-        (1..=255).contains(&name.chars().count()) && !name.chars().any(char::is_control)
-    })
-}
-
-/// Tags as ECS takes them (AWS API model).
-fn tags(value: &Value) -> Option<BTreeMap<String, String>> {
-    let allowed = |text: &str| {
-        let mut letters = text.chars();
-        letters.all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
-    };
-    let is_key =
-        |text: &str| (1..=128).contains(&text.chars().count()) && allowed(text) && !is_of_aws(text);
-    let is_value = |text: &str| text.chars().count() <= 256 && allowed(text);
-    let items = value.as_array().filter(|items| items.len() <= 50)?;
-    let mut tags = BTreeMap::new();
-    for item in items {
-        let fields = item.as_object().filter(|fields| fields.len() == 2)?;
-        let key = text_where(fields.get("key")?, is_key)?;
-        let value = text_where(fields.get("value")?, is_value)?;
-        if tags.insert(key, value).is_some() {
-            return None;
-        }
-    }
-    (!tags.is_empty()).then_some(tags)
-}
-
-fn capacity_providers(value: &Value) -> Option<Vec<CapacityProvider>> {
-    let items = value.as_array().filter(|items| items.len() <= 20)?;
-    let mut providers = Vec::new();
-    for item in items {
-        let fields = item.as_object()?;
-        let known = ["capacityProvider", "weight", "base"];
-        if fields.keys().any(|name| !known.contains(&name.as_str())) {
-            return None;
-        }
-        let number = |name: &str, most: u32| match fields.get(name) {
-            Some(value) => whole(value, 0, most),
-            None => Some(0),
-        };
-        providers.push(CapacityProvider {
-            name: text_where(fields.get("capacityProvider")?, is_name)?,
-            weight: number("weight", 1_000)?,
-            base: number("base", 100_000)?,
-        });
-    }
-    let some_weight = providers.iter().any(|provider| provider.weight > 0);
-    let bases = providers
-        .iter()
-        .filter(|provider| provider.base > 0)
-        .count();
-    (some_weight && bases <= 1).then_some(providers)
-}
-
 /// A value as it is quoted back: at most 100 characters of its JSON. What JSON leaves invisible is
 /// escaped where the sentence is made.
 pub(super) fn shown(value: &Value) -> String {
@@ -544,11 +340,16 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-fn allowed(field: &str) -> &'static str {
-    FIELDS
-        .iter()
-        .find(|(name, _)| *name == field)
-        .map_or("see docs/input.md", |(_, allowed)| allowed)
+/// What a field allows, with the account and region where those matter.
+pub(super) fn allowed(table: &[(&str, &str)], field: &str, home: &Home) -> String {
+    let mut fields = table.iter();
+    let found = fields.find(|(name, _)| *name == field);
+    let (_, allowed) = found.unwrap_or(&("", "see docs/input.md"));
+    if allowed.contains("this account") {
+        format!("{allowed} ({home})")
+    } else {
+        (*allowed).to_owned()
+    }
 }
 
 /// The fields that an object of the input has and the contract does not; `of` is `drain.` or nothing.
@@ -575,8 +376,16 @@ pub(super) fn unknown_fields(of: &str, fields: &Map<String, Value>) -> Vec<Probl
 
 /// Every field with what stands before it.
 fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let drain = DRAIN_FIELDS.iter().map(|(field, _)| ("drain.", *field));
-    FIELDS.iter().map(|(field, _)| ("", *field)).chain(drain)
+    let objects = [
+        ("", FIELDS),
+        ("drain.", DRAIN_FIELDS),
+        ("routes.", ROUTES_FIELDS),
+        ("test.", TEST_FIELDS),
+    ];
+    let of = |(object, fields): (&'static str, &'static [(&'static str, &'static str)])| {
+        fields.iter().map(move |(field, _)| (object, *field))
+    };
+    objects.into_iter().flat_map(of)
 }
 
 /// The field that a name is nearest to, if a third of its letters differ at most or it begins like it; one of

@@ -23,12 +23,14 @@ fn elb(resource: &str) -> String {
 }
 
 #[test]
-fn a_listener_is_for_users_or_for_tests() {
-    let listener = json!([elb("listener/net/lb/1/2")]);
-    let mut input = with("productionListeners", listener.clone());
-    assert!(Request::parse(&input, &home()).is_ok());
-    input["testListeners"] = listener;
-    assert!(refused(&input).starts_with("testListeners is "));
+fn a_route_is_for_users_or_for_tests() {
+    for route in ["listener/net/lb/1/2", "listener-rule/app/lb/1/2/3"] {
+        let route = json!([elb(route)]);
+        let mut input = with("routes", json!({"production": route}));
+        assert!(Request::parse(&input, &home()).is_ok());
+        input["routes"]["test"] = route;
+        assert!(refused(&input).starts_with("routes.test is "));
+    }
 }
 
 #[test]
@@ -158,10 +160,19 @@ targetGroups ["blue", "green"] => targetGroups is
 targetGroups ["elb:targetgroup/blue/1"] => targetGroups is
 targetGroups ["elb:targetgroup/blue/1", "elb:targetgroup/blue/1"] => targetGroups is
 targetGroups ["elb:targetgroup/blue/1", "elb:targetgroup/green/1", "elb:targetgroup/red/1"] => targetGroups is
-productionListeners [] => productionListeners is
-productionListeners [443] => productionListeners is
-productionListeners ["elb:listener-rule/app/lb/1/2/3"] => productionListeners is
-testListeners "elb:listener/net/lb/1/2" => testListeners is
+routes {} => routes is {}
+routes ["elb:listener/net/lb/1/2"] => routes is [
+routes {"production": []} => routes.production is []
+routes {"production": [443]} => routes.production is [443]
+routes {"production": ["elb:listener/net/lb/1/2", "elb:listener-rule/app/lb/1/2"]} => routes.production[1] is "arn:
+routes {"test": "elb:listener/net/lb/1/2"} => routes.test is "arn:
+routes {"tests": ["elb:listener/net/lb/1/2"]} => routes.tests is not a field of the input (did you mean routes.test?)
+test {} => test is without a condition; allowed: one of header, host, path
+test {"host": "a", "path": "/"} => test is set in 2 ways at once (host, path)
+test {"host": "a b"} => test.host is "a b"
+test {"path": "preview"} => test.path is "preview"
+test {"header": {"name": "Host", "value": "a"}} => test.header is {
+test {"header": {"name": "x-preview"}} => test.header is {
 "#;
 
 #[test]
@@ -279,8 +290,11 @@ fn a_request_survives_its_own_json() {
         json!([{"capacityProvider": "FARGATE_SPOT", "weight": 3, "base": 1}]);
     input["drainTimeout"] = json!(900);
     input["targetGroups"] = json!([elb("targetgroup/blue/1"), elb("targetgroup/green/1")]);
-    input["productionListeners"] = json!([elb("listener/net/lb/1/2")]);
-    input["testListeners"] = json!([elb("listener/net/lb/1/3")]);
+    input["routes"] = json!({
+        "production": [elb("listener/net/lb/1/2")],
+        "test": [elb("listener-rule/net/lb/1/2/3")],
+    });
+    input["test"] = json!({"header": {"name": "x-preview", "value": "yes"}});
     input["assignPublicIp"] = json!("ENABLED");
     let request = Request::parse(&input, &home()).unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Which listener is production where no listener's role is recorded.
+//! Which routes are production where no role is recorded.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::fix::Fix;
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::identity::is_label;
 use crate::refusal::Refusal;
-use crate::world::{Listener, TargetGroup, TaskSetStatus, World};
+use crate::world::{Route, TargetGroup, TaskSetStatus, World};
 
 use super::{Lead, Roles, forwards};
 
@@ -40,20 +40,16 @@ pub enum Evidence {
 /// The roles that the listeners of a service are taken to have, if no tag names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Ports of the production listeners.
-    pub production: Vec<u16>,
-    /// Ports of the test listeners.
-    pub test: Vec<u16>,
+    /// The production routes, by port and rule.
+    pub production: Vec<String>,
+    /// The test routes.
+    pub test: Vec<String>,
     /// Why, as a clause.
     pub because: String,
 }
 
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |ports: &[u16]| {
-            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
-            ports.join(" and ")
-        };
         let (listener, is) = match self.production[..] {
             [_] => ("listener", "is"),
             [..] => ("listeners", "are"),
@@ -61,8 +57,8 @@ impl fmt::Display for Taken {
         write!(
             f,
             "{listener} {} {is} taken as production and {} as test, because {}",
-            list(&self.production),
-            list(&self.test),
+            self.production.join(" and "),
+            self.test.join(" and "),
             self.because
         )
     }
@@ -81,11 +77,10 @@ impl Roles<'_> {
                 format!("the only task set, {id}, has its targets there")
             }
         };
-        let ports =
-            |listeners: &[&Listener]| listeners.iter().map(|listener| listener.port).collect();
+        let names = |routes: &[&Route]| routes.iter().map(|route| route.short()).collect();
         Some(Taken {
-            production: ports(&self.production),
-            test: ports(&self.test),
+            production: names(&self.production),
+            test: names(&self.test),
             because,
         })
     }
@@ -99,7 +94,7 @@ pub(super) fn production_group<'a>(
 ) -> Result<(&'a TargetGroupArn, Evidence), Refusal> {
     let leads = all.iter().copied().filter(|lead| lead.role.is_none());
     let leads: &[Lead<'_>] = &leads.collect::<Vec<_>>();
-    let Some(first) = leads.iter().min_by_key(|lead| lead.listener.port) else {
+    let Some(first) = leads.iter().min_by_key(|lead| lead.route.port) else {
         return Err(Refusal::preflight(
             format!(
                 "No listener forwards to target group {} or {}.",
@@ -115,8 +110,12 @@ pub(super) fn production_group<'a>(
     let tagged: Vec<_> = pair.iter().filter(|g| g.is_tagged_production()).collect();
     // The public sample moves listeners and tags one after the other: where it died in between, the tag is on
     // the group that users have left. It is believed only if nothing contradicts it.
+    let mut lowest = leads
+        .iter()
+        .filter(|lead| lead.route.port == first.route.port);
     if let [only] = tagged[..]
-        && (only.arn == *first.live || world.living().all(|set| set.is_attached_to(&only.arn)))
+        && (lowest.all(|lead| *lead.live == only.arn)
+            || world.living().all(|set| set.is_attached_to(&only.arn)))
     {
         return Ok((&only.arn, Evidence::Tag));
     }
@@ -131,7 +130,7 @@ pub(super) fn production_group<'a>(
         && world.task_sets.is_empty()
         && tagged.is_empty()
     {
-        return Ok((only.live, Evidence::Port(only.listener.port)));
+        return Ok((only.live, Evidence::Port(only.route.port)));
     }
     Err(unclear(world, pair, leads, &tagged))
 }
@@ -171,7 +170,7 @@ fn only_task_set<'a>(
 fn well_known<'l, 'a>(leads: &'l [Lead<'a>]) -> Vec<&'l Lead<'a>> {
     let leads = leads.iter();
     leads
-        .filter(|lead| WELL_KNOWN.contains(&lead.listener.port))
+        .filter(|lead| WELL_KNOWN.contains(&lead.route.port))
         .collect()
 }
 
@@ -182,7 +181,7 @@ fn unclear(
     leads: &[Lead<'_>],
     tagged: &[&&TargetGroup],
 ) -> Refusal {
-    let listed: Vec<_> = leads.iter().map(|lead| forwards(lead.listener)).collect();
+    let listed: Vec<_> = leads.iter().map(|lead| forwards(lead.route)).collect();
     let tags = match tagged {
         [] => "neither is tagged isProduction=true".to_owned(),
         [only] => format!(
@@ -198,7 +197,7 @@ fn unclear(
     };
     let arns: Vec<_> = leads
         .iter()
-        .map(|lead| format!("{} is {}", lead.listener.port, lead.listener.arn))
+        .map(|lead| format!("{} is {}", lead.route.short(), lead.route.arn))
         .collect();
     Refusal::preflight(
         format!(

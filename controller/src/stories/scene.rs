@@ -10,10 +10,11 @@ use crate::contract::Event;
 use crate::deployment::{Deployment, Outgoing};
 use crate::drain::flows::Point;
 use crate::drain::scale_for;
-use crate::fixture::{OWNER, Scene, group_arn, listener_arn};
+use crate::fixture::{OWNER, Scene, group_arn, listener_arn, rule_arn};
+use crate::id::RouteArn;
 use crate::phase::Phase;
 use crate::world::{
-    Alarm, Container, Forward, Launch, Listener, Reading, ServiceEvent, ServiceRegistry,
+    Alarm, Container, Created, Forward, Launch, Reading, Route, ServiceEvent, ServiceRegistry,
     StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
 };
 
@@ -23,6 +24,7 @@ const OTHER: &str = "ebbtide:Ebbtide:run-0:x";
 /// The target groups and the ports of listeners that a story may name.
 pub(super) const GROUPS: [&str; 6] = ["blue", "green", "red", "yellow", "gone", "elsewhere"];
 pub(super) const PORTS: [u16; 4] = [80, 443, 8080, 9000];
+pub(super) const RULES: [u32; 3] = [10, 20, 30];
 
 /// What a turn sees.
 pub(super) struct Seen {
@@ -124,6 +126,7 @@ impl Seen {
             "service" => service(world, &mut words),
             "definition" => definition(&mut world.task_definition, &mut words),
             "balancer" => balancer(world, &mut words),
+            "rule" => self.rule(&mut words),
             name if GROUPS.contains(&name) => self.group(name, &mut words),
             path if path.contains('=') => clause.split(' ').for_each(|one| self.set(one)),
             number => match number.parse().expect(clause) {
@@ -226,15 +229,32 @@ impl Seen {
 
     fn listener(&mut self, port: u16, words: &mut Words<'_>) {
         while let Some(field) = words.next() {
-            let listeners = &mut self.scene.world.listeners;
             match field {
                 "like" => {
                     let mut new = self.scene.listener_mut(words.number()).clone();
-                    (new.port, new.arn) = (port, listener_arn(port));
-                    self.scene.world.listeners.push(new);
+                    let listener = listener_arn(port);
+                    (new.port, new.arn) = (port, RouteArn::from(listener.as_str()));
+                    new.listener = listener;
+                    self.scene.world.routes.push(new);
                 }
-                "gone" => listeners.retain(|listener| listener.port != port),
+                "gone" => self.scene.world.routes.retain(|route| route.port != port),
                 field => routed(self.scene.listener_mut(port), field, words),
+            }
+        }
+    }
+
+    /// `rule 10 on 80 …`.
+    fn rule(&mut self, words: &mut Words<'_>) {
+        let priority = words.number();
+        assert_eq!(words.word(), "on");
+        let port = words.number();
+        while let Some(field) = words.next() {
+            match field {
+                "gone" => {
+                    let arn = self.scene.rule_mut(port, priority).arn.clone();
+                    self.scene.world.routes.retain(|route| route.arn != arn);
+                }
+                field => routed(self.scene.rule_mut(port, priority), field, words),
             }
         }
     }
@@ -246,7 +266,15 @@ fn with_arns(text: &str) -> String {
     // The longer ports first, which the others begin.
     let ports = PORTS.iter().rev();
     let listeners = ports.map(|&port| (format!("@{port}"), listener_arn(port).to_string()));
-    let names = groups.into_iter().chain(listeners);
+    let rules = PORTS.into_iter().flat_map(|port| {
+        RULES.map(|number| {
+            (
+                format!("@{port}/{number}"),
+                rule_arn(port, number).to_string(),
+            )
+        })
+    });
+    let names = groups.into_iter().chain(rules).chain(listeners);
     names.fold(text.to_owned(), |text, (name, arn)| {
         text.replace(&name, &arn)
     })
@@ -338,6 +366,12 @@ fn balancer(world: &mut World, words: &mut Words<'_>) {
         };
         match field {
             "gone" => world.load_balancer = None,
+            "application" => {
+                balancer.arn = balancer.arn.replace("/net/", "/app/").into();
+                for group in &mut world.target_groups {
+                    group.load_balancer = Some(balancer.arn.clone());
+                }
+            }
             "zones" => balancer.zones = Reading::Seen(words.number()),
             "crosses" => balancer.cross_zone = Reading::Seen(words.word() == "on"),
             "address" => balancer.ip_address_type = Reading::Seen(words.word().to_owned()),
@@ -411,27 +445,35 @@ fn tagged(group: &mut TargetGroup, field: &str, words: &mut Words<'_>) {
     }
 }
 
-fn routed(listener: &mut Listener, field: &str, words: &mut Words<'_>) {
+fn routed(route: &mut Route, field: &str, words: &mut Words<'_>) {
     match field {
         // `green/blue`: all to green, with blue at weight 0.
         "to" => {
             let groups = words.word();
-            listener.forward = match groups.split_once('/') {
+            route.forward = match groups.split_once('/') {
                 None => Forward::to(&group_arn(groups)),
                 Some((live, idle)) => Forward::weighted(&group_arn(live), &group_arn(idle)),
             };
         }
         "weights" => {
-            for group in &mut listener.forward.0 {
+            for group in &mut route.forward.0 {
                 group.weight = words.number();
             }
         }
-        "role" => listener.role = words.tag(),
-        "rule" => listener.rule_target_groups = vec![group_arn(words.word())],
-        "becomes" => listener.port = words.number(),
-        "sticky" => listener.sticky = true,
-        "stack" => listener.stack = Some(words.word().to_owned()),
-        other => panic!("listener {} {other}", listener.port),
+        "role" => route.role = words.tag(),
+        "created" => {
+            route.role = Some("test".to_owned());
+            route.created = Some(Created {
+                deployment: words.word().replace("other", OTHER).replace("own", OWNER),
+                beside: words.word().to_owned(),
+                service: "main/web".to_owned(),
+            });
+        }
+        "unknown" => route.unknown = Some(words.rest()),
+        "becomes" => route.port = words.number(),
+        "sticky" => route.sticky = Some(words.number()),
+        "stack" => route.stack = Some(words.word().to_owned()),
+        other => panic!("{route} {other}"),
     }
 }
 

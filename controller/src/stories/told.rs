@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
-use super::scene::{GROUPS, PORTS, Seen};
+use super::scene::{GROUPS, PORTS, RULES, Seen};
 use crate::action::Action;
 use crate::arn::short;
 use crate::command;
 use crate::deployment::{Answer, Deployment, Plan, Progress};
-use crate::fixture::{group_arn, listener_arn};
+use crate::fixture::{group_arn, listener_arn, rule_arn};
 use crate::next::Next;
 use crate::preflight::findings::{Finding, FindingName, Severity};
 use crate::preflight::{check, inspect, settle};
 use crate::refusal::Refusal;
 use crate::routing::{pair, read};
 use crate::turn;
-use crate::world::{Forward, Listener, World};
+use crate::world::{Forward, Route, World};
 
 /// What a step has come to.
 pub(super) struct Told {
@@ -72,7 +72,16 @@ fn changed(path: &str, before: &Value, after: &Value, changes: &mut Vec<String>)
 fn with_names(text: &str) -> String {
     let groups = GROUPS.map(|name| (format!("@{name}"), group_arn(name).to_string()));
     let listeners = PORTS.map(|port| (format!("@{port}"), listener_arn(port).to_string()));
-    let names = groups.iter().chain(&listeners);
+    let rules = PORTS.into_iter().flat_map(|port| {
+        RULES.map(|number| {
+            (
+                format!("@{port}/{number}"),
+                rule_arn(port, number).to_string(),
+            )
+        })
+    });
+    let rules: Vec<_> = rules.collect();
+    let names = groups.iter().chain(&listeners).chain(&rules);
     names.fold(text.to_owned(), |text, (name, arn)| text.replace(arn, name))
 }
 
@@ -103,6 +112,10 @@ fn write(action: &Action) -> String {
         Action::TagProduction { task_set, .. } => format!(" and taskSetId={task_set}"),
         Action::DeleteTaskSet { force, .. } if *force => " by force".to_owned(),
         Action::CreateTaskSet(new) => format!(": {new:?}"),
+        Action::CreateRule(new) => format!(
+            ": number {}, beside {:?}, {:?}, {:?}",
+            new.priority, new.beside, new.test, new.created
+        ),
         Action::RecordRole { .. }
         | Action::RecordService { .. }
         | Action::ClearSwapIntent { .. }
@@ -110,7 +123,8 @@ fn write(action: &Action) -> String {
         | Action::MakePrimary { .. }
         | Action::SetScale { .. }
         | Action::DeregisterTargets { .. }
-        | Action::DeleteTaskSet { .. } => String::new(),
+        | Action::DeleteTaskSet { .. }
+        | Action::DeleteRule { .. } => String::new(),
     };
     format!("{action}{more}")
 }
@@ -238,18 +252,18 @@ pub(super) fn routing(seen: &Seen) -> Told {
         Ok(routing) => routing,
         Err(why) => return Told::of(refusal(&why)),
     };
-    let ports = |listeners: &[&Listener]| {
-        let ports: Vec<_> = listeners.iter().map(|one| one.port.to_string()).collect();
-        if ports.is_empty() {
+    let names = |routes: &[&Route]| {
+        let names: Vec<_> = routes.iter().map(|route| route.short()).collect();
+        if names.is_empty() {
             return "none".to_owned();
         }
-        ports.join(" and ")
+        names.join(" and ")
     };
     let (production, roles) = (&routing.production.name, &routing.roles);
     let line = format!(
         "{production} is production, on {}; tests are on {}",
-        ports(&roles.production),
-        ports(&roles.test)
+        names(&roles.production),
+        names(&roles.test)
     );
     let taken = roles.taken().map(|taken| taken.to_string());
     Told::of([Some(line), taken].into_iter().flatten().collect())

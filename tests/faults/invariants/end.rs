@@ -3,6 +3,7 @@
 use ebbtide_simulator::world::{TargetGroup, TaskSet, TaskSetStatus, World};
 
 use super::lock::lock_item;
+use super::routes::{Route, routes};
 use super::{is_down, is_production, reached};
 use crate::scenarios::{CLUSTER, Ends, SERVICE};
 
@@ -69,6 +70,9 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
                 other.name
             ));
         }
+    }
+    if let Some(route) = routes(world).find(Route::is_created) {
+        return Some(format!("L2: {route} is left"));
     }
     let owner = lock_item(world)?.get("owner")?;
     Some(format!("L2: the lock is still {owner:?}'s"))

@@ -56,8 +56,8 @@ async fn a_drain_without_its_guard_is_caught() {
     let next: Turn = |phase, seen, plan, progress| {
         let mut seen = seen.clone();
         if phase == Phase::ScaleDown && plan.goes_forward() {
-            for listener in &mut seen.listeners {
-                listener.forward = Forward::to(&plan.replacement_target_group);
+            for route in &mut seen.routes {
+                route.forward = Forward::to(&plan.replacement_target_group);
             }
         }
         turn::next(phase, &seen, plan, progress)
@@ -107,9 +107,7 @@ fn production_listener(world: &World) -> String {
 async fn a_drain_of_what_a_rule_reaches_is_caught() {
     let next: Turn = |phase, seen, plan, progress| {
         let mut seen = seen.clone();
-        for listener in &mut seen.listeners {
-            listener.rule_target_groups.clear();
-        }
+        seen.routes.retain(|route| route.rule.is_none());
         turn::next(phase, &seen, plan, progress)
     };
     let case = scenarios::two_tasks();
@@ -124,9 +122,9 @@ async fn a_drain_of_what_a_rule_reaches_is_caught() {
 async fn a_role_that_is_guessed_over_a_persons_word_is_caught() {
     let next: Turn = |phase, seen, plan, progress| {
         let mut seen = seen.clone();
-        for listener in &mut seen.listeners {
+        for route in &mut seen.routes {
             let understood = |role: &String| ["production", "test"].contains(&role.as_str());
-            listener.role = listener.role.take().filter(understood);
+            route.role = route.role.take().filter(understood);
         }
         turn::next(phase, &seen, plan, progress)
     };

@@ -10,7 +10,8 @@ use ebbtide_controller::id::TaskSetId;
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{
-    Alarm, Forward, Targets, TaskSetLoadBalancer, TaskSetStatus, WeightedTargetGroup,
+    Alarm, Created, Forward, Route, Rule, Targets, TaskSetLoadBalancer, TaskSetStatus,
+    WeightedTargetGroup,
 };
 
 use crate::draw::{count, once_in, one, text};
@@ -73,10 +74,43 @@ impl Scene {
 
 fn listener_forwards(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let forward = forward(bytes);
-    let rule = once_in(bytes, 6).then(|| group_arn(one(bytes, &GROUPS)));
-    if let Some(listener) = any(&mut scene.world.listeners, bytes) {
-        listener.forward = forward;
-        listener.rule_target_groups.extend(rule);
+    let rule = once_in(bytes, 6).then(|| (one(bytes, &[1, 10, 50_000]), one(bytes, &GROUPS)));
+    let created = once_in(bytes, 3).then(|| Created {
+        deployment: one(
+            bytes,
+            &[
+                "ebbtide:Ebbtide:run-0:x",
+                "ebbtide:Ebbtide:run-1:20260101T000000Z",
+            ],
+        )
+        .to_owned(),
+        beside: "1".to_owned(),
+        service: one(bytes, &["main/web", "other/web"]).to_owned(),
+    });
+    let routes = &mut scene.world.routes;
+    if let Some(route) = any(routes, bytes) {
+        route.forward = forward;
+        if let Some((priority, group)) = rule {
+            let mut new = self::rule(route, priority, group);
+            new.created = created;
+            routes.retain(|route| route.arn != new.arn);
+            routes.push(new);
+        }
+    }
+}
+
+/// A rule of a route's listener.
+fn rule(beside: &Route, priority: u32, group: &str) -> Route {
+    let listener = beside.listener.replace(":listener/", ":listener-rule/");
+    Route {
+        arn: format!("{listener}/{priority:016}").into(),
+        rule: Some(Rule {
+            priority,
+            conditions: Vec::new(),
+        }),
+        forward: Forward::to(&group_arn(group)),
+        role: None,
+        ..beside.clone()
     }
 }
 
@@ -96,20 +130,20 @@ fn listener_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         "?" => Some(text(bytes)),
         role => Some(role.to_owned()),
     };
-    if let Some(listener) = any(&mut scene.world.listeners, bytes) {
-        listener.role = role;
+    if let Some(route) = any(&mut scene.world.routes, bytes) {
+        route.role = role;
     }
 }
 
 fn listener_comes_or_goes(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
-    let listeners = &mut scene.world.listeners;
+    let routes = &mut scene.world.routes;
     let port = one(bytes, &PORTS);
-    let known = listeners.len();
-    listeners.retain(|listener| listener.arn != listener_arn(port));
-    if listeners.len() == known {
+    let known = routes.len();
+    routes.retain(|route| route.listener != listener_arn(port));
+    if routes.len() == known {
         let mut new = listener(port, one(bytes, &GROUPS));
         new.role = one(bytes, &[None, Some("test"), Some("production")]).map(str::to_owned);
-        listeners.push(new);
+        routes.push(new);
     }
 }
 

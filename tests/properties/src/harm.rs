@@ -1,11 +1,11 @@
 //! Actions that no step may decide on, whatever it sees.
 //!
-//! Said here without the code that decides: what a listener sends where is read off the world,
-//! and one that is not recorded as a test listener may be one that users reach.
+//! Said here without the code that decides: what a route sends where is read off the world,
+//! and one that is not recorded as a test route may be one that users reach.
 
 use ebbtide_controller::action::Action;
-use ebbtide_controller::id::{ListenerArn, TargetGroupArn, TaskSetId};
-use ebbtide_controller::world::{Forward, Listener, TaskSet, TaskSetStatus, World};
+use ebbtide_controller::id::{RouteArn, TargetGroupArn, TaskSetId};
+use ebbtide_controller::world::{Forward, Route, TaskSet, TaskSetStatus, World};
 
 /// Whether a step takes tasks away by a plan, or may bring them back too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,14 @@ pub fn harm(kind: Kind, world: &World, actions: &[Action]) -> Option<String> {
 
 /// What an action changes of where traffic goes and of what is known of it.
 fn done(world: &mut World, action: &Action) {
-    for seen in &mut world.listeners {
+    for seen in &mut world.routes {
         match action {
-            Action::RecordRole { listener, role } if seen.arn == *listener => {
+            Action::RecordRole { route, role } if seen.arn == *route => {
                 seen.role = Some(role.as_str().to_owned());
             }
-            Action::Forward {
-                listener, wanted, ..
-            } if seen.arn == *listener => seen.forward = wanted.clone(),
+            Action::Forward { route, wanted, .. } if seen.arn == *route => {
+                seen.forward = wanted.clone();
+            }
             _ => {}
         }
     }
@@ -49,8 +49,8 @@ fn done(world: &mut World, action: &Action) {
 
 fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static str> {
     match action {
-        Action::RecordRole { listener, .. } => {
-            let role = seen_listener(world, listener)?.role.as_deref();
+        Action::RecordRole { route, .. } => {
+            let role = seen_route(world, route)?.role.as_deref();
             let understood = role.is_none_or(|role| ["production", "test"].contains(&role));
             refuse(!understood, "it overwrites a role that a person wrote")
         }
@@ -63,9 +63,24 @@ fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static st
             }
             Ok(())
         }
-        Action::Forward {
-            listener, wanted, ..
-        } => forward(world, listener, wanted),
+        Action::Forward { route, wanted, .. } => forward(world, route, wanted),
+        Action::CreateRule(new) => {
+            seen_group(world, &new.target_group)?;
+            let on_it = |route: &Route| {
+                let rule = route.rule.as_ref();
+                route.listener == new.listener
+                    && rule.is_some_and(|rule| rule.priority == new.priority)
+            };
+            refuse(world.routes.iter().any(on_it), "the number is taken")?;
+            refuse(
+                may_reach_users(world, &new.target_group),
+                "users reach what it is to test",
+            )
+        }
+        Action::DeleteRule { rule } => refuse(
+            seen_route(world, rule)?.created.is_none(),
+            "no deployment has created it",
+        ),
         Action::CreateTaskSet(new) => {
             seen_group(world, &new.target_group)?;
             refuse(
@@ -88,9 +103,9 @@ fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static st
         }
         Action::UntagProduction { target_group } => {
             seen_group(world, target_group)?;
-            let reaches = |l: &Listener| is_production(l) && l.forward.is_all_to(target_group);
+            let reaches = |l: &Route| is_production(l) && l.forward.is_all_to(target_group);
             refuse(
-                world.listeners.iter().any(reaches),
+                world.routes.iter().any(reaches),
                 "users reach it, and the record would be lost",
             )
         }
@@ -135,8 +150,8 @@ fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static st
     }
 }
 
-fn forward(world: &World, listener: &ListenerArn, to: &Forward) -> Result<(), &'static str> {
-    let listener = seen_listener(world, listener)?;
+fn forward(world: &World, route: &RouteArn, to: &Forward) -> Result<(), &'static str> {
+    let route = seen_route(world, route)?;
     for group in &to.0 {
         seen_group(world, &group.target_group)?;
     }
@@ -147,9 +162,9 @@ fn forward(world: &World, listener: &ListenerArn, to: &Forward) -> Result<(), &'
             .iter()
             .any(|g| g.arn == *arn && g.targets.healthy > 0)
     };
-    let moves = |live: &TargetGroupArn| !listener.forward.is_all_to(live);
+    let moves = |live: &TargetGroupArn| !route.forward.is_all_to(live);
     refuse(
-        is_production(listener) && to.live().any(|live| moves(live) && !healthy(live)),
+        is_production(route) && to.live().any(|live| moves(live) && !healthy(live)),
         "it sends users where no target is healthy",
     )
 }
@@ -166,13 +181,11 @@ fn serves(world: &World, task_set: &TaskSet) -> bool {
         .any(|attached| may_reach_users(world, &attached.target_group))
 }
 
-/// Whether a listener sends traffic to a group, by default or by a rule; what a test listener does by default
-/// aside.
+/// Whether a route sends traffic to a group; test routes aside.
 fn may_reach_users(world: &World, group: &TargetGroupArn) -> bool {
-    world.listeners.iter().any(|listener| {
-        let by_default = listener.forward.live().any(|live| live == group);
-        (by_default && listener.role.as_deref() != Some("test"))
-            || listener.rule_target_groups.iter().any(|arn| arn == group)
+    world.routes.iter().any(|route| {
+        let reaches = route.forward.live().any(|live| live == group);
+        reaches && route.role.as_deref() != Some("test")
     })
 }
 
@@ -184,8 +197,8 @@ fn is_recorded(world: &World, task_set: &TaskSet) -> bool {
     })
 }
 
-fn is_production(listener: &Listener) -> bool {
-    listener.role.as_deref() == Some("production")
+fn is_production(route: &Route) -> bool {
+    route.role.as_deref() == Some("production")
 }
 
 fn seen_task_set<'a>(world: &'a World, id: &TaskSetId) -> Result<&'a TaskSet, &'static str> {
@@ -194,10 +207,10 @@ fn seen_task_set<'a>(world: &'a World, id: &TaskSetId) -> Result<&'a TaskSet, &'
     found.ok_or("no such task set was seen")
 }
 
-fn seen_listener<'a>(world: &'a World, arn: &ListenerArn) -> Result<&'a Listener, &'static str> {
-    let mut listeners = world.listeners.iter();
-    let found = listeners.find(|listener| listener.arn == *arn);
-    found.ok_or("no such listener was seen")
+fn seen_route<'a>(world: &'a World, arn: &RouteArn) -> Result<&'a Route, &'static str> {
+    let mut routes = world.routes.iter();
+    let found = routes.find(|route| route.arn == *arn);
+    found.ok_or("no such route was seen")
 }
 
 fn seen_group(world: &World, arn: &TargetGroupArn) -> Result<(), &'static str> {

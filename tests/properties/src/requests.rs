@@ -67,12 +67,15 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
             json!([[elb("targetgroup/blue"), elb("targetgroup/green")]]),
         ),
         (
-            "productionListeners",
-            json!([[elb("listener/net/lb/0000000000000080")]]),
+            "routes",
+            json!([
+                {"production": [elb("listener/net/lb/0000000000000080")]},
+                {"test": [elb("listener/net/lb/0000000000008080"), elb("listener-rule/app/lb/1/0000000000008080")]},
+            ]),
         ),
         (
-            "testListeners",
-            json!([[elb("listener/net/lb/0000000000008080")]]),
+            "test",
+            json!([{"header": {"name": "x-preview", "value": "yes"}}, {"host": "*.example.com"}, {"path": "/preview/*"}]),
         ),
         ("swapMode", json!(["replace", "weighted"])),
         ("containerName", json!(["webserver", "sidecar"])),

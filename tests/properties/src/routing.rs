@@ -1,14 +1,14 @@
 use arbitrary::Unstructured;
 use ebbtide_controller::action::Role;
-use ebbtide_controller::id::TargetGroupArn;
+use ebbtide_controller::id::{RouteArn, TargetGroupArn};
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing::{Routing, read};
 use ebbtide_controller::world::World;
 
 use crate::Scene;
 
-/// Where production traffic goes is one group of two, reached by every production listener and the
-/// other by none, as the tags of the listeners say and whatever order AWS lists things in; or it is
+/// Where production traffic goes is one group of two, reached by every production route and the
+/// other by none, as the tags of the routes say and whatever order AWS lists things in; or it is
 /// refused.
 ///
 /// The input draws a [`Scene`].
@@ -17,21 +17,22 @@ pub fn routing(data: &[u8]) {
     let (world, request) = (scene.world, scene.deployment.plan.request);
     let seen = production_in(&world, &request);
     let mut reversed = world;
-    reversed.listeners.reverse();
+    reversed.routes.reverse();
     reversed.target_groups.reverse();
     assert_eq!(seen, production_in(&reversed, &request), "by another order");
 }
 
-/// The production group and the production listeners, checked.
-fn production_in(world: &World, request: &Request) -> Option<(TargetGroupArn, Vec<u16>)> {
+/// The production group and the production routes, checked.
+fn production_in(world: &World, request: &Request) -> Option<(TargetGroupArn, Vec<RouteArn>)> {
     let routing = read(world, request).ok()?;
-    is_what_listeners_do(world, &routing);
-    let mut ports: Vec<_> = routing.roles.production.iter().map(|l| l.port).collect();
-    ports.sort_unstable();
-    Some((routing.production.arn.clone(), ports))
+    is_what_routes_do(world, &routing);
+    let routes = routing.roles.production.iter();
+    let mut arns: Vec<_> = routes.map(|route| route.arn.clone()).collect();
+    arns.sort_unstable();
+    Some((routing.production.arn.clone(), arns))
 }
 
-fn is_what_listeners_do(world: &World, routing: &Routing<'_>) {
+fn is_what_routes_do(world: &World, routing: &Routing<'_>) {
     let (production, alternate) = (&routing.production.arn, &routing.alternate.arn);
     assert_ne!(production, alternate);
     for group in [routing.production, routing.alternate] {
@@ -51,26 +52,20 @@ fn is_what_listeners_do(world: &World, routing: &Routing<'_>) {
     }
     let roles = &routing.roles;
     assert!(!roles.production.is_empty());
-    for (listener, role) in roles.all() {
-        assert!(
-            listener
-                .rule_target_groups
-                .iter()
-                .all(|arn| arn != production)
-        );
+    for (route, role) in roles.all() {
         match role {
             Role::Production => {
-                assert_ne!(listener.role.as_deref(), Some("test"));
-                assert!(listener.forward.is_all_to(production));
+                assert_ne!(route.role.as_deref(), Some("test"));
+                assert!(route.forward.is_all_to(production));
             }
-            Role::Test => assert_ne!(listener.role.as_deref(), Some("production")),
+            Role::Test => assert_ne!(route.role.as_deref(), Some("production")),
         }
     }
     // One that is recorded as production is never overlooked.
-    for listener in &world.listeners {
-        let ours = listener.forward.names(production) || listener.forward.names(alternate);
-        if ours && listener.role.as_deref() == Some("production") {
-            assert!(roles.production.contains(&listener));
+    for route in &world.routes {
+        let ours = route.forward.names(production) || route.forward.names(alternate);
+        if ours && route.role.as_deref() == Some("production") {
+            assert!(roles.production.contains(&route));
         }
     }
 }
@@ -86,7 +81,7 @@ mod tests {
         let (world, request) = (scene.world, scene.deployment.plan.request);
         let mut routing = read(&world, &request).unwrap();
         std::mem::swap(&mut routing.production, &mut routing.alternate);
-        is_what_listeners_do(&world, &routing);
+        is_what_routes_do(&world, &routing);
     }
 
     #[test]
@@ -94,11 +89,11 @@ mod tests {
     fn a_production_listener_that_was_overlooked_is_found() {
         let scene = Scene::draw(&mut Unstructured::new(&[]));
         let (mut world, request) = (scene.world, scene.deployment.plan.request);
-        let mut second = world.listeners[0].clone();
+        let mut second = world.routes[0].clone();
         second.port = 443;
-        world.listeners.push(second);
+        world.routes.push(second);
         let mut routing = read(&world, &request).unwrap();
         routing.roles.production.pop();
-        is_what_listeners_do(&world, &routing);
+        is_what_routes_do(&world, &routing);
     }
 }

@@ -5,7 +5,7 @@ use ebbtide_controller::deployment::Deployment;
 use ebbtide_controller::id::LoadBalancerArn;
 use ebbtide_controller::identity::DeploymentId;
 use ebbtide_controller::request::Request;
-use ebbtide_controller::world::{Forward, Listener, TargetGroup, Targets, TaskSet, World};
+use ebbtide_controller::world::{Forward, Route, TargetGroup, Targets, TaskSet, World};
 use serde_json::json;
 
 use crate::fixture;
@@ -83,11 +83,12 @@ pub(crate) fn group(name: &str) -> TargetGroup {
     group
 }
 
-pub(crate) fn listener(port: u16, group: &str) -> Listener {
-    let mut listener = fixture::Scene::serving().world.listeners.remove(1);
-    (listener.arn, listener.port) = (listener_arn(port), port);
-    listener.forward = Forward::to(&group_arn(group));
-    listener
+pub(crate) fn listener(port: u16, group: &str) -> Route {
+    let mut route = fixture::Scene::serving().world.routes.remove(1);
+    (route.listener, route.port) = (listener_arn(port), port);
+    route.arn = route.listener.as_str().into();
+    route.forward = Forward::to(&group_arn(group));
+    route
 }
 
 pub(crate) fn task_set(id: &str, group: &str) -> TaskSet {

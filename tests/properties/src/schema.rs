@@ -42,7 +42,7 @@ fn is_beyond_a_schema(problem: &Problem) -> bool {
     elsewhere
         || match field.split('[').next().unwrap_or_default() {
             "readinessTimeout" => allowed.contains("times waitForService"),
-            "tags" | "testListeners" | "capacityProviderStrategy" => true,
+            "tags" | "routes.test" | "capacityProviderStrategy" => true,
             _ => false,
         }
 }

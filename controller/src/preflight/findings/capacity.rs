@@ -16,7 +16,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     found.extend(target_quota(scene));
     found.extend(capacity(scene));
     found.extend(stack_of_task_set(scene));
-    found.extend(stack_of_listeners(scene));
+    found.extend(stack_of_routes(scene));
     found
 }
 
@@ -371,24 +371,23 @@ fn stack_of_task_set(scene: &Scene<'_>) -> Option<Finding> {
     ))
 }
 
-/// Listeners of a stack: an update that touches one sends traffic where its template says.
-fn stack_of_listeners(scene: &Scene<'_>) -> Option<Finding> {
+/// Routes of a stack: an update that touches one sends traffic where its template says.
+fn stack_of_routes(scene: &Scene<'_>) -> Option<Finding> {
     let own = |arn: &TargetGroupArn| scene.groups.iter().any(|group| group.arn == *arn);
-    let listeners = scene.world.listeners.iter();
-    let mut owned = listeners.filter_map(|listener| {
-        let stack = listener.stack.as_deref()?;
-        listener
-            .forward
-            .live()
-            .any(own)
-            .then_some((listener.port, stack))
+    let routes = scene.world.routes.iter();
+    let mut owned = routes.filter_map(|route| {
+        let stack = route.stack.as_deref()?;
+        route.forward.live().any(own).then_some((route, stack))
     });
-    let (port, stack) = owned.next()?;
+    let (route, stack) = owned.next()?;
     Some(Finding::info(
         FindingName::Stack,
-        &format!("Listener {port} belongs to the CloudFormation stack {stack}."),
         &format!(
-            "An update of the stack that changes the listener moves traffic to the group in its template, which after this deployment may be the empty one of {}.",
+            "{} belongs to the CloudFormation stack {stack}.",
+            route.at_start()
+        ),
+        &format!(
+            "An update of the stack that changes the route moves traffic to the group in its template, which after this deployment may be the empty one of {}.",
             names(&scene.groups)
         ),
         Fix::run(

@@ -31,7 +31,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     found.extend(unhealthy_termination(scene));
     found.extend(deregistration_termination(scene));
     found.extend(stickiness(scene));
-    found.extend(sticky_listeners(scene));
+    found.extend(sticky_routes(scene));
     found.extend(swap_mode(scene));
     found.extend(bake_time(scene));
     found.extend(client_ports(scene));
@@ -217,29 +217,32 @@ fn stickiness(scene: &Scene<'_>) -> Option<Finding> {
     ))
 }
 
-/// Listeners whose action keeps clients on the group that they know.
-fn sticky_listeners(scene: &Scene<'_>) -> Vec<Finding> {
+/// Routes that keep a client on its target group: whether they do at weight 0 as well is unproven.
+fn sticky_routes(scene: &Scene<'_>) -> Vec<Finding> {
     let own = |arn: &TargetGroupArn| scene.groups.iter().any(|group| group.arn == *arn);
-    let listeners = scene.world.listeners.iter();
-    let sticky = listeners
-        .filter(|listener| listener.sticky && listener.forward.live().any(own))
-        .map(|listener| {
-            Finding::warning(
-                FindingName::Stickiness,
+    let routes = scene.world.routes.iter();
+    let routes = routes.filter(|route| route.forward.live().any(own));
+    let sticky = routes.filter_map(|route| {
+        let seconds = route.sticky.filter(|seconds| *seconds > scene.request.bake_time)?;
+        Some(Finding::warning(
+            FindingName::Stickiness,
+            &format!(
+                "{} keeps a client on the target group that it was sent to first, for {seconds} s.",
+                route.at_start()
+            ),
+            &format!(
+                "After the swap such clients may still go to the original, and its drain, which begins {} s after the swap, disconnects them.",
+                scene.request.bake_time
+            ),
+            Fix::run(
                 &format!(
-                    "Listener {} keeps a client on the target group that it was sent to first.",
-                    listener.port
+                    "Set bakeTime to at least {seconds}, or set the action again without TargetGroupStickinessConfig ({}). To see the action",
+                    route.modified_by()
                 ),
-                "After the swap those clients still go to the original until their cookie expires, and its drain disconnects them.",
-                Fix::run(
-                    "Set its action again without TargetGroupStickinessConfig (aws elbv2 modify-listener). To see the action",
-                    [format!(
-                        "aws elbv2 describe-listeners --listener-arns {}",
-                        listener.arn
-                    )],
-                ),
-            )
-        });
+                [route.shown_by()],
+            ),
+        ))
+    });
     sticky.collect()
 }
 

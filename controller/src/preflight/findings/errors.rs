@@ -3,17 +3,18 @@
 use super::{Finding, FindingName};
 use crate::preflight::bounds::execution_fits;
 use crate::preflight::defaults::{settle_container, settle_network};
-use crate::preflight::differences::listeners_take_both;
+use crate::preflight::differences::routes_take_both;
 use crate::preflight::pace::check_drain;
 use crate::preflight::{
     Others, active_service, active_task_definition, fitting_target_types, on_a_load_balancer,
-    serving, test_listener_for_replace,
+    serving, test_route_for_replace,
 };
 use crate::refusal::Refusal;
 use crate::registry;
 use crate::request::Request;
 use crate::routing::{self, Routing};
 use crate::tags;
+use crate::test_rule;
 use crate::world::{TaskDefinition, TaskSet, World};
 
 /// Everything that is refused, in the order in which preflight checks.
@@ -35,8 +36,10 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         found.keep(FindingName::TaskSets, served)
     });
     if let Some(routing) = &routing {
-        let tested = test_listener_for_replace(request, routing);
+        let tested = test_route_for_replace(request, routing);
         found.keep(FindingName::TestListener, tested);
+        let possible = test_rule::possible(world, request, routing);
+        found.keep(FindingName::TestRule, possible);
     }
     // Which one serves may be unclear; where tasks are and what they listen on is much the same.
     let (original, left) = served.unwrap_or((world.task_sets.first(), 0));
@@ -46,7 +49,7 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         found.keep(FindingName::TargetType, fitting);
     }
     if let Some(routing) = &routing {
-        let taken = listeners_take_both(world, routing);
+        let taken = routes_take_both(world, routing);
         found.keep(FindingName::GroupsDiffer, taken);
     }
     if let (Some(settled), Some(definition)) = (&settled, definition) {

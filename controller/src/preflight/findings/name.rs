@@ -12,6 +12,7 @@ pub enum FindingName {
     Listeners,
     TaskSets,
     TestListener,
+    TestRule,
     TargetType,
     ContainerPort,
     Network,
@@ -49,7 +50,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -57,6 +58,7 @@ impl FindingName {
         Self::Listeners,
         Self::TaskSets,
         Self::TestListener,
+        Self::TestRule,
         Self::TargetType,
         Self::ContainerPort,
         Self::Network,
@@ -102,6 +104,7 @@ impl FindingName {
             Self::Listeners => "listeners",
             Self::TaskSets => "taskSets",
             Self::TestListener => "testListener",
+            Self::TestRule => "testRule",
             Self::TargetType => "targetType",
             Self::ContainerPort => "containerPort",
             Self::Network => "network",
@@ -158,6 +161,9 @@ impl FindingName {
                 "Anything else behind the two target groups would get traffic or be deleted."
             }
             Self::TestListener => "A group in no listener is never health-checked.",
+            Self::TestRule => {
+                "The deployment creates a rule for tests before each production route of an Application Load Balancer."
+            }
             Self::TargetType => {
                 "ECS refuses a task set whose tasks it cannot register: awsvpc tasks need target type ip, bridge and host tasks need instance."
             }

@@ -37,8 +37,8 @@ fn delete(task_set: &str, force: bool) -> Action {
 
 fn forward(world: &World, wanted: Forward) -> Action {
     Action::Forward {
-        listener: world.listeners[0].arn.clone(),
-        seen: world.listeners[0].forward.clone(),
+        route: world.routes[0].arn.clone(),
+        seen: world.routes[0].forward.clone(),
         wanted,
     }
 }
@@ -62,11 +62,12 @@ fn what_takes_tasks_from_users_is_found() {
     assert_eq!(found(&world, scale(REPLACEMENT, 50.0)), None);
     assert_eq!(found(&world, delete(REPLACEMENT, true)), None);
     // By a listener without a record, or by a rule.
-    world.listeners[1].role = None;
+    world.routes[1].role = None;
     assert_found(&world, delete(REPLACEMENT, false), "users reach it");
-    world.listeners[1].role = Some("test".to_owned());
-    let green = world.target_groups[1].arn.clone();
-    world.listeners[0].rule_target_groups.push(green);
+    world.routes[1].role = Some("test".to_owned());
+    let mut rule = world.routes[0].clone();
+    rule.forward = Forward::to(&world.target_groups[1].arn);
+    world.routes.push(rule);
     assert_found(&world, scale(REPLACEMENT, 50.0), "users reach it");
 }
 
@@ -111,7 +112,7 @@ fn what_names_a_thing_that_was_not_seen_is_found() {
     let nowhere = forward(&world, Forward::to(&"nowhere".into()));
     assert_found(&world, nowhere, "no such target group was seen");
     let nothing = Action::RecordRole {
-        listener: "nothing".into(),
+        route: "nothing".into(),
         role: Role::Test,
     };
     assert_found(&world, nothing, "no such listener was seen");

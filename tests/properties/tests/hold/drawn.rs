@@ -104,6 +104,8 @@ fn kind(action: &Action) -> &'static str {
         Action::RecordService { .. } => "record service",
         Action::Forward { .. } => "forward",
         Action::CreateTaskSet(_) => "create",
+        Action::CreateRule(_) => "create rule",
+        Action::DeleteRule { .. } => "delete rule",
         Action::RecordSwapIntent { .. } => "record intent",
         Action::ClearSwapIntent { .. } => "clear intent",
         Action::TagProduction { .. } => "tag",

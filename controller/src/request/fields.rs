@@ -1,0 +1,100 @@
+//! Reading the fields of an object within the input.
+
+use serde_json::{Map, Value};
+
+use super::Problem;
+use super::reader::{Reader, allowed, name_entry, problem, unknown_fields};
+use super::values::wrong_entry;
+use crate::arn::Home;
+
+/// The fields of an object within the input.
+pub(super) struct Fields<'a> {
+    /// What stands before their names: the object's own, and a dot.
+    object: &'static str,
+    /// Every field with what it allows.
+    table: &'static [(&'static str, &'static str)],
+    home: &'a Home,
+    pub(super) given: &'a Map<String, Value>,
+    pub(super) problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// The fields of an object of the input; `None` where there is none, or another value.
+    pub(super) fn object(
+        &mut self,
+        object: &'static str,
+        table: &'static [(&'static str, &'static str)],
+    ) -> Option<Fields<'_>> {
+        let name = object.trim_end_matches('.');
+        let value = self.fields.get(name)?;
+        let Some(fields) = value.as_object() else {
+            self.refuse(name);
+            return None;
+        };
+        self.problems.extend(unknown_fields(object, fields));
+        Some(Fields {
+            object,
+            table,
+            home: self.home,
+            given: fields,
+            problems: &mut self.problems,
+        })
+    }
+}
+
+impl Fields<'_> {
+    pub(super) fn required<T>(
+        &mut self,
+        field: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        if !self.given.contains_key(field) {
+            self.refuse(field);
+        }
+        self.optional(field, read)
+    }
+
+    pub(super) fn optional<T>(
+        &mut self,
+        field: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.given.get(field)?;
+        let wanted = read(value);
+        if wanted.is_none() {
+            self.refuse(field);
+            let entry = wrong_entry(value, |list| read(list).is_some());
+            name_entry(self.problems.last_mut(), entry);
+        }
+        wanted
+    }
+
+    /// The one of several fields that is there; several, or none, are refused.
+    pub(super) fn one_of(&mut self, ways: &[&'static str], none: &str) -> Option<&'static str> {
+        let found: Vec<_> = ways
+            .iter()
+            .filter(|way| self.given.contains_key(**way))
+            .collect();
+        if let [way] = found[..] {
+            return Some(way);
+        }
+        let given: Vec<_> = found.into_iter().copied().collect();
+        self.problems.push(Problem::Wrong {
+            field: self.object.trim_end_matches('.').to_owned(),
+            given: if given.is_empty() {
+                none.to_owned()
+            } else {
+                format!("set in {} ways at once ({})", given.len(), given.join(", "))
+            },
+            allowed: format!("one of {}", ways.join(", ")),
+        });
+        None
+    }
+
+    pub(super) fn refuse(&mut self, field: &str) {
+        let allowed = allowed(self.table, field, self.home);
+        let value = self.given.get(field);
+        let field = format!("{}{field}", self.object);
+        self.problems.push(problem(&field, value, allowed));
+    }
+}

@@ -1,0 +1,190 @@
+//! Routes: the ways in which traffic reaches target groups.
+
+use std::fmt;
+
+use crate::id::{ListenerArn, RouteArn, TargetGroupArn};
+use crate::quote::quote;
+
+/// The default action of a listener, or one of its rules.
+///
+/// Displayed as `listener 443` or `rule 10 of listener 443`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The listener's ARN, or the rule's.
+    pub arn: RouteArn,
+    /// The ARN of the listener.
+    pub listener: ListenerArn,
+    /// The listener's port; users reach that of a production route.
+    pub port: u16,
+    /// `TCP`, `TLS`, `UDP`, `TCP_UDP`, `HTTP`, `HTTPS` or another value of AWS's.
+    pub protocol: String,
+    /// The rule; `None` for the default action.
+    pub rule: Option<Rule>,
+    /// The target groups that it forwards to; empty for a redirect or fixed response.
+    pub forward: Forward,
+    /// Something in its actions that this version does not know, and would lose if it wrote them.
+    pub unknown: Option<String>,
+    /// Seconds for which a client stays on the target group that it was sent to first (Application Load
+    /// Balancers only).
+    pub sticky: Option<u32>,
+    /// The value of its `ebbtide:role` tag.
+    pub role: Option<String>,
+    /// What the tags say of a rule that a deployment has created for its tests.
+    pub created: Option<Created>,
+    /// The `CloudFormation` stack that its tags name.
+    pub stack: Option<String>,
+}
+
+/// What makes a rule differ from a listener's default action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// 1 to 50,000: the rule with the lowest number whose conditions are met decides.
+    pub priority: u32,
+    /// All of them have to be met.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition of a rule: met by any of its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// `path-pattern`, `host-header`, `http-header` or another field of AWS's.
+    pub field: String,
+    /// The name of the header, for `http-header`.
+    pub name: Option<String>,
+    /// What is compared; of a query string, `key=value`.
+    pub values: Vec<String>,
+}
+
+/// What the tags say of a rule that a deployment has created for its tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The value of `ebbtide:deployment`: which deployment it was.
+    pub deployment: String,
+    /// The value of `ebbtide:beside`: the last part of the ARN of the route before which it is evaluated.
+    pub beside: String,
+    /// The value of `ebbtide:service`: `CLUSTER/SERVICE`.
+    pub service: String,
+}
+
+impl Route {
+    /// The command that sets an action by hand.
+    pub(crate) fn modified_by(&self) -> &'static str {
+        match self.rule {
+            None => "aws elbv2 modify-listener",
+            Some(_) => "aws elbv2 modify-rule",
+        }
+    }
+
+    /// The command that shows its action.
+    pub(crate) fn shown_by(&self) -> String {
+        match self.rule {
+            None => format!("aws elbv2 describe-listeners --listener-arns {}", self.arn),
+            Some(_) => format!("aws elbv2 describe-rules --rule-arns {}", self.arn),
+        }
+    }
+
+    /// Its name without the word for a listener: `443`, or `443 (rule 10)`.
+    pub fn short(&self) -> String {
+        match &self.rule {
+            None => self.port.to_string(),
+            Some(rule) => format!("{} (rule {})", self.port, rule.priority),
+        }
+    }
+
+    /// Its name at the beginning of a sentence.
+    pub(crate) fn at_start(&self) -> String {
+        let name = self.to_string();
+        let rest = name.get(1..).unwrap_or_default();
+        name.chars()
+            .take(1)
+            .flat_map(char::to_uppercase)
+            .chain(rest.chars())
+            .collect()
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(rule) = &self.rule {
+            write!(f, "rule {} of ", rule.priority)?;
+        }
+        write!(f, "listener {}", self.port)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.field)?;
+        if let Some(name) = &self.name {
+            write!(f, " {}", quote(name))?;
+        }
+        write!(f, " {}", quote(&self.values.join(" or ")))
+    }
+}
+
+/// The target groups of a forward action with their weights, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forward(pub Vec<WeightedTargetGroup>);
+
+/// A target group and its share of new connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightedTargetGroup {
+    /// The target group's ARN.
+    pub target_group: TargetGroupArn,
+    /// 0 to 999; a group of weight 0 gets no new connections but is health-checked.
+    pub weight: u32,
+}
+
+impl Forward {
+    /// Everything to one group.
+    pub fn to(target_group: &TargetGroupArn) -> Self {
+        Self(vec![WeightedTargetGroup {
+            target_group: target_group.clone(),
+            weight: 100,
+        }])
+    }
+
+    /// Everything to one group, with a second one attached at weight 0.
+    pub fn weighted(live: &TargetGroupArn, idle: &TargetGroupArn) -> Self {
+        Self::default().moved(live, idle)
+    }
+
+    /// The same groups in the same order, everything to one of them and nothing to the other; one that is missing
+    /// is added.
+    #[must_use]
+    pub fn moved(&self, live: &TargetGroupArn, idle: &TargetGroupArn) -> Self {
+        let mut groups: Vec<_> = self.0.iter().map(|group| &group.target_group).collect();
+        for group in [live, idle] {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        let weighted = groups.into_iter().map(|group| WeightedTargetGroup {
+            target_group: group.clone(),
+            weight: if group == live { 100 } else { 0 },
+        });
+        Self(weighted.collect())
+    }
+
+    /// The groups that get new connections. A lone group gets all of them whatever its weight.
+    pub fn live(&self) -> impl Iterator<Item = &TargetGroupArn> {
+        let lone = self.0.len() == 1;
+        self.0
+            .iter()
+            .filter(move |group| lone || group.weight > 0)
+            .map(|group| &group.target_group)
+    }
+
+    /// Whether the action names a group, at any weight.
+    pub fn names(&self, target_group: &TargetGroupArn) -> bool {
+        self.0
+            .iter()
+            .any(|group| group.target_group == *target_group)
+    }
+
+    /// Whether all new connections go to this group and to no other.
+    pub fn is_all_to(&self, target_group: &TargetGroupArn) -> bool {
+        let mut live = self.live();
+        live.next() == Some(target_group) && live.next().is_none()
+    }
+}
