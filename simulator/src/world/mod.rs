@@ -13,6 +13,7 @@
 //! Where AWS's behaviour is known, it is taken from `AWS_FACTS.md`. Where it is not, the harsher
 //! behaviour is simulated, and the place says so.
 
+mod action;
 mod agenda;
 mod alarm;
 mod behaviour;
@@ -50,6 +51,7 @@ mod tasks;
 mod text;
 mod timings;
 
+pub use action::*;
 pub use alarm::*;
 pub use behaviour::*;
 pub use bus::*;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::listener::{self, ActionRequest};
+use super::action::{self, ActionRequest};
 use super::load_balancer::{Kind, LoadBalancer};
 use super::name::Page;
 use super::tags::{self, Tag, Tags};
@@ -124,7 +124,7 @@ impl World {
             let message = format!("The maximum number of rules is {most}");
             return Err(ApiError::new("TooManyRules", message));
         }
-        let actions = self.check_actions(load_balancer, &listener.protocol, &request.actions)?;
+        let actions = self.check_actions(load_balancer, &listener.protocol, &request.actions, &[])?;
         let tags = tags::parse_elb(&request.tags)?;
         let place = listener.arn.replace(":listener/", ":listener-rule/");
         let arn = format!("{place}/{}", self.hex16());
@@ -173,8 +173,8 @@ impl World {
             rule.conditions.clone_from(&request.conditions);
         }
         if !request.actions.is_empty() {
-            rule.actions =
-                self.check_actions(load_balancer, &listener.protocol, &request.actions)?;
+            let (protocol, before) = (&listener.protocol, &rule.actions);
+            rule.actions = self.check_actions(load_balancer, protocol, &request.actions, before)?;
         }
         let listener = listener.arn.clone();
         self.put_rule(&listener, rule);
@@ -201,7 +201,7 @@ impl World {
     fn put_rule(&mut self, listener: &str, rule: Rule) {
         let event = EventKind::RuleChanged {
             rule: rule.arn.clone(),
-            forward: listener::sentence(&rule.actions),
+            forward: action::sentence(&rule.actions),
         };
         self.changing_use(|world| {
             if let Some(listener) = world.listeners.get_mut(listener) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Clients, OnStop};
-use crate::world::listener::groups_of;
+use crate::world::action::groups_of;
 use crate::world::{TargetGroup, Task, TaskStatus, World};
 
 /// The connections to one task through one target group.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Clients;
 use super::held::Held;
-use crate::world::listener::groups_of;
+use crate::world::action::groups_of;
 use crate::world::{Action, Listener, Phase, TargetGroup, World};
 
 /// Where new connections go until the world changes.
