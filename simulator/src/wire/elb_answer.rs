@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::list;
 use crate::world::{
-    Action, EXTRA_PARAMETERS, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth, World,
+    Action, EXTRA_PARAMETERS, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth,
+    World,
 };
 
 /// ISO 8601, as awsQuery writes instants.
@@ -105,6 +106,7 @@ pub(super) fn rule(rule: &Rule) -> Value {
         "Conditions": rule.conditions,
         "Actions": list(&rule.actions, action),
         "IsDefault": rule.priority.is_none(),
+        "Transforms": rule.transforms,
     })
 }
 

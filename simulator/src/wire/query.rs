@@ -37,15 +37,18 @@ fn value(node: Node) -> Value {
     if members.is_empty() {
         return text.map_or(Value::Null, Value::String);
     }
-    let only = members.len() == 1;
-    if let Some(map) = members.remove("entry").filter(|_| only) {
+    let mut only = |name: &str| match members.len() {
+        1 => members.remove(name),
+        _ => None,
+    };
+    if let Some(map) = only("entry") {
         let entries = map.members.into_values().filter_map(|mut entry| {
             let key = entry.members.remove("key")?.text?;
             Some((key, value(entry.members.remove("value")?)))
         });
         return entries.collect();
     }
-    let Some(list) = members.remove("member").filter(|_| only) else {
+    let Some(list) = only("member") else {
         let members = members.into_iter();
         return members
             .map(|(name, member)| (name, value(member)))

@@ -392,10 +392,7 @@ impl World {
     }
 }
 
-fn check_stickiness(
-    kind: Kind,
-    given: Option<&StickinessRequest>,
-) -> Result<Stickiness, ApiError> {
+fn check_stickiness(kind: Kind, given: Option<&StickinessRequest>) -> Result<Stickiness, ApiError> {
     let stickiness = Stickiness {
         enabled: given.and_then(|given| given.enabled).unwrap_or(false),
         duration_seconds: given.and_then(|given| given.duration_seconds),
@@ -422,7 +419,11 @@ fn check_order(kind: Kind, actions: &[Action]) -> Result<(), ApiError> {
     let too_many = |message: &str| Err(ApiError::new("TooManyActions", message));
     let invalid = |message: &str| Err(ApiError::new("InvalidLoadBalancerAction", message));
     match (actions.len(), last.len()) {
-        (0, _) => return Err(ApiError::validation("At least one action must be specified")),
+        (0, _) => {
+            return Err(ApiError::validation(
+                "At least one action must be specified",
+            ));
+        }
         (_, 0) => return invalid("A forward, fixed-response or redirect action must be specified"),
         (1, _) => return Ok(()),
         (_, 2..) => return too_many("Only one action can forward, redirect or answer a request"),

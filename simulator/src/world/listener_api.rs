@@ -339,8 +339,7 @@ fn check_mutual_authentication(
             .map_or_else(|| json!({ "Mode": "off" }), as_text),
         (_, None) => return Ok(None),
         (other, Some(_)) => {
-            let message =
-                format!("MutualAuthentication cannot be specified for {other} listeners");
+            let message = format!("MutualAuthentication cannot be specified for {other} listeners");
             return Err(ApiError::new("InvalidConfigurationRequest", message));
         }
     };
@@ -357,7 +356,10 @@ fn check_mutual_authentication(
             return Err(ApiError::validation(message));
         }
     }
-    match (settings["Mode"].as_str(), settings["TrustStoreArn"].as_str()) {
+    match (
+        settings["Mode"].as_str(),
+        settings["TrustStoreArn"].as_str(),
+    ) {
         (Some("off" | "passthrough"), None) | (Some("verify"), Some(_)) => Ok(Some(settings)),
         (Some("verify"), None) => Err(ApiError::validation(
             "A trust store ARN must be specified when the mutual authentication mode is 'verify'",

@@ -31,9 +31,7 @@ pub(crate) fn as_text(value: Value) -> Value {
         Value::Object(mut fields) => {
             fields.sort_keys();
             let fields = fields.into_iter();
-            fields
-                .map(|(name, value)| (name, as_text(value)))
-                .collect()
+            fields.map(|(name, value)| (name, as_text(value))).collect()
         }
         Value::String(_) | Value::Null => value,
     }
