@@ -108,8 +108,14 @@ impl Condition {
         self.source_ip_config.as_ref()?.ip_address_type.as_deref()
     }
 
+    pub(crate) fn first_value(&self) -> Option<&str> {
+        self.configs()
+            .next()
+            .and_then(|(_, _, values)| values.first().copied())
+    }
+
     /// The settings that it has, each with the field that they are for, and their values.
-    fn configs(&self) -> impl Iterator<Item = (&'static str, &'static str, Vec<&str>)> {
+    pub(crate) fn configs(&self) -> impl Iterator<Item = (&'static str, &'static str, Vec<&str>)> {
         let host = self.host_header_config.as_ref();
         let path = self.path_pattern_config.as_ref();
         let header = self.http_header_config.as_ref();

@@ -30,6 +30,9 @@ pub struct Listener {
     pub before: Option<Before>,
     /// Rules by ARN, the default rule not among them.
     pub rules: BTreeMap<String, Rule>,
+    /// What rules did until then, as `before` has it.
+    #[serde(default)]
+    pub rules_before: BTreeMap<String, Before>,
     pub(crate) default_rule_arn: String,
     pub tags: Tags,
 }

@@ -123,6 +123,7 @@ impl World {
             default_actions,
             before: None,
             rules: BTreeMap::new(),
+            rules_before: BTreeMap::new(),
             default_rule_arn,
             tags,
         };

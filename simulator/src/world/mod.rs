@@ -51,6 +51,7 @@ mod task_set_create;
 mod tasks;
 mod text;
 mod timings;
+mod visit;
 
 pub use action::*;
 pub use alarm::*;

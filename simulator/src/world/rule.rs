@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::action::{self, ActionRequest};
+use super::listener::Before;
 use super::load_balancer::Kind;
 use super::name::Page;
 use super::tags::{self, Tag, Tags};
@@ -146,16 +147,25 @@ impl World {
         if rule.priority.is_none() {
             return Err(not_for_default(&rule.arn, "modified"));
         }
-        let mut listeners = self.listeners.values();
-        let listener = listeners.find(|listener| listener.rules.contains_key(&rule.arn));
-        let listener = listener.ok_or_else(ApiError::rule_not_found)?;
+        let known = self.listener_of_rule(&rule.arn);
+        let (listener, _) = known.ok_or_else(ApiError::rule_not_found)?;
         let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
+        let mut was = None;
         if !request.conditions.is_empty() {
             rule.conditions = condition::check(load_balancer, &request.conditions)?;
         }
         if !request.actions.is_empty() {
             let (protocol, before) = (&listener.protocol, &rule.actions);
-            rule.actions = self.check_actions(load_balancer, protocol, &request.actions, before)?;
+            let actions = self.check_actions(load_balancer, protocol, &request.actions, before)?;
+            let before = std::mem::replace(&mut rule.actions, actions);
+            // A Network Load Balancer's rule takes effect at once (Docs). That an Application Load Balancer's does
+            // not is the harsher answer.
+            if load_balancer.kind == Kind::Application && before != rule.actions {
+                was = Some(Before {
+                    actions: before,
+                    until_ms: self.now_ms + self.timings.listener_propagation_ms,
+                });
+            }
         }
         if reset && !transforms.is_empty() {
             let message = "You can specify either Transforms or ResetTransforms";
@@ -166,6 +176,9 @@ impl World {
         }
         let listener = listener.arn.clone();
         self.put_rule(&listener, rule);
+        if let (Some(was), Some(listener)) = (was, self.listeners.get_mut(&listener)) {
+            listener.rules_before.insert(request.rule_arn.clone(), was);
+        }
         Ok(request.rule_arn.clone())
     }
 
@@ -206,6 +219,7 @@ impl World {
         self.changing_use(|world| {
             for listener in world.listeners.values_mut() {
                 listener.rules.remove(arn);
+                listener.rules_before.remove(arn);
             }
         });
         self.record(EventKind::RuleDeleted {
@@ -225,6 +239,12 @@ impl World {
             }
         });
         self.record(event);
+    }
+
+    /// A rule that is not a default rule, and its listener.
+    pub(crate) fn listener_of_rule(&self, arn: &str) -> Option<(&Listener, &Rule)> {
+        let mut listeners = self.listeners.values();
+        listeners.find_map(|listener| Some((listener, listener.rules.get(arn)?)))
     }
 
     pub(crate) fn rule(&self, arn: &str) -> Result<Rule, ApiError> {
@@ -279,23 +299,6 @@ fn check_transforms(kind: Kind, transforms: &[Value]) -> Result<Vec<Value>, ApiE
         }
     }
     Ok(transforms.iter().cloned().map(as_text).collect())
-}
-
-impl Listener {
-    /// The rule for clients with an IPv4 address, which only Network Load Balancers have.
-    pub(crate) fn rule_for_ipv4(&self) -> Option<&Rule> {
-        let by_ipv4 = |condition: &Condition| condition.address_type() == Some("ipv4");
-        let rules = self.rules.values();
-        rules
-            .filter(|rule| rule.conditions.iter().all(by_ipv4))
-            .min_by_key(|rule| rule.priority)
-    }
-
-    /// What a client with an IPv4 address gets, but for the rules of an Application Load Balancer.
-    pub(crate) fn actions_for_ipv4(&self) -> &[Action] {
-        self.rule_for_ipv4()
-            .map_or(&self.default_actions, |rule| &rule.actions)
-    }
 }
 
 fn all_rules(listener: &Listener) -> Vec<Rule> {
