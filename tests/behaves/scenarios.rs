@@ -71,6 +71,48 @@ fn named_groups_and_listeners_are_there_and_further_ones_on_the_next_ports() {
     );
 }
 
+#[test]
+fn named_rules_are_those_of_the_scenario_and_further_ones_have_paths_of_their_own() {
+    let arn =
+        |resource: &str| format!("arn:aws:elasticloadbalancing:us-east-1:555555555555:{resource}");
+    let rule =
+        |listener: u32, rule: u32| arn(&format!("listener-rule/app/web/1/{listener}/{rule}"));
+    let names = Names {
+        production_listeners: vec![rule(7, 71), rule(8, 81), rule(8, 82)],
+        test_listeners: vec![rule(7, 72)],
+        ..Names::default()
+    };
+    let scenario = scenario(
+        r#"{"listeners": [{"port": 443, "role": "other", "protocol": "HTTPS", "rules": [
+            {"priority": 3, "role": "production", "conditions": [{"Field": "host-header", "Values": ["a.example.com"]}],
+             "actions": [{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "https://j"}}]},
+            {"priority": 2, "role": "test", "conditions": [{"Field": "host-header", "Values": ["b.example.com"]}]}
+        ]}], "clients": {}}"#,
+    );
+    let world = scenario.world_for(&names).unwrap();
+    let mut listeners: Vec<_> = world.listeners().collect();
+    listeners.sort_by_key(|listener| listener.port);
+    let of_listener = |place: usize| -> Vec<(Option<u32>, &str)> {
+        let rules = listeners[place].rules.values();
+        let rules = rules.map(|rule| (rule.priority, rule.arn.as_str()));
+        rules.collect()
+    };
+    assert_eq!(
+        of_listener(0),
+        [(Some(3), rule(7, 71).as_str()), (Some(2), &rule(7, 72))]
+    );
+    assert_eq!(
+        of_listener(1),
+        [(Some(10), rule(8, 81).as_str()), (Some(20), &rule(8, 82))]
+    );
+    assert_eq!(listeners[0].protocol, "HTTPS");
+    assert_eq!(listeners[1].port, 444);
+    let first = &listeners[0].rules[&rule(7, 71)];
+    assert_eq!(first.actions.len(), 2, "the token is checked first");
+    let connected = world.clients().map(|clients| clients.connected());
+    assert_eq!(connected, Some(4 * 2_500));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_original_is_in_service_as_the_sample_leaves_it() {
     let stage = stage("{}");
@@ -108,6 +150,8 @@ fn scenarios_say_what_is_wrong_with_them() {
 {"listeners": [{"port": 80, "role": "test"}]} => production listener
 {"original": {"neverHealthy": true}} => not steady
 {"deregistrationDelaySeconds": 4000} => refuses
+{"listeners": [{"port": 80, "role": "other", "rules": [{"priority": 1, "role": "test"}]}]} => production rule
+{"listeners": [{"port": 80, "role": "other"}, {"port": 81, "role": "production"}]} => refuses
 "#,
     ) {
         let refused = scenario(&json.to_string()).world();

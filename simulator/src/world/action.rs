@@ -63,7 +63,7 @@ impl Secret {
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct ActionRequest {
     pub r#type: String,
@@ -78,14 +78,14 @@ pub struct ActionRequest {
     pub jwt_validation_config: Option<Value>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct ForwardRequest {
     pub target_groups: Vec<GroupRequest>,
     pub target_group_stickiness_config: Option<StickinessRequest>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct GroupRequest {
     pub target_group_arn: String,
@@ -93,7 +93,7 @@ pub struct GroupRequest {
     pub weight: Option<u16>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct StickinessRequest {
     #[serde(deserialize_with = "parsed")]

@@ -75,6 +75,19 @@ pub struct RulePriority {
 
 impl World {
     pub fn create_rule(&mut self, request: &CreateRule) -> Result<String, ApiError> {
+        self.new_rule(request, None)
+    }
+
+    /// A rule with a given number, for a world that has to match names from outside.
+    pub(crate) fn put_numbered_rule(
+        &mut self,
+        request: &CreateRule,
+        hex: &str,
+    ) -> Result<String, ApiError> {
+        self.new_rule(request, Some(hex))
+    }
+
+    fn new_rule(&mut self, request: &CreateRule, hex: Option<&str>) -> Result<String, ApiError> {
         let listener = self.existing_listener(&request.listener_arn)?;
         let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
         let priority = check_priority(request.priority)?;
@@ -102,7 +115,8 @@ impl World {
             return Err(ApiError::new("TooManyTags", message));
         }
         let place = listener.arn.replace(":listener/", ":listener-rule/");
-        let arn = format!("{place}/{}", self.hex16());
+        let hex = hex.map_or_else(|| self.hex16(), str::to_owned);
+        let arn = format!("{place}/{hex}");
         let rule = Rule {
             arn: arn.clone(),
             priority: Some(priority),
