@@ -146,7 +146,9 @@ fn priorities_are_set_together_or_not_at_all() {
     };
     let swapped = set(&[(&rules[0], 20), (&rules[1], 5)]);
     assert_eq!(swapped, (Ok(()), vec![5, 20]));
-    let refused = set(&[(&rules[0], 7), (&rules[1], 7)]);
+    let twice = set(&[(&rules[0], 7), (&rules[1], 7)]);
+    assert_eq!(twice, (Err("ValidationError"), vec![5, 20]));
+    let refused = set(&[(&rules[0], 5)]);
     assert_eq!(refused, (Err("PriorityInUse"), vec![5, 20]));
     let unknown = set(&[(&rules[0], 7), ("arn:aws:x", 8)]);
     assert_eq!(unknown, (Err("RuleNotFound"), vec![5, 20]));

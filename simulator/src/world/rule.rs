@@ -199,6 +199,13 @@ impl World {
     /// `elasticloadbalancing:SetRulePriorities`: all rules or none, as long as no two of a listener have the same.
     pub fn set_rule_priorities(&mut self, request: &SetRulePriorities) -> Result<(), ApiError> {
         let mut listeners = self.listeners.clone();
+        let mut named = BTreeSet::new();
+        let mut asked = request.rule_priorities.iter();
+        if let Some(twice) = asked.find(|one| !named.insert(one.priority)) {
+            let priority = twice.priority.unwrap_or_default();
+            let message = format!("Priority '{priority}' was provided multiple times");
+            return Err(ApiError::validation(message));
+        }
         for asked in &request.rule_priorities {
             let priority = check_priority(asked.priority)?;
             if self.rule(&asked.rule_arn)?.priority.is_none() {
