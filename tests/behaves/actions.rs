@@ -141,7 +141,7 @@ fn lists_of_actions_that_aws_refuses_are_refused() {
 ["/actions/0/AuthenticateOidcConfig/Issuer", null] => ValidationError
 ["/actions/0/AuthenticateOidcConfig", {"ClientName": "x"}] => ValidationError
 ["/actions/0", {"Type": "authenticate-oidc", "Order": 1}] => ValidationError
-["/actions/0", {"Type": "authenticate-saml", "Order": 1}] => InvalidLoadBalancerAction
+["/actions/0", {"Type": "authenticate-saml", "Order": 1}] => ValidationError
 ["/actions/0", {"Type": "redirect", "Order": 1, "RedirectConfig": {"StatusCode": "HTTP_301"}}] => TooManyActions
 ["/actions/1", {"Type": "jwt-validation", "Order": 2, "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "j"}}] => InvalidLoadBalancerAction
 ["/listener", "plain"] => InvalidLoadBalancerAction

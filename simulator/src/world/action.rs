@@ -292,6 +292,14 @@ impl World {
         if wanted == "forward" {
             return Ok(Action::Forward(self.check_forward(kind, requested)?));
         }
+        if form.is_none() {
+            let types: Vec<_> = FORMS.iter().map(|form| form.r#type).collect();
+            let message = format!(
+                "1 validation error detected: Value '{wanted}' at 'actions.member.type' failed to satisfy constraint: Member must satisfy enum value set: [forward, {}]",
+                types.join(", ")
+            );
+            return Err(ApiError::validation(message));
+        }
         let Some(form) = form.filter(|_| kind == Kind::Application) else {
             let message = format!("Action type '{wanted}' is not supported by this load balancer");
             return Err(ApiError::new("InvalidLoadBalancerAction", message));
