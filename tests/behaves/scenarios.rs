@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types::StabilityStatus;
+use ebbtide_simulator::world::Condition;
 use ebbtide_simulator::{Names, Scenario, World};
 
 use crate::support::{ALTERNATE, PRODUCTION, cases, scenario, stage, stage_named, wait};
@@ -111,6 +112,23 @@ fn named_rules_are_those_of_the_scenario_and_further_ones_have_paths_of_their_ow
     assert_eq!(first.actions.len(), 2, "the token is checked first");
     let connected = world.clients().map(|clients| clients.connected());
     assert_eq!(connected, Some(4 * 2_500));
+}
+
+#[test]
+fn a_named_rule_of_a_network_load_balancer_is_for_ipv4_and_makes_it_dual_stack() {
+    let rule = "arn:aws:elasticloadbalancing:us-east-1:555555555555:listener-rule/net/chat/1/2/3";
+    let names = Names {
+        production_listeners: vec![rule.to_owned()],
+        ..Names::default()
+    };
+    let world = Scenario::default().world_for(&names).unwrap();
+    let balancer = world.load_balancers().next().expect("one");
+    assert_eq!(balancer.ip_address_type, "dualstack");
+    let mut rules = world.listeners().flat_map(|listener| &listener.rules);
+    let (arn, rule_there) = rules.next().expect("a rule");
+    assert_eq!(arn, rule);
+    let by_ipv4 = Condition::of_clients_by("ipv4");
+    assert_eq!(rule_there.conditions, [by_ipv4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,9 +44,9 @@ impl Routes {
     /// The number of the group that clients stay with which had their last connection through it, and have been
     /// without for that many seconds.
     ///
-    /// A client has a cookie for its group with every answer, and the duration begins anew with each: it is taken
-    /// to begin with the end of the connection. Whether a client stays with a group of weight 0 is unproven, and
-    /// whether with one that has no targets: that it does both is the worse for a drain.
+    /// Stickiness counts before weights, and lasts until its duration is over, whether the group has targets or not
+    /// (AWS guidance). That so it is at weight 0, and that the duration begins with the end of the last connection,
+    /// is unproven, and the worse for a drain.
     pub(super) fn keep(&self, group: &str, seconds: u64) -> Option<usize> {
         let (number, duration) = self.sticky.get(group)?;
         (seconds < *duration).then_some(*number)
