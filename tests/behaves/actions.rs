@@ -40,7 +40,7 @@ fn oidc() -> Value {
     })
 }
 
-fn rule(listener: &str, actions: Value) -> CreateRule {
+fn rule(listener: &str, actions: &Value) -> CreateRule {
     request(json!({
         "ListenerArn": listener, "Priority": 5, "Actions": actions,
         "Conditions": [{ "Field": "path-pattern", "Values": ["/a/*"] }],
@@ -70,7 +70,7 @@ fn secret_of(actions: &[Kept]) -> Option<Secret> {
 #[test]
 fn a_client_secret_is_kept_only_where_that_is_asked_for_and_is_never_written() {
     let (mut world, listener, [group, _]) = secure();
-    let rule = rule(&listener, signed_in(&group));
+    let rule = rule(&listener, &signed_in(&group));
     let arn = world.create_rule(&rule).expect("a rule");
     let kept = Some(Secret::of("hunter2"));
     assert_eq!(secret_of(&actions_of(&world, &arn)), kept);
@@ -156,7 +156,7 @@ fn lists_of_actions_that_aws_refuses_are_refused() {
             Some("plain") => &plain,
             _ => &listener,
         };
-        let refused = world.create_rule(&rule(on, wrong["actions"].clone()));
+        let refused = world.create_rule(&rule(on, &wrong["actions"]));
         assert_eq!(refused.unwrap_err().code, code, "{change}");
     }
     let three = json!([
@@ -164,10 +164,10 @@ fn lists_of_actions_that_aws_refuses_are_refused() {
         { "Type": "jwt-validation", "Order": 2, "JwtValidationConfig": { "Issuer": "i", "JwksEndpoint": "j" } },
         { "Type": "forward", "Order": 3, "TargetGroupArn": other },
     ]);
-    let refused = world.create_rule(&rule(&listener, three)).unwrap_err();
+    let refused = world.create_rule(&rule(&listener, &three)).unwrap_err();
     assert_eq!(refused.code, "TooManyActions");
     world
-        .create_rule(&rule(&listener, signed_in(&group)))
+        .create_rule(&rule(&listener, &signed_in(&group)))
         .expect("what is changed above is right");
 }
 

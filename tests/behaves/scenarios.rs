@@ -1,9 +1,9 @@
 //! Worlds made to measure: they match the names of a deployment's input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::StabilityStatus;
-use ebbtide_simulator::world::Condition;
+use ebbtide_simulator::world::{Clients, Condition};
 use ebbtide_simulator::{Names, Scenario, World};
 
 use crate::support::{ALTERNATE, PRODUCTION, cases, scenario, stage, stage_named, wait};
@@ -110,7 +110,7 @@ fn named_rules_are_those_of_the_scenario_and_further_ones_have_paths_of_their_ow
     assert_eq!(listeners[1].port, 444);
     let first = &listeners[0].rules[&rule(7, 71)];
     assert_eq!(first.actions.len(), 2, "the token is checked first");
-    let connected = world.clients().map(|clients| clients.connected());
+    let connected = world.clients().map(Clients::connected);
     assert_eq!(connected, Some(4 * 2_500));
 }
 
@@ -124,6 +124,13 @@ fn a_named_rule_of_a_network_load_balancer_is_for_ipv4_and_makes_it_dual_stack()
     let world = Scenario::default().world_for(&names).unwrap();
     let balancer = world.load_balancers().next().expect("one");
     assert_eq!(balancer.ip_address_type, "dualstack");
+    let ports = world.listeners().map(|listener| listener.port);
+    let ports: BTreeSet<_> = ports.collect();
+    assert_eq!(
+        ports,
+        [8080, 8081].into(),
+        "its listener and the test listener"
+    );
     let mut rules = world.listeners().flat_map(|listener| &listener.rules);
     let (arn, rule_there) = rules.next().expect("a rule");
     assert_eq!(arn, rule);

@@ -27,23 +27,32 @@ impl Scenario {
     /// The listeners, each with the ARNs that it has to have. Those that are named and have no place in the
     /// scenario come in addition: listeners on the ports behind its own, rules by paths of their own.
     pub(super) fn routes_for(&self, names: &Names) -> Vec<Route> {
-        let mut routes: Vec<_> = self.listeners.iter().cloned().map(Route::new).collect();
         let roles = [
             (ListenerRole::Production, &names.production_listeners),
             (ListenerRole::Test, &names.test_listeners),
         ];
-        let named = roles
+        let wanted = roles
             .into_iter()
             .flat_map(|(role, arns)| arns.iter().map(move |arn| (role, arn.as_str())));
-        let (rules, listeners): (Vec<_>, Vec<_>) = named.partition(|(_, arn)| is_rule(arn));
-        for (role, arn) in listeners {
+        let (of_rules, of_listeners): (Vec<_>, Vec<_>) = wanted.partition(|(_, arn)| is_rule(arn));
+        // The listeners of a scenario that has none of its own give way to rules that are named.
+        let by_default = self.listeners == Self::default().listeners;
+        let gives_way = |listener: &&ListenerScenario| {
+            let has = |wanted: &[(ListenerRole, &str)]| {
+                wanted.iter().any(|(role, _)| *role == listener.role)
+            };
+            by_default && has(&of_rules) && !has(&of_listeners)
+        };
+        let own = self.listeners.iter().filter(|one| !gives_way(one));
+        let mut routes: Vec<_> = own.cloned().map(Route::new).collect();
+        for (role, arn) in of_listeners {
             let free = |route: &&mut Route| route.arn.is_none() && route.listener.role == role;
             match routes.iter_mut().find(free) {
                 Some(route) => route.arn = Some(arn.to_owned()),
                 None => add_listener(&mut routes, role, arn),
             }
         }
-        for (role, arn) in rules {
+        for (role, arn) in of_rules {
             place_rule(&mut routes, role, arn);
         }
         routes
@@ -52,7 +61,7 @@ impl Scenario {
 
 fn add_listener(routes: &mut Vec<Route>, role: ListenerRole, arn: &str) {
     let last = routes.iter().map(|route| route.listener.port).max();
-    let port = last.unwrap_or_default().saturating_add(1);
+    let port = last.map_or(80, |last| last.saturating_add(1));
     let mut route = Route::new(ListenerScenario::new(port, role));
     route.arn = Some(arn.to_owned());
     routes.push(route);

@@ -54,12 +54,11 @@ pub struct Stickiness {
 
 /// A client secret, as a digest: no world that is printed or saved has the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Secret(String);
+pub struct Secret([u8; 32]);
 
 impl Secret {
     pub fn of(text: &str) -> Self {
-        let digest = Sha256::digest(text.as_bytes());
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(Sha256::digest(text.as_bytes()).into())
     }
 }
 

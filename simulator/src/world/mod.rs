@@ -141,7 +141,7 @@ pub struct World {
     #[serde(default)]
     pub(crate) executions: BTreeMap<String, Execution>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) clients: Option<Clients>,
+    pub(crate) clients: Option<Box<Clients>>,
 }
 
 impl World {

@@ -235,18 +235,18 @@ impl World {
             ..Clients::default()
         };
         clients.settle(self);
-        self.clients = Some(clients);
+        self.clients = Some(Box::new(clients));
         Ok(())
     }
 
     pub fn clients(&self) -> Option<&Clients> {
-        self.clients.as_ref()
+        self.clients.as_deref()
     }
 
     /// Lets the clients live through every second that ends by then, in a world that does not change
     /// meanwhile.
     pub(crate) fn let_clients_live(&mut self, until_ms: u64) {
-        let are_due = |clients: &mut Clients| clients.next_ms <= until_ms;
+        let are_due = |clients: &mut Box<Clients>| clients.next_ms <= until_ms;
         let Some(mut clients) = self.clients.take_if(are_due) else {
             return;
         };
