@@ -14,6 +14,8 @@
 //! behaviour is simulated, and the place says so.
 
 mod action;
+mod action_check;
+mod action_form;
 mod agenda;
 mod alarm;
 mod behaviour;
@@ -54,6 +56,7 @@ mod timings;
 mod visit;
 
 pub use action::*;
+pub(crate) use action_form::EXTRA_PARAMETERS;
 pub use alarm::*;
 pub use behaviour::*;
 pub use bus::*;
