@@ -6,7 +6,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, AuthenticateOidcActionConfig, Certificate, ProtocolEnum,
 };
 use ebbtide_simulator::world::{
-    Action as Kept, ApiError, CreateListener, CreateRule, ModifyListener, ModifyRule, Secret, World,
+    Action as Kept, ApiError, CreateListener, CreateRule, CreateTargetGroup, ModifyListener,
+    ModifyRule, Secret, World,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -169,6 +170,27 @@ fn lists_of_actions_that_aws_refuses_are_refused() {
     world
         .create_rule(&rule(&listener, &signed_in(&group)))
         .expect("what is changed above is right");
+}
+
+#[test]
+fn the_actions_of_a_load_balancer_name_a_limited_number_of_target_groups() {
+    let (mut world, listener, _) = secure();
+    let third = CreateTargetGroup {
+        protocol: Some("HTTP".to_owned()),
+        port: Some(8_080),
+        ..CreateTargetGroup::ip("third")
+    };
+    let third = world.create_target_group(&third).expect("a group");
+    let forward = json!([{ "Type": "forward", "TargetGroupArn": third }]);
+    // The listeners name two already.
+    for (most, answer) in [
+        (2, Err("TooManyUniqueTargetGroupsPerLoadBalancer")),
+        (3, Ok(())),
+    ] {
+        world.limits.groups_per_load_balancer = most;
+        let created = world.create_rule(&rule(&listener, &forward));
+        assert_eq!(created.map(|_| ()).map_err(|error| error.code), answer);
+    }
 }
 
 #[test]

@@ -178,3 +178,29 @@ fn transforms_stay_until_they_are_replaced_or_reset() {
     assert_eq!(modify(json!({})), Err("ValidationError"));
     assert_eq!(modify(json!({ "ResetTransforms": true })), Ok(0));
 }
+
+#[test]
+fn rules_come_by_priority_and_in_pages_with_the_default_rule_last() {
+    let (mut world, listener, group) = application();
+    for priority in [30, 10, 20] {
+        let rule = json!({ "Priority": priority });
+        create(&mut world, &listener, &group, &rule).expect("a rule");
+    }
+    let (mut seen, mut marker) = (Vec::new(), None);
+    loop {
+        let request = DescribeRules {
+            listener_arn: Some(listener.clone()),
+            page_size: Some(2),
+            marker,
+            ..DescribeRules::default()
+        };
+        let page = world.describe_rules(&request).expect("a page");
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.iter().map(|rule| rule.priority));
+        marker = page.next;
+        if marker.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [Some(10), Some(20), Some(30), None]);
+}

@@ -6,7 +6,8 @@ use super::action::groups_of;
 use super::action_form::FORMS;
 use super::load_balancer::{Kind, LoadBalancer};
 use super::{
-    Action, ActionRequest, ApiError, Forward, Stickiness, StickinessRequest, WeightedGroup, World,
+    Action, ActionRequest, ApiError, Forward, Listener, Stickiness, StickinessRequest,
+    WeightedGroup, World,
 };
 
 impl World {
@@ -26,7 +27,27 @@ impl World {
         for weighted in actions.iter().flat_map(groups_of) {
             self.check_group(load_balancer, protocol, &weighted.arn)?;
         }
+        self.check_groups_of(load_balancer, &actions)?;
         Ok(actions)
+    }
+
+    fn check_groups_of(
+        &self,
+        load_balancer: &LoadBalancer,
+        actions: &[Action],
+    ) -> Result<(), ApiError> {
+        let known = self.listeners_of(&load_balancer.arn);
+        let named = known.flat_map(Listener::actions).chain(actions);
+        let named: BTreeSet<_> = named.flat_map(groups_of).map(|one| &one.arn).collect();
+        let most = self.limits.groups_per_load_balancer;
+        if load_balancer.kind == Kind::Application && named.len() > most {
+            let message = format!("The maximum number of target groups is {most}");
+            return Err(ApiError::new(
+                "TooManyUniqueTargetGroupsPerLoadBalancer",
+                message,
+            ));
+        }
+        Ok(())
     }
 
     fn check_action(
