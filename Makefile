@@ -21,7 +21,7 @@ help: ## Says what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 .PHONY: check
-check: fmt lint unit ## After an edit: format, lints, all Rust tests but the fault suite
+check: fmt unit ## After an edit: format, lints, all Rust tests but the fault suite
 
 # Makes $(1) beside $(2), and shows after the output of the second what the first has printed.
 define beside
@@ -38,7 +38,7 @@ endef
 # second keeps the processors busy.
 .PHONY: test
 test: fmt ## Everything: format, lints, tests, templates, end-to-end
-	$(call beside,deny example definition template delivery,lint unit)
+	$(call beside,deny definition template delivery bootstrap example,unit)
 	$(call beside,end-to-end,faults)
 
 .PHONY: fmt
@@ -46,11 +46,17 @@ fmt: need-cargo ## Formatting of the Rust code
 	@echo "== cargo fmt"
 	cargo fmt --all --check
 
+# Clippy takes the place of the compiler for the workspace's own crates: what builds the tests lints them.
+# That is how `cargo clippy` works too, which would compile all dependencies once more for itself.
+LINTING := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
+# Fewer would be other dependencies to some crates.
+ALL := --locked --workspace
+
 .PHONY: lint
-lint: need-cargo ## Lints, warnings denied
-	@echo "== cargo clippy"
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --bins --no-default-features -- -D warnings
+lint: need-cargo ## Lints, warnings denied; builds the tests
+	@echo "== clippy, while it builds the tests"
+	$(LINTING) cargo test $(ALL) --all-targets --no-run
+	$(LINTING) cargo test $(ALL) --bins --no-default-features --no-run
 
 # The advisory database is a Git repository at GitHub, and the only thing here that is not in a
 # package registry.
@@ -68,20 +74,17 @@ deny: need-cargo $(VENV)/.made ## The crates: licences, sources, duplicates; adv
 	fi
 
 # With nextest where it is installed.
-CARGO_TEST := $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test) --locked
+CARGO_TEST := $(LINTING) cargo $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test) $(ALL)
 
 .PHONY: unit
-unit: need-cargo ## All Rust tests but the fault suite
+unit: lint ## All Rust tests but the fault suite
 	@echo "== cargo tests"
-	cargo $(CARGO_TEST) --workspace --exclude faults
-
-# All of the workspace is selected so that the dependencies are those that the other tests were built with.
-FAULTS := --workspace --test faults
+	$(CARGO_TEST) --exclude faults
 
 .PHONY: faults
 faults: need-cargo ## The fault suite; ONLY=singles::never_healthy for a part of it
 	@echo "== cargo tests of the fault suite"
-	cargo $(CARGO_TEST) $(FAULTS) $(ONLY)
+	$(CARGO_TEST) --test faults $(ONLY)
 
 # A workspace of its own. Its templates and its script are among the end-to-end tests.
 .PHONY: example
@@ -94,8 +97,8 @@ example: need-cargo ## The example service: format, lints, tests of its process
 # All pairs of a deployment's faults are millions of runs: without MINUTES it takes days.
 .PHONY: test-exhaustive
 test-exhaustive: need-cargo ## All pairs of faults and long random runs; MINUTES=10 for ten minutes each
-	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked $(FAULTS) exhaustive -- --nocapture
-	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked --workspace --test pacing minute -- --nocapture
+	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test $(ALL) --test faults exhaustive -- --nocapture
+	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test $(ALL) --test pacing minute -- --nocapture
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked -p model exhaustive -- --nocapture --test-threads=1
 
 # The validator wants whole ARNs: CloudFormation puts the partition in.
@@ -155,11 +158,18 @@ bench-functions: need-cargo $(VENV)/.made ## Size, start, invocations and memory
 picture: need-cargo ## Draws docs/reconnects.svg again, the picture of README
 	cargo run --locked -- compare events/minimal.json --tasks 12 --new-connections-per-second-per-task 100 --picture docs/reconnects.svg
 
-# After the cargo tests, which build target/debug/ebbtide as well.
+# What ships, for the end-to-end tests.
+.PHONY: bootstrap
+bootstrap: need-cargo $(VENV)/.made
+	@echo "== sam build"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build > target/sam-build.log 2>&1 || { cat target/sam-build.log; exit 1; }
+
+# After the cargo tests, which build target/debug/ebbtide as well. Each of the workers has a stack of its own,
+# and waits most of the time.
 .PHONY: end-to-end
-end-to-end: need-cargo $(VENV)/.made $(NODE)/.made
+end-to-end: bootstrap $(NODE)/.made
 	@echo "== end-to-end tests"
-	$(VENV)/bin/python -m pytest $(E2E)
+	$(VENV)/bin/python -m pytest $(E2E) --numprocesses $(or $(WORKERS),3) --dist loadfile
 
 .PHONY: local
 local: need-cargo $(VENV)/.made ## A stack to play with: the template on MiniStack, until Ctrl-C

@@ -211,5 +211,5 @@ pub(crate) fn cause_of(cause: &str) -> String {
     message.unwrap_or_else(|| cause.to_owned())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "simulator"))]
 mod tests;

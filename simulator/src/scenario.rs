@@ -1,6 +1,7 @@
 //! Scenarios: a running service, and how its replacement will behave.
 
 mod build;
+mod routes;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use crate::world::ClientsScenario;
-use crate::world::{AlarmState, AlarmType, ApiError, Behaviour, Kind, Limits, Timings};
+use crate::world::{
+    ActionRequest, AlarmState, AlarmType, ApiError, Behaviour, Condition, Kind, Limits, Timings,
+};
 
 /// Tasks that a scenario may have.
 const MOST_TASKS: u32 = 5_000;
@@ -28,7 +31,7 @@ pub struct Scenario {
     pub timings: Timings,
     /// How much AWS allows, and how long its pages are.
     pub limits: Limits,
-    /// The listeners, at least one of them production.
+    /// The listeners with their rules; at least one listener or rule is production.
     pub listeners: Vec<ListenerScenario>,
     /// The kind of the load balancer, where no ARN says it.
     pub load_balancer: Kind,
@@ -125,17 +128,57 @@ enum CommandName {
 pub struct ListenerScenario {
     /// The port clients connect to.
     pub port: u16,
-    /// Which target group it forwards to.
+    /// Which target group its default action forwards to.
     pub role: ListenerRole,
+    /// `TCP` or `HTTP` where it is not given; `TLS` and `HTTPS` have a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// For how many seconds its default action keeps clients with a target group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stickiness_seconds: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleScenario>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+impl ListenerScenario {
+    pub fn new(port: u16, role: ListenerRole) -> Self {
+        Self {
+            port,
+            role,
+            protocol: None,
+            stickiness_seconds: None,
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// A rule of a listener.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RuleScenario {
+    /// 1 to 50000; the lowest that fits counts.
+    pub priority: u32,
+    /// As AWS writes them: `{"Field": "path-pattern", "Values": ["/api/*"]}`.
+    pub conditions: Vec<Condition>,
+    /// Which target group it forwards to, after `actions`.
+    pub role: ListenerRole,
+    /// Actions before the forward, or those of a rule that does not forward, as AWS writes them.
+    pub actions: Vec<ActionRequest>,
+    /// For how many seconds it keeps clients with a target group.
+    pub stickiness_seconds: Option<u32>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ListenerRole {
     /// Users reach it: it forwards to the production group.
     Production,
     /// It forwards to the alternate group.
     Test,
+    /// Neither: the default action of an Application Load Balancer's listener answers 404.
+    #[default]
+    Other,
 }
 
 /// How a target group knows its targets.
@@ -157,10 +200,10 @@ pub struct Names {
     pub load_balancer_arn: Option<String>,
     /// The ARNs of the two target groups, if they have to be particular ones: the one that serves first.
     pub target_groups: Option<[String; 2]>,
-    /// The ARNs of production listeners, if they have to be particular ones. Where the scenario has fewer, there
-    /// are more, on the next ports.
+    /// The ARNs of production listeners and rules, if they have to be particular ones. Where the scenario has
+    /// fewer, there are more: listeners on the next ports, rules by paths of their own.
     pub production_listeners: Vec<String>,
-    /// The same of test listeners.
+    /// The same of test listeners and rules.
     pub test_listeners: Vec<String>,
     /// The task definition to be deployed: ARN, `family:revision` or `family` (revision 2).
     pub task_definition: String,
@@ -190,7 +233,7 @@ pub enum ScenarioError {
     TooManyTasks(u32),
     #[error("by of a command is \"{}\"; a name has 1 to {LONGEST_BY} visible characters", quote(.0))]
     By(String),
-    #[error("a scenario needs a production listener")]
+    #[error("a scenario needs a production listener or a production rule")]
     NoProductionListener,
     #[error("the simulated AWS refuses this scenario")]
     Refused(#[from] ApiError),
@@ -208,7 +251,7 @@ impl Default for Scenario {
             timings: Timings::default(),
             limits: Limits::default(),
             listeners: [(80, ListenerRole::Production), (8080, ListenerRole::Test)]
-                .map(|(port, role)| ListenerScenario { port, role })
+                .map(|(port, role)| ListenerScenario::new(port, role))
                 .to_vec(),
             load_balancer: Kind::Network,
             deregistration_delay_seconds: 300,

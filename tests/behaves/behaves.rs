@@ -1,9 +1,11 @@
 //! The simulated AWS behaves as `AWS_FACTS.md` says. One file an idea; [`support`] is the stage.
 
+mod actions;
 mod alarms;
 mod alarms_and_metrics_over_cbor;
 mod clients;
 mod clients_stage;
+mod conditions;
 mod connections;
 mod conservation;
 mod descriptions;

@@ -123,7 +123,7 @@ async fn what_is_not_simulated_is_refused_by_name() {
     let operations = wire::operations();
     for (service, count) in [
         ("ecs:", 17),
-        ("elasticloadbalancing:", 22),
+        ("elasticloadbalancing:", 23),
         ("dynamodb:", 4),
         ("states:", 1),
         ("cloudwatch:", 2),

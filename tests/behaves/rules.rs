@@ -4,9 +4,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
     IpAddressType, PathPatternConditionConfig, RuleCondition,
 };
 use ebbtide_simulator::world::{ActionRequest, Condition, CreateRule};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::clients_stage::{ALTERNATE, even, service};
+use crate::clients_stage::{ALTERNATE, Service, even, service};
 use crate::support::{forward, refusal, stage};
 
 fn path(pattern: &str) -> RuleCondition {
@@ -141,4 +141,160 @@ fn new_connections_by_ipv4_follow_a_rule_for_them_at_once() {
         let moved = service.clients().connected_to(&replacement);
         assert_eq!(moved > 0, follow, "{ip_address_type}: {moved}");
     }
+}
+
+/// A service behind a rule for a path, at a priority between two others; `clients` as given.
+fn behind_a_rule(clients: &Value, stickiness: Option<u32>) -> Service {
+    let path = |pattern: &str| json!([{ "Field": "path-pattern", "Values": [pattern] }]);
+    let not_found =
+        json!([{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "404" } }]);
+    service(json!({
+        "loadBalancer": "application",
+        "timings": { "jitterPercent": 0, "listenerPropagationMs": 0 },
+        "listeners": [
+            { "port": 80, "role": "other", "rules": [
+                { "priority": 20, "conditions": path("/chat/*"), "role": "production",
+                  "stickinessSeconds": stickiness, "tags": { "team": "chat" } },
+                { "priority": 10, "conditions": path("/chat/admin/*"), "actions": not_found },
+            ] },
+            { "port": 8080, "role": "test" },
+        ],
+        "clients": clients,
+    }))
+}
+
+impl Service {
+    /// The rule that forwards to one of the service's groups.
+    fn rule(&self) -> String {
+        let rules = &self.world.listener(&self.listener).expect("it").rules;
+        let mut rules = rules.values();
+        let rule = rules.find(|rule| rule.priority == Some(20));
+        rule.expect("the rule").arn.clone()
+    }
+
+    fn forward_by_rule(&mut self, weights: [u16; 2], stickiness: Option<u32>) {
+        let groups = self.groups.iter().zip(weights);
+        let groups = groups.map(|(arn, weight)| json!({ "TargetGroupArn": arn, "Weight": weight }));
+        let sticky =
+            stickiness.map(|seconds| json!({ "Enabled": true, "DurationSeconds": seconds }));
+        let request = json!({
+            "RuleArn": self.rule(),
+            "Actions": [{ "Type": "forward", "ForwardConfig": {
+                "TargetGroups": groups.collect::<Value>(),
+                "TargetGroupStickinessConfig": sticky,
+            } }],
+        });
+        let request = serde_json::from_value(request).expect("a request");
+        self.world.modify_rule(&request).expect("modified");
+    }
+}
+
+#[test]
+fn clients_arrive_by_the_rule_in_front_of_the_service_and_follow_its_weights() {
+    let mut service = behind_a_rule(&json!({ "lifetimeSeconds": 60 }), None);
+    assert_eq!(service.clients().connected(), 4 * 2_500);
+    let replacement = service.replacement();
+    assert_eq!(service.connected_to(&replacement), 0);
+    service.forward_by_rule([1, 3], None);
+    service.wait(900);
+    let (moved, all) = (
+        service.connected_to(&replacement),
+        service.clients().connected(),
+    );
+    let part = moved * 1_000 / all;
+    assert!((740..=760).contains(&part), "three of four: {part}");
+}
+
+#[test]
+fn a_rule_of_lower_priority_takes_clients_away() {
+    let mut service = behind_a_rule(&json!({ "lifetimeSeconds": 60 }), None);
+    let elsewhere = json!({
+        "ListenerArn": service.listener, "Priority": 5,
+        "Conditions": [{ "Field": "http-request-method", "HttpRequestMethodConfig": { "Values": ["GET"] } }],
+        "Actions": [{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "503" } }],
+    });
+    let elsewhere = serde_json::from_value(elsewhere).expect("a request");
+    let rule = service.world.create_rule(&elsewhere).expect("a rule");
+    service.wait(600);
+    assert!(
+        service.clients().connected() < 10,
+        "{}",
+        service.clients().connected()
+    );
+    service.world.delete_rule(&rule).expect("deleted");
+    service.wait(600);
+    assert!(service.clients().connected() > 9_000);
+}
+
+#[test]
+fn what_clients_send_is_up_to_the_scenario() {
+    for (clients, arrive) in [
+        (json!({ "path": "/chat/room" }), true),
+        (json!({ "path": "/chat/admin/room" }), false),
+        (json!({ "path": "/elsewhere" }), false),
+        (
+            json!({ "host": "other.example.com", "headers": { "x-a": "b" }, "method": "POST", "query": "a=b", "address": "2001:db8::2" }),
+            true,
+        ),
+    ] {
+        let service = behind_a_rule(&clients, None);
+        let connected = service.clients().connected();
+        assert_eq!(connected > 0, arrive, "{clients}: {connected}");
+    }
+}
+
+#[test]
+fn clients_stay_with_their_group_for_the_duration_even_at_weight_zero() {
+    for (seconds, stay) in [(3_600, true), (2, false)] {
+        let clients = json!({ "lifetimeSeconds": 100, "reconnectAfterSeconds": 3 });
+        let mut service = behind_a_rule(&clients, Some(seconds));
+        let replacement = service.replacement();
+        service.forward_by_rule([0, 1], Some(seconds));
+        service.wait(1_000);
+        let moved = service.connected_to(&replacement);
+        assert_eq!(moved == 0, stay, "{seconds}: {moved}");
+        service.check_that_no_client_is_lost();
+    }
+}
+
+#[test]
+fn clients_of_an_emptied_sticky_group_are_refused_until_the_duration_is_over() {
+    let seconds = 600;
+    let clients = json!({ "backoff": { "mostSeconds": 5 } });
+    let mut service = behind_a_rule(&clients, Some(seconds));
+    let (original, replacement) = (service.original.clone(), service.replacement());
+    service.forward_by_rule([0, 1], Some(seconds));
+    service.scale(&original, 0.0);
+    // Deregistered for 300 s, then stopped within 30.
+    service.wait(420);
+    assert_eq!(service.connected_to(&replacement), 0);
+    assert!(service.clients().totals().refused > 10_000);
+    service.wait(600);
+    assert_eq!(service.connected_to(&replacement), 10_000);
+    assert!(service.clients().longest_without() >= u64::from(seconds));
+    service.check_that_no_client_is_lost();
+}
+
+#[test]
+fn a_rule_that_was_changed_has_nodes_that_still_do_the_former() {
+    let mut service = service(json!({
+        "loadBalancer": "application",
+        "timings": { "jitterPercent": 0, "listenerPropagationMs": 100_000 },
+        "listeners": [
+            { "port": 80, "role": "other", "rules": [{
+                "priority": 20, "role": "production",
+                "conditions": [{ "Field": "host-header", "Values": ["chat.example.com"] }],
+            }] },
+            { "port": 8080, "role": "test" },
+        ],
+        "clients": { "lifetimeSeconds": 20, "reconnectWithinSeconds": 1 },
+    }));
+    let replacement = service.replacement();
+    service.forward_by_rule([0, 1], None);
+    service.wait(10);
+    let early = service.connected_to(&replacement);
+    assert!(early > 0, "some nodes have it");
+    service.wait(100);
+    let late = service.connected_to(&replacement);
+    assert!(late > 20 * early, "{early}, then {late}");
 }

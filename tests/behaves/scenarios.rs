@@ -1,8 +1,9 @@
 //! Worlds made to measure: they match the names of a deployment's input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::StabilityStatus;
+use ebbtide_simulator::world::{Clients, Condition};
 use ebbtide_simulator::{Names, Scenario, World};
 
 use crate::support::{ALTERNATE, PRODUCTION, cases, scenario, stage, stage_named, wait};
@@ -71,6 +72,72 @@ fn named_groups_and_listeners_are_there_and_further_ones_on_the_next_ports() {
     );
 }
 
+#[test]
+fn named_rules_are_those_of_the_scenario_and_further_ones_have_paths_of_their_own() {
+    let arn =
+        |resource: &str| format!("arn:aws:elasticloadbalancing:us-east-1:555555555555:{resource}");
+    let rule =
+        |listener: u32, rule: u32| arn(&format!("listener-rule/app/web/1/{listener}/{rule}"));
+    let names = Names {
+        production_listeners: vec![rule(7, 71), rule(8, 81), rule(8, 82)],
+        test_listeners: vec![rule(7, 72)],
+        ..Names::default()
+    };
+    let scenario = scenario(
+        r#"{"listeners": [{"port": 443, "role": "other", "protocol": "HTTPS", "rules": [
+            {"priority": 3, "role": "production", "conditions": [{"Field": "host-header", "Values": ["a.example.com"]}],
+             "actions": [{"Type": "jwt-validation", "JwtValidationConfig": {"Issuer": "i", "JwksEndpoint": "https://j"}}]},
+            {"priority": 2, "role": "test", "conditions": [{"Field": "host-header", "Values": ["b.example.com"]}]}
+        ]}], "clients": {}}"#,
+    );
+    let world = scenario.world_for(&names).unwrap();
+    let mut listeners: Vec<_> = world.listeners().collect();
+    listeners.sort_by_key(|listener| listener.port);
+    let of_listener = |place: usize| -> Vec<(Option<u32>, &str)> {
+        let rules = listeners[place].rules.values();
+        let rules = rules.map(|rule| (rule.priority, rule.arn.as_str()));
+        rules.collect()
+    };
+    assert_eq!(
+        of_listener(0),
+        [(Some(3), rule(7, 71).as_str()), (Some(2), &rule(7, 72))]
+    );
+    assert_eq!(
+        of_listener(1),
+        [(Some(10), rule(8, 81).as_str()), (Some(20), &rule(8, 82))]
+    );
+    assert_eq!(listeners[0].protocol, "HTTPS");
+    assert_eq!(listeners[1].port, 444);
+    let first = &listeners[0].rules[&rule(7, 71)];
+    assert_eq!(first.actions.len(), 2, "the token is checked first");
+    let connected = world.clients().map(Clients::connected);
+    assert_eq!(connected, Some(4 * 2_500));
+}
+
+#[test]
+fn a_named_rule_of_a_network_load_balancer_is_for_ipv4_and_makes_it_dual_stack() {
+    let rule = "arn:aws:elasticloadbalancing:us-east-1:555555555555:listener-rule/net/chat/1/2/3";
+    let names = Names {
+        production_listeners: vec![rule.to_owned()],
+        ..Names::default()
+    };
+    let world = Scenario::default().world_for(&names).unwrap();
+    let balancer = world.load_balancers().next().expect("one");
+    assert_eq!(balancer.ip_address_type, "dualstack");
+    let ports = world.listeners().map(|listener| listener.port);
+    let ports: BTreeSet<_> = ports.collect();
+    assert_eq!(
+        ports,
+        [8080, 8081].into(),
+        "its listener and the test listener"
+    );
+    let mut rules = world.listeners().flat_map(|listener| &listener.rules);
+    let (arn, rule_there) = rules.next().expect("a rule");
+    assert_eq!(arn, rule);
+    let by_ipv4 = Condition::of_clients_by("ipv4");
+    assert_eq!(rule_there.conditions, [by_ipv4]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_original_is_in_service_as_the_sample_leaves_it() {
     let stage = stage("{}");
@@ -108,6 +175,8 @@ fn scenarios_say_what_is_wrong_with_them() {
 {"listeners": [{"port": 80, "role": "test"}]} => production listener
 {"original": {"neverHealthy": true}} => not steady
 {"deregistrationDelaySeconds": 4000} => refuses
+{"listeners": [{"port": 80, "role": "other", "rules": [{"priority": 1, "role": "test"}]}]} => production rule
+{"listeners": [{"port": 80, "role": "other"}, {"port": 81, "role": "production"}]} => refuses
 "#,
     ) {
         let refused = scenario(&json.to_string()).world();

@@ -26,7 +26,8 @@ def deployed(request):
 
     with capture.global_and_fixture_disabled():
         print()
-        running = stack.running(SPEED, say)
+        # Several workers at once use what `make` has built.
+        running = stack.running(SPEED, say, built="PYTEST_XDIST_WORKER" in os.environ)
         up = running.__enter__()
         print()
     yield up

@@ -36,8 +36,9 @@ BIN = pathlib.Path(os.environ.get("EBBTIDE_BIN", ROOT / "target" / "debug" / "eb
 
 
 def environment(**more):
-    """This process's environment without anything that leads to a real account."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    """This process's environment without anything that leads to a real account, and without the width of a
+    terminal, which pytest-xdist sets."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "COLUMNS"}
     return {
         **mine,
         "PATH": os.pathsep.join([SCRIPTS, mine.get("PATH", os.defpath)]),
@@ -114,13 +115,14 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(speed, say):
-    """Builds, starts and deploys everything; ends it all at the end.
+def running(speed, say, built=False):
+    """Builds what is not built, starts and deploys everything; ends it all at the end.
 
     `speed`: simulated seconds a second, for the simulated AWS and for the waits of the state
     machine alike.
     """
-    build(say)
+    if not built:
+        build(say)
     with contextlib.ExitStack() as end:
         logs = pathlib.Path(end.enter_context(tempfile.TemporaryDirectory(prefix="ebbtide-e2e-")))
         say(f"starting the simulated AWS, {speed:g} times as fast as real time")

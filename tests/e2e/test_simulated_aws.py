@@ -341,6 +341,7 @@ ELB = {
     "DescribeRules": lambda w: w.rule and [rule["Priority"] for rule in w.elb.describe_rules(ListenerArn=w.alb_listener)["Rules"]] == ["7", "default"],
     "ModifyRule": lambda w: w.elb.modify_rule(RuleArn=w.rule, Actions=forward(w.http_group))["Rules"][0]["Conditions"][0]["PathPatternConfig"]
     == {"Values": ["/a/*"]},
+    "SetRulePriorities": lambda w: w.elb.set_rule_priorities(RulePriorities=[{"RuleArn": w.rule, "Priority": 9}])["Rules"][0]["Priority"] == "9",
     "DeleteRule": lambda w: w.elb.delete_rule(RuleArn=w.rule)["ResponseMetadata"]["HTTPStatusCode"] == 200,
     "AddTags": lambda w: w.elb.add_tags(ResourceArns=[w.group, w.listener], Tags=[{"Key": "k", "Value": "a = b"}])
     and w.elb.describe_tags(ResourceArns=[w.listener])["TagDescriptions"][0]["Tags"] == [{"Key": "k", "Value": "a = b"}],
@@ -561,6 +562,10 @@ ELB_REFUSALS = [
     ("ModifyRule", "RuleNotFound", lambda w: w.elb.modify_rule(RuleArn=NO_RULE, Actions=[])),
     ("ModifyRule", "OperationNotPermitted", lambda w: w.elb.modify_rule(RuleArn=w.default_rule, Actions=forward(w.http_group))),
     ("ModifyRule", "TargetGroupNotFound", lambda w: w.elb.modify_rule(RuleArn=w.rule, Actions=forward(NO_GROUP))),
+    ("CreateRule", "TooManyTags", lambda w: w.create_rule(Tags=many_tags("Key", "Value"))),
+    ("SetRulePriorities", "RuleNotFound", lambda w: w.elb.set_rule_priorities(RulePriorities=[{"RuleArn": NO_RULE, "Priority": 1}])),
+    ("SetRulePriorities", "OperationNotPermitted", lambda w: w.elb.set_rule_priorities(RulePriorities=[{"RuleArn": w.default_rule, "Priority": 1}])),
+    ("SetRulePriorities", "PriorityInUse", lambda w: w.rule and w.create_rule(Priority=8) and w.elb.set_rule_priorities(RulePriorities=[{"RuleArn": w.rule, "Priority": 8}])),
     ("DeleteRule", "RuleNotFound", lambda w: w.elb.delete_rule(RuleArn=NO_RULE)),
     ("DeleteRule", "OperationNotPermitted", lambda w: w.elb.delete_rule(RuleArn=w.default_rule)),
     ("AddTags", "DuplicateTagKeys", lambda w: w.elb.add_tags(ResourceArns=[w.group], Tags=TWICE)),

@@ -88,7 +88,7 @@ fn one_task(change: impl FnOnce(&mut Scenario)) -> Scenario {
 fn listeners(roles: &[(u16, ListenerRole)]) -> Vec<ListenerScenario> {
     let roles = roles.iter();
     roles
-        .map(|&(port, role)| ListenerScenario { port, role })
+        .map(|&(port, role)| ListenerScenario::new(port, role))
         .collect()
 }
 

@@ -19,7 +19,7 @@ fn first(ports: [u16; 2]) -> World {
         listeners: ports
             .into_iter()
             .zip(roles)
-            .map(|(port, role)| ListenerScenario { port, role })
+            .map(|(port, role)| ListenerScenario::new(port, role))
             .collect(),
         ..Scenario::default()
     })

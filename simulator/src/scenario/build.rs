@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use ebbtide_controller::command::is_by;
 
+use super::routes::{Place, Route};
 use super::{
     ListenerRole, ListenerScenario, MOST_TASKS, Names, Scenario, ScenarioError, TargetType,
 };
 use crate::world::{
-    ContainerDefinition, ControllerType, CreateCluster, CreateListener, CreateService,
-    CreateTargetGroup, CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController, Kind,
-    NamedLoadBalancer, NetworkConfiguration, PortMapping, RegisterTaskDefinition, Tag,
-    TaskSetLoadBalancer, VpcConfiguration, World, arn,
+    ContainerDefinition, ControllerType, CreateCluster, CreateService, CreateTargetGroup,
+    CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController, Kind, NamedLoadBalancer,
+    NetworkConfiguration, PortMapping, RegisterTaskDefinition, Tag, TaskSetLoadBalancer,
+    VpcConfiguration, World, arn,
 };
 
 /// The infrastructure is a day old when the deployment starts, and has settled.
@@ -64,8 +65,13 @@ impl Scenario {
 
     /// The same, with the start at `epoch_ms`, in milliseconds since the Unix epoch.
     pub fn world_starting_at(&self, names: &Names, epoch_ms: u64) -> Result<World, ScenarioError> {
-        let mut roles = self.listeners.iter().map(|listener| listener.role);
-        if !roles.any(|role| role == ListenerRole::Production) {
+        let of_rules = |listener: &ListenerScenario| {
+            let mut rules = listener.rules.iter();
+            rules.any(|rule| rule.role == ListenerRole::Production)
+        };
+        let is_production =
+            |one: &ListenerScenario| one.role == ListenerRole::Production || of_rules(one);
+        if !self.listeners.iter().any(is_production) {
             return Err(ScenarioError::NoProductionListener);
         }
         self.check_times()?;
@@ -85,8 +91,7 @@ impl Scenario {
         world.limits = self.limits.clone();
         world.counts_deregistering = self.counts_deregistering;
         let (original, replacement) = self.register_task_definitions(&mut world, names)?;
-        let listeners = self.listeners_for(names);
-        let production = self.build_load_balancer(&mut world, names, &listeners)?;
+        let (production, routes) = self.build_load_balancer(&mut world, names)?;
         self.build_service(&mut world, names)?;
         if !self.first_deployment {
             put_in_service(&mut world, names, &original, &production, &self.tags)?;
@@ -103,7 +108,9 @@ impl Scenario {
         world.set_behaviour(&replacement, self.replacement.clone())?;
         world.begin();
         self.set_alarms(&mut world)?;
-        self.connect_clients(&mut world, &listeners)?;
+        if let Some(clients) = &self.clients {
+            world.connect_clients(clients, &routes)?;
+        }
         Ok(world)
     }
 
@@ -118,51 +125,6 @@ impl Scenario {
             }
         }
         Ok(())
-    }
-
-    /// The listeners, each with the ARN that it has to have; those that are named and have no place in the
-    /// scenario are on the ports behind its own.
-    fn listeners_for<'a>(&self, names: &'a Names) -> Vec<(ListenerScenario, Option<&'a str>)> {
-        let mut production = names.production_listeners.iter().map(String::as_str);
-        let mut test = names.test_listeners.iter().map(String::as_str);
-        let known = self.listeners.iter().map(|listener| {
-            let arn = match listener.role {
-                ListenerRole::Production => production.next(),
-                ListenerRole::Test => test.next(),
-            };
-            (listener.clone(), arn)
-        });
-        let mut listeners: Vec<_> = known.collect();
-        let last = self.listeners.iter().map(|listener| listener.port).max();
-        let mut port = last.unwrap_or_default();
-        let production = production.map(|arn| (ListenerRole::Production, arn));
-        let test = test.map(|arn| (ListenerRole::Test, arn));
-        listeners.extend(production.chain(test).map(|(role, arn)| {
-            port = port.saturating_add(1);
-            (ListenerScenario { port, role }, Some(arn))
-        }));
-        listeners
-    }
-
-    fn connect_clients(
-        &self,
-        world: &mut World,
-        listeners: &[(ListenerScenario, Option<&str>)],
-    ) -> Result<(), ScenarioError> {
-        let Some(clients) = &self.clients else {
-            return Ok(());
-        };
-        let production = |port: u16| {
-            let mut listeners = listeners.iter();
-            let is_it = |known: &ListenerScenario| {
-                known.port == port && known.role == ListenerRole::Production
-            };
-            listeners.any(|(known, _)| is_it(known))
-        };
-        let listeners = world.listeners();
-        let listeners = listeners.filter(|listener| production(listener.port));
-        let listeners: Vec<_> = listeners.map(|listener| listener.arn.clone()).collect();
-        Ok(world.connect_clients(clients, &listeners)?)
     }
 
     /// Times beyond a year are mistakes.
@@ -234,16 +196,15 @@ impl Scenario {
         Ok((original, replacement))
     }
 
-    /// The load balancer with both target groups; answers the ARN of the production group.
+    /// The load balancer with both target groups; answers the ARNs of the production group and of the
+    /// production routes.
     fn build_load_balancer(
         &self,
         world: &mut World,
         names: &Names,
-        listeners: &[(ListenerScenario, Option<&str>)],
-    ) -> Result<String, ScenarioError> {
-        let of_listener = listeners
-            .iter()
-            .find_map(|(_, arn)| load_balancer_of((*arn)?));
+    ) -> Result<(String, Vec<String>), ScenarioError> {
+        let routes = self.routes_for(names);
+        let of_listener = routes.iter().find_map(Route::load_balancer);
         let wanted = match names.load_balancer_arn.as_ref().or(of_listener.as_ref()) {
             Some(arn) => parse_load_balancer(arn, names)?,
             None => NamedLoadBalancer {
@@ -265,25 +226,13 @@ impl Scenario {
         };
         let production = build(0, TargetType::Ip)?;
         let alternate = build(1, self.alternate_target_type)?;
-        for (listener, arn) in listeners {
-            let group = match listener.role {
-                ListenerRole::Production => &production,
-                ListenerRole::Test => &alternate,
-            };
-            let port = listener.port;
-            let request = CreateListener::forwarding(&load_balancer, protocol, port, group);
-            let Some(arn) = arn else {
-                world.create_listener(&request)?;
-                continue;
-            };
-            let hex = arn.rsplit('/').next().unwrap_or_default();
-            if load_balancer_of(arn).as_deref() != Some(load_balancer.as_str()) {
-                let arn = (*arn).to_owned();
-                return Err(ScenarioError::OtherLoadBalancer(arn, load_balancer));
-            }
-            world.put_numbered_listener(&request, hex)?;
-        }
-        Ok(production)
+        let place = Place {
+            load_balancer: &load_balancer,
+            kind: wanted.kind,
+            groups: [&production, &alternate],
+        };
+        let routes = place.put_listeners(world, routes)?;
+        Ok((production, routes))
     }
 
     fn build_target_group(
@@ -382,15 +331,6 @@ fn family_and_revision(name: &str) -> Result<(&str, u32), ScenarioError> {
         return Err(not_one());
     }
     Ok((family, revision))
-}
-
-/// The ARN of a listener's load balancer; `None` where it is not the ARN of a listener.
-fn load_balancer_of(listener: &str) -> Option<String> {
-    let (load_balancer, _) = listener.rsplit_once('/')?;
-    let load_balancer = load_balancer.replacen(":listener/", ":loadbalancer/", 1);
-    load_balancer
-        .contains(":loadbalancer/")
-        .then_some(load_balancer)
 }
 
 /// The name and the number in a target group's ARN.

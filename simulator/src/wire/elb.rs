@@ -9,7 +9,8 @@ use super::elb_answer as write;
 use super::service::ELB;
 use super::{Answer, Handler, list, query, respond, xml};
 use crate::world::{
-    ApiError, DeleteListener, DescribeRules, DescribeTargetGroups, DescribeTargetHealth, Tag, World,
+    ApiError, DeleteListener, DescribeRules, DescribeTargetGroups, DescribeTargetHealth,
+    SetRulePriorities, Tag, World,
 };
 
 const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
@@ -105,6 +106,13 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     ("ModifyRule", |world, input| {
         let arn = world.modify_rule(&parse(input)?)?;
         Ok(json!({ "Rules": [write::rule(&world.rule(&arn)?)] }))
+    }),
+    ("SetRulePriorities", |world, input| {
+        let request: SetRulePriorities = parse(input)?;
+        world.set_rule_priorities(&request)?;
+        let asked = request.rule_priorities.iter();
+        let rules = asked.map(|one| Ok(write::rule(&world.rule(&one.rule_arn)?)));
+        Ok(json!({ "Rules": rules.collect::<Result<Value, ApiError>>()? }))
     }),
     ("DeleteRule", |world, input| {
         let request: RuleArn = parse(input)?;

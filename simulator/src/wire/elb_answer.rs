@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::list;
 use crate::world::{
-    Action, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth, World,
+    Action, EXTRA_PARAMETERS, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth,
+    World,
 };
 
 /// ISO 8601, as awsQuery writes instants.
@@ -94,6 +95,7 @@ pub(super) fn listener(listener: &Listener) -> Value {
         "SslPolicy": listener.ssl_policy,
         "DefaultActions": list(&listener.default_actions, action),
         "AlpnPolicy": (!listener.alpn_policy.is_empty()).then_some(&listener.alpn_policy),
+        "MutualAuthentication": listener.mutual_authentication,
     })
 }
 
@@ -104,6 +106,7 @@ pub(super) fn rule(rule: &Rule) -> Value {
         "Conditions": rule.conditions,
         "Actions": list(&rule.actions, action),
         "IsDefault": rule.priority.is_none(),
+        "Transforms": rule.transforms,
     })
 }
 
@@ -111,6 +114,7 @@ fn action(action: &Action) -> Value {
     match action {
         Action::Forward(forward) => json!({
             "Type": "forward",
+            "Order": forward.order,
             "TargetGroupArn": only_group(forward),
             "ForwardConfig": {
                 "TargetGroups": list(&forward.groups, |group| {
@@ -123,13 +127,26 @@ fn action(action: &Action) -> Value {
             },
         }),
         Action::Answer {
+            r#type,
+            order,
             config_name,
             config,
-        } => json!({
-            "Type": if config_name == "RedirectConfig" { "redirect" } else { "fixed-response" },
-            config_name.clone(): config,
-        }),
+            secret: _,
+        } => {
+            let mut config = config.clone();
+            if let Some(parameters) = config.get_mut(EXTRA_PARAMETERS) {
+                *parameters = entries(parameters);
+            }
+            json!({ "Type": r#type, "Order": order, config_name.clone(): config })
+        }
     }
+}
+
+/// A map of awsQuery: `<entry><key>…</key><value>…</value></entry>`.
+fn entries(map: &Value) -> Value {
+    let entries = map.as_object().into_iter().flatten();
+    let entries = entries.map(|(key, value)| json!({ "key": key, "value": value }));
+    json!({ "entry": entries.collect::<Value>() })
 }
 
 /// With one group it is named the short way as well; with several it is not.

@@ -12,7 +12,7 @@ struct Node {
 }
 
 /// The parameters of a form-encoded request: structures as objects, `member` lists as arrays in the
-/// order of their numbers, everything else as text. A parameter without a value counts as not given:
+/// order of their numbers, `entry` maps as objects, everything else as text. A parameter without a value counts as not given:
 /// that is how clients write an empty list.
 pub(super) fn parameters(form: &[u8]) -> Value {
     let mut root = Node::default();
@@ -37,13 +37,23 @@ fn value(node: Node) -> Value {
     if members.is_empty() {
         return text.map_or(Value::Null, Value::String);
     }
-    if members.len() > 1 || !members.contains_key("member") {
+    let mut only = |name: &str| match members.len() {
+        1 => members.remove(name),
+        _ => None,
+    };
+    if let Some(map) = only("entry") {
+        let entries = map.members.into_values().filter_map(|mut entry| {
+            let key = entry.members.remove("key")?.text?;
+            Some((key, value(entry.members.remove("value")?)))
+        });
+        return entries.collect();
+    }
+    let Some(list) = only("member") else {
         let members = members.into_iter();
         return members
             .map(|(name, member)| (name, value(member)))
             .collect();
-    }
-    let list = members.remove("member").unwrap_or_default();
+    };
     let mut items: Vec<_> = list.members.into_iter().collect();
     items.sort_by_key(|(number, _)| number.parse::<u32>().unwrap_or(u32::MAX));
     items.into_iter().map(|(_, item)| value(item)).collect()
@@ -60,6 +70,7 @@ mod tests {
 Names=&Action=DescribeTags => { "Action": "DescribeTags" }
 Names.member.2=b&Names.member.10=c&Names.member.1=a => { "Names": ["a", "b", "c"] }
 Tags.member.1.Key=a%20b&Tags.member.1.Value= => { "Tags": [{ "Key": "a b", "Value": "" }] }
+E.entry.1.key=p&E.entry.1.value=q&E.entry.2.key=r&E.entry.2.value=s => { "E": { "p": "q", "r": "s" } }
 A.member.1.F.G.member.1.W=0&A.member.1.F.S.E=true => { "A": [{ "F": { "G": [{ "W": "0" }], "S": { "E": "true" } } }] }
 "#;
         for case in cases.lines().skip(1) {

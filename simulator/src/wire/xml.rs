@@ -7,7 +7,7 @@ use quick_xml::events::BytesText;
 use serde_json::Value;
 
 /// `<root xmlns="…">` with the value's members. Objects become elements, arrays lists of
-/// `<member>`, nulls nothing.
+/// `<member>` (under `entry`, as in maps, they repeat it), nulls nothing.
 pub(super) fn document(root: &str, namespace: &str, value: &Value) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     let written = writer
@@ -29,7 +29,12 @@ fn members(writer: &mut Writer<Vec<u8>>, value: &Value) -> io::Result<()> {
         Value::Object(fields) => fields
             .iter()
             .filter(|(_, field)| !field.is_null())
-            .try_for_each(|(name, field)| element(writer, name, field)),
+            .try_for_each(|(name, field)| match field {
+                Value::Array(entries) if name == "entry" => entries
+                    .iter()
+                    .try_for_each(|entry| element(writer, name, entry)),
+                field => element(writer, name, field),
+            }),
         Value::Array(items) => items
             .iter()
             .try_for_each(|item| element(writer, "member", item)),
@@ -62,11 +67,11 @@ mod tests {
 
     #[test]
     fn values_become_elements_and_are_escaped() {
-        let value = json!({ "A": [{ "B": "<&\u{1}>" }], "N": 1, "Z": null, "E": [] });
+        let value = json!({ "A": [{ "B": "<&\u{1}>" }], "N": 1, "Z": null, "E": [], "M": { "entry": [1, 2] } });
         let xml = super::document("R", "urn:x", &value);
         assert_eq!(
             String::from_utf8(xml).expect("text"),
-            "<R xmlns=\"urn:x\"><A><member><B>&lt;&amp;\u{fffd}&gt;</B></member></A><N>1</N><E></E></R>"
+            "<R xmlns=\"urn:x\"><A><member><B>&lt;&amp;\u{fffd}&gt;</B></member></A><N>1</N><E></E><M><entry>1</entry><entry>2</entry></M></R>"
         );
     }
 }

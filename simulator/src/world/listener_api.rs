@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::listener::{ActionRequest, Before, ForwardRequest, GroupRequest, groups_of};
+use super::action::{ActionRequest, ForwardRequest, GroupRequest, groups_of};
+use super::listener::Before;
 use super::load_balancer::Kind;
 use super::name::Page;
 use super::tags::{self, Tag};
 use super::target_group_api::is_asked;
-use super::text::parsed;
+use super::text::{as_text, parsed};
 use super::{ApiError, EventKind, Listener, World};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,7 @@ pub struct CreateListener {
     pub certificates: Vec<Certificate>,
     pub default_actions: Vec<ActionRequest>,
     pub alpn_policy: Vec<String>,
+    pub mutual_authentication: Option<Value>,
     pub tags: Vec<Tag>,
 }
 
@@ -54,6 +57,7 @@ pub struct ModifyListener {
     pub certificates: Vec<Certificate>,
     pub default_actions: Vec<ActionRequest>,
     pub alpn_policy: Vec<String>,
+    pub mutual_authentication: Option<Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -95,7 +99,9 @@ impl World {
             return Err(ApiError::new("TooManyListeners", message));
         }
         let default_actions =
-            self.check_actions(load_balancer, &protocol, &request.default_actions)?;
+            self.check_actions(load_balancer, &protocol, &request.default_actions, &[])?;
+        let mutual_authentication =
+            check_mutual_authentication(&protocol, request.mutual_authentication.as_ref())?;
         let tags = tags::parse_elb(&request.tags)?;
         let load_balancer_arn = load_balancer.arn.clone();
         let place = load_balancer_arn.replace(":loadbalancer/", ":listener/");
@@ -113,9 +119,11 @@ impl World {
             protocol,
             certificates: request.certificates.clone(),
             alpn_policy: request.alpn_policy.clone(),
+            mutual_authentication,
             default_actions,
             before: None,
             rules: BTreeMap::new(),
+            rules_before: BTreeMap::new(),
             default_rule_arn,
             tags,
         };
@@ -163,6 +171,9 @@ impl World {
                 listener.ssl_policy = None;
                 listener.alpn_policy.clear();
             }
+            if protocol != "HTTPS" {
+                listener.mutual_authentication = None;
+            }
         }
         if let Some(port) = request.port {
             self.check_port(&load_balancer.arn, port, Some(&listener.arn))?;
@@ -178,9 +189,19 @@ impl World {
         if !request.alpn_policy.is_empty() {
             listener.alpn_policy.clone_from(&request.alpn_policy);
         }
+        if request.mutual_authentication.is_some() || listener.mutual_authentication.is_none() {
+            listener.mutual_authentication = check_mutual_authentication(
+                &listener.protocol,
+                request.mutual_authentication.as_ref(),
+            )?;
+        }
         if !request.default_actions.is_empty() {
-            let actions =
-                self.check_actions(load_balancer, &listener.protocol, &request.default_actions)?;
+            let actions = self.check_actions(
+                load_balancer,
+                &listener.protocol,
+                &request.default_actions,
+                &listener.default_actions,
+            )?;
             let before = std::mem::replace(&mut listener.default_actions, actions);
             if before != listener.default_actions {
                 listener.before = Some(Before {
@@ -304,6 +325,51 @@ fn check_certificates(protocol: &str, certificates: &[Certificate]) -> Result<()
         (false, _) => Err(ApiError::new(
             "InvalidConfigurationRequest",
             format!("Certificates cannot be specified for {protocol} listeners"),
+        )),
+    }
+}
+
+/// The settings of an HTTPS listener's `MutualAuthentication`, `off` where nothing is given (Model).
+fn check_mutual_authentication(
+    protocol: &str,
+    given: Option<&Value>,
+) -> Result<Option<Value>, ApiError> {
+    let settings = match (protocol, given) {
+        ("HTTPS", given) => given
+            .cloned()
+            .map_or_else(|| json!({ "Mode": "off" }), as_text),
+        (_, None) => return Ok(None),
+        (other, Some(_)) => {
+            let message = format!("MutualAuthentication cannot be specified for {other} listeners");
+            return Err(ApiError::new("InvalidConfigurationRequest", message));
+        }
+    };
+    let fields = settings.as_object().into_iter().flatten();
+    let known = [
+        "Mode",
+        "TrustStoreArn",
+        "IgnoreClientCertificateExpiry",
+        "AdvertiseTrustStoreCaNames",
+    ];
+    for (name, _) in fields {
+        if !known.contains(&name.as_str()) {
+            let message = format!("MutualAuthentication has no {name}");
+            return Err(ApiError::validation(message));
+        }
+    }
+    match (
+        settings["Mode"].as_str(),
+        settings["TrustStoreArn"].as_str(),
+    ) {
+        (Some("off" | "passthrough"), None) | (Some("verify"), Some(_)) => Ok(Some(settings)),
+        (Some("verify"), None) => Err(ApiError::validation(
+            "A trust store ARN must be specified when the mutual authentication mode is 'verify'",
+        )),
+        (Some("off" | "passthrough"), Some(_)) => Err(ApiError::validation(
+            "A trust store ARN can be specified only when the mutual authentication mode is 'verify'",
+        )),
+        (_, _) => Err(ApiError::validation(
+            "A mutual authentication mode must be one of 'off, passthrough, verify'",
         )),
     }
 }

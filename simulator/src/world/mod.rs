@@ -13,12 +13,16 @@
 //! Where AWS's behaviour is known, it is taken from `AWS_FACTS.md`. Where it is not, the harsher
 //! behaviour is simulated, and the place says so.
 
+mod action;
+mod action_check;
+mod action_form;
 mod agenda;
 mod alarm;
 mod behaviour;
 mod bus;
 mod clients;
 mod cluster;
+mod condition;
 mod error;
 mod event;
 mod execution;
@@ -49,12 +53,16 @@ mod task_set_create;
 mod tasks;
 mod text;
 mod timings;
+mod visit;
 
+pub use action::*;
+pub(crate) use action_form::EXTRA_PARAMETERS;
 pub use alarm::*;
 pub use behaviour::*;
 pub use bus::*;
 pub use clients::*;
 pub use cluster::*;
+pub use condition::*;
 pub use error::*;
 pub use event::*;
 pub use execution::*;
@@ -136,7 +144,7 @@ pub struct World {
     #[serde(default)]
     pub(crate) executions: BTreeMap<String, Execution>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) clients: Option<Clients>,
+    pub(crate) clients: Option<Box<Clients>>,
 }
 
 impl World {

@@ -1,13 +1,17 @@
 //! Listener rules: of Application Load Balancers, and of Network Load Balancers since July 2026.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-use super::listener::{self, ActionRequest};
-use super::load_balancer::{Kind, LoadBalancer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::action::{self, ActionRequest};
+use super::listener::Before;
+use super::load_balancer::Kind;
 use super::name::Page;
 use super::tags::{self, Tag, Tags};
-use super::text::parsed;
-use super::{Action, ApiError, EventKind, Listener, World};
+use super::text::{as_text, parsed};
+use super::{Action, ApiError, Condition, EventKind, Listener, World, condition};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
@@ -16,63 +20,10 @@ pub struct Rule {
     pub priority: Option<u32>,
     pub conditions: Vec<Condition>,
     pub actions: Vec<Action>,
+    /// Rewrites of host and path: kept as they were given, and not performed.
+    #[serde(default)]
+    pub transforms: Vec<Value>,
     pub tags: Tags,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct Condition {
-    pub field: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<String>,
-    pub host_header_config: Option<Values>,
-    pub path_pattern_config: Option<Values>,
-    pub http_header_config: Option<HeaderValues>,
-    pub source_ip_config: Option<SourceIp>,
-}
-
-/// What a `source-ip` condition compares: address ranges (Application Load Balancers), or the kind of address
-/// (Network Load Balancers).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct SourceIp {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<String>,
-    pub ip_address_type: Option<String>,
-}
-
-impl Condition {
-    /// That of a Network Load Balancer's rule: clients by `ipv4`, or by `ipv6`.
-    pub fn of_clients_by(ip_address_type: &str) -> Self {
-        Self {
-            field: SOURCE_IP.to_owned(),
-            source_ip_config: Some(SourceIp {
-                values: Vec::new(),
-                ip_address_type: Some(ip_address_type.to_owned()),
-            }),
-            ..Self::default()
-        }
-    }
-
-    fn address_type(&self) -> Option<&str> {
-        self.source_ip_config.as_ref()?.ip_address_type.as_deref()
-    }
-}
-
-/// The only field that a Network Load Balancer's rules compare (Docs).
-const SOURCE_IP: &str = "source-ip";
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct Values {
-    pub values: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct HeaderValues {
-    pub http_header_name: String,
-    pub values: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -83,6 +34,7 @@ pub struct CreateRule {
     #[serde(deserialize_with = "parsed")]
     pub priority: Option<u32>,
     pub actions: Vec<ActionRequest>,
+    pub transforms: Vec<Value>,
     pub tags: Vec<Tag>,
 }
 
@@ -102,20 +54,47 @@ pub struct ModifyRule {
     pub rule_arn: String,
     pub conditions: Vec<Condition>,
     pub actions: Vec<ActionRequest>,
+    pub transforms: Vec<Value>,
+    #[serde(deserialize_with = "parsed")]
+    pub reset_transforms: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct SetRulePriorities {
+    pub rule_priorities: Vec<RulePriority>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct RulePriority {
+    pub rule_arn: String,
+    #[serde(deserialize_with = "parsed")]
+    pub priority: Option<u32>,
 }
 
 impl World {
     pub fn create_rule(&mut self, request: &CreateRule) -> Result<String, ApiError> {
+        self.new_rule(request, None)
+    }
+
+    /// A rule with a given number, for a world that has to match names from outside.
+    pub(crate) fn put_numbered_rule(
+        &mut self,
+        request: &CreateRule,
+        hex: &str,
+    ) -> Result<String, ApiError> {
+        self.new_rule(request, Some(hex))
+    }
+
+    fn new_rule(&mut self, request: &CreateRule, hex: Option<&str>) -> Result<String, ApiError> {
         let listener = self.existing_listener(&request.listener_arn)?;
         let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
-        let Some(priority) = request.priority.filter(|one| (1..=50_000).contains(one)) else {
-            return Err(ApiError::validation("Priority must be between 1 and 50000"));
-        };
-        check_conditions(load_balancer, &request.conditions)?;
+        let priority = check_priority(request.priority)?;
+        let conditions = condition::check(load_balancer, &request.conditions)?;
         let mut rules = listener.rules.values();
         if rules.any(|rule| rule.priority == Some(priority)) {
-            let message = format!("Priority '{priority}' is currently in use");
-            return Err(ApiError::new("PriorityInUse", message));
+            return Err(priority_in_use(priority));
         }
         let listeners = self.listeners_of(&load_balancer.arn);
         let rules: usize = listeners.map(|listener| listener.rules.len()).sum();
@@ -124,15 +103,26 @@ impl World {
             let message = format!("The maximum number of rules is {most}");
             return Err(ApiError::new("TooManyRules", message));
         }
-        let actions = self.check_actions(load_balancer, &listener.protocol, &request.actions)?;
+        let actions =
+            self.check_actions(load_balancer, &listener.protocol, &request.actions, &[])?;
+        let transforms = check_transforms(load_balancer.kind, &request.transforms)?;
         let tags = tags::parse_elb(&request.tags)?;
+        if tags.len() > self.limits.tags {
+            let message = format!(
+                "The maximum number of tags for a resource is {}",
+                self.limits.tags
+            );
+            return Err(ApiError::new("TooManyTags", message));
+        }
         let place = listener.arn.replace(":listener/", ":listener-rule/");
-        let arn = format!("{place}/{}", self.hex16());
+        let hex = hex.map_or_else(|| self.hex16(), str::to_owned);
+        let arn = format!("{place}/{hex}");
         let rule = Rule {
             arn: arn.clone(),
             priority: Some(priority),
-            conditions: request.conditions.clone(),
+            conditions,
             actions,
+            transforms,
             tags,
         };
         self.put_rule(&request.listener_arn, rule);
@@ -158,38 +148,99 @@ impl World {
     /// `elasticloadbalancing:ModifyRule`; the default rule changes with its listener only.
     pub fn modify_rule(&mut self, request: &ModifyRule) -> Result<String, ApiError> {
         let mut rule = self.rule(&request.rule_arn)?;
-        if rule.priority.is_none() {
-            return Err(ApiError::new(
-                "OperationNotPermitted",
-                format!("Default rule '{}' cannot be modified", rule.arn),
-            ));
+        let transforms = &request.transforms;
+        let reset = request.reset_transforms.unwrap_or(false);
+        if request.conditions.is_empty()
+            && request.actions.is_empty()
+            && transforms.is_empty()
+            && !reset
+        {
+            let message = "Either conditions or actions must be specified";
+            return Err(ApiError::validation(message));
         }
-        let mut listeners = self.listeners.values();
-        let listener = listeners.find(|listener| listener.rules.contains_key(&rule.arn));
-        let listener = listener.ok_or_else(ApiError::rule_not_found)?;
+        if rule.priority.is_none() {
+            return Err(not_for_default(&rule.arn, "modified"));
+        }
+        let known = self.listener_of_rule(&rule.arn);
+        let (listener, _) = known.ok_or_else(ApiError::rule_not_found)?;
         let load_balancer = self.load_balancer(&listener.load_balancer_arn)?;
+        let mut was = None;
         if !request.conditions.is_empty() {
-            check_conditions(load_balancer, &request.conditions)?;
-            rule.conditions.clone_from(&request.conditions);
+            rule.conditions = condition::check(load_balancer, &request.conditions)?;
         }
         if !request.actions.is_empty() {
-            rule.actions =
-                self.check_actions(load_balancer, &listener.protocol, &request.actions)?;
+            let (protocol, before) = (&listener.protocol, &rule.actions);
+            let actions = self.check_actions(load_balancer, protocol, &request.actions, before)?;
+            let before = std::mem::replace(&mut rule.actions, actions);
+            // A Network Load Balancer's rule takes effect at once (Docs). That an Application Load Balancer's does
+            // not is the harsher answer.
+            if load_balancer.kind == Kind::Application && before != rule.actions {
+                was = Some(Before {
+                    actions: before,
+                    until_ms: self.now_ms + self.timings.listener_propagation_ms,
+                });
+            }
+        }
+        if reset && !transforms.is_empty() {
+            let message = "You can specify either Transforms or ResetTransforms";
+            return Err(ApiError::validation(message));
+        }
+        if reset || !transforms.is_empty() {
+            rule.transforms = check_transforms(load_balancer.kind, transforms)?;
         }
         let listener = listener.arn.clone();
         self.put_rule(&listener, rule);
+        if let (Some(was), Some(listener)) = (was, self.listeners.get_mut(&listener)) {
+            listener.rules_before.insert(request.rule_arn.clone(), was);
+        }
         Ok(request.rule_arn.clone())
+    }
+
+    /// `elasticloadbalancing:SetRulePriorities`: all rules or none, as long as no two of a listener have the same.
+    pub fn set_rule_priorities(&mut self, request: &SetRulePriorities) -> Result<(), ApiError> {
+        let mut listeners = self.listeners.clone();
+        let mut named = BTreeSet::new();
+        let mut asked = request.rule_priorities.iter();
+        if let Some(twice) = asked.find(|one| !named.insert(one.priority)) {
+            let priority = twice.priority.unwrap_or_default();
+            let message = format!("Priority '{priority}' was provided multiple times");
+            return Err(ApiError::validation(message));
+        }
+        for asked in &request.rule_priorities {
+            let priority = check_priority(asked.priority)?;
+            if self.rule(&asked.rule_arn)?.priority.is_none() {
+                return Err(not_for_default(&asked.rule_arn, "reordered"));
+            }
+            let rules = listeners.values_mut().flat_map(|one| &mut one.rules);
+            for (_, rule) in rules.filter(|(arn, _)| **arn == asked.rule_arn) {
+                rule.priority = Some(priority);
+            }
+        }
+        for listener in listeners.values() {
+            let mut seen = BTreeSet::new();
+            let mut priorities = listener.rules.values().filter_map(|rule| rule.priority);
+            if let Some(twice) = priorities.find(|priority| !seen.insert(*priority)) {
+                return Err(priority_in_use(twice));
+            }
+        }
+        self.listeners = listeners;
+        for asked in &request.rule_priorities {
+            let forward = action::sentence(&self.rule(&asked.rule_arn)?.actions);
+            let rule = asked.rule_arn.clone();
+            self.record(EventKind::RuleChanged { rule, forward });
+        }
+        Ok(())
     }
 
     /// `elasticloadbalancing:DeleteRule`; not the default one.
     pub fn delete_rule(&mut self, arn: &str) -> Result<(), ApiError> {
         if self.rule(arn)?.priority.is_none() {
-            let message = format!("Default rule '{arn}' cannot be deleted");
-            return Err(ApiError::new("OperationNotPermitted", message));
+            return Err(not_for_default(arn, "deleted"));
         }
         self.changing_use(|world| {
             for listener in world.listeners.values_mut() {
                 listener.rules.remove(arn);
+                listener.rules_before.remove(arn);
             }
         });
         self.record(EventKind::RuleDeleted {
@@ -201,7 +252,7 @@ impl World {
     fn put_rule(&mut self, listener: &str, rule: Rule) {
         let event = EventKind::RuleChanged {
             rule: rule.arn.clone(),
-            forward: listener::sentence(&rule.actions),
+            forward: action::sentence(&rule.actions),
         };
         self.changing_use(|world| {
             if let Some(listener) = world.listeners.get_mut(listener) {
@@ -209,6 +260,12 @@ impl World {
             }
         });
         self.record(event);
+    }
+
+    /// A rule that is not a default rule, and its listener.
+    pub(crate) fn listener_of_rule(&self, arn: &str) -> Option<(&Listener, &Rule)> {
+        let mut listeners = self.listeners.values();
+        listeners.find_map(|listener| Some((listener, listener.rules.get(arn)?)))
     }
 
     pub(crate) fn rule(&self, arn: &str) -> Result<Rule, ApiError> {
@@ -220,54 +277,49 @@ impl World {
     }
 }
 
-/// A Network Load Balancer compares the kind of the client's address alone, and only where it has both (Docs).
-fn check_conditions(
-    load_balancer: &LoadBalancer,
-    conditions: &[Condition],
-) -> Result<(), ApiError> {
-    if conditions.is_empty() {
-        return Err(ApiError::validation("A condition must be specified"));
-    }
-    let by_address_type = |condition: &Condition| {
-        condition.field == SOURCE_IP
-            && matches!(condition.address_type(), Some("ipv4" | "ipv6"))
-            && *condition == Condition::of_clients_by(condition.address_type().unwrap_or_default())
-    };
-    match load_balancer.kind {
-        Kind::Application if conditions.iter().any(|one| one.address_type().is_some()) => {
-            Err(ApiError::validation(
-                "IpAddressType cannot be specified for load balancers of type 'application'",
-            ))
-        }
-        Kind::Application => Ok(()),
-        // AWS's codes for these are not known; this is the one of the model that fits best.
-        Kind::Network if load_balancer.ip_address_type != "dualstack" => Err(ApiError::new(
-            "InvalidConfigurationRequest",
-            "Rules are supported for Network Load Balancers with the IP address type 'dualstack' only",
-        )),
-        Kind::Network if conditions.len() == 1 && conditions.iter().all(by_address_type) => Ok(()),
-        Kind::Network => Err(ApiError::new(
-            "InvalidConfigurationRequest",
-            "A rule of a Network Load Balancer takes one condition: source-ip with the IpAddressType 'ipv4' or 'ipv6'",
-        )),
-    }
+fn check_priority(priority: Option<u32>) -> Result<u32, ApiError> {
+    let priority = priority.filter(|one| (1..=50_000).contains(one));
+    priority.ok_or_else(|| ApiError::validation("Priority must be between 1 and 50000"))
 }
 
-impl Listener {
-    /// The rule for clients with an IPv4 address, which only Network Load Balancers have.
-    pub(crate) fn rule_for_ipv4(&self) -> Option<&Rule> {
-        let by_ipv4 = |condition: &Condition| condition.address_type() == Some("ipv4");
-        let rules = self.rules.values();
-        rules
-            .filter(|rule| rule.conditions.iter().all(by_ipv4))
-            .min_by_key(|rule| rule.priority)
-    }
+fn priority_in_use(priority: u32) -> ApiError {
+    let message = format!("Priority '{priority}' is currently in use");
+    ApiError::new("PriorityInUse", message)
+}
 
-    /// What a client with an IPv4 address gets, but for the rules of an Application Load Balancer.
-    pub(crate) fn actions_for_ipv4(&self) -> &[Action] {
-        self.rule_for_ipv4()
-            .map_or(&self.default_actions, |rule| &rule.actions)
+fn not_for_default(arn: &str, what: &str) -> ApiError {
+    let message = format!("Default rule '{arn}' cannot be {what}");
+    ApiError::new("OperationNotPermitted", message)
+}
+
+/// One of each type at most, with the settings that the type names (Model).
+fn check_transforms(kind: Kind, transforms: &[Value]) -> Result<Vec<Value>, ApiError> {
+    if kind == Kind::Network && !transforms.is_empty() {
+        let message = "Transforms are not supported by load balancers of type 'network'";
+        return Err(ApiError::new("InvalidConfigurationRequest", message));
     }
+    let mut types = BTreeSet::new();
+    for transform in transforms {
+        let config = match transform["Type"].as_str() {
+            Some("host-header-rewrite") => "HostHeaderRewriteConfig",
+            Some("url-rewrite") => "UrlRewriteConfig",
+            Some(_) | None => {
+                let message = "A transform is of type 'host-header-rewrite' or 'url-rewrite'";
+                return Err(ApiError::validation(message));
+            }
+        };
+        let fields = transform.as_object().into_iter().flatten();
+        let known = fields.filter(|(name, _)| *name != "Type" && *name != config);
+        if !transform[config]["Rewrites"].is_array() || known.count() > 0 {
+            let message = format!("A transform of that type has Rewrites in its {config}");
+            return Err(ApiError::validation(message));
+        }
+        if !types.insert(config) {
+            let message = "A rule can have one transform of each type";
+            return Err(ApiError::validation(message));
+        }
+    }
+    Ok(transforms.iter().cloned().map(as_text).collect())
 }
 
 fn all_rules(listener: &Listener) -> Vec<Rule> {
@@ -278,6 +330,7 @@ fn all_rules(listener: &Listener) -> Vec<Rule> {
         priority: None,
         conditions: Vec::new(),
         actions: listener.default_actions.clone(),
+        transforms: Vec::new(),
         tags: Tags::new(),
     });
     rules

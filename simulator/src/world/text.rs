@@ -1,10 +1,11 @@
-//! Numbers and booleans that arrive as text, as they do in awsQuery.
+//! Numbers and booleans that arrive as text, as they do in awsQuery; in a scenario, as JSON has them.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// A number or boolean written as text; absent is `None`.
 pub(crate) fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -13,10 +14,25 @@ where
     T: FromStr,
     T::Err: Display,
 {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| {
-        text.parse()
-            .map_err(|error| D::Error::custom(format!("'{text}' does not fit: {error}")))
-    })
-    .transpose()
+    let text = match Option::<Value>::deserialize(deserializer)?.map(as_text) {
+        None => return Ok(None),
+        Some(Value::String(text)) => text,
+        Some(other) => return Err(D::Error::custom(format!("{other} is no text"))),
+    };
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|error| D::Error::custom(format!("'{text}' does not fit: {error}")))
+}
+
+/// The same with every number and boolean as text, and fields by name: what says the same is the same.
+pub(crate) fn as_text(value: Value) -> Value {
+    match value {
+        Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
+        Value::Array(items) => items.into_iter().map(as_text).collect(),
+        Value::Object(mut fields) => {
+            fields.sort_keys();
+            let fields = fields.into_iter();
+            fields.map(|(name, value)| (name, as_text(value))).collect()
+        }
+        Value::String(_) | Value::Null => value,
+    }
 }

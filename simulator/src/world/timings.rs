@@ -108,6 +108,8 @@ pub struct Limits {
     pub rules: usize,
     /// Target groups in one forward action (Docs: 5).
     pub groups_per_action: usize,
+    /// Target groups that the actions of an Application Load Balancer name (Docs: 100).
+    pub groups_per_load_balancer: usize,
     /// Alarms on a page of `DescribeAlarms` when `MaxRecords` is not given (Model: at most 100; that
     /// it is fewer by itself is the harsher answer).
     pub alarms_page: usize,
@@ -132,6 +134,7 @@ impl Default for Limits {
             listeners: 50,
             rules: 100,
             groups_per_action: 5,
+            groups_per_load_balancer: 100,
             alarms_page: 50,
             tasks: None,
             addresses: None,

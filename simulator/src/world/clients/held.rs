@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Clients, OnStop};
-use crate::world::listener::groups_of;
+use crate::world::action::groups_of;
 use crate::world::{TargetGroup, Task, TaskStatus, World};
 
 /// The connections to one task through one target group.
@@ -100,12 +100,13 @@ impl Clients {
         fates
     }
 
-    /// Target groups that no listener names any more that users reach, and since when.
+    /// Target groups that no route of the clients names any more, and since when.
     fn note_replaced(&mut self, world: &World) {
-        let listeners = self.listeners.iter();
-        let named: BTreeSet<&str> = listeners
-            .filter_map(|arn| world.listeners.get(arn))
-            .flat_map(|listener| &listener.default_actions)
+        let named: BTreeSet<&str> = self
+            .entrances
+            .iter()
+            .filter_map(|entrance| Some(entrance.route(world)?.0))
+            .flatten()
             .flat_map(groups_of)
             .map(|group| group.arn.as_str())
             .collect();

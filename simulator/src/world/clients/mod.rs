@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::visit::Visit;
 use super::{ApiError, World};
 use chance::{Chance, evenly};
 use held::Held;
@@ -30,11 +31,18 @@ pub(crate) use minutes::{Flows, Samples};
 use record::Record;
 use waiting::Waiting;
 
+/// A listener, and what those send that connect there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entrance {
+    listener: String,
+    visit: Visit,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clients {
     scenario: ClientsScenario,
-    /// The ARNs of the listeners that users reach, all of one load balancer.
-    listeners: Vec<String>,
+    /// Where they arrive, all at one load balancer.
+    entrances: Vec<Entrance>,
     pub(crate) load_balancer: String,
     chance: Chance,
     begun_ms: u64,
@@ -48,6 +56,9 @@ pub struct Clients {
     task_sets: Vec<String>,
     /// Availability Zones likewise.
     zones: Vec<String>,
+    /// Target groups that clients stay with, likewise.
+    #[serde(default)]
+    sticky_groups: Vec<String>,
     connected: Vec<u64>,
     connected_by_zone: Vec<u64>,
     /// When the last connections end through groups that were replaced in a listener's action.
@@ -179,33 +190,44 @@ fn weight(times: f64) -> u64 {
 }
 
 impl World {
-    /// Connects clients to the tasks that those listeners, the production listeners of one load
-    /// balancer, forward to now: as many to each as the scenario says. From now on they live in this
+    /// Connects clients to the tasks that those routes, the production routes of one load balancer,
+    /// forward to now: as many to each as the scenario says. From now on they live in this
     /// world's time; who was connected before is forgotten.
     ///
-    /// Every connection comes through one of these listeners, each of which gets the same part of
-    /// them. Refuses a listener that is not there, listeners of several load balancers, and numbers
-    /// out of bounds.
+    /// A route is the ARN of a listener (its default action) or of a rule. Every connection comes by one
+    /// of these routes, each of which gets the same part of them: what its clients send fits the route's
+    /// conditions as they are now, but for what the scenario says. Where that goes later is up to all rules
+    /// of the listener then. Refuses a route that is not there, routes of several load balancers, and
+    /// numbers out of bounds.
     pub fn connect_clients(
         &mut self,
         scenario: &ClientsScenario,
-        listeners: &[String],
+        routes: &[String],
     ) -> Result<(), ApiError> {
         scenario.check()?;
         let mut load_balancers = Vec::new();
-        for arn in listeners {
-            load_balancers.push(self.existing_listener(arn)?.load_balancer_arn.clone());
+        let mut entrances = Vec::new();
+        for arn in routes {
+            let (listener, conditions) = match self.listener_of_rule(arn) {
+                Some((listener, rule)) => (listener, rule.conditions.as_slice()),
+                None => (self.existing_listener(arn)?, [].as_slice()),
+            };
+            load_balancers.push(listener.load_balancer_arn.clone());
+            entrances.push(Entrance {
+                listener: listener.arn.clone(),
+                visit: scenario.visit(Visit::that_fits(conditions)),
+            });
         }
         load_balancers.dedup();
         let [load_balancer] = load_balancers.as_slice() else {
             return Err(ApiError::validation(
-                "clients connect through at least one listener, and all listeners are of one load balancer",
+                "clients connect by at least one route, and all routes are of one load balancer",
             ));
         };
         let even = self.timings.jitter_percent == 0;
         let mut clients = Clients {
             scenario: scenario.clone(),
-            listeners: listeners.to_vec(),
+            entrances,
             load_balancer: load_balancer.clone(),
             chance: Chance::new(self.random_state, even),
             begun_ms: self.start_ms,
@@ -213,18 +235,18 @@ impl World {
             ..Clients::default()
         };
         clients.settle(self);
-        self.clients = Some(clients);
+        self.clients = Some(Box::new(clients));
         Ok(())
     }
 
     pub fn clients(&self) -> Option<&Clients> {
-        self.clients.as_ref()
+        self.clients.as_deref()
     }
 
     /// Lets the clients live through every second that ends by then, in a world that does not change
     /// meanwhile.
     pub(crate) fn let_clients_live(&mut self, until_ms: u64) {
-        let are_due = |clients: &mut Clients| clients.next_ms <= until_ms;
+        let are_due = |clients: &mut Box<Clients>| clients.next_ms <= until_ms;
         let Some(mut clients) = self.clients.take_if(are_due) else {
             return;
         };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Clients;
 use super::held::Held;
-use crate::world::listener::groups_of;
-use crate::world::{Action, Listener, Phase, TargetGroup, World};
+use super::{Clients, Entrance};
+use crate::world::action::groups_of;
+use crate::world::listener::Before;
+use crate::world::{Action, Phase, TargetGroup, World};
 
 /// Where new connections go until the world changes.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(super) struct Routes {
     /// `None` is a target that accepts no connection.
     pub(super) groups: Vec<Vec<Option<usize>>>,
     ways: Vec<Way>,
+    /// Target groups that clients stay with: their number here, and for how many seconds.
+    sticky: BTreeMap<String, (usize, u64)>,
 }
 
 /// Target groups by number, and their weights.
@@ -30,7 +33,29 @@ struct Way {
 /// What all listeners together have to give: divides by most small numbers.
 const WHOLE: u64 = 720_720_000;
 
+impl Entrance {
+    pub(super) fn route<'a>(&self, world: &'a World) -> Option<(&'a [Action], Option<&'a Before>)> {
+        let listener = world.listeners.get(&self.listener)?;
+        Some(listener.route_of(&self.visit))
+    }
+}
+
 impl Routes {
+    /// The number of the group that clients stay with which had their last connection through it, and have been
+    /// without for that many seconds.
+    ///
+    /// Stickiness counts before weights, and lasts until its duration is over, whether the group has targets or not
+    /// (AWS guidance). That so it is at weight 0, and that the duration begins with the end of the last connection,
+    /// is unproven, and the worse for a drain.
+    pub(super) fn keep(&self, group: &str, seconds: u64) -> Option<usize> {
+        let (number, duration) = self.sticky.get(group)?;
+        (seconds < *duration).then_some(*number)
+    }
+
+    pub(super) fn is_sticky(&self, group: &str) -> bool {
+        self.sticky.contains_key(group)
+    }
+
     /// The places of the targets that new connections reach now, when every listener has reached the
     /// load balancer's nodes.
     pub(super) fn reached(&self) -> impl Iterator<Item = usize> {
@@ -104,6 +129,21 @@ fn shares(actions: &[Action]) -> Vec<(&str, u64)> {
     shares.filter(|(_, weight)| *weight > 0).collect()
 }
 
+/// The groups that an action keeps clients with, whatever their weights, and for how many seconds.
+fn kept_by(action: &Action) -> Vec<(&str, u64)> {
+    let Action::Forward(forward) = action else {
+        return Vec::new();
+    };
+    let duration = forward.stickiness.duration_seconds;
+    let Some(seconds) = duration.filter(|_| forward.stickiness.enabled) else {
+        return Vec::new();
+    };
+    let groups = forward.groups.iter();
+    groups
+        .map(|group| (group.arn.as_str(), u64::from(seconds)))
+        .collect()
+}
+
 /// The targets of a group that get new connections: the healthy ones, or, as there are none, all that
 /// the load balancer knows: it fails open (Docs). One that is still being registered is not known.
 fn open_targets(group: &TargetGroup) -> Vec<&str> {
@@ -124,37 +164,34 @@ impl Clients {
     /// Where new connections go now. The targets that they reach for the first time get a place in
     /// what is held.
     ///
-    /// Clients connect by IPv4, and a rule of a Network Load Balancer for them counts at once (Docs). Rules of an
-    /// Application Load Balancer are not checked: clients get the default action.
+    /// What clients send decides which rule counts for them, of the rules that the listener has now.
     pub(super) fn routes(&mut self, world: &World) -> Routes {
-        let listeners = self.listeners.iter();
-        let listeners = listeners.filter_map(|arn| world.listeners.get(arn));
-        let listeners: Vec<&Listener> = listeners.collect();
-        let before = |listener: &&Listener| {
-            let before = listener.before.as_ref();
-            let before = before.filter(|_| listener.rule_for_ipv4().is_none());
-            let before = before.filter(|before| before.until_ms > self.next_ms);
-            before.cloned()
-        };
-        let befores: Vec<_> = listeners.iter().map(before).collect();
+        let now_ms = self.next_ms;
         let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut ways = Vec::new();
-        let mut number = |actions| -> Shares {
-            let shares: Vec<(&str, u64)> = actions;
-            let numbered = shares.into_iter().map(|(group, weight)| {
-                let next = groups.len();
-                (*groups.entry(group).or_insert(next), weight)
-            });
-            numbered.collect()
+        let mut number = |group| {
+            let next = groups.len();
+            *groups.entry(group).or_insert(next)
         };
-        for (listener, before) in listeners.iter().zip(&befores) {
-            let over_ms = world.timings.listener_propagation_ms;
+        let mut ways = Vec::new();
+        let mut sticky = BTreeMap::new();
+        let over_ms = world.timings.listener_propagation_ms;
+        for (actions, before) in self.entrances.iter().filter_map(|one| one.route(world)) {
+            let mut numbered = |actions| -> Shares {
+                let shares = shares(actions).into_iter();
+                shares
+                    .map(|(group, weight)| (number(group), weight))
+                    .collect()
+            };
+            let before = before.filter(|before| before.until_ms > now_ms);
             ways.push(Way {
-                now: number(shares(listener.actions_for_ipv4())),
-                before: before
-                    .as_ref()
-                    .map(|before| (number(shares(&before.actions)), before.until_ms, over_ms)),
+                now: numbered(actions),
+                before: before.map(|before| (numbered(&before.actions), before.until_ms, over_ms)),
             });
+            for (group, seconds) in actions.iter().flat_map(kept_by) {
+                let known = sticky.entry(group.to_owned());
+                let (_, most) = known.or_insert((number(group), 0));
+                *most = seconds.max(*most);
+            }
         }
         let mut open: Vec<(&str, Vec<&str>)> = vec![("", Vec::new()); groups.len()];
         for (arn, number) in groups {
@@ -174,7 +211,11 @@ impl Clients {
             open.collect()
         });
         let groups = groups.collect();
-        Routes { groups, ways }
+        Routes {
+            groups,
+            ways,
+            sticky,
+        }
     }
 
     /// Makes a place for the connections to each target that has none yet.
@@ -228,7 +269,7 @@ impl Clients {
 }
 
 /// The place of a name in a list, to which it is added if it is new.
-fn number(names: &mut Vec<String>, name: &str) -> usize {
+pub(super) fn number(names: &mut Vec<String>, name: &str) -> usize {
     let known = names.iter().position(|known| known == name);
     known.unwrap_or_else(|| {
         names.push(name.to_owned());

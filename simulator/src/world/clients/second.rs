@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::chance::evenly;
 use super::held::Fate;
 use super::record::Second;
-use super::routes::Routes;
+use super::routes::{Routes, number};
 use super::settings::Wait;
 use super::waiting::{Batch, Origin, Tries};
 use super::{Clients, World};
@@ -56,8 +56,9 @@ impl Clients {
 
     fn end_connections(&mut self, view: &mut View, second: &mut Second) {
         let now_ms = self.next_ms;
-        // By how long ago they were.
-        let mut cuts: BTreeMap<u64, u64> = BTreeMap::new();
+        // By how long ago they were, and by the group that their clients stay with.
+        let mut cuts: BTreeMap<(u64, Option<usize>), u64> = BTreeMap::new();
+        let mut ends: BTreeMap<Option<usize>, u64> = BTreeMap::new();
         for (held, fate) in self.held.iter_mut().zip(&mut view.fates) {
             let cut = match *fate {
                 Fate::Stay => 0,
@@ -73,30 +74,37 @@ impl Clients {
                 at_ms = moment.clamp(at_ms, now_ms);
                 *fate = Fate::Stay;
             }
-            if cut > 0 {
-                *cuts.entry(now_ms - at_ms).or_insert(0) += cut;
-            }
             held.connections -= cut;
             let ended = self
                 .scenario
                 .lifetime_seconds
                 .map_or(0, |seconds| self.chance.some(held.connections, 1, seconds));
             held.connections -= ended;
+            let sticky = view.routes.is_sticky(&held.group);
+            let group = sticky.then(|| number(&mut self.sticky_groups, &held.group));
+            if cut > 0 {
+                *cuts.entry((now_ms - at_ms, group)).or_insert(0) += cut;
+            }
+            *ends.entry(group).or_insert(0) += ended;
             self.connected[held.task_set] -= cut + ended;
             self.connected_by_zone[held.zone] -= cut + ended;
             second.cut += cut;
             second.ended += ended;
         }
         view.calm = view.fates.iter().all(|fate| *fate == Fate::Stay);
-        let like = Tries {
-            since_s: self.now_s(),
+        let since_s = self.now_s();
+        let like = |group| Tries {
+            since_s,
+            group,
             ..Tries::default()
         };
         let wait = self.scenario.first_wait();
-        for (ago_ms, cut) in cuts {
-            self.wait(Origin::Cut, like, cut, wait.from(ago_ms));
+        for ((ago_ms, group), cut) in cuts {
+            self.wait(Origin::Cut, like(group), cut, wait.from(ago_ms));
         }
-        self.wait(Origin::Ended, like, second.ended, wait);
+        for (group, ended) in ends {
+            self.wait(Origin::Ended, like(group), ended, wait);
+        }
     }
 
     /// The second that is lived through, in seconds since the Unix epoch.
@@ -116,8 +124,8 @@ impl Clients {
         }
     }
 
-    /// Has clients try: the listeners choose a group, the group a target, and the target accepts or
-    /// refuses.
+    /// Has clients try: the listeners choose a group (or the client has one already), the group a target, and the
+    /// target accepts or refuses.
     fn connect(
         &mut self,
         routes: &Routes,
@@ -132,14 +140,25 @@ impl Clients {
             return;
         }
         let most = self.scenario.new_connections_per_second_per_task;
+        let (free, stuck) = self.by_stickiness(routes, trying);
         let weights = routes.weights(self.next_ms);
-        let by_group = self.chance.by_weight(second.attempts, &weights);
-        let mut accepted_in_all = 0;
-        for (targets, attempts) in routes.groups.iter().zip(by_group) {
-            if attempts == 0 || targets.is_empty() {
+        let by_group = match count(&free) {
+            0 => vec![0; weights.len()],
+            attempts => self.chance.by_weight(attempts, &weights),
+        };
+        let mut refused = by_group[routes.groups.len()];
+        for (number, targets) in routes.groups.iter().enumerate() {
+            let stuck = stuck.get(&number);
+            let stuck_attempts = stuck.map_or(0, count);
+            let attempts = by_group[number] + stuck_attempts;
+            if attempts == 0 {
                 continue;
             }
-            let by_target = self.chance.among(attempts, targets.len());
+            let mut accepted_in_all = 0;
+            let by_target = match targets.len() {
+                0 => Vec::new(),
+                targets => self.chance.among(attempts, targets),
+            };
             for (target, attempts) in targets.iter().zip(by_target) {
                 let Some(held) = target.map(|place| &mut self.held[place]) else {
                     continue;
@@ -152,6 +171,15 @@ impl Clients {
                 self.record.bear(held.task_set, attempts, held.connections);
                 accepted_in_all += accepted;
             }
+            let shares = evenly(
+                attempts - accepted_in_all,
+                &[by_group[number], stuck_attempts],
+            );
+            refused += shares[0];
+            second.refused += shares[1];
+            if let Some(stuck) = stuck {
+                self.back_off(stuck, shares[1]);
+            }
         }
         // Those that reach no target come in at the load balancer's nodes as well.
         let lost = second.attempts - attempts_by_zone.iter().sum::<u64>();
@@ -159,8 +187,22 @@ impl Clients {
         for (attempts, lost) in attempts_by_zone.iter_mut().zip(lost_by_zone) {
             *attempts += lost;
         }
-        second.refused = second.attempts - accepted_in_all;
-        self.back_off(trying, second.refused);
+        second.refused += refused;
+        self.back_off(&free, refused);
+    }
+
+    /// Those that any group may get, and those that stay with one, by its number among the routes.
+    fn by_stickiness(&self, routes: &Routes, trying: &Batch) -> (Batch, BTreeMap<usize, Batch>) {
+        let (mut free, mut stuck) = (Batch::new(), BTreeMap::<usize, Batch>::new());
+        for tries in trying {
+            let without = self.now_s().saturating_sub(tries.since_s);
+            let group = tries.group.map(|group| &self.sticky_groups[group]);
+            match group.and_then(|group| routes.keep(group, without)) {
+                Some(number) => stuck.entry(number).or_default().push(*tries),
+                None => free.push(*tries),
+            }
+        }
+        (free, stuck)
     }
 
     /// Has those who were refused wait longer than before: everyone was refused as likely.
@@ -184,4 +226,8 @@ impl Clients {
             self.wait(Origin::Ended, like, shares[1], wait);
         }
     }
+}
+
+fn count(batch: &Batch) -> u64 {
+    batch.iter().map(|tries| tries.cut + tries.ended).sum()
 }

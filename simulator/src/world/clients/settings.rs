@@ -1,8 +1,12 @@
 //! How clients behave: how many there are, when they leave, and how they come back.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::world::ApiError;
+use crate::world::visit::Visit;
 
 /// Clients that hold connections to the service's tasks for as long as they can. Everything has a
 /// default: 2,500 connections a task, for ever; who is cut comes back within five seconds.
@@ -34,6 +38,16 @@ pub struct ClientsScenario {
     pub new_connections_per_second_per_task: Option<u64>,
     /// What a task does with its connections when it is sent SIGTERM.
     pub on_stop: OnStop,
+    /// What clients send: each where it is given, and otherwise what fits the route that they come by.
+    /// Only `address` means something to a Network Load Balancer.
+    pub host: Option<String>,
+    pub path: Option<String>,
+    pub method: Option<String>,
+    /// What follows the `?`, such as `a=1&b=2`.
+    pub query: Option<String>,
+    /// In addition to what the route asks for.
+    pub headers: BTreeMap<String, String>,
+    pub address: Option<IpAddr>,
     /// What the load balancer reports to CloudWatch.
     pub metrics: Metrics,
     /// With `stale`: seconds after the world's start of which nothing is reported any more.
@@ -153,6 +167,12 @@ impl Default for ClientsScenario {
             backoff: Backoff::default(),
             new_connections_per_second_per_task: None,
             on_stop: OnStop::Close,
+            host: None,
+            path: None,
+            method: None,
+            query: None,
+            headers: BTreeMap::new(),
+            address: None,
             metrics: Metrics::Reported,
             metrics_stop_after_seconds: 0,
         }
@@ -209,6 +229,20 @@ impl ClientsScenario {
             )));
         }
         Ok(())
+    }
+
+    /// What clients send, where it would be that.
+    pub(super) fn visit(&self, mut visit: Visit) -> Visit {
+        visit.headers.extend(self.headers.clone());
+        let given = |own: &Option<String>, other: String| own.clone().unwrap_or(other);
+        Visit {
+            host: given(&self.host, visit.host),
+            path: given(&self.path, visit.path),
+            headers: visit.headers,
+            method: given(&self.method, visit.method),
+            query: given(&self.query, visit.query),
+            address: self.address.unwrap_or(visit.address),
+        }
     }
 
     /// How long a client waits whose connection ended.

@@ -12,14 +12,16 @@ pub(super) enum Origin {
     Ended,
 }
 
-/// Clients that try in the same second, have been refused as often in a row, and have been without a
-/// connection for as long.
+/// Clients that try in the same second, have been refused as often in a row, have been without a
+/// connection for as long, and stay with the same target group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Tries {
     pub(super) refusals: usize,
     /// When their connections ended, in seconds since the Unix epoch.
     pub(super) since_s: u64,
+    /// The target group that they stay with, by its number among the clients' sticky groups.
+    pub(super) group: Option<usize>,
     pub(super) cut: u64,
     pub(super) ended: u64,
 }
@@ -49,7 +51,8 @@ impl Waiting {
                 continue;
             }
             let known = batch.iter().rposition(|tries| {
-                (tries.refusals, tries.since_s) == (like.refusals, like.since_s)
+                let same = |one: &Tries| (one.refusals, one.since_s, one.group);
+                same(tries) == same(&like)
             });
             let place = known.unwrap_or_else(|| {
                 batch.push(Tries {
