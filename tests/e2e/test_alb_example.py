@@ -120,7 +120,7 @@ def test_each_service_is_deployed_on_its_own_and_nothing_but_weights_changes(scr
     assert without_weights(rules(world, listener)) == without_weights(before)
     assert services["chat"].listeners()[0]["DefaultActions"] == listener["DefaultActions"]
 
-    # Chat's input has a header that leads to the replacement before users do; users' has none.
+    # Chat's input asks for test rules, by a header, and users' input for none.
     assert {header(rule) for rule in test_rules} == {("x-preview", "yes")}
     assert {alone([rule])[int(rule["Priority"])] for rule in test_rules} == {"ChatTargetGroup2"}
 
