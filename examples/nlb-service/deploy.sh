@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a version of the example service into service, from nothing if need be.
+# Brings a version of an example's services into service, from nothing if need be.
 set -euo pipefail
 
 usage() {
@@ -12,10 +12,13 @@ it; waits for the end. Without STATE_MACHINE_ARN, Ebbtide's stack is asked for i
 --destroy takes all of it down again, but Ebbtide.
 
 From the environment:
-  NAME             what the stacks are called (nlb-service); two examples need two names
+  NAME             what the stacks are called (nlb-service, or alb-service); two examples need two names
+  EXAMPLE          the folder of another example's infrastructure.yaml and inputs
+  SERVICES         the services of that example: each has the stack NAME-SERVICE and the input SERVICE.json
   EBBTIDE_STACK    the stack that Ebbtide was installed as (ebbtide)
   CLIENTS_CIDR     who may connect to port 80 (0.0.0.0/0: everybody)
   TESTERS_CIDR     who may reach the test listener (10.0.0.0/16: those in the VPC only)
+  CHAT_HOST        the host that ../alb-service forwards to chat (chat.example.com)
   ZONE_A, ZONE_B   Availability Zones of the two subnets (the region's first two)
   POLL_SECONDS     how often to check the execution (10)
 and what the AWS CLI reads: AWS_PROFILE, AWS_REGION, …
@@ -26,7 +29,11 @@ USAGE
 shopt -s inherit_errexit 2>/dev/null || { echo "bash is older than 4.4" >&2; exit 1; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+example=${EXAMPLE:-$here}
 name=${NAME:-nlb-service}
+# One without a name of its own, or several.
+services=("")
+[[ -z ${SERVICES:-} ]] || read -ra services <<<"$SERVICES"
 infrastructure=$name-infrastructure
 ebbtide=${EBBTIDE_STACK:-ebbtide}
 poll=${POLL_SECONDS:-10}
@@ -78,10 +85,11 @@ deploy_infrastructure() {
   local parameters=()
   [[ -z ${CLIENTS_CIDR:-} ]] || parameters+=("ClientsCidr=$CLIENTS_CIDR")
   [[ -z ${TESTERS_CIDR:-} ]] || parameters+=("TestersCidr=$TESTERS_CIDR")
+  [[ -z ${CHAT_HOST:-} ]] || parameters+=("ChatHost=$CHAT_HOST")
   [[ -z ${ZONE_A:-} ]] || parameters+=("ZoneA=$ZONE_A")
   [[ -z ${ZONE_B:-} ]] || parameters+=("ZoneB=$ZONE_B")
   ((${#parameters[@]} == 0)) || parameters=(--parameter-overrides "${parameters[@]}")
-  aws cloudformation deploy --stack-name "$infrastructure" --template-file "$here/infrastructure.yaml" \
+  aws cloudformation deploy --stack-name "$infrastructure" --template-file "$example/infrastructure.yaml" \
     --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset "${parameters[@]}" >&2
 }
 
@@ -103,42 +111,38 @@ push_image() {
   docker push "$uri:$version" >&2
 }
 
+# The stack of a service.
+stack_of() { printf '%s' "$name${1:+-$1}"; }
+
 register_version() {
-  say "the service and version $1's task definition: stack $name"
-  aws cloudformation deploy --stack-name "$name" --template-file "$here/service.yaml" \
-    --no-fail-on-empty-changeset --parameter-overrides "Infrastructure=$infrastructure" "Version=$1" >&2
+  local service=$1 stack
+  stack=$(stack_of "$service")
+  local parameters=("Infrastructure=$infrastructure" "Version=$2")
+  [[ -z $service ]] || parameters+=("Name=$service" "LogGroup=$service-LogGroup")
+  say "the service and version $2's task definition: stack $stack"
+  aws cloudformation deploy --stack-name "$stack" --template-file "$here/service.yaml" \
+    --no-fail-on-empty-changeset --parameter-overrides "${parameters[@]}" >&2
 }
 
-# The input of an execution. All of it is needed for the first deployment; later ones would take what is
-# not given from the task set in service. Connections are drained one task at a time.
+# The input of an execution: a file with the stacks' outputs filled in.
 input() {
-  local -A of
-  local key value
-  while read -r key value; do of[$key]=$value; done < <(outputs "$infrastructure" && outputs "$name")
-  cat <<INPUT
-{
-  "cluster": "${of[Cluster]}",
-  "serviceName": "${of[ServiceName]}",
-  "taskDefinition": "${of[TaskDefinition]}",
-  "nlb": "${of[LoadBalancerArn]}",
-  "subnets": ["${of[SubnetA]}", "${of[SubnetB]}"],
-  "task_sg": "${of[TaskSecurityGroup]}",
-  "assignPublicIp": "ENABLED",
-  "waitForService": 15,
-  "bakeTime": 60,
-  "drain": {"tasks": 1, "every": 60}
-}
-INPUT
+  local text key value
+  text=$(<"$example/${1:-input}.json")
+  while read -r key value; do
+    text=${text//"\${$key}"/"$value"}
+  done < <(outputs "$infrastructure" && outputs "$(stack_of "$1")")
+  [[ $text != *"\${"* ]] || fail "the stacks do not have all outputs that the input names: $text"
+  printf '%s\n' "$text"
 }
 
 # Starts an execution and prints its ARN.
 start() {
-  local machine=$1 version=$2 given
-  given=$(input)
+  local machine=$1 service=$2 version=$3 given
+  given=$(input "$service")
   say "the deployment: starting $machine with"
   printf '%s\n' "$given" >&2
   aws stepfunctions start-execution --state-machine-arn "$machine" --input "$given" \
-    --name "$name-${version//./-}-$(date -u +%Y%m%dT%H%M%SZ)" --query executionArn --output text
+    --name "$(stack_of "$service")-${version//./-}-$(date -u +%Y%m%dT%H%M%SZ)" --query executionArn --output text
 }
 
 # Waits for the end of an execution and prints its states. The state machine makes sure that
@@ -167,58 +171,69 @@ wait_for() {
 }
 
 deploy() {
-  local version=$1 machine=$2 execution
+  local version=$1 machine=$2 service executions=() host
   need aws docker
   docker info >/dev/null 2>&1 || fail "docker does not run"
   machine=${machine:-$(output "$ebbtide" DeploymentStateMachineLiveArn)}
   deploy_infrastructure
   push_image "$version"
-  register_version "$version"
-  execution=$(start "$machine" "$version")
-  wait_for "$execution"
-  say "version $version is in service; try: curl http://$(output "$infrastructure" DnsName)/"
-  output "$infrastructure" DnsName
-  echo
+  for service in "${services[@]}"; do
+    register_version "$service" "$version"
+    executions+=("$(start "$machine" "$service" "$version")")
+  done
+  host=$(output "$infrastructure" DnsName)
+  for service in "${services[@]}"; do
+    wait_for "${executions[0]}"
+    executions=("${executions[@]:1}")
+    say "version $version is in service; try: curl http://$host/${service:+$service/}"
+  done
+  printf '%s\n' "$host"
 }
 
 destroy() {
-  local machine=$1 running cluster service id ids revision revisions
+  local machine=$1 service
   need aws
-  if stack_exists "$name"; then
-    cluster=$(output "$infrastructure" Cluster)
-    service=$(output "$name" ServiceName)
-    if [[ -z $machine ]] && stack_exists "$ebbtide"; then
-      machine=$(output "$ebbtide" DeploymentStateMachineArn)
-    fi
-    if [[ -n $machine ]]; then
-      running=$(aws stepfunctions list-executions --state-machine-arn "$machine" --status-filter RUNNING \
-        --output json --query "executions[?starts_with(name, '$name-')].executionArn | [0]")
-      [[ $running == null ]] || fail "a deployment is running; wait for it, or stop it: $running"
-    fi
-
-    say "the task sets of service $service"
-    ids=$(task_sets "$cluster" "$service" "?status!='DRAINING'")
-    for id in $ids; do
-      # Everything is deleted, with its connections: nothing is drained.
-      aws ecs delete-task-set --cluster "$cluster" --service "$service" --task-set "$id" --force >/dev/null
-    done
-    for _ in {1..120}; do
-      ids=$(task_sets "$cluster" "$service")
-      [[ -n $ids ]] || break
-      sleep "$poll"
-    done
-    [[ -z $ids ]] || fail "there are task sets still: $ids"
-    say "stack $name"
-    delete_stack "$name"
-    # The revisions that updates of the stack left.
-    revisions=$(aws ecs list-task-definitions --family-prefix "$name" --status ACTIVE \
-      --query 'taskDefinitionArns[]' --output text)
-    for revision in $revisions; do
-      [[ $revision == None ]] || aws ecs deregister-task-definition --task-definition "$revision" >/dev/null
-    done
+  if [[ -z $machine ]] && stack_exists "$ebbtide"; then
+    machine=$(output "$ebbtide" DeploymentStateMachineArn)
   fi
+  for service in "${services[@]}"; do
+    destroy_service "$machine" "$(stack_of "$service")"
+  done
   say "stack $infrastructure, with its images and logs"
   delete_stack "$infrastructure"
+}
+
+destroy_service() {
+  local machine=$1 stack=$2 running cluster service id ids revision revisions
+  stack_exists "$stack" || return 0
+  cluster=$(output "$infrastructure" Cluster)
+  service=$(output "$stack" ServiceName)
+  if [[ -n $machine ]]; then
+    running=$(aws stepfunctions list-executions --state-machine-arn "$machine" --status-filter RUNNING \
+      --output json --query "executions[?starts_with(name, '$stack-')].executionArn | [0]")
+    [[ $running == null ]] || fail "a deployment is running; wait for it, or stop it: $running"
+  fi
+
+  say "the task sets of service $service"
+  ids=$(task_sets "$cluster" "$service" "?status!='DRAINING'")
+  for id in $ids; do
+    # Everything is deleted, with its connections: nothing is drained.
+    aws ecs delete-task-set --cluster "$cluster" --service "$service" --task-set "$id" --force >/dev/null
+  done
+  for _ in {1..120}; do
+    ids=$(task_sets "$cluster" "$service")
+    [[ -n $ids ]] || break
+    sleep "$poll"
+  done
+  [[ -z $ids ]] || fail "there are task sets still: $ids"
+  say "stack $stack"
+  delete_stack "$stack"
+  # The revisions that updates of the stack left.
+  revisions=$(aws ecs list-task-definitions --family-prefix "$stack" --status ACTIVE \
+    --query 'taskDefinitionArns[]' --output text)
+  for revision in $revisions; do
+    [[ $revision == None ]] || aws ecs deregister-task-definition --task-definition "$revision" >/dev/null
+  done
 }
 
 # Ids of the task sets of a service: all, or those that a filter leaves.

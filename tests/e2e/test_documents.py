@@ -16,7 +16,7 @@ import stack
 
 PAGES = sorted(
     page
-    for folder in (".", "docs", "examples/nlb-service", "fuzz")
+    for folder in (".", "docs", "examples/alb-service", "examples/nlb-service", "fuzz")
     for page in (stack.ROOT / folder).glob("*.md")
     # It also has what there was once.
     if page.name != "CHANGELOG.md"

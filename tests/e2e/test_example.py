@@ -31,8 +31,9 @@ echo "$@" >> "$DOCKER_CALLS"
 
 @dataclasses.dataclass
 class Script:
-    """deploy.sh, with the AWS CLI's calls led to MiniStack."""
+    """The deploy.sh of a folder, with the AWS CLI's calls led to MiniStack and a docker in `bin`."""
 
+    folder: pathlib.Path
     endpoint: str
     bin: pathlib.Path
 
@@ -41,7 +42,7 @@ class Script:
             AWS_ENDPOINT_URL=self.endpoint, DOCKER_CALLS=str(self.bin / "calls"), POLL_SECONDS="0.2", **more
         )
         env["PATH"] = f"{self.bin}:{env['PATH']}"
-        command = [str(EXAMPLE / "deploy.sh"), *arguments]
+        command = [str(self.folder / "deploy.sh"), *arguments]
         return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
 
     def docker_calls(self):
@@ -58,12 +59,16 @@ class Script:
         return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
 
-@pytest.fixture(scope="module")
-def script(deployed, tmp_path_factory):
-    docker = tmp_path_factory.mktemp("bin") / "docker"
+def script_of(folder, deployed, bin):
+    docker = bin / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)
-    return Script(deployed.ministack, docker.parent)
+    return Script(folder, deployed.ministack, bin)
+
+
+@pytest.fixture(scope="module")
+def script(deployed, tmp_path_factory):
+    return script_of(EXAMPLE, deployed, tmp_path_factory.mktemp("bin"))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,7 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
 ):
     arns, service = mirrored
     assert service.task_sets() == []
-    event = in_simulated_aws(printed_input(first), arns)
+    [event] = printed_inputs(in_simulated_aws(first.stderr, arns))
     alternate = service.alternate()
 
     there = ministack.run(event)
@@ -154,8 +159,9 @@ def test_the_script_ends_with_the_dns_name(script, first):
     outputs = script.outputs(INFRASTRUCTURE)
     assert second.stdout == f"{outputs['DnsName']}\n"
     assert f"push {outputs['RepositoryUri']}:1.1" in script.docker_calls()
-    assert printed_input(second) == {
-        **printed_input(first),
+    [before], [after] = printed_inputs(first.stderr), printed_inputs(second.stderr)
+    assert after == {
+        **before,
         "taskDefinition": f"arn:aws:ecs:{stack.REGION}:{stack.ACCOUNT}:task-definition/nlb-service:2",
     }
     # The original of this deployment runs it until it is drained.
@@ -175,16 +181,15 @@ def test_everything_is_taken_down(deployed, script, mirrored, world):
     assert [one["StackName"] for one in there if one["StackName"].startswith("nlb-service")] == []
 
 
-def printed_input(done):
-    """The input that the script says it starts an execution with."""
-    return json.loads(re.search(r"^\{$.*?^\}$", done.stderr, re.DOTALL | re.MULTILINE)[0])
+def printed_inputs(said):
+    """The inputs that the script says it starts executions with."""
+    return [json.loads(one) for one in re.findall(r"^\{$.*?^\}$", said, re.DOTALL | re.MULTILINE)]
 
 
-def in_simulated_aws(event, arns):
-    text = json.dumps(event)
+def in_simulated_aws(text, arns):
     for there, here in arns.items():
         text = text.replace(there, here)
-    return json.loads(text)
+    return text
 
 
 def mirror(script, world):
@@ -220,21 +225,26 @@ def mirror(script, world):
             Port=listener["Port"],
             DefaultActions=[{"Type": action["Type"], "TargetGroupArn": made}],
         )
+    world.ecs.create_cluster(clusterName=outputs["Cluster"])
+    name, task_definition = mirror_service(script, world, outputs["Cluster"], "nlb-service")
+    arns |= task_definition
+    return arns, Service(world, outputs["Cluster"], name, arns[balancer["LoadBalancerArn"]])
 
+
+def mirror_service(script, world, cluster, name):
+    """Makes what is in a stack of service.yaml: the service's name, and the task definition there and here."""
     # MiniStack makes an ordinary service of one that is EXTERNAL: this comes from the template itself.
     service = template("Service")
-    name = script.outputs("nlb-service")["ServiceName"]
-    world.ecs.create_cluster(clusterName=outputs["Cluster"])
+    outputs = script.outputs(name)
     world.ecs.create_service(
-        cluster=outputs["Cluster"],
-        serviceName=name,
+        cluster=cluster,
+        serviceName=outputs["ServiceName"],
         desiredCount=service["DesiredCount"],
         schedulingStrategy=service["SchedulingStrategy"],
         deploymentController={"type": service["DeploymentController"]["Type"]},
     )
-    task_definition = script.outputs("nlb-service")["TaskDefinition"]
-    arns[task_definition] = register(script, world, task_definition)
-    return arns, Service(world, outputs["Cluster"], name, arns[balancer["LoadBalancerArn"]])
+    there = outputs["TaskDefinition"]
+    return outputs["ServiceName"], {there: register(script, world, there)}
 
 
 def register(script, world, arn):

@@ -49,15 +49,16 @@ def synthesised(tmp_path_factory):
     return {path.name.split(".")[0]: path for path in (folder / "cdk.out").glob("*.template.json")}
 
 
-@pytest.fixture(params=["cdk", "cloudformation"])
+@pytest.fixture(params=["cdk", "nlb-service", "alb-service"])
 def templates(request):
-    """The resources of each tool's templates, and the folder with its stack policy."""
+    """The resources of an example's templates, and the folder with its stack policy."""
+    folder = EXAMPLES / request.param
     if request.param == "cdk":
         texts = [path.read_text() for path in request.getfixturevalue("synthesised").values()]
-        folder = EXAMPLES / "cdk"
     else:
-        folder = EXAMPLES / "nlb-service"
-        texts = [(folder / name).read_text() for name in ("infrastructure.yaml", "service.yaml")]
+        # The stacks of services are shared.
+        paths = (folder / "infrastructure.yaml", EXAMPLES / "nlb-service" / "service.yaml")
+        texts = [path.read_text() for path in paths]
     resources = {}
     for text in texts:
         resources |= yaml_parse(text)["Resources"]
@@ -68,18 +69,46 @@ def of_type(resources, kind):
     return {name: one["Properties"] for name, one in resources.items() if one["Type"] == f"AWS::{kind}"}
 
 
-def test_a_template_has_an_external_service_and_two_listeners_on_two_groups(templates):
+def routes(resources):
+    """The listeners and rules that forward to target groups."""
+    of_listeners = of_type(resources, "ElasticLoadBalancingV2::Listener")
+    of_rules = of_type(resources, "ElasticLoadBalancingV2::ListenerRule")
+    actions = {name: one["DefaultActions"] for name, one in of_listeners.items()}
+    actions |= {name: one["Actions"] for name, one in of_rules.items()}
+    return {name: found for name, found in actions.items() if any(one["Type"] == "forward" for one in found)}
+
+
+def test_a_template_leaves_to_deployments_what_they_write_to_a_service(templates):
     resources, _ = templates
     [service] = of_type(resources, "ECS::Service").values()
     assert service["DeploymentController"] == {"Type": "EXTERNAL"}
     assert not OF_DEPLOYMENTS & set(service)
     assert not of_type(resources, "ECS::TaskSet") and not of_type(resources, "ECS::PrimaryTaskSet")
+
+
+@pytest.mark.parametrize("templates", ["cdk", "nlb-service"], indirect=True)
+def test_a_network_load_balancer_has_two_listeners_on_two_groups(templates):
+    resources, _ = templates
     [balancer] = of_type(resources, "ElasticLoadBalancingV2::LoadBalancer").values()
     assert balancer["Type"] == "network"
     listeners = of_type(resources, "ElasticLoadBalancingV2::Listener")
     assert sorted(listeners) == ["ProductionListener", "TestListener"]
     forwards = {action["TargetGroupArn"]["Ref"] for one in listeners.values() for action in one["DefaultActions"]}
     assert forwards == set(of_type(resources, "ElasticLoadBalancingV2::TargetGroup")) and len(forwards) == 2
+
+
+@pytest.mark.parametrize("templates", ["alb-service"], indirect=True)
+def test_every_rule_of_the_shared_load_balancer_has_both_groups_of_a_service(templates):
+    resources, _ = templates
+    pairs = {}
+    for name, [action] in routes(resources).items():
+        weighted = action["ForwardConfig"]["TargetGroups"]
+        assert [group["Weight"] for group in weighted] == [100, 0]
+        pairs[name] = [group["TargetGroupArn"]["Ref"] for group in weighted]
+    chat, users = ([f"{service}TargetGroup{number}" for number in (1, 2)] for service in ("Chat", "Users"))
+    assert pairs == {"ChatHostRule": chat, "ChatPathRule": chat, "UsersPathRule": users}
+    groups = of_type(resources, "ElasticLoadBalancingV2::TargetGroup")
+    assert all(group == groups[chat[0]] for group in groups.values())
 
 
 def test_no_template_writes_the_tags_of_a_deployment(templates):
@@ -94,8 +123,7 @@ def test_the_stack_policy_denies_updates_of_what_a_deployment_writes(templates):
     allow, deny = json.loads((folder / "stack-policy.json").read_text())["Statement"]
     assert (allow["Effect"], allow["Resource"]) == ("Allow", "*")
     assert (deny["Effect"], deny["Action"]) == ("Deny", "Update:*")
-    of_deployments = of_type(resources, "ElasticLoadBalancingV2::Listener")
-    of_deployments |= of_type(resources, "ElasticLoadBalancingV2::TargetGroup")
+    of_deployments = {*routes(resources), *of_type(resources, "ElasticLoadBalancingV2::TargetGroup")}
     assert sorted(deny["Resource"]) == sorted(f"LogicalResourceId/{name}" for name in of_deployments)
 
 

@@ -71,6 +71,7 @@ async fn run(settings: Settings) -> io::Result<ExitCode> {
     let mut told_to_stop = signal(SignalKind::terminate())?;
     let sockets = Sockets::new();
     let router = web::router(Service {
+        name: settings.service.0.into(),
         version: settings.version.into(),
         hostname: gethostname::gethostname().to_string_lossy().into(),
         sockets: sockets.clone(),

@@ -12,12 +12,30 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// `VERSION`: what `/` says.
     pub(crate) version: String,
+    /// `SERVICE`: what `/` says, and the first part of the paths that a load balancer with several
+    /// services forwards here.
+    pub(crate) service: PathPart,
     /// `CLOSE_SECONDS`: how long the WebSockets are closed over, and the service runs on, after
     /// SIGTERM. The default is below the 30 s that ECS leaves a container until SIGKILL.
     pub(crate) close: Duration,
     /// `PING_SECONDS`: how often each WebSocket is pinged. A Network Load Balancer forgets a
     /// connection on which nothing is sent for 350 s.
     pub(crate) ping: Duration,
+}
+
+/// A part of a path without characters of a meaning of their own.
+pub(crate) struct PathPart(pub(crate) String);
+
+impl FromStr for PathPart {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || letter == b'-';
+        if text.is_empty() || !text.bytes().all(is_plain) {
+            return Err(());
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 impl Settings {
@@ -30,6 +48,8 @@ impl Settings {
         )?;
         let port = variable("PORT", 8080, "a port, 0 to 65535")?;
         let version = variable("VERSION", "unknown".to_owned(), "text")?;
+        let service = PathPart("nlb-service".to_owned());
+        let service = variable("SERVICE", service, "letters, digits and -")?;
         let close: u32 = variable("CLOSE_SECONDS", 25, "whole seconds")?;
         let ping: u32 = variable("PING_SECONDS", 60, "whole seconds, 1 or more")?;
         if ping == 0 {
@@ -38,6 +58,7 @@ impl Settings {
         Ok(Self {
             listen: SocketAddr::new(address, port),
             version,
+            service,
             close: Duration::from_secs(close.into()),
             ping: Duration::from_secs(ping.into()),
         })

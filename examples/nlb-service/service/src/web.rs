@@ -22,30 +22,37 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// What all requests share.
 #[derive(Clone)]
 pub(crate) struct Service {
+    pub(crate) name: Arc<str>,
     pub(crate) version: Arc<str>,
     pub(crate) hostname: Arc<str>,
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) ping: Duration,
 }
 
+/// Each path with and without the service's name before it: a load balancer that several services share
+/// forwards by that name, and forwards the path as it is.
 pub(crate) fn router(service: Service) -> Router {
-    Router::new()
-        .route("/", get(about))
-        .route("/hostname", get(hostname))
-        .route("/ready", get(ready))
-        .route("/ws", get(websocket))
-        .with_state(service)
+    let mut router = Router::new();
+    for base in ["", &format!("/{}", service.name)] {
+        router = router
+            .route(&format!("{base}/"), get(about))
+            .route(&format!("{base}/hostname"), get(hostname))
+            .route(&format!("{base}/ready"), get(ready))
+            .route(&format!("{base}/ws"), get(websocket));
+    }
+    router.with_state(service)
 }
 
 async fn about(State(service): State<Service>) -> String {
     let Service {
+        name,
         version,
         hostname,
         sockets,
         ..
     } = service;
     let open = sockets.open();
-    format!("nlb-service {version} on {hostname}, {open} WebSockets open\n")
+    format!("{name} {version} on {hostname}, {open} WebSockets open\n")
 }
 
 async fn hostname(State(service): State<Service>) -> String {

@@ -20,6 +20,22 @@ async fn it_says_its_version_its_host_and_that_it_is_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_a_name_answers_below_it_as_well_and_below_no_other() {
+    let service = Process::start(&[("SERVICE", "chat"), ("VERSION", "7")]).await;
+    let (_, about) = service.get("/").await;
+    assert!(about.starts_with("chat 7 on "), "{about}");
+    for path in ["/", "/hostname", "/ready"] {
+        let below = service.get(&format!("/chat{path}")).await;
+        assert_eq!((below.0, &below), (200, &service.get(path).await));
+    }
+    let mut client = service.connect_to("/chat/ws").await.unwrap();
+    let hello = Message::text("hello");
+    assert_eq!(echo(&mut client, hello.clone()).await, hello);
+    assert_eq!(service.connect_to("/users/ws").await.err(), Some(404));
+    assert_eq!(service.get("/users/").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_echoes_text_and_bytes() {
     let service = Process::start(&[]).await;
     let mut client = service.connect().await.unwrap();
@@ -72,6 +88,8 @@ async fn a_wrong_setting_is_refused_by_its_name() {
     for (name, holds) in [
         ("ADDRESS", "localhost"),
         ("PORT", "65536"),
+        ("SERVICE", ""),
+        ("SERVICE", "chat/{all}"),
         ("CLOSE_SECONDS", "-1"),
         ("CLOSE_SECONDS", ""),
         ("PING_SECONDS", "0"),

@@ -26,6 +26,7 @@ pub(crate) fn program() -> Command {
         "ADDRESS",
         "PORT",
         "VERSION",
+        "SERVICE",
         "CLOSE_SECONDS",
         "PING_SECONDS",
     ] {
@@ -104,7 +105,11 @@ impl Process {
 
     /// A WebSocket, or the status it was refused with.
     pub(crate) async fn connect(&self) -> Result<Client, u16> {
-        let url = format!("ws://{}/ws", self.address);
+        self.connect_to("/ws").await
+    }
+
+    pub(crate) async fn connect_to(&self, path: &str) -> Result<Client, u16> {
+        let url = format!("ws://{}{path}", self.address);
         match timeout(FAR_TOO_LONG, connect_async(url)).await.unwrap() {
             Ok((client, _)) => Ok(client),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
