@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use ebbtide_controller::arn::{Home, is_listener_rule, short};
+use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::counted::counted;
-use ebbtide_controller::id::RouteArn;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
@@ -141,8 +140,8 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
         target_groups: request
             .target_groups
             .map(|groups| groups.map(|arn| arn.to_string())),
-        production_listeners: listeners(&request.routes.production),
-        test_listeners: listeners(&request.routes.test),
+        production_listeners: strings(&request.routes.production),
+        test_listeners: strings(&request.routes.test),
         task_definition: short(&request.task_definition).to_owned(),
         subnets: request.subnets.unwrap_or(defaults.subnets),
         security_groups: request.security_groups.unwrap_or(defaults.security_groups),
@@ -151,10 +150,8 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
     }
 }
 
-/// Those of them that are listeners: of rules the simulated world has those that its scenario names.
-fn listeners(routes: &[RouteArn]) -> Vec<String> {
-    let listeners = routes.iter().filter(|arn| !is_listener_rule(arn));
-    listeners.map(ToString::to_string).collect()
+fn strings(arns: &[impl ToString]) -> Vec<String> {
+    arns.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -302,21 +302,26 @@ fn drain_deadline() -> Case {
     case("protected tasks", &protected, &more, Ends::Deployed)
 }
 
-/// Another service on the same load balancer, with a rule for clients by IPv6.
-fn neighbours() -> Case {
-    let one_step = json!({"scaledown_decrement": 100});
-    let mut case = case("neighbours", &scenario(1), &one_step, Ends::Deployed);
-    let world = &mut case.world;
-    let balancer = world.load_balancers().next().unwrap().arn.clone();
+fn group_of_another(world: &mut World, protocol: &str) -> String {
     let other = CreateTargetGroup {
         port: Some(8080),
-        protocol: Some("TCP".into()),
+        protocol: Some(protocol.into()),
         ..CreateTargetGroup::ip("other")
     };
     let group = world.create_target_group(&other).unwrap();
     let tags = [tag("serviceName", "other"), tag("isProduction", "true")];
     let tagged = std::slice::from_ref(&group);
     world.add_elb_tags(tagged, &tags).unwrap();
+    group
+}
+
+/// Another service on the same load balancer, with a rule for clients by IPv6.
+fn neighbours() -> Case {
+    let one_step = json!({"scaledown_decrement": 100});
+    let mut case = case("neighbours", &scenario(1), &one_step, Ends::Deployed);
+    let world = &mut case.world;
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let group = group_of_another(world, "TCP");
     let listener = CreateListener::forwarding(&balancer, "TCP", 9_000, &group);
     let listener = world.create_listener(&listener).unwrap();
     world.set_ip_address_type(&balancer, "dualstack").unwrap();
@@ -346,12 +351,7 @@ fn three_routes(name: &'static str, never_healthy: bool) -> Case {
     };
     let world = &mut case.world;
     let own = group(world, "-tg-1");
-    let other = CreateTargetGroup {
-        port: Some(8080),
-        protocol: Some("HTTP".into()),
-        ..CreateTargetGroup::ip("other")
-    };
-    let other = world.create_target_group(&other).unwrap();
+    let other = group_of_another(world, "HTTP");
     let listener = world
         .listeners()
         .find(|one| one.port == 80)
@@ -370,6 +370,7 @@ fn three_routes(name: &'static str, never_healthy: bool) -> Case {
             priority: Some(priority),
             actions: vec![ActionRequest::forward_to(target)],
             tags,
+            ..CreateRule::default()
         };
         world.create_rule(&rule).unwrap();
     }
