@@ -67,15 +67,13 @@ pub(crate) fn possible(
         .as_ref()
         .is_some_and(LoadBalancer::is_application)
     {
+        let what = match test {
+            TestCondition::Header { .. } => "header",
+            TestCondition::Host(_) => "host",
+            TestCondition::Path(_) => "path",
+        };
         return Err(Refusal::preflight(
-            format!(
-                "test: {} is of the requests to an Application Load Balancer; rules of a Network Load Balancer do not know it.",
-                match test {
-                    TestCondition::Header { .. } => "a header",
-                    TestCondition::Host(_) => "a host",
-                    TestCondition::Path(_) => "a path",
-                }
-            ),
+            format!("test.{what}: rules of a Network Load Balancer cannot compare a {what}."),
             "Remove test from the input. A test listener that forwards to the second target group reaches the replacement.",
         ));
     }

@@ -18,7 +18,7 @@ use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 pub(crate) use end::{converged, unfinished};
 use lock::{commands, lock_item, one_inside};
 pub(crate) use routes::USERS;
-use routes::{by_arn, production, routes};
+use routes::{Route, by_arn, production, routes};
 
 /// The lock table of an installation.
 const LOCK_TABLE: &str = "ebbtide-locks";
@@ -269,7 +269,7 @@ impl Watch {
                 return Some(format!("S4: {} serves, and goes to {} %", was.id, is.scale));
             }
             if (deleted || is.scale < was.scale)
-                && let Some(route) = route_to(before, was)
+                && let Some(route) = route_to(before, was, deleted)
             {
                 let (id, scale) = (&was.id, is.scale);
                 return Some(format!(
@@ -346,15 +346,14 @@ fn reached(world: &World, set: &TaskSet) -> bool {
     })
 }
 
-/// A route that sends traffic to a task set, test routes aside.
-fn route_to(world: &World, set: &TaskSet) -> Option<String> {
-    let found = routes(world)
-        .filter(|route| !route.is_test())
-        .find(|route| {
-            let mut attached = set.load_balancers.iter();
-            let live = route.live();
-            attached.any(|attached| live.contains(&attached.target_group_arn.as_str()))
-        });
+/// A route that sends traffic to a task set, test routes aside; but a set that is deleted has no rule for tests left.
+fn route_to(world: &World, set: &TaskSet, deleted: bool) -> Option<String> {
+    let counts = |route: &Route<'_>| !route.is_test() || (deleted && route.is_created());
+    let found = routes(world).filter(counts).find(|route| {
+        let mut attached = set.load_balancers.iter();
+        let live = route.live();
+        attached.any(|attached| live.contains(&attached.target_group_arn.as_str()))
+    });
     found.map(|route| route.to_string())
 }
 

@@ -10,7 +10,7 @@ use ebbtide_simulator::fault::Fault;
 use crate::run::{
     Plan, Tally, fork_from, is_told_apart, run_clean, run_until_back, unsafe_or_stuck,
 };
-use crate::scenarios::{self, Case};
+use crate::scenarios::Case;
 
 const OF_WRITES: [Fault; 6] = [
     Fault::Unreachable,
@@ -105,21 +105,34 @@ async fn strike_pairs(case: Case, first: Fault) {
 }
 
 macro_rules! every_first {
-    ($($test:ident = $fault:expr,)*) => {
-        $(
-            #[tokio::test(start_paused = true)]
-            async fn $test() {
-                strike_pairs(scenarios::named("one task"), $fault).await;
-            }
-        )*
+    ($case:ident = $name:literal: $($test:ident = $fault:expr,)*) => {
+        mod $case {
+            use ebbtide_simulator::fault::Fault;
+
+            use crate::scenarios;
+
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $test() {
+                    super::strike_pairs(scenarios::named($name), $fault).await;
+                }
+            )*
+        }
     };
 }
 
-every_first! {
+every_first! { one_task = "one task":
     unreachable_and_another = Fault::Unreachable,
     lost_reply_and_another = Fault::LostReply,
     server_error_after_and_another = Fault::ServerErrorAfter,
     throttled_and_another = Fault::Throttled,
     twice_and_another = Fault::Twice,
+    late_and_another = Fault::Late(12),
+}
+
+// Two rules, and rules for tests.
+every_first! { three_routes = "three routes":
+    lost_reply_and_another = Fault::LostReply,
+    throttled_and_another = Fault::Throttled,
     late_and_another = Fault::Late(12),
 }

@@ -13,6 +13,7 @@ mod preflight;
 mod refusals;
 mod rounds;
 mod routes;
+mod rules;
 mod sample;
 mod security;
 mod settings;

@@ -153,8 +153,9 @@ impl Forward {
     /// is added.
     #[must_use]
     pub fn moved(&self, live: &TargetGroupArn, idle: &TargetGroupArn) -> Self {
-        let mut groups: Vec<_> = self.0.iter().map(|group| &group.target_group).collect();
-        for group in [live, idle] {
+        let seen = self.0.iter().map(|group| &group.target_group);
+        let mut groups = Vec::new();
+        for group in seen.chain([live, idle]) {
             if !groups.contains(&group) {
                 groups.push(group);
             }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ebbtide_controller::action::{Action, NewTaskSet};
+use ebbtide_controller::arn::is_listener_rule;
 use ebbtide_controller::deployment::Plan as Settled;
 use ebbtide_controller::drain;
 use ebbtide_controller::phase::Phase;
@@ -222,4 +223,31 @@ async fn a_healthy_version_that_is_given_up_is_caught() {
     };
     let case = scenarios::two_tasks();
     assert_caught("S14", &case, next, [Plan::default()]).await;
+}
+
+/// As if only listeners led to a service.
+#[tokio::test(start_paused = true)]
+async fn a_swap_that_forgets_rules_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut seen = seen.clone();
+        seen.routes.retain(|route| route.rule.is_none());
+        let mut plan = plan.clone();
+        plan.routes.retain(|arn| !is_listener_rule(arn));
+        turn::next(phase, &seen, &plan, progress)
+    };
+    let case = scenarios::named("three routes");
+    assert_caught("S4", &case, next, [Plan::default()]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_leaves_its_rules_for_tests_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut seen = seen.clone();
+        if phase == Phase::Rollback {
+            seen.routes.retain(|route| route.created.is_none());
+        }
+        turn::next(phase, &seen, plan, progress)
+    };
+    let case = scenarios::named("three routes, never healthy");
+    assert_caught("S15", &case, next, [Plan::default()]).await;
 }

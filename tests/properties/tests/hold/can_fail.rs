@@ -115,7 +115,7 @@ fn what_names_a_thing_that_was_not_seen_is_found() {
         route: "nothing".into(),
         role: Role::Test,
     };
-    assert_found(&world, nothing, "no such listener was seen");
+    assert_found(&world, nothing, "no such route was seen");
     let none = harm(Kind::Other, &world, &[]);
     assert!(none.is_some());
 }

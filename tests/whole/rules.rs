@@ -1,0 +1,460 @@
+//! Deployments of services that rules lead to: nothing but the weights of their two groups changes, and no rule for
+//! tests is left.
+
+use std::time::Duration;
+
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::scenario::{ListenerRole, ListenerScenario, RuleScenario};
+use ebbtide_simulator::world::{Action, Kind, Rule, Secret, World};
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use crate::support::{deploy, deploy_among, group, installed, names, sample_with};
+
+/// Where a rule's requests are authenticated; AWS returns it never.
+const SECRET: &str = "planted-client-secret";
+
+/// An Application Load Balancer with these listeners.
+fn on_an_alb(listeners: Vec<ListenerScenario>) -> Scenario {
+    Scenario::with(|scenario| {
+        scenario.load_balancer = Kind::Application;
+        scenario.listeners = listeners;
+    })
+}
+
+fn listener(port: u16, role: ListenerRole, rules: Vec<RuleScenario>) -> ListenerScenario {
+    ListenerScenario {
+        rules,
+        protocol: Some("HTTPS".to_owned()),
+        ..ListenerScenario::new(port, role)
+    }
+}
+
+fn rule(priority: u32, path: &str, role: ListenerRole) -> RuleScenario {
+    let condition = json!({"Field": "path-pattern", "PathPatternConfig": {"Values": [path]}});
+    RuleScenario {
+        priority,
+        conditions: vec![serde_json::from_value(condition).unwrap()],
+        role,
+        ..RuleScenario::default()
+    }
+}
+
+/// A load balancer that answers 404 by default, and has the service at a path.
+fn by_path() -> Scenario {
+    let rules = vec![
+        rule(10, "/chat/*", ListenerRole::Production),
+        rule(20, "/rooms/*", ListenerRole::Production),
+        rule(30, "/preview/*", ListenerRole::Test),
+    ];
+    on_an_alb(vec![listener(443, ListenerRole::Other, rules)])
+}
+
+/// The sample's input for a world whose load balancer has an ARN of its own.
+fn event(world: &World, more: &Value) -> Value {
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let mut event = sample_with(&json!({"nlb": balancer}));
+    let more = more.as_object().unwrap().clone();
+    event.as_object_mut().unwrap().extend(more);
+    event
+}
+
+fn preview() -> Value {
+    json!({"test": {"header": {"name": "x-preview", "value": "yes"}}})
+}
+
+/// A world on a load balancer of the right kind: the sample's names are those of a network load balancer.
+fn made(scenario: &Scenario) -> World {
+    let names = ebbtide_simulator::Names {
+        load_balancer_arn: None,
+        ..names()
+    };
+    scenario.world_for(&names).unwrap()
+}
+
+/// Listeners and rules but for the weights of the service's two groups and for our own tags.
+fn unmoved(world: &World) -> Value {
+    let mut listeners = serde_json::to_value(world.listeners().collect::<Vec<_>>()).unwrap();
+    without_weights(&mut listeners);
+    listeners
+}
+
+fn without_weights(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_weights),
+        Value::Object(fields) => {
+            fields.remove("before");
+            fields.remove("rules_before");
+            fields.retain(|key, _| !key.starts_with("ebbtide:"));
+            if let Some(Value::Array(groups)) = fields.get_mut("groups") {
+                groups.retain(|group| !group["arn"].as_str().unwrap().contains("-tg-"));
+            }
+            fields.values_mut().for_each(without_weights);
+        }
+        _ => {}
+    }
+}
+
+/// Rules that deployments have created for their tests.
+fn created(world: &World) -> Vec<Rule> {
+    let rules = world
+        .listeners()
+        .flat_map(|listener| listener.rules.values());
+    let created = rules.filter(|rule| rule.tags.contains_key("ebbtide:deployment"));
+    created.cloned().collect()
+}
+
+/// Every rule that leads to the service leads to the group of its only task set.
+#[track_caller]
+fn assert_all_moved(world: &World) {
+    let names = names();
+    let sets = world.task_sets_of(&names.cluster, &names.service);
+    assert_eq!(sets.len(), 1, "{sets:?}");
+    let serving = &sets[0].load_balancers[0].target_group_arn;
+    let (first, second) = (group(world, "-tg-1"), group(world, "-tg-2"));
+    let idle = if *serving == first { second } else { first };
+    let rules = world
+        .listeners()
+        .flat_map(|listener| listener.rules.values());
+    for rule in rules.filter(|rule| {
+        rule.tags
+            .get("ebbtide:role")
+            .is_some_and(|role| role == "production")
+    }) {
+        for action in &rule.actions {
+            if let Action::Forward(forward) = action {
+                let weight = |arn: &str| {
+                    forward
+                        .groups
+                        .iter()
+                        .find(|one| one.arn == arn)
+                        .map(|one| one.weight)
+                };
+                assert_eq!(weight(serving), Some(100), "{rule:?}");
+                assert_eq!(weight(&idle), Some(0), "{rule:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_are_moved_and_nothing_else_of_them_is_changed() {
+    let world = made(&by_path());
+    let (before, event) = (unmoved(&world), event(&world, &json!({})));
+    let first = deploy(world, "run-1", &event).await;
+    assert_eq!(first.output()["status"], "deployed", "{}", first.text());
+    assert_eq!(unmoved(&first.world), before);
+    assert_all_moved(&first.world);
+    let second = deploy(first.world, "run-2", &event).await;
+    assert_eq!(second.output()["status"], "deployed", "{}", second.text());
+    assert_eq!(unmoved(&second.world), before);
+    assert_all_moved(&second.world);
+}
+
+/// The conditions of a rule for tests are those of the route and the test's.
+#[tokio::test(start_paused = true)]
+async fn tests_reach_the_replacement_by_a_rule_that_is_gone_at_the_end() {
+    let scenario = on_an_alb(vec![listener(
+        443,
+        ListenerRole::Production,
+        vec![
+            rule(10, "/chat/*", ListenerRole::Production),
+            rule(30, "/preview/*", ListenerRole::Test),
+        ],
+    )]);
+    let world = made(&scenario);
+    let (before, event) = (unmoved(&world), event(&world, &preview()));
+    let mut seen = Vec::new();
+    let ended = deploy_among(world, "run-1", &event, |state, _, world| {
+        if state == "Swap" && seen.is_empty() {
+            seen = created(world);
+        }
+        if state == "ScaleDown" {
+            assert!(created(world).is_empty(), "{:?}", created(world));
+        }
+    })
+    .await;
+    assert_eq!(ended.output()["status"], "deployed", "{}", ended.text());
+    assert_eq!(unmoved(&ended.world), before);
+    seen.sort_by_key(|rule| rule.priority);
+    let [by_path, by_default] = &seen[..] else {
+        panic!("{seen:?}");
+    };
+    let fields = |rule: &Rule| {
+        let fields = rule
+            .conditions
+            .iter()
+            .map(|condition| condition.field.clone());
+        fields.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (by_path.priority, fields(by_path)),
+        (Some(9), vec!["path-pattern".into(), "http-header".into()])
+    );
+    assert_eq!(
+        (by_default.priority, fields(by_default)),
+        (Some(31), vec!["http-header".into()])
+    );
+    for rule in &seen {
+        let green = group(&ended.world, "-tg-2");
+        assert!(format!("{:?}", rule.actions).contains(&green), "{rule:?}");
+        assert_eq!(rule.tags["ebbtide:role"], "test");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_or_a_path_for_tests_takes_the_place_of_the_routes_own() {
+    for (test, field) in [
+        (json!({"host": "preview.example.com"}), "host-header"),
+        (json!({"path": "/preview/*"}), "path-pattern"),
+    ] {
+        let world = made(&by_path());
+        let event = event(&world, &json!({"test": test}));
+        let mut seen = Vec::new();
+        deploy_among(world, "run-1", &event, |state, _, world| {
+            if state == "WaitForServiceReady" && seen.is_empty() {
+                seen = created(world);
+            }
+        })
+        .await;
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        for rule in seen {
+            let of_it = rule
+                .conditions
+                .iter()
+                .filter(|condition| condition.field == field);
+            assert_eq!(of_it.count(), 1, "{rule:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_for_tests_are_deleted_in_a_rollback_and_by_the_next_execution() {
+    let mut scenario = by_path();
+    scenario.replacement.never_healthy = true;
+    let world = made(&scenario);
+    let (before, event) = (unmoved(&world), event(&world, &preview()));
+    let failed = deploy(world.clone(), "run-1", &event).await;
+    assert_eq!(failed.failure().0, "ReplacementFailed");
+    assert_eq!(created(&failed.world), []);
+    assert_eq!(unmoved(&failed.world), before);
+
+    let (aws, installation) = installed(world);
+    let stop = tokio::time::sleep(Duration::from_mins(1));
+    let stopped = installation
+        .deploy_until("run-2", event.clone(), 1, &mut |_| {}, stop)
+        .await;
+    assert!(stopped.is_none(), "{stopped:?}");
+    assert_eq!(created(&aws.snapshot()).len(), 2);
+    let mut without = event;
+    without.as_object_mut().unwrap().remove("test");
+    installation.deploy("run-3", without, 1, &mut |_| {}).await;
+    assert_eq!(created(&aws.snapshot()), []);
+    assert_eq!(unmoved(&aws.snapshot()), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_disappears_is_drift() {
+    let world = made(&by_path());
+    let event = event(&world, &json!({}));
+    let ended = deploy_among(world, "run-1", &event, |state, nth, world| {
+        if state == "ScaleDown" && nth == 1 {
+            let listener = world.listeners().next().unwrap();
+            let arn = listener.rules.keys().next().unwrap().clone();
+            world.delete_rule(&arn).unwrap();
+        }
+    })
+    .await;
+    let text = ended.text();
+    assert!(text.starts_with("Drift: "), "{text}");
+    assert!(
+        text.contains("no longer sends production traffic to service"),
+        "{text}"
+    );
+    assert!(ended.deleted().is_empty(), "{:?}", ended.deleted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_gets_another_number_or_condition_stays_so() {
+    let world = made(&by_path());
+    let event = event(&world, &json!({}));
+    let ended = deploy_among(world, "run-1", &event, |state, nth, world| {
+        if state == "WaitForServiceReady" && nth == 0 {
+            let listener = world.listeners().next().unwrap();
+            let arn = listener.rules.keys().next().unwrap().clone();
+            let request = json!({"RulePriorities": [{"RuleArn": arn, "Priority": 4711}]});
+            world
+                .set_rule_priorities(&serde_json::from_value(request).unwrap())
+                .unwrap();
+            let condition =
+                json!({"Field": "path-pattern", "PathPatternConfig": {"Values": ["/new/*"]}});
+            let request = json!({"RuleArn": arn, "Conditions": [condition]});
+            world
+                .modify_rule(&serde_json::from_value(request).unwrap())
+                .unwrap();
+        }
+    })
+    .await;
+    assert_eq!(ended.output()["status"], "deployed", "{}", ended.text());
+    let rules = ended
+        .world
+        .listeners()
+        .flat_map(|listener| listener.rules.values());
+    let changed: Vec<_> = rules.filter(|rule| rule.priority == Some(4711)).collect();
+    assert_eq!(changed.len(), 1);
+    assert!(
+        format!("{:?}", changed[0].conditions).contains("/new/*"),
+        "{changed:?}"
+    );
+    assert_all_moved(&ended.world);
+}
+
+/// Actions before a forward, or in the place of one.
+fn actions(random: &mut Rng, forwards: bool) -> Vec<Value> {
+    let oidc = json!({"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
+        "Issuer": "https://idp", "AuthorizationEndpoint": "https://idp/a", "TokenEndpoint": "https://idp/t",
+        "UserInfoEndpoint": "https://idp/u", "ClientId": "chat", "ClientSecret": SECRET,
+    }});
+    let cognito = json!({"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": {
+        "UserPoolArn": "arn:aws:cognito-idp:us-east-1:555555555555:userpool/us-east-1_a", "UserPoolClientId": "chat",
+        "UserPoolDomain": "chat",
+    }});
+    let jwt = json!({"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": {
+        "JwksEndpoint": "https://idp/keys", "Issuer": "https://idp",
+    }});
+    let fixed = json!({"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503", "ContentType": "text/plain"}});
+    let redirect = json!({"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301", "Host": "example.com"}});
+    if forwards {
+        let before = [None, Some(oidc), Some(cognito), Some(jwt)];
+        return before[random.usize(..4)].clone().into_iter().collect();
+    }
+    vec![if random.bool() { fixed } else { redirect }]
+}
+
+/// A condition of any field.
+fn condition(random: &mut Rng, number: u32) -> Value {
+    [
+        json!({"Field": "path-pattern", "Values": [format!("/{number}/*")]}),
+        json!({"Field": "host-header", "HostHeaderConfig": {"Values": [format!("h{number}.example.com"), "*.example.org"]}}),
+        json!({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "x-n", "Values": [number.to_string()]}}),
+        json!({"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["GET", "HEAD"]}}),
+        json!({"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "n", "Value": number.to_string()}]}}),
+        json!({"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.0/8"]}}),
+    ][random.usize(..6)]
+    .clone()
+}
+
+/// One to three listeners and two to ninety rules of all kinds, of which at least one is production and one is for tests.
+fn drawn(seed: u64) -> Scenario {
+    use ListenerRole::{Other, Production, Test};
+    let mut random = Rng::with_seed(seed);
+    let ports = [443, 8443, 9443];
+    let mut listeners: Vec<_> = ports[..random.usize(1..=3)]
+        .iter()
+        .map(|port| {
+            listener(
+                *port,
+                if random.bool() { Production } else { Other },
+                Vec::new(),
+            )
+        })
+        .collect();
+    let most = [2, 5, 90][random.usize(..3)];
+    for number in 1..=random.u32(2..=most) {
+        let role = match number {
+            1 => Production,
+            2 => Test,
+            _ => [Production, Test, Other, Other][random.usize(..4)],
+        };
+        let more = actions(&mut random, role != Other);
+        let at = random.usize(..listeners.len());
+        listeners[at].rules.push(RuleScenario {
+            priority: number * 10 + random.u32(..9),
+            conditions: vec![serde_json::from_value(condition(&mut random, number)).unwrap()],
+            role,
+            actions: more
+                .into_iter()
+                .map(|one| serde_json::from_value(one).unwrap())
+                .collect(),
+            stickiness_seconds: (role != Other && random.u8(..4) == 0).then_some(60),
+            tags: [("team".to_owned(), number.to_string())].into(),
+        });
+    }
+    on_an_alb(listeners)
+}
+
+/// The digests of all client secrets, in order.
+fn secrets(world: &World) -> Vec<Secret> {
+    let rules = world
+        .listeners()
+        .flat_map(|listener| listener.rules.values());
+    let actions = rules.flat_map(|rule| &rule.actions);
+    let secrets = actions.filter_map(|action| match action {
+        Action::Answer { secret, .. } => secret.clone(),
+        Action::Forward(_) => None,
+    });
+    secrets.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_rules_there_are_a_deployment_changes_weights_alone() {
+    let mut planted = 0;
+    for seed in 0..24 {
+        let scenario = drawn(seed);
+        let healthy = made(&scenario);
+        let sick = made(&Scenario {
+            replacement: ebbtide_simulator::world::Behaviour {
+                never_healthy: true,
+                ..scenario.replacement.clone()
+            },
+            ..scenario.clone()
+        });
+        let more = if seed % 2 == 0 { preview() } else { json!({}) };
+        let event = event(&healthy, &more);
+        let (before, known) = (unmoved(&healthy), secrets(&healthy));
+        assert!(known.iter().all(|secret| *secret == Secret::of(SECRET)));
+        planted += known.len();
+
+        let deployed = deploy(healthy.clone(), "run-1", &event).await;
+        assert_eq!(
+            deployed.output()["status"],
+            "deployed",
+            "{seed}: {}",
+            deployed.text()
+        );
+        let failed = deploy(sick, "run-1", &event).await;
+        assert_eq!(
+            failed.failure().0,
+            "ReplacementFailed",
+            "{seed}: {}",
+            failed.text()
+        );
+
+        let (aws, installation) = installed(healthy);
+        let stop = tokio::time::sleep(Duration::from_secs(60 + 37 * seed));
+        installation
+            .deploy_until("run-1", event.clone(), 1, &mut |_| {}, stop)
+            .await;
+        let taken_over = installation.deploy("run-2", event, 1, &mut |_| {}).await;
+        assert!(taken_over.status.is_success(), "{seed}: {taken_over:?}");
+
+        for (how, world) in [
+            ("deployed", &deployed.world),
+            ("rolled back", &failed.world),
+            ("taken over", &aws.snapshot()),
+        ] {
+            assert_eq!(unmoved(world), before, "{seed}: {how}");
+            assert_eq!(created(world), [], "{seed}: {how}");
+            assert_eq!(secrets(world), known, "{seed}: {how}");
+        }
+        assert_all_moved(&deployed.world);
+        let said = [
+            deployed.text(),
+            deployed.reasons.join(" "),
+            failed.text(),
+            failed.reasons.join(" "),
+        ];
+        assert!(!said.iter().any(|text| text.contains(SECRET)), "{seed}");
+    }
+    assert!(planted > 20, "{planted}");
+}
