@@ -46,6 +46,9 @@ pub(crate) struct TaskSetSummary {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListenerSummary {
     port: u16,
+    /// The number of a rule; of the default action there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<u32>,
     role: Option<String>,
     forward: String,
 }
@@ -104,15 +107,29 @@ impl Summary {
     }
 }
 
+/// The default actions of all listeners, and the rules whose role is recorded.
 fn listeners(world: &World) -> Vec<ListenerSummary> {
-    let listeners = world.listeners().map(|listener| ListenerSummary {
-        port: listener.port,
-        role: listener.tags.get("ebbtide:role").cloned(),
-        forward: listener.forward_in_words(),
+    const ROLE: &str = "ebbtide:role";
+    let all = world.listeners().flat_map(|listener| {
+        let default = ListenerSummary {
+            port: listener.port,
+            rule: None,
+            role: listener.tags.get(ROLE).cloned(),
+            forward: listener.forward_in_words(),
+        };
+        let rules = listener.rules.values();
+        let rules = rules.filter(|rule| rule.tags.contains_key(ROLE));
+        let rules = rules.map(|rule| ListenerSummary {
+            port: listener.port,
+            rule: rule.priority,
+            role: rule.tags.get(ROLE).cloned(),
+            forward: rule.forward_in_words(),
+        });
+        std::iter::once(default).chain(rules)
     });
-    let mut listeners: Vec<_> = listeners.collect();
-    listeners.sort_by_key(|listener| listener.port);
-    listeners
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|one| (one.port, one.rule));
+    all
 }
 
 fn task_sets(world: &World, cluster: &str, service: &str) -> Vec<TaskSetSummary> {
@@ -170,7 +187,12 @@ impl Summary {
         rows.extend(self.listeners.iter().map(|listener| {
             let role = listener.role.as_deref().unwrap_or("no role recorded");
             let ListenerSummary { port, forward, .. } = listener;
-            ("listener", format!(":{port} ({role}) sends {forward}"))
+            let rule = listener.rule.map(|number| format!(" rule {number}"));
+            let rule = rule.unwrap_or_default();
+            (
+                "listener",
+                format!(":{port}{rule} ({role}) sends {forward}"),
+            )
         }));
         rows.extend(self.tags.iter().map(|TagSummary { target_group, tags }| {
             ("target group", format!("{target_group} {}", tags.join(" ")))

@@ -73,6 +73,13 @@ pub struct RulePriority {
     pub priority: Option<u32>,
 }
 
+impl Rule {
+    /// Where it sends new connections, in words.
+    pub fn forward_in_words(&self) -> String {
+        action::sentence(&self.actions)
+    }
+}
+
 impl World {
     pub fn create_rule(&mut self, request: &CreateRule) -> Result<String, ApiError> {
         self.new_rule(request, None)

@@ -236,7 +236,7 @@ async fn a_swap_that_forgets_rules_is_caught() {
         turn::next(phase, &seen, &plan, progress)
     };
     let case = scenarios::named("three routes");
-    assert_caught("S4", &case, next, [Plan::default()]).await;
+    assert_caught("R5", &case, next, [Plan::default()]).await;
 }
 
 #[tokio::test(start_paused = true)]
