@@ -105,7 +105,11 @@ fn the_input_page_has_a_row_for_every_field_and_no_other() {
     }
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
     let objects = OBJECTS.iter().flat_map(|(_, fields, _)| *fields);
-    let all: BTreeSet<_> = FIELDS.iter().chain(objects).map(|(name, _)| *name).collect();
+    let all: BTreeSet<_> = FIELDS
+        .iter()
+        .chain(objects)
+        .map(|(name, _)| *name)
+        .collect();
     for row in rows {
         let (cell, _) = row.split_once(" |").unwrap();
         for field in cell.trim_end_matches('`').split("`, `") {
