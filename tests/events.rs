@@ -5,8 +5,17 @@ use std::fs;
 use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home};
-use ebbtide_controller::request::{DRAIN_FIELDS, FIELDS, Request};
+use ebbtide_controller::request::{DRAIN_FIELDS, FIELDS, ROUTES_FIELDS, Request, TEST_FIELDS};
 use serde_json::Value;
+
+type Fields = &'static [(&'static str, &'static str)];
+
+/// The fields that are objects, with theirs, and with the section of the input page about them.
+const OBJECTS: [(&str, Fields, &str); 3] = [
+    ("drain", DRAIN_FIELDS, "Drain"),
+    ("routes", ROUTES_FIELDS, "Routes"),
+    ("test", TEST_FIELDS, "Test"),
+];
 
 fn events() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
@@ -52,12 +61,12 @@ fn together_the_events_show_every_field() {
         let shown = events.iter().any(|(_, event)| event.get(field).is_some());
         assert!(shown || *field == "launchType", "{field}");
     }
-    for (field, _) in DRAIN_FIELDS {
-        let mut drains = events.iter().filter_map(|(_, event)| event.get("drain"));
-        assert!(
-            drains.any(|drain| drain.get(field).is_some()),
-            "drain.{field}"
-        );
+    for (field, _) in DRAIN_FIELDS.iter().chain(ROUTES_FIELDS) {
+        let mut objects = events
+            .iter()
+            .flat_map(|(_, event)| [event.get("drain"), event.get("routes")]);
+        let shown = objects.any(|object| object.is_some_and(|object| object.get(field).is_some()));
+        assert!(shown, "{field}");
     }
 }
 
@@ -71,10 +80,10 @@ fn the_schema_has_every_field_and_no_other() {
     let names =
         |fields: &[(&str, &str)]| fields.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(properties(&schema), names(FIELDS));
-    assert_eq!(
-        properties(&schema["properties"]["drain"]),
-        names(DRAIN_FIELDS)
-    );
+    for (object, fields, _) in OBJECTS {
+        let within = properties(&schema["properties"][object]);
+        assert_eq!(within, names(fields), "{object}");
+    }
 }
 
 #[test]
@@ -95,18 +104,23 @@ fn the_input_page_has_a_row_for_every_field_and_no_other() {
         assert!(page.contains(&format!("\n| `{field}` |")), "{field}");
     }
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let objects = OBJECTS.iter().flat_map(|(_, fields, _)| *fields);
+    let all: BTreeSet<_> = FIELDS
+        .iter()
+        .chain(objects)
+        .map(|(name, _)| *name)
+        .collect();
     for row in rows {
         let (cell, _) = row.split_once(" |").unwrap();
         for field in cell.trim_end_matches('`').split("`, `") {
-            let is_one = FIELDS
-                .iter()
-                .chain(DRAIN_FIELDS)
-                .any(|(name, _)| *name == field);
-            assert!(is_one, "{field}");
+            assert!(all.contains(field), "{field}");
         }
     }
-    let (_, drain) = page.split_once("\n## Drain\n").unwrap();
-    for (field, _) in DRAIN_FIELDS {
-        assert!(drain.contains(&format!("`{field}`")), "drain.{field}");
+    for (object, fields, section) in OBJECTS {
+        let (_, rest) = page.split_once(&format!("\n## {section}\n")).unwrap();
+        let section = rest.split("\n## ").next().unwrap();
+        for (field, _) in fields {
+            assert!(section.contains(&format!("`{field}`")), "{object}.{field}");
+        }
     }
 }

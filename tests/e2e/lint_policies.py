@@ -32,7 +32,7 @@ GIVEN = {
     "ClusterArns": [f"{ECS}cluster/main", f"{ECS}cluster/games-*"],
     "ServiceArns": [f"{ECS}service/main/chat", f"{ECS}service/games-*/*"],
     "TaskDefinitionArns": [f"{ECS}task-definition/chat:*", f"{ECS}task-definition/games-*:*"],
-    "ListenerArns": [f"{ELB}listener/net/chat/*", f"{ELB}listener/app/games/*"],
+    "RouteArns": [f"{ELB}{kind}/{of}/*" for kind in ("listener", "listener-rule") for of in ("net/chat", "app/games")],
     "TargetGroupArns": [f"{ELB}targetgroup/chat-*", f"{ELB}targetgroup/games-*"],
     "TaskRoleArns": ["arn:aws:iam::555555555555:role/chat", "arn:aws:iam::555555555555:role/games-*"],
 }
@@ -46,7 +46,7 @@ FULL = {
     "ClusterArns": [f"{ECS}cluster/{NAME}"] * ROOM,
     "ServiceArns": [f"{ECS}service/{NAME}/{NAME}"] * ROOM,
     "TaskDefinitionArns": [f"{ECS}task-definition/{NAME}:*"] * ROOM,
-    "ListenerArns": [f"{ELB}listener/net/{NAME}/0123456789abcdef/*"] * ROOM,
+    "RouteArns": [f"{ELB}listener-rule/net/{NAME}/0123456789abcdef/*"] * ROOM,
     "TargetGroupArns": [f"{ELB}targetgroup/{NAME}/0123456789abcdef"] * ROOM,
     "TaskRoleArns": [f"arn:aws:iam::555555555555:role/{NAME}"] * ROOM,
 }
@@ -58,6 +58,21 @@ ACCEPTED = {
     ("TurnPolicy", "RESOURCE_STAR", "['ecs:ListTasks']"),
     # With anything narrower, CloudWatch answers without composite alarms.
     ("TurnPolicy", "RESOURCE_STAR", "['cloudwatch:DescribeAlarms']"),
+    # Its list of condition keys lacks this one, which AWS documents for the tags of a new resource.
+    (
+        "CheckAndCreateRole",
+        "UNKNOWN_CONDITION_FOR_ACTION",
+        "Unknown condition elasticloadbalancing:CreateAction for action elasticloadbalancing:AddTags",
+    ),
+    # Wants the ARN of a Network Load Balancer's listener or rule as well: rules for tests are not created there.
+    *(
+        (policy, "RESOURCE_MISMATCH", str([{"action": f"elasticloadbalancing:{action}", "required_format": f"arn:*:elasticloadbalancing:*:*:{of}"}] * 2))
+        for policy, action, of in (
+            ("CheckAndCreateRole", "CreateRule", "listener/net/*/*/*"),
+            ("SwapRole", "DeleteRule", "listener-rule/net/*/*/*/*"),
+            ("ScaleDownRole", "DeleteRule", "listener-rule/net/*/*/*/*"),
+        )
+    ),
     # Wants the ARN of an express execution beside the ordinary one; there are none here.
     *(
         (
@@ -171,18 +186,20 @@ def sizes(policies):
 
 def main():
     template = yaml.load(TEMPLATE.read_text(), Loader)
-    right = True
+    right, seen = True, set()
     for case, given in (("the defaults", {}), ("every list given", GIVEN)):
         policies = list(Resolved(template, given).policies())
         found = findings(policies)
         wrong = found - ACCEPTED
         for finding in sorted(wrong):
             print(f"with {case}: " + ": ".join(finding), file=sys.stderr)
-        # An exception that nothing needs any more is wrong as well.
-        for gone in sorted(ACCEPTED - found):
-            print(f"with {case}, not found any more: " + ": ".join(gone), file=sys.stderr)
         print(f"parliament: {len(policies)} policies with {case}: {len(wrong)} findings")
-        right = right and policies and found == ACCEPTED
+        right = right and policies and not wrong
+        seen |= found
+    # An exception that nothing needs any more is wrong as well.
+    for gone in sorted(ACCEPTED - seen):
+        print("not found any more: " + ": ".join(gone), file=sys.stderr)
+        right = False
     held = sizes(Resolved(template, FULL).policies())
     for name, (size, most) in held.items():
         if size > most:

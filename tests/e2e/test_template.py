@@ -28,7 +28,7 @@ LISTS = {
     "ClusterArns": [f"arn:aws:ecs:{HOME}:cluster/main", f"arn:aws:ecs:{HOME}:cluster/games-*"],
     "ServiceArns": [f"arn:aws:ecs:{HOME}:service/main/chat"],
     "TaskDefinitionArns": [f"arn:aws:ecs:{HOME}:task-definition/chat:*"],
-    "ListenerArns": [f"arn:aws:elasticloadbalancing:{HOME}:listener/net/chat/0123456789abcdef/*"],
+    "RouteArns": [f"arn:aws:elasticloadbalancing:{HOME}:{of}/app/chat/0123456789abcdef/*" for of in ("listener", "listener-rule")],
     "TargetGroupArns": [f"arn:aws:elasticloadbalancing:{HOME}:targetgroup/chat-*"],
     "TaskRoleArns": [f"arn:aws:iam::{stack.ACCOUNT}:role/chat", f"arn:aws:iam::{stack.ACCOUNT}:role/chat-execution"],
     "AlarmActionArns": [f"arn:aws:sns:{HOME}:pager"],
@@ -205,7 +205,7 @@ def confined(deployed):
     def again():
         """Deploys it with another swap function, as after a change of its code."""
         text = (BUILT / "template.yaml").read_text()
-        changed = text.replace("Ebbtide: moves the production", "Ebbtide: now moves the production")
+        changed = text.replace("Ebbtide: moves production", "Ebbtide: now moves production")
         assert changed != text
         template = BUILT / "changed.yaml"
         template.write_text(changed)
@@ -228,9 +228,10 @@ def test_parameters_confine_what_can_be_deployed(deployed, confined):
     assert found["CreateReplacement"]["Condition"] == {"ArnLike": {"ecs:task-definition": LISTS["TaskDefinitionArns"]}}
     assert found["PassTaskRoles"]["Resource"] == LISTS["TaskRoleArns"]
     assert found["PassTaskRoles"]["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
-    assert found["ChangeActions"]["Resource"] == found["TagRole"]["Resource"] == LISTS["ListenerArns"]
+    for sid in ("ChangeActions", "TagRole", "CreateTestRule"):
+        assert found[sid]["Resource"] == LISTS["RouteArns"]
     found = statements(deployed, "SwapRole", name)
-    assert found["ChangeActions"]["Resource"] == LISTS["ListenerArns"]
+    assert found["ChangeActions"]["Resource"] == LISTS["RouteArns"]
     assert found["TagProduction"]["Resource"] == LISTS["TargetGroupArns"]
     # Without them, everything of the account and region, and nothing else.
     found = statements(deployed, "CheckAndCreateRole")

@@ -23,6 +23,12 @@ const PASSED_ROLES: &str = "iam:PassRole";
 /// Nor is this: it creates with tags.
 const TAGGED: &str = "ecs:TagResource";
 
+/// A call of its own, and part of `CreateRule`.
+const TAGS_ADDED: &str = "elasticloadbalancing:AddTags";
+
+/// Allows what creates a rule to tag it.
+const OF_CREATION: &str = "elasticloadbalancing:CreateAction";
+
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
 type Calls = BTreeMap<String, BTreeSet<String>>;
@@ -55,6 +61,15 @@ fn collect(aws: &SimulatedAws, calls: &mut Calls) {
     }
 }
 
+/// A listener of which one path leads to the service.
+fn by_path() -> Value {
+    let rule = json!({"priority": 10, "role": "production", "conditions": [{"Field": "path-pattern", "Values": ["/chat/*"]}]});
+    json!([
+        {"port": 80, "role": "other", "rules": [rule]},
+        {"port": 8080, "role": "test"},
+    ])
+}
+
 async fn calls_made() -> Calls {
     let mut calls = Calls::new();
     let healthy = Scenario::default();
@@ -69,6 +84,17 @@ async fn calls_made() -> Calls {
     watched["alarms"] = json!(["errors"]);
     watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
     deploy(with_an_alarm.world().unwrap(), watched, &mut calls).await;
+
+    // Rules that are moved, and rules for tests: deleted after the swap, and in a rollback.
+    for fails in [false, true] {
+        let mut by_rules = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
+        by_rules.listeners = serde_json::from_value(by_path()).unwrap();
+        by_rules.replacement.never_healthy = fails;
+        let mut tested = event();
+        tested["test"] = json!({"header": {"name": "x-preview", "value": "yes"}});
+        tested["readinessTimeout"] = json!(300);
+        deploy(by_rules.world().unwrap(), tested, &mut calls).await;
+    }
 
     let mut crashing = Scenario::default();
     crashing.replacement.crashes_after_seconds = Some(5);
@@ -308,7 +334,7 @@ fn every_role_and_policy_takes_the_path_and_every_role_the_boundary() {
 
 /// Which conditions a call on a cluster, on tags, on roles and on events must have: what the service
 /// authorization reference knows of the action.
-const CONDITIONS: [(&str, &[&str]); 13] = [
+const CONDITIONS: [(&str, &[&str]); 15] = [
     ("ecs:DescribeServices", &["ecs:cluster"]),
     ("ecs:DescribeTaskSets", &["ecs:cluster", "ecs:service"]),
     (
@@ -320,8 +346,16 @@ const CONDITIONS: [(&str, &[&str]); 13] = [
     ("ecs:UpdateServicePrimaryTaskSet", &["ecs:cluster"]),
     ("ecs:ListTasks", &["ecs:cluster"]),
     ("ecs:DescribeTasks", &["ecs:cluster"]),
-    ("elasticloadbalancing:AddTags", &["aws:TagKeys"]),
+    (TAGS_ADDED, &["aws:TagKeys"]),
     ("elasticloadbalancing:RemoveTags", &["aws:TagKeys"]),
+    (
+        "elasticloadbalancing:CreateRule",
+        &["aws:RequestTag/ebbtide:deployment", "aws:TagKeys"],
+    ),
+    (
+        "elasticloadbalancing:DeleteRule",
+        &["aws:ResourceTag/ebbtide:deployment"],
+    ),
     (TAGGED, &["ecs:CreateAction"]),
     (PASSED_ROLES, &["iam:PassedToService"]),
     ("events:PutEvents", &["events:detail-type"]),
@@ -361,6 +395,9 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
                             condition_keys(conditions, &mut held);
                         }
                     }
+                    if name == TAGS_ADDED {
+                        held.remove(OF_CREATION);
+                    }
                     assert_eq!(held, names_of(wanted), "{role} {name}");
                     seen.insert(name);
                 }
@@ -368,6 +405,31 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
         }
     }
     assert_eq!(seen.len(), CONDITIONS.len(), "{seen:?}");
+}
+
+#[test]
+fn a_function_may_write_the_tags_of_a_test_rule_to_the_rule_that_it_creates_alone() {
+    let template = template();
+    let resources = &template["Resources"];
+    let mut statements = by_effect(resources, CREATING, "Allow");
+    statements.retain(|statement| {
+        let mut keys = BTreeSet::new();
+        if let Some(conditions) = statement.as_mapping_get("Condition") {
+            condition_keys(conditions, &mut keys);
+        }
+        keys.contains(OF_CREATION)
+    });
+    let [tagging] = statements[..] else {
+        panic!("{statements:?}");
+    };
+    assert_eq!(actions_of(tagging), names_of(&[TAGS_ADDED]));
+    assert!(tagged(&tagging["Resource"]).ends_with(":listener-rule/app/*"));
+    let action = &tagging["Condition"]["StringEquals"][OF_CREATION];
+    assert_eq!(action.as_str(), Some("CreateRule"));
+    for (role, keys) in ROLES.map(|(_, role, _)| (role, tag_keys(resources, role))) {
+        let created = keys.get("elasticloadbalancing:CreateRule");
+        assert_eq!(created.is_some(), role == CREATING, "{role}");
+    }
 }
 
 #[test]
@@ -410,13 +472,20 @@ type KeysOfCall<'a> = (&'a str, &'a [&'a str]);
 fn a_function_may_write_its_own_tags_and_no_others() {
     let template = template();
     let resources = &template["Resources"];
-    let add = "elasticloadbalancing:AddTags";
+    let add = TAGS_ADDED;
+    let create = "elasticloadbalancing:CreateRule";
+    let of_test_rules = [
+        "ebbtide:beside",
+        "ebbtide:deployment",
+        "ebbtide:role",
+        "ebbtide:service",
+    ];
     let remove = "elasticloadbalancing:RemoveTags";
     let of_swap = ["ebbtide:swap", "isProduction", "taskSetId"];
     let wanted: [(&str, &[KeysOfCall<'_>]); 3] = [
         (
             "CheckAndCreateRole",
-            &[(add, &["ebbtide:role", "ebbtide:service"])],
+            &[(add, &of_test_rules), (create, &of_test_rules)],
         ),
         (
             "SwapRole",
