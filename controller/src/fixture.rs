@@ -358,6 +358,7 @@ fn listener(port: u16, group: &str) -> Route {
         rule: None,
         forward: Forward::to(&group_arn(group)),
         unknown: None,
+        authenticates: false,
         sticky: None,
         role: None,
         created: None,

@@ -9,6 +9,9 @@ use crate::request::{Request, TestCondition};
 use crate::routing::Routing;
 use crate::world::{Created, LoadBalancer, Route, World};
 
+/// The values in the conditions of a rule, at most (AWS documentation).
+const MOST_VALUES: usize = 5;
+
 /// The lowest and the highest number that a rule may have (AWS API model).
 const PRIORITIES: std::ops::RangeInclusive<u32> = 1..=50_000;
 
@@ -78,8 +81,36 @@ pub(crate) fn possible(
         ));
     }
     let taken: Vec<_> = numbers(world).collect();
-    let mut routes = routing.roles.production.iter();
-    routes.try_for_each(|route| free_before(route, &taken).map(drop))
+    routing.roles.production.iter().try_for_each(|route| {
+        if route.authenticates {
+            return Err(Refusal::preflight(
+                format!("test: {route} authenticates clients, and a rule for tests would let them in without."),
+                "Remove test from the input, and give the tests a rule of their own that authenticates and forwards to the second target group.",
+            ));
+        }
+        let values = values_beside(route, test);
+        if values > MOST_VALUES {
+            return Err(Refusal::preflight(
+                format!(
+                    "test: a rule before {route} would have {values} values in its conditions, and AWS allows {MOST_VALUES}."
+                ),
+                "Split the rule (aws elbv2 modify-rule, aws elbv2 create-rule), or remove test from the input.",
+            ));
+        }
+        free_before(route, &taken).map(drop)
+    })
+}
+
+/// The values that the conditions of a created rule have: those of its route, and the test's.
+fn values_beside(route: &Route, test: &TestCondition) -> usize {
+    let replaced = match test {
+        TestCondition::Header { .. } => None,
+        TestCondition::Host(_) => Some("host-header"),
+        TestCondition::Path(_) => Some("path-pattern"),
+    };
+    let conditions = route.rule.iter().flat_map(|rule| &rule.conditions);
+    let kept = conditions.filter(|condition| Some(condition.field.as_str()) != replaced);
+    kept.map(|condition| condition.values.len()).sum::<usize>() + 1
 }
 
 /// The rules of this service that deployments have created.

@@ -94,6 +94,7 @@ fn default_of(listener: &Listener, unknown: &Unknown) -> Route {
         rule: None,
         forward: forward(actions),
         unknown: unknown.of(arn).or_else(|| unknown_type(actions)),
+        authenticates: authenticates(actions),
         sticky: sticky(actions),
         role: None,
         created: None,
@@ -119,6 +120,7 @@ fn rule_of(rule: &SeenRule, listener: &ListenerArn, unknown: &Unknown) -> Option
         }),
         forward: forward(rule.actions()),
         unknown: unknown.of(arn).or_else(|| unknown_type(rule.actions())),
+        authenticates: authenticates(rule.actions()),
         sticky: sticky(rule.actions()),
         role: None,
         created: None,
@@ -210,6 +212,13 @@ fn unknown_type(actions: &[Action]) -> Option<String> {
     unknown
         .next()
         .map(|kind| format!("the action type {}", kind.as_str()))
+}
+
+/// Whether something is asked of a client before the last action.
+fn authenticates(actions: &[Action]) -> bool {
+    use ActionTypeEnum::{AuthenticateCognito, AuthenticateOidc, JwtValidation};
+    let mut types = actions.iter().filter_map(Action::r#type);
+    types.any(|kind| matches!(kind, AuthenticateCognito | AuthenticateOidc | JwtValidation))
 }
 
 /// Seconds for which a forward action keeps clients on the target group that they were sent to first.

@@ -187,12 +187,11 @@ impl Summary {
         rows.extend(self.listeners.iter().map(|listener| {
             let role = listener.role.as_deref().unwrap_or("no role recorded");
             let ListenerSummary { port, forward, .. } = listener;
-            let rule = listener.rule.map(|number| format!(" rule {number}"));
-            let rule = rule.unwrap_or_default();
-            (
-                "listener",
-                format!(":{port}{rule} ({role}) sends {forward}"),
-            )
+            let route = match listener.rule {
+                Some(number) => format!(":{port} rule {number}"),
+                None => format!(":{port}"),
+            };
+            ("listener", format!("{route} ({role}) sends {forward}"))
         }));
         rows.extend(self.tags.iter().map(|TagSummary { target_group, tags }| {
             ("target group", format!("{target_group} {}", tags.join(" ")))

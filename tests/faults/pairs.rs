@@ -130,9 +130,8 @@ every_first! { one_task = "one task":
     late_and_another = Fault::Late(12),
 }
 
-// Two rules, and rules for tests.
+// Two rules, and rules for tests. The other kinds of faults at this service's writes are among the single faults.
 every_first! { three_routes = "three routes":
     lost_reply_and_another = Fault::LostReply,
-    throttled_and_another = Fault::Throttled,
     late_and_another = Fault::Late(12),
 }

@@ -469,6 +469,7 @@ fn routed(route: &mut Route, field: &str, words: &mut Words<'_>) {
                 service: "main/web".to_owned(),
             });
         }
+        "authenticates" => route.authenticates = true,
         "unknown" => route.unknown = Some(words.rest()),
         "becomes" => route.port = words.number(),
         "sticky" => route.sticky = Some(words.number()),

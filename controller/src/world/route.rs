@@ -24,6 +24,8 @@ pub struct Route {
     pub forward: Forward,
     /// Something in its actions that this version does not know, and would lose if it wrote them.
     pub unknown: Option<String>,
+    /// Whether it lets in only clients that it has authenticated.
+    pub authenticates: bool,
     /// Seconds for which a client stays on the target group that it was sent to first (Application Load
     /// Balancers only).
     pub sticky: Option<u32>,
