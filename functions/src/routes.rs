@@ -170,10 +170,22 @@ fn condition(seen: &RuleCondition) -> Condition {
             .map_or(value.to_owned(), |key| format!("{key}={value}"))]);
     }
     let header = seen.http_header_config();
+    let expressions = [
+        Some(seen.regex_values()),
+        seen.host_header_config()
+            .map(HostHeaderConditionConfig::regex_values),
+        seen.path_pattern_config()
+            .map(PathPatternConditionConfig::regex_values),
+        header.map(HttpHeaderConditionConfig::regex_values),
+    ];
     Condition {
         field: seen.field().unwrap_or_default().to_owned(),
         name: header.and_then(|header| header.http_header_name().map(str::to_owned)),
         values,
+        regex: expressions
+            .into_iter()
+            .flatten()
+            .any(|some| !some.is_empty()),
     }
 }
 
