@@ -459,3 +459,37 @@ pub(crate) async fn delete(elb: &Client, rule: &RouteArn) -> Result<(), StepErro
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_say_whether_their_values_are_regular_expressions() {
+        let path = PathPatternConditionConfig::builder();
+        let header = HttpHeaderConditionConfig::builder();
+        let any = RuleCondition::builder();
+        let cases = [
+            (any.clone().values("/a/*"), false),
+            (any.clone().regex_values("^/a"), true),
+            (
+                any.clone()
+                    .path_pattern_config(path.clone().values("/a").build()),
+                false,
+            ),
+            (
+                any.clone()
+                    .path_pattern_config(path.regex_values("^/a").build()),
+                true,
+            ),
+            (
+                any.http_header_config(header.regex_values("^a").build()),
+                true,
+            ),
+        ];
+        for (seen, regex) in cases {
+            let read = condition(&seen.build());
+            assert_eq!((read.values.len(), read.regex), (1, regex), "{read:?}");
+        }
+    }
+}
