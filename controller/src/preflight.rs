@@ -6,6 +6,7 @@ mod differences;
 pub mod findings;
 mod groups;
 mod pace;
+mod patterns;
 
 use crate::arn::short;
 use crate::counted::counted;

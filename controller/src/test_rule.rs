@@ -152,13 +152,13 @@ fn mark(route: &RouteArn) -> String {
 }
 
 /// The numbers that are taken, with their listeners.
-fn numbers(world: &World) -> impl Iterator<Item = (String, u32)> {
+pub(crate) fn numbers(world: &World) -> impl Iterator<Item = (String, u32)> {
     let rules = world.routes.iter();
     rules.filter_map(|route| Some((route.listener.to_string(), route.rule.as_ref()?.priority)))
 }
 
 /// The free number that is nearest before a route: the default action comes after every rule.
-fn free_before(route: &Route, taken: &[(String, u32)]) -> Result<u32, Refusal> {
+pub(crate) fn free_before(route: &Route, taken: &[(String, u32)]) -> Result<u32, Refusal> {
     let here = taken
         .iter()
         .filter(|(listener, _)| **listener == *route.listener);

@@ -292,6 +292,12 @@ pub struct LoadBalancer {
     pub cross_zone: Reading<bool>,
     /// `ipv4`, `dualstack` or another value of `IpAddressType`.
     pub ip_address_type: Reading<String>,
+    /// Its security groups; a Network Load Balancer may have none.
+    pub security_groups: Reading<Vec<String>>,
+    /// `access_logs.s3.enabled`.
+    pub access_logs: Reading<bool>,
+    /// `idle_timeout.timeout_seconds`, 1 to 4,000: of an Application Load Balancer.
+    pub idle_timeout: Reading<u32>,
 }
 
 impl LoadBalancer {
@@ -302,6 +308,9 @@ impl LoadBalancer {
             zones: Reading::NotRead,
             cross_zone: Reading::NotRead,
             ip_address_type: Reading::NotRead,
+            security_groups: Reading::NotRead,
+            access_logs: Reading::NotRead,
+            idle_timeout: Reading::NotRead,
         }
     }
 

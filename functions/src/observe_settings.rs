@@ -1,5 +1,7 @@
 //! Reading how load balancers and target groups are set up.
 
+use std::str::FromStr;
+
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancerAttribute, ProtocolEnum, TargetGroup as SeenTargetGroup, TargetGroupAttribute,
@@ -16,7 +18,7 @@ use tokio::join;
 use crate::error::StepError;
 
 const ZONES: &str = "elasticloadbalancing:DescribeLoadBalancers";
-const CROSS_ZONE: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
+const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
 
 /// What a target group's own description says; its attributes are read later.
 pub(crate) fn described(seen: &SeenTargetGroup) -> GroupSettings {
@@ -87,7 +89,7 @@ pub(crate) fn set(group: &mut TargetGroup, attribute: &TargetGroupAttribute) {
     }
 }
 
-/// A load balancer with its zones and its cross-zone setting.
+/// A load balancer with its zones, its security groups and its attributes.
 ///
 /// Findings rest on them and nothing else does: a call that fails or is not allowed is not an error.
 /// They are made at once, so that one that gets no answer costs a turn's time once.
@@ -109,23 +111,35 @@ pub(crate) async fn load_balancer(elb: &Client, arn: &LoadBalancerArn) -> LoadBa
             if let Some(addresses) = addresses {
                 load_balancer.ip_address_type = Reading::Seen(addresses.as_str().to_owned());
             }
+            if let Some(seen) = seen {
+                let groups = seen.security_groups().to_vec();
+                load_balancer.security_groups = Reading::Seen(groups);
+            }
             seen.and_then(|seen| u32::try_from(seen.availability_zones().len()).ok())
                 .map_or(Reading::Failed(ZONES), Reading::Seen)
         }
         Err(error) => unread(ZONES, &error),
     };
-    load_balancer.cross_zone = match attributes {
-        Ok(answer) => cross_zone(answer.attributes()),
-        Err(error) => unread(CROSS_ZONE, &error),
-    };
+    match attributes {
+        Ok(answer) => {
+            let seen = answer.attributes();
+            load_balancer.cross_zone = attribute(seen, "load_balancing.cross_zone.enabled")
+                .map_or(Reading::Failed(ATTRIBUTES), Reading::Seen);
+            load_balancer.access_logs =
+                attribute(seen, "access_logs.s3.enabled").map_or(Reading::NotRead, Reading::Seen);
+            // A Network Load Balancer has none.
+            load_balancer.idle_timeout = attribute(seen, "idle_timeout.timeout_seconds")
+                .map_or(Reading::NotRead, Reading::Seen);
+        }
+        // One finding says that the call was not answered.
+        Err(error) => load_balancer.cross_zone = unread(ATTRIBUTES, &error),
+    }
     load_balancer
 }
 
-fn cross_zone(attributes: &[LoadBalancerAttribute]) -> Reading<bool> {
-    let key = Some("load_balancing.cross_zone.enabled");
-    let setting = attributes.iter().find(|attribute| attribute.key() == key);
-    let setting = setting.and_then(|setting| setting.value()?.parse().ok());
-    setting.map_or(Reading::Failed(CROSS_ZONE), Reading::Seen)
+fn attribute<T: FromStr>(seen: &[LoadBalancerAttribute], key: &str) -> Option<T> {
+    let attribute = seen.iter().find(|attribute| attribute.key() == Some(key));
+    attribute?.value()?.parse().ok()
 }
 
 fn unread<T, E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Reading<T>

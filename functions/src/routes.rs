@@ -172,10 +172,22 @@ fn condition(seen: &RuleCondition) -> Condition {
             .map_or(value.to_owned(), |key| format!("{key}={value}"))]);
     }
     let header = seen.http_header_config();
+    let expressions = [
+        Some(seen.regex_values()),
+        seen.host_header_config()
+            .map(HostHeaderConditionConfig::regex_values),
+        seen.path_pattern_config()
+            .map(PathPatternConditionConfig::regex_values),
+        header.map(HttpHeaderConditionConfig::regex_values),
+    ];
     Condition {
         field: seen.field().unwrap_or_default().to_owned(),
         name: header.and_then(|header| header.http_header_name().map(str::to_owned)),
         values,
+        regex: expressions
+            .into_iter()
+            .flatten()
+            .any(|some| !some.is_empty()),
     }
 }
 
@@ -454,5 +466,39 @@ pub(crate) async fn delete(elb: &Client, rule: &RouteArn) -> Result<(), StepErro
             "elasticloadbalancing:DeleteRule",
             &error,
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_say_whether_their_values_are_regular_expressions() {
+        let path = PathPatternConditionConfig::builder();
+        let header = HttpHeaderConditionConfig::builder();
+        let any = RuleCondition::builder();
+        let cases = [
+            (any.clone().values("/a/*"), false),
+            (any.clone().regex_values("^/a"), true),
+            (
+                any.clone()
+                    .path_pattern_config(path.clone().values("/a").build()),
+                false,
+            ),
+            (
+                any.clone()
+                    .path_pattern_config(path.regex_values("^/a").build()),
+                true,
+            ),
+            (
+                any.http_header_config(header.regex_values("^a").build()),
+                true,
+            ),
+        ];
+        for (seen, regex) in cases {
+            let read = condition(&seen.build());
+            assert_eq!((read.values.len(), read.regex), (1, regex), "{read:?}");
+        }
     }
 }

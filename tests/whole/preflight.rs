@@ -4,10 +4,10 @@ use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::World;
-use ebbtide_simulator::{Scenario, SimulatedAws};
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::support::{edited, sample, sample_with, served, world};
+use crate::support::{self, edited, sample, sample_with, served, world};
 
 async fn deploy(
     scenario: &Scenario,
@@ -139,6 +139,63 @@ async fn groups_that_differ_and_targets_registered_by_hand_are_named() {
             "{named:?}"
         );
     }
+}
+
+/// A service by a path on an Application Load Balancer, behind a rule that answers everything.
+fn in_maintenance() -> (World, Value) {
+    let scenario: Scenario = serde_json::from_value(json!({
+        "loadBalancer": "application",
+        "deregistrationDelaySeconds": 45,
+        "listeners": [
+            {"port": 80, "role": "other", "rules": [
+                {
+                    "priority": 5,
+                    "conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+                    "actions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}],
+                },
+                {
+                    "priority": 10, "role": "production",
+                    "conditions": [{"Field": "path-pattern", "Values": ["/chat/*"]}],
+                },
+            ]},
+            {"port": 8080, "role": "test"},
+        ],
+    }))
+    .unwrap();
+    let names = Names {
+        load_balancer_arn: None,
+        ..support::names()
+    };
+    let world = scenario.world_for(&names).unwrap();
+    let balancer = world.load_balancers().next().unwrap().arn.clone();
+    let event = sample_with(&json!({"nlb": balancer, "dryRun": true}));
+    (world, event)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_and_settings_of_an_application_load_balancer_are_read_for_findings() {
+    let (start, event) = in_maintenance();
+    let (outcome, _, _) = deploy_into(start, event, []).await;
+    let Status::Succeeded { output } = outcome.status else {
+        panic!("{outcome:?}");
+    };
+    let findings = output["findings"].as_array().unwrap();
+    for (name, says) in [
+        ("shadowedRoute", "Rule 5 of listener 80 (path-pattern /*)"),
+        ("accessLogs", "to S3 are off"),
+        (
+            "deregistrationTermination",
+            "is 45 s, and the load balancer waits up to 60 s",
+        ),
+    ] {
+        let named: Vec<_> = findings.iter().filter(|one| one["name"] == name).collect();
+        let [one] = named[..] else {
+            panic!("{name}: {output}");
+        };
+        assert!(one["seen"].as_str().unwrap().contains(says), "{one}");
+    }
+    // Its targets are healthy, and their security groups stay.
+    assert!(!names(&output).contains(&"securityGroups"), "{output}");
 }
 
 #[tokio::test(start_paused = true)]

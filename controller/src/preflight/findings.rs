@@ -9,7 +9,9 @@ mod errors;
 mod groups;
 mod health;
 mod listeners;
+mod load_balancer;
 mod name;
+mod routes;
 mod task_set;
 
 use std::fmt;
@@ -23,8 +25,8 @@ use crate::preflight::pace::pace_of;
 use crate::quote::sentence;
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::routing::{self, Taken};
-use crate::world::{LoadBalancer, TargetGroup, TaskSet, World};
+use crate::routing::{self, Roles};
+use crate::world::{LoadBalancer, Route, TargetGroup, TaskSet, World};
 
 pub use capacity::too_few_for_the_zones;
 pub use connections::{CLIENT_PORTS, overlap, ports_of_clients};
@@ -121,6 +123,8 @@ pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     found.extend(groups::findings(&scene, &found));
     found.extend(task_set::findings(&scene));
     found.extend(listeners::findings(&scene));
+    found.extend(routes::findings(&scene));
+    found.extend(load_balancer::findings(&scene));
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));
     found.extend(capacity::findings(&scene));
@@ -137,8 +141,8 @@ struct Scene<'a> {
     /// The service's two target groups; fewer or none where they cannot be determined.
     groups: Vec<&'a TargetGroup>,
     production: Option<&'a TargetGroup>,
-    /// The roles that the listeners are taken to have, if no tag names them.
-    taken: Option<Taken>,
+    /// What the service's routes are for, where it can be determined.
+    roles: Option<Roles<'a>>,
     original: Option<&'a TaskSet>,
     /// The service's desired count.
     desired: u32,
@@ -171,13 +175,17 @@ impl<'a> Scene<'a> {
             load_balancer: world.load_balancer.as_ref(),
             groups,
             production,
-            taken: routing.and_then(|routing| routing.roles.taken()),
+            roles: routing.map(|routing| routing.roles),
             original,
             desired: world.service.desired_count,
             deregistration,
             plan: Plan::of(&pace, tasks, deregistration),
             pace,
         }
+    }
+
+    fn production_routes(&self) -> &[&'a Route] {
+        self.roles.as_ref().map_or(&[], |roles| &roles.production)
     }
 
     fn is_network(&self) -> bool {

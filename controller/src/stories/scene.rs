@@ -14,8 +14,8 @@ use crate::fixture::{OWNER, Scene, group_arn, listener_arn, rule_arn};
 use crate::id::RouteArn;
 use crate::phase::Phase;
 use crate::world::{
-    Alarm, Container, Created, Forward, Launch, Reading, Route, ServiceEvent, ServiceRegistry,
-    StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
+    Alarm, Condition, Container, Created, Forward, Launch, Reading, Route, ServiceEvent,
+    ServiceRegistry, StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
 };
 
 /// The label of an earlier deployment.
@@ -195,6 +195,7 @@ impl Seen {
                     Some(group) => set.load_balancers[0].target_group = group_arn(group),
                 },
                 "networkless" => set.network = None,
+                "unsecured" => set.network.as_mut().unwrap().security_groups.clear(),
                 "launch" => set.launch = Some(Launch::Type(words.word().into())),
                 "tag" => set.tags.extend([words.pair()]),
                 "tags" => {
@@ -375,6 +376,9 @@ fn balancer(world: &mut World, words: &mut Words<'_>) {
             "zones" => balancer.zones = Reading::Seen(words.number()),
             "crosses" => balancer.cross_zone = Reading::Seen(words.word() == "on"),
             "address" => balancer.ip_address_type = Reading::Seen(words.word().to_owned()),
+            "logs" => balancer.access_logs = Reading::Seen(words.word() == "on"),
+            "idle" => balancer.idle_timeout = Reading::Seen(words.number()),
+            "secured" => balancer.security_groups = Reading::Seen(vec![words.word().to_owned()]),
             "zones-failed" => balancer.zones = Reading::Failed("a:Zones"),
             "zones-denied" => balancer.zones = Reading::NotAllowed("a:Zones"),
             "crosses-denied" => balancer.cross_zone = Reading::NotAllowed("a:Cross"),
@@ -412,6 +416,7 @@ fn set_up(group: &mut TargetGroup, field: &str, words: &mut Words<'_>) -> bool {
         "address" => settings.ip_address_type = words.word().to_owned(),
         "checks" => check.protocol = words.word().to_owned(),
         "path" => check.path = Some(words.word().to_owned()),
+        "matcher" => check.matcher = Some(words.word().to_owned()),
         "interval" => check.interval = words.number(),
         "threshold" => check.healthy_threshold = words.number(),
         "sticky" => settings.sticky = true,
@@ -470,6 +475,22 @@ fn routed(route: &mut Route, field: &str, words: &mut Words<'_>) {
             });
         }
         "authenticates" => route.authenticates = true,
+        "for" => route.created.as_mut().unwrap().service = words.word().to_owned(),
+        // `path-pattern=/a/*,/b/*`, or `http-header:x-preview=yes`; `path-pattern~^/a` is a regular expression.
+        "if" => {
+            let word = words.word();
+            let at = word.find(['=', '~']).expect(word);
+            let (field, name) = match word[..at].split_once(':') {
+                Some((field, name)) => (field, Some(name.to_owned())),
+                None => (&word[..at], None),
+            };
+            route.rule.as_mut().unwrap().conditions.push(Condition {
+                field: field.to_owned(),
+                name,
+                values: word[at + 1..].split(',').map(str::to_owned).collect(),
+                regex: word[at..].starts_with('~'),
+            });
+        }
         "unknown" => route.unknown = Some(words.rest()),
         "becomes" => route.port = words.number(),
         "sticky" => route.sticky = Some(words.number()),

@@ -55,6 +55,8 @@ pub struct Condition {
     pub name: Option<String>,
     /// What is compared; of a query string, `key=value`.
     pub values: Vec<String>,
+    /// Whether the values are regular expressions; otherwise `*` and `?` may be wildcards.
+    pub regex: bool,
 }
 
 /// What the tags say of a rule that a deployment has created for its tests.

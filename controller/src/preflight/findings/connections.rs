@@ -30,6 +30,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     found.extend(budget(scene));
     found.extend(unhealthy_termination(scene));
     found.extend(deregistration_termination(scene));
+    found.extend(cut_at_the_end(scene));
     found.extend(stickiness(scene));
     found.extend(sticky_routes(scene));
     found.extend(swap_mode(scene));
@@ -197,6 +198,47 @@ fn deregistration_termination(scene: &Scene<'_>) -> Option<Finding> {
             &groups,
             "deregistration_delay.connection_termination.enabled",
             "false",
+        ),
+    ))
+}
+
+/// An Application Load Balancer always ends what is left. How long requests take is not known; that the load
+/// balancer may wait for an answer longer than for a deregistration is.
+fn cut_at_the_end(scene: &Scene<'_>) -> Option<Finding> {
+    let load_balancer = scene.load_balancer.filter(|lb| lb.is_application())?;
+    let idle = load_balancer.idle_timeout.seen().copied();
+    let shortest = scene
+        .groups
+        .iter()
+        .map(|group| group.deregistration_delay)
+        .min()?;
+    // Where it was not read, nothing is said but of a delay of 0.
+    let least = idle.unwrap_or(1);
+    if shortest >= least {
+        return None;
+    }
+    let groups = scene.groups_that(|group| group.deregistration_delay == shortest);
+    let why = "When the delay is over, an Application Load Balancer breaks the connections of a target that are left, WebSockets included (AWS documentation; unproven for WebSockets), before the task gets SIGTERM.";
+    let name = FindingName::DeregistrationTermination;
+    if shortest == 0 {
+        return Some(Finding::warning(
+            name,
+            &format!("The deregistration delay of {} is 0 s.", names(&groups)),
+            &format!("{why} With 0 s every request in flight fails."),
+            set_delay(scene, "", idle.unwrap_or(DEFAULT_DELAY)),
+        ));
+    }
+    Some(Finding::info(
+        name,
+        &format!(
+            "The deregistration delay of {} is {shortest} s, and the load balancer waits up to {least} s for a target to send something (idle timeout).",
+            names(&groups)
+        ),
+        &format!("{why} A request that takes longer than the delay fails."),
+        set_delay(
+            scene,
+            "If requests may take that long (for WebSockets the pace of the drain matters, not the delay)",
+            least,
         ),
     ))
 }

@@ -27,6 +27,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     found.extend(never_checked(scene));
     found.extend(short_grace(scene));
     found.extend(port_only(scene));
+    found.extend(path_of_others(scene));
     found
 }
 
@@ -87,6 +88,9 @@ fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
     if targets.healthy >= wanted {
         return None;
     }
+    if group.targets.registered() == 0 {
+        return Some(empty(scene, group, wanted));
+    }
     Some(Finding::warning(
         FindingName::OriginalHealth,
         &format!(
@@ -105,6 +109,39 @@ fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
             )],
         ),
     ))
+}
+
+/// Users arrive at a group that has no target.
+fn empty(scene: &Scene<'_>, group: &TargetGroup, wanted: u32) -> Finding {
+    let routes = scene.production_routes().iter();
+    let routes: Vec<_> = routes.map(|route| route.short()).collect();
+    let refused = if scene.is_network() {
+        "Clients cannot connect"
+    } else {
+        "Clients get HTTP 503"
+    };
+    let (cluster, service) = (scene.cluster(), &scene.request.service);
+    Finding::warning(
+        FindingName::EmptyTargetGroup,
+        &format!(
+            "Production traffic of listener {} goes to {}, which has no registered targets.",
+            routes.join(" and "),
+            group.name
+        ),
+        &format!(
+            "{refused} until the swap. A rollback moves traffic back only when {} healthy.",
+            match wanted {
+                1 => "the task of the original is".to_owned(),
+                more => format!("all {more} tasks of the original are"),
+            }
+        ),
+        Fix::run(
+            "See why",
+            [format!(
+                "aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].events[:5].message'"
+            )],
+        ),
+    )
 }
 
 fn in_no_listener(scene: &Scene<'_>, group: &TargetGroup) -> Option<Finding> {
@@ -185,6 +222,52 @@ fn short_grace(scene: &Scene<'_>) -> Option<Finding> {
                 scene.cluster(),
                 scene.request.service
             )],
+        ),
+    ))
+}
+
+/// Health checks of the path that a new group has by default, while the service's rules have others. What is
+/// healthy today passes them.
+fn path_of_others(scene: &Scene<'_>) -> Option<Finding> {
+    if scene.production?.targets.healthy > 0 {
+        return None;
+    }
+    let groups = scene.groups_that(|group| {
+        let check = &group.settings.health_check;
+        check.path.as_deref() == Some("/") && check.matcher.as_deref() == Some("200")
+    });
+    let routes = scene.production_routes().iter();
+    let paths: Option<Vec<_>> = routes
+        .map(|route| {
+            let conditions = route.rule.iter().flat_map(|rule| &rule.conditions);
+            let mut paths = conditions.filter(|one| one.field == "path-pattern");
+            paths
+                .next()
+                .filter(|path| !path.regex && !path.meets_root())
+        })
+        .collect();
+    let [first, ..] = paths?[..] else {
+        return None;
+    };
+    if groups.is_empty() {
+        return None;
+    }
+    let commands = groups.iter().map(|group| {
+        format!(
+            "aws elbv2 modify-target-group --target-group-arn {} --health-check-path PATH",
+            group.arn
+        )
+    });
+    Some(Finding::info(
+        FindingName::HealthCheckPath,
+        &format!(
+            "The health checks of {} request / and expect 200, and the service has other paths: {first}.",
+            names(&groups)
+        ),
+        "Health checks do not pass through rules. A program that answers only below its own path fails them, and the replacement never becomes healthy.",
+        Fix::run(
+            "If the program does not answer 200 at /, check another path",
+            commands,
         ),
     ))
 }

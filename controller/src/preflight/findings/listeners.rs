@@ -2,9 +2,10 @@
 
 use super::{Finding, FindingName, Scene};
 use crate::fix::Fix;
+use crate::routing::Roles;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    let Some(taken) = &scene.taken else {
+    let Some(taken) = scene.roles.as_ref().and_then(Roles::taken) else {
         return Vec::new();
     };
     vec![Finding::info(

@@ -46,11 +46,17 @@ pub enum FindingName {
     StrayTargets,
     StopTimeout,
     Stack,
+    ShadowedRoute,
+    StrayRule,
+    EmptyTargetGroup,
+    HealthCheckPath,
+    AccessLogs,
+    SecurityGroups,
 }
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 47] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -92,6 +98,12 @@ impl FindingName {
         Self::StrayTargets,
         Self::StopTimeout,
         Self::Stack,
+        Self::ShadowedRoute,
+        Self::StrayRule,
+        Self::EmptyTargetGroup,
+        Self::HealthCheckPath,
+        Self::AccessLogs,
+        Self::SecurityGroups,
     ];
 
     /// As JSON and text have it.
@@ -138,6 +150,12 @@ impl FindingName {
             Self::StrayTargets => "strayTargets",
             Self::StopTimeout => "stopTimeout",
             Self::Stack => "stack",
+            Self::ShadowedRoute => "shadowedRoute",
+            Self::StrayRule => "strayRule",
+            Self::EmptyTargetGroup => "emptyTargetGroup",
+            Self::HealthCheckPath => "healthCheckPath",
+            Self::AccessLogs => "accessLogs",
+            Self::SecurityGroups => "securityGroups",
         }
     }
 
@@ -206,7 +224,13 @@ impl FindingName {
             | Self::HealthThresholds
             | Self::StrayTargets
             | Self::StopTimeout
-            | Self::Stack => "Preflight refuses the deployment.",
+            | Self::Stack
+            | Self::ShadowedRoute
+            | Self::StrayRule
+            | Self::EmptyTargetGroup
+            | Self::HealthCheckPath
+            | Self::AccessLogs
+            | Self::SecurityGroups => "Preflight refuses the deployment.",
         }
     }
 }

@@ -1,0 +1,108 @@
+//! Findings about rules: those that take the service's requests, and those that bring others'.
+
+use super::{Finding, FindingName, Scene};
+use crate::arn::short;
+use crate::fix::Fix;
+use crate::identity::service_tag;
+use crate::preflight::patterns::all_meet;
+use crate::test_rule::{free_before, numbers};
+use crate::world::{Condition, Route, Rule, World};
+
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let routes = scene.production_routes().iter();
+    let shadowed = routes.filter_map(|route| shadowed(scene, route));
+    shadowed.chain(strays(scene)).collect()
+}
+
+/// A production route that no request reaches, because a rule before it is met by all of them.
+fn shadowed(scene: &Scene<'_>, route: &Route) -> Option<Finding> {
+    let number = |route: &Route| route.rule.as_ref().map_or(u32::MAX, |rule| rule.priority);
+    let is_production = |other: &Route| {
+        let mut routes = scene.production_routes().iter();
+        routes.any(|route| route.arn == other.arn)
+    };
+    let before = scene.world.routes.iter().filter(|other| {
+        other.listener == route.listener && number(other) < number(route) && !is_production(other)
+    });
+    let mut shadows = before
+        .filter(|other| other.created.is_none() && all_meet(conditions(route), conditions(other)));
+    let first = shadows.next()?;
+    let groups = first.forward.0.iter();
+    let groups: Vec<_> = groups.map(|group| short(&group.target_group)).collect();
+    let leads = match groups[..] {
+        [] => "forwards to no target group".to_owned(),
+        [..] => format!("forwards to {}", groups.join(" and ")),
+    };
+    Some(Finding::warning(
+        FindingName::ShadowedRoute,
+        &format!(
+            "{} ({}) {leads}. It is evaluated before {route} ({}), and every request for that one meets it.",
+            first.at_start(),
+            in_words(conditions(first)),
+            match conditions(route) {
+                [] => "all requests".to_owned(),
+                conditions => in_words(conditions),
+            }
+        ),
+        "No request reaches the production route, before or after the swap.",
+        earlier(scene.world, route, first),
+    ))
+}
+
+fn conditions(route: &Route) -> &[Condition] {
+    route.rule.as_ref().map_or(&[], |rule| &rule.conditions)
+}
+
+fn in_words(conditions: &[Condition]) -> String {
+    let conditions: Vec<_> = conditions.iter().map(ToString::to_string).collect();
+    conditions.join(" and ")
+}
+
+/// What has a route evaluated before a rule.
+fn earlier(world: &World, route: &Route, before: &Route) -> Fix {
+    let (Some(Rule { priority, .. }), Some(first)) = (&route.rule, &before.rule) else {
+        return Fix::run(
+            "If these requests are for the service, change the conditions of the rule (aws elbv2 modify-rule) or delete it. To see it",
+            [before.shown_by()],
+        );
+    };
+    let set = |route: &Route, number: u32| format!("RuleArn={},Priority={number}", route.arn);
+    let taken: Vec<_> = numbers(world).collect();
+    let numbers = match free_before(before, &taken) {
+        Ok(free) => set(route, free),
+        // Both at once, or one number would be in use.
+        Err(_) => format!("{} {}", set(route, first.priority), set(before, *priority)),
+    };
+    Fix::run(
+        "If these requests are for the service",
+        [format!(
+            "aws elbv2 set-rule-priorities --rule-priorities {numbers}"
+        )],
+    )
+}
+
+/// Rules that a deployment of another service has created for its tests, to a group of this one.
+fn strays<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = Finding> + 'a {
+    let ours = service_tag(scene.request);
+    let routes = scene.world.routes.iter();
+    routes.filter_map(move |route| {
+        let theirs = &route.created.as_ref()?.service;
+        let mut groups = scene.groups.iter();
+        let group = groups.find(|group| route.forward.names(&group.arn))?;
+        (*theirs != ours).then(|| {
+            Finding::warning(
+                FindingName::StrayRule,
+                &format!(
+                    "{} forwards to {}, and a deployment of service {theirs} has created it for its tests.",
+                    route.at_start(),
+                    group.name
+                ),
+                &format!("Requests that meet its conditions reach this service, whose deployments neither move nor delete it. The next deployment of {theirs} deletes it."),
+                Fix::run(
+                    &format!("Unless a deployment of {theirs} is running"),
+                    [format!("aws elbv2 delete-rule --rule-arn {}", route.arn)],
+                ),
+            )
+        })
+    })
+}
