@@ -461,5 +461,5 @@ async fn whatever_rules_there_are_a_deployment_changes_weights_alone() {
         ];
         assert!(!said.iter().any(|text| text.contains(SECRET)), "{seed}");
     }
-    assert!(planted > 20, "{planted}");
+    assert!(planted > 10, "{planted}");
 }
