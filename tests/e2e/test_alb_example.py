@@ -96,7 +96,6 @@ def test_a_service_knows_its_path_and_has_logs_and_target_groups_of_its_own(scri
     assert "routes" not in inputs["users"]
 
 
-@pytest.mark.xfail(reason="rules are refused: the input has no routes and no test yet", strict=True)
 def test_each_service_is_deployed_on_its_own_and_nothing_but_weights_changes(script, first, ministack, world):
     arns, services = mirror(script, world)
     inputs = dict(zip(SERVICES, printed_inputs(in_simulated_aws(first.stderr, arns)), strict=True))
