@@ -41,6 +41,7 @@ use groups::{
 };
 use pace::{check_drain, pace_of};
 pub use pace::{planned, unkept};
+pub(crate) use patterns::all_meet;
 
 /// Task sets that ECS allows a service, those being deleted included (seen in the field: the
 /// refusal speaks of 5 deployments).
@@ -305,6 +306,7 @@ fn serving<'a>(
         .any(|set| set.is_being_deleted() && set.is_attached_to(&routing.production.arn));
     if original.is_none() && !leaving {
         production_is_free(request, routing)?;
+        none_is_reached(world, routing)?;
     }
     // Their targets are taken out before anything is created.
     let straggle = world
@@ -314,6 +316,33 @@ fn serving<'a>(
         alternate_is_free(world, routing, others)?;
     }
     Ok((original, left))
+}
+
+/// Where nothing is on the production group, no route that users may come through reaches a task set: roles that were
+/// named or recorded wrongly would have it taken for a leftover.
+fn none_is_reached(world: &World, routing: &Routing<'_>) -> Result<(), Refusal> {
+    let mut reached = world
+        .living()
+        .filter_map(|set| Some((set, routing::reached_beside(world, set)?)));
+    let Some((set, route)) = reached.next() else {
+        return Ok(());
+    };
+    let production: Vec<_> = routing
+        .roles
+        .production
+        .iter()
+        .map(|one| one.short())
+        .collect();
+    Err(Refusal::preflight(
+        format!(
+            "Production is taken to be {}, which leads to {}, where no task set is; but {route} leads to {} (running: {}).",
+            production.join(" and "),
+            routing.production.name,
+            set.id,
+            counted(set.running_count, "task")
+        ),
+        "Name the routes that users come through in routes.production, or correct the tags ebbtide:role.",
+    ))
 }
 
 /// The one task set that serves, `None` where the service has none yet; and how many others there

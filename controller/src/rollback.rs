@@ -27,17 +27,21 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return Ok(go_on(plan, progress));
     }
     let deletions = test_rule::deletions(world, plan, Which::All);
-    if !deletions.is_empty() {
-        return Ok(Next::side_by_side(deletions));
-    }
     if let Some(why) = left_alone(plan) {
+        if plan.outgoing == Outgoing::Original && !deletions.is_empty() {
+            return Ok(Next::side_by_side(deletions));
+        }
         let remains = remains(world, plan);
         return Ok(over(plan, progress, Outcome::LeftAlone { why, remains }));
     }
     let candidate = plan.incoming_in(world);
     // A read may be stale, and not show what was just created.
     if candidate.is_none() && plan.incoming_set().is_none() {
-        return Ok(no_replacement(world, plan, progress));
+        return Ok(if deletions.is_empty() {
+            no_replacement(world, plan, progress)
+        } else {
+            Next::side_by_side(deletions)
+        });
     }
     let pair = routing::pair(world, &plan.request)?;
     let roles = routing::roles(world, pair, &plan.request)?;
@@ -46,12 +50,18 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             return Ok(go_on(plan, progress));
         }
         let down = is_down(world, plan, candidate)?;
-        return if down || blames_the_replacement(plan) {
+        // A route that could not be moved: those before it go back, in reverse.
+        let half_moved = roles.production_reaches(plan.outgoing_group());
+        return if down || half_moved || blames_the_replacement(plan) {
             restore(world, plan, progress, down)
         } else {
             let (why, remains) = (LeftAlone::NotToBlame, remains(world, plan));
             Ok(over(plan, progress, Outcome::LeftAlone { why, remains }))
         };
+    }
+    // Traffic first; then what only tests use.
+    if !deletions.is_empty() {
+        return Ok(Next::side_by_side(deletions));
     }
     let Some(candidate) = candidate else {
         return Ok(no_replacement(world, plan, progress));

@@ -209,7 +209,7 @@ pub fn roles<'a>(
             live: only,
         });
     }
-    every_named_one_is_there(request, &leads)?;
+    every_named_one_is_there(world, request, &leads)?;
     by_evidence(world, pair, &leads)
 }
 
@@ -325,7 +325,11 @@ fn role(route: &Route, request: &Request) -> Result<Option<Role>, Refusal> {
 }
 
 /// Every route that the request names is one of the service's.
-fn every_named_one_is_there(request: &Request, leads: &[Lead<'_>]) -> Result<(), Refusal> {
+fn every_named_one_is_there(
+    world: &World,
+    request: &Request,
+    leads: &[Lead<'_>],
+) -> Result<(), Refusal> {
     let stranger = request.routes.all().find(|(arn, _)| {
         let mut leads = leads.iter();
         leads.all(|lead| lead.route.arn != **arn)
@@ -338,14 +342,23 @@ fn every_named_one_is_there(request: &Request, leads: &[Lead<'_>]) -> Result<(),
     } else {
         "whose default action"
     };
-    let own: Vec<_> = leads.iter().map(|lead| lead.route.short()).collect();
-    Err(Refusal::preflight(
+    let own = leads
+        .iter()
+        .map(|lead| format!("{} is {}", lead.route.short(), lead.route.arn));
+    let own: Vec<_> = own.collect();
+    let is_there = world.routes.iter().any(|route| route.arn == *arn);
+    let what = if is_there {
         format!(
-            "routes.{role} names {arn}, {action} forwards to neither target group of service {}.",
+            "{action} forwards to neither target group of service {}",
             request.service
-        ),
+        )
+    } else {
+        "which is none of the listeners and rules of the load balancer".to_owned()
+    };
+    Err(Refusal::preflight(
+        format!("routes.{role} names {arn}, {what}."),
         format!(
-            "Name a route that does. On this load balancer: {}.",
+            "Name a route of the service: {}. Of a default rule, name the listener.",
             own.join(", ")
         ),
     ))

@@ -1,13 +1,16 @@
 //! Rules of a deployment's own, by which requests for tests reach the replacement before the swap.
 
+use std::collections::BTreeMap;
+
 use crate::action::{Action, Beside, NewRule};
 use crate::deployment::Plan;
-use crate::id::RouteArn;
+use crate::id::{ListenerArn, RouteArn};
 use crate::identity::service_tag;
+use crate::preflight::all_meet;
 use crate::refusal::Refusal;
 use crate::request::{Request, TestCondition};
 use crate::routing::Routing;
-use crate::world::{Created, LoadBalancer, Route, World};
+use crate::world::{Condition, Created, LoadBalancer, Route, World};
 
 /// The values in the conditions of a rule, at most (AWS documentation).
 const MOST_VALUES: usize = 5;
@@ -32,11 +35,10 @@ pub(crate) fn missing(
         let mut created = created(world, &plan.request);
         created.any(|(_, by)| by.deployment == deployment && by.beside == mark(&route.arn))
     };
-    let mut taken: Vec<_> = numbers(world).collect();
+    let mut numbers = Numbers::of(world, routing, |_| true);
     let routes = routing.roles.production.iter();
     let missing = routes.filter(|route| !is_there(route)).map(|route| {
-        let priority = free_before(route, &taken)?;
-        taken.push((route.listener.to_string(), priority));
+        let priority = numbers.take_before(route)?;
         Ok(Action::CreateRule(Box::new(NewRule {
             listener: route.listener.clone(),
             beside: match route.rule {
@@ -80,37 +82,86 @@ pub(crate) fn possible(
             "Remove test from the input. A test listener that forwards to the second target group reaches the replacement.",
         ));
     }
-    let taken: Vec<_> = numbers(world).collect();
+    // Those that are there already are of this deployment, or are deleted before it creates any.
+    let mut numbers = Numbers::of(world, routing, |route| route.created.is_none());
     routing.roles.production.iter().try_for_each(|route| {
-        if route.authenticates {
-            return Err(Refusal::preflight(
-                format!("test: {route} authenticates clients, and a rule for tests would let them in without."),
-                "Remove test from the input, and give the tests a rule of their own that authenticates and forwards to the second target group.",
-            ));
-        }
-        let values = values_beside(route, test);
-        if values > MOST_VALUES {
-            return Err(Refusal::preflight(
-                format!(
-                    "test: a rule before {route} would have {values} values in its conditions, and AWS allows {MOST_VALUES}."
-                ),
-                "Split the rule (aws elbv2 modify-rule, aws elbv2 create-rule), or remove test from the input.",
-            ));
-        }
-        free_before(route, &taken).map(drop)
+        let number = numbers.take_before(route)?;
+        is_for_tests_alone(world, routing, route, test, number)
     })
 }
 
-/// The values that the conditions of a created rule have: those of its route, and the test's.
-fn values_beside(route: &Route, test: &TestCondition) -> usize {
-    let replaced = match test {
-        TestCondition::Header { .. } => None,
-        TestCondition::Host(_) => Some("host-header"),
-        TestCondition::Path(_) => Some("path-pattern"),
+/// Refuses a test whose rule would take requests of users, let clients in that have not signed in, or have too
+/// many values.
+fn is_for_tests_alone(
+    world: &World,
+    routing: &Routing<'_>,
+    route: &Route,
+    test: &TestCondition,
+    number: u32,
+) -> Result<(), Refusal> {
+    if route.authenticates {
+        return Err(Refusal::preflight(
+            format!(
+                "test: {route} authenticates clients, and a rule for tests would let them in without."
+            ),
+            "Remove test from the input, and give the tests a rule of their own that authenticates and forwards to the second target group.",
+        ));
+    }
+    let conditions = conditions_beside(route, test);
+    let is_test = |other: &Route| {
+        routing
+            .roles
+            .test
+            .iter()
+            .any(|route| route.arn == other.arn)
     };
-    let conditions = route.rule.iter().flat_map(|rule| &rule.conditions);
-    let kept = conditions.filter(|condition| Some(condition.field.as_str()) != replaced);
-    kept.map(|condition| condition.values.len()).sum::<usize>() + 1
+    let taken_over = world.routes.iter().find(|other| {
+        let after = other
+            .rule
+            .as_ref()
+            .is_none_or(|rule| rule.priority > number);
+        other.listener == route.listener
+            && after
+            && other.created.is_none()
+            && !is_test(other)
+            && all_meet(other.conditions(), &conditions)
+    });
+    if let Some(other) = taken_over {
+        return Err(Refusal::preflight(
+            format!(
+                "test: every request for {other} would meet the rule for tests before {route} too, and reach the replacement."
+            ),
+            "Use a condition that requests of users do not meet, for example a header that only the tests send.",
+        ));
+    }
+    let values = conditions.iter().map(|one| one.values.len()).sum::<usize>();
+    if values > MOST_VALUES {
+        return Err(Refusal::preflight(
+            format!(
+                "test: a rule before {route} would have {values} values in its conditions, and AWS allows {MOST_VALUES}."
+            ),
+            "Split the rule (aws elbv2 modify-rule, aws elbv2 create-rule), or remove test from the input.",
+        ));
+    }
+    Ok(())
+}
+
+/// The conditions of a created rule: those of its route, and the test's in the place of the route's own of that kind.
+fn conditions_beside(route: &Route, test: &TestCondition) -> Vec<Condition> {
+    let (field, name, value) = match test {
+        TestCondition::Header { name, value } => ("http-header", Some(name), value),
+        TestCondition::Host(host) => ("host-header", None, host),
+        TestCondition::Path(path) => ("path-pattern", None, path),
+    };
+    let kept = route.conditions().iter();
+    let kept = kept.filter(|condition| name.is_some() || condition.field != field);
+    let own = Condition {
+        field: field.to_owned(),
+        name: name.cloned(),
+        values: vec![value.clone()],
+        regex: false,
+    };
+    kept.cloned().chain([own]).collect()
 }
 
 /// The rules of this service that deployments have created.
@@ -151,30 +202,54 @@ fn mark(route: &RouteArn) -> String {
     route.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The numbers that are taken, with their listeners.
-pub(crate) fn numbers(world: &World) -> impl Iterator<Item = (String, u32)> {
-    let rules = world.routes.iter();
-    rules.filter_map(|route| Some((route.listener.to_string(), route.rule.as_ref()?.priority)))
+/// The numbers that are taken.
+struct Numbers<'a> {
+    /// With their listeners, and whether a created rule may be evaluated before the one that has it.
+    taken: Vec<(&'a ListenerArn, u32, bool)>,
 }
 
-/// The free number that is nearest before a route: the default action comes after every rule.
-pub(crate) fn free_before(route: &Route, taken: &[(String, u32)]) -> Result<u32, Refusal> {
-    let here = taken
-        .iter()
-        .filter(|(listener, _)| **listener == *route.listener);
-    let here: Vec<_> = here.map(|(_, number)| *number).collect();
-    let is_free = |number: &u32| !here.contains(number);
-    let found = if let Some(rule) = &route.rule {
-        (*PRIORITIES.start()..rule.priority).rev().find(is_free)
-    } else {
-        let last = here.iter().copied().max().unwrap_or(0);
-        let after = (last < *PRIORITIES.end()).then_some(last + 1);
-        after.or_else(|| PRIORITIES.rev().find(is_free))
-    };
-    found.ok_or_else(|| {
-        Refusal::preflight(
-            format!("test: no number is free for a rule before {route}."),
-            "Give the rule a higher number (aws elbv2 set-rule-priorities), or remove test from the input.",
-        )
-    })
+impl<'a> Numbers<'a> {
+    fn of(world: &'a World, routing: &Routing<'_>, counts: impl Fn(&Route) -> bool) -> Self {
+        let is_own = |route: &Route| {
+            let mut production = routing.roles.production.iter();
+            route.created.is_some() || production.any(|own| own.arn == route.arn)
+        };
+        let rules = world.routes.iter().filter(|route| counts(route));
+        let taken = rules.filter_map(|route| {
+            let number = route.rule.as_ref()?.priority;
+            Some((&route.listener, number, is_own(route)))
+        });
+        Self {
+            taken: taken.collect(),
+        }
+    }
+
+    /// Takes the number nearest before a route: the default action comes after every rule. No rule of others comes in
+    /// between, which may deny what this route lets through.
+    fn take_before(&mut self, route: &'a Route) -> Result<u32, Refusal> {
+        let here = self.taken.iter();
+        let here = here.filter(|(listener, ..)| **listener == route.listener);
+        let here: BTreeMap<_, _> = here.map(|(_, number, own)| (*number, *own)).collect();
+        let found = if let Some(rule) = &route.rule {
+            let mut before = (*PRIORITIES.start()..rule.priority).rev();
+            before.find(|number| here.get(number) != Some(&true))
+        } else {
+            Some(
+                here.keys()
+                    .last()
+                    .map_or(*PRIORITIES.start(), |last| last + 1),
+            )
+        };
+        let free = found.filter(|number| PRIORITIES.contains(number) && !here.contains_key(number));
+        let number = free.ok_or_else(|| no_number(route))?;
+        self.taken.push((&route.listener, number, true));
+        Ok(number)
+    }
+}
+
+fn no_number(route: &Route) -> Refusal {
+    Refusal::preflight(
+        format!("test: no number is free for a rule right before {route}."),
+        "Make room with other numbers (aws elbv2 set-rule-priorities), or remove test from the input.",
+    )
 }

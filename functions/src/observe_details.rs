@@ -6,6 +6,7 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     TargetDescription, TargetGroupAttribute, TargetHealthStateEnum,
 };
+use ebbtide_controller::action::Role;
 use ebbtide_controller::id::{ListenerArn, TargetGroupArn};
 use ebbtide_controller::quote::quote;
 use ebbtide_controller::world::{Created, Route, Stray, TargetGroup, Targets};
@@ -90,11 +91,7 @@ impl Details {
         for route in routes {
             route.role = tag(&route.arn, tags::ROLE);
             route.stack = tag(&route.arn, tags::STACK);
-            route.created = tag(&route.arn, tags::DEPLOYMENT).map(|deployment| Created {
-                deployment,
-                beside: tag(&route.arn, tags::BESIDE).unwrap_or_default(),
-                service: tag(&route.arn, tags::SERVICE).unwrap_or_default(),
-            });
+            route.created = created(|key| tag(&route.arn, key));
         }
         for group in target_groups {
             group.is_production = tag(&group.arn, tags::IS_PRODUCTION);
@@ -135,6 +132,17 @@ impl Details {
             }
         }
     }
+}
+
+/// What the tags of a rule say of the deployment that has created it. With others than all of these it is a
+/// person's rule, whatever they have copied.
+fn created(tag: impl Fn(&str) -> Option<String>) -> Option<Created> {
+    tag(tags::ROLE).filter(|role| role == Role::Test.as_str())?;
+    Some(Created {
+        deployment: tag(tags::DEPLOYMENT)?,
+        beside: tag(tags::BESIDE)?,
+        service: tag(tags::SERVICE)?,
+    })
 }
 
 /// The tags of some resources. One that has none is there as well.

@@ -115,6 +115,7 @@ fn telling(kind: &EventKind, detail: Detail) -> Telling {
         | EventKind::ListenerChanged { .. }
         | EventKind::ListenerDeleted { .. }
         | EventKind::RuleChanged { .. }
+        | EventKind::RuleCreated { .. }
         | EventKind::RuleDeleted { .. }
         | EventKind::AlarmChanged { .. } => return Telling::Alone,
         EventKind::ServiceCreated { .. }

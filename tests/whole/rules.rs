@@ -9,7 +9,7 @@ use ebbtide_simulator::world::{Action, Kind, Rule, Secret, World};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::support::{deploy, deploy_among, group, installed, names, sample_with};
+use crate::support::{deploy, deploy_among, edited, group, installed, names, sample_with};
 
 /// Where a rule's requests are authenticated; AWS returns it never.
 const SECRET: &str = "planted-client-secret";
@@ -309,8 +309,75 @@ async fn a_rule_that_gets_another_number_or_condition_stays_so() {
     assert_all_moved(&ended.world);
 }
 
+/// AWS refuses to write a rule with `authenticate-oidc` whose client secret is gone.
+#[tokio::test(start_paused = true)]
+async fn routes_that_moved_before_one_that_cannot_be_moved_go_back() {
+    let mut refused = rule(20, "/rooms/*", ListenerRole::Production);
+    let oidc = actions(
+        &mut Rng::with_seed(0),
+        true,
+        true,
+        Some("authenticate-oidc"),
+    );
+    refused.actions = oidc
+        .into_iter()
+        .map(|action| serde_json::from_value(action).unwrap())
+        .collect();
+    let scenario = on_an_alb(vec![listener(
+        443,
+        ListenerRole::Other,
+        vec![
+            rule(10, "/chat/*", ListenerRole::Production),
+            refused,
+            rule(30, "/preview/*", ListenerRole::Test),
+        ],
+    )]);
+    let world = made(&scenario);
+    let (first, second) = (group(&world, "-tg-1"), group(&world, "-tg-2"));
+    let world = edited(&world, |world| {
+        let listeners = world["listeners"].as_object_mut().unwrap().values_mut();
+        let rules =
+            listeners.flat_map(|listener| listener["rules"].as_object_mut().unwrap().values_mut());
+        for rule in rules.filter(|rule| rule["priority"] == 20) {
+            let actions = rule["actions"].as_array_mut().unwrap();
+            actions[0]["answer"]["secret"] = Value::Null;
+            let groups = actions[1]["forward"]["groups"].as_array_mut().unwrap();
+            groups.push(json!({"arn": second, "weight": 0}));
+        }
+    });
+    let (before, event) = (unmoved(&world), event(&world, &json!({})));
+    let ended = deploy(world, "run-1", &event).await;
+    assert_eq!(ended.failure().0, "PreflightFailed", "{}", ended.text());
+    assert_eq!(unmoved(&ended.world), before);
+    let rules = ended
+        .world
+        .listeners()
+        .flat_map(|listener| listener.rules.values());
+    let production = rules.filter(|rule| {
+        rule.tags
+            .get("ebbtide:role")
+            .is_some_and(|role| role == "production")
+    });
+    for rule in production {
+        let forwards = rule.actions.iter().filter_map(|action| match action {
+            Action::Forward(forward) => Some(forward),
+            Action::Answer { .. } => None,
+        });
+        let live = forwards
+            .flat_map(|forward| &forward.groups)
+            .filter(|one| one.weight > 0);
+        let live: Vec<_> = live.map(|one| one.arn.as_str()).collect();
+        assert_eq!(live, [first.as_str()], "{rule:?}");
+    }
+}
+
 /// Actions before a forward, or in the place of one.
-fn actions(random: &mut Rng, forwards: bool, authenticating: bool) -> Vec<Value> {
+fn actions(
+    random: &mut Rng,
+    forwards: bool,
+    authenticating: bool,
+    only: Option<&str>,
+) -> Vec<Value> {
     let oidc = json!({"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
         "Issuer": "https://idp", "AuthorizationEndpoint": "https://idp/a", "TokenEndpoint": "https://idp/t",
         "UserInfoEndpoint": "https://idp/u", "ClientId": "chat", "ClientSecret": SECRET,
@@ -324,6 +391,10 @@ fn actions(random: &mut Rng, forwards: bool, authenticating: bool) -> Vec<Value>
     }});
     let fixed = json!({"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503", "ContentType": "text/plain"}});
     let redirect = json!({"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301", "Host": "example.com"}});
+    if let Some(kind) = only {
+        let all = [oidc, cognito, jwt].into_iter();
+        return all.filter(|action| action["Type"] == kind).collect();
+    }
     if forwards && !authenticating {
         return Vec::new();
     }
@@ -369,7 +440,7 @@ fn drawn(seed: u64, authenticating: bool) -> Scenario {
             2 => Test,
             _ => [Production, Test, Other, Other][random.usize(..4)],
         };
-        let more = actions(&mut random, role != Other, authenticating);
+        let more = actions(&mut random, role != Other, authenticating, None);
         let at = random.usize(..listeners.len());
         listeners[at].rules.push(RuleScenario {
             priority: number * 10 + random.u32(..9),

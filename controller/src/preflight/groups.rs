@@ -105,8 +105,7 @@ pub(super) fn test_route_for_replace(
     request: &Request,
     routing: &Routing<'_>,
 ) -> Result<(), Refusal> {
-    let is_tested = !routing.roles.test.is_empty() || request.test.is_some();
-    if request.swap_mode == SwapMode::Replace && !is_tested {
+    if request.swap_mode == SwapMode::Replace && routing.roles.test.is_empty() {
         return Err(Refusal::preflight(
             format!(
                 "swapMode is replace, but target group {} would be in no listener, and a group in no listener is never health-checked.",

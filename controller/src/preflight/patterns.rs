@@ -10,7 +10,7 @@ use crate::world::Condition;
 /// compared as AWS documents them: `*` stands for any characters or none, `?` for one, and upper and lower case
 /// are the same in host names alone. Of headers and methods the values must be the same; regular expressions,
 /// query strings and addresses are not compared.
-pub(super) fn all_meet(narrow: &[Condition], wide: &[Condition]) -> bool {
+pub(crate) fn all_meet(narrow: &[Condition], wide: &[Condition]) -> bool {
     // A rule has at least one condition (AWS documentation): these were not understood.
     !wide.is_empty() && wide.iter().all(|wide| is_met(narrow, wide))
 }

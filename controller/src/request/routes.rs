@@ -24,7 +24,7 @@ pub const ROUTES_FIELDS: &[(&str, &str)] = &[
 pub const TEST_FIELDS: &[(&str, &str)] = &[
     (
         "header",
-        "{name, value} of an HTTP header: a name of 1 to 40 letters, digits and other characters of header names, not host; a value of 1 to 128 printable ASCII characters, in which * and ? stand for others",
+        "{name, value} of an HTTP header: a name of 1 to 40 letters, digits and other characters of header names, not host; a value of 1 to 128 printable ASCII characters, in which * and ? stand for others and are not all",
     ),
     (
         "host",
@@ -151,6 +151,7 @@ fn header(value: &Value) -> Option<TestCondition> {
     let is_value = |text: &str| {
         (1..=LONGEST_VALUE).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_graphic() || c == ' ')
+            && text.chars().any(|c| !"*?".contains(c))
     };
     Some(TestCondition::Header {
         name: text_where(fields.get("name")?, is_name)?,

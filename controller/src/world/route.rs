@@ -71,6 +71,11 @@ pub struct Created {
 }
 
 impl Route {
+    /// What requests have to meet; nothing for the default action.
+    pub(crate) fn conditions(&self) -> &[Condition] {
+        self.rule.as_ref().map_or(&[], |rule| &rule.conditions)
+    }
+
     /// The command that sets an action by hand.
     pub(crate) fn modified_by(&self) -> &'static str {
         match self.rule {
@@ -120,9 +125,16 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.field)?;
         if let Some(name) = &self.name {
-            write!(f, " {}", quote(name))?;
+            // Its value may be a secret between a load balancer and what is before it.
+            return write!(f, " {}", quote(name));
         }
-        write!(f, " {}", quote(&self.values.join(" or ")))
+        let is_query = self.field == "query-string";
+        let shown = |value: &String| match value.split_once('=') {
+            Some((key, _)) if is_query => format!("{key}=…"),
+            Some(_) | None => value.clone(),
+        };
+        let values: Vec<_> = self.values.iter().map(shown).collect();
+        write!(f, " {}", quote(&values.join(" or ")))
     }
 }
 

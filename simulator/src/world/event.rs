@@ -96,10 +96,12 @@ kinds! {
         "Listener :{port} was changed; it sends {forward}.";
     ListenerDeleted { listener: String, port: u16 }
         "Listener :{port} was deleted.";
-    RuleChanged { rule: String, forward: String }
-        "Rule {} was changed; it sends {forward}.", short_name(rule);
-    RuleDeleted { rule: String }
-        "Rule {} was deleted.", short_name(rule);
+    RuleCreated { port: u16, number: u32, forward: String }
+        "Rule {number} of listener :{port} was created; it sends {forward}.";
+    RuleChanged { port: u16, number: u32, forward: String }
+        "Rule {number} of listener :{port} was changed; it sends {forward}.";
+    RuleDeleted { port: u16, number: u32 }
+        "Rule {number} of listener :{port} was deleted.";
     TagsChanged { arn: String }
         "Tags of {} were changed.", arn.splitn(6, ':').nth(5).unwrap_or(arn);
     AlarmChanged { alarm: String, state: String }

@@ -232,9 +232,15 @@ impl World {
         }
         self.listeners = listeners;
         for asked in &request.rule_priorities {
-            let forward = action::sentence(&self.rule(&asked.rule_arn)?.actions);
-            let rule = asked.rule_arn.clone();
-            self.record(EventKind::RuleChanged { rule, forward });
+            let changed = self.listener_of_rule(&asked.rule_arn);
+            let changed = changed.map(|(listener, rule)| EventKind::RuleChanged {
+                port: listener.port,
+                number: rule.priority.unwrap_or_default(),
+                forward: rule.forward_in_words(),
+            });
+            if let Some(changed) = changed {
+                self.record(changed);
+            }
         }
         Ok(())
     }
@@ -244,29 +250,46 @@ impl World {
         if self.rule(arn)?.priority.is_none() {
             return Err(not_for_default(arn, "deleted"));
         }
+        let (listener, rule) = self
+            .listener_of_rule(arn)
+            .ok_or_else(ApiError::rule_not_found)?;
+        let deleted = EventKind::RuleDeleted {
+            port: listener.port,
+            number: rule.priority.unwrap_or_default(),
+        };
         self.changing_use(|world| {
             for listener in world.listeners.values_mut() {
                 listener.rules.remove(arn);
                 listener.rules_before.remove(arn);
             }
         });
-        self.record(EventKind::RuleDeleted {
-            rule: arn.to_owned(),
-        });
+        self.record(deleted);
         Ok(())
     }
 
     fn put_rule(&mut self, listener: &str, rule: Rule) {
-        let event = EventKind::RuleChanged {
-            rule: rule.arn.clone(),
-            forward: action::sentence(&rule.actions),
-        };
+        let number = rule.priority.unwrap_or_default();
+        let forward = rule.forward_in_words();
+        let (mut port, mut is_new) = (0, false);
         self.changing_use(|world| {
             if let Some(listener) = world.listeners.get_mut(listener) {
-                listener.rules.insert(rule.arn.clone(), rule);
+                port = listener.port;
+                is_new = listener.rules.insert(rule.arn.clone(), rule).is_none();
             }
         });
-        self.record(event);
+        self.record(if is_new {
+            EventKind::RuleCreated {
+                port,
+                number,
+                forward,
+            }
+        } else {
+            EventKind::RuleChanged {
+                port,
+                number,
+                forward,
+            }
+        });
     }
 
     /// A rule that is not a default rule, and its listener.

@@ -4,14 +4,13 @@ use super::{Finding, FindingName, Scene};
 use crate::arn::short;
 use crate::fix::Fix;
 use crate::identity::service_tag;
-use crate::preflight::patterns::all_meet;
-use crate::test_rule::{free_before, numbers};
+use crate::preflight::all_meet;
 use crate::world::{Condition, Route, Rule, World};
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let routes = scene.production_routes().iter();
     let shadowed = routes.filter_map(|route| shadowed(scene, route));
-    shadowed.chain(strays(scene)).collect()
+    shadowed.chain(strays(scene)).chain(tests(scene)).collect()
 }
 
 /// A production route that no request reaches, because a rule before it is met by all of them.
@@ -24,8 +23,9 @@ fn shadowed(scene: &Scene<'_>, route: &Route) -> Option<Finding> {
     let before = scene.world.routes.iter().filter(|other| {
         other.listener == route.listener && number(other) < number(route) && !is_production(other)
     });
-    let mut shadows = before
-        .filter(|other| other.created.is_none() && all_meet(conditions(route), conditions(other)));
+    let mut shadows = before.filter(|other| {
+        other.created.is_none() && all_meet(route.conditions(), other.conditions())
+    });
     let first = shadows.next()?;
     let groups = first.forward.0.iter();
     let groups: Vec<_> = groups.map(|group| short(&group.target_group)).collect();
@@ -38,8 +38,8 @@ fn shadowed(scene: &Scene<'_>, route: &Route) -> Option<Finding> {
         &format!(
             "{} ({}) {leads}. It is evaluated before {route} ({}), and every request for that one meets it.",
             first.at_start(),
-            in_words(conditions(first)),
-            match conditions(route) {
+            in_words(first.conditions()),
+            match route.conditions() {
                 [] => "all requests".to_owned(),
                 conditions => in_words(conditions),
             }
@@ -47,10 +47,6 @@ fn shadowed(scene: &Scene<'_>, route: &Route) -> Option<Finding> {
         "No request reaches the production route, before or after the swap.",
         earlier(scene.world, route, first),
     ))
-}
-
-fn conditions(route: &Route) -> &[Condition] {
-    route.rule.as_ref().map_or(&[], |rule| &rule.conditions)
 }
 
 fn in_words(conditions: &[Condition]) -> String {
@@ -67,11 +63,18 @@ fn earlier(world: &World, route: &Route, before: &Route) -> Fix {
         );
     };
     let set = |route: &Route, number: u32| format!("RuleArn={},Priority={number}", route.arn);
-    let taken: Vec<_> = numbers(world).collect();
-    let numbers = match free_before(before, &taken) {
-        Ok(free) => set(route, free),
+    let here = world
+        .routes
+        .iter()
+        .filter(|other| other.listener == route.listener);
+    let taken: Vec<_> = here
+        .filter_map(|other| Some(other.rule.as_ref()?.priority))
+        .collect();
+    let mut before_it = (1..first.priority).rev();
+    let numbers = match before_it.find(|number| !taken.contains(number)) {
+        Some(free) => set(route, free),
         // Both at once, or one number would be in use.
-        Err(_) => format!("{} {}", set(route, first.priority), set(before, *priority)),
+        None => format!("{} {}", set(route, first.priority), set(before, *priority)),
     };
     Fix::run(
         "If these requests are for the service",
@@ -104,5 +107,31 @@ fn strays<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = Finding> + 'a {
                 ),
             )
         })
+    })
+}
+
+/// Test routes that lead to what serves, as if users came through them.
+fn tests<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = Finding> + 'a {
+    let routes = scene.roles.iter().flat_map(|roles| &roles.test);
+    let production = scene.production.into_iter();
+    let pairs = routes.flat_map(move |route| production.clone().map(move |group| (route, group)));
+    let serving = pairs.filter(|(route, group)| route.forward.is_all_to(&group.arn));
+    serving.map(|(route, group)| {
+        Finding::warning(
+            FindingName::TestListener,
+            &format!(
+                "{} is a test route, and leads to {}, which serves.",
+                route.at_start(),
+                group.name
+            ),
+            "After the swap it leads to the original, until that is drained, and then to no task.",
+            Fix::run(
+                "If users come through it, make it a production route",
+                [format!(
+                    "aws elbv2 add-tags --resource-arns {} --tags Key=ebbtide:role,Value=production",
+                    route.arn
+                )],
+            ),
+        )
     })
 }
