@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::reader::{Reader, allowed, name_entry, problem, unknown_fields};
+use super::reader::{FIELDS, Reader, allowed, problem, shown, unknown_fields};
 use super::values::wrong_entry;
 use crate::arn::Home;
 
@@ -19,6 +19,17 @@ pub(super) struct Fields<'a> {
 }
 
 impl Reader<'_> {
+    /// The fields of the input itself.
+    pub(super) fn own(&mut self) -> Fields<'_> {
+        Fields {
+            object: "",
+            table: FIELDS,
+            home: self.home,
+            given: self.fields,
+            problems: &mut self.problems,
+        }
+    }
+
     /// The fields of an object of the input; `None` where there is none, or another value.
     pub(super) fn object(
         &mut self,
@@ -96,5 +107,13 @@ impl Fields<'_> {
         let value = self.given.get(field);
         let field = format!("{}{field}", self.object);
         self.problems.push(problem(&field, value, allowed));
+    }
+}
+
+/// Names the entry of a list, where one is wrong, in the place of the list.
+fn name_entry(problem: Option<&mut Problem>, entry: Option<(usize, &Value)>) {
+    if let (Some((at, entry)), Some(Problem::Wrong { field, given, .. })) = (entry, problem) {
+        *field = format!("{field}[{at}]");
+        *given = shown(entry);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::values::{
     alarm_names, capacity_providers, is_cluster_arn, is_id, is_load_balancer_arn, is_name,
     is_revision, is_target_group_arn, is_task_definition_arn, resource_at_home, some, tags,
-    text_where, whole, wrong_entry,
+    text_where, whole,
 };
 use super::{CHECKS, DRAIN_FIELDS, Problem, ROUTES_FIELDS, Request, SwapMode, TEST_FIELDS};
 use crate::arn::{Home, short};
@@ -287,20 +287,11 @@ impl Reader<'_> {
         field: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<T> {
-        let value = self.fields.get(field)?;
-        let wanted = read(value);
-        if wanted.is_none() {
-            self.refuse(field);
-            let entry = wrong_entry(value, |list| read(list).is_some());
-            name_entry(self.problems.last_mut(), entry);
-        }
-        wanted
+        self.own().optional(field, read)
     }
 
     pub(super) fn refuse(&mut self, field: &str) {
-        let allowed = allowed(FIELDS, field, self.home);
-        self.problems
-            .push(problem(field, self.fields.get(field), allowed));
+        self.own().refuse(field);
     }
 }
 
@@ -308,14 +299,6 @@ impl Reader<'_> {
 pub(super) fn is_misspelt(problems: &[Problem], field: &str) -> bool {
     let near = |problem: &Problem| matches!(problem, Problem::Unknown { near: Some(near), .. } if near == field);
     problems.iter().any(near)
-}
-
-/// Names the entry of a list, where one is wrong, in the place of the list.
-pub(super) fn name_entry(problem: Option<&mut Problem>, entry: Option<(usize, &Value)>) {
-    if let (Some((at, entry)), Some(Problem::Wrong { field, given, .. })) = (entry, problem) {
-        *field = format!("{field}[{at}]");
-        *given = shown(entry);
-    }
 }
 
 /// What is wrong with the value of a field, or that there is none.
