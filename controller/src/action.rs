@@ -220,8 +220,9 @@ impl fmt::Display for Role {
 pub struct NewRule {
     /// The ARN of the listener.
     pub listener: ListenerArn,
-    /// The route whose requests it takes, if they also meet the condition.
-    pub beside: Beside,
+    /// The ARN of the route whose requests it takes, if they also meet the condition: of its listener, or of a
+    /// rule, whose conditions it repeats.
+    pub beside: RouteArn,
     /// Its number.
     pub priority: u32,
     /// The condition, in the place of the route's own of that kind.
@@ -230,15 +231,6 @@ pub struct NewRule {
     pub target_group: TargetGroupArn,
     /// What its tags say.
     pub created: Created,
-}
-
-/// The route before which a created rule is evaluated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Beside {
-    /// The default action of its listener.
-    Default,
-    /// A rule, whose conditions it repeats.
-    Rule(RouteArn),
 }
 
 /// A task set to create. Its scale is always 100 percent.

@@ -17,7 +17,8 @@ use crate::world::{TaskSet, World};
 /// How a failed deployment is undone.
 ///
 /// A candidate that never served is deleted with `force` (rule R4). Once production traffic
-/// reaches it, traffic goes back only for a reason that is about the replacement (rule R6): then the
+/// reaches it, traffic goes back only for a reason that is about the replacement (rule R6), or where only some
+/// of the production routes could be moved: then the
 /// original is brought back to 100 percent, and takes the traffic when it is steady and healthy. One
 /// that is gone or drained is not brought back while the replacement works. After an error of AWS the
 /// deployment continues where it was. If it cannot be determined where traffic goes, nothing is changed.
@@ -27,21 +28,18 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return Ok(go_on(plan, progress));
     }
     let deletions = test_rule::deletions(world, plan, Which::All);
+    let tidy = (!deletions.is_empty()).then(|| Next::side_by_side(deletions));
     if let Some(why) = left_alone(plan) {
-        if plan.outgoing == Outgoing::Original && !deletions.is_empty() {
-            return Ok(Next::side_by_side(deletions));
-        }
-        let remains = remains(world, plan);
-        return Ok(over(plan, progress, Outcome::LeftAlone { why, remains }));
+        let tidy = tidy.filter(|_| plan.outgoing == Outgoing::Original);
+        return Ok(tidy.unwrap_or_else(|| {
+            let remains = remains(world, plan);
+            over(plan, progress, Outcome::LeftAlone { why, remains })
+        }));
     }
     let candidate = plan.incoming_in(world);
     // A read may be stale, and not show what was just created.
     if candidate.is_none() && plan.incoming_set().is_none() {
-        return Ok(if deletions.is_empty() {
-            no_replacement(world, plan, progress)
-        } else {
-            Next::side_by_side(deletions)
-        });
+        return Ok(tidy.unwrap_or_else(|| no_replacement(world, plan, progress)));
     }
     let pair = routing::pair(world, &plan.request)?;
     let roles = routing::roles(world, pair, &plan.request)?;
@@ -60,8 +58,8 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         };
     }
     // Traffic first; then what only tests use.
-    if !deletions.is_empty() {
-        return Ok(Next::side_by_side(deletions));
+    if let Some(tidy) = tidy {
+        return Ok(tidy);
     }
     let Some(candidate) = candidate else {
         return Ok(no_replacement(world, plan, progress));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::action::{Action, Beside, NewRule};
+use crate::action::{Action, NewRule};
 use crate::deployment::Plan;
 use crate::id::{ListenerArn, RouteArn};
 use crate::identity::service_tag;
@@ -41,10 +41,7 @@ pub(crate) fn missing(
         let priority = numbers.take_before(route)?;
         Ok(Action::CreateRule(Box::new(NewRule {
             listener: route.listener.clone(),
-            beside: match route.rule {
-                Some(_) => Beside::Rule(route.arn.clone()),
-                None => Beside::Default,
-            },
+            beside: route.arn.clone(),
             priority,
             test: test.clone(),
             target_group: routing.alternate.arn.clone(),

@@ -18,6 +18,7 @@ mod observe_cloudwatch;
 mod observe_details;
 mod observe_ecs;
 mod observe_elb;
+mod observe_routes;
 mod observe_settings;
 pub mod operator;
 mod routes;

@@ -17,7 +17,7 @@ use tokio::{join, try_join};
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::observe_details::Details;
-use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_settings, routes};
+use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_routes, observe_settings};
 
 /// Names of what there is to read. What is known by name is read at once, and what else is listed after
 /// that: where nothing has come or gone since the last observation, this one is a single round of calls.
@@ -102,7 +102,7 @@ pub(crate) async fn observe(
     known.target_groups = arns(&target_groups);
     known.listeners = listeners(&defaults);
     details
-        .read(elb, &known.listeners, &known.target_groups, &[])
+        .read(elb, &known.listeners, &texts(&known.target_groups), &[])
         .await?;
     let mut routes = details.routes(defaults);
     details.put_into(&mut routes, &mut target_groups);
@@ -114,13 +114,9 @@ pub(crate) async fn observe(
     } else {
         Vec::new()
     };
-    let rules: Vec<_> = routes
-        .iter()
-        .filter(|route| is_own(route, &known.own))
-        .cloned()
-        .collect();
-    details.read_tags_of_rules(elb, rules.iter()).await?;
-    details.read(elb, &[], &[], &known.own).await?;
+    let rules = routes.iter().filter(|route| is_own(route, &known.own));
+    let rules: Vec<_> = rules.map(|rule| rule.arn.as_str()).collect();
+    details.read(elb, &[], &rules, &known.own).await?;
     details.put_into(&mut routes, &mut target_groups);
     details.put_health_into(&mut target_groups, &known.own);
     if minds_strays(phase, plan) {
@@ -152,6 +148,10 @@ pub(crate) async fn observe(
         order: None,
         now,
     }))
+}
+
+fn texts(arns: &[TargetGroupArn]) -> Vec<&str> {
+    arns.iter().map(TargetGroupArn::as_str).collect()
 }
 
 fn listeners(defaults: &[Route]) -> Vec<ListenerArn> {
@@ -281,8 +281,9 @@ async fn balancer(
         return Ok(Balanced::default());
     };
     let mut details = Details::default();
+    let tagged = texts(&known.target_groups);
     let (defaults, target_groups, mut unused, load_balancer, ()) = try_join!(
-        routes::listeners(elb, arn),
+        observe_routes::listeners(elb, arn),
         observe_elb::target_groups(elb, arn),
         observe_elb::target_groups_by_arn(elb, &known.unused),
         async {
@@ -292,7 +293,7 @@ async fn balancer(
                 LoadBalancer::of(arn.clone())
             })
         },
-        details.read(elb, &known.listeners, &known.target_groups, &known.own),
+        details.read(elb, &known.listeners, &tagged, &known.own),
     )?;
     let listed = arns(&target_groups);
     unused.retain(|group| !listed.contains(&group.arn));
@@ -300,9 +301,10 @@ async fn balancer(
     let unseen = without(&known.own, &seen);
     let all = [&seen[..], &unseen].concat();
     let names = listeners(&defaults);
+    let tagged = texts(&all);
     let (also_unused, ()) = try_join!(
         observe_elb::target_groups_by_arn(elb, &unseen),
-        details.read(elb, &names, &all, &[]),
+        details.read(elb, &names, &tagged, &[]),
     )?;
     unused.extend(also_unused);
     Ok(Balanced {

@@ -14,7 +14,7 @@ use futures_util::future::try_join_all;
 use tokio::try_join;
 
 use crate::error::StepError;
-use crate::{observe_settings, routes, tags};
+use crate::{observe_routes, observe_settings, tags};
 
 /// ARNs that `DescribeTags` takes a call (AWS API model).
 const ARNS_A_CALL: usize = 20;
@@ -32,16 +32,16 @@ type Tags = HashMap<String, String>;
 
 impl Details {
     /// Reads what has not been read yet: tags and rules of listeners, whatever their load balancer's kind
-    /// (rule R14), tags of target groups, and the health of those that are a service's `own`.
+    /// (rule R14), tags of target groups and rules, and the health of target groups that are a service's `own`.
     pub(crate) async fn read(
         &mut self,
         elb: &Client,
         listeners: &[ListenerArn],
-        target_groups: &[TargetGroupArn],
+        tagged: &[&str],
         own: &[TargetGroupArn],
     ) -> Result<(), StepError> {
         let arns = listeners.iter().map(ListenerArn::as_str);
-        let arns = arns.chain(target_groups.iter().map(TargetGroupArn::as_str));
+        let arns = arns.chain(tagged.iter().copied());
         let arns: Vec<_> = arns.filter(|arn| !self.tags.contains_key(*arn)).collect();
         let with_rules = listeners
             .iter()
@@ -49,7 +49,7 @@ impl Details {
         let own = own.iter().filter(|arn| !self.health.contains_key(*arn));
         let (tags, rules, health) = try_join!(
             try_join_all(arns.chunks(ARNS_A_CALL).map(|arns| tags_of(elb, arns))),
-            try_join_all(with_rules.map(|arn| routes::rules(elb, arn))),
+            try_join_all(with_rules.map(|arn| observe_routes::rules(elb, arn))),
             try_join_all(own.map(|arn| health_of(elb, arn))),
         )?;
         self.tags.extend(tags.into_iter().flatten());
@@ -71,18 +71,6 @@ impl Details {
             [vec![default], of_it].concat()
         });
         with_rules.collect()
-    }
-
-    /// Reads the tags of rules: those of listeners were read before.
-    pub(crate) async fn read_tags_of_rules(
-        &mut self,
-        elb: &Client,
-        rules: impl Iterator<Item = &Route>,
-    ) -> Result<(), StepError> {
-        let arns: Vec<_> = rules.map(|rule| rule.arn.as_str()).collect();
-        let tags = try_join_all(arns.chunks(ARNS_A_CALL).map(|arns| tags_of(elb, arns))).await?;
-        self.tags.extend(tags.into_iter().flatten());
-        Ok(())
     }
 
     /// Puts tags into routes and target groups.

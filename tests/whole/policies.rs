@@ -1,21 +1,23 @@
 //! Each function's policy in `template.yaml` holds exactly the calls that the function makes: derived
 //! from what the simulated AWS was asked, over deployments that between them take every way there is.
 
+mod calls;
+mod statements;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ebbtide_controller::command::Command;
-use ebbtide_functions::{DETAIL_TYPE, Function, Invocation, SOURCE, handle};
-use ebbtide_simulator::asl::{EventKind, HistoryEvent};
-use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{Kind, Tag, World};
-use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+use ebbtide_functions::{DETAIL_TYPE, Function, SOURCE};
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::HistoryEvent;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 
 use crate::support::installed;
+use calls::{Calls, calls_made, collect, event};
+use statements::{actions, actions_of, allowed, by_effect, statement, statements, tagged};
 
 /// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
 const PASSED_ROLES: &str = "iam:PassRole";
@@ -30,227 +32,6 @@ const TAGS_ADDED: &str = "elasticloadbalancing:AddTags";
 const OF_CREATION: &str = "elasticloadbalancing:CreateAction";
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
-
-type Calls = BTreeMap<String, BTreeSet<String>>;
-
-fn event() -> Value {
-    Names::default().event()
-}
-
-/// Runs one deployment, adds its calls, and returns the state and the world after each step.
-async fn deploy(world: World, event: Value, calls: &mut Calls) -> Vec<(String, Value, World)> {
-    let aws = SimulatedAws::new(world, 1.0);
-    let mut steps = Vec::new();
-    let mut on_event = |event: &HistoryEvent| {
-        if let EventKind::StateExited { name, output, .. } = &event.kind {
-            steps.push((name.clone(), output.clone(), aws.snapshot()));
-        }
-    };
-    let installation = Installation::new(&aws).unwrap();
-    installation.deploy("run-1", event, 1, &mut on_event).await;
-    collect(&aws, calls);
-    steps
-}
-
-fn collect(aws: &SimulatedAws, calls: &mut Calls) {
-    for call in aws.with_world(World::take_calls) {
-        // The caller is the function and the execution.
-        let function = call.caller.split(' ').next().unwrap_or_default();
-        let of_function = calls.entry(function.to_owned()).or_default();
-        of_function.insert(call.operation);
-    }
-}
-
-/// A listener of which one path leads to the service.
-fn by_path() -> Value {
-    let rule = json!({"priority": 10, "role": "production", "conditions": [{"Field": "path-pattern", "Values": ["/chat/*"]}]});
-    json!([
-        {"port": 80, "role": "other", "rules": [rule]},
-        {"port": 8080, "role": "test"},
-    ])
-}
-
-async fn calls_made() -> Calls {
-    let mut calls = Calls::new();
-    let healthy = Scenario::default();
-    let steps = deploy(healthy.world().unwrap(), event(), &mut calls).await;
-
-    let on_an_alb = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
-    deploy(on_an_alb.world().unwrap(), event(), &mut calls).await;
-
-    let with_an_alarm = json!({"alarms": [{"name": "errors"}]});
-    let with_an_alarm: Scenario = serde_json::from_value(with_an_alarm).unwrap();
-    let mut watched = event();
-    watched["alarms"] = json!(["errors"]);
-    watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
-    deploy(with_an_alarm.world().unwrap(), watched, &mut calls).await;
-
-    // Rules that are moved, and rules for tests: deleted after the swap, and in a rollback.
-    for fails in [false, true] {
-        let mut by_rules = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
-        by_rules.listeners = serde_json::from_value(by_path()).unwrap();
-        by_rules.replacement.never_healthy = fails;
-        let mut tested = event();
-        tested["test"] = json!({"header": {"name": "x-preview", "value": "yes"}});
-        tested["readinessTimeout"] = json!(300);
-        deploy(by_rules.world().unwrap(), tested, &mut calls).await;
-    }
-
-    let mut crashing = Scenario::default();
-    crashing.replacement.crashes_after_seconds = Some(5);
-    let mut impatient = event();
-    impatient["readinessTimeout"] = json!(300);
-    deploy(crashing.world().unwrap(), impatient, &mut calls).await;
-
-    // Its tasks fail while the swap bakes, and in the drain.
-    for (seconds, bake) in [(330, 300), (480, 90)] {
-        let mut failing = Scenario::default();
-        failing.replacement.crashes_after_seconds = Some(seconds);
-        let mut baking = event();
-        baking["bakeTime"] = json!(bake);
-        deploy(failing.world().unwrap(), baking, &mut calls).await;
-    }
-
-    let mut straggling = Scenario::default();
-    straggling.original.never_stops = true;
-    let (aws, installation) = installed(straggling.world().unwrap());
-    for name in ["run-1", "run-2"] {
-        installation.deploy(name, event(), 1, &mut |_| {}).await;
-    }
-    collect(&aws, &mut calls);
-
-    stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
-
-    // A swap that failed between its intent and its commit point.
-    let mut steps = steps.into_iter();
-    let created = steps.find(|(name, _, _)| name == "CheckAndCreateService");
-    let (_, state, mut world) = created.unwrap();
-    let group = state["plan"]["replacementTargetGroup"].as_str().unwrap();
-    let intent = Tag {
-        key: "ebbtide:swap".into(),
-        value: "ebbtide:Ebbtide:run-1".into(),
-    };
-    world.add_elb_tags(&[group.to_owned()], &[intent]).unwrap();
-    world.take_calls();
-    let undone = roll_back(world.clone(), state.clone(), &mut calls).await;
-    assert!(undone.contains("Rolled back"), "{undone}");
-
-    // A first turn that failed may have taken the lock or not.
-    let mut before = state;
-    before["lock"].as_object_mut().unwrap().remove("fence");
-    roll_back(world, before, &mut calls).await;
-    calls
-}
-
-/// An execution that ends with the lock, and the next one, which asks whether it has ended.
-async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
-    let (aws, installation) = installed(world);
-    let stop = Notify::new();
-    let mut on_event = |event: &HistoryEvent| {
-        if event.enters("Bake") {
-            stop.notify_one();
-        }
-    };
-    let stopped = stop.notified();
-    let stopped = installation.deploy_until("run-1", event(), 1, &mut on_event, stopped);
-    stopped.await;
-    installation.deploy("run-2", event(), 1, &mut |_| {}).await;
-    collect(&aws, calls);
-}
-
-/// A turn of a rollback, at its second check; what it says.
-async fn roll_back(world: World, mut state: Value, calls: &mut Calls) -> String {
-    let aws = SimulatedAws::new(world, 1.0);
-    let function = Function::ScaleDown;
-    let clients = aws.clients(function.as_str());
-    state["failure"] = json!({"Error": "Permission", "Cause": "because"});
-    state["progress"]["checks"] = json!(1);
-    state["next"] = json!("Rollback");
-    let event = json!({
-        "phase": "rollback",
-        "execution": "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1",
-        "startedAt": "2026-01-01T00:00:00.000Z",
-        "state": state,
-    });
-    let invocation = Invocation {
-        function_arn: "arn:aws:lambda:us-east-1:555555555555:function:ebbtide-scale-down",
-        nonce: "one",
-        began: SystemTime::UNIX_EPOCH,
-        deadline: SystemTime::UNIX_EPOCH + Duration::from_mins(1),
-        started: tokio::time::Instant::now(),
-    };
-    let answer = handle(function, invocation, &clients, event).await.unwrap();
-    collect(&aws, calls);
-    answer["reason"]["text"].as_str().unwrap().to_owned()
-}
-
-fn tagged(node: &Yaml<'_>) -> String {
-    match node {
-        Yaml::Tagged(_, inner) => inner.as_str().unwrap().to_owned(),
-        other => panic!("not a function of CloudFormation: {other:?}"),
-    }
-}
-
-/// Every `Action` under a node, wherever its policies put it.
-fn actions(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
-    match node {
-        Yaml::Tagged(_, inner) => actions(inner, found),
-        Yaml::Sequence(items) => items.iter().for_each(|item| actions(item, found)),
-        Yaml::Mapping(fields) => {
-            for (key, value) in fields {
-                if key.as_str() != Some("Action") {
-                    actions(value, found);
-                } else if let Some(action) = value.as_str() {
-                    found.insert(action.to_owned());
-                } else {
-                    let listed = value.as_vec().unwrap().iter();
-                    found.extend(listed.map(|action| action.as_str().unwrap().to_owned()));
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The statements of a role's own policies and of those that it shares.
-fn statements<'a>(resources: &'a Yaml<'a>, role: &str) -> Vec<&'a Yaml<'a>> {
-    let properties = &resources[role]["Properties"];
-    let own = properties["Policies"].as_vec().unwrap().iter();
-    let own = own.map(|policy| &policy["PolicyDocument"]);
-    let shared = properties.as_mapping_get("ManagedPolicyArns");
-    let shared = shared.map_or(&[][..], |listed| listed.as_vec().unwrap());
-    let shared = shared
-        .iter()
-        .map(|name| &resources[tagged(name).as_str()]["Properties"]["PolicyDocument"]);
-    let documents = own.chain(shared);
-    documents
-        .flat_map(|document| document["Statement"].as_vec().unwrap())
-        .collect()
-}
-
-/// Those that allow, and those that deny.
-fn by_effect<'a>(resources: &'a Yaml<'a>, role: &str, effect: &str) -> Vec<&'a Yaml<'a>> {
-    let mut statements = statements(resources, role);
-    statements.retain(|statement| statement["Effect"].as_str() == Some(effect));
-    statements
-}
-
-/// The statement that begins with an action.
-fn statement<'a>(resources: &'a Yaml<'a>, role: &str, action: &str) -> Option<&'a Yaml<'a>> {
-    let mut statements = by_effect(resources, role, "Allow").into_iter();
-    statements.find(|statement| statement["Action"][0].as_str() == Some(action))
-}
-
-fn allowed(resources: &Yaml<'_>, role: &str) -> BTreeSet<String> {
-    let statements = by_effect(resources, role, "Allow").into_iter();
-    statements.flat_map(actions_of).collect()
-}
-
-fn actions_of(node: &Yaml<'_>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    actions(node, &mut found);
-    found
-}
 
 fn template() -> Yaml<'static> {
     Yaml::load_from_str(TEMPLATE).unwrap().remove(0)

@@ -113,7 +113,7 @@ fn write(action: &Action) -> String {
         Action::DeleteTaskSet { force, .. } if *force => " by force".to_owned(),
         Action::CreateTaskSet(new) => format!(": {new:?}"),
         Action::CreateRule(new) => format!(
-            ": number {}, beside {:?}, {:?}, {:?}",
+            ": number {}, beside {}, {:?}, {:?}",
             new.priority, new.beside, new.test, new.created
         ),
         Action::RecordRole { .. }

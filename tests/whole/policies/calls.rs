@@ -1,0 +1,167 @@
+//! The calls that each function makes, over deployments that between them take every way there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use ebbtide_functions::{Function, Invocation, handle};
+use ebbtide_simulator::asl::{EventKind, HistoryEvent};
+use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::world::{Kind, Tag, World};
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::installed;
+
+pub(super) type Calls = BTreeMap<String, BTreeSet<String>>;
+
+pub(super) fn event() -> Value {
+    Names::default().event()
+}
+
+/// Runs one deployment, adds its calls, and returns the state and the world after each step.
+async fn deploy(world: World, event: Value, calls: &mut Calls) -> Vec<(String, Value, World)> {
+    let aws = SimulatedAws::new(world, 1.0);
+    let mut steps = Vec::new();
+    let mut on_event = |event: &HistoryEvent| {
+        if let EventKind::StateExited { name, output, .. } = &event.kind {
+            steps.push((name.clone(), output.clone(), aws.snapshot()));
+        }
+    };
+    let installation = Installation::new(&aws).unwrap();
+    installation.deploy("run-1", event, 1, &mut on_event).await;
+    collect(&aws, calls);
+    steps
+}
+
+pub(super) fn collect(aws: &SimulatedAws, calls: &mut Calls) {
+    for call in aws.with_world(World::take_calls) {
+        // The caller is the function and the execution.
+        let function = call.caller.split(' ').next().unwrap_or_default();
+        let of_function = calls.entry(function.to_owned()).or_default();
+        of_function.insert(call.operation);
+    }
+}
+
+/// A listener of which one path leads to the service.
+fn by_path() -> Value {
+    let rule = json!({"priority": 10, "role": "production", "conditions": [{"Field": "path-pattern", "Values": ["/chat/*"]}]});
+    json!([
+        {"port": 80, "role": "other", "rules": [rule]},
+        {"port": 8080, "role": "test"},
+    ])
+}
+
+pub(super) async fn calls_made() -> Calls {
+    let mut calls = Calls::new();
+    let healthy = Scenario::default();
+    let steps = deploy(healthy.world().unwrap(), event(), &mut calls).await;
+
+    let on_an_alb = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
+    deploy(on_an_alb.world().unwrap(), event(), &mut calls).await;
+
+    let with_an_alarm = json!({"alarms": [{"name": "errors"}]});
+    let with_an_alarm: Scenario = serde_json::from_value(with_an_alarm).unwrap();
+    let mut watched = event();
+    watched["alarms"] = json!(["errors"]);
+    watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
+    deploy(with_an_alarm.world().unwrap(), watched, &mut calls).await;
+
+    // Rules that are moved, and rules for tests: deleted after the swap, and in a rollback.
+    for fails in [false, true] {
+        let mut by_rules = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
+        by_rules.listeners = serde_json::from_value(by_path()).unwrap();
+        by_rules.replacement.never_healthy = fails;
+        let mut tested = event();
+        tested["test"] = json!({"header": {"name": "x-preview", "value": "yes"}});
+        tested["readinessTimeout"] = json!(300);
+        deploy(by_rules.world().unwrap(), tested, &mut calls).await;
+    }
+
+    let mut crashing = Scenario::default();
+    crashing.replacement.crashes_after_seconds = Some(5);
+    let mut impatient = event();
+    impatient["readinessTimeout"] = json!(300);
+    deploy(crashing.world().unwrap(), impatient, &mut calls).await;
+
+    // Its tasks fail while the swap bakes, and in the drain.
+    for (seconds, bake) in [(330, 300), (480, 90)] {
+        let mut failing = Scenario::default();
+        failing.replacement.crashes_after_seconds = Some(seconds);
+        let mut baking = event();
+        baking["bakeTime"] = json!(bake);
+        deploy(failing.world().unwrap(), baking, &mut calls).await;
+    }
+
+    let mut straggling = Scenario::default();
+    straggling.original.never_stops = true;
+    let (aws, installation) = installed(straggling.world().unwrap());
+    for name in ["run-1", "run-2"] {
+        installation.deploy(name, event(), 1, &mut |_| {}).await;
+    }
+    collect(&aws, &mut calls);
+
+    stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
+
+    // A swap that failed between its intent and its commit point.
+    let mut steps = steps.into_iter();
+    let created = steps.find(|(name, _, _)| name == "CheckAndCreateService");
+    let (_, state, mut world) = created.unwrap();
+    let group = state["plan"]["replacementTargetGroup"].as_str().unwrap();
+    let intent = Tag {
+        key: "ebbtide:swap".into(),
+        value: "ebbtide:Ebbtide:run-1".into(),
+    };
+    world.add_elb_tags(&[group.to_owned()], &[intent]).unwrap();
+    world.take_calls();
+    let undone = roll_back(world.clone(), state.clone(), &mut calls).await;
+    assert!(undone.contains("Rolled back"), "{undone}");
+
+    // A first turn that failed may have taken the lock or not.
+    let mut before = state;
+    before["lock"].as_object_mut().unwrap().remove("fence");
+    roll_back(world, before, &mut calls).await;
+    calls
+}
+
+/// An execution that ends with the lock, and the next one, which asks whether it has ended.
+async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
+    let (aws, installation) = installed(world);
+    let stop = Notify::new();
+    let mut on_event = |event: &HistoryEvent| {
+        if event.enters("Bake") {
+            stop.notify_one();
+        }
+    };
+    let stopped = stop.notified();
+    let stopped = installation.deploy_until("run-1", event(), 1, &mut on_event, stopped);
+    stopped.await;
+    installation.deploy("run-2", event(), 1, &mut |_| {}).await;
+    collect(&aws, calls);
+}
+
+/// A turn of a rollback, at its second check; what it says.
+async fn roll_back(world: World, mut state: Value, calls: &mut Calls) -> String {
+    let aws = SimulatedAws::new(world, 1.0);
+    let function = Function::ScaleDown;
+    let clients = aws.clients(function.as_str());
+    state["failure"] = json!({"Error": "Permission", "Cause": "because"});
+    state["progress"]["checks"] = json!(1);
+    state["next"] = json!("Rollback");
+    let event = json!({
+        "phase": "rollback",
+        "execution": "arn:aws:states:us-east-1:555555555555:execution:Ebbtide:run-1",
+        "startedAt": "2026-01-01T00:00:00.000Z",
+        "state": state,
+    });
+    let invocation = Invocation {
+        function_arn: "arn:aws:lambda:us-east-1:555555555555:function:ebbtide-scale-down",
+        nonce: "one",
+        began: SystemTime::UNIX_EPOCH,
+        deadline: SystemTime::UNIX_EPOCH + Duration::from_mins(1),
+        started: tokio::time::Instant::now(),
+    };
+    let answer = handle(function, invocation, &clients, event).await.unwrap();
+    collect(&aws, calls);
+    answer["reason"]["text"].as_str().unwrap().to_owned()
+}
