@@ -13,6 +13,7 @@ use ebbtide_simulator::world::{
     Call, ExecutionStatus, Phase, TargetGroup, TaskSet, TaskSetStatus, World,
 };
 
+use crate::join::ROUNDED;
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
 
 pub(crate) use end::{converged, unfinished};
@@ -108,7 +109,7 @@ impl Watch {
         };
         let later_by_up_to = |at: u64, other: u64| {
             let later = at.checked_sub(other).map(Duration::from_millis);
-            later.is_some_and(|later| later <= late)
+            later.is_some_and(|later| later <= late + ROUNDED)
         };
         let mut steps = self.lowered.iter().zip(&other.lowered);
         plain(self) == plain(other)

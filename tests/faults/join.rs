@@ -15,6 +15,13 @@ use crate::invariants::Watch;
 /// after it, take.
 const LATEST: Duration = Duration::from_mins(3);
 
+/// How much sooner, beside all else, something may come: what was begun before a call was repeated is not as late
+/// as what came after it. No pause of a deployment is so short.
+const SOONER: Duration = Duration::from_secs(2);
+
+/// Waits are of whole seconds: a run that is late may be less so after one.
+pub(crate) const ROUNDED: Duration = Duration::from_secs(1);
+
 /// Where a run has entered a state.
 pub(crate) struct Fork {
     pub(crate) moment: Moment,
@@ -37,8 +44,8 @@ impl Fork {
     }
 
     /// Whether a run that is here goes on as the one that was at `other`: nothing is left to go wrong, and
-    /// everything is the same but instants. What is to come is as much later as the run is, and what has
-    /// passed came in the same order.
+    /// everything is the same but instants. What is to come is about as much later as the run is, and everything
+    /// comes in the same order.
     pub(crate) fn goes_on_as(&self, other: &Self) -> bool {
         let Some(late) = self.entering.at.checked_sub(other.entering.at) else {
             return false;
@@ -57,6 +64,7 @@ impl Fork {
             now: Duration::from_millis(other.moment.world().epoch_ms()),
             instants: Vec::new(),
             revisions: BTreeSet::new(),
+            ordinals: Vec::new(),
         };
         later.alike("", &self.entering.input, &other.entering.input)
             && later.alike("", self.world(), other.world())
@@ -79,10 +87,12 @@ impl Fork {
 struct Later {
     late: Duration,
     now: Duration,
-    /// Instants that have passed: of the other run, of this one.
+    /// Instants: of the other run, of this one.
     instants: Vec<(Duration, Duration)>,
     /// How many more writes the lock's item has had.
     revisions: BTreeSet<u64>,
+    /// Numbers that only say what came first: of the other run, of this one.
+    ordinals: Vec<(u64, u64)>,
 }
 
 impl Later {
@@ -115,6 +125,10 @@ impl Later {
             }
             ("busyUntil", Some((one, other))) => self.instant_ms(one, other),
             (name, Some((one, other))) if name.ends_with("_ms") => self.instant_ms(one, other),
+            ("ordinal" | "generation", Some((one, other))) => {
+                self.ordinals.push((other, one));
+                true
+            }
             // Writes of the lock's item: compared with what was read, and with nothing else.
             ("rev", Some((one, other))) => {
                 self.revisions.insert(one.wrapping_sub(other));
@@ -134,24 +148,26 @@ impl Later {
         self.instant(ms(one), ms(other), Duration::ZERO)
     }
 
-    /// Whether an instant is as much later as the run is, or has passed, and is later by less.
+    /// Whether an instant is about as much later as the run is, or has passed, and is later by less.
     fn instant(&mut self, one: Duration, other: Duration, rounded: Duration) -> bool {
         let Some(later) = one.checked_sub(other) else {
             return false;
         };
-        if other > self.now {
-            return later + rounded >= self.late && later <= self.late + rounded;
-        }
         self.instants.push((other, one));
-        later <= self.late + rounded
+        let is_to_come = other > self.now;
+        let soon = is_to_come && later + rounded + SOONER < self.late;
+        !soon && later <= self.late + rounded.max(ROUNDED)
     }
 
-    /// Whether what has passed came in the same order, by whole seconds.
+    /// Whether everything comes in the same order, by whole seconds.
     fn keeps_order(&mut self) -> bool {
         self.instants.sort_unstable();
+        self.ordinals.sort_unstable();
         let mut two = self.instants.windows(2);
-        let rounded = Duration::from_secs(1);
-        two.all(|two| two[0].1 <= two[1].1 + rounded)
+        let mut numbered = self.ordinals.windows(2);
+        two.all(|two| two[0].1 <= two[1].1 + ROUNDED)
+            && numbered
+                .all(|two| (two[0].0 == two[1].0) == (two[0].1 == two[1].1) && two[0].1 <= two[1].1)
     }
 }
 

@@ -308,6 +308,15 @@ pub(crate) struct Path {
     ended: Option<Status>,
 }
 
+impl Path {
+    /// The calls after which this run goes on as another one has, where it does.
+    pub(crate) fn comes_back_to(&self, other: &Self) -> Option<u64> {
+        let is_back = |fork: &&Fork| other.forks.iter().any(|of| fork.goes_on_as(of));
+        let fork = self.forks.iter().find(is_back)?;
+        Some(fork.moment.call_count())
+    }
+}
+
 /// Runs a case without faults, and leaves forks; the faults that would change an answer are recorded.
 pub(crate) async fn run_clean(case: &Case) -> (Ran, Path) {
     let stage = Stage::new(case);
