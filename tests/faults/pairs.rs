@@ -138,7 +138,7 @@ every_first! { one_task = "one task":
     late_and_another = Fault::Late(12),
 }
 
-// Two rules, and rules for tests. The other kinds are among the single faults of this service, and in `exhaustive`.
+// Two rules, and rules for tests. The other kinds are among the single faults of this service.
 every_first! { three_routes = "three routes":
     lost_reply_and_another = Fault::LostReply,
     late_and_another = Fault::Late(12),
