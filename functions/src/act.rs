@@ -41,7 +41,7 @@ pub(crate) async fn act(
             seen,
             wanted,
         } => {
-            if let Some(edited) = routes::edited(elb, route, seen, wanted).await? {
+            if let Some(edited) = routes::edited(clients, route, seen, wanted).await? {
                 invocation.has_time_for(action)?;
                 routes::modify(elb, route, edited)
                     .await
@@ -49,7 +49,7 @@ pub(crate) async fn act(
             }
             Ok(())
         }
-        Action::CreateRule(new) => routes::create(elb, new).await,
+        Action::CreateRule(new) => routes::create(clients, new).await,
         Action::DeleteRule { rule } => routes::delete(elb, rule).await,
         Action::CreateTaskSet(new) => create_task_set(ecs, request, new).await,
         Action::RecordSwapIntent {

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use crate::elements::Unknown;
 use crate::unanswered::Unanswered;
 
 /// One attempt of one call. The SDK has no read timeout of its own, and a silent server has held
@@ -39,6 +40,8 @@ pub struct Clients {
     pub lock_table: String,
     /// Whether a write was not answered.
     pub(crate) unanswered: Unanswered,
+    /// What of the listeners and rules that were read is not known.
+    pub(crate) unknown: Unknown,
 }
 
 impl Clients {
@@ -50,11 +53,14 @@ impl Clients {
 
     /// Clients of one configuration.
     pub fn new(config: &SdkConfig, lock_table: &str) -> Self {
-        let unanswered = Unanswered::default();
+        let (unanswered, unknown) = (Unanswered::default(), Unknown::default());
         let ecs = aws_sdk_ecs::config::Builder::from(config);
         let ecs = ecs.interceptor(unanswered.clone()).build();
         let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
-        let elb = elb.interceptor(unanswered.clone()).build();
+        let elb = elb
+            .interceptor(unanswered.clone())
+            .interceptor(unknown.clone())
+            .build();
         Self {
             ecs: aws_sdk_ecs::Client::from_conf(ecs),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
@@ -64,6 +70,7 @@ impl Clients {
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             lock_table: lock_table.to_owned(),
             unanswered,
+            unknown,
         }
     }
 

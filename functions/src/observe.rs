@@ -61,10 +61,9 @@ pub(crate) async fn observe(
     now: u64,
     known: &mut Names,
 ) -> Result<Option<World>, StepError> {
-    let elb = &clients.elb;
     let (cluster, mut balanced, task_definition, alarms, mut flows) = try_join!(
         task_sets(clients, phase, request, plan, known),
-        balancer(elb, phase, request.load_balancer.as_ref(), known),
+        balancer(clients, phase, request.load_balancer.as_ref(), known),
         task_definition(clients, phase, request, plan),
         alarms(clients, phase, plan),
         async { Ok(metrics(clients, phase, plan, now).await) },
@@ -76,7 +75,7 @@ pub(crate) async fn observe(
         load_balancer,
     } = cluster;
     if request.load_balancer.is_none() {
-        balanced = balancer(elb, phase, load_balancer.as_ref(), known).await?;
+        balanced = Box::pin(balancer(clients, phase, load_balancer.as_ref(), known)).await?;
     }
     let Balanced {
         load_balancer,
@@ -93,7 +92,7 @@ pub(crate) async fn observe(
     // deployment still names it.
     let named = named_by(&task_sets, plan, target_groups.iter().chain(&unused));
     if load_balancer.is_some() {
-        unused.extend(observe_elb::target_groups_by_arn(elb, &named).await?);
+        unused.extend(observe_elb::target_groups_by_arn(&clients.elb, &named).await?);
     }
     known.task_sets = task_sets.iter().map(|set| set.id.clone()).collect();
     known.unused = arns(&unused);
@@ -102,7 +101,7 @@ pub(crate) async fn observe(
     known.target_groups = arns(&target_groups);
     known.listeners = listeners(&defaults);
     details
-        .read(elb, &known.listeners, &texts(&known.target_groups), &[])
+        .read(clients, &known.listeners, &texts(&known.target_groups), &[])
         .await?;
     let mut routes = details.routes(defaults);
     details.put_into(&mut routes, &mut target_groups);
@@ -116,7 +115,7 @@ pub(crate) async fn observe(
     };
     let rules = routes.iter().filter(|route| is_own(route, &known.own));
     let rules: Vec<_> = rules.map(|rule| rule.arn.as_str()).collect();
-    details.read(elb, &[], &rules, &known.own).await?;
+    details.read(clients, &[], &rules, &known.own).await?;
     details.put_into(&mut routes, &mut target_groups);
     details.put_health_into(&mut target_groups, &known.own);
     if minds_strays(phase, plan) {
@@ -272,7 +271,7 @@ struct Balanced {
 }
 
 async fn balancer(
-    elb: &aws_sdk_elasticloadbalancingv2::Client,
+    clients: &Clients,
     phase: Phase,
     arn: Option<&LoadBalancerArn>,
     known: &Names,
@@ -280,10 +279,11 @@ async fn balancer(
     let Some(arn) = arn else {
         return Ok(Balanced::default());
     };
+    let elb = &clients.elb;
     let mut details = Details::default();
     let tagged = texts(&known.target_groups);
     let (defaults, target_groups, mut unused, load_balancer, ()) = try_join!(
-        observe_routes::listeners(elb, arn),
+        observe_routes::listeners(clients, arn),
         observe_elb::target_groups(elb, arn),
         observe_elb::target_groups_by_arn(elb, &known.unused),
         async {
@@ -293,7 +293,7 @@ async fn balancer(
                 LoadBalancer::of(arn.clone())
             })
         },
-        details.read(elb, &known.listeners, &tagged, &known.own),
+        details.read(clients, &known.listeners, &tagged, &known.own),
     )?;
     let listed = arns(&target_groups);
     unused.retain(|group| !listed.contains(&group.arn));
@@ -304,7 +304,7 @@ async fn balancer(
     let tagged = texts(&all);
     let (also_unused, ()) = try_join!(
         observe_elb::target_groups_by_arn(elb, &unseen),
-        details.read(elb, &names, &tagged, &[]),
+        details.read(clients, &names, &tagged, &[]),
     )?;
     unused.extend(also_unused);
     Ok(Balanced {

@@ -13,6 +13,7 @@ use ebbtide_controller::world::{Created, Route, Stray, TargetGroup, Targets};
 use futures_util::future::try_join_all;
 use tokio::try_join;
 
+use crate::clients::Clients;
 use crate::error::StepError;
 use crate::{observe_routes, observe_settings, tags};
 
@@ -35,11 +36,12 @@ impl Details {
     /// (rule R14), tags of target groups and rules, and the health of target groups that are a service's `own`.
     pub(crate) async fn read(
         &mut self,
-        elb: &Client,
+        clients: &Clients,
         listeners: &[ListenerArn],
         tagged: &[&str],
         own: &[TargetGroupArn],
     ) -> Result<(), StepError> {
+        let elb = &clients.elb;
         let arns = listeners.iter().map(ListenerArn::as_str);
         let arns = arns.chain(tagged.iter().copied());
         let arns: Vec<_> = arns.filter(|arn| !self.tags.contains_key(*arn)).collect();
@@ -49,7 +51,7 @@ impl Details {
         let own = own.iter().filter(|arn| !self.health.contains_key(*arn));
         let (tags, rules, health) = try_join!(
             try_join_all(arns.chunks(ARNS_A_CALL).map(|arns| tags_of(elb, arns))),
-            try_join_all(with_rules.map(|arn| observe_routes::rules(elb, arn))),
+            try_join_all(with_rules.map(|arn| observe_routes::rules(clients, arn))),
             try_join_all(own.map(|arn| health_of(elb, arn))),
         )?;
         self.tags.extend(tags.into_iter().flatten());

@@ -1,6 +1,5 @@
 //! Reading routes: the default actions of listeners, and rules.
 
-use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, HostHeaderConditionConfig,
     HttpHeaderConditionConfig, Listener, PathPatternConditionConfig, ProtocolEnum,
@@ -10,24 +9,23 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::id::{ListenerArn, LoadBalancerArn};
 use ebbtide_controller::world::{Condition, Forward, Route, Rule, WeightedTargetGroup};
 
+use crate::clients::Clients;
 use crate::elements::Unknown;
 use crate::error::StepError;
 use crate::observe_elb::no_load_balancer;
 
 /// The default action of every listener of a load balancer; tags are read later.
 pub(crate) async fn listeners(
-    elb: &Client,
+    clients: &Clients,
     load_balancer: &LoadBalancerArn,
 ) -> Result<Vec<Route>, StepError> {
-    let unknown = Unknown::default();
     let (mut routes, mut marker) = (Vec::new(), None);
     loop {
-        let page = elb
+        let page = clients
+            .elb
             .describe_listeners()
             .load_balancer_arn(load_balancer.as_str())
             .set_marker(marker)
-            .customize()
-            .interceptor(unknown.clone())
             .send()
             .await
             .map_err(|error| {
@@ -39,7 +37,7 @@ pub(crate) async fn listeners(
         routes.extend(
             page.listeners()
                 .iter()
-                .map(|seen| default_of(seen, &unknown)),
+                .map(|seen| default_of(seen, &clients.unknown)),
         );
         marker = page.next_marker;
         if marker.is_none() {
@@ -51,23 +49,21 @@ pub(crate) async fn listeners(
 
 /// The rules of a listener, by priority; the default rule is the listener's default action.
 pub(crate) async fn rules(
-    elb: &Client,
+    clients: &Clients,
     listener: &ListenerArn,
 ) -> Result<(ListenerArn, Vec<Route>), StepError> {
-    let unknown = Unknown::default();
     let (mut routes, mut marker) = (Vec::new(), None);
     loop {
-        let page = elb
+        let page = clients
+            .elb
             .describe_rules()
             .listener_arn(listener.as_str())
             .set_marker(marker)
-            .customize()
-            .interceptor(unknown.clone())
             .send()
             .await
             .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeRules", &error))?;
         let rules = page.rules().iter();
-        routes.extend(rules.filter_map(|seen| rule_of(seen, listener, &unknown)));
+        routes.extend(rules.filter_map(|seen| rule_of(seen, listener, &clients.unknown)));
         marker = page.next_marker;
         if marker.is_none() {
             routes.sort_by_key(|route| route.rule.as_ref().map(|rule| rule.priority));

@@ -14,7 +14,7 @@ use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::TestCondition;
 use ebbtide_controller::world::Forward;
 
-use crate::elements::Unknown;
+use crate::clients::Clients;
 use crate::error::StepError;
 use crate::observe_routes::{forward, is_forward};
 use crate::tags::{BESIDE, DEPLOYMENT, ROLE, SERVICE};
@@ -25,22 +25,18 @@ use crate::tags::{BESIDE, DEPLOYMENT, ROLE, SERVICE};
 /// There is no conditional write: as the last call before it, the comparison narrows a race with another
 /// writer; it does not close it.
 pub(crate) async fn edited(
-    elb: &Client,
+    clients: &Clients,
     route: &RouteArn,
     seen: &Forward,
     wanted: &Forward,
 ) -> Result<Option<Vec<Action>>, StepError> {
-    let unknown = Unknown::default();
+    let Clients { elb, unknown, .. } = clients;
     let actions = if is_listener_rule(route) {
-        rule_by_arn(elb, route, &unknown)
-            .await?
-            .and_then(|rule| rule.actions)
+        rule_by_arn(elb, route).await?.and_then(|rule| rule.actions)
     } else {
         let answer = elb
             .describe_listeners()
             .listener_arns(route.as_str())
-            .customize()
-            .interceptor(unknown.clone())
             .send()
             .await
             .map_err(|error| {
@@ -75,16 +71,10 @@ pub(crate) async fn edited(
     Ok(Some(edited.collect()))
 }
 
-async fn rule_by_arn(
-    elb: &Client,
-    rule: &RouteArn,
-    unknown: &Unknown,
-) -> Result<Option<SeenRule>, StepError> {
+async fn rule_by_arn(elb: &Client, rule: &RouteArn) -> Result<Option<SeenRule>, StepError> {
     let answer = elb
         .describe_rules()
         .rule_arns(rule.as_str())
-        .customize()
-        .interceptor(unknown.clone())
         .send()
         .await
         .map_err(|error| StepError::of_call("elasticloadbalancing:DescribeRules", &error))?;
@@ -149,12 +139,12 @@ fn forwarding(mut action: Action, wanted: &Forward) -> Action {
 
 /// Creates a rule for tests, with its tags. One that holds the number already, of an attempt whose answer was
 /// lost or another's, shows in the next observation.
-pub(crate) async fn create(elb: &Client, new: &NewRule) -> Result<(), StepError> {
+pub(crate) async fn create(clients: &Clients, new: &NewRule) -> Result<(), StepError> {
+    let Clients { elb, unknown, .. } = clients;
     let (mut conditions, mut transforms) = (Vec::new(), None);
     if is_listener_rule(&new.beside) {
         let arn = &new.beside;
-        let unknown = Unknown::default();
-        let rule = rule_by_arn(elb, arn, &unknown).await?;
+        let rule = rule_by_arn(elb, arn).await?;
         let Some(rule) = rule.filter(|_| unknown.of(arn).is_none()) else {
             return Err(StepError::not_yet_consistent(format!(
                 "Rule {} changed after it was read; no rule was created beside it.",
