@@ -110,6 +110,12 @@ pub fn is_application_load_balancer(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|parsed| parsed.resource.starts_with("loadbalancer/app/"))
 }
 
+/// Whether a listener or a rule is of a Network Load Balancer, as its ARN says.
+pub fn is_of_a_network_load_balancer(route: &str) -> bool {
+    let parsed = Arn::parse(route);
+    parsed.is_some_and(|parsed| parsed.resource.split('/').nth(1) == Some("net"))
+}
+
 /// Whether the ARN is that of a listener's rule.
 pub fn is_listener_rule(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|parsed| parsed.resource.starts_with("listener-rule/"))

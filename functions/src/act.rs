@@ -9,6 +9,7 @@ use aws_sdk_elasticloadbalancingv2::Client as ElbClient;
 use aws_sdk_elasticloadbalancingv2::types::{Tag, TargetHealthStateEnum};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::action::{Action, NewTaskSet};
+use ebbtide_controller::arn::is_of_a_network_load_balancer;
 use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{Forward, Launch, Network};
@@ -45,7 +46,7 @@ pub(crate) async fn act(
                 invocation.has_time_for(action)?;
                 routes::modify(elb, route, edited)
                     .await
-                    .map_err(|error| refusing_weights(error, wanted))?;
+                    .map_err(|error| refusing_weights(error, route, [seen, wanted]))?;
             }
             Ok(())
         }
@@ -132,9 +133,11 @@ async fn remove_tags(elb: &ElbClient, arn: &str, keys: &[&str]) -> Result<(), St
         .map_err(|error| StepError::of_call("elasticloadbalancing:RemoveTags", &error))
 }
 
-/// A load balancer that takes no weights refuses the action, in words that are not documented.
-fn refusing_weights(error: StepError, wanted: &Forward) -> StepError {
-    if error.name != ErrorName::PreflightFailed || wanted.0.len() < 2 {
+/// A Network Load Balancer that takes no weights refuses the action, in words that are not documented. An Application
+/// Load Balancer takes them, and so does one of which the action has had several groups before.
+fn refusing_weights(error: StepError, route: &str, [seen, wanted]: [&Forward; 2]) -> StepError {
+    let first = seen.0.len() < 2 && wanted.0.len() > 1;
+    if error.name != ErrorName::PreflightFailed || !first || !is_of_a_network_load_balancer(route) {
         return error;
     }
     let message = format!(
