@@ -3,16 +3,17 @@
 use crate::action::Action;
 use crate::arn::short;
 use crate::counted::counted;
-use crate::deployment::{Outgoing, Plan, Progress};
+use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::id::TargetGroupArn;
 use crate::next::Next;
 use crate::phase::To;
 use crate::ready;
-use crate::reason::{Outcome, Reason, Remark, RemarkCode, Running};
+use crate::reason::{Outcome, Reason, Remark, Running};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::CHECKS;
 use crate::routing;
 use crate::scale_down;
+use crate::test_rule::{self, Which};
 use crate::world::{TaskSet, TaskSetStatus, World};
 
 /// Seconds between two checks of a task set that ECS is deleting.
@@ -20,6 +21,9 @@ pub const POLL: u32 = 30;
 
 /// Checks of a task set that ECS is deleting, at most: half an hour.
 pub const POLLS: u32 = 60;
+
+/// Checks of rules for tests that are to be deleted, at most: one may have come before them.
+const TIDYINGS: u32 = 4;
 
 /// Deletes the drained original, then ends the deployment.
 ///
@@ -77,7 +81,26 @@ fn end(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal>
     if let Some(target_group) = served(world, plan) {
         return Ok(Next::one(Action::ClearSwapIntent { target_group }));
     }
+    if let Some(tidying) = test_rules(world, plan, progress) {
+        return Ok(tidying);
+    }
     Ok(not_down(world, plan, progress)?.unwrap_or_else(|| complete(world, plan, progress)))
+}
+
+/// The rules for tests are deleted at the swap. One that is still there was not seen then, or was not deleted:
+/// it is tried again a few times, and is a remark of the end where it stays.
+fn test_rules(world: &World, plan: &Plan, progress: &Progress) -> Option<Next> {
+    let tidy = test_rule::deletions(world, plan, Which::All);
+    if tidy.is_empty() || progress.checks >= TIDYINGS {
+        return None;
+    }
+    let reason = Reason::DeletingTestRules {
+        rules: u32::try_from(tidy.len()).unwrap_or(u32::MAX),
+        wait: POLL,
+    };
+    let checks = progress.checks.saturating_add(1);
+    let next = check_again(plan, progress, checks, reason);
+    Some(next.map(|answer| Answer { tidy, ..answer }))
 }
 
 /// Success means that production works (rule R12): checks again, and refuses after a minute. The end of
@@ -121,25 +144,27 @@ fn check_again(plan: &Plan, progress: &Progress, checks: u32, reason: Reason) ->
     Next::wait(To::WaitForDeletion, reason, POLL, plan, progress)
 }
 
-/// Task sets that are left behind: with tasks that do not stop, or a deletion that takes too long.
+/// What is left behind: task sets with tasks that do not stop, or with a deletion that takes too long, and rules
+/// for tests.
 fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
     let others = world.task_sets.iter();
     let others = others.filter(|set| Some(&set.id) != plan.incoming_set());
     let remark = |set: &TaskSet| {
-        let code = if set.is_being_deleted() {
-            RemarkCode::SlowDeletion
-        } else if set.wants_nothing() && set.tasks() > 0 {
-            RemarkCode::Straggler
+        let (task_set, tasks) = (set.id.clone(), set.tasks());
+        if set.is_being_deleted() {
+            Some(Remark::SlowDeletion { task_set, tasks })
+        } else if set.wants_nothing() && tasks > 0 {
+            Some(Remark::Straggler { task_set, tasks })
         } else {
-            return None;
-        };
-        Some(Remark {
-            code,
-            task_set: set.id.clone(),
-            tasks: set.tasks(),
-        })
+            None
+        }
     };
-    others.filter_map(remark).collect()
+    let rules = test_rule::created(world, &plan.request);
+    let rules = rules.map(|(route, _)| Remark::TestRule {
+        name: route.to_string(),
+        rule: route.arn.clone(),
+    });
+    others.filter_map(remark).chain(rules).collect()
 }
 
 /// The target group of what is gone, where it is still marked as one whose task set has served.
@@ -176,10 +201,13 @@ fn as_intended(world: &World, plan: &Plan) -> Result<(), Refusal> {
     if !roles.production_is_all_to(plan.incoming_group()) {
         return Err(Refusal::drift(
             format!(
-                "The drain is over, but the production listener does not forward to {} alone.",
+                "The drain is over, but production traffic does not go to {} alone.",
                 short(plan.incoming_group())
             ),
-            "The listener was moved outside this deployment: point it at that target group (aws elbv2 modify-listener).",
+            format!(
+                "It was moved outside this deployment: point it at that target group ({}).",
+                routing::modified_by(&roles.production)
+            ),
         ));
     }
     if let TaskSetStatus::Unknown(status) = &incoming.status {

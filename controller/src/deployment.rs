@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::action::Action;
 use crate::command::Heard;
 use crate::contract::Failure;
 use crate::drain::budget::Control;
@@ -256,4 +257,6 @@ pub struct Answer {
     pub progress: Progress,
     /// What is said to an operator's command.
     pub heard: Option<Heard>,
+    /// Writes that are made before it, side by side. They only tidy up: one that fails is logged, and changes nothing.
+    pub tidy: Vec<Action>,
 }

@@ -245,6 +245,7 @@ impl Scene {
             plan: self.plan(),
             progress: self.progress,
             heard: None,
+            tidy: Vec::new(),
         }
     }
 

@@ -39,6 +39,7 @@ impl Next {
             plan,
             progress,
             heard: None,
+            tidy: Vec::new(),
         }))
     }
 

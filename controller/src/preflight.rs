@@ -151,6 +151,7 @@ impl Checked {
             plan,
             progress: Progress::default(),
             heard: None,
+            tidy: Vec::new(),
         }
     }
 }
@@ -410,9 +411,9 @@ fn original<'a>(
     let cluster = short(&request.cluster);
     let fix = match (&serving[..], &others[..]) {
         ([], [only]) if on(only, routing.alternate) => format!(
-            "Production traffic reaches no task: point the production listener at target group {} \
-             again (aws elbv2 modify-listener).",
-            routing.alternate.name
+            "Production traffic reaches no task: point it at target group {} again ({}).",
+            routing.alternate.name,
+            routing::modified_by(&routing.roles.production)
         )
         .into(),
         ([_], leftovers) => Fix::run(

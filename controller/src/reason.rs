@@ -8,7 +8,7 @@ mod shortfall;
 
 pub use code::Code;
 pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
-pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, RemarkCode, Running};
+pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, Running};
 pub use shortfall::Shortfall;
 
 use crate::command::Paused;
@@ -127,6 +127,13 @@ pub enum Reason {
     Deleting {
         /// Its id.
         task_set: TaskSetId,
+        /// Seconds until the next turn.
+        wait: u32,
+    },
+    /// Rules for tests are still there, and are deleted.
+    DeletingTestRules {
+        /// How many.
+        rules: u32,
         /// Seconds until the next turn.
         wait: u32,
     },
@@ -281,7 +288,10 @@ impl Reason {
             Self::Swapped(_) => Code::Swapped,
             Self::BakeOver => Code::Baking,
             Self::Drain(draining) => draining.stage.code(),
-            Self::StillRuns { .. } | Self::Deleting { .. } | Self::Down { .. } => Code::Deleting,
+            Self::StillRuns { .. }
+            | Self::Deleting { .. }
+            | Self::DeletingTestRules { .. }
+            | Self::Down { .. } => Code::Deleting,
             Self::Deployed(_) | Self::EndedBefore => Code::Deployed,
             Self::SecondLook { .. } | Self::RollingBack { .. } => Code::RollingBack,
             Self::Restored { .. } => Code::Restored,
@@ -332,6 +342,7 @@ impl Reason {
             | Self::BakeOver
             | Self::StillRuns { .. }
             | Self::Deleting { .. }
+            | Self::DeletingTestRules { .. }
             | Self::Down { .. }
             | Self::Deployed(_)
             | Self::EndedBefore

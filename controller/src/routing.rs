@@ -304,7 +304,7 @@ fn recorded(route: &Route) -> Result<Option<Role>, Refusal> {
                 route.at_start()
             ),
             Fix::run(
-                "Correct the tag, or give it Value=test",
+                "If users come through it, tag it as follows; if not, with Value=test",
                 [route.tag_as(Role::Production)],
             ),
         )

@@ -131,6 +131,7 @@ fn its_own_turn(answer: Answer) -> Answer {
         plan,
         progress: answer.progress.anew(),
         heard: None,
+        tidy: Vec::new(),
     }
 }
 
@@ -166,6 +167,7 @@ pub fn refused(phase: Phase, plan: &Plan, progress: &Progress, refusal: &Refusal
         progress: progress.of_rollback(&plan),
         plan,
         heard: None,
+        tidy: Vec::new(),
     }
 }
 

@@ -306,6 +306,7 @@ impl Step<'_> {
             },
             progress: Progress::default(),
             heard: None,
+            tidy: Vec::new(),
         })
     }
 
@@ -353,6 +354,7 @@ impl Step<'_> {
             world.order = order.cloned();
             match (self.next)(self.event.phase, &world, plan, progress)? {
                 Next::Go(answer) => {
+                    self.tidy(request, &world, &answer.tidy).await;
                     self.tell(&world, &answer);
                     return Ok(*answer);
                 }
@@ -386,6 +388,19 @@ impl Step<'_> {
         });
         let ended = join_all(writes).await;
         StepError::of_all(ended.into_iter().filter_map(Result::err))
+    }
+
+    /// Makes writes without which the deployment works as well.
+    async fn tidy(&self, request: &Request, world: &World, actions: &[Action]) {
+        if let Err(error) = self.write(request, world, actions).await {
+            tracing::warn!(
+                deployment = self.event.id.name(),
+                phase = self.event.phase.as_str(),
+                error = error.name.as_str(),
+                reason = error.message,
+                "not tidied up"
+            );
+        }
     }
 
     /// A turn with a write that was not answered ends no deployment, and is not repeated at once: the
@@ -454,6 +469,7 @@ impl Step<'_> {
             plan: deployment.plan.clone(),
             progress: deployment.progress,
             heard: None,
+            tidy: Vec::new(),
         }
     }
 

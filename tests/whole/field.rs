@@ -4,13 +4,12 @@
 use ebbtide_simulator::asl::Status;
 
 use ebbtide_simulator::Scenario;
-use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{StopTask, UpdateServicePrimaryTaskSet, World};
 use serde_json::json;
 
 use crate::support::{
-    deploy, deploy_among, desire, forward, group, installed, names, sample, sample_with, served,
-    sets, tag, untag, world,
+    deploy, deploy_among, deploy_denied, desire, forward, group, names, sample, sample_with,
+    served, sets, tag, untag, world,
 };
 
 #[tokio::test(start_paused = true)]
@@ -101,28 +100,9 @@ async fn a_failure_before_the_swap_moves_nothing() {
 
 /// The end of a deployment in which the first calls of an operation are denied, a number of times.
 async fn denied(operation: &str, times: usize) -> Status {
-    let run = async |denied: &[u64]| {
-        let (aws, installation) = installed(served());
-        aws.plan_faults(denied.iter().map(|call| (*call, Fault::AccessDenied)));
-        let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
-        let calls: Vec<_> = aws
-            .snapshot()
-            .calls()
-            .map(|call| call.operation.clone())
-            .collect();
-        (outcome.status, calls)
-    };
-    // A call that is denied comes again, and moves those after it.
-    let mut struck = Vec::new();
-    loop {
-        let (status, calls) = run(&struck).await;
-        let mut numbers = (1..).zip(&calls).filter(|(_, call)| *call == operation);
-        if struck.len() == times {
-            return status;
-        }
-        let next = numbers.find(|(number, _)| !struck.contains(number));
-        struck.push(next.unwrap().0);
-    }
+    deploy_denied(&served(), &sample(), operation, times)
+        .await
+        .0
 }
 
 #[tokio::test(start_paused = true)]

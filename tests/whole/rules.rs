@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use ebbtide_simulator::Scenario;
+use ebbtide_simulator::asl::Status;
 use ebbtide_simulator::scenario::{ListenerRole, ListenerScenario, RuleScenario};
 use ebbtide_simulator::world::{Action, Kind, Rule, Secret, World};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::support::{deploy, deploy_among, edited, group, installed, names, sample_with};
+use crate::support::{
+    deploy, deploy_among, deploy_denied, edited, group, installed, names, sample_with,
+};
 
 /// Where a rule's requests are authenticated; AWS returns it never.
 const SECRET: &str = "planted-client-secret";
@@ -251,6 +254,87 @@ async fn rules_for_tests_are_deleted_in_a_rollback_and_by_the_next_execution() {
     installation.deploy("run-3", without, 1, &mut |_| {}).await;
     assert_eq!(created(&aws.snapshot()), []);
     assert_eq!(unmoved(&aws.snapshot()), before);
+}
+
+/// It is tried at the swap and four times at the end, for each of the two rules.
+const TRIES: usize = 5 * 2;
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_for_tests_that_cannot_be_deleted_fails_nothing_and_is_left_to_the_next_deployment()
+{
+    let world = made(&by_path());
+    let (before, event) = (unmoved(&world), event(&world, &preview()));
+    let delete = "elasticloadbalancing:DeleteRule";
+    let (status, after) = deploy_denied(&world, &event, delete, TRIES).await;
+    let Status::Succeeded { output } = &status else {
+        panic!("{status:?}");
+    };
+    let left = created(&after);
+    assert_eq!(left.len(), 2, "{left:?}");
+    let text = output["reason"]["text"].as_str().unwrap();
+    for rule in &left {
+        let command = format!("aws elbv2 delete-rule --rule-arn {}", rule.arn);
+        assert!(text.contains(&command), "{text}");
+        let mut remarks = output["remarks"].as_array().unwrap().iter();
+        let remark = remarks.find(|remark| remark["rule"] == *rule.arn);
+        assert_eq!(remark.unwrap()["code"], "testRule", "{output}");
+    }
+    let mut without = event.clone();
+    without.as_object_mut().unwrap().remove("test");
+    let next = deploy(after, "run-2", &without).await;
+    assert_eq!(next.output()["remarks"], json!([]), "{}", next.text());
+    assert_eq!(unmoved(&next.world), before);
+
+    let (status, after) = deploy_denied(&world, &event, delete, TRIES - 2).await;
+    assert!(status.is_success(), "{status:?}");
+    assert_eq!(unmoved(&after), before);
+}
+
+/// As a read shows it that is behind for the whole swap.
+#[tokio::test(start_paused = true)]
+async fn a_rule_for_tests_that_shows_after_the_swap_is_deleted_at_the_end() {
+    let world = made(&by_path());
+    let (before, event) = (unmoved(&world), event(&world, &preview()));
+    let mut hidden = Vec::new();
+    let ended = deploy_among(world, "run-1", &event, |state, nth, world| match state {
+        "Swap" if nth == 0 => {
+            hidden = created(world);
+            for rule in &hidden {
+                world.delete_rule(&rule.arn).unwrap();
+            }
+        }
+        "ScaleDown" if nth == 0 => {
+            for rule in &hidden {
+                show(world, rule);
+            }
+            assert_eq!(created(world).len(), 2);
+        }
+        _ => {}
+    })
+    .await;
+    assert_eq!(ended.output()["remarks"], json!([]), "{}", ended.text());
+    assert_eq!(unmoved(&ended.world), before);
+}
+
+/// Puts a rule back, of which number, group and tags matter.
+fn show(world: &mut World, rule: &Rule) {
+    let [Action::Forward(forward)] = &rule.actions[..] else {
+        panic!("{rule:?}");
+    };
+    let tags = rule.tags.iter();
+    let tags: Vec<_> = tags
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect();
+    let listener = world.listeners().next().unwrap().arn.clone();
+    let request = json!({
+        "ListenerArn": listener,
+        "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/late"]}}],
+        "Priority": rule.priority,
+        "Actions": [{"Type": "forward", "TargetGroupArn": forward.groups[0].arn}],
+        "Tags": tags,
+    });
+    let request = serde_json::from_value(request).unwrap();
+    world.create_rule(&request).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

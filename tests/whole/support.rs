@@ -6,6 +6,7 @@ use ebbtide_controller::arn::{Arn, short};
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{
     CreateListener, CreateTargetGroup, EventKind as WorldEventKind, ModifyListener, Tag, World,
 };
@@ -272,5 +273,33 @@ pub(crate) async fn deploy_among(
         reasons,
         events,
         world: aws.snapshot(),
+    }
+}
+
+/// The end of a deployment in which the first calls of an operation are denied, a number of times.
+pub(crate) async fn deploy_denied(
+    world: &World,
+    event: &Value,
+    operation: &str,
+    times: usize,
+) -> (Status, World) {
+    // A call that is denied comes again, and moves those after it.
+    let mut denied: Vec<u64> = Vec::new();
+    loop {
+        let (aws, installation) = installed(world.clone());
+        aws.plan_faults(denied.iter().map(|call| (*call, Fault::AccessDenied)));
+        let mut quiet = |_: &HistoryEvent| {};
+        let deployment = installation.deploy("run-1", event.clone(), 1, &mut quiet);
+        let status = deployment.await.status;
+        let after = aws.snapshot();
+        if denied.len() == times {
+            return (status, after);
+        }
+        // A call that is denied has a number, and is not among those that AWS has carried out.
+        let numbers = (1..).filter(|number| !denied.contains(number));
+        let mut calls = numbers.zip(after.calls());
+        let next = calls.find(|(_, call)| call.operation == operation);
+        let (number, _) = next.expect(operation);
+        denied.push(number);
     }
 }

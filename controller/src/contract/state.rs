@@ -437,12 +437,13 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
 }
 
 fn remark(remark: &Remark) -> Value {
-    json!({
-        "code": remark.code.as_str(),
-        "taskSet": remark.task_set,
-        "tasks": remark.tasks,
-        "fix": remark.fix(),
-    })
+    let (code, fix) = (remark.code(), remark.fix());
+    match remark {
+        Remark::Straggler { task_set, tasks } | Remark::SlowDeletion { task_set, tasks } => {
+            json!({"code": code, "taskSet": task_set, "tasks": tasks, "fix": fix})
+        }
+        Remark::TestRule { rule, .. } => json!({"code": code, "rule": rule, "fix": fix}),
+    }
 }
 
 /// The last answer of a deployment that failed: what the execution fails with.

@@ -136,6 +136,10 @@ pub(super) fn fitting_target_types(
         return Ok(());
     };
     let settings = &group.settings;
+    let routes = routing.roles.all().map(|(route, _)| route);
+    let routes: Vec<_> = routes
+        .filter(|route| route.forward.names(&group.arn))
+        .collect();
     Err(Refusal::preflight(
         format!(
             "Target group {} takes targets of type {}, and {} runs in the network mode {}, which needs {wanted}.",
@@ -145,7 +149,11 @@ pub(super) fn fitting_target_types(
             definition.network_mode
         ),
         Fix::run(
-            "A group keeps its target type. Create a new group and put it into the listener instead (aws elbv2 modify-listener)",
+            &format!(
+                "A group keeps its target type. Create a new group and put it into the {} instead ({})",
+                routing::in_general(&routes),
+                routing::modified_by(&routes)
+            ),
             [format!(
                 "aws elbv2 create-target-group --name {}-{wanted} --target-type {wanted} --protocol {} --port {} --vpc-id {}",
                 group

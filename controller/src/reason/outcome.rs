@@ -5,7 +5,7 @@ use std::fmt;
 use super::shortfall::{NotHealthyNow, Shortfall};
 use crate::arn::short;
 use crate::counted::counted;
-use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::id::{RouteArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 
 /// What a service runs once a deployment, or its rollback, is complete.
@@ -22,67 +22,83 @@ pub struct Running {
     /// What the task set lacks, where it lost its health after the last step: nothing can be undone for it
     /// any more.
     pub unhealthy: Option<Shortfall>,
-    /// Task sets that are still there, and want no task.
+    /// What is still there.
     pub remarks: Vec<Remark>,
 }
 
-/// A task set that a deployment leaves behind.
+/// What a deployment leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
-    /// What it is.
-    pub code: RemarkCode,
-    /// Its id.
-    pub task_set: TaskSetId,
-    /// Tasks of it that run.
-    pub tasks: u32,
-}
-
-/// Why a task set is left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemarkCode {
+pub enum Remark {
     /// Tasks that do not stop, though their task set wants none.
-    Straggler,
-    /// ECS has not finished its deletion.
-    SlowDeletion,
-}
-
-impl RemarkCode {
-    /// For programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Straggler => "straggler",
-            Self::SlowDeletion => "slowDeletion",
-        }
-    }
+    Straggler {
+        /// The task set's id.
+        task_set: TaskSetId,
+        /// How many they are.
+        tasks: u32,
+    },
+    /// ECS has not finished the deletion of a task set.
+    SlowDeletion {
+        /// Its id.
+        task_set: TaskSetId,
+        /// Tasks of it that run.
+        tasks: u32,
+    },
+    /// A rule for tests could not be deleted.
+    TestRule {
+        /// Its number and the port of its listener, in words.
+        name: String,
+        /// Its ARN.
+        rule: RouteArn,
+    },
 }
 
 impl Remark {
-    /// What to do about it.
-    pub fn fix(&self) -> &'static str {
-        match self.code {
-            RemarkCode::Straggler => {
-                "Check its tasks (scale-in protection, a disconnected ECS agent) and stop them: aws ecs \
-                 stop-task. The next deployment sends them no traffic, and deletes the task set once they are gone."
-            }
-            RemarkCode::SlowDeletion => {
-                "ECS finishes the deletion by itself: check the service's events if it does not."
-            }
+    /// The same in one word, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Straggler { .. } => "straggler",
+            Self::SlowDeletion { .. } => "slowDeletion",
+            Self::TestRule { .. } => "testRule",
         }
     }
+
+    /// What to do about it.
+    pub fn fix(&self) -> String {
+        match self {
+            Self::Straggler { .. } => {
+                "Check its tasks (scale-in protection, a disconnected ECS agent) and stop them: aws ecs \
+                 stop-task. The next deployment sends them no traffic, and deletes the task set once they are gone."
+                    .to_owned()
+            }
+            Self::SlowDeletion { .. } => {
+                "ECS finishes the deletion by itself: check the service's events if it does not.".to_owned()
+            }
+            Self::TestRule { rule, .. } => format!(
+                "The functions' log has AWS's answer. Delete it: {}. The next deployment tries it again.",
+                deleted_by(rule)
+            ),
+        }
+    }
+}
+
+fn deleted_by(rule: &RouteArn) -> String {
+    format!("aws elbv2 delete-rule --rule-arn {rule}")
 }
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            task_set, tasks, ..
-        } = self;
-        match self.code {
-            RemarkCode::Straggler => write!(
+        match self {
+            Self::Straggler { task_set, tasks } => write!(
                 f,
                 "{task_set} is at scale 0, but still has {}",
                 counted(*tasks, "task")
             ),
-            RemarkCode::SlowDeletion => write!(f, "ECS is still deleting {task_set}"),
+            Self::SlowDeletion { task_set, .. } => write!(f, "ECS is still deleting {task_set}"),
+            Self::TestRule { name, rule } => write!(
+                f,
+                "{name} is a test rule that could not be deleted ({})",
+                deleted_by(rule)
+            ),
         }
     }
 }

@@ -100,6 +100,11 @@ impl fmt::Display for Reason {
             Self::StillRuns { running, wait } => {
                 write!(f, "{}; next check in {wait} s", StillRuns(*running))
             }
+            Self::DeletingTestRules { rules, wait } => write!(
+                f,
+                "still to delete: {}; next check in {wait} s",
+                counted(*rules, "test rule")
+            ),
             Self::Down {
                 task_set,
                 running,

@@ -129,13 +129,13 @@ impl<'a> Own<'a> {
             groups.all(|group| group.arn != **named)
         });
         let fix = match missing {
-            Some(named) => {
-                format!("targetGroups names {named}, which no listener of the load balancer uses.")
-                    .into()
-            }
+            Some(named) => format!(
+                "targetGroups names {named}, which no listener or rule of the load balancer uses."
+            )
+            .into(),
             None if self.groups.len() < 2 && self.left_out.is_empty() => create_a_second_one(world),
             None if self.groups.len() < 2 => how_to_settle(
-                "A target group that no listener uses does not count. ",
+                "A target group that no listener or rule uses does not count. ",
                 request,
             ),
             None => how_to_settle("", request),
@@ -171,8 +171,9 @@ pub(crate) fn how_to_settle(because: &str, request: &Request) -> Fix {
 fn create_a_second_one(world: &World) -> Fix {
     let balancer = world.load_balancer.as_ref();
     Fix::run(
-        "A target group that no listener uses does not count. Put both into the production listener with weights \
-         100 and 0 (aws elbv2 modify-listener), or create a test listener that forwards to the second one",
+        "A target group that no listener or rule uses does not count. Put both into the production listener or rule \
+         with weights 100 and 0 (aws elbv2 modify-listener, aws elbv2 modify-rule), or create a test listener that \
+         forwards to the second one",
         [format!(
             "aws elbv2 create-listener --load-balancer-arn {} --protocol PROTOCOL --port PORT --default-actions \
              Type=forward,TargetGroupArn=ARN",

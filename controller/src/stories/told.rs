@@ -45,7 +45,11 @@ impl Told {
         for part in ["request", "plan", "progress", "control", "rollingBack"] {
             changed(part, &seen.state[part], &state[part], &mut changes);
         }
-        let mut lines = vec![format!("{next}{after}: {code}: {text}")];
+        let tidy = answer.tidy.iter();
+        let mut lines: Vec<_> = tidy
+            .map(|action| format!("tidy: {}", write(action)))
+            .collect();
+        lines.push(format!("{next}{after}: {code}: {text}"));
         lines.extend((!changes.is_empty()).then(|| changes.join(" ")));
         Self {
             state: Some(state),

@@ -48,6 +48,7 @@ pub fn events(data: &[u8]) {
                 plan: deployment.plan.clone(),
                 progress: deployment.progress,
                 heard: None,
+                tidy: Vec::new(),
             };
             let next = json!({
                 "phase": event.phase.as_str(),

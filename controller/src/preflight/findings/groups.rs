@@ -81,8 +81,8 @@ fn alike(group: &TargetGroup, differing: &[Difference], like: usize) -> Fix {
     }
     if commands.is_empty() {
         return format!(
-            "Create a group like the other one (aws elbv2 create-target-group), and put it into the listener \
-             instead of {} (aws elbv2 modify-listener).",
+            "Create a group like the other one (aws elbv2 create-target-group), and put it into the listeners and \
+             rules of {} instead (aws elbv2 modify-listener, aws elbv2 modify-rule).",
             group.name
         )
         .into();
