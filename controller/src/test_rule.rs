@@ -9,7 +9,7 @@ use crate::identity::service_tag;
 use crate::preflight::all_meet;
 use crate::refusal::Refusal;
 use crate::request::{Request, TestCondition};
-use crate::routing::Routing;
+use crate::routing::{Roles, Routing};
 use crate::world::{Condition, Created, LoadBalancer, Route, World};
 
 /// The values in the conditions of a rule, at most (AWS documentation).
@@ -35,7 +35,7 @@ pub(crate) fn missing(
         let mut created = created(world, &plan.request);
         created.any(|(_, by)| by.deployment == deployment && by.beside == mark(&route.arn))
     };
-    let mut numbers = Numbers::of(world, routing, |_| true);
+    let mut numbers = Numbers::of(world, &routing.roles, |_| true);
     let routes = routing.roles.production.iter();
     let missing = routes.filter(|route| !is_there(route)).map(|route| {
         let priority = numbers.take_before(route)?;
@@ -79,12 +79,40 @@ pub(crate) fn possible(
             "Remove test from the input. A test listener that forwards to the second target group reaches the replacement.",
         ));
     }
+    let planned = planned(world, request, &routing.roles)?;
+    let mut planned = planned.iter();
+    planned.try_for_each(|planned| is_for_tests_alone(world, routing, planned))
+}
+
+/// A rule that a deployment creates.
+pub(crate) struct Planned<'a> {
+    /// The production route before which it is evaluated.
+    pub(crate) route: &'a Route,
+    pub(crate) number: u32,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// The rules that a deployment creates for the test in a request.
+///
+/// Refuses them where a listener has no number left.
+pub(crate) fn planned<'a>(
+    world: &'a World,
+    request: &Request,
+    roles: &Roles<'a>,
+) -> Result<Vec<Planned<'a>>, Refusal> {
+    let Some(test) = &request.test else {
+        return Ok(Vec::new());
+    };
     // Those that are there already are of this deployment, or are deleted before it creates any.
-    let mut numbers = Numbers::of(world, routing, |route| route.created.is_none());
-    routing.roles.production.iter().try_for_each(|route| {
-        let number = numbers.take_before(route)?;
-        is_for_tests_alone(world, routing, route, test, number)
-    })
+    let mut numbers = Numbers::of(world, roles, |route| route.created.is_none());
+    let planned = roles.production.iter().map(|route| {
+        Ok(Planned {
+            route,
+            number: numbers.take_before(route)?,
+            conditions: conditions_beside(route, test),
+        })
+    });
+    planned.collect()
 }
 
 /// Refuses a test whose rule would take requests of users, let clients in that have not signed in, or have too
@@ -92,10 +120,13 @@ pub(crate) fn possible(
 fn is_for_tests_alone(
     world: &World,
     routing: &Routing<'_>,
-    route: &Route,
-    test: &TestCondition,
-    number: u32,
+    planned: &Planned<'_>,
 ) -> Result<(), Refusal> {
+    let Planned {
+        route,
+        number,
+        conditions,
+    } = planned;
     if route.authenticates {
         return Err(Refusal::preflight(
             format!(
@@ -104,7 +135,6 @@ fn is_for_tests_alone(
             "Remove test from the input, and give the tests a rule of their own that authenticates and forwards to the second target group.",
         ));
     }
-    let conditions = conditions_beside(route, test);
     let is_test = |other: &Route| {
         routing
             .roles
@@ -116,12 +146,12 @@ fn is_for_tests_alone(
         let after = other
             .rule
             .as_ref()
-            .is_none_or(|rule| rule.priority > number);
+            .is_none_or(|rule| rule.priority > *number);
         other.listener == route.listener
             && after
             && other.created.is_none()
             && !is_test(other)
-            && all_meet(other.conditions(), &conditions)
+            && all_meet(other.conditions(), conditions)
     });
     if let Some(other) = taken_over {
         return Err(Refusal::preflight(
@@ -206,13 +236,13 @@ struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn of(world: &'a World, routing: &Routing<'_>, counts: impl Fn(&Route) -> bool) -> Self {
+    fn of(world: &'a World, roles: &Roles<'_>, counts: impl Fn(&Route) -> bool) -> Self {
         let is_own = |route: &Route| {
-            let mut production = routing.roles.production.iter();
+            let mut production = roles.production.iter();
             route.created.is_some() || production.any(|own| own.arn == route.arn)
         };
-        let rules = world.routes.iter().filter(|route| counts(route));
-        let taken = rules.filter_map(|route| {
+        let counted = world.routes.iter().filter(|route| counts(route));
+        let taken = counted.filter_map(|route| {
             let number = route.rule.as_ref()?.priority;
             Some((&route.listener, number, is_own(route)))
         });

@@ -14,7 +14,7 @@ use crate::fixture::{OWNER, Scene, group_arn, listener_arn, rule_arn};
 use crate::id::RouteArn;
 use crate::phase::Phase;
 use crate::world::{
-    Alarm, Condition, Container, Created, Forward, Launch, Reading, Route, ServiceEvent,
+    Alarm, Condition, Container, Created, Forward, Launch, Reading, Route, Rule, ServiceEvent,
     ServiceRegistry, StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
 };
 
@@ -372,6 +372,20 @@ fn balancer(world: &mut World, words: &mut Words<'_>) {
                 for group in &mut world.target_groups {
                     group.load_balancer = Some(balancer.arn.clone());
                 }
+            }
+            // Other services' rules of its first listener.
+            "rules" => {
+                let of = world.routes[0].clone();
+                let rules = (1..=words.number()).map(|priority| Route {
+                    arn: rule_arn(of.port, priority),
+                    rule: Some(Rule {
+                        priority,
+                        conditions: Vec::new(),
+                    }),
+                    forward: Forward::to(&group_arn("red")),
+                    ..of.clone()
+                });
+                world.routes.extend(rules.collect::<Vec<_>>());
             }
             "zones" => balancer.zones = Reading::Seen(words.number()),
             "crosses" => balancer.cross_zone = Reading::Seen(words.word() == "on"),

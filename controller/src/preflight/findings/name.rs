@@ -48,6 +48,7 @@ pub enum FindingName {
     Stack,
     ShadowedRoute,
     StrayRule,
+    RuleQuota,
     EmptyTargetGroup,
     HealthCheckPath,
     AccessLogs,
@@ -56,7 +57,7 @@ pub enum FindingName {
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -100,6 +101,7 @@ impl FindingName {
         Self::Stack,
         Self::ShadowedRoute,
         Self::StrayRule,
+        Self::RuleQuota,
         Self::EmptyTargetGroup,
         Self::HealthCheckPath,
         Self::AccessLogs,
@@ -152,6 +154,7 @@ impl FindingName {
             Self::Stack => "stack",
             Self::ShadowedRoute => "shadowedRoute",
             Self::StrayRule => "strayRule",
+            Self::RuleQuota => "ruleQuota",
             Self::EmptyTargetGroup => "emptyTargetGroup",
             Self::HealthCheckPath => "healthCheckPath",
             Self::AccessLogs => "accessLogs",
@@ -227,6 +230,7 @@ impl FindingName {
             | Self::Stack
             | Self::ShadowedRoute
             | Self::StrayRule
+            | Self::RuleQuota
             | Self::EmptyTargetGroup
             | Self::HealthCheckPath
             | Self::AccessLogs
