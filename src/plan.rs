@@ -88,7 +88,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         scenario.load_balancer = Kind::Application;
     }
     let service = arguments.described(&scenario)?;
-    let answer = planned(arguments, &event, &request, &scenario, &service)?;
+    let mut answer = planned(arguments, &event, &request, &scenario, &service)?;
+    let found = warnings::of_preflight(scenario, home, request.clone())?;
+    answer.warnings.extend(found);
     if arguments.report.is_some() {
         files::write(report, &page::of(&answer, &request.service)?)?;
     }

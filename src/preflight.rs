@@ -14,7 +14,7 @@ use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::{Problem, Request};
 use ebbtide_functions::{Clients, Inspection, StepError, home, inspect};
 #[cfg(feature = "simulator")]
-use ebbtide_simulator::SimulatedAws;
+use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
 use crate::aws::{Access, signed};
@@ -121,7 +121,17 @@ fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
         Ok(request) => request,
         Err(problems) => return Ok(Err(Unseen::Input(problems))),
     };
-    let scenario = scenario::fitting(scenario::read(Some(scenario))?, &request);
+    in_scenario(scenario::read(Some(scenario))?, home, request)
+}
+
+#[cfg(feature = "simulator")]
+/// What preflight says of a service that a scenario describes.
+pub(crate) fn in_scenario(
+    scenario: Scenario,
+    home: Home,
+    request: Request,
+) -> Result<Looked, Error> {
+    let scenario = scenario::fitting(scenario, &request);
     let world = scenario.world_for(&scenario::names_of(&request, &home))?;
     in_virtual_time(async {
         let clients = SimulatedAws::new(world, 1.0).clients("preflight");

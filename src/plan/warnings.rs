@@ -1,13 +1,17 @@
 //! What will not go well.
 
+use ebbtide_controller::arn::Home;
 use ebbtide_controller::budget;
 use ebbtide_controller::pace::{Budget, Pace};
 use ebbtide_controller::plan::{Limit, Plan};
-use ebbtide_controller::preflight;
-use ebbtide_controller::preflight::findings::{self, Severity};
+use ebbtide_controller::preflight::findings::{self, FindingName, Severity};
+use ebbtide_controller::preflight::unkept;
 use ebbtide_controller::request::Request;
+use ebbtide_simulator::Scenario;
 
 use super::service::Service;
+use crate::exit::Error;
+use crate::preflight;
 
 pub(super) fn of(
     request: &Request,
@@ -61,9 +65,9 @@ pub(super) fn of(
             ));
         }
     }
-    let unkept = |budget| preflight::unkept(budget, service.tasks, deregistration);
-    let unkept = pace.budget().and_then(unkept);
-    warnings.extend(unkept.map(|unkept| format!("its {unkept}")));
+    let said = |budget| unkept(budget, service.tasks, deregistration);
+    let said = pace.budget().and_then(said);
+    warnings.extend(said.map(|unkept| format!("its {unkept}")));
     let zones = service.zones;
     if !service.cross_zone && !service.is_application {
         found.push(findings::too_few_for_the_zones(service.tasks, zones, ""));
@@ -72,6 +76,33 @@ pub(super) fn of(
     let found = found.filter(|finding| finding.severity == Severity::Warning);
     let found = found.map(ToString::to_string);
     found.chain(warnings).collect()
+}
+
+/// What preflight warns of, in a service such as the described one.
+///
+/// What a plan says itself, by its own flags, is left out.
+pub(super) fn of_preflight(
+    scenario: Scenario,
+    home: Home,
+    request: Request,
+) -> Result<Vec<String>, Error> {
+    let Ok((_, _, inspection)) = preflight::in_scenario(scenario, home, request)? else {
+        return Ok(Vec::new());
+    };
+    let found = inspection.findings.iter();
+    let found = found.filter(|one| {
+        one.severity == Severity::Warning
+            && !matches!(
+                one.name,
+                FindingName::DeregistrationDelay
+                    | FindingName::Budget
+                    | FindingName::ClientPorts
+                    | FindingName::Zones
+            )
+    });
+    let warnings =
+        found.map(|one| format!("preflight will warn ({}): {}", one.name.as_str(), one.seen));
+    Ok(warnings.collect())
 }
 
 /// What a budget cannot do.
