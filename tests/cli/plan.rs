@@ -44,6 +44,18 @@ fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
 }
 
 #[test]
+fn a_plan_says_what_preflight_will_warn_of() {
+    let of_preflight =
+        "preflight will warn (swapMode): swapMode is replace, on a Network Load Balancer.";
+    let text = ebbtide("plan events/replace.json").done();
+    assert_has(&text, &[of_preflight]);
+    let json = ebbtide("plan events/replace.json --format json")
+        .exits(0)
+        .json();
+    assert_eq!(json["warnings"][0], of_preflight);
+}
+
+#[test]
 fn a_pace_for_a_limit_is_advised_where_the_connections_of_one_task_fit_it() {
     let of_limit = |limit: u32| {
         let limit = format!("--new-connections-per-second-per-task {limit}");
