@@ -66,11 +66,14 @@ fn agree(
     roles: &Roles<'_>,
 ) -> Result<Next, Refusal> {
     // First where the record says that traffic goes: to its group, or, on a rollback, away from it.
-    pair.sort_by_key(|group| match group.swap_intent.as_deref() {
+    let rank = |group: &TargetGroup| match group.swap_intent.as_deref() {
         Some(intent) if goes_back(intent) => 2,
         Some(_) => 0,
         None => 1,
-    });
+    };
+    if rank(pair[1]) < rank(pair[0]) {
+        pair.reverse();
+    }
     let mut lacking = None;
     for (to, from) in [(pair[0], pair[1]), (pair[1], pair[0])] {
         let [serving] = world.living_on(to)[..] else {

@@ -1,7 +1,5 @@
 //! Rules of a deployment's own, by which requests for tests reach the replacement before the swap.
 
-use std::collections::BTreeMap;
-
 use crate::action::{Action, NewRule};
 use crate::deployment::Plan;
 use crate::id::{ListenerArn, RouteArn};
@@ -255,19 +253,19 @@ impl<'a> Numbers<'a> {
     /// between, which may deny what this route lets through.
     fn take_before(&mut self, route: &'a Route) -> Result<u32, Refusal> {
         let here = self.taken.iter();
-        let here = here.filter(|(listener, ..)| **listener == route.listener);
-        let here: BTreeMap<_, _> = here.map(|(_, number, own)| (*number, *own)).collect();
+        let here: Vec<_> = here
+            .filter(|(listener, ..)| **listener == route.listener)
+            .collect();
         let found = if let Some(rule) = &route.rule {
+            let is_own = |number: u32| here.iter().any(|(_, taken, own)| *taken == number && *own);
             let mut before = (*PRIORITIES.start()..rule.priority).rev();
-            before.find(|number| here.get(number) != Some(&true))
+            before.find(|number| !is_own(*number))
         } else {
-            Some(
-                here.keys()
-                    .last()
-                    .map_or(*PRIORITIES.start(), |last| last + 1),
-            )
+            let last = here.iter().map(|(_, taken, _)| *taken).max();
+            Some(last.map_or(*PRIORITIES.start(), |last| last + 1))
         };
-        let free = found.filter(|number| PRIORITIES.contains(number) && !here.contains_key(number));
+        let is_taken = |number: &u32| here.iter().any(|(_, taken, _)| taken == number);
+        let free = found.filter(|number| PRIORITIES.contains(number) && !is_taken(number));
         let number = free.ok_or_else(|| no_number(route))?;
         self.taken.push((&route.listener, number, true));
         Ok(number)

@@ -2,6 +2,7 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use ebbtide_controller::contract::Failure;
 use ebbtide_controller::quote::{quote, sentence};
@@ -64,15 +65,8 @@ impl StepError {
     {
         match error {
             SdkError::ServiceError(service) => {
-                let code = service.err().code().unwrap_or("an error without a code");
-                let message = service.err().message().unwrap_or_default();
-                let mut name = classify(code, message, service.raw().status().as_u16());
-                // Listed by one call and gone at the next: it need not even be this service's.
-                if name == ErrorName::Drift && operation.contains(":Describe") {
-                    name = ErrorName::NotYetConsistent;
-                }
-                let (code, message) = (quote(code), quote(message));
-                Self::new(name, format!("{operation} answered {code}: {message}"))
+                let status = service.raw().status().as_u16();
+                Self::answered(operation, service.err().meta(), status)
             }
             SdkError::TimeoutError(_) => Self::transient(operation, "did not answer in time"),
             SdkError::DispatchFailure(_) => Self::transient(operation, "could not be reached"),
@@ -87,11 +81,27 @@ impl StepError {
         }
     }
 
+    /// An error that AWS has answered. Apart from what knows the operation's errors, of which there is a copy for
+    /// each.
+    fn answered(operation: &str, error: &ErrorMetadata, http_status: u16) -> Self {
+        let code = error.code().unwrap_or("an error without a code");
+        let message = error.message().unwrap_or_default();
+        let mut name = classify(code, message, http_status);
+        // Listed by one call and gone at the next: it need not even be this service's.
+        if name == ErrorName::Drift && operation.contains(":Describe") {
+            name = ErrorName::NotYetConsistent;
+        }
+        let (code, message) = (quote(code), quote(message));
+        Self::new(name, format!("{operation} answered {code}: {message}"))
+    }
+
     /// What several writes side by side come to, of which some failed: what no retry can change counts
     /// before what is worth one, and the message says all.
     pub(crate) fn of_all(failed: impl IntoIterator<Item = Self>) -> Result<(), Self> {
-        let mut failed: Vec<_> = failed.into_iter().collect();
-        failed.sort_by_key(|error| error.name.is_worth_retrying());
+        let failed = failed.into_iter();
+        let (passing, mut failed): (Vec<_>, Vec<_>) =
+            failed.partition(|error| error.name.is_worth_retrying());
+        failed.extend(passing);
         let Some(first) = failed.first() else {
             return Ok(());
         };
@@ -156,11 +166,9 @@ fn classify(code: &str, message: &str, http_status: u16) -> ErrorName {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::body::SdkBody;
-    use aws_smithy_types::error::ErrorMetadata;
-
-    use super::*;
 
     #[test]
     fn aws_errors_are_named_by_what_can_be_done() {

@@ -393,7 +393,7 @@ fn named_by<'a>(
     if let Some(plan) = plan {
         arns.extend(Names::of(plan).own);
     }
-    arns.sort();
+    arns.sort_unstable();
     arns.dedup();
     without(&arns, &self::arns(known))
 }

@@ -39,7 +39,7 @@ pub(crate) fn attached(task_sets: &[TaskSet]) -> Vec<TargetGroupArn> {
     let living = task_sets.iter().filter(|set| !set.is_being_deleted());
     let attached = living.flat_map(|set| &set.load_balancers);
     let mut arns: Vec<_> = attached.map(|one| one.target_group.clone()).collect();
-    arns.sort();
+    arns.sort_unstable();
     arns.dedup();
     arns
 }
@@ -53,9 +53,7 @@ pub(crate) async fn target_groups(
     let its = elb
         .describe_target_groups()
         .load_balancer_arn(load_balancer.as_str());
-    let mut groups = listed(its, Some(load_balancer)).await?;
-    groups.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(groups)
+    listed(its, Some(load_balancer)).await
 }
 
 /// Target groups by ARN, whether a listener uses them or not.

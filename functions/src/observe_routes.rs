@@ -41,7 +41,7 @@ pub(crate) async fn listeners(
         );
         marker = page.next_marker;
         if marker.is_none() {
-            routes.sort_by_key(|route| route.port);
+            routes.sort_by_key(place);
             return Ok(routes);
         }
     }
@@ -66,10 +66,15 @@ pub(crate) async fn rules(
         routes.extend(rules.filter_map(|seen| rule_of(seen, listener, &clients.unknown)));
         marker = page.next_marker;
         if marker.is_none() {
-            routes.sort_by_key(|route| route.rule.as_ref().map(|rule| rule.priority));
+            routes.sort_by_key(place);
             return Ok((listener.clone(), routes));
         }
     }
+}
+
+/// Where a route stands among others of its kind: listeners by port, rules of a listener by number.
+fn place(route: &Route) -> (u16, Option<u32>) {
+    (route.port, route.rule.as_ref().map(|rule| rule.priority))
 }
 
 fn default_of(listener: &Listener, unknown: &Unknown) -> Route {

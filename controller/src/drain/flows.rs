@@ -69,7 +69,7 @@ impl Flows {
     /// drain of the deployment before may be in the others.
     pub fn baseline(&self) -> Option<f64> {
         let mut values: Vec<_> = self.new.iter().map(|point| point.value).collect();
-        values.sort_by(f64::total_cmp);
+        values.sort_unstable_by(f64::total_cmp);
         values.get(values.len() / 4).map(|value| per_second(*value))
     }
 

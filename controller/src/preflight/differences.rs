@@ -1,7 +1,5 @@
 //! In what two target groups differ, and whether every listener takes both.
 
-use std::collections::BTreeSet;
-
 use crate::refusal::Refusal;
 use crate::routing::Routing;
 use crate::world::{LoadBalancer, Route, TargetGroup, World};
@@ -101,9 +99,11 @@ pub(super) fn differences(pair: [&TargetGroup; 2]) -> Vec<Difference> {
         set_by,
     });
     let keys = pair.map(|group| group.settings.attributes.keys());
-    let keys: BTreeSet<_> = keys.into_iter().flatten().collect();
+    let mut keys: Vec<_> = keys.into_iter().flatten().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.dedup();
     let attributes = keys.into_iter().map(|key| Difference {
-        what: key.clone(),
+        what: key.to_owned(),
         values: pair.map(|group| {
             group
                 .settings

@@ -90,14 +90,19 @@ fn covers(wide: &str, narrow: &str) -> bool {
         return true;
     }
     let (wide, narrow): (Vec<char>, Vec<char>) = (wide.chars().collect(), narrow.chars().collect());
-    let named = wide.iter().chain(&narrow);
-    let named: BTreeSet<_> = named.filter(|c| !"*?".contains(**c)).collect();
-    let all: Vec<_> = named.into_iter().copied().map(Some).chain([None]).collect();
-    let mut open = vec![(0, at_stars(&wide, [0]))];
-    let mut seen: BTreeSet<_> = open.iter().cloned().collect();
+    let mut all = vec![None];
+    for c in wide.iter().chain(&narrow) {
+        if !"*?".contains(*c) && !all.contains(&Some(*c)) {
+            all.push(Some(*c));
+        }
+    }
+    let mut first = vec![false; wide.len() + 1];
+    first[0] = true;
+    let mut open = vec![(0, at_stars(&wide, first))];
+    let mut seen = BTreeSet::new();
     while let Some((place, places)) = open.pop() {
         let next = match narrow.get(place) {
-            None if places.contains(&wide.len()) => Vec::new(),
+            None if places.last() == Some(&true) => Vec::new(),
             None => return false,
             Some('*') => {
                 let more = all.iter().map(|c| (place, after(&wide, &places, *c)));
@@ -121,24 +126,29 @@ fn covers(wide: &str, narrow: &str) -> bool {
     true
 }
 
-/// The places in a pattern after one more character.
-fn after(pattern: &[char], places: &BTreeSet<usize>, c: Option<char>) -> BTreeSet<usize> {
-    let moved = places.iter().filter_map(|place| match pattern.get(*place) {
-        Some('*') => Some(*place),
-        Some('?') => Some(place + 1),
-        Some(named) => (Some(*named) == c).then_some(place + 1),
-        None => None,
-    });
-    at_stars(pattern, moved)
+/// The places in a pattern after one more character: for each whether it may be there.
+fn after(pattern: &[char], places: &[bool], c: Option<char>) -> Vec<bool> {
+    let mut next = vec![false; places.len()];
+    for (place, named) in pattern
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| places[*place])
+    {
+        match named {
+            '*' => next[place] = true,
+            '?' => next[place + 1] = true,
+            named => next[place + 1] |= Some(*named) == c,
+        }
+    }
+    at_stars(pattern, next)
 }
 
 /// Places in a pattern, with those behind a `*` that stands for nothing.
-fn at_stars(pattern: &[char], places: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
-    let places = places.into_iter().flat_map(|place| {
-        let rest = pattern.iter().skip(place);
-        place..=place + rest.take_while(|c| **c == '*').count()
-    });
-    places.collect()
+fn at_stars(pattern: &[char], mut places: Vec<bool>) -> Vec<bool> {
+    for (place, _) in pattern.iter().enumerate().filter(|(_, c)| **c == '*') {
+        places[place + 1] |= places[place];
+    }
+    places
 }
 
 #[cfg(test)]
