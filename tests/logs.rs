@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use ebbtide_functions::logs;
 use ebbtide_simulator::asl::Status;
 use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::fault::Fault;
+use ebbtide_simulator::world::Kind;
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
@@ -77,6 +79,51 @@ async fn a_log_line_holds_the_step_and_the_decision_and_nothing_of_the_input() {
     }
     let failed = lines.iter().any(|line| line.contains("ReplacementFailed"));
     assert!(failed, "{lines:?}");
+}
+
+/// Deploys with a test rule while calls are denied, and says which calls deleted that rule.
+async fn deploy_with_a_test_rule(denied: &[u64]) -> Vec<u64> {
+    let names = Names {
+        load_balancer_arn: None,
+        ..Names::default()
+    };
+    let scenario = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
+    let world = scenario.world_for(&names).unwrap();
+    let mut event = names.event();
+    event["nlb"] = world.load_balancers().next().unwrap().arn.clone().into();
+    event["test"] = json!({"header": {"name": "x-preview", "value": "yes"}});
+    let aws = SimulatedAws::new(world, 1.0);
+    aws.plan_faults(denied.iter().map(|call| (*call, Fault::AccessDenied)));
+    let installation = Installation::new(&aws).unwrap();
+    let outcome = installation.deploy("run", event, 1, &mut |_| {}).await;
+    assert!(outcome.status.is_success(), "{outcome:?}");
+    let world = aws.snapshot();
+    let calls = (1..).zip(world.calls());
+    let deleting = calls.filter(|(_, call)| call.operation.ends_with(":DeleteRule"));
+    deleting.map(|(number, _)| number).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_rule_that_is_not_deleted_is_a_warning_with_the_answer() {
+    let first = deploy_with_a_test_rule(&[]).await[0];
+    let written = Written::default();
+    let writer = written.clone();
+    let guard = tracing::subscriber::set_default(logs(move || writer.clone()));
+    deploy_with_a_test_rule(&[first]).await;
+    drop(guard);
+    let lines = written.lines();
+    let mut left = lines.iter().filter(|line| line.contains("not tidied up"));
+    let line: Value = serde_json::from_str(left.next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["level"], &line["error"]),
+        (&json!("WARN"), &json!("Permission"))
+    );
+    let reason = line["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("elasticloadbalancing:DeleteRule answered AccessDenied"),
+        "{reason}"
+    );
+    assert_eq!(left.next(), None);
 }
 
 /// The lines that CloudWatch makes metrics of, one deployment that went well and one that did not.
