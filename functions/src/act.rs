@@ -274,3 +274,36 @@ async fn delete_task_set(
         Err(error) => Err(StepError::of_call("ecs:DeleteTaskSet", &error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swap_mode_is_advised_where_a_network_load_balancer_is_to_have_weights_for_the_first_time() {
+        let [blue, green] = ["blue", "green"].map(Into::into);
+        let (one, two) = (Forward::to(&blue), Forward::weighted(&green, &blue));
+        let refused = StepError::new(ErrorName::PreflightFailed, "No.");
+        for (kind, seen, wanted, name, advised) in [
+            ("net", &one, &two, ErrorName::PreflightFailed, true),
+            ("net", &two, &two, ErrorName::PreflightFailed, false),
+            ("net", &one, &one, ErrorName::PreflightFailed, false),
+            ("net", &one, &two, ErrorName::Throttled, false),
+            ("app", &one, &two, ErrorName::PreflightFailed, false),
+        ] {
+            let route = format!(
+                "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/{kind}/lb/1/2"
+            );
+            let error = StepError {
+                name,
+                ..refused.clone()
+            };
+            let said = refusing_weights(error, &route, [seen, wanted]).message;
+            assert_eq!(
+                said.contains("swapMode"),
+                advised,
+                "{kind} {seen:?} {wanted:?}"
+            );
+        }
+    }
+}
