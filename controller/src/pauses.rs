@@ -224,10 +224,11 @@ pub(crate) fn due(
 
 /// The pauses of a deployment that are still to come.
 pub(crate) fn left(plan: &Plan, after_the_swap: bool) -> impl Iterator<Item = &Pause> {
-    plan.request.pauses.iter().filter(move |pause| {
-        !plan.passed.points.contains(&pause.at)
-            && !(after_the_swap && pause.at.is_before_the_swap())
-    })
+    let over = move |point: Point| {
+        plan.passed.points.contains(&point) || (after_the_swap && point.is_before_the_swap())
+    };
+    let pauses = plan.request.pauses.iter();
+    pauses.filter(move |pause| !over(pause.at))
 }
 
 impl Approval {

@@ -114,6 +114,11 @@ impl SwapMode {
             Self::Replace => "replace",
         }
     }
+
+    fn parse(value: &str) -> Option<Self> {
+        let mut known = [Self::Weighted, Self::Replace].into_iter();
+        known.find(|known| known.as_str() == value)
+    }
 }
 
 /// One thing wrong with one field, in words without a full stop.

@@ -177,12 +177,7 @@ impl Reader<'_> {
         let drain_timeout = self.optional("drainTimeout", |value| whole(value, 1, LONGEST_PHASE));
         let alarms = self.optional("alarms", alarm_names);
         let rollback_on_failure = self.optional("rollbackOnFailure", Value::as_bool);
-        let pauses = self.pauses();
-        let swap_mode = self.optional("swapMode", |value| match value.as_str()? {
-            "weighted" => Some(SwapMode::Weighted),
-            "replace" => Some(SwapMode::Replace),
-            _ => None,
-        });
+        let swap_mode = self.optional("swapMode", |value| SwapMode::parse(value.as_str()?));
         let dry_run = self.optional("dryRun", Value::as_bool);
         let comment = self.optional("comment", |value| {
             text_where(value, |text| text.chars().count() <= 1_024)
@@ -225,7 +220,7 @@ impl Reader<'_> {
             drain_timeout,
             alarms: alarms.unwrap_or_default(),
             rollback_on_failure: rollback_on_failure.unwrap_or(true),
-            pauses,
+            pauses: self.pauses(),
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,

@@ -10,7 +10,7 @@ use crate::contract::Event;
 use crate::deployment::{Deployment, Outgoing};
 use crate::drain::flows::Point;
 use crate::drain::scale_for;
-use crate::fixture::{OWNER, Scene, group_arn, home, listener_arn, rule_arn};
+use crate::fixture::{OWNER, Scene, group_arn, listener_arn, rule_arn};
 use crate::id::RouteArn;
 use crate::phase::Phase;
 use crate::request::pace;
@@ -326,7 +326,7 @@ fn command(words: &mut Words<'_>) -> Command {
     match words.word() {
         "pace" => {
             let fields = serde_json::from_str(words.word()).unwrap();
-            Command::Pace(pace(&fields, &home()).unwrap())
+            Command::Pace(pace(&fields).unwrap())
         }
         name => Command::parse(name, None).unwrap(),
     }
