@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::clock::rfc3339;
 use crate::command::{Command, Order};
 use crate::deployment::{Plan, Progress};
 use crate::drain;
@@ -118,6 +119,8 @@ pub struct Waits {
     pub waited: u32,
     /// The number of the last command before it: a later `resume` ends it.
     pub since: u64,
+    /// When it runs out, in seconds since 1970, but for what the turns take.
+    pub until: u64,
 }
 
 /// A turn of a planned pause.
@@ -125,8 +128,8 @@ pub struct Waits {
 pub struct Approval {
     /// The pause.
     pub pause: Pause,
-    /// Seconds for which it has lasted.
-    pub waited: u32,
+    /// When it runs out, in seconds since 1970, but for what the turns take.
+    pub until: u64,
     /// How it goes on.
     pub stage: Stage,
     /// Seconds until the next turn.
@@ -175,11 +178,11 @@ pub(crate) fn due(
         at: pause.at,
         waited: 0,
         since: number,
+        until: world.now.saturating_add(u64::from(pause.timeout)),
     });
-    let waited = waits.waited;
     let approval = |stage, wait, passed| Approval {
         pause,
-        waited,
+        until: waits.until,
         stage,
         wait,
         passed,
@@ -196,11 +199,11 @@ pub(crate) fn due(
     if let Some(order) = approved {
         return Ok(Some(over(Stage::Approved(order.asked.to_string()))));
     }
-    let left = pause.timeout.saturating_sub(waited);
+    let left = pause.timeout.saturating_sub(waits.waited);
     if left > 0 {
-        let wait = drain::longest_check(waited).min(left);
+        let wait = drain::longest_check(waits.waited).min(left);
         let waits = Waits {
-            waited: waited.saturating_add(wait),
+            waited: waits.waited.saturating_add(wait),
             ..waits
         };
         let passed = Gates {
@@ -263,10 +266,10 @@ impl fmt::Display for Approval {
         } = self.pause;
         match &self.stage {
             Stage::Waits => {
-                let left = timeout.saturating_sub(self.waited);
+                let until = rfc3339(self.until);
                 write!(
                     f,
-                    "waiting for approval at {at} (ebbtide resume, promote or rollback); without one, {} in {left} s",
+                    "waiting for approval at {at} (ebbtide resume, promote or rollback); without one, {} at {until}",
                     match on_timeout {
                         OnTimeout::Rollback => "it rolls back",
                         OnTimeout::Continue => "it continues",

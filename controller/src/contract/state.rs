@@ -82,6 +82,7 @@ struct WaitsWire {
     at: String,
     waited: u32,
     since: u64,
+    until: u64,
 }
 
 /// A drain that was given another pace.
@@ -207,6 +208,7 @@ impl PlanWire {
                 at: waits.at.to_string(),
                 waited: waits.waited,
                 since: waits.since,
+                until: waits.until,
             }),
             paced: (plan.paced > 0).then_some(PacedWire {
                 command: plan.paced,
@@ -244,6 +246,7 @@ impl PlanWire {
                 at: point(&waits.at)?,
                 waited: waits.waited,
                 since: waits.since,
+                until: waits.until,
             })
         });
         let passed = Gates {
