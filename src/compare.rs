@@ -153,6 +153,8 @@ fn compare(
             drain: way.drain.clone(),
             // What was given to the event's own drain may be too short for another.
             drain_timeout: request.drain_timeout.filter(|_| way.of_event),
+            // No person is there to end one, and clients feel none.
+            pauses: Vec::new(),
             ..request.clone()
         };
         let mut runs = Vec::new();

@@ -111,9 +111,16 @@ enum Command {
     /// deadline but readinessTimeout; all pauses of a deployment together may last a day.
     #[command(after_help = operate::EXAMPLES[1])]
     Pause(operate::Arguments),
-    /// Continues a paused deployment.
+    /// Continues a paused deployment, or approves one that waits at a pause of its input.
     #[command(after_help = operate::EXAMPLES[2])]
     Resume(operate::Arguments),
+    /// Skips every pause that is left of a running deployment.
+    ///
+    /// Health and alarms are still checked, the bake takes its time, and the drain keeps its pace (`ebbtide pace`
+    /// changes it). A pause of an operator ends too. Refused where no pause is left.
+    #[command(after_help = operate::EXAMPLES[3])]
+    Promote(operate::Arguments),
+    Pace(operate::PaceArguments),
     Abort(abort::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -142,6 +149,8 @@ fn main() -> ExitCode {
         Command::Rollback(arguments) => in_real_time(operate::run(Asked::Rollback, &arguments)),
         Command::Pause(arguments) => in_real_time(operate::run(Asked::Pause, &arguments)),
         Command::Resume(arguments) => in_real_time(operate::run(Asked::Resume, &arguments)),
+        Command::Promote(arguments) => in_real_time(operate::run(Asked::Promote, &arguments)),
+        Command::Pace(arguments) => in_real_time(operate::pace(&arguments)),
         Command::Abort(arguments) => in_real_time(abort::run(&arguments)),
         Command::Completions(arguments) => Ok(completions::run(&arguments, Cli::command())),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),

@@ -73,7 +73,13 @@ impl Mood {
             ),
             (
                 Mood::Held,
-                &[Code::Blocked, Code::Paused, Code::GoingOn, Code::Unanswered],
+                &[
+                    Code::Blocked,
+                    Code::Paused,
+                    Code::WaitingForApproval,
+                    Code::GoingOn,
+                    Code::Unanswered,
+                ],
             ),
             (Mood::Bad, &[Code::Refused]),
             (Mood::Ended, &[Code::Deployed, Code::Failed]),

@@ -1,4 +1,4 @@
-//! `ebbtide rollback`, `pause` and `resume`: an operator's command to a deployment that runs.
+//! `ebbtide rollback`, `pause`, `resume`, `promote` and `pace`: an operator's command to a deployment that runs.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,12 +6,13 @@ use clap::Args;
 use ebbtide_controller::arn::Arn;
 use ebbtide_controller::clock::rfc3339;
 use ebbtide_controller::command::{self, Asked, Command, LONGEST_BY, Panel, Reply, is_by};
+use ebbtide_controller::drain::pace::Pace;
 use ebbtide_controller::id::ExecutionArn;
 use ebbtide_controller::lock::{Item, Lock};
 use ebbtide_controller::quote::quote;
-use ebbtide_controller::request::Request;
+use ebbtide_controller::request::{self, Request};
 use ebbtide_functions::{Clients, StepError, operator};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::aws::signed;
 use crate::executions::{CallError, Execution, Executions, Trouble};
@@ -45,8 +46,100 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-/// Of `rollback`, `pause` and `resume`.
-pub(crate) const EXAMPLES: [&str; 3] = [
+/// Changes how fast a running deployment drains its original.
+///
+/// What is left of the drain is planned anew at this pace, which is given in one of the ways of the input's `drain`;
+/// before the swap, the whole drain is. The next step comes one interval later: at once with --within, --now or a
+/// budget. Health, alarms and pauses are as before. Refused once every step is made, or where the execution has no
+/// room for that many steps.
+#[derive(Debug, Args)]
+#[command(after_help = PACE_EXAMPLES)]
+#[group(id = "way", required = true, multiple = false, args = ["percent", "tasks", "within", "reconnects", "now"])]
+pub(crate) struct PaceArguments {
+    /// Percent of the tasks that are left now, per step.
+    #[arg(long, value_name = "PERCENT")]
+    percent: Option<f64>,
+    /// Tasks per step.
+    #[arg(long, value_name = "N")]
+    tasks: Option<u32>,
+    /// Seconds between two steps, with --percent or --tasks (default: 60).
+    #[arg(long, value_name = "SECONDS")]
+    every: Option<u32>,
+    /// Evenly, the last step after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    within: Option<u32>,
+    /// New connections a second that the replacement can bear.
+    #[arg(
+        id = "reconnects",
+        long = "reconnects-per-second",
+        value_name = "N",
+        requires = "deadline"
+    )]
+    reconnects: Option<f64>,
+    /// Seconds until the original runs no task, with --reconnects-per-second.
+    #[arg(long, value_name = "SECONDS", requires = "reconnects")]
+    deadline: Option<u32>,
+    /// Everything that is left, in one step.
+    #[arg(long)]
+    now: bool,
+    #[command(flatten)]
+    operate: Arguments,
+}
+
+const PACE_EXAMPLES: &str = "\
+Examples:
+  ebbtide pace main/chat --tasks 1 --every 300
+  ebbtide pace main/chat --within 1800
+  ebbtide pace main-chat-chat-7 --now";
+
+impl PaceArguments {
+    /// The fields of `drain` that say the same.
+    fn fields(&self) -> Map<String, Value> {
+        let given = [
+            ("percent", self.percent.map(Value::from)),
+            ("percent", self.now.then(|| Value::from(100))),
+            ("tasks", self.tasks.map(Value::from)),
+            ("every", self.every.map(Value::from)),
+            ("within", self.within.map(Value::from)),
+            ("reconnectsPerSecond", self.reconnects.map(Value::from)),
+            ("deadline", self.deadline.map(Value::from)),
+        ];
+        let given = given.into_iter();
+        let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        given.collect()
+    }
+
+    /// The pace, or which flag is wrong.
+    fn pace(&self) -> Result<Pace, Error> {
+        request::pace(&self.fields()).map_err(|problems| {
+            let problems: Vec<_> = problems
+                .iter()
+                .map(|problem| flagged(&problem.to_string()))
+                .collect();
+            problems.join(". ").into()
+        })
+    }
+}
+
+/// A problem of a field of `drain`, by the flag that gives it.
+fn flagged(problem: &str) -> String {
+    let flag = |text: &str, field: &str, flag: &str| {
+        text.replace(&format!("drain.{field} "), &format!("{flag} "))
+    };
+    let problem = flag(problem, "reconnectsPerSecond", "--reconnects-per-second");
+    ["percent", "tasks", "every", "within", "deadline"]
+        .into_iter()
+        .fold(problem, |text, field| {
+            flag(&text, field, &format!("--{field}"))
+        })
+}
+
+pub(crate) async fn pace(arguments: &PaceArguments) -> Outcome {
+    run(Command::Pace(arguments.pace()?), &arguments.operate).await
+}
+
+/// Of `rollback`, `pause`, `resume` and `promote`.
+pub(crate) const EXAMPLES: [&str; 4] = [
     "Examples:
   ebbtide rollback main/chat
   ebbtide rollback main-chat-chat-7 --by \"$USER\"",
@@ -56,6 +149,9 @@ pub(crate) const EXAMPLES: [&str; 3] = [
     "Examples:
   ebbtide resume main/chat
   ebbtide resume main-chat-chat-7",
+    "Examples:
+  ebbtide promote main/chat
+  ebbtide promote main-chat-chat-7 --by \"$USER\"",
 ];
 
 fn name(text: &str) -> Result<String, String> {
@@ -75,7 +171,7 @@ struct Meant {
 
 pub(crate) async fn run(command: Command, arguments: &Arguments) -> Outcome {
     let format = arguments.format;
-    let meant = match meant(command, arguments).await? {
+    let meant = match meant(&command, arguments).await? {
         Ok(meant) => meant,
         Err(refused) => return nothing(format, &refused),
     };
@@ -125,7 +221,7 @@ fn of_the_table(error: &StepError, meant: &Meant) -> StepError {
 }
 
 /// What is meant, or why it cannot be.
-async fn meant(command: Command, arguments: &Arguments) -> Result<Result<Meant, String>, Error> {
+async fn meant(command: &Command, arguments: &Arguments) -> Result<Result<Meant, String>, Error> {
     let target = &arguments.target;
     let mut access = target.access.clone();
     let (executions, machine, id, execution) = if let Some(service) = service(&arguments.meant)? {
@@ -214,7 +310,7 @@ fn machine_of(given: &str) -> (String, Option<String>) {
 }
 
 /// An operator's policy may leave executions out.
-fn by_the_service(command: Command, error: CallError) -> CallError {
+fn by_the_service(command: &Command, error: CallError) -> CallError {
     if error.trouble != Trouble::Denied {
         return error;
     }
@@ -376,7 +472,7 @@ mod tests {
             trouble: Trouble::Denied,
             message: "states:DescribeExecution answered AccessDenied".to_owned(),
         };
-        let error = by_the_service(Command::Pause, denied).to_string();
+        let error = by_the_service(&Command::Pause, denied).to_string();
         assert!(
             error.ends_with("name the service: ebbtide pause CLUSTER/SERVICE"),
             "{error}"

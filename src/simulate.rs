@@ -210,6 +210,7 @@ fn all_at_once(
             connections: None,
         },
         drain_timeout: None,
+        pauses: Vec::new(),
         ..request.clone()
     };
     let input = request.to_json();

@@ -230,6 +230,7 @@ fn in_json(seen: &Seen) -> Value {
         "serves": seen.progress.serves.map(Serves::as_str),
         "shortfall": seen.progress.shortfall,
         "drain": seen.progress.drain.map(Drain::to_json),
+        "commands": if execution.has_ended() { &[] } else { seen.progress.commands() },
         "console": console(&execution.arn),
     })
 }

@@ -5,16 +5,19 @@ use std::fs;
 use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home};
-use ebbtide_controller::request::{DRAIN_FIELDS, FIELDS, ROUTES_FIELDS, Request, TEST_FIELDS};
+use ebbtide_controller::request::{
+    DRAIN_FIELDS, FIELDS, PAUSES_FIELDS, ROUTES_FIELDS, Request, TEST_FIELDS,
+};
 use serde_json::Value;
 
 type Fields = &'static [(&'static str, &'static str)];
 
-/// The fields that are objects, with theirs, and with the section of the input page about them.
-const OBJECTS: [(&str, Fields, &str); 3] = [
+/// The fields that are objects or lists of them, with theirs, and with the section of the input page about them.
+const OBJECTS: [(&str, Fields, &str); 4] = [
     ("drain", DRAIN_FIELDS, "Drain"),
     ("routes", ROUTES_FIELDS, "Routes"),
     ("test", TEST_FIELDS, "Test"),
+    ("pauses", PAUSES_FIELDS, "Pauses"),
 ];
 
 fn events() -> Vec<(String, Value)> {
@@ -81,7 +84,8 @@ fn the_schema_has_every_field_and_no_other() {
         |fields: &[(&str, &str)]| fields.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(properties(&schema), names(FIELDS));
     for (object, fields, _) in OBJECTS {
-        let within = properties(&schema["properties"][object]);
+        let of = &schema["properties"][object];
+        let within = properties(of.get("items").unwrap_or(of));
         assert_eq!(within, names(fields), "{object}");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 /// The partition, region and account that an execution runs in.
 ///
 /// Everything a request names must be in it: a deployment never reaches into another account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Home {
     /// `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: String,

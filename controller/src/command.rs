@@ -1,4 +1,4 @@
-//! Commands of operators to a running deployment: roll back, pause, resume.
+//! Commands of operators to a running deployment: roll back, pause, resume, promote, change the pace.
 //!
 //! A command is in the panel of the lock's item. Taking the lock creates the panel, for one execution and
 //! one fence. An operator replaces it on the condition that it has not changed since it was read: of two
@@ -6,19 +6,27 @@
 //! enters the lock next obeys or refuses, and reports it in its answer and in the item. An obeyed command
 //! stands until the next one that is obeyed.
 
+mod give;
+mod pace;
+
 use std::fmt;
 
 use crate::clock::rfc3339;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain;
+use crate::drain::pace::Pace;
 use crate::id::ExecutionArn;
-use crate::lock::{End, Item};
+use crate::lock::Item;
 use crate::next::Next;
+use crate::pauses;
 use crate::phase::{Phase, To};
 use crate::quote::{is_visible, quote};
 use crate::reason::Reason;
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::{TaskSet, World};
+
+pub use give::{Meant, NotGiven, Reply, give, reply};
+pub(crate) use pace::repaced;
 
 /// Seconds for which operators may pause one deployment, all pauses together. The history of an execution
 /// has room for them.
@@ -33,38 +41,56 @@ pub fn is_by(text: &str) -> bool {
 }
 
 /// What an operator may ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Go back to the original, which is warm.
     Rollback,
     /// Move no traffic and remove nothing, while health and alarms are still checked.
     Pause,
-    /// Go on after a pause.
+    /// Go on after a pause, one of an operator or a planned one.
     Resume,
+    /// Skip every pause that is left.
+    Promote,
+    /// Drain at this pace from now on.
+    Pace(Pace),
 }
 
 impl Command {
-    /// Every command.
-    pub const ALL: [Self; 3] = [Self::Rollback, Self::Pause, Self::Resume];
+    /// The commands that say everything by their name.
+    pub const PLAIN: [Self; 4] = [Self::Rollback, Self::Pause, Self::Resume, Self::Promote];
 
     /// Its name, on the command line and in the item.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Rollback => "rollback",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Promote => "promote",
+            Self::Pace(_) => "pace",
         }
     }
 
-    /// The command of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|command| command.as_str() == name)
+    /// The command of that name, with its pace where it is one.
+    pub fn parse(name: &str, pace: Option<Pace>) -> Option<Self> {
+        if name == "pace" {
+            return pace.map(Self::Pace);
+        }
+        let mut plain = Self::PLAIN.into_iter();
+        plain.find(|command| command.as_str() == name)
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pace(pace) => write!(f, "pace ({pace})"),
+            plain => f.write_str(plain.as_str()),
+        }
     }
 }
 
 /// A command, with its operator and its time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     /// The command.
     pub command: Command,
@@ -76,13 +102,13 @@ pub struct Asked {
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (command, at) = (self.command.as_str(), rfc3339(self.at));
+        let (command, at) = (&self.command, rfc3339(self.at));
         write!(f, "{command} by {} at {at}", quote(&self.by))
     }
 }
 
 /// The place for commands in a lock's item.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
     /// The execution that commands are for.
     pub execution: ExecutionArn,
@@ -95,18 +121,38 @@ pub struct Panel {
 }
 
 /// The last answer of a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Answered {
     /// The number of the command.
     pub number: u64,
     /// Why it was refused, where it was.
     pub refused: Option<String>,
-    /// The pause in force after it.
+    /// What is in force after it.
+    pub in_force: InForce,
+}
+
+/// What obeyed commands have left in force.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InForce {
+    /// A pause.
     pub pause: Option<Asked>,
+    /// That every pause is skipped.
+    pub promoted: bool,
+    /// Another pace of the drain.
+    pub paced: Option<Paced>,
+}
+
+/// A pace that an operator has given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paced {
+    /// The number of its command.
+    pub number: u64,
+    /// The pace.
+    pub pace: Pace,
 }
 
 /// A command as a turn finds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Order {
     /// Its number.
     pub number: u64,
@@ -114,8 +160,30 @@ pub struct Order {
     pub asked: Asked,
     /// Its result so far.
     pub standing: Standing,
-    /// The pause in force before it.
-    pub pause: Option<Asked>,
+    /// What is in force: because of it where it is obeyed, otherwise from before.
+    pub in_force: InForce,
+}
+
+impl Order {
+    /// Whether it is for this deployment, and was not refused.
+    pub(crate) fn is_for_this(&self) -> bool {
+        matches!(self.standing, Standing::Open | Standing::Obeyed)
+    }
+
+    /// Whether the pauses that are left are skipped.
+    pub(crate) fn promotes(&self) -> bool {
+        let asked = self.is_for_this() && self.asked.command == Command::Promote;
+        asked || self.in_force.promoted
+    }
+
+    /// What was asked, or the pause in force where that was refused.
+    fn stands(&self) -> Option<&Asked> {
+        if self.is_for_this() {
+            Some(&self.asked)
+        } else {
+            self.in_force.pause.as_ref()
+        }
+    }
 }
 
 /// The result of a command so far.
@@ -123,37 +191,39 @@ pub struct Order {
 pub enum Standing {
     /// Nothing.
     Open,
-    /// It was obeyed, and is in force.
+    /// It was obeyed.
     Obeyed,
+    /// It was refused.
+    Refused,
     /// It names another execution or another fence.
     Stale,
 }
 
 impl Item {
-    /// The command that a turn of this execution finds, or the pause in force if it was refused.
+    /// The command that a turn of this execution finds.
     pub fn order(&self, execution: &ExecutionArn, fence: u64) -> Option<Order> {
         let panel = self.panel.as_ref()?;
         let asked = panel.asked.clone()?;
         let answered = self.answered.as_ref();
-        let pause = answered.and_then(|answered| answered.pause.clone());
+        let in_force = answered.map(|answered| answered.in_force.clone());
         let answered = answered.filter(|answered| answered.number == panel.number);
-        let (asked, standing) = match answered {
-            Some(answered) if answered.refused.is_some() => (pause.clone()?, Standing::Obeyed),
-            _ if panel.execution != *execution || panel.fence != fence => (asked, Standing::Stale),
-            Some(_) => (asked, Standing::Obeyed),
-            None => (asked, Standing::Open),
+        let standing = match answered {
+            Some(answered) if answered.refused.is_some() => Standing::Refused,
+            _ if panel.execution != *execution || panel.fence != fence => Standing::Stale,
+            Some(_) => Standing::Obeyed,
+            None => Standing::Open,
         };
         Some(Order {
             number: panel.number,
             asked,
             standing,
-            pause,
+            in_force: in_force.unwrap_or_default(),
         })
     }
 }
 
 /// A turn's answer to a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
     /// The command's number.
     pub number: u64,
@@ -161,8 +231,8 @@ pub struct Heard {
     pub asked: Asked,
     /// Why it is refused, where it is.
     pub refused: Option<Refused>,
-    /// The pause in force after it.
-    pub pause: Option<Asked>,
+    /// What is in force after it.
+    pub in_force: InForce,
 }
 
 /// Why a turn refuses a command.
@@ -180,6 +250,10 @@ pub enum Refused {
     EveryStepMade,
     /// All pauses together have lasted as long as they may.
     PausesUsedUp,
+    /// Nothing is left that could be skipped.
+    NothingToSkip,
+    /// The original would be drained at a pace that does not fit, in these words.
+    DoesNotFit(String),
 }
 
 impl fmt::Display for Heard {
@@ -206,9 +280,13 @@ impl fmt::Display for Refused {
                 f,
                 "its pauses have already lasted {LONGEST_PAUSE} s, the longest allowed"
             ),
-            Self::EveryStepMade => {
-                f.write_str("every step of the drain is done, so there is nothing to pause")
-            }
+            Self::EveryStepMade => f.write_str(
+                "every step of the drain is done, so there is nothing to pause or to pace",
+            ),
+            Self::NothingToSkip => f.write_str(
+                "no pause is left to skip; ebbtide pace changes how fast the original drains",
+            ),
+            Self::DoesNotFit(why) => f.write_str(why),
         }
     }
 }
@@ -234,22 +312,17 @@ fn response(
     if order.standing == Standing::Stale {
         return Response::Refuse(Refused::Stale);
     }
-    let goes_back = goes_back(phase, plan);
-    match (order.asked.command, goes_back) {
+    match (&order.asked.command, goes_back(phase, plan)) {
         (Command::Resume, _) => Response::Done,
+        (Command::Pace(pace), _) => pace::response(phase, world, plan, pace),
         (Command::Rollback, Some(error)) if error == ErrorName::OperatorRollback.as_str() => {
             Response::Done
         }
-        (Command::Rollback | Command::Pause, Some(error))
-            if may_end_forward(phase, plan, progress, error) =>
-        {
-            Response::Later
-        }
-        (Command::Rollback | Command::Pause, Some(error)) => {
-            Response::Refuse(Refused::RollingBack(error.to_owned()))
-        }
+        (_, Some(error)) if may_end_forward(phase, plan, progress, error) => Response::Later,
+        (_, Some(error)) => Response::Refuse(Refused::RollingBack(error.to_owned())),
         (Command::Rollback, None) => can_go_back(phase, world, plan, progress),
         (Command::Pause, None) => can_pause(phase, world, plan),
+        (Command::Promote, None) => can_promote(order, phase, plan, progress),
     }
 }
 
@@ -299,10 +372,25 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
     }
 }
 
+/// There is something to skip: a pause of an operator, or a planned one.
+fn can_promote(order: &Order, phase: Phase, plan: &Plan, progress: &Progress) -> Response {
+    if phase == Phase::Rollback {
+        return Response::Later;
+    }
+    let swapped = plan.goes_forward() && progress.baking;
+    let begun = swapped && progress.step > 0;
+    let planned = !begun && pauses::left(plan, swapped).next().is_some();
+    if planned || order.in_force.pause.is_some() {
+        Response::Obey
+    } else {
+        Response::Refuse(Refused::NothingToSkip)
+    }
+}
+
 /// A turn's answer to the command that it finds, if it was not answered yet.
 pub(crate) fn hear(phase: Phase, world: &World, plan: &Plan, progress: &Progress) -> Option<Heard> {
     let order = world.order.as_ref()?;
-    if order.standing == Standing::Obeyed {
+    if matches!(order.standing, Standing::Obeyed | Standing::Refused) {
         return None;
     }
     let refused = match response(order, phase, world, plan, progress) {
@@ -310,16 +398,26 @@ pub(crate) fn hear(phase: Phase, world: &World, plan: &Plan, progress: &Progress
         Response::Refuse(refused) => Some(refused),
         Response::Later => return None,
     };
-    let pauses = order.asked.command == Command::Pause;
-    let pause = match refused {
-        Some(_) => order.pause.clone(),
-        None => pauses.then(|| order.asked.clone()),
-    };
+    let mut in_force = order.in_force.clone();
+    if refused.is_none() {
+        match &order.asked.command {
+            Command::Rollback | Command::Resume => in_force.pause = None,
+            Command::Pause => in_force.pause = Some(order.asked.clone()),
+            Command::Promote => {
+                in_force.pause = None;
+                in_force.promoted = true;
+            }
+            Command::Pace(pace) => {
+                let (number, pace) = (order.number, pace.clone());
+                in_force.paced = Some(Paced { number, pace });
+            }
+        }
+    }
     Some(Heard {
         number: order.number,
         asked: order.asked.clone(),
         refused,
-        pause,
+        in_force,
     })
 }
 
@@ -331,7 +429,8 @@ pub(crate) fn rollback(
     progress: &Progress,
 ) -> Option<Refusal> {
     let order = world.order.as_ref()?;
-    let obeys = order.asked.command == Command::Rollback
+    let obeys = order.standing != Standing::Refused
+        && order.asked.command == Command::Rollback
         && response(order, phase, world, plan, progress) == Response::Obey;
     obeys.then(|| {
         Refusal::new(
@@ -343,7 +442,7 @@ pub(crate) fn rollback(
 }
 
 /// A pause that an operator has asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Paused {
     /// The command.
     pub asked: Asked,
@@ -358,22 +457,21 @@ impl fmt::Display for Paused {
 }
 
 /// The pause that an operator has asked for, of a deployment that goes forward; refuses with
-/// `PauseTimeout` once [`LONGEST_PAUSE`] is over.
+/// `PausedTooLong` once [`LONGEST_PAUSE`] is over.
 pub(crate) fn paused(world: &World, plan: &Plan) -> Result<Option<Paused>, Refusal> {
     let order = world.order.as_ref();
-    let pause = order.and_then(|order| match (order.asked.command, order.standing) {
-        (Command::Pause, Standing::Obeyed) => Some(&order.asked),
+    let pause = order.and_then(|order| match (&order.asked.command, order.standing) {
         (Command::Pause, Standing::Open) if plan.paused < LONGEST_PAUSE => Some(&order.asked),
+        (Command::Resume | Command::Promote, Standing::Open) => None,
         // One that is refused, or cannot be answered yet, ends no pause.
-        (Command::Rollback, Standing::Open) => order.pause.as_ref(),
-        (Command::Rollback | Command::Pause | Command::Resume, _) => None,
+        _ => order.in_force.pause.as_ref(),
     });
     let Some(asked) = pause.filter(|_| plan.outgoing != Outgoing::Replacement) else {
         return Ok(None);
     };
     if plan.paused >= LONGEST_PAUSE {
         return Err(Refusal::new(
-            ErrorName::PauseTimeout,
+            ErrorName::PausedTooLong,
             format!(
                 "Operators have paused this deployment for {} s, and {LONGEST_PAUSE} s are allowed: {asked}.",
                 plan.paused
@@ -394,151 +492,6 @@ impl Paused {
         let wait = self.wait;
         Next::go(to, Reason::Paused(self), wait, plan, progress)
     }
-}
-
-/// The deployment that an operator means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meant {
-    /// By its execution, where that is named; otherwise whichever deploys the service.
-    pub execution: Option<ExecutionArn>,
-    /// The fence that was read first, where the item is read again: another deployment is not meant.
-    pub fence: Option<u64>,
-}
-
-/// Why a command is not given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotGiven {
-    /// No deployment has the lock.
-    NothingRuns {
-        /// The one that had it last.
-        last: Option<End>,
-    },
-    /// The execution that is meant has ended.
-    Ended(End),
-    /// Another execution has the lock.
-    Another {
-        /// Which.
-        owner: ExecutionArn,
-    },
-    /// The item has no place for commands of its owner.
-    NoPanel,
-    /// It is what was asked last.
-    Repeated(Asked),
-    /// There is no pause to end.
-    NotPaused,
-    /// A rollback was asked for: nothing else can be asked.
-    RollsBack(Asked),
-}
-
-impl fmt::Display for NotGiven {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NothingRuns { last: None } => {
-                f.write_str("no deployment has taken the lock of this service yet")
-            }
-            Self::NothingRuns { last: Some(End { execution, to, .. }) } => write!(
-                f,
-                "no deployment of this service runs; the last one, {execution}, ended in {to}"
-            ),
-            Self::Ended(End { execution, to, .. }) => {
-                write!(f, "{execution} has ended in {to}")
-            }
-            Self::Another { owner } => write!(f, "the service is being deployed by {owner}"),
-            Self::NoPanel => f.write_str(
-                "the lock accepts no commands: it was taken by an older version of Ebbtide, or edited",
-            ),
-            Self::Repeated(asked) => write!(f, "this was already requested: {asked}"),
-            Self::NotPaused => f.write_str("the deployment is not paused"),
-            Self::RollsBack(asked) => write!(f, "the deployment is already rolling back: {asked}"),
-        }
-    }
-}
-
-/// The panel with a command, in the place of the one in an item as it was read.
-pub fn give(item: Option<&Item>, meant: &Meant, asked: Asked) -> Result<Panel, NotGiven> {
-    let none = Item::default();
-    let item = item.unwrap_or(&none);
-    let ended = |execution: &ExecutionArn| {
-        let mut ends = item.ends.iter();
-        ends.find(|end| end.execution == *execution).cloned()
-    };
-    let owner = match (&item.owner, &meant.execution) {
-        (Some(owner), None) => owner,
-        (Some(owner), Some(meant)) if owner == meant => owner,
-        (owner, Some(meant)) => {
-            return Err(match (ended(meant), owner) {
-                (Some(end), _) => NotGiven::Ended(end),
-                (None, Some(owner)) => NotGiven::Another {
-                    owner: owner.clone(),
-                },
-                (None, None) => NotGiven::NothingRuns {
-                    last: item.ends.first().cloned(),
-                },
-            });
-        }
-        (None, None) => {
-            let last = item.ends.first().cloned();
-            return Err(NotGiven::NothingRuns { last });
-        }
-    };
-    if meant.fence.is_some_and(|fence| fence != item.fence) {
-        return Err(NotGiven::Another {
-            owner: owner.clone(),
-        });
-    }
-    let panel = item.panel.as_ref();
-    let panel = panel.filter(|panel| panel.execution == *owner && panel.fence == item.fence);
-    let panel = panel.ok_or(NotGiven::NoPanel)?;
-    let stands = item.order(owner, item.fence).map(|order| order.asked);
-    match (asked.command, stands) {
-        (_, Some(before)) if before.command == asked.command => {
-            return Err(NotGiven::Repeated(before));
-        }
-        (_, Some(before)) if before.command == Command::Rollback => {
-            return Err(NotGiven::RollsBack(before));
-        }
-        (Command::Resume, None) => return Err(NotGiven::NotPaused),
-        (Command::Rollback | Command::Pause | Command::Resume, _) => {}
-    }
-    Ok(Panel {
-        number: panel.number.saturating_add(1),
-        asked: Some(asked),
-        ..panel.clone()
-    })
-}
-
-/// The result of a command, as an item shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// No function has entered since.
-    Waiting,
-    /// It is obeyed.
-    Obeyed,
-    /// It is refused.
-    Refused(String),
-    /// Another operator's came after it.
-    Replaced(Asked),
-    /// The deployment that it was for has ended, or has lost its lock.
-    Over(Option<End>),
-}
-
-/// The result of the command of a panel.
-pub fn reply(item: &Item, panel: &Panel) -> Reply {
-    let answered = item.answered.as_ref();
-    let answered =
-        answered.filter(|answered| item.fence == panel.fence && answered.number == panel.number);
-    if let Some(answered) = answered {
-        let refused = answered.refused.clone();
-        return refused.map_or(Reply::Obeyed, Reply::Refused);
-    }
-    if item.owner.as_ref() != Some(&panel.execution) || item.fence != panel.fence {
-        let mut ends = item.ends.iter();
-        let end = ends.find(|end| end.execution == panel.execution);
-        return Reply::Over(end.cloned());
-    }
-    let newer = item.panel.as_ref().filter(|now| now.number > panel.number);
-    let newer = newer.and_then(|now| now.asked.clone());
-    newer.map_or(Reply::Waiting, Reply::Replaced)
 }
 
 #[cfg(test)]

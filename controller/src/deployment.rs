@@ -9,6 +9,7 @@ use crate::drain::budget::Control;
 use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
+use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
@@ -55,11 +56,26 @@ pub struct Plan {
     pub swapped: Option<u64>,
     /// Seconds for which operators have paused this deployment.
     pub paused: u32,
+    /// How far it has got with its planned pauses.
+    pub passed: Gates,
+    /// The number of the command whose pace the request has; 0 where it is the input's.
+    pub paced: u64,
+    /// What was removed of the outgoing set before that command.
+    pub removed: Removed,
     /// Whether the rollback is that of an earlier execution, which ended in it: this one finishes it
     /// before its own deployment begins.
     pub finishing: bool,
     /// What went wrong, while it is being rolled back.
     pub failure: Option<Failure>,
+}
+
+/// What a drain had done when it was given another pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Tasks that were gone.
+    pub tasks: u32,
+    /// Steps that were made.
+    pub steps: u32,
 }
 
 /// What a deployment removes.

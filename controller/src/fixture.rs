@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use crate::arn::Home;
 use crate::contract::Failure;
-use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
+use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress, Removed};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::drain::pace::{Budget, OnDeadline};
 use crate::id::{ListenerArn, LoadBalancerArn, RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
+use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
@@ -127,6 +128,7 @@ impl Scene {
                 alarms: Vec::new(),
                 flows: Flows::default(),
                 order: None,
+                turns: 0,
                 now: START,
             },
             request: Request::parse(&input, &home()).unwrap(),
@@ -223,6 +225,9 @@ impl Scene {
             desired: self.tasks,
             swapped: None,
             paused: 0,
+            passed: Gates::default(),
+            paced: 0,
+            removed: Removed::default(),
             finishing: false,
             failure: self.failure.clone(),
         }

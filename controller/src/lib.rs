@@ -23,6 +23,7 @@ pub mod identity;
 pub mod leftovers;
 pub mod lock;
 mod next;
+pub mod pauses;
 pub mod phase;
 pub mod preflight;
 pub mod quote;

@@ -13,6 +13,7 @@ pub use refusals::{concurrent, lost, of_another_version, superseded};
 use crate::arn::short;
 use crate::command::{Answered, Panel};
 use crate::id::ExecutionArn;
+use crate::pauses::Point;
 use crate::phase::{Phase, To};
 use crate::request::Request;
 
@@ -69,7 +70,7 @@ impl Lock {
 }
 
 /// The item of a lock. Times are milliseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Item {
     /// The execution that owns it; `None` between two deployments.
     pub owner: Option<ExecutionArn>,
@@ -97,6 +98,8 @@ pub struct Item {
     pub panel: Option<Panel>,
     /// The owner's answer to the last one.
     pub answered: Option<Answered>,
+    /// The planned pause at which the owner waits for a person.
+    pub waits: Option<Point>,
 }
 
 /// How a deployment ended.

@@ -10,13 +10,14 @@ mod patterns;
 
 use crate::arn::short;
 use crate::counted::counted;
-use crate::deployment::{Answer, Outgoing, Plan, Progress};
+use crate::deployment::{Answer, Outgoing, Plan, Progress, Removed};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::plan;
 use crate::fix::Fix;
 use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
+use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
@@ -30,8 +31,8 @@ use crate::world::{
     TaskSetStatus, World,
 };
 
-pub(crate) use bounds::execution_fits;
 pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
+pub(crate) use bounds::{execution_fits, repaced_fits};
 use defaults::{settle_container, settle_launch, settle_network};
 use differences::routes_take_both;
 use findings::{Finding, FindingName, findings};
@@ -209,6 +210,9 @@ fn fit(
         desired: service.desired_count,
         swapped: None,
         paused: 0,
+        passed: Gates::default(),
+        paced: 0,
+        removed: Removed::default(),
         finishing: false,
         failure: None,
     };

@@ -5,6 +5,7 @@ use crate::counted::counted;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::next::Next;
+use crate::pauses::{self, Point};
 use crate::phase::To;
 use crate::preflight;
 use crate::reason::{Reason, Shortfall};
@@ -49,6 +50,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     }
     if let Some(paused) = command::paused(world, plan)? {
         return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
+    }
+    if let Some(approval) = pauses::due(world, plan, &[Point::AfterHealthy])? {
+        return Ok(approval.answer(To::WaitForServiceReady, plan, progress));
     }
     not_outgrown(world, plan)?;
     let reason = Reason::Ready { replacement };

@@ -12,7 +12,9 @@ pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, Running};
 pub use shortfall::Shortfall;
 
 use crate::command::Paused;
+use crate::drain::pace::Pace;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::pauses::Approval;
 use crate::refusal::Refusal;
 use crate::routing::Taken;
 use crate::world::Targets;
@@ -193,6 +195,13 @@ pub enum Reason {
     },
     /// An operator has paused the deployment before its swap.
     Paused(Paused),
+    /// A planned pause, before or right after the swap.
+    Approval(Box<Approval>),
+    /// An operator has given the drain another pace.
+    Repaced {
+        /// Which.
+        pace: Pace,
+    },
     /// The turn was refused.
     Refused(Refusal),
     /// The deployment failed, and what could be undone was.
@@ -297,6 +306,8 @@ impl Reason {
             Self::Restored { .. } => Code::Restored,
             Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
             Self::Paused(_) => Code::Paused,
+            Self::Approval(approval) => approval.code(),
+            Self::Repaced { .. } => Code::Repaced,
             Self::Refused(_) => Code::Refused,
             Self::Failed(_) => Code::Failed,
             Self::Busy { .. } | Self::Overtaken => Code::Busy,
@@ -352,6 +363,8 @@ impl Reason {
             | Self::GoingOn { .. }
             | Self::Recovered { .. }
             | Self::Paused(_)
+            | Self::Approval(_)
+            | Self::Repaced { .. }
             | Self::Refused(_)
             | Self::Failed(_)
             | Self::Busy { .. }

@@ -37,8 +37,10 @@ pub enum ErrorName {
     AlarmRaised,
     /// An operator has asked to go back.
     OperatorRollback,
-    /// Operators have paused a deployment for too long.
+    /// A planned pause ran out without an approval.
     PauseTimeout,
+    /// Operators have paused a deployment for too long.
+    PausedTooLong,
     /// The service has as many task sets as ECS allows.
     TaskSetLimit,
     /// The service is not `ACTIVE`.
@@ -55,7 +57,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
@@ -70,6 +72,7 @@ impl ErrorName {
         Self::AlarmRaised,
         Self::OperatorRollback,
         Self::PauseTimeout,
+        Self::PausedTooLong,
         Self::TaskSetLimit,
         Self::ServiceNotActive,
         Self::Permission,
@@ -95,6 +98,7 @@ impl ErrorName {
             Self::AlarmRaised => "AlarmRaised",
             Self::OperatorRollback => "OperatorRollback",
             Self::PauseTimeout => "PauseTimeout",
+            Self::PausedTooLong => "PausedTooLong",
             Self::TaskSetLimit => "TaskSetLimit",
             Self::ServiceNotActive => "ServiceNotActive",
             Self::Permission => "Permission",
@@ -122,13 +126,14 @@ impl ErrorName {
             | Self::AlarmRaised
             | Self::OperatorRollback
             | Self::PauseTimeout
+            | Self::PausedTooLong
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission => false,
         }
     }
 
-    /// Whether it is about the replacement, or an operator's command, so that traffic may move back
+    /// Whether it is about the replacement, an operator's command, or one that did not come, so that traffic may move back
     /// (rule R6). An error of AWS, a late drain and a change by another person are neither.
     pub fn blames_the_replacement(self) -> bool {
         match self {
@@ -137,7 +142,8 @@ impl ErrorName {
             | Self::HealthLost
             | Self::ProductionUnhealthy
             | Self::AlarmRaised
-            | Self::OperatorRollback => true,
+            | Self::OperatorRollback
+            | Self::PauseTimeout => true,
             Self::InvalidInput
             | Self::PreflightFailed
             | Self::Drift
@@ -145,7 +151,7 @@ impl ErrorName {
             | Self::LockLost
             | Self::ServingSetUnhealthy
             | Self::DrainTimeout
-            | Self::PauseTimeout
+            | Self::PausedTooLong
             | Self::TaskSetLimit
             | Self::ServiceNotActive
             | Self::Permission

@@ -5,6 +5,7 @@
 
 mod drain;
 mod fields;
+mod pauses;
 mod reader;
 mod routes;
 mod values;
@@ -18,10 +19,12 @@ use crate::action::Role;
 use crate::arn::Home;
 use crate::drain::pace::Drain;
 use crate::id::{LoadBalancerArn, RouteArn, TargetGroupArn, TaskDefinitionId};
+use crate::pauses::Pause;
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::Launch;
 
-pub use drain::DRAIN_FIELDS;
+pub use drain::{DRAIN_FIELDS, pace};
+pub use pauses::PAUSES_FIELDS;
 pub use reader::FIELDS;
 use reader::{Reader, shown, unknown_fields};
 pub use routes::{NamedRoutes, ROUTES_FIELDS, TEST_FIELDS, TestCondition};
@@ -78,6 +81,8 @@ pub struct Request {
     pub alarms: Vec<String>,
     /// Whether a deployment that fails brings traffic back to the original.
     pub rollback_on_failure: bool,
+    /// Where the deployment waits for a person, in the order of a deployment.
+    pub pauses: Vec<Pause>,
     /// How the production listener is moved.
     pub swap_mode: SwapMode,
     /// Check everything, change nothing.
@@ -108,6 +113,11 @@ impl SwapMode {
             Self::Weighted => "weighted",
             Self::Replace => "replace",
         }
+    }
+
+    fn parse(value: &str) -> Option<Self> {
+        let mut known = [Self::Weighted, Self::Replace].into_iter();
+        known.find(|known| known.as_str() == value)
     }
 }
 
@@ -186,7 +196,7 @@ impl Request {
         let mut reader = Reader {
             fields,
             home,
-            problems: unknown_fields("", fields),
+            problems: unknown_fields("", "", fields),
         };
         let request = reader.request();
         match request {
@@ -263,6 +273,7 @@ impl Request {
         put("drainTimeout", json!(self.drain_timeout));
         put("alarms", json!(self.alarms));
         put("rollbackOnFailure", json!(self.rollback_on_failure));
+        put("pauses", pauses::to_json(&self.pauses));
         put("swapMode", json!(self.swap_mode.as_str()));
         put("dryRun", json!(self.dry_run));
         put("comment", json!(self.comment));

@@ -10,6 +10,7 @@ use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, scale_for, tasks_at};
 use crate::next::Next;
+use crate::pauses::{self, Point};
 use crate::ready;
 use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
@@ -382,11 +383,26 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         None => command::paused(drain.world, drain.plan)?.map(Blocker::Paused),
         blocker => blocker,
     };
+    let blocker = match blocker {
+        None => approval(drain, due)?,
+        blocker => blocker,
+    };
     Ok(match blocker {
         // What came in a pause slows the drain down, and blocks the step once it is due.
         None if step_is_due => drain.excess(),
         blocker => blocker,
     })
+}
+
+/// The planned pause that the drain has come to: right after the swap, or once the bake is over.
+fn approval(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
+    let points: &[Point] = match due {
+        Due::Bake(_) => &[Point::AfterSwap],
+        Due::Step(_) if drain.progress.step == 0 => &[Point::AfterSwap, Point::BeforeDrain],
+        Due::Pause(_) | Due::Step(_) | Due::NextStep(_) | Due::LastTasks | Due::Nothing => &[],
+    };
+    let approval = pauses::due(drain.world, drain.plan, points)?;
+    Ok(approval.map(|approval| Blocker::Approval(Box::new(approval))))
 }
 
 /// What the replacement lacks; once nothing is left to remove, only a replacement that does not work at all

@@ -3,10 +3,11 @@
 use crate::action::Action;
 use crate::align::align;
 use crate::command;
-use crate::deployment::{Answer, Outgoing, Plan, Progress};
+use crate::deployment::{Answer, Outgoing, Plan, Progress, Removed};
 use crate::drain;
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::next::Next;
+use crate::pauses::{self, Point};
 use crate::phase::To;
 use crate::ready;
 use crate::reason::{NextDrain, Reason, Swapped};
@@ -61,10 +62,15 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let Some(shortfall) = shortfall else {
         // Once one route has moved, the others follow.
         let begun = roles.production_reaches(&groups.to.arn);
-        return Ok(match command::paused(world, plan)?.filter(|_| !begun) {
-            Some(paused) => paused.wait(To::Bake, plan, *progress),
-            None => Next::in_order(commit(plan, &roles, &groups)),
-        });
+        if !begun {
+            if let Some(paused) = command::paused(world, plan)? {
+                return Ok(paused.wait(To::Bake, plan, *progress));
+            }
+            if let Some(approval) = pauses::due(world, plan, &[Point::BeforeSwap])? {
+                return Ok(approval.answer(To::Bake, plan, *progress));
+            }
+        }
+        return Ok(Next::in_order(commit(plan, &roles, &groups)));
     };
     ready::give_up_in_time(world, plan, progress, incoming, &shortfall).map_err(|refusal| {
         if roles.production_reaches(&groups.to.arn) {
@@ -267,6 +273,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         plan.tasks = outgoing.computed_desired_count;
     }
     plan.desired = world.service.desired_count;
+    plan.removed = Removed::default();
     plan.swapped = Some(world.now);
     // Without an outgoing set there is nothing to keep at full strength.
     let drain = plan.outgoing_set().map(|_| NextDrain {

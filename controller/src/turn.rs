@@ -32,7 +32,10 @@ pub fn next(
             of_phase(phase, world, &plan, progress)
         }
         Some(asked) => Err(asked),
-        None => of_phase(phase, world, plan, progress),
+        None => match command::repaced(phase, world, plan, progress) {
+            Some(repaced) => Ok(repaced),
+            None => of_phase(phase, world, plan, progress),
+        },
     };
     let heard = command::hear(phase, world, plan, progress);
     Ok(next?.map(|answer| Answer { heard, ..answer }))

@@ -54,6 +54,8 @@ pub struct World {
     pub flows: Flows,
     /// What an operator has asked for, as the lock's item had it when this turn entered.
     pub order: Option<Order>,
+    /// Turns that the execution has made.
+    pub turns: u32,
     /// Seconds since 1970. Only the pace of a drain and the deadline of its budget use it: the
     /// other deadlines count the seconds waited.
     pub now: u64,

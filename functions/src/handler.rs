@@ -352,6 +352,8 @@ impl Step<'_> {
             let world = self.observe(request, Some(plan), &mut known).await?;
             let mut world = world.ok_or_else(|| World::without_service(&request.service))?;
             world.order = order.cloned();
+            // It rises by two a turn, and by one more where a turn failed.
+            world.turns = u32::try_from(deployment.lock.turn / 2).unwrap_or(u32::MAX);
             match (self.next)(self.event.phase, &world, plan, progress)? {
                 Next::Go(answer) => {
                     self.tidy(request, &world, &answer.tidy).await;

@@ -18,6 +18,7 @@ use ebbtide_controller::lock::{
     self, Busy, Claim, End, Item, Me, OUTWAITED, Refused, SETTLE, claim, claim_of_the_dead,
 };
 use ebbtide_controller::quote::sentence;
+use ebbtide_controller::reason::Code;
 use ebbtide_controller::refusal::ErrorName;
 
 use crate::clients::Clients;
@@ -264,6 +265,14 @@ pub(crate) async fn leave(
             let answered = operator::value_of_answer(&answered(heard));
             call = call.expression_attribute_values(":answered", answered);
         }
+        let waits = answer.plan.passed.waits;
+        let waits = waits.filter(|_| answer.reason.code() == Code::WaitingForApproval);
+        if let Some(waits) = waits {
+            set.push_str(", waits = :waits");
+            call = call.expression_attribute_values(":waits", text(waits.at.as_str()));
+        } else {
+            remove.push("waits");
+        }
         if let Some(phase) = answer.to.phase() {
             set.push_str(", phase = :phase, #plan = :plan");
             call = call
@@ -313,7 +322,7 @@ fn answered(heard: &Heard) -> Answered {
     Answered {
         number: heard.number,
         refused: heard.refused.as_ref().map(ToString::to_string),
-        pause: heard.pause.clone(),
+        in_force: heard.in_force.clone(),
     }
 }
 

@@ -32,6 +32,11 @@ fn status(phase: Phase, answer: &Answer) -> Option<&'static str> {
         (Phase::Swap, Code::Swapped) => Some("SWAPPED"),
         (Phase::Swap, Code::SwappedBack) => Some("ROLLED_BACK"),
         (Phase::ScaleDown, Code::Drained) => Some("DRAINED"),
+        // Once, when the pause begins.
+        (_, Code::WaitingForApproval) => {
+            let waits = answer.plan.passed.waits?;
+            (waits.waited == answer.wait).then_some("WAITING_FOR_APPROVAL")
+        }
         _ => None,
     }
 }

@@ -145,6 +145,7 @@ pub(crate) async fn observe(
         alarms,
         flows,
         order: None,
+        turns: 0,
         now,
     }))
 }

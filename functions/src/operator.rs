@@ -6,8 +6,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use ebbtide_controller::command::{self, Answered, Asked, Command, Meant, NotGiven, Panel, Reply};
+use ebbtide_controller::command::{
+    self, Answered, Asked, Command, InForce, Meant, NotGiven, Paced, Panel, Reply,
+};
+use ebbtide_controller::drain::pace::Pace;
 use ebbtide_controller::lock::Item;
+use ebbtide_controller::request;
 
 use crate::clients::Clients;
 use crate::error::StepError;
@@ -85,22 +89,33 @@ pub(crate) fn value_of(panel: &Panel) -> AttributeValue {
 }
 
 /// A command's fields in a map.
-fn fields_of(Asked { command, by, at }: &Asked) -> [(String, AttributeValue); 3] {
-    [
+fn fields_of(asked: &Asked) -> Vec<(String, AttributeValue)> {
+    let Asked { command, by, at } = asked;
+    let mut fields = vec![
         ("asked".to_owned(), text(command.as_str())),
         ("by".to_owned(), text(by)),
         ("at".to_owned(), number(*at)),
-    ]
+    ];
+    if let Command::Pace(pace) = command {
+        fields.push(("pace".to_owned(), text(pace.to_json().to_string())));
+    }
+    fields
 }
 
 /// The command of a map; `None` where it has none.
 fn asked(map: &HashMap<String, AttributeValue>) -> Option<Asked> {
     let string = |name: &str| map.get(name)?.as_s().ok();
     Some(Asked {
-        command: Command::parse(string("asked")?)?,
+        command: Command::parse(string("asked")?, pace(map))?,
         by: string("by")?.clone(),
         at: map.get("at")?.as_n().ok()?.parse().ok()?,
     })
+}
+
+/// The pace of a map: fields of `drain` in JSON.
+fn pace(map: &HashMap<String, AttributeValue>) -> Option<Pace> {
+    let fields = map.get("pace")?.as_s().ok()?;
+    request::pace(&serde_json::from_str(fields).ok()?).ok()
 }
 
 /// A panel from the table; `None` where it is of another form.
@@ -122,19 +137,38 @@ pub(crate) fn value_of_answer(answered: &Answered) -> AttributeValue {
     if let Some(refused) = &answered.refused {
         map.insert("refused".to_owned(), text(refused));
     }
-    map.extend(answered.pause.iter().flat_map(fields_of));
+    let InForce {
+        pause,
+        promoted,
+        paced,
+    } = &answered.in_force;
+    map.extend(pause.iter().flat_map(fields_of));
+    if *promoted {
+        map.insert("promoted".to_owned(), AttributeValue::Bool(true));
+    }
+    if let Some(Paced { number: of, pace }) = paced {
+        map.insert("paced".to_owned(), number(*of));
+        map.insert("pace".to_owned(), text(pace.to_json().to_string()));
+    }
     AttributeValue::M(map)
 }
 
 /// The same from the table.
 pub(crate) fn answered(value: &AttributeValue) -> Option<Answered> {
     let map = value.as_m().ok()?;
+    let count = |name: &str| map.get(name)?.as_n().ok()?.parse().ok();
     Some(Answered {
-        number: map.get("number")?.as_n().ok()?.parse().ok()?,
+        number: count("number")?,
         refused: map
             .get("refused")
             .and_then(|text| text.as_s().ok().cloned()),
-        pause: asked(map),
+        in_force: InForce {
+            pause: asked(map),
+            promoted: matches!(map.get("promoted"), Some(AttributeValue::Bool(true))),
+            paced: count("paced")
+                .zip(pace(map))
+                .map(|(number, pace)| Paced { number, pace }),
+        },
     })
 }
 
@@ -155,18 +189,33 @@ mod tests {
             number: 2,
             asked,
         };
-        for wanted in [of(None), of(Some(asked.clone()))] {
+        let pace = Pace::Within { seconds: 600 };
+        let paces = Asked {
+            command: Command::Pace(pace.clone()),
+            ..asked.clone()
+        };
+        for wanted in [of(None), of(Some(asked.clone())), of(Some(paces))] {
             assert_eq!(panel(&value_of(&wanted)), Some(wanted));
         }
-        for (refused, pause) in [
-            (None, None),
-            (None, Some(asked.clone())),
-            (Some("too late".to_owned()), Some(asked)),
+        let paused = || InForce {
+            pause: Some(asked.clone()),
+            ..InForce::default()
+        };
+        let all = InForce {
+            promoted: true,
+            paced: Some(Paced { number: 2, pace }),
+            ..paused()
+        };
+        for (refused, in_force) in [
+            (None, InForce::default()),
+            (None, paused()),
+            (Some("too late".to_owned()), paused()),
+            (None, all),
         ] {
             let wanted = Answered {
                 number: 3,
                 refused,
-                pause,
+                in_force,
             };
             assert_eq!(answered(&value_of_answer(&wanted)), Some(wanted));
         }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use ebbtide_controller::command::{Command, LONGEST_BY};
 use ebbtide_controller::quote::quote;
+use ebbtide_controller::request::{self, Problem};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub use crate::world::ClientsScenario;
 use crate::world::{
@@ -98,29 +99,42 @@ pub struct AlarmChange {
 }
 
 /// What an operator asks of a deployment, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandScenario {
     /// Seconds after the deployment's start.
     pub after_seconds: u64,
-    /// `rollback`, `pause` or `resume`.
-    #[serde(with = "CommandName")]
-    pub command: Command,
+    /// `rollback`, `pause`, `resume`, `promote` or `pace`.
+    pub command: String,
+    /// The fields of an input's `drain`, with `pace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Map<String, Value>>,
     #[serde(default = "operator")]
     pub by: String,
 }
 
-fn operator() -> String {
-    "operator".to_owned()
+impl CommandScenario {
+    /// The command, or what is wrong with it.
+    pub fn read(&self) -> Result<Command, ScenarioError> {
+        let refused = |why: String| ScenarioError::Command(self.command.clone(), why);
+        let pace = match &self.drain {
+            None => None,
+            Some(_) if self.command != "pace" => {
+                return Err(refused("drain belongs to pace".to_owned()));
+            }
+            Some(drain) => Some(request::pace(drain).map_err(|problems| {
+                let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+                refused(problems.join(". "))
+            })?),
+        };
+        Command::parse(&self.command, pace).ok_or_else(|| {
+            refused("allowed: rollback, pause, resume, promote, or pace with drain".to_owned())
+        })
+    }
 }
 
-/// How a scenario writes a command.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Command", rename_all = "camelCase")]
-enum CommandName {
-    Rollback,
-    Pause,
-    Resume,
+fn operator() -> String {
+    "operator".to_owned()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,6 +247,8 @@ pub enum ScenarioError {
     TooManyTasks(u32),
     #[error("by of a command is \"{}\"; a name has 1 to {LONGEST_BY} visible characters", quote(.0))]
     By(String),
+    #[error("a command of the scenario is \"{}\": {}", quote(.0), .1)]
+    Command(String, String),
     #[error("a scenario needs a production listener or a production rule")]
     NoProductionListener,
     #[error("the simulated AWS refuses this scenario")]

@@ -143,10 +143,24 @@ struct Plan {
     swapped: Option<u64>,
 }
 
+/// At a planned pause.
+const APPROVAL: &str = "approval";
+
 impl Progress {
     /// What the deployment is at, in a word.
     pub(crate) fn phase(&self) -> &'static str {
         self.phase.unwrap_or("preflight")
+    }
+
+    /// The commands that a running deployment may take now; its next turn decides.
+    pub(crate) fn commands(&self) -> &'static [&'static str] {
+        match self.phase() {
+            "preflight" | "rollback" => &[],
+            "cleanup" => &["rollback"],
+            "paused" => &["resume", "pace", "rollback"],
+            APPROVAL => &["resume", "promote", "pace", "rollback"],
+            _ => &["pause", "pace", "rollback"],
+        }
     }
 
     /// Takes in what happened at that second.
@@ -177,6 +191,7 @@ impl Progress {
         let code = reason.code.as_str();
         self.phase = match (code, plan.outgoing.as_str()) {
             ("paused", _) => Some("paused"),
+            ("waitingForApproval", _) => Some(APPROVAL),
             (_, "replacement") => Some("rollback"),
             (_, "leftover") => Some("leftover"),
             _ => phase_before(&next).or(self.phase),

@@ -5,7 +5,7 @@ use ebbtide_controller::clock::{rfc3339, to_the_minute};
 use ebbtide_controller::quote::quote;
 
 use super::Seen;
-use crate::executions::{console, since};
+use crate::executions::{Execution, console, since};
 use crate::narrate::{Progress, Said, Serves};
 use crate::output::{BAD, BOLD, DIM, GOOD, PLAIN, Styled, clock};
 
@@ -48,7 +48,7 @@ pub(super) fn of_all(seen: &[Seen], now: u64) -> Vec<Styled> {
 
 fn cells(seen: &Seen, now: u64) -> [String; 7] {
     let execution = &seen.execution;
-    let asked = |field: &str| quote(execution.asked(field).map_or("?", short));
+    let asked = |field: &str| asked(execution, field);
     let nothing = || NOTHING.to_owned();
     let progress = &seen.progress;
     let running = !execution.has_ended();
@@ -73,6 +73,10 @@ fn cells(seen: &Seen, now: u64) -> [String; 7] {
         eta.unwrap_or_else(nothing),
         serves(progress).to_owned(),
     ]
+}
+
+fn asked(execution: &Execution, field: &str) -> String {
+    quote(execution.asked(field).map_or("?", short))
 }
 
 fn serves(progress: &Progress) -> &'static str {
@@ -117,6 +121,18 @@ pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
             let times = times.into_iter();
             facts.extend(times.filter_map(|(what, at)| Some((what, rfc3339(at?)))));
         }
+        let commands = progress.commands();
+        if !commands.is_empty() {
+            let service = format!(
+                "{}/{}",
+                asked(execution, "cluster"),
+                asked(execution, "serviceName")
+            );
+            facts.push((
+                "commands",
+                format!("ebbtide {} {service}", commands.join("|")),
+            ));
+        }
         if let Some((at, said)) = &seen.said {
             let Said {
                 state, sentence, ..
@@ -152,7 +168,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::executions::Execution;
     use crate::narrate::{Mood, What};
 
     fn seen(status: ExecutionStatus, answer: &serde_json::Value) -> Seen {

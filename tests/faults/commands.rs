@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebbtide_controller::command::{Command, NotGiven, Panel};
+use ebbtide_controller::drain::pace::Pace;
 use ebbtide_functions::operator::look;
 use ebbtide_simulator::asl::{Outcome, Status};
 use tokio::sync::Notify;
@@ -15,7 +16,7 @@ use crate::run::Stage;
 use crate::scenarios::{self, CLUSTER, Case, Ends, SERVICE};
 
 /// Has an operator ask after the `after`th call; with a pause, to go on five minutes later. Goes on for ever.
-async fn operate(stage: &Stage, after: u64, command: Command, given: &Given) {
+async fn operate(stage: &Stage, after: u64, command: &Command, given: &Given) {
     let called = Arc::new(Notify::new());
     let (notify, mut calls) = (Arc::clone(&called), 0);
     stage.aws.watch(move |_| {
@@ -26,20 +27,31 @@ async fn operate(stage: &Stage, after: u64, command: Command, given: &Given) {
     });
     called.notified().await;
     // People's reasons are not the suite's to judge.
-    stage.watch().may_go_back |= command == Command::Rollback;
+    stage.watch().may_go_back |= *command == Command::Rollback;
+    if let Command::Pace(pace) = command {
+        let every = match pace {
+            Pace::Tasks { every, .. } => u64::from(*every) * 1_000,
+            _ => 0,
+        };
+        let mut watch = stage.watch();
+        watch.wait_ms = watch.wait_ms.min(every);
+    }
     ask(stage, command, given).await;
-    if command == Command::Pause {
+    if *command == Command::Pause {
         tokio::time::sleep(Duration::from_mins(5)).await;
-        ask(stage, Command::Resume, given).await;
+        ask(stage, &Command::Resume, given).await;
     }
     std::future::pending::<()>().await;
 }
 
 type Given = RefCell<Vec<Result<Panel, NotGiven>>>;
 
-async fn ask(stage: &Stage, command: Command, given: &Given) {
+async fn ask(stage: &Stage, command: &Command, given: &Given) {
     let id = format!("{CLUSTER}/{SERVICE}");
-    let gave = stage.installation.command(&id, command, "alice").await;
+    let gave = stage
+        .installation
+        .command(&id, command.clone(), "alice")
+        .await;
     given.borrow_mut().extend(gave);
 }
 
@@ -47,7 +59,7 @@ async fn ask(stage: &Stage, command: Command, given: &Given) {
 async fn wrong(
     stage: &Stage,
     outcome: &Outcome,
-    command: Command,
+    command: &Command,
     given: &Given,
 ) -> Option<String> {
     let broken = stage.broken();
@@ -60,7 +72,7 @@ async fn wrong(
     let item = item.unwrap();
     let was_given = matches!(given.borrow().first(), Some(Ok(_)));
     let obeyed = item.answered.filter(|answered| answered.refused.is_none());
-    let goes_back = command == Command::Rollback && was_given && obeyed.is_some();
+    let goes_back = *command == Command::Rollback && was_given && obeyed.is_some();
     let wrong = match &outcome.status {
         Status::Failed { error, .. } if error == "OperatorRollback" && goes_back => {
             unfinished(&world, Ends::RolledBack("OperatorRollback"))
@@ -74,7 +86,7 @@ async fn wrong(
 }
 
 /// Gives a command after every `step`th call, from the `step`th on, and asserts that all goes well.
-async fn at_every(case: &Case, step: u64, command: Command) {
+async fn at_every(case: &Case, step: u64, command: &Command) {
     let (mut runs, mut taken, mut failures) = (0, 0, Vec::new());
     for after in (1..).map(|number| number * step) {
         let (stage, given) = (Stage::new(case), Given::default());
@@ -97,19 +109,48 @@ async fn at_every(case: &Case, step: u64, command: Command) {
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_after_any_call_leads_back_or_comes_too_late() {
-    at_every(&scenarios::two_tasks(), 3, Command::Rollback).await;
+    at_every(&scenarios::two_tasks(), 3, &Command::Rollback).await;
     let several = scenarios::named("several production listeners");
-    at_every(&several, 5, Command::Rollback).await;
+    at_every(&several, 5, &Command::Rollback).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_or_a_promotion_after_any_call_ends_pauses_and_nothing_else() {
+    for command in [Command::Resume, Command::Promote] {
+        at_every(&scenarios::named("planned pauses"), 4, &command).await;
+    }
+}
+
+fn faster() -> Command {
+    Command::Pace(Pace::Tasks {
+        tasks: 2,
+        every: 30,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_pace_after_any_call_changes_nothing_else() {
+    let slower = Command::Pace(Pace::Tasks {
+        tasks: 1,
+        every: 150,
+    });
+    let all_at_once = Command::Pace(Pace::Percent {
+        decrement: 100.0,
+        every: 60,
+    });
+    for command in [faster(), slower, all_at_once] {
+        at_every(&scenarios::named("three tasks"), 7, &command).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_after_any_call_ends_and_the_deployment_continues() {
-    at_every(&scenarios::two_tasks(), 6, Command::Pause).await;
+    at_every(&scenarios::two_tasks(), 6, &Command::Pause).await;
 }
 
 /// What an operator asks at the first call of an execution that is stopped later on, at each of its
 /// transitions; `then` goes on.
-async fn stopped(command: Command, then: impl AsyncFn(&Stage) -> Option<String>) {
+async fn stopped(command: &Command, then: impl AsyncFn(&Stage) -> Option<String>) {
     let case = scenarios::two_tasks();
     let (mut stops, mut failures) = (0, Vec::new());
     for transition in (15..).step_by(9) {
@@ -136,8 +177,8 @@ async fn stopped(command: Command, then: impl AsyncFn(&Stage) -> Option<String>)
 
 #[tokio::test(start_paused = true)]
 async fn a_new_execution_obeys_no_command_of_a_stopped_one() {
-    for command in [Command::Rollback, Command::Pause] {
-        stopped(command, async |stage| {
+    for command in [Command::Rollback, Command::Pause, faster()] {
+        stopped(&command, async |stage| {
             stage.begin_another();
             let outcome = stage.deploy("run-2").await;
             stage
@@ -151,7 +192,7 @@ async fn a_new_execution_obeys_no_command_of_a_stopped_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_redriven_execution_obeys_what_it_was_asked() {
-    stopped(Command::Rollback, async |stage| {
+    stopped(&Command::Rollback, async |stage| {
         let mut entered = 1;
         let mut on_event = |event: &_| stage.note(event, &mut entered);
         let redriven = stage.installation.redrive("run-1", 8, &mut on_event).await;

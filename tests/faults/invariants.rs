@@ -37,7 +37,7 @@ fn execution_of(call: &Call) -> &str {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Watch {
     healthy: usize,
-    wait_ms: u64,
+    pub(crate) wait_ms: u64,
     neighbours: Vec<String>,
     served: BTreeSet<String>,
     lowered: BTreeMap<String, u64>,

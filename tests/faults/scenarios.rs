@@ -187,12 +187,32 @@ pub(crate) fn all() -> Vec<Case> {
         reconnect_budget("an ALB with a budget", Kind::Application),
         three_routes("three routes", false),
         three_routes("three routes, never healthy", true),
+        planned_pauses("planned pauses", Ends::Deployed),
+        planned_pauses("never approved", Ends::RolledBack("PauseTimeout")),
     ];
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
         case.world.counts_deregistering = false;
     }
     cases
+}
+
+/// Pauses that no person ends: all four go on by themselves, or the last one leads back.
+fn planned_pauses(name: &'static str, ends: Ends) -> Case {
+    let last = match ends {
+        Ends::Deployed => "continue",
+        Ends::RolledBack(_) => "rollback",
+    };
+    let pauses = ["afterHealthy", "beforeSwap", "afterSwap", "beforeDrain"].map(|at| {
+        let on_timeout = if at == "beforeDrain" {
+            last
+        } else {
+            "continue"
+        };
+        json!({"at": at, "timeout": 70, "onTimeout": on_timeout})
+    });
+    let more = json!({"pauses": pauses, "scaledown_decrement": 100});
+    case(name, &scenario(1), &more, ends)
 }
 
 /// A drain paced by what CloudWatch counts.

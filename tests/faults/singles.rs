@@ -180,4 +180,6 @@ every_scenario! {
     an_alb_with_a_budget = "an ALB with a budget" in [whole],
     three_routes = "three routes" in [first second],
     three_routes_never_healthy = "three routes, never healthy" in [whole],
+    planned_pauses = "planned pauses" in [whole],
+    a_pause_that_is_never_approved = "never approved" in [whole],
 }

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use ebbtide_controller::command::{Asked, Command, Meant, NotGiven, Panel};
 use ebbtide_controller::lock::Item;
+use ebbtide_controller::request;
 use ebbtide_functions::operator;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{AttributeValue, UpdateItem, World};
+use ebbtide_simulator::world::{AttributeValue, EventKind as Happened, UpdateItem, World};
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::support::{installed, live, names, sample, sample_with, served, sets, world};
-use Command::{Pause, Resume, Rollback};
+use Command::{Pause, Promote, Resume, Rollback};
 
 /// A state, how often it was entered before, and what is asked then.
 type When<'a> = (&'a str, usize, Command);
@@ -75,7 +76,7 @@ async fn deploy(scenario: &Scenario, event: &Value, commands: &[When<'_>]) -> Co
             entered.push(name.clone());
             for (state, nth, command) in commands {
                 if state == name && *nth == before {
-                    ask.send(*command).unwrap();
+                    ask.send(command.clone()).unwrap();
                 }
             }
         }
@@ -226,7 +227,7 @@ async fn an_alarm_during_a_pause_rolls_back() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_without_an_end_ends_after_a_day_with_everything_where_it_is() {
     let ended = deploy(&Scenario::default(), &sample(), &[("Wait", 1, Pause)]).await;
-    assert_eq!(ended.error(), "PauseTimeout");
+    assert_eq!(ended.error(), "PausedTooLong");
     assert_eq!(
         ended.left(),
         (2, "sample-external-deployment-tg-2".to_owned())
@@ -373,4 +374,114 @@ async fn a_lock_that_was_just_taken_has_no_commands() {
         !item.contains_key("command"),
         "the release takes the panel away"
     );
+}
+
+fn with_pauses(on_timeout: &str) -> Value {
+    let points = ["afterHealthy", "beforeSwap", "afterSwap", "beforeDrain"];
+    let pauses = points.map(|at| json!({"at": at, "timeout": 600, "onTimeout": on_timeout}));
+    sample_with(&json!({"pauses": pauses}))
+}
+
+impl Commanded {
+    fn waited(&self) -> usize {
+        let waits = self.codes.iter();
+        waits.filter(|code| *code == "waitingForApproval").count()
+    }
+
+    fn notified(&self, status: &str) -> usize {
+        let events = self.aws.snapshot().take_events();
+        let events = events.iter().filter(|event| {
+            matches!(&event.kind, Happened::EventPut { detail, .. } if detail["status"] == status)
+        });
+        events.count()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_waits_for_an_approval_at_each_planned_pause() {
+    // Seven turns of the replacement's readiness come before the first one.
+    let quiet = deploy(&Scenario::default(), &sample(), &[]).await;
+    let ready = quiet.codes.iter().position(|code| code == "ready").unwrap();
+    let commands = [
+        ("WaitForServiceReady", ready + 1, Resume),
+        ("Bake", 1, Resume),
+        ("Bake", 4, Resume),
+        ("Wait", 1, Resume),
+    ];
+    let ended = deploy(&Scenario::default(), &with_pauses("rollback"), &commands).await;
+    assert_eq!(
+        ended.error(),
+        "none",
+        "{:?} {:?}",
+        ended.status,
+        ended.given
+    );
+    assert_eq!(ended.heard, ["resume: obeyed"; 4]);
+    assert_eq!(ended.left(), quiet.left());
+    assert_eq!(ended.notified("WAITING_FOR_APPROVAL"), 4);
+    assert!(ended.waited() >= 8, "{:?}", ended.codes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_not_approved_leads_back_or_goes_on() {
+    let ended = deploy(&Scenario::default(), &with_pauses("rollback"), &[]).await;
+    assert_eq!(ended.error(), "PauseTimeout");
+    let group = "sample-external-deployment-tg-1".to_owned();
+    assert_eq!(ended.left(), (1, group.clone()));
+    // After the swap too.
+    let pauses = json!({"pauses": [{"at": "afterSwap", "timeout": 60}]});
+    let ended = deploy(&Scenario::default(), &sample_with(&pauses), &[]).await;
+    assert_eq!(ended.error(), "PauseTimeout");
+    assert_eq!(ended.left(), (1, group));
+    assert_eq!(ended.notified("ROLLED_BACK"), 1);
+    let ended = deploy(&Scenario::default(), &with_pauses("continue"), &[]).await;
+    assert_eq!(ended.error(), "none", "{:?}", ended.status);
+    assert_eq!(ended.waited(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_skips_every_pause_that_is_left() {
+    let commands = [("Bake", 0, Promote), ("Wait", 1, Promote)];
+    let event = sample_with(&json!({"pauses": [{"at": "beforeSwap"}, {"at": "beforeDrain"}]}));
+    let ended = deploy(&Scenario::default(), &event, &commands).await;
+    assert_eq!(ended.error(), "none", "{:?}", ended.status);
+    assert_eq!(ended.waited(), 1);
+    assert!(
+        matches!(ended.given[1], Err(NotGiven::Repeated(_))),
+        "{:?}",
+        ended.given
+    );
+    let none = deploy(&Scenario::default(), &sample(), &[("Bake", 0, Promote)]).await;
+    assert_eq!(none.error(), "none");
+    assert_eq!(none.heard.len(), 1);
+    assert!(
+        none.heard[0].contains("no pause is left to skip"),
+        "{:?}",
+        none.heard
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_pace_drains_the_rest_at_that_pace() {
+    let quiet = deploy(&Scenario::default(), &sample(), &[]).await;
+    let Status::Succeeded { output: usual } = &quiet.status else {
+        panic!("{:?}", quiet.status)
+    };
+    let paces = [
+        (json!({"tasks": 1, "every": 600}), 900, 2_000),
+        (json!({"percent": 100}), -300, 0),
+    ];
+    for (pace, least, most) in paces {
+        let pace = request::pace(pace.as_object().unwrap()).unwrap();
+        let commands = [("Wait", 1, Command::Pace(pace))];
+        let ended = deploy(&Scenario::default(), &sample(), &commands).await;
+        let Status::Succeeded { output } = &ended.status else {
+            panic!("{:?}", ended.status)
+        };
+        assert_eq!(ended.heard, ["pace: obeyed"]);
+        assert_eq!(output["drainedTasks"], usual["drainedTasks"], "{output}");
+        let longer = ended.elapsed.as_secs().cast_signed() - quiet.elapsed.as_secs().cast_signed();
+        assert!((least..=most).contains(&longer), "{longer}: {output}");
+        println!("{longer} s longer, {} steps", output["steps"]);
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture::Scene;
+use crate::lock::{End, Item};
 use crate::turn;
 
 fn asked(command: Command) -> Asked {
@@ -9,6 +10,13 @@ fn asked(command: Command) -> Asked {
         command,
         by: "alice".into(),
         at: 1_767_225_600,
+    }
+}
+
+fn paused_by(pause: Option<Command>) -> InForce {
+    InForce {
+        pause: pause.map(asked),
+        ..InForce::default()
     }
 }
 
@@ -20,7 +28,7 @@ fn draining(command: Command, pause: Option<Command>) -> Scene {
         number: 1,
         asked: asked(command),
         standing: Standing::Open,
-        pause: pause.map(asked),
+        in_force: paused_by(pause),
     });
     scene
 }
@@ -36,7 +44,9 @@ fn a_rollback_that_is_not_answered_yet_ends_no_pause() {
 #[test]
 fn a_pause_ends_and_its_turns_get_rarer() {
     let mut scene = draining(Command::Pause, None);
-    scene.world.order.as_mut().unwrap().standing = Standing::Obeyed;
+    let order = scene.world.order.as_mut().unwrap();
+    order.standing = Standing::Obeyed;
+    order.in_force = paused_by(Some(Command::Pause));
     let mut plan = scene.plan();
     let mut turns = 0;
     let refusal = loop {
@@ -46,14 +56,14 @@ fn a_pause_ends_and_its_turns_get_rarer() {
         }
         turns += 1;
     };
-    assert_eq!(refusal.error, ErrorName::PauseTimeout);
+    assert_eq!(refusal.error, ErrorName::PausedTooLong);
     assert_eq!(
         (turns, plan.paused),
         (drain::checks_within(LONGEST_PAUSE), LONGEST_PAUSE)
     );
     // No version is to blame: traffic stays where it is.
     let failed = turn::refused(Phase::ScaleDown, &plan, &scene.progress, &refusal);
-    let scene = scene.failed("PauseTimeout");
+    let scene = scene.failed("PausedTooLong");
     let over = turn::next(
         Phase::Rollback,
         &scene.world,
@@ -75,16 +85,18 @@ fn item(commands: &[(Command, Option<&str>)]) -> Item {
             execution: owner,
             fence: 7,
             number,
-            asked: last.map(|(command, _)| asked(*command)),
+            asked: last.map(|(command, _)| asked(command.clone())),
         }),
         answered: last.map(|(_, refused)| Answered {
             number,
             refused: refused.map(str::to_owned),
-            pause: commands
-                .iter()
-                .rfind(|(_, refused)| refused.is_none())
-                .filter(|(command, _)| *command == Command::Pause)
-                .map(|(command, _)| asked(*command)),
+            in_force: paused_by(
+                commands
+                    .iter()
+                    .rfind(|(_, refused)| refused.is_none())
+                    .filter(|(command, _)| *command == Command::Pause)
+                    .map(|(command, _)| command.clone()),
+            ),
         }),
         ends: vec![End {
             execution: "run-0".into(),
@@ -119,7 +131,7 @@ fn a_command_is_given_where_it_means_something() {
         ),
     ];
     for (item, meant, command, number) in cases {
-        let panel = give(Some(&item), &meant, asked(command)).unwrap();
+        let panel = give(Some(&item), &meant, asked(command.clone())).unwrap();
         assert_eq!((panel.number, panel.fence), (number, 7), "{item:?}");
         assert_eq!(panel.asked, Some(asked(command)), "{item:?}");
     }
@@ -168,7 +180,7 @@ fn a_command_is_not_given_twice_or_to_another_deployment() {
         (stale, whichever(), Pause, NotGiven::NoPanel),
     ];
     for (item, meant, command, wanted) in cases {
-        let not_given = give(Some(&item), &meant, asked(command)).unwrap_err();
+        let not_given = give(Some(&item), &meant, asked(command.clone())).unwrap_err();
         assert_eq!(not_given, wanted, "{command:?} {meant:?} {item:?}");
     }
 }
@@ -204,7 +216,7 @@ fn a_reply_is_for_one_command_and_one_deployment() {
 }
 
 #[test]
-fn a_turn_finds_a_command_of_its_own_lock_that_was_not_refused() {
+fn a_turn_finds_a_command_and_what_is_in_force() {
     let of = |item: &Item, execution: &str, fence| {
         let order = item.order(&execution.into(), fence);
         order.map(|order| order.standing)
@@ -215,10 +227,50 @@ fn a_turn_finds_a_command_of_its_own_lock_that_was_not_refused() {
     assert_eq!(of(&open, "run-1", 7), Some(Standing::Open));
     assert_eq!(of(&open, "run-1", 8), Some(Standing::Stale));
     assert_eq!(of(&open, "run-2", 7), Some(Standing::Stale));
-    assert_eq!(of(&item(&[(Command::Pause, Some("no"))]), "run-1", 7), None);
+    let refused = item(&[(Command::Pause, Some("no"))]);
+    assert_eq!(of(&refused, "run-1", 7), Some(Standing::Refused));
     assert_eq!(of(&item(&[]), "run-1", 7), None);
     let stands = item(&[(Command::Pause, None), (Command::Rollback, Some("no"))]);
     let order = stands.order(&"run-1".into(), 7).unwrap();
-    assert_eq!(order.asked, asked(Command::Pause));
-    assert_eq!(order.standing, Standing::Obeyed);
+    assert_eq!(order.in_force, paused_by(Some(Command::Pause)));
+    assert_eq!(order.standing, Standing::Refused);
+}
+
+#[test]
+fn a_planned_pause_is_approved_once_and_another_pace_is_another_command() {
+    use Command::{Pace, Pause, Promote, Resume};
+    let within = |seconds| Pace(crate::drain::pace::Pace::Within { seconds });
+    let none = || meant(None, None);
+    let given = |item: &Item, command| give(Some(item), &none(), asked(command));
+    let mut waits = item(&[(Resume, None)]);
+    assert_eq!(
+        given(&waits, Resume),
+        Err(NotGiven::Repeated(asked(Resume)))
+    );
+    waits.waits = Some(crate::pauses::Point::BeforeDrain);
+    assert!(given(&waits, Resume).is_ok());
+    waits.answered = None;
+    assert_eq!(
+        given(&waits, Resume),
+        Err(NotGiven::Repeated(asked(Resume)))
+    );
+    let paced = item(&[(Pause, None), (within(60), None)]);
+    assert_eq!(
+        given(&paced, within(60)),
+        Err(NotGiven::Repeated(asked(within(60))))
+    );
+    assert!(given(&paced, within(61)).is_ok());
+    assert_eq!(given(&paced, Resume), Err(NotGiven::NotPaused));
+    let mut still_paused = paced;
+    still_paused.answered.as_mut().unwrap().in_force = paused_by(Some(Pause));
+    assert!(given(&still_paused, Resume).is_ok());
+    assert_eq!(
+        given(&still_paused, Pause),
+        Err(NotGiven::Repeated(asked(Pause)))
+    );
+    let promoted = item(&[(Promote, None)]);
+    assert_eq!(
+        given(&promoted, Promote),
+        Err(NotGiven::Repeated(asked(Promote)))
+    );
 }

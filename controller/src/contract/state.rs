@@ -8,11 +8,12 @@ use super::{Event, Failure, not_from_the_state_machine};
 use crate::arn::Arn;
 use crate::clock::rfc3339;
 use crate::command::Heard;
-use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
+use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress, Removed};
 use crate::drain::budget::Control;
 use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::{Item, Lock, Seen};
+use crate::pauses::{Gates, Point, Waits};
 use crate::phase::{Phase, To};
 use crate::quote::{quote, sentence};
 use crate::reason::{Code, DrainProgress, Reason, Remark, Shortfall};
@@ -60,12 +61,36 @@ struct PlanWire {
     swapped: Option<u64>,
     #[serde(default, skip_serializing_if = "is_none")]
     paused: u32,
+    /// The planned pauses that are over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    passed: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waits: Option<WaitsWire>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paced: Option<PacedWire>,
     /// What goes: `original`, `replacement` or `leftover`.
     outgoing: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     leftover: Option<TaskSetId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     finishing: bool,
+}
+
+/// A planned pause that has begun.
+#[derive(Serialize, Deserialize)]
+struct WaitsWire {
+    at: String,
+    waited: u32,
+    since: u64,
+    until: u64,
+}
+
+/// A drain that was given another pace.
+#[derive(Serialize, Deserialize)]
+struct PacedWire {
+    command: u64,
+    tasks: u32,
+    steps: u32,
 }
 
 /// How far a phase has got, field by field as [`Progress`] has it.
@@ -178,6 +203,18 @@ impl PlanWire {
             desired: plan.desired,
             swapped: plan.swapped,
             paused: plan.paused,
+            passed: plan.passed.points.iter().map(Point::to_string).collect(),
+            waits: plan.passed.waits.map(|waits| WaitsWire {
+                at: waits.at.to_string(),
+                waited: waits.waited,
+                since: waits.since,
+                until: waits.until,
+            }),
+            paced: (plan.paced > 0).then_some(PacedWire {
+                command: plan.paced,
+                tasks: plan.removed.tasks,
+                steps: plan.removed.steps,
+            }),
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
                 Outgoing::Leftover(leftover) => leftover.clone(),
@@ -200,6 +237,23 @@ impl PlanWire {
             "leftover" => Outgoing::Leftover(self.leftover),
             other => return Err(unreadable(&format!("unknown outgoing {other:?}"))),
         };
+        let point = |name: &str| {
+            Point::parse(name).ok_or_else(|| unreadable(&format!("unknown point {name:?}")))
+        };
+        let points = self.passed.iter().map(|name| point(name));
+        let waits = self.waits.map(|waits| {
+            Ok::<_, Refusal>(Waits {
+                at: point(&waits.at)?,
+                waited: waits.waited,
+                since: waits.since,
+                until: waits.until,
+            })
+        });
+        let passed = Gates {
+            points: points.collect::<Result<_, _>>()?,
+            waits: waits.transpose()?,
+        };
+        let paced = self.paced.as_ref();
         Ok(Plan {
             id,
             request,
@@ -213,6 +267,12 @@ impl PlanWire {
             desired: self.desired,
             swapped: self.swapped,
             paused: self.paused,
+            passed,
+            paced: paced.map_or(0, |paced| paced.command),
+            removed: paced.map_or_else(Removed::default, |paced| Removed {
+                tasks: paced.tasks,
+                steps: paced.steps,
+            }),
             finishing: self.finishing,
             failure,
         })
@@ -326,6 +386,9 @@ impl Plan {
         let named = Self {
             finishing: true,
             paused: 0,
+            passed: Gates::default(),
+            paced: 0,
+            removed: Removed::default(),
             ..plan
         };
         Some((phase, named))
@@ -428,8 +491,8 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
         "taskSet": plan.replacement,
         "targetGroup": plan.replacement_target_group,
         "previousTaskSet": plan.original,
-        "drainedTasks": plan.tasks,
-        "steps": progress.step,
+        "drainedTasks": plan.tasks.saturating_add(plan.removed.tasks),
+        "steps": progress.step.saturating_add(plan.removed.steps),
         "seconds": seconds,
         "comment": request.comment,
         "remarks": remarks,

@@ -1,6 +1,10 @@
 //! How fast a drain goes: the four ways to say it.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
+
+use crate::counted::counted;
 
 /// The drain that a request asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,8 +139,28 @@ fn number(value: f64) -> Value {
     }
 }
 
+/// In words, for a sentence.
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent { decrement, .. } if *decrement >= 100.0 => f.write_str("all at once"),
+            Self::Percent { decrement, every } => write!(f, "{decrement} % every {every} s"),
+            Self::Tasks { tasks, every } => {
+                write!(f, "{} every {every} s", counted(*tasks, "task"))
+            }
+            Self::Within { seconds } => write!(f, "evenly within {seconds} s"),
+            Self::Budget(budget) => write!(
+                f,
+                "{} reconnects a second, within {} s",
+                budget.reconnects, budget.deadline
+            ),
+        }
+    }
+}
+
 impl Pace {
-    fn to_json(&self) -> Value {
+    /// The fields of `drain` that read as this.
+    pub fn to_json(&self) -> Value {
         match self {
             Self::Percent { decrement, every } => {
                 json!({"percent": number(*decrement), "every": every})

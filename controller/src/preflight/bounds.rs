@@ -42,17 +42,32 @@ pub(crate) fn execution_fits(
     deregistration: Deregistration,
     left: u32,
 ) -> Result<(), Refusal> {
-    time_fits(request, tasks, deregistration, left)?;
-    history_fits(request, tasks, deregistration, left)
+    time_fits(request, tasks, deregistration, left, 0)?;
+    history_fits(request, tasks, deregistration, left, None)
+}
+
+/// Refuses another pace of a drain, after so many turns and seconds of its execution, that the drain cannot keep, or
+/// that would outlive the state machine or outgrow the history.
+pub(crate) fn repaced_fits(
+    request: &Request,
+    tasks: u32,
+    deregistration: Deregistration,
+    (turns, seconds): (u32, u64),
+) -> Result<(), Refusal> {
+    check_drain(request, tasks, deregistration)?;
+    time_fits(request, tasks, deregistration, 0, seconds)?;
+    history_fits(request, tasks, deregistration, 0, Some(turns))
 }
 
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
-/// and the drains of what was left over, each taking as long as it may.
+/// and the drains of what was left over, each taking as long as it may. With the turns that an execution has
+/// made, all that is before its drain.
 fn history_fits(
     request: &Request,
     tasks: u32,
     deregistration: Deregistration,
     left: u32,
+    made: Option<u32>,
 ) -> Result<(), Refusal> {
     let readiness = request.readiness_timeout;
     let checks = readiness.div_ceil(request.wait_for_service) + CHECKS;
@@ -65,8 +80,12 @@ fn history_fits(
     // A swap that has to wait, because the replacement has lost its health again, comes after `CHECKS`
     // good checks at the earliest.
     let vain_swaps = checks.div_ceil(CHECKS);
-    let turns = u64::from(checks)
-        + u64::from(vain_swaps)
+    let pauses = request.pauses.iter();
+    let approvals: u32 = pauses
+        .map(|pause| drain::checks_within(pause.timeout) + 1)
+        .sum();
+    let before = u64::from(checks) + u64::from(vain_swaps) + u64::from(approvals);
+    let turns = made.map_or(before, u64::from)
         + u64::from(forth.all())
         + u64::from(back.all())
         + u64::from(left) * u64::from(leftover.all())
@@ -78,7 +97,9 @@ fn history_fits(
     if events <= u64::from(EVENTS_ALLOWED) {
         return Ok(());
     }
-    let fix = if checks > steps.max(polls) {
+    let fix = if approvals > checks.max(steps).max(polls) {
+        "Shorten the timeouts of pauses."
+    } else if checks > steps.max(polls) {
         "Raise waitForService, or lower readinessTimeout."
     } else if steps > polls {
         "Take larger steps (scaledown_decrement or drain): these are too small for this many tasks."
@@ -102,13 +123,18 @@ fn time_fits(
     tasks: u32,
     deregistration: Deregistration,
     left: u32,
+    passed: u64,
 ) -> Result<(), Refusal> {
     let most = drain::MOST_STEPS;
     let schedule = Schedule::new(tasks, &request.drain.pace, most, deregistration);
     let drain = request
         .drain_timeout
         .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
-    let seconds = u64::from(2 + left) * u64::from(drain)
+    let pauses = request.pauses.iter();
+    let approvals: u64 = pauses.map(|pause| u64::from(pause.timeout)).sum();
+    let seconds = passed
+        + approvals
+        + u64::from(2 + left) * u64::from(drain)
         + 2 * u64::from(request.bake_time)
         // Until it is ready; a rollback's wait for the original, and another to swap back to it.
         + 3 * u64::from(request.readiness_timeout)
@@ -121,7 +147,11 @@ fn time_fits(
             "This deployment and its rollback could take {seconds} s ({} drains of {drain} s each), and {LONGEST_PHASES} s are allowed.",
             2 + left
         ),
-        "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or set drainTimeout.",
+        if approvals > u64::from(drain) {
+            "Shorten the timeouts of pauses."
+        } else {
+            "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or set drainTimeout."
+        },
     ))
 }
 

@@ -51,6 +51,12 @@ pub enum Code {
     GoingOn,
     /// An operator has paused the deployment.
     Paused,
+    /// A planned pause waits for a person.
+    WaitingForApproval,
+    /// A planned pause is over.
+    Approved,
+    /// An operator has given the drain another pace.
+    Repaced,
     /// The turn was refused; `failure` says why.
     Refused,
     /// The deployment failed, and what could be undone was.
@@ -89,6 +95,9 @@ impl Code {
             Self::Restored => "restored",
             Self::GoingOn => "goingOn",
             Self::Paused => "paused",
+            Self::WaitingForApproval => "waitingForApproval",
+            Self::Approved => "approved",
+            Self::Repaced => "repaced",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Busy => "busy",

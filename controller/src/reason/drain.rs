@@ -8,6 +8,7 @@ use crate::command::Paused;
 use crate::counted::counted;
 use crate::deployment::Outgoing;
 use crate::id::TaskSetId;
+use crate::pauses::Approval;
 use crate::quote::quote;
 
 /// A turn of a drain.
@@ -135,7 +136,7 @@ pub struct Contradiction {
 }
 
 /// Why the next step is not made now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Blocker {
     /// The replacement cannot take more connections.
     Health {
@@ -153,6 +154,8 @@ pub enum Blocker {
     },
     /// An operator has paused the deployment.
     Paused(Paused),
+    /// A planned pause has begun, goes on or is over.
+    Approval(Box<Approval>),
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the baseline, in the peak of those minutes.
@@ -172,6 +175,10 @@ impl Stage {
                 by: Blocker::Paused(_),
                 ..
             } => Code::Paused,
+            Self::Blocked {
+                by: Blocker::Approval(approval),
+                ..
+            } => approval.code(),
             Self::Blocked { .. } => Code::Blocked,
             Self::TasksStopping { .. } | Self::Confirming { .. } => Code::TasksStopping,
             Self::Drained => Code::Drained,
@@ -203,6 +210,10 @@ impl fmt::Display for Draining {
             Stage::Pause { seconds } => {
                 write!(f, "scaled to {left} of {of}; next step in {seconds} s")
             }
+            Stage::Blocked {
+                by: Blocker::Approval(approval),
+                ..
+            } => approval.fmt(f),
             Stage::Blocked {
                 wanted,
                 running,
@@ -342,6 +353,7 @@ impl fmt::Display for Blocker {
                 quote(state)
             ),
             Self::Paused(paused) => paused.fmt(f),
+            Self::Approval(approval) => approval.fmt(f),
             Self::Reconnects { seen, allowed } => {
                 write!(f, "{seen} reconnects a second, {allowed} are allowed")
             }

@@ -162,6 +162,8 @@ impl fmt::Display for Reason {
             Self::Paused(paused) => {
                 write!(f, "{paused}; next check in {} s", paused.wait)
             }
+            Self::Approval(approval) => approval.fmt(f),
+            Self::Repaced { pace } => write!(f, "the drain goes on at another pace: {pace}"),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Failed(outcome) => outcome.fmt(f),
             Self::Busy { wait } => write!(

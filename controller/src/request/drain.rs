@@ -1,10 +1,12 @@
 //! Reading how a drain is paced: the sample's two fields, or `drain`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::Problem;
 use super::fields::Fields;
 use super::reader::{LONGEST_PHASE, Reader, is_misspelt, problem};
 use super::values::{text_where, whole};
+use crate::arn::Home;
 use crate::drain::budget;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
@@ -85,6 +87,28 @@ impl Reader<'_> {
             self.problems.push(problem("drain", Some(drain), allowed));
         }
         self.object("drain.", DRAIN_FIELDS)?.drain()
+    }
+}
+
+/// The pace that a command gives a running drain: the fields of `drain`, without a metric.
+pub fn pace(fields: &Map<String, Value>) -> Result<Pace, Vec<Problem>> {
+    let given = Map::from_iter([("drain".to_owned(), Value::Object(fields.clone()))]);
+    // None of them is an ARN.
+    let nowhere = Home::default();
+    let mut reader = Reader {
+        fields: &given,
+        home: &nowhere,
+        problems: Vec::new(),
+    };
+    let drain = reader.drain();
+    let mut problems = reader.problems;
+    if let Some(metric) = fields.get("connectionsMetric") {
+        let allowed = "what the deployment began with".to_owned();
+        problems.push(problem("drain.connectionsMetric", Some(metric), allowed));
+    }
+    match drain {
+        Some(drain) if problems.is_empty() => Ok(drain.pace),
+        _ => Err(problems),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::arn::Home;
 /// The fields of an object within the input.
 pub(super) struct Fields<'a> {
     /// What stands before their names: the object's own, and a dot.
-    object: &'static str,
+    object: String,
     /// Every field with what it allows.
     table: &'static [(&'static str, &'static str)],
     home: &'a Home,
@@ -22,7 +22,7 @@ impl Reader<'_> {
     /// The fields of the input itself.
     pub(super) fn own(&mut self) -> Fields<'_> {
         Fields {
-            object: "",
+            object: String::new(),
             table: FIELDS,
             home: self.home,
             given: self.fields,
@@ -42,14 +42,52 @@ impl Reader<'_> {
             self.refuse(name);
             return None;
         };
-        self.problems.extend(unknown_fields(object, fields));
+        self.problems.extend(unknown_fields(object, object, fields));
         Some(Fields {
-            object,
+            object: object.to_owned(),
             table,
             home: self.home,
             given: fields,
             problems: &mut self.problems,
         })
+    }
+
+    /// The entries of a list of objects that are right, at most so many; nothing where there is no list.
+    pub(super) fn objects<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        table: &'static [(&'static str, &'static str)],
+        read: impl Fn(&mut Fields<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(value) = self.fields.get(name) else {
+            return Vec::new();
+        };
+        let entries = value.as_array().filter(|entries| entries.len() <= most);
+        let Some(entries) = entries else {
+            self.refuse(name);
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (number, entry) in entries.iter().enumerate() {
+            let object = format!("{name}[{number}]");
+            let Some(given) = entry.as_object() else {
+                let allowed = allowed(FIELDS, name, self.home);
+                self.problems.push(problem(&object, Some(entry), allowed));
+                continue;
+            };
+            let object = format!("{object}.");
+            let unknown = unknown_fields(&format!("{name}."), &object, given);
+            self.problems.extend(unknown);
+            found.extend(read(&mut Fields {
+                object,
+                table,
+                home: self.home,
+                given,
+                problems: &mut self.problems,
+            }));
+        }
+        found
     }
 }
 

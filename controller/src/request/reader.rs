@@ -7,7 +7,9 @@ use super::values::{
     is_revision, is_target_group_arn, is_task_definition_arn, resource_at_home, some, tags,
     text_where, whole,
 };
-use super::{CHECKS, DRAIN_FIELDS, Problem, ROUTES_FIELDS, Request, SwapMode, TEST_FIELDS};
+use super::{
+    CHECKS, DRAIN_FIELDS, PAUSES_FIELDS, Problem, ROUTES_FIELDS, Request, SwapMode, TEST_FIELDS,
+};
 use crate::arn::{Home, short};
 use crate::id::{LoadBalancerArn, TargetGroupArn};
 use crate::world::{Launch, LaunchType};
@@ -91,6 +93,10 @@ pub const FIELDS: &[(&str, &str)] = &[
         "drain",
         "one of {percent, every}, {tasks, every}, {within} and {reconnectsPerSecond, deadline}, without scaledown_decrement and scaledown_wait",
     ),
+    (
+        "pauses",
+        "a list of up to 4 objects with at, timeout and onTimeout",
+    ),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
     ("comment", "text of at most 1024 characters"),
@@ -171,11 +177,7 @@ impl Reader<'_> {
         let drain_timeout = self.optional("drainTimeout", |value| whole(value, 1, LONGEST_PHASE));
         let alarms = self.optional("alarms", alarm_names);
         let rollback_on_failure = self.optional("rollbackOnFailure", Value::as_bool);
-        let swap_mode = self.optional("swapMode", |value| match value.as_str()? {
-            "weighted" => Some(SwapMode::Weighted),
-            "replace" => Some(SwapMode::Replace),
-            _ => None,
-        });
+        let swap_mode = self.optional("swapMode", |value| SwapMode::parse(value.as_str()?));
         let dry_run = self.optional("dryRun", Value::as_bool);
         let comment = self.optional("comment", |value| {
             text_where(value, |text| text.chars().count() <= 1_024)
@@ -218,6 +220,7 @@ impl Reader<'_> {
             drain_timeout,
             alarms: alarms.unwrap_or_default(),
             rollback_on_failure: rollback_on_failure.unwrap_or(true),
+            pauses: self.pauses(),
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,
@@ -335,8 +338,9 @@ pub(super) fn allowed(table: &[(&str, &str)], field: &str, home: &Home) -> Strin
     }
 }
 
-/// The fields that an object of the input has and the contract does not; `of` is `drain.` or nothing.
-pub(super) fn unknown_fields(of: &str, fields: &Map<String, Value>) -> Vec<Problem> {
+/// The fields that an object of the input has and the contract does not; `of` is `drain.` or nothing, and `object` the
+/// same with the number of an entry.
+pub(super) fn unknown_fields(of: &str, object: &str, fields: &Map<String, Value>) -> Vec<Problem> {
     let unknown = fields.keys().filter(|name| {
         let mut known = all_fields();
         !known.any(|(prefix, field)| prefix == of && field == name.as_str())
@@ -350,8 +354,8 @@ pub(super) fn unknown_fields(of: &str, fields: &Map<String, Value>) -> Vec<Probl
             &quoted
         };
         Problem::Unknown {
-            field: format!("{of}{name_shown}"),
-            near: nearest(of, name),
+            field: format!("{object}{name_shown}"),
+            near: nearest(of, object, name),
         }
     };
     unknown.map(problem).collect()
@@ -364,6 +368,7 @@ fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
         ("drain.", DRAIN_FIELDS),
         ("routes.", ROUTES_FIELDS),
         ("test.", TEST_FIELDS),
+        ("pauses.", PAUSES_FIELDS),
     ];
     let of = |(object, fields): (&'static str, &'static [(&'static str, &'static str)])| {
         fields.iter().map(move |(field, _)| (object, *field))
@@ -373,7 +378,7 @@ fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// The field that a name is nearest to, if a third of its letters differ at most or it begins like it; one of
 /// the same object before one of another.
-fn nearest(of: &str, name: &str) -> Option<String> {
+fn nearest(of: &str, object: &str, name: &str) -> Option<String> {
     let mut name = squashed(name);
     name.truncate(100);
     let near = all_fields().filter_map(|(prefix, field)| {
@@ -384,6 +389,7 @@ fn nearest(of: &str, name: &str) -> Option<String> {
         is_near.then_some((distance, prefix != of, prefix, field))
     });
     let (_, _, prefix, field) = near.min()?;
+    let prefix = if prefix == of { object } else { prefix };
     Some(format!("{prefix}{field}"))
 }
 

@@ -6,6 +6,7 @@ use crate::deployment::{Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, budget};
 use crate::next::Next;
+use crate::pauses::Approval;
 use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
 use crate::request::CHECKS;
@@ -14,9 +15,9 @@ use crate::request::CHECKS;
 pub(super) fn drained(plan: &Plan, progress: &Progress, running: u32) -> Next {
     let report = DrainProgress {
         left: 0,
-        of: plan.tasks,
+        of: plan.tasks.saturating_add(plan.removed.tasks),
         running,
-        step: progress.step,
+        step: progress.step.saturating_add(plan.removed.steps),
         next_step: None,
         last_step: None,
         done: None,
@@ -64,9 +65,9 @@ impl<'a> Waiting<'a> {
         Self {
             report: DrainProgress {
                 left: drain.wanted,
-                of: drain.share(drain.plan.tasks),
+                of: of(&drain),
                 running,
-                step: drain.progress.step.saturating_sub(1),
+                step: made(&drain, drain.progress.step.saturating_sub(1)),
                 next_step: None,
                 last_step: None,
                 done: None,
@@ -95,6 +96,19 @@ impl<'a> Waiting<'a> {
             wait,
         };
         let (reason, plan) = (self.reason(stage), plan.paused_for(wait));
+        Next::go(To::Wait, reason, wait, plan, self.drain.progress)
+    }
+
+    /// A planned pause: these seconds do not count towards bake and drain.
+    fn approval(self, approval: Box<Approval>, running: u32) -> Next {
+        let (plan, wait) = (approval.plan(self.drain.plan), approval.wait);
+        let stage = Stage::Blocked {
+            wanted: self.drain.wanted,
+            running,
+            by: Blocker::Approval(approval),
+            wait,
+        };
+        let reason = self.reason(stage);
         Next::go(To::Wait, reason, wait, plan, self.drain.progress)
     }
 
@@ -136,7 +150,7 @@ impl<'a> Waiting<'a> {
         let done = last_step.saturating_add(leaving);
         self.report = DrainProgress {
             left,
-            step,
+            step: made(&self.drain, step),
             next_step: Some(next.wait),
             last_step: Some(last_step),
             done: Some(done),
@@ -159,6 +173,7 @@ impl<'a> Waiting<'a> {
     pub(super) fn blocked(mut self, by: Blocker, running: u32) -> Next {
         let wait = match by {
             Blocker::Paused(paused) => return self.paused_by_operator(paused, running),
+            Blocker::Approval(approval) => return self.approval(approval, running),
             Blocker::Reconnects { .. } => {
                 let wait = self.sooner().max(budget::HOLD);
                 self.drain.next(true);
@@ -195,7 +210,12 @@ impl<'a> Waiting<'a> {
                 self.drain.progress.held = self.held.saturating_add(wait);
                 Some(shortfall.clone())
             }
-            Some(Blocker::AlarmState { .. } | Blocker::Paused(_) | Blocker::Reconnects { .. })
+            Some(
+                Blocker::AlarmState { .. }
+                | Blocker::Paused(_)
+                | Blocker::Approval(_)
+                | Blocker::Reconnects { .. },
+            )
             | None => None,
         };
         let stage = Stage::TasksStopping {
@@ -255,6 +275,16 @@ const STOPPING: u32 = 30;
 fn steps(drain: &Drain<'_>) -> Option<u32> {
     match drain.plan.request.drain.pace.budget() {
         Some(_) => None,
-        None => Some(drain.schedule().steps()),
+        None => Some(made(drain, drain.schedule().steps())),
     }
+}
+
+/// Tasks that the drain began with, as many as they would be now.
+fn of(drain: &Drain<'_>) -> u32 {
+    drain.share(drain.plan.tasks.saturating_add(drain.plan.removed.tasks))
+}
+
+/// So many steps, with those made before the drain was given another pace.
+fn made(drain: &Drain<'_>, steps: u32) -> u32 {
+    steps.saturating_add(drain.plan.removed.steps)
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use super::told::Told;
-use crate::command::{Asked, Command, Order, Standing};
+use crate::command::{Asked, Command, InForce, Order, Paced, Standing};
 use crate::contract::Event;
 use crate::deployment::{Deployment, Outgoing};
 use crate::drain::flows::Point;
@@ -13,6 +13,7 @@ use crate::drain::scale_for;
 use crate::fixture::{OWNER, Scene, group_arn, listener_arn, rule_arn};
 use crate::id::RouteArn;
 use crate::phase::Phase;
+use crate::request::pace;
 use crate::world::{
     Alarm, Condition, Container, Created, Forward, Launch, Reading, Route, Rule, ServiceEvent,
     ServiceRegistry, StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
@@ -281,23 +282,53 @@ fn with_arns(text: &str) -> String {
     })
 }
 
-/// `COMMAND STANDING`, and `paused` where a pause stood before.
+/// `COMMAND STANDING`, and `paused` where a pause stood before, `promoted` or `number 2`.
 fn order(words: &mut Words<'_>) -> Order {
     let asked = |command| Asked {
         command,
         by: "alice".to_owned(),
         at: 1_767_225_600,
     };
-    Order {
+    let mut order = Order {
         number: 1,
-        asked: asked(Command::parse(words.word()).unwrap()),
+        asked: asked(command(words)),
         standing: match words.word() {
             "open" => Standing::Open,
             "obeyed" => Standing::Obeyed,
+            "refused" => Standing::Refused,
             "stale" => Standing::Stale,
             other => panic!("{other} is no standing of a command"),
         },
-        pause: words.next().map(|_| asked(Command::Pause)),
+        in_force: InForce::default(),
+    };
+    if order.standing == Standing::Obeyed && order.asked.command == Command::Pause {
+        order.in_force.pause = Some(order.asked.clone());
+    }
+    while let Some(word) = words.next() {
+        match word {
+            "paused" => order.in_force.pause = Some(asked(Command::Pause)),
+            "promoted" => order.in_force.promoted = true,
+            "number" => order.number = words.number(),
+            "paced" => {
+                let Command::Pace(pace) = command(words) else {
+                    panic!("no pace");
+                };
+                order.in_force.paced = Some(Paced { number: 1, pace });
+            }
+            other => panic!("{other} is nothing that is in force"),
+        }
+    }
+    order
+}
+
+/// Its name; `pace` with the fields of `drain` in JSON after it.
+fn command(words: &mut Words<'_>) -> Command {
+    match words.word() {
+        "pace" => {
+            let fields = serde_json::from_str(words.word()).unwrap();
+            Command::Pace(pace(&fields).unwrap())
+        }
+        name => Command::parse(name, None).unwrap(),
     }
 }
 

@@ -165,7 +165,7 @@ pub(super) fn turn(seen: &Seen) -> Told {
     let heard = command::hear(seen.phase, seen.world(), &plan, &progress);
     if heard
         .as_ref()
-        .is_some_and(|heard| heard.refused.is_some() && heard.pause.is_none())
+        .is_some_and(|heard| heard.refused.is_some() && heard.in_force.pause.is_none())
     {
         // A command that is refused changes nothing else.
         let mut without = seen.world().clone();
@@ -186,7 +186,9 @@ pub(super) fn turn(seen: &Seen) -> Told {
             (decided(seen, Ok(next)), answers)
         }
     };
-    let stands = heard.as_ref().and_then(|heard| heard.pause.as_ref());
+    let stands = heard
+        .as_ref()
+        .and_then(|heard| heard.in_force.pause.as_ref());
     told.lines
         .extend(stands.map(|pause| format!("stands: {pause}")));
     let heard = heard.filter(|_| !is_told);

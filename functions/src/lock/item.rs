@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use ebbtide_controller::lock::{ENDS, End, Item};
+use ebbtide_controller::pauses::Point;
 use ebbtide_controller::phase::{Phase, To};
 use ebbtide_controller::quote::quote;
 
@@ -32,6 +33,7 @@ pub(crate) fn item(attributes: &HashMap<String, AttributeValue>) -> Item {
         ends: ends.into_iter().flatten().filter_map(end).collect(),
         panel: attributes.get("command").and_then(operator::panel),
         answered: attributes.get("answered").and_then(operator::answered),
+        waits: string("waits").and_then(|name| Point::parse(name)),
     }
 }
 

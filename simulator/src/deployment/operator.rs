@@ -42,20 +42,18 @@ impl Installation {
         for scenario in commands {
             tokio::time::sleep(Duration::from_secs(scenario.after_seconds - now)).await;
             now = scenario.after_seconds;
-            let command = scenario.command;
-            said(match self.command(service, command, &scenario.by).await {
-                Ok(Ok(_)) => {
-                    format!(
-                        "Operator's command: {} by {}.",
-                        command.as_str(),
-                        scenario.by
-                    )
+            let command = match scenario.read() {
+                Ok(command) => command,
+                Err(error) => {
+                    said(format!("Operator's command was not given: {error}."));
+                    continue;
                 }
-                Ok(Err(refused)) => format!(
-                    "Operator's command {} was refused: {refused}.",
-                    command.as_str()
-                ),
-                Err(error) => format!("Operator's command {} failed: {error}", command.as_str()),
+            };
+            let name = command.to_string();
+            said(match self.command(service, command, &scenario.by).await {
+                Ok(Ok(_)) => format!("Operator's command: {name} by {}.", scenario.by),
+                Ok(Err(refused)) => format!("Operator's command {name} was refused: {refused}."),
+                Err(error) => format!("Operator's command {name} failed: {error}"),
             });
         }
         std::future::pending().await

@@ -151,6 +151,9 @@ impl Scenario {
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
             return Err(ScenarioError::TooLong);
         }
+        for command in &self.commands {
+            command.read()?;
+        }
         if let Some(command) = self.commands.iter().find(|command| !is_by(&command.by)) {
             return Err(ScenarioError::By(command.by.clone()));
         }
