@@ -104,8 +104,7 @@ pub struct AlarmChange {
 pub struct CommandScenario {
     /// Seconds after the deployment's start.
     pub after_seconds: u64,
-    /// `rollback`, `pause`, `resume`, `promote` or `pace`.
-    pub command: String,
+    pub command: CommandName,
     /// The fields of an input's `drain`, with `pace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Map<String, Value>>,
@@ -114,22 +113,52 @@ pub struct CommandScenario {
 }
 
 impl CommandScenario {
-    /// The command, or what is wrong with it.
+    /// The command, or what is wrong with its pace.
     pub fn read(&self) -> Result<Command, ScenarioError> {
-        let refused = |why: String| ScenarioError::Command(self.command.clone(), why);
-        let pace = match &self.drain {
-            None => None,
-            Some(_) if self.command != "pace" => {
-                return Err(refused("drain belongs to pace".to_owned()));
+        let refused = |why: &str| ScenarioError::Pace(why.to_owned());
+        let plain = match self.command {
+            CommandName::Rollback => Command::Rollback,
+            CommandName::Pause => Command::Pause,
+            CommandName::Resume => Command::Resume,
+            CommandName::Promote => Command::Promote,
+            CommandName::Pace => {
+                let drain = self.drain.as_ref();
+                let drain = drain.ok_or_else(|| refused("pace needs drain"))?;
+                let pace = request::pace(drain).map_err(|problems| {
+                    let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+                    refused(&problems.join(". "))
+                })?;
+                return Ok(Command::Pace(pace));
             }
-            Some(drain) => Some(request::pace(drain).map_err(|problems| {
-                let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
-                refused(problems.join(". "))
-            })?),
         };
-        Command::parse(&self.command, pace).ok_or_else(|| {
-            refused("allowed: rollback, pause, resume, promote, or pace with drain".to_owned())
-        })
+        match &self.drain {
+            None => Ok(plain),
+            Some(_) => Err(refused("drain belongs to pace")),
+        }
+    }
+}
+
+/// The name of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CommandName {
+    Rollback,
+    Pause,
+    Resume,
+    Promote,
+    /// With `drain`.
+    Pace,
+}
+
+impl CommandName {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rollback => "rollback",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Promote => "promote",
+            Self::Pace => "pace",
+        }
     }
 }
 
@@ -247,8 +276,8 @@ pub enum ScenarioError {
     TooManyTasks(u32),
     #[error("by of a command is \"{}\"; a name has 1 to {LONGEST_BY} visible characters", quote(.0))]
     By(String),
-    #[error("a command of the scenario is \"{}\": {}", quote(.0), .1)]
-    Command(String, String),
+    #[error("a command of the scenario: {0}")]
+    Pace(String),
     #[error("a scenario needs a production listener or a production rule")]
     NoProductionListener,
     #[error("the simulated AWS refuses this scenario")]

@@ -134,7 +134,12 @@ fn every_event_is_simulated_in_a_world_of_its_names() {
     let events = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
     for event in std::fs::read_dir(events).unwrap() {
         let event = event.unwrap().file_name().into_string().unwrap();
-        let text = ebbtide(&format!("simulate events/{event}")).done();
+        let ran = ebbtide(&format!("simulate events/{event}"));
+        if event == "approval.json" {
+            assert_has(&ran.exits(1).stdout, &["\nFAILED: PauseTimeout: "]);
+            continue;
+        }
+        let text = ran.done();
         assert_has(&text, &["\nSUCCEEDED: "]);
         let warns = text.contains("warnings of preflight");
         assert_eq!(warns, event == "replace.json", "{text}");
