@@ -105,13 +105,16 @@ enum Command {
     /// `OperatorRollback`. Refused once the original is gone.
     #[command(after_help = operate::EXAMPLES[0])]
     Rollback(operate::Arguments),
-    /// Pauses a running deployment: no traffic moves and no task is removed until `resume` or `rollback`.
+    /// Pauses a running deployment: no traffic moves and no task is removed until `resume`, `promote` or `rollback`.
     ///
     /// Health and alarms are still checked, and still lead to a rollback. Paused seconds count towards no
     /// deadline but readinessTimeout; all pauses of a deployment together may last a day.
     #[command(after_help = operate::EXAMPLES[1])]
     Pause(operate::Arguments),
     /// Continues a paused deployment, or approves one that waits at a pause of its input.
+    ///
+    /// Where an operator has paused it too, the first `resume` ends that pause, and a second one approves. An approval is
+    /// for the pause that has begun, and not for a later one. Refused where nothing is paused.
     #[command(after_help = operate::EXAMPLES[2])]
     Resume(operate::Arguments),
     /// Skips every pause that is left of a running deployment.

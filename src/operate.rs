@@ -50,8 +50,8 @@ pub(crate) struct Arguments {
 ///
 /// What is left of the drain is planned anew at this pace, which is given in one of the ways of the input's `drain`;
 /// before the swap, the whole drain is. The next step comes one interval later: at once with --within, --now or a
-/// budget. Health, alarms and pauses are as before. Refused once every step is made, or where the execution has no
-/// room for that many steps.
+/// budget. Health, alarms and pauses are as before. Refused once every step is made, after `rollback`, and where the
+/// input's drainTimeout or the execution's history has no room for that many steps.
 #[derive(Debug, Args)]
 #[command(after_help = PACE_EXAMPLES)]
 #[group(id = "way", required = true, multiple = false, args = ["percent", "tasks", "within", "reconnects", "now"])]
@@ -80,7 +80,7 @@ pub(crate) struct PaceArguments {
     #[arg(long, value_name = "SECONDS", requires = "reconnects")]
     deadline: Option<u32>,
     /// Everything that is left, in one step.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "every")]
     now: bool,
     #[command(flatten)]
     operate: Arguments,
@@ -127,6 +127,14 @@ fn flagged(problem: &str) -> String {
         text.replace(&format!("drain.{field} "), &format!("{flag} "))
     };
     let problem = flag(problem, "reconnectsPerSecond", "--reconnects-per-second");
+    let problem = problem.replace(
+        "only with percent or tasks",
+        "only with --percent or --tasks",
+    );
+    let problem = problem.replace(
+        "only with reconnectsPerSecond",
+        "only with --reconnects-per-second",
+    );
     ["percent", "tasks", "every", "within", "deadline"]
         .into_iter()
         .fold(problem, |text, field| {

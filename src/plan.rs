@@ -10,6 +10,7 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::Args;
+use ebbtide_controller::pauses::Pause;
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::preflight;
 use ebbtide_controller::request::Request;
@@ -160,6 +161,7 @@ fn planned(
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
         extra_task_hours: extra_task_hours(plan, request.bake_time, lag),
+        pauses: request.pauses.iter().map(Pause::to_string).collect(),
         refusal,
         cost,
         limit: limit(plan.limit),

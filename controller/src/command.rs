@@ -136,6 +136,8 @@ pub struct Answered {
 pub struct InForce {
     /// A pause.
     pub pause: Option<Asked>,
+    /// The number of the last `resume` that ended no operator's pause, and so approves a planned one; 0 for none.
+    pub approved: u64,
     /// That every pause is skipped.
     pub promoted: bool,
     /// Another pace of the drain.
@@ -174,6 +176,16 @@ impl Order {
     pub(crate) fn promotes(&self) -> bool {
         let asked = self.is_for_this() && self.asked.command == Command::Promote;
         asked || self.in_force.promoted
+    }
+
+    /// The number of the last command that approves a planned pause; 0 for none.
+    pub(crate) fn approval(&self) -> u64 {
+        let open = self.standing == Standing::Open && self.asked.command == Command::Resume;
+        if open && self.in_force.pause.is_none() {
+            self.number
+        } else {
+            self.in_force.approved
+        }
     }
 
     /// What was asked, or the pause in force where that was refused.
@@ -401,7 +413,11 @@ pub(crate) fn hear(phase: Phase, world: &World, plan: &Plan, progress: &Progress
     let mut in_force = order.in_force.clone();
     if refused.is_none() {
         match &order.asked.command {
-            Command::Rollback | Command::Resume => in_force.pause = None,
+            Command::Rollback => in_force.pause = None,
+            Command::Resume => {
+                in_force.approved = order.approval();
+                in_force.pause = None;
+            }
             Command::Pause => in_force.pause = Some(order.asked.clone()),
             Command::Promote => {
                 in_force.pause = None;

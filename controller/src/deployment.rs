@@ -76,6 +76,8 @@ pub struct Removed {
     pub tasks: u32,
     /// Steps that were made.
     pub steps: u32,
+    /// Seconds from then to the first step at the new pace.
+    pub pause: u32,
 }
 
 /// What a deployment removes.

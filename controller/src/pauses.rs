@@ -7,12 +7,11 @@
 use std::fmt;
 
 use crate::clock::rfc3339;
-use crate::command::{Command, Order};
+use crate::command::Order;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::next::Next;
 use crate::phase::To;
-use crate::quote::quote;
 use crate::reason::{Code, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::World;
@@ -76,6 +75,25 @@ pub struct Pause {
     pub on_timeout: OnTimeout,
 }
 
+/// In words: where, how long, and what then.
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            at,
+            timeout,
+            on_timeout,
+        } = self;
+        let then = match on_timeout {
+            OnTimeout::Rollback => "goes back",
+            OnTimeout::Continue => "continues",
+        };
+        write!(
+            f,
+            "for approval at {at}, {timeout} s at most; then it {then}"
+        )
+    }
+}
+
 /// What happens when a pause runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnTimeout {
@@ -130,6 +148,8 @@ pub struct Approval {
     pub pause: Pause,
     /// When it runs out, in seconds since 1970, but for what the turns take.
     pub until: u64,
+    /// Whether a deployment that fails goes back.
+    pub goes_back: bool,
     /// How it goes on.
     pub stage: Stage,
     /// Seconds until the next turn.
@@ -142,8 +162,8 @@ pub struct Approval {
 pub enum Stage {
     /// It waits for a person.
     Waits,
-    /// A person has approved, by this command.
-    Approved(String),
+    /// A person has approved.
+    Approved,
     /// It has run out, and the deployment goes on.
     RanOut,
 }
@@ -183,6 +203,7 @@ pub(crate) fn due(
     let approval = |stage, wait, passed| Approval {
         pause,
         until: waits.until,
+        goes_back: plan.request.rollback_on_failure,
         stage,
         wait,
         passed,
@@ -193,11 +214,8 @@ pub(crate) fn due(
         let waits = None;
         approval(stage, AT_ONCE, Gates { points, waits })
     };
-    let approved = order.filter(|order| {
-        order.number > waits.since && order.is_for_this() && order.asked.command == Command::Resume
-    });
-    if let Some(order) = approved {
-        return Ok(Some(over(Stage::Approved(order.asked.to_string()))));
+    if order.is_some_and(|order| order.approval() > waits.since) {
+        return Ok(Some(over(Stage::Approved)));
     }
     let left = pause.timeout.saturating_sub(waits.waited);
     if left > 0 {
@@ -238,7 +256,7 @@ impl Approval {
     pub(crate) fn code(&self) -> Code {
         match self.stage {
             Stage::Waits => Code::WaitingForApproval,
-            Stage::Approved(_) | Stage::RanOut => Code::Approved,
+            Stage::Approved | Stage::RanOut => Code::Approved,
         }
     }
 
@@ -271,12 +289,13 @@ impl fmt::Display for Approval {
                     f,
                     "waiting for approval at {at} (ebbtide resume, promote or rollback); without one, {} at {until}",
                     match on_timeout {
-                        OnTimeout::Rollback => "it rolls back",
+                        OnTimeout::Rollback if self.goes_back => "it rolls back",
+                        OnTimeout::Rollback => "it fails",
                         OnTimeout::Continue => "it continues",
                     }
                 )
             }
-            Stage::Approved(by) => write!(f, "approved at {at}: {}", quote(by)),
+            Stage::Approved => write!(f, "approved at {at}"),
             Stage::RanOut => write!(f, "no approval at {at} within {timeout} s: it continues"),
         }
     }

@@ -201,6 +201,8 @@ pub enum Reason {
     Repaced {
         /// Which.
         pace: Pace,
+        /// Whether it has begun.
+        begun: bool,
     },
     /// The turn was refused.
     Refused(Refusal),
@@ -265,6 +267,8 @@ pub struct Swapped {
     pub target_group: TargetGroupArn,
     /// The drain that comes next; `None` where nothing served before.
     pub drain: Option<NextDrain>,
+    /// Whether it waits for a person first.
+    pub pauses: bool,
 }
 
 /// The drain that follows a swap.

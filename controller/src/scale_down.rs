@@ -297,11 +297,12 @@ pub(crate) fn remaining(world: &World, group: &TargetGroup, outgoing: &TaskSet) 
 /// Seconds after which this drain times out.
 fn timeout(drain: &Drain<'_>) -> u32 {
     let (schedule, deregistration) = (drain.schedule(), drain.deregistration());
-    match drain.plan.request.drain_timeout {
+    let timeout = match drain.plan.request.drain_timeout {
         // The service may have grown since preflight.
         Some(timeout) => timeout.max(schedule.least_seconds(deregistration)),
         None => drain::default_timeout(schedule, deregistration),
-    }
+    };
+    timeout.saturating_add(drain.plan.removed.pause)
 }
 
 fn scale_to(outgoing: &TaskSet, tasks: u32, desired: u32) -> Next {

@@ -2,7 +2,7 @@
 
 use crate::action::Action;
 use crate::align::align;
-use crate::command;
+use crate::command::{self, Order};
 use crate::deployment::{Answer, Outgoing, Plan, Progress, Removed};
 use crate::drain;
 use crate::id::{TargetGroupArn, TaskSetId};
@@ -280,9 +280,18 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         tasks: plan.tasks,
         bake: plan.request.bake_time,
     });
-    let wait = drain.map_or(0, |drain| drain::longest_check(0).min(drain.bake));
+    let pauses = pauses::left(&plan, true).next().is_some();
+    let pauses =
+        pauses && plan.goes_forward() && !world.order.as_ref().is_some_and(Order::promotes);
+    let bakes = drain.map_or(0, |drain| drain::longest_check(0).min(drain.bake));
+    // A pause right after the swap comes before the bake.
+    let (wait, waited) = if pauses && bakes > 0 {
+        (1, 0)
+    } else {
+        (bakes, bakes)
+    };
     let progress = Progress {
-        waited: wait,
+        waited,
         baking: true,
         control: progress.control,
         spent: progress.spent,
@@ -295,6 +304,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         replacement: plan.incoming_set().cloned(),
         target_group: plan.incoming_group().clone(),
         drain,
+        pauses,
     }));
     let to = if wait > 0 { To::Bake } else { To::ScaleDown };
     Next::go(to, reason, wait, plan, progress)

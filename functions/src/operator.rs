@@ -139,10 +139,14 @@ pub(crate) fn value_of_answer(answered: &Answered) -> AttributeValue {
     }
     let InForce {
         pause,
+        approved,
         promoted,
         paced,
     } = &answered.in_force;
     map.extend(pause.iter().flat_map(fields_of));
+    if *approved > 0 {
+        map.insert("approved".to_owned(), number(*approved));
+    }
     if *promoted {
         map.insert("promoted".to_owned(), AttributeValue::Bool(true));
     }
@@ -164,6 +168,7 @@ pub(crate) fn answered(value: &AttributeValue) -> Option<Answered> {
             .and_then(|text| text.as_s().ok().cloned()),
         in_force: InForce {
             pause: asked(map),
+            approved: count("approved").unwrap_or(0),
             promoted: matches!(map.get("promoted"), Some(AttributeValue::Bool(true))),
             paced: count("paced")
                 .zip(pace(map))
@@ -202,6 +207,7 @@ mod tests {
             ..InForce::default()
         };
         let all = InForce {
+            approved: 5,
             promoted: true,
             paced: Some(Paced { number: 2, pace }),
             ..paused()

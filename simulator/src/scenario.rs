@@ -276,7 +276,9 @@ pub enum ScenarioError {
     TooManyTasks(u32),
     #[error("by of a command is \"{}\"; a name has 1 to {LONGEST_BY} visible characters", quote(.0))]
     By(String),
-    #[error("a command of the scenario: {0}")]
+    #[error("commands[{0}]: {1}")]
+    Command(usize, Box<ScenarioError>),
+    #[error("{0}")]
     Pace(String),
     #[error("a scenario needs a production listener or a production rule")]
     NoProductionListener,

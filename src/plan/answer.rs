@@ -31,6 +31,9 @@ pub(super) struct Answer {
     pub(super) cost: Option<Cost>,
     /// What decides how fast it goes.
     pub(super) limit: &'static str,
+    /// Where the deployment waits for a person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) pauses: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refusal: Option<String>,
     pub(super) warnings: Vec<String>,
@@ -91,6 +94,9 @@ impl Answer {
         };
         for (label, text) in self.figures() {
             about(label, &text);
+        }
+        for pause in &self.pauses {
+            about("waits", pause);
         }
         for warning in &self.warnings {
             about("warning", warning);

@@ -95,7 +95,7 @@ def test_a_pace_that_says_nothing_or_too_much_is_refused_by_its_flag(ebbtide):
         (): "--percent",
         ("--percent", "10", "--within", "60"): "cannot be used with",
         ("--tasks", "0"): "--tasks is 0; allowed",
-        ("--within", "60", "--every", "9"): "--every is 9; allowed: only with percent or tasks",
+        ("--within", "60", "--every", "9"): "--every is 9; allowed: only with --percent or --tasks",
     }.items():
         done = ebbtide.run("pace", "main/chat", *flags)
         assert done.returncode == 2, done

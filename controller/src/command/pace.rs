@@ -82,27 +82,37 @@ pub(crate) fn repaced(
     plan.paced = number;
     let mut progress = *progress;
     let outgoing = plan.outgoing_in(world);
-    if let Some(outgoing) = outgoing.filter(|_| phase == Phase::ScaleDown && progress.step > 0) {
+    let begun = outgoing.filter(|_| phase == Phase::ScaleDown && progress.step > 0);
+    if let Some(outgoing) = begun {
+        let pause = first_pause(&pace);
         let wanted = outgoing.computed_desired_count;
         plan.removed = Removed {
             tasks: plan.removed.tasks + plan.tasks.saturating_sub(wanted),
             steps: plan.removed.steps + progress.step.saturating_sub(1),
+            pause,
         };
         plan.tasks = wanted;
         plan.desired = world.service.desired_count;
         progress = Progress {
             step: 1,
-            pause: match pace {
-                Pace::Percent { decrement, .. } if decrement >= 100.0 => 0,
-                Pace::Percent { every, .. } | Pace::Tasks { every, .. } => every,
-                Pace::Within { .. } | Pace::Budget(_) => 0,
-            },
+            pause,
             baking: progress.baking,
             returns: progress.returns,
             control: progress.control.anew(),
             ..Progress::default()
         };
     }
-    let reason = Reason::Repaced { pace };
+    let begun = begun.is_some();
+    let reason = Reason::Repaced { pace, begun };
     Some(Next::go(phase.wait(), reason, 1, plan, progress))
+}
+
+/// Seconds until the first step of a drain that goes on at this pace: one pause, unless it is in a single step or
+/// says when it ends.
+fn first_pause(pace: &Pace) -> u32 {
+    match *pace {
+        Pace::Percent { decrement, .. } if decrement >= 100.0 => 0,
+        Pace::Percent { every, .. } | Pace::Tasks { every, .. } => every,
+        Pace::Within { .. } | Pace::Budget(_) => 0,
+    }
 }

@@ -91,6 +91,7 @@ struct PacedWire {
     command: u64,
     tasks: u32,
     steps: u32,
+    pause: u32,
 }
 
 /// How far a phase has got, field by field as [`Progress`] has it.
@@ -214,6 +215,7 @@ impl PlanWire {
                 command: plan.paced,
                 tasks: plan.removed.tasks,
                 steps: plan.removed.steps,
+                pause: plan.removed.pause,
             }),
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
@@ -272,6 +274,7 @@ impl PlanWire {
             removed: paced.map_or_else(Removed::default, |paced| Removed {
                 tasks: paced.tasks,
                 steps: paced.steps,
+                pause: paced.pause,
             }),
             finishing: self.finishing,
             failure,

@@ -95,7 +95,7 @@ impl fmt::Display for Reason {
                 known(replacement.as_ref())
             ),
             Self::Swapped(swapped) => swapped.fmt(f),
-            Self::BakeOver => f.write_str("the pause after the swap is over"),
+            Self::BakeOver => f.write_str("the bake is over"),
             Self::Drain(draining) => draining.fmt(f),
             Self::StillRuns { running, wait } => {
                 write!(f, "{}; next check in {wait} s", StillRuns(*running))
@@ -163,7 +163,12 @@ impl fmt::Display for Reason {
                 write!(f, "{paused}; next check in {} s", paused.wait)
             }
             Self::Approval(approval) => approval.fmt(f),
-            Self::Repaced { pace } => write!(f, "the drain goes on at another pace: {pace}"),
+            Self::Repaced { pace, begun: true } => {
+                write!(f, "the drain goes on at another pace: {pace}")
+            }
+            Self::Repaced { pace, begun: false } => {
+                write!(f, "the drain will go at another pace: {pace}")
+            }
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Failed(outcome) => outcome.fmt(f),
             Self::Busy { wait } => write!(
@@ -247,6 +252,12 @@ impl fmt::Display for Swapped {
             known(self.replacement.as_ref())
         )?;
         match self.drain {
+            Some(NextDrain { bake, .. }) if self.pauses => {
+                write!(
+                    f,
+                    "the bake takes {bake} s, and the deployment waits for approval"
+                )
+            }
             Some(NextDrain { bake, .. }) => write!(f, "the drain begins in {bake} s"),
             None => f.write_str("there is nothing to drain"),
         }

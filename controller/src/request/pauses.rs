@@ -37,7 +37,7 @@ impl Reader<'_> {
                 on_timeout: on_timeout.unwrap_or(OnTimeout::Rollback),
             })
         };
-        let mut pauses = self.objects("pauses", Point::ALL.len(), PAUSES_FIELDS, read);
+        let pauses = self.objects("pauses", Point::ALL.len(), PAUSES_FIELDS, read);
         for (number, pause) in pauses.iter().enumerate() {
             if pauses[..number].iter().any(|before| before.at == pause.at) {
                 let given = json!(pause.at.as_str());
@@ -46,8 +46,9 @@ impl Reader<'_> {
                 self.problems.push(problem(&field, Some(&given), allowed));
             }
         }
-        pauses.sort_by_key(|pause| Point::ALL.iter().position(|point| *point == pause.at));
-        pauses
+        let in_order = Point::ALL.iter();
+        let at = |point: &Point| pauses.iter().find(|pause| pause.at == *point).copied();
+        in_order.filter_map(at).collect()
     }
 }
 

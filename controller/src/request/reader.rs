@@ -95,7 +95,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     (
         "pauses",
-        "a list of up to 4 objects with at, timeout and onTimeout",
+        "a list of up to 4 objects with at, and where needed timeout and onTimeout",
     ),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),

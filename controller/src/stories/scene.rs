@@ -282,7 +282,7 @@ fn with_arns(text: &str) -> String {
     })
 }
 
-/// `COMMAND STANDING`, and `paused` where a pause stood before, `promoted` or `number 2`.
+/// `COMMAND STANDING`, and what is in force: `paused`, `promoted`, `approved NUMBER`, `paced PACE`; or `number NUMBER`.
 fn order(words: &mut Words<'_>) -> Order {
     let asked = |command| Asked {
         command,
@@ -307,6 +307,7 @@ fn order(words: &mut Words<'_>) -> Order {
     while let Some(word) = words.next() {
         match word {
             "paused" => order.in_force.pause = Some(asked(Command::Pause)),
+            "approved" => order.in_force.approved = words.number(),
             "promoted" => order.in_force.promoted = true,
             "number" => order.number = words.number(),
             "paced" => {

@@ -151,8 +151,9 @@ impl Scenario {
         if longest_ms > YEAR_MS || self.timings.jitter_percent > 100 {
             return Err(ScenarioError::TooLong);
         }
-        for command in &self.commands {
-            command.read()?;
+        for (number, command) in self.commands.iter().enumerate() {
+            let of = |error| ScenarioError::Command(number, Box::new(error));
+            command.read().map_err(of)?;
         }
         if let Some(command) = self.commands.iter().find(|command| !is_by(&command.by)) {
             return Err(ScenarioError::By(command.by.clone()));
