@@ -49,8 +49,8 @@ pub(crate) struct Arguments {
 /// Changes how fast a running deployment drains its original.
 ///
 /// What is left of the drain is planned anew at this pace, which is given in one of the ways of the input's `drain`;
-/// before the swap, the whole drain is. The next step comes one interval later: at once with --within, --now or a
-/// budget. Health, alarms and pauses are as before. Refused once every step is made, after `rollback`, and where the
+/// before the swap, the whole drain is. The next step comes one interval later, with --now at once, and with --within or
+/// a budget when the step before it said. Health, alarms and pauses are as before. Refused once every step is made, after `rollback`, and where the
 /// input's drainTimeout or the execution's history has no room for that many steps.
 #[derive(Debug, Args)]
 #[command(after_help = PACE_EXAMPLES)]
@@ -79,6 +79,12 @@ pub(crate) struct PaceArguments {
     /// Seconds until the original runs no task, with --reconnects-per-second.
     #[arg(long, value_name = "SECONDS", requires = "reconnects")]
     deadline: Option<u32>,
+    /// Connections that a task holds, with --reconnects-per-second (default: what the deployment knows).
+    #[arg(long, value_name = "N", requires = "reconnects")]
+    connections_per_task: Option<f64>,
+    /// finish or stop, with --reconnects-per-second (default: finish).
+    #[arg(long, value_name = "HOW", requires = "reconnects")]
+    on_deadline: Option<String>,
     /// Everything that is left, in one step.
     #[arg(long, conflicts_with = "every")]
     now: bool,
@@ -103,6 +109,11 @@ impl PaceArguments {
             ("within", self.within.map(Value::from)),
             ("reconnectsPerSecond", self.reconnects.map(Value::from)),
             ("deadline", self.deadline.map(Value::from)),
+            (
+                "connectionsPerTask",
+                self.connections_per_task.map(Value::from),
+            ),
+            ("onDeadline", self.on_deadline.clone().map(Value::from)),
         ];
         let given = given.into_iter();
         let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -135,6 +146,8 @@ fn flagged(problem: &str) -> String {
         "only with reconnectsPerSecond",
         "only with --reconnects-per-second",
     );
+    let problem = flag(&problem, "connectionsPerTask", "--connections-per-task");
+    let problem = flag(&problem, "onDeadline", "--on-deadline");
     ["percent", "tasks", "every", "within", "deadline"]
         .into_iter()
         .fold(problem, |text, field| {

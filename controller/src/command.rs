@@ -215,9 +215,13 @@ impl Item {
     /// The command that a turn of this execution finds.
     pub fn order(&self, execution: &ExecutionArn, fence: u64) -> Option<Order> {
         let panel = self.panel.as_ref()?;
-        let asked = panel.asked.clone()?;
         let answered = self.answered.as_ref();
         let in_force = answered.map(|answered| answered.in_force.clone());
+        // A command that this version does not know ends no pause.
+        let pause = in_force
+            .as_ref()
+            .and_then(|in_force| in_force.pause.clone());
+        let asked = panel.asked.clone().or(pause)?;
         let answered = answered.filter(|answered| answered.number == panel.number);
         let standing = match answered {
             Some(answered) if answered.refused.is_some() => Standing::Refused,
@@ -325,7 +329,10 @@ fn response(
         return Response::Refuse(Refused::Stale);
     }
     match (&order.asked.command, goes_back(phase, plan)) {
-        (Command::Resume, _) => Response::Done,
+        (Command::Resume, None) => Response::Done,
+        (Command::Resume, Some(error)) if may_end_forward(phase, plan, progress, error) => {
+            Response::Done
+        }
         (Command::Pace(pace), _) => pace::response(phase, world, plan, pace),
         (Command::Rollback, Some(error)) if error == ErrorName::OperatorRollback.as_str() => {
             Response::Done

@@ -60,8 +60,8 @@ pub struct Plan {
     pub passed: Gates,
     /// The number of the command whose pace the request has; 0 where it is the input's.
     pub paced: u64,
-    /// What was removed of the outgoing set before that command.
-    pub removed: Removed,
+    /// What is left of the drain, where that command came after its first step.
+    pub replanned: Option<Replanned>,
     /// Whether the rollback is that of an earlier execution, which ended in it: this one finishes it
     /// before its own deployment begins.
     pub finishing: bool,
@@ -69,11 +69,13 @@ pub struct Plan {
     pub failure: Option<Failure>,
 }
 
-/// What a drain had done when it was given another pace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Removed {
-    /// Tasks that were gone.
+/// A drain that was given another pace after its first step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replanned {
+    /// Tasks that the outgoing set wanted then.
     pub tasks: u32,
+    /// The service's desired count at that time.
+    pub desired: u32,
     /// Steps that were made.
     pub steps: u32,
     /// Seconds from then to the first step at the new pace.
@@ -161,6 +163,19 @@ impl Plan {
     /// Whether the deployment goes forward: what it removes is its original.
     pub fn goes_forward(&self) -> bool {
         self.outgoing == Outgoing::Original
+    }
+
+    /// The tasks that the drain's schedule begins with, and the desired count at that time.
+    pub(crate) fn scheduled(&self) -> (u32, u32) {
+        match self.replanned {
+            Some(Replanned { tasks, desired, .. }) => (tasks, desired),
+            None => (self.tasks, self.desired),
+        }
+    }
+
+    /// Steps made before the drain was given another pace.
+    pub(crate) fn earlier_steps(&self) -> u32 {
+        self.replanned.map_or(0, |replanned| replanned.steps)
     }
 
     /// The same deployment, rolling back to the original.

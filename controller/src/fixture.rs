@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::arn::Home;
 use crate::contract::Failure;
-use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress, Removed};
+use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::drain::pace::{Budget, OnDeadline};
@@ -227,7 +227,7 @@ impl Scene {
             paused: 0,
             passed: Gates::default(),
             paced: 0,
-            removed: Removed::default(),
+            replanned: None,
             finishing: false,
             failure: self.failure.clone(),
         }

@@ -3,7 +3,7 @@
 use crate::action::Action;
 use crate::arn::short;
 use crate::cleanup;
-use crate::deployment::{Outgoing, Plan, Progress, Removed};
+use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::finish_swap;
 use crate::next::Next;
@@ -334,7 +334,7 @@ fn begin(
         routes: routing.roles.production_arns(),
         tasks,
         desired: world.service.desired_count,
-        removed: Removed::default(),
+        replanned: None,
         ..naming_nothing(plan, Outgoing::Leftover(Some(leftover.id.clone())))
     };
     let progress = Progress::default();

@@ -252,6 +252,13 @@ pub(crate) fn left(plan: &Plan, after_the_swap: bool) -> impl Iterator<Item = &P
     pauses.filter(move |pause| !over(pause.at))
 }
 
+impl Plan {
+    /// Whether a pause at this point is still to come, or goes on.
+    pub fn pauses_at(&self, point: Point) -> bool {
+        left(self, false).any(|pause| pause.at == point)
+    }
+}
+
 impl Approval {
     pub(crate) fn code(&self) -> Code {
         match self.stage {

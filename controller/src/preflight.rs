@@ -10,7 +10,7 @@ mod patterns;
 
 use crate::arn::short;
 use crate::counted::counted;
-use crate::deployment::{Answer, Outgoing, Plan, Progress, Removed};
+use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::plan;
@@ -32,7 +32,7 @@ use crate::world::{
 };
 
 pub use bounds::{EVENTS_A_TURN, EVENTS_ALLOWED, LONGEST_PHASES, bounds};
-pub(crate) use bounds::{execution_fits, repaced_fits};
+pub(crate) use bounds::{SoFar, execution_fits, repaced_fits};
 use defaults::{settle_container, settle_launch, settle_network};
 use differences::routes_take_both;
 use findings::{Finding, FindingName, findings};
@@ -212,7 +212,7 @@ fn fit(
         paused: 0,
         passed: Gates::default(),
         paced: 0,
-        removed: Removed::default(),
+        replanned: None,
         finishing: false,
         failure: None,
     };

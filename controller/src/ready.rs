@@ -11,6 +11,7 @@ use crate::preflight;
 use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::CHECKS;
+use crate::scale_down;
 use crate::world::{TargetGroup, TaskSet, World};
 
 /// Whether the replacement may take production traffic, or when to check again.
@@ -50,6 +51,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     }
     if let Some(paused) = command::paused(world, plan)? {
         return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
+    }
+    if plan.pauses_at(Point::AfterHealthy) {
+        scale_down::quiet(world, plan)?;
     }
     if let Some(approval) = pauses::due(world, plan, &[Point::AfterHealthy])? {
         return Ok(approval.answer(To::WaitForServiceReady, plan, progress));

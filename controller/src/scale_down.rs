@@ -53,6 +53,9 @@ pub(crate) fn undrained(
     let due = if wants == 0 && remaining == 0 {
         // For a service that wants no tasks: otherwise the set would grow with it later.
         if outgoing.scale > 0.0 {
+            if let Some(blocker) = pause(&drain)? {
+                return Ok(Some(Waiting::new(drain, remaining).blocked(blocker, 0)));
+            }
             return Ok(Some(scale_to(outgoing, 0, drain.desired())));
         }
         Due::Nothing
@@ -173,7 +176,10 @@ pub(crate) fn bake_left(plan: &Plan, progress: &Progress) -> u32 {
 
 /// The step of the drain that may have been begun by now, counted from 1; 0 where none can have been.
 pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
+    // A pause that is still to come, or goes on, is before the first step.
+    let waits = plan.goes_forward() && pauses::left(plan, true).next().is_some();
     match bake_left(plan, progress) {
+        0 if waits => progress.step,
         0 => progress.step.max(1),
         _ => 0,
     }
@@ -302,7 +308,8 @@ fn timeout(drain: &Drain<'_>) -> u32 {
         Some(timeout) => timeout.max(schedule.least_seconds(deregistration)),
         None => drain::default_timeout(schedule, deregistration),
     };
-    timeout.saturating_add(drain.plan.removed.pause)
+    let replanned = drain.plan.replanned;
+    timeout.saturating_add(replanned.map_or(0, |replanned| replanned.pause))
 }
 
 fn scale_to(outgoing: &TaskSet, tasks: u32, desired: u32) -> Next {
@@ -393,6 +400,18 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         None if step_is_due => drain.excess(),
         blocker => blocker,
     })
+}
+
+/// What holds a set without tasks: an operator's pause, or a planned one before the drain.
+fn pause(drain: &Drain<'_>) -> Result<Option<Blocker>, Refusal> {
+    if let Some(paused) = command::paused(drain.world, drain.plan)? {
+        return Ok(Some(Blocker::Paused(paused)));
+    }
+    if drain.progress.step == 0 {
+        approval(drain, Due::Step(0))
+    } else {
+        Ok(None)
+    }
 }
 
 /// The planned pause that the drain has come to: right after the swap, or once the bake is over.

@@ -3,7 +3,7 @@
 use crate::action::Action;
 use crate::align::align;
 use crate::command::{self, Order};
-use crate::deployment::{Answer, Outgoing, Plan, Progress, Removed};
+use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain;
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::next::Next;
@@ -273,7 +273,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         plan.tasks = outgoing.computed_desired_count;
     }
     plan.desired = world.service.desired_count;
-    plan.removed = Removed::default();
+    plan.replanned = None;
     plan.swapped = Some(world.now);
     // Without an outgoing set there is nothing to keep at full strength.
     let drain = plan.outgoing_set().map(|_| NextDrain {

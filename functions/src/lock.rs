@@ -172,7 +172,7 @@ async fn take(step: &Step<'_>, me: &Me<'_>, deployment: &Deployment) -> Result<E
             update_of.push_str(" ADD rev :one");
             " OR (#owner = :me AND attribute_not_exists(busyBy))"
         } else {
-            update_of.push_str(", #command = :panel REMOVE answered");
+            update_of.push_str(", #command = :panel REMOVE answered, waits");
             if !unfinished {
                 update_of.push_str(", #plan");
                 call = call.expression_attribute_names("#plan", "plan");

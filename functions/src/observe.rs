@@ -4,6 +4,7 @@ use ebbtide_controller::arn::short;
 use ebbtide_controller::deployment::{Outgoing, Plan};
 use ebbtide_controller::flows::{self, Flows};
 use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
+use ebbtide_controller::pauses::Point;
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
@@ -349,7 +350,7 @@ async fn alarms(
         return Ok(Vec::new());
     };
     let stops = match phase {
-        Phase::CheckAndCreate => plan.replacement.is_none(),
+        Phase::CheckAndCreate => plan.replacement.is_none() || plan.pauses_at(Point::AfterHealthy),
         // Without a replacement, a swap that was left half done is finished.
         Phase::Swap => plan.goes_forward() && plan.replacement.is_some(),
         Phase::ScaleDown => plan.goes_forward(),

@@ -1,11 +1,13 @@
 //! Another pace for a drain that may have begun.
 
 use super::{Command, Paced, Refused, Response, Standing};
-use crate::deployment::{Plan, Progress, Removed};
+use crate::deployment::{Plan, Progress, Replanned};
+use crate::drain::budget::Control;
 use crate::drain::pace::Pace;
 use crate::next::Next;
+use crate::pauses;
 use crate::phase::Phase;
-use crate::preflight;
+use crate::preflight::{self, SoFar};
 use crate::reason::Reason;
 use crate::request::Request;
 use crate::world::{TaskSet, World};
@@ -17,7 +19,13 @@ pub(super) fn response(phase: Phase, world: &World, plan: &Plan, pace: &Pace) ->
         // The deployment may go on within a minute.
         Phase::Rollback => return Response::Later,
         Phase::Cleanup => return Response::Refuse(Refused::EveryStepMade),
-        Phase::ScaleDown if outgoing.is_none_or(TaskSet::wants_nothing) => {
+        // A read may be stale.
+        Phase::ScaleDown if outgoing.is_none() => return Response::Later,
+        // Nothing can be planned of no tasks; the service may want some again.
+        Phase::ScaleDown if outgoing.is_some_and(|set| set.scale > 0.0) && wants_none(world) => {
+            return Response::Later;
+        }
+        Phase::ScaleDown if outgoing.is_some_and(TaskSet::wants_nothing) => {
             return Response::Refuse(Refused::EveryStepMade);
         }
         Phase::Preflight | Phase::CheckAndCreate | Phase::Swap | Phase::ScaleDown => {}
@@ -25,16 +33,24 @@ pub(super) fn response(phase: Phase, world: &World, plan: &Plan, pace: &Pace) ->
     let Ok(group) = world.group(plan.outgoing_group()) else {
         return Response::Later;
     };
-    let tasks = outgoing.map_or(world.service.desired_count, |set| {
-        set.computed_desired_count
-    });
-    let since_the_swap = plan.swapped.map_or(0, |at| world.now.saturating_sub(at));
-    let request = with_pace(&plan.request, pace);
+    let (left, whole) = (
+        outgoing.map_or(0, |set| set.computed_desired_count),
+        world.service.desired_count,
+    );
+    let mut request = with_pace(&plan.request, pace);
+    let swapped = plan.swapped.is_some();
+    request.pauses = pauses::left(plan, swapped).copied().collect();
+    let so_far = SoFar {
+        turns: world.turns,
+        seconds: plan.swapped.map_or(0, |at| world.now.saturating_sub(at)),
+        swapped,
+        paused: plan.paused,
+    };
     let fits = preflight::repaced_fits(
         &request,
-        tasks,
+        [left, left.max(whole)],
         group.deregistration(),
-        (world.turns, since_the_swap),
+        &so_far,
     );
     match fits {
         Ok(()) => Response::Obey,
@@ -42,9 +58,18 @@ pub(super) fn response(phase: Phase, world: &World, plan: &Plan, pace: &Pace) ->
     }
 }
 
+fn wants_none(world: &World) -> bool {
+    world.service.desired_count == 0
+}
+
 fn with_pace(request: &Request, pace: &Pace) -> Request {
     let mut request = request.clone();
+    let known = request.drain.pace.budget();
+    let known = known.and_then(|budget| budget.connections_per_task);
     request.drain.pace = pace.clone();
+    if let Pace::Budget(budget) = &mut request.drain.pace {
+        budget.connections_per_task = budget.connections_per_task.or(known);
+    }
     request
 }
 
@@ -84,22 +109,27 @@ pub(crate) fn repaced(
     let outgoing = plan.outgoing_in(world);
     let begun = outgoing.filter(|_| phase == Phase::ScaleDown && progress.step > 0);
     if let Some(outgoing) = begun {
-        let pause = first_pause(&pace);
-        let wanted = outgoing.computed_desired_count;
-        plan.removed = Removed {
-            tasks: plan.removed.tasks + plan.tasks.saturating_sub(wanted),
-            steps: plan.removed.steps + progress.step.saturating_sub(1),
+        let pause = first_pause(&pace, progress.pause);
+        plan.replanned = Some(Replanned {
+            tasks: outgoing.computed_desired_count,
+            desired: world.service.desired_count,
+            steps: plan
+                .earlier_steps()
+                .saturating_add(progress.step.saturating_sub(1)),
             pause,
-        };
-        plan.tasks = wanted;
-        plan.desired = world.service.desired_count;
+        });
         progress = Progress {
+            waited: 0,
+            spent: 0,
             step: 1,
             pause,
-            baking: progress.baking,
-            returns: progress.returns,
-            control: progress.control.anew(),
-            ..Progress::default()
+            // What was seen of the reconnects still holds.
+            control: Control {
+                began: Some(world.now),
+                left: None,
+                ..progress.control
+            },
+            ..progress
         };
     }
     let begun = begun.is_some();
@@ -107,12 +137,12 @@ pub(crate) fn repaced(
     Some(Next::go(phase.wait(), reason, 1, plan, progress))
 }
 
-/// Seconds until the first step of a drain that goes on at this pace: one pause, unless it is in a single step or
-/// says when it ends.
-fn first_pause(pace: &Pace) -> u32 {
+/// Seconds until the first step of a drain that goes on at this pace: one pause, none where it is a single step, and
+/// where the pace only says when it ends, what was left of the pause before.
+fn first_pause(pace: &Pace, left: u32) -> u32 {
     match *pace {
         Pace::Percent { decrement, .. } if decrement >= 100.0 => 0,
         Pace::Percent { every, .. } | Pace::Tasks { every, .. } => every,
-        Pace::Within { .. } | Pace::Budget(_) => 0,
+        Pace::Within { .. } | Pace::Budget(_) => left,
     }
 }

@@ -8,7 +8,7 @@ use super::{Event, Failure, not_from_the_state_machine};
 use crate::arn::Arn;
 use crate::clock::rfc3339;
 use crate::command::Heard;
-use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress, Removed};
+use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress, Replanned};
 use crate::drain::budget::Control;
 use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
@@ -67,7 +67,9 @@ struct PlanWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     waits: Option<WaitsWire>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    paced: Option<PacedWire>,
+    replanned: Option<ReplannedWire>,
+    #[serde(default, skip_serializing_if = "no_command")]
+    paced: u64,
     /// What goes: `original`, `replacement` or `leftover`.
     outgoing: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,11 +87,11 @@ struct WaitsWire {
     until: u64,
 }
 
-/// A drain that was given another pace.
+/// A drain that was given another pace after its first step, field by field as [`Replanned`] has it.
 #[derive(Serialize, Deserialize)]
-struct PacedWire {
-    command: u64,
+struct ReplannedWire {
     tasks: u32,
+    desired: u32,
     steps: u32,
     pause: u32,
 }
@@ -112,6 +114,11 @@ struct ProgressWire {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     interrupted: bool,
     unanswered: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn no_command(number: &u64) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -211,11 +218,12 @@ impl PlanWire {
                 since: waits.since,
                 until: waits.until,
             }),
-            paced: (plan.paced > 0).then_some(PacedWire {
-                command: plan.paced,
-                tasks: plan.removed.tasks,
-                steps: plan.removed.steps,
-                pause: plan.removed.pause,
+            paced: plan.paced,
+            replanned: plan.replanned.map(|replanned| ReplannedWire {
+                tasks: replanned.tasks,
+                desired: replanned.desired,
+                steps: replanned.steps,
+                pause: replanned.pause,
             }),
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
@@ -255,7 +263,6 @@ impl PlanWire {
             points: points.collect::<Result<_, _>>()?,
             waits: waits.transpose()?,
         };
-        let paced = self.paced.as_ref();
         Ok(Plan {
             id,
             request,
@@ -270,11 +277,12 @@ impl PlanWire {
             swapped: self.swapped,
             paused: self.paused,
             passed,
-            paced: paced.map_or(0, |paced| paced.command),
-            removed: paced.map_or_else(Removed::default, |paced| Removed {
-                tasks: paced.tasks,
-                steps: paced.steps,
-                pause: paced.pause,
+            paced: self.paced,
+            replanned: self.replanned.map(|replanned| Replanned {
+                tasks: replanned.tasks,
+                desired: replanned.desired,
+                steps: replanned.steps,
+                pause: replanned.pause,
             }),
             finishing: self.finishing,
             failure,
@@ -393,7 +401,7 @@ impl Plan {
             paused: 0,
             passed: Gates::default(),
             paced: 0,
-            removed: Removed::default(),
+            replanned: None,
             ..plan
         };
         Some((phase, named))
@@ -496,8 +504,8 @@ pub fn report(answer: &Answer, seconds: u64) -> Value {
         "taskSet": plan.replacement,
         "targetGroup": plan.replacement_target_group,
         "previousTaskSet": plan.original,
-        "drainedTasks": plan.tasks.saturating_add(plan.removed.tasks),
-        "steps": progress.step.saturating_add(plan.removed.steps),
+        "drainedTasks": plan.tasks,
+        "steps": progress.step.saturating_add(plan.earlier_steps()),
         "seconds": seconds,
         "comment": request.comment,
         "remarks": remarks,

@@ -66,7 +66,7 @@ impl<'a> Drain<'a> {
     pub(crate) fn schedule(&self) -> Schedule {
         let most = drain::most_steps(&self.plan.outgoing);
         let pace = &self.plan.request.drain.pace;
-        Schedule::new(self.plan.tasks, pace, most, self.deregistration())
+        Schedule::new(self.plan.scheduled().0, pace, most, self.deregistration())
     }
 
     /// Seconds between two steps at the beginning.
@@ -94,7 +94,7 @@ impl<'a> Drain<'a> {
         match (self.budget(), self.progress.control.left) {
             (Some(_), Some(left)) => left,
             (Some(budget), None) => {
-                let standing = self.standing(self.plan.tasks);
+                let standing = self.standing(self.plan.scheduled().0);
                 budget::left_after_first(&budget, &self.learned(), &standing)
             }
             (None, _) => self.schedule().left_after(self.step()),
@@ -111,7 +111,13 @@ impl<'a> Drain<'a> {
     /// Where Auto Scaling has moved the desired count since the swap, every task set has followed it
     /// by its percentage (AWS documentation), and so does each step of the plan.
     pub(crate) fn share(&self, tasks: u32) -> u32 {
-        let (now, then) = (self.desired(), self.plan.desired);
+        let (_, then) = self.plan.scheduled();
+        self.share_of(tasks, then)
+    }
+
+    /// The same of tasks when the desired count was `then`.
+    pub(crate) fn share_of(&self, tasks: u32, then: u32) -> u32 {
+        let now = self.desired();
         if now == then || now == 0 || then == 0 {
             return tasks;
         }
@@ -166,7 +172,7 @@ impl<'a> Drain<'a> {
     fn standing(&self, left: u32) -> Standing {
         Standing {
             left,
-            of: self.plan.tasks,
+            of: self.plan.scheduled().0,
             most_steps: drain::most_steps(&self.plan.outgoing),
             elapsed: self.elapsed(),
             deregistration: self.deregistration(),
@@ -204,7 +210,9 @@ impl<'a> Drain<'a> {
     /// The baseline, read until a step can have had an effect: one reading may fail.
     fn learned(&self) -> Control {
         let mut control = self.progress.control;
-        let unaffected = self.elapsed() <= self.deregistration().least.max(60);
+        // After another pace the drain's own reconnects are in it.
+        let unaffected =
+            self.plan.replanned.is_none() && self.elapsed() <= self.deregistration().least.max(60);
         if !unaffected || self.plan.request.drain.pace.budget().is_none() {
             return control;
         }
@@ -246,7 +254,7 @@ impl<'a> Drain<'a> {
         };
         let left = if held {
             // In tasks of the plan, as what is carried in the state.
-            scaled(self.wanted, self.plan.desired, self.desired().max(1))
+            scaled(self.wanted, self.plan.scheduled().1, self.desired().max(1))
         } else {
             self.planned()
         };

@@ -2,6 +2,7 @@
 
 use super::pace::check_drain;
 use crate::cleanup;
+use crate::command::LONGEST_PAUSE;
 use crate::counted::counted;
 use crate::deployment::Outgoing;
 use crate::drain::deregistration::Deregistration;
@@ -16,7 +17,7 @@ use crate::scale_down;
 pub const EVENTS_A_TURN: u32 = 9;
 
 /// Events that all loops together may cost. History ends at 25,000 (AWS documentation); the rest
-/// is for an operator's pauses ([`LONGEST_PAUSE`](crate::command::LONGEST_PAUSE)), for retries, at about 3
+/// is for an operator's pauses ([`LONGEST_PAUSE`]), for retries, at about 3
 /// events each, and for what comes once.
 pub const EVENTS_ALLOWED: u32 = 18_000;
 
@@ -46,17 +47,31 @@ pub(crate) fn execution_fits(
     history_fits(request, tasks, deregistration, left, None)
 }
 
-/// Refuses another pace of a drain, after so many turns and seconds of its execution, that the drain cannot keep, or
-/// that would outlive the state machine or outgrow the history.
+/// How far an execution is that is given another pace.
+pub(crate) struct SoFar {
+    /// Turns that it has made.
+    pub(crate) turns: u32,
+    /// Seconds since its swap.
+    pub(crate) seconds: u64,
+    /// Whether traffic has moved.
+    pub(crate) swapped: bool,
+    /// Seconds for which operators have paused it.
+    pub(crate) paused: u32,
+}
+
+/// Refuses another pace of a drain that the drain cannot keep, or that would outlive the state machine or outgrow
+/// the history. The request has the planned pauses that are still to come; `tasks` are those that are left, and those
+/// that the service wants, which a rollback would remove.
 pub(crate) fn repaced_fits(
     request: &Request,
-    tasks: u32,
+    tasks: [u32; 2],
     deregistration: Deregistration,
-    (turns, seconds): (u32, u64),
+    so_far: &SoFar,
 ) -> Result<(), Refusal> {
-    check_drain(request, tasks, deregistration)?;
-    time_fits(request, tasks, deregistration, 0, seconds)?;
-    history_fits(request, tasks, deregistration, 0, Some(turns))
+    let [left, whole] = tasks;
+    check_drain(request, left, deregistration)?;
+    time_fits(request, whole, deregistration, 0, so_far.seconds)?;
+    history_fits(request, whole, deregistration, 0, Some(so_far))
 }
 
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
@@ -67,7 +82,7 @@ fn history_fits(
     tasks: u32,
     deregistration: Deregistration,
     left: u32,
-    made: Option<u32>,
+    so_far: Option<&SoFar>,
 ) -> Result<(), Refusal> {
     let readiness = request.readiness_timeout;
     let checks = readiness.div_ceil(request.wait_for_service) + CHECKS;
@@ -84,8 +99,21 @@ fn history_fits(
     let approvals: u32 = pauses
         .map(|pause| drain::checks_within(pause.timeout) + 1)
         .sum();
-    let before = u64::from(checks) + u64::from(vain_swaps) + u64::from(approvals);
-    let turns = made.map_or(before, u64::from)
+    let readiness = u64::from(checks) + u64::from(vain_swaps);
+    // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
+    let (made, readiness, allowed) = match so_far {
+        None => (0, readiness, EVENTS_ALLOWED),
+        Some(so_far) => {
+            let pauses = LONGEST_PAUSE.saturating_sub(so_far.paused);
+            let made = so_far.turns.saturating_add(drain::checks_within(pauses));
+            let room = EVENTS_A_TURN * drain::checks_within(LONGEST_PAUSE);
+            let readiness = if so_far.swapped { 0 } else { readiness };
+            (made, readiness, EVENTS_ALLOWED + room)
+        }
+    };
+    let turns = u64::from(made)
+        + readiness
+        + u64::from(approvals)
         + u64::from(forth.all())
         + u64::from(back.all())
         + u64::from(left) * u64::from(leftover.all())
@@ -94,7 +122,7 @@ fn history_fits(
         + u64::from(deletions);
     let events = turns * u64::from(EVENTS_A_TURN);
     let (steps, polls) = (forth.steps, forth.polls);
-    if events <= u64::from(EVENTS_ALLOWED) {
+    if events <= u64::from(allowed) {
         return Ok(());
     }
     let fix = if approvals > checks.max(steps).max(polls) {
@@ -108,7 +136,7 @@ fn history_fits(
     };
     Err(Refusal::preflight(
         format!(
-            "This deployment and its rollback could take {events} events of the execution's history ({checks} checks of readiness, {} and {polls} checks per drain, {} drains), and {EVENTS_ALLOWED} are allowed.",
+            "This deployment and its rollback could take {events} events of the execution's history ({checks} checks of readiness, {} and {polls} checks per drain, {} drains), and {allowed} are allowed.",
             counted(steps, "step"),
             2 + left
         ),

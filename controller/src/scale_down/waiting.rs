@@ -15,9 +15,9 @@ use crate::request::CHECKS;
 pub(super) fn drained(plan: &Plan, progress: &Progress, running: u32) -> Next {
     let report = DrainProgress {
         left: 0,
-        of: plan.tasks.saturating_add(plan.removed.tasks),
+        of: plan.tasks,
         running,
-        step: progress.step.saturating_add(plan.removed.steps),
+        step: progress.step.saturating_add(plan.earlier_steps()),
         next_step: None,
         last_step: None,
         done: None,
@@ -281,10 +281,10 @@ fn steps(drain: &Drain<'_>) -> Option<u32> {
 
 /// Tasks that the drain began with, as many as they would be now.
 fn of(drain: &Drain<'_>) -> u32 {
-    drain.share(drain.plan.tasks.saturating_add(drain.plan.removed.tasks))
+    drain.share_of(drain.plan.tasks, drain.plan.desired)
 }
 
 /// So many steps, with those made before the drain was given another pace.
 fn made(drain: &Drain<'_>, steps: u32) -> u32 {
-    steps.saturating_add(drain.plan.removed.steps)
+    steps.saturating_add(drain.plan.earlier_steps())
 }
