@@ -173,6 +173,14 @@ test {"host": "a b"} => test.host is "a b"
 test {"path": "preview"} => test.path is "preview"
 test {"header": {"name": "Host", "value": "a"}} => test.header is {
 test {"header": {"name": "x-preview"}} => test.header is {
+pauses {"at": "beforeSwap"} => pauses is {
+pauses ["beforeSwap"] => pauses[0] is "beforeSwap"; allowed: a list of up to 4 objects with at
+pauses [{"at": "beforeSwap"}, {}] => pauses[1].at is missing; allowed: afterHealthy, beforeSwap
+pauses [{"at": "lunch"}] => pauses[0].at is "lunch"; allowed: afterHealthy, beforeSwap
+pauses [{"at": "beforeSwap", "timeout": 432001}] => pauses[0].timeout is 432001; allowed: a whole number of seconds from 1
+pauses [{"at": "beforeSwap", "timeOut": 60}] => pauses[0].timeOut is not a field of the input (did you mean pauses[0].timeout?)
+pauses [{"at": "beforeSwap", "onTimeout": "stop"}] => pauses[0].onTimeout is "stop"; allowed: rollback or continue
+pauses [{"at": "afterSwap"}, {"at": "beforeSwap"}, {"at": "afterSwap"}] => pauses[2].at is "afterSwap"; allowed: each point once
 "#;
 
 #[test]

@@ -197,7 +197,7 @@ async fn late_steps(change: Change) -> Option<String> {
 async fn a_leave_while_a_write_may_still_land_is_caught() {
     let change: Change = |write| {
         if write.leaves() && !write.update.contains("busyBy") {
-            write.update = write.update.replace(" ADD ", " REMOVE busyBy ADD ");
+            write.update = write.update.replace(" REMOVE ", " REMOVE busyBy, ");
         }
     };
     assert_opens("S", change, late_steps).await;
