@@ -217,11 +217,16 @@ impl Item {
         let panel = self.panel.as_ref()?;
         let answered = self.answered.as_ref();
         let in_force = answered.map(|answered| answered.in_force.clone());
-        // A command that this version does not know ends no pause.
-        let pause = in_force
-            .as_ref()
-            .and_then(|in_force| in_force.pause.clone());
-        let asked = panel.asked.clone().or(pause)?;
+        let in_force = in_force.unwrap_or_default();
+        let Some(asked) = panel.asked.clone() else {
+            // A command that this version does not know is not answered, and ends no pause.
+            return Some(Order {
+                number: panel.number,
+                asked: in_force.pause.clone()?,
+                standing: Standing::Obeyed,
+                in_force,
+            });
+        };
         let answered = answered.filter(|answered| answered.number == panel.number);
         let standing = match answered {
             Some(answered) if answered.refused.is_some() => Standing::Refused,
@@ -233,7 +238,7 @@ impl Item {
             number: panel.number,
             asked,
             standing,
-            in_force: in_force.unwrap_or_default(),
+            in_force,
         })
     }
 }

@@ -230,6 +230,11 @@ fn a_turn_finds_a_command_and_what_is_in_force() {
     let refused = item(&[(Command::Pause, Some("no"))]);
     assert_eq!(of(&refused, "run-1", 7), Some(Standing::Refused));
     assert_eq!(of(&item(&[]), "run-1", 7), None);
+    // One that cannot be read, while a pause is in force.
+    let mut garbled = item(&[(Command::Pause, None)]);
+    let panel = garbled.panel.as_mut().unwrap();
+    (panel.number, panel.asked) = (2, None);
+    assert_eq!(of(&garbled, "run-1", 7), Some(Standing::Obeyed));
     let stands = item(&[(Command::Pause, None), (Command::Rollback, Some("no"))]);
     let order = stands.order(&"run-1".into(), 7).unwrap();
     assert_eq!(order.in_force, paused_by(Some(Command::Pause)));
