@@ -1,7 +1,7 @@
 //! Decisions as stories, in `controller/stories`: what is seen, and below it what is decided.
 //!
 //! A story is a sentence and its steps. A step is a line of changes of what is seen, separated by
-//! semicolons (`stories/scene.rs` has the words), and the lines that begin with `>` are what is decided
+//! semicolons (`stories/scene.rs` and `order.rs` have the words), and the lines that begin with `>` are what is decided
 //! then: the next state, its reason and all that changes in the state of the execution; or the writes by
 //! stage; or a refusal and its fix. A step goes on from what the step before saw, unless it begins with a
 //! scene, and `go on` goes on from the state that was answered there. `NAME: CHANGES` before the first
@@ -10,8 +10,10 @@
 //! `WRITE_STORIES=1 cargo test -p controller stories` writes the decisions anew; read the difference
 //! before it is committed.
 
+mod order;
 mod scene;
 mod told;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,11 +1,10 @@
 //! The words of a story: what is seen.
 
-use std::str::FromStr;
-
 use serde_json::{Value, json};
 
+use super::order::order;
 use super::told::Told;
-use crate::command::{Asked, Command, InForce, Order, Paced, Standing};
+use super::words::{OTHER, Words};
 use crate::contract::Event;
 use crate::deployment::{Deployment, Outgoing};
 use crate::drain::flows::Point;
@@ -13,14 +12,10 @@ use crate::drain::scale_for;
 use crate::fixture::{OWNER, Scene, group_arn, listener_arn, rule_arn};
 use crate::id::RouteArn;
 use crate::phase::Phase;
-use crate::request::pace;
 use crate::world::{
     Alarm, Condition, Container, Created, Forward, Launch, Reading, Route, Rule, ServiceEvent,
     ServiceRegistry, StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
 };
-
-/// The label of an earlier deployment.
-const OTHER: &str = "ebbtide:Ebbtide:run-0:x";
 
 /// The target groups and the ports of listeners that a story may name.
 pub(super) const GROUPS: [&str; 6] = ["blue", "green", "red", "yellow", "gone", "elsewhere"];
@@ -282,57 +277,6 @@ fn with_arns(text: &str) -> String {
     })
 }
 
-/// `COMMAND STANDING`, and what is in force: `paused`, `promoted`, `approved NUMBER`, `paced PACE`; or `number NUMBER`.
-fn order(words: &mut Words<'_>) -> Order {
-    let asked = |command| Asked {
-        command,
-        by: "alice".to_owned(),
-        at: 1_767_225_600,
-    };
-    let mut order = Order {
-        number: 1,
-        asked: asked(command(words)),
-        standing: match words.word() {
-            "open" => Standing::Open,
-            "obeyed" => Standing::Obeyed,
-            "refused" => Standing::Refused,
-            "stale" => Standing::Stale,
-            other => panic!("{other} is no standing of a command"),
-        },
-        in_force: InForce::default(),
-    };
-    if order.standing == Standing::Obeyed && order.asked.command == Command::Pause {
-        order.in_force.pause = Some(order.asked.clone());
-    }
-    while let Some(word) = words.next() {
-        match word {
-            "paused" => order.in_force.pause = Some(asked(Command::Pause)),
-            "approved" => order.in_force.approved = words.number(),
-            "promoted" => order.in_force.promoted = true,
-            "number" => order.number = words.number(),
-            "paced" => {
-                let Command::Pace(pace) = command(words) else {
-                    panic!("no pace");
-                };
-                order.in_force.paced = Some(Paced { number: 1, pace });
-            }
-            other => panic!("{other} is nothing that is in force"),
-        }
-    }
-    order
-}
-
-/// Its name; `pace` with the fields of `drain` in JSON after it.
-fn command(words: &mut Words<'_>) -> Command {
-    match words.word() {
-        "pace" => {
-            let fields = serde_json::from_str(words.word()).unwrap();
-            Command::Pace(pace(&fields).unwrap())
-        }
-        name => Command::parse(name, None).unwrap(),
-    }
-}
-
 /// What CloudWatch has: `SECONDS-AGO VALUE` of a series, newest first, or `error NAME`.
 fn flows(world: &mut World, words: &mut Words<'_>) {
     let now = world.now;
@@ -551,61 +495,5 @@ fn registry(container: &str) -> ServiceRegistry {
         port: None,
         container_name: Some(container.to_owned()),
         container_port: Some(8_080),
-    }
-}
-
-/// The words of a clause, one after the other.
-struct Words<'a> {
-    clause: &'a str,
-    rest: &'a str,
-}
-
-impl<'a> Words<'a> {
-    fn of(clause: &'a str) -> Self {
-        let rest = clause;
-        Self { clause, rest }
-    }
-
-    fn next(&mut self) -> Option<&'a str> {
-        let (word, rest) = self.rest.split_once(' ').unwrap_or((self.rest, ""));
-        self.rest = rest;
-        Some(word).filter(|word| !word.is_empty())
-    }
-
-    fn word(&mut self) -> &'a str {
-        self.next().expect(self.clause)
-    }
-
-    fn number<T: FromStr>(&mut self) -> T {
-        let word = self.word();
-        let number = word.parse().ok();
-        number.unwrap_or_else(|| panic!("{}: {word} is no number", self.clause))
-    }
-
-    /// What is there, or `none`.
-    fn tag<T: From<&'a str>>(&mut self) -> Option<T> {
-        match self.word() {
-            "none" => None,
-            "own" => Some(T::from(OWNER)),
-            "other" => Some(T::from(OTHER)),
-            "''" => Some(T::from("")),
-            text => Some(T::from(text)),
-        }
-    }
-
-    /// `KEY=VALUE`.
-    fn pair(&mut self) -> (String, String) {
-        let (key, value) = self.word().split_once('=').expect(self.clause);
-        (key.to_owned(), value.to_owned())
-    }
-
-    /// `NUMBER,NUMBER`.
-    fn list(&mut self) -> Vec<u16> {
-        let numbers = self.word().split(',');
-        numbers.filter_map(|number| number.parse().ok()).collect()
-    }
-
-    fn rest(&mut self) -> String {
-        std::mem::take(&mut self.rest).to_owned()
     }
 }
