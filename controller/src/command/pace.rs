@@ -76,7 +76,7 @@ fn with_pace(request: &Request, pace: &Pace) -> Request {
 /// The turn that takes over a pace: it plans the rest of the drain, and writes nothing, so that a turn that is
 /// repeated does the same.
 ///
-/// The next step comes one pause of the new pace later, or at once where that says so.
+/// The next step comes when [`first_pause`] says. Of no tasks nothing is planned.
 pub(crate) fn repaced(
     phase: Phase,
     world: &World,
@@ -99,7 +99,8 @@ pub(crate) fn repaced(
         phase,
         Phase::CheckAndCreate | Phase::Swap | Phase::ScaleDown
     );
-    if number <= plan.paced || !takes_over {
+    let drains = phase == Phase::ScaleDown && progress.step > 0;
+    if number <= plan.paced || !takes_over || (drains && wants_none(world)) {
         return None;
     }
     let mut plan = plan.clone();
@@ -107,7 +108,7 @@ pub(crate) fn repaced(
     plan.paced = number;
     let mut progress = *progress;
     let outgoing = plan.outgoing_in(world);
-    let begun = outgoing.filter(|_| phase == Phase::ScaleDown && progress.step > 0);
+    let begun = outgoing.filter(|_| drains);
     if let Some(outgoing) = begun {
         let pause = first_pause(&pace, progress.pause);
         plan.replanned = Some(Replanned {
