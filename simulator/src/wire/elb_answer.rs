@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::list;
 use crate::world::{
     Action, EXTRA_PARAMETERS, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth,
-    World,
+    World, type_of,
 };
 
 /// ISO 8601, as awsQuery writes instants.
@@ -127,7 +127,6 @@ fn action(action: &Action) -> Value {
             },
         }),
         Action::Answer {
-            r#type,
             order,
             config_name,
             config,
@@ -137,7 +136,7 @@ fn action(action: &Action) -> Value {
             if let Some(parameters) = config.get_mut(EXTRA_PARAMETERS) {
                 *parameters = entries(parameters);
             }
-            json!({ "Type": r#type, "Order": order, config_name.clone(): config })
+            json!({ "Type": type_of(config_name), "Order": order, config_name.clone(): config })
         }
     }
 }

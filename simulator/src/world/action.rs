@@ -13,8 +13,6 @@ pub enum Action {
     Forward(Forward),
     /// Any other action: kept as it was given, and answered so.
     Answer {
-        /// As the API names it: `redirect`, `authenticate-oidc`.
-        r#type: String,
         order: Option<u32>,
         /// `RedirectConfig`, `AuthenticateOidcConfig`.
         config_name: String,
@@ -131,7 +129,10 @@ impl Action {
     pub(crate) fn is_last(&self) -> bool {
         match self {
             Self::Forward(_) => true,
-            Self::Answer { r#type, .. } => matches!(r#type.as_str(), "redirect" | "fixed-response"),
+            Self::Answer { config_name, .. } => matches!(
+                config_name.as_str(),
+                "RedirectConfig" | "FixedResponseConfig"
+            ),
         }
     }
 

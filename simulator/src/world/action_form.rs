@@ -81,6 +81,12 @@ pub(crate) const FORMS: &[Form] = &[
     },
 ];
 
+/// The type of the action with these settings, as the API names it: `redirect`, `authenticate-oidc`.
+pub(crate) fn type_of(config_name: &str) -> &str {
+    let form = FORMS.iter().find(|form| form.config == config_name);
+    form.map_or(config_name, |form| form.r#type)
+}
+
 impl Form {
     pub(crate) fn check(
         &self,
@@ -110,7 +116,6 @@ impl Form {
             return Err(ApiError::validation(message));
         }
         Ok(Action::Answer {
-            r#type: self.r#type.to_owned(),
             order: requested.order,
             config_name: self.config.to_owned(),
             config: Value::Object(config),

@@ -56,7 +56,7 @@ mod timings;
 mod visit;
 
 pub use action::*;
-pub(crate) use action_form::EXTRA_PARAMETERS;
+pub(crate) use action_form::{EXTRA_PARAMETERS, type_of};
 pub use alarm::*;
 pub use behaviour::*;
 pub use bus::*;
