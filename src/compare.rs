@@ -155,6 +155,7 @@ fn compare(
             drain_timeout: request.drain_timeout.filter(|_| way.of_event),
             // No person is there to end one, and clients feel none.
             pauses: Vec::new(),
+            hooks: Vec::new(),
             ..request.clone()
         };
         let mut runs = Vec::new();

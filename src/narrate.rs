@@ -77,6 +77,7 @@ impl Mood {
                     Code::Blocked,
                     Code::Paused,
                     Code::WaitingForApproval,
+                    Code::WaitingForHook,
                     Code::GoingOn,
                     Code::Unanswered,
                 ],

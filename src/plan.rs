@@ -10,8 +10,10 @@ mod warnings;
 use std::path::PathBuf;
 
 use clap::Args;
+use ebbtide_controller::hooks::Hook;
 use ebbtide_controller::pauses::Pause;
 use ebbtide_controller::plan::{Limit, Plan};
+use ebbtide_controller::point::Point;
 use ebbtide_controller::preflight;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
@@ -161,7 +163,7 @@ fn planned(
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
         extra_task_hours: extra_task_hours(plan, request.bake_time, lag),
-        pauses: request.pauses.iter().map(Pause::to_string).collect(),
+        pauses: waits(request),
         refusal,
         cost,
         limit: limit(plan.limit),
@@ -169,6 +171,18 @@ fn planned(
         alternatives: alternatives::of(reconnects, seconds, request, service),
         reconnects: forecast.whole_reconnects(),
     })
+}
+
+/// What the deployment waits for, in its order: at one point first for hooks.
+fn waits(request: &Request) -> Vec<String> {
+    let at = |point: Point| {
+        let hooks = request.hooks.iter().filter(move |hook| hook.at == point);
+        let pauses = request.pauses.iter().filter(move |pause| pause.at == point);
+        hooks
+            .map(Hook::to_string)
+            .chain(pauses.map(Pause::to_string))
+    };
+    Point::ALL.into_iter().flat_map(at).collect()
 }
 
 fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {

@@ -211,6 +211,7 @@ fn all_at_once(
         },
         drain_timeout: None,
         pauses: Vec::new(),
+        hooks: Vec::new(),
         ..request.clone()
     };
     let input = request.to_json();

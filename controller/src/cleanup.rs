@@ -4,9 +4,11 @@ use crate::action::Action;
 use crate::arn::short;
 use crate::counted::counted;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
+use crate::gates;
 use crate::id::TargetGroupArn;
 use crate::next::Next;
 use crate::phase::To;
+use crate::point::Point;
 use crate::ready;
 use crate::reason::{Outcome, Reason, Remark, Running};
 use crate::refusal::{ErrorName, Refusal};
@@ -32,6 +34,9 @@ const TIDYINGS: u32 = 4;
 /// success, and tasks that do not stop are a remark: their task set stays at scale 0. The deployment ends
 /// only if the world is as intended and works; anything else is `Drift` or `ProductionUnhealthy`.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
+    if let Some(gate) = gates::due(world, plan, &[(Point::AfterDrain, 0)])? {
+        return Ok(gate.answer(To::WaitForDeletion, plan, *progress));
+    }
     let Some(outgoing) = plan.outgoing_in(world) else {
         return end(world, plan, progress);
     };
@@ -145,7 +150,7 @@ fn check_again(plan: &Plan, progress: &Progress, checks: u32, reason: Reason) ->
 }
 
 /// What is left behind: task sets with tasks that do not stop, or with a deletion that takes too long, and rules
-/// for tests.
+/// for tests; and what hooks answered that undoes nothing.
 fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
     let others = world.task_sets.iter();
     let others = others.filter(|set| Some(&set.id) != plan.incoming_set());
@@ -164,7 +169,9 @@ fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
         name: route.to_string(),
         rule: route.arn.clone(),
     });
-    others.filter_map(remark).chain(rules).collect()
+    let hooks = plan.calls.remark.clone().map(Remark::Hook);
+    let others = others.filter_map(remark);
+    others.chain(rules).chain(hooks).collect()
 }
 
 /// The target group of what is gone, where it is still marked as one whose task set has served.

@@ -15,10 +15,10 @@ use crate::clock::rfc3339;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain;
 use crate::drain::pace::Pace;
+use crate::gates;
 use crate::id::ExecutionArn;
 use crate::lock::Item;
 use crate::next::Next;
-use crate::pauses;
 use crate::phase::{Phase, To};
 use crate::quote::{is_visible, quote};
 use crate::reason::Reason;
@@ -49,7 +49,7 @@ pub enum Command {
     Pause,
     /// Go on after a pause, one of an operator or a planned one.
     Resume,
-    /// Skip every pause that is left.
+    /// Skip every pause and every check that is left.
     Promote,
     /// Drain at this pace from now on.
     Pace(Pace),
@@ -172,7 +172,7 @@ impl Order {
         matches!(self.standing, Standing::Open | Standing::Obeyed)
     }
 
-    /// Whether the pauses that are left are skipped.
+    /// Whether the pauses and checks that are left are skipped.
     pub(crate) fn promotes(&self) -> bool {
         let asked = self.is_for_this() && self.asked.command == Command::Promote;
         asked || self.in_force.promoted
@@ -305,7 +305,7 @@ impl fmt::Display for Refused {
                 "every step of the drain is done, so there is nothing to pause or to pace",
             ),
             Self::NothingToSkip => f.write_str(
-                "no pause is left to skip; ebbtide pace changes how fast the original drains",
+                "no pause and no hook is left to skip; ebbtide pace changes how fast the original drains",
             ),
             Self::DoesNotFit(why) => f.write_str(why),
         }
@@ -396,14 +396,14 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
     }
 }
 
-/// There is something to skip: a pause of an operator, or a planned one.
+/// There is something to skip: a pause of an operator, a planned one, or a hook.
 fn can_promote(order: &Order, phase: Phase, plan: &Plan, progress: &Progress) -> Response {
     if phase == Phase::Rollback {
         return Response::Later;
     }
     let swapped = plan.goes_forward() && progress.baking;
     let begun = swapped && progress.step > 0;
-    let planned = !begun && pauses::left(plan, swapped).next().is_some();
+    let planned = !begun && gates::left(plan, swapped);
     if planned || order.in_force.pause.is_some() {
         Response::Obey
     } else {

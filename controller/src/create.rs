@@ -2,9 +2,11 @@
 
 use crate::action::{Action, NewTaskSet};
 use crate::deployment::{Plan, Progress};
+use crate::gates;
 use crate::identity::client_token;
 use crate::next::Next;
 use crate::phase::To;
+use crate::point::Point;
 use crate::preflight;
 use crate::reason::Reason;
 use crate::refusal::{ErrorName, Refusal};
@@ -24,7 +26,11 @@ use crate::world::{Launch, Network, TaskSet, World};
 /// [`preflight::settle`] refuses.
 pub fn next(world: &World, plan: &Plan) -> Result<Next, Refusal> {
     let Some(replacement) = plan.incoming_in(world) else {
-        return actions(world, plan).map(Next::in_order);
+        let writes = actions(world, plan)?;
+        if let Some(gate) = gates::due(world, plan, &[(Point::BeforeCreate, 0)])? {
+            return Ok(gate.answer(To::WaitForServiceReady, plan, Progress::default()));
+        }
+        return Ok(Next::in_order(writes));
     };
     if replacement.is_being_deleted() {
         return Err(Refusal::drift(

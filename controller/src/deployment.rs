@@ -6,6 +6,7 @@ use crate::action::Action;
 use crate::command::Heard;
 use crate::contract::Failure;
 use crate::drain::budget::Control;
+use crate::hooks::Calls;
 use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
@@ -58,6 +59,8 @@ pub struct Plan {
     pub paused: u32,
     /// How far it has got with its planned pauses.
     pub passed: Gates,
+    /// How far it has got with its hooks.
+    pub calls: Calls,
     /// The number of the command whose pace the request has; 0 where it is the input's.
     pub paced: u64,
     /// What is left of the drain, where that command came after its first step.

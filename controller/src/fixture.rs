@@ -10,6 +10,7 @@ use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
 use crate::drain::flows::Flows;
 use crate::drain::pace::{Budget, OnDeadline};
+use crate::hooks::Calls;
 use crate::id::{ListenerArn, LoadBalancerArn, RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::Lock;
@@ -128,6 +129,7 @@ impl Scene {
                 alarms: Vec::new(),
                 flows: Flows::default(),
                 order: None,
+                hook_arns: None,
                 turns: 0,
                 now: START,
             },
@@ -226,6 +228,7 @@ impl Scene {
             swapped: None,
             paused: 0,
             passed: Gates::default(),
+            calls: Calls::default(),
             paced: 0,
             replanned: None,
             finishing: false,

@@ -13,8 +13,8 @@ pub use refusals::{concurrent, lost, of_another_version, superseded};
 use crate::arn::short;
 use crate::command::{Answered, Panel};
 use crate::id::ExecutionArn;
-use crate::pauses::Point;
 use crate::phase::{Phase, To};
+use crate::point::Point;
 use crate::request::Request;
 
 /// Seconds without a write after which the lock may change hands: as long as the last write of a

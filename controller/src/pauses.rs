@@ -8,61 +8,12 @@ use std::fmt;
 
 use crate::clock::rfc3339;
 use crate::command::Order;
-use crate::deployment::{Plan, Progress};
+use crate::deployment::Plan;
 use crate::drain;
-use crate::next::Next;
-use crate::phase::To;
-use crate::reason::{Code, Reason};
+use crate::point::Point;
+use crate::reason::Code;
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::World;
-
-/// A point of a deployment at which it can wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
-    /// The replacement is steady and healthy.
-    AfterHealthy,
-    /// Traffic is about to move.
-    BeforeSwap,
-    /// Traffic has moved, and the bake has not begun.
-    AfterSwap,
-    /// The bake is over, and no task of the original has gone.
-    BeforeDrain,
-}
-
-impl Point {
-    /// Every point, in the order of a deployment.
-    pub const ALL: [Self; 4] = [
-        Self::AfterHealthy,
-        Self::BeforeSwap,
-        Self::AfterSwap,
-        Self::BeforeDrain,
-    ];
-
-    /// The value of `at` in the input.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AfterHealthy => "afterHealthy",
-            Self::BeforeSwap => "beforeSwap",
-            Self::AfterSwap => "afterSwap",
-            Self::BeforeDrain => "beforeDrain",
-        }
-    }
-
-    /// The point of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|point| point.as_str() == name)
-    }
-
-    fn is_before_the_swap(self) -> bool {
-        matches!(self, Self::AfterHealthy | Self::BeforeSwap)
-    }
-}
-
-impl fmt::Display for Point {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A pause that the input asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,25 +122,16 @@ pub enum Stage {
 /// Seconds until the turn after the one that ends a pause.
 const AT_ONCE: u32 = 1;
 
-/// The pause at one of these points that a deployment which goes forward has come to.
+/// The pause at this point, which a deployment that goes forward has come to.
 ///
 /// Refuses with `PauseTimeout` once it has run out, if it is to roll back then.
-pub(crate) fn due(
-    world: &World,
-    plan: &Plan,
-    points: &[Point],
-) -> Result<Option<Approval>, Refusal> {
+pub(crate) fn due(world: &World, plan: &Plan, point: Point) -> Result<Option<Approval>, Refusal> {
     let order = world.order.as_ref();
     if !plan.goes_forward() || order.is_some_and(Order::promotes) {
         return Ok(None);
     }
-    let left = |point: &&Point| !plan.passed.points.contains(point);
-    let mut left = points.iter().filter(left);
-    let pause = left.find_map(|point| {
-        let mut pauses = plan.request.pauses.iter();
-        pauses.find(|pause| pause.at == *point)
-    });
-    let Some(&pause) = pause else {
+    let mut left = left(plan, false);
+    let Some(&pause) = left.find(|pause| pause.at == point) else {
         return Ok(None);
     };
     let number = order.map_or(0, |order| order.number);
@@ -252,13 +194,6 @@ pub(crate) fn left(plan: &Plan, after_the_swap: bool) -> impl Iterator<Item = &P
     pauses.filter(move |pause| !over(pause.at))
 }
 
-impl Plan {
-    /// Whether a pause at this point is still to come, or goes on.
-    pub fn pauses_at(&self, point: Point) -> bool {
-        left(self, false).any(|pause| pause.at == point)
-    }
-}
-
 impl Approval {
     pub(crate) fn code(&self) -> Code {
         match self.stage {
@@ -273,12 +208,6 @@ impl Approval {
             passed: self.passed.clone(),
             ..plan.clone()
         }
-    }
-
-    /// The answer of this turn, outside of a drain. Its seconds count towards the pause alone.
-    pub(crate) fn answer(self, to: To, plan: &Plan, progress: Progress) -> Next {
-        let (plan, wait) = (self.plan(plan), self.wait);
-        Next::go(to, Reason::Approval(Box::new(self)), wait, plan, progress)
     }
 }
 

@@ -97,13 +97,15 @@ pub enum To {
     WaitForDeletion,
     Rollback,
     WaitForOriginal,
+    /// The call of a hook for this phase, which comes next.
+    Hook(Phase),
     DeploymentSucceeded,
     DryRunSucceeded,
     DeploymentFailed,
 }
 
 impl To {
-    /// Every state.
+    /// Every state but `Hook`.
     pub const ALL: [Self; 14] = [
         Self::Preflight,
         Self::CheckAndCreateService,
@@ -135,13 +137,14 @@ impl To {
             Self::WaitForDeletion => "WaitForDeletion",
             Self::Rollback => "Rollback",
             Self::WaitForOriginal => "WaitForOriginal",
+            Self::Hook(_) => "Hook",
             Self::DeploymentSucceeded => "DeploymentSucceeded",
             Self::DryRunSucceeded => "DryRunSucceeded",
             Self::DeploymentFailed => "DeploymentFailed",
         }
     }
 
-    /// The state of that name.
+    /// The state of that name; none for `Hook`, which does not say where it leads.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|to| to.as_str() == name)
     }
@@ -155,6 +158,7 @@ impl To {
             Self::ScaleDown | Self::Wait => Phase::ScaleDown,
             Self::Cleanup | Self::WaitForDeletion => Phase::Cleanup,
             Self::Rollback | Self::WaitForOriginal => Phase::Rollback,
+            Self::Hook(phase) => phase,
             Self::DeploymentSucceeded | Self::DryRunSucceeded | Self::DeploymentFailed => {
                 return None;
             }

@@ -15,6 +15,7 @@ use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::plan;
 use crate::fix::Fix;
+use crate::hooks::{self, Calls};
 use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
 use crate::pauses::Gates;
@@ -196,6 +197,7 @@ fn fit(
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
     execution_fits(&settled, most, deregistration, left)?;
+    hooks::allowed(world, &settled)?;
 
     let plan = Plan {
         id: id.clone(),
@@ -211,6 +213,7 @@ fn fit(
         swapped: None,
         paused: 0,
         passed: Gates::default(),
+        calls: Calls::default(),
         paced: 0,
         replanned: None,
         finishing: false,

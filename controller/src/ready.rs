@@ -4,15 +4,19 @@ use crate::command;
 use crate::counted::counted;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
+use crate::gates;
 use crate::next::Next;
-use crate::pauses::{self, Point};
 use crate::phase::To;
+use crate::point::Point;
 use crate::preflight;
 use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::CHECKS;
 use crate::scale_down;
 use crate::world::{TargetGroup, TaskSet, World};
+
+/// Where a deployment can wait whose replacement is steady and healthy. Alarms are read there too.
+pub const HEALTHY: [Point; 2] = [Point::AfterHealthy, Point::TestTraffic];
 
 /// Whether the replacement may take production traffic, or when to check again.
 ///
@@ -52,11 +56,11 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     if let Some(paused) = command::paused(world, plan)? {
         return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
     }
-    if plan.pauses_at(Point::AfterHealthy) {
+    if plan.waits_at(&HEALTHY) {
         scale_down::quiet(world, plan)?;
     }
-    if let Some(approval) = pauses::due(world, plan, &[Point::AfterHealthy])? {
-        return Ok(approval.answer(To::WaitForServiceReady, plan, progress));
+    if let Some(gate) = gates::due(world, plan, &HEALTHY.map(|point| (point, 0)))? {
+        return Ok(gate.answer(To::WaitForServiceReady, plan, progress));
     }
     not_outgrown(world, plan)?;
     let reason = Reason::Ready { replacement };

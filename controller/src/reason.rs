@@ -13,8 +13,9 @@ pub use shortfall::Shortfall;
 
 use crate::command::Paused;
 use crate::drain::pace::Pace;
+use crate::gates::Gate;
+use crate::hooks;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
-use crate::pauses::Approval;
 use crate::refusal::Refusal;
 use crate::routing::Taken;
 use crate::world::Targets;
@@ -195,8 +196,8 @@ pub enum Reason {
     },
     /// An operator has paused the deployment before its swap.
     Paused(Paused),
-    /// A planned pause, before or right after the swap.
-    Approval(Box<Approval>),
+    /// A hook or a planned pause, outside of a drain.
+    Gate(Gate),
     /// An operator has given the drain another pace.
     Repaced {
         /// Which.
@@ -269,6 +270,8 @@ pub struct Swapped {
     pub drain: Option<NextDrain>,
     /// Whether it waits for a person first.
     pub pauses: bool,
+    /// Whether hooks are called first.
+    pub hooks: bool,
 }
 
 /// The drain that follows a swap.
@@ -310,7 +313,7 @@ impl Reason {
             Self::Restored { .. } => Code::Restored,
             Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
             Self::Paused(_) => Code::Paused,
-            Self::Approval(approval) => approval.code(),
+            Self::Gate(gate) => gate.code(),
             Self::Repaced { .. } => Code::Repaced,
             Self::Refused(_) => Code::Refused,
             Self::Failed(_) => Code::Failed,
@@ -325,6 +328,19 @@ impl Reason {
             return Some(shortfall);
         }
         None
+    }
+
+    /// The hook of this turn, where there is one.
+    pub fn hook(&self) -> Option<&hooks::Turn> {
+        let gate = match self {
+            Self::Gate(gate) => gate,
+            Self::Drain(draining) => draining.stage.gate()?,
+            _ => return None,
+        };
+        match gate {
+            Gate::Hook(turn) => Some(&**turn),
+            Gate::Approval(_) => None,
+        }
     }
 
     /// How far the drain is, where there is one.
@@ -367,7 +383,7 @@ impl Reason {
             | Self::GoingOn { .. }
             | Self::Recovered { .. }
             | Self::Paused(_)
-            | Self::Approval(_)
+            | Self::Gate(_)
             | Self::Repaced { .. }
             | Self::Refused(_)
             | Self::Failed(_)

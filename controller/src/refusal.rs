@@ -39,6 +39,8 @@ pub enum ErrorName {
     OperatorRollback,
     /// A planned pause ran out without an approval.
     PauseTimeout,
+    /// A hook has failed.
+    CheckFailed,
     /// Operators have paused a deployment for too long.
     PausedTooLong,
     /// The service has as many task sets as ECS allows.
@@ -57,7 +59,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
@@ -72,6 +74,7 @@ impl ErrorName {
         Self::AlarmRaised,
         Self::OperatorRollback,
         Self::PauseTimeout,
+        Self::CheckFailed,
         Self::PausedTooLong,
         Self::TaskSetLimit,
         Self::ServiceNotActive,
@@ -98,6 +101,7 @@ impl ErrorName {
             Self::AlarmRaised => "AlarmRaised",
             Self::OperatorRollback => "OperatorRollback",
             Self::PauseTimeout => "PauseTimeout",
+            Self::CheckFailed => "CheckFailed",
             Self::PausedTooLong => "PausedTooLong",
             Self::TaskSetLimit => "TaskSetLimit",
             Self::ServiceNotActive => "ServiceNotActive",
@@ -126,6 +130,7 @@ impl ErrorName {
             | Self::AlarmRaised
             | Self::OperatorRollback
             | Self::PauseTimeout
+            | Self::CheckFailed
             | Self::PausedTooLong
             | Self::TaskSetLimit
             | Self::ServiceNotActive
@@ -133,7 +138,7 @@ impl ErrorName {
         }
     }
 
-    /// Whether it is about the replacement, an operator's command, or one that did not come, so that traffic may move back
+    /// Whether it is about the replacement, a check of it, an operator's command, or one that did not come, so that traffic may move back
     /// (rule R6). An error of AWS, a late drain and a change by another person are neither.
     pub fn blames_the_replacement(self) -> bool {
         match self {
@@ -143,7 +148,8 @@ impl ErrorName {
             | Self::ProductionUnhealthy
             | Self::AlarmRaised
             | Self::OperatorRollback
-            | Self::PauseTimeout => true,
+            | Self::PauseTimeout
+            | Self::CheckFailed => true,
             Self::InvalidInput
             | Self::PreflightFailed
             | Self::Drift

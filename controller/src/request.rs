@@ -5,6 +5,7 @@
 
 mod drain;
 mod fields;
+mod hooks;
 mod pauses;
 mod reader;
 mod routes;
@@ -18,12 +19,14 @@ use serde_json::{Map, Value, json};
 use crate::action::Role;
 use crate::arn::Home;
 use crate::drain::pace::Drain;
+use crate::hooks::Hook;
 use crate::id::{LoadBalancerArn, RouteArn, TargetGroupArn, TaskDefinitionId};
 use crate::pauses::Pause;
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::Launch;
 
 pub use drain::{DRAIN_FIELDS, pace};
+pub use hooks::HOOKS_FIELDS;
 pub use pauses::PAUSES_FIELDS;
 pub use reader::FIELDS;
 use reader::{Reader, shown, unknown_fields};
@@ -83,6 +86,8 @@ pub struct Request {
     pub rollback_on_failure: bool,
     /// Where the deployment waits for a person, in the order of a deployment.
     pub pauses: Vec<Pause>,
+    /// Functions that the deployment calls, in the order of a deployment.
+    pub hooks: Vec<Hook>,
     /// How the production listener is moved.
     pub swap_mode: SwapMode,
     /// Check everything, change nothing.
@@ -274,6 +279,7 @@ impl Request {
         put("alarms", json!(self.alarms));
         put("rollbackOnFailure", json!(self.rollback_on_failure));
         put("pauses", pauses::to_json(&self.pauses));
+        put("hooks", hooks::to_json(&self.hooks));
         put("swapMode", json!(self.swap_mode.as_str()));
         put("dryRun", json!(self.dry_run));
         put("comment", json!(self.comment));

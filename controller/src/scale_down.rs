@@ -9,8 +9,9 @@ use crate::counted::counted;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, scale_for, tasks_at};
+use crate::gates;
 use crate::next::Next;
-use crate::pauses::{self, Point};
+use crate::point::Point;
 use crate::ready;
 use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
@@ -176,8 +177,8 @@ pub(crate) fn bake_left(plan: &Plan, progress: &Progress) -> u32 {
 
 /// The step of the drain that may have been begun by now, counted from 1; 0 where none can have been.
 pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
-    // A pause that is still to come, or goes on, is before the first step.
-    let waits = plan.goes_forward() && pauses::left(plan, true).next().is_some();
+    // A pause or a hook that is still to come, or goes on, is before the first step.
+    let waits = plan.goes_forward() && gates::left(plan, true);
     match bake_left(plan, progress) {
         0 if waits => progress.step,
         0 => progress.step.max(1),
@@ -392,7 +393,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         blocker => blocker,
     };
     let blocker = match blocker {
-        None => approval(drain, due)?,
+        None => gate(drain, due)?,
         blocker => blocker,
     };
     Ok(match blocker {
@@ -408,21 +409,30 @@ fn pause(drain: &Drain<'_>) -> Result<Option<Blocker>, Refusal> {
         return Ok(Some(Blocker::Paused(paused)));
     }
     if drain.progress.step == 0 {
-        approval(drain, Due::Step(0))
+        gate(drain, Due::Step(0))
     } else {
         Ok(None)
     }
 }
 
-/// The planned pause that the drain has come to: right after the swap, or once the bake is over.
-fn approval(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
-    let points: &[Point] = match due {
-        Due::Bake(_) => &[Point::AfterSwap],
-        Due::Step(_) if drain.progress.step == 0 => &[Point::AfterSwap, Point::BeforeDrain],
+/// The hook or the planned pause that the drain has come to: right after the swap, once the bake is over, and between
+/// two steps.
+fn gate(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
+    let step = drain.progress.step;
+    let swapped = [(Point::EachShift, 1), (Point::AfterSwap, 0)];
+    let baked = [swapped[0], swapped[1], (Point::BeforeDrain, 0)];
+    let later = [(
+        Point::EachStep,
+        step.saturating_add(drain.plan.earlier_steps()),
+    )];
+    let points: &[(Point, u32)] = match due {
+        Due::Bake(_) => &swapped,
+        Due::Step(_) if step == 0 => &baked,
+        Due::Step(_) if later[0].1 > 1 => &later,
         Due::Pause(_) | Due::Step(_) | Due::NextStep(_) | Due::LastTasks | Due::Nothing => &[],
     };
-    let approval = pauses::due(drain.world, drain.plan, points)?;
-    Ok(approval.map(|approval| Blocker::Approval(Box::new(approval))))
+    let gate = gates::due(drain.world, drain.plan, points)?;
+    Ok(gate.map(|gate| Blocker::Gate(Box::new(gate))))
 }
 
 /// What the replacement lacks; once nothing is left to remove, only a replacement that does not work at all

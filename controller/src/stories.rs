@@ -26,7 +26,7 @@ use told::Told;
 type Decide = fn(&Seen) -> Told;
 
 /// The files, and what decides in the stories of each.
-const FILES: [(&str, Decide); 14] = [
+const FILES: [(&str, Decide); 15] = [
     ("cleanup", |seen| told::next(seen, cleanup::next)),
     ("command", told::turn),
     ("create", |seen| {
@@ -35,6 +35,7 @@ const FILES: [(&str, Decide); 14] = [
     ("findings", told::findings),
     ("finish-swap", |seen| told::next(seen, finish_swap::next)),
     ("groups", told::groups),
+    ("hooks", told::turn),
     ("leftovers", |seen| told::next(seen, leftovers::next)),
     ("preflight", told::preflight),
     ("ready", |seen| told::next(seen, ready::next)),

@@ -5,10 +5,13 @@ use crate::align::align;
 use crate::command::{self, Order};
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain;
+use crate::gates;
+use crate::hooks;
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::next::Next;
-use crate::pauses::{self, Point};
+use crate::pauses;
 use crate::phase::To;
+use crate::point::Point;
 use crate::ready;
 use crate::reason::{NextDrain, Reason, Swapped};
 use crate::refusal::{ErrorName, Refusal};
@@ -66,8 +69,8 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             if let Some(paused) = command::paused(world, plan)? {
                 return Ok(paused.wait(To::Bake, plan, *progress));
             }
-            if let Some(approval) = pauses::due(world, plan, &[Point::BeforeSwap])? {
-                return Ok(approval.answer(To::Bake, plan, *progress));
+            if let Some(gate) = gates::due(world, plan, &[(Point::BeforeSwap, 0)])? {
+                return Ok(gate.answer(To::Bake, plan, *progress));
             }
         }
         return Ok(Next::in_order(commit(plan, &roles, &groups)));
@@ -280,12 +283,13 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         tasks: plan.tasks,
         bake: plan.request.bake_time,
     });
-    let pauses = pauses::left(&plan, true).next().is_some();
-    let pauses =
-        pauses && plan.goes_forward() && !world.order.as_ref().is_some_and(Order::promotes);
+    let promoted = world.order.as_ref().is_some_and(Order::promotes);
+    let waits = plan.goes_forward() && !promoted;
+    let pauses = waits && pauses::left(&plan, true).next().is_some();
+    let hooks = waits && hooks::left(&plan, &gates::AFTER_THE_SWAP);
     let bakes = drain.map_or(0, |drain| drain::longest_check(0).min(drain.bake));
-    // A pause right after the swap comes before the bake.
-    let (wait, waited) = if pauses && bakes > 0 {
+    // A pause or a hook right after the swap comes before the bake.
+    let (wait, waited) = if (pauses || hooks) && bakes > 0 {
         (1, 0)
     } else {
         (bakes, bakes)
@@ -305,6 +309,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
         target_group: plan.incoming_group().clone(),
         drain,
         pauses,
+        hooks,
     }));
     let to = if wait > 0 { To::Bake } else { To::ScaleDown };
     Next::go(to, reason, wait, plan, progress)

@@ -2,7 +2,10 @@
 
 use crate::contract::Failure;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
+use crate::gates::Gate;
+use crate::hooks;
 use crate::phase::{Phase, To};
+use crate::point::Point;
 use crate::reason::{Outcome, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::World;
@@ -38,7 +41,14 @@ pub fn next(
         },
     };
     let heard = command::hear(phase, world, plan, progress);
-    Ok(next?.map(|answer| Answer { heard, ..answer }))
+    Ok(next?.map(|answer| Answer {
+        heard,
+        to: match answer.to {
+            To::Hook(_) => To::Hook(phase),
+            to => to,
+        },
+        ..answer
+    }))
 }
 
 fn of_phase(
@@ -51,8 +61,41 @@ fn of_phase(
         Phase::Preflight | Phase::CheckAndCreate => check_and_create(world, plan, progress),
         Phase::Swap => swap(world, plan, progress),
         Phase::ScaleDown => scale_down(world, plan, progress),
-        Phase::Cleanup => Ok(cleanup::next(world, plan, progress)?.map(its_own_turn)),
-        Phase::Rollback => Ok(rollback::next(world, plan, progress)?.map(its_own_turn)),
+        Phase::Cleanup => Ok(ended(phase, world, cleanup::next(world, plan, progress)?)),
+        Phase::Rollback => Ok(ended(phase, world, rollback::next(world, plan, progress)?)),
+    }
+}
+
+/// What comes after the end of a deployment, or in its place.
+fn ended(phase: Phase, world: &World, next: Next) -> Next {
+    next.map(|answer| hooks_first(phase, world, its_own_turn(answer)))
+}
+
+/// After a rollback its hooks are called, before the lock is released. What they answer changes nothing.
+fn hooks_first(phase: Phase, world: &World, answer: Answer) -> Answer {
+    if answer.to != To::DeploymentFailed {
+        return answer;
+    }
+    let Ok(Some(turn)) = hooks::due(world, &answer.plan, Point::AfterRollback, 0) else {
+        let remark = answer.plan.calls.remark.as_deref();
+        let failure = answer.plan.failure.clone();
+        let failure = match remark {
+            Some(remark) => failure.map(|failure| failure.then(remark)),
+            None => failure,
+        };
+        let plan = Plan {
+            failure,
+            ..answer.plan
+        };
+        return Answer { plan, ..answer };
+    };
+    let gate = Gate::Hook(Box::new(turn));
+    Answer {
+        to: gate.to(phase.wait()),
+        wait: gate.wait(),
+        plan: gate.plan(&answer.plan),
+        reason: Reason::Gate(gate),
+        ..answer
     }
 }
 

@@ -54,9 +54,11 @@ pub struct World {
     pub flows: Flows,
     /// What an operator has asked for, as the lock's item had it when this turn entered.
     pub order: Option<Order>,
+    /// Which hooks the installation may call, as in a policy of IAM; `None` where that is not known.
+    pub hook_arns: Option<Vec<String>>,
     /// Turns that the execution has made.
     pub turns: u32,
-    /// Seconds since 1970. Only the pace of a drain and the deadline of its budget use it: the
+    /// Seconds since 1970. The pace of a drain, the deadline of its budget and hooks use it: the
     /// other deadlines count the seconds waited.
     pub now: u64,
 }

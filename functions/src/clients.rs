@@ -38,6 +38,8 @@ pub struct Clients {
     pub eventbridge: aws_sdk_eventbridge::Client,
     /// The table that the locks are in.
     pub lock_table: String,
+    /// Which hooks the state machine may call, as its role has them; `None` where that is not known.
+    pub hook_arns: Option<Vec<String>>,
     /// Whether a write was not answered.
     pub(crate) unanswered: Unanswered,
     /// What of the listeners and rules that were read is not known.
@@ -45,10 +47,18 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients with the credentials, region, endpoints and lock table of the environment.
+    /// Clients with the credentials, region, endpoints, lock table and hooks of the environment.
     pub fn from_env() -> Self {
         let lock_table = set(variable, LOCK_TABLE).unwrap_or_default();
-        Self::new(&config(variable), &lock_table)
+        let hook_arns = set(variable, HOOK_ARNS).unwrap_or_default();
+        let hook_arns = hook_arns
+            .split(',')
+            .map(str::trim)
+            .filter(|arn| !arn.is_empty());
+        Self {
+            hook_arns: Some(hook_arns.map(str::to_owned).collect()),
+            ..Self::new(&config(variable), &lock_table)
+        }
     }
 
     /// Clients of one configuration.
@@ -69,6 +79,7 @@ impl Clients {
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             lock_table: lock_table.to_owned(),
+            hook_arns: None,
             unanswered,
             unknown,
         }
@@ -106,6 +117,9 @@ fn http_client() -> SharedHttpClient {
 
 /// The variable that names the lock table, which the template sets.
 const LOCK_TABLE: &str = "LOCK_TABLE";
+
+/// The variable with the ARNs of functions that may be hooks, separated by commas, which the template sets.
+const HOOK_ARNS: &str = "HOOK_ARNS";
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

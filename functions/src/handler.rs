@@ -517,6 +517,7 @@ impl Step<'_> {
             | To::WaitForDeletion
             | To::Rollback
             | To::WaitForOriginal
+            | To::Hook(_)
             | To::DryRunSucceeded => answer.to_json(lock),
         }
     }
@@ -537,6 +538,8 @@ impl Step<'_> {
     fn tell(&self, world: &World, answer: &Answer) {
         let outcome = if answer.to == self.event.phase.wait() {
             "wait"
+        } else if let To::Hook(_) = answer.to {
+            "hook"
         } else {
             "done"
         };

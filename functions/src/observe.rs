@@ -4,8 +4,8 @@ use ebbtide_controller::arn::short;
 use ebbtide_controller::deployment::{Outgoing, Plan};
 use ebbtide_controller::flows::{self, Flows};
 use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
-use ebbtide_controller::pauses::Point;
 use ebbtide_controller::phase::Phase;
+use ebbtide_controller::ready::HEALTHY;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
 use ebbtide_controller::world::{
@@ -146,6 +146,7 @@ pub(crate) async fn observe(
         alarms,
         flows,
         order: None,
+        hook_arns: clients.hook_arns.clone(),
         turns: 0,
         now,
     }))
@@ -350,7 +351,7 @@ async fn alarms(
         return Ok(Vec::new());
     };
     let stops = match phase {
-        Phase::CheckAndCreate => plan.replacement.is_none() || plan.pauses_at(Point::AfterHealthy),
+        Phase::CheckAndCreate => plan.replacement.is_none() || plan.waits_at(&HEALTHY),
         // Without a replacement, a swap that was left half done is finished.
         Phase::Swap => plan.goes_forward() && plan.replacement.is_some(),
         Phase::ScaleDown => plan.goes_forward(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use ebbtide_controller::turn::{self, Turn};
 use ebbtide_functions::{Clients, Function};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::asl::{
     DefinitionError, Resources, StateMachine, SubstitutionError, TaskError, substitute,
@@ -135,8 +135,7 @@ impl Resources for Installation {
     async fn call(&self, function: &str, payload: Value) -> Result<Value, TaskError> {
         let mut functions = self.functions.iter();
         let Some(installed) = functions.find(|installed| installed.arn == function) else {
-            let cause = format!("Function not found: {function}");
-            return Err(TaskError::new("Lambda.ResourceNotFoundException", cause));
+            return self.call_hook(function, payload).await;
         };
         for _ in 1..self.times {
             // The answers of the first ones are lost; their effects are not.
@@ -144,6 +143,27 @@ impl Resources for Installation {
         }
         self.invoke(installed, payload).await
     }
+}
+
+impl Installation {
+    /// Calls a function of the user's.
+    async fn call_hook(&self, function: &str, event: Value) -> Result<Value, TaskError> {
+        let (takes, ended) = self.aws.with_world(|world| world.invoke(function, event));
+        tokio::time::sleep(takes).await;
+        match ended {
+            Ok(answer) => Ok(answered(&answer)),
+            Err((error, cause)) => Err(TaskError { error, cause }),
+        }
+    }
+}
+
+/// What Lambda answers, with what the function has returned.
+fn answered(answer: &Value) -> Value {
+    json!({
+        "ExecutedVersion": "$LATEST",
+        "Payload": answer,
+        "StatusCode": 200,
+    })
 }
 
 /// The name of a function's ARN in the definition's substitutions.
@@ -168,6 +188,10 @@ impl SimulatedAws {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .timeout_config(Clients::timeouts())
             .http_client(self.gated_http_client(caller, gate));
-        Clients::new(&config.build(), LOCK_TABLE.0)
+        let anything = || vec!["*".to_owned()];
+        let hook_arns = self.with_world(|world| world.hook_arns.clone());
+        let mut clients = Clients::new(&config.build(), LOCK_TABLE.0);
+        clients.hook_arns = Some(hook_arns.unwrap_or_else(anything));
+        clients
     }
 }

@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 
 pub use crate::world::ClientsScenario;
 use crate::world::{
-    ActionRequest, AlarmState, AlarmType, ApiError, Behaviour, Condition, Kind, Limits, Timings,
+    ActionRequest, AlarmState, AlarmType, ApiError, Behaviour, Condition, Kind, Limits,
+    PreparedAnswer, Timings,
 };
 
 /// Tasks that a scenario may have.
@@ -68,6 +69,10 @@ pub struct Scenario {
     pub first_deployment: bool,
     /// The account's alarms.
     pub alarms: Vec<AlarmScenario>,
+    /// Functions that deployments call as hooks; others answer `SUCCEEDED` at once.
+    pub hooks: Vec<HookScenario>,
+    /// Which functions Ebbtide may call, as ARNs with wildcards; without a value, all.
+    pub hook_arns: Option<Vec<String>>,
     /// What operators ask of the first deployment.
     pub commands: Vec<CommandScenario>,
     /// Clients with connections, through the production listeners. None: there are none, and none
@@ -96,6 +101,16 @@ pub struct AlarmChange {
     /// Seconds after the world's start.
     pub after_seconds: u64,
     pub state: AlarmState,
+}
+
+/// A hook, and what it answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HookScenario {
+    /// The function's name.
+    pub function: String,
+    /// One call after the other; the last one again and again.
+    pub answers: Vec<PreparedAnswer>,
 }
 
 /// What an operator asks of a deployment, and when.
@@ -317,6 +332,8 @@ impl Default for Scenario {
             counts_deregistering: true,
             first_deployment: false,
             alarms: Vec::new(),
+            hooks: Vec::new(),
+            hook_arns: None,
             commands: Vec::new(),
             clients: None,
         }

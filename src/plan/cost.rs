@@ -183,14 +183,16 @@ fn deployed(
     };
     let scenario = scenario::fitting(quiet, request);
     let world = scenario.world_for(&scenario::names_of(request, &scenario::home_of(&event)?))?;
-    // No person is there to end a pause.
+    // No person is there to end a pause, and what a hook costs is not known.
     let request = &Request {
         pauses: Vec::new(),
+        hooks: Vec::new(),
         ..request.clone()
     };
     if let Some(fields) = event.as_object_mut() {
         fields.remove("dryRun");
         fields.remove("pauses");
+        fields.remove("hooks");
     }
     let what = ("plan", "counting what a deployment costs");
     let (run, _) = simulation::deploy_quietly(world, what, request, event)?;

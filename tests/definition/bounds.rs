@@ -65,7 +65,7 @@ fn an_attempt_ends_before_its_call_that_before_the_function_and_that_before_the_
     assert!(attempt < call);
     assert!(call < function_timeout());
     let definition = shipped();
-    for (name, _) in definition.of_type("Task") {
+    for (name, _) in definition.tasks() {
         let task = definition.machine.state(name).unwrap().timeout().unwrap();
         assert_eq!(task, Duration::from_secs(75), "{name}");
         assert!(function_timeout() < task, "{name}");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ebbtide_controller::phase::{Phase, To};
 
-use crate::graph::{Definition, shipped};
+use crate::graph::{Definition, HOOK, shipped};
 
 /// Every answer that a phase may give (`controller::turn`, `functions::handler`).
 fn answers(phase: Phase) -> &'static [To] {
@@ -23,6 +23,7 @@ fn answers(phase: Phase) -> &'static [To] {
             To::Wait,
             To::Cleanup,
             To::Rollback,
+            To::Hook(Phase::CheckAndCreate),
             To::DeploymentFailed,
         ],
         Phase::Swap => &[
@@ -33,6 +34,7 @@ fn answers(phase: Phase) -> &'static [To] {
             // The swap of an earlier deployment is finished.
             To::CheckAndCreateService,
             To::Rollback,
+            To::Hook(Phase::Swap),
             To::DeploymentFailed,
         ],
         Phase::ScaleDown => &[
@@ -43,6 +45,7 @@ fn answers(phase: Phase) -> &'static [To] {
             // Nothing is left of an earlier deployment.
             To::CheckAndCreateService,
             To::Rollback,
+            To::Hook(Phase::ScaleDown),
             To::DeploymentFailed,
         ],
         Phase::Cleanup => &[
@@ -51,6 +54,7 @@ fn answers(phase: Phase) -> &'static [To] {
             To::CheckAndCreateService,
             To::DeploymentSucceeded,
             To::Rollback,
+            To::Hook(Phase::Cleanup),
             To::DeploymentFailed,
         ],
         Phase::Rollback => &[
@@ -63,6 +67,7 @@ fn answers(phase: Phase) -> &'static [To] {
             To::CheckAndCreateService,
             // The deployment had succeeded, and the answer that says so was lost on the way.
             To::DeploymentSucceeded,
+            To::Hook(Phase::Rollback),
             To::DeploymentFailed,
         ],
     }
@@ -74,7 +79,8 @@ fn every_task_leads_to_a_choice_of_its_own() {
     let choices = Phase::ALL.map(|phase| definition.choice_of(phase).0);
     let choices = BTreeSet::from(choices);
     assert_eq!(choices.len(), Phase::ALL.len());
-    assert_eq!(definition.of_type("Choice").count(), choices.len());
+    // And the one after a hook.
+    assert_eq!(definition.of_type("Choice").count(), choices.len() + 1);
 }
 
 #[test]
@@ -84,7 +90,13 @@ fn every_rule_leads_to_the_state_that_next_names() {
         for rule in choice["Choices"].as_array().unwrap() {
             let fields: Vec<_> = rule.as_object().unwrap().keys().collect();
             assert_eq!(fields, ["Variable", "StringEquals", "Next"], "{name}");
-            assert_eq!(rule["Variable"], "$.next", "{name}");
+            let after_a_hook = definition.state(HOOK)["Next"] == name;
+            let field = if after_a_hook {
+                "$.hook.then"
+            } else {
+                "$.next"
+            };
+            assert_eq!(rule["Variable"], field, "{name}");
             assert_eq!(rule["StringEquals"], rule["Next"], "{name}");
         }
     }

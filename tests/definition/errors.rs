@@ -6,7 +6,7 @@ use ebbtide_controller::refusal::ErrorName;
 use ebbtide_simulator::asl::Jitter;
 use serde_json::json;
 
-use crate::graph::{By, shipped};
+use crate::graph::{By, HOOK, shipped};
 
 /// How Step Functions says that an invocation failed, or that it cannot tell (AWS documentation;
 /// `Sandbox.Timedout` and `Lambda.Unknown` are seen in the field).
@@ -27,7 +27,7 @@ const OF_AWS: [&str; 10] = [
 fn every_task_has_the_same_retry_and_every_task_but_the_rollback_the_same_catch() {
     let definition = shipped();
     let swap = definition.state("Swap");
-    for (name, task) in definition.of_type("Task") {
+    for (name, task) in definition.tasks() {
         assert_eq!(task["Retry"], swap["Retry"], "{name}");
         assert_eq!(task["TimeoutSeconds"], swap["TimeoutSeconds"], "{name}");
         if name != "Rollback" {
@@ -42,7 +42,7 @@ fn whatever_a_function_throws_and_whatever_step_functions_says_of_it_is_tried_ag
     let definition = shipped();
     let thrown = ErrorName::ALL.iter().map(|error| error.as_str());
     for error in thrown.chain(OF_AWS) {
-        for (name, _) in definition.of_type("Task") {
+        for (name, _) in definition.tasks() {
             let task = definition.machine.state(name).unwrap();
             assert_eq!(task.retriers().len(), 1, "{name}");
             let retrier = &task.retriers()[0];
@@ -57,7 +57,7 @@ fn whatever_a_function_throws_and_whatever_step_functions_says_of_it_is_tried_ag
 #[test]
 fn a_failure_leads_to_the_rollback_and_that_of_the_rollback_to_its_end() {
     let definition = shipped();
-    for (name, _) in definition.of_type("Task") {
+    for (name, _) in definition.tasks() {
         let is_rollback = name == "Rollback";
         let wanted = if is_rollback {
             "RollbackFailed"
@@ -74,14 +74,48 @@ fn a_failure_leads_to_the_rollback_and_that_of_the_rollback_to_its_end() {
 #[test]
 fn everything_is_caught_what_is_too_large_by_its_name_and_put_beside_the_state() {
     let definition = shipped();
-    for (name, task) in definition.of_type("Task") {
+    for (name, task) in definition.tasks() {
         let catchers = task["Catch"].as_array().unwrap();
         let errors: Vec<_> = catchers.iter().map(|one| &one["ErrorEquals"]).collect();
         // States.ALL does not stand for it (AWS documentation), and stands alone and last.
-        let wanted = [json!(["States.DataLimitExceeded"]), json!(["States.ALL"])];
+        let wanted = WANTED.map(|error| json!([error]));
         assert_eq!(errors, wanted.iter().collect::<Vec<_>>(), "{name}");
         for catcher in catchers {
-            assert_eq!(catcher["ResultPath"], "$.failure", "{name}");
+            // What has made a state too large is the reply of a hook: the error takes its place.
+            let too_large = catcher["ErrorEquals"] == wanted[0];
+            let path = if too_large { "$.hook" } else { "$.failure" };
+            assert_eq!(catcher["ResultPath"], path, "{name}");
         }
     }
 }
+
+#[test]
+fn a_hook_is_called_again_only_where_lambda_has_not_run_it_and_whatever_it_ends_with_is_a_reply() {
+    let definition = shipped();
+    let hook = definition.machine.state(HOOK).unwrap();
+    let [retrier] = hook.retriers() else {
+        panic!("{:?}", hook.retriers());
+    };
+    for error in OF_AWS {
+        let transient = OF_LAMBDA.contains(&error);
+        assert_eq!(retrier.errors.matches(error), transient, "{error}");
+    }
+    assert_eq!(retrier.jitter, Jitter::Full);
+    let state = definition.state(HOOK);
+    for (catcher, error) in state["Catch"].as_array().unwrap().iter().zip(WANTED) {
+        assert_eq!(catcher["ErrorEquals"], json!([error]));
+        assert_eq!(catcher["ResultPath"], state["ResultPath"]);
+        assert_eq!(catcher["Next"], state["Next"]);
+    }
+}
+
+/// Errors of Lambda that AWS's guide for Step Functions advises to retry.
+const OF_LAMBDA: [&str; 4] = [
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.TooManyRequestsException",
+];
+
+/// What every Task catches, in this order.
+const WANTED: [&str; 2] = ["States.DataLimitExceeded", "States.ALL"];

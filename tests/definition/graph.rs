@@ -13,6 +13,9 @@ pub(crate) struct Definition {
     json: Value,
 }
 
+/// The Task that calls hooks.
+pub(crate) const HOOK: &str = "Hook";
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Way<'a> {
     pub(crate) from: &'a str,
@@ -64,6 +67,11 @@ impl Definition {
     ) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.states()
             .filter(move |(_, state)| state["Type"] == kind)
+    }
+
+    /// The Tasks that invoke the functions; another one calls hooks.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.of_type("Task").filter(|(name, _)| *name != HOOK)
     }
 
     pub(crate) fn choice_of(&self, phase: Phase) -> (&str, &Value) {

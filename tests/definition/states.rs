@@ -5,7 +5,7 @@ use ebbtide_functions::Function;
 use ebbtide_simulator::deployment::DEFINITION;
 use serde_json::json;
 
-use crate::graph::shipped;
+use crate::graph::{HOOK, shipped};
 
 #[test]
 fn every_state_says_what_it_is_for() {
@@ -69,7 +69,36 @@ fn each_phase_has_one_task_that_gets_the_whole_state_and_answers_with_the_whole_
         assert_eq!(task["Parameters"], parameters, "{name}");
         assert_eq!(task["OutputPath"], "$.Payload", "{name}");
     }
-    assert_eq!(definition.of_type("Task").count(), Phase::ALL.len());
+    assert_eq!(definition.tasks().count(), Phase::ALL.len());
+}
+
+#[test]
+fn a_hook_is_called_as_the_answer_has_it_and_its_reply_goes_back_there() {
+    let definition = shipped();
+    let hook = definition.state(HOOK);
+    assert_eq!(hook["Resource"], "arn:aws:states:::lambda:invoke");
+    let parameters = json!({"FunctionName.$": "$.hook.lambda", "Payload.$": "$.hook.event"});
+    assert_eq!(hook["Parameters"], parameters);
+    assert_eq!(hook["TimeoutSecondsPath"], "$.hook.timeout");
+    assert_eq!(hook["ResultSelector"], json!({"answer.$": "$.Payload"}));
+    assert_eq!(hook["ResultPath"], "$.hook.reply");
+    let after = definition.state(hook["Next"].as_str().unwrap());
+    let rules = after["Choices"].as_array().unwrap();
+    let mut ways: Vec<_> = rules
+        .iter()
+        .map(|rule| (&rule["StringEquals"], &rule["Next"]))
+        .collect();
+    let rollback = json!("Rollback");
+    ways.push((&rollback, &after["Default"]));
+    let phases = Phase::ALL
+        .into_iter()
+        .filter(|phase| *phase != Phase::Preflight);
+    let wanted: Vec<_> = phases.map(|phase| json!(phase.task().as_str())).collect();
+    assert_eq!(
+        ways,
+        wanted.iter().map(|task| (task, task)).collect::<Vec<_>>()
+    );
+    assert!(rules.iter().all(|rule| rule["Variable"] == "$.hook.then"));
 }
 
 #[test]

@@ -28,6 +28,7 @@ ARNS = {
 }
 ECS = "arn:aws:ecs:us-east-1:555555555555:"
 ELB = "arn:aws:elasticloadbalancing:us-east-1:555555555555:"
+LAMBDA = "arn:aws:lambda:us-east-1:555555555555:function:"
 GIVEN = {
     "ClusterArns": [f"{ECS}cluster/main", f"{ECS}cluster/games-*"],
     "ServiceArns": [f"{ECS}service/main/chat", f"{ECS}service/games-*/*"],
@@ -35,6 +36,7 @@ GIVEN = {
     "RouteArns": [f"{ELB}{kind}/{of}/*" for kind in ("listener", "listener-rule") for of in ("net/chat", "app/games")],
     "TargetGroupArns": [f"{ELB}targetgroup/chat-*", f"{ELB}targetgroup/games-*"],
     "TaskRoleArns": ["arn:aws:iam::555555555555:role/chat", "arn:aws:iam::555555555555:role/games-*"],
+    "HookArns": [f"{LAMBDA}smoke-test:live", f"{LAMBDA}check-*"],
 }
 
 # What IAM takes, white space aside (IAM quotas): of a managed policy, and of a role's inline policies together.
@@ -49,6 +51,7 @@ FULL = {
     "RouteArns": [f"{ELB}listener-rule/net/{NAME}/0123456789abcdef/*"] * ROOM,
     "TargetGroupArns": [f"{ELB}targetgroup/{NAME}/0123456789abcdef"] * ROOM,
     "TaskRoleArns": [f"arn:aws:iam::555555555555:role/{NAME}"] * ROOM,
+    "HookArns": [f"{LAMBDA}{NAME}:live"] * ROOM,
 }
 
 # What is found and is right as it is: the policy, what parliament calls it, and what it says.

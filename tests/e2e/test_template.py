@@ -31,6 +31,7 @@ LISTS = {
     "RouteArns": [f"arn:aws:elasticloadbalancing:{HOME}:{of}/app/chat/0123456789abcdef/*" for of in ("listener", "listener-rule")],
     "TargetGroupArns": [f"arn:aws:elasticloadbalancing:{HOME}:targetgroup/chat-*"],
     "TaskRoleArns": [f"arn:aws:iam::{stack.ACCOUNT}:role/chat", f"arn:aws:iam::{stack.ACCOUNT}:role/chat-execution"],
+    "HookArns": [f"arn:aws:lambda:{HOME}:function:smoke-test", f"arn:aws:lambda:{HOME}:function:check-*"],
     "AlarmActionArns": [f"arn:aws:sns:{HOME}:pager"],
 }
 TOPIC = f"arn:aws:sns:{HOME}:deployments"
@@ -233,6 +234,12 @@ def test_parameters_confine_what_can_be_deployed(deployed, confined):
     found = statements(deployed, "SwapRole", name)
     assert found["ChangeActions"]["Resource"] == LISTS["RouteArns"]
     assert found["TagProduction"]["Resource"] == LISTS["TargetGroupArns"]
+    assert statements(deployed, "DeploymentRole", name)["InvokeHooks"]["Resource"] == LISTS["HookArns"]
+    for of, arns in ((name, LISTS["HookArns"]), (stack.STACK, [])):
+        function = deployed.resource("CheckAndCreateFunction", of)
+        configuration = deployed.client("lambda").get_function_configuration(FunctionName=function)
+        assert configuration["Environment"]["Variables"].get("HOOK_ARNS", "") == ",".join(arns)
+    assert "InvokeHooks" not in statements(deployed, "DeploymentRole")
     # Without them, everything of the account and region, and nothing else.
     found = statements(deployed, "CheckAndCreateRole")
     assert found["NoOtherCluster"]["Condition"] == {"ArnNotLike": {"ecs:cluster": f"arn:aws:ecs:{HOME}:cluster/*"}}

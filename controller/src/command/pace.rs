@@ -40,6 +40,7 @@ pub(super) fn response(phase: Phase, world: &World, plan: &Plan, pace: &Pace) ->
     let mut request = with_pace(&plan.request, pace);
     let swapped = plan.swapped.is_some();
     request.pauses = pauses::left(plan, swapped).copied().collect();
+    request.hooks.retain(|hook| Some(hook.at) >= plan.calls.at);
     let so_far = SoFar {
         turns: world.turns,
         seconds: plan.swapped.map_or(0, |at| world.now.saturating_sub(at)),

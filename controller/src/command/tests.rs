@@ -252,7 +252,7 @@ fn a_planned_pause_is_approved_once_and_another_pace_is_another_command() {
         given(&waits, Resume),
         Err(NotGiven::Repeated(asked(Resume)))
     );
-    waits.waits = Some(crate::pauses::Point::BeforeDrain);
+    waits.waits = Some(crate::point::Point::BeforeDrain);
     assert!(given(&waits, Resume).is_ok());
     waits.answered = None;
     assert_eq!(

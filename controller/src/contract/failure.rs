@@ -93,10 +93,21 @@ impl Event {
         })
     }
 
+    /// A state that has become too large has its failure in the place of the hook, whose reply may be of any size.
     fn failure_in_state(&self) -> Option<Failure> {
-        let wire = self.state.get("failure")?;
+        let too_large = self
+            .state
+            .get("hook")
+            .filter(|hook| hook["Error"].is_string());
+        let wire = too_large.or_else(|| self.state.get("failure"))?;
         let wire = FailureWire::deserialize(wire).ok()?;
         Some(wire.read())
+    }
+
+    /// Whether the state machine has called a hook for this phase.
+    pub(super) fn is_after_a_hook(&self) -> bool {
+        let then = self.state.get("hook").and_then(|hook| hook.get("then"));
+        then.and_then(Value::as_str) == Some(self.phase.task().as_str())
     }
 
     /// Whether this Rollback was reached through a Catch or an unknown next state, and not through an answer
@@ -107,6 +118,6 @@ impl Event {
             next.and_then(To::parse),
             Some(To::Rollback | To::WaitForOriginal)
         );
-        self.phase == Phase::Rollback && !led_here
+        self.phase == Phase::Rollback && !led_here && !self.is_after_a_hook()
     }
 }

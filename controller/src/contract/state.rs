@@ -10,11 +10,13 @@ use crate::clock::rfc3339;
 use crate::command::Heard;
 use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress, Replanned};
 use crate::drain::budget::Control;
+use crate::hooks::Calls;
 use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
 use crate::identity::DeploymentId;
 use crate::lock::{Item, Lock, Seen};
-use crate::pauses::{Gates, Point, Waits};
+use crate::pauses::{Gates, Waits};
 use crate::phase::{Phase, To};
+use crate::point::Point;
 use crate::quote::{quote, sentence};
 use crate::reason::{Code, DrainProgress, Reason, Remark, Shortfall};
 use crate::refusal::Refusal;
@@ -32,6 +34,9 @@ struct StateWire {
     wait: u32,
     #[serde(skip_deserializing)]
     reason: Value,
+    /// The hook that the state machine calls.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    hook: Option<Value>,
     request: Value,
     plan: PlanWire,
     progress: ProgressWire,
@@ -66,6 +71,9 @@ struct PlanWire {
     passed: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     waits: Option<WaitsWire>,
+    /// How far its hooks are.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    calls: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replanned: Option<ReplannedWire>,
     #[serde(default, skip_serializing_if = "no_command")]
@@ -218,6 +226,7 @@ impl PlanWire {
                 since: waits.since,
                 until: waits.until,
             }),
+            calls: plan.calls.to_json(),
             paced: plan.paced,
             replanned: plan.replanned.map(|replanned| ReplannedWire {
                 tasks: replanned.tasks,
@@ -240,6 +249,7 @@ impl PlanWire {
         id: DeploymentId,
         request: Request,
         failure: Option<Failure>,
+        reply: Option<&Value>,
     ) -> Result<Plan, Refusal> {
         let outgoing = match self.outgoing.as_str() {
             "original" => Outgoing::Original,
@@ -263,6 +273,7 @@ impl PlanWire {
             points: points.collect::<Result<_, _>>()?,
             waits: waits.transpose()?,
         };
+        let calls = Calls::read(&self.calls, reply);
         Ok(Plan {
             id,
             request,
@@ -277,6 +288,7 @@ impl PlanWire {
             swapped: self.swapped,
             paused: self.paused,
             passed,
+            calls: calls.ok_or_else(|| unreadable(&"unknown calls of hooks"))?,
             paced: self.paced,
             replanned: self.replanned.map(|replanned| Replanned {
                 tasks: replanned.tasks,
@@ -359,7 +371,9 @@ impl Event {
             control: wire.control,
         };
         let request = Request::parse(&wire.request, self.id.home())?;
-        let plan = wire.plan.read(self.id.clone(), request, failure)?;
+        let reply = self.state.get("hook").and_then(|hook| hook.get("reply"));
+        let reply = reply.filter(|_| self.is_after_a_hook());
+        let plan = wire.plan.read(self.id.clone(), request, failure, reply)?;
         let progress = if caught {
             Progress {
                 interrupted: true,
@@ -391,7 +405,7 @@ impl Plan {
         let plan = PlanWire::deserialize(&plan).ok()?;
         plan.names_its_own(event).ok()?;
         let (id, request) = (self.id.clone(), self.request.clone());
-        let plan = plan.read(id, request, self.failure.clone()).ok()?;
+        let plan = plan.read(id, request, self.failure.clone(), None).ok()?;
         if phase != Phase::Rollback && plan.outgoing != Outgoing::Replacement {
             return None;
         }
@@ -400,6 +414,7 @@ impl Plan {
             finishing: true,
             paused: 0,
             passed: Gates::default(),
+            calls: Calls::default(),
             paced: 0,
             replanned: None,
             ..plan
@@ -424,6 +439,9 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
     }
     if let Some((of, seen, wanted)) = reason.shortfall().and_then(Shortfall::counts) {
         told["shortfall"] = json!({"of": of, "seen": seen, "wanted": wanted});
+    }
+    if let Some(turn) = reason.hook() {
+        told["hook"] = turn.numbers();
     }
     if let Some(drain) = reason.drain() {
         let DrainProgress {
@@ -455,6 +473,14 @@ fn told(code: Code, text: &str) -> Value {
 }
 
 impl Answer {
+    /// The call of a hook, if the answer leads to one.
+    fn hook(&self) -> Option<Value> {
+        match self.to {
+            To::Hook(phase) => self.reason.hook()?.to_json(phase),
+            _ => None,
+        }
+    }
+
     /// The answer as the state machine's next state.
     pub fn to_json(&self, lock: &Lock) -> Value {
         let progress = &self.progress;
@@ -463,6 +489,7 @@ impl Answer {
             next: self.to.as_str().to_owned(),
             wait: self.wait,
             reason: reason(&self.reason, self.heard.as_ref()),
+            hook: self.hook(),
             request: self.plan.request.to_json(),
             plan: PlanWire::of(&self.plan),
             progress: ProgressWire {
@@ -519,6 +546,7 @@ fn remark(remark: &Remark) -> Value {
             json!({"code": code, "taskSet": task_set, "tasks": tasks, "fix": fix})
         }
         Remark::TestRule { rule, .. } => json!({"code": code, "rule": rule, "fix": fix}),
+        Remark::Hook(why) => json!({"code": code, "why": why, "fix": fix}),
     }
 }
 

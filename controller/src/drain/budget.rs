@@ -58,6 +58,12 @@ impl Control {
             ..Self::default()
         }
     }
+
+    /// The drain has waited for so many seconds that do not count: its deadline comes so much later.
+    pub(crate) fn put_off(&mut self, seconds: u32) {
+        let began = &mut self.began;
+        *began = began.map(|began| began.saturating_add(u64::from(seconds)));
+    }
 }
 
 impl Default for Control {

@@ -7,6 +7,7 @@ use crate::counted::counted;
 use crate::deployment::Outgoing;
 use crate::drain::deregistration::Deregistration;
 use crate::drain::{self, Schedule};
+use crate::hooks;
 use crate::refusal::Refusal;
 use crate::request::{CHECKS, Request};
 use crate::scale_down;
@@ -99,6 +100,7 @@ fn history_fits(
     let approvals: u32 = pauses
         .map(|pause| drain::checks_within(pause.timeout) + 1)
         .sum();
+    let (hooks, _) = hooks::most(&request.hooks, forth.steps);
     let readiness = u64::from(checks) + u64::from(vain_swaps);
     // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
     let (made, readiness, allowed) = match so_far {
@@ -114,6 +116,7 @@ fn history_fits(
     let turns = u64::from(made)
         + readiness
         + u64::from(approvals)
+        + u64::from(hooks)
         + u64::from(forth.all())
         + u64::from(back.all())
         + u64::from(left) * u64::from(leftover.all())
@@ -125,7 +128,9 @@ fn history_fits(
     if events <= u64::from(allowed) {
         return Ok(());
     }
-    let fix = if approvals > checks.max(steps).max(polls) {
+    let fix = if hooks > approvals.max(checks).max(steps).max(polls) {
+        "Shorten the timeouts of hooks, call fewer of them, or take larger steps where one is called at eachStep."
+    } else if approvals > checks.max(steps).max(polls) {
         "Shorten the timeouts of pauses."
     } else if checks > steps.max(polls) {
         "Raise waitForService, or lower readinessTimeout."
@@ -160,8 +165,10 @@ fn time_fits(
         .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
     let pauses = request.pauses.iter();
     let approvals: u64 = pauses.map(|pause| u64::from(pause.timeout)).sum();
+    let (_, hooks) = hooks::most(&request.hooks, schedule.steps());
     let seconds = passed
         + approvals
+        + hooks
         + u64::from(2 + left) * u64::from(drain)
         + 2 * u64::from(request.bake_time)
         // Until it is ready; a rollback's wait for the original, and another to swap back to it.
@@ -175,7 +182,9 @@ fn time_fits(
             "This deployment and its rollback could take {seconds} s ({} drains of {drain} s each), and {LONGEST_PHASES} s are allowed.",
             2 + left
         ),
-        if approvals > u64::from(drain) {
+        if hooks > approvals.max(u64::from(drain)) {
+            "Shorten the timeouts of hooks, or call fewer of them."
+        } else if approvals > u64::from(drain) {
             "Shorten the timeouts of pauses."
         } else {
             "Take larger steps or shorter pauses (scaledown_decrement and scaledown_wait, or drain), or set drainTimeout."

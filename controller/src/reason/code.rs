@@ -55,6 +55,12 @@ pub enum Code {
     WaitingForApproval,
     /// A planned pause is over.
     Approved,
+    /// The state machine calls a hook.
+    CallingHook,
+    /// A hook is in progress, and is called again.
+    WaitingForHook,
+    /// A hook has succeeded, or undoes nothing.
+    HookOver,
     /// An operator has given the drain another pace.
     Repaced,
     /// The turn was refused; `failure` says why.
@@ -97,6 +103,9 @@ impl Code {
             Self::Paused => "paused",
             Self::WaitingForApproval => "waitingForApproval",
             Self::Approved => "approved",
+            Self::CallingHook => "callingHook",
+            Self::WaitingForHook => "waitingForHook",
+            Self::HookOver => "hookOver",
             Self::Repaced => "repaced",
             Self::Refused => "refused",
             Self::Failed => "failed",

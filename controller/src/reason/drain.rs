@@ -7,8 +7,8 @@ use super::{Code, DrainProgress};
 use crate::command::Paused;
 use crate::counted::counted;
 use crate::deployment::Outgoing;
+use crate::gates::Gate;
 use crate::id::TaskSetId;
-use crate::pauses::Approval;
 use crate::quote::quote;
 
 /// A turn of a drain.
@@ -154,8 +154,8 @@ pub enum Blocker {
     },
     /// An operator has paused the deployment.
     Paused(Paused),
-    /// A planned pause has begun, goes on or is over.
-    Approval(Box<Approval>),
+    /// A hook or a planned pause has begun, goes on or is over.
+    Gate(Box<Gate>),
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the baseline, in the peak of those minutes.
@@ -176,12 +176,25 @@ impl Stage {
                 ..
             } => Code::Paused,
             Self::Blocked {
-                by: Blocker::Approval(approval),
+                by: Blocker::Gate(gate),
                 ..
-            } => approval.code(),
+            } => gate.code(),
             Self::Blocked { .. } => Code::Blocked,
             Self::TasksStopping { .. } | Self::Confirming { .. } => Code::TasksStopping,
             Self::Drained => Code::Drained,
+        }
+    }
+}
+
+impl Stage {
+    /// The hook or the planned pause that it waits for.
+    pub(super) fn gate(&self) -> Option<&Gate> {
+        match self {
+            Self::Blocked {
+                by: Blocker::Gate(gate),
+                ..
+            } => Some(gate),
+            _ => None,
         }
     }
 }
@@ -211,9 +224,9 @@ impl fmt::Display for Draining {
                 write!(f, "scaled to {left} of {of}; next step in {seconds} s")
             }
             Stage::Blocked {
-                by: Blocker::Approval(approval),
+                by: Blocker::Gate(gate),
                 ..
-            } => approval.fmt(f),
+            } => gate.fmt(f),
             Stage::Blocked {
                 wanted,
                 running,
@@ -353,7 +366,7 @@ impl fmt::Display for Blocker {
                 quote(state)
             ),
             Self::Paused(paused) => paused.fmt(f),
-            Self::Approval(approval) => approval.fmt(f),
+            Self::Gate(gate) => gate.fmt(f),
             Self::Reconnects { seen, allowed } => {
                 write!(f, "{seen} reconnects a second, {allowed} are allowed")
             }

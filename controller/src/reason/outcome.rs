@@ -50,6 +50,8 @@ pub enum Remark {
         /// Its ARN.
         rule: RouteArn,
     },
+    /// A hook that could undo nothing any more did not succeed: in words.
+    Hook(String),
 }
 
 impl Remark {
@@ -59,6 +61,7 @@ impl Remark {
             Self::Straggler { .. } => "straggler",
             Self::SlowDeletion { .. } => "slowDeletion",
             Self::TestRule { .. } => "testRule",
+            Self::Hook(_) => "hook",
         }
     }
 
@@ -77,6 +80,7 @@ impl Remark {
                 "The functions' log has AWS's answer. Delete it: {}. The next deployment tries it again.",
                 deleted_by(rule)
             ),
+            Self::Hook(_) => "Read what the function has written: aws logs tail.".to_owned(),
         }
     }
 }
@@ -99,6 +103,7 @@ impl fmt::Display for Remark {
                 "{name} is a test rule that could not be deleted ({})",
                 deleted_by(rule)
             ),
+            Self::Hook(why) => f.write_str(why.trim_end_matches('.')),
         }
     }
 }

@@ -162,7 +162,7 @@ impl fmt::Display for Reason {
             Self::Paused(paused) => {
                 write!(f, "{paused}; next check in {} s", paused.wait)
             }
-            Self::Approval(approval) => approval.fmt(f),
+            Self::Gate(gate) => gate.fmt(f),
             Self::Repaced { pace, begun: true } => {
                 write!(f, "the drain goes on at another pace: {pace}")
             }
@@ -252,11 +252,13 @@ impl fmt::Display for Swapped {
             known(self.replacement.as_ref())
         )?;
         match self.drain {
-            Some(NextDrain { bake, .. }) if self.pauses => {
-                write!(
-                    f,
-                    "the bake takes {bake} s, and the deployment waits for approval"
-                )
+            Some(NextDrain { bake, .. }) if self.pauses || self.hooks => {
+                let waits = match (self.hooks, self.pauses) {
+                    (true, true) => "calls hooks and waits for approval",
+                    (true, false) => "calls hooks",
+                    (false, _) => "waits for approval",
+                };
+                write!(f, "the bake takes {bake} s, and the deployment {waits}")
             }
             Some(NextDrain { bake, .. }) => write!(f, "the drain begins in {bake} s"),
             None => f.write_str("there is nothing to drain"),

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::reader::{Reader, problem};
 use super::values::whole;
-use crate::pauses::{OnTimeout, Pause, Point};
+use crate::pauses::{OnTimeout, Pause};
+use crate::point::Point;
 
 /// The fields of an entry of `pauses`, with what each allows. The tables of docs/input.md are checked against it.
 pub const PAUSES_FIELDS: &[(&str, &str)] = &[
@@ -27,7 +28,10 @@ impl Reader<'_> {
     /// The pauses, in the order of a deployment.
     pub(super) fn pauses(&mut self) -> Vec<Pause> {
         let read = |fields: &mut Fields<'_>| {
-            let at = fields.required("at", |value| Point::parse(value.as_str()?));
+            let at = fields.required("at", |value| {
+                let point = Point::parse(value.as_str()?)?;
+                Point::OF_PAUSES.contains(&point).then_some(point)
+            });
             let timeout = fields.optional("timeout", |value| whole(value, 1, LONGEST));
             let on_timeout =
                 fields.optional("onTimeout", |value| OnTimeout::parse(value.as_str()?));
@@ -37,7 +41,7 @@ impl Reader<'_> {
                 on_timeout: on_timeout.unwrap_or(OnTimeout::Rollback),
             })
         };
-        let pauses = self.objects("pauses", Point::ALL.len(), PAUSES_FIELDS, read);
+        let pauses = self.objects("pauses", Point::OF_PAUSES.len(), PAUSES_FIELDS, read);
         for (number, pause) in pauses.iter().enumerate() {
             if pauses[..number].iter().any(|before| before.at == pause.at) {
                 let given = json!(pause.at.as_str());
@@ -46,7 +50,7 @@ impl Reader<'_> {
                 self.problems.push(problem(&field, Some(&given), allowed));
             }
         }
-        let in_order = Point::ALL.iter();
+        let in_order = Point::OF_PAUSES.iter();
         let at = |point: &Point| pauses.iter().find(|pause| pause.at == *point).copied();
         in_order.filter_map(at).collect()
     }

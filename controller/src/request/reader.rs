@@ -8,7 +8,8 @@ use super::values::{
     text_where, whole,
 };
 use super::{
-    CHECKS, DRAIN_FIELDS, PAUSES_FIELDS, Problem, ROUTES_FIELDS, Request, SwapMode, TEST_FIELDS,
+    CHECKS, DRAIN_FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, Problem, ROUTES_FIELDS, Request, SwapMode,
+    TEST_FIELDS,
 };
 use crate::arn::{Home, short};
 use crate::id::{LoadBalancerArn, TargetGroupArn};
@@ -96,6 +97,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     (
         "pauses",
         "a list of up to 4 objects with at, and where needed timeout and onTimeout",
+    ),
+    (
+        "hooks",
+        "a list of up to 20 objects with at and lambda, and where needed details, timeout and onTimeout",
     ),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
@@ -221,6 +226,7 @@ impl Reader<'_> {
             alarms: alarms.unwrap_or_default(),
             rollback_on_failure: rollback_on_failure.unwrap_or(true),
             pauses: self.pauses(),
+            hooks: self.hooks(),
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,
@@ -369,6 +375,7 @@ fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
         ("routes.", ROUTES_FIELDS),
         ("test.", TEST_FIELDS),
         ("pauses.", PAUSES_FIELDS),
+        ("hooks.", HOOKS_FIELDS),
     ];
     let of = |(object, fields): (&'static str, &'static [(&'static str, &'static str)])| {
         fields.iter().map(move |(field, _)| (object, *field))

@@ -5,8 +5,8 @@ use crate::command::Paused;
 use crate::deployment::{Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, budget};
+use crate::gates::Gate;
 use crate::next::Next;
-use crate::pauses::Approval;
 use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
 use crate::request::CHECKS;
@@ -84,10 +84,10 @@ impl<'a> Waiting<'a> {
         let wait = paused.wait;
         let progress = &mut self.drain.progress;
         progress.pause = progress.pause.saturating_sub(wait);
-        let began = &mut progress.control.began;
         // With what the turn itself takes: a day of pauses has hundreds of turns.
-        let away = wait.saturating_add(drain::plan::TURN);
-        *began = began.map(|began| began.saturating_add(u64::from(away)));
+        progress
+            .control
+            .put_off(wait.saturating_add(drain::plan::TURN));
         let by = Blocker::Paused(paused);
         let stage = Stage::Blocked {
             wanted,
@@ -99,17 +99,18 @@ impl<'a> Waiting<'a> {
         Next::go(To::Wait, reason, wait, plan, self.drain.progress)
     }
 
-    /// A planned pause: these seconds do not count towards bake and drain.
-    fn approval(self, approval: Box<Approval>, running: u32) -> Next {
-        let (plan, wait) = (approval.plan(self.drain.plan), approval.wait);
+    /// A hook or a planned pause: these seconds do not count towards bake and drain.
+    fn gate(mut self, gate: Box<Gate>, running: u32) -> Next {
+        let (to, plan, wait) = (gate.to(To::Wait), gate.plan(self.drain.plan), gate.wait());
+        self.drain.progress.control.put_off(gate.took());
         let stage = Stage::Blocked {
             wanted: self.drain.wanted,
             running,
-            by: Blocker::Approval(approval),
+            by: Blocker::Gate(gate),
             wait,
         };
         let reason = self.reason(stage);
-        Next::go(To::Wait, reason, wait, plan, self.drain.progress)
+        Next::go(to, reason, wait, plan, self.drain.progress)
     }
 
     fn go(self, stage: Stage, wait: u32) -> Next {
@@ -173,7 +174,7 @@ impl<'a> Waiting<'a> {
     pub(super) fn blocked(mut self, by: Blocker, running: u32) -> Next {
         let wait = match by {
             Blocker::Paused(paused) => return self.paused_by_operator(paused, running),
-            Blocker::Approval(approval) => return self.approval(approval, running),
+            Blocker::Gate(gate) => return self.gate(gate, running),
             Blocker::Reconnects { .. } => {
                 let wait = self.sooner().max(budget::HOLD);
                 self.drain.next(true);
@@ -213,7 +214,7 @@ impl<'a> Waiting<'a> {
             Some(
                 Blocker::AlarmState { .. }
                 | Blocker::Paused(_)
-                | Blocker::Approval(_)
+                | Blocker::Gate(_)
                 | Blocker::Reconnects { .. },
             )
             | None => None,

@@ -73,8 +73,12 @@ impl Seen {
     /// The deployment as a function reads it from the state.
     pub(super) fn deployment(&self) -> Deployment {
         let name = &self.scene.execution;
+        let phase = match self.state["hook"]["reply"] {
+            Value::Null => Phase::ScaleDown,
+            _ => self.phase,
+        };
         let event = json!({
-            "phase": "scale-down",
+            "phase": phase.as_str(),
             "execution": format!("arn:aws:states:us-east-1:555555555555:execution:Ebbtide:{name}"),
             "startedAt": "2026-01-01T00:00:00Z",
             "state": self.state,
@@ -113,6 +117,17 @@ impl Seen {
                 });
             }
             "order" => world.order = Some(order(&mut words)),
+            "hook" => self.hook(&mut words),
+            // What the state machine puts there after the call.
+            "answers" => {
+                let answer: Value = serde_json::from_str(&words.rest()).expect(clause);
+                self.state["hook"]["reply"] = json!({"answer": answer});
+            }
+            "ends" => {
+                let error = words.word();
+                self.state["hook"]["reply"] = json!({"Error": error, "Cause": words.rest()});
+            }
+            "allows" => world.hook_arns = Some(vec![words.rest()]),
             "stopped" => {
                 let (failed, newest) = (words.number(), Some(words.rest()));
                 world.stopped_tasks = StoppedTasks { failed, newest };
@@ -148,6 +163,26 @@ impl Seen {
             place = &mut place[field];
         }
         *place = value;
+    }
+
+    /// One more hook of the request: where, and what else it has.
+    fn hook(&mut self, words: &mut Words<'_>) {
+        let mut hook = json!({
+            "at": words.word(),
+            "lambda": "arn:aws:lambda:us-east-1:555555555555:function:check:live",
+        });
+        while let Some(field) = words.next() {
+            match field {
+                "within" => hook["timeout"] = words.number::<u32>().into(),
+                "continues" => hook["onTimeout"] = "continue".into(),
+                "given" => hook["details"] = serde_json::from_str(&words.rest()).unwrap(),
+                other => panic!("hook {other}"),
+            }
+        }
+        match &mut self.state["request"]["hooks"] {
+            Value::Array(hooks) => hooks.push(hook),
+            none => *none = json!([hook]),
+        }
     }
 
     fn task_set(&mut self, number: u16, words: &mut Words<'_>) {

@@ -51,11 +51,27 @@ impl Told {
             .collect();
         lines.push(format!("{next}{after}: {code}: {text}"));
         lines.extend((!changes.is_empty()).then(|| changes.join(" ")));
+        lines.extend(call(&state["hook"]));
         Self {
             state: Some(state),
             ..Self::of(lines)
         }
     }
+}
+
+/// The call of a hook, without what its event says twice.
+fn call(hook: &Value) -> Option<String> {
+    let (then, timeout) = (hook["then"].as_str()?, &hook["timeout"]);
+    let mut event = hook["event"].clone();
+    for twice in [
+        "executionDetails",
+        "executionId",
+        "resourceArn",
+        "serviceArn",
+    ] {
+        event.as_object_mut()?.shift_remove(twice);
+    }
+    Some(format!("call within {timeout} s, then {then}: {event}"))
 }
 
 /// The fields that differ, as `PATH=VALUE`.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use ebbtide_controller::lock::{ENDS, End, Item};
-use ebbtide_controller::pauses::Point;
 use ebbtide_controller::phase::{Phase, To};
+use ebbtide_controller::point::Point;
 use ebbtide_controller::quote::quote;
 
 use crate::operator;

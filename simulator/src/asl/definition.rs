@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::path::JsonPath;
-use super::payload::Parameters;
+use super::payload::{Parameters, Template};
 use super::retry::{Catcher, ErrorNames, Retrier};
 
 /// The parts of a definition that this interpreter supports.
@@ -117,6 +117,12 @@ pub(super) struct Task {
     _resource: (),
     pub(super) parameters: Parameters,
     pub(super) timeout_seconds: Option<Seconds>,
+    /// Where in the input the timeout is.
+    pub(super) timeout_seconds_path: Option<JsonPath>,
+    pub(super) result_selector: Option<Template>,
+    /// Where in the input the result goes.
+    #[serde(default)]
+    pub(super) result_path: JsonPath,
     #[serde(default)]
     pub(super) retry: Vec<Retrier>,
     #[serde(default)]
@@ -164,6 +170,12 @@ impl Kind {
     /// What no single field shows. The error is the field and the problem.
     pub(super) fn check(&self) -> Result<(), (String, &'static str)> {
         match self {
+            Self::Task(task)
+                if task.timeout_seconds.is_some() && task.timeout_seconds_path.is_some() =>
+            {
+                let both = "TimeoutSeconds and TimeoutSecondsPath are both given";
+                Err((String::new(), both))
+            }
             Self::Task(task) => {
                 // Of several, only the last may be for any error.
                 let early = |mut names: Vec<&ErrorNames>| {

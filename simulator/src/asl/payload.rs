@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::path::JsonPath;
+
 /// What Step Functions knows about an execution apart from its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Execution {
@@ -16,10 +18,53 @@ pub(crate) struct Execution {
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+#[serde(try_from = "RawParameters")]
 pub(super) struct Parameters {
-    pub(super) function_name: String,
-    pub(super) payload: Template,
+    function: Node,
+    payload: Node,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct RawParameters {
+    function_name: Option<String>,
+    #[serde(rename = "FunctionName.$")]
+    function_path: Option<JsonPath>,
+    payload: Option<Template>,
+    #[serde(rename = "Payload.$")]
+    payload_path: Option<JsonPath>,
+}
+
+impl TryFrom<RawParameters> for Parameters {
+    type Error = String;
+
+    fn try_from(raw: RawParameters) -> Result<Self, String> {
+        let one = |field, given: Option<Node>, path: Option<JsonPath>| match (given, path) {
+            (Some(node), None) => Ok(node),
+            (None, Some(path)) => Ok(Node::Path(path)),
+            (None, None) => Err(format!("missing field `{field}`")),
+            (Some(_), Some(_)) => Err(format!("both {field} and {field}.$ are given")),
+        };
+        let function = raw.function_name.map(|name| Node::Constant(name.into()));
+        Ok(Self {
+            function: one("FunctionName", function, raw.function_path)?,
+            payload: one("Payload", raw.payload.map(Node::Object), raw.payload_path)?,
+        })
+    }
+}
+
+impl Parameters {
+    /// The function and its payload for a state's input; or the path that leads nowhere.
+    pub(super) fn fill(
+        &self,
+        input: &Value,
+        execution: &Execution,
+    ) -> Result<(String, Value), String> {
+        let function = self.function.fill(input, execution)?;
+        let payload = self.payload.fill(input, execution)?;
+        let name = function.as_str().map(str::to_owned);
+        Ok((name.unwrap_or_else(|| function.to_string()), payload))
+    }
 }
 
 /// JSON in which a field whose name ends in `.$` is replaced by what it stands for.
@@ -31,25 +76,33 @@ pub(super) struct Template(Vec<(String, Node)>);
 enum Node {
     Constant(Value),
     Object(Template),
-    Input,
+    Path(JsonPath),
     ExecutionId,
     StartTime,
 }
 
 impl Template {
-    /// The payload for a state's input.
-    pub(super) fn fill(&self, input: &Value, execution: &Execution) -> Value {
-        let filled = |node: &Node| match node {
-            Node::Constant(value) => value.clone(),
-            Node::Object(template) => template.fill(input, execution),
-            Node::Input => input.clone(),
-            Node::ExecutionId => execution.arn.as_str().into(),
-            // As the context object writes instants: 2026-11-20T21:10:37.000Z.
-            Node::StartTime => format!("{:.3}", execution.start_time).into(),
-        };
+    /// The same with what its fields stand for; or the path that leads nowhere.
+    pub(super) fn fill(&self, input: &Value, execution: &Execution) -> Result<Value, String> {
         let fields = self.0.iter();
-        let fields = fields.map(|(name, node)| (name.clone(), filled(node)));
+        let fields = fields.map(|(name, node)| Ok((name.clone(), node.fill(input, execution)?)));
         fields.collect()
+    }
+}
+
+impl Node {
+    fn fill(&self, input: &Value, execution: &Execution) -> Result<Value, String> {
+        Ok(match self {
+            Self::Constant(value) => value.clone(),
+            Self::Object(template) => template.fill(input, execution)?,
+            Self::Path(path) => match path.resolve(input) {
+                Some(value) => value.clone(),
+                None => return Err(path.to_string()),
+            },
+            Self::ExecutionId => execution.arn.as_str().into(),
+            // As the context object writes instants: 2026-11-20T21:10:37.000Z.
+            Self::StartTime => format!("{:.3}", execution.start_time).into(),
+        })
     }
 }
 
@@ -78,13 +131,16 @@ impl TryFrom<Map<String, Value>> for Template {
 
 /// What stands for a field whose name ends in `.$`.
 fn replaced(name: &str, value: &Value) -> Result<Node, String> {
-    match value.as_str() {
-        Some("$") => Ok(Node::Input),
+    let text = value.as_str();
+    match text {
         Some("$$.Execution.Id") => Ok(Node::ExecutionId),
         Some("$$.Execution.StartTime") => Ok(Node::StartTime),
-        Some(_) | None => Err(format!(
-            "only $, $$.Execution.Id and $$.Execution.StartTime are supported: {value} (in {name})"
-        )),
+        Some(_) | None => {
+            let path = text.and_then(|text| JsonPath::try_from(text.to_owned()).ok());
+            path.map(Node::Path).ok_or_else(|| format!(
+                "only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: {value} (in {name})"
+            ))
+        }
     }
 }
 
@@ -104,7 +160,7 @@ mod tests {
         let template = template(json!({
             "phase": "swap",
             "state.$": "$",
-            "deep": { "execution.$": "$$.Execution.Id", "number": 3, "text": "$" },
+            "deep": { "execution.$": "$$.Execution.Id", "number": 3, "text": "$", "of.$": "$.a" },
             "startedAt.$": "$$.Execution.StartTime",
         }))
         .unwrap();
@@ -114,24 +170,26 @@ mod tests {
             start_time: "2026-11-20T21:10:37Z".parse().unwrap(),
         };
         assert_eq!(
-            template.fill(&json!({ "a": [1, 2] }), &execution),
+            template.fill(&json!({ "a": [1, 2] }), &execution).unwrap(),
             json!({
                 "phase": "swap",
                 "state": { "a": [1, 2] },
-                "deep": { "execution": "arn", "number": 3, "text": "$" },
+                "deep": { "execution": "arn", "number": 3, "text": "$", "of": [1, 2] },
                 "startedAt": "2026-11-20T21:10:37.000Z",
             }),
         );
+        let elsewhere = template.fill(&json!({ "b": 1 }), &execution);
+        assert_eq!(elsewhere, Err("$.a".to_owned()));
     }
 
     #[test]
     fn anything_else_is_refused() {
         for (value, problem) in lines(
             r#"
-{ "a.$": "$.b" } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: "$.b" (in a.$)
-{ "a": { "b.$": "$$.State.Name" } } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: "$$.State.Name" (in b.$)
-{ "a.$": "States.UUID()" } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
-{ "a.$": 3 } => only $, $$.Execution.Id and $$.Execution.StartTime are supported: 3 (in a.$)
+{ "a.$": "$.b[0]" } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "$.b[0]" (in a.$)
+{ "a": { "b.$": "$$.State.Name" } } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "$$.State.Name" (in b.$)
+{ "a.$": "States.UUID()" } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
+{ "a.$": 3 } => only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: 3 (in a.$)
 { "a": 1, "a.$": "$" } => both a and a.$ are given
 { "a": [1] } => lists are not supported in a payload (in a)
 "text" => invalid type: string "text", expected a map

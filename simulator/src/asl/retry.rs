@@ -18,6 +18,8 @@ pub(super) const DATA_LIMIT: &str = "States.DataLimitExceeded";
 pub(super) const RUNTIME: &str = "States.Runtime";
 /// A caught error has no place in the state's input.
 pub(super) const RESULT_PATH: &str = "States.ResultPathMatchFailure";
+/// A path of a state's `Parameters` or `ResultSelector` leads nowhere.
+pub(super) const PARAMETER_PATH: &str = "States.ParameterPathFailure";
 /// Step Functions may not call the service.
 const PERMISSIONS: &str = "States.Permissions";
 

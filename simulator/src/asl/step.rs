@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::definition::{Choice, Fail, Seconds, State, Wait};
 use super::execution::TaskError;
 use super::path::JsonPath;
-use super::retry::{DATA_LIMIT, RESULT_PATH, RUNTIME};
+use super::retry::{DATA_LIMIT, PARAMETER_PATH, RESULT_PATH, RUNTIME};
 
 pub(super) struct Step<'a> {
     pub(super) output: Value,
@@ -56,9 +56,15 @@ impl Entered<'_> {
         found.ok_or_else(|| self.runtime(&problem()))
     }
 
-    /// The state's input with a caught error in its place.
-    pub(super) fn with_failure(&self, path: &JsonPath, failure: Value) -> Result<Value, TaskError> {
-        let placed = path.place(self.input.clone(), failure);
+    /// The error of a path that leads nowhere.
+    pub(super) fn no_parameter(&self, path: &str) -> TaskError {
+        let problem = format!("The JSONPath '{path}' could not be found in the input.");
+        self.error(PARAMETER_PATH, &problem)
+    }
+
+    /// The state's input with a result or a caught error in its place.
+    pub(super) fn with(&self, path: &JsonPath, result: Value) -> Result<Value, TaskError> {
+        let placed = path.place(self.input.clone(), result);
         let problem = || format!("Unable to apply ResultPath '{path}' to the input.");
         placed.ok_or_else(|| self.error(RESULT_PATH, &problem()))
     }
@@ -68,12 +74,16 @@ pub(super) async fn pause<'a>(
     wait: &'a Wait,
     entered: &Entered<'_>,
 ) -> Result<Step<'a>, TaskError> {
-    let seconds = seconds_at(&wait.seconds_path, entered)?;
+    let seconds = seconds_at("SecondsPath", &wait.seconds_path, entered)?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     Ok(entered.go(Some(&wait.next)))
 }
 
-fn seconds_at(path: &JsonPath, entered: &Entered<'_>) -> Result<u64, TaskError> {
+pub(super) fn seconds_at(
+    field: &str,
+    path: &JsonPath,
+    entered: &Entered<'_>,
+) -> Result<u64, TaskError> {
     let problem = match path.resolve(entered.input) {
         None => format!("does not reference an input value: {path}"),
         Some(value) => match (value.as_u64(), value.as_i64()) {
@@ -83,7 +93,7 @@ fn seconds_at(path: &JsonPath, entered: &Entered<'_>) -> Result<u64, TaskError> 
             (None, None) => format!("cannot be parsed as a long value: {path} == {value}"),
         },
     };
-    Err(entered.runtime(&format!("The SecondsPath parameter {problem}")))
+    Err(entered.runtime(&format!("The {field} parameter {problem}")))
 }
 
 pub(super) fn choose<'a>(choice: &'a Choice, entered: &Entered<'_>) -> Result<Step<'a>, TaskError> {

@@ -1,15 +1,16 @@
 //! A Task: its attempts, its retries and its catchers.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::definition::{Seconds, Task};
 use super::execution::{Resources, TaskError};
 use super::history::EventKind;
-use super::payload::Parameters;
 use super::retry::TIMEOUT;
 use super::run::Run;
 use super::size::fits;
-use super::step::{Entered, Halt, Step, too_large};
+use super::step::{Entered, Halt, Step, seconds_at, too_large};
 
 /// What every Task calls, as the history names it.
 const SERVICE: &str = "lambda";
@@ -49,7 +50,7 @@ impl<'a, R: Resources> Run<'a, R> {
             let TaskError { error, cause } = error;
             let result = json!({ "Error": error, "Cause": cause });
             // A catch has its own ResultPath; the state's OutputPath is for results.
-            let output = entered.with_failure(&catcher.result_path, result);
+            let output = entered.with(&catcher.result_path, result);
             return Ok(Step {
                 output: output.map_err(Halt::Failed)?,
                 next: Some(&catcher.next),
@@ -63,11 +64,17 @@ impl<'a, R: Resources> Run<'a, R> {
         task: &Task,
         entered: &Entered<'_>,
     ) -> Result<Result<Value, TaskError>, Halt> {
-        let Parameters {
-            function_name,
-            payload,
-        } = &task.parameters;
-        let payload = payload.fill(entered.input, self.execution);
+        let (function_name, payload) = match task.parameters.fill(entered.input, self.execution) {
+            Ok(filled) => filled,
+            Err(path) => return Ok(Err(entered.no_parameter(&path))),
+        };
+        let timeout = match &task.timeout_seconds_path {
+            None => task.timeout_seconds.map(|seconds| seconds.0),
+            Some(path) => {
+                let seconds = seconds_at("TimeoutSecondsPath", path, entered);
+                Some(seconds.map_err(Halt::Failed)?)
+            }
+        };
         let parameters = json!({ "FunctionName": function_name, "Payload": payload });
         if !fits(&parameters) {
             return Ok(Err(too_large(entered.state.name())));
@@ -76,15 +83,15 @@ impl<'a, R: Resources> Run<'a, R> {
             resource_type: SERVICE,
             resource: ACTION,
             parameters,
-            timeout_in_seconds: task.timeout_seconds.map(|seconds| seconds.0),
+            timeout_in_seconds: timeout,
         })?;
         self.journal.record(EventKind::TaskStarted {
             resource_type: SERVICE,
             resource: ACTION,
         })?;
-        let limit = task.timeout_seconds.unwrap_or(Seconds(Seconds::MAX));
-        let call = self.resources.call(function_name, payload);
-        let result = match tokio::time::timeout(limit.into(), call).await {
+        let limit = Duration::from_secs(timeout.unwrap_or(Seconds::MAX));
+        let call = self.resources.call(&function_name, payload);
+        let result = match tokio::time::timeout(limit, call).await {
             Ok(Ok(result)) if fits(&result) => result,
             Ok(answer) => {
                 let error = answer.map_or_else(|error| error, |_| too_large(SERVICE));
@@ -110,6 +117,18 @@ impl<'a, R: Resources> Run<'a, R> {
             resource: ACTION,
             output: result.clone(),
         })?;
-        Ok(entered.select(&task.output_path, &result))
+        let selected = match &task.result_selector {
+            None => result,
+            Some(selector) => match selector.fill(&result, self.execution) {
+                Ok(selected) => selected,
+                Err(path) => return Ok(Err(entered.no_parameter(&path))),
+            },
+        };
+        let placed = match entered.with(&task.result_path, selected) {
+            Ok(placed) if fits(&placed) => placed,
+            Ok(_) => return Ok(Err(too_large(entered.state.name()))),
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(entered.select(&task.output_path, &placed))
     }
 }

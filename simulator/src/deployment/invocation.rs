@@ -8,7 +8,7 @@ use ebbtide_controller::turn::Turn;
 use ebbtide_functions::{self as functions, Clients, Function, handle_by};
 use serde_json::{Value, json};
 
-use super::Installation;
+use super::{Installation, answered};
 use crate::asl::TaskError;
 use crate::aws::SimulatedAws;
 use crate::connector::Gate;
@@ -160,11 +160,7 @@ impl Invocation {
             environments.put_back(caller, clients);
         }
         match handled {
-            Ok(Ok(answer)) => Ok(json!({
-                "ExecutedVersion": "$LATEST",
-                "Payload": answer,
-                "StatusCode": 200,
-            })),
+            Ok(Ok(answer)) => Ok(answered(&answer)),
             Ok(Err(error)) => {
                 let name = error.name.as_str();
                 let cause = json!({ "errorType": name, "errorMessage": error.message });

@@ -108,6 +108,10 @@ impl Scenario {
         world.set_behaviour(&replacement, self.replacement.clone())?;
         world.begin();
         self.set_alarms(&mut world)?;
+        for hook in &self.hooks {
+            world.put_function(&hook.function, hook.answers.clone());
+        }
+        world.hook_arns.clone_from(&self.hook_arns);
         if let Some(clients) = &self.clients {
             world.connect_clients(clients, &routes)?;
         }
@@ -143,6 +147,8 @@ impl Scenario {
         }
         let changes = self.alarms.iter().flat_map(|alarm| &alarm.changes);
         times.extend(changes.map(|change| change.after_seconds));
+        let answers = self.hooks.iter().flat_map(|hook| &hook.answers);
+        times.extend(answers.map(|answer| answer.takes_seconds));
         times.extend(self.commands.iter().map(|command| command.after_seconds));
         let clients = self.clients.iter();
         times.extend(clients.map(|clients| clients.metrics_stop_after_seconds));

@@ -27,6 +27,7 @@ mod error;
 mod event;
 mod execution;
 mod expression;
+mod function;
 mod health;
 mod journal;
 mod listener;
@@ -66,6 +67,7 @@ pub use condition::*;
 pub use error::*;
 pub use event::*;
 pub use execution::*;
+pub use function::*;
 pub use journal::*;
 pub use listener::*;
 pub use listener_api::*;
@@ -141,6 +143,12 @@ pub struct World {
     pub(crate) tables: BTreeMap<String, Table>,
     #[serde(default)]
     pub(crate) alarms: BTreeMap<String, Alarm>,
+    /// Lambda functions of users, by name.
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<String, UserFunction>,
+    /// Which of them Ebbtide may call; without a value, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_arns: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) executions: BTreeMap<String, Execution>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

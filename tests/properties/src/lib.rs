@@ -23,7 +23,8 @@ pub mod wire;
 
 // Where the fixture looks for them.
 use ebbtide_controller::{
-    arn, contract, deployment, drain, id, identity, lock, pauses, phase, reason, request, world,
+    arn, contract, deployment, drain, hooks, id, identity, lock, pauses, phase, reason, request,
+    world,
 };
 
 pub use arns::arns;

@@ -33,7 +33,8 @@ fn refused_task(fields: &Value, refusal: &str) {
 }
 
 const OF_A_TASK: &str = r#"
-{"Parameters": {"FunctionName": "f", "Payload": {"a.$": "States.UUID()"}}} => States.Swap.Parameters.Payload: only $, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
+{"Parameters": {"FunctionName": "f", "Payload": {"a.$": "States.UUID()"}}} => States.Swap.Parameters.Payload: only $, $.a.b, $$.Execution.Id and $$.Execution.StartTime are supported: "States.UUID()" (in a.$)
+{"Parameters": {"FunctionName": "f", "FunctionName.$": "$.f", "Payload": {}}} => States.Swap.Parameters: both FunctionName and FunctionName.$ are given
 {"Parameters": {"FunctionName": "f", "Payload": {"phase": "swap", "deep": {"list": []}}}} => States.Swap.Parameters.Payload: lists are not supported in a payload (in list)
 {"Parameters": {"FunctionName": "f", "InvocationType": "Event", "Payload": {}}} => States.Swap.Parameters.InvocationType: unknown field
 {"Parameters": {"Payload": {}}} => States.Swap.Parameters: missing field `FunctionName`
@@ -45,6 +46,7 @@ const OF_A_TASK: &str = r#"
 {"InputPath": "$.a"} => States.Swap.InputPath: unknown field `InputPath`
 {"ResultSelector": {}} => States.Swap.ResultSelector: unknown field `ResultSelector`
 {"ResultPath": "$.a"} => States.Swap.ResultPath: unknown field `ResultPath`
+{"TimeoutSeconds": 5, "TimeoutSecondsPath": "$.a"} => States.Swap: TimeoutSeconds and TimeoutSecondsPath are both given
 {"OutputPath": "$.Payload[0]"} => States.Swap.OutputPath: only $ and the names of members
 {"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"} => States.Swap.Resource: only lambda:invoke is supported
 {"Resource": "arn:aws:states:::dynamodb:updateItem"} => States.Swap.Resource: only lambda:invoke is supported

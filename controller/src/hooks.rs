@@ -1,0 +1,505 @@
+//! Hooks: Lambda functions of the user's, called at points of a deployment, whose answers decide whether it goes on.
+//!
+//! The contract is that of ECS's own lifecycle hooks (AWS documentation), so that a function written for one serves the
+//! other. The state machine calls them: a function may run for 15 minutes, and the lock is not busy meanwhile. The turn
+//! before answers with the call, the turn after reads the reply, with health and alarms checked at both. A turn that is
+//! repeated may call again: hooks are called at least once.
+
+mod event;
+mod reply;
+mod wire;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::arn::short;
+use crate::clock::rfc3339;
+use crate::command::Order;
+use crate::deployment::Plan;
+use crate::drain;
+use crate::fix::Fix;
+use crate::pauses::OnTimeout;
+use crate::point::Point;
+use crate::quote::quote;
+use crate::reason::Code;
+use crate::refusal::{ErrorName, Refusal};
+use crate::request::Request;
+use crate::world::World;
+
+pub(crate) use reply::MOST_DETAILS;
+pub use reply::Reply;
+
+/// A function that the input asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hook {
+    /// Where.
+    pub at: Point,
+    /// The lifecycle stage that it gets: the one that the input names, or that of the point.
+    pub stage: &'static str,
+    /// The function's ARN.
+    pub lambda: String,
+    /// What it gets as `hookDetails`.
+    pub details: Map<String, Value>,
+    /// Seconds that it has, calls and waits together.
+    pub timeout: u32,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+}
+
+impl Hook {
+    /// The log group that Lambda writes what the function prints to, by its default name (AWS documentation).
+    fn log_group(&self) -> String {
+        let name = self.lambda.split(':').nth(6).unwrap_or_default();
+        format!("/aws/lambda/{name}")
+    }
+}
+
+/// In words: which, where, how long, and what then.
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let then = match self.on_timeout {
+            OnTimeout::Continue => "continues",
+            OnTimeout::Rollback => "goes back",
+        };
+        write!(f, "for hook {} at {}", Named(self), self.at)?;
+        if self.at.decides() {
+            write!(f, ", {} s at most; then it {then}", self.timeout)
+        } else {
+            write!(f, ", {} s at most; its answer undoes nothing", self.timeout)
+        }
+    }
+}
+
+/// The function's name, with its version or alias.
+struct Named<'a>(&'a Hook);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(short(&self.0.lambda).trim_start_matches("function:"))
+    }
+}
+
+/// How far a deployment has got with its hooks.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Calls {
+    /// The last point at which one was called; those before it are over.
+    pub at: Option<Point>,
+    /// Which time the deployment was there, for a point that it comes to more than once.
+    pub round: u32,
+    /// Hooks at this point that are over.
+    pub done: u32,
+    /// The next one, once it was called.
+    pub call: Option<Call>,
+    /// What hooks answered that can undo nothing any more.
+    pub remark: Option<String>,
+}
+
+/// A hook that was called.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Call {
+    /// When for the first time, in seconds since 1970.
+    pub began: u64,
+    /// How often.
+    pub calls: u32,
+    /// Seconds until it is called again.
+    pub wait: u32,
+    /// The `hookDetails` that it has answered with.
+    pub details: Map<String, Value>,
+    /// What it has answered, until a turn has judged that.
+    pub reply: Option<Reply>,
+}
+
+/// A turn of a hook.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// The hook.
+    pub hook: Hook,
+    /// How it goes on.
+    pub stage: Stage,
+    /// Seconds until the next turn; those that the hook may run, where it is called.
+    pub wait: u32,
+    /// Seconds for which the hook has held the deployment, once it is over.
+    pub took: u32,
+    calls: Calls,
+}
+
+/// How a hook goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// It is called, with this event.
+    Called(Value),
+    /// It has answered `IN_PROGRESS`, and is called again later.
+    InProgress {
+        /// Calls so far.
+        calls: u32,
+        /// When its time is over, in seconds since 1970.
+        until: u64,
+    },
+    /// It has answered `SUCCEEDED`.
+    Succeeded,
+    /// It can undo nothing, and did not succeed: this is why.
+    Remarked(String),
+    /// Its time is over, and the deployment goes on.
+    RanOut,
+}
+
+/// Seconds until the turn after the one that ends a hook.
+const AT_ONCE: u32 = 1;
+
+/// Seconds from an answer `IN_PROGRESS` without `callBackDelay` to the next call (AWS documentation).
+const DELAY: u32 = 30;
+
+/// Calls of one hook at most, within its timeout: more would outgrow an execution's history.
+const MOST_CALLS: u32 = 60;
+
+/// The same at a point that a deployment comes to again and again.
+const MOST_CALLS_EACH: u32 = 6;
+
+/// Seconds that one call may take: the longest that Lambda lets a function run (AWS documentation), and a minute.
+const LONGEST_CALL: u32 = 960;
+
+impl Point {
+    fn most_calls(self) -> u32 {
+        if self.repeats() {
+            MOST_CALLS_EACH
+        } else {
+            MOST_CALLS
+        }
+    }
+}
+
+/// The turn of a hook at this point, where one is still to be called or to answer.
+///
+/// Refuses with `CheckFailed` where one has failed, or run out of time and is to roll back then.
+pub(crate) fn due(
+    world: &World,
+    plan: &Plan,
+    point: Point,
+    round: u32,
+) -> Result<Option<Turn>, Refusal> {
+    let promoted = world.order.as_ref().is_some_and(Order::promotes);
+    let skipped = point.decides() && promoted;
+    if skipped || (point != Point::AfterRollback && !plan.goes_forward()) {
+        return Ok(None);
+    }
+    let Some(calls) = plan.calls.at_point(point, round) else {
+        return Ok(None);
+    };
+    let Some(hook) = nth(&plan.request, &calls) else {
+        return Ok(None);
+    };
+    let turn = Judging {
+        world,
+        plan,
+        hook,
+        calls,
+    };
+    turn.judge().map(Some)
+}
+
+/// The hook that comes next at the point that the calls are at.
+fn nth<'a>(request: &'a Request, calls: &Calls) -> Option<&'a Hook> {
+    let hooks = request.hooks.iter();
+    let mut here = hooks.filter(|hook| Some(hook.at) == calls.at);
+    here.nth(usize::try_from(calls.done).ok()?)
+}
+
+/// Whether a hook that decides something is still to come at one of these points, or goes on there.
+pub(crate) fn left(plan: &Plan, points: &[Point]) -> bool {
+    let at = plan.calls.at;
+    let mut hooks = plan.request.hooks.iter();
+    let later = hooks.any(|hook| points.contains(&hook.at) && Some(hook.at) > at);
+    let here = at.is_some_and(|at| points.contains(&at));
+    later || (here && nth(&plan.request, &plan.calls).is_some())
+}
+
+impl Calls {
+    /// The calls at this point, from where they are; `None` where the deployment is past it.
+    fn at_point(&self, point: Point, round: u32) -> Option<Self> {
+        let before = self.at.map(|at| (at, self.round));
+        if before > Some((point, round)) {
+            return None;
+        }
+        if before == Some((point, round)) {
+            return Some(self.clone());
+        }
+        Some(Self {
+            at: Some(point),
+            round,
+            done: 0,
+            call: None,
+            remark: self.remark.clone(),
+        })
+    }
+}
+
+/// A hook whose turn it is.
+struct Judging<'a> {
+    world: &'a World,
+    plan: &'a Plan,
+    hook: &'a Hook,
+    calls: Calls,
+}
+
+impl Judging<'_> {
+    fn judge(mut self) -> Result<Turn, Refusal> {
+        let Some(mut call) = self.calls.call.take() else {
+            let began = self.world.now;
+            return Ok(self.call(Call {
+                began,
+                ..Call::default()
+            }));
+        };
+        let until = call.began.saturating_add(u64::from(self.hook.timeout));
+        let left = until.saturating_sub(self.world.now);
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        match call.reply.take() {
+            Some(Reply::Succeeded) => Ok(self.over(&call, Stage::Succeeded)),
+            Some(Reply::InProgress { delay, details }) => {
+                let least = self.hook.timeout.div_ceil(self.hook.at.most_calls());
+                call.wait = delay.unwrap_or(DELAY).max(least);
+                if !details.is_empty() {
+                    call.details = details;
+                }
+                self.wait(call, left, until)
+            }
+            Some(Reply::Silent) => self.out_of_time(&call),
+            Some(Reply::Failed(why)) => self.failed(&call, &why),
+            None => self.wait(call, left, until),
+        }
+    }
+
+    fn call(mut self, mut call: Call) -> Turn {
+        call.calls = call.calls.saturating_add(1);
+        let passed = self.world.now.saturating_sub(call.began);
+        let left = u64::from(self.hook.timeout).saturating_sub(passed);
+        let wait = u32::try_from(left).unwrap_or(u32::MAX);
+        let event = event::of(self.world, self.plan, self.hook, &call, self.calls.round);
+        self.calls.call = Some(call);
+        self.turn(Stage::Called(event), wait.clamp(1, LONGEST_CALL))
+    }
+
+    /// Until it is called again, under the checks of the deployment.
+    fn wait(mut self, mut call: Call, left: u32, until: u64) -> Result<Turn, Refusal> {
+        if left == 0 {
+            return self.out_of_time(&call);
+        }
+        if call.wait == 0 {
+            return Ok(self.call(call));
+        }
+        let waited = self.hook.timeout.saturating_sub(left);
+        let wait = drain::longest_check(waited).min(call.wait).min(left);
+        call.wait = call.wait.saturating_sub(wait);
+        let calls = call.calls;
+        self.calls.call = Some(call);
+        Ok(self.turn(Stage::InProgress { calls, until }, wait))
+    }
+
+    /// On to the next hook at this point, or past it.
+    fn over(mut self, call: &Call, stage: Stage) -> Turn {
+        self.calls.done = self.calls.done.saturating_add(1);
+        if let Stage::Remarked(why) = &stage {
+            let before = self.calls.remark.take();
+            self.calls.remark = Some(match before {
+                Some(before) => format!("{before} {why}"),
+                None => why.clone(),
+            });
+        }
+        let took = self.world.now.saturating_sub(call.began);
+        let took = u32::try_from(took).unwrap_or(u32::MAX);
+        Turn {
+            took,
+            ..self.turn(stage, AT_ONCE)
+        }
+    }
+
+    fn out_of_time(self, call: &Call) -> Result<Turn, Refusal> {
+        match self.hook.on_timeout {
+            OnTimeout::Continue if self.hook.at.decides() => Ok(self.over(call, Stage::RanOut)),
+            OnTimeout::Continue | OnTimeout::Rollback => {
+                let timeout = self.hook.timeout;
+                self.failed(call, &format!("had not succeeded after {timeout} s"))
+            }
+        }
+    }
+
+    fn failed(self, call: &Call, why: &str) -> Result<Turn, Refusal> {
+        let Hook { at, .. } = self.hook;
+        let problem = format!("Hook {} at {at} {why}.", Named(self.hook));
+        if !at.decides() {
+            return Ok(self.over(call, Stage::Remarked(problem)));
+        }
+        let logs = format!("aws logs tail {} --since 1h", self.hook.log_group());
+        Err(Refusal::new(
+            ErrorName::CheckFailed,
+            problem,
+            Fix::run("Read what the function has written", [logs]),
+        ))
+    }
+
+    fn turn(self, stage: Stage, wait: u32) -> Turn {
+        Turn {
+            hook: self.hook.clone(),
+            stage,
+            wait,
+            took: 0,
+            calls: self.calls,
+        }
+    }
+}
+
+impl Turn {
+    pub(crate) fn code(&self) -> Code {
+        match self.stage {
+            Stage::Called(_) => Code::CallingHook,
+            Stage::InProgress { .. } => Code::WaitingForHook,
+            Stage::Succeeded | Stage::Remarked(_) | Stage::RanOut => Code::HookOver,
+        }
+    }
+
+    /// Whether the state machine is to call the hook now.
+    pub(crate) fn calls_it(&self) -> bool {
+        matches!(self.stage, Stage::Called(_))
+    }
+
+    /// The plan after this turn.
+    pub(crate) fn plan(&self, plan: &Plan) -> Plan {
+        Plan {
+            calls: self.calls.clone(),
+            ..plan.clone()
+        }
+    }
+}
+
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Hook { at, timeout, .. } = self.hook;
+        let hook = Named(&self.hook);
+        match &self.stage {
+            Stage::Called(_) => write!(f, "calling hook {hook} at {at}"),
+            Stage::InProgress { calls: 1, until } => write!(
+                f,
+                "hook {hook} at {at} is in progress; next check in {} s, its time is over at {}",
+                self.wait,
+                rfc3339(*until)
+            ),
+            Stage::InProgress { calls, until } => write!(
+                f,
+                "hook {hook} at {at} is in progress after {calls} calls; next check in {} s, its time is over at {}",
+                self.wait,
+                rfc3339(*until)
+            ),
+            Stage::Succeeded => write!(f, "hook {hook} at {at} has succeeded"),
+            Stage::Remarked(why) => write!(f, "{why} Nothing is undone for it"),
+            Stage::RanOut => write!(
+                f,
+                "hook {hook} at {at} had not succeeded after {timeout} s: it continues"
+            ),
+        }
+    }
+}
+
+/// Refuses hooks that the installation does not allow, where that is known.
+pub(crate) fn allowed(world: &World, request: &Request) -> Result<(), Refusal> {
+    let Some(patterns) = &world.hook_arns else {
+        return Ok(());
+    };
+    let is_allowed = |hook: &Hook| {
+        patterns
+            .iter()
+            .any(|pattern| matches(pattern, &hook.lambda))
+    };
+    let Some(at) = request.hooks.iter().position(|hook| !is_allowed(hook)) else {
+        return Ok(());
+    };
+    let seen = match &patterns[..] {
+        [] => "it allows no hooks".to_owned(),
+        [..] => format!("it allows {}", patterns.join(", ")),
+    };
+    Err(Refusal::preflight(
+        format!(
+            "hooks[{at}].lambda is {}, which this installation may not call: {}.",
+            quote(&request.hooks[at].lambda),
+            quote(&seen)
+        ),
+        "Add its ARN to the parameter HookArns of Ebbtide's stack (sam deploy).",
+    ))
+}
+
+/// Whether an ARN is what a pattern of an IAM policy stands for: `*` for any text, `?` for one character (AWS
+/// documentation).
+fn matches(pattern: &str, arn: &str) -> bool {
+    let (pattern, arn) = (pattern.as_bytes(), arn.as_bytes());
+    let (mut at, mut seen) = (0, 0);
+    // Where to go on after the last star: one character later each time.
+    let mut star = None;
+    while seen < arn.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(b'?') => (at, seen) = (at + 1, seen + 1),
+            Some(byte) if *byte == arn[seen] => (at, seen) = (at + 1, seen + 1),
+            _ => match star {
+                Some((stars, from)) => {
+                    star = Some((stars, from + 1));
+                    (at, seen) = (stars + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+/// Turns of hooks in a deployment with so many steps, at most: the calls, and the waits in between; and seconds.
+pub(crate) fn most(hooks: &[Hook], steps: u32) -> (u32, u64) {
+    let each = hooks.iter().map(|hook| {
+        let times = match hook.at {
+            Point::EachStep => steps,
+            _ => 1,
+        };
+        // The call and its reply, the end; each is a turn, and a call one more of the state machine's.
+        let calls = hook.at.most_calls().min(hook.timeout.div_ceil(DELAY)) + 1;
+        let turns = calls.saturating_mul(2) + drain::checks_within(hook.timeout) + 1;
+        let seconds = u64::from(hook.timeout) * u64::from(times);
+        (turns.saturating_mul(times), seconds)
+    });
+    each.fold((0, 0), |(turns, seconds): (u32, u64), (more, longer)| {
+        (turns.saturating_add(more), seconds.saturating_add(longer))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_of_functions_are_those_of_iam() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:check:live";
+        for (pattern, is_matched) in [
+            (arn, true),
+            ("*", true),
+            ("arn:aws:lambda:*:123456789012:function:check*", true),
+            ("arn:aws:lambda:*:function:*:live", true),
+            (
+                "arn:aws:lambda:eu-west-?:123456789012:function:check:????",
+                true,
+            ),
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:check",
+                false,
+            ),
+            ("arn:aws:lambda:*:check:live:*", false),
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:check:live?",
+                false,
+            ),
+            ("", false),
+        ] {
+            assert_eq!(matches(pattern, arn), is_matched, "{pattern}");
+        }
+    }
+}

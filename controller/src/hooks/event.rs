@@ -1,0 +1,131 @@
+//! The event that a hook is called with.
+
+use serde_json::{Map, Value, json};
+
+use super::{Call, Hook};
+use crate::arn::short;
+use crate::deployment::Plan;
+use crate::drain;
+use crate::id::{TargetGroupArn, TaskSetId};
+use crate::point::Point;
+use crate::routing;
+use crate::world::{Route, World};
+
+/// ECS's own fields, in both forms in which functions read them: at the top (AWS documentation), and in
+/// `executionDetails`, beside `executionId` and `resourceArn` (the examples that AWS has published). A task set's ARN
+/// stands where ECS has that of a service revision. What only Ebbtide has is in `ebbtide`.
+pub(super) fn of(world: &World, plan: &Plan, hook: &Hook, call: &Call, round: u32) -> Value {
+    let service = resource(plan, "service", "");
+    let target = plan.replacement.as_ref().map(|id| task_set(plan, id));
+    let (production, test) = weights(world, plan);
+    let mut details = hook.details.clone();
+    details.extend(call.details.clone());
+    let execution = json!({
+        "serviceArn": service,
+        "targetServiceRevisionArn": target,
+        "testTrafficWeights": test,
+        "productionTrafficWeights": production,
+    });
+    let mut own = json!({
+        "at": hook.at.as_str(),
+        "call": call.calls,
+        "cluster": plan.request.cluster,
+        "serviceName": plan.request.service,
+        "taskDefinition": plan.request.task_definition,
+        "original": plan.original,
+        "replacement": plan.replacement,
+        "comment": plan.request.comment,
+    });
+    if hook.at.repeats() {
+        own["round"] = json!(round);
+    }
+    if let Some(failure) = &plan.failure {
+        own["failure"] = json!({"error": failure.error, "cause": failure.cause});
+    }
+    if matches!(hook.at, Point::BeforeDrain | Point::EachStep) {
+        own["drain"] = drain(world, plan);
+    }
+    json!({
+        "executionDetails": execution,
+        "executionId": plan.id.execution().as_str(),
+        "resourceArn": plan.id.execution().as_str(),
+        "lifecycleStage": hook.stage,
+        "serviceArn": service,
+        "targetServiceRevisionArn": target,
+        "testTrafficWeights": test,
+        "productionTrafficWeights": production,
+        "hookDetails": details,
+        "ebbtide": own,
+    })
+}
+
+/// An ECS resource of the service.
+fn resource(plan: &Plan, kind: &str, rest: &str) -> String {
+    let home = plan.id.home();
+    format!(
+        "arn:{}:ecs:{}:{}:{kind}/{}/{}{rest}",
+        home.partition,
+        home.region,
+        home.account,
+        short(&plan.request.cluster),
+        plan.request.service
+    )
+}
+
+fn task_set(plan: &Plan, id: &TaskSetId) -> String {
+    resource(plan, "task-set", &format!("/{id}"))
+}
+
+/// The percent of new connections that each task set gets, by its ARN: of production traffic and of that for tests.
+fn weights(world: &World, plan: &Plan) -> (Value, Value) {
+    let roles = routing::pair(world, &plan.request)
+        .and_then(|pair| routing::roles(world, pair, &plan.request));
+    let (production, test) = match &roles {
+        Ok(roles) => (roles.production.first(), roles.test.first()),
+        Err(_) => (None, None),
+    };
+    let of = |route: Option<&&Route>| {
+        let shares = route.map(|route| shares(route, plan));
+        Value::Object(shares.unwrap_or_default())
+    };
+    (of(production), of(test))
+}
+
+fn shares(route: &Route, plan: &Plan) -> Map<String, Value> {
+    let all: u32 = route.forward.0.iter().map(|group| group.weight).sum();
+    let set_on = |target_group: &TargetGroupArn| {
+        if *target_group == plan.replacement_target_group {
+            plan.replacement.as_ref()
+        } else {
+            plan.original.as_ref()
+        }
+    };
+    let shares = route.forward.0.iter().filter_map(|group| {
+        let percent = (group.weight * 100).checked_div(all)?;
+        let id = set_on(&group.target_group)?;
+        Some((task_set(plan, id), json!(percent)))
+    });
+    shares.collect()
+}
+
+/// What the drain is planned to do, so that an application can send its clients away in its own time.
+fn drain(world: &World, plan: &Plan) -> Value {
+    let outgoing = plan.outgoing_in(world);
+    let tasks = outgoing.map_or(0, |outgoing| outgoing.computed_desired_count);
+    let group = world.group(&plan.original_target_group);
+    let Ok(deregistration) = group.map(crate::world::TargetGroup::deregistration) else {
+        return json!({"tasks": tasks});
+    };
+    let planned = drain::plan::Plan::of(&plan.request.drain.pace, tasks, deregistration);
+    let seconds = planned.seconds();
+    let connections = world.flows.connections.first().map(|point| point.value);
+    json!({
+        "taskSet": plan.original,
+        "targetGroup": plan.original_target_group,
+        "tasks": tasks,
+        "steps": planned.steps.len(),
+        "seconds": seconds,
+        "connections": connections,
+        "connectionsPerSecond": connections.map(|connections| connections / f64::from(seconds.max(1))),
+    })
+}
