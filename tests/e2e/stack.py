@@ -31,6 +31,8 @@ EVENT = ROOT / "events" / "sample.json"
 ACCOUNT = "555555555555"
 REGION = "us-east-1"
 STACK = "ebbtide"
+# What its deployments may call.
+HOOKS = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hook-*"
 
 BIN = pathlib.Path(os.environ.get("EBBTIDE_BIN", ROOT / "target" / "debug" / "ebbtide")).resolve()
 
@@ -133,7 +135,7 @@ def running(speed, say, built=False):
         endpoint = end.enter_context(ministack(logs, speed, aws, sfn))
         engines.append(endpoint)
         say("sam deploy")
-        deploy(endpoint, logs / "deploy.log")
+        deploy(endpoint, logs / "deploy.log", "--parameter-overrides", f"HookArns={HOOKS}")
         described = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
         yield Stack(

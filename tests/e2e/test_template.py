@@ -235,11 +235,10 @@ def test_parameters_confine_what_can_be_deployed(deployed, confined):
     assert found["ChangeActions"]["Resource"] == LISTS["RouteArns"]
     assert found["TagProduction"]["Resource"] == LISTS["TargetGroupArns"]
     assert statements(deployed, "DeploymentRole", name)["InvokeHooks"]["Resource"] == LISTS["HookArns"]
-    for of, arns in ((name, LISTS["HookArns"]), (stack.STACK, [])):
+    for of, arns in ((name, LISTS["HookArns"]), (stack.STACK, [stack.HOOKS])):
         function = deployed.resource("CheckAndCreateFunction", of)
         configuration = deployed.client("lambda").get_function_configuration(FunctionName=function)
-        assert configuration["Environment"]["Variables"].get("HOOK_ARNS", "") == ",".join(arns)
-    assert "InvokeHooks" not in statements(deployed, "DeploymentRole")
+        assert configuration["Environment"]["Variables"]["HOOK_ARNS"] == ",".join(arns)
     # Without them, everything of the account and region, and nothing else.
     found = statements(deployed, "CheckAndCreateRole")
     assert found["NoOtherCluster"]["Condition"] == {"ArnNotLike": {"ecs:cluster": f"arn:aws:ecs:{HOME}:cluster/*"}}

@@ -1,4 +1,4 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S17 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S18 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
 mod end;
@@ -12,6 +12,7 @@ use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
     Call, ExecutionStatus, Phase, TargetGroup, TaskSet, TaskSetStatus, World,
 };
+use serde_json::Value;
 
 use crate::join::ROUNDED;
 use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
@@ -51,6 +52,8 @@ pub(crate) struct Watch {
     pub(crate) may_go_back: bool,
     /// Whether the service grows, shrinks or loses single tasks, which no version is abandoned for.
     changes: bool,
+    /// The case's hooks: function and point.
+    hooks: BTreeSet<String>,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
     pub(crate) rolling_back: bool,
     pub(crate) broken: Option<String>,
@@ -74,6 +77,7 @@ impl Watch {
             had_health: false,
             may_go_back: matches!(case.ends, Ends::RolledBack(_)) || case.healthy == 0,
             changes: case.meanwhile.is_some(),
+            hooks: hooks(&case.event),
             rolling_back: false,
             broken: None,
             checks: 0,
@@ -175,6 +179,7 @@ impl Watch {
             .or_else(|| commands(before, after))
             .or_else(|| Self::owned(before, after, call))
             .or_else(|| Self::tagged(before, after))
+            .or_else(|| self.asked_first(before, after))
             .or_else(|| self.moved(before, after, call))
             .or_else(|| self.taken_away(before, after))
     }
@@ -223,6 +228,35 @@ impl Watch {
             "R5: {} is tagged before traffic goes to it",
             group.name
         ))
+    }
+
+    /// S18: what a hook decides about is done once it was called, and not at all where it has refused.
+    fn asked_first(&self, before: &World, after: &World) -> Option<String> {
+        if self.rolling_back {
+            return None;
+        }
+        let was_called = |at: &str| {
+            let mut calls = after.function_events("check").iter();
+            calls.any(|call| call["ebbtide"]["at"] == at)
+        };
+        let created = living(after).any(|set| before.task_set(&set.id).is_none());
+        let moved = production(after)
+            .any(|route| by_arn(before, route.arn()).is_some_and(|was| was.live() != route.live()));
+        let lowered = living(before).any(|was| {
+            let is = after.task_set(&was.id);
+            is.is_some_and(|is| is.scale < was.scale)
+        });
+        for (point, happened) in [
+            ("beforeCreate", created),
+            ("beforeSwap", moved),
+            ("beforeDrain", lowered),
+        ] {
+            if happened && self.hooks.contains(&format!("check at {point}")) && !was_called(point) {
+                return Some(format!("S18: done before the hook at {point} was called"));
+            }
+        }
+        let refused = self.hooks.iter().any(|hook| hook.starts_with("refuse"));
+        (refused && lowered).then(|| "S18: a drain that a hook has refused".to_owned())
     }
 
     /// S7: a deployment moves production traffic once, and back once if it fails.
@@ -312,6 +346,16 @@ impl Watch {
             }
         }
     }
+}
+
+/// The hooks of an input, each as function and point.
+fn hooks(event: &Value) -> BTreeSet<String> {
+    let hooks = event["hooks"].as_array().into_iter().flatten();
+    let name = |hook: &Value| {
+        let (lambda, at) = (hook["lambda"].as_str()?, hook["at"].as_str()?);
+        Some(format!("{} at {at}", lambda.rsplit(':').next()?))
+    };
+    hooks.filter_map(name).collect()
 }
 
 /// Whether no target behind a production route is healthy.

@@ -189,6 +189,8 @@ pub(crate) fn all() -> Vec<Case> {
         three_routes("three routes, never healthy", true),
         planned_pauses("planned pauses", Ends::Deployed),
         planned_pauses("never approved", Ends::RolledBack("PauseTimeout")),
+        hooks("hooks", Ends::Deployed),
+        hooks("a hook that fails", Ends::RolledBack("CheckFailed")),
     ];
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
@@ -213,6 +215,44 @@ fn planned_pauses(name: &'static str, ends: Ends) -> Case {
     });
     let more = json!({"pauses": pauses, "scaledown_decrement": 100});
     case(name, &scenario(1), &more, ends)
+}
+
+/// Hooks at every point, of which the first call is in progress; or one after the swap that fails, and one that
+/// learns of it.
+fn hooks(name: &'static str, ends: Ends) -> Case {
+    let at = |at: &str, function: &str| {
+        let lambda = format!("arn:aws:lambda:us-east-1:555555555555:function:{function}");
+        json!({"at": at, "lambda": lambda})
+    };
+    let hooks = match ends {
+        Ends::Deployed => {
+            let points = [
+                "beforeCreate",
+                "afterHealthy",
+                "testTraffic",
+                "beforeSwap",
+                "eachShift",
+                "afterSwap",
+                "beforeDrain",
+                "eachStep",
+                "afterDrain",
+            ];
+            points.map(|point| at(point, "check")).to_vec()
+        }
+        Ends::RolledBack(_) => vec![
+            at("beforeSwap", "check"),
+            at("afterSwap", "refuse"),
+            at("afterRollback", "check"),
+        ],
+    };
+    let more = json!({"hooks": hooks, "scaledown_decrement": 50});
+    let mut case = case(name, &scenario(2), &more, ends);
+    let answers = |answers: Value| serde_json::from_value(answers).unwrap();
+    let once = json!([{"answer": {"hookStatus": "IN_PROGRESS"}}, {}]);
+    case.world.put_function("check", answers(once));
+    let never = json!([{"answer": {"hookStatus": "FAILED"}}]);
+    case.world.put_function("refuse", answers(never));
+    case
 }
 
 /// A drain paced by what CloudWatch counts.

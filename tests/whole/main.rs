@@ -4,6 +4,7 @@
 mod commands;
 mod deployment;
 mod field;
+mod hooks;
 mod interventions;
 mod moving;
 mod notices;
