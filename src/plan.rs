@@ -182,7 +182,13 @@ fn waits(request: &Request) -> Vec<String> {
             .map(Hook::to_string)
             .chain(pauses.map(Pause::to_string))
     };
-    Point::ALL.into_iter().flat_map(at).collect()
+    let leave = request.drain.until.map(|until| {
+        format!(
+            "for clients to leave by themselves before the first step, {} s at most",
+            until.deadline
+        )
+    });
+    Point::ALL.into_iter().flat_map(at).chain(leave).collect()
 }
 
 fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {

@@ -208,6 +208,7 @@ fn all_at_once(
         drain: Drained {
             pace: ALL_AT_ONCE,
             connections: None,
+            until: None,
         },
         drain_timeout: None,
         pauses: Vec::new(),

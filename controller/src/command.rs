@@ -396,14 +396,14 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
     }
 }
 
-/// There is something to skip: a pause of an operator, a planned one, or a hook.
+/// There is something to skip: a pause of an operator, a planned one, a hook, or clients that leave by themselves.
 fn can_promote(order: &Order, phase: Phase, plan: &Plan, progress: &Progress) -> Response {
     if phase == Phase::Rollback {
         return Response::Later;
     }
     let swapped = plan.goes_forward() && progress.baking;
     let begun = swapped && progress.step > 0;
-    let planned = !begun && gates::left(plan, swapped);
+    let planned = !begun && (gates::left(plan, swapped) || plan.request.drain.until.is_some());
     if planned || order.in_force.pause.is_some() {
         Response::Obey
     } else {

@@ -177,13 +177,19 @@ pub(crate) fn bake_left(plan: &Plan, progress: &Progress) -> u32 {
 
 /// The step of the drain that may have been begun by now, counted from 1; 0 where none can have been.
 pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
-    // A pause or a hook that is still to come, or goes on, is before the first step.
-    let waits = plan.goes_forward() && gates::left(plan, true);
+    // A pause or a hook that is still to come, or goes on, is before the first step, and so are clients that leave.
+    let waits = plan.goes_forward() && gates::left(plan, true) || waits_for_clients(plan, progress);
     match bake_left(plan, progress) {
         0 if waits => progress.step,
         0 => progress.step.max(1),
         _ => 0,
     }
+}
+
+/// Whether the first step is still to be made, and clients that leave by themselves have time until then.
+pub(crate) fn waits_for_clients(plan: &Plan, progress: &Progress) -> bool {
+    let time = leaving(&plan.request, &plan.outgoing);
+    progress.step == 0 && drained_for(plan, progress) < time
 }
 
 /// A leftover needs no bake: its traffic has moved long ago.
@@ -310,7 +316,18 @@ fn timeout(drain: &Drain<'_>) -> u32 {
         None => drain::default_timeout(schedule, deregistration),
     };
     let replanned = drain.plan.replanned;
-    timeout.saturating_add(replanned.map_or(0, |replanned| replanned.pause))
+    let leaving = leaving(&drain.plan.request, &drain.plan.outgoing);
+    timeout
+        .saturating_add(replanned.map_or(0, |replanned| replanned.pause))
+        .saturating_add(leaving)
+}
+
+/// Seconds for which the first step may wait until clients have left by themselves: those of the original.
+pub(crate) fn leaving(request: &Request, outgoing: &Outgoing) -> u32 {
+    match outgoing {
+        Outgoing::Original => request.drain.leaving(),
+        Outgoing::Replacement | Outgoing::Leftover(_) => 0,
+    }
 }
 
 fn scale_to(outgoing: &TaskSet, tasks: u32, desired: u32) -> Next {
@@ -373,8 +390,8 @@ fn serves_no_client(drain: &Drain<'_>) -> bool {
 }
 
 /// What blocks the step that is due, or would block it after the pause: a replacement that cannot
-/// take more connections, an alarm in an unknown state, an operator's pause, or more reconnects than the budget
-/// allows.
+/// take more connections, an alarm in an unknown state, an operator's pause, a hook, clients that leave by themselves,
+/// or more reconnects than the budget allows.
 fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let step_is_due = match due {
         Due::NextStep(_) => return Ok(None),
@@ -398,7 +415,10 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     };
     Ok(match blocker {
         // What came in a pause slows the drain down, and blocks the step once it is due.
-        None if step_is_due => drain.excess(),
+        None if step_is_due => {
+            let leaving = drain.leaving(drained_for(drain.plan, &drain.progress));
+            leaving.or_else(|| drain.excess())
+        }
         blocker => blocker,
     })
 }

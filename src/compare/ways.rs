@@ -57,6 +57,7 @@ pub(super) fn ways(service: Service, seconds: u32, event: &Drain) -> Vec<Way> {
         let drain = Drain {
             pace,
             connections: None,
+            until: None,
         };
         // Of one task, two ways are the same.
         if ways.iter().all(|known| known.drain != drain) {
@@ -137,6 +138,7 @@ mod tests {
         Drain {
             pace: SAMPLE,
             connections: None,
+            until: None,
         }
     }
 
@@ -158,6 +160,7 @@ mod tests {
         let event = Drain {
             pace: Pace::Within { seconds: 1_800 },
             connections: None,
+            until: None,
         };
         let ways = ways(FORTY, 180, &event);
         assert_eq!(ways.len(), 6);

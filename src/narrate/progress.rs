@@ -146,6 +146,9 @@ struct Plan {
 /// At a planned pause.
 const APPROVAL: &str = "approval";
 
+/// At a hook, or while clients leave that one has sent away.
+const HOOK: &str = "hook";
+
 impl Progress {
     /// What the deployment is at, in a word.
     pub(crate) fn phase(&self) -> &'static str {
@@ -159,6 +162,7 @@ impl Progress {
             "cleanup" => &["rollback"],
             "paused" => &["resume", "pace", "rollback"],
             APPROVAL => &["resume", "promote", "pace", "rollback"],
+            HOOK => &["promote", "pause", "pace", "rollback"],
             _ => &["pause", "pace", "rollback"],
         }
     }
@@ -192,6 +196,7 @@ impl Progress {
         self.phase = match (code, plan.outgoing.as_str()) {
             ("paused", _) => Some("paused"),
             ("waitingForApproval", _) => Some(APPROVAL),
+            ("callingHook" | "waitingForHook" | "clientsLeaving", "original") => Some(HOOK),
             (_, "replacement") => Some("rollback"),
             (_, "leftover") => Some("leftover"),
             _ => phase_before(&next).or(self.phase),

@@ -99,6 +99,7 @@ def test_a_hook_that_does_not_succeed_leads_back(interpreter, chat, at, name, sa
     ended = interpreter.run(with_hooks((at, name)))
     assert (ended.status, ended.error) == ("FAILED", "CheckFailed"), ended
     assert f"Hook {name} at {at} " in ended.cause and said in ended.cause, ended.cause
+    chat.wait_until(lambda: len(chat.task_sets()) == 1, "the end of the replacement")
     assert assert_deployed(chat, original["taskDefinition"], production) == original["id"]
     assert_free(interpreter.lock(chat))
 

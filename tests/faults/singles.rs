@@ -182,4 +182,6 @@ every_scenario! {
     three_routes_never_healthy = "three routes, never healthy" in [whole],
     planned_pauses = "planned pauses" in [whole],
     a_pause_that_is_never_approved = "never approved" in [whole],
+    hooks = "hooks" in [whole],
+    a_hook_that_fails = "a hook that fails" in [whole],
 }

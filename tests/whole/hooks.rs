@@ -2,7 +2,7 @@
 
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::asl::Status;
-use ebbtide_simulator::world::{PreparedAnswer, World};
+use ebbtide_simulator::world::{ClientsScenario, PreparedAnswer, World};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, deploy, deploy_among, live, names, sample_with, served, sets, world};
@@ -154,7 +154,7 @@ async fn whatever_a_hook_ends_with_is_one_named_failure() {
     };
     // From sizes that fit by far to those that no state has room for; some fit the reply of the hook, but not the
     // call of the function after it.
-    let sizes = (262_144 - 6_000..262_144 + 100).step_by(47);
+    let sizes = (262_144 - 6_000..262_144 + 100).step_by(199);
     let large = sizes
         .chain([100_000, 6_000_000])
         .map(|size| answers(json!("x".repeat(size))));
@@ -342,4 +342,69 @@ async fn a_hook_that_runs_long_leaves_the_lock_free_for_its_own_execution_alone(
     .await;
     ended.assert_deployed();
     assert_eq!(busy, [false]);
+}
+
+/// A service with clients whose application sends those of the original away once it is asked to.
+fn lame_duck(per_second: Option<u32>) -> World {
+    let clients = ClientsScenario {
+        connections_per_task: 600,
+        new_connections_per_second_per_task: Some(30),
+        ..ClientsScenario::default()
+    };
+    let mut world = world(&Scenario {
+        clients: Some(clients),
+        ..Scenario::default()
+    });
+    let prepared = PreparedAnswer {
+        sends_away_per_second: per_second,
+        ..PreparedAnswer::default()
+    };
+    world.put_function("leave", vec![prepared]);
+    world
+}
+
+fn leaving(deadline: u32) -> Value {
+    let mut event = event(&[hook("beforeDrain", "leave")]);
+    let fields = event.as_object_mut().unwrap();
+    fields.remove("scaledown_decrement");
+    fields.remove("scaledown_wait");
+    fields.insert(
+        "drain".to_owned(),
+        json!({
+            "percent": 100,
+            "connectionsMetric": {"namespace": "Chat", "metricName": "Connections", "dimensions": {"TaskSet": "{taskSet}"}},
+            "until": {"connections": 0, "deadline": deadline},
+        }),
+    );
+    event
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_are_sent_away_are_neither_cut_nor_refused() {
+    // 2,400 clients, five of them a second: eight minutes.
+    let ended = deploy(lame_duck(Some(5)), "run-1", &leaving(1_800)).await;
+    ended.assert_deployed();
+    let clients = ended.world.clients().unwrap();
+    let totals = clients.totals();
+    assert_eq!((totals.cut, totals.refused, totals.ended), (0, 0, 2_400));
+    assert_eq!((clients.connected(), clients.waiting()), (2_400, 0));
+    let drain = &ended.world.function_events("leave")[0]["ebbtide"]["drain"];
+    assert_eq!(drain["connections"], 2_400.0);
+    assert_eq!(drain["deadline"], 1_800);
+    assert!(drain["connectionsPerSecond"].as_f64().unwrap() < 5.0);
+    // An application that does nothing keeps the drain for its time, and no longer.
+    let kept = deploy(lame_duck(None), "run-1", &leaving(600)).await;
+    kept.assert_deployed();
+    let cut = kept.world.clients().unwrap().totals().cut;
+    assert_eq!(cut, 2_400);
+    let waited = kept
+        .reasons
+        .iter()
+        .filter(|reason| reason.contains("clients leave by themselves"));
+    assert!((9..40).contains(&waited.count()));
+    // The deadline before the last ones have gone: only those are cut.
+    let late = deploy(lame_duck(Some(3)), "run-1", &leaving(600)).await;
+    late.assert_deployed();
+    let cut = late.world.clients().unwrap().totals().cut;
+    assert!((100..600).contains(&cut), "{cut}");
 }

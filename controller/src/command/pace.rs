@@ -68,6 +68,8 @@ fn with_pace(request: &Request, pace: &Pace) -> Request {
     let known = request.drain.pace.budget();
     let known = known.and_then(|budget| budget.connections_per_task);
     request.drain.pace = pace.clone();
+    // Clients have had the time that they were given.
+    request.drain.until = None;
     if let Pace::Budget(budget) = &mut request.drain.pace {
         budget.connections_per_task = budget.connections_per_task.or(known);
     }

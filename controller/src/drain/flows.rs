@@ -87,17 +87,27 @@ impl Flows {
     }
 
     /// Whether the application, which reported connections before, has reported for two minutes in a row
-    /// that none is left. One that always says 0 may be one that does not count.
+    /// that none is left.
     pub fn gone(&self, now: u64) -> bool {
-        let [last, before, earlier @ ..] = &self.connections[..] else {
+        self.at_most(0, now)
+    }
+
+    /// The same of no more connections than these. An application that always says 0 may be one that does not count.
+    pub(crate) fn at_most(&self, connections: u32, now: u64) -> bool {
+        let [last, before, ..] = &self.connections[..] else {
             return false;
         };
-        let none = |point: &Point| point.value <= 0.0;
+        let few = |point: &Point| point.value <= f64::from(connections);
         fresh(&self.connections, now).is_some()
-            && none(last)
-            && none(before)
+            && few(last)
+            && few(before)
             && last.at.saturating_sub(before.at) <= PERIOD
-            && earlier.iter().any(|point| point.value > 0.0)
+            && self.connections.iter().any(|point| point.value > 0.0)
+    }
+
+    /// The connections that the application has reported last.
+    pub(crate) fn reported(&self, now: u64) -> Option<f64> {
+        fresh(&self.connections, now).map(|point| point.value)
     }
 }
 

@@ -13,6 +13,24 @@ pub struct Drain {
     pub pace: Pace,
     /// Where CloudWatch has the connections of a task set, if the application reports them.
     pub connections: Option<Metric>,
+    /// What the first step waits for, with that metric.
+    pub until: Option<Until>,
+}
+
+/// Clients that leave by themselves before the first step, because the application has asked them to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Until {
+    /// Connections of the outgoing set at which its drain begins.
+    pub connections: u32,
+    /// Seconds after which it begins whatever is left.
+    pub deadline: u32,
+}
+
+impl Drain {
+    /// Seconds for which the first step may wait until clients have left by themselves.
+    pub fn leaving(&self) -> u32 {
+        self.until.map_or(0, |until| until.deadline)
+    }
 }
 
 /// A CloudWatch metric of the application.
@@ -123,6 +141,13 @@ impl Drain {
                 "metricName": metric.name,
                 "dimensions": dimensions,
             });
+        }
+        if let Some(Until {
+            connections,
+            deadline,
+        }) = self.until
+        {
+            fields["until"] = json!({"connections": connections, "deadline": deadline});
         }
         fields
     }

@@ -1,5 +1,6 @@
 //! Which step of the drain is due, and when the next one comes.
 
+use crate::command::Order;
 use crate::counted::counted;
 use crate::deployment::{Plan, Progress};
 use crate::drain::budget::{self, Control, JITTER, Standing};
@@ -132,6 +133,25 @@ impl<'a> Drain<'a> {
             budget.on_deadline = OnDeadline::Finish;
         }
         Some(budget)
+    }
+
+    /// Clients that are to leave by themselves before the first step, and have time left, of so many seconds that
+    /// the drain has taken.
+    pub(crate) fn leaving(&self, drained: u32) -> Option<Blocker> {
+        let World {
+            flows, now, order, ..
+        } = self.world;
+        let until = self.plan.request.drain.until?;
+        let left = until.deadline.saturating_sub(drained);
+        let waits = self.plan.goes_forward() && self.progress.step == 0 && left > 0;
+        let promoted = order.as_ref().is_some_and(Order::promotes);
+        if !waits || promoted || flows.at_most(until.connections, *now) {
+            return None;
+        }
+        Some(Blocker::Leaving {
+            connections: flows.reported(*now).map(rounded_up),
+            left,
+        })
     }
 
     /// More reconnects than the budget allows: they hold the step.

@@ -118,14 +118,19 @@ fn drain(world: &World, plan: &Plan) -> Value {
     };
     let planned = drain::plan::Plan::of(&plan.request.drain.pace, tasks, deregistration);
     let seconds = planned.seconds();
-    let connections = world.flows.connections.first().map(|point| point.value);
+    let until = plan.request.drain.until;
+    // In which clients can be sent away: before the first step, or while it goes on.
+    let time = until.map_or(seconds, |until| until.deadline);
+    let connections = world.flows.connections(world.now);
+    let rate = connections.map(|connections| connections / f64::from(time.max(1)));
     json!({
         "taskSet": plan.original,
         "targetGroup": plan.original_target_group,
         "tasks": tasks,
         "steps": planned.steps.len(),
         "seconds": seconds,
+        "deadline": until.map(|until| until.deadline),
         "connections": connections,
-        "connectionsPerSecond": connections.map(|connections| connections / f64::from(seconds.max(1))),
+        "connectionsPerSecond": rate,
     })
 }

@@ -169,6 +169,7 @@ fn time_fits(
     let seconds = passed
         + approvals
         + hooks
+        + u64::from(request.drain.leaving())
         + u64::from(2 + left) * u64::from(drain)
         + 2 * u64::from(request.bake_time)
         // Until it is ready; a rollback's wait for the original, and another to swap back to it.
@@ -212,6 +213,7 @@ impl Turns {
         let timeout = request
             .drain_timeout
             .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
+        let timeout = timeout.saturating_add(scale_down::leaving(request, outgoing));
         let bakes = drain::checks_within(scale_down::bake_time(request, outgoing));
         let checks = drain::Checks::at(outgoing, timeout).most();
         Self {

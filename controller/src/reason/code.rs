@@ -35,6 +35,8 @@ pub enum Code {
     Pause,
     /// The next step waits for something.
     Blocked,
+    /// The first step waits for clients that leave by themselves.
+    ClientsLeaving,
     /// Every step was made, and tasks still run.
     TasksStopping,
     /// No task is left.
@@ -93,6 +95,7 @@ impl Code {
             Self::Step => "step",
             Self::Pause => "pause",
             Self::Blocked => "blocked",
+            Self::ClientsLeaving => "clientsLeaving",
             Self::TasksStopping => "tasksStopping",
             Self::Drained => "drained",
             Self::Deleting => "deleting",

@@ -156,6 +156,13 @@ pub enum Blocker {
     Paused(Paused),
     /// A hook or a planned pause has begun, goes on or is over.
     Gate(Box<Gate>),
+    /// Clients leave by themselves, because the application has asked them to.
+    Leaving {
+        /// Connections that the application has reported last.
+        connections: Option<u64>,
+        /// Seconds after which the step is made whatever is left.
+        left: u32,
+    },
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the baseline, in the peak of those minutes.
@@ -179,6 +186,10 @@ impl Stage {
                 by: Blocker::Gate(gate),
                 ..
             } => gate.code(),
+            Self::Blocked {
+                by: Blocker::Leaving { .. },
+                ..
+            } => Code::ClientsLeaving,
             Self::Blocked { .. } => Code::Blocked,
             Self::TasksStopping { .. } | Self::Confirming { .. } => Code::TasksStopping,
             Self::Drained => Code::Drained,
@@ -367,6 +378,20 @@ impl fmt::Display for Blocker {
             ),
             Self::Paused(paused) => paused.fmt(f),
             Self::Gate(gate) => gate.fmt(f),
+            Self::Leaving {
+                connections: Some(connections),
+                left,
+            } => write!(
+                f,
+                "clients leave by themselves, {connections} are connected, and have {left} s more"
+            ),
+            Self::Leaving {
+                connections: None,
+                left,
+            } => write!(
+                f,
+                "clients leave by themselves and have {left} s more; CloudWatch has no new value of connectionsMetric"
+            ),
             Self::Reconnects { seen, allowed } => {
                 write!(f, "{seen} reconnects a second, {allowed} are allowed")
             }

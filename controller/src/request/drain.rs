@@ -9,7 +9,7 @@ use super::values::{text_where, whole};
 use crate::arn::Home;
 use crate::drain::budget;
 use crate::drain::deregistration::Deregistration;
-use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET};
+use crate::drain::pace::{Budget, Drain, Metric, OnDeadline, Pace, TASK_SET, Until};
 
 /// A quarter at a time, as the sample's own input has it.
 const DEFAULT_DECREMENT: f64 = 25.0;
@@ -48,6 +48,10 @@ pub const DRAIN_FIELDS: &[(&str, &str)] = &[
         "connectionsMetric",
         "{namespace, metricName, dimensions} of a CloudWatch metric with the connections of a task set, whose id is written {taskSet} in a dimension",
     ),
+    (
+        "until",
+        "{connections, deadline}: connections from 0 to 1000000000 at which the first step is made, and seconds from 1 to 86400 after which it is made whatever is left, with connectionsMetric",
+    ),
 ];
 
 /// The fields of which each sets the pace.
@@ -76,6 +80,7 @@ impl Reader<'_> {
                     every: every.unwrap_or(DEFAULT_EVERY),
                 },
                 connections: None,
+                until: None,
             });
         };
         let beside = ["scaledown_decrement", "scaledown_wait"];
@@ -102,9 +107,11 @@ pub fn pace(fields: &Map<String, Value>) -> Result<Pace, Vec<Problem>> {
     };
     let drain = reader.drain();
     let mut problems = reader.problems;
-    if let Some(metric) = fields.get("connectionsMetric") {
-        let allowed = "what the deployment began with".to_owned();
-        problems.push(problem("drain.connectionsMetric", Some(metric), allowed));
+    for name in ["connectionsMetric", "until"] {
+        if let Some(given) = fields.get(name) {
+            let allowed = "what the deployment began with".to_owned();
+            problems.push(problem(&format!("drain.{name}"), Some(given), allowed));
+        }
     }
     match drain {
         Some(drain) if problems.is_empty() => Ok(drain.pace),
@@ -137,9 +144,16 @@ impl Fields<'_> {
             _ => self.by_budget(),
         };
         let connections = self.optional("connectionsMetric", metric);
+        let until = self.optional("until", until);
+        if until.is_some() && !self.given.contains_key("connectionsMetric") {
+            let allowed = "only with connectionsMetric".to_owned();
+            let given = self.given.get("until");
+            self.problems.push(problem("drain.until", given, allowed));
+        }
         Some(Drain {
             pace: pace?,
             connections,
+            until,
         })
     }
 
@@ -186,6 +200,25 @@ fn amount(value: &Value) -> Option<f64> {
     value
         .as_f64()
         .filter(|amount| *amount > 0.0 && *amount <= MOST)
+}
+
+/// An hour.
+const DEFAULT_LEAVING: u32 = 3_600;
+
+fn until(value: &Value) -> Option<Until> {
+    let fields = value.as_object()?;
+    let known = ["connections", "deadline"];
+    if fields.keys().any(|name| !known.contains(&name.as_str())) {
+        return None;
+    }
+    let deadline = match fields.get("deadline") {
+        Some(deadline) => whole(deadline, 1, LONGEST_PHASE)?,
+        None => DEFAULT_LEAVING,
+    };
+    Some(Until {
+        connections: whole(fields.get("connections")?, 0, 1_000_000_000)?,
+        deadline,
+    })
 }
 
 /// Names of metrics and dimensions: 1 to 255 characters, values up to 1024, at most 30 dimensions

@@ -173,6 +173,14 @@ test {"host": "a b"} => test.host is "a b"
 test {"path": "preview"} => test.path is "preview"
 test {"header": {"name": "Host", "value": "a"}} => test.header is {
 test {"header": {"name": "x-preview"}} => test.header is {
+hooks {"at": "beforeSwap"} => hooks is {
+hooks [{"at": "beforeSwap"}] => hooks[0].lambda is missing; allowed: the ARN of a Lambda function of this region
+hooks [{"at": "lunch", "lambda": "arn:aws:lambda:us-east-1:555555555555:function:f"}] => hooks[0].at is "lunch"; allowed: beforeCreate, afterHealthy
+hooks [{"at": "PRE_SCALE_UP", "lambda": "arn:aws:lambda:eu-west-1:555555555555:function:f"}] => hooks[0].lambda is "arn:aws:lambda:eu-west-1:555555555555:function:f"; allowed: the ARN
+hooks [{"at": "beforeSwap", "lambda": "arn:aws:lambda:us-east-1:555555555555:layer:f"}] => hooks[0].lambda is "arn:aws:lambda:us-east-1:555555555555:layer:f"; allowed: the ARN
+hooks [{"at": "beforeSwap", "lambda": "arn:aws:lambda:us-east-1:555555555555:function:f", "details": []}] => hooks[0].details is []; allowed: an object of at most 4096 bytes
+hooks [{"at": "beforeSwap", "lambda": "arn:aws:lambda:us-east-1:555555555555:function:f", "timeout": 86401}] => hooks[0].timeout is 86401; allowed: a whole number of seconds from 1
+pauses [{"at": "eachStep"}] => pauses[0].at is "eachStep"; allowed: afterHealthy, beforeSwap
 pauses {"at": "beforeSwap"} => pauses is {
 pauses ["beforeSwap"] => pauses[0] is "beforeSwap"; allowed: a list of up to 4 objects with at
 pauses [{"at": "beforeSwap"}, {}] => pauses[1].at is missing; allowed: afterHealthy, beforeSwap
@@ -223,6 +231,28 @@ fn an_unknown_field_is_named_and_the_right_one_suggested() {
         let seen = refused(&drain(&json!({"within": 600, field: 1})));
         assert_eq!(seen, format!("drain.{field} {wanted}"));
     }
+}
+
+#[test]
+fn clients_may_leave_by_themselves_only_where_they_are_counted() {
+    let metric =
+        json!({"namespace": "App", "metricName": "Open", "dimensions": {"Set": "{taskSet}"}});
+    let with = |until: Value| json!({"within": 600, "connectionsMetric": metric, "until": until});
+    for until in [
+        json!({}),
+        json!({"connections": -1}),
+        json!({"connections": 0, "deadline": 0}),
+        json!({"connections": 0, "deadlines": 60}),
+        json!(0),
+    ] {
+        let seen = refused(&drain(&with(until.clone())));
+        assert!(seen.starts_with("drain.until is "), "{until}: {seen}");
+    }
+    let seen = refused(&drain(&json!({"within": 600, "until": {"connections": 0}})));
+    assert_eq!(
+        seen,
+        "drain.until is {\"connections\":0}; allowed: only with connectionsMetric."
+    );
 }
 
 #[test]
@@ -304,6 +334,21 @@ fn a_request_survives_its_own_json() {
     });
     input["test"] = json!({"header": {"name": "x-preview", "value": "yes"}});
     input["assignPublicIp"] = json!("ENABLED");
+    input["pauses"] = json!([{"at": "beforeSwap", "timeout": 60, "onTimeout": "continue"}]);
+    let lambda = "arn:aws:lambda:us-east-1:555555555555:function:check:live";
+    input["hooks"] = json!([
+        {"at": "eachStep", "lambda": lambda, "details": {"a": [1]}, "timeout": 60, "onTimeout": "continue"},
+        {"at": "RECONCILE_SERVICE", "lambda": lambda},
+        {"at": "PRE_SCALE_UP", "lambda": lambda},
+    ]);
+    for field in ["scaledown_decrement", "scaledown_wait"] {
+        input.as_object_mut().unwrap().remove(field);
+    }
+    input["drain"] = json!({
+        "within": 600,
+        "connectionsMetric": {"namespace": "App", "metricName": "Open", "dimensions": {"Set": "{taskSet}"}},
+        "until": {"connections": 5, "deadline": 900},
+    });
     let request = Request::parse(&input, &home()).unwrap();
     assert_eq!(
         Request::parse(&request.to_json(), &home()).unwrap(),

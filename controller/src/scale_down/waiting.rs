@@ -175,6 +175,10 @@ impl<'a> Waiting<'a> {
         let wait = match by {
             Blocker::Paused(paused) => return self.paused_by_operator(paused, running),
             Blocker::Gate(gate) => return self.gate(gate, running),
+            Blocker::Leaving { left, .. } => {
+                self.report.next_step = Some(left);
+                self.poll.min(left)
+            }
             Blocker::Reconnects { .. } => {
                 let wait = self.sooner().max(budget::HOLD);
                 self.drain.next(true);
@@ -215,6 +219,7 @@ impl<'a> Waiting<'a> {
                 Blocker::AlarmState { .. }
                 | Blocker::Paused(_)
                 | Blocker::Gate(_)
+                | Blocker::Leaving { .. }
                 | Blocker::Reconnects { .. },
             )
             | None => None,

@@ -25,6 +25,10 @@ pub struct PreparedAnswer {
     /// The name of the error that it ends with instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Connections a second that the application ends from now on, where the event has a drain: of the task set that
+    /// drains, until none is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sends_away_per_second: Option<u32>,
     /// The message of that error.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -36,6 +40,7 @@ impl Default for PreparedAnswer {
             takes_seconds: 0,
             answer: json!({"hookStatus": "SUCCEEDED"}),
             error: None,
+            sends_away_per_second: None,
             message: String::new(),
         }
     }
@@ -68,6 +73,12 @@ impl World {
         let answers = &function.answers;
         let next = answers.get(function.events.len()).or(answers.last());
         let next = next.cloned().unwrap_or_default();
+        if let Some(rate) = next.sends_away_per_second
+            && let Some(task_set) = event["ebbtide"]["drain"]["taskSet"].as_str()
+            && let Some(clients) = &mut self.clients
+        {
+            clients.send_away(task_set, rate);
+        }
         function.events.push(event);
         let takes = Duration::from_secs(next.takes_seconds.min(LONGEST_SECONDS));
         if next.takes_seconds > LONGEST_SECONDS {

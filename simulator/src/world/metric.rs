@@ -10,6 +10,9 @@
 //! count the connections of clients and those of the load balancer to targets (Docs), so that one that
 //! lives long counts twice; a minute is one sample, whose `Sum` is the number.
 //!
+//! A metric of another namespace is the application's own, where the id of a task set is the value of one of its
+//! dimensions: that set's connections, a sample a minute.
+//!
 //! Harsher than usual: an attempt is a new flow even where its target refuses it, and a minute is
 //! visible only [`Timings::metric_delay_ms`](super::Timings::metric_delay_ms) after its end.
 
@@ -149,6 +152,13 @@ impl World {
             metric_name,
             dimensions,
         } = &asked.metric;
+        let over_by_ms = self.now_ms.saturating_sub(self.timings.metric_delay_ms);
+        if let (Some(clients), false) = (&self.clients, namespace.starts_with("AWS/")) {
+            let mut names = dimensions.iter().map(|dimension| dimension.value.as_str());
+            let own = names.find(|name| clients.task_sets().iter().any(|set| set == name));
+            let minutes = own.map(|task_set| clients.counted(task_set, over_by_ms));
+            return minutes.into_iter().flatten().collect();
+        }
         let of: fn(&Flows) -> Samples = match (namespace.as_str(), metric_name.as_str()) {
             ("AWS/NetworkELB", "ActiveFlowCount") => |flows| flows.active,
             ("AWS/NetworkELB", "NewFlowCount") => |flows| flows.new,
@@ -176,7 +186,6 @@ impl World {
         if is_network != (namespace == "AWS/NetworkELB") || !in_count || !named {
             return Vec::new();
         }
-        let over_by_ms = self.now_ms.saturating_sub(self.timings.metric_delay_ms);
         let minutes = clients.reported(zone, over_by_ms);
         let minutes = minutes.map(|(from_ms, flows)| (from_ms, of(flows)));
         minutes.collect()

@@ -7,6 +7,7 @@ use ebbtide_controller::arn::is_listener_rule;
 use ebbtide_controller::deployment::Plan as Settled;
 use ebbtide_controller::drain;
 use ebbtide_controller::phase::Phase;
+use ebbtide_controller::point::Point;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::turn::{self, Next, Turn};
 use ebbtide_controller::world::{Targets, TaskSet, World};
@@ -98,6 +99,32 @@ async fn a_replacement_without_the_originals_tags_is_caught() {
     };
     let case = scenarios::named("one task");
     assert_caught("S17", &case, next, [Plan::default()]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn traffic_that_moves_before_its_hook_is_called_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut plan = plan.clone();
+        plan.request
+            .hooks
+            .retain(|hook| hook.at != Point::BeforeSwap);
+        turn::next(phase, seen, &plan, progress)
+    };
+    let case = scenarios::named("hooks");
+    assert_caught("S18", &case, next, [Plan::default()]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_against_a_hooks_answer_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut plan = plan.clone();
+        plan.request
+            .hooks
+            .retain(|hook| hook.at != Point::AfterSwap);
+        turn::next(phase, seen, &plan, progress)
+    };
+    let case = scenarios::named("a hook that fails");
+    assert_caught("S18", &case, next, [Plan::default()]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,6 +58,7 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
                 {"reconnectsPerSecond": 500, "deadline": 3_600},
                 {"reconnectsPerSecond": 0.5, "deadline": 480, "connectionsPerTask": 2_500, "onDeadline": "stop"},
                 {"within": 600, "connectionsMetric": {"namespace": "App", "metricName": "Connections", "dimensions": {"TaskSet": "{taskSet}"}}},
+                {"within": 600, "connectionsMetric": {"namespace": "App", "metricName": "C", "dimensions": {"TaskSet": "{taskSet}"}}, "until": {"connections": 0}},
             ]),
         ),
         ("bakeTime", json!([90, 0, 86_400])),

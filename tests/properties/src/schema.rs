@@ -43,6 +43,9 @@ fn is_beyond_a_schema(problem: &Problem) -> bool {
         || match field.split('[').next().unwrap_or_default() {
             "readinessTimeout" => allowed.contains("times waitForService"),
             "tags" | "routes.test" | "capacityProviderStrategy" => true,
+            // Of another region, or of too many bytes.
+            "hooks" if field.ends_with(".lambda") => given.contains("arn:"),
+            "hooks" => field.ends_with(".details"),
             _ => false,
         }
 }

@@ -29,6 +29,9 @@ pub(crate) struct Minute {
     pub(crate) from_ms: u64,
     pub(crate) whole: Flows,
     by_zone: Vec<Flows>,
+    /// Connections of each task set at its end, which the application counts.
+    #[serde(default)]
+    by_task_set: Vec<u64>,
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -85,6 +88,7 @@ impl Clients {
             return;
         };
         minute.by_zone.resize(self.zones.len(), Flows::default());
+        minute.by_task_set.clone_from(&self.connected);
         minute.whole.add(self.connected.iter().sum(), attempts);
         let by_zone = self.connected_by_zone.iter().zip(attempts_by_zone);
         for (flows, (active, new)) in minute.by_zone.iter_mut().zip(by_zone) {
@@ -99,6 +103,33 @@ impl Clients {
         zone: Option<&str>,
         over_by_ms: u64,
     ) -> impl Iterator<Item = (u64, &Flows)> {
+        let place = zone.map(|zone| self.zones.iter().position(|known| known == zone));
+        let minutes = self.over(over_by_ms);
+        minutes.filter_map(move |minute| {
+            let flows = match place {
+                None => Some(&minute.whole),
+                Some(place) => minute.by_zone.get(place?),
+            };
+            flows.map(|flows| (minute.from_ms, flows))
+        })
+    }
+
+    /// The same of the connections of a task set, a sample a minute: what its application reports. None of one
+    /// that no client has connected to.
+    pub(crate) fn counted(
+        &self,
+        task_set: &str,
+        over_by_ms: u64,
+    ) -> impl Iterator<Item = (u64, Samples)> {
+        let place = self.place_of(task_set);
+        let minutes = self.over(over_by_ms);
+        minutes.filter_map(move |minute| {
+            let connections = minute.by_task_set.get(place?)?;
+            Some((minute.from_ms, Samples::one(*connections)))
+        })
+    }
+
+    fn over(&self, over_by_ms: u64) -> impl Iterator<Item = &Minute> {
         let stop_ms = match self.scenario.metrics {
             Metrics::Reported => u64::MAX,
             Metrics::None => 0,
@@ -108,16 +139,7 @@ impl Clients {
             }
         };
         let until_ms = over_by_ms.min(stop_ms);
-        let place = zone.map(|zone| self.zones.iter().position(|known| known == zone));
-        self.minutes
-            .iter()
-            .filter(move |minute| minute.from_ms + MINUTE_MS <= until_ms)
-            .filter_map(move |minute| {
-                let flows = match place {
-                    None => Some(&minute.whole),
-                    Some(place) => minute.by_zone.get(place?),
-                };
-                flows.map(|flows| (minute.from_ms, flows))
-            })
+        let minutes = self.minutes.iter();
+        minutes.filter(move |minute| minute.from_ms + MINUTE_MS <= until_ms)
     }
 }

@@ -61,6 +61,9 @@ pub struct Clients {
     sticky_groups: Vec<String>,
     connected: Vec<u64>,
     connected_by_zone: Vec<u64>,
+    /// Connections a second that task sets end by themselves, by their number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sent_away: BTreeMap<usize, u64>,
     /// When the last connections end through groups that were replaced in a listener's action.
     replaced: BTreeMap<String, u64>,
     record: Record,
@@ -130,6 +133,13 @@ impl Clients {
 
     pub fn scenario(&self) -> &ClientsScenario {
         &self.scenario
+    }
+
+    /// The application of a task set ends so many of its connections a second from now on.
+    pub(super) fn send_away(&mut self, task_set: &str, per_second: u32) {
+        if let Some(place) = self.place_of(task_set) {
+            self.sent_away.insert(place, u64::from(per_second));
+        }
     }
 
     fn place_of(&self, task_set: &str) -> Option<usize> {

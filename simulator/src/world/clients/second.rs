@@ -41,7 +41,8 @@ impl Clients {
             at_s,
             ..Second::default()
         };
-        if !view.calm || self.scenario.lifetime_seconds.is_some() {
+        let ends = self.scenario.lifetime_seconds.is_some() || !self.sent_away.is_empty();
+        if !view.calm || ends {
             self.end_connections(view, &mut second);
         }
         let mut attempts_by_zone = vec![0; self.zones.len()];
@@ -59,7 +60,8 @@ impl Clients {
         // By how long ago they were, and by the group that their clients stay with.
         let mut cuts: BTreeMap<(u64, Option<usize>), u64> = BTreeMap::new();
         let mut ends: BTreeMap<Option<usize>, u64> = BTreeMap::new();
-        for (held, fate) in self.held.iter_mut().zip(&mut view.fates) {
+        let sent_away = self.sent_away();
+        for ((held, fate), sent) in self.held.iter_mut().zip(&mut view.fates).zip(sent_away) {
             let cut = match *fate {
                 Fate::Stay => 0,
                 Fate::Cut { .. } => held.connections,
@@ -79,6 +81,7 @@ impl Clients {
                 .scenario
                 .lifetime_seconds
                 .map_or(0, |seconds| self.chance.some(held.connections, 1, seconds));
+            let ended = ended.max(sent.min(held.connections));
             held.connections -= ended;
             let sticky = view.routes.is_sticky(&held.group);
             let group = sticky.then(|| number(&mut self.sticky_groups, &held.group));
@@ -105,6 +108,29 @@ impl Clients {
         for (group, ended) in ends {
             self.wait(Origin::Ended, like(group), ended, wait);
         }
+    }
+
+    /// How many connections of each place their application ends in this second: of a task set's, evenly.
+    fn sent_away(&self) -> Vec<u64> {
+        let mut sent = vec![0; self.held.len()];
+        for (task_set, per_second) in &self.sent_away {
+            let places = self.held.iter().enumerate();
+            let places = places.filter(|(_, held)| held.task_set == *task_set);
+            let (places, weights): (Vec<_>, Vec<_>) = places
+                .map(|(place, held)| (place, held.connections))
+                .unzip();
+            let all: u64 = weights.iter().sum();
+            if all == 0 {
+                continue;
+            }
+            for (place, share) in places
+                .into_iter()
+                .zip(evenly(all.min(*per_second), &weights))
+            {
+                sent[place] = share;
+            }
+        }
+        sent
     }
 
     /// The second that is lived through, in seconds since the Unix epoch.
