@@ -107,6 +107,58 @@ async fn at_every(case: &Case, step: u64, command: &Command) {
     assert!(taken > 5 && failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Two operators ask after the `after`th call, in the same moment; one who has paused the deployment resumes it.
+async fn operate_both(stage: &Stage, after: u64, commands: &[Command; 2], given: &Given) {
+    let [first, second] = commands;
+    tokio::join!(
+        operate(stage, after, first, given),
+        operate(stage, after, second, given)
+    );
+}
+
+/// Has two operators ask after every `step`th call, and asserts that the deployment ends as one of them wants.
+async fn both_at_every(case: &Case, step: u64, commands: &[Command; 2]) {
+    let (mut runs, mut both, mut failures) = (0, 0, Vec::new());
+    for after in (1..).map(|number| number * step) {
+        let (stage, given) = (Stage::new(case), Given::default());
+        let outcome = tokio::select! {
+            biased;
+            outcome = stage.deploy("run-1") => outcome,
+            () = operate_both(&stage, after, commands, &given) => unreachable!(),
+        };
+        if given.borrow().is_empty() {
+            break;
+        }
+        runs += 1;
+        both += usize::from(given.borrow().iter().take(2).all(Result::is_ok));
+        let may_go_back = commands.contains(&Command::Rollback);
+        let world = stage.aws.snapshot();
+        let wrong = match &outcome.status {
+            Status::Failed { error, .. } if error == "OperatorRollback" && may_go_back => {
+                unfinished(&world, Ends::RolledBack("OperatorRollback"))
+            }
+            Status::Succeeded { .. } => unfinished(&world, Ends::Deployed),
+            other => Some(format!("it ended {other:?}")),
+        };
+        let what = stage.broken().or(wrong);
+        failures.extend(what.map(|what| format!("after call {after}: {what}; given {given:?}")));
+    }
+    println!("{} {commands:?}: {runs} runs, {both} given both", case.name);
+    assert!(runs > 5 && failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_operators_after_any_call_one_is_heard_and_the_deployment_ends() {
+    for commands in [
+        [Command::Pause, Command::Rollback],
+        [Command::Promote, Command::Pause],
+        [Command::Resume, Command::Rollback],
+        [faster(), Command::Pause],
+    ] {
+        both_at_every(&scenarios::named("hooks"), 45, &commands).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rollback_after_any_call_leads_back_or_comes_too_late() {
     at_every(&scenarios::two_tasks(), 3, &Command::Rollback).await;
