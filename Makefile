@@ -101,11 +101,15 @@ test-exhaustive: need-cargo ## All pairs of faults and long random runs; MINUTES
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test $(ALL) --test pacing minute -- --nocapture
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked -p model exhaustive -- --nocapture --test-threads=1
 
+DEFINITION ?= statemachine/deployment.asl.json
+
 # The validator wants whole ARNs: CloudFormation puts the partition in.
 .PHONY: definition
-definition: $(NODE)/.made ## The state machine's definition against the language's schema
+definition: $(NODE)/.made ## The state machine's definition under two linters
 	@echo "== asl-validator"
-	@$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' statemachine/deployment.asl.json)"
+	@$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' $(DEFINITION))"
+	@echo "== amazon-states-language-service"
+	@node $(E2E)/lint_definition.mjs $(DEFINITION)
 
 .PHONY: template
 template: $(VENV)/.made $(LINT)/.made ## The CloudFormation template and the policies in it
