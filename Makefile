@@ -133,6 +133,20 @@ delivery: $(LINT)/.made $(NODE)/.made ## The release workflow, the GitHub Action
 	@echo "== hadolint"
 	@$(LINT)/bin/hadolint Dockerfile $(EXAMPLE)/Dockerfile
 
+# Not part of `make test`: that passes today and tomorrow alike. Of the newest botocore, only the models are read.
+NEWEST := target/newest-botocore
+
+.PHONY: models
+models: $(VENV)/.made ## What is new in AWS's API models since botocore was pinned; fails if docs/aws-models.md lacks it
+	@rm -rf $(NEWEST)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --target $(NEWEST) botocore
+	@echo "== botocore" $(NEWEST)/botocore-*.dist-info
+	@$(VENV)/bin/python $(E2E)/models.py --botocore $(NEWEST)/botocore
+
+.PHONY: models-extract
+models-extract: $(VENV)/.made ## Writes tests/e2e/models.json again, from the sources and the pinned botocore
+	@$(VENV)/bin/python $(E2E)/models.py --write
+
 ARCH ?= x86_64
 
 .PHONY: package
