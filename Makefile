@@ -156,7 +156,7 @@ package: need-cargo $(VENV)/.made ## What installs Ebbtide without Rust, into pa
 
 .PHONY: e2e
 e2e: need-cargo ## The end-to-end tests alone
-	cargo build --locked
+	cargo build --locked --bins --examples
 	@$(MAKE) end-to-end
 
 .PHONY: bench
@@ -182,7 +182,7 @@ bootstrap: need-cargo $(VENV)/.made
 	@echo "== sam build"
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build > target/sam-build.log 2>&1 || { cat target/sam-build.log; exit 1; }
 
-# After the cargo tests, which build target/debug/ebbtide as well. Each of the workers has a stack of its own,
+# After the cargo tests, which build target/debug/ebbtide and its example codec as well. Each of the workers has a stack of its own,
 # and waits most of the time.
 .PHONY: end-to-end
 end-to-end: bootstrap $(NODE)/.made
