@@ -101,11 +101,15 @@ test-exhaustive: need-cargo ## All pairs of faults and long random runs; MINUTES
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test $(ALL) --test pacing minute -- --nocapture
 	EBBTIDE_EXHAUSTIVE_MINUTES=$(or $(MINUTES),0) cargo test --locked -p model exhaustive -- --nocapture --test-threads=1
 
+DEFINITION ?= statemachine/deployment.asl.json
+
 # The validator wants whole ARNs: CloudFormation puts the partition in.
 .PHONY: definition
-definition: $(NODE)/.made ## The state machine's definition against the language's schema
+definition: $(NODE)/.made ## The state machine's definition under two linters
 	@echo "== asl-validator"
-	@$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' statemachine/deployment.asl.json)"
+	@$(NODE)/.bin/asl-validator --json-definition "$$(sed 's/$${Partition}/aws/' $(DEFINITION))"
+	@echo "== amazon-states-language-service"
+	@node $(E2E)/lint_definition.mjs $(DEFINITION)
 
 .PHONY: template
 template: $(VENV)/.made $(LINT)/.made ## The CloudFormation template and the policies in it
@@ -129,6 +133,20 @@ delivery: $(LINT)/.made $(NODE)/.made ## The release workflow, the GitHub Action
 	@echo "== hadolint"
 	@$(LINT)/bin/hadolint Dockerfile $(EXAMPLE)/Dockerfile
 
+# Not part of `make test`: that passes today and tomorrow alike. Of the newest botocore, only the models are read.
+NEWEST := target/newest-botocore
+
+.PHONY: models
+models: $(VENV)/.made ## What is new in AWS's API models since botocore was pinned; fails if docs/aws-models.md lacks it
+	@rm -rf $(NEWEST)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --target $(NEWEST) botocore
+	@echo "== botocore" $(NEWEST)/botocore-*.dist-info
+	@$(VENV)/bin/python $(E2E)/models.py --botocore $(NEWEST)/botocore
+
+.PHONY: models-extract
+models-extract: $(VENV)/.made ## Writes tests/e2e/models.json again, from the sources and the pinned botocore
+	@$(VENV)/bin/python $(E2E)/models.py --write
+
 ARCH ?= x86_64
 
 .PHONY: package
@@ -138,7 +156,7 @@ package: need-cargo $(VENV)/.made ## What installs Ebbtide without Rust, into pa
 
 .PHONY: e2e
 e2e: need-cargo ## The end-to-end tests alone
-	cargo build --locked
+	cargo build --locked --bins --examples
 	@$(MAKE) end-to-end
 
 .PHONY: bench
@@ -164,7 +182,7 @@ bootstrap: need-cargo $(VENV)/.made
 	@echo "== sam build"
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build > target/sam-build.log 2>&1 || { cat target/sam-build.log; exit 1; }
 
-# After the cargo tests, which build target/debug/ebbtide as well. Each of the workers has a stack of its own,
+# After the cargo tests, which build target/debug/ebbtide and its example codec as well. Each of the workers has a stack of its own,
 # and waits most of the time.
 .PHONY: end-to-end
 end-to-end: bootstrap $(NODE)/.made

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use ebbtide_controller::refusal::ErrorName;
-use ebbtide_simulator::asl::Jitter;
-use serde_json::json;
+use ebbtide_simulator::asl::{Jitter, StateMachine};
+use serde_json::{Value, json};
 
 use crate::graph::{By, HOOK, shipped};
 
@@ -107,6 +107,32 @@ fn a_hook_is_called_again_only_where_lambda_has_not_run_it_and_whatever_it_ends_
         assert_eq!(catcher["ErrorEquals"], json!([error]));
         assert_eq!(catcher["ResultPath"], state["ResultPath"]);
         assert_eq!(catcher["Next"], state["Next"]);
+    }
+}
+
+/// The two linters of `make definition` take both for right.
+#[test]
+fn states_all_that_is_not_alone_or_not_last_is_refused_wherever_it_is_planted() {
+    let definition = shipped();
+    for (name, _) in definition.of_type("Task") {
+        for field in ["Retry", "Catch"] {
+            let refusal = |plant: fn(&mut Vec<Value>)| {
+                let mut planted = definition.json().clone();
+                plant(planted["States"][name][field].as_array_mut().unwrap());
+                let parsed = StateMachine::parse(&planted.to_string());
+                parsed.unwrap_err().to_string()
+            };
+            let beside = refusal(|entries| {
+                entries[0]["ErrorEquals"] = json!(["States.Timeout", "States.ALL"]);
+            });
+            assert!(beside.contains("States.ALL stands alone"), "{beside}");
+            let early = refusal(|entries| {
+                entries.insert(0, entries[0].clone());
+                entries[0]["ErrorEquals"] = json!(["States.ALL"]);
+            });
+            let wanted = format!("States.{name}.{field}[0]: States.ALL stands last");
+            assert!(early.contains(&wanted), "{early}");
+        }
     }
 }
 

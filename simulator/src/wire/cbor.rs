@@ -13,7 +13,6 @@ use minicbor::data::{IanaTag, Tag, Type};
 use minicbor::{Decoder, Encoder, decode, encode};
 use serde_json::{Map, Number, Value};
 
-use super::cloudwatch::INSTANTS;
 use super::service::CLOUDWATCH;
 use super::{Answer, respond};
 use crate::world::World;
@@ -38,36 +37,45 @@ pub(super) fn operation(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-pub(super) fn answer(world: &mut World, path: &str, request: &Request<Bytes>) -> Answer {
+pub(super) fn answer(
+    world: &mut World,
+    path: &str,
+    method: &Method,
+    input: impl FnOnce() -> Result<Value, String>,
+) -> Answer {
     let asked = operation(path);
     let parts: Vec<_> = path.rsplit('/').skip(1).take(3).collect();
     let name = CLOUDWATCH.target.trim_end_matches('.');
-    let is_here = parts == ["operation", name, "service"] && request.method() == Method::POST;
-    CLOUDWATCH.perform(world, is_here.then_some(asked), path, || {
-        read(request.body()).map_err(|error| error.to_string())
-    })
+    let is_here = parts == ["operation", name, "service"] && method == Method::POST;
+    CLOUDWATCH.perform(world, is_here.then_some(asked), path, input)
 }
 
-pub(super) fn response(answer: Answer, request_id: &str) -> Response<Bytes> {
+pub(super) fn response(answer: Answer, request_id: &str, instants: &[&str]) -> Response<Bytes> {
     let (status, body) = CLOUDWATCH.status_and_body(answer);
-    let mut response = respond(status, CONTENT_TYPE, request_id, write(&body));
+    let body = write(&body, instants);
+    let mut response = respond(status, CONTENT_TYPE, request_id, body);
     let (header, value) = PROTOCOL;
     let value = HeaderValue::from_static(value);
     response.headers_mut().insert(header, value);
     response
 }
 
-/// Instants become the seconds since the Unix epoch that awsJson has.
-fn read(bytes: &[u8]) -> Result<Value, decode::Error> {
+/// The members of these names are instants: they become the seconds since the Unix epoch that awsJson has.
+pub(super) fn read(bytes: &[u8], instants: &[&str]) -> Result<Value, decode::Error> {
     let mut decoder = Decoder::new(bytes);
-    let value = item(&mut decoder, false, DEEPEST)?;
+    let value = item(&mut decoder, instants, false, DEEPEST)?;
     if decoder.position() != bytes.len() {
         return Err(decode::Error::message("something follows the first item"));
     }
     Ok(value)
 }
 
-fn item(decoder: &mut Decoder<'_>, instant: bool, depth: usize) -> Result<Value, decode::Error> {
+fn item(
+    decoder: &mut Decoder<'_>,
+    instants: &[&str],
+    instant: bool,
+    depth: usize,
+) -> Result<Value, decode::Error> {
     let Some(depth) = depth.checked_sub(1) else {
         return Err(decode::Error::message("it is nested too deeply"));
     };
@@ -82,7 +90,7 @@ fn item(decoder: &mut Decoder<'_>, instant: bool, depth: usize) -> Result<Value,
             let mut left = decoder.array()?;
             let mut items = Vec::new();
             while goes_on(decoder, &mut left)? {
-                items.push(item(decoder, instant, depth)?);
+                items.push(item(decoder, instants, instant, depth)?);
             }
             Value::Array(items)
         }
@@ -98,7 +106,8 @@ fn item(decoder: &mut Decoder<'_>, instant: bool, depth: usize) -> Result<Value,
             let mut fields = Map::new();
             while goes_on(decoder, &mut left)? {
                 let name = text(decoder)?;
-                let value = item(decoder, INSTANTS.contains(&name.as_str()), depth)?;
+                let instant = instants.contains(&name.as_str());
+                let value = item(decoder, instants, instant, depth)?;
                 if fields.insert(name, value).is_some() {
                     return Err(decode::Error::message("a member is there twice"));
                 }
@@ -144,17 +153,18 @@ fn number(decoder: &mut Decoder<'_>) -> Result<Value, decode::Error> {
     }
 }
 
-/// Seconds become instants where the API has one.
-fn write(value: &Value) -> Vec<u8> {
+/// Seconds become instants in the members of these names.
+fn write(value: &Value, instants: &[&str]) -> Vec<u8> {
     let mut encoder = Encoder::new(Vec::new());
     // Writing into memory does not fail; an empty body would be seen by every client.
-    let written = write_item(&mut encoder, value, false);
+    let written = write_item(&mut encoder, value, instants, false);
     written.map_or_else(|_| Vec::new(), |()| encoder.into_writer())
 }
 
 fn write_item(
     encoder: &mut Encoder<Vec<u8>>,
     value: &Value,
+    instants: &[&str],
     instant: bool,
 ) -> Result<(), encode::Error<Infallible>> {
     match value {
@@ -174,13 +184,13 @@ fn write_item(
         Value::Array(items) => {
             encoder.array(items.len() as u64)?;
             let mut items = items.iter();
-            items.try_for_each(|item| write_item(encoder, item, instant))
+            items.try_for_each(|item| write_item(encoder, item, instants, instant))
         }
         Value::Object(fields) => {
             encoder.map(fields.len() as u64)?;
             fields.iter().try_for_each(|(name, field)| {
                 encoder.str(name)?;
-                write_item(encoder, field, INSTANTS.contains(&name.as_str()))
+                write_item(encoder, field, instants, instants.contains(&name.as_str()))
             })
         }
     }
@@ -190,7 +200,18 @@ fn write_item(
 mod tests {
     use serde_json::json;
 
-    use super::{Value, read, write};
+    use minicbor::decode;
+
+    use super::Value;
+    use crate::wire::cloudwatch::INSTANTS;
+
+    fn read(bytes: &[u8]) -> Result<Value, decode::Error> {
+        super::read(bytes, &INSTANTS)
+    }
+
+    fn write(value: &Value) -> Vec<u8> {
+        super::write(value, &INSTANTS)
+    }
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<_> = hex.chars().filter(|c| !c.is_whitespace()).collect();

@@ -56,6 +56,8 @@ fn describe_alarms(world: &mut World, input: Value) -> Result<Value, ApiError> {
     Ok(json!({
         "MetricAlarms": of_type(AlarmType::MetricAlarm),
         "CompositeAlarms": of_type(AlarmType::CompositeAlarm),
+        // None are simulated; without the member, boto3's waiter for one ends with a fault of its own.
+        "LogAlarms": [],
         "NextToken": page.next,
     }))
 }

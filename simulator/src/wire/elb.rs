@@ -1,7 +1,7 @@
 //! Elastic Load Balancing over awsQuery.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -206,11 +206,12 @@ struct DescribeTags {
     resource_arns: Vec<String>,
 }
 
-pub(super) fn answer(world: &mut World, uri_query: Option<&str>, body: &Bytes) -> Answer {
-    let form = if body.is_empty() {
-        uri_query.unwrap_or_default().as_bytes()
+/// The action of a request, and its parameters.
+pub(super) fn asked(request: &Request<Bytes>) -> (Option<String>, Value) {
+    let form = if request.body().is_empty() {
+        request.uri().query().unwrap_or_default().as_bytes()
     } else {
-        body
+        request.body()
     };
     let mut input = query::parameters(form);
     let mut take = |name: &str| match input.as_object_mut().and_then(|fields| fields.remove(name)) {
@@ -219,6 +220,11 @@ pub(super) fn answer(world: &mut World, uri_query: Option<&str>, body: &Bytes) -
     };
     let action = take("Action");
     take("Version");
+    (action, input)
+}
+
+pub(super) fn answer(world: &mut World, request: &Request<Bytes>) -> Answer {
+    let (action, input) = asked(request);
     let Some(action) = action else {
         let problem = "The request is missing an action or a required parameter";
         return Answer::refused(ELB.name, ApiError::new("MissingAction", problem));

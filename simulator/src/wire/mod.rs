@@ -27,9 +27,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::world::{ApiError, Outcome, World};
+use cloudwatch::INSTANTS;
 use service::{CLOUDWATCH, ELB, SERVICES, Service};
 
 pub(crate) use distortion::Distortion;
+
+/// The id of a request that no world has seen.
+const NO_REQUEST: &str = "00000000-0000-4000-8000-000000000000";
 
 /// One operation: what it does with the request's parameters.
 type Handler = fn(&mut World, Value) -> Result<Value, ApiError>;
@@ -103,10 +107,11 @@ pub(crate) fn handle_distorted(
     request: &Request<Bytes>,
     distortion: Option<Distortion>,
 ) -> Response<Bytes> {
+    let input = || read(request, &INSTANTS);
     let mut answer = match Protocol::of(request) {
-        Protocol::Json(target) => service::answer(world, target, request.body()),
-        Protocol::Cbor(path) => cbor::answer(world, path, request),
-        Protocol::Query => elb::answer(world, request.uri().query(), request.body()),
+        Protocol::Json(target) => service::answer(world, target, input),
+        Protocol::Cbor(path) => cbor::answer(world, path, request.method(), input),
+        Protocol::Query => elb::answer(world, request),
     };
     if let (Some(distortion), Ok(value)) = (distortion, &mut answer.result) {
         distortion.apply(answer.page.as_deref(), value);
@@ -118,17 +123,50 @@ pub(crate) fn handle_distorted(
     };
     let operation = format!("{}:{}", answer.service, answer.operation);
     world.journal(caller, operation, outcome);
-    respond_to(request, answer, &world.next_request_id())
+    respond_to(request, answer, &world.next_request_id(), &INSTANTS)
+}
+
+/// The parameters of a request, as the operations take them. In CBOR, the members of these names are instants.
+pub fn read(request: &Request<Bytes>, instants: &[&str]) -> Result<Value, String> {
+    match Protocol::of(request) {
+        Protocol::Json(_) => {
+            serde_json::from_slice(request.body()).map_err(|error| error.to_string())
+        }
+        Protocol::Cbor(_) => {
+            cbor::read(request.body(), instants).map_err(|error| error.to_string())
+        }
+        Protocol::Query => Ok(elb::asked(request).1),
+    }
+}
+
+/// The answer to a request whose operation ended so.
+pub fn write(
+    request: &Request<Bytes>,
+    operation: &str,
+    result: Result<Value, ApiError>,
+    instants: &[&str],
+) -> Response<Bytes> {
+    let answer = Answer {
+        operation: operation.to_owned(),
+        result,
+        ..Answer::refused("", ApiError::new("", ""))
+    };
+    respond_to(request, answer, NO_REQUEST, instants)
 }
 
 /// An answer in its request's protocol.
-fn respond_to(request: &Request<Bytes>, answer: Answer, request_id: &str) -> Response<Bytes> {
+fn respond_to(
+    request: &Request<Bytes>,
+    answer: Answer,
+    request_id: &str,
+    instants: &[&str],
+) -> Response<Bytes> {
     let protocol = Protocol::of(request);
     let refused = answer.result.as_ref().err();
     let refused = refused.map(|error| (error.code, error.status));
     let mut response = match protocol {
         Protocol::Json(target) => Service::of_target(target).response(answer, request_id),
-        Protocol::Cbor(_) => cbor::response(answer, request_id),
+        Protocol::Cbor(_) => cbor::response(answer, request_id, instants),
         Protocol::Query => elb::response(answer, request_id),
     };
     let query_code = protocol.service().query_code;
@@ -187,7 +225,7 @@ fn refusal(request: &Request<Bytes>, (code, status): (&'static str, u16)) -> Res
         ..ApiError::new(code, "a simulated fault")
     };
     let answer = Answer::refused("", error);
-    respond_to(request, answer, "00000000-0000-4000-8000-000000000000")
+    respond_to(request, answer, NO_REQUEST, &INSTANTS)
 }
 
 /// The operations that are simulated, as IAM names them: `ecs:CreateTaskSet`.

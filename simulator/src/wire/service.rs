@@ -169,10 +169,12 @@ impl Service {
 }
 
 /// awsJson1.0 and awsJson1.1: the operation in `X-Amz-Target`, JSON in the body.
-pub(super) fn answer(world: &mut World, target: &str, body: &Bytes) -> Answer {
+pub(super) fn answer(
+    world: &mut World,
+    target: &str,
+    input: impl FnOnce() -> Result<Value, String>,
+) -> Answer {
     let service = Service::of_target(target);
     let operation = target.strip_prefix(service.target);
-    service.perform(world, operation, target, || {
-        serde_json::from_slice(body).map_err(|error| error.to_string())
-    })
+    service.perform(world, operation, target, input)
 }
