@@ -91,13 +91,12 @@ pub(crate) async fn run(sources: Sources, sockets: Arc<Sockets>) {
 
 /// What is said of this task, if anything is.
 async fn read(sources: &Sources, id: &mut Option<String>) -> Result<Option<Task>, String> {
-    let id = match id {
-        Some(id) => id,
-        None => {
-            let metadata: Option<Metadata> = get(format!("{}/task", sources.metadata)).await?;
-            let arn = metadata.ok_or("no metadata of this task")?.task_arn;
-            id.insert(arn.rsplit('/').next().unwrap_or_default().to_owned())
-        }
+    let id = if let Some(id) = id {
+        id
+    } else {
+        let metadata: Option<Metadata> = get(format!("{}/task", sources.metadata)).await?;
+        let arn = metadata.ok_or("no metadata of this task")?.task_arn;
+        id.insert(arn.rsplit('/').next().unwrap_or_default().to_owned())
     };
     let tasks: Option<Tasks> = get(sources.tasks.clone()).await?;
     Ok(tasks.and_then(|mut tasks| tasks.tasks.remove(id)))

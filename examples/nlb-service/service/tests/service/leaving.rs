@@ -32,7 +32,7 @@ impl Aws {
         let router = Router::new()
             .route(
                 "/v4/x/task",
-                get(async || json!({"TaskARN": arn}).to_string()),
+                get(async move || json!({"TaskARN": arn}).to_string()),
             )
             .route(
                 "/chat.json",
