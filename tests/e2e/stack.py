@@ -32,7 +32,7 @@ ACCOUNT = "555555555555"
 REGION = "us-east-1"
 STACK = "ebbtide"
 # What its deployments may call.
-HOOKS = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hook-*"
+HOOKS = ",".join(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in ("hook-*", "nlb-service-*"))
 
 BIN = pathlib.Path(os.environ.get("EBBTIDE_BIN", ROOT / "target" / "debug" / "ebbtide")).resolve()
 

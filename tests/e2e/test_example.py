@@ -140,12 +140,28 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
     assert network["assignPublicIp"] == "ENABLED"
     assert network["subnets"] == event["subnets"]
 
+    named = of_bucket(script)
+    assert {task["taskSet"] for task in named.values()} == {task_set["id"]}
+    assert len(named) == 4 and not any("leave" in task for task in named.values())
+
     alternate = service.alternate()
-    back = ministack.run({**event, "taskDefinition": register(script, world, event["taskDefinition"])})
+    execution = ministack.start({**event, "taskDefinition": register(script, world, event["taskDefinition"])})
+    back = ministack.ended(execution)
     assert (back.status, back.error, back.cause) == ("SUCCEEDED", None, None)
     assert_deployed(service, "nlb-service:2", alternate)
     # A task at a time.
     assert back.output["steps"] == 4
+    # The four of the first version were asked to send their clients away, and no others.
+    asked = {id: task["leave"] for id, task in of_bucket(script).items() if "leave" in task}
+    assert asked == {id: {"id": execution, "seconds": 300} for id in named}
+    assert len(of_bucket(script)) == 8
+
+
+def test_a_task_reads_what_the_hook_writes_for_its_service(script, first):
+    described = script.client("ecs").describe_task_definition(taskDefinition="nlb-service")
+    [container] = described["taskDefinition"]["containerDefinitions"]
+    [url] = [variable["value"] for variable in container["environment"] if variable["name"] == "TASKS_URL"]
+    assert url == f"{script.outputs(INFRASTRUCTURE)['TasksUrl']}/nlb-service.json"
 
 
 def test_the_script_ends_with_the_dns_name(script, first):
@@ -179,6 +195,13 @@ def test_everything_is_taken_down(deployed, script, mirrored, world):
     assert world.ecs.list_task_definitions(familyPrefix="nlb-service", status="ACTIVE")["taskDefinitionArns"] == []
     there = script.client("cloudformation").describe_stacks()["Stacks"]
     assert [one["StackName"] for one in there if one["StackName"].startswith("nlb-service")] == []
+
+
+def of_bucket(script):
+    """What the hook's function has written for the tasks."""
+    bucket = script.outputs(INFRASTRUCTURE)["TasksBucket"]
+    written = script.client("s3").get_object(Bucket=bucket, Key="nlb-service.json")["Body"].read()
+    return json.loads(written)["tasks"]
 
 
 def printed_inputs(said):

@@ -2,8 +2,10 @@
 //!
 //! On SIGTERM it says on `/ready` that it is not, admits no new WebSocket, and closes those that are
 //! open one after the other, spread over `CLOSE_SECONDS`: so their clients do not come back all at
-//! once. `nlb-service check` asks a running one whether it answers.
+//! once. Before that it does the same when a deployment asks for it, and stays ready: see
+//! [`lame_duck`]. `nlb-service check` asks a running one whether it answers.
 
+mod lame_duck;
 mod settings;
 mod sockets;
 mod web;
@@ -11,6 +13,7 @@ mod web;
 use std::future::IntoFuture;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -81,6 +84,10 @@ async fn run(settings: Settings) -> io::Result<ExitCode> {
     println!("listening on {}", listener.local_addr()?);
     // It answers until the process ends: /ready has to say that it is not.
     tokio::spawn(axum::serve(listener, router).into_future());
+
+    if let Some(sources) = settings.lame_duck {
+        tokio::spawn(lame_duck::run(sources, Arc::clone(&sockets)));
+    }
 
     told_to_stop.recv().await;
     println!(

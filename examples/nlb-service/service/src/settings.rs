@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::lame_duck::Sources;
+
 /// How the service runs: each field from the environment variable of its name.
 pub(crate) struct Settings {
     /// `ADDRESS`, `PORT`: where it listens.
@@ -21,6 +23,10 @@ pub(crate) struct Settings {
     /// `PING_SECONDS`: how often each WebSocket is pinged. A Network Load Balancer forgets a
     /// connection on which nothing is sent for 350 s.
     pub(crate) ping: Duration,
+    /// `TASKS_URL`: where a deployment says which tasks are to send their clients away; without it, none are.
+    /// `ECS_CONTAINER_METADATA_URI_V4` (ECS sets it) must be there too. `POLL_SECONDS` and `REPORT_SECONDS`: how
+    /// often that is read, and connections are reported.
+    pub(crate) lame_duck: Option<Sources>,
 }
 
 /// A part of a path without characters of a meaning of their own.
@@ -51,16 +57,29 @@ impl Settings {
         let service = PathPart("nlb-service".to_owned());
         let service = variable("SERVICE", service, "letters, digits and -")?;
         let close: u32 = variable("CLOSE_SECONDS", 25, "whole seconds")?;
-        let ping: u32 = variable("PING_SECONDS", 60, "whole seconds, 1 or more")?;
-        if ping == 0 {
-            return Err(wrong("PING_SECONDS", "0", "whole seconds, 1 or more"));
+        let ping = period("PING_SECONDS", 60)?;
+        let metadata = variable("ECS_CONTAINER_METADATA_URI_V4", String::new(), "text")?;
+        let tasks = variable("TASKS_URL", String::new(), "text")?;
+        let poll = period("POLL_SECONDS", 10)?;
+        let report = period("REPORT_SECONDS", 60)?;
+        let known = !tasks.is_empty();
+        if known && metadata.is_empty() {
+            return Err(
+                "TASKS_URL is for tasks of ECS: ECS_CONTAINER_METADATA_URI_V4 is not set".into(),
+            );
         }
         Ok(Self {
             listen: SocketAddr::new(address, port),
             version,
             service,
             close: Duration::from_secs(close.into()),
-            ping: Duration::from_secs(ping.into()),
+            ping,
+            lame_duck: known.then_some(Sources {
+                metadata,
+                tasks,
+                poll,
+                report,
+            }),
         })
     }
 
@@ -71,6 +90,14 @@ impl Settings {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
         address
+    }
+}
+
+fn period(name: &str, default: u64) -> Result<Duration, String> {
+    let allowed = "whole seconds, 1 or more";
+    match variable(name, default, allowed)? {
+        0 => Err(wrong(name, 0, allowed)),
+        seconds => Ok(Duration::from_secs(seconds)),
     }
 }
 

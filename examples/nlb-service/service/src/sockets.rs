@@ -1,24 +1,27 @@
 //! The open WebSockets, and how they are closed one after the other.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 /// The WebSockets that are open, and whether there may be more of them.
 pub(crate) struct Sockets {
-    admission: Mutex<Admission>,
+    seats: Mutex<Seats>,
     open: watch::Sender<usize>,
 }
 
-enum Admission {
-    /// How to tell each one to close, oldest first.
-    Open(BTreeMap<u64, oneshot::Sender<()>>),
+#[derive(Default)]
+struct Seats {
     /// No new WebSocket: the service is about to end.
-    Closed,
+    closing: bool,
+    /// How many there have been.
+    admitted: u64,
+    /// How to tell each one to close, oldest first. One that was told is not here any more.
+    staying: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
 /// A WebSocket's place among the open ones, given up when it is dropped.
@@ -31,20 +34,21 @@ pub(crate) struct Seat {
 impl Sockets {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            admission: Mutex::new(Admission::Open(BTreeMap::new())),
+            seats: Mutex::default(),
             open: watch::Sender::new(0),
         })
     }
 
     /// A place for one more; none once the service is closing.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Seat> {
-        let mut admission = self.admission();
-        let Admission::Open(seats) = &mut *admission else {
+        let mut seats = self.seats();
+        if seats.closing {
             return None;
-        };
-        let id = seats.last_key_value().map_or(0, |(last, _)| last + 1);
+        }
+        let id = seats.admitted;
+        seats.admitted += 1;
         let (tell, told_to_close) = oneshot::channel();
-        seats.insert(id, tell);
+        seats.staying.insert(id, tell);
         self.open.send_modify(|open| *open += 1);
         Some(Seat {
             id,
@@ -60,16 +64,21 @@ impl Sockets {
 
     /// Whether [`Sockets::close`] was called.
     pub(crate) fn closing(&self) -> bool {
-        matches!(*self.admission(), Admission::Closed)
+        self.seats().closing
     }
 
     /// Admits none from now on, and closes the open ones, spread evenly over nine tenths of a time. The last
     /// tenth is for the last ones to go in.
-    pub(crate) fn close(&self, within: Duration) {
-        let before = mem::replace(&mut *self.admission(), Admission::Closed);
-        if let Admission::Open(seats) = before {
-            tokio::spawn(tell_evenly(seats, Instant::now(), within * 9 / 10));
-        }
+    pub(crate) fn close(self: &Arc<Self>, within: Duration) {
+        self.seats().closing = true;
+        self.leave(within * 9 / 10);
+    }
+
+    /// Closes those that are open now, spread evenly over a time, unless that is stopped. New ones are admitted.
+    pub(crate) fn leave(self: &Arc<Self>, over: Duration) -> AbortHandle {
+        let open: Vec<_> = self.seats().staying.keys().copied().collect();
+        let leaving = tell_evenly(Arc::clone(self), open, Instant::now(), over);
+        tokio::spawn(leaving).abort_handle()
     }
 
     /// Waits until none is open.
@@ -78,10 +87,8 @@ impl Sockets {
         let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
     }
 
-    fn admission(&self) -> MutexGuard<'_, Admission> {
-        self.admission
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,20 +102,20 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Admission::Open(seats) = &mut *self.sockets.admission() {
-            seats.remove(&self.id);
-        }
+        self.sockets.seats().staying.remove(&self.id);
         self.sockets.open.send_modify(|open| *open -= 1);
     }
 }
 
 /// Each in the middle of its own share of the time.
-async fn tell_evenly(seats: BTreeMap<u64, oneshot::Sender<()>>, from: Instant, over: Duration) {
-    let shares = u32::try_from(seats.len()).unwrap_or(u32::MAX);
-    for (share, tell) in (0..shares).zip(seats.into_values()) {
+async fn tell_evenly(sockets: Arc<Sockets>, open: Vec<u64>, from: Instant, over: Duration) {
+    let shares = u32::try_from(open.len()).unwrap_or(u32::MAX);
+    for (share, id) in (0..shares).zip(open) {
         let middle = (f64::from(share) + 0.5) / f64::from(shares);
         sleep_until(from + over.mul_f64(middle)).await;
         // It may have left by itself.
-        let _ = tell.send(());
+        if let Some(tell) = sockets.seats().staying.remove(&id) {
+            let _ = tell.send(());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The built service, as a real process with real connections.
 
+mod leaving;
 mod process;
 mod stopping;
 
@@ -93,6 +94,8 @@ async fn a_wrong_setting_is_refused_by_its_name() {
         ("CLOSE_SECONDS", "-1"),
         ("CLOSE_SECONDS", ""),
         ("PING_SECONDS", "0"),
+        ("POLL_SECONDS", "0"),
+        ("REPORT_SECONDS", "a minute"),
     ] {
         let refused = program().env(name, holds).output().await.unwrap();
         assert_eq!(refused.status.code(), Some(2));

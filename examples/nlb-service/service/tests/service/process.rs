@@ -29,6 +29,10 @@ pub(crate) fn program() -> Command {
         "SERVICE",
         "CLOSE_SECONDS",
         "PING_SECONDS",
+        "TASKS_URL",
+        "POLL_SECONDS",
+        "REPORT_SECONDS",
+        "ECS_CONTAINER_METADATA_URI_V4",
     ] {
         program.env_remove(name);
     }
@@ -81,6 +85,12 @@ impl Process {
         };
         let status = timeout(FAR_TOO_LONG, read_to_the_end).await;
         (status.expect("it ends"), lines)
+    }
+
+    /// Waits for the next line it prints.
+    pub(crate) async fn says(&mut self) -> String {
+        let line = timeout(FAR_TOO_LONG, self.printed.next_line()).await;
+        line.expect("it says something").unwrap().unwrap()
     }
 
     /// Status and body of a GET.

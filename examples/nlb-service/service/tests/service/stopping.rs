@@ -105,7 +105,7 @@ async fn a_second_sigterm_ends_it_at_once() {
     assert_eq!(closed(&mut clients[0]).await, None);
 }
 
-async fn open(service: &Process, clients: usize) -> Vec<Client> {
+pub(crate) async fn open(service: &Process, clients: usize) -> Vec<Client> {
     let mut open = Vec::new();
     for _ in 0..clients {
         open.push(service.connect().await.unwrap());
@@ -116,7 +116,7 @@ async fn open(service: &Process, clients: usize) -> Vec<Client> {
 }
 
 /// The number that `/` says.
-fn still_open(about: &str) -> usize {
+pub(crate) fn still_open(about: &str) -> usize {
     let words: Vec<_> = about.split_whitespace().collect();
     let [.., open, "WebSockets", "open"] = words[..] else {
         panic!("{about}");
