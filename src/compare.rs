@@ -156,6 +156,7 @@ fn compare(
             // No person is there to end one, and clients feel none.
             pauses: Vec::new(),
             hooks: Vec::new(),
+            shift: None,
             ..request.clone()
         };
         let mut runs = Vec::new();
