@@ -47,7 +47,7 @@ pub fn decisions_in(data: &[u8]) -> Vec<Decided> {
                 // Those of a stage come in any order.
                 let reversed = stages.iter().flat_map(|stage| stage.iter().rev().cloned());
                 for actions in [stages.concat(), reversed.collect()] {
-                    let why = harm(kind, world, &actions);
+                    let why = harm(kind, plan.request.shift.as_ref(), world, &actions);
                     assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
                 }
             }
