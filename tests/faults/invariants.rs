@@ -392,10 +392,10 @@ fn percents(shift: &Value) -> Vec<u64> {
     let percent = |of: &Value| of["percent"].as_u64();
     match (shift["steps"].as_array(), percent(shift)) {
         (Some(steps), _) => steps.iter().filter_map(percent).collect(),
-        (None, Some(each)) if !shift["every"].is_null() => (1..)
-            .map(|step| step * each)
-            .take_while(|all| *all < 100)
-            .collect(),
+        (None, Some(each)) if !shift["every"].is_null() => {
+            let steps = (1..100).map(|step| step * each);
+            steps.take_while(|all| *all < 100).collect()
+        }
         (None, one) => one.into_iter().collect(),
     }
 }

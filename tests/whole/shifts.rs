@@ -1,9 +1,11 @@
 //! Traffic that moves in steps: to the end, and back from the middle.
 
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
+use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::world::{AlarmState, AlarmType, EventKind as Happened, World};
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{
     deploy, deploy_among, group, installed, live, names, sample_with, served, sets, share_of, world,
@@ -107,7 +109,7 @@ async fn an_alarm_in_mid_shift_brings_traffic_back_at_once_and_drains_what_it_ha
         cause.starts_with("At 50 % of new connections (step 2 of 4 of the shift): "),
         "{cause}"
     );
-    assert_eq!(sets(&ended.world), [first.clone()]);
+    assert_eq!(sets(&ended.world).concat(), first);
     assert_eq!(live(&ended.world, 80), ["sample-external-deployment-tg-1"]);
     // It has served: step by step, and not by force.
     let scales = ended.scales();
@@ -123,23 +125,19 @@ async fn an_alarm_in_mid_shift_brings_traffic_back_at_once_and_drains_what_it_ha
     assert_eq!(moves(&ended.events), 1 + 2 + 1);
 }
 
-fn stops_at<'a>(state: &'a str, nth: usize) -> impl FnMut(&HistoryEvent) -> bool + 'a {
-    let mut before = 0;
-    move |event| {
-        before += usize::from(event.enters(state));
-        before > nth
-    }
-}
-
-async fn left_in_mid_shift(
-    scenario: &Scenario,
-) -> (SimulatedAws, ebbtide_simulator::deployment::Installation) {
+async fn left_in_mid_shift(scenario: &Scenario) -> (SimulatedAws, Installation) {
     let event = sample_with(&json!({"shift": {"percent": 40, "every": 300}}));
     let (aws, installation) = installed(world(scenario));
-    let mut on_event = |_: &HistoryEvent| {};
-    let until = stops_at("Bake", 7);
+    let (stop, mut bakes) = (Notify::new(), 0);
+    let mut on_event = |event: &HistoryEvent| {
+        bakes += u32::from(event.enters("Bake"));
+        if bakes == 8 {
+            stop.notify_one();
+        }
+    };
+    let until = stop.notified();
     let stopped = installation.deploy_until("run-1", event, 1, &mut on_event, until);
-    assert!(stopped.await.is_none());
+    assert_eq!(stopped.await, None);
     let replacement = group(&aws.snapshot(), "-tg-2");
     assert_eq!(share_of(&aws.snapshot(), 80, &replacement), 80);
     (aws, installation)
@@ -151,12 +149,8 @@ async fn a_shift_that_is_left_goes_back_and_what_it_has_tried_drains_gently() {
     let [first, tried] = &sets(&aws.snapshot())[..] else {
         panic!("{:?}", sets(&aws.snapshot()));
     };
-    let mut events = Vec::new();
-    let outcome = installation
-        .deploy("run-2", sample_with(&json!({})), 1, &mut |event| {
-            events.push(event.clone())
-        })
-        .await;
+    let event = sample_with(&json!({}));
+    let outcome = installation.deploy("run-2", event, 1, &mut |_| {}).await;
     assert!(outcome.status.is_success(), "{:?}", outcome.status);
     let Status::Succeeded { output } = &outcome.status else {
         panic!("{:?}", outcome.status)
