@@ -2,8 +2,9 @@
 
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{AlarmState, AlarmType, EventKind as Happened, World};
-use ebbtide_simulator::{Scenario, SimulatedAws};
+use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::world::{AlarmState, AlarmType, EventKind as Happened, Kind, World};
+use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -197,4 +198,81 @@ async fn connections_that_nothing_counts_are_refused_by_their_field() {
             .count(),
         0
     );
+}
+
+/// Three tasks with 600 connections each, of which three a second are new.
+fn with_clients(load_balancer: Kind) -> World {
+    let clients = ClientsScenario {
+        connections_per_task: 600,
+        lifetime_seconds: Some(600),
+        ..ClientsScenario::default()
+    };
+    let scenario = Scenario::with(|scenario| {
+        scenario.load_balancer = load_balancer;
+        scenario.clients = Some(clients);
+    });
+    let names = Names {
+        load_balancer_arn: None,
+        ..names()
+    };
+    scenario.world_for(&names).unwrap()
+}
+
+/// The event of a step that waits for so many connections.
+fn counting(connections: u32, within: u32, more: &Value) -> Value {
+    let steps = json!([{"percent": 20, "connections": connections, "within": within}]);
+    let mut event = sample_with(&json!({"shift": {"steps": steps}}));
+    let fields = event.as_object_mut().unwrap();
+    fields.remove("nlb");
+    if more["drain"].is_object() {
+        fields.retain(|field, _| !field.starts_with("scaledown_"));
+    }
+    fields.extend(more.as_object().unwrap().clone());
+    event
+}
+
+fn by_a_metric() -> Value {
+    let metric = json!({"namespace": "Chat", "metricName": "Connections", "dimensions": {"TaskSet": "{taskSet}"}});
+    json!({"drain": {"within": 180, "connectionsMetric": metric}})
+}
+
+/// How many connections each turn of the step has seen.
+async fn seen(world: World, event: Value) -> (Status, Vec<u64>) {
+    let (_, installation) = installed(world);
+    let outcome = installation.deploy("run-1", event, 1, &mut |_| {}).await;
+    let reasons = reasons(&installation.history("run-1"));
+    let seen = reasons
+        .iter()
+        .filter_map(|reason| reason["shift"]["seen"].as_u64());
+    (outcome.status, seen.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_lasts_until_the_replacement_has_seen_its_connections() {
+    for (load_balancer, more) in [
+        (Kind::Network, by_a_metric()),
+        (Kind::Application, json!({})),
+    ] {
+        let event = counting(100, 3_600, &more);
+        let (status, seen) = seen(with_clients(load_balancer), event).await;
+        assert!(status.is_success(), "{status:?}");
+        // A fifth of three a second, and a metric that is a minute or two late.
+        assert!((4..=8).contains(&seen.len()), "{seen:?}");
+        assert!(seen.is_sorted() && seen.last() < Some(&100), "{seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_sees_too_few_connections_leads_back() {
+    let event = counting(1_000_000, 300, &by_a_metric());
+    let (status, seen) = seen(with_clients(Kind::Network), event).await;
+    let Status::Failed { error, cause } = &status else {
+        panic!("{status:?}")
+    };
+    assert_eq!(error, "ShiftTimeout");
+    assert!(
+        cause.contains("of 1000000 new connections in 300 s at 20 %, by Connections of Chat."),
+        "{cause}"
+    );
+    assert!(seen.last() > Some(&0), "{seen:?}");
 }
