@@ -112,7 +112,7 @@ fn a_shift_takes_the_time_of_its_steps_and_ecs_waits_ten_minutes_more_at_each() 
             .zip([(3_240.0, 10.0), (600.0, 2.0), (2_400.0, 4.0)])
     {
         assert!((steps..steps + 60.0).contains(seconds), "{times:?}");
-        assert_eq!(*of_ecs, steps + 600.0 * shifts);
+        assert!((of_ecs - steps - 600.0 * shifts).abs() < 0.5, "{times:?}");
         assert!(*seconds < 0.45 * of_ecs, "{times:?}");
     }
     assert_eq!(times.len(), 3);
