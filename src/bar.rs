@@ -109,6 +109,8 @@ fn line(progress: &Progress, started: u64, now: u64) -> String {
     let drain = progress.drain.filter(|_| progress.shortfall.is_none());
     if let Some(shortfall) = &progress.shortfall {
         let _ = write!(line, "  {shortfall}");
+    } else if let Some(shift) = &progress.shift {
+        let _ = write!(line, "  {shift}");
     } else if let Some(drain) = drain {
         let Drain {
             left, of, running, ..
@@ -120,6 +122,7 @@ fn line(progress: &Progress, started: u64, now: u64) -> String {
         );
     }
     let step = drain.and_then(|drain| drain.next);
+    let step = progress.shift.map(|shift| shift.next).or(step);
     let ahead = |at: &u64| *at > now;
     let next = step.map(|at| (at, "step"));
     let next = next.or_else(|| progress.pause_ends.map(|at| (at, "check")));

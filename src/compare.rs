@@ -4,6 +4,7 @@ mod comparison;
 mod figures;
 mod page;
 mod picture;
+mod shifts;
 mod table;
 mod ways;
 
@@ -35,6 +36,9 @@ use ways::{Service, ways};
 /// evenly, and by a reconnect budget, each in the sample's time or that of --within; and the event's own, if
 /// it differs. Everything runs in virtual time, on a simulated AWS: nothing real is touched. A setting is
 /// deployed twice if its figures may differ: with exact timings, and with the scenario's random ones.
+///
+/// For an event with a shift, the time until all traffic has moved is compared as well: linear, as a canary,
+/// and as the event asks for, each beside ECS's own schedule for the same steps.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{JSON_HELP}"))]
 pub(crate) struct Arguments {
@@ -79,7 +83,8 @@ ofEvent, runs}; and recommended ({way, drain} or null). drain is the input's fie
 whether the event does, and runs is a list of {timings, jitterPercent, status, error, reason, figures}, timings being \
 exact or random. figures has firstToLastCutSeconds (or null), peakReconnectsIn10Seconds, timesFloor, \
 peakReconnectsIn1Second, peakTriesIn1SecondOfATask, refused, longestWithoutSeconds, deploymentSeconds, extraTaskHours \
-and apiCalls.
+and apiCalls. Of an event with a shift there is also shifts, a list of {shift, seconds, secondsOfEcs}: seconds from the \
+first share to all traffic, and those that ECS's own schedule has for the same steps.
 
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 
@@ -156,6 +161,7 @@ fn compare(
             // No person is there to end one, and clients feel none.
             pauses: Vec::new(),
             hooks: Vec::new(),
+            shift: None,
             ..request.clone()
         };
         let mut runs = Vec::new();
@@ -176,7 +182,9 @@ fn compare(
         compared.push(Compared { way, runs });
     }
     bar.end();
+    let shifts = shifts::compare(request, scenario, names)?;
     Ok(Comparison {
+        shifts,
         name: format!("{} in cluster {}", request.service, short(&request.cluster)),
         scenario: scenario.clone(),
         clients,

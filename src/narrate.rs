@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::output::{BAD, GOOD, PLAIN, Style, WARNING};
 
 pub(crate) use names::Names;
-pub(crate) use progress::{Drain, Progress, Serves};
+pub(crate) use progress::{Drain, Progress, Serves, Shift};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {

@@ -27,7 +27,7 @@ use crate::output::{Format, Styled, print};
 use crate::scenario;
 use crate::service::{Described, deregistration, too_many_of_one_task};
 
-use answer::{Answer, StepRow};
+use answer::{Answer, ShiftRow, StepRow};
 use service::{Forecast, Service};
 
 /// Shows the planned drain of a deployment: its steps, the connections that they end, the resulting
@@ -164,6 +164,7 @@ fn planned(
         busiest_minute: forecast.busiest_minute,
         extra_task_hours: extra_task_hours(plan, request.bake_time, lag),
         pauses: waits(request),
+        shift: shift(request, scenario),
         refusal,
         cost,
         limit: limit(plan.limit),
@@ -189,6 +190,39 @@ fn waits(request: &Request) -> Vec<String> {
         )
     });
     Point::ALL.into_iter().flat_map(at).chain(leave).collect()
+}
+
+/// The steps of a shift, with the last one, if none is held. Clients without a lifetime stay for ever: no share is
+/// known.
+fn shift(request: &Request, scenario: &Scenario) -> Vec<ShiftRow> {
+    let Some(shift) = &request.shift else {
+        return Vec::new();
+    };
+    let clients = scenario.clients.as_ref();
+    let lifetime = clients.and_then(|clients| clients.lifetime_seconds);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a year at most")]
+    let shares = lifetime.map(|seconds| shift.shares(seconds as f64));
+    let mut at = 0;
+    let steps = shift.steps().enumerate().map(|(number, step)| {
+        let row = ShiftRow {
+            percent: step.percent,
+            at,
+            waits: step.to_string(),
+            share: shares
+                .as_ref()
+                .and_then(|shares| shares.get(number).copied()),
+        };
+        at = at.saturating_add(step.seconds);
+        row
+    });
+    let mut rows: Vec<_> = steps.collect();
+    rows.push(ShiftRow {
+        percent: 100,
+        at,
+        waits: "all new connections, and the bake begins".to_owned(),
+        share: None,
+    });
+    rows
 }
 
 fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {

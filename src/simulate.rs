@@ -213,6 +213,7 @@ fn all_at_once(
         drain_timeout: None,
         pauses: Vec::new(),
         hooks: Vec::new(),
+        shift: None,
         ..request.clone()
     };
     let input = request.to_json();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::executions::{CallError, Execution, Executions, Machine, console};
 use crate::exit::{Exit, Outcome};
 use crate::follow::{self, Follow, now};
-use crate::narrate::{Drain, Narrator, Progress, Said, Serves};
+use crate::narrate::{Drain, Narrator, Progress, Said, Serves, Shift};
 use crate::output::{Format, Styled, print, remark};
 use crate::target::Target;
 
@@ -230,6 +230,7 @@ fn in_json(seen: &Seen) -> Value {
         "serves": seen.progress.serves.map(Serves::as_str),
         "shortfall": seen.progress.shortfall,
         "drain": seen.progress.drain.map(Drain::to_json),
+        "shift": seen.progress.shift.map(Shift::to_json),
         "commands": if execution.has_ended() { &[] } else { seen.progress.commands() },
         "console": console(&execution.arn),
     })

@@ -305,7 +305,7 @@ impl fmt::Display for Refused {
                 "every step of the drain is done, so there is nothing to pause or to pace",
             ),
             Self::NothingToSkip => f.write_str(
-                "no pause and no hook is left to skip; ebbtide pace changes how fast the original drains",
+                "no pause, no hook and no step of a shift is left to skip; ebbtide pace changes how fast the original drains",
             ),
             Self::DoesNotFit(why) => f.write_str(why),
         }
@@ -396,7 +396,8 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
     }
 }
 
-/// There is something to skip: a pause of an operator, a planned one, a hook, or clients that leave by themselves.
+/// There is something to skip: a pause of an operator, a planned one, a hook, steps of a shift, or clients that leave by
+/// themselves.
 fn can_promote(order: &Order, phase: Phase, plan: &Plan, progress: &Progress) -> Response {
     if phase == Phase::Rollback {
         return Response::Later;
@@ -404,7 +405,8 @@ fn can_promote(order: &Order, phase: Phase, plan: &Plan, progress: &Progress) ->
     let swapped = plan.goes_forward() && progress.baking;
     let begun = swapped && progress.step > 0;
     let planned = !begun && (gates::left(plan, swapped) || plan.request.drain.until.is_some());
-    if planned || order.in_force.pause.is_some() {
+    let shifts = plan.goes_forward() && !swapped && plan.asks_for_a_shift().is_some();
+    if planned || shifts || order.in_force.pause.is_some() {
         Response::Obey
     } else {
         Response::Refuse(Refused::NothingToSkip)

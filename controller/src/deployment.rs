@@ -15,6 +15,7 @@ use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
 use crate::scale_down;
+use crate::shift::Shifted;
 use crate::world::{TaskSet, World};
 
 /// What a deployment carries from turn to turn.
@@ -61,6 +62,8 @@ pub struct Plan {
     pub passed: Gates,
     /// How far it has got with its hooks.
     pub calls: Calls,
+    /// How far it has got with its traffic shift.
+    pub shifted: Shifted,
     /// The number of the command whose pace the request has; 0 where it is the input's.
     pub paced: u64,
     /// What is left of the drain, where that command came after its first step.

@@ -65,9 +65,11 @@ fn agree(
     mut pair: [&TargetGroup; 2],
     roles: &Roles<'_>,
 ) -> Result<Next, Refusal> {
-    // First where the record says that traffic goes: to its group, or, on a rollback, away from it.
+    // First where the record says that traffic goes: to its group, or, on a rollback, away from it. A shift that was
+    // left half done goes back: its version was still to be judged.
+    let shared = roles.are_shared();
     let rank = |group: &TargetGroup| match group.swap_intent.as_deref() {
-        Some(intent) if goes_back(intent) => 2,
+        Some(intent) if shared || goes_back(intent) => 2,
         Some(_) => 0,
         None => 1,
     };

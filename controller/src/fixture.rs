@@ -18,6 +18,7 @@ use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::Reason;
 use crate::request::Request;
+use crate::shift::Shifted;
 use crate::world::{
     Container, Forward, GroupSettings, HealthCheck, Launch, LoadBalancer, Network, Route, Rule,
     Service, StoppedTasks, TargetGroup, Targets, TaskDefinition, TaskSet, TaskSetLoadBalancer,
@@ -229,6 +230,7 @@ impl Scene {
             paused: 0,
             passed: Gates::default(),
             calls: Calls::default(),
+            shifted: Shifted::default(),
             paced: 0,
             replanned: None,
             finishing: false,

@@ -25,6 +25,7 @@ use crate::quote::quote;
 use crate::reason::Code;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
+use crate::shift::Shift;
 use crate::world::World;
 
 pub(crate) use reply::MOST_DETAILS;
@@ -455,10 +456,12 @@ fn matches(pattern: &str, arn: &str) -> bool {
 }
 
 /// Turns of hooks in a deployment with so many steps, at most: the calls, and the waits in between; and seconds.
-pub(crate) fn most(hooks: &[Hook], steps: u32) -> (u32, u64) {
-    let each = hooks.iter().map(|hook| {
+pub(crate) fn most(request: &Request, steps: u32) -> (u32, u64) {
+    let shifts = request.shift.as_ref().map_or(1, Shift::count);
+    let each = request.hooks.iter().map(|hook| {
         let times = match hook.at {
             Point::EachStep => steps,
+            Point::EachShift => shifts,
             _ => 1,
         };
         // The call and its reply, the end; each is a turn, and a call one more of the state machine's.

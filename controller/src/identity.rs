@@ -103,13 +103,16 @@ impl DeploymentId {
                     '_'
                 }
             })
-            .take(LONGEST_TAG - BACK.len())
+            .take(LONGEST_TAG - SHIFT.len() - BACK.len())
             .collect()
     }
 
-    /// The record of a swap that goes back.
-    pub fn tag_value_back(&self) -> String {
-        self.tag_value() + BACK
+    /// The record of a swap, which may be one in steps, and may go back.
+    pub fn swap_record(&self, in_steps: bool, back: bool) -> String {
+        let mut record = self.tag_value();
+        record.push_str(if in_steps { SHIFT } else { "" });
+        record.push_str(if back { BACK } else { "" });
+        record
     }
 }
 
@@ -121,12 +124,21 @@ pub(crate) fn is_label(external_id: &str) -> bool {
     external_id.starts_with(LABEL)
 }
 
+/// What follows the deployment in the record of a swap in steps.
+const SHIFT: &str = ":shift";
+
 /// What the record of a swap ends with where traffic goes back.
 const BACK: &str = ":back";
 
 /// Whether the record of a swap on a target group says that traffic leaves that group.
 pub fn goes_back(swap_intent: &str) -> bool {
     swap_intent.ends_with(BACK)
+}
+
+/// Whether the record of a swap says that traffic may be shared between the two target groups.
+pub fn is_in_steps(swap_intent: &str) -> bool {
+    let forward = swap_intent.strip_suffix(BACK).unwrap_or(swap_intent);
+    forward.ends_with(SHIFT)
 }
 
 /// The value of the tag `ebbtide:service`: `CLUSTER/SERVICE`, by their names. One that a tag value cannot hold

@@ -13,6 +13,7 @@ use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::routing::{self, Routing};
 use crate::scale_down;
+use crate::shift::Shifted;
 use crate::test_rule::{self, Which};
 use crate::world::{TaskSet, World};
 
@@ -314,6 +315,7 @@ pub(crate) fn naming_nothing(plan: &Plan, outgoing: Outgoing) -> Plan {
         original: None,
         replacement: None,
         outgoing,
+        shifted: Shifted::default(),
         ..plan.clone()
     }
 }

@@ -38,6 +38,7 @@ pub mod request;
 pub mod rollback;
 pub mod routing;
 pub mod scale_down;
+pub mod shift;
 pub mod swap;
 mod tags;
 mod test_rule;

@@ -25,6 +25,7 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::registry;
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
+use crate::shift::{self, Shifted};
 use crate::tags;
 use crate::test_rule;
 use crate::world::{
@@ -139,6 +140,7 @@ impl Checked {
             task_definition: request.task_definition.clone(),
             replacement_target_group: plan.replacement_target_group.clone(),
             taken: self.taken,
+            shift: plan.asks_for_a_shift().cloned(),
             drain: planned(&pace, plan.tasks, deregistration),
         };
         let to = if request.dry_run {
@@ -193,6 +195,7 @@ fn fit(
     settle_launch(&mut settled, original);
     registry::registries(&settled, definition, original)?;
     tags::tags(&settled, original)?;
+    shift::can_be_measured(&settled)?;
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
@@ -214,6 +217,7 @@ fn fit(
         paused: 0,
         passed: Gates::default(),
         calls: Calls::default(),
+        shifted: Shifted::default(),
         paced: 0,
         replanned: None,
         finishing: false,

@@ -204,6 +204,7 @@ fn sentence_of(why: Option<String>) -> String {
 /// documentation). It is not waited for until a deadline, and two checks may find all of them up.
 pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
     let (wanted, since, consequence) = match plan.swapped {
+        None if plan.shifted.step > 0 => (promised(world, plan), "", ""),
         None => (
             world.service.desired_count,
             "",

@@ -4,11 +4,13 @@ mod code;
 mod drain;
 mod outcome;
 mod sentence;
+mod shift;
 mod shortfall;
 
 pub use code::Code;
 pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
 pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, Running};
+pub use shift::{Awaited, Shifting};
 pub use shortfall::Shortfall;
 
 use crate::command::Paused;
@@ -18,6 +20,7 @@ use crate::hooks;
 use crate::id::{TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
 use crate::routing::Taken;
+use crate::shift::Shift;
 use crate::world::Targets;
 
 /// What a turn came to.
@@ -113,6 +116,8 @@ pub enum Reason {
         /// Its id.
         replacement: Option<TaskSetId>,
     },
+    /// A share of production traffic has moved.
+    Shifting(Box<Shifting>),
     /// Production traffic has moved.
     Swapped(Box<Swapped>),
     /// The pause after the swap is over.
@@ -177,7 +182,8 @@ pub enum Reason {
     Restored {
         /// Its id.
         original: TaskSetId,
-        /// What it lacks, and after how many seconds, if the set that serves has no healthy target.
+        /// What it lacks, and after how many seconds, if the set that serves has no healthy target; after none in the
+        /// middle of a shift, where it serves already.
         lacks: Option<(Shortfall, u32)>,
     },
     /// An error of AWS has interrupted a swap or a drain, which goes on.
@@ -253,6 +259,8 @@ pub struct Passed {
     pub replacement_target_group: TargetGroupArn,
     /// The roles that the listeners are taken to have, if no tag names them.
     pub taken: Option<Taken>,
+    /// The steps in which traffic moves.
+    pub shift: Option<Shift>,
     /// What the drain is planned to do, in words; its numbers are those of the state's `plan`.
     pub drain: String,
 }
@@ -300,6 +308,7 @@ impl Reason {
             Self::Created { .. } => Code::Created,
             Self::NotReady { .. } | Self::Confirming { .. } => Code::NotReady,
             Self::Ready { .. } => Code::Ready,
+            Self::Shifting(shifting) => shifting.code(),
             Self::Swapped(swapped) if swapped.after.is_some() => Code::SwappedBack,
             Self::Swapped(_) => Code::Swapped,
             Self::BakeOver => Code::Baking,
@@ -370,6 +379,7 @@ impl Reason {
             | Self::NotReady { .. }
             | Self::Confirming { .. }
             | Self::Ready { .. }
+            | Self::Shifting(_)
             | Self::BakeOver
             | Self::StillRuns { .. }
             | Self::Deleting { .. }

@@ -41,6 +41,8 @@ pub enum ErrorName {
     PauseTimeout,
     /// A hook has failed.
     CheckFailed,
+    /// A step of a traffic shift could not be judged in its time.
+    ShiftTimeout,
     /// Operators have paused a deployment for too long.
     PausedTooLong,
     /// The service has as many task sets as ECS allows.
@@ -59,7 +61,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, terminal ones first.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidInput,
         Self::PreflightFailed,
         Self::Drift,
@@ -75,6 +77,7 @@ impl ErrorName {
         Self::OperatorRollback,
         Self::PauseTimeout,
         Self::CheckFailed,
+        Self::ShiftTimeout,
         Self::PausedTooLong,
         Self::TaskSetLimit,
         Self::ServiceNotActive,
@@ -102,6 +105,7 @@ impl ErrorName {
             Self::OperatorRollback => "OperatorRollback",
             Self::PauseTimeout => "PauseTimeout",
             Self::CheckFailed => "CheckFailed",
+            Self::ShiftTimeout => "ShiftTimeout",
             Self::PausedTooLong => "PausedTooLong",
             Self::TaskSetLimit => "TaskSetLimit",
             Self::ServiceNotActive => "ServiceNotActive",
@@ -131,6 +135,7 @@ impl ErrorName {
             | Self::OperatorRollback
             | Self::PauseTimeout
             | Self::CheckFailed
+            | Self::ShiftTimeout
             | Self::PausedTooLong
             | Self::TaskSetLimit
             | Self::ServiceNotActive
@@ -138,8 +143,8 @@ impl ErrorName {
         }
     }
 
-    /// Whether it is about the replacement, a check of it, an operator's command, or one that did not come, so that traffic may move back
-    /// (rule R6). An error of AWS, a late drain and a change by another person are neither.
+    /// Whether it is about the replacement, a check of it, an operator's command, or a judgement that did not come, so that
+    /// traffic may move back (rule R6). An error of AWS, a late drain and a change by another person are neither.
     pub fn blames_the_replacement(self) -> bool {
         match self {
             Self::NotReadyTimeout
@@ -149,7 +154,8 @@ impl ErrorName {
             | Self::AlarmRaised
             | Self::OperatorRollback
             | Self::PauseTimeout
-            | Self::CheckFailed => true,
+            | Self::CheckFailed
+            | Self::ShiftTimeout => true,
             Self::InvalidInput
             | Self::PreflightFailed
             | Self::Drift

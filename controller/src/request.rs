@@ -9,6 +9,7 @@ mod hooks;
 mod pauses;
 mod reader;
 mod routes;
+mod shift;
 mod values;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::hooks::Hook;
 use crate::id::{LoadBalancerArn, RouteArn, TargetGroupArn, TaskDefinitionId};
 use crate::pauses::Pause;
 use crate::refusal::{ErrorName, Refusal};
+use crate::shift::Shift;
 use crate::world::Launch;
 
 pub use drain::{DRAIN_FIELDS, pace};
@@ -31,6 +33,7 @@ pub use pauses::PAUSES_FIELDS;
 pub use reader::FIELDS;
 use reader::{Reader, shown, unknown_fields};
 pub use routes::{NamedRoutes, ROUTES_FIELDS, TEST_FIELDS, TestCondition};
+pub use shift::{SHIFT_FIELDS, STEPS_FIELDS};
 
 /// One deployment, as asked for.
 ///
@@ -88,6 +91,8 @@ pub struct Request {
     pub pauses: Vec<Pause>,
     /// Functions that the deployment calls, in the order of a deployment.
     pub hooks: Vec<Hook>,
+    /// The steps in which production traffic moves; all at once without them.
+    pub shift: Option<Shift>,
     /// How the production listener is moved.
     pub swap_mode: SwapMode,
     /// Check everything, change nothing.
@@ -280,6 +285,7 @@ impl Request {
         put("rollbackOnFailure", json!(self.rollback_on_failure));
         put("pauses", pauses::to_json(&self.pauses));
         put("hooks", hooks::to_json(&self.hooks));
+        put("shift", json!(self.shift.as_ref().map(shift::to_json)));
         put("swapMode", json!(self.swap_mode.as_str()));
         put("dryRun", json!(self.dry_run));
         put("comment", json!(self.comment));

@@ -11,6 +11,8 @@ use crate::reason::{LeftAlone, Outcome, Place, Reason, Remains, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::CHECKS;
 use crate::routing::{self, Roles};
+use crate::shift;
+use crate::swap;
 use crate::test_rule::{self, Which};
 use crate::world::{TaskSet, World};
 
@@ -42,16 +44,17 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return Ok(tidy.unwrap_or_else(|| no_replacement(world, plan, progress)));
     }
     let pair = routing::pair(world, &plan.request)?;
-    let roles = routing::roles(world, pair, &plan.request)?;
+    let roles = routing::roles_of(world, pair, plan)?;
     if reached(&roles, plan, candidate) {
         if is_passing(plan, progress) {
             return Ok(go_on(plan, progress));
         }
         let down = is_down(world, plan, candidate)?;
-        // A route that could not be moved: those before it go back, in reverse.
-        let half_moved = roles.production_reaches(plan.outgoing_group());
+        // A route that could not be moved, or a shift: what has moved goes back. Weights of a person's stay.
+        let half_moved = roles.production_reaches(plan.outgoing_group())
+            && !shift::is_foreign(world, plan, &roles);
         return if down || half_moved || blames_the_replacement(plan) {
-            restore(world, plan, progress, down)
+            restore(world, plan, progress, &roles, down)
         } else {
             let (why, remains) = (LeftAlone::NotToBlame, remains(world, plan));
             Ok(over(plan, progress, Outcome::LeftAlone { why, remains }))
@@ -202,7 +205,13 @@ fn reached(roles: &Roles<'_>, plan: &Plan, candidate: Option<&TaskSet>) -> bool 
 /// Brings the original back to full strength, while there is one, and gives it the traffic back.
 ///
 /// One that is drained comes back only where what serves is down, or an operator asks for it.
-fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Result<Next, Refusal> {
+fn restore(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+    roles: &Roles<'_>,
+    down: bool,
+) -> Result<Next, Refusal> {
     let Some(original) = restorable(world, plan, down) else {
         // One read may be old, or its answer lost on the way.
         return Ok(second_check(plan, progress).unwrap_or_else(|| {
@@ -224,6 +233,9 @@ fn restore(world: &World, plan: &Plan, progress: &Progress, down: bool) -> Resul
     let Some(shortfall) = ready::shortfall(world, original, group) else {
         return Ok(whole_again(plan, progress, original));
     };
+    if swap::serves_still(plan, roles, group) {
+        return Ok(restored(plan, progress, original, Some((shortfall, 0))));
+    }
     let patience = plan.request.readiness_timeout;
     if progress.waited < patience {
         let wait = ready::slow_check(plan);

@@ -8,6 +8,7 @@ use crate::arn::{is_listener_rule, short};
 use crate::deployment::Plan;
 use crate::fix::Fix;
 use crate::id::{RouteArn, TargetGroupArn};
+use crate::identity::is_in_steps;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::world::{Route, TargetGroup, TaskSet, World};
@@ -66,6 +67,13 @@ impl<'a> Roles<'a> {
             .all(|route| route.forward.is_all_to(target_group))
     }
 
+    /// Whether any production route shares new connections between the two groups.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.production
+            .iter()
+            .any(|route| route.forward.live().count() > 1)
+    }
+
     /// Whether any production route sends new connections to this group.
     pub fn production_reaches(&self, target_group: &TargetGroupArn) -> bool {
         self.production
@@ -95,17 +103,12 @@ pub fn read<'a>(world: &'a World, request: &Request) -> Result<Routing<'a>, Refu
             roles,
         })
     } else {
-        let routes: Vec<_> = roles
-            .production
-            .iter()
-            .map(|route| forwards(route))
-            .collect();
         Err(Refusal::drift(
             format!(
                 "The production {} of service {} send traffic to different target groups: {}.",
                 in_general(&roles.production),
                 request.service,
-                routes.join(", ")
+                all_forwards(&roles.production)
             ),
             format!(
                 "Point all of them at the target group of the task set that should serve ({}).",
@@ -144,6 +147,33 @@ pub fn roles<'a>(
     pair: [&'a TargetGroup; 2],
     request: &Request,
 ) -> Result<Roles<'a>, Refusal> {
+    roles_in(world, pair, request, false)
+}
+
+/// The same for a deployment on its way: a read of the record may be old, and its request says as well that traffic
+/// moves in steps.
+pub(crate) fn roles_of<'a>(
+    world: &'a World,
+    pair: [&'a TargetGroup; 2],
+    plan: &Plan,
+) -> Result<Roles<'a>, Refusal> {
+    let in_steps = plan.replacement.is_some() && plan.asks_for_a_shift().is_some();
+    roles_in(world, pair, &plan.request, in_steps)
+}
+
+fn roles_in<'a>(
+    world: &'a World,
+    pair: [&'a TargetGroup; 2],
+    request: &Request,
+    in_steps: bool,
+) -> Result<Roles<'a>, Refusal> {
+    let is_recorded = |group: &&TargetGroup| {
+        let record = group.swap_intent.as_deref();
+        record.is_some_and(is_in_steps)
+    };
+    let in_steps = in_steps || pair.iter().any(is_recorded);
+    // While traffic is shared, production is where it comes from.
+    let from = pair.iter().find(|group| group.swap_intent.is_none());
     let ours = |arn: &TargetGroupArn| pair.iter().any(|group| group.arn == *arn);
     let mut leads = Vec::new();
     for route in &world.routes {
@@ -177,18 +207,27 @@ pub fn roles<'a>(
                 ),
             ));
         }
-        let [only] = live[..] else {
-            return Err(Refusal::drift(
-                format!(
-                    "{} shares new connections between several target groups: {}.",
-                    route.at_start(),
-                    forwards(route)
-                ),
-                format!(
-                    "Finish that traffic shift first: give all the weight to one group ({}).",
-                    route.modified_by()
-                ),
-            ));
+        let role = role(route, request)?;
+        let is_shared = in_steps
+            && role == Some(Role::Production)
+            && live.len() == 2
+            && live.iter().all(|group| ours(group));
+        let only = match live[..] {
+            [only] => only,
+            [first, ..] if is_shared => from.map_or(first, |group| &group.arn),
+            [..] => {
+                return Err(Refusal::drift(
+                    format!(
+                        "{} shares new connections between several target groups: {}.",
+                        route.at_start(),
+                        forwards(route)
+                    ),
+                    format!(
+                        "Finish that traffic shift first: give all the weight to one group ({}).",
+                        route.modified_by()
+                    ),
+                ));
+            }
         };
         if !ours(only) || route.forward.0.iter().any(|g| !ours(&g.target_group)) {
             return Err(Refusal::preflight(
@@ -205,7 +244,7 @@ pub fn roles<'a>(
         }
         leads.push(Lead {
             route,
-            role: role(route, request)?,
+            role,
             live: only,
         });
     }
@@ -221,7 +260,7 @@ pub(crate) fn planned_roles<'a>(
     pair: [&'a TargetGroup; 2],
     plan: &Plan,
 ) -> Result<Roles<'a>, Refusal> {
-    let roles = roles(world, pair, &plan.request)?;
+    let roles = roles_of(world, pair, plan)?;
     let is_gone = |arn: &&RouteArn| roles.production.iter().all(|route| route.arn != **arn);
     match plan.routes.iter().find(is_gone) {
         None => Ok(roles),
@@ -388,6 +427,12 @@ fn by_evidence<'a>(
         test,
         by,
     })
+}
+
+/// Where each route forwards to, with weights.
+pub(crate) fn all_forwards(routes: &[&Route]) -> String {
+    let routes: Vec<_> = routes.iter().map(|route| forwards(route)).collect();
+    routes.join(", ")
 }
 
 fn forwards(route: &Route) -> String {

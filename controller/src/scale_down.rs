@@ -144,7 +144,7 @@ fn give_up_in_time(
     blocker: Option<&Blocker>,
 ) -> Result<(), Refusal> {
     if let Some(Blocker::Health { shortfall, .. }) = blocker {
-        not_lost(drain, shortfall)?;
+        not_lost(drain.world, drain.plan, drain.progress.held, shortfall)?;
     }
     if drain.plan.goes_forward() {
         ready::not_crashing(drain.world, drain.plan)?;
@@ -234,7 +234,8 @@ pub(crate) fn quiet(world: &World, plan: &Plan) -> Result<(), Refusal> {
     ))
 }
 
-fn none_rings(world: &World) -> Result<(), Refusal> {
+/// Whether no alarm that was read is in `ALARM`.
+pub(crate) fn none_rings(world: &World) -> Result<(), Refusal> {
     let mut alarms = world.alarms.iter();
     let Some(Alarm { name, .. }) = alarms.find(|alarm| alarm.state == AlarmState::Alarm) else {
         return Ok(());
@@ -263,10 +264,14 @@ const HALF_LOST: u32 = 300;
 ///
 /// Traffic never returns to the leftover of an earlier deployment: its drain waits as long as a readiness may
 /// take, and then ends where it is.
-fn not_lost(drain: &Drain<'_>, shortfall: &Shortfall) -> Result<(), Refusal> {
-    let (plan, held) = (drain.plan, drain.progress.held);
-    let healthy = drain.to.targets.healthy;
-    let promised = ready::promised(drain.world, plan);
+pub(crate) fn not_lost(
+    world: &World,
+    plan: &Plan,
+    held: u32,
+    shortfall: &Shortfall,
+) -> Result<(), Refusal> {
+    let healthy = world.group(plan.incoming_group())?.targets.healthy;
+    let promised = ready::promised(world, plan);
     let (error, patience) = match plan.outgoing {
         Outgoing::Replacement => return Ok(()),
         Outgoing::Leftover(_) => (
@@ -404,7 +409,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     if matches!(due, Due::LastTasks | Due::Nothing) {
         return lost_health(drain, due);
     }
-    let blocker = lost_health(drain, due)?.or_else(|| unreadable_alarm(drain));
+    let blocker = lost_health(drain, due)?.or_else(|| unreadable_alarm(drain.world, drain.plan));
     let blocker = match blocker {
         None => command::paused(drain.world, drain.plan)?.map(Blocker::Paused),
         blocker => blocker,
@@ -439,7 +444,10 @@ fn pause(drain: &Drain<'_>) -> Result<Option<Blocker>, Refusal> {
 /// two steps.
 fn gate(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let step = drain.progress.step;
-    let swapped = [(Point::EachShift, 1), (Point::AfterSwap, 0)];
+    let swapped = [
+        (Point::EachShift, drain.plan.steps_of_the_swap()),
+        (Point::AfterSwap, 0),
+    ];
     let baked = [swapped[0], swapped[1], (Point::BeforeDrain, 0)];
     let later = [(
         Point::EachStep,
@@ -473,10 +481,10 @@ fn lost_health(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> 
 
 /// An alarm in a state that CloudWatch did not have when this was written. Alarms are read anew
 /// before every step.
-fn unreadable_alarm(drain: &Drain<'_>) -> Option<Blocker> {
-    let mut alarms = drain.world.alarms.iter();
+pub(crate) fn unreadable_alarm(world: &World, plan: &Plan) -> Option<Blocker> {
+    let mut alarms = world.alarms.iter();
     alarms.find_map(|alarm| match &alarm.state {
-        AlarmState::Unknown(state) if drain.plan.goes_forward() => Some(Blocker::AlarmState {
+        AlarmState::Unknown(state) if plan.goes_forward() => Some(Blocker::AlarmState {
             alarm: alarm.name.clone(),
             state: state.clone(),
         }),

@@ -26,7 +26,7 @@ use told::Told;
 type Decide = fn(&Seen) -> Told;
 
 /// The files, and what decides in the stories of each.
-const FILES: [(&str, Decide); 15] = [
+const FILES: [(&str, Decide); 16] = [
     ("cleanup", |seen| told::next(seen, cleanup::next)),
     ("command", told::turn),
     ("create", |seen| {
@@ -42,6 +42,7 @@ const FILES: [(&str, Decide); 15] = [
     ("rollback", |seen| told::next(seen, rollback::next)),
     ("routing", told::routing),
     ("scale-down", |seen| told::next(seen, scale_down::next)),
+    ("shift", told::turn),
     ("swap", |seen| told::next(seen, swap::next)),
     ("turn", told::turn),
 ];

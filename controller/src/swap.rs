@@ -18,6 +18,7 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
 use crate::scale_down;
+use crate::shift::{self, Shifted};
 use crate::test_rule::{self, Which};
 use crate::world::{Forward, Route, TargetGroup, World};
 
@@ -32,7 +33,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let pair = routing::pair(world, &plan.request)?;
     // Back, as far as there is a way.
     let roles = if goes_back(plan) {
-        routing::roles(world, pair, &plan.request)?
+        routing::roles_of(world, pair, plan)?
     } else {
         routing::planned_roles(world, pair, plan)?
     };
@@ -53,15 +54,19 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             Next::Write(stages)
         });
     }
-    if plan.goes_forward() {
+    if plan.goes_forward() && plan.shifted.step == 0 {
         scale_down::quiet(world, plan)?;
     }
     no_other_swap(world, plan, &roles, &groups)?;
-    if let Some(recovered) = recovered(world, plan, progress, &groups) {
+    if let Some(shifting) = shift::under_way(world, plan, progress, &roles, &groups)? {
+        return Ok(shifting);
+    }
+    if let Some(recovered) = recovered(world, plan, progress, &roles, &groups) {
         return Ok(recovered);
     }
-    let shortfall = ready::shortfall(world, incoming, groups.to)
-        .filter(|_| !is_the_last_resort(plan, progress, &groups));
+    let shortfall = ready::shortfall(world, incoming, groups.to).filter(|_| {
+        !is_the_last_resort(plan, progress, &groups) && !serves_still(plan, &roles, groups.to)
+    });
     let Some(shortfall) = shortfall else {
         // Once one route has moved, the others follow.
         let begun = roles.production_reaches(&groups.to.arn);
@@ -73,7 +78,8 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
                 return Ok(gate.answer(To::Bake, plan, *progress));
             }
         }
-        return Ok(Next::in_order(commit(plan, &roles, &groups)));
+        let percent = shift::on_its_way(world, plan);
+        return Ok(Next::in_order(commit(plan, &roles, &groups, percent)));
     };
     ready::give_up_in_time(world, plan, progress, incoming, &shortfall).map_err(|refusal| {
         if roles.production_reaches(&groups.to.arn) {
@@ -94,10 +100,18 @@ fn goes_back(plan: &Plan) -> bool {
 }
 
 /// The replacement lost its health and has it again, while the original was brought back: traffic is not
-/// moved away from it, and the deployment goes forward again. Only a limited number of times.
-fn recovered(world: &World, plan: &Plan, progress: &Progress, groups: &Groups<'_>) -> Option<Next> {
+/// moved away from it, and the deployment goes forward again. Only a limited number of times, and not in the middle of a
+/// shift: a share of the traffic was there to judge it by.
+fn recovered(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+    roles: &Roles<'_>,
+    groups: &Groups<'_>,
+) -> Option<Next> {
     let failure = plan.failure.as_ref()?;
     if !goes_back(plan)
+        || is_in_steps(plan, roles)
         || failure.error != ErrorName::HealthLost.as_str()
         || progress.returns >= RECOVERIES
     {
@@ -138,6 +152,19 @@ fn is_the_last_resort(plan: &Plan, progress: &Progress, groups: &Groups<'_>) -> 
         && groups.to.own_targets().healthy > 0
 }
 
+/// Whether traffic is or was shared between the two task sets, by the plan or by the routes.
+pub(crate) fn is_in_steps(plan: &Plan, roles: &Roles<'_>) -> bool {
+    plan.shifted.step > 0 || roles.are_shared()
+}
+
+/// A shift goes back to targets that have kept the rest of the traffic, and are not waited for: each second more sends
+/// clients to a version that has failed.
+pub(crate) fn serves_still(plan: &Plan, roles: &Roles<'_>, original: &TargetGroup) -> bool {
+    original.arn == plan.original_target_group
+        && is_in_steps(plan, roles)
+        && original.own_targets().healthy > 0
+}
+
 /// Some production routes were moved before the replacement lost its health.
 fn half_moved(refusal: Refusal, roles: &Roles<'_>, groups: &Groups<'_>) -> Refusal {
     let moved: Vec<_> = roles
@@ -161,9 +188,9 @@ fn half_moved(refusal: Refusal, roles: &Roles<'_>, groups: &Groups<'_>) -> Refus
 }
 
 /// The two target groups by this deployment's names.
-struct Groups<'a> {
-    from: &'a TargetGroup,
-    to: &'a TargetGroup,
+pub(crate) struct Groups<'a> {
+    pub(crate) from: &'a TargetGroup,
+    pub(crate) to: &'a TargetGroup,
 }
 
 impl<'a> Groups<'a> {
@@ -222,15 +249,25 @@ fn no_other_swap(
     ))
 }
 
-fn commit(plan: &Plan, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
+/// The writes after which every production route sends so many percent of new connections to the group that takes
+/// over. None is lowered.
+pub(crate) fn commit(
+    plan: &Plan,
+    roles: &Roles<'_>,
+    groups: &Groups<'_>,
+    percent: u32,
+) -> Vec<Action> {
     let mut actions = Vec::new();
     // In a rollback it is the group that traffic leaves: it stays marked as one whose task set
     // has served, until that is drained and gone.
-    let (marked, intent) = if goes_back(plan) {
-        (groups.from, plan.id.tag_value_back())
+    let back = goes_back(plan);
+    let marked = if back { groups.from } else { groups.to };
+    let in_steps = if back {
+        is_in_steps(plan, roles)
     } else {
-        (groups.to, plan.id.tag_value())
+        plan.asks_for_a_shift().is_some()
     };
+    let intent = plan.id.swap_record(in_steps, back);
     if marked.swap_intent.as_deref() != Some(intent.as_str()) {
         actions.push(Action::RecordSwapIntent {
             target_group: marked.arn.clone(),
@@ -238,12 +275,22 @@ fn commit(plan: &Plan, roles: &Roles<'_>, groups: &Groups<'_>) -> Vec<Action> {
         });
     }
     // One after another: where the first one is refused, none has moved. Back in reverse.
-    let moves = roles.production.iter();
-    let moves = moves.filter(|route| !route.forward.is_all_to(&groups.to.arn));
+    let moves = roles.production.iter().filter(|route| {
+        let share = route.forward.share(&groups.to.arn);
+        share.is_none_or(|share| share < percent)
+    });
+    let (to, from) = (&groups.to.arn, &groups.from.arn);
     let mut moves: Vec<_> = moves
-        .map(|route| moved(route, plan, &groups.to.arn, &groups.from.arn))
+        .map(|route| match percent {
+            100 => moved(route, plan, to, from),
+            _ => Action::Forward {
+                route: route.arn.clone(),
+                seen: route.forward.clone(),
+                wanted: route.forward.shared(to, from, percent),
+            },
+        })
         .collect();
-    if goes_back(plan) {
+    if back {
         moves.reverse();
     }
     actions.append(&mut moves);
@@ -278,6 +325,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
     plan.desired = world.service.desired_count;
     plan.replanned = None;
     plan.swapped = Some(world.now);
+    plan.shifted = Shifted::default();
     // Without an outgoing set there is nothing to keep at full strength.
     let drain = plan.outgoing_set().map(|_| NextDrain {
         tasks: plan.tasks,

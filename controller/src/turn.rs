@@ -9,7 +9,9 @@ use crate::point::Point;
 use crate::reason::{Outcome, Reason};
 use crate::refusal::{ErrorName, Refusal};
 use crate::world::World;
-use crate::{cleanup, command, create, finish_swap, leftovers, ready, rollback, scale_down, swap};
+use crate::{
+    cleanup, command, create, finish_swap, leftovers, ready, rollback, scale_down, shift, swap,
+};
 
 pub use crate::next::Next;
 
@@ -193,7 +195,7 @@ pub fn refused(phase: Phase, plan: &Plan, progress: &Progress, refusal: &Refusal
         _ if lock_is_lost => Failure::from(refusal),
         Some(first) if phase != Phase::Rollback => first.clone().then(&refusal.to_string()),
         Some(first) => first.clone(),
-        None => Failure::from(refusal),
+        None => shift::seen_at(plan, Failure::from(refusal)),
     };
     let failed = |outcome| (To::DeploymentFailed, Reason::Failed(Box::new(outcome)));
     let (to, reason) = match phase {

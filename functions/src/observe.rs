@@ -87,7 +87,8 @@ pub(crate) async fn observe(
     } = balanced;
     if let (Phase::Preflight, Some(balancer)) = (phase, &load_balancer) {
         let queries = flows::before(request, &balancer.arn);
-        flows = observe_cloudwatch::flows(&clients.cloudwatch, &queries, now).await;
+        let span = (now.saturating_sub(flows::SPAN), now);
+        flows = observe_cloudwatch::flows(&clients.cloudwatch, &queries, span).await;
     }
     // In the middle of a swap that replaces groups, one of them is in no listener: its task set or the
     // deployment still names it.
@@ -192,10 +193,11 @@ async fn task_sets(
     // A replacement takes them over.
     let with_tags = may_create(phase, plan);
     let described = |ids| observe_ecs::task_sets(ecs, request, ids, with_tags);
-    // Before the swap all of the replacement's that failed, and those since while it drains the original.
+    // Before the swap, and in a shift, all of the replacement's that failed, and those since while it drains the
+    // original.
     let failures = plan.filter(|plan| match phase {
         Phase::CheckAndCreate => true,
-        Phase::Swap | Phase::ScaleDown => plan.goes_forward() && plan.swapped.is_some(),
+        Phase::Swap | Phase::ScaleDown => plan.goes_forward() && serves(plan),
         Phase::Preflight | Phase::Cleanup | Phase::Rollback => false,
     });
     let replacement = failures.and_then(|plan| Some((plan.replacement.as_ref()?, plan.swapped)));
@@ -363,7 +365,7 @@ async fn alarms(
     }
     match observe_cloudwatch::alarms(&clients.cloudwatch, names).await {
         // An alarm that cannot be read is not in `ALARM`: the next step waits for it.
-        Err(error) if plan.swapped.is_some() => {
+        Err(error) if serves(plan) => {
             let unread = |name: &String| Alarm {
                 name: name.clone(),
                 state: AlarmState::Unknown(format!("UNREAD ({})", error.name.as_str())),
@@ -374,13 +376,19 @@ async fn alarms(
     }
 }
 
-/// The metrics that the drain uses.
+/// Whether traffic, or a share of it, has moved to the replacement.
+fn serves(plan: &Plan) -> bool {
+    plan.swapped.is_some() || plan.shifted.step > 0
+}
+
+/// The metrics that the drain uses, or a step of a shift.
 async fn metrics(clients: &Clients, phase: Phase, plan: Option<&Plan>, now: u64) -> Flows {
     let drains = phase == Phase::ScaleDown || phase == Phase::Swap;
     match plan.filter(|_| drains) {
         Some(plan) => {
             let queries = flows::queries(plan);
-            observe_cloudwatch::flows(&clients.cloudwatch, &queries, now).await
+            let span = (flows::since(plan, now), now);
+            observe_cloudwatch::flows(&clients.cloudwatch, &queries, span).await
         }
         None => Flows::default(),
     }

@@ -5,7 +5,7 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy,
 };
-use ebbtide_controller::flows::{Flows, PERIOD, Point, Query, SPAN, Series};
+use ebbtide_controller::flows::{Flows, PERIOD, Point, Query, Series};
 use ebbtide_controller::quote::quote;
 use ebbtide_controller::world::{Alarm, AlarmState};
 
@@ -43,17 +43,17 @@ pub(crate) async fn alarms(client: &Client, names: &[String]) -> Result<Vec<Alar
     Ok(alarms)
 }
 
-/// What CloudWatch says of some metrics until `now`, in seconds since 1970.
+/// What CloudWatch says of some metrics from one time to another, in seconds since 1970.
 ///
 /// A drain can do without: a call that fails is an answer like any other.
-pub(crate) async fn flows(client: &Client, queries: &[Query], now: u64) -> Flows {
+pub(crate) async fn flows(client: &Client, queries: &[Query], (from, now): (u64, u64)) -> Flows {
     if queries.is_empty() {
         return Flows::default();
     }
     let mut pages = client
         .get_metric_data()
         .set_metric_data_queries(Some(queries.iter().map(query).collect()))
-        .start_time(time(now.saturating_sub(SPAN)))
+        .start_time(time(from))
         .end_time(time(now))
         .scan_by(ScanBy::TimestampDescending)
         .into_paginator()
@@ -87,10 +87,18 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], now: u64) -> Flows
                 Series::New => flows.new.extend(points),
                 Series::Active => flows.active.extend(points),
                 Series::Connections => flows.connections.extend(points),
+                Series::Seen => flows.seen.extend(points),
             }
         }
     }
-    for points in [&mut flows.new, &mut flows.active, &mut flows.connections] {
+    let Flows {
+        new,
+        active,
+        connections,
+        seen,
+        ..
+    } = &mut flows;
+    for points in [new, active, connections, seen] {
         points.sort_by_key(|point| std::cmp::Reverse(point.at));
     }
     flows

@@ -5,6 +5,7 @@ use ebbtide_simulator::scenario::ClientsScenario;
 use serde_json::{Value, json};
 
 use super::figures::{Figures, Floor};
+use super::shifts::Shifted;
 use super::ways::Way;
 use crate::simulation::{Run, Summary};
 
@@ -32,6 +33,8 @@ pub(super) struct Comparison {
     pub(super) clients: ClientsScenario,
     pub(super) floor: Floor,
     pub(super) ways: Vec<Compared>,
+    /// Of an event with a shift.
+    pub(super) shifts: Vec<Shifted>,
 }
 
 #[derive(Debug)]
@@ -91,7 +94,7 @@ impl Comparison {
     pub(super) fn to_json(&self) -> Value {
         let ways: Vec<_> = self.ways.iter().map(Compared::to_json).collect();
         let clients = &self.clients;
-        json!({
+        let mut answer = json!({
             "service": self.name,
             "scenario": {
                 "tasks": self.scenario.tasks,
@@ -106,7 +109,11 @@ impl Comparison {
             "recommended": self.recommended().map(|recommended| {
                 json!({"way": recommended.way.name, "drain": recommended.way.drain.to_json()})
             }),
-        })
+        });
+        if !self.shifts.is_empty() {
+            answer["shifts"] = self.shifts.iter().map(Shifted::to_json).collect();
+        }
+        answer
     }
 
     /// The way to choose: of those that succeed and refuse the fewest clients, the lowest peak, and of those

@@ -2,6 +2,7 @@
 
 use super::comparison::{Compared, Comparison};
 use super::figures::Figures;
+use super::shifts::Shifted;
 use crate::output::{BAD, DIM, GOOD, PLAIN, Styled, clock, count, count_of};
 use crate::service::{too_many_of_one_task, within};
 use ebbtide_controller::counted::counted;
@@ -160,6 +161,7 @@ impl Comparison {
             let said = Styled::new(GOOD, "Recommended: ");
             said.and(PLAIN, &self.recommendation(best)).wrapped(2)
         }));
+        lines.extend(self.shifts.iter().map(Shifted::line));
         lines
     }
 

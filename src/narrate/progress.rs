@@ -47,6 +47,35 @@ impl Drain {
     }
 }
 
+/// How far a traffic shift is. Times are seconds, on the clock of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shift {
+    /// Percent of new connections that go to the replacement.
+    pub(crate) percent: u32,
+    pub(crate) step: u32,
+    pub(crate) of: u32,
+    /// Percent at the next step, and when it comes if nothing holds it.
+    pub(crate) next_percent: u32,
+    pub(crate) next: u64,
+}
+
+impl Shift {
+    /// As JSON with dates, where its times are those since 1970.
+    pub(crate) fn to_json(self) -> Value {
+        json!({"percent": self.percent, "step": self.step, "of": self.of,
+            "nextPercent": self.next_percent, "nextStep": rfc3339(self.next)})
+    }
+}
+
+impl std::fmt::Display for Shift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            percent, step, of, ..
+        } = self;
+        write!(f, "{percent} % of new connections, step {step} of {of}")
+    }
+}
+
 /// What a task set that is waited for lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shortfall {
@@ -90,6 +119,8 @@ impl Serves {
 pub(crate) struct Progress {
     phase: Option<&'static str>,
     pub(crate) serves: Option<Serves>,
+    /// While traffic is shared.
+    pub(crate) shift: Option<Shift>,
     /// Before traffic moves.
     pub(crate) shortfall: Option<Shortfall>,
     /// Once traffic has moved.
@@ -119,6 +150,18 @@ struct Reason {
     code: String,
     shortfall: Option<Shortfall>,
     drain: Option<DrainWire>,
+    shift: Option<ShiftWire>,
+}
+
+/// How far its shift is; the time is seconds from the turn.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+struct ShiftWire {
+    percent: u32,
+    step: u32,
+    of: u32,
+    next_percent: u32,
+    next: u64,
 }
 
 /// How far its drain is; times are seconds from the turn.
@@ -143,6 +186,9 @@ struct Plan {
     swapped: Option<u64>,
 }
 
+/// Traffic is shared.
+const SHIFT: &str = "shift";
+
 /// At a planned pause.
 const APPROVAL: &str = "approval";
 
@@ -163,6 +209,7 @@ impl Progress {
             "paused" => &["resume", "pace", "rollback"],
             APPROVAL => &["resume", "promote", "pace", "rollback"],
             HOOK => &["promote", "pause", "pace", "rollback"],
+            SHIFT => &["pause", "promote", "pace", "rollback"],
             _ => &["pause", "pace", "rollback"],
         }
     }
@@ -197,6 +244,7 @@ impl Progress {
             ("paused", _) => Some("paused"),
             ("waitingForApproval", _) => Some(APPROVAL),
             ("callingHook" | "waitingForHook" | "clientsLeaving", "original") => Some(HOOK),
+            _ if reason.shift.is_some() => Some(SHIFT),
             (_, "replacement") => Some("rollback"),
             (_, "leftover") => Some("leftover"),
             _ => phase_before(&next).or(self.phase),
@@ -231,6 +279,13 @@ impl Progress {
             _ => {}
         }
         self.shortfall = reason.shortfall;
+        self.shift = reason.shift.map(|shift| Shift {
+            percent: shift.percent,
+            step: shift.step,
+            of: shift.of,
+            next_percent: shift.next_percent,
+            next: at + shift.next,
+        });
         if let Some(drain) = reason.drain {
             let known = self.drain.and_then(|drain| drain.done);
             let time = |seconds: Option<u64>| seconds.map(|seconds| at + seconds);

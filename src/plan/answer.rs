@@ -31,6 +31,9 @@ pub(super) struct Answer {
     pub(super) cost: Option<Cost>,
     /// What decides how fast it goes.
     pub(super) limit: &'static str,
+    /// The steps in which traffic moves before the drain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) shift: Vec<ShiftRow>,
     /// Where the deployment waits for a person.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) pauses: Vec<String>,
@@ -59,6 +62,31 @@ pub(super) struct StepRow {
     /// The most seconds that a client of these tasks is without a connection; longer where clients that are
     /// refused wait for longer than the replacement needs.
     pub(super) longest_without_seconds: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShiftRow {
+    /// Percent of new connections that go to the replacement.
+    pub(super) percent: u32,
+    /// Seconds after the first step.
+    pub(super) at: u32,
+    /// What the step waits for.
+    #[serde(skip)]
+    pub(super) waits: String,
+    /// Percent of all connections that are on the replacement at its end, where clients are known to stay for a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) share: Option<f64>,
+}
+
+impl ShiftRow {
+    fn line(&self) -> String {
+        let share = self.share.map(|share| {
+            format!("; by its end {share:.1} % of all connections are on the replacement")
+        });
+        let at = clock(f64::from(self.at));
+        format!("at {at}: {}{}", self.waits, share.unwrap_or_default())
+    }
 }
 
 /// The heads of the table's columns, in two lines.
@@ -94,6 +122,9 @@ impl Answer {
         };
         for (label, text) in self.figures() {
             about(label, &text);
+        }
+        for step in &self.shift {
+            about("shift", &step.line());
         }
         for pause in &self.pauses {
             about("waits", pause);

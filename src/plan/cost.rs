@@ -5,6 +5,7 @@ use std::fmt;
 use ebbtide_controller::pace::Pace;
 use ebbtide_controller::plan::Plan;
 use ebbtide_controller::request::Request;
+use ebbtide_controller::shift::Shift;
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::Behaviour;
 use serde::Serialize;
@@ -183,16 +184,20 @@ fn deployed(
     };
     let scenario = scenario::fitting(quiet, request);
     let world = scenario.world_for(&scenario::names_of(request, &scenario::home_of(&event)?))?;
-    // No person is there to end a pause, and what a hook costs is not known.
+    // No person is there to end a pause, what a hook costs is not known, and no client is there to wait for.
     let request = &Request {
         pauses: Vec::new(),
         hooks: Vec::new(),
+        shift: request.shift.as_ref().map(Shift::by_time),
         ..request.clone()
     };
     if let Some(fields) = event.as_object_mut() {
         fields.remove("dryRun");
         fields.remove("pauses");
         fields.remove("hooks");
+        if let Some(shift) = request.to_json().get("shift") {
+            fields.insert("shift".to_owned(), shift.clone());
+        }
     }
     let what = ("plan", "counting what a deployment costs");
     let (run, _) = simulation::deploy_quietly(world, what, request, event)?;

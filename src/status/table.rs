@@ -107,6 +107,11 @@ pub(super) fn of_one(seen: &Seen, now: u64) -> Vec<Styled> {
         if let Some(shortfall) = &progress.shortfall {
             facts.push(("replacement", shortfall.to_string()));
         }
+        if let Some(shift) = &progress.shift {
+            facts.push(("shift", shift.to_string()));
+            let next = format!("{} % at {}", shift.next_percent, rfc3339(shift.next));
+            facts.push(("next step", next));
+        }
         if let Some(drain) = progress.drain {
             let (left, of, running) = (drain.left, drain.of, drain.running);
             facts.push((

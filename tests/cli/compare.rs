@@ -97,6 +97,30 @@ fn json_has_for_each_way_what_help_says() {
 }
 
 #[test]
+fn a_shift_takes_the_time_of_its_steps_and_ecs_waits_ten_minutes_more_at_each() {
+    let answer = compared("events/shift.json --tasks 2");
+    let shifts = answer["shifts"].as_array().unwrap();
+    let times = shifts.iter().map(|shift| {
+        let seconds = shift["seconds"].as_f64().unwrap();
+        (seconds, shift["secondsOfEcs"].as_f64().unwrap())
+    });
+    let times: Vec<_> = times.collect();
+    // Nine steps of six minutes, one of ten, and those of the event; a turn takes some seconds.
+    for ((seconds, of_ecs), (steps, shifts)) in
+        times
+            .iter()
+            .zip([(3_240.0, 10.0), (600.0, 2.0), (2_400.0, 4.0)])
+    {
+        assert!((steps..steps + 60.0).contains(seconds), "{times:?}");
+        assert!((of_ecs - steps - 600.0 * shifts).abs() < 0.5, "{times:?}");
+        assert!(*seconds < 0.45 * of_ecs, "{times:?}");
+    }
+    assert_eq!(times.len(), 3);
+    let text = ebbtide("compare events/shift.json --tasks 2").done();
+    assert!(text.contains("by ECS's own schedule 2:34:00"), "{text}");
+}
+
+#[test]
 fn the_same_comparison_prints_the_same_bytes_and_another_seed_others() {
     let of_seed = |seed: u32| {
         let line = format!("compare events/sample.json --format json --seed {seed}");

@@ -22,6 +22,26 @@ fn a_plan_shows_the_steps_that_a_simulation_then_makes() {
 }
 
 #[test]
+fn a_plan_shows_the_steps_of_a_shift_and_what_they_carry_of_all_connections() {
+    let long = r#"{"tasks": 2, "clients": {"connectionsPerTask": 600, "lifetimeSeconds": 7200}}"#;
+    scratch("long-lived.json", long);
+    let line = "plan events/shift.json --scenario @long-lived.json";
+    let planned = ebbtide(&format!("{line} --format json")).exits(0).json();
+    let steps = planned["shift"].as_array().unwrap().iter();
+    let numbers = steps.map(|step| (step["percent"].as_u64(), step["at"].as_u64()));
+    let wanted = [(5, 0), (20, 600), (50, 1_500), (100, 2_400)];
+    assert!(numbers.eq(wanted.map(|(percent, at)| (Some(percent), Some(at)))));
+    // 5 % for 600 of 7200 s, and so on.
+    let text = ebbtide(line).done();
+    let parts = [
+        "at 0:00: 5 % of new connections for 600 s; by its end 0.4 % of all connections",
+        "at 25:00: 50 % of new connections for 900 s",
+        "at 40:00: all new connections, and the bake begins",
+    ];
+    assert_has(&text, &parts);
+}
+
+#[test]
 fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
     let text = ebbtide(
         "plan events/drain-budget.json --tasks 200 --connections-per-task 60000 --zones 3

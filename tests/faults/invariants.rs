@@ -42,7 +42,11 @@ pub(crate) struct Watch {
     neighbours: Vec<String>,
     served: BTreeSet<String>,
     lowered: BTreeMap<String, u64>,
-    pub(crate) moves: BTreeMap<String, u32>,
+    moves: BTreeMap<String, u32>,
+    /// Where each production route was first moved to.
+    towards: BTreeMap<String, String>,
+    /// Percents of new connections at the steps of the shift that was asked for.
+    shift: Vec<u64>,
     /// Executions that have called AWS, and those of them that are over: a function of theirs may
     /// still be at work.
     executions: BTreeSet<String>,
@@ -72,6 +76,8 @@ impl Watch {
             served: BTreeSet::new(),
             lowered: BTreeMap::new(),
             moves: BTreeMap::new(),
+            towards: BTreeMap::new(),
+            shift: percents(&case.event["shift"]),
             executions: BTreeSet::new(),
             over: BTreeSet::new(),
             had_health: false,
@@ -123,18 +129,21 @@ impl Watch {
 
     fn state(&mut self, world: &World) -> Option<String> {
         for route in production(world) {
-            let live = route.live();
-            let [group] = live[..] else {
-                return Some(format!("S2: {route} reaches {live:?}"));
-            };
-            let targets = world.target_group(group).into_iter();
-            let targets = targets.flat_map(|group| group.targets.values());
-            let healthy = targets.filter(|target| target.phase == Phase::Healthy);
-            let (healthy, wanted) = (healthy.count(), self.healthy);
-            self.had_health |= healthy >= wanted;
-            if self.had_health && healthy < wanted {
-                let what = format!("S1: {healthy} of {wanted} healthy targets");
-                return Some(format!("{what} behind {route}"));
+            let shares = route.shares();
+            let asked = |(_, share): &(&str, u64)| self.shift.contains(share);
+            if shares.len() != 1 && !(shares.len() == 2 && shares.iter().any(asked)) {
+                return Some(format!("S2: {route} reaches {shares:?}"));
+            }
+            for (group, _) in shares {
+                let targets = world.target_group(group).into_iter();
+                let targets = targets.flat_map(|group| group.targets.values());
+                let healthy = targets.filter(|target| target.phase == Phase::Healthy);
+                let (healthy, wanted) = (healthy.count(), self.healthy);
+                self.had_health |= healthy >= wanted;
+                if self.had_health && healthy < wanted {
+                    let what = format!("S1: {healthy} of {wanted} healthy targets");
+                    return Some(format!("{what} behind {route}"));
+                }
             }
         }
         let sets = world.task_sets_of(CLUSTER, SERVICE);
@@ -259,34 +268,54 @@ impl Watch {
         (refused && lowered).then(|| "S18: a drain that a hook has refused".to_owned())
     }
 
-    /// S7: a deployment moves production traffic once, and back once if it fails.
+    /// S7: a deployment moves production traffic once, or once a step of its shift, and back once if it fails.
     fn moved(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         if self.over.contains(execution_of(call)) {
             return None;
         }
         for route in production(after) {
-            let was = by_arn(before, route.arn()).map(|was| was.live());
-            if was.is_none_or(|was| was == route.live()) {
+            let Some(was) = by_arn(before, route.arn()) else {
                 continue;
-            }
-            let moves = self.moves.entry(route.arn().to_owned()).or_default();
+            };
+            let rises = |group: &str| route.share_of(group) > was.share_of(group);
+            let shares = route.shares();
+            let Some((group, _)) = shares.iter().find(|(group, _)| rises(group)) else {
+                continue;
+            };
+            let arn = route.arn().to_owned();
+            let moves = self.moves.entry(arn.clone()).or_default();
             *moves += 1;
-            if *moves > 1 && !self.may_go_back {
+            let towards = self
+                .towards
+                .entry(arn)
+                .or_insert_with(|| (*group).to_owned());
+            let goes_back = towards != group;
+            if goes_back && !self.may_go_back {
                 let invariant = if self.changes { "S16" } else { "S14" };
                 return Some(format!(
                     "{invariant}: {route} goes back, and nothing is wrong with the replacement"
                 ));
             }
-            if *moves > 1 + u32::from(self.rolling_back) {
+            let steps = 1 + u32::try_from(self.shift.len()).unwrap_or_default();
+            if *moves > steps + u32::from(self.rolling_back) {
                 return Some(format!("S7: {route} was moved {moves} times"));
+            }
+            if goes_back && !self.rolling_back {
+                return Some(format!("S7: {route} goes back in the middle of its way"));
             }
         }
         None
     }
 
+    /// What moves traffic now is another deployment.
+    pub(crate) fn forget_moves(&mut self) {
+        self.moves.clear();
+        self.towards.clear();
+    }
+
     /// A new execution may move traffic again.
     pub(crate) fn begin_another(&mut self) {
-        self.moves.clear();
+        self.forget_moves();
         // It may finish a swap that was left half done, and then make its own.
         self.may_go_back = true;
         self.over.clone_from(&self.executions);
@@ -356,6 +385,19 @@ fn hooks(event: &Value) -> BTreeSet<String> {
         Some(format!("{} at {at}", lambda.rsplit(':').next()?))
     };
     hooks.filter_map(name).collect()
+}
+
+/// Percents of new connections at the steps of a shift before the last.
+fn percents(shift: &Value) -> Vec<u64> {
+    let percent = |of: &Value| of["percent"].as_u64();
+    match (shift["steps"].as_array(), percent(shift)) {
+        (Some(steps), _) => steps.iter().filter_map(percent).collect(),
+        (None, Some(each)) if !shift["every"].is_null() => {
+            let steps = (1..100).map(|step| step * each);
+            steps.take_while(|all| *all < 100).collect()
+        }
+        (None, one) => one.into_iter().collect(),
+    }
 }
 
 /// Whether no target behind a production route is healthy.

@@ -143,3 +143,8 @@ every_first! { three_routes = "three routes":
     lost_reply_and_another = Fault::LostReply,
     late_and_another = Fault::Late(12),
 }
+
+// Weights that move in steps: the kind that may leave a route at another one.
+every_first! { a_shift = "a shift":
+    late_and_another = Fault::Late(12),
+}

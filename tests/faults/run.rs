@@ -113,7 +113,7 @@ impl Stage {
         }
         // Another one's rollback is finished: what follows is this execution's own deployment.
         if name == "CheckAndCreateService" && input["reason"]["code"] == "finishingRollback" {
-            self.watch().moves.clear();
+            self.watch().forget_moves();
         }
         if name == "Wait" {
             *entered += 1;

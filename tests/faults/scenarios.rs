@@ -191,6 +191,8 @@ pub(crate) fn all() -> Vec<Case> {
         planned_pauses("never approved", Ends::RolledBack("PauseTimeout")),
         hooks("hooks", Ends::Deployed),
         hooks("a hook that fails", Ends::RolledBack("CheckFailed")),
+        shift(),
+        shift_of_a_sick_version(),
     ];
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
@@ -252,6 +254,21 @@ fn hooks(name: &'static str, ends: Ends) -> Case {
     case.world.put_function("check", answers(once));
     let never = json!([{"answer": {"hookStatus": "FAILED"}}]);
     case.world.put_function("refuse", answers(never));
+    case
+}
+
+/// Traffic moves in two steps, and then all of it.
+fn shift() -> Case {
+    let steps = json!([{"percent": 20, "for": 60}, {"percent": 60, "for": 60}]);
+    let more = json!({"shift": {"steps": steps}, "scaledown_decrement": 100});
+    case("a shift", &scenario(1), &more, Ends::Deployed)
+}
+
+/// As [`sick_after_the_swap`], while a share of the traffic has moved.
+fn shift_of_a_sick_version() -> Case {
+    let mut case = sick_after_the_swap();
+    case.name = "sick in mid-shift";
+    case.event["shift"] = json!({"percent": 20, "for": 900});
     case
 }
 

@@ -184,4 +184,6 @@ every_scenario! {
     a_pause_that_is_never_approved = "never approved" in [whole],
     hooks = "hooks" in [whole],
     a_hook_that_fails = "a hook that fails" in [whole],
+    a_shift = "a shift" in [whole],
+    sick_in_mid_shift = "sick in mid-shift" in [first second],
 }

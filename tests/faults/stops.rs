@@ -80,6 +80,7 @@ every_stop! {
     stopped_anywhere_with_groups_replaced_and_started_anew_it_converges: anew in "groups replaced",
     stopped_anywhere_in_a_first_deployment_and_started_anew_it_converges: anew in "first deployment",
     stopped_anywhere_in_a_rollback_and_started_anew_it_converges: anew in "an alarm in the drain",
+    stopped_anywhere_in_a_shift_and_started_anew_it_converges: anew in "a shift",
     stopped_anywhere_in_a_sick_deployment_and_started_anew_it_converges: anew in "sick after the swap",
 }
 

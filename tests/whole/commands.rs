@@ -455,7 +455,7 @@ async fn a_promotion_skips_every_pause_that_is_left() {
     assert_eq!(none.error(), "none");
     assert_eq!(none.heard.len(), 1);
     assert!(
-        none.heard[0].contains("no pause is left to skip"),
+        none.heard[0].contains("is left to skip"),
         "{:?}",
         none.heard
     );
@@ -484,4 +484,59 @@ async fn another_pace_drains_the_rest_at_that_pace() {
         assert!((least..=most).contains(&longer), "{longer}: {output}");
         println!("{longer} s longer, {} steps", output["steps"]);
     }
+}
+
+/// Two steps of five turns each.
+fn with_a_shift() -> Value {
+    sample_with(&json!({"shift": {"percent": 40, "every": 300}}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_in_mid_shift_leads_back_at_once() {
+    for nth in [0, 3, 7] {
+        let ended = deploy(
+            &Scenario::default(),
+            &with_a_shift(),
+            &[("Bake", nth, Rollback)],
+        )
+        .await;
+        assert_eq!(ended.error(), "OperatorRollback", "{nth}");
+        assert_eq!(ended.heard, ["rollback: obeyed"]);
+        let group = "sample-external-deployment-tg-1".to_owned();
+        assert_eq!(ended.left(), (1, group));
+        assert_eq!(ended.notified("ROLLED_BACK"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_skips_what_is_left_of_a_shift() {
+    let shifting = |ended: &Commanded| {
+        let codes = ended.codes.iter();
+        codes.filter(|code| *code == "shifting").count()
+    };
+    let whole = deploy(&Scenario::default(), &with_a_shift(), &[]).await;
+    assert_eq!(whole.error(), "none");
+    assert_eq!(shifting(&whole), 10);
+    let ended = deploy(
+        &Scenario::default(),
+        &with_a_shift(),
+        &[("Bake", 1, Promote)],
+    )
+    .await;
+    assert_eq!(ended.error(), "none");
+    assert_eq!(ended.heard, ["promote: obeyed"]);
+    assert_eq!(shifting(&ended), 2);
+    assert_eq!(ended.left(), whole.left());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_pause_holds_a_shift_for_as_long_as_it_lasts() {
+    let whole = deploy(&Scenario::default(), &with_a_shift(), &[]).await;
+    let commands = [("Bake", 1, Pause), ("Bake", 5, Resume)];
+    let ended = deploy(&Scenario::default(), &with_a_shift(), &commands).await;
+    assert_eq!(ended.error(), "none");
+    assert_eq!(ended.heard, ["pause: obeyed", "resume: obeyed"]);
+    let longer = ended.elapsed.saturating_sub(whole.elapsed).as_secs();
+    let paused = u64::try_from(ended.paused()).unwrap() * 60;
+    assert!(longer.abs_diff(paused) < 30, "{longer} s, {paused} s");
 }

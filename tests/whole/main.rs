@@ -18,5 +18,6 @@ mod rules;
 mod sample;
 mod security;
 mod settings;
+mod shifts;
 mod stories;
 mod support;

@@ -8,7 +8,8 @@ use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
 use ebbtide_simulator::world::{
-    CreateListener, CreateTargetGroup, EventKind as WorldEventKind, ModifyListener, Tag, World,
+    Action, CreateListener, CreateTargetGroup, EventKind as WorldEventKind, ModifyListener, Tag,
+    World,
 };
 use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde::de::DeserializeOwned;
@@ -157,6 +158,16 @@ pub(crate) fn live(world: &World, port: u16) -> Vec<String> {
     let listener = world.listener(&listener(world, port)).unwrap();
     let groups = listener.live_target_groups().into_iter();
     groups.map(|arn| short(arn).to_owned()).collect()
+}
+
+/// Percent of new connections that the listener on a port sends to a group.
+pub(crate) fn share_of(world: &World, port: u16, group: &str) -> u16 {
+    let listener = world.listener(&listener(world, port)).unwrap();
+    let [Action::Forward(forward)] = &listener.default_actions[..] else {
+        panic!("{:?}", listener.default_actions);
+    };
+    let its = forward.groups.iter().filter(|one| one.arn == group);
+    its.map(|one| one.weight).sum()
 }
 
 /// Has the listener on a port forward by weights to groups whose names end so.

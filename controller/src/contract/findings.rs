@@ -17,7 +17,8 @@ const MOST_BYTES: usize = 32 * 1024;
 /// The answer of preflight as the state machine's next state.
 ///
 /// `findings` are the warnings, in a dry run also the infos: as many as fit, most severe first, with the
-/// number of the others in `findingsLeftOut`. `plan` is what the drain will do, in a dry run.
+/// number of the others in `findingsLeftOut`. `plan` is what the drain will do, and the steps before the last of a shift,
+/// in a dry run.
 pub fn passed(answer: &Answer, lock: &Lock, findings: &[Finding], plan: &Plan) -> Value {
     let dry_run = answer.to == To::DryRunSucceeded;
     let mut told: Vec<Value> = findings
@@ -41,6 +42,12 @@ pub fn passed(answer: &Answer, lock: &Lock, findings: &[Finding], plan: &Plan) -
     if dry_run {
         state["status"] = json!("dryRun");
         state["plan"] = self::plan(plan);
+        if let Some(shift) = answer.plan.asks_for_a_shift() {
+            let steps = shift.steps().map(|step| {
+                json!({"percent": step.percent, "for": step.seconds, "atMost": step.longest()})
+            });
+            state["plan"]["shift"] = steps.collect();
+        }
     }
     state
 }

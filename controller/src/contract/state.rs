@@ -18,9 +18,10 @@ use crate::pauses::{Gates, Waits};
 use crate::phase::{Phase, To};
 use crate::point::Point;
 use crate::quote::{quote, sentence};
-use crate::reason::{Code, DrainProgress, Reason, Remark, Shortfall};
+use crate::reason::{Code, DrainProgress, Reason, Remark, Shifting, Shortfall};
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::shift::Shifted;
 
 /// The state between two turns. Ids only, so it stays far below the 256 KiB of a payload.
 #[derive(Serialize, Deserialize)]
@@ -74,6 +75,15 @@ struct PlanWire {
     /// How far its hooks are.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     calls: Value,
+    /// The step of a traffic shift, its seconds so far, when it began, and for how long steps were held.
+    #[serde(default, skip_serializing_if = "is_none")]
+    shift_step: u32,
+    #[serde(default, skip_serializing_if = "is_none")]
+    shift_waited: u32,
+    #[serde(default, skip_serializing_if = "no_command")]
+    shift_since: u64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    shift_held: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replanned: Option<ReplannedWire>,
     #[serde(default, skip_serializing_if = "no_command")]
@@ -227,6 +237,10 @@ impl PlanWire {
                 until: waits.until,
             }),
             calls: plan.calls.to_json(),
+            shift_step: plan.shifted.step,
+            shift_waited: plan.shifted.waited,
+            shift_since: plan.shifted.since,
+            shift_held: plan.shifted.held,
             paced: plan.paced,
             replanned: plan.replanned.map(|replanned| ReplannedWire {
                 tasks: replanned.tasks,
@@ -289,6 +303,12 @@ impl PlanWire {
             paused: self.paused,
             passed,
             calls: calls.ok_or_else(|| unreadable(&"unknown calls of hooks"))?,
+            shifted: Shifted {
+                step: self.shift_step,
+                waited: self.shift_waited,
+                since: self.shift_since,
+                held: self.shift_held,
+            },
             paced: self.paced,
             replanned: self.replanned.map(|replanned| Replanned {
                 tasks: replanned.tasks,
@@ -443,6 +463,9 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
     if let Some(turn) = reason.hook() {
         told["hook"] = turn.numbers();
     }
+    if let Reason::Shifting(shifting) = reason {
+        told["shift"] = shift(shifting);
+    }
     if let Some(drain) = reason.drain() {
         let DrainProgress {
             left,
@@ -466,6 +489,25 @@ fn reason(reason: &Reason, heard: Option<&Heard>) -> Value {
         }
     }
     told
+}
+
+/// Percent of new connections now and next, and the seconds until then; connections where they decide.
+fn shift(shifting: &Shifting) -> Value {
+    let Shifting {
+        percent,
+        step,
+        of,
+        then,
+        next,
+        ..
+    } = shifting;
+    let mut shift =
+        json!({"percent": percent, "step": step, "of": of, "nextPercent": then, "next": next});
+    if let Some(awaited) = &shifting.awaited {
+        shift["seen"] = json!(awaited.seen);
+        shift["wanted"] = json!(awaited.wanted);
+    }
+    shift
 }
 
 fn told(code: Code, text: &str) -> Value {

@@ -6,7 +6,7 @@
 
 mod queries;
 
-pub use queries::{Query, Series, before, queries};
+pub use queries::{Query, Series, before, queries, since};
 
 /// Seconds of one value of a load balancer's metrics.
 pub const PERIOD: u64 = 60;
@@ -36,6 +36,8 @@ pub struct Flows {
     pub active: Vec<Point>,
     /// Connections of the task set that drains, as the application reports them.
     pub connections: Vec<Point>,
+    /// What counts the new connections of the replacement, in a shift that waits for them.
+    pub seen: Vec<Point>,
     /// Why there is nothing, where the call failed.
     pub error: Option<String>,
 }
@@ -78,6 +80,17 @@ impl Flows {
     pub fn connections(&self, now: u64) -> Option<f64> {
         let point = fresh(&self.connections, now).or_else(|| fresh(&self.active, now))?;
         Some(point.value)
+    }
+
+    /// Seconds that a connection lives on average: those that are open, by the new ones of a second.
+    pub fn lifetime(&self, now: u64) -> Option<f64> {
+        let open = fresh(&self.active, now)?.value;
+        let count = u32::try_from(self.new.len())
+            .ok()
+            .filter(|count| *count > 0)?;
+        let new = self.new.iter().map(|point| per_second(point.value));
+        let new = new.sum::<f64>() / f64::from(count);
+        (open > 0.0 && new > 0.0).then(|| open / new)
     }
 
     /// The connections of each task, given their number.
@@ -155,6 +168,18 @@ mod tests {
         flows.connections = points(&[(600, 4_000.0)]);
         assert_eq!(flows.connections(700), Some(4_000.0));
         assert_eq!(flows.connections(2_000), None);
+    }
+
+    #[test]
+    fn connections_live_as_long_as_new_ones_take_to_replace_them() {
+        let mut flows = Flows {
+            active: points(&[(600, 36_000.0)]),
+            ..Flows::default()
+        };
+        assert_eq!(flows.lifetime(700), None);
+        flows.new = points(&[(600, 200.0), (540, 400.0)]);
+        assert_eq!(flows.lifetime(700), Some(7_200.0));
+        assert_eq!(flows.lifetime(2_000), None);
     }
 
     #[test]

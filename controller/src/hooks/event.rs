@@ -78,8 +78,8 @@ fn task_set(plan: &Plan, id: &TaskSetId) -> String {
 
 /// The percent of new connections that each task set gets, by its ARN: of production traffic and of that for tests.
 fn weights(world: &World, plan: &Plan) -> (Value, Value) {
-    let roles = routing::pair(world, &plan.request)
-        .and_then(|pair| routing::roles(world, pair, &plan.request));
+    let roles =
+        routing::pair(world, &plan.request).and_then(|pair| routing::roles_of(world, pair, plan));
     let (production, test) = match &roles {
         Ok(roles) => (roles.production.first(), roles.test.first()),
         Err(_) => (None, None),

@@ -100,8 +100,13 @@ fn history_fits(
     let approvals: u32 = pauses
         .map(|pause| drain::checks_within(pause.timeout) + 1)
         .sum();
-    let (hooks, _) = hooks::most(&request.hooks, forth.steps);
-    let readiness = u64::from(checks) + u64::from(vain_swaps);
+    let (hooks, _) = hooks::most(request, forth.steps);
+    // Its steps, and what holds them in all.
+    let shifts = request.shift.as_ref().map_or(0, |shift| {
+        let held = readiness.div_ceil(60) + CHECKS;
+        shift.turns().saturating_add(held)
+    });
+    let readiness = u64::from(checks) + u64::from(vain_swaps) + u64::from(shifts);
     // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
     let (made, readiness, allowed) = match so_far {
         None => (0, readiness, EVENTS_ALLOWED),
@@ -130,6 +135,8 @@ fn history_fits(
     }
     let fix = if hooks > approvals.max(checks).max(steps).max(polls) {
         "Shorten the timeouts of hooks, call fewer of them, or take larger steps where one is called at eachStep."
+    } else if shifts > approvals.max(checks).max(steps).max(polls) {
+        "Shift in fewer or shorter steps."
     } else if approvals > checks.max(steps).max(polls) {
         "Shorten the timeouts of pauses."
     } else if checks > steps.max(polls) {
@@ -165,11 +172,16 @@ fn time_fits(
         .unwrap_or_else(|| drain::default_timeout(schedule, deregistration));
     let pauses = request.pauses.iter();
     let approvals: u64 = pauses.map(|pause| u64::from(pause.timeout)).sum();
-    let (_, hooks) = hooks::most(&request.hooks, schedule.steps());
+    let (_, hooks) = hooks::most(request, schedule.steps());
+    let shift = request.shift.as_ref();
+    let shifts = shift.map_or(0, |shift| {
+        shift.longest() + u64::from(request.readiness_timeout)
+    });
     let seconds = passed
         + approvals
         + hooks
         + u64::from(request.drain.leaving())
+        + shifts
         + u64::from(2 + left) * u64::from(drain)
         + 2 * u64::from(request.bake_time)
         // Until it is ready; a rollback's wait for the original, and another to swap back to it.
@@ -185,6 +197,8 @@ fn time_fits(
         ),
         if hooks > approvals.max(u64::from(drain)) {
             "Shorten the timeouts of hooks, or call fewer of them."
+        } else if shifts > approvals.max(u64::from(drain)) {
+            "Shift in fewer or shorter steps."
         } else if approvals > u64::from(drain) {
             "Shorten the timeouts of pauses."
         } else {

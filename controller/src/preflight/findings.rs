@@ -12,6 +12,7 @@ mod listeners;
 mod load_balancer;
 mod name;
 mod routes;
+mod shift;
 mod task_set;
 
 use std::fmt;
@@ -124,6 +125,7 @@ pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     found.extend(task_set::findings(&scene));
     found.extend(listeners::findings(&scene));
     found.extend(routes::findings(&scene));
+    found.extend(shift::findings(&scene));
     found.extend(load_balancer::findings(&scene));
     found.extend(health::findings(&scene));
     found.extend(connections::findings(&scene));

@@ -23,6 +23,8 @@ pub enum Code {
     NotReady,
     /// The replacement is steady and healthy.
     Ready,
+    /// A share of production traffic has moved.
+    Shifting,
     /// Production traffic has moved.
     Swapped,
     /// Production traffic has moved back.
@@ -89,6 +91,7 @@ impl Code {
             Self::Created => "created",
             Self::NotReady => "notReady",
             Self::Ready => "ready",
+            Self::Shifting => "shifting",
             Self::Swapped => "swapped",
             Self::SwappedBack => "swappedBack",
             Self::Baking => "baking",

@@ -94,6 +94,7 @@ impl fmt::Display for Reason {
                 "replacement {}: steady and healthy",
                 known(replacement.as_ref())
             ),
+            Self::Shifting(shifting) => shifting.fmt(f),
             Self::Swapped(swapped) => swapped.fmt(f),
             Self::BakeOver => f.write_str("the bake is over"),
             Self::Drain(draining) => draining.fmt(f),
@@ -142,6 +143,13 @@ impl fmt::Display for Reason {
             } => write!(
                 f,
                 "rolling back: {original} is steady and healthy at 100 %, and traffic moves back to it"
+            ),
+            Self::Restored {
+                original,
+                lacks: Some((shortfall, 0)),
+            } => write!(
+                f,
+                "rolling back: traffic moves back to {original}, which has most of it still ({shortfall})"
             ),
             Self::Restored {
                 original,
@@ -232,11 +240,14 @@ impl fmt::Display for Passed {
         }
         write!(
             f,
-            "; {} goes to {}, then {}",
+            "; {} goes to {}",
             short(&self.task_definition),
-            short(&self.replacement_target_group),
-            self.drain
-        )
+            short(&self.replacement_target_group)
+        )?;
+        if let Some(shift) = &self.shift {
+            write!(f, " ({shift})")?;
+        }
+        write!(f, ", then {}", self.drain)
     }
 }
 

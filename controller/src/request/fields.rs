@@ -60,7 +60,20 @@ impl Reader<'_> {
         table: &'static [(&'static str, &'static str)],
         read: impl Fn(&mut Fields<'_>) -> Option<T>,
     ) -> Vec<T> {
-        let Some(value) = self.fields.get(name) else {
+        self.own().objects(name, most, table, read)
+    }
+}
+
+impl Fields<'_> {
+    /// The entries of a list of objects that are right, at most so many; nothing where there is no list.
+    pub(super) fn objects<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        table: &'static [(&'static str, &'static str)],
+        read: impl Fn(&mut Fields<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(value) = self.given.get(name) else {
             return Vec::new();
         };
         let entries = value.as_array().filter(|entries| entries.len() <= most);
@@ -68,30 +81,29 @@ impl Reader<'_> {
             self.refuse(name);
             return Vec::new();
         };
+        let list = format!("{}{name}", self.object);
         let mut found = Vec::new();
         for (number, entry) in entries.iter().enumerate() {
-            let object = format!("{name}[{number}]");
+            let object = format!("{list}[{number}]");
             let Some(given) = entry.as_object() else {
-                let allowed = allowed(FIELDS, name, self.home);
+                let allowed = allowed(self.table, name, self.home);
                 self.problems.push(problem(&object, Some(entry), allowed));
                 continue;
             };
             let object = format!("{object}.");
-            let unknown = unknown_fields(&format!("{name}."), &object, given);
+            let unknown = unknown_fields(&format!("{list}."), &object, given);
             self.problems.extend(unknown);
             found.extend(read(&mut Fields {
                 object,
                 table,
                 home: self.home,
                 given,
-                problems: &mut self.problems,
+                problems: self.problems,
             }));
         }
         found
     }
-}
 
-impl Fields<'_> {
     pub(super) fn required<T>(
         &mut self,
         field: &str,

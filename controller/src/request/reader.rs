@@ -8,8 +8,8 @@ use super::values::{
     text_where, whole,
 };
 use super::{
-    CHECKS, DRAIN_FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, Problem, ROUTES_FIELDS, Request, SwapMode,
-    TEST_FIELDS,
+    CHECKS, DRAIN_FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, Problem, ROUTES_FIELDS, Request,
+    SHIFT_FIELDS, STEPS_FIELDS, SwapMode, TEST_FIELDS,
 };
 use crate::arn::{Home, short};
 use crate::id::{LoadBalancerArn, TargetGroupArn};
@@ -101,6 +101,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     (
         "hooks",
         "a list of up to 20 objects with at and lambda, and where needed details, timeout and onTimeout",
+    ),
+    (
+        "shift",
+        "one of {percent, every}, {percent, for} and {steps}, without swapMode replace",
     ),
     ("swapMode", "weighted or replace"),
     ("dryRun", "true or false"),
@@ -227,6 +231,7 @@ impl Reader<'_> {
             rollback_on_failure: rollback_on_failure.unwrap_or(true),
             pauses: self.pauses(),
             hooks: self.hooks(),
+            shift: self.shift(),
             swap_mode: swap_mode.unwrap_or(SwapMode::Weighted),
             dry_run: dry_run.unwrap_or(false),
             comment,
@@ -376,6 +381,8 @@ fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
         ("test.", TEST_FIELDS),
         ("pauses.", PAUSES_FIELDS),
         ("hooks.", HOOKS_FIELDS),
+        ("shift.", SHIFT_FIELDS),
+        ("shift.steps.", STEPS_FIELDS),
     ];
     let of = |(object, fields): (&'static str, &'static [(&'static str, &'static str)])| {
         fields.iter().map(move |(field, _)| (object, *field))

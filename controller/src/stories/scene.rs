@@ -319,6 +319,7 @@ fn flows(world: &mut World, words: &mut Words<'_>) {
         "new" => &mut world.flows.new,
         "active" => &mut world.flows.active,
         "connections" => &mut world.flows.connections,
+        "seen" => &mut world.flows.seen,
         "error" => {
             world.flows.error = Some(words.rest());
             return;

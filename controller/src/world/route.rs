@@ -169,6 +169,12 @@ impl Forward {
     /// is added.
     #[must_use]
     pub fn moved(&self, live: &TargetGroupArn, idle: &TargetGroupArn) -> Self {
+        self.shared(live, idle, 100)
+    }
+
+    /// The same with so many percent to one of them and the rest to the other.
+    #[must_use]
+    pub fn shared(&self, live: &TargetGroupArn, idle: &TargetGroupArn, percent: u32) -> Self {
         let seen = self.0.iter().map(|group| &group.target_group);
         let mut groups = Vec::new();
         for group in seen.chain([live, idle]) {
@@ -178,7 +184,11 @@ impl Forward {
         }
         let weighted = groups.into_iter().map(|group| WeightedTargetGroup {
             target_group: group.clone(),
-            weight: if group == live { 100 } else { 0 },
+            weight: match group {
+                group if group == live => percent,
+                group if group == idle => 100_u32.saturating_sub(percent),
+                _ => 0,
+            },
         });
         Self(weighted.collect())
     }
@@ -190,6 +200,26 @@ impl Forward {
             .iter()
             .filter(move |group| lone || group.weight > 0)
             .map(|group| &group.target_group)
+    }
+
+    /// Percent of new connections that go to this group; `None` where it is not a whole number.
+    pub fn share(&self, target_group: &TargetGroupArn) -> Option<u32> {
+        if let [only] = &self.0[..] {
+            return Some(if only.target_group == *target_group {
+                100
+            } else {
+                0
+            });
+        }
+        let weight = |group: &WeightedTargetGroup| u64::from(group.weight);
+        let all: u64 = self.0.iter().map(weight).sum();
+        let its = self
+            .0
+            .iter()
+            .filter(|group| group.target_group == *target_group);
+        let its = its.map(weight).sum::<u64>() * 100;
+        let share = its.checked_div(all)?;
+        (share * all == its).then(|| u32::try_from(share).ok())?
     }
 
     /// Whether the action names a group, at any weight.

@@ -10,6 +10,8 @@
 //! count the connections of clients and those of the load balancer to targets (Docs), so that one that
 //! lives long counts twice; a minute is one sample, whose `Sum` is the number.
 //!
+//! `RequestCount` of `AWS/ApplicationELB` is by target group and load balancer here: a connection is one request.
+//!
 //! A metric of another namespace is the application's own, where the id of a task set is the value of one of its
 //! dimensions: that set's connections, a sample a minute.
 //!
@@ -23,7 +25,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::clients::{Flows, Samples};
 use super::name::page;
-use super::{ApiError, Page, World};
+use super::{ApiError, Page, TaskSet, World};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -159,6 +161,9 @@ impl World {
             let minutes = own.map(|task_set| clients.counted(task_set, over_by_ms));
             return minutes.into_iter().flatten().collect();
         }
+        if (namespace.as_str(), metric_name.as_str()) == ("AWS/ApplicationELB", "RequestCount") {
+            return self.requests(dimensions, over_by_ms);
+        }
         let of: fn(&Flows) -> Samples = match (namespace.as_str(), metric_name.as_str()) {
             ("AWS/NetworkELB", "ActiveFlowCount") => |flows| flows.active,
             ("AWS/NetworkELB", "NewFlowCount") => |flows| flows.new,
@@ -189,6 +194,38 @@ impl World {
         let minutes = clients.reported(zone, over_by_ms);
         let minutes = minutes.map(|(from_ms, flows)| (from_ms, of(flows)));
         minutes.collect()
+    }
+}
+
+impl World {
+    /// `RequestCount` of a target group of an Application Load Balancer: a connection that lives long is one.
+    fn requests(&self, dimensions: &[Dimension], over_by_ms: u64) -> Vec<(u64, Samples)> {
+        let [target_group, balancer] = ["TargetGroup", "LoadBalancer"].map(|name| {
+            let found = dimensions.iter().find(|dimension| dimension.name == name);
+            found.map_or("", |dimension| &dimension.value)
+        });
+        let clients = self.clients.as_ref().filter(|clients| {
+            let own = clients.load_balancer.split_once(":loadbalancer/");
+            let named = own.is_some_and(|(_, own)| own == balancer);
+            named && balancer.starts_with("app/") && dimensions.len() == 2
+        });
+        let Some(clients) = clients else {
+            return Vec::new();
+        };
+        let is_on = |set: &&TaskSet| {
+            let mut attached = set.load_balancers.iter();
+            attached.any(|one| {
+                let own = one.target_group_arn.split_once(':');
+                own.is_some_and(|(_, rest)| rest.ends_with(target_group))
+            })
+        };
+        let mut minutes: BTreeMap<u64, Samples> = BTreeMap::new();
+        for set in self.task_sets.values().filter(is_on) {
+            for (from_ms, attempts) in clients.attempted(&set.id, over_by_ms) {
+                minutes.entry(from_ms).or_default().absorb(&attempts);
+            }
+        }
+        minutes.into_iter().collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ebbtide_simulator::world::{Action, Listener, Rule, World};
+use ebbtide_simulator::world::{Action, Listener, Rule, WeightedGroup, World};
 
 /// The port of the test listener in every scenario.
 const TEST_PORT: u16 = 8080;
@@ -51,6 +51,28 @@ impl<'a> Route<'a> {
     /// The groups that it sends new connections to; a lone group gets all, whatever its weight.
     pub(super) fn live(&self) -> Vec<&'a str> {
         self.actions().iter().flat_map(live_groups).collect()
+    }
+
+    /// The groups that it sends new connections to, with whole percents where they share these.
+    pub(super) fn shares(&self) -> Vec<(&'a str, u64)> {
+        let live = self.live();
+        let share = |group| (group, self.share_of(group));
+        live.into_iter().map(share).collect()
+    }
+
+    /// Percent of new connections that a group gets, rounded down.
+    pub(super) fn share_of(&self, arn: &str) -> u64 {
+        let forwards = self.actions().iter().filter_map(|action| match action {
+            Action::Forward(forward) => Some(&forward.groups),
+            Action::Answer { .. } => None,
+        });
+        let groups: Vec<_> = forwards.flatten().collect();
+        let lone = groups.len() == 1;
+        let weight = |group: &WeightedGroup| if lone { 1 } else { u64::from(group.weight) };
+        let all: u64 = groups.iter().map(|group| weight(group)).sum();
+        let its = groups.iter().filter(|group| group.arn == arn);
+        let its: u64 = its.map(|group| weight(group)).sum();
+        (its * 100).checked_div(all).unwrap_or_default()
     }
 
     /// Whether a deployment has created it for its tests.

@@ -10,10 +10,11 @@ use ebbtide_controller::phase::Phase;
 use ebbtide_controller::point::Point;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::turn::{self, Next, Turn};
-use ebbtide_controller::world::{Targets, TaskSet, World};
+use ebbtide_controller::world::{Forward, Targets, TaskSet, World};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 
 use super::{Decided, every_invocation};
+use crate::invariants::converged;
 use crate::run::{Plan, Stage, run_clean, run_on, run_until_back};
 use crate::scenarios::{self, Case};
 
@@ -277,4 +278,84 @@ async fn a_rollback_that_leaves_its_rules_for_tests_is_caught() {
     };
     let case = scenarios::named("three routes, never healthy");
     assert_caught("S15", &case, next, [Plan::default()]).await;
+}
+
+/// Weights that move traffic, as they were decided, with another share for the replacement.
+fn shared_with(decided: Decided, plan: &Settled, share: impl Fn(u32) -> u32) -> Decided {
+    let group = plan.replacement_target_group.clone();
+    changed(decided, |actions| {
+        for action in actions {
+            if let Action::Forward { wanted, .. } = action
+                && let Some(percent) = wanted.share(&group).filter(|percent| *percent > 0)
+            {
+                let share = share(percent);
+                *wanted = wanted.shared(&group, &plan.original_target_group, share);
+            }
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_that_no_step_asks_for_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let decided = turn::next(phase, seen, plan, progress);
+        shared_with(decided, plan, |percent| percent.min(95) + 5)
+    };
+    let case = scenarios::named("a shift");
+    assert_caught("S2", &case, next, [Plan::default()]).await;
+}
+
+/// The second step falls back to the first, as one that computes from what it has read would after a repeated turn.
+#[tokio::test(start_paused = true)]
+async fn weights_that_are_lowered_on_the_way_are_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        if phase == Phase::Swap && plan.shifted.step == 2 && plan.goes_forward() {
+            let route = seen.routes.iter().find(|route| route.port == 80);
+            let route = route.expect("the production listener");
+            let (to, from) = (&plan.replacement_target_group, &plan.original_target_group);
+            return Ok(Next::one(Action::Forward {
+                route: route.arn.clone(),
+                seen: route.forward.clone(),
+                wanted: route.forward.shared(to, from, 20),
+            }));
+        }
+        turn::next(phase, seen, plan, progress)
+    };
+    let case = scenarios::named("a shift");
+    assert_caught("S14", &case, next, [Plan::default()]).await;
+}
+
+/// A later execution drains the original of a shift that its owner has left.
+#[tokio::test(start_paused = true)]
+async fn a_shift_that_is_left_half_done_at_a_takeover_is_caught() {
+    let next: Turn = |phase, seen, plan, progress| {
+        let mut seen = seen.clone();
+        let routes = seen.routes.iter_mut();
+        // As if each route sent everything to the group that it names first.
+        for route in routes.filter(|_| plan.id.name() == "run-2") {
+            if let [first, second] = &route.forward.0[..]
+                && first.weight > 0
+                && second.weight > 0
+            {
+                let (live, idle) = (first.target_group.clone(), second.target_group.clone());
+                route.forward = Forward::weighted(&live, &idle);
+            }
+        }
+        turn::next(phase, &seen, plan, progress)
+    };
+    let shipped = scenarios::named("a shift");
+    for (case, is_caught) in [(shipped.deciding_by(next), true), (shipped, false)] {
+        let stage = Stage::new(&case);
+        let mut bakes = 0;
+        let stopped = stage.deploy_until("run-1", |event| {
+            bakes += u32::from(event.enters("Bake"));
+            bakes == 2
+        });
+        assert!(stopped.await);
+        stage.begin_another();
+        let outcome = stage.deploy("run-2").await;
+        let world = stage.aws.snapshot();
+        let broken = stage.broken().or_else(|| converged(&world));
+        assert_eq!(broken.is_some(), is_caught, "{broken:?} {outcome:?}");
+    }
 }

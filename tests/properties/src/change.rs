@@ -219,8 +219,9 @@ fn group_is_tagged(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
     let service = one(bytes, &[None, Some("web"), Some("other")]);
     let task_set = one(bytes, &[None, Some("ecs-svc/1"), Some("ecs-svc/2")]);
     let recorded = one(bytes, &[None, None, Some("main/web"), Some("other/web")]);
-    let intent = match bytes.int_in_range(0..=2).unwrap_or(0) {
+    let intent = match bytes.int_in_range(0..=3).unwrap_or(0) {
         1 => Some(id().tag_value()),
+        3 => Some(id().swap_record(true, once_in(bytes, 2))),
         2 => Some(text(bytes)),
         _ => None,
     };
@@ -374,6 +375,7 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         new: points(3),
         active: points(2),
         connections: points(3),
+        seen: points(3),
         error: None,
     };
 }

@@ -47,7 +47,7 @@ pub fn decisions_in(data: &[u8]) -> Vec<Decided> {
                 // Those of a stage come in any order.
                 let reversed = stages.iter().flat_map(|stage| stage.iter().rev().cloned());
                 for actions in [stages.concat(), reversed.collect()] {
-                    let why = harm(kind, world, &actions);
+                    let why = harm(kind, plan.request.shift.as_ref(), world, &actions);
                     assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
                 }
             }
@@ -122,6 +122,12 @@ fn variants(phase: Phase, deployment: &Deployment) -> Vec<Deployment> {
     variants
 }
 
+/// Whether a step of a shift has begun or counts on.
+fn shifts(after: &Plan, before: &Plan) -> bool {
+    let at = |plan: &Plan| (plan.shifted.step, plan.shifted.waited);
+    at(after) > at(before)
+}
+
 /// What a phase answers where it has nothing more to write, and what a refusal of it leads to.
 fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
     let answer = match next {
@@ -141,6 +147,7 @@ fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
         let (before, after) = (deployment.progress, answer.progress);
         let counts = after.waited > before.waited
             || after.step > before.step
+            || shifts(&answer.plan, &deployment.plan)
             // Traffic has moved, and the bake is counted anew.
             || (after.baking && !before.baking)
             // The drain of a leftover is planned once, and a replacement is created once.

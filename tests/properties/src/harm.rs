@@ -5,6 +5,7 @@
 
 use ebbtide_controller::action::Action;
 use ebbtide_controller::id::{RouteArn, TargetGroupArn, TaskSetId};
+use ebbtide_controller::shift::Shift;
 use ebbtide_controller::world::{Forward, Route, TaskSet, TaskSetStatus, World};
 
 /// Whether a step takes tasks away by a plan, or may bring them back too.
@@ -18,13 +19,18 @@ pub enum Kind {
 
 /// Why some writes would do harm in the world they were decided for; `None` where they would not. Each action
 /// is judged when those before it are done.
-pub fn harm(kind: Kind, world: &World, actions: &[Action]) -> Option<String> {
+pub fn harm(
+    kind: Kind,
+    shift: Option<&Shift>,
+    world: &World,
+    actions: &[Action],
+) -> Option<String> {
     if actions.is_empty() {
         return Some("an order to act names no action".to_owned());
     }
     let mut world = world.clone();
     for action in actions {
-        if let Err(why) = harm_of(kind, &world, action) {
+        if let Err(why) = harm_of(kind, shift, &world, action) {
             return Some(format!("{action}: {why}"));
         }
         done(&mut world, action);
@@ -47,7 +53,12 @@ fn done(world: &mut World, action: &Action) {
     }
 }
 
-fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static str> {
+fn harm_of(
+    kind: Kind,
+    shift: Option<&Shift>,
+    world: &World,
+    action: &Action,
+) -> Result<(), &'static str> {
     match action {
         Action::RecordRole { route, .. } => {
             let role = seen_route(world, route)?.role.as_deref();
@@ -63,7 +74,7 @@ fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static st
             }
             Ok(())
         }
-        Action::Forward { route, wanted, .. } => forward(world, route, wanted),
+        Action::Forward { route, wanted, .. } => forward(shift, world, route, wanted),
         Action::CreateRule(new) => {
             seen_group(world, &new.target_group)?;
             let on_it = |route: &Route| {
@@ -150,19 +161,36 @@ fn harm_of(kind: Kind, world: &World, action: &Action) -> Result<(), &'static st
     }
 }
 
-fn forward(world: &World, route: &RouteArn, to: &Forward) -> Result<(), &'static str> {
+fn forward(
+    shift: Option<&Shift>,
+    world: &World,
+    route: &RouteArn,
+    to: &Forward,
+) -> Result<(), &'static str> {
     let route = seen_route(world, route)?;
     for group in &to.0 {
         seen_group(world, &group.target_group)?;
     }
-    refuse(to.live().count() != 1, "it shares traffic between groups")?;
+    let asked = |live: &TargetGroupArn| {
+        let percents = shift.into_iter().flat_map(Shift::steps);
+        let mut percents = percents.map(|step| step.percent);
+        percents.any(|percent| to.share(live) == Some(percent))
+    };
+    refuse(
+        to.live().count() != 1 && !to.live().any(asked),
+        "it shares traffic between groups",
+    )?;
+    refuse(
+        to.live().count() > 1 && !is_production(route),
+        "it shares the traffic of a test route",
+    )?;
     let healthy = |arn: &TargetGroupArn| {
         let groups = &world.target_groups;
         groups
             .iter()
             .any(|g| g.arn == *arn && g.targets.healthy > 0)
     };
-    let moves = |live: &TargetGroupArn| !route.forward.is_all_to(live);
+    let moves = |live: &TargetGroupArn| to.share(live) > route.forward.share(live);
     refuse(
         is_production(route) && to.live().any(|live| moves(live) && !healthy(live)),
         "it sends users where no target is healthy",

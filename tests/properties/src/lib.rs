@@ -24,7 +24,7 @@ pub mod wire;
 // Where the fixture looks for them.
 use ebbtide_controller::{
     arn, contract, deployment, drain, hooks, id, identity, lock, pauses, phase, reason, request,
-    world,
+    shift, world,
 };
 
 pub use arns::arns;

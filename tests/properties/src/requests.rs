@@ -78,6 +78,14 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
             "test",
             json!([{"header": {"name": "x-preview", "value": "yes"}}, {"host": "*.example.com"}, {"path": "/preview/*"}]),
         ),
+        (
+            "shift",
+            json!([
+                {"percent": 10, "every": 360}, {"percent": 5, "for": 600},
+                {"steps": [{"percent": 1, "for": 60}, {"percent": 50, "connections": 500}]},
+                {"steps": [{"percent": 99, "for": 60, "connections": 1, "within": 60}]},
+            ]),
+        ),
         ("swapMode", json!(["replace", "weighted"])),
         ("containerName", json!(["webserver", "sidecar"])),
         ("containerPort", json!([8080, 65_535])),

@@ -42,6 +42,8 @@ fn is_beyond_a_schema(problem: &Problem) -> bool {
     elsewhere
         || match field.split('[').next().unwrap_or_default() {
             "readinessTimeout" => allowed.contains("times waitForService"),
+            // Percents that do not rise, and a deadline before its step is over.
+            "shift.steps" => allowed.starts_with("more than") || field.ends_with(".within"),
             "tags" | "routes.test" | "capacityProviderStrategy" => true,
             // Of another region, or of too many bytes.
             "hooks" if field.ends_with(".lambda") => given.contains("arn:"),

@@ -2,8 +2,10 @@
 
 use crate::arn::{Arn, is_application_load_balancer};
 use crate::deployment::Plan;
+use crate::drain::flows::SPAN;
 use crate::drain::pace::TASK_SET;
 use crate::request::Request;
+use crate::shift;
 
 /// One metric to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum Series {
     Active,
     /// Connections of the task set that drains, as the application reports them.
     Connections,
+    /// What counts the new connections of the replacement, in a shift that waits for them.
+    Seen,
 }
 
 impl Series {
@@ -40,12 +44,13 @@ impl Series {
             Self::New => "newFlows",
             Self::Active => "activeFlows",
             Self::Connections => "connections",
+            Self::Seen => "seen",
         }
     }
 
     /// The series of that id.
     pub fn parse(id: &str) -> Option<Self> {
-        [Self::New, Self::Active, Self::Connections]
+        [Self::New, Self::Active, Self::Connections, Self::Seen]
             .into_iter()
             .find(|series| series.as_str() == id)
     }
@@ -53,6 +58,9 @@ impl Series {
 
 /// The metrics that the next step needs; none if its pace uses none.
 pub fn queries(plan: &Plan) -> Vec<Query> {
+    if plan.shifted.step > 0 {
+        return shift::query(plan).into_iter().collect();
+    }
     let drain = &plan.request.drain;
     let mut queries = Vec::new();
     if drain.pace.budget().is_some()
@@ -77,12 +85,22 @@ pub fn queries(plan: &Plan) -> Vec<Query> {
     queries
 }
 
+/// From when on values are asked for: a baseline's, or those of the whole step of a shift and of what was before it.
+pub fn since(plan: &Plan, now: u64) -> u64 {
+    let began = if plan.shifted.step > 0 {
+        plan.shifted.since
+    } else {
+        now
+    };
+    began.min(now).saturating_sub(SPAN)
+}
+
 /// What preflight needs to know of a load balancer: nothing where the input says how many connections a
-/// task holds, or its pace follows no metric.
+/// task holds, or its pace follows no metric, and traffic moves at once.
 pub fn before(request: &Request, load_balancer: &str) -> Vec<Query> {
     let budget = request.drain.pace.budget();
     let counted = budget.is_none_or(|budget| budget.connections_per_task.is_some());
-    if counted {
+    if counted && request.shift.is_none() {
         return Vec::new();
     }
     of_load_balancer(load_balancer)

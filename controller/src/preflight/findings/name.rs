@@ -53,11 +53,12 @@ pub enum FindingName {
     HealthCheckPath,
     AccessLogs,
     SecurityGroups,
+    Shift,
 }
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -106,6 +107,7 @@ impl FindingName {
         Self::HealthCheckPath,
         Self::AccessLogs,
         Self::SecurityGroups,
+        Self::Shift,
     ];
 
     /// As JSON and text have it.
@@ -159,6 +161,7 @@ impl FindingName {
             Self::HealthCheckPath => "healthCheckPath",
             Self::AccessLogs => "accessLogs",
             Self::SecurityGroups => "securityGroups",
+            Self::Shift => "shift",
         }
     }
 
@@ -234,7 +237,8 @@ impl FindingName {
             | Self::EmptyTargetGroup
             | Self::HealthCheckPath
             | Self::AccessLogs
-            | Self::SecurityGroups => "Preflight refuses the deployment.",
+            | Self::SecurityGroups
+            | Self::Shift => "Preflight refuses the deployment.",
         }
     }
 }

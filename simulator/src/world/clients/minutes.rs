@@ -32,6 +32,9 @@ pub(crate) struct Minute {
     /// Connections of each task set at its end, which the application counts.
     #[serde(default)]
     by_task_set: Vec<u64>,
+    /// Attempts at each task set's targets in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attempts_by_task_set: Vec<u64>,
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -89,6 +92,11 @@ impl Clients {
         };
         minute.by_zone.resize(self.zones.len(), Flows::default());
         minute.by_task_set.clone_from(&self.connected);
+        let attempts_by_task_set = &mut minute.attempts_by_task_set;
+        attempts_by_task_set.resize(self.task_sets.len(), 0);
+        for (all, attempts) in attempts_by_task_set.iter_mut().zip(self.attempts.drain(..)) {
+            *all += attempts;
+        }
         minute.whole.add(self.connected.iter().sum(), attempts);
         let by_zone = self.connected_by_zone.iter().zip(attempts_by_zone);
         for (flows, (active, new)) in minute.by_zone.iter_mut().zip(by_zone) {
@@ -126,6 +134,20 @@ impl Clients {
         minutes.filter_map(move |minute| {
             let connections = minute.by_task_set.get(place?)?;
             Some((minute.from_ms, Samples::one(*connections)))
+        })
+    }
+
+    /// The same of the attempts at a task set's targets.
+    pub(crate) fn attempted(
+        &self,
+        task_set: &str,
+        over_by_ms: u64,
+    ) -> impl Iterator<Item = (u64, Samples)> {
+        let place = self.place_of(task_set);
+        let minutes = self.over(over_by_ms);
+        minutes.filter_map(move |minute| {
+            let attempts = minute.attempts_by_task_set.get(place?)?;
+            Some((minute.from_ms, Samples::one(*attempts)))
         })
     }
 

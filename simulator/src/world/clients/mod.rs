@@ -61,6 +61,9 @@ pub struct Clients {
     sticky_groups: Vec<String>,
     connected: Vec<u64>,
     connected_by_zone: Vec<u64>,
+    /// Attempts of this second at each task set's targets.
+    #[serde(skip)]
+    attempts: Vec<u64>,
     /// Connections a second that task sets end by themselves, by their number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     sent_away: BTreeMap<usize, u64>,

@@ -165,6 +165,7 @@ impl Clients {
         if second.attempts == 0 {
             return;
         }
+        self.attempts.resize(self.task_sets.len(), 0);
         let most = self.scenario.new_connections_per_second_per_task;
         let (free, stuck) = self.by_stickiness(routes, trying);
         let weights = routes.weights(self.next_ms);
@@ -194,6 +195,7 @@ impl Clients {
                 self.connected[held.task_set] += accepted;
                 self.connected_by_zone[held.zone] += accepted;
                 attempts_by_zone[held.zone] += attempts;
+                self.attempts[held.task_set] += attempts;
                 self.record.bear(held.task_set, attempts, held.connections);
                 accepted_in_all += accepted;
             }

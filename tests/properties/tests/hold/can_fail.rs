@@ -44,7 +44,7 @@ fn forward(world: &World, wanted: Forward) -> Action {
 }
 
 fn found(world: &World, action: Action) -> Option<String> {
-    harm(Kind::Other, world, &[action])
+    harm(Kind::Other, None, world, &[action])
 }
 
 #[track_caller]
@@ -95,9 +95,9 @@ fn a_scale_that_rises_in_a_drain_or_that_ecs_does_not_take_is_found() {
     let mut world = healthy();
     world.task_sets[1].scale = 50.0;
     let up = [scale(REPLACEMENT, 75.0)];
-    let found = harm(Kind::Drain, &world, &up).unwrap();
+    let found = harm(Kind::Drain, None, &world, &up).unwrap();
     assert!(found.ends_with("what is drained never rises"), "{found}");
-    assert_eq!(harm(Kind::Other, &world, &up), None);
+    assert_eq!(harm(Kind::Other, None, &world, &up), None);
     for percent in [-1.0, 100.1, f64::NAN] {
         let refused = "ECS takes 0 to 100 percent";
         assert_found(&world, scale(REPLACEMENT, percent), refused);
@@ -116,7 +116,7 @@ fn what_names_a_thing_that_was_not_seen_is_found() {
         role: Role::Test,
     };
     assert_found(&world, nothing, "no such route was seen");
-    let none = harm(Kind::Other, &world, &[]);
+    let none = harm(Kind::Other, None, &world, &[]);
     assert!(none.is_some());
 }
 
@@ -154,9 +154,9 @@ fn actions_are_judged_one_after_the_other() {
     let (blue, green) = (&world.target_groups[0].arn, &world.target_groups[1].arn);
     let swap = forward(&world, Forward::weighted(green, blue));
     let in_order = [swap.clone(), delete(ORIGINAL, false)];
-    assert_eq!(harm(Kind::Other, &world, &in_order), None);
+    assert_eq!(harm(Kind::Other, None, &world, &in_order), None);
     let reversed = [delete(ORIGINAL, false), swap];
-    assert!(harm(Kind::Other, &world, &reversed).is_some());
+    assert!(harm(Kind::Other, None, &world, &reversed).is_some());
 }
 
 /// Steps as they might have been written, over inputs that are drawn like those of the tests.
@@ -179,7 +179,7 @@ fn a_step_without_its_guard_does_harm_in_an_input_that_is_drawn() {
         let harmful = (0..2_000).any(|_| {
             let scene = Scene::draw(&mut Unstructured::new(&drawn.next()));
             let action = decide(&scene.world, &scene.deployment.plan);
-            action.is_some_and(|action| harm(Kind::Drain, &scene.world, &[action]).is_some())
+            action.is_some_and(|action| harm(Kind::Drain, None, &scene.world, &[action]).is_some())
         });
         assert!(harmful, "step {index} did no harm in 2000 inputs");
     }

@@ -1,0 +1,81 @@
+//! How far a traffic shift is, and what comes next in it.
+
+use std::fmt;
+
+use super::{Blocker, Code};
+use crate::clock::rfc3339;
+
+/// A turn of a traffic shift.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shifting {
+    /// Percent of new connections that go to the replacement.
+    pub percent: u32,
+    /// The step, counted from 1.
+    pub step: u32,
+    /// Of how many, with the one that moves all traffic.
+    pub of: u32,
+    /// When it began, in seconds since 1970.
+    pub since: u64,
+    /// Percent of new connections at the next step.
+    pub then: u32,
+    /// Seconds from this turn to the next step, if nothing holds it.
+    pub next: u32,
+    /// When this turn was, in seconds since 1970.
+    pub now: u64,
+    /// The new connections that the next step waits for, while too few were seen.
+    pub awaited: Option<Awaited>,
+    /// What holds the next step.
+    pub by: Option<Blocker>,
+    /// Seconds until the next check.
+    pub wait: u32,
+}
+
+/// New connections that a step waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Awaited {
+    /// How many the replacement has seen since the step began.
+    pub seen: u64,
+    /// How many it is to see.
+    pub wanted: u32,
+    /// Seconds that are left for them.
+    pub left: u32,
+}
+
+impl Shifting {
+    pub(super) fn code(&self) -> Code {
+        match &self.by {
+            None => Code::Shifting,
+            Some(Blocker::Paused(_)) => Code::Paused,
+            Some(Blocker::Gate(gate)) => gate.code(),
+            Some(_) => Code::Blocked,
+        }
+    }
+}
+
+impl fmt::Display for Shifting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            percent,
+            step,
+            of,
+            then,
+            wait,
+            ..
+        } = self;
+        let since = rfc3339(self.since);
+        write!(
+            f,
+            "{percent} % of new connections go to the replacement since {since} (step {step} of {of}); "
+        )?;
+        let in_seconds = |seconds: u32| rfc3339(self.now.saturating_add(u64::from(seconds)));
+        match (&self.by, self.awaited) {
+            (Some(by), _) => write!(f, "next {then} % waits: {by}; next check in {wait} s"),
+            (None, Some(Awaited { seen, wanted, left })) => write!(
+                f,
+                "next {then} % after {wanted} new connections ({seen} seen), by {}",
+                in_seconds(left)
+            ),
+            (None, None) => write!(f, "next {then} % at {}", in_seconds(self.next)),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How many new connections the replacement has seen in a step, as CloudWatch counts them.
+
+use crate::arn::{Arn, is_application_load_balancer, short};
+use crate::deployment::Plan;
+use crate::drain::pace::TASK_SET;
+use crate::flows::{Flows, Point, Query, Series};
+use crate::refusal::Refusal;
+use crate::request::Request;
+
+/// What counts the new connections of the replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// The application's own count of open connections: what it rises by. One that closes again is not counted.
+    Open,
+    /// The requests of the target group of an Application Load Balancer, of which a WebSocket is one.
+    Requests,
+}
+
+/// What counts the new connections of the replacement; `None` where nothing tells the two task sets apart: the metrics
+/// of a Network Load Balancer do not know target groups (AWS documentation).
+pub fn measured(request: &Request) -> Option<Measured> {
+    let balancer = request.load_balancer.as_deref();
+    if request.drain.connections.is_some() {
+        Some(Measured::Open)
+    } else {
+        balancer
+            .is_some_and(is_application_load_balancer)
+            .then_some(Measured::Requests)
+    }
+}
+
+/// Refuses steps that wait for connections which nothing counts.
+pub(crate) fn can_be_measured(request: &Request) -> Result<(), Refusal> {
+    let Some(shift) = &request.shift else {
+        return Ok(());
+    };
+    let waits = shift.steps().position(|step| step.wanted.is_some());
+    match waits {
+        Some(number) if measured(request).is_none() => Err(Refusal::preflight(
+            format!(
+                "shift.steps[{number}].connections: no metric says how many new connections the replacement sees, because those of a Network Load Balancer cover all of its target groups."
+            ),
+            "Name a metric of the application in drain.connectionsMetric, or give the step seconds (for) instead of connections.",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The metric of a step that waits for connections, in the middle of a shift.
+pub(crate) fn query(plan: &Plan) -> Option<Query> {
+    let step = plan.request.shift.as_ref()?.step(plan.shifted.step)?;
+    step.wanted?;
+    let replacement = plan.replacement.as_ref()?;
+    let query = |namespace: &str, name: &str, dimensions| Query {
+        of: Series::Seen,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        dimensions,
+        statistic: "Sum",
+        times: 1,
+    };
+    if let Some(metric) = &plan.request.drain.connections {
+        let dimensions = metric.dimensions.iter();
+        let dimensions =
+            dimensions.map(|(name, value)| (name.clone(), value.replace(TASK_SET, replacement)));
+        return Some(query(&metric.namespace, &metric.name, dimensions.collect()));
+    }
+    let balancer = plan.request.load_balancer.as_deref()?;
+    let name = Arn::parse(balancer)?;
+    let name = name.resource.strip_prefix("loadbalancer/")?;
+    let group = Arn::parse(&plan.replacement_target_group)?.resource;
+    is_application_load_balancer(balancer).then(|| {
+        let dimensions = [("TargetGroup", group), ("LoadBalancer", name)];
+        let dimensions = dimensions.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        query("AWS/ApplicationELB", "RequestCount", dimensions.into())
+    })
+}
+
+/// New connections since a step began: never more than there were, since the minute in which it began does not count.
+pub(crate) fn seen(flows: &Flows, measured: Measured, since: u64) -> u64 {
+    let in_step = |point: &&Point| point.at >= since;
+    let values = flows.seen.iter().filter(in_step).map(|point| point.value);
+    let seen = match measured {
+        Measured::Requests => values.sum::<f64>(),
+        Measured::Open => {
+            let before = flows.seen.iter().find(|point| point.at < since);
+            values.fold(0.0, f64::max) - before.map_or(0.0, |point| point.value)
+        }
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count: `as` saturates"
+    )]
+    let seen = seen.max(0.0) as u64;
+    seen
+}
+
+/// The name of the metric, for a reader.
+pub(crate) fn metric(plan: &Plan) -> String {
+    let query = query(plan);
+    query.map_or_else(
+        || short(&plan.replacement_target_group).to_owned(),
+        |query| format!("{} of {}", query.name, query.namespace),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flows(values: &[(u64, f64)]) -> Flows {
+        let point = |&(at, value): &(u64, f64)| Point { at, value };
+        Flows {
+            seen: values.iter().map(point).collect(),
+            ..Flows::default()
+        }
+    }
+
+    #[test]
+    fn requests_since_the_step_began_add_up() {
+        let flows = flows(&[(720, 5.0), (660, 7.0), (600, 100.0)]);
+        assert_eq!(seen(&flows, Measured::Requests, 601), 12);
+        assert_eq!(seen(&flows, Measured::Requests, 600), 112);
+        assert_eq!(seen(&Flows::default(), Measured::Requests, 0), 0);
+    }
+
+    #[test]
+    fn open_connections_count_by_what_they_have_risen() {
+        let rising = flows(&[(720, 30.0), (660, 25.0), (600, 10.0)]);
+        assert_eq!(seen(&rising, Measured::Open, 601), 20);
+        // Those that closed again are still counted, and none is where fewer are left.
+        let closing = flows(&[(720, 8.0), (660, 25.0), (600, 10.0)]);
+        assert_eq!(seen(&closing, Measured::Open, 601), 15);
+        assert_eq!(seen(&closing, Measured::Open, 700), 0);
+        // The first step begins with none.
+        assert_eq!(seen(&rising, Measured::Open, 0), 30);
+    }
+}

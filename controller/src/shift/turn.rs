@@ -1,0 +1,296 @@
+//! A turn in the middle of a shift: what the routes say, whether its step is over, and what comes next.
+
+use super::seen::{metric, seen};
+use super::{Shift, Shifted, Step, measured};
+use crate::command;
+use crate::deployment::{Plan, Progress};
+use crate::drain;
+use crate::gates;
+use crate::next::Next;
+use crate::phase::To;
+use crate::point::Point;
+use crate::ready;
+use crate::reason::{Awaited, Blocker, Reason, Shifting};
+use crate::refusal::{ErrorName, Refusal};
+use crate::routing::{self, Roles};
+use crate::scale_down;
+use crate::swap::{self, Groups};
+use crate::world::World;
+
+/// The next turn of a shift that has begun; `None` where there is none, or its first step is still to come.
+///
+/// Before the next step the replacement is healthy, no alarm is in `ALARM`, and no operator has paused the deployment: it
+/// serves now, so health is judged as after a swap. Decided from what the routes say: a step that was begun is
+/// finished, and one that is made is not made again.
+pub(crate) fn under_way(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+    roles: &Roles<'_>,
+    groups: &Groups<'_>,
+) -> Result<Option<Next>, Refusal> {
+    let Some(shift) = plan.asks_for_a_shift().filter(|_| plan.goes_forward()) else {
+        return Ok(None);
+    };
+    if is_foreign(world, plan, roles) {
+        return Err(foreign(roles, shift, plan));
+    }
+    let step = plan.shifted.step;
+    let promoted = plan.shift(world).is_none();
+    let turn = Turn {
+        world,
+        plan,
+        progress,
+        shift,
+        promoted,
+    };
+    let share = |percent| {
+        let mut routes = roles.production.iter();
+        routes.all(|route| route.forward.share(&groups.to.arn) == Some(percent))
+    };
+    if step < shift.count() && share(shift.percent(step + 1)) {
+        return Ok(Some(turn.begun()));
+    }
+    let Some(current) = shift.step(step) else {
+        return Ok(None);
+    };
+    ready::not_crashing(world, plan)?;
+    scale_down::none_rings(world)?;
+    let then = turn.then(step);
+    let begun = roles.production.iter().any(|route| {
+        let share = route.forward.share(&groups.to.arn);
+        share.is_some_and(|share| share > current.percent)
+    });
+    let awaited = turn.awaited(&current);
+    let is_over = begun || promoted || (turn.left(&current) == 0 && awaited.is_none());
+    let blocker = match turn.blocker(groups)? {
+        None if !begun => command::paused(world, plan)?.map(Blocker::Paused),
+        blocker => blocker,
+    };
+    if let Some(blocker) = blocker {
+        return turn.held(&current, blocker, is_over).map(Some);
+    }
+    if is_over && !begun {
+        // Of the last step, the hooks are called once all traffic has moved.
+        if let Some(gate) = gates::due(world, plan, &[(Point::EachShift, step)])? {
+            return Ok(Some(gate.answer(To::Bake, plan, *progress)));
+        }
+    }
+    // A late write may have put a route back to the step before.
+    let wanted = if is_over { then } else { current.percent };
+    let writes = swap::commit(plan, roles, groups, wanted);
+    if !writes.is_empty() {
+        return Ok(Some(Next::in_order(writes)));
+    }
+    turn.goes_on(&current, awaited).map(Some)
+}
+
+/// The percentage that the first write of a swap gives the replacement: that of the first step, or all.
+pub(crate) fn on_its_way(world: &World, plan: &Plan) -> u32 {
+    plan.shift(world).map_or(100, |shift| shift.percent(1))
+}
+
+/// Whether a production route has weights that no step up to the next one asks for: another hand was there.
+pub(crate) fn is_foreign(world: &World, plan: &Plan, roles: &Roles<'_>) -> bool {
+    let Some(shift) = plan.asks_for_a_shift() else {
+        return false;
+    };
+    let promoted = plan.shift(world).is_none();
+    let asked = |share: u32| {
+        let mut steps = 0..=plan.shifted.step + 1;
+        (promoted && share == 100) || steps.any(|step| shift.percent(step) == share)
+    };
+    let mut routes = roles.production.iter();
+    routes.any(|route| {
+        let share = route.forward.share(&plan.replacement_target_group);
+        !share.is_some_and(asked)
+    })
+}
+
+fn foreign(roles: &Roles<'_>, shift: &Shift, plan: &Plan) -> Refusal {
+    let step = plan.shifted.step;
+    Refusal::drift(
+        format!(
+            "The shift is at {} % of new connections, and next is {} %; production {} now: {}.",
+            shift.percent(step),
+            shift.percent(step + 1),
+            routing::in_general(&roles.production),
+            routing::all_forwards(&roles.production)
+        ),
+        format!(
+            "The weights were changed outside this deployment, so nothing was moved. Give all the weight to the target group of the task set that should serve ({}), then start a new execution.",
+            routing::modified_by(&roles.production)
+        ),
+    )
+}
+
+struct Turn<'a> {
+    world: &'a World,
+    plan: &'a Plan,
+    progress: &'a Progress,
+    shift: &'a Shift,
+    promoted: bool,
+}
+
+impl Turn<'_> {
+    /// Percent of new connections after a step: an operator skips what is left.
+    fn then(&self, step: u32) -> u32 {
+        if self.promoted {
+            100
+        } else {
+            self.shift.percent(step + 1)
+        }
+    }
+
+    /// Seconds of the step that are left.
+    fn left(&self, step: &Step) -> u32 {
+        step.seconds.saturating_sub(self.plan.shifted.waited)
+    }
+
+    /// The connections that the step waits for, while too few were seen.
+    fn awaited(&self, step: &Step) -> Option<Awaited> {
+        let wanted = step.wanted?;
+        let measured = measured(&self.plan.request)?;
+        let seen = seen(&self.world.flows, measured, self.plan.shifted.since);
+        (seen < u64::from(wanted.connections)).then(|| Awaited {
+            seen,
+            wanted: wanted.connections,
+            left: wanted.within.saturating_sub(self.plan.shifted.waited),
+        })
+    }
+
+    /// What holds the next step: a replacement that is not healthy, or an alarm that cannot be read.
+    fn blocker(&self, groups: &Groups<'_>) -> Result<Option<Blocker>, Refusal> {
+        let Self { world, plan, .. } = self;
+        let incoming = ready::living_incoming(world, plan)?;
+        let shortfall = ready::lacking(world, plan, incoming, groups.to);
+        let Some(shortfall) = shortfall else {
+            return Ok(scale_down::unreadable_alarm(world, plan));
+        };
+        scale_down::not_lost(world, plan, self.progress.held, &shortfall)?;
+        Ok(Some(Blocker::Health {
+            replacement: plan.replacement.clone(),
+            shortfall,
+        }))
+    }
+
+    /// The next step has begun: every route has its weights.
+    fn begun(&self) -> Next {
+        let shifted = Shifted {
+            step: self.plan.shifted.step + 1,
+            waited: 0,
+            since: self.world.now,
+            held: self.plan.shifted.held,
+        };
+        let step = self.shift.step(shifted.step);
+        let seconds = step.map_or(0, |step| step.seconds);
+        let awaited = step.and_then(|step| step.wanted).map(|wanted| Awaited {
+            seen: 0,
+            wanted: wanted.connections,
+            left: wanted.within,
+        });
+        self.wait(shifted, seconds, awaited, None)
+    }
+
+    /// The step goes on: its time is not over, or it waits for connections.
+    fn goes_on(&self, step: &Step, awaited: Option<Awaited>) -> Result<Next, Refusal> {
+        let left = self.left(step);
+        if let Some(Awaited {
+            seen,
+            wanted,
+            left: 0,
+        }) = awaited
+            && left == 0
+        {
+            let error = self.world.flows.error.as_ref();
+            let error = error.map_or_else(String::new, |error| {
+                format!(" (GetMetricData failed: {error})")
+            });
+            return Err(Refusal::new(
+                ErrorName::ShiftTimeout,
+                format!(
+                    "The replacement has seen {seen} of {wanted} new connections in {} s at {} %, by {}{error}.",
+                    self.plan.shifted.waited,
+                    step.percent,
+                    metric(self.plan)
+                ),
+                "Too few to judge it by. Lower connections, raise within, or give the step a larger share.",
+            ));
+        }
+        Ok(self.wait(self.plan.shifted, left, awaited, None))
+    }
+
+    /// Something holds the step. Its time goes on, but for an operator's pause.
+    fn held(&self, step: &Step, by: Blocker, is_over: bool) -> Result<Next, Refusal> {
+        let mut shifted = self.plan.shifted;
+        if is_over && !matches!(by, Blocker::Paused(_)) {
+            let patience = self.plan.request.readiness_timeout;
+            if shifted.held >= patience {
+                return Err(Refusal::new(
+                    ErrorName::ShiftTimeout,
+                    format!("Steps of the shift were held for {patience} s in all: {by}."),
+                    "Correct that, then start a new execution.",
+                ));
+            }
+            shifted.held = shifted.held.saturating_add(HELD);
+        }
+        Ok(self.wait(shifted, self.left(step), None, Some(by)))
+    }
+
+    fn wait(
+        &self,
+        shifted: Shifted,
+        left: u32,
+        awaited: Option<Awaited>,
+        by: Option<Blocker>,
+    ) -> Next {
+        let longest = drain::longest_check(shifted.waited);
+        let wait = match (&by, &awaited) {
+            (Some(Blocker::Paused(paused)), _) => paused.wait,
+            (Some(_), _) => HELD,
+            (None, _) if left > 0 => longest.min(left),
+            (None, Some(awaited)) => longest.min(awaited.left).max(1),
+            (None, None) => 1,
+        };
+        let mut plan = self.plan.clone();
+        plan.shifted = shifted;
+        let mut progress = Progress {
+            held: 0,
+            checks: 0,
+            waited: 0,
+            ..*self.progress
+        };
+        match &by {
+            Some(Blocker::Paused(_)) => plan = plan.paused_for(wait),
+            Some(Blocker::Health { .. }) => {
+                progress.held = self.progress.held.saturating_add(wait);
+            }
+            Some(_) | None => {}
+        }
+        if !matches!(by, Some(Blocker::Paused(_))) {
+            plan.shifted.waited = shifted.waited.saturating_add(wait);
+        }
+        let reason = Shifting {
+            percent: self.shift.percent(shifted.step),
+            step: shifted.step,
+            of: self.shift.count(),
+            since: shifted.since,
+            then: self.then(shifted.step),
+            next: left,
+            now: self.world.now,
+            awaited,
+            by,
+            wait,
+        };
+        Next::go(
+            To::Bake,
+            Reason::Shifting(Box::new(reason)),
+            wait,
+            plan,
+            progress,
+        )
+    }
+}
+
+/// Seconds between two checks of a step that is held.
+const HELD: u32 = 60;

@@ -1,0 +1,116 @@
+//! Traffic shifts beside ECS's own with the same steps: how long it takes until all traffic has moved.
+
+use ebbtide_controller::reason::Code;
+use ebbtide_controller::request::Request;
+use ebbtide_controller::shift::{Shift, Step};
+use ebbtide_simulator::asl::EventKind;
+use ebbtide_simulator::world::Kind;
+use ebbtide_simulator::{Names, Scenario};
+use serde_json::{Value, json};
+
+use crate::exit::Error;
+use crate::output::{PLAIN, Styled, clock};
+use crate::simulation::{self, Moment};
+
+/// Seconds that ECS waits at each stage that shifts traffic of a Network Load Balancer, beside those that were asked
+/// for (AWS documentation).
+const OF_A_NETWORK_LOAD_BALANCER: u32 = 600;
+
+/// ECS's own defaults (AWS documentation), and what the event asks for.
+fn shifts(asked: &Shift) -> Vec<Shift> {
+    let canary = Step {
+        percent: 5,
+        seconds: 600,
+        wanted: None,
+    };
+    let linear = Shift::Linear {
+        percent: 10,
+        every: 360,
+    };
+    let mut shifts = vec![linear, Shift::Steps(vec![canary])];
+    let asked = asked.by_time();
+    if !shifts.contains(&asked) {
+        shifts.push(asked);
+    }
+    shifts
+}
+
+/// A shift that was deployed.
+#[derive(Debug)]
+pub(super) struct Shifted {
+    shift: Shift,
+    input: Value,
+    /// Seconds from the first share to all traffic; nothing where the deployment failed.
+    seconds: Option<f64>,
+    /// What ECS's own schedule has for the same steps, in seconds.
+    of_ecs: u32,
+}
+
+/// Deploys a linear shift, a canary and the event's own; none where the event has no shift.
+pub(super) fn compare(
+    request: &Request,
+    scenario: &Scenario,
+    names: &Names,
+) -> Result<Vec<Shifted>, Error> {
+    let asked = request.shift.iter().flat_map(shifts);
+    let deployed = asked.map(|shift| {
+        let request = Request {
+            pauses: Vec::new(),
+            hooks: Vec::new(),
+            shift: Some(shift.clone()),
+            ..request.clone()
+        };
+        let (mut first, mut all) = (None, None);
+        let mut watch = |moment: &Moment<'_>| {
+            let event = moment.history;
+            let Some((event, EventKind::TaskSucceeded { output, .. })) =
+                event.map(|event| (event, &event.kind))
+            else {
+                return;
+            };
+            let code = &output["Payload"]["reason"]["code"];
+            if code == Code::Shifting.as_str() {
+                first.get_or_insert(event.at.as_secs_f64());
+            } else if code == Code::Swapped.as_str() {
+                all.get_or_insert(event.at.as_secs_f64());
+            }
+        };
+        let mut scenario = scenario.clone();
+        scenario.timings.jitter_percent = 0;
+        let world = scenario.world_for(names)?;
+        let input = request.to_json();
+        simulation::deploy(world, "compared", &request, input.clone(), &mut watch)?;
+        let each = match scenario.load_balancer {
+            Kind::Network => OF_A_NETWORK_LOAD_BALANCER,
+            Kind::Application => 0,
+        };
+        let steps: u32 = shift.steps().map(|step| step.seconds).sum();
+        Ok(Shifted {
+            seconds: first.zip(all).map(|(first, all)| all - first),
+            of_ecs: steps + each * shift.count(),
+            input: input["shift"].clone(),
+            shift,
+        })
+    });
+    deployed.collect()
+}
+
+impl Shifted {
+    pub(super) fn line(&self) -> Styled {
+        let took = self.seconds.map_or_else(|| "FAILED".to_owned(), clock);
+        let of_ecs = clock(f64::from(self.of_ecs));
+        let line = format!(
+            "Shift, {}: {took} from the first share to all traffic; by ECS's own schedule {of_ecs}.",
+            self.shift
+        );
+        Styled::new(PLAIN, &line).wrapped(2)
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "shift": self.input,
+            "seconds": self.seconds,
+            "secondsOfEcs": self.of_ecs,
+        })
+    }
+}
