@@ -195,7 +195,7 @@ fn fit(
     settle_launch(&mut settled, original);
     registry::registries(&settled, definition, original)?;
     tags::tags(&settled, original)?;
-    shift::can_be_measured(&settled)?;
+    shift::can_be_measured(&settled, world)?;
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);

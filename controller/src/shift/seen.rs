@@ -6,6 +6,7 @@ use crate::drain::pace::TASK_SET;
 use crate::flows::{Flows, Point, Query, Series};
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::world::{LoadBalancer, World};
 
 /// What counts the new connections of the replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +31,16 @@ pub fn measured(request: &Request) -> Option<Measured> {
 }
 
 /// Refuses steps that wait for connections which nothing counts.
-pub(crate) fn can_be_measured(request: &Request) -> Result<(), Refusal> {
+pub(crate) fn can_be_measured(request: &Request, world: &World) -> Result<(), Refusal> {
     let Some(shift) = &request.shift else {
         return Ok(());
     };
     let waits = shift.steps().position(|step| step.wanted.is_some());
+    let balancer = world.load_balancer.as_ref();
+    let counted =
+        request.drain.connections.is_some() || balancer.is_some_and(LoadBalancer::is_application);
     match waits {
-        Some(number) if measured(request).is_none() => Err(Refusal::preflight(
+        Some(number) if !counted => Err(Refusal::preflight(
             format!(
                 "shift.steps[{number}].connections: no metric says how many new connections the replacement sees, because those of a Network Load Balancer cover all of its target groups."
             ),

@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::registry;
 use crate::request::Request;
 use crate::routing::{self, Routing};
+use crate::shift;
 use crate::tags;
 use crate::test_rule;
 use crate::world::{TaskDefinition, TaskSet, World};
@@ -57,6 +58,7 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         found.keep(FindingName::ServiceRegistry, registries);
     }
     found.keep(FindingName::Tags, tags::tags(request, original));
+    found.keep(FindingName::Shift, shift::can_be_measured(request, world));
     if let (Some(service), Some(routing)) = (service, &routing) {
         let deregistration = routing.production.deregistration();
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);

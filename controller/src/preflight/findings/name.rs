@@ -204,6 +204,7 @@ impl FindingName {
                 "ECS refuses a task set whose registry names a container or a port that the task definition does not have."
             }
             Self::Tags => "ECS refuses a task set with more tags.",
+            Self::Shift => "A step that waits for connections needs a metric that counts them.",
             Self::Drain => "The drain would time out, or last longer than the execution may.",
             Self::Refused
             | Self::ProductionListener
@@ -237,8 +238,7 @@ impl FindingName {
             | Self::EmptyTargetGroup
             | Self::HealthCheckPath
             | Self::AccessLogs
-            | Self::SecurityGroups
-            | Self::Shift => "Preflight refuses the deployment.",
+            | Self::SecurityGroups => "Preflight refuses the deployment.",
         }
     }
 }
