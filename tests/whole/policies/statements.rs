@@ -45,7 +45,16 @@ pub(super) fn statements<'a>(resources: &'a Yaml<'a>, role: &str) -> Vec<&'a Yam
     let documents = own.chain(shared);
     documents
         .flat_map(|document| document["Statement"].as_vec().unwrap())
+        .map(given)
         .collect()
+}
+
+/// A statement that a condition leaves out is one that it may leave in.
+fn given<'a>(statement: &'a Yaml<'a>) -> &'a Yaml<'a> {
+    match statement {
+        Yaml::Tagged(_, branches) => branches.as_vec().unwrap().last().unwrap(),
+        statement => statement,
+    }
 }
 
 /// Those that allow, and those that deny.

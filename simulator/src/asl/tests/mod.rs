@@ -185,7 +185,8 @@ fn the_shipped_state_machine_is_read_whole() {
         assert!(state.comment.is_some(), "{name} has no Comment");
         match &state.kind {
             Kind::Task(task) => {
-                assert!(task.timeout_seconds.is_some(), "{name} has no timeout");
+                let ends = task.timeout_seconds.is_some() || task.timeout_seconds_path.is_some();
+                assert!(ends, "{name} has no timeout");
                 assert!(!task.retry.is_empty(), "{name} is not retried");
                 let last = task.catch.last().expect("a Task has a Catch");
                 assert!(last.errors.matches("AnyError"), "{name} lets errors pass");
