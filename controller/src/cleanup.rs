@@ -169,7 +169,9 @@ fn remarks(world: &World, plan: &Plan) -> Vec<Remark> {
         name: route.to_string(),
         rule: route.arn.clone(),
     });
-    let hooks = plan.calls.remark.clone().map(Remark::Hook);
+    // That of a rollback is in its cause.
+    let hooks = plan.calls.remark.clone().filter(|_| plan.goes_forward());
+    let hooks = hooks.map(Remark::Hook);
     let others = others.filter_map(remark);
     others.chain(rules).chain(hooks).collect()
 }

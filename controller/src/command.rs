@@ -16,6 +16,7 @@ use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain;
 use crate::drain::pace::Pace;
 use crate::gates;
+use crate::hooks;
 use crate::id::ExecutionArn;
 use crate::lock::Item;
 use crate::next::Next;
@@ -346,7 +347,7 @@ fn response(
         (_, Some(error)) => Response::Refuse(Refused::RollingBack(error.to_owned())),
         (Command::Rollback, None) => can_go_back(phase, world, plan, progress),
         (Command::Pause, None) => can_pause(phase, world, plan),
-        (Command::Promote, None) => can_promote(order, phase, plan, progress),
+        (Command::Promote, None) => can_promote(order, phase, world, plan, progress),
     }
 }
 
@@ -398,7 +399,13 @@ fn can_pause(phase: Phase, world: &World, plan: &Plan) -> Response {
 
 /// There is something to skip: a pause of an operator, a planned one, a hook, steps of a shift, or clients that leave by
 /// themselves.
-fn can_promote(order: &Order, phase: Phase, plan: &Plan, progress: &Progress) -> Response {
+fn can_promote(
+    order: &Order,
+    phase: Phase,
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+) -> Response {
     if phase == Phase::Rollback {
         return Response::Later;
     }
@@ -406,7 +413,10 @@ fn can_promote(order: &Order, phase: Phase, plan: &Plan, progress: &Progress) ->
     let begun = swapped && progress.step > 0;
     let planned = !begun && (gates::left(plan, swapped) || plan.request.drain.until.is_some());
     let shifts = plan.goes_forward() && !swapped && plan.asks_for_a_shift().is_some();
-    if planned || shifts || order.in_force.pause.is_some() {
+    let drained =
+        phase == Phase::Cleanup || plan.outgoing_in(world).is_none_or(TaskSet::wants_nothing);
+    let judged = !drained && plan.goes_forward() && hooks::judge_steps(plan);
+    if planned || shifts || judged || order.in_force.pause.is_some() {
         Response::Obey
     } else {
         Response::Refuse(Refused::NothingToSkip)

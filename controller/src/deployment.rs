@@ -198,6 +198,15 @@ impl Plan {
     pub(crate) fn paused_for(&self, seconds: u32) -> Self {
         Self {
             paused: self.paused.saturating_add(seconds),
+            ..self.held_for(seconds)
+        }
+    }
+
+    /// The same deployment after `seconds` in which no hook could be called.
+    #[must_use]
+    pub(crate) fn held_for(&self, seconds: u32) -> Self {
+        Self {
+            calls: self.calls.put_off(seconds),
             ..self.clone()
         }
     }
@@ -251,7 +260,8 @@ impl Progress {
             step: scale_down::begun(plan, self),
             pause: self.pause,
             baking: self.baking,
-            spent: self.spent.saturating_add(self.waited),
+            // Not those of the bake, which begins anew.
+            spent: scale_down::drained_for(plan, self),
             returns: self.returns,
             control: self.control,
             ..Self::default()

@@ -21,6 +21,7 @@ use crate::drain;
 use crate::fix::Fix;
 use crate::pauses::OnTimeout;
 use crate::point::Point;
+use crate::preflight::EVENTS_A_TURN;
 use crate::quote::quote;
 use crate::reason::Code;
 use crate::refusal::{ErrorName, Refusal};
@@ -49,6 +50,11 @@ pub struct Hook {
 }
 
 impl Hook {
+    /// Seconds between two calls, at least.
+    fn least_delay(&self) -> u32 {
+        self.timeout.div_ceil(self.at.most_calls()).max(1)
+    }
+
     /// The log group that Lambda writes what the function prints to, by its default name (AWS documentation).
     fn log_group(&self) -> String {
         let name = self.lambda.split(':').nth(6).unwrap_or_default();
@@ -157,6 +163,10 @@ const MOST_CALLS: u32 = 60;
 /// The same at a point that a deployment comes to again and again.
 const MOST_CALLS_EACH: u32 = 6;
 
+/// Events of the history that a call costs: the turn that calls has no Wait, and the call is a Task and a Choice. The
+/// turn that reads the reply comes on top.
+const EVENTS_A_CALL: u32 = 14;
+
 /// Seconds that one call may take: the longest that Lambda lets a function run (AWS documentation), and a minute.
 const LONGEST_CALL: u32 = 960;
 
@@ -206,6 +216,12 @@ fn nth<'a>(request: &'a Request, calls: &Calls) -> Option<&'a Hook> {
     here.nth(usize::try_from(calls.done).ok()?)
 }
 
+/// Whether hooks are called between the steps of the drain.
+pub(crate) fn judge_steps(plan: &Plan) -> bool {
+    let mut hooks = plan.request.hooks.iter();
+    hooks.any(|hook| hook.at == Point::EachStep)
+}
+
 /// Whether a hook that decides something is still to come at one of these points, or goes on there.
 pub(crate) fn left(plan: &Plan, points: &[Point]) -> bool {
     let at = plan.calls.at;
@@ -216,6 +232,35 @@ pub(crate) fn left(plan: &Plan, points: &[Point]) -> bool {
 }
 
 impl Calls {
+    /// The same with so many seconds more for the hook that goes on, which is not called meanwhile.
+    pub(crate) fn put_off(&self, seconds: u32) -> Self {
+        let mut calls = self.clone();
+        if let Some(call) = &mut calls.call {
+            // With what the turn itself takes.
+            let seconds = seconds.saturating_add(drain::plan::TURN);
+            call.began = call.began.saturating_add(u64::from(seconds));
+        }
+        calls
+    }
+
+    /// Those of a deployment that drains anew: each step is judged again, and the hook that goes on is called anew,
+    /// unless it has failed.
+    pub(crate) fn anew(&self, request: &Request) -> Self {
+        let mut calls = self.clone();
+        let reply = calls.call.as_ref().and_then(|call| call.reply.as_ref());
+        if matches!(reply, Some(Reply::Failed(_))) {
+            return calls;
+        }
+        calls.call = None;
+        if calls.at == Some(Point::EachStep) {
+            let hooks = request.hooks.iter();
+            let before = hooks.filter(|hook| hook.at == Point::BeforeDrain).count();
+            (calls.at, calls.round) = (Some(Point::BeforeDrain), 0);
+            calls.done = u32::try_from(before).unwrap_or(u32::MAX);
+        }
+        calls
+    }
+
     /// The calls at this point, from where they are; `None` where the deployment is past it.
     fn at_point(&self, point: Point, round: u32) -> Option<Self> {
         let before = self.at.map(|at| (at, self.round));
@@ -258,8 +303,7 @@ impl Judging<'_> {
         match call.reply.take() {
             Some(Reply::Succeeded) => Ok(self.over(&call, Stage::Succeeded)),
             Some(Reply::InProgress { delay, details }) => {
-                let least = self.hook.timeout.div_ceil(self.hook.at.most_calls());
-                call.wait = delay.unwrap_or(DELAY).max(least);
+                call.wait = delay.unwrap_or(DELAY).max(self.hook.least_delay());
                 if !details.is_empty() {
                     call.details = details;
                 }
@@ -464,9 +508,9 @@ pub(crate) fn most(request: &Request, steps: u32) -> (u32, u64) {
             Point::EachShift => shifts,
             _ => 1,
         };
-        // The call and its reply, the end; each is a turn, and a call one more of the state machine's.
-        let calls = hook.at.most_calls().min(hook.timeout.div_ceil(DELAY)) + 1;
-        let turns = calls.saturating_mul(2) + drain::checks_within(hook.timeout) + 1;
+        let calls = hook.timeout.div_ceil(hook.least_delay());
+        let called = (calls * EVENTS_A_CALL).div_ceil(EVENTS_A_TURN);
+        let turns = called + calls + drain::checks_within(hook.timeout) + 1;
         let seconds = u64::from(hook.timeout) * u64::from(times);
         (turns.saturating_mul(times), seconds)
     });

@@ -254,7 +254,8 @@ pub(crate) fn wait_for(
         ..*progress
     };
     let reason = not_ready(world, plan, shortfall, wait);
-    Next::wait(To::WaitForServiceReady, reason, wait, plan, progress)
+    let plan = plan.held_for(wait);
+    Next::wait(To::WaitForServiceReady, reason, wait, &plan, progress)
 }
 
 /// The wait for something else than a new replacement to get healthy before traffic is moved to it:

@@ -153,7 +153,9 @@ fn give_up_in_time(
     if matches!(due, Due::LastTasks | Due::Nothing) {
         return Ok(());
     }
-    if let Some(refusal) = drain.out_of_time() {
+    // Once a hook is over, the deadline of a budget is put off by its seconds.
+    let waits = matches!(blocker, Some(Blocker::Gate(_)));
+    if let Some(refusal) = drain.out_of_time().filter(|_| !waits) {
         return Err(refusal);
     }
     if is_over(drain) {
@@ -201,7 +203,7 @@ pub(crate) fn bake_time(request: &Request, outgoing: &Outgoing) -> u32 {
 }
 
 /// Seconds since the drain began, which is when the bake was over.
-fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
+pub(crate) fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
     let drained = match progress.step {
         0 => progress
             .waited

@@ -131,13 +131,11 @@ fn recovered(
         returns: progress.returns.saturating_add(1),
         ..Progress::default()
     };
-    Some(Next::wait(
-        To::Bake,
-        reason,
-        wait,
-        &plan.forward(),
-        progress,
-    ))
+    let plan = Plan {
+        calls: plan.calls.anew(&plan.request),
+        ..plan.forward()
+    };
+    Some(Next::wait(To::Bake, reason, wait, &plan, progress))
 }
 
 /// Times that a replacement may lose its health and get it back.

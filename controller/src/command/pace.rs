@@ -4,12 +4,14 @@ use super::{Command, Paced, Refused, Response, Standing};
 use crate::deployment::{Plan, Progress, Replanned};
 use crate::drain::budget::Control;
 use crate::drain::pace::Pace;
+use crate::gates;
 use crate::next::Next;
 use crate::pauses;
 use crate::phase::Phase;
 use crate::preflight::{self, SoFar};
 use crate::reason::Reason;
 use crate::request::Request;
+use crate::scale_down;
 use crate::world::{TaskSet, World};
 
 /// Whether a drain may go on at this pace: there is something left of it, and the execution has room for it.
@@ -37,7 +39,7 @@ pub(super) fn response(phase: Phase, world: &World, plan: &Plan, pace: &Pace) ->
         outgoing.map_or(0, |set| set.computed_desired_count),
         world.service.desired_count,
     );
-    let mut request = with_pace(&plan.request, pace);
+    let mut request = with_pace(phase, plan, pace);
     let swapped = plan.swapped.is_some();
     request.pauses = pauses::left(plan, swapped).copied().collect();
     request.hooks.retain(|hook| Some(hook.at) >= plan.calls.at);
@@ -63,13 +65,15 @@ fn wants_none(world: &World) -> bool {
     world.service.desired_count == 0
 }
 
-fn with_pace(request: &Request, pace: &Pace) -> Request {
-    let mut request = request.clone();
+fn with_pace(phase: Phase, plan: &Plan, pace: &Pace) -> Request {
+    let mut request = plan.request.clone();
     let known = request.drain.pace.budget();
     let known = known.and_then(|budget| budget.connections_per_task);
     request.drain.pace = pace.clone();
-    // Clients have had the time that they were given.
-    request.drain.until = None;
+    // It ends the wait for clients that has begun, and none that is still to come.
+    if phase == Phase::ScaleDown && !gates::left(plan, true) {
+        request.drain.until = None;
+    }
     if let Pace::Budget(budget) = &mut request.drain.pace {
         budget.connections_per_task = budget.connections_per_task.or(known);
     }
@@ -107,9 +111,14 @@ pub(crate) fn repaced(
         return None;
     }
     let mut plan = plan.clone();
-    plan.request = with_pace(&plan.request, &pace);
+    plan.request = with_pace(phase, &plan, &pace);
     plan.paced = number;
     let mut progress = *progress;
+    if progress.step == 0 {
+        // Clients had that time, and the drain has not begun.
+        let bake = scale_down::bake_time(&plan.request, &plan.outgoing);
+        (progress.waited, progress.spent) = (progress.waited.min(bake), 0);
+    }
     let outgoing = plan.outgoing_in(world);
     let begun = outgoing.filter(|_| drains);
     if let Some(outgoing) = begun {

@@ -104,6 +104,18 @@ impl Event {
         Some(wire.read())
     }
 
+    /// What the hook has answered that was called last. A function that failed with that answer has not judged it, and
+    /// one of a state that has become too large is in its place.
+    pub(super) fn reply_of_hook(&self) -> Option<&Value> {
+        let hook = self.state.get("hook")?;
+        if !self.is_after_a_hook() && !self.is_caught() {
+            return None;
+        }
+        let called = self.state.get("next").and_then(Value::as_str) == Some("Hook");
+        let too_large = (called && hook["Error"].is_string()).then_some(hook);
+        too_large.or_else(|| hook.get("reply"))
+    }
+
     /// Whether the state machine has called a hook for this phase.
     pub(super) fn is_after_a_hook(&self) -> bool {
         let then = self.state.get("hook").and_then(|hook| hook.get("then"));

@@ -391,8 +391,7 @@ impl Event {
             control: wire.control,
         };
         let request = Request::parse(&wire.request, self.id.home())?;
-        let reply = self.state.get("hook").and_then(|hook| hook.get("reply"));
-        let reply = reply.filter(|_| self.is_after_a_hook());
+        let reply = self.reply_of_hook();
         let plan = wire.plan.read(self.id.clone(), request, failure, reply)?;
         let progress = if caught {
             Progress {

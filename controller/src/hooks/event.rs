@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Call, Hook};
 use crate::arn::short;
 use crate::deployment::Plan;
-use crate::drain;
+use crate::drain::{self, Schedule};
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::point::Point;
 use crate::routing;
@@ -43,7 +43,7 @@ pub(super) fn of(world: &World, plan: &Plan, hook: &Hook, call: &Call, round: u3
         own["failure"] = json!({"error": failure.error, "cause": failure.cause});
     }
     if matches!(hook.at, Point::BeforeDrain | Point::EachStep) {
-        own["drain"] = drain(world, plan);
+        own["drain"] = drain(world, plan, hook.at, round);
     }
     json!({
         "executionDetails": execution,
@@ -108,16 +108,31 @@ fn shares(route: &Route, plan: &Plan) -> Map<String, Value> {
     shares.collect()
 }
 
-/// What the drain is planned to do, so that an application can send its clients away in its own time.
-fn drain(world: &World, plan: &Plan) -> Value {
+/// What the drain is planned to do, so that an application can send its clients away in its own time; between two steps,
+/// what is left of it.
+fn drain(world: &World, plan: &Plan, at: Point, round: u32) -> Value {
     let outgoing = plan.outgoing_in(world);
     let tasks = outgoing.map_or(0, |outgoing| outgoing.computed_desired_count);
     let group = world.group(&plan.original_target_group);
     let Ok(deregistration) = group.map(crate::world::TargetGroup::deregistration) else {
         return json!({"tasks": tasks});
     };
-    let planned = drain::plan::Plan::of(&plan.request.drain.pace, tasks, deregistration);
-    let seconds = planned.seconds();
+    let pace = &plan.request.drain.pace;
+    let planned = drain::plan::Plan::of(pace, tasks, deregistration);
+    let (steps, seconds) = match (at, pace.budget()) {
+        // A budget plans as it goes: this is one for the tasks that are left.
+        (Point::EachStep, None) => {
+            let most = drain::most_steps(&plan.outgoing);
+            let schedule = Schedule::new(plan.scheduled().0, pace, most, deregistration);
+            let (step, last) = (round.saturating_sub(plan.earlier_steps()), schedule.steps());
+            let seconds = schedule.at(last).saturating_sub(schedule.at(step));
+            (last.saturating_sub(step.saturating_sub(1)), seconds)
+        }
+        _ => {
+            let steps = u32::try_from(planned.steps.len()).unwrap_or(u32::MAX);
+            (steps, planned.seconds())
+        }
+    };
     let until = plan.request.drain.until;
     // In which clients can be sent away: before the first step, or while it goes on.
     let time = until.map_or(seconds, |until| until.deadline);
@@ -127,7 +142,7 @@ fn drain(world: &World, plan: &Plan) -> Value {
         "taskSet": plan.original,
         "targetGroup": plan.original_target_group,
         "tasks": tasks,
-        "steps": planned.steps.len(),
+        "steps": steps,
         "seconds": seconds,
         "deadline": until.map(|until| until.deadline),
         "connections": connections,

@@ -26,7 +26,16 @@ pub enum Reply {
 pub(crate) const MOST_DETAILS: usize = 4_096;
 
 /// Seconds of a `callBackDelay` at most: a day.
-const LONGEST_DELAY: u64 = 86_400;
+const LONGEST_DELAY: f64 = 86_400.0;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of seconds from 0 to a day"
+)]
+fn whole(seconds: f64) -> u32 {
+    seconds.ceil() as u32
+}
 
 impl Reply {
     /// The reply in a state, as the definition puts it there: the `answer` of the function, or `Error` and `Cause`.
@@ -49,6 +58,11 @@ impl Reply {
 
     fn of_answer(answer: &Value) -> Self {
         let answered = |what: &str| {
+            let mut answer = answer.clone();
+            // They may be secret, and the cause is read by many.
+            if let Some(fields) = answer.as_object_mut() {
+                fields.remove("hookDetails");
+            }
             let answer = quote(&answer.to_string());
             Self::Failed(format!("{what}: {answer}"))
         };
@@ -59,8 +73,9 @@ impl Reply {
             Some("IN_PROGRESS") => {
                 let delay = match answer.get("callBackDelay") {
                     None | Some(Value::Null) => None,
-                    Some(delay) => match delay.as_u64() {
-                        Some(delay) => Some(delay.min(LONGEST_DELAY)),
+                    // Some languages write whole numbers with a point.
+                    Some(delay) => match delay.as_f64().filter(|delay| *delay >= 0.0) {
+                        Some(delay) => Some(whole(delay.min(LONGEST_DELAY))),
                         None => {
                             return answered(
                                 "answered a callBackDelay that is no number of seconds",
@@ -76,7 +91,6 @@ impl Reply {
                 if Value::Object(details.clone()).to_string().len() > MOST_DETAILS {
                     return answered("answered hookDetails of more than 4096 bytes");
                 }
-                let delay = delay.and_then(|delay| u32::try_from(delay).ok());
                 Self::InProgress { delay, details }
             }
             Some(_) | None => answered("gave no hookStatus of SUCCEEDED, FAILED or IN_PROGRESS"),

@@ -2,7 +2,7 @@
 
 use super::{HALF_LOST, drained_for, timeout, unknown_alarms};
 use crate::command::Paused;
-use crate::deployment::{Plan, Progress};
+use crate::deployment::{Answer, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, budget};
 use crate::gates::Gate;
@@ -172,6 +172,7 @@ impl<'a> Waiting<'a> {
     ///
     /// A replacement without health is abandoned after a while: its first minutes are counted one by one.
     pub(super) fn blocked(mut self, by: Blocker, running: u32) -> Next {
+        let is_held = matches!(by, Blocker::Health { .. } | Blocker::AlarmState { .. });
         let wait = match by {
             Blocker::Paused(paused) => return self.paused_by_operator(paused, running),
             Blocker::Gate(gate) => return self.gate(gate, running),
@@ -202,7 +203,14 @@ impl<'a> Waiting<'a> {
             by,
             wait,
         };
-        self.go(stage, wait)
+        let next = self.go(stage, wait);
+        if !is_held {
+            return next;
+        }
+        next.map(|answer| Answer {
+            plan: answer.plan.held_for(wait),
+            ..answer
+        })
     }
 
     /// Every step is made, and tasks or targets are still there.

@@ -73,8 +73,9 @@ impl Seen {
     /// The deployment as a function reads it from the state.
     pub(super) fn deployment(&self) -> Deployment {
         let name = &self.scene.execution;
-        let phase = match self.state["hook"]["reply"] {
-            Value::Null => Phase::ScaleDown,
+        let hook = &self.state["hook"];
+        let phase = match (&hook["reply"], &hook["Error"]) {
+            (Value::Null, Value::Null) => Phase::ScaleDown,
             _ => self.phase,
         };
         let event = json!({
