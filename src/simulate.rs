@@ -163,6 +163,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let at_once = all_at_once(before, request, &run)?;
         deployed.push(telling.end(source, run, at_once));
     }
+    for name in world.functions_not_called() {
+        remark(&format!(
+            "The scenario's function {name} was not called: no hook of these deployments has that name, or none came that far."
+        ));
+    }
     if arguments.format == Format::Json {
         let deployments: Vec<_> = deployed.iter().map(Deployed::to_json).collect();
         let answer = json!({ "deployments": deployments });

@@ -155,7 +155,7 @@ async fn of_two_operators_after_any_call_one_is_heard_and_the_deployment_ends() 
         [Command::Resume, Command::Rollback],
         [faster(), Command::Pause],
     ] {
-        both_at_every(&scenarios::named("hooks"), 45, &commands).await;
+        Box::pin(both_at_every(&scenarios::named("hooks"), 45, &commands)).await;
     }
 }
 

@@ -100,13 +100,23 @@ impl Flows {
     }
 
     /// Whether the application, which reported connections before, has reported for two minutes in a row
-    /// that none is left.
+    /// that none is left. One that always says 0 may be one that does not count.
     pub fn gone(&self, now: u64) -> bool {
-        self.at_most(0, now)
+        self.at_most(0, now) && self.connections.iter().any(|point| point.value > 0.0)
     }
 
-    /// The same of no more connections than these. An application that always says 0 may be one that does not count.
-    pub(crate) fn at_most(&self, connections: u32, now: u64) -> bool {
+    /// Whether clients have left by themselves: no more connections than these were reported for two minutes in a row,
+    /// and some before them, or nothing else in all the time that is asked for.
+    pub(crate) fn have_left(&self, connections: u32, now: u64) -> bool {
+        let some = self.connections.iter().any(|point| point.value > 0.0);
+        let whole_span = self
+            .connections
+            .last()
+            .is_some_and(|oldest| now.saturating_sub(oldest.at) >= SPAN - 2 * PERIOD);
+        self.at_most(connections, now) && (some || whole_span)
+    }
+
+    fn at_most(&self, connections: u32, now: u64) -> bool {
         let [last, before, ..] = &self.connections[..] else {
             return false;
         };
@@ -115,7 +125,6 @@ impl Flows {
             && few(last)
             && few(before)
             && last.at.saturating_sub(before.at) <= PERIOD
-            && self.connections.iter().any(|point| point.value > 0.0)
     }
 
     /// The connections that the application has reported last.

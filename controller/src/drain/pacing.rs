@@ -145,7 +145,7 @@ impl<'a> Drain<'a> {
         let left = until.deadline.saturating_sub(drained);
         let waits = self.plan.goes_forward() && self.progress.step == 0 && left > 0;
         let promoted = order.as_ref().is_some_and(Order::promotes);
-        if !waits || promoted || flows.at_most(until.connections, *now) {
+        if !waits || promoted || flows.have_left(until.connections, *now) {
             return None;
         }
         Some(Blocker::Leaving {

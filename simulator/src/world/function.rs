@@ -60,6 +60,13 @@ impl World {
         self.functions.insert(name.to_owned(), function);
     }
 
+    /// The names of functions that were never called.
+    pub fn functions_not_called(&self) -> impl Iterator<Item = &str> {
+        let functions = self.functions.iter();
+        let idle = functions.filter(|(_, function)| function.events.is_empty());
+        idle.map(|(name, _)| name.as_str())
+    }
+
     /// The events that a function was called with.
     pub fn function_events(&self, name: &str) -> &[Value] {
         let function = self.functions.get(name);
