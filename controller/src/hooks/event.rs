@@ -119,19 +119,16 @@ fn drain(world: &World, plan: &Plan, at: Point, round: u32) -> Value {
     };
     let pace = &plan.request.drain.pace;
     let planned = drain::plan::Plan::of(pace, tasks, deregistration);
-    let (steps, seconds) = match (at, pace.budget()) {
-        // A budget plans as it goes: this is one for the tasks that are left.
-        (Point::EachStep, None) => {
-            let most = drain::most_steps(&plan.outgoing);
-            let schedule = Schedule::new(plan.scheduled().0, pace, most, deregistration);
-            let (step, last) = (round.saturating_sub(plan.earlier_steps()), schedule.steps());
-            let seconds = schedule.at(last).saturating_sub(schedule.at(step));
-            (last.saturating_sub(step.saturating_sub(1)), seconds)
-        }
-        _ => {
-            let steps = u32::try_from(planned.steps.len()).unwrap_or(u32::MAX);
-            (steps, planned.seconds())
-        }
+    // A budget plans as it goes: its plan is one for the tasks that are left.
+    let (steps, seconds) = if at == Point::EachStep && pace.budget().is_none() {
+        let most = drain::most_steps(&plan.outgoing);
+        let schedule = Schedule::new(plan.scheduled().0, pace, most, deregistration);
+        let (step, last) = (round.saturating_sub(plan.earlier_steps()), schedule.steps());
+        let seconds = schedule.at(last).saturating_sub(schedule.at(step));
+        (last.saturating_sub(step.saturating_sub(1)), seconds)
+    } else {
+        let steps = u32::try_from(planned.steps.len()).unwrap_or(u32::MAX);
+        (steps, planned.seconds())
     };
     let until = plan.request.drain.until;
     // In which clients can be sent away: before the first step, or while it goes on.
