@@ -65,7 +65,12 @@ mod tests {
     fn every_state_of_the_shipped_definition_belongs_to_a_phase() {
         let definition: Value = serde_json::from_str(DEFINITION).unwrap();
         let states = definition["States"].as_object().unwrap();
-        for state in states.keys() {
+        // Every phase may call one.
+        let of_any = ["Hook", "AfterHook"];
+        for state in states
+            .keys()
+            .filter(|state| !of_any.contains(&state.as_str()))
+        {
             // Its name is a state that people see in the console.
             let phase = phase_of(state).unwrap_or_else(|| panic!("{state}"));
             assert!(states.contains_key(phase), "{phase}");

@@ -106,14 +106,16 @@ fn a_shift_takes_the_time_of_its_steps_and_ecs_waits_ten_minutes_more_at_each() 
     });
     let times: Vec<_> = times.collect();
     // Nine steps of six minutes, one of ten, and those of the event; a turn takes some seconds.
-    for ((seconds, of_ecs), (steps, shifts)) in
-        times
-            .iter()
-            .zip([(3_240.0, 10.0), (600.0, 2.0), (2_400.0, 4.0)])
-    {
+    // The longer a step lasts by itself, the less the ten minutes are of its time.
+    let wanted = [
+        (3_240.0, 10.0, 0.36),
+        (600.0, 2.0, 0.36),
+        (2_400.0, 4.0, 0.51),
+    ];
+    for ((seconds, of_ecs), (steps, shifts, most)) in times.iter().zip(wanted) {
         assert!((steps..steps + 60.0).contains(seconds), "{times:?}");
         assert!((of_ecs - steps - 600.0 * shifts).abs() < 0.5, "{times:?}");
-        assert!(*seconds < 0.45 * of_ecs, "{times:?}");
+        assert!(*seconds < most * of_ecs, "{times:?}");
     }
     assert_eq!(times.len(), 3);
     let text = ebbtide("compare events/shift.json --tasks 2").done();

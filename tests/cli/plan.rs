@@ -34,9 +34,9 @@ fn a_plan_shows_the_steps_of_a_shift_and_what_they_carry_of_all_connections() {
     // 5 % for 600 of 7200 s, and so on.
     let text = ebbtide(line).done();
     let parts = [
-        "at 0:00: 5 % of new connections for 600 s; by its end 0.4 % of all connections",
-        "at 25:00: 50 % of new connections for 900 s",
-        "at 40:00: all new connections, and the bake begins",
+        "at 0:00:00: 5 % of new connections for 600 s; by its end 0.4 % of all connections",
+        "at 0:25:00: 50 % of new connections for 900 s",
+        "at 0:40:00: all new connections, and the bake begins",
     ];
     assert_has(&text, &parts);
 }

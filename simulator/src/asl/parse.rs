@@ -84,8 +84,13 @@ fn state(name: String, body: Value) -> Result<State, DefinitionError> {
         }
         None => return Err(DefinitionError::new(place, "a state wants a Type")),
     };
-    kind.check()
-        .map_err(|(field, problem)| DefinitionError::new(format!("{place}.{field}"), problem))?;
+    kind.check().map_err(|(field, problem)| {
+        let place = match field.as_str() {
+            "" => place,
+            field => format!("{place}.{field}"),
+        };
+        DefinitionError::new(place, problem)
+    })?;
     Ok(State {
         name,
         comment,
