@@ -5,6 +5,7 @@
 
 mod failure;
 mod findings;
+mod plan;
 mod state;
 
 pub use failure::Failure;

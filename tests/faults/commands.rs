@@ -28,6 +28,9 @@ async fn operate(stage: &Stage, after: u64, command: &Command, given: &Given) {
     called.notified().await;
     // People's reasons are not the suite's to judge.
     stage.watch().may_go_back |= *command == Command::Rollback;
+    if *command == Command::Promote {
+        stage.watch().promoted();
+    }
     if let Command::Pace(pace) = command {
         let every = match pace {
             Pace::Tasks { every, .. } => u64::from(*every) * 1_000,

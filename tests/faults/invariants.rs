@@ -92,6 +92,11 @@ impl Watch {
         watch
     }
 
+    /// An operator skips every hook from now on.
+    pub(crate) fn promoted(&mut self) {
+        self.hooks.clear();
+    }
+
     pub(crate) fn see(&mut self, effect: &Effect<'_>) {
         let (before, after, call) = (effect.before, effect.after, effect.call);
         self.checks += 1;

@@ -4,24 +4,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::failure::FailureWire;
-use super::{Event, Failure, not_from_the_state_machine};
-use crate::arn::Arn;
+use super::plan::{PlanWire, unreadable};
+use super::{Event, Failure};
 use crate::clock::rfc3339;
 use crate::command::Heard;
-use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress, Replanned};
+use crate::deployment::{Answer, Deployment, Progress};
 use crate::drain::budget::Control;
-use crate::hooks::Calls;
-use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
-use crate::identity::DeploymentId;
-use crate::lock::{Item, Lock, Seen};
-use crate::pauses::{Gates, Waits};
-use crate::phase::{Phase, To};
-use crate::point::Point;
+use crate::lock::{Lock, Seen};
+use crate::phase::To;
 use crate::quote::{quote, sentence};
 use crate::reason::{Code, DrainProgress, Reason, Remark, Shifting, Shortfall};
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::shift::Shifted;
 
 /// The state between two turns. Ids only, so it stays far below the 256 KiB of a payload.
 #[derive(Serialize, Deserialize)]
@@ -52,68 +46,6 @@ struct StateWire {
     failure: Option<FailureWire>,
 }
 
-/// What a deployment names.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PlanWire {
-    original: Option<TaskSetId>,
-    original_target_group: TargetGroupArn,
-    replacement: Option<TaskSetId>,
-    replacement_target_group: TargetGroupArn,
-    routes: Vec<RouteArn>,
-    tasks: u32,
-    desired: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    swapped: Option<u64>,
-    #[serde(default, skip_serializing_if = "is_none")]
-    paused: u32,
-    /// The planned pauses that are over.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    passed: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    waits: Option<WaitsWire>,
-    /// How far its hooks are.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    calls: Value,
-    /// The step of a traffic shift, its seconds so far, when it began, and for how long steps were held.
-    #[serde(default, skip_serializing_if = "is_none")]
-    shift_step: u32,
-    #[serde(default, skip_serializing_if = "is_none")]
-    shift_waited: u32,
-    #[serde(default, skip_serializing_if = "no_command")]
-    shift_since: u64,
-    #[serde(default, skip_serializing_if = "is_none")]
-    shift_held: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    replanned: Option<ReplannedWire>,
-    #[serde(default, skip_serializing_if = "no_command")]
-    paced: u64,
-    /// What goes: `original`, `replacement` or `leftover`.
-    outgoing: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    leftover: Option<TaskSetId>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    finishing: bool,
-}
-
-/// A planned pause that has begun.
-#[derive(Serialize, Deserialize)]
-struct WaitsWire {
-    at: String,
-    waited: u32,
-    since: u64,
-    until: u64,
-}
-
-/// A drain that was given another pace after its first step, field by field as [`Replanned`] has it.
-#[derive(Serialize, Deserialize)]
-struct ReplannedWire {
-    tasks: u32,
-    desired: u32,
-    steps: u32,
-    pause: u32,
-}
-
 /// How far a phase has got, field by field as [`Progress`] has it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,12 +67,7 @@ struct ProgressWire {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn no_command(number: &u64) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_none(count: &u32) -> bool {
+pub(super) fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
@@ -217,145 +144,6 @@ impl LockWire {
     }
 }
 
-impl PlanWire {
-    fn of(plan: &Plan) -> Self {
-        Self {
-            original: plan.original.clone(),
-            original_target_group: plan.original_target_group.clone(),
-            replacement: plan.replacement.clone(),
-            replacement_target_group: plan.replacement_target_group.clone(),
-            routes: plan.routes.clone(),
-            tasks: plan.tasks,
-            desired: plan.desired,
-            swapped: plan.swapped,
-            paused: plan.paused,
-            passed: plan.passed.points.iter().map(Point::to_string).collect(),
-            waits: plan.passed.waits.map(|waits| WaitsWire {
-                at: waits.at.to_string(),
-                waited: waits.waited,
-                since: waits.since,
-                until: waits.until,
-            }),
-            calls: plan.calls.to_json(),
-            shift_step: plan.shifted.step,
-            shift_waited: plan.shifted.waited,
-            shift_since: plan.shifted.since,
-            shift_held: plan.shifted.held,
-            paced: plan.paced,
-            replanned: plan.replanned.map(|replanned| ReplannedWire {
-                tasks: replanned.tasks,
-                desired: replanned.desired,
-                steps: replanned.steps,
-                pause: replanned.pause,
-            }),
-            outgoing: plan.outgoing.to_string(),
-            leftover: match &plan.outgoing {
-                Outgoing::Leftover(leftover) => leftover.clone(),
-                Outgoing::Original | Outgoing::Replacement => None,
-            },
-            finishing: plan.finishing,
-        }
-    }
-
-    /// The plan that was written, of a deployment and what it was asked for.
-    fn read(
-        self,
-        id: DeploymentId,
-        request: Request,
-        failure: Option<Failure>,
-        reply: Option<&Value>,
-    ) -> Result<Plan, Refusal> {
-        let outgoing = match self.outgoing.as_str() {
-            "original" => Outgoing::Original,
-            "replacement" => Outgoing::Replacement,
-            "leftover" => Outgoing::Leftover(self.leftover),
-            other => return Err(unreadable(&format!("unknown outgoing {other:?}"))),
-        };
-        let point = |name: &str| {
-            Point::parse(name).ok_or_else(|| unreadable(&format!("unknown point {name:?}")))
-        };
-        let points = self.passed.iter().map(|name| point(name));
-        let waits = self.waits.map(|waits| {
-            Ok::<_, Refusal>(Waits {
-                at: point(&waits.at)?,
-                waited: waits.waited,
-                since: waits.since,
-                until: waits.until,
-            })
-        });
-        let passed = Gates {
-            points: points.collect::<Result<_, _>>()?,
-            waits: waits.transpose()?,
-        };
-        let calls = Calls::read(&self.calls, reply);
-        Ok(Plan {
-            id,
-            request,
-            original: self.original,
-            original_target_group: self.original_target_group,
-            replacement: self.replacement,
-            replacement_target_group: self.replacement_target_group,
-            outgoing,
-            routes: self.routes,
-            tasks: self.tasks,
-            desired: self.desired,
-            swapped: self.swapped,
-            paused: self.paused,
-            passed,
-            calls: calls.ok_or_else(|| unreadable(&"unknown calls of hooks"))?,
-            shifted: Shifted {
-                step: self.shift_step,
-                waited: self.shift_waited,
-                since: self.shift_since,
-                held: self.shift_held,
-            },
-            paced: self.paced,
-            replanned: self.replanned.map(|replanned| Replanned {
-                tasks: replanned.tasks,
-                desired: replanned.desired,
-                steps: replanned.steps,
-                pause: replanned.pause,
-            }),
-            finishing: self.finishing,
-            failure,
-        })
-    }
-
-    /// Everything that a plan names is of this account and region, and its two target groups differ.
-    fn names_its_own(&self, event: &Event) -> Result<(), Refusal> {
-        let groups = [&self.original_target_group, &self.replacement_target_group];
-        let groups = groups.map(|group| (group.as_str(), "a target group", "targetgroup/"));
-        let routes = self.routes.iter();
-        let routes = routes.map(|route| (route.as_str(), "a route", "listener"));
-        for (arn, what, kind) in groups.into_iter().chain(routes) {
-            let of_home = Arn::parse(arn).is_some_and(|arn| {
-                arn.service == "elasticloadbalancing"
-                    && arn.home() == *event.id.home()
-                    && arn.resource.starts_with(kind)
-            });
-            if !of_home {
-                return Err(not_from_the_state_machine(&format!(
-                    "The event's state names {} as {what} of {}.",
-                    quote(arn),
-                    event.id.home()
-                )));
-            }
-        }
-        if self.original_target_group == self.replacement_target_group {
-            return Err(not_from_the_state_machine(
-                "The event's state names one target group as both.",
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn unreadable(what: &dyn std::fmt::Display) -> Refusal {
-    not_from_the_state_machine(&format!(
-        "The event's state is not the answer of the turn before: {what}."
-    ))
-}
-
 impl Event {
     /// The deployment that the turn before answered with.
     ///
@@ -406,39 +194,6 @@ impl Event {
             progress,
             lock,
         })
-    }
-}
-
-impl Plan {
-    /// What this deployment names, as the lock's item keeps it.
-    pub fn to_json(&self) -> String {
-        json!(PlanWire::of(self)).to_string()
-    }
-
-    /// The same request with what another deployment named, whose rollback a lock's item shows under way,
-    /// and the phase it was in; `None` where there is none, or it cannot be read or names nothing to undo.
-    pub fn unfinished(&self, item: &Item, event: &Event) -> Option<(Phase, Self)> {
-        let phase = item.phase?;
-        // As the state is read: another way to read a plan would be more of each function.
-        let plan: Value = serde_json::from_str(item.plan.as_deref()?).ok()?;
-        let plan = PlanWire::deserialize(&plan).ok()?;
-        plan.names_its_own(event).ok()?;
-        let (id, request) = (self.id.clone(), self.request.clone());
-        let plan = plan.read(id, request, self.failure.clone(), None).ok()?;
-        if phase != Phase::Rollback && plan.outgoing != Outgoing::Replacement {
-            return None;
-        }
-        plan.incoming_set()?;
-        let named = Self {
-            finishing: true,
-            paused: 0,
-            passed: Gates::default(),
-            calls: Calls::default(),
-            paced: 0,
-            replanned: None,
-            ..plan
-        };
-        Some((phase, named))
     }
 }
 

@@ -129,12 +129,7 @@ impl Clients {
         task_set: &str,
         over_by_ms: u64,
     ) -> impl Iterator<Item = (u64, Samples)> {
-        let place = self.place_of(task_set);
-        let minutes = self.over(over_by_ms);
-        minutes.filter_map(move |minute| {
-            let connections = minute.by_task_set.get(place?)?;
-            Some((minute.from_ms, Samples::one(*connections)))
-        })
+        self.of_task_set(task_set, over_by_ms, |minute| &minute.by_task_set)
     }
 
     /// The same of the attempts at a task set's targets.
@@ -143,11 +138,20 @@ impl Clients {
         task_set: &str,
         over_by_ms: u64,
     ) -> impl Iterator<Item = (u64, Samples)> {
+        self.of_task_set(task_set, over_by_ms, |minute| &minute.attempts_by_task_set)
+    }
+
+    fn of_task_set(
+        &self,
+        task_set: &str,
+        over_by_ms: u64,
+        of: fn(&Minute) -> &Vec<u64>,
+    ) -> impl Iterator<Item = (u64, Samples)> {
         let place = self.place_of(task_set);
         let minutes = self.over(over_by_ms);
         minutes.filter_map(move |minute| {
-            let attempts = minute.attempts_by_task_set.get(place?)?;
-            Some((minute.from_ms, Samples::one(*attempts)))
+            let value = of(minute).get(place?)?;
+            Some((minute.from_ms, Samples::one(*value)))
         })
     }
 
