@@ -46,10 +46,21 @@ pub(crate) fn left(plan: &Plan, after_the_swap: bool) -> bool {
     let before: &[Point] = if after_the_swap {
         &AFTER_THE_SWAP
     } else {
-        &Point::ALL[..7]
+        &BEFORE_THE_DRAIN
     };
     pauses::left(plan, after_the_swap).next().is_some() || hooks::left(plan, before)
 }
+
+/// The points before the first step of the drain.
+const BEFORE_THE_DRAIN: [Point; 7] = [
+    Point::BeforeCreate,
+    Point::AfterHealthy,
+    Point::TestTraffic,
+    Point::BeforeSwap,
+    Point::EachShift,
+    Point::AfterSwap,
+    Point::BeforeDrain,
+];
 
 /// The points between the swap and the first step of the drain.
 pub(crate) const AFTER_THE_SWAP: [Point; 3] =

@@ -22,7 +22,6 @@ use crate::fix::Fix;
 use crate::pauses::OnTimeout;
 use crate::point::Point;
 use crate::preflight::EVENTS_A_TURN;
-use crate::quote::quote;
 use crate::reason::Code;
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::Request;
@@ -445,60 +444,6 @@ impl fmt::Display for Turn {
     }
 }
 
-/// Refuses hooks that the installation does not allow, where that is known.
-pub(crate) fn allowed(world: &World, request: &Request) -> Result<(), Refusal> {
-    let Some(patterns) = &world.hook_arns else {
-        return Ok(());
-    };
-    let is_allowed = |hook: &Hook| {
-        patterns
-            .iter()
-            .any(|pattern| matches(pattern, &hook.lambda))
-    };
-    let Some(at) = request.hooks.iter().position(|hook| !is_allowed(hook)) else {
-        return Ok(());
-    };
-    let seen = match &patterns[..] {
-        [] => "it allows no hooks".to_owned(),
-        [..] => format!("it allows {}", patterns.join(", ")),
-    };
-    Err(Refusal::preflight(
-        format!(
-            "hooks[{at}].lambda is {}, which this installation may not call: {}.",
-            quote(&request.hooks[at].lambda),
-            quote(&seen)
-        ),
-        "Add its ARN to the parameter HookArns of Ebbtide's stack (sam deploy).",
-    ))
-}
-
-/// Whether an ARN is what a pattern of an IAM policy stands for: `*` for any text, `?` for one character (AWS
-/// documentation).
-fn matches(pattern: &str, arn: &str) -> bool {
-    let (pattern, arn) = (pattern.as_bytes(), arn.as_bytes());
-    let (mut at, mut seen) = (0, 0);
-    // Where to go on after the last star: one character later each time.
-    let mut star = None;
-    while seen < arn.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, seen));
-                at += 1;
-            }
-            Some(b'?') => (at, seen) = (at + 1, seen + 1),
-            Some(byte) if *byte == arn[seen] => (at, seen) = (at + 1, seen + 1),
-            _ => match star {
-                Some((stars, from)) => {
-                    star = Some((stars, from + 1));
-                    (at, seen) = (stars + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
-}
-
 /// Turns of hooks in a deployment with so many steps, at most: the calls, and the waits in between; and seconds.
 pub(crate) fn most(request: &Request, steps: u32) -> (u32, u64) {
     let shifts = request.shift.as_ref().map_or(1, Shift::count);
@@ -517,36 +462,4 @@ pub(crate) fn most(request: &Request, steps: u32) -> (u32, u64) {
     each.fold((0, 0), |(turns, seconds): (u32, u64), (more, longer)| {
         (turns.saturating_add(more), seconds.saturating_add(longer))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_of_functions_are_those_of_iam() {
-        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:check:live";
-        for (pattern, is_matched) in [
-            (arn, true),
-            ("*", true),
-            ("arn:aws:lambda:*:123456789012:function:check*", true),
-            ("arn:aws:lambda:*:function:*:live", true),
-            (
-                "arn:aws:lambda:eu-west-?:123456789012:function:check:????",
-                true,
-            ),
-            (
-                "arn:aws:lambda:eu-west-1:123456789012:function:check",
-                false,
-            ),
-            ("arn:aws:lambda:*:check:live:*", false),
-            (
-                "arn:aws:lambda:eu-west-1:123456789012:function:check:live?",
-                false,
-            ),
-            ("", false),
-        ] {
-            assert_eq!(matches(pattern, arn), is_matched, "{pattern}");
-        }
-    }
 }

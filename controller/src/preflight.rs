@@ -5,6 +5,7 @@ mod defaults;
 mod differences;
 pub mod findings;
 mod groups;
+mod hooks;
 mod pace;
 mod patterns;
 
@@ -15,7 +16,7 @@ use crate::drain::deregistration::Deregistration;
 use crate::drain::pace::Pace;
 use crate::drain::plan;
 use crate::fix::Fix;
-use crate::hooks::{self, Calls};
+use crate::hooks::Calls;
 use crate::id::TaskSetId;
 use crate::identity::DeploymentId;
 use crate::pauses::Gates;

@@ -43,14 +43,7 @@ pub fn next(
         },
     };
     let heard = command::hear(phase, world, plan, progress);
-    Ok(next?.map(|answer| Answer {
-        heard,
-        to: match answer.to {
-            To::Hook(_) => To::Hook(phase),
-            to => to,
-        },
-        ..answer
-    }))
+    Ok(next?.map(|answer| Answer { heard, ..answer }))
 }
 
 fn of_phase(
@@ -144,6 +137,7 @@ fn bake(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal
     Ok(next.map(|answer| {
         let to = match answer.to {
             To::Wait => To::Bake,
+            To::Hook(_) => To::Hook(Phase::Swap),
             // The original is gone already. The drain finds that as well, and sends the notification.
             To::Cleanup => To::ScaleDown,
             other => other,

@@ -85,7 +85,7 @@ const MOST_STATES: usize = 5_000;
 /// Both are read at once, character by character: `narrow` in one place, `wide` in every place where it may be.
 /// A text in which `narrow` ends and `wide` does not is one that only `narrow` matches. Characters that neither
 /// names are all alike, and stand as `None`.
-fn covers(wide: &str, narrow: &str) -> bool {
+pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     if wide == narrow {
         return true;
     }

@@ -51,17 +51,6 @@ impl Reader<'_> {
             problems: &mut self.problems,
         })
     }
-
-    /// The entries of a list of objects that are right, at most so many; nothing where there is no list.
-    pub(super) fn objects<T>(
-        &mut self,
-        name: &'static str,
-        most: usize,
-        table: &'static [(&'static str, &'static str)],
-        read: impl Fn(&mut Fields<'_>) -> Option<T>,
-    ) -> Vec<T> {
-        self.own().objects(name, most, table, read)
-    }
 }
 
 impl Fields<'_> {

@@ -61,7 +61,7 @@ impl Reader<'_> {
                 on_timeout: on_timeout.unwrap_or(OnTimeout::Rollback),
             })
         };
-        let hooks = self.objects("hooks", MOST, HOOKS_FIELDS, read);
+        let hooks = self.own().objects("hooks", MOST, HOOKS_FIELDS, read);
         let at = |point: Point| hooks.iter().filter(move |hook| hook.at == point).cloned();
         Point::ALL.into_iter().flat_map(at).collect()
     }

@@ -41,7 +41,9 @@ impl Reader<'_> {
                 on_timeout: on_timeout.unwrap_or(OnTimeout::Rollback),
             })
         };
-        let pauses = self.objects("pauses", Point::OF_PAUSES.len(), PAUSES_FIELDS, read);
+        let pauses = self
+            .own()
+            .objects("pauses", Point::OF_PAUSES.len(), PAUSES_FIELDS, read);
         for (number, pause) in pauses.iter().enumerate() {
             if pauses[..number].iter().any(|before| before.at == pause.at) {
                 let given = json!(pause.at.as_str());

@@ -2,7 +2,6 @@
 
 use crate::arn::{Arn, is_application_load_balancer, short};
 use crate::deployment::Plan;
-use crate::drain::pace::TASK_SET;
 use crate::flows::{Flows, Point, Query, Series};
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -55,19 +54,8 @@ pub(crate) fn query(plan: &Plan) -> Option<Query> {
     let step = plan.request.shift.as_ref()?.step(plan.shifted.step)?;
     step.wanted?;
     let replacement = plan.replacement.as_ref()?;
-    let query = |namespace: &str, name: &str, dimensions| Query {
-        of: Series::Seen,
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        dimensions,
-        statistic: "Sum",
-        times: 1,
-    };
     if let Some(metric) = &plan.request.drain.connections {
-        let dimensions = metric.dimensions.iter();
-        let dimensions =
-            dimensions.map(|(name, value)| (name.clone(), value.replace(TASK_SET, replacement)));
-        return Some(query(&metric.namespace, &metric.name, dimensions.collect()));
+        return Some(metric.of(Series::Seen, replacement));
     }
     let balancer = plan.request.load_balancer.as_deref()?;
     let name = Arn::parse(balancer)?;
@@ -76,7 +64,14 @@ pub(crate) fn query(plan: &Plan) -> Option<Query> {
     is_application_load_balancer(balancer).then(|| {
         let dimensions = [("TargetGroup", group), ("LoadBalancer", name)];
         let dimensions = dimensions.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        query("AWS/ApplicationELB", "RequestCount", dimensions.into())
+        Query {
+            of: Series::Seen,
+            namespace: "AWS/ApplicationELB".to_owned(),
+            name: "RequestCount".to_owned(),
+            dimensions: dimensions.into(),
+            statistic: "Sum",
+            times: 1,
+        }
     })
 }
 

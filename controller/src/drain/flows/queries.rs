@@ -3,7 +3,8 @@
 use crate::arn::{Arn, is_application_load_balancer};
 use crate::deployment::Plan;
 use crate::drain::flows::SPAN;
-use crate::drain::pace::TASK_SET;
+use crate::drain::pace::{Metric, TASK_SET};
+use crate::id::TaskSetId;
 use crate::request::Request;
 use crate::shift;
 
@@ -69,20 +70,26 @@ pub fn queries(plan: &Plan) -> Vec<Query> {
         queries.extend(of_load_balancer(balancer));
     }
     if let (Some(metric), Some(outgoing)) = (&drain.connections, plan.outgoing_set()) {
-        queries.push(Query {
-            of: Series::Connections,
-            namespace: metric.namespace.clone(),
-            name: metric.name.clone(),
-            dimensions: metric
-                .dimensions
-                .iter()
-                .map(|(name, value)| (name.clone(), value.replace(TASK_SET, outgoing)))
-                .collect(),
-            statistic: "Sum",
-            times: 1,
-        });
+        queries.push(metric.of(Series::Connections, outgoing));
     }
     queries
+}
+
+impl Metric {
+    /// What is asked for of a task set.
+    pub(crate) fn of(&self, of: Series, task_set: &TaskSetId) -> Query {
+        let dimensions = self.dimensions.iter();
+        let dimensions =
+            dimensions.map(|(name, value)| (name.clone(), value.replace(TASK_SET, task_set)));
+        Query {
+            of,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            dimensions: dimensions.collect(),
+            statistic: "Sum",
+            times: 1,
+        }
+    }
 }
 
 /// From when on values are asked for: a baseline's, or those of the whole step of a shift and of what was before it.
