@@ -83,8 +83,9 @@ ofEvent, runs}; and recommended ({way, drain} or null). drain is the input's fie
 whether the event does, and runs is a list of {timings, jitterPercent, status, error, reason, figures}, timings being \
 exact or random. figures has firstToLastCutSeconds (or null), peakReconnectsIn10Seconds, timesFloor, \
 peakReconnectsIn1Second, peakTriesIn1SecondOfATask, refused, longestWithoutSeconds, deploymentSeconds, extraTaskHours \
-and apiCalls. Of an event with a shift there is also shifts, a list of {shift, seconds, secondsOfEcs}: seconds from the \
-first share to all traffic, and those that ECS's own schedule has for the same steps.
+and apiCalls. Of an event with a shift there is also shifts, a list of {shift, deployed, secondsOfEcs}. deployed is a \
+list of {propagation, seconds}: seconds from the first share to all traffic where a changed listener takes so many \
+seconds. secondsOfEcs has those of ECS's own schedule for the same steps.
 
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 

@@ -106,6 +106,8 @@ pub(crate) struct Narrator {
     /// The last sentence of a step, and of a failure: what is the same is not said again.
     said: String,
     failed: String,
+    /// The shift as it was said last.
+    shift: Option<Shift>,
     progress: Progress,
     names: Names,
 }
@@ -143,6 +145,15 @@ impl Narrator {
                 self.names.learn(output);
                 let reason = Reason::of(output)?;
                 let warnings = warnings(output).unwrap_or_default();
+                let shift = self
+                    .progress
+                    .shift
+                    .filter(|_| reason.code == Code::Shifting.as_str());
+                let said = self.shift.zip(shift);
+                if said.is_some_and(|(said, shift)| said.is_about(&shift)) {
+                    return None;
+                }
+                self.shift = shift;
                 self.say(state, reason.text + &warnings, Mood::of(&reason.code))
             }
             What::Failed { error, cause } => {

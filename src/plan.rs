@@ -203,16 +203,17 @@ fn shift(request: &Request, scenario: &Scenario) -> Vec<ShiftRow> {
     #[expect(clippy::cast_precision_loss, reason = "seconds of a year at most")]
     let shares = lifetime.map(|seconds| shift.shares(seconds as f64));
     let mut at = 0;
-    let steps = shift.steps().enumerate().map(|(number, step)| {
+    let steps = shift.steps().enumerate().zip(1..);
+    let steps = steps.map(|((index, step), number)| {
         let row = ShiftRow {
             percent: step.percent,
             at,
             waits: step.to_string(),
             share: shares
                 .as_ref()
-                .and_then(|shares| shares.get(number).copied()),
+                .and_then(|shares| shares.get(index).copied()),
         };
-        at = at.saturating_add(step.seconds);
+        at = at.saturating_add(shift.usual(number));
         row
     });
     let mut rows: Vec<_> = steps.collect();

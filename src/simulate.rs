@@ -213,6 +213,7 @@ fn all_at_once(
         drain: Drained {
             pace: ALL_AT_ONCE,
             connections: None,
+            new_connections: None,
             until: None,
         },
         drain_timeout: None,

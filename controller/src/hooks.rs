@@ -66,13 +66,19 @@ impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let then = match self.on_timeout {
             OnTimeout::Continue => "continues",
-            OnTimeout::Rollback => "goes back",
+            OnTimeout::Rollback => "fails",
         };
-        write!(f, "for hook {} at {}", Named(self), self.at)?;
-        if self.at.decides() {
-            write!(f, ", {} s at most; then it {then}", self.timeout)
+        let (timeout, at) = (self.timeout, self.at);
+        let each = if at.repeats() { " each time" } else { "" };
+        write!(
+            f,
+            "for hook {} at {at}, {timeout} s at most{each}; ",
+            Named(self)
+        )?;
+        if at.decides() {
+            write!(f, "then it {then}")
         } else {
-            write!(f, ", {} s at most; its answer undoes nothing", self.timeout)
+            f.write_str("its answer undoes nothing")
         }
     }
 }
@@ -110,6 +116,8 @@ pub struct Call {
     pub calls: u32,
     /// Seconds until it is called again.
     pub wait: u32,
+    /// Why the last call was not made.
+    pub trouble: Option<String>,
     /// The `hookDetails` that it has answered with.
     pub details: Map<String, Value>,
     /// What it has answered, until a turn has judged that.
@@ -139,6 +147,8 @@ pub enum Stage {
     InProgress {
         /// Calls so far.
         calls: u32,
+        /// Why the last one was not made.
+        trouble: Option<String>,
         /// When its time is over, in seconds since 1970.
         until: u64,
     },
@@ -306,6 +316,12 @@ impl Judging<'_> {
                 if !details.is_empty() {
                     call.details = details;
                 }
+                call.trouble = None;
+                self.wait(call, left, until)
+            }
+            Some(Reply::NotCalled(why)) => {
+                call.wait = DELAY.max(self.hook.least_delay());
+                call.trouble = Some(why);
                 self.wait(call, left, until)
             }
             Some(Reply::Silent) => self.out_of_time(&call),
@@ -335,9 +351,13 @@ impl Judging<'_> {
         let waited = self.hook.timeout.saturating_sub(left);
         let wait = drain::longest_check(waited).min(call.wait).min(left);
         call.wait = call.wait.saturating_sub(wait);
-        let calls = call.calls;
+        let stage = Stage::InProgress {
+            calls: call.calls,
+            trouble: call.trouble.clone(),
+            until,
+        };
         self.calls.call = Some(call);
-        Ok(self.turn(Stage::InProgress { calls, until }, wait))
+        Ok(self.turn(stage, wait))
     }
 
     /// On to the next hook at this point, or past it.
@@ -363,7 +383,13 @@ impl Judging<'_> {
             OnTimeout::Continue if self.hook.at.decides() => Ok(self.over(call, Stage::RanOut)),
             OnTimeout::Continue | OnTimeout::Rollback => {
                 let timeout = self.hook.timeout;
-                self.failed(call, &format!("had not succeeded after {timeout} s"))
+                let trouble = call.trouble.as_ref();
+                let trouble = trouble.map(|trouble| format!("; the last call {trouble}"));
+                let trouble = trouble.unwrap_or_default();
+                self.failed(
+                    call,
+                    &format!("had not succeeded after {timeout} s{trouble}"),
+                )
             }
         }
     }
@@ -422,18 +448,28 @@ impl fmt::Display for Turn {
         let hook = Named(&self.hook);
         match &self.stage {
             Stage::Called(_) => write!(f, "calling hook {hook} at {at}"),
-            Stage::InProgress { calls: 1, until } => write!(
-                f,
-                "hook {hook} at {at} is in progress; next check in {} s, its time is over at {}",
-                self.wait,
-                rfc3339(*until)
-            ),
-            Stage::InProgress { calls, until } => write!(
-                f,
-                "hook {hook} at {at} is in progress after {calls} calls; next check in {} s, its time is over at {}",
-                self.wait,
-                rfc3339(*until)
-            ),
+            Stage::InProgress {
+                calls,
+                trouble,
+                until,
+            } => {
+                let next = format!(
+                    "next check in {} s, its time is over at {}",
+                    self.wait,
+                    rfc3339(*until)
+                );
+                match (trouble, calls) {
+                    (Some(trouble), _) => write!(
+                        f,
+                        "a call of hook {hook} at {at} {trouble}; it is called again: {next}"
+                    ),
+                    (None, 1) => write!(f, "hook {hook} at {at} is in progress; {next}"),
+                    (None, calls) => write!(
+                        f,
+                        "hook {hook} at {at} is in progress after {calls} calls; {next}"
+                    ),
+                }
+            }
             Stage::Succeeded => write!(f, "hook {hook} at {at} has succeeded"),
             Stage::Remarked(why) => write!(f, "{why} Nothing is undone for it"),
             Stage::RanOut => write!(

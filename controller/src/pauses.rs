@@ -35,7 +35,7 @@ impl fmt::Display for Pause {
             on_timeout,
         } = self;
         let then = match on_timeout {
-            OnTimeout::Rollback => "goes back",
+            OnTimeout::Rollback => "fails",
             OnTimeout::Continue => "continues",
         };
         write!(

@@ -3,6 +3,7 @@
 //! A step is a share of new connections. Only weights move, both groups stay in the action, and an established
 //! connection stays where it is. The last step is the swap itself, after which everything is as without a shift.
 
+mod late;
 mod seen;
 mod turn;
 
@@ -12,10 +13,11 @@ use crate::command::Order;
 use crate::contract::Failure;
 use crate::deployment::Plan;
 use crate::drain;
+use crate::request::Request;
 use crate::world::World;
 
 pub use seen::{Measured, measured};
-pub(crate) use seen::{can_be_measured, query};
+pub(crate) use seen::{can_be_measured, queries};
 pub(crate) use turn::{is_foreign, on_its_way, under_way};
 
 /// The steps in which production traffic moves.
@@ -65,14 +67,6 @@ pub struct Shifted {
     pub held: u32,
 }
 
-impl Step {
-    /// Seconds that it lasts at most, unless it is held.
-    pub fn longest(&self) -> u32 {
-        self.wanted
-            .map_or(self.seconds, |wanted| wanted.within.max(self.seconds))
-    }
-}
-
 impl Shift {
     /// A step by its number, from 1; `None` for the last one, which moves all traffic, and beyond.
     pub fn step(&self, number: u32) -> Option<Step> {
@@ -110,6 +104,30 @@ impl Shift {
         }
     }
 
+    /// Seconds that a step lasts by its own time, where nothing counts new connections: its time begins when its share
+    /// is assumed to have reached the load balancer's nodes.
+    pub fn usual(&self, number: u32) -> u32 {
+        self.lasts(number, false)
+    }
+
+    fn lasts(&self, number: u32, is_counted: bool) -> u32 {
+        let step = self.step(number).filter(|step| step.seconds > 0);
+        step.map_or(0, |step| {
+            let before = self.percent(number.saturating_sub(1));
+            step.seconds + late::at_most(before, step.percent, is_counted)
+        })
+    }
+
+    /// Seconds that each step before the last lasts at most, unless it is held.
+    pub fn longest(&self, request: &Request) -> impl Iterator<Item = u32> + '_ {
+        let is_counted = seen::counts_both(request);
+        let numbered = (1..).zip(self.steps());
+        numbered.map(move |(number, step)| {
+            let within = step.wanted.map_or(0, |wanted| wanted.within);
+            self.lasts(number, is_counted).max(within)
+        })
+    }
+
     /// The same, where no step waits for connections.
     #[must_use]
     pub fn by_time(&self) -> Self {
@@ -141,15 +159,10 @@ impl Shift {
         steps.collect()
     }
 
-    /// Seconds that it takes at most before the swap, unless a step is held.
-    pub fn longest(&self) -> u64 {
-        self.steps().map(|step| u64::from(step.longest())).sum()
-    }
-
     /// Turns that it takes at most, unless a step is held.
-    pub(crate) fn turns(&self) -> u32 {
-        self.steps()
-            .map(|step| drain::checks_within(step.longest()).saturating_add(1))
+    pub(crate) fn turns(&self, request: &Request) -> u32 {
+        self.longest(request)
+            .map(|seconds| drain::checks_within(seconds).saturating_add(1))
             .fold(0, u32::saturating_add)
     }
 }
@@ -235,6 +248,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::home;
+    use serde_json::json;
 
     #[test]
     fn a_linear_shift_rises_by_the_same_share_and_ends_with_all() {
@@ -281,10 +296,13 @@ mod tests {
                 within,
             }),
         };
-        let shift = Shift::Steps(vec![step(600, 3_600), step(0, 60)]);
-        assert_eq!(shift.longest(), 3_660);
+        let shift = Shift::Steps(vec![step(600, 3_600), step(0, 60), step(60, 60)]);
+        let input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
+        let request = Request::parse(&input, &home()).unwrap();
+        let longest: Vec<_> = shift.longest(&request).collect();
+        assert_eq!(longest, [3_600, 60, 60]);
         assert_eq!(shift.percent(0), 0);
         assert_eq!((shift.percent(1), shift.percent(2)), (5, 5));
-        assert_eq!(shift.percent(3), 100);
+        assert_eq!(shift.percent(4), 100);
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use ebbtide_controller::clock;
 use ebbtide_controller::deployment::Answer;
 use ebbtide_controller::phase::Phase;
-use ebbtide_controller::reason::Code;
+use ebbtide_controller::reason::{Code, Reason, Shifting};
 use serde_json::json;
 
 use crate::error::StepError;
@@ -31,12 +31,20 @@ fn status(phase: Phase, answer: &Answer) -> Option<&'static str> {
     match (phase, answer.reason.code()) {
         (Phase::Swap, Code::Swapped) => Some("SWAPPED"),
         (Phase::Swap, Code::SwappedBack) => Some("ROLLED_BACK"),
+        (Phase::Swap, Code::Shifting) => shifting(answer)?.begins().then_some("SHIFTED"),
         (Phase::ScaleDown, Code::Drained) => Some("DRAINED"),
         // Once, when the pause begins.
         (_, Code::WaitingForApproval) => {
             let waits = answer.plan.passed.waits?;
             (waits.waited == answer.wait).then_some("WAITING_FOR_APPROVAL")
         }
+        _ => None,
+    }
+}
+
+fn shifting(answer: &Answer) -> Option<&Shifting> {
+    match &answer.reason {
+        Reason::Shifting(shifting) => Some(shifting),
         _ => None,
     }
 }
@@ -49,7 +57,7 @@ pub(crate) async fn send(step: &Step<'_>, answer: Option<&Answer>) {
         return;
     };
     let plan = &answer.plan;
-    let detail = json!({
+    let mut detail = json!({
         "source": SOURCE,
         "version": 1,
         "time": clock::rfc3339(step.invocation.now_millis() / 1_000),
@@ -64,6 +72,12 @@ pub(crate) async fn send(step: &Step<'_>, answer: Option<&Answer>) {
         "previousTaskSet": plan.outgoing_set(),
         "reason": answer.reason.to_string(),
     });
+    if let Some(Shifting {
+        percent, step, of, ..
+    }) = shifting(answer)
+    {
+        detail["shift"] = json!({"percent": percent, "step": step, "of": of});
+    }
     let entry = PutEventsRequestEntry::builder()
         .source(SOURCE)
         .detail_type(DETAIL_TYPE)

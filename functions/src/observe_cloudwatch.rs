@@ -88,6 +88,7 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], (from, now): (u64,
                 Series::Active => flows.active.extend(points),
                 Series::Connections => flows.connections.extend(points),
                 Series::Seen => flows.seen.extend(points),
+                Series::Kept => flows.kept.extend(points),
             }
         }
     }
@@ -96,9 +97,10 @@ pub(crate) async fn flows(client: &Client, queries: &[Query], (from, now): (u64,
         active,
         connections,
         seen,
+        kept,
         ..
     } = &mut flows;
-    for points in [new, active, connections, seen] {
+    for points in [new, active, connections, seen, kept] {
         points.sort_by_key(|point| std::cmp::Reverse(point.at));
     }
     flows

@@ -1,6 +1,8 @@
 //! Credentials of the environment, else those that the AWS CLI has.
 
+use std::error::Error;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -19,18 +21,24 @@ use serde::Deserialize;
 #[derive(Debug)]
 pub(super) struct ElseOfTheAwsCli {
     first: SharedCredentialsProvider,
+    /// Why that has found nothing: the SDK says it once, and something else when it is asked again.
+    found_nothing: OnceLock<CredentialsError>,
     profile: Option<String>,
 }
 
 impl ElseOfTheAwsCli {
     pub(super) fn new(first: SharedCredentialsProvider, profile: Option<String>) -> Self {
-        Self { first, profile }
+        Self {
+            first,
+            found_nothing: OnceLock::new(),
+            profile,
+        }
     }
 
     async fn provide(&self) -> Result {
         let error = match self.first.provide_credentials().await {
             Ok(credentials) => return Ok(credentials),
-            Err(error) => error,
+            Err(error) => self.found_nothing.get_or_init(|| error),
         };
         let profile = self.profile.clone();
         let exported = tokio::task::spawn_blocking(move || export(profile.as_deref())).await;
@@ -52,7 +60,7 @@ impl ProvideCredentials for ElseOfTheAwsCli {
 
 /// The error where the AWS CLI has none either: what the SDK has found missing, with the profile, which
 /// it does not name.
-fn of_neither(error: CredentialsError, profile: Option<&str>) -> CredentialsError {
+fn of_neither(error: &CredentialsError, profile: Option<&str>) -> CredentialsError {
     match (error, profile) {
         // Its own words are for programmers: a profile that needs what the SDK is built without.
         (CredentialsError::InvalidConfiguration(_), _) => CredentialsError::invalid_configuration(
@@ -68,7 +76,11 @@ fn of_neither(error: CredentialsError, profile: Option<&str>) -> CredentialsErro
         (CredentialsError::CredentialsNotLoaded(_), None) => CredentialsError::not_loaded(
             "none in the environment, in ~/.aws, by web identity, of a container or of an instance",
         ),
-        (error, _) => error,
+        (error, _) => CredentialsError::provider_error(
+            error
+                .source()
+                .map_or_else(|| error.to_string(), ToString::to_string),
+        ),
     }
 }
 
@@ -119,8 +131,6 @@ fn read(printed: &[u8]) -> Result {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
-
     use super::*;
 
     #[test]

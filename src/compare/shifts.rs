@@ -16,6 +16,13 @@ use crate::simulation::{self, Moment};
 /// for (AWS documentation).
 const OF_A_NETWORK_LOAD_BALANCER: u32 = 600;
 
+/// Seconds for which a changed listener sends new connections where it sent them before: what was observed, and four
+/// times as much.
+const PROPAGATIONS: [u64; 2] = [75, 300];
+
+/// Seconds that connections live, where the scenario has them live for ever: weights move new ones only.
+const LIFETIME: u64 = 600;
+
 /// ECS's own defaults (AWS documentation), and what the event asks for.
 fn shifts(asked: &Shift) -> Vec<Shift> {
     let canary = Step {
@@ -40,8 +47,8 @@ fn shifts(asked: &Shift) -> Vec<Shift> {
 pub(super) struct Shifted {
     shift: Shift,
     input: Value,
-    /// Seconds from the first share to all traffic; nothing where the deployment failed.
-    seconds: Option<f64>,
+    /// Seconds from the first share to all traffic, for each of [`PROPAGATIONS`]; nothing where the deployment failed.
+    seconds: [Option<f64>; 2],
     /// What ECS's own schedule has for the same steps, in seconds.
     of_ecs: u32,
 }
@@ -54,62 +61,88 @@ pub(super) fn compare(
 ) -> Result<Vec<Shifted>, Error> {
     let asked = request.shift.iter().flat_map(shifts);
     let deployed = asked.map(|shift| {
+        let each = match scenario.load_balancer {
+            Kind::Network => OF_A_NETWORK_LOAD_BALANCER,
+            Kind::Application => 0,
+        };
+        let steps: u32 = shift.steps().map(|step| step.seconds).sum();
         let request = Request {
             pauses: Vec::new(),
             hooks: Vec::new(),
             shift: Some(shift.clone()),
             ..request.clone()
         };
-        let (mut first, mut all) = (None, None);
-        let mut watch = |moment: &Moment<'_>| {
-            let event = moment.history;
-            let Some((event, EventKind::TaskSucceeded { output, .. })) =
-                event.map(|event| (event, &event.kind))
-            else {
-                return;
-            };
-            let code = &output["Payload"]["reason"]["code"];
-            if code == Code::Shifting.as_str() {
-                first.get_or_insert(event.at.as_secs_f64());
-            } else if code == Code::Swapped.as_str() {
-                all.get_or_insert(event.at.as_secs_f64());
-            }
-        };
-        let mut scenario = scenario.clone();
-        scenario.timings.jitter_percent = 0;
-        let world = scenario.world_for(names)?;
-        let input = request.to_json();
-        simulation::deploy(world, "compared", &request, input.clone(), &mut watch)?;
-        let each = match scenario.load_balancer {
-            Kind::Network => OF_A_NETWORK_LOAD_BALANCER,
-            Kind::Application => 0,
-        };
-        let steps: u32 = shift.steps().map(|step| step.seconds).sum();
+        let mut seconds = [None; 2];
+        for (seconds, propagation) in seconds.iter_mut().zip(PROPAGATIONS) {
+            *seconds = took(&request, scenario, names, propagation)?;
+        }
         Ok(Shifted {
-            seconds: first.zip(all).map(|(first, all)| all - first),
+            seconds,
             of_ecs: steps + each * shift.count(),
-            input: input["shift"].clone(),
+            input: request.to_json()["shift"].clone(),
             shift,
         })
     });
     deployed.collect()
 }
 
+/// Seconds from the first share to all traffic.
+fn took(
+    request: &Request,
+    scenario: &Scenario,
+    names: &Names,
+    propagation: u64,
+) -> Result<Option<f64>, Error> {
+    let (mut first, mut all) = (None, None);
+    let mut watch = |moment: &Moment<'_>| {
+        let event = moment.history;
+        let Some((event, EventKind::TaskSucceeded { output, .. })) =
+            event.map(|event| (event, &event.kind))
+        else {
+            return;
+        };
+        let code = &output["Payload"]["reason"]["code"];
+        if code == Code::Shifting.as_str() {
+            first.get_or_insert(event.at.as_secs_f64());
+        } else if code == Code::Swapped.as_str() {
+            all.get_or_insert(event.at.as_secs_f64());
+        }
+    };
+    let mut scenario = scenario.clone();
+    scenario.timings.jitter_percent = 0;
+    scenario.timings.listener_propagation_ms = propagation * 1_000;
+    if let Some(clients) = &mut scenario.clients {
+        clients.lifetime_seconds.get_or_insert(LIFETIME);
+    }
+    let world = scenario.world_for(names)?;
+    simulation::deploy(world, "compared", request, request.to_json(), &mut watch)?;
+    Ok(first.zip(all).map(|(first, all)| all - first))
+}
+
 impl Shifted {
     pub(super) fn line(&self) -> Styled {
-        let took = self.seconds.map_or_else(|| "FAILED".to_owned(), clock);
+        let took = self.seconds.iter().zip(PROPAGATIONS);
+        let took = took.map(|(seconds, propagation)| {
+            let took = seconds.map_or_else(|| "FAILED".to_owned(), clock);
+            format!("{took} where listeners change within {propagation} s")
+        });
+        let took: Vec<_> = took.collect();
         let of_ecs = clock(f64::from(self.of_ecs));
         let line = format!(
-            "Shift, {}: {took} from the first share to all traffic; by ECS's own schedule {of_ecs}.",
-            self.shift
+            "Shift, {}: from the first share to all traffic {}; by ECS's own schedule {of_ecs}.",
+            self.shift,
+            took.join(", ")
         );
         Styled::new(PLAIN, &line).wrapped(2)
     }
 
     pub(super) fn to_json(&self) -> Value {
+        let took = self.seconds.iter().zip(PROPAGATIONS);
+        let took = took
+            .map(|(seconds, propagation)| json!({"propagation": propagation, "seconds": seconds}));
         json!({
             "shift": self.input,
-            "seconds": self.seconds,
+            "deployed": took.collect::<Vec<_>>(),
             "secondsOfEcs": self.of_ecs,
         })
     }

@@ -57,6 +57,7 @@ pub(super) fn ways(service: Service, seconds: u32, event: &Drain) -> Vec<Way> {
         let drain = Drain {
             pace,
             connections: None,
+            new_connections: None,
             until: None,
         };
         // Of one task, two ways are the same.
@@ -138,6 +139,7 @@ mod tests {
         Drain {
             pace: SAMPLE,
             connections: None,
+            new_connections: None,
             until: None,
         }
     }
@@ -160,6 +162,7 @@ mod tests {
         let event = Drain {
             pace: Pace::Within { seconds: 1_800 },
             connections: None,
+            new_connections: None,
             until: None,
         };
         let ways = ways(FORTY, 180, &event);

@@ -57,9 +57,19 @@ pub(crate) struct Shift {
     /// Percent at the next step, and when it comes if nothing holds it.
     pub(crate) next_percent: u32,
     pub(crate) next: u64,
+    /// New connections that the replacement has seen, where the step waits for them.
+    pub(crate) seen: Option<u64>,
 }
 
+/// Seconds by which the next step comes sooner or later than was said, so that it is said again.
+const NEWS: u64 = 60;
+
 impl Shift {
+    /// Whether another one says nothing that is new: the same step, and the next one at about the same time.
+    pub(super) fn is_about(&self, other: &Self) -> bool {
+        self.step == other.step && self.seen == other.seen && self.next.abs_diff(other.next) < NEWS
+    }
+
     /// As JSON with dates, where its times are those since 1970.
     pub(crate) fn to_json(self) -> Value {
         json!({"percent": self.percent, "step": self.step, "of": self.of,
@@ -162,6 +172,7 @@ struct ShiftWire {
     of: u32,
     next_percent: u32,
     next: u64,
+    seen: Option<u64>,
 }
 
 /// How far its drain is; times are seconds from the turn.
@@ -285,6 +296,7 @@ impl Progress {
             of: shift.of,
             next_percent: shift.next_percent,
             next: at + shift.next,
+            seen: shift.seen,
         });
         if let Some(drain) = reason.drain {
             let known = self.drain.and_then(|drain| drain.done);

@@ -97,25 +97,36 @@ fn json_has_for_each_way_what_help_says() {
 }
 
 #[test]
-fn a_shift_takes_the_time_of_its_steps_and_ecs_waits_ten_minutes_more_at_each() {
+fn a_shift_takes_the_time_until_its_shares_were_there_and_ecs_waits_ten_minutes_more_at_each_step()
+{
     let answer = compared("events/shift.json --tasks 2");
     let shifts = answer["shifts"].as_array().unwrap();
     let times = shifts.iter().map(|shift| {
-        let seconds = shift["seconds"].as_f64().unwrap();
-        (seconds, shift["secondsOfEcs"].as_f64().unwrap())
+        let deployed = shift["deployed"].as_array().unwrap().iter();
+        let seconds = deployed.map(|run| {
+            let number = |field: &str| run[field].as_f64().unwrap();
+            (number("propagation"), number("seconds"))
+        });
+        (
+            seconds.collect::<Vec<_>>(),
+            shift["secondsOfEcs"].as_f64().unwrap(),
+        )
     });
     let times: Vec<_> = times.collect();
-    // Nine steps of six minutes, one of ten, and those of the event; a turn takes some seconds.
-    // The longer a step lasts by itself, the less the ten minutes are of its time.
-    let wanted = [
-        (3_240.0, 10.0, 0.36),
-        (600.0, 2.0, 0.36),
-        (2_400.0, 4.0, 0.51),
-    ];
-    for ((seconds, of_ecs), (steps, shifts, most)) in times.iter().zip(wanted) {
-        assert!((steps..steps + 60.0).contains(seconds), "{times:?}");
+    // Nine steps of six minutes, one of ten, and those of the event. The longer a step lasts by itself, the less the
+    // ten minutes are of its time.
+    let wanted = [(3_240.0, 10.0), (600.0, 2.0), (2_400.0, 4.0)];
+    for ((deployed, of_ecs), (steps, shifts)) in times.iter().zip(wanted) {
         assert!((of_ecs - steps - 600.0 * shifts).abs() < 0.5, "{times:?}");
-        assert!(*seconds < most * of_ecs, "{times:?}");
+        for (propagation, seconds) in deployed {
+            // Half of the propagation is lost at the first step, less at each that follows, and more new connections than
+            // expected make up for some of it.
+            let late = seconds - steps;
+            assert!(
+                late > 0.15 * propagation && late < 0.2 * of_ecs,
+                "{times:?}"
+            );
+        }
     }
     assert_eq!(times.len(), 3);
     let text = ebbtide("compare events/shift.json --tasks 2").done();

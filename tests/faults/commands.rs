@@ -170,6 +170,21 @@ async fn a_rollback_after_any_call_leads_back_or_comes_too_late() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn any_command_after_any_call_of_a_shift_with_hooks_and_pauses_is_obeyed() {
+    let mut case = scenarios::named("everything");
+    case.meanwhile = None;
+    let commands = [
+        Command::Rollback,
+        Command::Pause,
+        Command::Promote,
+        faster(),
+    ];
+    for command in commands {
+        at_every(&case, 9, &command).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_approval_or_a_promotion_after_any_call_ends_pauses_and_nothing_else() {
     for command in [Command::Resume, Command::Promote] {
         at_every(&scenarios::named("planned pauses"), 4, &command).await;

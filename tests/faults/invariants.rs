@@ -15,7 +15,7 @@ use ebbtide_simulator::world::{
 use serde_json::Value;
 
 use crate::join::ROUNDED;
-use crate::scenarios::{CLUSTER, Case, Ends, SERVICE};
+use crate::scenarios::{CLUSTER, Case, Ends, Meanwhile, SERVICE};
 
 pub(crate) use end::{converged, unfinished};
 use lock::{commands, lock_item, one_inside};
@@ -82,7 +82,9 @@ impl Watch {
             over: BTreeSet::new(),
             had_health: false,
             may_go_back: matches!(case.ends, Ends::RolledBack(_)) || case.healthy == 0,
-            changes: case.meanwhile.is_some(),
+            changes: case
+                .meanwhile
+                .is_some_and(|meanwhile| meanwhile != Meanwhile::IsOperated),
             hooks: hooks(&case.event),
             rolling_back: false,
             broken: None,

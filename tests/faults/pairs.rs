@@ -148,3 +148,8 @@ every_first! { three_routes = "three routes":
 every_first! { a_shift = "a shift":
     late_and_another = Fault::Late(12),
 }
+
+// A shift, hooks, a pause and an operator's commands.
+every_first! { everything = "everything":
+    lost_reply_and_another = Fault::LostReply,
+}

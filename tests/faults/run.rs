@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{Entering, EventKind, HistoryEvent, Outcome, Status};
-use ebbtide_simulator::deployment::Installation;
+use ebbtide_simulator::deployment::{Installation, LOCK_TABLE};
 use ebbtide_simulator::fault::{Fault, LambdaFault};
 use ebbtide_simulator::world::{UpdateService, World};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::invariants::{Watch, converged, unfinished};
@@ -115,12 +115,13 @@ impl Stage {
         if name == "CheckAndCreateService" && input["reason"]["code"] == "finishingRollback" {
             self.watch().forget_moves();
         }
-        if name == "Wait" {
-            *entered += 1;
-            if let Some(meanwhile) = self.case.meanwhile.filter(|_| *entered == 1) {
-                self.aws.with_world(|world| happens(world, meanwhile));
-            }
+        if let Some(meanwhile) = self.case.meanwhile {
+            let reason = input["reason"]["code"].as_str().unwrap_or_default();
+            let begins = name == "Wait" && *entered == 0;
+            self.aws
+                .with_world(|world| happens(world, meanwhile, begins, reason));
         }
+        *entered += u32::from(name == "Wait");
     }
 
     /// The invariant that is broken, where one is.
@@ -248,8 +249,10 @@ impl Stage {
     }
 }
 
-fn happens(world: &mut World, meanwhile: Meanwhile) {
+fn happens(world: &mut World, meanwhile: Meanwhile, begins: bool, reason: &str) {
     match meanwhile {
+        Meanwhile::IsOperated => operate(world, reason),
+        _ if !begins => {}
         Meanwhile::Desires(desired) => rescale(world, desired),
         Meanwhile::LosesATask => {
             let sets = world.task_sets_of(CLUSTER, SERVICE);
@@ -257,6 +260,45 @@ fn happens(world: &mut World, meanwhile: Meanwhile) {
             assert!(world.reclaim_a_task(&newest), "{newest} runs no task");
         }
     }
+}
+
+/// Asks for what comes next, once the deployment is where that means something.
+fn operate(world: &mut World, reason: &str) {
+    let (table, key) = (
+        LOCK_TABLE.0,
+        json!({"id": {"S": format!("{CLUSTER}/{SERVICE}")}}),
+    );
+    let get = json!({"TableName": table, "Key": key});
+    let get = serde_json::from_value(get).unwrap();
+    let item = world.get_item(&get).ok().flatten();
+    let Some(seen) = item.map(|item| json!(item)["command"].clone()) else {
+        return;
+    };
+    let number = seen["M"]["number"]["N"].as_str().unwrap_or_default();
+    let (asked, pace) = match (number, reason) {
+        ("0", "shifting") => ("pause", Value::Null),
+        ("1", "paused") => ("resume", Value::Null),
+        ("2", "step") => ("pace", json!({"tasks": 1, "every": 90})),
+        _ => return,
+    };
+    let number = number.parse::<u32>().unwrap() + 1;
+    let mut panel = seen.clone();
+    panel["M"]["number"]["N"] = json!(number.to_string());
+    panel["M"]["asked"] = json!({"S": asked});
+    panel["M"]["by"] = json!({"S": "alice"});
+    panel["M"]["at"] = json!({"N": (world.epoch_ms() / 1_000).to_string()});
+    if pace.is_object() {
+        panel["M"]["pace"] = json!({"S": pace.to_string()});
+    }
+    let update = json!({
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": "SET #command = :command",
+        "ExpressionAttributeNames": {"#command": "command"},
+        "ExpressionAttributeValues": {":command": panel},
+    });
+    let update = serde_json::from_value(update).unwrap();
+    world.update_item(&update).unwrap();
 }
 
 pub(crate) fn rescale(world: &mut World, desired: u32) {

@@ -39,13 +39,15 @@ impl Case {
     }
 }
 
-/// What happens to the service in the middle of the drain.
-#[derive(Debug, Clone, Copy)]
+/// What people and AWS do to the service meanwhile: in the middle of the drain, where nothing else is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meanwhile {
     /// The number of tasks that it wants from then on.
     Desires(u32),
     /// Spot takes a task of the replacement away.
     LosesATask,
+    /// An operator pauses the shift, resumes it, and gives the drain another pace.
+    IsOperated,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +195,7 @@ pub(crate) fn all() -> Vec<Case> {
         hooks("a hook that fails", Ends::RolledBack("CheckFailed")),
         shift(),
         shift_of_a_sick_version(),
+        everything(),
     ];
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
@@ -257,11 +260,33 @@ fn hooks(name: &'static str, ends: Ends) -> Case {
     case
 }
 
-/// Traffic moves in two steps, and then all of it.
+/// Traffic moves in two steps, and then all of it. CloudWatch is asked for new connections, and has none.
 fn shift() -> Case {
     let steps = json!([{"percent": 20, "for": 60}, {"percent": 60, "for": 60}]);
-    let more = json!({"shift": {"steps": steps}, "scaledown_decrement": 100});
-    case("a shift", &scenario(1), &more, Ends::Deployed)
+    let mut case = paced(
+        "a shift",
+        &scenario(1),
+        &json!({
+            "percent": 100,
+            "newConnectionsMetric": {"namespace": "Chat", "metricName": "New", "dimensions": {"TaskSet": "{taskSet}"}},
+        }),
+    );
+    case.event["shift"] = json!({"steps": steps});
+    case
+}
+
+/// A shift, hooks, a pause that goes on by itself, and an operator, in one deployment.
+fn everything() -> Case {
+    let mut case = hooks("everything", Ends::Deployed);
+    let fewer = ["afterHealthy", "eachShift", "beforeDrain"];
+    let hooks = case.event["hooks"].as_array_mut().unwrap();
+    hooks.retain(|hook| fewer.contains(&hook["at"].as_str().unwrap()));
+    case.event["shift"] = json!({"percent": 50, "for": 60});
+    case.event["pauses"] = json!([{"at": "beforeSwap", "timeout": 60, "onTimeout": "continue"}]);
+    Case {
+        meanwhile: Some(Meanwhile::IsOperated),
+        ..case
+    }
 }
 
 /// As [`sick_after_the_swap`], while a share of the traffic has moved.

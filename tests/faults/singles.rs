@@ -186,4 +186,5 @@ every_scenario! {
     a_hook_that_fails = "a hook that fails" in [whole],
     a_shift = "a shift" in [whole],
     sick_in_mid_shift = "sick in mid-shift" in [first second],
+    everything = "everything" in [first second],
 }

@@ -516,7 +516,8 @@ async fn a_promotion_skips_what_is_left_of_a_shift() {
     };
     let whole = deploy(&Scenario::default(), &with_a_shift(), &[]).await;
     assert_eq!(whole.error(), "none");
-    assert_eq!(shifting(&whole), 10);
+    assert_eq!(shifting(&whole), 13);
+    assert_eq!(whole.notified("SHIFTED"), 2);
     let ended = deploy(
         &Scenario::default(),
         &with_a_shift(),
@@ -526,6 +527,7 @@ async fn a_promotion_skips_what_is_left_of_a_shift() {
     assert_eq!(ended.error(), "none");
     assert_eq!(ended.heard, ["promote: obeyed"]);
     assert_eq!(shifting(&ended), 2);
+    assert_eq!(ended.notified("SHIFTED"), 1);
     assert_eq!(ended.left(), whole.left());
 }
 

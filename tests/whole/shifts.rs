@@ -1,5 +1,7 @@
 //! Traffic that moves in steps: to the end, and back from the middle.
 
+use std::time::Duration;
+
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::scenario::ClientsScenario;
@@ -55,7 +57,7 @@ async fn a_linear_shift_moves_the_same_share_each_time() {
     let shift = &first["shift"];
     assert_eq!(
         *shift,
-        json!({"percent": 30, "step": 1, "of": 4, "nextPercent": 60, "next": 120})
+        json!({"percent": 30, "step": 1, "of": 4, "nextPercent": 60, "next": 210})
     );
     let world = aws.snapshot();
     assert_eq!(live(&world, 80), ["sample-external-deployment-tg-2"]);
@@ -275,4 +277,79 @@ async fn a_step_that_sees_too_few_connections_leads_back() {
         "{cause}"
     );
     assert!(seen.last() > Some(&0), "{seen:?}");
+}
+
+/// The replacement's exposure in a linear shift where a changed listener takes so many seconds: its share of the new
+/// connections times seconds, as a part of what the steps ask for. And the seconds from the first share to all traffic.
+async fn exposed(load_balancer: Kind, more: &Value, propagation: u64) -> (f64, f64) {
+    let mut world = with_clients(load_balancer);
+    world.timings.listener_propagation_ms = propagation * 1_000;
+    let mut event = counting(1, 60, more);
+    event["shift"] = json!({"percent": 25, "every": 360});
+    let (aws, installation) = installed(world);
+    let (mut times, mut plan) = (Vec::new(), Value::Null);
+    let mut note = |event: &HistoryEvent| {
+        let EventKind::TaskSucceeded { output, .. } = &event.kind else {
+            return;
+        };
+        let (answer, shifts) = (&output["Payload"], ["shifting", "swapped"]);
+        if shifts.contains(&answer["reason"]["code"].as_str().unwrap_or_default()) {
+            times.push(event.at.as_secs_f64());
+            plan = answer["plan"].clone();
+        }
+    };
+    let deployment = installation.deploy("run-1", event, 1, &mut note);
+    let status = deployment.await.status;
+    assert!(status.is_success(), "{status:?}");
+    let queries = ["replacement", "original"].map(|set| {
+        let dimension = json!({"Name": "TaskSet", "Value": plan[set]});
+        let metric = json!({"Namespace": "Chat", "MetricName": "New", "Dimensions": [dimension]});
+        let stat = json!({"Metric": metric, "Period": 60, "Stat": "Sum"});
+        json!({"Id": set, "MetricStat": stat})
+    });
+    let (start, now) = aws.with_world(|world| (world.epoch_ms() - world.now(), world.epoch_ms()));
+    let request = json!({
+        "StartTime": start / 1_000, "EndTime": now / 1_000, "MetricDataQueries": queries,
+    });
+    let request = serde_json::from_value(request).unwrap();
+    let counted = aws
+        .with_world(|world| world.get_metric_data(&request))
+        .unwrap();
+    let [replacement, original] = &counted.items[..] else {
+        panic!("{counted:?}");
+    };
+    let (from, to) = (times[0], times[times.len() - 1]);
+    let shares = replacement.datapoints.iter().map(|(at, new)| {
+        let minute = Duration::from_millis(at - start).as_secs_f64();
+        let seconds = (minute + 60.0).min(to) - minute.max(from);
+        let kept = original.datapoints.iter().find(|(of, _)| of == at);
+        seconds.max(0.0) * new / (new + kept.map_or(0.0, |(_, kept)| *kept))
+    });
+    // A quarter, a half and three quarters, for six minutes each.
+    (shares.sum::<f64>() / (1.5 * 360.0), to - from)
+}
+
+/// Where new connections are counted, a step has what it asks for however long the listener takes; elsewhere only
+/// where that takes as long as was observed.
+#[tokio::test(start_paused = true)]
+async fn a_step_lasts_as_long_as_its_share_is_there() {
+    let metric =
+        json!({"namespace": "Chat", "metricName": "New", "dimensions": {"TaskSet": "{taskSet}"}});
+    let counted = json!({"drain": {"within": 180, "newConnectionsMetric": metric}});
+    let uncounted = json!({});
+    for (load_balancer, more, propagation, is_enough) in [
+        (Kind::Network, &counted, 75, true),
+        (Kind::Network, &counted, 300, true),
+        (Kind::Application, &uncounted, 75, true),
+        (Kind::Application, &uncounted, 300, true),
+        (Kind::Network, &uncounted, 75, true),
+        (Kind::Network, &uncounted, 300, false),
+    ] {
+        let (part, seconds) = exposed(load_balancer, more, propagation).await;
+        let said = format!("{load_balancer:?} {more} {propagation}: {part} in {seconds} s");
+        assert_eq!(part > 0.95, is_enough, "{said}");
+        // Half of the propagation is lost at a step from nothing, and less at the others; it is known a minute late.
+        let at_most = 3.0 * (360.0 + 60.0) + 2.0 * 150.0;
+        assert!(seconds < at_most, "{said}");
+    }
 }

@@ -43,8 +43,9 @@ pub fn passed(answer: &Answer, lock: &Lock, findings: &[Finding], plan: &Plan) -
         state["status"] = json!("dryRun");
         state["plan"] = self::plan(plan);
         if let Some(shift) = answer.plan.asks_for_a_shift() {
-            let steps = shift.steps().map(|step| {
-                json!({"percent": step.percent, "for": step.seconds, "atMost": step.longest()})
+            let longest = shift.longest(&answer.plan.request);
+            let steps = shift.steps().zip(longest).map(|(step, longest)| {
+                json!({"percent": step.percent, "for": step.seconds, "atMost": longest})
             });
             state["plan"]["shift"] = steps.collect();
         }

@@ -36,8 +36,10 @@ pub struct Flows {
     pub active: Vec<Point>,
     /// Connections of the task set that drains, as the application reports them.
     pub connections: Vec<Point>,
-    /// What counts the new connections of the replacement, in a shift that waits for them.
+    /// What counts the new connections of the replacement, in a shift.
     pub seen: Vec<Point>,
+    /// The same of the original.
+    pub kept: Vec<Point>,
     /// Why there is nothing, where the call failed.
     pub error: Option<String>,
 }

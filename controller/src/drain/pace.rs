@@ -13,6 +13,8 @@ pub struct Drain {
     pub pace: Pace,
     /// Where CloudWatch has the connections of a task set, if the application reports them.
     pub connections: Option<Metric>,
+    /// Where CloudWatch has the new connections of a task set, likewise.
+    pub new_connections: Option<Metric>,
     /// What the first step waits for, with that metric.
     pub until: Option<Until>,
 }
@@ -130,17 +132,13 @@ impl Drain {
     /// The field `drain` that parses to this.
     pub fn to_json(&self) -> Value {
         let mut fields = self.pace.to_json();
-        if let Some(metric) = &self.connections {
-            let dimensions: Map<String, Value> = metric
-                .dimensions
-                .iter()
-                .map(|(name, value)| (name.clone(), json!(value)))
-                .collect();
-            fields["connectionsMetric"] = json!({
-                "namespace": metric.namespace,
-                "metricName": metric.name,
-                "dimensions": dimensions,
-            });
+        for (field, metric) in [
+            ("connectionsMetric", &self.connections),
+            ("newConnectionsMetric", &self.new_connections),
+        ] {
+            if let Some(metric) = metric {
+                fields[field] = metric.to_json();
+            }
         }
         if let Some(Until {
             connections,
@@ -150,6 +148,21 @@ impl Drain {
             fields["until"] = json!({"connections": connections, "deadline": deadline});
         }
         fields
+    }
+}
+
+impl Metric {
+    fn to_json(&self) -> Value {
+        let dimensions: Map<String, Value> = self
+            .dimensions
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
+        json!({
+            "namespace": self.namespace,
+            "metricName": self.name,
+            "dimensions": dimensions,
+        })
     }
 }
 

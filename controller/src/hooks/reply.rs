@@ -16,14 +16,26 @@ pub enum Reply {
         /// `hookDetails`, for the next call.
         details: Map<String, Value>,
     },
-    /// `FAILED`, another answer or an error: the verb of a sentence about the hook.
+    /// `FAILED`, another answer or an error of the function: the verb of a sentence about the hook.
     Failed(String),
+    /// It was not called: Lambda or IAM did not let it, which says nothing about the version. With the error.
+    NotCalled(String),
     /// No answer in its time.
     Silent,
 }
 
 /// Bytes of `hookDetails` at most: they are in the state of the execution until the next call.
 pub(crate) const MOST_DETAILS: usize = 4_096;
+
+/// Errors of Step Functions that come from Lambda or IAM, not from the function: throttled, denied, or a trouble of the
+/// service (AWS documentation; that a denied call is the second or the last one is unproven).
+const NOT_CALLED: [&str; 5] = [
+    "Lambda.TooManyRequestsException",
+    "Lambda.AWSLambdaException",
+    "Lambda.ServiceException",
+    "Lambda.SdkClientException",
+    "Lambda.AccessDeniedException",
+];
 
 /// Seconds of a `callBackDelay` at most: a day.
 const LONGEST_DELAY: f64 = 86_400.0;
@@ -49,11 +61,12 @@ impl Reply {
         }
         let cause = reply.get("Cause").and_then(Value::as_str);
         let cause = cause.unwrap_or_default();
-        Some(Self::Failed(format!(
-            "ended with {}: {}",
-            quote(error),
-            quote(cause)
-        )))
+        let ended = format!("ended with {}: {}", quote(error), quote(cause));
+        Some(if NOT_CALLED.contains(&error) {
+            Self::NotCalled(ended)
+        } else {
+            Self::Failed(ended)
+        })
     }
 
     fn of_answer(answer: &Value) -> Self {

@@ -17,6 +17,9 @@ impl Calls {
             wire["began"] = json!(call.began);
             wire["calls"] = json!(call.calls);
             wire["wait"] = json!(call.wait);
+            if let Some(trouble) = &call.trouble {
+                wire["trouble"] = json!(trouble);
+            }
             if !call.details.is_empty() {
                 wire["details"] = json!(call.details);
             }
@@ -35,6 +38,7 @@ impl Calls {
         if wire.is_null() {
             return Some(Self::default());
         }
+        let text = |name: &str| wire.get(name)?.as_str().map(str::to_owned);
         let number = |name: &str| u32::try_from(wire.get(name)?.as_u64()?).ok();
         let call = match wire.get("began").and_then(Value::as_u64) {
             None => None,
@@ -42,6 +46,7 @@ impl Calls {
                 began,
                 calls: number("calls")?,
                 wait: number("wait")?,
+                trouble: text("trouble"),
                 details: match wire.get("details") {
                     Some(details) => details.as_object()?.clone(),
                     None => Map::new(),
@@ -52,13 +57,12 @@ impl Calls {
                 },
             }),
         };
-        let remark = wire.get("remark").and_then(Value::as_str);
         Some(Self {
             at: Some(Point::parse(wire.get("at")?.as_str()?)?),
             round: number("round")?,
             done: number("done")?,
             call,
-            remark: remark.map(str::to_owned),
+            remark: text("remark"),
         })
     }
 }
@@ -71,15 +75,16 @@ impl Reply {
                 "hookStatus": "IN_PROGRESS", "callBackDelay": delay, "hookDetails": details,
             }}),
             Self::Failed(why) => json!({"failed": why}),
+            Self::NotCalled(why) => json!({"notCalled": why}),
             Self::Silent => json!({"Error": "States.Timeout"}),
         }
     }
 
     fn read_again(wire: &Value) -> Option<Self> {
-        match wire.get("failed").and_then(Value::as_str) {
-            Some(why) => Some(Self::Failed(why.to_owned())),
-            None => Self::read(wire),
-        }
+        let text = |name: &str| wire.get(name)?.as_str().map(str::to_owned);
+        let failed = text("failed").map(Self::Failed);
+        let not_called = text("notCalled").map(Self::NotCalled);
+        failed.or(not_called).or_else(|| Self::read(wire))
     }
 }
 

@@ -104,7 +104,7 @@ fn history_fits(
     // Its steps, and what holds them in all.
     let shifts = request.shift.as_ref().map_or(0, |shift| {
         let held = readiness.div_ceil(60) + CHECKS;
-        shift.turns().saturating_add(held)
+        shift.turns(request).saturating_add(held)
     });
     let readiness = u64::from(checks) + u64::from(vain_swaps) + u64::from(shifts);
     // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
@@ -175,7 +175,8 @@ fn time_fits(
     let (_, hooks) = hooks::most(request, schedule.steps());
     let shift = request.shift.as_ref();
     let shifts = shift.map_or(0, |shift| {
-        shift.longest() + u64::from(request.readiness_timeout)
+        let steps: u64 = shift.longest(request).map(u64::from).sum();
+        steps + u64::from(request.readiness_timeout)
     });
     let seconds = passed
         + approvals

@@ -42,6 +42,11 @@ pub struct Awaited {
 }
 
 impl Shifting {
+    /// Whether the step has just begun.
+    pub fn begins(&self) -> bool {
+        self.since == self.now && self.by.is_none()
+    }
+
     pub(super) fn code(&self) -> Code {
         match &self.by {
             None => Code::Shifting,

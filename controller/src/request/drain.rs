@@ -49,6 +49,10 @@ pub const DRAIN_FIELDS: &[(&str, &str)] = &[
         "{namespace, metricName, dimensions} of a CloudWatch metric with the connections of a task set, whose id is written {taskSet} in a dimension",
     ),
     (
+        "newConnectionsMetric",
+        "{namespace, metricName, dimensions} of a CloudWatch metric with the new connections of a task set in each minute, likewise",
+    ),
+    (
         "until",
         "{connections, deadline}: connections from 0 to 1000000000 at which the first step is made, and seconds from 1 to 86400 after which it is made whatever is left, with connectionsMetric",
     ),
@@ -80,6 +84,7 @@ impl Reader<'_> {
                     every: every.unwrap_or(DEFAULT_EVERY),
                 },
                 connections: None,
+                new_connections: None,
                 until: None,
             });
         };
@@ -107,7 +112,7 @@ pub fn pace(fields: &Map<String, Value>) -> Result<Pace, Vec<Problem>> {
     };
     let drain = reader.drain();
     let mut problems = reader.problems;
-    for name in ["connectionsMetric", "until"] {
+    for name in ["connectionsMetric", "newConnectionsMetric", "until"] {
         if let Some(given) = fields.get(name) {
             let allowed = "what the deployment began with".to_owned();
             problems.push(problem(&format!("drain.{name}"), Some(given), allowed));
@@ -144,6 +149,7 @@ impl Fields<'_> {
             _ => self.by_budget(),
         };
         let connections = self.optional("connectionsMetric", metric);
+        let new_connections = self.optional("newConnectionsMetric", metric);
         let until = self.optional("until", until);
         if until.is_some() && !self.given.contains_key("connectionsMetric") {
             let allowed = "only with connectionsMetric".to_owned();
@@ -153,6 +159,7 @@ impl Fields<'_> {
         Some(Drain {
             pace: pace?,
             connections,
+            new_connections,
             until,
         })
     }

@@ -81,15 +81,17 @@ fn is_function(text: &str, home: &Home) -> bool {
         return false;
     };
     let name = arn.resource.strip_prefix("function:").unwrap_or_default();
-    let part = |part: &str| {
+    let part = |part: &str, most: usize| {
         let right = |c: char| c.is_ascii_alphanumeric() || "-_$".contains(c);
-        (1..=128).contains(&part.len()) && part.chars().all(right)
+        (1..=most).contains(&part.len()) && part.chars().all(right)
     };
+    // Lengths of names and of aliases (AWS API model).
+    let (name, qualifier) = name.split_once(':').unwrap_or((name, "$LATEST"));
     arn.service == "lambda"
         && arn.partition == home.partition
         && arn.region == home.region
-        && name.split(':').count() <= 2
-        && name.split(':').all(part)
+        && part(name, 64)
+        && part(qualifier, 128)
 }
 
 /// The field `hooks` that reads as these.

@@ -2,7 +2,9 @@
 
 use crate::arn::{Arn, is_application_load_balancer, short};
 use crate::deployment::Plan;
+use crate::drain::pace::Metric;
 use crate::flows::{Flows, Point, Query, Series};
+use crate::id::TargetGroupArn;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::world::{LoadBalancer, World};
@@ -10,6 +12,8 @@ use crate::world::{LoadBalancer, World};
 /// What counts the new connections of the replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measured {
+    /// The application's own count of new connections.
+    New,
     /// The application's own count of open connections: what it rises by. One that closes again is not counted.
     Open,
     /// The requests of the target group of an Application Load Balancer, of which a WebSocket is one.
@@ -20,12 +24,22 @@ pub enum Measured {
 /// of a Network Load Balancer do not know target groups (AWS documentation).
 pub fn measured(request: &Request) -> Option<Measured> {
     let balancer = request.load_balancer.as_deref();
-    if request.drain.connections.is_some() {
+    if request.drain.new_connections.is_some() {
+        Some(Measured::New)
+    } else if request.drain.connections.is_some() {
         Some(Measured::Open)
     } else {
         balancer
             .is_some_and(is_application_load_balancer)
             .then_some(Measured::Requests)
+    }
+}
+
+/// Whether the new connections of both task sets are counted, so that their shares are known.
+pub(super) fn counts_both(request: &Request) -> bool {
+    match measured(request) {
+        Some(Measured::New | Measured::Requests) => true,
+        Some(Measured::Open) | None => false,
     }
 }
 
@@ -36,42 +50,67 @@ pub(crate) fn can_be_measured(request: &Request, world: &World) -> Result<(), Re
     };
     let waits = shift.steps().position(|step| step.wanted.is_some());
     let balancer = world.load_balancer.as_ref();
-    let counted =
-        request.drain.connections.is_some() || balancer.is_some_and(LoadBalancer::is_application);
+    let counted = request.drain.new_connections.is_some()
+        || request.drain.connections.is_some()
+        || balancer.is_some_and(LoadBalancer::is_application);
     match waits {
         Some(number) if !counted => Err(Refusal::preflight(
             format!(
                 "shift.steps[{number}].connections: no metric says how many new connections the replacement sees, because those of a Network Load Balancer cover all of its target groups."
             ),
-            "Name a metric of the application in drain.connectionsMetric, or give the step seconds (for) instead of connections.",
+            "Name a metric of the application in drain.newConnectionsMetric or drain.connectionsMetric, or give the step seconds (for) instead of connections.",
         )),
         Some(_) | None => Ok(()),
     }
 }
 
-/// The metric of a step that waits for connections, in the middle of a shift.
-pub(crate) fn query(plan: &Plan) -> Option<Query> {
-    let step = plan.request.shift.as_ref()?.step(plan.shifted.step)?;
-    step.wanted?;
-    let replacement = plan.replacement.as_ref()?;
-    if let Some(metric) = &plan.request.drain.connections {
-        return Some(metric.of(Series::Seen, replacement));
-    }
+/// The metrics that a step needs, in the middle of a shift: those of both task sets, where they count new connections.
+pub(crate) fn queries(plan: &Plan) -> Vec<Query> {
+    let shift = plan.request.shift.as_ref();
+    let Some((step, measured)) = shift
+        .and_then(|shift| shift.step(plan.shifted.step))
+        .zip(measured(&plan.request))
+    else {
+        return Vec::new();
+    };
+    let both = [
+        (
+            Series::Seen,
+            &plan.replacement,
+            &plan.replacement_target_group,
+        ),
+        (Series::Kept, &plan.original, &plan.original_target_group),
+    ];
+    let drain = &plan.request.drain;
+    let queries = both.into_iter().filter_map(|(series, set, group)| {
+        let of = |metric: &Option<Metric>| Some(metric.as_ref()?.of(series, set.as_ref()?));
+        match measured {
+            Measured::New => of(&drain.new_connections),
+            Measured::Requests => requests(plan, series, group),
+            Measured::Open if series == Series::Seen && step.wanted.is_some() => {
+                of(&drain.connections)
+            }
+            Measured::Open => None,
+        }
+    });
+    queries.collect()
+}
+
+/// The requests of a target group of an Application Load Balancer.
+fn requests(plan: &Plan, of: Series, group: &TargetGroupArn) -> Option<Query> {
     let balancer = plan.request.load_balancer.as_deref()?;
     let name = Arn::parse(balancer)?;
     let name = name.resource.strip_prefix("loadbalancer/")?;
-    let group = Arn::parse(&plan.replacement_target_group)?.resource;
-    is_application_load_balancer(balancer).then(|| {
-        let dimensions = [("TargetGroup", group), ("LoadBalancer", name)];
-        let dimensions = dimensions.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Query {
-            of: Series::Seen,
-            namespace: "AWS/ApplicationELB".to_owned(),
-            name: "RequestCount".to_owned(),
-            dimensions: dimensions.into(),
-            statistic: "Sum",
-            times: 1,
-        }
+    let group = Arn::parse(group)?.resource;
+    let dimensions = [("TargetGroup", group), ("LoadBalancer", name)];
+    let dimensions = dimensions.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Some(Query {
+        of,
+        namespace: "AWS/ApplicationELB".to_owned(),
+        name: "RequestCount".to_owned(),
+        dimensions: dimensions.into(),
+        statistic: "Sum",
+        times: 1,
     })
 }
 
@@ -80,7 +119,7 @@ pub(crate) fn seen(flows: &Flows, measured: Measured, since: u64) -> u64 {
     let in_step = |point: &&Point| point.at >= since;
     let values = flows.seen.iter().filter(in_step).map(|point| point.value);
     let seen = match measured {
-        Measured::Requests => values.sum::<f64>(),
+        Measured::New | Measured::Requests => values.sum::<f64>(),
         Measured::Open => {
             let before = flows.seen.iter().find(|point| point.at < since);
             values.fold(0.0, f64::max) - before.map_or(0.0, |point| point.value)
@@ -97,8 +136,7 @@ pub(crate) fn seen(flows: &Flows, measured: Measured, since: u64) -> u64 {
 
 /// The name of the metric, for a reader.
 pub(crate) fn metric(plan: &Plan) -> String {
-    let query = query(plan);
-    query.map_or_else(
+    queries(plan).first().map_or_else(
         || short(&plan.replacement_target_group).to_owned(),
         |query| format!("{} of {}", query.name, query.namespace),
     )

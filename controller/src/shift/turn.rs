@@ -1,6 +1,7 @@
 //! A turn in the middle of a shift: what the routes say, whether its step is over, and what comes next.
 
-use super::seen::{metric, seen};
+use super::late::{Asked, Late, late};
+use super::seen::{counts_both, metric, seen};
 use super::{Shift, Shifted, Step, measured};
 use crate::command;
 use crate::deployment::{Plan, Progress};
@@ -62,7 +63,8 @@ pub(crate) fn under_way(
         share.is_some_and(|share| share > current.percent)
     });
     let awaited = turn.awaited(&current);
-    let is_over = begun || promoted || (turn.left(&current) == 0 && awaited.is_none());
+    let is_over =
+        begun || promoted || (turn.left(&current, &plan.shifted) == 0 && awaited.is_none());
     let blocker = match turn.blocker(groups)? {
         None if !begun => command::paused(world, plan)?.map(Blocker::Paused),
         blocker => blocker,
@@ -142,9 +144,25 @@ impl Turn<'_> {
         }
     }
 
-    /// Seconds of the step that are left.
-    fn left(&self, step: &Step) -> u32 {
-        step.seconds.saturating_sub(self.plan.shifted.waited)
+    /// Seconds of the step that are left. Its time begins with its share.
+    fn left(&self, step: &Step, shifted: &Shifted) -> u32 {
+        if step.seconds == 0 {
+            return 0;
+        }
+        let left = |late: u32| (step.seconds + late).saturating_sub(shifted.waited);
+        let Late { usually, at_worst } = self.late(step, shifted);
+        left(usually).max(left(at_worst).min(HELD))
+    }
+
+    fn late(&self, step: &Step, shifted: &Shifted) -> Late {
+        let asked = Asked {
+            before: self.shift.percent(shifted.step.saturating_sub(1)),
+            percent: step.percent,
+            since: shifted.since,
+            now: self.world.now,
+            is_counted: counts_both(&self.plan.request),
+        };
+        late(&asked, &self.world.flows)
     }
 
     /// The connections that the step waits for, while too few were seen.
@@ -183,18 +201,18 @@ impl Turn<'_> {
             held: self.plan.shifted.held,
         };
         let step = self.shift.step(shifted.step);
-        let seconds = step.map_or(0, |step| step.seconds);
+        let left = step.map_or(0, |step| self.left(&step, &shifted));
         let awaited = step.and_then(|step| step.wanted).map(|wanted| Awaited {
             seen: 0,
             wanted: wanted.connections,
             left: wanted.within,
         });
-        self.wait(shifted, seconds, awaited, None)
+        self.wait(shifted, left, awaited, None)
     }
 
     /// The step goes on: its time is not over, or it waits for connections.
     fn goes_on(&self, step: &Step, awaited: Option<Awaited>) -> Result<Next, Refusal> {
-        let left = self.left(step);
+        let left = self.left(step, &self.plan.shifted);
         if let Some(Awaited {
             seen,
             wanted,
@@ -234,7 +252,7 @@ impl Turn<'_> {
             }
             shifted.held = shifted.held.saturating_add(HELD);
         }
-        Ok(self.wait(shifted, self.left(step), None, Some(by)))
+        Ok(self.wait(shifted, self.left(step, &shifted), None, Some(by)))
     }
 
     fn wait(

@@ -321,6 +321,7 @@ fn flows(world: &mut World, words: &mut Words<'_>) {
         "active" => &mut world.flows.active,
         "connections" => &mut world.flows.connections,
         "seen" => &mut world.flows.seen,
+        "kept" => &mut world.flows.kept,
         "error" => {
             world.flows.error = Some(words.rest());
             return;

@@ -13,7 +13,8 @@
 //! `RequestCount` of `AWS/ApplicationELB` is by target group and load balancer here: a connection is one request.
 //!
 //! A metric of another namespace is the application's own, where the id of a task set is the value of one of its
-//! dimensions: that set's connections, a sample a minute.
+//! dimensions: that set's connections, a sample a minute, or its new connections, where the metric's name begins with
+//! `New`.
 //!
 //! Harsher than usual: an attempt is a new flow even where its target refuses it, and a minute is
 //! visible only [`Timings::metric_delay_ms`](super::Timings::metric_delay_ms) after its end.
@@ -158,8 +159,14 @@ impl World {
         if let (Some(clients), false) = (&self.clients, namespace.starts_with("AWS/")) {
             let mut names = dimensions.iter().map(|dimension| dimension.value.as_str());
             let own = names.find(|name| clients.task_sets().iter().any(|set| set == name));
-            let minutes = own.map(|task_set| clients.counted(task_set, over_by_ms));
-            return minutes.into_iter().flatten().collect();
+            let Some(task_set) = own else {
+                return Vec::new();
+            };
+            return if metric_name.starts_with("New") {
+                clients.attempted(task_set, over_by_ms).collect()
+            } else {
+                clients.counted(task_set, over_by_ms).collect()
+            };
         }
         if (namespace.as_str(), metric_name.as_str()) == ("AWS/ApplicationELB", "RequestCount") {
             return self.requests(dimensions, over_by_ms);

@@ -376,6 +376,7 @@ fn drain_is_paced(scene: &mut Scene, bytes: &mut Unstructured<'_>) {
         active: points(2),
         connections: points(3),
         seen: points(3),
+        kept: points(3),
         error: None,
     };
 }

@@ -34,8 +34,10 @@ pub enum Series {
     Active,
     /// Connections of the task set that drains, as the application reports them.
     Connections,
-    /// What counts the new connections of the replacement, in a shift that waits for them.
+    /// What counts the new connections of the replacement, in a shift.
     Seen,
+    /// The same of the original.
+    Kept,
 }
 
 impl Series {
@@ -46,21 +48,27 @@ impl Series {
             Self::Active => "activeFlows",
             Self::Connections => "connections",
             Self::Seen => "seen",
+            Self::Kept => "kept",
         }
     }
 
     /// The series of that id.
     pub fn parse(id: &str) -> Option<Self> {
-        [Self::New, Self::Active, Self::Connections, Self::Seen]
-            .into_iter()
-            .find(|series| series.as_str() == id)
+        let all = [
+            Self::New,
+            Self::Active,
+            Self::Connections,
+            Self::Seen,
+            Self::Kept,
+        ];
+        all.into_iter().find(|series| series.as_str() == id)
     }
 }
 
 /// The metrics that the next step needs; none if its pace uses none.
 pub fn queries(plan: &Plan) -> Vec<Query> {
     if plan.shifted.step > 0 {
-        return shift::query(plan).into_iter().collect();
+        return shift::queries(plan);
     }
     let drain = &plan.request.drain;
     let mut queries = Vec::new();
