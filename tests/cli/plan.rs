@@ -29,14 +29,14 @@ fn a_plan_shows_the_steps_of_a_shift_and_what_they_carry_of_all_connections() {
     let planned = ebbtide(&format!("{line} --format json")).exits(0).json();
     let steps = planned["shift"].as_array().unwrap().iter();
     let numbers = steps.map(|step| (step["percent"].as_u64(), step["at"].as_u64()));
-    let wanted = [(5, 0), (20, 600), (50, 1_500), (100, 2_400)];
+    let wanted = [(5, 0), (20, 690), (50, 1_658), (100, 2_612)];
     assert!(numbers.eq(wanted.map(|(percent, at)| (Some(percent), Some(at)))));
     // 5 % for 600 of 7200 s, and so on.
     let text = ebbtide(line).done();
     let parts = [
         "at 0:00:00: 5 % of new connections for 600 s; by its end 0.4 % of all connections",
-        "at 0:25:00: 50 % of new connections for 900 s",
-        "at 0:40:00: all new connections, and the bake begins",
+        "at 0:27:38: 50 % of new connections for 900 s",
+        "at 0:43:32: all new connections, and the bake begins",
     ];
     assert_has(&text, &parts);
 }
