@@ -1,6 +1,7 @@
 //! `CheckAndCreateService`: adopts or creates the replacement task set, beside the one that serves.
 
 use crate::action::{Action, NewTaskSet};
+use crate::alarms;
 use crate::deployment::{Plan, Progress};
 use crate::gates;
 use crate::identity::client_token;
@@ -13,7 +14,6 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::registry;
 use crate::request::SwapMode;
 use crate::routing;
-use crate::scale_down;
 use crate::swap;
 use crate::tags;
 use crate::test_rule;
@@ -83,7 +83,7 @@ fn is_beside(world: &World, plan: &Plan, replacement: &TaskSet) -> Result<(), Re
 /// Records the service of the target groups and the role of each route, puts the alternate group into the
 /// production routes at weight 0 (a group in no route is never health-checked: AWS documentation), and creates.
 fn actions(world: &World, plan: &Plan) -> Result<Vec<Action>, Refusal> {
-    scale_down::quiet(world, plan)?;
+    alarms::quiet(world, plan)?;
     let settled = preflight::settle(&plan.id, &plan.request, world, None)?;
     let routing = routing::read(world, &settled.request)?;
     let mut actions = Vec::new();

@@ -5,6 +5,7 @@
 //! clock, talks to AWS, or keeps anything between two calls.
 
 pub mod action;
+mod alarms;
 mod align;
 pub mod arn;
 pub mod caller;

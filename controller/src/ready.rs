@@ -1,5 +1,6 @@
 //! Is the replacement steady and healthy? Traffic moves on this answer only, never on a fixed wait.
 
+use crate::alarms;
 use crate::command;
 use crate::counted::counted;
 use crate::deployment::{Plan, Progress};
@@ -12,7 +13,6 @@ use crate::preflight;
 use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::CHECKS;
-use crate::scale_down;
 use crate::world::{TargetGroup, TaskSet, World};
 
 /// Where a deployment can wait whose replacement is steady and healthy. Alarms are read there too.
@@ -57,7 +57,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
     }
     if plan.waits_at(&HEALTHY) {
-        scale_down::quiet(world, plan)?;
+        alarms::quiet(world, plan)?;
     }
     if let Some(gate) = gates::due(world, plan, &HEALTHY.map(|point| (point, 0)))? {
         return Ok(gate.answer(To::WaitForServiceReady, plan, progress));

@@ -3,6 +3,7 @@
 mod waiting;
 
 use crate::action::Action;
+use crate::alarms;
 use crate::arn::short;
 use crate::command;
 use crate::counted::counted;
@@ -17,7 +18,7 @@ use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::{CHECKS, Request};
 use crate::routing;
-use crate::world::{Alarm, AlarmState, TargetGroup, TaskSet, World};
+use crate::world::{TargetGroup, TaskSet, World};
 use waiting::Waiting;
 
 /// The next step of the drain, or why not yet; Cleanup once the outgoing set is gone, or runs no task and
@@ -217,42 +218,9 @@ pub(crate) fn drained_for(plan: &Plan, progress: &Progress) -> u32 {
 /// once the original neither wants nor runs a task. In a rollback it is not read.
 fn no_alarm(world: &World, plan: &Plan, outgoing: &TaskSet) -> Result<(), Refusal> {
     if plan.goes_forward() && outgoing.is_warm() {
-        none_rings(world)?;
+        alarms::none_raised(world)?;
     }
     Ok(())
-}
-
-/// Whether no alarm that the request names is in `ALARM`.
-///
-/// A name that CloudWatch does not know is refused as well, while nothing has moved: it could never alarm.
-pub(crate) fn quiet(world: &World, plan: &Plan) -> Result<(), Refusal> {
-    none_rings(world)?;
-    let Some(name) = unknown_alarms(world, plan).next() else {
-        return Ok(());
-    };
-    Err(Refusal::preflight(
-        format!("alarms: CloudWatch has no alarm {name} in this account and region."),
-        "Look them up: aws cloudwatch describe-alarms",
-    ))
-}
-
-/// Whether no alarm that was read is in `ALARM`.
-pub(crate) fn none_rings(world: &World) -> Result<(), Refusal> {
-    let mut alarms = world.alarms.iter();
-    let Some(Alarm { name, .. }) = alarms.find(|alarm| alarm.state == AlarmState::Alarm) else {
-        return Ok(());
-    };
-    Err(Refusal::new(
-        ErrorName::AlarmRaised,
-        format!("CloudWatch alarm {name} is in ALARM."),
-        "Find out why before the next deployment, or remove it from alarms.",
-    ))
-}
-
-/// Alarms that the request names and CloudWatch does not know.
-fn unknown_alarms<'a>(world: &World, plan: &'a Plan) -> impl Iterator<Item = &'a String> {
-    let known = |name: &String| world.alarms.iter().any(|alarm| alarm.name == *name);
-    plan.request.alarms.iter().filter(move |name| !known(name))
 }
 
 /// Seconds for which a replacement may have no healthy target at all behind the production
@@ -411,7 +379,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     if matches!(due, Due::LastTasks | Due::Nothing) {
         return lost_health(drain, due);
     }
-    let blocker = lost_health(drain, due)?.or_else(|| unreadable_alarm(drain.world, drain.plan));
+    let blocker = lost_health(drain, due)?.or_else(|| alarms::unreadable(drain.world, drain.plan));
     let blocker = match blocker {
         None => command::paused(drain.world, drain.plan)?.map(Blocker::Paused),
         blocker => blocker,
@@ -479,19 +447,6 @@ fn lost_health(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> 
         replacement: plan.incoming_set().cloned(),
         shortfall,
     }))
-}
-
-/// An alarm in a state that CloudWatch did not have when this was written. Alarms are read anew
-/// before every step.
-pub(crate) fn unreadable_alarm(world: &World, plan: &Plan) -> Option<Blocker> {
-    let mut alarms = world.alarms.iter();
-    alarms.find_map(|alarm| match &alarm.state {
-        AlarmState::Unknown(state) if plan.goes_forward() => Some(Blocker::AlarmState {
-            alarm: alarm.name.clone(),
-            state: state.clone(),
-        }),
-        _ => None,
-    })
 }
 
 fn overdue(drain: &Drain<'_>, outgoing: &TaskSet, blocker: Option<&Blocker>) -> Refusal {

@@ -1,6 +1,7 @@
 //! Swap: moves the production routes to the target group of what takes over (rule R5).
 
 use crate::action::Action;
+use crate::alarms;
 use crate::align::align;
 use crate::command::{self, Order};
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
@@ -17,7 +18,6 @@ use crate::reason::{NextDrain, Reason, Swapped};
 use crate::refusal::{ErrorName, Refusal};
 use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
-use crate::scale_down;
 use crate::shift::{self, Shifted};
 use crate::test_rule::{self, Which};
 use crate::world::{Forward, Route, TargetGroup, World};
@@ -55,7 +55,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         });
     }
     if plan.goes_forward() && plan.shifted.step == 0 {
-        scale_down::quiet(world, plan)?;
+        alarms::quiet(world, plan)?;
     }
     no_other_swap(world, plan, &roles, &groups)?;
     if let Some(shifting) = shift::under_way(world, plan, progress, &roles, &groups)? {

@@ -16,7 +16,7 @@ use ebbtide_controller::world::{Forward, Launch, Network};
 
 use crate::clients::Clients;
 use crate::error::StepError;
-use crate::handler::Invocation;
+use crate::invocation::Invocation;
 use crate::routes;
 use crate::tags::{IS_PRODUCTION, ROLE, SERVICE, SWAP_INTENT, TASK_SET_ID};
 

@@ -1,17 +1,17 @@
 //! One turn: parse, enter the lock, observe, decide, act, check again, leave the lock, answer.
 
+mod answers;
+
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
 
 use ebbtide_controller::action::Action;
 use ebbtide_controller::caller;
 use ebbtide_controller::command::Order;
 use ebbtide_controller::contract::{self, Event, Failure};
 use ebbtide_controller::deployment::{Answer, Deployment, Plan, Progress};
-use ebbtide_controller::lock::{Busy, End, Item, Lock, SETTLE};
-use ebbtide_controller::phase::{Phase, To};
+use ebbtide_controller::lock::{Item, Lock, SETTLE};
+use ebbtide_controller::phase::Phase;
 use ebbtide_controller::preflight;
-use ebbtide_controller::quote::sentence;
 use ebbtide_controller::reason::Reason;
 use ebbtide_controller::refusal::{ErrorName, Refusal};
 use ebbtide_controller::request::Request;
@@ -19,14 +19,14 @@ use ebbtide_controller::turn::{self, Next, Turn};
 use ebbtide_controller::world::World;
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::act::act;
-use crate::clients::{Clients, OPERATION};
+use crate::clients::Clients;
 use crate::error::StepError;
+use crate::invocation::Invocation;
 use crate::lock::{self, Entry};
-use crate::observe::{Names, in_short, observe};
-use crate::{metrics, notices};
+use crate::notices;
+use crate::observe::{Names, observe};
 
 /// The three Lambda functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,58 +75,6 @@ impl FromStr for Function {
 #[derive(Debug, thiserror::Error)]
 #[error("the handler is '{0}'; check-and-create, swap and scale-down are allowed")]
 pub struct UnknownHandler(String);
-
-/// One invocation of a function.
-#[derive(Debug, Clone, Copy)]
-pub struct Invocation<'a> {
-    /// The function's own ARN, as Lambda gives it: only executions of its partition, region and account
-    /// are served.
-    pub function_arn: &'a str,
-    /// What no other invocation has, not even one of the same request: Lambda may run one twice.
-    pub nonce: &'a str,
-    /// When it began.
-    pub began: SystemTime,
-    /// When Lambda ends it.
-    pub deadline: SystemTime,
-    /// The same beginning, by a clock that does not jump.
-    pub started: Instant,
-}
-
-impl Invocation<'_> {
-    /// The time now.
-    pub(crate) fn now(&self) -> SystemTime {
-        self.began + self.started.elapsed()
-    }
-
-    /// Milliseconds since 1970.
-    pub(crate) fn now_millis(&self) -> u64 {
-        since_1970(self.now())
-    }
-
-    pub(crate) fn deadline_millis(&self) -> u64 {
-        since_1970(self.deadline)
-    }
-
-    /// Fails where Lambda may end the function before one more call with all its attempts ends: a write
-    /// that Lambda cuts off may land much later.
-    pub(crate) fn has_time_for(&self, action: &Action) -> Result<(), StepError> {
-        let left = self.deadline.duration_since(self.now());
-        if left.is_ok_and(|left| left > OPERATION) {
-            return Ok(());
-        }
-        Err(StepError::new(
-            ErrorName::Transient,
-            format!("The function has too little time left to {action}."),
-        ))
-    }
-}
-
-pub(crate) fn since_1970(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
-}
 
 /// Writes and checks of one invocation, at most: a swap needs two of each, and one more check.
 const ROUNDS: u32 = 5;
@@ -436,139 +384,5 @@ impl Step<'_> {
         }
         let wait = SETTLE;
         Ok(self.again(deployment, Reason::Unanswered { why, wait }))
-    }
-
-    /// The same turn again, in [`SETTLE`] seconds.
-    fn again(&self, deployment: &Deployment, reason: Reason) -> Answer {
-        let mut progress = deployment.progress;
-        progress.unanswered = progress.unanswered.saturating_add(1);
-        progress.waited = progress.waited.saturating_add(SETTLE);
-        Answer {
-            progress,
-            ..self.unchanged(deployment, reason, SETTLE)
-        }
-    }
-
-    /// The state as it came, after a wait.
-    fn busy(&self, mut deployment: Deployment, busy: Busy) -> Value {
-        deployment.lock.seen = Some(busy.seen);
-        let answer = self.unchanged(&deployment, Reason::Busy { wait: busy.wait }, busy.wait);
-        tracing::info!(
-            deployment = self.event.id.name(),
-            phase = self.event.phase.as_str(),
-            reason = %answer.reason,
-            "busy"
-        );
-        answer.to_json(&deployment.lock)
-    }
-
-    /// The same phase again, with the state as it came.
-    fn unchanged(&self, deployment: &Deployment, reason: Reason, wait: u32) -> Answer {
-        Answer {
-            to: self.event.phase.wait(),
-            reason,
-            wait,
-            plan: deployment.plan.clone(),
-            progress: deployment.progress,
-            heard: None,
-            tidy: Vec::new(),
-        }
-    }
-
-    /// The deployment has ended before, and that answer was lost.
-    fn ended(&self, deployment: &Deployment, end: &End) -> Value {
-        if end.to == To::DeploymentSucceeded {
-            let answer = Answer {
-                to: end.to,
-                ..self.unchanged(deployment, Reason::EndedBefore, 0)
-            };
-            return contract::report(&answer, self.age());
-        }
-        let failure = deployment.plan.failure.clone();
-        let failure = failure.unwrap_or_else(|| Failure {
-            error: "DeploymentFailed".to_owned(),
-            cause: "The deployment failed, and the answer with the reason was lost.".to_owned(),
-        });
-        contract::failed(&failure, &Reason::EndedBefore.to_string())
-    }
-
-    /// The answer as the state machine's next state.
-    fn finished(&self, answer: &Answer, lock: &Lock) -> Value {
-        match answer.to {
-            To::DeploymentSucceeded => contract::report(answer, self.age()),
-            To::DeploymentFailed => {
-                let failure = &answer.plan.failure;
-                let failure = failure.clone().unwrap_or_else(|| self.event.failure());
-                metrics::log(
-                    &answer.plan.request,
-                    self.invocation.now_millis() / 1_000,
-                    metrics::OF_FAILURE,
-                );
-                self.failed(&failure, &answer.reason.to_string())
-            }
-            To::Preflight
-            | To::CheckAndCreateService
-            | To::WaitForServiceReady
-            | To::Swap
-            | To::Bake
-            | To::ScaleDown
-            | To::Wait
-            | To::Cleanup
-            | To::WaitForDeletion
-            | To::Rollback
-            | To::WaitForOriginal
-            | To::Hook(_)
-            | To::DryRunSucceeded => answer.to_json(lock),
-        }
-    }
-
-    /// The end of a deployment that failed: what it fails with, and what was undone.
-    fn failed(&self, failure: &Failure, outcome: &str) -> Value {
-        tracing::info!(
-            deployment = self.event.id.name(),
-            phase = self.event.phase.as_str(),
-            error = failure.error,
-            reason = sentence(outcome),
-            "done"
-        );
-        contract::failed(failure, outcome)
-    }
-
-    /// Logs an answer, and the metrics that go with it.
-    fn tell(&self, world: &World, answer: &Answer) {
-        let outcome = if answer.to == self.event.phase.wait() {
-            "wait"
-        } else if let To::Hook(_) = answer.to {
-            "hook"
-        } else {
-            "done"
-        };
-        self.log(world, outcome, &answer.reason.to_string(), answer.wait);
-        if let Some(heard) = &answer.heard {
-            self.log(world, "command", &heard.to_string(), 0);
-        }
-        let told = metrics::of_answer(self.event.phase, world, answer, self.age());
-        let now = self.invocation.now_millis() / 1_000;
-        metrics::log(&answer.plan.request, now, &told);
-    }
-
-    /// Seconds since the execution started.
-    fn age(&self) -> u64 {
-        let started = Duration::from_millis(self.event.started());
-        let now = Duration::from_millis(self.invocation.now_millis());
-        now.saturating_sub(started).as_secs()
-    }
-
-    /// One structured line; never the whole event.
-    fn log(&self, world: &World, decision: &str, reason: &str, wait: u32) {
-        tracing::info!(
-            deployment = self.event.id.name(),
-            phase = self.event.phase.as_str(),
-            observation = sentence(&in_short(world)),
-            decision,
-            reason = sentence(reason),
-            wait,
-            "step"
-        );
     }
 }

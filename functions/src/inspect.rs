@@ -13,7 +13,7 @@ use ebbtide_controller::request::Request;
 
 use crate::clients::Clients;
 use crate::error::StepError;
-use crate::handler::since_1970;
+use crate::invocation::since_1970;
 use crate::observe::{Names, observe};
 use crate::observe_ecs;
 

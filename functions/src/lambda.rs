@@ -13,7 +13,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clients::Clients;
-use crate::handler::{Function, Invocation, handle};
+use crate::handler::{Function, handle};
+use crate::invocation::Invocation;
 use crate::metrics;
 
 /// What takes the log of a function: a line of JSON for every decision, without a time, which Lambda

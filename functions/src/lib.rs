@@ -9,6 +9,7 @@ mod elements;
 mod error;
 mod handler;
 mod inspect;
+mod invocation;
 mod lambda;
 mod lock;
 mod metrics;
@@ -27,8 +28,9 @@ mod unanswered;
 
 pub use clients::Clients;
 pub use error::StepError;
-pub use handler::{Function, Invocation, UnknownHandler, handle, handle_by};
+pub use handler::{Function, UnknownHandler, handle, handle_by};
 pub use inspect::{Inspection, home, inspect};
+pub use invocation::Invocation;
 pub use lambda::{logs, run};
 pub use metrics::NAMESPACE;
 pub use notices::{DETAIL_TYPE, SOURCE};

@@ -1,8 +1,11 @@
 //! How a pause ends, and which commands are given and answered. What a turn does about one is in stories.
 
 use super::*;
+use crate::drain;
 use crate::fixture::Scene;
 use crate::lock::{End, Item};
+use crate::phase::{Phase, To};
+use crate::refusal::ErrorName;
 use crate::turn;
 
 fn asked(command: Command) -> Asked {

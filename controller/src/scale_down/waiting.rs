@@ -1,6 +1,7 @@
 //! Answers of a turn of the drain that removes nothing: what is left, and when the next check is.
 
-use super::{HALF_LOST, drained_for, timeout, unknown_alarms};
+use super::{HALF_LOST, drained_for, timeout};
+use crate::alarms;
 use crate::command::Paused;
 use crate::deployment::{Answer, Plan, Progress};
 use crate::drain::pacing::Drain;
@@ -121,7 +122,7 @@ impl<'a> Waiting<'a> {
 
     fn reason(&self, stage: Stage) -> Reason {
         let Drain { world, plan, .. } = self.drain;
-        let alarms = unknown_alarms(world, plan).filter(|_| plan.goes_forward());
+        let alarms = alarms::unknown(world, plan).filter(|_| plan.goes_forward());
         reason(plan, self.report, stage, alarms.cloned().collect())
     }
 

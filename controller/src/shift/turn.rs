@@ -3,6 +3,7 @@
 use super::late::{Asked, Late, late};
 use super::seen::{counts_both, metric, seen};
 use super::{Shift, Shifted, Step, measured};
+use crate::alarms;
 use crate::command;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
@@ -56,7 +57,7 @@ pub(crate) fn under_way(
         return Ok(None);
     };
     ready::not_crashing(world, plan)?;
-    scale_down::none_rings(world)?;
+    alarms::none_raised(world)?;
     let then = turn.then(step);
     let begun = roles.production.iter().any(|route| {
         let share = route.forward.share(&groups.to.arn);
@@ -183,7 +184,7 @@ impl Turn<'_> {
         let incoming = ready::living_incoming(world, plan)?;
         let shortfall = ready::lacking(world, plan, incoming, groups.to);
         let Some(shortfall) = shortfall else {
-            return Ok(scale_down::unreadable_alarm(world, plan));
+            return Ok(alarms::unreadable(world, plan));
         };
         scale_down::not_lost(world, plan, self.progress.held, &shortfall)?;
         Ok(Some(Blocker::Health {
