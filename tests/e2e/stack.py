@@ -183,13 +183,15 @@ def call(command):
 
 
 @contextlib.contextmanager
-def simulated_aws(log, speed, event=None):
+def simulated_aws(log, speed, event=None, scenario=None):
     """`ebbtide serve` on a free port; its address."""
     if not BIN.exists():
         sys.exit(f"{BIN} does not exist: cargo build first, or set EBBTIDE_BIN")
     command = [str(BIN), "serve", "--port", "0", "--speed", f"{speed:g}"]
     if event is not None:
         command += ["--event", str(event)]
+    if scenario is not None:
+        command += ["--scenario", str(scenario)]
 
     def address():
         return re.search(r"listening on (http://127\.0\.0\.1:\d+)\n", processes.tail(log))

@@ -283,15 +283,26 @@ def world(aws_endpoint):
 # One entry an operation: what is asked, and something of the answer that shows it was understood.
 ECS = {
     "CreateCluster": lambda w: w.ecs.create_cluster(clusterName=w.name)["cluster"]["status"] == "ACTIVE",
+    "DescribeClusters": lambda w: [
+        (one["clusterName"], one["status"], one["tags"]) for one in w.ecs.describe_clusters(clusters=[w.cluster], include=["TAGS"])["clusters"]
+    ]
+    == [(w.name, "ACTIVE", [])],
+    "ListClusters": lambda w: w.cluster
+    in [arn.split("/")[-1] for page in w.ecs.get_paginator("list_clusters").paginate() for arn in page["clusterArns"]],
+    "DeleteCluster": lambda w: w.ecs.delete_cluster(cluster=w.cluster)["cluster"]["status"] == "INACTIVE",
     "RegisterTaskDefinition": lambda w: [w.register()["taskDefinition"]["revision"] for _ in "ab"] == [1, 2],
     "DescribeTaskDefinition": lambda w: w.ecs.describe_task_definition(taskDefinition=w.task_definition, include=["TAGS"])["tags"]
     == [{"key": "team", "value": "e2e"}],
     "DeregisterTaskDefinition": lambda w: w.ecs.deregister_task_definition(taskDefinition=w.task_definition)["taskDefinition"]["status"]
     == "INACTIVE",
+    "DeleteTaskDefinitions": lambda w: inactive(w)
+    or [one["taskDefinitionArn"] for one in w.ecs.delete_task_definitions(taskDefinitions=[w.task_definition])["taskDefinitions"]]
+    == [w.task_definition],
     "ListTaskDefinitions": lambda w: [w.task_definition] == w.ecs.list_task_definitions(familyPrefix=w.name)["taskDefinitionArns"],
     "CreateService": lambda w: w.create_service()["deploymentController"] == {"type": "EXTERNAL"},
     "DescribeServices": lambda w: w.ecs.describe_services(cluster=w.cluster, services=[w.service], include=["TAGS"])["services"][0]["createdAt"].year
     >= 2026,
+    "ListServices": lambda w: [arn.split("/")[-1] for arn in w.service and w.ecs.list_services(cluster=w.cluster)["serviceArns"]] == [w.service],
     "UpdateService": lambda w: w.ecs.update_service(**w.of_service(desiredCount=3))["service"]["desiredCount"] == 3,
     "DeleteService": lambda w: w.ecs.delete_service(**w.of_service(force=True))["service"]["status"] == "DRAINING",
     "CreateTaskSet": lambda w: w.create_task_set(scale={"value": 50.0, "unit": "PERCENT"})["computedDesiredCount"] == 1,
@@ -304,6 +315,11 @@ ECS = {
     == "PRIMARY",
     "ListTasks": lambda w: w.cluster in w.task,
     "DescribeTasks": lambda w: w.ecs.describe_tasks(cluster=w.cluster, tasks=[w.task], include=["TAGS"])["tasks"][0]["startedBy"] == w.task_set,
+    "UpdateTaskProtection": lambda w: [
+        [one["protectionEnabled"] for one in w.ecs.update_task_protection(cluster=w.cluster, tasks=[w.task, "x"], protectionEnabled=on)["protectedTasks"]]
+        for on in (True, False)
+    ]
+    == [[True], [False]],
     "StopTask": lambda w: w.ecs.stop_task(cluster=w.cluster, task=w.task, reason="e2e")["task"]["stoppedReason"] == "e2e",
 }
 
@@ -318,6 +334,9 @@ ELB = {
     )["Attributes"],
     "SetIpAddressType": lambda w: w.elb.set_ip_address_type(LoadBalancerArn=w.load_balancer, IpAddressType="dualstack")["IpAddressType"]
     == "dualstack",
+    "DeleteLoadBalancer": lambda w: w.listener and [w.elb.delete_load_balancer(LoadBalancerArn=w.load_balancer) for _ in "ab"]
+    # Its listeners go with it: nothing uses their group any more.
+    and w.elb.describe_target_groups(TargetGroupArns=[w.group])["TargetGroups"][0]["LoadBalancerArns"] == [],
     "CreateTargetGroup": lambda w: ":targetgroup/" in w.group and w.http_group != w.group,
     "DescribeTargetGroups": lambda w: w.elb.describe_target_groups(TargetGroupArns=[w.group_in_use])["TargetGroups"][0]["LoadBalancerArns"]
     == [w.load_balancer],
@@ -327,6 +346,8 @@ ELB = {
     in w.elb.modify_target_group_attributes(
         TargetGroupArn=w.group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "60"}]
     )["Attributes"],
+    "DeleteTargetGroup": lambda w: w.group
+    and [w.elb.delete_target_group(TargetGroupArn=w.group)["ResponseMetadata"]["HTTPStatusCode"] for _ in "ab"] == [200, 200],
     "DescribeTargetHealth": lambda w: w.elb.describe_target_health(TargetGroupArn=w.group, Targets=[{"Id": "10.0.0.1"}])["TargetHealthDescriptions"][0][
         "TargetHealth"
     ]["Reason"]
@@ -433,16 +454,23 @@ def rolling(w):
 
 ECS_REFUSALS = [
     ("CreateCluster", "InvalidParameterException", lambda w: w.ecs.create_cluster(clusterName="no spaces")),
+    ("DescribeClusters", "InvalidParameterException", lambda w: w.ecs.describe_clusters(clusters=["x"] * 101)),
+    ("ListClusters", "InvalidParameterException", lambda w: w.ecs.list_clusters(nextToken="x")),
+    ("DeleteCluster", "ClusterNotFoundException", lambda w: w.ecs.delete_cluster(cluster="nowhere")),
+    ("DeleteCluster", "ClusterContainsServicesException", lambda w: w.service and w.ecs.delete_cluster(cluster=w.cluster)),
     ("RegisterTaskDefinition", "ClientException", lambda w: w.register(containerDefinitions=[])),
     ("RegisterTaskDefinition", "ClientException", lambda w: w.register(networkMode="bridge")),
     ("DescribeTaskDefinition", "ClientException", lambda w: w.ecs.describe_task_definition(taskDefinition="nothing:1")),
     ("DeregisterTaskDefinition", "ClientException", lambda w: w.ecs.deregister_task_definition(taskDefinition="nothing:1")),
+    ("DeleteTaskDefinitions", "InvalidParameterException", lambda w: w.ecs.delete_task_definitions(taskDefinitions=[w.task_definition])),
     ("ListTaskDefinitions", "InvalidParameterException", lambda w: w.ecs.list_task_definitions(status="LOST")),
     ("CreateService", "ClusterNotFoundException", lambda w: w.create_service(cluster="nowhere")),
     ("CreateService", "InvalidParameterException", lambda w: w.service and w.create_service()),
     ("CreateService", "ClientException", lambda w: w.create_service(monitoring={})),
     ("DescribeServices", "ClusterNotFoundException", lambda w: w.ecs.describe_services(cluster="nowhere", services=["x"])),
     ("DescribeServices", "InvalidParameterException", lambda w: w.ecs.describe_services(cluster=w.cluster, services=[])),
+    ("ListServices", "ClusterNotFoundException", lambda w: w.ecs.list_services(cluster="nowhere")),
+    ("ListServices", "InvalidParameterException", lambda w: w.ecs.list_services(cluster=w.cluster, nextToken="x")),
     ("UpdateService", "ClusterNotFoundException", lambda w: w.ecs.update_service(cluster="nowhere", service="x")),
     ("UpdateService", "ServiceNotFoundException", lambda w: w.ecs.update_service(cluster=w.cluster, service="other")),
     ("UpdateService", "ServiceNotActiveException", lambda w: draining(w) or w.ecs.update_service(**w.of_service(desiredCount=1))),
@@ -482,6 +510,8 @@ ECS_REFUSALS = [
     ("ListTasks", "InvalidParameterException", lambda w: w.ecs.list_tasks(cluster=w.cluster, startedBy="x", family="y")),
     ("DescribeTasks", "ClusterNotFoundException", lambda w: w.ecs.describe_tasks(cluster="nowhere", tasks=["x"])),
     ("DescribeTasks", "InvalidParameterException", lambda w: w.ecs.describe_tasks(cluster=w.cluster, tasks=[])),
+    ("UpdateTaskProtection", "ClusterNotFoundException", lambda w: w.ecs.update_task_protection(cluster="nowhere", tasks=["x"], protectionEnabled=True)),
+    ("UpdateTaskProtection", "InvalidParameterException", lambda w: w.ecs.update_task_protection(cluster=w.cluster, tasks=["x"], protectionEnabled=True, expiresInMinutes=2881)),
     ("StopTask", "ClusterNotFoundException", lambda w: w.ecs.stop_task(cluster="nowhere", task="x")),
     ("StopTask", "InvalidParameterException", lambda w: w.ecs.stop_task(cluster=w.cluster, task="x")),
 ]
@@ -507,6 +537,11 @@ def second_balancer(w):
     return w.listener and w.create_load_balancer("network", f"{w.name}-2")
 
 
+def protected(w):
+    attributes = [{"Key": "deletion_protection.enabled", "Value": "true"}]
+    return w.elb.modify_load_balancer_attributes(LoadBalancerArn=w.load_balancer, Attributes=attributes)
+
+
 REDIRECT = [{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}]
 TWICE = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
 
@@ -520,6 +555,8 @@ ELB_REFUSALS = [
     ("DescribeLoadBalancerAttributes", "LoadBalancerNotFound", lambda w: w.elb.describe_load_balancer_attributes(LoadBalancerArn=NO_BALANCER)),
     ("ModifyLoadBalancerAttributes", "LoadBalancerNotFound", lambda w: w.elb.modify_load_balancer_attributes(LoadBalancerArn=NO_BALANCER, Attributes=[{"Key": "a", "Value": "b"}])),
     ("ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", lambda w: w.elb.modify_load_balancer_attributes(LoadBalancerArn=w.alb, Attributes=[{"Key": "load_balancing.cross_zone.enabled", "Value": "false"}])),
+    ("DeleteLoadBalancer", "OperationNotPermitted", lambda w: protected(w) and w.elb.delete_load_balancer(LoadBalancerArn=w.load_balancer)),
+    ("DeleteTargetGroup", "ResourceInUse", lambda w: w.elb.delete_target_group(TargetGroupArn=w.group_in_use)),
     ("CreateTargetGroup", "DuplicateTargetGroupName", lambda w: w.group and w.create_group(w.name, Port=9)),
     ("CreateTargetGroup", "InvalidConfigurationRequest", lambda w: w.create_group(w.name, HealthCheckEnabled=False)),
     ("CreateTargetGroup", "ValidationError", lambda w: w.create_group(w.name, HealthCheckIntervalSeconds=1)),

@@ -11,6 +11,21 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let name = world.create_cluster(&parse(input)?)?;
         Ok(json!({ "cluster": write::cluster(world, &name, true) }))
     }),
+    ("DescribeClusters", |world, input| {
+        let request = parse(input)?;
+        let (found, missing) = world.describe_clusters(&request)?;
+        let tags = includes(&request.include, "TAGS");
+        let clusters = list(&found, |name| json!(write::cluster(world, name, tags)));
+        Ok(json!({ "clusters": clusters, "failures": write::failures(&missing) }))
+    }),
+    ("ListClusters", |world, input| {
+        let page = world.list_clusters(&parse(input)?)?;
+        Ok(json!({ "clusterArns": page.items, "nextToken": page.next }))
+    }),
+    ("DeleteCluster", |world, input| {
+        let name = world.delete_cluster(&parse(input)?)?;
+        Ok(json!({ "cluster": write::cluster(world, &name, false) }))
+    }),
     ("RegisterTaskDefinition", |world, input| {
         let definition = world.register_task_definition(&parse(input)?)?;
         Ok(json!({
@@ -32,6 +47,11 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let definition = world.find_task_definition(&arn)?;
         Ok(json!({ "taskDefinition": write::task_definition(definition) }))
     }),
+    ("DeleteTaskDefinitions", |world, input| {
+        let (deleted, missing) = world.delete_task_definitions(&parse(input)?)?;
+        let deleted = list(&deleted, write::task_definition);
+        Ok(json!({ "taskDefinitions": deleted, "failures": write::failures(&missing) }))
+    }),
     ("ListTaskDefinitions", |world, input| {
         let page = world.list_task_definitions(&parse(input)?)?;
         Ok(json!({ "taskDefinitionArns": page.items, "nextToken": page.next }))
@@ -46,6 +66,10 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let tags = includes(&request.include, "TAGS");
         let services = list(&found, |one| write::service(world, one, tags));
         Ok(json!({ "services": services, "failures": write::failures(&missing) }))
+    }),
+    ("ListServices", |world, input| {
+        let page = world.list_services(&parse(input)?)?;
+        Ok(json!({ "serviceArns": page.items, "nextToken": page.next }))
     }),
     ("UpdateService", |world, input| {
         let key = world.update_service(&parse(input)?)?;
@@ -88,6 +112,13 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let tags = includes(&request.include, "TAGS");
         let tasks = list(&found, |one| write::task(world, one, tags));
         Ok(json!({ "tasks": tasks, "failures": write::failures(&missing) }))
+    }),
+    ("UpdateTaskProtection", |world, input| {
+        let (changed, missing) = world.update_task_protection(&parse(input)?)?;
+        let tasks = changed.iter().filter_map(|arn| world.task(arn));
+        let tasks = tasks.map(|task| write::protection(world, task));
+        let tasks = tasks.collect::<Value>();
+        Ok(json!({ "protectedTasks": tasks, "failures": write::failures(&missing) }))
     }),
     ("StopTask", |world, input| {
         let arn = world.stop_task(&parse(input)?)?;

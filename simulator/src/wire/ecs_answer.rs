@@ -34,6 +34,17 @@ pub(super) fn cluster(world: &World, name: &str, with_tags: bool) -> Option<Valu
     }))
 }
 
+/// Whether a task is protected from scale-in, and until when.
+pub(super) fn protection(world: &World, task: &Task) -> Value {
+    let until_ms = task.protected_until_ms;
+    let enabled = until_ms > world.now_ms;
+    json!({
+        "taskArn": task.arn,
+        "protectionEnabled": enabled,
+        "expirationDate": enabled.then(|| seconds(until_ms)),
+    })
+}
+
 pub(super) fn task_definition(definition: &TaskDefinition) -> Value {
     let mut value = json!({
         "taskDefinitionArn": definition.arn,

@@ -43,6 +43,11 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let load_balancer = world.load_balancer(arn)?;
         Ok(json!({ "Attributes": write::pairs(&load_balancer.attributes) }))
     }),
+    ("DeleteLoadBalancer", |world, input| {
+        let request: LoadBalancerArn = parse(input)?;
+        world.delete_load_balancer(&request.load_balancer_arn)?;
+        Ok(Value::Null)
+    }),
     ("CreateTargetGroup", |world, input| {
         let arn = world.create_target_group(&parse(input)?)?;
         let group = world.group(&arn)?;
@@ -64,6 +69,11 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let arn = &request.target_group_arn;
         world.modify_target_group_attributes(arn, &pairs(request.attributes))?;
         Ok(json!({ "Attributes": write::pairs(&world.group(arn)?.attributes) }))
+    }),
+    ("DeleteTargetGroup", |world, input| {
+        let request: TargetGroupArn = parse(input)?;
+        world.delete_target_group(&request.target_group_arn)?;
+        Ok(Value::Null)
     }),
     ("DescribeTargetHealth", |world, input| {
         let request: DescribeTargetHealth = parse(input)?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::name::{is_ecs_name, short_name};
+use super::name::{self, Page, is_ecs_name, short_name};
 use super::tags::{self, Tag, Tags};
 use super::task_set::CapacityProviderStrategyItem;
 use super::{ApiError, ServiceStatus, TaskStatus, World};
@@ -28,6 +28,26 @@ pub(crate) struct CreateCluster {
     pub tags: Vec<Tag>,
     pub(crate) capacity_providers: Vec<String>,
     pub(crate) default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct DescribeClusters {
+    pub(crate) clusters: Vec<String>,
+    pub(crate) include: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct ListClusters {
+    pub(crate) next_token: Option<String>,
+    pub(crate) max_results: Option<usize>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DeleteCluster {
+    pub(crate) cluster: String,
 }
 
 /// Running tasks, pending tasks and active services of a cluster.
@@ -60,6 +80,55 @@ impl World {
             default_capacity_provider_strategy: request.default_capacity_provider_strategy.clone(),
         };
         self.clusters.insert(name.clone(), cluster);
+        Ok(name)
+    }
+
+    /// `ecs:DescribeClusters`: the names of those found (of `default` when none is given), and the ARNs of those
+    /// that are missing. One that was deleted is found for a while (Model).
+    pub(crate) fn describe_clusters(
+        &self,
+        request: &DescribeClusters,
+    ) -> Result<(Vec<String>, Vec<String>), ApiError> {
+        let default = ["default".to_owned()];
+        let asked = match &request.clusters[..] {
+            [] => &default,
+            asked => asked,
+        };
+        ApiError::refuse_if(
+            asked.len() > 100,
+            "Clusters cannot have more than 100 elements.",
+        )?;
+        let known = |name: &str| self.clusters.get(short_name(name));
+        let find = |name| Ok(known(name).map(|cluster| cluster.name.clone()));
+        self.found(asked, "cluster", find)
+    }
+
+    /// `ecs:ListClusters`: the ARNs of those that are active.
+    pub(crate) fn list_clusters(&self, request: &ListClusters) -> Result<Page<String>, ApiError> {
+        let active = self.clusters.values().filter(|cluster| cluster.active);
+        let arns = active.map(|cluster| cluster.arn.clone()).collect();
+        let size = request.max_results.unwrap_or(100).clamp(1, 100);
+        let token = request.next_token.as_deref();
+        name::page(arns, token, size, ApiError::invalid_token)
+    }
+
+    /// `ecs:DeleteCluster`: one without services and tasks becomes INACTIVE.
+    pub(crate) fn delete_cluster(&mut self, request: &DeleteCluster) -> Result<String, ApiError> {
+        let name = self.find_cluster(Some(&request.cluster))?.name.clone();
+        let counts = self.cluster_counts(&name);
+        if counts.services > 0 {
+            let message = "The Cluster cannot be deleted while Services are active.";
+            return Err(ApiError::new("ClusterContainsServicesException", message));
+        }
+        let ends = |task: &super::Task| task.last_status == TaskStatus::Stopped;
+        let mut tasks = self.tasks.values().filter(|task| task.cluster == name);
+        if tasks.any(|task| !ends(task)) {
+            let message = "The Cluster cannot be deleted while Tasks are active.";
+            return Err(ApiError::new("ClusterContainsTasksException", message));
+        }
+        if let Some(cluster) = self.clusters.get_mut(&name) {
+            cluster.active = false;
+        }
         Ok(name)
     }
 

@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    fn remove_target(&mut self, group: &str, key: &str) {
+    pub(super) fn remove_target(&mut self, group: &str, key: &str) {
         let owner = self.task_at(group, key).map(|task| task.arn.clone());
         if let Some(group) = self.target_groups.get_mut(group) {
             group.targets.remove(key);

@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    fn used_groups(&self) -> BTreeSet<String> {
+    pub(super) fn used_groups(&self) -> BTreeSet<String> {
         self.listeners
             .values()
             .flat_map(Listener::actions)

@@ -228,6 +228,30 @@ impl World {
         Ok(())
     }
 
+    /// `elasticloadbalancing:DeleteLoadBalancer`, with its listeners; one that is not there is deleted too (Model).
+    pub(crate) fn delete_load_balancer(&mut self, arn: &str) -> Result<(), ApiError> {
+        let Some(known) = self.load_balancers.get(arn) else {
+            return Ok(());
+        };
+        let protection = known.attributes.get("deletion_protection.enabled");
+        if protection.is_some_and(|enabled| enabled == "true") {
+            let message = format!(
+                "Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
+            );
+            return Err(ApiError::new("OperationNotPermitted", message));
+        }
+        let of_it = self
+            .listeners
+            .values()
+            .filter(|one| one.load_balancer_arn == arn);
+        let listeners: Vec<_> = of_it.map(|one| one.arn.clone()).collect();
+        for listener in listeners {
+            self.delete_listener(&listener)?;
+        }
+        self.load_balancers.remove(arn);
+        Ok(())
+    }
+
     pub(crate) fn load_balancer(&self, arn: &str) -> Result<&LoadBalancer, ApiError> {
         let found = self.load_balancers.get(arn);
         found.ok_or_else(|| ApiError::load_balancer_not_found(arn))

@@ -41,7 +41,8 @@ impl World {
         let alive: Vec<Task> = self.tasks.of(id).filter(wants_to_run).cloned().collect();
         let is_pending = |task: &&Task| task.last_status != TaskStatus::Running;
         let (mut pending, mut running): (Vec<_>, Vec<_>) = alive.iter().partition(is_pending);
-        running.retain(|task| !task.behaviour.never_stops);
+        running
+            .retain(|task| !task.behaviour.never_stops && task.protected_until_ms <= self.now_ms);
         self.random(|rng| {
             rng.shuffle(&mut pending);
             rng.shuffle(&mut running);
@@ -116,6 +117,7 @@ impl World {
             stop_code: None,
             exit_code: None,
             behaviour: self.behaviour_of(&task_set.task_definition),
+            protected_until_ms: 0,
             registrations: Vec::new(),
             tags: super::Tags::new(),
         };

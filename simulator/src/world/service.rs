@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::name::{is_ecs_name, short_name};
+use super::name::{self, Page, is_ecs_name, short_name};
 use super::tags::{self, Tag, Tags};
 use super::task_set::{CapacityProviderStrategyItem, NetworkConfiguration, ServiceRegistry};
 use super::{ApiError, EventKind, TaskSetLoadBalancer, World};
@@ -143,6 +143,14 @@ pub(crate) struct DescribeServices {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct ListServices {
+    pub(crate) cluster: Option<String>,
+    pub(crate) next_token: Option<String>,
+    pub(crate) max_results: Option<usize>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DeleteService {
     pub cluster: Option<String>,
     pub service: String,
@@ -233,6 +241,18 @@ impl World {
         )?;
         let find = |name: &str| Ok(self.find_service(&cluster, name));
         self.found(&request.services, &format!("service/{cluster}"), find)
+    }
+
+    /// `ecs:ListServices`: the ARNs of a cluster's services that are not INACTIVE, 10 on a page by default.
+    pub(crate) fn list_services(&self, request: &ListServices) -> Result<Page<String>, ApiError> {
+        let cluster = &self.find_cluster(request.cluster.as_deref())?.name;
+        let listed = self.services.values().filter(|service| {
+            &service.cluster == cluster && service.status != ServiceStatus::Inactive
+        });
+        let arns = listed.map(|service| service.arn.clone()).collect();
+        let size = request.max_results.unwrap_or(10).clamp(1, 100);
+        let token = request.next_token.as_deref();
+        name::page(arns, token, size, ApiError::invalid_token)
     }
 
     /// `ecs:DeleteService`: it drains, and is INACTIVE when its last task set is gone. With task

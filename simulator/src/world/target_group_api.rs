@@ -127,6 +127,23 @@ impl World {
         arn
     }
 
+    /// `elasticloadbalancing:DeleteTargetGroup`: one that no listener or rule uses; one that is not there is
+    /// deleted too.
+    pub(crate) fn delete_target_group(&mut self, arn: &str) -> Result<(), ApiError> {
+        if self.used_groups().contains(arn) {
+            let message =
+                format!("Target group '{arn}' is currently in use by a listener or a rule");
+            return Err(ApiError::new("ResourceInUse", message));
+        }
+        let targets = self.target_groups.get(arn).map(|group| group.targets.keys());
+        let targets: Vec<_> = targets.into_iter().flatten().cloned().collect();
+        for target in targets {
+            self.remove_target(arn, &target);
+        }
+        self.target_groups.remove(arn);
+        Ok(())
+    }
+
     /// `elasticloadbalancing:DescribeTargetGroups`. Without a filter: every group in the account
     /// (Model).
     pub fn describe_target_groups(

@@ -41,6 +41,9 @@ pub struct Task {
     pub exit_code: Option<i32>,
     /// How its containers behave: as its task definition said when it was created.
     pub(crate) behaviour: Behaviour,
+    /// Until when it is protected from scale-in.
+    #[serde(default)]
+    pub(crate) protected_until_ms: u64,
     /// Where it is registered as a target.
     pub(crate) registrations: Vec<Registration>,
     pub tags: Tags,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::agenda::Due;
 use super::name::{self, Page, short_name};
 use super::task::StopReason;
 use super::{ApiError, DesiredStatus, ServiceStatus, Task, World};
@@ -35,7 +36,56 @@ pub struct StopTask {
     pub reason: Option<String>,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct UpdateTaskProtection {
+    pub(crate) cluster: String,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) protection_enabled: bool,
+    pub(crate) expires_in_minutes: Option<u64>,
+}
+
+/// For how long a task is protected where nothing is said, and the longest that can be (Docs).
+const PROTECTION_MINUTES: u64 = 120;
+const MOST_PROTECTION_MINUTES: u64 = 2_880;
+
 impl World {
+    /// `ecs:UpdateTaskProtection`: the ARNs of the tasks that were found, and of those that are missing or are
+    /// to stop. From its end on, the set's scheduler takes away what is too much.
+    pub(crate) fn update_task_protection(
+        &mut self,
+        request: &UpdateTaskProtection,
+    ) -> Result<(Vec<String>, Vec<String>), ApiError> {
+        let cluster = self.find_cluster(Some(&request.cluster))?.name.clone();
+        ApiError::refuse_if(
+            !(1..=10).contains(&request.tasks.len()),
+            "Tasks must have from 1 to 10 elements.",
+        )?;
+        let minutes = request.expires_in_minutes.unwrap_or(PROTECTION_MINUTES);
+        ApiError::refuse_if(
+            !(1..=MOST_PROTECTION_MINUTES).contains(&minutes),
+            "expiresInMinutes must be from 1 to 2880.",
+        )?;
+        let runs = |task: &&Task| task.desired_status == DesiredStatus::Running;
+        let find = |name: &str| {
+            let task = self.find_task(&cluster, name).filter(runs);
+            Ok(task.map(|task| (task.arn.clone(), task.task_set.clone())))
+        };
+        let (found, missing) = self.found(&request.tasks, &format!("task/{cluster}"), find)?;
+        let delay_ms = if request.protection_enabled {
+            minutes * 60_000
+        } else {
+            0
+        };
+        let until_ms = self.now_ms + delay_ms;
+        for (arn, task_set) in &found {
+            self.tasks
+                .change(arn, |task| task.protected_until_ms = until_ms);
+            self.schedule_in(delay_ms, Due::Reconcile(task_set.clone()));
+        }
+        Ok((found.into_iter().map(|(arn, _)| arn).collect(), missing))
+    }
+
     /// `ecs:ListTasks`: ARNs of the tasks whose desired status is `desiredStatus`, RUNNING by
     /// default. `startedBy` goes with `desiredStatus` and `launchType` only: "it must be the only
     /// filter that you use" (Model).

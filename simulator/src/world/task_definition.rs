@@ -92,6 +92,12 @@ pub(crate) struct DeregisterTaskDefinition {
     pub(crate) task_definition: String,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DeleteTaskDefinitions {
+    pub(crate) task_definitions: Vec<String>,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct ListTaskDefinitions {
@@ -175,6 +181,31 @@ impl World {
             definition.deregistered_at_ms.get_or_insert(now_ms);
         }
         Ok(arn)
+    }
+
+    /// `ecs:DeleteTaskDefinitions`: those that were deleted, and the ARNs of those that are missing. One that is
+    /// still ACTIVE is refused, and so are all. They are gone at once.
+    pub(crate) fn delete_task_definitions(
+        &mut self,
+        request: &DeleteTaskDefinitions,
+    ) -> Result<(Vec<TaskDefinition>, Vec<String>), ApiError> {
+        let asked = &request.task_definitions;
+        ApiError::refuse_if(
+            !(1..=10).contains(&asked.len()),
+            "Task definitions must have from 1 to 10 elements.",
+        )?;
+        let find = |name: &str| Ok(self.find_task_definition(name).ok().cloned());
+        let (found, missing) = self.found(asked, "task-definition", find)?;
+        ApiError::refuse_if(
+            found.iter().any(|definition| definition.active),
+            "The specified task definition is still in ACTIVE status. Please deregister the target and try again.",
+        )?;
+        for definition in &found {
+            if let Some(revisions) = self.task_definitions.get_mut(&definition.family) {
+                revisions.remove(&definition.revision);
+            }
+        }
+        Ok((found, missing))
     }
 
     /// `ecs:ListTaskDefinitions`: ARNs, oldest revision first unless `sort` is `DESC`.
