@@ -194,6 +194,19 @@ local: need-cargo $(VENV)/.made ## A stack to play with: the template on MiniSta
 	cargo build --locked
 	@$(VENV)/bin/python $(E2E)/local.py
 
+# Never a part of `make test`: it calls the account that the AWS CLI would, and costs money.
+CONTRACT := $(VENV)/bin/python tests/contract
+
+.PHONY: contract
+contract: $(VENV)/.made ## Asks a real account what is unproven: VPC=vpc-..., ALB=1 (docs/contract.md); costs below a dollar
+	@test -n "$(VPC)" || { echo "name a VPC: make contract VPC=vpc-... (docs/contract.md says what else)" >&2; exit 2; }
+	@$(CONTRACT) run --vpc "$(VPC)" $(if $(SUBNETS),--subnets "$(SUBNETS)") $(if $(ALB),--alb) $(if $(YES),--yes) \
+		$(if $(WITHOUT),--without "$(WITHOUT)") $(if $(HOURS),--hours "$(HOURS)") $(if $(CLIENT),--client-cidr "$(CLIENT)")
+
+.PHONY: contract-clean
+contract-clean: $(VENV)/.made ## Removes what runs of it have left behind, by tag; RUN=... for one run
+	@$(CONTRACT) clean $(if $(RUN),--run "$(RUN)") $(if $(YES),--yes)
+
 # What is imported is compiled then; most is not.
 PIP := pip install --quiet --disable-pip-version-check --no-compile --require-hashes
 

@@ -59,7 +59,8 @@ class Run:
         self.account = account
         self.service = service
         self.address = address
-        self.held = None
+        # What moved traffic leaves to what asks about it later.
+        self.held = self.shifted = None
         self.alb = None
         self.behind_alb = []
 
@@ -159,6 +160,9 @@ machine and a role without permissions. All have the tag {TAG}, and are removed 
         mine.service.create(say)
         for one in asked:
             results.append(result(mine, one))
+            if one is questions.registration and isinstance(results[-1][1], NotAsked):
+                ended, status = f"Without tasks, nothing else was asked. {mine.service.last_event()}", 1
+                break
     except Interrupted as signalled:
         ended, status = f"Interrupted by {signalled}.", SIGNALS[signal.Signals[str(signalled)]]
     except Exception as error:

@@ -107,8 +107,9 @@ def spare(run, scale, **more):
     """A task set without a load balancer, which is deleted at the end."""
     service = run.service
     task_set = service.create_task_set(service.versions[1], scale, **more)
-    yield task_set
-    if service.task_set(task_set):
+    try:
+        yield task_set
+    finally:
         service.delete_task_set(task_set)
 
 
@@ -125,8 +126,8 @@ def protection(run):
         def protect(enabled):
             return ecs.update_task_protection(cluster=service.cluster, tasks=[task], protectionEnabled=enabled)
 
-        if refused(lambda: protect(True), "InvalidParameterException", "UnsupportedFeatureException"):
-            raise NotAsked("a task of a task set cannot be protected")
+        if failures := protect(True)["failures"]:
+            raise NotAsked(f"the task could not be protected: {failures[0].get('reason')}")
         service.scale(task_set, 0.0)
         scaled = stays(run, task, 180)
         kept = [f"after the scale of 0 it {scaled}"]
@@ -226,9 +227,7 @@ def running_while_draining(run):
     "As `taskSet ecs-svc/…`",
 )
 def events_name_the_task_set(run):
-    service = run.service
-    described = run.account.ecs.describe_services(cluster=service.cluster, services=[service.name])["services"][0]
-    messages = [event["message"] for event in described["events"]]
+    messages = run.service.events()
     if not messages:
         raise NotAsked("the service has no events")
     named = [message for message in messages if "taskSet ecs-svc/" in message]

@@ -7,7 +7,7 @@ resources is not relied on.
 import collections
 
 import botocore.exceptions
-from account import NAME, TAG, NotAsked, code_of
+from account import NAME, TAG, NotAsked, code_of, refused
 
 # In the order of removal.
 KINDS = [
@@ -117,14 +117,16 @@ def delete_service(account, name):
     cluster, service = name
     tasks = account.ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]
     for batch in batches(tasks, 10):
-        account.ecs.update_task_protection(cluster=cluster, tasks=batch, protectionEnabled=False)
+        # Those that do not run cannot be protected or not.
+        refused(lambda batch=batch: account.ecs.update_task_protection(cluster=cluster, tasks=batch, protectionEnabled=False))
     described = account.ecs.describe_services(cluster=cluster, services=[service])["services"]
     if any(one["status"] == "ACTIVE" for one in described):
         account.ecs.delete_service(cluster=cluster, service=service, force=True)
 
 
 def delete_task_definition(account, arn):
-    account.ecs.deregister_task_definition(taskDefinition=arn)
+    # Of one that is INACTIVE already, it may be refused.
+    refused(lambda: account.ecs.deregister_task_definition(taskDefinition=arn))
     account.ecs.delete_task_definitions(taskDefinitions=[arn])
 
 
@@ -150,10 +152,16 @@ DELETERS = {
 
 def remove(account, run, say, minutes=30):
     """Removes everything of a run (of all runs without one), and answers what is left after so many minutes."""
-    said = set()
+    said, left = set(), []
 
     def gone():
-        left = find(account, run)
+        nonlocal left
+        try:
+            left = find(account, run)
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            # One that was listed and is gone when its tags are read; or the network is away for a while.
+            say(f"finding what is left: {error}")
+            return False
         # A service needs its target groups until its tasks are gone; a load balancer costs more than it does.
         waits = any(one.kind == "service" for one in left)
         for one in left:
@@ -168,14 +176,16 @@ def remove(account, run, say, minutes=30):
                 # It is gone already, or its turn comes when what uses it is gone.
                 if code_of(error) not in IN_USE and "NotFound" not in code_of(error):
                     say(f"{describe(one)}: {error}")
+            except botocore.exceptions.BotoCoreError as error:
+                say(f"{describe(one)}: {error}")
         return not left
 
     account.hours = float("inf")
     try:
         account.until("everything is gone", gone, minutes * 60, every=10)
-    except NotAsked:
-        pass
-    return find(account, run)
+    except NotAsked as error:
+        say(str(error))
+    return left
 
 
 def describe(found):

@@ -20,6 +20,10 @@ DELAY_SECONDS = 60
 HEALTHY_SECONDS = 900
 
 
+# What ECS may answer shortly after a listener, or its service-linked role in a new account, was created.
+NOT_YET = ("associated load balancer", "service linked role")
+
+
 class Service:
     def __init__(self, account, run, vpc, subnets, client):
         self.account = account
@@ -46,6 +50,9 @@ class Service:
         self.versions = [self.register(name) for name in ("one", "two")]
         say("creating a Network Load Balancer with two target groups")
         self.balancer, self.address = self.create_load_balancer("network", "nlb")
+        # Else a zone whose only targets have weight 0 might be without service.
+        cross_zone = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
+        self.account.elb.modify_load_balancer_attributes(LoadBalancerArn=self.balancer, Attributes=[cross_zone])
         self.groups = [self.create_group(f"{which}", Protocol="TCP") for which in ("1", "2")]
         self.listener = self.create_listener(self.balancer, "TCP", self.weights(100, 0))
         say(f"creating a service, and a task set of {TASKS} tasks")
@@ -151,7 +158,7 @@ class Service:
                     **more,
                 )["taskSet"]["id"]
             except botocore.exceptions.ClientError as error:
-                if "associated load balancer" not in str(error):
+                if not any(words in str(error) for words in NOT_YET):
                     raise
                 self.refusals.append(str(error))
                 return None
@@ -173,8 +180,10 @@ class Service:
         return found[0] if found else None
 
     def delete_task_set(self, task_set):
-        """Whatever it does, and waits until it is gone."""
-        self.account.ecs.delete_task_set(**self.of(task_set, force=True))
+        """Whatever it does, if it is not being deleted yet, and waits until it is gone."""
+        described = self.task_set(task_set)
+        if described and described["status"] != "DRAINING":
+            self.account.ecs.delete_task_set(**self.of(task_set, force=True))
         self.account.until("a task set is gone", lambda: not self.task_set(task_set), HEALTHY_SECONDS)
 
     def tasks(self, task_set):
@@ -186,6 +195,14 @@ class Service:
             ]
         ]
         return self.account.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"] if arns else []
+
+    def events(self):
+        """Their messages, the newest first."""
+        [described] = self.account.ecs.describe_services(cluster=self.cluster, services=[self.name])["services"]
+        return [event["message"] for event in described["events"]]
+
+    def last_event(self):
+        return next(iter(self.events()), "The service has no events.")
 
     def running(self, task_set):
         return [task for task in self.tasks(task_set) if task["lastStatus"] == "RUNNING"]

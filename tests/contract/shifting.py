@@ -19,7 +19,7 @@ HOUR_SECONDS = 65 * 60
 def propagation(run):
     run.connect()
     service = run.service
-    run.replacement = service.create_task_set(service.versions[1], 50, service.groups[1])
+    service.create_task_set(service.versions[1], 50, service.groups[1])
     service.wait_for_healthy(service.groups[1], 1)
     run.held = traffic.Held(*run.connect(), CONNECTIONS, every=traffic.EVERY_SECONDS / run.account.speed)
     run.account.until("connections are open", lambda: len(run.held.connections) == CONNECTIONS, 120)
@@ -66,7 +66,7 @@ def metrics_delay(run):
     "Not known, and not promised: if only weights change, connections live until they close",
 )
 def weight_zero_and_the_hour(run):
-    if run.held is None:
+    if run.shifted is None:
         run.connect()
         raise NotAsked("no connections were open when the weights moved")
     run.account.until(

@@ -1,6 +1,7 @@
 """The contract suite against the simulated AWS and MiniStack, where each answer is known, and what it leaves behind."""
 
 import contextlib
+import datetime
 import functools
 import json
 import re
@@ -39,6 +40,7 @@ class Account:
     def __init__(self, aws, ministack):
         self.ecs, self.elb = (stack.client(service, aws) for service in ("ecs", "elbv2"))
         self.ec2, self.iam, self.states = (stack.client(service, ministack) for service in ("ec2", "iam", "stepfunctions"))
+        self.cloudwatch = stack.client("cloudwatch", ministack)
         self.environment = stack.environment(
             AWS_ENDPOINT_URL=ministack,
             AWS_ENDPOINT_URL_ECS=aws,
@@ -161,9 +163,19 @@ def test_a_world_that_is_otherwise_is_seen(tmp_path):
         assert account.everything() == before
 
 
-# Of the questions that are asked without an Application Load Balancer.
+# Of all questions, in their order.
 NAMES = re.findall(r"^    (?:questions|shifting|executions)\.(\w+),$", (SUITE / "__main__.py").read_text(), re.MULTILINE)
 NAMES = [name.replace("_", "-") for name in NAMES]
+
+
+def test_every_question_is_in_the_documents():
+    page = (stack.ROOT / "docs" / "contract.md").read_text()
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", page, re.MULTILINE) == NAMES
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 128
 
 
 class Balancer:
@@ -177,8 +189,7 @@ class Balancer:
         self.account, self.late, self.hour = account, late / SPEED, hour
         self.ports = {}
         self.seen = []
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self.handler(), bind_and_activate=True)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), self.handler())
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
         self.ending = threading.Event()
 
@@ -192,8 +203,19 @@ class Balancer:
                 groups = listener["DefaultActions"][0]["ForwardConfig"]["TargetGroups"]
                 live = next(one["TargetGroupArn"] for one in groups if one["Weight"] > 0)
                 version = {"1": "one", "2": "two"}[live.split("/")[1].rsplit("-", 1)[1]]
+                if not self.seen:
+                    self.count(arn.split(":loadbalancer/")[1])
                 if not self.seen or self.seen[-1][1] != version:
                     self.seen.append((time.monotonic(), version))
+
+    def count(self, name):
+        """Seven new connections in each minute of the next hours, none of them late."""
+        flows = {"MetricName": "NewFlowCount", "Dimensions": [{"Name": "LoadBalancer", "Value": name}], "Value": 7.0}
+        now = datetime.datetime.now(datetime.timezone.utc)
+        minutes = [now + datetime.timedelta(minutes=minute) for minute in range(240)]
+        for some in (minutes[:120], minutes[120:]):
+            data = [{**flows, "Timestamp": minute} for minute in some]
+            self.account.cloudwatch.put_metric_data(Namespace="AWS/NetworkELB", MetricData=data)
 
     def version(self):
         return next((name for at, name in reversed(self.seen) if time.monotonic() - at >= self.late), self.seen[0][1])
@@ -247,21 +269,31 @@ def test_connections_through_a_load_balancer_are_measured(account, tmp_path, hou
     assert process.returncode == 0, printed
     found = answers(report)
     seen, verdict = answer(found, "a listener's weights moved")
-    assert verdict == "as assumed", seen
-    # The watch is late by a call or two.
-    assert 38 <= int(re.search(r"the last after (\d+) s", seen)[1]) <= 80, seen
+    # Where the machine is busy, the watch is late, and a second of it is 200.
+    last = int(re.search(r"the last after (\d+) s", seen)[1])
+    assert last >= 38, seen
+    assert verdict == ("as assumed" if last <= 90 else "otherwise"), seen
     seen, verdict = answer(found, "within the hour")
     if hour:
         assert verdict == "otherwise", seen
-        assert 55 <= int(re.search(r"20 of 20 ended, the first after (\d+) min", seen)[1]) <= 65, seen
+        assert 55 <= int(re.search(r"\d+ of 20 ended, the first after (\d+) min", seen)[1]) <= 65, seen
     else:
         assert (verdict, seen) == ("as assumed", "All 20 connections were open 65 minutes after their group had weight 0.")
-    assert answer(found, "How late do CloudWatch's values")[1] == "not asked"
+    seen, verdict = answer(found, "How late do CloudWatch's values")
+    late = int(re.fullmatch(r"The value of a minute came (-?\d+) s after its end. It was 7, and 7 five minutes later.", seen)[1])
+    assert verdict == ("as assumed" if late <= 120 else "otherwise"), seen
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("when", ["creating a security group", "creating a service", "scale-in protection"])
-def test_an_interrupted_run_leaves_nothing(account, tmp_path, number, when):
+@pytest.mark.parametrize(
+    ("when", "number"),
+    [
+        ("creating a security group", signal.SIGTERM),
+        ("creating a service", signal.SIGINT),
+        ("scale-in protection", signal.SIGINT),
+        ("scale-in protection", signal.SIGTERM),
+    ],
+)
+def test_an_interrupted_run_leaves_nothing(account, tmp_path, when, number):
     before = account.everything()
     report = tmp_path / "report.md"
     process = account.run(report)
