@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::exchange::NoAnswer;
@@ -65,6 +66,19 @@ impl Moment {
     }
 }
 
+/// A call before it is carried out.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    pub world: &'a World,
+    pub caller: &'a str,
+    /// As IAM names it: `ecs:CreateTaskSet`.
+    pub operation: String,
+    /// The request's parameters.
+    pub input: Value,
+}
+
+type Authorizer = Arc<dyn Fn(&Attempt<'_>) -> bool + Send + Sync>;
+
 type Watcher = Box<dyn FnMut(&Effect<'_>) + Send>;
 
 type Rewrite = Arc<dyn Fn(&mut Request<Bytes>) + Send + Sync>;
@@ -72,6 +86,7 @@ type Rewrite = Arc<dyn Fn(&mut Request<Bytes>) + Send + Sync>;
 struct Shared {
     world: World,
     rewrite: Option<Rewrite>,
+    authorizer: Option<Authorizer>,
     faults: Faults,
     /// Nonces that invocations have drawn.
     nonces: u64,
@@ -98,6 +113,7 @@ impl SimulatedAws {
         let shared = Shared {
             world,
             rewrite: None,
+            authorizer: None,
             nonces: 0,
             faults: Faults::default(),
             versions: None,
@@ -149,6 +165,12 @@ impl SimulatedAws {
     /// of its conditions is caught.
     pub fn rewrite(&self, rewrite: impl Fn(&mut Request<Bytes>) + Send + Sync + 'static) {
         self.present().rewrite = Some(Arc::new(rewrite));
+    }
+
+    /// Asks whether a call of an SDK client is allowed before anything else happens to it; one that is not is answered
+    /// as AWS answers it.
+    pub fn authorize(&self, authorizer: impl Fn(&Attempt<'_>) -> bool + Send + Sync + 'static) {
+        self.present().authorizer = Some(Arc::new(authorizer));
     }
 
     pub(crate) fn rewritten(&self, request: &Request<Bytes>) -> Option<Request<Bytes>> {
@@ -302,6 +324,9 @@ impl Shared {
         for late in due {
             self.perform(&late.caller, &late.request, None);
         }
+        if !self.is_allowed(caller, request) {
+            return Ok(wire::access_denied(request));
+        }
         let away = self.faults.is_away(wire::service_of(request), now_ms);
         let Some(fault) = planned.or(away.then_some(Fault::Unreachable)) else {
             if self.faults.telling.is_some() {
@@ -341,6 +366,18 @@ impl Shared {
                 });
                 return Err(NoAnswer::Broken);
             }
+        })
+    }
+
+    fn is_allowed(&self, caller: &str, request: &Request<Bytes>) -> bool {
+        self.authorizer.as_ref().is_none_or(|authorizer| {
+            let (operation, input) = wire::asked(request);
+            authorizer(&Attempt {
+                world: &self.world,
+                caller,
+                operation,
+                input,
+            })
         })
     }
 

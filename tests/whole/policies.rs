@@ -1,7 +1,8 @@
-//! Each function's policy in `template.yaml` holds exactly the calls that the function makes: derived
-//! from what the simulated AWS was asked, over deployments that between them take every way there is.
+//! Each function's policies in `template.yaml` allow exactly the calls that the function makes: judged over
+//! deployments that between them take every way there is. All other deployments of these tests are judged too.
 
 mod calls;
+mod judged;
 mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,14 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ebbtide_controller::command::Command;
-use ebbtide_functions::{DETAIL_TYPE, Function, SOURCE};
+use ebbtide_functions::{DETAIL_TYPE, SOURCE};
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::asl::HistoryEvent;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 
 use crate::support::installed;
-use calls::{Calls, calls_made, collect, event};
+use calls::event;
 use statements::{actions, actions_of, allowed, by_effect, statement, statements, tagged};
 
 /// Not a call of its own: `CreateTaskSet` passes the task definition's roles on.
@@ -42,45 +43,26 @@ fn names_of(actions: &[&str]) -> BTreeSet<String> {
 }
 
 /// The role of a function, and of nothing else.
-const ROLES: [(&str, &str, Function); 3] = [
-    ("CheckAndCreateFunction", CREATING, Function::CheckAndCreate),
-    ("SwapFunction", "SwapRole", Function::Swap),
-    ("ScaleDownFunction", "ScaleDownRole", Function::ScaleDown),
+const ROLES: [(&str, &str); 3] = [
+    ("CheckAndCreateFunction", CREATING),
+    ("SwapFunction", "SwapRole"),
+    ("ScaleDownFunction", "ScaleDownRole"),
 ];
 const CREATING: &str = "CheckAndCreateRole";
 
-/// What Lambda does in a function's name.
-const OF_LAMBDA: [&str; 4] = [
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-];
-
-#[tokio::test(start_paused = true)]
-async fn each_functions_policies_are_exactly_the_calls_it_makes() {
+#[test]
+fn the_state_machine_may_invoke_functions_write_its_log_and_nothing_else() {
     let template = template();
-    let resources = &template["Resources"];
-    let calls = calls_made().await;
-    assert_eq!(calls.len(), Function::ALL.len(), "{calls:?}");
-    let mut of_the_machine = allowed(resources, "DeploymentRole");
-    of_the_machine.retain(|action| !action.starts_with("logs:") && !action.starts_with("xray:"));
-    assert_eq!(of_the_machine, names_of(&["lambda:InvokeFunction"]));
-    for (_, role, function) in ROLES {
-        let mut made = calls[function.as_str()].clone();
-        if made.contains("ecs:CreateTaskSet") {
-            made.extend([PASSED_ROLES, TAGGED].map(str::to_owned));
-        }
-        made.extend(names_of(&OF_LAMBDA));
-        assert_eq!(allowed(resources, role), made, "{role}");
-    }
+    let mut allowed = allowed(&template["Resources"], "DeploymentRole");
+    allowed.retain(|action| !action.starts_with("logs:") && !action.starts_with("xray:"));
+    assert_eq!(allowed, names_of(&["lambda:InvokeFunction"]));
 }
 
 #[test]
 fn each_function_has_a_role_of_its_own_that_writes_to_its_own_log() {
     let template = template();
     let resources = &template["Resources"];
-    for (function, role, _) in ROLES {
+    for (function, role) in ROLES {
         let properties = &resources[function]["Properties"];
         let named = tagged(&properties["Role"]);
         assert_eq!(named, format!("{role}.Arn"), "{function}");
@@ -162,7 +144,7 @@ fn every_call_is_confined_by_the_conditions_that_it_knows() {
     let template = template();
     let resources = &template["Resources"];
     let mut seen = BTreeSet::new();
-    for (_, role, _) in ROLES {
+    for (_, role) in ROLES {
         let denied = by_effect(resources, role, "Deny");
         for statement in by_effect(resources, role, "Allow") {
             let found = actions_of(statement);
@@ -207,7 +189,7 @@ fn a_function_may_write_the_tags_of_a_test_rule_to_the_rule_that_it_creates_alon
     assert!(tagged(&tagging["Resource"]).ends_with(":listener-rule/app/*"));
     let action = &tagging["Condition"]["StringEquals"][OF_CREATION];
     assert_eq!(action.as_str(), Some("CreateRule"));
-    for (role, keys) in ROLES.map(|(_, role, _)| (role, tag_keys(resources, role))) {
+    for (role, keys) in ROLES.map(|(_, role)| (role, tag_keys(resources, role))) {
         let created = keys.get("elasticloadbalancing:CreateRule");
         assert_eq!(created.is_some(), role == CREATING, "{role}");
     }
@@ -293,13 +275,13 @@ fn a_definition_names_versions_of_the_functions_and_its_role_may_call_every_vers
     let template = template();
     let resources = &template["Resources"];
     let values = &resources["DeploymentStateMachine"]["Properties"]["DefinitionSubstitutions"];
-    for (function, _, _) in ROLES {
+    for (function, _) in ROLES {
         assert_eq!(tagged(&values[function]), format!("{function}.Version"));
     }
     let invoke = statement(resources, "DeploymentRole", "lambda:InvokeFunction").unwrap();
     let callable = invoke["Resource"].as_vec().unwrap().iter();
     let callable: Vec<_> = callable.map(tagged).collect();
-    let wanted = ROLES.map(|(function, _, _)| format!("${{{function}.Arn}}:*"));
+    let wanted = ROLES.map(|(function, _)| format!("${{{function}.Arn}}:*"));
     assert_eq!(callable, wanted);
 }
 
@@ -308,7 +290,7 @@ fn functions_may_put_the_events_that_they_put_and_a_rule_takes_them() {
     let template = template();
     let resources = &template["Resources"];
     let mut senders = 0;
-    for (_, role, _) in ROLES {
+    for (_, role) in ROLES {
         if let Some(put) = statement(resources, role, "events:PutEvents") {
             senders += 1;
             let condition = &put["Condition"]["StringEquals"]["events:detail-type"];
@@ -332,7 +314,7 @@ fn every_function_finds_the_table_that_its_role_may_write_to() {
     let keys = &resources[table.as_str()]["Properties"]["KeySchema"];
     assert_eq!(keys[0]["AttributeName"].as_str(), Some("id"));
     assert_eq!(keys.as_vec().unwrap().len(), 1);
-    for (_, role, _) in ROLES {
+    for (_, role) in ROLES {
         let mut of_table = 0;
         for statement in statements(resources, role) {
             let mut found = actions_of(statement).into_iter();
@@ -346,11 +328,8 @@ fn every_function_finds_the_table_that_its_role_may_write_to() {
     }
 }
 
-/// The commands of `ebbtide` ask whether the execution that is meant has ended.
-const DESCRIBED: &str = "states:DescribeExecution";
-
 #[tokio::test(start_paused = true)]
-async fn an_operators_policy_is_the_calls_of_a_command_and_its_attribute_alone() {
+async fn an_operators_policy_allows_the_attribute_of_a_command_alone() {
     let (aws, installation) = installed(Scenario::default().world().unwrap());
     let written = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&written);
@@ -369,14 +348,8 @@ async fn an_operators_policy_is_the_calls_of_a_command_and_its_attribute_alone()
     let mut unheard = |_: &HistoryEvent| {};
     let deploy = installation.deploy("run-1", event(), 1, &mut unheard);
     tokio::join!(deploy, operate);
-    let mut calls = Calls::new();
-    collect(&aws, &mut calls);
-    let mut made = calls["operator"].clone();
-    made.insert(DESCRIBED.to_owned());
     let template = template();
     let policy = &template["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"];
-    assert_eq!(actions_of(policy), made);
-
     let written = written.lock().unwrap();
     let [write] = &written[..] else {
         panic!("{written:?}");

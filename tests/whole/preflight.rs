@@ -1,5 +1,6 @@
 //! What preflight says in an execution, and that what it reads for findings alone may fail.
 
+use ebbtide_permissions::judged;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
@@ -22,7 +23,7 @@ async fn deploy_into(
     event: Value,
     faults: impl IntoIterator<Item = (u64, Fault)>,
 ) -> (Outcome, Value, SimulatedAws) {
-    let aws = SimulatedAws::new(start, 1.0);
+    let aws = judged(SimulatedAws::new(start, 1.0));
     aws.with_world(World::take_calls);
     aws.plan_faults(faults);
     let mut answer = Value::Null;

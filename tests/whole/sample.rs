@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ebbtide_permissions::judged;
 use ebbtide_simulator::asl::HistoryEvent;
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
@@ -206,7 +207,7 @@ async fn a_late_swap_does_not_undo_a_newer_deployment() {
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_is_invoked_again_takes_nothing_more() {
-    let aws = SimulatedAws::new(served(), 1.0);
+    let aws = judged(SimulatedAws::new(served(), 1.0));
     let installation = Installation::new(&aws).unwrap().invoking(3);
     let outcome = installation.deploy("run-1", sample(), 1, &mut |_| {}).await;
     assert!(format!("{outcome:?}").contains("deployed"), "{outcome:?}");

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use ebbtide_functions::{Function, Invocation, handle};
+use ebbtide_permissions::judged;
 use ebbtide_simulator::SimulatedAws;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use crate::support::{sample, served};
 async fn an_execution_of_another_account_is_refused_before_anything_is_read() {
     let mut world = served();
     world.begin();
-    let aws = SimulatedAws::new(world, 1.0);
+    let aws = judged(SimulatedAws::new(world, 1.0));
     for function in Function::ALL {
         let clients = aws.clients(function.as_str());
         let phase = match function {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ebbtide_controller::arn::{Arn, short};
 use ebbtide_controller::request::Request;
+use ebbtide_permissions::judged;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
 use ebbtide_simulator::fault::Fault;
@@ -239,7 +240,7 @@ pub(crate) fn group(world: &World, suffix: &str) -> String {
 /// The simulated AWS from a world on, and Ebbtide installed in it.
 pub(crate) fn installed(mut world: World) -> (SimulatedAws, Installation) {
     world.begin();
-    let aws = SimulatedAws::new(world, 1.0);
+    let aws = judged(SimulatedAws::new(world, 1.0));
     let installation = Installation::new(&aws).unwrap();
     (aws, installation)
 }

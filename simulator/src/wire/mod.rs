@@ -90,6 +90,18 @@ pub(crate) fn service_of(request: &Request<Bytes>) -> &'static str {
     Protocol::of(request).service().name
 }
 
+/// The operation of a request as IAM names it, and its parameters; null if they cannot be read.
+pub(crate) fn asked(request: &Request<Bytes>) -> (String, Value) {
+    let operation = match Protocol::of(request) {
+        Protocol::Json(target) => target.rsplit('.').next().map(str::to_owned),
+        Protocol::Cbor(path) => Some(cbor::operation(path).to_owned()),
+        Protocol::Query => elb::asked(request).0,
+    };
+    let operation = operation.unwrap_or_default();
+    let input = read(request, &INSTANTS).unwrap_or_default();
+    (format!("{}:{operation}", service_of(request)), input)
+}
+
 /// Answers one AWS API request at the world's present time, and writes it into the journal under
 /// the caller's name.
 ///

@@ -135,7 +135,10 @@ impl World {
                 format!("Target group '{arn}' is currently in use by a listener or a rule");
             return Err(ApiError::new("ResourceInUse", message));
         }
-        let targets = self.target_groups.get(arn).map(|group| group.targets.keys());
+        let targets = self
+            .target_groups
+            .get(arn)
+            .map(|group| group.targets.keys());
         let targets: Vec<_> = targets.into_iter().flatten().cloned().collect();
         for target in targets {
             self.remove_target(arn, &target);

@@ -257,6 +257,16 @@ impl World {
         found.ok_or_else(not_found)
     }
 
+    /// The roles that a task definition names, which a new task set passes on.
+    pub fn roles_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.find_task_definition(name).ok();
+        let registered = found.map(|definition| &definition.registered);
+        let roles = registered
+            .into_iter()
+            .flat_map(|registered| [&registered.task_role_arn, &registered.execution_role_arn]);
+        roles.flatten().map(String::as_str)
+    }
+
     /// One that something new may use.
     pub(crate) fn active_task_definition(&self, name: &str) -> Result<&TaskDefinition, ApiError> {
         match self.find_task_definition(name) {

@@ -1,8 +1,9 @@
-//! The calls that each function makes, over deployments that between them take every way there is.
+//! Deployments that between them take every way there is, judged by policies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use ebbtide_controller::command::Command;
 use ebbtide_functions::{Function, Invocation, handle};
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 use ebbtide_simulator::deployment::Installation;
@@ -11,17 +12,42 @@ use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::installed;
+use ebbtide_permissions::{Policies, judge};
 
-pub(super) type Calls = BTreeMap<String, BTreeSet<String>>;
+use crate::support::{edited, installed};
 
 pub(super) fn event() -> Value {
     Names::default().event()
 }
 
-/// Runs one deployment, adds its calls, and returns the state and the world after each step.
-async fn deploy(world: World, event: Value, calls: &mut Calls) -> Vec<(String, Value, World)> {
+/// Roles that task definitions name.
+pub(super) const TASK_ROLE: &str = "arn:aws:iam::555555555555:role/chat-task";
+
+/// A service whose task set has tags, and whose task definitions name roles.
+pub(super) fn with_tags_and_roles() -> World {
+    let tagged = json!({"tags": {"team": "chat"}});
+    let tagged: Scenario = serde_json::from_value(tagged).unwrap();
+    edited(&tagged.world().unwrap(), |saved| {
+        for family in saved["task_definitions"]
+            .as_object_mut()
+            .unwrap()
+            .values_mut()
+        {
+            for revision in family.as_object_mut().unwrap().values_mut() {
+                revision["registered"]["taskRoleArn"] = TASK_ROLE.into();
+            }
+        }
+    })
+}
+
+/// Runs one deployment, and returns the state and the world after each step.
+async fn deploy(
+    world: World,
+    event: Value,
+    policies: &Arc<Policies>,
+) -> Vec<(String, Value, World)> {
     let aws = SimulatedAws::new(world, 1.0);
+    judge(&aws, policies);
     let mut steps = Vec::new();
     let mut on_event = |event: &HistoryEvent| {
         if let EventKind::StateExited { name, output, .. } = &event.kind {
@@ -30,17 +56,7 @@ async fn deploy(world: World, event: Value, calls: &mut Calls) -> Vec<(String, V
     };
     let installation = Installation::new(&aws).unwrap();
     installation.deploy("run-1", event, 1, &mut on_event).await;
-    collect(&aws, calls);
     steps
-}
-
-pub(super) fn collect(aws: &SimulatedAws, calls: &mut Calls) {
-    for call in aws.with_world(World::take_calls) {
-        // The caller is the function and the execution.
-        let function = call.caller.split(' ').next().unwrap_or_default();
-        let of_function = calls.entry(function.to_owned()).or_default();
-        of_function.insert(call.operation);
-    }
 }
 
 /// A listener of which one path leads to the service.
@@ -52,20 +68,19 @@ fn by_path() -> Value {
     ])
 }
 
-pub(super) async fn calls_made() -> Calls {
-    let mut calls = Calls::new();
-    let healthy = Scenario::default();
-    let steps = deploy(healthy.world().unwrap(), event(), &mut calls).await;
+pub(super) async fn every_way(policies: &Arc<Policies>) {
+    let healthy = with_tags_and_roles();
+    let steps = deploy(healthy.clone(), event(), policies).await;
 
     let on_an_alb = Scenario::with(|scenario| scenario.load_balancer = Kind::Application);
-    deploy(on_an_alb.world().unwrap(), event(), &mut calls).await;
+    deploy(on_an_alb.world().unwrap(), event(), policies).await;
 
     let with_an_alarm = json!({"alarms": [{"name": "errors"}]});
     let with_an_alarm: Scenario = serde_json::from_value(with_an_alarm).unwrap();
     let mut watched = event();
     watched["alarms"] = json!(["errors"]);
     watched["drain"] = json!({"reconnectsPerSecond": 500, "deadline": 3600});
-    deploy(with_an_alarm.world().unwrap(), watched, &mut calls).await;
+    deploy(with_an_alarm.world().unwrap(), watched, policies).await;
 
     // Rules that are moved, and rules for tests: deleted after the swap, and in a rollback.
     for fails in [false, true] {
@@ -75,14 +90,14 @@ pub(super) async fn calls_made() -> Calls {
         let mut tested = event();
         tested["test"] = json!({"header": {"name": "x-preview", "value": "yes"}});
         tested["readinessTimeout"] = json!(300);
-        deploy(by_rules.world().unwrap(), tested, &mut calls).await;
+        deploy(by_rules.world().unwrap(), tested, policies).await;
     }
 
     let mut crashing = Scenario::default();
     crashing.replacement.crashes_after_seconds = Some(5);
     let mut impatient = event();
     impatient["readinessTimeout"] = json!(300);
-    deploy(crashing.world().unwrap(), impatient, &mut calls).await;
+    deploy(crashing.world().unwrap(), impatient, policies).await;
 
     // Its tasks fail while the swap bakes, and in the drain.
     for (seconds, bake) in [(330, 300), (480, 90)] {
@@ -90,18 +105,19 @@ pub(super) async fn calls_made() -> Calls {
         failing.replacement.crashes_after_seconds = Some(seconds);
         let mut baking = event();
         baking["bakeTime"] = json!(bake);
-        deploy(failing.world().unwrap(), baking, &mut calls).await;
+        deploy(failing.world().unwrap(), baking, policies).await;
     }
 
     let mut straggling = Scenario::default();
     straggling.original.never_stops = true;
     let (aws, installation) = installed(straggling.world().unwrap());
+    judge(&aws, policies);
     for name in ["run-1", "run-2"] {
         installation.deploy(name, event(), 1, &mut |_| {}).await;
     }
-    collect(&aws, &mut calls);
 
-    stopped_and_taken_over(healthy.world().unwrap(), &mut calls).await;
+    stopped_and_taken_over(healthy, policies).await;
+    commanded(policies).await;
 
     // A swap that failed between its intent and its commit point.
     let mut steps = steps.into_iter();
@@ -113,20 +129,19 @@ pub(super) async fn calls_made() -> Calls {
         value: "ebbtide:Ebbtide:run-1".into(),
     };
     world.add_elb_tags(&[group.to_owned()], &[intent]).unwrap();
-    world.take_calls();
-    let undone = roll_back(world.clone(), state.clone(), &mut calls).await;
+    let undone = roll_back(world.clone(), state.clone(), policies).await;
     assert!(undone.contains("Rolled back"), "{undone}");
 
     // A first turn that failed may have taken the lock or not.
     let mut before = state;
     before["lock"].as_object_mut().unwrap().remove("fence");
-    roll_back(world, before, &mut calls).await;
-    calls
+    roll_back(world, before, policies).await;
 }
 
 /// An execution that ends with the lock, and the next one, which asks whether it has ended.
-async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
+async fn stopped_and_taken_over(world: World, policies: &Arc<Policies>) {
     let (aws, installation) = installed(world);
+    judge(&aws, policies);
     let stop = Notify::new();
     let mut on_event = |event: &HistoryEvent| {
         if event.enters("Bake") {
@@ -137,12 +152,26 @@ async fn stopped_and_taken_over(world: World, calls: &mut Calls) {
     let stopped = installation.deploy_until("run-1", event(), 1, &mut on_event, stopped);
     stopped.await;
     installation.deploy("run-2", event(), 1, &mut |_| {}).await;
-    collect(&aws, calls);
+}
+
+/// A deployment that an operator brings back.
+async fn commanded(policies: &Arc<Policies>) {
+    let (aws, installation) = installed(Scenario::default().world().unwrap());
+    judge(&aws, policies);
+    let operate = async {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let rollback = installation.command("main/chat", Command::Rollback, "alice");
+        rollback.await.unwrap().unwrap();
+    };
+    let mut unheard = |_: &HistoryEvent| {};
+    let deploy = installation.deploy("run-1", event(), 1, &mut unheard);
+    tokio::join!(deploy, operate);
 }
 
 /// A turn of a rollback, at its second check; what it says.
-async fn roll_back(world: World, mut state: Value, calls: &mut Calls) -> String {
+async fn roll_back(world: World, mut state: Value, policies: &Arc<Policies>) -> String {
     let aws = SimulatedAws::new(world, 1.0);
+    judge(&aws, policies);
     let function = Function::ScaleDown;
     let clients = aws.clients(function.as_str());
     state["failure"] = json!({"Error": "Permission", "Cause": "because"});
@@ -162,6 +191,5 @@ async fn roll_back(world: World, mut state: Value, calls: &mut Calls) -> String 
         started: tokio::time::Instant::now(),
     };
     let answer = handle(function, invocation, &clients, event).await.unwrap();
-    collect(&aws, calls);
     answer["reason"]["text"].as_str().unwrap().to_owned()
 }
