@@ -297,7 +297,7 @@ fn functions_may_put_the_events_that_they_put_and_a_rule_takes_them() {
             assert_eq!(condition.as_str(), Some(DETAIL_TYPE), "{role}");
         }
     }
-    assert_eq!(senders, 2);
+    assert_eq!(senders, 3);
     let pattern = &resources["ProgressRule"]["Properties"]["EventPattern"];
     assert_eq!(pattern["detail-type"][0].as_str(), Some(DETAIL_TYPE));
     assert_eq!(pattern["source"][0].as_str(), Some(SOURCE));

@@ -216,6 +216,7 @@ impl Call<'_> {
         let input = &self.0.input;
         let definition = text(&input["taskDefinition"]);
         let mut keys = self.service_keys();
+        // What ECS compares with where the request has `family:revision` is unproven; here it is the whole ARN.
         put(
             &mut keys,
             "ecs:task-definition",

@@ -116,6 +116,12 @@ pub(super) async fn every_way(policies: &Arc<Policies>) {
         installation.deploy(name, event(), 1, &mut |_| {}).await;
     }
 
+    let points = ["afterHealthy", "beforeSwap", "afterSwap", "beforeDrain"];
+    let pauses = points.map(|at| json!({"at": at, "timeout": 60, "onTimeout": "continue"}));
+    let mut planned = event();
+    planned["pauses"] = json!(pauses);
+    deploy(healthy.clone(), planned, policies).await;
+
     stopped_and_taken_over(healthy, policies).await;
     commanded(policies).await;
 
@@ -138,7 +144,8 @@ pub(super) async fn every_way(policies: &Arc<Policies>) {
     roll_back(world, before, policies).await;
 }
 
-/// An execution that ends with the lock, and the next one, which asks whether it has ended.
+/// An execution that ends with the lock, and the next one, which asks whether it has ended. The routes have lost
+/// what is recorded of them, as if the public sample had left them so.
 async fn stopped_and_taken_over(world: World, policies: &Arc<Policies>) {
     let (aws, installation) = installed(world);
     judge(&aws, policies);
@@ -151,6 +158,11 @@ async fn stopped_and_taken_over(world: World, policies: &Arc<Policies>) {
     let stopped = stop.notified();
     let stopped = installation.deploy_until("run-1", event(), 1, &mut on_event, stopped);
     stopped.await;
+    aws.with_world(|world| {
+        let listeners: Vec<_> = world.listeners().map(|one| one.arn.clone()).collect();
+        let role = ["ebbtide:role".to_owned()];
+        world.remove_elb_tags(&listeners, &role).unwrap();
+    });
     installation.deploy("run-2", event(), 1, &mut |_| {}).await;
 }
 

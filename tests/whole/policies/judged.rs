@@ -177,7 +177,14 @@ async fn an_installation_for_another_service_does_not() {
     for (parameter, call, how) in denied {
         let mut others = own.clone();
         for arn in others.get_mut(parameter).unwrap() {
-            *arn = arn.replace("chat", "mail").replace("main", "other");
+            let (account, resource) = arn.rsplit_once(':').unwrap();
+            let (account, resource) = match account.rsplit_once(':') {
+                // A task definition's ARN has a colon more.
+                Some((account, family)) if resource == "*" => (account, family),
+                _ => (account, resource),
+            };
+            let (kind, name) = resource.split_once('/').unwrap();
+            *arn = format!("{account}:{kind}/other-{name}");
         }
         assert_ne!(others[parameter], own[parameter], "{parameter}");
         let (outcome, judge) = deployed(Policies::new(&others)).await;
