@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ebbtide_permissions::judged;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{Entering, EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::{Installation, LOCK_TABLE};
@@ -77,6 +78,7 @@ impl Stage {
     }
 
     fn on(case: &Case, aws: SimulatedAws, watch: Watch) -> Self {
+        let aws = judged(aws);
         let watch = Arc::new(Mutex::new(watch));
         let seen = Arc::clone(&watch);
         aws.watch(move |effect| {
