@@ -71,10 +71,14 @@ impl Moment {
 pub struct Attempt<'a> {
     pub world: &'a World,
     pub caller: &'a str,
-    /// As IAM names it: `ecs:CreateTaskSet`.
-    pub operation: String,
-    /// The request's parameters.
-    pub input: Value,
+    pub request: &'a Request<Bytes>,
+}
+
+impl Attempt<'_> {
+    /// The operation as IAM names it (`ecs:CreateTaskSet`), and its parameters.
+    pub fn asked(&self) -> (String, Value) {
+        wire::asked(self.request)
+    }
 }
 
 type Authorizer = Arc<dyn Fn(&Attempt<'_>) -> bool + Send + Sync>;
@@ -371,12 +375,10 @@ impl Shared {
 
     fn is_allowed(&self, caller: &str, request: &Request<Bytes>) -> bool {
         self.authorizer.as_ref().is_none_or(|authorizer| {
-            let (operation, input) = wire::asked(request);
             authorizer(&Attempt {
                 world: &self.world,
                 caller,
-                operation,
-                input,
+                request,
             })
         })
     }

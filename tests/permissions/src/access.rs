@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ebbtide_simulator::aws::Attempt;
-use ebbtide_simulator::world::partition_of;
+use ebbtide_simulator::world::{World, partition_of};
 use serde_json::Value;
 
 /// The keys of a request. One value is text; of a key that has several, all are there.
@@ -22,34 +22,56 @@ pub(crate) struct Access {
 pub(crate) const MULTIVALUED: [&str; 3] =
     ["aws:TagKeys", "dynamodb:Attributes", "dynamodb:LeadingKeys"];
 
+/// A call, and the world that it is about.
+pub(crate) struct Call<'a> {
+    world: &'a World,
+    operation: String,
+    input: Value,
+}
+
 /// Everything that a call must be allowed; a call that is not known here is a fault of the tests.
-pub(crate) fn accesses(attempt: &Attempt<'_>) -> Vec<Access> {
-    let call = Call(attempt);
-    let (service, operation) = attempt.operation.split_once(':').unwrap();
+pub(crate) fn accesses(call: &Call<'_>) -> Vec<Access> {
+    let (service, operation) = call.operation.split_once(':').unwrap();
     let known = match service {
         "ecs" => call.of_ecs(operation),
         "elasticloadbalancing" => call.of_load_balancing(operation),
         _ => call.of_others(service, operation),
     };
     known.unwrap_or_else(|| {
-        let name = &attempt.operation;
-        panic!("what {name} needs to be allowed is not known: add it to tests/permissions/src/access.rs")
+        let name = &call.operation;
+        panic!(
+            "what {name} needs to be allowed is not known: add it to tests/permissions/src/access.rs"
+        )
     })
 }
 
-struct Call<'a>(&'a Attempt<'a>);
+impl<'a> Call<'a> {
+    pub(crate) fn of(attempt: &Attempt<'a>) -> Self {
+        let (operation, input) = attempt.asked();
+        Self {
+            world: attempt.world,
+            operation,
+            input,
+        }
+    }
 
-impl Call<'_> {
+    /// Whether the same request needs the same in every world of an account, and is likely to be made again: these
+    /// ask the world for roles and tags, and a write of the lock has a number of its own.
+    pub(crate) fn repeats(&self) -> bool {
+        let own = ["ecs:CreateTaskSet", "elasticloadbalancing:DeleteRule"];
+        !own.contains(&self.operation.as_str()) && !self.operation.starts_with("dynamodb:")
+    }
+
     fn on(&self, resource: String, keys: Keys) -> Access {
         Access {
-            action: self.0.operation.clone(),
+            action: self.operation.clone(),
             resource: Some(resource),
             keys,
         }
     }
 
     fn everywhere(&self, keys: Keys) -> Vec<Access> {
-        let action = self.0.operation.clone();
+        let action = self.operation.clone();
         vec![Access {
             action,
             resource: None,
@@ -59,7 +81,7 @@ impl Call<'_> {
 
     /// On the resource whose ARN a field of the request is.
     fn on_field(&self, field: &str, keys: Keys) -> Vec<Access> {
-        vec![self.on(text(&self.0.input[field]).to_owned(), keys)]
+        vec![self.on(text(&self.input[field]).to_owned(), keys)]
     }
 
     fn on_each(&self, resources: impl Iterator<Item = String>, keys: &Keys) -> Vec<Access> {
@@ -67,7 +89,7 @@ impl Call<'_> {
     }
 
     fn of_ecs(&self, operation: &str) -> Option<Vec<Access>> {
-        let input = &self.0.input;
+        let input = &self.input;
         Some(match operation {
             "DescribeServices" => {
                 let services = texts(&input["services"]).into_iter();
@@ -97,7 +119,7 @@ impl Call<'_> {
     }
 
     fn of_load_balancing(&self, operation: &str) -> Option<Vec<Access>> {
-        let input = &self.0.input;
+        let input = &self.input;
         Some(match operation {
             "ModifyListener" => self.on_field("ListenerArn", Keys::new()),
             "ModifyRule" => self.on_field("RuleArn", Keys::new()),
@@ -118,7 +140,7 @@ impl Call<'_> {
     }
 
     fn of_others(&self, service: &str, operation: &str) -> Option<Vec<Access>> {
-        let input = &self.0.input;
+        let input = &self.input;
         Some(match (service, operation) {
             ("cloudwatch", "DescribeAlarms" | "GetMetricData") => self.everywhere(Keys::new()),
             ("dynamodb", "GetItem" | "UpdateItem") => {
@@ -143,7 +165,7 @@ impl Call<'_> {
 
     /// With the tags that it gets.
     fn creation_of_a_rule(&self) -> Vec<Access> {
-        let input = &self.0.input;
+        let input = &self.input;
         let mut keys = request_tags(&input["Tags"]);
         let mut all = self.on_field("ListenerArn", keys.clone());
         if !keys.is_empty() {
@@ -161,7 +183,7 @@ impl Call<'_> {
     }
 
     fn arn(&self, service: &str, resource: &str) -> String {
-        let world = self.0.world;
+        let world = self.world;
         let partition = partition_of(&world.region);
         format!(
             "arn:{partition}:{service}:{}:{}:{resource}",
@@ -178,7 +200,7 @@ impl Call<'_> {
     }
 
     fn cluster_name(&self) -> String {
-        last(self.0.input["cluster"].as_str().unwrap_or("default"))
+        last(self.input["cluster"].as_str().unwrap_or("default"))
     }
 
     fn cluster_key(&self) -> Keys {
@@ -198,13 +220,13 @@ impl Call<'_> {
         put(
             &mut keys,
             "ecs:service",
-            &self.service(text(&self.0.input["service"])),
+            &self.service(text(&self.input["service"])),
         );
         keys
     }
 
     fn task_set(&self, id: &str) -> String {
-        let service = last(text(&self.0.input["service"]));
+        let service = last(text(&self.input["service"]));
         self.ecs(
             "task-set",
             &format!("{}/{service}/{id}", self.cluster_name()),
@@ -213,7 +235,7 @@ impl Call<'_> {
 
     /// Of a task set: with its tags, and with the roles that its task definition names.
     fn creation(&self) -> Vec<Access> {
-        let input = &self.0.input;
+        let input = &self.input;
         let definition = text(&input["taskDefinition"]);
         let mut keys = self.service_keys();
         // What ECS compares with where the request has `family:revision` is unproven; here it is the whole ARN.
@@ -234,7 +256,7 @@ impl Call<'_> {
                 keys,
             });
         }
-        for role in self.0.world.roles_of(definition) {
+        for role in self.world.roles_of(definition) {
             let mut keys = Keys::new();
             put(&mut keys, "iam:PassedToService", "ecs-tasks.amazonaws.com");
             all.push(Access {
@@ -247,7 +269,7 @@ impl Call<'_> {
     }
 
     fn tags_of_rule(&self, arn: &str) -> Keys {
-        let mut listeners = self.0.world.listeners();
+        let mut listeners = self.world.listeners();
         let rule = listeners.find_map(|listener| listener.rules.get(arn));
         let tags = rule.into_iter().flat_map(|rule| &rule.tags);
         let key = |(key, value): (&String, &String)| {
