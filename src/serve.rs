@@ -87,7 +87,7 @@ deploy, status and the like need Step Functions: `make local` has it. Ctrl-C end
     let serving = server::serve(listener, aws, std::future::pending());
     // Nothing that is half sent or half answered is waited for.
     tokio::select! {
-        served = serving => served?,
+        () = serving => {}
         // Without a signal to wait for, the server simply goes on.
         Ok(()) = tokio::signal::ctrl_c() => {}
     }

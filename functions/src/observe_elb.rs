@@ -79,6 +79,13 @@ async fn listed(
     let mut pages = request.into_paginator().items().send();
     let mut groups = Vec::new();
     while let Some(group) = pages.next().await {
+        // One without any group: the model does not say whether that is an error or an empty list.
+        if load_balancer.is_some()
+            && group.as_ref().err().and_then(ProvideErrorMetadata::code)
+                == Some("TargetGroupNotFound")
+        {
+            break;
+        }
         let group = group.map_err(|error| match load_balancer {
             Some(arn) if error.code() == Some("LoadBalancerNotFound") => no_load_balancer(arn),
             _ => StepError::of_call("elasticloadbalancing:DescribeTargetGroups", &error),

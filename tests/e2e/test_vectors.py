@@ -11,9 +11,7 @@ import datetime
 import email.utils
 import json
 import math
-import re
 import subprocess
-import sys
 import tarfile
 
 import botocore
@@ -23,6 +21,7 @@ from botocore.model import NoShapeFoundError, OperationModel, ServiceModel
 from botocore.parsers import PROTOCOL_PARSERS, ResponseParserError
 from botocore.utils import parse_timestamp
 
+import sources
 import stack
 
 CODEC = stack.ROOT / "target" / "debug" / "examples" / "codec"
@@ -43,15 +42,7 @@ FILES = {
 def vectors():
     """The files of vectors, from the distribution that requirements.txt pins with its hash."""
     name = f"botocore-{botocore.__version__}"
-    archive = stack.ROOT / "target" / f"{name}.tar.gz"
-    if not archive.exists():
-        pinned = re.search(r"^botocore==(?:.*\\\n)+.*\n", (stack.HERE / "requirements.txt").read_text(), re.MULTILINE)[0]
-        only = archive.with_suffix(".txt")
-        only.write_text(pinned)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        pip += ["--require-hashes", "--no-binary", "botocore", "--no-build-isolation", "--dest", archive.parent]
-        subprocess.run([*pip, "--requirement", only], check=True, timeout=120)
-    with tarfile.open(archive) as distribution:
+    with tarfile.open(sources.distribution("botocore", botocore.__version__)) as distribution:
         return {
             (direction, file): json.load(distribution.extractfile(f"{name}/tests/unit/protocols/{direction}/{file}.json"))
             for direction in ("input", "output")

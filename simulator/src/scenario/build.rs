@@ -252,8 +252,14 @@ impl Scenario {
         protocol: &str,
         (place, target_type): (usize, TargetType),
     ) -> Result<String, ScenarioError> {
-        let stem: String = names.service.chars().take(26).collect();
-        let stem = stem.trim_matches(['-', '_']).replace('_', "-");
+        // No two hyphens in a row.
+        let words = names
+            .service
+            .split(['-', '_'])
+            .filter(|word| !word.is_empty());
+        let stem: String = words.collect::<Vec<_>>().join("-");
+        let stem: String = stem.chars().take(26).collect();
+        let stem = stem.trim_end_matches('-');
         let given = names.target_groups.as_ref().map(|groups| &groups[place]);
         let given = given
             .map(|arn| parse_target_group(arn, names))
@@ -270,6 +276,9 @@ impl Scenario {
             port: Some(names.container_port),
             protocol: Some(protocol.to_owned()),
             health_check_interval_seconds: Some(self.health_check_interval_seconds),
+            // The default is too long for a shorter interval.
+            health_check_timeout_seconds: (self.health_check_interval_seconds < 10)
+                .then(|| self.health_check_interval_seconds.saturating_sub(1)),
             healthy_threshold_count: Some(self.healthy_threshold),
             target_type: Some(target_type.to_owned()),
             ..CreateTargetGroup::ip(&name)

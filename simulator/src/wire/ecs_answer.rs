@@ -28,7 +28,7 @@ pub(super) fn cluster(world: &World, name: &str, with_tags: bool) -> Option<Valu
         "activeServicesCount": counts.services,
         "statistics": [],
         "tags": if with_tags { tags(&cluster.tags) } else { json!([]) },
-        "settings": [{ "name": "containerInsights", "value": "disabled" }],
+        "settings": cluster.settings,
         "capacityProviders": cluster.capacity_providers,
         "defaultCapacityProviderStrategy": cluster.default_capacity_provider_strategy,
     }))
@@ -58,6 +58,7 @@ pub(super) fn task_definition(definition: &TaskDefinition) -> Value {
     if let (Some(members), Value::Object(registered)) =
         (value.as_object_mut(), json!(definition.registered))
     {
+        // Empty unless it was given.
         members.extend(registered);
     }
     value

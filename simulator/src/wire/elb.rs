@@ -81,6 +81,10 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
         let described = list(&targets, write::target_health);
         Ok(json!({ "TargetHealthDescriptions": described }))
     }),
+    ("RegisterTargets", |world, input| {
+        world.register_targets(&parse(input)?)?;
+        Ok(Value::Null)
+    }),
     ("DeregisterTargets", |world, input| {
         world.deregister_targets(&parse(input)?)?;
         Ok(Value::Null)
@@ -217,24 +221,27 @@ struct DescribeTags {
 }
 
 /// The action of a request, and its parameters.
-pub(super) fn asked(request: &Request<Bytes>) -> (Option<String>, Value) {
+pub(super) fn asked(request: &Request<Bytes>) -> Result<(Option<String>, Value), String> {
     let form = if request.body().is_empty() {
         request.uri().query().unwrap_or_default().as_bytes()
     } else {
         request.body()
     };
-    let mut input = query::parameters(form);
+    let mut input = query::parameters(form)?;
     let mut take = |name: &str| match input.as_object_mut().and_then(|fields| fields.remove(name)) {
         Some(Value::String(text)) => Some(text),
         Some(_) | None => None,
     };
     let action = take("Action");
     take("Version");
-    (action, input)
+    Ok((action, input))
 }
 
 pub(super) fn answer(world: &mut World, request: &Request<Bytes>) -> Answer {
-    let (action, input) = asked(request);
+    let (action, input) = match asked(request) {
+        Ok(asked) => asked,
+        Err(why) => return Answer::refused(ELB.name, ApiError::new("MalformedQueryString", why)),
+    };
     let Some(action) = action else {
         let problem = "The request is missing an action or a required parameter";
         return Answer::refused(ELB.name, ApiError::new("MissingAction", problem));

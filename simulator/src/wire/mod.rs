@@ -147,7 +147,7 @@ pub fn read(request: &Request<Bytes>, instants: &[&str]) -> Result<Value, String
         Protocol::Cbor(_) => {
             cbor::read(request.body(), instants).map_err(|error| error.to_string())
         }
-        Protocol::Query => Ok(elb::asked(request).1),
+        Protocol::Query => elb::asked(request).map(|(_, input)| input),
     }
 }
 

@@ -11,12 +11,19 @@ struct Node {
     members: BTreeMap<String, Node>,
 }
 
+/// Parts of a parameter's name. Elastic Load Balancing's have nine; without a limit, a request could exhaust the stack.
+const DEEPEST: usize = 32;
+
 /// The parameters of a form-encoded request: structures as objects, `member` lists as arrays in the
 /// order of their numbers, `entry` maps as objects, everything else as text. A parameter without a value counts as not given:
 /// that is how clients write an empty list.
-pub(super) fn parameters(form: &[u8]) -> Value {
+pub(super) fn parameters(form: &[u8]) -> Result<Value, String> {
     let mut root = Node::default();
     for (name, value) in form_urlencoded::parse(form) {
+        if name.split('.').count() > DEEPEST {
+            let start: String = name.chars().take(40).collect();
+            return Err(format!("the parameter '{start}…' is nested too deeply"));
+        }
         if value.is_empty() && !name.contains('.') {
             continue;
         }
@@ -27,9 +34,9 @@ pub(super) fn parameters(form: &[u8]) -> Value {
         node.text = Some(value.into_owned());
     }
     if root.members.is_empty() {
-        return Value::Object(serde_json::Map::new());
+        return Ok(Value::Object(serde_json::Map::new()));
     }
-    value(root)
+    Ok(value(root))
 }
 
 fn value(node: Node) -> Value {
@@ -76,7 +83,17 @@ A.member.1.F.G.member.1.W=0&A.member.1.F.S.E=true => { "A": [{ "F": { "G": [{ "W
         for case in cases.lines().skip(1) {
             let (form, tree) = case.split_once(" => ").expect("a form and its tree");
             let tree: Value = serde_json::from_str(tree).expect("JSON");
-            assert_eq!(parameters(form.as_bytes()), tree, "{form}");
+            assert_eq!(parameters(form.as_bytes()), Ok(tree), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_nested_too_deeply_is_refused() {
+        let deep = |parts: usize| parameters(vec!["a"; parts].join(".").as_bytes());
+        assert!(deep(super::DEEPEST).is_ok());
+        for parts in [super::DEEPEST + 1, 1_000_000] {
+            let refused = deep(parts).expect_err("too deep");
+            assert!(refused.contains("nested too deeply"), "{refused}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! ECS clusters.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::name::{self, Page, is_ecs_name, short_name};
 use super::tags::{self, Tag, Tags};
@@ -19,6 +20,9 @@ pub struct Cluster {
     pub(crate) capacity_providers: Vec<String>,
     /// What is used where neither launch type nor strategy is given.
     pub(crate) default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    /// Answered as they were given.
+    #[serde(default)]
+    pub(crate) settings: Vec<Value>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -28,6 +32,7 @@ pub(crate) struct CreateCluster {
     pub tags: Vec<Tag>,
     pub(crate) capacity_providers: Vec<String>,
     pub(crate) default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+    pub(crate) settings: Vec<Value>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -78,6 +83,11 @@ impl World {
             tags,
             capacity_providers: request.capacity_providers.clone(),
             default_capacity_provider_strategy: request.default_capacity_provider_strategy.clone(),
+            settings: if request.settings.is_empty() {
+                vec![json!({ "name": "containerInsights", "value": "disabled" })]
+            } else {
+                request.settings.clone()
+            },
         };
         self.clusters.insert(name.clone(), cluster);
         Ok(name)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::load_balancer::{Kind, LoadBalancer};
+use super::text::listed;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
@@ -32,6 +33,7 @@ pub struct Condition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Values {
+    #[serde(deserialize_with = "listed")]
     pub values: Vec<String>,
 }
 
@@ -39,12 +41,14 @@ pub struct Values {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct HeaderValues {
     pub http_header_name: String,
+    #[serde(deserialize_with = "listed")]
     pub values: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct QueryValues {
+    #[serde(deserialize_with = "listed")]
     pub values: Vec<QueryValue>,
 }
 
@@ -54,6 +58,7 @@ pub struct QueryValue {
     /// Without it, any key fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    #[serde(default)]
     pub value: String,
 }
 
@@ -62,7 +67,7 @@ pub struct QueryValue {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct SourceIp {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "listed")]
     pub values: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_address_type: Option<String>,
@@ -257,16 +262,36 @@ impl Condition {
             }
         }
         let values = kept.configs().next().map(|(_, _, values)| values);
-        let values = values.unwrap_or_default();
+        let Some(values) = values else {
+            let name = config_of(field);
+            let message = format!("A '{name}' must be specified with '{field}'");
+            return Err(ApiError::validation(message));
+        };
         if values.is_empty() || values.contains(&"") {
-            return Err(ApiError::validation("A condition value must be specified"));
+            return Err(ApiError::validation(match field {
+                SOURCE_IP => "A 'source-ip' value must be specified",
+                QUERY if !values.is_empty() => {
+                    "A 'Value' must be specified in 'QueryStringKeyValuePair'"
+                }
+                _ => "A condition value must be specified",
+            }));
         }
         for value in values {
+            let called = if field == QUERY { "Value" } else { field };
+            check_length(
+                called,
+                value,
+                if field == METHOD {
+                    LONGEST_NAME
+                } else {
+                    LONGEST
+                },
+            )?;
             check_value(field, value)?;
         }
         let query = self.query_string_config.iter().flat_map(|one| &one.values);
         for key in query.filter_map(|pair| pair.key.as_deref()) {
-            check_value(QUERY, key)?;
+            check_length("Key", key, LONGEST)?;
         }
         if let Some(header) = &self.http_header_config {
             check_header_name(&header.http_header_name)?;
@@ -275,17 +300,26 @@ impl Condition {
     }
 }
 
-/// Lengths and characters (Model).
-fn check_value(field: &str, value: &str) -> Result<(), ApiError> {
-    let longest = if field == METHOD {
-        LONGEST_NAME
-    } else {
-        LONGEST
-    };
-    if value.chars().count() > longest {
-        let message = format!("The '{field}' value is too long; the limit is '{longest}'");
-        return Err(ApiError::validation(message));
+/// The settings that a field needs which has no short form.
+fn config_of(field: &str) -> &'static str {
+    match field {
+        HEADER => "HttpHeaderConfig",
+        METHOD => "HttpRequestMethodConfig",
+        QUERY => "QueryStringConfig",
+        _ => "SourceIpConfig",
     }
+}
+
+fn check_length(called: &str, value: &str, longest: usize) -> Result<(), ApiError> {
+    if value.chars().count() <= longest {
+        return Ok(());
+    }
+    let message = format!("The '{called}' value is too long; the limit is '{longest}'");
+    Err(ApiError::validation(message))
+}
+
+/// Characters (Model).
+fn check_value(field: &str, value: &str) -> Result<(), ApiError> {
     let of = |more: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
         value.chars().all(fits)
@@ -306,17 +340,21 @@ fn check_value(field: &str, value: &str) -> Result<(), ApiError> {
     if fits {
         return Ok(());
     }
-    let message = format!("Condition value '{value}' is not valid for '{field}'");
-    Err(ApiError::validation(message))
+    Err(ApiError::validation(if field == METHOD {
+        // AWS's words, as for what is too long or missing (Field: moto's tests).
+        format!(
+            "The '{field}' value is invalid; the allowed characters are A-Z, hyphen and underscore"
+        )
+    } else {
+        format!("Condition value '{value}' is not valid for '{field}'")
+    }))
 }
 
 /// A token of RFC 7230; the host has a condition of its own (Model).
 fn check_header_name(name: &str) -> Result<(), ApiError> {
+    check_length("HttpHeaderName", name, LONGEST_NAME)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if (1..=LONGEST_NAME).contains(&name.len())
-        && name.chars().all(fits)
-        && !name.eq_ignore_ascii_case("host")
-    {
+    if !name.is_empty() && name.chars().all(fits) && !name.eq_ignore_ascii_case("host") {
         return Ok(());
     }
     let message = format!("HTTP header name '{name}' is not valid");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::action::{ActionRequest, ForwardRequest, GroupRequest, groups_of};
 use super::listener::Before;
 use super::load_balancer::Kind;
-use super::name::Page;
+use super::name::{Page, not_of};
 use super::tags::{self, Tag};
 use super::target_group_api::is_asked;
 use super::text::{as_text, parsed};
@@ -86,10 +86,13 @@ impl World {
         hex: Option<&str>,
     ) -> Result<String, ApiError> {
         let load_balancer = self.load_balancer(&request.load_balancer_arn)?;
-        let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
-            let message = "A listener protocol and port must be specified";
-            return Err(ApiError::validation(message));
-        };
+        let missing =
+            |what: &str| ApiError::validation(format!("A listener {what} must be specified"));
+        let protocol = request
+            .protocol
+            .clone()
+            .ok_or_else(|| missing("protocol"))?;
+        let port = request.port.ok_or_else(|| missing("port"))?;
         check_protocol(load_balancer.kind, &protocol)?;
         check_certificates(&protocol, &request.certificates)?;
         self.check_port(&load_balancer.arn, port, None)?;
@@ -300,11 +303,15 @@ fn is_secure(protocol: &str) -> bool {
 
 fn check_protocol(kind: Kind, protocol: &str) -> Result<(), ApiError> {
     let allowed: &[&str] = match kind {
-        Kind::Network => &["TCP", "TLS", "UDP", "TCP_UDP"],
+        Kind::Network => &["UDP", "TCP", "TLS", "TCP_UDP"],
         Kind::Application => &["HTTP", "HTTPS"],
     };
     if allowed.contains(&protocol) {
         return Ok(());
+    }
+    let known = ["HTTP", "HTTPS", "UDP", "TCP", "TLS", "TCP_UDP"];
+    if !known.contains(&protocol) && protocol != "GENEVE" {
+        return Err(not_of(protocol, "protocol", &known));
     }
     Err(ApiError::validation(format!(
         "Listener protocol '{protocol}' must be one of '{}'",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::name::{Page, VPC_ID, check_name};
+use super::name::{Page, VPC_ID, check_name, not_of};
 use super::tags::{self, Tag, Tags};
 use super::target_group::{attributes, check_attribute};
 use super::target_group_api::is_asked;
@@ -93,7 +93,7 @@ impl World {
         &mut self,
         request: &CreateLoadBalancer,
     ) -> Result<String, ApiError> {
-        check_name(&request.name, "Load balancer")?;
+        check_load_balancer_name(&request.name)?;
         let kind = match request.r#type.as_deref() {
             None | Some("application") => Kind::Application,
             Some("network") => Kind::Network,
@@ -112,6 +112,11 @@ impl World {
         check_ip_address_type(ip_address_type)?;
         if request.subnets.is_empty() {
             let message = "At least one subnet must be specified";
+            return Err(ApiError::validation(message));
+        }
+        if kind == Kind::Application && request.subnets.len() < 2 {
+            let message =
+                "At least two subnets in two different Availability Zones must be specified";
             return Err(ApiError::validation(message));
         }
         let mut subnets = request.subnets.iter();
@@ -263,13 +268,28 @@ impl World {
     }
 }
 
-fn check_ip_address_type(ip_address_type: &str) -> Result<(), ApiError> {
-    if ["ipv4", "dualstack"].contains(&ip_address_type) {
+/// No hyphen at either end, and not `internal-` at its beginning (Model).
+fn check_load_balancer_name(name: &str) -> Result<(), ApiError> {
+    check_name(name, "Load balancer")?;
+    let problem = if name.starts_with('-') || name.ends_with('-') {
+        "cannot begin or end with a hyphen"
+    } else if name.starts_with("internal-") {
+        "cannot begin with 'internal-'"
+    } else {
         return Ok(());
+    };
+    let message = format!("Load balancer name '{name}' {problem}");
+    Err(ApiError::validation(message))
+}
+
+fn check_ip_address_type(ip_address_type: &str) -> Result<(), ApiError> {
+    match ip_address_type {
+        "ipv4" | "dualstack" => Ok(()),
+        "dualstack-without-public-ipv4" => Err(ApiError::validation(
+            "The IP address type 'dualstack-without-public-ipv4' is not simulated",
+        )),
+        other => Err(not_of(other, "ipAddressType", &["ipv4", "dualstack"])),
     }
-    Err(ApiError::validation(format!(
-        "IP address type '{ip_address_type}' is not simulated; it must be one of 'ipv4, dualstack'"
-    )))
 }
 
 /// The attributes a new load balancer has, and so all that can be set (Model). Cross-zone is
@@ -306,4 +326,11 @@ routing.http.preserve_host_header.enabled=false
 routing.http.desync_mitigation_mode=defensive
 routing.http.xff_header_processing.mode=append
 routing.http.xff_client_port.enabled=false
+routing.http.x_amzn_tls_version_and_cipher_suite.enabled=false
+connection_logs.s3.enabled=false
+connection_logs.s3.bucket=
+connection_logs.s3.prefix=
+health_check_logs.s3.enabled=false
+health_check_logs.s3.bucket=
+health_check_logs.s3.prefix=
 waf.fail_open.enabled=false";

@@ -128,18 +128,28 @@ pub(crate) fn is_ecs_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.chars().all(allowed)
 }
 
-/// 1 to 32 letters, digits and hyphens, no hyphen at either end (Docs).
+/// 1 to 32 letters, digits and hyphens (Docs), in AWS's words (Field: moto's tests). What else is said of hyphens
+/// is another thing for each kind.
 pub(crate) fn check_name(name: &str, of: &str) -> Result<(), ApiError> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    let fits = (1..=32).contains(&name.len())
-        && name.chars().all(allowed)
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if fits {
-        Ok(())
+    let problem = if name.is_empty() {
+        let message = format!("A {} name must be specified", of.to_lowercase());
+        return Err(ApiError::validation(message));
+    } else if !name.chars().all(allowed) {
+        "can only contain characters that are alphanumeric characters or hyphens(-)"
+    } else if name.len() > 32 {
+        "cannot be longer than '32' characters"
     } else {
-        Err(ApiError::validation(format!(
-            "{of} name '{name}' must have 1 to 32 letters, digits and hyphens, and no hyphen at either end"
-        )))
-    }
+        return Ok(());
+    };
+    let message = format!("{of} name '{name}' {problem}");
+    Err(ApiError::validation(message))
+}
+
+/// The refusal of a value that is none of an enumeration's, in AWS's words (Field).
+pub(crate) fn not_of(value: &str, parameter: &str, known: &[&str]) -> ApiError {
+    let known = known.join(", ");
+    ApiError::validation(format!(
+        "1 validation error detected: Value '{value}' at '{parameter}' failed to satisfy constraint: Member must satisfy enum value set: [{known}]"
+    ))
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::name::{self, Page, check_name};
+use super::name::{self, Page, check_name, not_of};
 use super::tags::{self, Tag};
 use super::target::Registration;
 use super::target_group::{self, HealthCheck, TargetGroup, is_http};
@@ -64,7 +64,7 @@ pub struct TargetDescription {
     pub availability_zone: Option<String>,
 }
 
-/// What `DescribeTargetHealth` and `DeregisterTargets` take here.
+/// What `DescribeTargetHealth`, `RegisterTargets` and `DeregisterTargets` take here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct DescribeTargetHealth {
@@ -183,7 +183,11 @@ impl World {
             })
             .filter(|group| is_asked(&request.target_group_arns, &group.arn))
             .filter(|group| is_asked(&request.names, &group.name))
-            .collect();
+            .collect::<Vec<_>>();
+        // So moto has it; that it is not an empty list is the harsher answer.
+        if groups.is_empty() && request.load_balancer_arn.is_some() {
+            return Err(ApiError::target_group_not_found());
+        }
         self.elb_page(groups, request.marker.as_deref(), request.page_size)
     }
 
@@ -193,12 +197,37 @@ impl World {
         arn: &str,
         attributes: &[(String, String)],
     ) -> Result<(), ApiError> {
-        let known = self.group(arn)?.attributes.clone();
+        let group = self.group(arn)?;
         for (key, value) in attributes {
-            target_group::check_attribute(&known, key, value, "Target group")?;
+            if key == "stickiness.type" {
+                group.check_stickiness_type(value)?;
+            }
+            target_group::check_attribute(&group.attributes, key, value, "Target group")?;
         }
+        group.check_stickiness(attributes)?;
         if let Some(group) = self.target_groups.get_mut(arn) {
             group.attributes.extend(attributes.iter().cloned());
+        }
+        Ok(())
+    }
+
+    /// `elasticloadbalancing:RegisterTargets`: all or none. What no task serves fails its health checks.
+    pub fn register_targets(&mut self, request: &DescribeTargetHealth) -> Result<(), ApiError> {
+        let group = self.group(&request.target_group_arn)?;
+        if request.targets.is_empty() {
+            return Err(ApiError::validation("Targets must be specified"));
+        }
+        for target in &request.targets {
+            group.check_target(&target.id, target.availability_zone.as_deref())?;
+        }
+        let (group, usual_port) = (group.arn.clone(), group.port);
+        for target in &request.targets {
+            let place = Registration {
+                group: group.clone(),
+                id: target.id.clone(),
+                port: target.port.unwrap_or(usual_port),
+            };
+            self.register_target(&place, target.availability_zone.as_deref());
         }
         Ok(())
     }
@@ -281,25 +310,38 @@ const NOT_REGISTERED: HealthState = HealthState {
     description: Some("Target is not registered to the target group"),
 };
 
+/// No hyphen at either end, nor two in a row: AWS's pattern (Field: moto's tests).
+fn check_group_name(name: &str) -> Result<(), ApiError> {
+    check_name(name, "Target group")?;
+    if !name.starts_with('-') && !name.ends_with('-') && !name.contains("--") {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "1 validation error detected: Value '{name}' at 'targetGroup.targetGroupArn.targetGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!.*--)(?!^-)(?!.*-$)^[A-Za-z0-9-]+$"
+    )))
+}
+
 /// The group that a request describes, not yet named or tagged.
 fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
-    check_name(&request.name, "Target group")?;
+    check_group_name(&request.name)?;
     let target_type = request.target_type.as_deref().unwrap_or("instance");
     if !["ip", "instance"].contains(&target_type) {
         return Err(ApiError::validation(format!(
             "This simulated load balancer has no targets of type '{target_type}'"
         )));
     }
-    let (Some(protocol), Some(port)) = (request.protocol.clone(), request.port) else {
-        let message = "A protocol and a port must be specified";
-        return Err(ApiError::validation(message));
-    };
-    if !["TCP", "TLS", "UDP", "TCP_UDP", "HTTP", "HTTPS"].contains(&protocol.as_str()) {
-        let message = format!("'{protocol}' is not a valid value for protocol");
-        return Err(ApiError::validation(message));
+    let missing = |what: &str| ApiError::validation(format!("A {what} must be specified"));
+    let protocol = request
+        .protocol
+        .clone()
+        .ok_or_else(|| missing("protocol"))?;
+    let port = request.port.ok_or_else(|| missing("port"))?;
+    let known = ["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP"];
+    if !known.contains(&protocol.as_str()) {
+        return Err(not_of(&protocol, "protocol", &known));
     }
     if request.vpc_id.is_none() {
-        return Err(ApiError::validation("A VPC ID must be specified"));
+        return Err(missing("VPC ID"));
     }
     if request.health_check_enabled == Some(false) {
         let message = format!(
@@ -309,6 +351,9 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
     }
     let version = request.protocol_version.as_deref().unwrap_or("HTTP1");
     let ip_address_type = request.ip_address_type.as_deref().unwrap_or("ipv4");
+    if !["ipv4", "ipv6"].contains(&ip_address_type) {
+        return Err(not_of(ip_address_type, "ipAddressType", &["ipv4", "ipv6"]));
+    }
     Ok(TargetGroup {
         arn: String::new(),
         name: request.name.clone(),
@@ -334,6 +379,7 @@ fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthChe
     };
     let check_protocol = request.health_check_protocol.as_deref();
     let check_protocol = check_protocol.unwrap_or(usual_protocol);
+    check_health_check_protocol(check_protocol, protocol)?;
     let interval = request.health_check_interval_seconds.unwrap_or(30);
     let timeout = request.health_check_timeout_seconds;
     let timeout = timeout.unwrap_or(usual_timeout);
@@ -350,6 +396,17 @@ fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthChe
             return Err(ApiError::validation(message));
         }
     }
+    // Less than the interval; for a Network Load Balancer at most as long (AWS's words, Field: moto's tests).
+    let (fits, be) = if is_http(protocol) {
+        (timeout < interval, "smaller than")
+    } else {
+        (timeout <= interval, "smaller than or equal to")
+    };
+    if !fits {
+        let message =
+            format!("Health check timeout '{timeout}' must be {be} the interval '{interval}'");
+        return Err(ApiError::validation(message));
+    }
     let port = request.health_check_port.as_deref();
     let path = request.health_check_path.as_deref().unwrap_or("/");
     let codes = request.matcher.as_ref();
@@ -365,6 +422,23 @@ fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthChe
         healthy_threshold: healthy,
         unhealthy_threshold: unhealthy,
     })
+}
+
+/// Checks are made over HTTP and HTTPS, and over TCP where the group is not of an Application Load Balancer
+/// (Model).
+fn check_health_check_protocol(checked: &str, protocol: &str) -> Result<(), ApiError> {
+    match checked {
+        "HTTP" | "HTTPS" => Ok(()),
+        "TCP" if !is_http(protocol) => Ok(()),
+        "TCP" | "TLS" | "UDP" | "TCP_UDP" | "GENEVE" => Err(ApiError::validation(format!(
+            "Health check protocol '{checked}' is not supported for target groups with the protocol '{protocol}'"
+        ))),
+        other => Err(not_of(
+            other,
+            "healthCheckProtocol",
+            &["HTTP", "HTTPS", "TCP"],
+        )),
+    }
 }
 
 impl CreateTargetGroup {

@@ -17,6 +17,10 @@ const CARRIED: &str = "repositoryCredentials cpu memory memoryReservation links 
     interactive pseudoTerminal dockerLabels ulimits logConfiguration systemControls \
     resourceRequirements firelensConfiguration credentialSpecs";
 
+/// The same of a task definition.
+const CARRIED_BY_A_TASK: &str = "pidMode ipcMode proxyConfiguration placementConstraints ephemeralStorage \
+    inferenceAccelerators enableFaultInjection";
+
 /// One revision of a family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskDefinition {
@@ -34,7 +38,7 @@ pub struct TaskDefinition {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct RegisterTaskDefinition {
     pub(crate) family: String,
     pub(crate) container_definitions: Vec<ContainerDefinition>,
@@ -50,11 +54,15 @@ pub(crate) struct RegisterTaskDefinition {
     pub(crate) volumes: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<Tag>,
+    /// Fields of the API model that have no effect here.
+    #[serde(flatten)]
+    pub(crate) carried: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContainerDefinition {
+    #[serde(default)]
     pub(crate) name: String,
     pub(crate) image: Option<String>,
     pub(crate) essential: Option<bool>,
@@ -171,7 +179,7 @@ impl World {
     ) -> Result<String, ApiError> {
         let name = &request.task_definition;
         if !name::short_name(name).contains(':') {
-            let message = "To deregister a task definition, its revision must be given.";
+            let message = "Revision is missing.";
             return Err(ApiError::client(message));
         }
         let arn = self.find_task_definition(name)?.arn.clone();
@@ -292,16 +300,24 @@ fn check(request: &RegisterTaskDefinition) -> Result<(), ApiError> {
     if request.container_definitions.is_empty() {
         return Err(ApiError::client("Container list cannot be empty."));
     }
-    for container in &request.container_definitions {
-        let is_carried = |key: &str| CARRIED.split(' ').any(|known| known == key);
-        let mut carried = container.carried.keys();
-        if let Some(unknown) = carried.find(|key| !is_carried(key)) {
-            let message = format!("Unknown container definition parameter: {unknown}.");
-            return Err(ApiError::client(message));
-        }
+    if let Some(unknown) = unknown(&request.carried, CARRIED_BY_A_TASK) {
+        let message = format!("Unknown task definition parameter: {unknown}.");
+        return Err(ApiError::client(message));
     }
     let mut compatibilities = request.requires_compatibilities.iter();
     let fargate = compatibilities.any(|compatibility| compatibility == "FARGATE");
+    for container in &request.container_definitions {
+        check_container(container)?;
+        let has = |name: &str| container.carried.contains_key(name);
+        if !fargate && request.memory.is_none() && !has("memory") && !has("memoryReservation") {
+            // AWS's sentence, as the other two of a container (Field: moto's tests).
+            let message = format!(
+                "Invalid setting for container '{}'. At least one of 'memory' or 'memoryReservation' must be specified.",
+                container.name
+            );
+            return Err(ApiError::client(message));
+        }
+    }
     if fargate && request.network_mode.as_deref() != Some("awsvpc") {
         let message = "Fargate only supports network mode ‘awsvpc’.";
         return Err(ApiError::client(message));
@@ -311,4 +327,25 @@ fn check(request: &RegisterTaskDefinition) -> Result<(), ApiError> {
         return Err(ApiError::client(message));
     }
     Ok(())
+}
+
+fn check_container(container: &ContainerDefinition) -> Result<(), ApiError> {
+    let image = container.image.as_deref().unwrap_or_default();
+    for (what, value) in [("name", container.name.as_str()), ("image", image)] {
+        if value.is_empty() {
+            let message = format!("Container.{what} should not be null or empty.");
+            return Err(ApiError::client(message));
+        }
+    }
+    if let Some(unknown) = unknown(&container.carried, CARRIED) {
+        let message = format!("Unknown container definition parameter: {unknown}.");
+        return Err(ApiError::client(message));
+    }
+    Ok(())
+}
+
+/// The first field that is none of these.
+fn unknown<'a>(carried: &'a BTreeMap<String, Value>, known: &str) -> Option<&'a String> {
+    let mut names = carried.keys();
+    names.find(|name| !known.split(' ').any(|known| known == *name))
 }

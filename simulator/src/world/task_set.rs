@@ -82,6 +82,21 @@ pub(crate) struct VpcConfiguration {
     pub(crate) assign_public_ip: Option<String>,
 }
 
+impl VpcConfiguration {
+    /// At most 16 subnets and 5 security groups (Model).
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        ApiError::refuse_if(self.subnets.is_empty(), "subnets can not be empty.")?;
+        ApiError::refuse_if(
+            self.subnets.len() > 16,
+            "subnets can have at most 16 items.",
+        )?;
+        ApiError::refuse_if(
+            self.security_groups.len() > 5,
+            "securityGroups can have at most 5 items.",
+        )
+    }
+}
+
 /// Where the tasks are registered as targets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -201,10 +216,14 @@ impl World {
                 task_set.status == TaskSetStatus::Primary,
                 "The primary task set cannot be deleted. Use force to delete it.",
             )?;
+            ApiError::refuse_if(
+                task_set.scale > 0.0,
+                "The task set cannot be deleted while it is scaled above 0. Use force to delete it.",
+            )?;
             let counts = self.tasks.counts(&id);
             ApiError::refuse_if(
-                task_set.scale > 0.0 || counts.running + counts.pending > 0,
-                "The task set cannot be deleted while it is scaled above 0. Use force to delete it.",
+                counts.running + counts.pending > 0,
+                "The task set cannot be deleted while tasks of it run. Use force to delete it.",
             )?;
         }
         self.drain_task_set(&id, request.force);

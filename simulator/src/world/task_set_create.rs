@@ -199,10 +199,11 @@ impl World {
             (Some(_), false) => Err(ApiError::invalid_parameter(
                 "Network Configuration is not valid for the given networkMode of this task definition.",
             )),
-            (Some(network), true) if network.awsvpc_configuration.subnets.is_empty() => {
-                Err(ApiError::invalid_parameter("subnets can not be empty."))
+            (Some(network), true) => {
+                network.awsvpc_configuration.check()?;
+                Ok(launch_type)
             }
-            (Some(_), true) | (None, false) => Ok(launch_type),
+            (None, false) => Ok(launch_type),
         }
     }
 

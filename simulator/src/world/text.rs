@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -21,6 +21,18 @@ where
     };
     let parsed = text.parse().map(Some);
     parsed.map_err(|error| D::Error::custom(format!("'{text}' does not fit: {error}")))
+}
+
+/// A list. Deep in a request, awsQuery writes an empty one as a parameter without a value.
+pub(crate) fn listed<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    match Value::deserialize(deserializer)? {
+        Value::String(text) if text.is_empty() => Ok(Vec::new()),
+        list => serde_json::from_value(list).map_err(D::Error::custom),
+    }
 }
 
 /// The same with every number and boolean as text, and fields by name: what says the same is the same.

@@ -95,8 +95,9 @@ impl Parser<'_, '_> {
             if self.is_bracketed_again() {
                 return Err(self.invalid("The expression has redundant parentheses;"));
             }
+            self.deeper()?;
             let condition = self.alternatives()?;
-            self.expect(")")?;
+            self.shallower()?;
             return Ok(condition);
         }
         let Some(function) = self.function() else {

@@ -11,6 +11,8 @@ pub(super) struct Parser<'a, 'b> {
     field: &'static str,
     tokens: Vec<Token<'a>>,
     pub(super) at: usize,
+    /// How many brackets are open.
+    depth: usize,
     placeholders: &'a mut Placeholders<'b>,
 }
 
@@ -37,6 +39,11 @@ impl<'a, 'b> Parser<'a, 'b> {
         placeholders: &'a mut Placeholders<'b>,
     ) -> Result<Self, ApiError> {
         let invalid = |problem: &str| ApiError::invalid(format!("Invalid {field}: {problem}"));
+        if text.len() > LONGEST {
+            return Err(invalid(
+                "Expression size has exceeded the maximum allowed size;",
+            ));
+        }
         let tokens = tokens(text).map_err(|problem| invalid(&problem))?;
         if tokens.is_empty() {
             return Err(invalid("The expression can not be empty;"));
@@ -45,6 +52,7 @@ impl<'a, 'b> Parser<'a, 'b> {
             field,
             tokens,
             at: 0,
+            depth: 0,
             placeholders,
         })
     }
@@ -76,6 +84,22 @@ impl<'a, 'b> Parser<'a, 'b> {
         let taken = matches!(self.peek(), Some(Token::Symbol(next)) if next == symbol);
         self.at += usize::from(taken);
         taken
+    }
+
+    /// Enters brackets, whose opening one was taken. Without a limit, an expression could exhaust the stack.
+    pub(super) fn deeper(&mut self) -> Result<(), ApiError> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            let problem = format!("more than {DEEPEST} brackets in one another are not simulated");
+            return Err(self.invalid(problem));
+        }
+        Ok(())
+    }
+
+    /// Leaves brackets, whose closing one comes next.
+    pub(super) fn shallower(&mut self) -> Result<(), ApiError> {
+        self.depth = self.depth.saturating_sub(1);
+        self.expect(")")
     }
 
     pub(super) fn expect(&mut self, symbol: &str) -> Result<(), ApiError> {
@@ -172,6 +196,11 @@ impl<'a, 'b> Parser<'a, 'b> {
         Ok(Some(value.clone()))
     }
 }
+
+/// Bytes of an expression (Docs).
+const LONGEST: usize = 4_096;
+
+const DEEPEST: usize = 32;
 
 /// Words that cannot be attributes, because they are the expressions' own.
 const KEYWORDS: [&str; 9] = [
