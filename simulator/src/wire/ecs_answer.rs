@@ -58,8 +58,16 @@ pub(super) fn task_definition(definition: &TaskDefinition) -> Value {
     if let (Some(members), Value::Object(registered)) =
         (value.as_object_mut(), json!(definition.registered))
     {
-        // Empty unless it was given.
         members.extend(registered);
+    }
+    let containers = value["containerDefinitions"].as_array_mut();
+    for container in containers.into_iter().flatten() {
+        // Those are there, empty, where none were given (Docs: examples).
+        for list in ["environment", "mountPoints", "portMappings", "volumesFrom"] {
+            if container[list].is_null() {
+                container[list] = json!([]);
+            }
+        }
     }
     value
 }

@@ -50,8 +50,12 @@ pub(super) const OPERATIONS: &[(&str, Handler)] = &[
     }),
     ("CreateTargetGroup", |world, input| {
         let arn = world.create_target_group(&parse(input)?)?;
-        let group = world.group(&arn)?;
-        Ok(json!({ "TargetGroups": [write::target_group(world, group)] }))
+        let mut group = write::target_group(world, world.group(&arn)?);
+        // A group without any is answered without the list, unlike by DescribeTargetGroups (Docs: examples).
+        if group["LoadBalancerArns"] == json!([]) {
+            group["LoadBalancerArns"] = Value::Null;
+        }
+        Ok(json!({ "TargetGroups": [group] }))
     }),
     ("DescribeTargetGroups", |world, input| {
         let request: DescribeTargetGroups = parse(input)?;

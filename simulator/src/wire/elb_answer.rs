@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::list;
 use crate::world::{
-    Action, EXTRA_PARAMETERS, Forward, Listener, LoadBalancer, Rule, TargetGroup, TargetHealth,
-    World, type_of,
+    Action, EXTRA_PARAMETERS, Forward, Kind, Listener, LoadBalancer, Rule, TargetGroup,
+    TargetHealth, World, type_of,
 };
 
 /// ISO 8601, as awsQuery writes instants.
@@ -32,10 +32,9 @@ pub(super) fn load_balancer(world: &World, load_balancer: &LoadBalancer) -> Valu
     });
     let active_at = load_balancer.created_at_ms + world.timings.load_balancer_provisioning_ms;
     let is_active = world.epoch_ms() >= active_at;
-    let hex = load_balancer.arn.rsplit('/').next().unwrap_or_default();
     json!({
         "LoadBalancerArn": load_balancer.arn,
-        "DNSName": format!("{}-{hex}.elb.{}.amazonaws.com", load_balancer.name, world.region),
+        "DNSName": dns_name(load_balancer, &world.region),
         "CanonicalHostedZoneId": "Z0000000000000",
         "CreatedTime": timestamp(load_balancer.created_at_ms),
         "LoadBalancerName": load_balancer.name,
@@ -47,6 +46,21 @@ pub(super) fn load_balancer(world: &World, load_balancer: &LoadBalancer) -> Valu
         "SecurityGroups": load_balancer.security_groups,
         "IpAddressType": load_balancer.ip_address_type,
     })
+}
+
+/// Of another form for each kind (Docs: examples).
+fn dns_name(load_balancer: &LoadBalancer, region: &str) -> String {
+    let name = &load_balancer.name;
+    let hex = load_balancer.arn.rsplit('/').next().unwrap_or_default();
+    match load_balancer.kind {
+        Kind::Network => format!("{name}-{hex}.elb.{region}.amazonaws.com"),
+        Kind::Application => {
+            let number = u64::from_str_radix(hex, 16).unwrap_or_default() % 10_000_000_000;
+            let internal = load_balancer.scheme == "internal";
+            let internal = if internal { "internal-" } else { "" };
+            format!("{internal}{name}-{number}.{region}.elb.amazonaws.com")
+        }
+    }
 }
 
 pub(super) fn target_group(world: &World, group: &TargetGroup) -> Value {

@@ -109,7 +109,11 @@ impl World {
         protocol: &str,
         arn: &str,
     ) -> Result<(), ApiError> {
-        let group = self.group(arn)?;
+        // AWS's words where a group is named in an action (Field: terraform-provider-aws#711).
+        let group = self.group(arn).map_err(|error| ApiError {
+            message: format!("Target group '{arn}' not found"),
+            ..error
+        })?;
         if !compatible(protocol, &group.protocol) {
             let message = format!(
                 "The listener protocol '{protocol}' cannot be used with the protocol '{}' of target group '{}'",

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::name::not_of;
 use super::text::as_text;
 use super::{Action, ActionRequest, ApiError, Secret};
 
@@ -115,7 +116,7 @@ impl Form {
             let message = format!("{} has no {unknown}", self.config);
             return Err(ApiError::validation(message));
         }
-        check_answer(&config)?;
+        self.check_answer(&config)?;
         Ok(Action::Answer {
             order: requested.order,
             config_name: self.config.to_owned(),
@@ -123,29 +124,32 @@ impl Form {
             secret,
         })
     }
-}
 
-/// What a load balancer can answer by itself (Model; the codes of the refusals: Field, moto's tests).
-fn check_answer(config: &Map<String, Value>) -> Result<(), ApiError> {
-    let text = |name: &str| config.get(name).and_then(Value::as_str);
-    let status = text("StatusCode").unwrap_or("200");
-    let digits = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
-    let answers = digits && status.starts_with(['2', '4', '5']);
-    if !answers && !["HTTP_301", "HTTP_302"].contains(&status) {
-        return Err(ApiError::validation(format!(
-            "1 validation error detected: Value '{status}' at 'statusCode' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(2|4|5)\\d\\d$"
-        )));
+    /// What a load balancer can answer by itself (Model; the codes of the refusals: Field, moto's tests).
+    fn check_answer(&self, config: &Map<String, Value>) -> Result<(), ApiError> {
+        let text = |name: &str| config.get(name).and_then(Value::as_str);
+        let status = text("StatusCode").unwrap_or_default();
+        let digits = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+        let answers = digits && status.starts_with(['2', '4', '5']);
+        if self.r#type == "redirect" && !["HTTP_301", "HTTP_302"].contains(&status) {
+            return Err(not_of(status, "statusCode", &["HTTP_301", "HTTP_302"]));
+        }
+        if self.r#type == "fixed-response" && !answers {
+            return Err(ApiError::validation(format!(
+                "1 validation error detected: Value '{status}' at 'statusCode' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(2|4|5)\\d\\d$"
+            )));
+        }
+        if let Some(kind) = text("ContentType").filter(|kind| !CONTENT_TYPES.contains(kind)) {
+            let known = CONTENT_TYPES.join(",");
+            let message = format!("The ContentType '{kind}' must be one of '{known}'");
+            return Err(ApiError::new("InvalidLoadBalancerAction", message));
+        }
+        if text("MessageBody").is_some_and(|body| body.chars().count() > 1_024) {
+            let message = "A MessageBody can have at most 1024 characters";
+            return Err(ApiError::validation(message));
+        }
+        Ok(())
     }
-    if let Some(kind) = text("ContentType").filter(|kind| !CONTENT_TYPES.contains(kind)) {
-        let known = CONTENT_TYPES.join(",");
-        let message = format!("The ContentType '{kind}' must be one of '{known}'");
-        return Err(ApiError::new("InvalidLoadBalancerAction", message));
-    }
-    if text("MessageBody").is_some_and(|body| body.chars().count() > 1_024) {
-        let message = "A MessageBody can have at most 1024 characters";
-        return Err(ApiError::validation(message));
-    }
-    Ok(())
 }
 
 /// Of a fixed response (Model).

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::name::{self, Page, is_ecs_name, short_name};
 use super::tags::{self, Tag, Tags};
 use super::task_set::{CapacityProviderStrategyItem, NetworkConfiguration, ServiceRegistry};
+use super::task_set_create::check_launch_type;
 use super::{ApiError, EventKind, TaskSetLoadBalancer, World};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -181,6 +182,7 @@ impl World {
         let controller = request.deployment_controller.map(|given| given.r#type);
         let controller = controller.unwrap_or(DeploymentController::Ecs);
         check_controller(request, controller)?;
+        check_launch_type(request.launch_type.as_deref())?;
         let key = key(&cluster, &request.service_name);
         let status = self.services.get(&key).map(|service| service.status);
         let is_there = status == Some(ServiceStatus::Active);

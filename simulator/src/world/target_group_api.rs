@@ -340,8 +340,10 @@ fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
     if !known.contains(&protocol.as_str()) {
         return Err(not_of(&protocol, "protocol", &known));
     }
-    if request.vpc_id.is_none() {
-        return Err(missing("VPC ID"));
+    let vpc_id = request.vpc_id.as_ref().ok_or_else(|| missing("VPC ID"))?;
+    if !vpc_id.starts_with("vpc-") {
+        let message = format!("The VPC ID '{vpc_id}' is not found");
+        return Err(ApiError::validation(message));
     }
     if request.health_check_enabled == Some(false) {
         let message = format!(

@@ -322,6 +322,15 @@ fn check(request: &RegisterTaskDefinition) -> Result<(), ApiError> {
         let message = "Fargate only supports network mode ‘awsvpc’.";
         return Err(ApiError::client(message));
     }
+    if fargate
+        && request
+            .carried
+            .get("pidMode")
+            .is_some_and(|mode| mode == "host")
+    {
+        let message = "Tasks using the Fargate launch type do not support pidMode 'host'. The supported value for pidMode is 'task'.";
+        return Err(ApiError::client(message));
+    }
     if fargate && (request.cpu.is_none() || request.memory.is_none()) {
         let message = "Fargate requires that 'cpu' and 'memory' be defined at the task level.";
         return Err(ApiError::client(message));

@@ -174,20 +174,13 @@ impl World {
             None if by_provider => None,
             None => Some("EC2".to_owned()),
         };
-        match launch_type.as_deref() {
-            None | Some("EC2" | "EXTERNAL" | "MANAGED_INSTANCES") => {}
-            Some("FARGATE") => {
-                let compatible = &definition.registered.requires_compatibilities;
-                ApiError::refuse_if(
-                    !compatible.iter().any(|name| name == "FARGATE"),
-                    "Task definition does not support launch_type FARGATE.",
-                )?;
-            }
-            Some(other) => {
-                let message = format!("Unknown launch type: {other}.");
-                return Err(ApiError::invalid_parameter(message));
-            }
-        }
+        check_launch_type(launch_type.as_deref())?;
+        let compatible = &definition.registered.requires_compatibilities;
+        ApiError::refuse_if(
+            launch_type.as_deref() == Some("FARGATE")
+                && !compatible.iter().any(|name| name == "FARGATE"),
+            "Task definition does not support launch_type FARGATE.",
+        )?;
         ApiError::refuse_if(
             request.platform_version.is_some() && launch_type.as_deref() == Some("EC2"),
             "The platform version must be null when specifying an EC2 launch type.",
@@ -246,6 +239,17 @@ impl World {
             )?;
         }
         Ok(())
+    }
+}
+
+/// Those of the model.
+pub(crate) fn check_launch_type(launch_type: Option<&str>) -> Result<(), ApiError> {
+    match launch_type {
+        None | Some("EC2" | "EXTERNAL" | "FARGATE" | "MANAGED_INSTANCES") => Ok(()),
+        Some(other) => {
+            let message = format!("Unknown launch type: {other}.");
+            Err(ApiError::invalid_parameter(message))
+        }
     }
 }
 
