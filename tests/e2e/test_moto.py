@@ -34,7 +34,7 @@ def run(folder):
         MOTO_OUTCOMES=str(outcomes),
         PYTHONPATH=os.pathsep.join([str(stack.HERE), str(folder / name)]),
     )
-    pytest = [sys.executable, "-m", "pytest", "--quiet", "-p", "moto_tests", "-p", "no:cacheprovider", "--tb=short"]
+    pytest = [sys.executable, "-m", "pytest", "--quiet", "-p", "moto_tests", "-p", "no:cacheprovider", "--tb=native"]
     done = subprocess.run([*pytest, *SUITES], cwd=folder / name, env=env, capture_output=True, text=True, timeout=600)
     assert outcomes.exists(), done.stdout + done.stderr
     return {test.removeprefix("tests/"): outcome for test, outcome in json.loads(outcomes.read_text()).items()}

@@ -51,6 +51,7 @@ pub(super) fn task_definition(definition: &TaskDefinition) -> Value {
         "revision": definition.revision,
         "status": if definition.active { "ACTIVE" } else { "INACTIVE" },
         "placementConstraints": [],
+        "volumes": [],
         "compatibilities": if definition.is_awsvpc() { json!(["EC2", "FARGATE"]) } else { json!(["EXTERNAL", "EC2"]) },
         "registeredAt": seconds(definition.registered_at_ms),
         "deregisteredAt": definition.deregistered_at_ms.map(seconds),
