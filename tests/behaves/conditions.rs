@@ -45,7 +45,11 @@ fn conditions_that_aws_refuses_are_refused() {
 [{"Field": "host-header", "Values": ["localhost"]}] => not valid for 'host-header'
 [{"Field": "host-header", "Values": ["a.com:80"]}] => not valid for 'host-header'
 [{"Field": "host-header", "Values": ["10.0.0.1"]}] => not valid for 'host-header'
-[{"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["get"]}}] => not valid
+[{"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["get"]}}] => the allowed characters are A-Z, hyphen and underscore
+[{"Field": "http-request-method"}] => A 'HttpRequestMethodConfig' must be specified
+[{"Field": "source-ip", "SourceIpConfig": {"Values": ""}}] => A 'source-ip' value must be specified
+[{"Field": "path-pattern", "PathPatternConfig": {"Values": ""}}] => A condition value must be specified
+[{"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "a"}]}}] => A 'Value' must be specified in 'QueryStringKeyValuePair'
 [{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "Host", "Values": ["a"]}}] => HTTP header name
 [{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "a b", "Values": ["a"]}}] => HTTP header name
 [{"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.1"]}}] => not valid for 'source-ip'

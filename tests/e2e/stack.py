@@ -136,18 +136,22 @@ def running(speed, say, built=False):
         engines.append(endpoint)
         say("sam deploy")
         deploy(endpoint, logs / "deploy.log", "--parameter-overrides", f"HookArns={HOOKS}")
-        described = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-        yield Stack(
-            aws=aws,
-            ministack=endpoint,
-            engines=engines,
-            state_machine=outputs["DeploymentStateMachineArn"],
-            live=outputs["DeploymentStateMachineLiveArn"],
-            lock_table=outputs["LockTableName"],
-            logs=logs,
-            speed=speed,
-        )
+        yield deployed(endpoint, aws, engines, logs, speed)
+
+
+def deployed(endpoint, aws, engines, logs, speed):
+    described = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    return Stack(
+        aws=aws,
+        ministack=endpoint,
+        engines=engines,
+        state_machine=outputs["DeploymentStateMachineArn"],
+        live=outputs["DeploymentStateMachineLiveArn"],
+        lock_table=outputs["LockTableName"],
+        logs=logs,
+        speed=speed,
+    )
 
 
 def build(say):
@@ -183,11 +187,11 @@ def call(command):
 
 
 @contextlib.contextmanager
-def simulated_aws(log, speed, event=None, scenario=None):
-    """`ebbtide serve` on a free port; its address."""
+def simulated_aws(log, speed, event=None, scenario=None, port=0):
+    """`ebbtide serve` on a port, by default a free one; its address."""
     if not BIN.exists():
         sys.exit(f"{BIN} does not exist: cargo build first, or set EBBTIDE_BIN")
-    command = [str(BIN), "serve", "--port", "0", "--speed", f"{speed:g}"]
+    command = [str(BIN), "serve", "--port", str(port), "--speed", f"{speed:g}"]
     if event is not None:
         command += ["--event", str(event)]
     if scenario is not None:
@@ -201,9 +205,9 @@ def simulated_aws(log, speed, event=None, scenario=None):
 
 
 @contextlib.contextmanager
-def ministack(logs, speed, aws, sfn):
+def ministack(logs, speed, aws, sfn=None, elb=None):
     """MiniStack on a free port; its address. Its functions call the simulated AWS at `aws`, Step Functions at
-    `sfn`, and MiniStack itself."""
+    `sfn` and Elastic Load Balancing at `elb` where they are elsewhere, and MiniStack itself."""
     port = processes.free_port()
     address = f"http://127.0.0.1:{port}"
     env = environment(
@@ -216,8 +220,8 @@ def ministack(logs, speed, aws, sfn):
         SFTP_ENABLED="0",
         TMPDIR=str(logs),
         AWS_ENDPOINT_URL_ECS=aws,
-        AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=aws,
-        AWS_ENDPOINT_URL_SFN=sfn,
+        AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=elb or aws,
+        AWS_ENDPOINT_URL_SFN=sfn or address,
         AWS_ENDPOINT_URL_DYNAMODB=address,
         AWS_ENDPOINT_URL_CLOUDWATCH=address,
         AWS_ENDPOINT_URL_EVENTBRIDGE=address,
@@ -228,11 +232,13 @@ def ministack(logs, speed, aws, sfn):
 
 
 @contextlib.contextmanager
-def moto(logs, speed, functions):
-    """moto on a free port, its Lambda calls led to the endpoint `functions`; its address."""
+def moto(logs, speed, functions, targets=""):
+    """moto on a free port, its Lambda calls led to the endpoint `functions`, questions for the health of targets to
+    `targets` if that is given; its address."""
     port = processes.free_port()
     env = environment(
         LAMBDA_ENDPOINT=functions,
+        TARGETS_ENDPOINT=targets,
         MOTO_ACCOUNT_ID=ACCOUNT,
         WAIT_SCALE=str(1 / speed),
     )

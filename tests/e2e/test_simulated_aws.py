@@ -18,6 +18,7 @@ import botocore.config
 import botocore.exceptions
 import cbor2
 import pytest
+import urllib3
 
 import stack
 
@@ -352,6 +353,8 @@ ELB = {
         "TargetHealth"
     ]["Reason"]
     == "Target.NotRegistered",
+    "RegisterTargets": lambda w: w.elb.register_targets(TargetGroupArn=w.group, Targets=[{"Id": "10.0.0.1"}])
+    and w.elb.describe_target_health(TargetGroupArn=w.group)["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"] == "Target.NotInUse",
     "DeregisterTargets": lambda w: w.elb.deregister_targets(TargetGroupArn=w.group, Targets=[{"Id": "10.0.0.1"}])["ResponseMetadata"]["HTTPStatusCode"]
     == 200,
     "CreateListener": lambda w: ":listener/net/" in w.listener and ":listener/app/" in w.alb_listener,
@@ -443,6 +446,11 @@ def inactive(w):
     w.ecs.deregister_task_definition(taskDefinition=w.task_definition)
 
 
+def network(subnets=1, security_groups=0):
+    numbered = {"subnets": [f"subnet-{n}" for n in range(subnets)], "securityGroups": [f"sg-{n}" for n in range(security_groups)]}
+    return {"awsvpcConfiguration": numbered}
+
+
 def draining(w):
     w.ecs.delete_service(**w.of_service(force=True))
 
@@ -460,6 +468,9 @@ ECS_REFUSALS = [
     ("DeleteCluster", "ClusterContainsServicesException", lambda w: w.service and w.ecs.delete_cluster(cluster=w.cluster)),
     ("RegisterTaskDefinition", "ClientException", lambda w: w.register(containerDefinitions=[])),
     ("RegisterTaskDefinition", "ClientException", lambda w: w.register(networkMode="bridge")),
+    ("RegisterTaskDefinition", "ClientException", lambda w: w.register(containerDefinitions=[{"name": "web"}])),
+    ("RegisterTaskDefinition", "ClientException", lambda w: w.ecs.register_task_definition(family=w.name, containerDefinitions=[{"name": "web", "image": "web"}])),
+    ("RegisterTaskDefinition", "ClientException", lambda w: w.register(pidMode="host")),
     ("DescribeTaskDefinition", "ClientException", lambda w: w.ecs.describe_task_definition(taskDefinition="nothing:1")),
     ("DeregisterTaskDefinition", "ClientException", lambda w: w.ecs.deregister_task_definition(taskDefinition="nothing:1")),
     ("DeleteTaskDefinitions", "InvalidParameterException", lambda w: w.ecs.delete_task_definitions(taskDefinitions=[w.task_definition])),
@@ -482,6 +493,8 @@ ECS_REFUSALS = [
     ("CreateTaskSet", "InvalidParameterException", lambda w: full(w) or w.create_task_set()),
     ("CreateTaskSet", "InvalidParameterException", lambda w: rolling(w) or w.create_task_set()),
     ("CreateTaskSet", "InvalidParameterException", lambda w: w.create_task_set(clientToken="x" * 37)),
+    ("CreateTaskSet", "InvalidParameterException", lambda w: w.create_task_set(networkConfiguration=network(subnets=17))),
+    ("CreateTaskSet", "InvalidParameterException", lambda w: w.create_task_set(networkConfiguration=network(security_groups=6))),
     ("CreateTaskSet", "ClientException", lambda w: inactive(w) or w.create_task_set()),
     ("CreateTaskSet", "ServiceNotFoundException", lambda w: w.create_task_set(service="other")),
     ("CreateTaskSet", "ServiceNotActiveException", lambda w: draining(w) or w.create_task_set()),
@@ -542,6 +555,14 @@ def protected(w):
     return w.elb.modify_load_balancer_attributes(LoadBalancerArn=w.load_balancer, Attributes=attributes)
 
 
+def of_alb(w):
+    return {"LoadBalancerArn": w.alb, "Protocol": "HTTP"}
+
+
+def fixed(status, content_type):
+    return [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": status, "ContentType": content_type}}]
+
+
 REDIRECT = [{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}]
 TWICE = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
 
@@ -551,6 +572,8 @@ ELB_REFUSALS = [
     ("CreateLoadBalancer", "SubnetNotFound", lambda w: w.elb.create_load_balancer(Name=w.name, Subnets=["x"])),
     ("CreateLoadBalancer", "DuplicateTagKeys", lambda w: w.elb.create_load_balancer(Name=w.name, Subnets=SUBNETS, Tags=TWICE)),
     ("CreateLoadBalancer", "ValidationError", lambda w: w.elb.create_load_balancer(Name="-", Subnets=SUBNETS)),
+    ("CreateLoadBalancer", "ValidationError", lambda w: w.elb.create_load_balancer(Name="internal-x", Subnets=SUBNETS)),
+    ("CreateLoadBalancer", "ValidationError", lambda w: w.elb.create_load_balancer(Name=w.name, Subnets=SUBNETS[:1])),
     ("DescribeLoadBalancers", "LoadBalancerNotFound", lambda w: w.elb.describe_load_balancers(Names=["other"])),
     ("DescribeLoadBalancerAttributes", "LoadBalancerNotFound", lambda w: w.elb.describe_load_balancer_attributes(LoadBalancerArn=NO_BALANCER)),
     ("ModifyLoadBalancerAttributes", "LoadBalancerNotFound", lambda w: w.elb.modify_load_balancer_attributes(LoadBalancerArn=NO_BALANCER, Attributes=[{"Key": "a", "Value": "b"}])),
@@ -560,11 +583,22 @@ ELB_REFUSALS = [
     ("CreateTargetGroup", "DuplicateTargetGroupName", lambda w: w.group and w.create_group(w.name, Port=9)),
     ("CreateTargetGroup", "InvalidConfigurationRequest", lambda w: w.create_group(w.name, HealthCheckEnabled=False)),
     ("CreateTargetGroup", "ValidationError", lambda w: w.create_group(w.name, HealthCheckIntervalSeconds=1)),
+    ("CreateTargetGroup", "ValidationError", lambda w: w.create_group(w.name, HealthCheckIntervalSeconds=9)),
+    ("CreateTargetGroup", "ValidationError", lambda w: w.create_group(w.name, HealthCheckProtocol="UDP")),
+    ("CreateTargetGroup", "ValidationError", lambda w: w.create_group(w.name, IpAddressType="dualstack")),
+    ("CreateTargetGroup", "ValidationError", lambda w: w.create_group("a--b")),
     ("DescribeTargetGroups", "TargetGroupNotFound", lambda w: w.elb.describe_target_groups(TargetGroupArns=[NO_GROUP])),
+    ("DescribeTargetGroups", "TargetGroupNotFound", lambda w: w.elb.describe_target_groups(LoadBalancerArn=w.load_balancer)),
     ("DescribeTargetGroups", "LoadBalancerNotFound", lambda w: w.elb.describe_target_groups(LoadBalancerArn=NO_BALANCER)),
     ("DescribeTargetGroupAttributes", "TargetGroupNotFound", lambda w: w.elb.describe_target_group_attributes(TargetGroupArn=NO_GROUP)),
     ("ModifyTargetGroupAttributes", "TargetGroupNotFound", lambda w: w.elb.modify_target_group_attributes(TargetGroupArn=NO_GROUP, Attributes=[{"Key": "a", "Value": "b"}])),
     ("ModifyTargetGroupAttributes", "ValidationError", lambda w: w.elb.modify_target_group_attributes(TargetGroupArn=w.group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "3601"}])),
+    ("ModifyTargetGroupAttributes", "InvalidConfigurationRequest", lambda w: w.elb.modify_target_group_attributes(TargetGroupArn=w.group, Attributes=[{"Key": "stickiness.type", "Value": "lb_cookie"}])),
+    ("RegisterTargets", "TargetGroupNotFound", lambda w: w.elb.register_targets(TargetGroupArn=NO_GROUP, Targets=[{"Id": "10.0.0.1"}])),
+    *[
+        ("RegisterTargets", "ValidationError", lambda w, target=target: w.elb.register_targets(TargetGroupArn=w.group, Targets=[target]))
+        for target in [{"Id": "8.8.8.8", "AvailabilityZone": "all"}, {"Id": "192.168.0.1"}, {"Id": "i-1"}, {"Id": "fd00::1"}]
+    ],
     ("DeregisterTargets", "TargetGroupNotFound", lambda w: w.elb.deregister_targets(TargetGroupArn=NO_GROUP, Targets=[{"Id": "10.0.0.1"}])),
     ("DescribeTargetHealth", "TargetGroupNotFound", lambda w: w.elb.describe_target_health(TargetGroupArn=NO_GROUP)),
     ("CreateListener", "DuplicateListener", lambda w: w.listener and w.create_listener()),
@@ -576,6 +610,8 @@ ELB_REFUSALS = [
     ("CreateListener", "TooManyCertificates", lambda w: w.create_listener(Protocol="TLS", Certificates=CERTIFICATES)),
     ("CreateListener", "InvalidConfigurationRequest", lambda w: w.create_listener(DefaultActions=sticky(w.group))),
     ("CreateListener", "InvalidLoadBalancerAction", lambda w: w.create_listener(DefaultActions=REDIRECT)),
+    ("CreateListener", "InvalidLoadBalancerAction", lambda w: w.create_listener(**of_alb(w), DefaultActions=fixed("200", "text/plane"))),
+    ("CreateListener", "ValidationError", lambda w: w.create_listener(**of_alb(w), DefaultActions=fixed("302", "text/html"))),
     ("DescribeListeners", "ListenerNotFound", lambda w: w.elb.describe_listeners(ListenerArns=[NO_LISTENER])),
     ("DescribeListeners", "LoadBalancerNotFound", lambda w: w.elb.describe_listeners(LoadBalancerArn=NO_BALANCER)),
     ("ModifyListener", "ListenerNotFound", lambda w: w.elb.modify_listener(ListenerArn=NO_LISTENER, Port=1)),
@@ -626,6 +662,10 @@ ELB_REFUSALS = [
 ]
 
 
+def nested(brackets):
+    return "(#owner = :me OR " * brackets + "#owner = :me" + ")" * brackets
+
+
 DYNAMODB_REFUSALS = [
     ("CreateTable", "ResourceInUseException", lambda w: w.create_table(w.table)),
     ("DescribeTable", "ResourceNotFoundException", lambda w: w.dynamodb.describe_table(TableName="nowhere")),
@@ -634,6 +674,8 @@ DYNAMODB_REFUSALS = [
     ("GetItem", "ValidationException", lambda w: w.dynamodb.get_item(**w.of_item(ProjectionExpression="fence"))),
     ("UpdateItem", "ConditionalCheckFailedException", lambda w: w.acquire("a") and w.acquire("b")),
     ("UpdateItem", "ValidationException", lambda w: w.acquire("a", ConditionExpression="owner = :me")),
+    ("UpdateItem", "ValidationException", lambda w: w.acquire("a", ConditionExpression=nested(100))),
+    ("UpdateItem", "ValidationException", lambda w: w.acquire("a", ConditionExpression=nested(100_000))),
     ("UpdateItem", "ValidationException", lambda w: w.acquire("a", UpdateExpression="SET #owner = :me")),
 ]
 
@@ -676,6 +718,12 @@ def test_an_operation_refuses(world, service, operation, code, call):
     assert refusal.value.response["Error"]["Code"] == code, refusal.value
     assert refusal.value.response["Error"]["Message"]
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_a_parameter_that_is_nested_a_million_times_is_refused(aws_endpoint):
+    name = ".".join(["a"] * 1_000_000)
+    answer = urllib3.request("POST", aws_endpoint, body=f"Action=DescribeTags&{name}=b")
+    assert (answer.status, b"<Code>MalformedQueryString</Code>" in answer.data) == (404, True)
 
 
 def test_a_lock_that_is_held_is_left_as_it_is_and_says_by_what(world):

@@ -244,7 +244,13 @@ pub(super) fn asked(request: &Request<Bytes>) -> Result<(Option<String>, Value),
 pub(super) fn answer(world: &mut World, request: &Request<Bytes>) -> Answer {
     let (action, input) = match asked(request) {
         Ok(asked) => asked,
-        Err(why) => return Answer::refused(ELB.name, ApiError::new("MalformedQueryString", why)),
+        Err(why) => {
+            let malformed = ApiError {
+                status: 404,
+                ..ApiError::new("MalformedQueryString", why)
+            };
+            return Answer::refused(ELB.name, malformed);
+        }
     };
     let Some(action) = action else {
         let problem = "The request is missing an action or a required parameter";

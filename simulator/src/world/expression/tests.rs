@@ -219,3 +219,24 @@ mod no_text {
         }
     }
 }
+
+#[test]
+fn an_expression_that_is_too_long_or_nested_too_deeply_is_refused() {
+    let nested = |brackets: usize| {
+        let opened = "(#owner = :me OR ".repeat(brackets);
+        format!("{opened}#owner = :me{}", ")".repeat(brackets))
+    };
+    let chained = |clauses: usize| vec!["#owner = :me"; clauses].join(" OR ");
+    for allowed in [nested(32), chained(256)] {
+        assert!(condition(&allowed).is_ok(), "{allowed}");
+    }
+    for (text, problem) in [
+        (nested(33), "more than 32 brackets"),
+        (nested(220), "more than 32 brackets"),
+        (nested(1_000_000), "Expression size has exceeded"),
+        (chained(257), "Expression size has exceeded"),
+    ] {
+        let refusal = condition(&text).unwrap_err();
+        assert!(refusal.message.contains(problem), "{refusal}");
+    }
+}
