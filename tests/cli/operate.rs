@@ -46,8 +46,8 @@ fn served() -> (SimulatedAws, String) {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let endpoint = format!("http://{}", listener.local_addr().unwrap());
             tell.send((aws.clone(), endpoint)).unwrap();
-            server::serve(listener, aws, std::future::pending()).await
-        })
+            server::serve(listener, aws, std::future::pending()).await;
+        });
     });
     told.recv().unwrap()
 }

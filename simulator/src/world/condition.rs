@@ -276,17 +276,14 @@ impl Condition {
                 _ => "A condition value must be specified",
             }));
         }
+        let longest = if field == METHOD {
+            LONGEST_NAME
+        } else {
+            LONGEST
+        };
         for value in values {
             let called = if field == QUERY { "Value" } else { field };
-            check_length(
-                called,
-                value,
-                if field == METHOD {
-                    LONGEST_NAME
-                } else {
-                    LONGEST
-                },
-            )?;
+            check_length(called, value, longest)?;
             check_value(field, value)?;
         }
         let query = self.query_string_config.iter().flat_map(|one| &one.values);

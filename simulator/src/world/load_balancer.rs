@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::name::{Page, VPC_ID, check_name, not_of};
 use super::tags::{self, Tag, Tags};
-use super::target_group::{attributes, check_attribute};
+use super::target_group::attributes;
 use super::target_group_api::is_asked;
+use super::target_group_check::check_attribute;
 use super::text::parsed;
 use super::{ApiError, World};
 

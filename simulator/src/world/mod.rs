@@ -46,6 +46,7 @@ mod tags;
 mod target;
 mod target_group;
 mod target_group_api;
+mod target_group_check;
 mod task;
 mod task_api;
 mod task_definition;

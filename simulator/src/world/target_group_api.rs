@@ -2,10 +2,13 @@
 
 use serde::Deserialize;
 
-use super::name::{self, Page, check_name, not_of};
+use super::name::{self, Page, not_of};
 use super::tags::{self, Tag};
 use super::target::Registration;
 use super::target_group::{self, HealthCheck, TargetGroup, is_http};
+use super::target_group_check::{
+    check_attribute, check_group_name, check_health_check_protocol, check_timeout,
+};
 use super::text::parsed;
 use super::{ApiError, HealthState, World};
 
@@ -202,7 +205,7 @@ impl World {
             if key == "stickiness.type" {
                 group.check_stickiness_type(value)?;
             }
-            target_group::check_attribute(&group.attributes, key, value, "Target group")?;
+            check_attribute(&group.attributes, key, value, "Target group")?;
         }
         group.check_stickiness(attributes)?;
         if let Some(group) = self.target_groups.get_mut(arn) {
@@ -310,17 +313,6 @@ const NOT_REGISTERED: HealthState = HealthState {
     description: Some("Target is not registered to the target group"),
 };
 
-/// No hyphen at either end, nor two in a row: AWS's pattern (Field: moto's tests).
-fn check_group_name(name: &str) -> Result<(), ApiError> {
-    check_name(name, "Target group")?;
-    if !name.starts_with('-') && !name.ends_with('-') && !name.contains("--") {
-        return Ok(());
-    }
-    Err(ApiError::validation(format!(
-        "1 validation error detected: Value '{name}' at 'targetGroup.targetGroupArn.targetGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!.*--)(?!^-)(?!.*-$)^[A-Za-z0-9-]+$"
-    )))
-}
-
 /// The group that a request describes, not yet named or tagged.
 fn new_group(request: &CreateTargetGroup) -> Result<TargetGroup, ApiError> {
     check_group_name(&request.name)?;
@@ -398,17 +390,7 @@ fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthChe
             return Err(ApiError::validation(message));
         }
     }
-    // Less than the interval; for a Network Load Balancer at most as long (AWS's words, Field: moto's tests).
-    let (fits, be) = if is_http(protocol) {
-        (timeout < interval, "smaller than")
-    } else {
-        (timeout <= interval, "smaller than or equal to")
-    };
-    if !fits {
-        let message =
-            format!("Health check timeout '{timeout}' must be {be} the interval '{interval}'");
-        return Err(ApiError::validation(message));
-    }
+    check_timeout(timeout, interval, protocol)?;
     let port = request.health_check_port.as_deref();
     let path = request.health_check_path.as_deref().unwrap_or("/");
     let codes = request.matcher.as_ref();
@@ -424,23 +406,6 @@ fn health_check(request: &CreateTargetGroup, protocol: &str) -> Result<HealthChe
         healthy_threshold: healthy,
         unhealthy_threshold: unhealthy,
     })
-}
-
-/// Checks are made over HTTP and HTTPS, and over TCP where the group is not of an Application Load Balancer
-/// (Model).
-fn check_health_check_protocol(checked: &str, protocol: &str) -> Result<(), ApiError> {
-    match checked {
-        "HTTP" | "HTTPS" => Ok(()),
-        "TCP" if !is_http(protocol) => Ok(()),
-        "TCP" | "TLS" | "UDP" | "TCP_UDP" | "GENEVE" => Err(ApiError::validation(format!(
-            "Health check protocol '{checked}' is not supported for target groups with the protocol '{protocol}'"
-        ))),
-        other => Err(not_of(
-            other,
-            "healthCheckProtocol",
-            &["HTTP", "HTTPS", "TCP"],
-        )),
-    }
 }
 
 impl CreateTargetGroup {
