@@ -13,12 +13,9 @@ use serde_json::{Map, Value, json};
 
 pub use crate::world::ClientsScenario;
 use crate::world::{
-    ActionRequest, AlarmState, AlarmType, ApiError, Behaviour, Condition, Kind, Limits,
+    ActionRequest, AlarmState, AlarmType, ApiError, Behaviour, Condition, Kind, Limits, MOST_TASKS,
     PreparedAnswer, Timings,
 };
-
-/// Tasks that a scenario may have.
-const MOST_TASKS: u32 = 5_000;
 
 /// The settings of a simulated world. Everything has a default: a service of four tasks behind a Network Load
 /// Balancer whose replacement becomes healthy.

@@ -158,6 +158,16 @@ pub struct DeleteService {
     pub(crate) force: bool,
 }
 
+/// AWS's quota (Docs). Without a limit, one request could exhaust the memory.
+pub(crate) const MOST_TASKS: u32 = 5_000;
+
+pub(crate) fn check_desired_count(desired_count: Option<u32>) -> Result<(), ApiError> {
+    ApiError::refuse_if(
+        desired_count.is_some_and(|count| count > MOST_TASKS),
+        format!("A service can have at most {MOST_TASKS} tasks."),
+    )
+}
+
 pub(crate) fn key(cluster: &str, service: &str) -> String {
     format!("{}/{}", short_name(cluster), short_name(service))
 }
@@ -183,6 +193,7 @@ impl World {
         let controller = controller.unwrap_or(DeploymentController::Ecs);
         check_controller(request, controller)?;
         check_launch_type(request.launch_type.as_deref())?;
+        check_desired_count(request.desired_count)?;
         let key = key(&cluster, &request.service_name);
         let status = self.services.get(&key).map(|service| service.status);
         let is_there = status == Some(ServiceStatus::Active);

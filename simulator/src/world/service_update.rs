@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::service::FromPrimary;
+use super::service::{FromPrimary, check_desired_count};
 use super::{
     ApiError, DeploymentController, EventKind, NetworkConfiguration, TaskSetLoadBalancer,
     TaskSetStatus, World,
@@ -49,6 +49,7 @@ impl World {
         let service = service.ok_or_else(ApiError::service_not_found)?;
         service.check_active()?;
         check_allowed(request, service.deployment_controller)?;
+        check_desired_count(request.desired_count)?;
         let key = service.key();
         let Some(service) = self.services.get_mut(&key) else {
             return Err(ApiError::service_not_found());
