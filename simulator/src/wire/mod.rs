@@ -95,7 +95,7 @@ pub(crate) fn asked(request: &Request<Bytes>) -> (String, Value) {
     let operation = match Protocol::of(request) {
         Protocol::Json(target) => target.rsplit('.').next().map(str::to_owned),
         Protocol::Cbor(path) => Some(cbor::operation(path).to_owned()),
-        Protocol::Query => elb::asked(request).0,
+        Protocol::Query => elb::asked(request).ok().and_then(|(action, _)| action),
     };
     let operation = operation.unwrap_or_default();
     let input = read(request, &INSTANTS).unwrap_or_default();

@@ -115,15 +115,15 @@ impl World {
             let message = "At least one subnet must be specified";
             return Err(ApiError::validation(message));
         }
-        if kind == Kind::Application && request.subnets.len() < 2 {
-            let message =
-                "At least two subnets in two different Availability Zones must be specified";
-            return Err(ApiError::validation(message));
-        }
         let mut subnets = request.subnets.iter();
         if let Some(subnet) = subnets.find(|name| !name.starts_with("subnet-")) {
             let message = format!("The subnet ID '{subnet}' does not exist");
             return Err(ApiError::new("SubnetNotFound", message));
+        }
+        if kind == Kind::Application && request.subnets.len() < 2 {
+            let message =
+                "At least two subnets in two different Availability Zones must be specified";
+            return Err(ApiError::validation(message));
         }
         if let Some(known) = self.load_balancer_named(&request.name) {
             if known.kind == kind && known.scheme == scheme && known.subnets == request.subnets {
