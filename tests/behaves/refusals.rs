@@ -122,8 +122,8 @@ async fn what_is_not_simulated_is_refused_by_name() {
     }
     let operations = wire::operations();
     for (service, count) in [
-        ("ecs:", 17),
-        ("elasticloadbalancing:", 23),
+        ("ecs:", 23),
+        ("elasticloadbalancing:", 26),
         ("dynamodb:", 4),
         ("states:", 1),
         ("cloudwatch:", 2),
