@@ -88,7 +88,7 @@ impl World {
             target.phase,
             Phase::Checking | Phase::Healthy | Phase::Unhealthy
         );
-        if !checked || target.check_is_due {
+        if !checked || target.check_is_due || self.checked_outside {
             return;
         }
         target.check_is_due = true;
@@ -102,6 +102,9 @@ impl World {
 
     /// One health check of a target; whether its health is another after it.
     pub(crate) fn health_check(&mut self, at: &TargetRef) -> bool {
+        if self.checked_outside {
+            return false;
+        }
         let task = self.task_at(&at.group, &at.target);
         let passes = task.is_some_and(|task| self.passes_health_checks(task));
         let Some(group) = self.target_groups.get_mut(&at.group) else {
@@ -132,7 +135,7 @@ impl World {
             Phase::Unused | Phase::Registering | Phase::Checking | Phase::Draining => false,
         };
         if before != after {
-            self.health_changed(at, after);
+            self.health_changed(&at.group, &at.target, after);
         }
         // What is decided is checked again when the task changes: see `task_health_changes`.
         if !decided {
@@ -141,8 +144,8 @@ impl World {
         before != after
     }
 
-    fn health_changed(&mut self, at: &TargetRef, phase: Phase) {
-        let (target_group, target) = (at.group.clone(), at.target.clone());
+    pub(crate) fn health_changed(&mut self, group: &str, key: &str, phase: Phase) {
+        let (target_group, target) = (group.to_owned(), key.to_owned());
         if phase == Phase::Healthy {
             self.record(EventKind::TargetHealthy {
                 target_group,
@@ -157,7 +160,7 @@ impl World {
             target_group,
             target,
         });
-        let Some(task) = self.task_at(&at.group, &at.target) else {
+        let Some(task) = self.task_at(group, key) else {
             return;
         };
         let service = self.service(&task.cluster, &task.service);
@@ -165,7 +168,7 @@ impl World {
         let ignored_until = task.started_at_ms.unwrap_or(self.now_ms) + grace * 1_000;
         let due = Due::UnhealthyTask {
             task: task.arn.clone(),
-            group: at.group.clone(),
+            group: group.to_owned(),
         };
         self.schedule_in(ignored_until.saturating_sub(self.now_ms), due);
     }

@@ -35,6 +35,7 @@ mod listener_api;
 mod load_balancer;
 mod metric;
 mod name;
+mod outside;
 mod reconcile;
 mod rule;
 mod service;
@@ -137,6 +138,9 @@ pub struct World {
     /// Whether what is derived may be out of date.
     #[serde(skip)]
     pub(crate) unsettled: bool,
+    /// Whether a load balancer beside this world makes the health checks.
+    #[serde(skip)]
+    pub(crate) checked_outside: bool,
     pub(crate) load_balancers: BTreeMap<String, LoadBalancer>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) listeners: BTreeMap<String, Listener>,

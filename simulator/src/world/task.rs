@@ -19,7 +19,7 @@ pub struct Task {
     /// Where it is in its life.
     pub last_status: TaskStatus,
     pub(crate) desired_status: DesiredStatus,
-    pub(crate) ip: String,
+    pub ip: String,
     pub(crate) subnet: Option<String>,
     pub(crate) zone: String,
     /// Its container instance, on EC2.

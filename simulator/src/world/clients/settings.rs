@@ -262,7 +262,7 @@ impl Backoff {
     }
 
     /// The most seconds that a client waits after that many refusals in a row.
-    fn window_seconds(&self, refusals: usize) -> u64 {
+    pub fn window_seconds(&self, refusals: usize) -> u64 {
         let doublings = u32::try_from(refusals.saturating_sub(1)).unwrap_or(u32::MAX);
         let grown = self.factor.saturating_pow(doublings);
         self.base_seconds
