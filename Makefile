@@ -1,6 +1,6 @@
 # Needed: the Rust toolchain of `rust-version` in Cargo.toml, Python 3.11, Node.js 20, make, and Chromium
-# (or Chrome; its program, if it is not in the PATH, in CHROMIUM) for the end-to-end tests. Everything else
-# is installed into the checkout, from pinned versions.
+# (or Chrome; its program, if it is not in the PATH, in CHROMIUM) for the end-to-end tests, HAProxy and
+# mosquitto for the laboratory. Everything else is installed into the checkout, from pinned versions.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use ebbtide_controller::arn::short;
 use ebbtide_controller::command::Command;
 use ebbtide_controller::lock::Lock;
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::asl::{EventKind, Outcome, Status};
+use ebbtide_simulator::SimulatedAws;
+use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{TaskStatus, World};
-use ebbtide_simulator::{SimulatedAws, world::Phase};
+use ebbtide_simulator::world::{Action, Phase, TaskStatus, World};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::failure::Failure;
@@ -49,6 +50,8 @@ pub(crate) struct WantedServer {
     pub(crate) address: Ipv4Addr,
     pub(crate) target_port: u16,
     pub(crate) drains: bool,
+    /// Whether its connections end with its deregistration delay.
+    pub(crate) cuts_when_gone: bool,
     pub(crate) check: Check,
 }
 
@@ -170,7 +173,7 @@ impl Machine {
                 std::future::pending::<()>().await;
             };
             let input = request.to_json();
-            let mut on_event = |event: &ebbtide_simulator::asl::HistoryEvent| {
+            let mut on_event = |event: &HistoryEvent| {
                 if let EventKind::StateEntered { name: state, .. } = &event.kind {
                     narrate(name, event.at.as_secs_f64(), state);
                 }
@@ -263,8 +266,8 @@ fn apply(world: &mut World, report: &Report) {
 
 /// What the simulated AWS wants of the data plane.
 fn wanted(world: &World, request: &Request, second: u8) -> Wanted {
-    let cluster = ebbtide_controller::arn::short(&request.cluster);
-    let definition = ebbtide_controller::arn::short(&request.task_definition);
+    let cluster = short(&request.cluster);
+    let definition = short(&request.task_definition);
     let sets = world.task_sets_of(cluster, &request.service);
     let tasks = sets.iter().flat_map(|set| world.tasks_of(&set.id));
     let tasks = tasks.filter_map(|task| {
@@ -281,7 +284,7 @@ fn wanted(world: &World, request: &Request, second: u8) -> Wanted {
             arn: task.arn.clone(),
             task_set: task.task_set.clone(),
             address: loopback(&task.ip, second)?,
-            is_replacement: ebbtide_controller::arn::short(&task.task_definition) == definition,
+            is_replacement: short(&task.task_definition) == definition,
             stops,
         })
     });
@@ -295,7 +298,7 @@ fn servers(world: &World, second: u8) -> Vec<WantedServer> {
     let mut servers = Vec::new();
     for listener in world.listeners() {
         let forwards = listener.default_actions.iter().filter_map(|action| {
-            let ebbtide_simulator::world::Action::Forward(forward) = action else {
+            let Action::Forward(forward) = action else {
                 return None;
             };
             Some(&forward.groups)
@@ -304,12 +307,19 @@ fn servers(world: &World, second: u8) -> Vec<WantedServer> {
             let Some(group) = world.target_group(&weighted.arn) else {
                 continue;
             };
+            let is_set = |attribute| {
+                group
+                    .attributes
+                    .get(attribute)
+                    .is_some_and(|is| is == "true")
+            };
             let cuts = "target_health_state.unhealthy.connection_termination.enabled";
+            let cuts_when_gone = is_set("deregistration_delay.connection_termination.enabled");
             let check = Check {
                 interval_seconds: group.health_check.interval_seconds,
                 rise: group.health_check.healthy_threshold,
                 fall: group.health_check.unhealthy_threshold,
-                cuts: group.attributes.get(cuts).is_some_and(|is| is == "true"),
+                cuts: is_set(cuts),
             };
             for (key, target) in &group.targets {
                 let drains = match target.phase {
@@ -329,6 +339,7 @@ fn servers(world: &World, second: u8) -> Vec<WantedServer> {
                     address,
                     target_port: target.port,
                     drains,
+                    cuts_when_gone,
                     check,
                 });
             }

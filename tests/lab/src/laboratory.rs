@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::measure::{Measured, Since};
 use crate::plane::{Addresses, Plane};
 use crate::predict::{Predicted, predict};
+use crate::table;
 use crate::way::Way;
 
 #[derive(Debug, Clone, Serialize)]
@@ -74,7 +75,7 @@ pub(crate) async fn run(way: &Way) -> Result<Measurement, Failure> {
         let predicted = is_compared.then(|| predict(&simulated));
         predicted.transpose()
     });
-    Ok(Measurement {
+    let measurement = Measurement {
         way: way.name,
         tasks: way.tasks(),
         speed: way.speed,
@@ -84,5 +85,7 @@ pub(crate) async fn run(way: &Way) -> Result<Measurement, Failure> {
         killed: plane.killed,
         measured,
         predicted: predicted.await??,
-    })
+    };
+    eprintln!("{}", table::sentence(&measurement));
+    Ok(measurement)
 }

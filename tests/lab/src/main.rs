@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod table;
 mod way;
+mod weight;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +46,9 @@ struct Arguments {
     /// Only the ways whose names have this in them.
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
+    /// The command of a task, another MQTT broker's: `{address}` and `{port}` stand for where it has to listen.
+    #[arg(long, value_name = "COMMAND")]
+    task: Option<String>,
     /// Write the figures, second by second.
     #[arg(long, value_name = "FILE.json")]
     json: Option<PathBuf>,
@@ -88,6 +92,9 @@ async fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let mut ways = way::all(if arguments.short { SHORT } else { LONG })?;
     let only = arguments.only.as_deref().unwrap_or_default();
     ways.retain(|way| way.name.contains(only));
+    for way in &mut ways {
+        way.task.clone_from(&arguments.task);
+    }
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     let measurements = tokio::select! {

@@ -15,6 +15,7 @@ use tokio::process::Child;
 use crate::control::{Check, WantedServer};
 use crate::failure::Failure;
 use crate::process;
+use crate::weight::{Target, weights};
 
 /// Commands that `HAProxy` is given at once: its buffer has 16 KB.
 const AT_ONCE: usize = 40;
@@ -116,7 +117,7 @@ impl Node {
                 commands.push(set(&name, &format!("state {state}")));
             }
         }
-        commands.extend(self.weights());
+        commands.extend(self.weigh());
         // Those that are gone are deleted when their last connection has ended.
         let gone = self.servers.iter_mut();
         let gone = gone.filter(|(name, _)| !names.contains(*name));
@@ -125,6 +126,11 @@ impl Node {
             if !server.drains {
                 server.drains = true;
                 commands.push(set(name, "state drain"));
+            } else if server.connections > 0 && server.wanted.cuts_when_gone {
+                commands.push(format!(
+                    "shutdown sessions server port-{}/{}",
+                    name.0, name.1
+                ));
             } else if server.connections == 0 {
                 commands.push(set(name, "state maint"));
                 deleted.push(name.clone());
@@ -144,41 +150,25 @@ impl Node {
         Ok(())
     }
 
-    /// Targets of a group share its weight.
-    fn weights(&mut self) -> Vec<String> {
-        let mut healthy: BTreeMap<(u16, &str), u32> = BTreeMap::new();
-        for server in self.servers.values().filter(|server| server.takes()) {
-            let group = (server.wanted.port, server.wanted.group.as_str());
-            *healthy.entry(group).or_default() += 1;
-        }
-        let share = |server: &Server| {
-            let group = (server.wanted.port, server.wanted.group.as_str());
-            let of = healthy.get(&group).copied().unwrap_or(1);
-            f64::from(server.wanted.weight) / f64::from(of)
-        };
-        let mut most: BTreeMap<u16, f64> = BTreeMap::new();
-        for server in self.servers.values().filter(|server| server.takes()) {
-            let most = most.entry(server.wanted.port).or_default();
-            *most = most.max(share(server));
-        }
-        let mut weights = Vec::new();
-        for (name, server) in &self.servers {
-            let most = most.get(&server.wanted.port).copied().unwrap_or_default();
-            let share = share(server);
-            let weight = if server.takes() && share > 0.0 {
-                whole(100.0 * share / most).max(1)
-            } else {
-                0
-            };
-            if weight != server.weight {
-                weights.push((name.clone(), weight));
-            }
-        }
+    /// Commands for the servers whose weights are others than before.
+    fn weigh(&mut self) -> Vec<String> {
         let mut commands = Vec::new();
-        for (name, weight) in weights {
-            commands.push(set(&name, &format!("weight {weight}")));
-            if let Some(server) = self.servers.get_mut(&name) {
-                server.weight = weight;
+        let ports: BTreeSet<u16> = self.servers.keys().map(|(port, _)| *port).collect();
+        for port in ports {
+            let of_port = self.servers.values().filter(|one| one.wanted.port == port);
+            let targets = of_port.map(|server| Target {
+                group: &server.wanted.group,
+                weight: server.wanted.weight,
+                takes: server.is_up && !server.drains,
+            });
+            let weights = weights(&targets.collect::<Vec<_>>());
+            let of_port = self.servers.iter_mut();
+            let of_port = of_port.filter(|(_, one)| one.wanted.port == port);
+            for ((name, server), weight) in of_port.zip(weights) {
+                if server.weight != weight {
+                    server.weight = weight;
+                    commands.push(set(name, &format!("weight {weight}")));
+                }
             }
         }
         commands
@@ -262,11 +252,6 @@ impl Server {
         }
     }
 
-    /// Whether new connections may come to it.
-    fn takes(&self) -> bool {
-        self.is_up && !self.drains
-    }
-
     /// Its state and its last check in `HAProxy`'s statistics: `DOWN 1/2`, `* L4CON`.
     fn checked(&mut self, status: &str, check: &str) {
         let check = check.trim_start_matches("* ");
@@ -344,13 +329,4 @@ defaults
         );
     }
     text
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "from 0 to 100"
-)]
-fn whole(number: f64) -> u32 {
-    number.round() as u32
 }

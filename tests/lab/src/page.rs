@@ -24,7 +24,7 @@ pub(crate) fn of(measurements: &[Measurement]) -> Result<String, Failure> {
     let heads: Vec<_> = heads.map(kind).collect();
     let rows = table::rows(measurements).into_iter();
     page.table(&heads, &rows.map(Vec::from).collect::<Vec<_>>());
-    for sentence in table::sentences(measurements) {
+    for sentence in measurements.iter().map(table::sentence) {
         page.paragraph(&sentence);
     }
     for one in measurements {

@@ -189,6 +189,15 @@ impl Plane {
             return Ok(process::command("sleep").arg("1d").spawn()?);
         }
         let port = self.way.request.container_port.unwrap_or(1883);
+        if let Some(command) = &self.way.task {
+            let (address, port) = (task.address.to_string(), port.to_string());
+            let words = command.split_whitespace();
+            let words =
+                words.map(|word| word.replace("{address}", &address).replace("{port}", &port));
+            let words: Vec<_> = words.collect();
+            let (program, arguments) = words.split_first().ok_or("a task without a command")?;
+            return Ok(process::command(program).args(arguments).spawn()?);
+        }
         let file = self.folder.0.join(format!("{}.conf", task.address));
         // A broker that is started by root would become another user, whose death nothing would bring about.
         let text = format!(

@@ -45,32 +45,29 @@ pub(crate) fn rows(measurements: &[Measurement]) -> Vec<[String; 12]> {
     rows.collect()
 }
 
-/// How every deployment went, a sentence each.
-pub(crate) fn sentences(measurements: &[Measurement]) -> Vec<String> {
-    let sentences = measurements.iter().map(|one| {
-        let measured = &one.measured;
-        let ended = match &one.error {
-            None => "succeeded".to_owned(),
-            Some(error) => format!("ended with {error}"),
-        };
-        let predicted = one.predicted.as_ref();
-        let predicted = predicted.map(|one| format!(" (predicted: {:.0} s)", one.seconds));
-        let killed = match one.killed {
-            0 => String::new(),
-            killed => format!("; {killed} processes needed SIGKILL"),
-        };
-        format!(
-            "{}: {ended} after {:.0} s{}. {} of {} connections were cut, {} were on tasks that were stopped; {} clients were connected at the end{killed}.",
-            one.way,
-            one.seconds,
-            predicted.unwrap_or_default(),
-            count(measured.cut),
-            count(measured.clients as u64),
-            count(measured.stopped_with),
-            count(measured.connected_at_the_end as u64),
-        )
-    });
-    sentences.collect()
+/// How a deployment went.
+pub(crate) fn sentence(one: &Measurement) -> String {
+    let measured = &one.measured;
+    let ended = match &one.error {
+        None => "succeeded".to_owned(),
+        Some(error) => format!("ended with {error}"),
+    };
+    let predicted = one.predicted.as_ref();
+    let predicted = predicted.map(|one| format!(" (predicted: {:.0} s)", one.seconds));
+    let killed = match one.killed {
+        0 => String::new(),
+        killed => format!("; {killed} processes needed SIGKILL"),
+    };
+    format!(
+        "{}: {ended} after {:.0} s{}. {} of {} connections were cut, {} were on tasks that were stopped; {} clients were connected at the end{killed}.",
+        one.way,
+        one.seconds,
+        predicted.unwrap_or_default(),
+        count(measured.cut),
+        count(measured.clients as u64),
+        count(measured.stopped_with),
+        count(measured.connected_at_the_end as u64),
+    )
 }
 
 pub(crate) fn of(measurements: &[Measurement]) -> String {
@@ -83,7 +80,7 @@ pub(crate) fn of(measurements: &[Measurement]) -> String {
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }
     text += "\n";
-    for sentence in sentences(measurements) {
+    for sentence in measurements.iter().map(sentence) {
         let _ = writeln!(text, "- {sentence}");
     }
     text

@@ -24,6 +24,8 @@ pub(crate) struct Way {
     pub(crate) rolls_back: bool,
     /// The replacement's processes run and never listen.
     pub(crate) never_healthy: bool,
+    /// The command of a task, where it is not `mosquitto`.
+    pub(crate) task: Option<String>,
 }
 
 impl Way {
@@ -116,6 +118,7 @@ pub(crate) fn all(size: Size) -> Result<Vec<Way>, Failure> {
         speed: size.speed,
         rolls_back: false,
         never_healthy: false,
+        task: None,
     };
     let at_once = Pace::Percent {
         decrement: 100.0,

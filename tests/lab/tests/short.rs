@@ -83,11 +83,9 @@ fn no_process_outlives_a_laboratory_that_is_interrupted() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(lab.stderr.take().unwrap()).lines();
-        let connected = lines
-            .map(Result::unwrap)
-            .find(|line| line.contains("are connected"));
-        assert!(connected.is_some());
+        let mut lines = BufReader::new(lab.stderr.take().unwrap()).lines();
+        let is_connected = |line: std::io::Result<String>| line.unwrap().contains("are connected");
+        assert!(lines.any(is_connected));
         let children = children_of(lab.id());
         assert!(children.len() >= 12 + 3 + 3, "{children:?}");
         kill_process(Pid::from_child(&lab), signal).unwrap();
