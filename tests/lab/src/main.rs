@@ -122,9 +122,7 @@ async fn deployed(ways: Vec<Way>, at_once: bool) -> Result<Vec<Measurement>, Fai
     let mut running = JoinSet::new();
     for (place, way) in ways.into_iter().enumerate() {
         running.spawn(async move { (place, laboratory::run(&way).await) });
-        while (!at_once || running.is_empty())
-            && let Some(ended) = running.join_next().await
-        {
+        while !at_once && let Some(ended) = running.join_next().await {
             measured.push(ended?);
         }
     }

@@ -71,12 +71,13 @@ pub(crate) fn sentence(one: &Measurement) -> String {
 }
 
 pub(crate) fn of(measurements: &[Measurement]) -> String {
-    let mut text = format!(
-        "| {} |\n|{}\n",
-        COLUMNS.join(" | "),
-        "---|".repeat(COLUMNS.len())
-    );
-    for row in rows(measurements) {
+    let mut text = String::new();
+    let rows = rows(measurements);
+    if !rows.is_empty() {
+        let rule = "---:|".repeat(COLUMNS.len() - 1);
+        let _ = writeln!(text, "| {} |\n|---|{rule}", COLUMNS.join(" | "));
+    }
+    for row in &rows {
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }
     text += "\n";
