@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::process;
 use crate::way::Way;
 
-/// Seconds between two pings of a connection: as few as brokers have by default in their longest keep-alive.
+/// Pings are not what is measured: few.
 const KEEP_ALIVE: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use ebbtide_controller::request::Request;
 use ebbtide_simulator::SimulatedAws;
 use ebbtide_simulator::asl::{EventKind, HistoryEvent, Outcome, Status};
 use ebbtide_simulator::deployment::Installation;
-use ebbtide_simulator::world::{Action, Phase, TaskStatus, World};
+use ebbtide_simulator::world::{Action, Behaviour, Phase, TaskStatus, World};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::failure::Failure;
@@ -107,22 +107,23 @@ pub(crate) fn start(way: &Way, second: u8) -> Result<Control, Failure> {
     let (ended_to, ended) = oneshot::channel();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let mut scenario = way.scenario.clone();
+    // Processes and clients are real ones here.
     scenario.clients = None;
+    scenario.original = Behaviour::default();
+    scenario.replacement = Behaviour::default();
     let epoch_ms = u64::try_from(now.as_millis())?;
     let mut world = scenario.world_starting_at(&way.names(), epoch_ms)?;
     world.check_outside();
-    let way = way.clone();
     let machine = Machine {
-        way,
+        way: way.clone(),
         second,
         wanted: wanted_to,
         reports: reports_from,
-        halved: Notify::new(),
     };
     thread::Builder::new()
         .name(format!("control of {}", machine.way.name))
         .spawn(move || {
-            // Time stands still in this runtime but for what `machine.tick` lets pass.
+            // Time stands still in this runtime but for what `pump` lets pass.
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.enable_time().start_paused(true).build();
             if let Ok(runtime) = runtime {
@@ -142,8 +143,6 @@ struct Machine {
     second: u8,
     wanted: watch::Sender<Wanted>,
     reports: mpsc::UnboundedReceiver<Report>,
-    /// Half of the original's tasks run no more.
-    halved: Notify,
 }
 
 impl Machine {
@@ -158,8 +157,9 @@ impl Machine {
             return;
         };
         let request = self.way.request.clone();
-        let (name, rolls_back) = (self.way.name, self.way.rolls_back);
-        let halved = std::mem::take(&mut self.halved);
+        let (way, rolls_back) = (self.way.name, self.way.rolls_back);
+        // Half of the original's tasks run no more.
+        let halved = Notify::new();
         let deployment = async {
             if begins.await.is_err() {
                 return;
@@ -173,9 +173,14 @@ impl Machine {
                 std::future::pending::<()>().await;
             };
             let input = request.to_json();
+            let mut last = String::new();
             let mut on_event = |event: &HistoryEvent| {
-                if let EventKind::StateEntered { name: state, .. } = &event.kind {
-                    narrate(name, event.at.as_secs_f64(), state);
+                let EventKind::StateEntered { state, name, .. } = &event.kind else {
+                    return;
+                };
+                if *state == "Task" && last != *name {
+                    eprintln!("{way}: {:.0} s: {name}", event.at.as_secs_f64());
+                    last.clone_from(name);
                 }
             };
             let outcome = tokio::select! {
@@ -227,13 +232,6 @@ async fn roll_back(installation: &Installation, request: &Request) {
         Ok(Ok(_)) => eprintln!("the operator rolls back"),
         Ok(Err(refused)) => eprintln!("the rollback was refused: {refused}"),
         Err(error) => eprintln!("the rollback failed: {error}"),
-    }
-}
-
-fn narrate(way: &str, at: f64, state: &str) {
-    if !matches!(state, "Wait" | "ScaleDown") && !state.contains('?') && !state.starts_with("After")
-    {
-        eprintln!("{way}: {at:.0} s: {state}");
     }
 }
 
