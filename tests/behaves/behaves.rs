@@ -16,6 +16,7 @@ mod health;
 mod listeners;
 mod lock_item;
 mod metrics;
+mod outside;
 mod pages;
 mod primary;
 mod refusals;
