@@ -109,8 +109,7 @@ pub(crate) fn all(size: Size) -> Result<Vec<Way>, Failure> {
         request: Request {
             drain: Drain {
                 pace,
-                connections: None,
-                until: None,
+                ..request.drain.clone()
             },
             ..request.clone()
         },
