@@ -15,6 +15,8 @@ pub(crate) struct Measured {
     pub(crate) clients: usize,
     /// Attempts to connect, second by second.
     pub(crate) attempts: Vec<u64>,
+    /// Connections that clients saw end, second by second.
+    pub(crate) cuts: Vec<u64>,
     /// Connections of the original and of the replacement, at the end of each second.
     pub(crate) original: Vec<u64>,
     pub(crate) replacement: Vec<u64>,
@@ -83,6 +85,7 @@ impl Measured {
                 What::Refused => measured.refused += 1,
                 What::Cut => {
                     measured.cut += 1;
+                    add(&mut measured.cuts, second);
                     cut_at.insert(one.client, one.at_ms);
                 }
                 What::Connected => {
@@ -171,6 +174,7 @@ mod tests {
         };
         let measured = Measured::of(since, &happened, &[], 2, 1);
         assert_eq!(measured.attempts, [0, 1, 0, 1]);
+        assert_eq!(measured.cuts, [0, 1]);
         assert_eq!((measured.refused, measured.cut), (1, 1));
         assert_eq!(measured.connected_at_the_end, 2);
         assert!((measured.without.worst - 4.0).abs() < 1e-9);
