@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -95,7 +96,20 @@ fn no_process_outlives_a_laboratory_that_is_interrupted() {
             assert!(began.elapsed() < Duration::from_secs(20), "{signal:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
+        let folders = folders_of(lab.id());
+        for folder in &folders {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        // SIGKILL leaves no time to remove one.
+        assert_eq!(folders.len(), usize::from(signal == Signal::KILL));
     }
+}
+
+fn folders_of(lab: u32) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let own = format!("ebbtide-lab-{lab}-");
+    let folders = folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(&own));
+    folders.map(|entry| entry.path()).collect()
 }
 
 /// The state and the parent of a process.
