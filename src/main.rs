@@ -117,10 +117,10 @@ enum Command {
     /// for the pause that has begun, and not for a later one. Refused where nothing is paused.
     #[command(after_help = operate::EXAMPLES[2])]
     Resume(operate::Arguments),
-    /// Skips every pause that is left of a running deployment.
+    /// Skips the steps of a shift, the planned pauses and the hooks that are left of a running deployment.
     ///
     /// Health and alarms are still checked, the bake takes its time, and the drain keeps its pace (`ebbtide pace`
-    /// changes it). A pause of an operator ends too. Refused where no pause is left.
+    /// changes it). A pause of an operator ends too. Refused where nothing is left to skip.
     #[command(after_help = operate::EXAMPLES[3])]
     Promote(operate::Arguments),
     Pace(operate::PaceArguments),

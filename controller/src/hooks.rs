@@ -54,6 +54,19 @@ impl Hook {
         self.timeout.div_ceil(self.at.most_calls()).max(1)
     }
 
+    fn problem(&self, why: &str) -> String {
+        format!("Hook {} at {} {why}.", Named(self), self.at)
+    }
+
+    fn failure(&self, why: &str) -> Refusal {
+        let logs = format!("aws logs tail {} --since 1h", self.log_group());
+        Refusal::new(
+            ErrorName::CheckFailed,
+            self.problem(why),
+            Fix::run("Read what the function has written", [logs]),
+        )
+    }
+
     /// The log group that Lambda writes what the function prints to, by its default name (AWS documentation).
     fn log_group(&self) -> String {
         let name = self.lambda.split(':').nth(6).unwrap_or_default();
@@ -216,6 +229,27 @@ pub(crate) fn due(
         calls,
     };
     turn.judge().map(Some)
+}
+
+/// Refuses with `CheckFailed` where a hook has failed: also while something else holds the deployment.
+pub(crate) fn not_failed(world: &World, plan: &Plan) -> Result<(), Refusal> {
+    let promoted = world.order.as_ref().is_some_and(Order::promotes);
+    let call = plan.calls.call.as_ref();
+    let reply = call.and_then(|call| call.reply.as_ref());
+    let Some((Reply::Failed(why), hook)) = reply.zip(nth(&plan.request, &plan.calls)) else {
+        return Ok(());
+    };
+    if promoted || !plan.goes_forward() || !hook.at.decides() {
+        return Ok(());
+    }
+    Err(hook.failure(why))
+}
+
+/// Whether a hook was called at this point, that time.
+pub(crate) fn were_called(plan: &Plan, point: Point, round: u32) -> bool {
+    let Calls { at, call, done, .. } = &plan.calls;
+    let called = call.is_some() || *done > 0;
+    called && *at == Some(point) && plan.calls.round == round
 }
 
 /// The hook that comes next at the point that the calls are at.
@@ -395,17 +429,11 @@ impl Judging<'_> {
     }
 
     fn failed(self, call: &Call, why: &str) -> Result<Turn, Refusal> {
-        let Hook { at, .. } = self.hook;
-        let problem = format!("Hook {} at {at} {why}.", Named(self.hook));
-        if !at.decides() {
+        if !self.hook.at.decides() {
+            let problem = self.hook.problem(why);
             return Ok(self.over(call, Stage::Remarked(problem)));
         }
-        let logs = format!("aws logs tail {} --since 1h", self.hook.log_group());
-        Err(Refusal::new(
-            ErrorName::CheckFailed,
-            problem,
-            Fix::run("Read what the function has written", [logs]),
-        ))
+        Err(self.hook.failure(why))
     }
 
     fn turn(self, stage: Stage, wait: u32) -> Turn {

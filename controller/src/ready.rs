@@ -6,6 +6,7 @@ use crate::counted::counted;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::gates;
+use crate::hooks;
 use crate::next::Next;
 use crate::phase::To;
 use crate::point::Point;
@@ -53,6 +54,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             progress,
         ));
     }
+    hooks::not_failed(world, plan)?;
     if let Some(paused) = command::paused(world, plan)? {
         return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
     }

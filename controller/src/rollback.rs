@@ -233,7 +233,7 @@ fn restore(
     let Some(shortfall) = ready::shortfall(world, original, group) else {
         return Ok(whole_again(plan, progress, original));
     };
-    if swap::serves_still(plan, roles, group) {
+    if swap::serves_still(world, plan, roles, group) {
         return Ok(restored(plan, progress, original, Some((shortfall, 0))));
     }
     let patience = plan.request.readiness_timeout;

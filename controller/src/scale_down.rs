@@ -11,6 +11,7 @@ use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
 use crate::drain::{self, scale_for, tasks_at};
 use crate::gates;
+use crate::hooks;
 use crate::next::Next;
 use crate::point::Point;
 use crate::ready;
@@ -380,6 +381,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
         return lost_health(drain, due);
     }
     let blocker = lost_health(drain, due)?.or_else(|| alarms::unreadable(drain.world, drain.plan));
+    hooks::not_failed(drain.world, drain.plan)?;
     let blocker = match blocker {
         None => command::paused(drain.world, drain.plan)?.map(Blocker::Paused),
         blocker => blocker,
@@ -400,6 +402,7 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
 
 /// What holds a set without tasks: an operator's pause, or a planned one before the drain.
 fn pause(drain: &Drain<'_>) -> Result<Option<Blocker>, Refusal> {
+    hooks::not_failed(drain.world, drain.plan)?;
     if let Some(paused) = command::paused(drain.world, drain.plan)? {
         return Ok(Some(Blocker::Paused(paused)));
     }

@@ -65,6 +65,18 @@ pub struct Shifted {
     pub since: u64,
     /// Seconds for which steps of this shift were held after their own time.
     pub held: u32,
+    /// New connections that the replacement was seen to have in it, where it waits for them.
+    pub seen: u64,
+}
+
+impl Step {
+    /// Seconds that it lasts by its own time, or those within which its connections have to come.
+    pub fn time(&self) -> u32 {
+        match self.wanted {
+            Some(wanted) if self.seconds == 0 => wanted.within,
+            Some(_) | None => self.seconds,
+        }
+    }
 }
 
 impl Shift {
@@ -105,9 +117,10 @@ impl Shift {
     }
 
     /// Seconds that a step lasts by its own time, where nothing counts new connections: its time begins when its share
-    /// is assumed to have reached the load balancer's nodes.
+    /// is assumed to have reached the load balancer's nodes. Where it waits for connections alone, at the latest.
     pub fn usual(&self, number: u32) -> u32 {
-        self.lasts(number, false)
+        let time = self.step(number).map_or(0, |step| step.time());
+        self.lasts(number, false).max(time)
     }
 
     fn lasts(&self, number: u32, is_counted: bool) -> u32 {
@@ -119,11 +132,11 @@ impl Shift {
     }
 
     /// Seconds that each step before the last lasts at most, unless it is held.
-    pub fn longest(&self, request: &Request) -> impl Iterator<Item = u32> + '_ {
-        let is_counted = seen::counts_both(request);
+    pub fn longest<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = u32> + 'a {
         let numbered = (1..).zip(self.steps());
         numbered.map(move |(number, step)| {
             let within = step.wanted.map_or(0, |wanted| wanted.within);
+            let is_counted = seen::counts_both(request, &step);
             self.lasts(number, is_counted).max(within)
         })
     }
@@ -135,7 +148,7 @@ impl Shift {
             Self::Linear { .. } => self.clone(),
             Self::Steps(steps) => {
                 let steps = steps.iter().map(|step| Step {
-                    seconds: step.seconds.max(1),
+                    seconds: step.time(),
                     wanted: None,
                     ..*step
                 });
@@ -151,7 +164,7 @@ impl Shift {
         let steps = self.steps().map(|step| {
             let (percent, left) = (
                 f64::from(step.percent),
-                (-f64::from(step.seconds) / lifetime).exp(),
+                (-f64::from(step.time()) / lifetime).exp(),
             );
             share = percent + (share - percent) * left;
             share

@@ -65,12 +65,14 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
         return Ok(recovered);
     }
     let shortfall = ready::shortfall(world, incoming, groups.to).filter(|_| {
-        !is_the_last_resort(plan, progress, &groups) && !serves_still(plan, &roles, groups.to)
+        !is_the_last_resort(plan, progress, &groups)
+            && !serves_still(world, plan, &roles, groups.to)
     });
     let Some(shortfall) = shortfall else {
         // Once one route has moved, the others follow.
         let begun = roles.production_reaches(&groups.to.arn);
         if !begun {
+            hooks::not_failed(world, plan)?;
             if let Some(paused) = command::paused(world, plan)? {
                 return Ok(paused.wait(To::Bake, plan, *progress));
             }
@@ -156,11 +158,21 @@ pub(crate) fn is_in_steps(plan: &Plan, roles: &Roles<'_>) -> bool {
 }
 
 /// A shift goes back to targets that have kept the rest of the traffic, and are not waited for: each second more sends
-/// clients to a version that has failed.
-pub(crate) fn serves_still(plan: &Plan, roles: &Roles<'_>, original: &TargetGroup) -> bool {
+/// clients to a version that has failed. Not to a few of them, while more of that version are healthy.
+pub(crate) fn serves_still(
+    world: &World,
+    plan: &Plan,
+    roles: &Roles<'_>,
+    original: &TargetGroup,
+) -> bool {
+    let healthy = original.own_targets().healthy;
+    let failed = world.group(&plan.replacement_target_group);
+    let most = failed.map_or(0, |failed| failed.own_targets().healthy);
+    let is_half = healthy.saturating_mul(2) >= ready::promised(world, plan);
     original.arn == plan.original_target_group
         && is_in_steps(plan, roles)
-        && original.own_targets().healthy > 0
+        && healthy > 0
+        && (is_half || healthy >= most)
 }
 
 /// Some production routes were moved before the replacement lost its health.

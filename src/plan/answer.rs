@@ -249,7 +249,13 @@ impl Answer {
                 ),
             ),
         ];
-        figures.extend(self.cost.map(|cost| ("costs", cost.to_string())));
+        let beside = if self.pauses.is_empty() {
+            ""
+        } else {
+            "; what hooks and pauses cost comes on top"
+        };
+        let cost = self.cost.map(|cost| format!("{cost}{beside}"));
+        figures.extend(cost.map(|cost| ("costs", cost)));
         figures.push(("limit", format!("{limit} decides how fast it goes")));
         figures
     }

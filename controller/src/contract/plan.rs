@@ -51,6 +51,8 @@ pub(super) struct PlanWire {
     shift_since: u64,
     #[serde(default, skip_serializing_if = "is_none")]
     shift_held: u32,
+    #[serde(default, skip_serializing_if = "no_command")]
+    shift_seen: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replanned: Option<ReplannedWire>,
     #[serde(default, skip_serializing_if = "no_command")]
@@ -110,6 +112,7 @@ impl PlanWire {
             shift_waited: plan.shifted.waited,
             shift_since: plan.shifted.since,
             shift_held: plan.shifted.held,
+            shift_seen: plan.shifted.seen,
             paced: plan.paced,
             replanned: plan.replanned.map(|replanned| ReplannedWire {
                 tasks: replanned.tasks,
@@ -177,6 +180,7 @@ impl PlanWire {
                 waited: self.shift_waited,
                 since: self.shift_since,
                 held: self.shift_held,
+                seen: self.shift_seen,
             },
             paced: self.paced,
             replanned: self.replanned.map(|replanned| Replanned {

@@ -134,7 +134,7 @@ fn history_fits(
         return Ok(());
     }
     let fix = if hooks > approvals.max(checks).max(steps).max(polls) {
-        "Shorten the timeouts of hooks, call fewer of them, or take larger steps where one is called at eachStep."
+        "Shorten the timeouts of hooks, call fewer of them, or take fewer steps where one is called at eachStep or eachShift."
     } else if shifts > approvals.max(checks).max(steps).max(polls) {
         "Shift in fewer or shorter steps."
     } else if approvals > checks.max(steps).max(polls) {

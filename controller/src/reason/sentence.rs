@@ -149,7 +149,7 @@ impl fmt::Display for Reason {
                 lacks: Some((shortfall, 0)),
             } => write!(
                 f,
-                "rolling back: traffic moves back to {original}, which has most of it still ({shortfall})"
+                "rolling back: traffic moves back to {original}, which has the rest of it ({shortfall})"
             ),
             Self::Restored {
                 original,

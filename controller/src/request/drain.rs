@@ -50,7 +50,7 @@ pub const DRAIN_FIELDS: &[(&str, &str)] = &[
     ),
     (
         "newConnectionsMetric",
-        "{namespace, metricName, dimensions} of a CloudWatch metric with the new connections of a task set in each minute, likewise",
+        "{namespace, metricName, dimensions} of a CloudWatch metric with the new connections of a task set in each minute, whose id is written {taskSet} in a dimension",
     ),
     (
         "until",

@@ -43,12 +43,16 @@ pub const STEPS_FIELDS: &[(&str, &str)] = &[
     ),
     (
         "within",
-        "a whole number of seconds from 60 to 86400, with connections, and at least for",
+        "a whole number of seconds from 300 to 86400, with connections, and at least for",
     ),
 ];
 
 /// Steps of a list, at most.
 const MOST: usize = 20;
+
+/// Seconds after which CloudWatch has a whole minute of the step: the one in which it began does not count, and values
+/// come up to two minutes late.
+const SHORTEST_WITHIN: u32 = 300;
 
 /// New connections arrive while clients do: an hour sees those of a quiet service, too.
 const DEFAULT_WITHIN: u32 = 3_600;
@@ -131,7 +135,7 @@ fn step(fields: &mut Fields<'_>) -> Option<Step> {
     };
     let seconds = seconds.unwrap_or(0);
     let within = fields.optional("within", |value| {
-        whole(value, seconds.max(60), LONGEST_PHASE)
+        whole(value, seconds.max(SHORTEST_WITHIN), LONGEST_PHASE)
     });
     if !fields.given.contains_key("connections") && fields.given.contains_key("within") {
         fields.refuse("within");

@@ -43,8 +43,8 @@ pub(super) struct Late {
 /// Seconds that a step lasts longer, since its share was not there all the time.
 ///
 /// The share of a minute in the share of the step is the part of it that counts: while 10 % become 20 %, half of the
-/// time is not lost. A minute with more makes up for one with less. What is not known yet is as the newest that is
-/// known.
+/// time is not lost. Minutes count together, so that one with more makes up for one with less. What is not known yet is
+/// as the newest that is known.
 pub(super) fn late(asked: &Asked, flows: &Flows) -> Late {
     let Asked {
         before,
@@ -59,6 +59,7 @@ pub(super) fn late(asked: &Asked, flows: &Flows) -> Late {
         seconds(late) * (1.0 - reached)
     };
     let (mut usually, mut at_worst) = (0.0, 0.0);
+    let mut known = Known::default();
     let (mut newest, mut is_silent, mut from) = (None, false, since);
     let until = now.clamp(since, since + LATEST);
     while from < until {
@@ -70,9 +71,9 @@ pub(super) fn late(asked: &Asked, flows: &Flows) -> Late {
         let is_pending = flows.error.is_some() || now < minute + PERIOD + OVERDUE;
         let lost = match (share, newest) {
             (Some(share), _) => {
-                let part = share * 100.0 / f64::from(percent.max(1));
-                newest = Some(part.min(1.0));
-                [length * (1.0 - part); 2]
+                newest = Some((share.part(percent)).min(1.0));
+                known.add(length, share, assumed(from, to));
+                [0.0; 2]
             }
             (None, Some(newest)) if is_pending => [length * (1.0 - newest); 2],
             (None, None) if is_counted && is_pending && !is_silent => {
@@ -88,7 +89,7 @@ pub(super) fn late(asked: &Asked, flows: &Flows) -> Late {
         from = to;
     }
     // What is still to come.
-    let rest = assumed(until, since + ARRIVED);
+    let rest = assumed(until, since + ARRIVED) + known.lost(percent);
     Late {
         usually: whole(usually + rest),
         at_worst: whole(at_worst + rest),
@@ -119,15 +120,70 @@ pub(super) fn at_most(before: u32, percent: u32, is_counted: bool) -> u32 {
     late(&asked, &Flows::default()).at_worst
 }
 
-/// The replacement's part in the new connections of a minute, where there were any.
-fn share_at(flows: &Flows, minute: u64) -> Option<f64> {
+/// New connections of some time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    /// Of the replacement.
+    seen: f64,
+    /// Of both task sets.
+    all: f64,
+}
+
+impl Share {
+    /// The share that there was, in the share of the step.
+    fn part(&self, percent: u32) -> f64 {
+        self.seen / self.expected(percent)
+    }
+
+    fn expected(&self, percent: u32) -> f64 {
+        self.all * f64::from(percent.max(1)) / 100.0
+    }
+}
+
+/// What was counted in the minutes that are known, in all: a minute of a quiet service has a connection more or less by
+/// chance.
+#[derive(Debug, Default)]
+struct Known {
+    seconds: f64,
+    share: Share,
+    /// Seconds that would be lost in them if nothing was counted.
+    assumed: f64,
+}
+
+/// New connections of the replacement from which on chance is a small part of them: one in seven.
+const ENOUGH: f64 = 50.0;
+
+impl Known {
+    fn add(&mut self, seconds: f64, share: Share, assumed: f64) {
+        self.seconds += seconds;
+        self.share.seen += share.seen;
+        self.share.all += share.all;
+        self.assumed += assumed;
+    }
+
+    fn lost(&self, percent: u32) -> f64 {
+        if self.seconds == 0.0 {
+            return 0.0;
+        }
+        let lost = self.seconds * (1.0 - self.share.part(percent));
+        if self.share.expected(percent) < ENOUGH {
+            lost.max(self.assumed)
+        } else {
+            lost
+        }
+    }
+}
+
+/// The new connections of a minute, where there were any. Where the original has not reported, its version may not
+/// know the metric.
+fn share_at(flows: &Flows, minute: u64) -> Option<Share> {
     let value = |points: &[Point]| {
         let found = points.iter().find(|point| point.at == minute);
         found.map(|point| point.value)
     };
-    let (seen, kept) = (value(&flows.seen), value(&flows.kept));
-    let all = seen.unwrap_or(0.0) + kept.unwrap_or(0.0);
-    (all > 0.0).then(|| seen.unwrap_or(0.0) / all)
+    let (seen, kept) = (value(&flows.seen).unwrap_or(0.0), value(&flows.kept)?);
+    let all = seen + kept;
+    (all > 0.0).then_some(Share { seen, all })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most ten minutes")]
@@ -151,21 +207,26 @@ mod tests {
         }
     }
 
-    /// Percent of a hundred new connections in each minute from the step's first.
+    /// Percent of a thousand new connections in each minute from the step's first.
     fn shares(percents: &[u32]) -> Flows {
+        of(1_000, percents)
+    }
+
+    fn of(all: u32, percents: &[u32]) -> Flows {
         let point = |(number, value): (u64, f64)| Point {
             at: SINCE + number * PERIOD,
             value,
         };
-        let of = |value: fn(u32) -> u32| {
-            let values = percents.iter().map(|percent| f64::from(value(*percent)));
+        let series = |value: fn(u32) -> u32| {
+            let values = percents.iter();
+            let values = values.map(|percent| f64::from(value(*percent) * all) / 100.0);
             let mut points: Vec<_> = (0..).zip(values).map(point).collect();
             points.reverse();
             points
         };
         Flows {
-            seen: of(|percent| percent),
-            kept: of(|percent| 100 - percent),
+            seen: series(|percent| percent),
+            kept: series(|percent| 100 - percent),
             ..Flows::default()
         }
     }
@@ -227,6 +288,22 @@ mod tests {
         };
         assert_eq!(at_worst(&asked(0, 10, 3_600), &failed), 600);
         assert_eq!(at_most(0, 10, true), 600);
+    }
+
+    #[test]
+    fn few_connections_do_not_say_that_a_share_was_early() {
+        // Of a hundred in all, ten are expected, and one in ten of the first minutes may have as many by chance.
+        let lucky = of(10, &[10; 10]);
+        assert_eq!(at_worst(&asked(0, 10, 900), &lucky), 90);
+        assert_eq!(at_worst(&asked(0, 10, 900), &of(10, &[5; 10])), 300);
+        assert_eq!(at_worst(&asked(0, 10, 900), &of(100, &[10; 10])), 0);
+    }
+
+    #[test]
+    fn the_share_of_a_version_that_is_not_counted_beside_the_other_is_not_known() {
+        let mut flows = shares(&[10; 10]);
+        flows.kept.clear();
+        assert_eq!(at_worst(&asked(0, 10, 900), &flows), 90);
     }
 
     #[test]

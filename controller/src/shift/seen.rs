@@ -1,5 +1,6 @@
 //! How many new connections the replacement has seen in a step, as CloudWatch counts them.
 
+use super::Step;
 use crate::arn::{Arn, is_application_load_balancer, short};
 use crate::deployment::Plan;
 use crate::drain::pace::Metric;
@@ -22,11 +23,11 @@ pub enum Measured {
 
 /// What counts the new connections of the replacement; `None` where nothing tells the two task sets apart: the metrics
 /// of a Network Load Balancer do not know target groups (AWS documentation).
-pub fn measured(request: &Request) -> Option<Measured> {
+pub fn measured(request: &Request, step: &Step) -> Option<Measured> {
     let balancer = request.load_balancer.as_deref();
     if request.drain.new_connections.is_some() {
         Some(Measured::New)
-    } else if request.drain.connections.is_some() {
+    } else if request.drain.connections.is_some() && step.wanted.is_some() {
         Some(Measured::Open)
     } else {
         balancer
@@ -36,8 +37,8 @@ pub fn measured(request: &Request) -> Option<Measured> {
 }
 
 /// Whether the new connections of both task sets are counted, so that their shares are known.
-pub(super) fn counts_both(request: &Request) -> bool {
-    match measured(request) {
+pub(super) fn counts_both(request: &Request, step: &Step) -> bool {
+    match measured(request, step) {
         Some(Measured::New | Measured::Requests) => true,
         Some(Measured::Open) | None => false,
     }
@@ -67,10 +68,8 @@ pub(crate) fn can_be_measured(request: &Request, world: &World) -> Result<(), Re
 /// The metrics that a step needs, in the middle of a shift: those of both task sets, where they count new connections.
 pub(crate) fn queries(plan: &Plan) -> Vec<Query> {
     let shift = plan.request.shift.as_ref();
-    let Some((step, measured)) = shift
-        .and_then(|shift| shift.step(plan.shifted.step))
-        .zip(measured(&plan.request))
-    else {
+    let step = shift.and_then(|shift| shift.step(plan.shifted.step));
+    let Some(measured) = step.and_then(|step| measured(&plan.request, &step)) else {
         return Vec::new();
     };
     let both = [
@@ -87,9 +86,7 @@ pub(crate) fn queries(plan: &Plan) -> Vec<Query> {
         match measured {
             Measured::New => of(&drain.new_connections),
             Measured::Requests => requests(plan, series, group),
-            Measured::Open if series == Series::Seen && step.wanted.is_some() => {
-                of(&drain.connections)
-            }
+            Measured::Open if series == Series::Seen => of(&drain.connections),
             Measured::Open => None,
         }
     });

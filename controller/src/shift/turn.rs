@@ -1,6 +1,6 @@
 //! A turn in the middle of a shift: what the routes say, whether its step is over, and what comes next.
 
-use super::late::{Asked, Late, late};
+use super::late::{Asked, LATEST, Late, late};
 use super::seen::{counts_both, metric, seen};
 use super::{Shift, Shifted, Step, measured};
 use crate::alarms;
@@ -8,6 +8,7 @@ use crate::command;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
 use crate::gates;
+use crate::hooks;
 use crate::next::Next;
 use crate::phase::To;
 use crate::point::Point;
@@ -64,10 +65,17 @@ pub(crate) fn under_way(
         share.is_some_and(|share| share > current.percent)
     });
     let awaited = turn.awaited(&current);
-    let is_over =
-        begun || promoted || (turn.left(&current, &plan.shifted) == 0 && awaited.is_none());
+    // What a hook judges stays over.
+    let judged = hooks::were_called(plan, Point::EachShift, step);
+    let is_over = begun
+        || promoted
+        || judged
+        || (turn.left(&current, &plan.shifted) == 0 && awaited.is_none());
     let blocker = match turn.blocker(groups)? {
-        None if !begun => command::paused(world, plan)?.map(Blocker::Paused),
+        None if !begun => {
+            hooks::not_failed(world, plan)?;
+            command::paused(world, plan)?.map(Blocker::Paused)
+        }
         blocker => blocker,
     };
     if let Some(blocker) = blocker {
@@ -152,7 +160,15 @@ impl Turn<'_> {
         }
         let left = |late: u32| (step.seconds + late).saturating_sub(shifted.waited);
         let Late { usually, at_worst } = self.late(step, shifted);
-        left(usually).max(left(at_worst).min(HELD))
+        let left = left(usually).max(left(at_worst).min(HELD));
+        // While most of the time is lost, nothing is known sooner.
+        let passed = self.world.now.saturating_sub(shifted.since);
+        let is_lost = passed > 0 && u64::from(at_worst) * 2 > passed && passed < LATEST;
+        if is_lost && left > 0 {
+            left.max(LOST)
+        } else {
+            left
+        }
     }
 
     fn late(&self, step: &Step, shifted: &Shifted) -> Late {
@@ -161,7 +177,7 @@ impl Turn<'_> {
             percent: step.percent,
             since: shifted.since,
             now: self.world.now,
-            is_counted: counts_both(&self.plan.request),
+            is_counted: counts_both(&self.plan.request, step),
         };
         late(&asked, &self.world.flows)
     }
@@ -169,8 +185,10 @@ impl Turn<'_> {
     /// The connections that the step waits for, while too few were seen.
     fn awaited(&self, step: &Step) -> Option<Awaited> {
         let wanted = step.wanted?;
-        let measured = measured(&self.plan.request)?;
-        let seen = seen(&self.world.flows, measured, self.plan.shifted.since);
+        let measured = measured(&self.plan.request, step)?;
+        let since = self.plan.shifted.since;
+        // Values that could not be read again were read before.
+        let seen = seen(&self.world.flows, measured, since).max(self.plan.shifted.seen);
         (seen < u64::from(wanted.connections)).then(|| Awaited {
             seen,
             wanted: wanted.connections,
@@ -200,6 +218,7 @@ impl Turn<'_> {
             waited: 0,
             since: self.world.now,
             held: self.plan.shifted.held,
+            seen: 0,
         };
         let step = self.shift.step(shifted.step);
         let left = step.map_or(0, |step| self.left(&step, &shifted));
@@ -214,29 +233,35 @@ impl Turn<'_> {
     /// The step goes on: its time is not over, or it waits for connections.
     fn goes_on(&self, step: &Step, awaited: Option<Awaited>) -> Result<Next, Refusal> {
         let left = self.left(step, &self.plan.shifted);
-        if let Some(Awaited {
+        let Some(Awaited {
             seen,
             wanted,
             left: 0,
         }) = awaited
-            && left == 0
-        {
-            let error = self.world.flows.error.as_ref();
-            let error = error.map_or_else(String::new, |error| {
-                format!(" (GetMetricData failed: {error})")
-            });
-            return Err(Refusal::new(
-                ErrorName::ShiftTimeout,
-                format!(
-                    "The replacement has seen {seen} of {wanted} new connections in {} s at {} %, by {}{error}.",
-                    self.plan.shifted.waited,
-                    step.percent,
-                    metric(self.plan)
-                ),
-                "Too few to judge it by. Lower connections, raise within, or give the step a larger share.",
-            ));
-        }
-        Ok(self.wait(self.plan.shifted, left, awaited, None))
+        else {
+            return Ok(self.wait(self.plan.shifted, left, awaited, None));
+        };
+        let (flows, mut shifted) = (&self.world.flows, self.plan.shifted);
+        let error = match &flows.error {
+            // AWS's trouble says nothing about the version, for a while.
+            Some(_) if shifted.held < self.plan.request.readiness_timeout => {
+                shifted.held = shifted.held.saturating_add(HELD);
+                return Ok(self.wait(shifted, HELD, awaited, None));
+            }
+            Some(error) => format!(" (GetMetricData failed: {error})"),
+            None if flows.seen.is_empty() => ", which has no value".to_owned(),
+            None => String::new(),
+        };
+        Err(Refusal::new(
+            ErrorName::ShiftTimeout,
+            format!(
+                "The replacement has seen {seen} of {wanted} new connections in {} s at {} %, by {}{error}.",
+                self.plan.shifted.waited,
+                step.percent,
+                metric(self.plan)
+            ),
+            "Too few to judge it by. Check the metric, lower connections, raise within, or give the step a larger share.",
+        ))
     }
 
     /// Something holds the step. Its time goes on, but for an operator's pause.
@@ -272,7 +297,10 @@ impl Turn<'_> {
             (None, None) => 1,
         };
         let mut plan = self.plan.clone();
-        plan.shifted = shifted;
+        plan.shifted = Shifted {
+            seen: awaited.map_or(shifted.seen, |awaited| awaited.seen),
+            ..shifted
+        };
         let mut progress = Progress {
             held: 0,
             checks: 0,
@@ -310,6 +338,9 @@ impl Turn<'_> {
         )
     }
 }
+
+/// Seconds between two checks of a step whose share is not there, at least.
+const LOST: u32 = 30;
 
 /// Seconds between two checks of a step that is held.
 const HELD: u32 = 60;

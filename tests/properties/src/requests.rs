@@ -58,6 +58,7 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
                 {"reconnectsPerSecond": 500, "deadline": 3_600},
                 {"reconnectsPerSecond": 0.5, "deadline": 480, "connectionsPerTask": 2_500, "onDeadline": "stop"},
                 {"within": 600, "connectionsMetric": {"namespace": "App", "metricName": "Connections", "dimensions": {"TaskSet": "{taskSet}"}}},
+                {"percent": 50, "newConnectionsMetric": {"namespace": "App", "metricName": "New", "dimensions": {"TaskSet": "{taskSet}"}}},
                 {"within": 600, "connectionsMetric": {"namespace": "App", "metricName": "C", "dimensions": {"TaskSet": "{taskSet}"}}, "until": {"connections": 0}},
             ]),
         ),
@@ -83,7 +84,7 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
             json!([
                 {"percent": 10, "every": 360}, {"percent": 5, "for": 600},
                 {"steps": [{"percent": 1, "for": 60}, {"percent": 50, "connections": 500}]},
-                {"steps": [{"percent": 99, "for": 60, "connections": 1, "within": 60}]},
+                {"steps": [{"percent": 99, "for": 60, "connections": 1, "within": 300}]},
             ]),
         ),
         ("swapMode", json!(["replace", "weighted"])),
