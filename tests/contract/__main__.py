@@ -100,7 +100,7 @@ def parsed():
     run.add_argument("--subnets", type=names, default=[], help="public ones of two zones, with commas")
     run.add_argument("--alb", action="store_true", help="ask about an Application Load Balancer too")
     run.add_argument("--without", type=names, default=[], help="questions to leave out, with commas")
-    run.add_argument("--hours", type=float, default=3.0, help="after so many, nothing more is asked (default: 3)")
+    run.add_argument("--hours", type=float, default=3.0, help="when these are over, nothing more is asked (default: 3)")
     run.add_argument("--client-cidr", help="from where connections are made (default: this machine's address, which AWS answers)")
     run.add_argument("--report", type=pathlib.Path, default=pathlib.Path("contract.md"))
     # Where the Network Load Balancer's name leads, for tests: HOST:PORT.

@@ -80,7 +80,7 @@ def metrics_of_an_alias(run):
 
 
 def value(run, metric, dimensions, since, limit=600, namespace="AWS/States", until=None):
-    """The sum of a metric from then on, as soon as there is one; `None` if there is none within so many seconds."""
+    """The sum of a metric from then on, as soon as there is one; `None` if there is none within `limit` seconds."""
     dimensions = [{"Name": name, "Value": text} for name, text in dimensions.items()]
     stat = {"Metric": {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions}, "Period": 60, "Stat": "Sum"}
     since = since.replace(second=0, microsecond=0)

@@ -151,7 +151,7 @@ DELETERS = {
 
 
 def remove(account, run, say, minutes=30):
-    """Removes everything of a run (of all runs without one), and answers what is left after so many minutes."""
+    """Removes everything of a run (of all runs without one), and answers what is left when `minutes` are over."""
     said, left = set(), []
 
     def gone():

@@ -140,7 +140,7 @@ class Service:
         return [{"Type": "forward", "ForwardConfig": {"TargetGroups": named, **more}}]
 
     def create_task_set(self, version, scale, group=None, **more):
-        """A task set of that version at so many percent; its id."""
+        """A task set of that version, scaled to `scale` percent; its id."""
         attached = [{"targetGroupArn": group, "containerName": CONTAINER, "containerPort": PORT}] if group else []
         network = {"subnets": self.subnets, "securityGroups": [self.security_group], "assignPublicIp": "ENABLED"}
 
