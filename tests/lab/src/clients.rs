@@ -1,4 +1,4 @@
-//! Clients with MQTT connections, in processes of their own: a process may open so many files. Each client holds its
+//! Clients with MQTT connections, in processes of their own: the open files of a process are limited. Each client holds its
 //! connection for as long as it can, and comes back with the back-off of the simulator's clients.
 
 use std::io::Write;
@@ -141,7 +141,7 @@ fn first_wait(scenario: &ClientsScenario) -> f64 {
     within.mul_add(fastrand::f64(), after)
 }
 
-/// The same after so many refusals in a row.
+/// The same after a number of refusals in a row.
 fn back_off(scenario: &ClientsScenario, refusals: usize) -> f64 {
     let window = seconds(scenario.backoff.window_seconds(refusals));
     match scenario.backoff.jitter {
@@ -203,7 +203,7 @@ impl Clients {
         })
     }
 
-    /// Waits until all are connected, for so many seconds at most; whether they are.
+    /// Waits until all are connected, for a number of seconds at most; whether they are.
     pub(crate) async fn all_connected(&mut self, seconds: u64) -> Result<bool, Failure> {
         for _ in 0..seconds * 10 {
             if self.connected() == self.total {

@@ -1,4 +1,4 @@
-//! The control plane: the shipped state machine and functions on the simulated AWS, in a thread of its own, at so many
+//! The control plane: the shipped state machine and functions on the simulated AWS, in a thread of its own, at a number of
 //! simulated seconds a second.
 
 use std::net::Ipv4Addr;

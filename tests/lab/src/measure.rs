@@ -125,7 +125,7 @@ impl Without {
     }
 }
 
-/// The most in so many seconds in a row, as `ebbtide compare` counts it.
+/// The most in a number of seconds in a row, as `ebbtide compare` counts it.
 pub(crate) fn most_in(by_second: &[u64], seconds: usize) -> u64 {
     let within = |end: usize| by_second[end.saturating_sub(seconds)..end].iter().sum();
     let ends = 1..=by_second.len();
