@@ -85,7 +85,7 @@ exact or random. figures has firstToLastCutSeconds (or null), peakReconnectsIn10
 peakReconnectsIn1Second, peakTriesIn1SecondOfATask, refused, longestWithoutSeconds, deploymentSeconds, extraTaskHours \
 and apiCalls. Of an event with a shift there is also shifts, a list of {shift, deployed, secondsOfEcs}. deployed is a \
 list of {propagation, seconds}: seconds from the first share to all traffic where a changed listener takes so many \
-seconds. secondsOfEcs has those of ECS's own schedule for the same steps.
+seconds, in the middle of three runs. secondsOfEcs has those of ECS's own schedule for the same steps.
 
 Exit status: 0 done, 1 a deployment failed or was refused, 2 wrong usage.";
 
