@@ -39,7 +39,7 @@ def test_traffic_moves_in_the_steps_that_were_asked_for(interpreter, chat, simul
 
 def test_an_operator_promotes_or_goes_back_in_the_middle(deployed, ministack, chat):
     ebbtide = CommandLine(deployed)
-    event = {**EVENT, "shift": {"percent": 20, "every": 86_400}}
+    event = {**EVENT, "shift": {"percent": 20, "for": 86_400}}
     for command, share, error in (("rollback", 0, "OperatorRollback"), ("promote", 100, None)):
         [original] = chat.task_sets()
         production, alternate = chat.forwards_to(80), chat.alternate()
