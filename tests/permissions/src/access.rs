@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ebbtide_simulator::aws::Attempt;
-use ebbtide_simulator::world::{World, partition_of};
+use ebbtide_simulator::world::{Rule, World, partition_of};
 use serde_json::Value;
 
 /// The keys of a request. One value is text; of a key that has several, all are there.
@@ -268,10 +268,20 @@ impl<'a> Call<'a> {
         all
     }
 
-    fn tags_of_rule(&self, arn: &str) -> Keys {
+    /// Whether it deletes a rule that was deleted before: of its tags nothing is known then, so that AWS may deny what it
+    /// would not find (unproven). It is denied here, and no fault of the policies.
+    pub(crate) fn is_of_a_rule_that_is_gone(&self) -> bool {
+        let arn = text(&self.input["RuleArn"]);
+        self.operation == "elasticloadbalancing:DeleteRule" && self.rule(arn).is_none()
+    }
+
+    fn rule(&self, arn: &str) -> Option<&Rule> {
         let mut listeners = self.world.listeners();
-        let rule = listeners.find_map(|listener| listener.rules.get(arn));
-        let tags = rule.into_iter().flat_map(|rule| &rule.tags);
+        listeners.find_map(|listener| listener.rules.get(arn))
+    }
+
+    fn tags_of_rule(&self, arn: &str) -> Keys {
+        let tags = self.rule(arn).into_iter().flat_map(|rule| &rule.tags);
         let key = |(key, value): (&String, &String)| {
             (format!("aws:ResourceTag/{key}"), vec![value.clone()])
         };
