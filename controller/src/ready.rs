@@ -3,7 +3,7 @@
 use crate::alarms;
 use crate::command;
 use crate::counted::counted;
-use crate::deployment::{Plan, Progress};
+use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain;
 use crate::gates;
 use crate::hooks;
@@ -275,7 +275,8 @@ pub(crate) fn wait_slowly_for(
 
 fn not_ready(world: &World, plan: &Plan, shortfall: Shortfall, wait: u32) -> Reason {
     Reason::NotReady {
-        replacement: plan.incoming_set().cloned(),
+        incoming: plan.incoming_set().cloned(),
+        is_original: plan.outgoing == Outgoing::Replacement,
         shortfall,
         stopped: world.stopped_tasks.in_words(),
         not_placed: plan

@@ -90,7 +90,9 @@ pub enum Reason {
     /// The task set that traffic is to move to lacks something.
     NotReady {
         /// Its id, where it is known.
-        replacement: Option<TaskSetId>,
+        incoming: Option<TaskSetId>,
+        /// Whether it is the original, which traffic goes back to.
+        is_original: bool,
         /// What it lacks.
         shortfall: Shortfall,
         /// How many of its tasks failed, and why the newest one did.

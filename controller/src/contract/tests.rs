@@ -92,7 +92,8 @@ fn programs_read_a_code_and_numbers_beside_the_sentence() {
         (Shortfall::SteadyState, Value::Null),
     ] {
         answer.reason = Reason::NotReady {
-            replacement: None,
+            is_original: false,
+            incoming: None,
             shortfall,
             stopped: None,
             not_placed: None,

@@ -67,13 +67,19 @@ impl fmt::Display for Reason {
                 short(target_group)
             ),
             Self::NotReady {
-                replacement,
+                incoming,
+                is_original,
                 shortfall,
                 stopped,
                 not_placed,
                 wait,
             } => {
-                write!(f, "replacement {}: {shortfall}", known(replacement.as_ref()))?;
+                let role = if *is_original {
+                    "original"
+                } else {
+                    "replacement"
+                };
+                write!(f, "{role} {}: {shortfall}", known(incoming.as_ref()))?;
                 for why in not_placed.iter().chain(stopped) {
                     write!(f, "; {why}")?;
                 }
