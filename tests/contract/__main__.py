@@ -3,12 +3,13 @@
     python tests/contract run --vpc vpc-…     creates a tiny service, asks, removes everything, writes a report
     python tests/contract clean               removes what runs have left behind, by its tag
 
-Exit status: 0 if everything was asked or has a reason, 1 if something failed or is left behind, 130 or 143 after
-Ctrl-C or SIGTERM.
+Exit status: 0 if everything was asked or has a reason, 1 if something failed or is left behind, 129, 130 or 143 after
+SIGHUP, Ctrl-C or SIGTERM.
 """
 
 import argparse
 import collections
+import contextlib
 import functools
 import pathlib
 import secrets
@@ -17,6 +18,7 @@ import sys
 import urllib.request
 
 import boto3
+import botocore.exceptions
 import cost
 import executions
 import questions
@@ -24,7 +26,7 @@ import removal
 import report
 import shifting
 import traffic
-from account import TAG, Account, Interrupted, NotAsked
+from account import TAG, Account, Interrupted, NotAsked, is_expired
 from service import Service, public_subnets
 
 # What moves traffic comes after what needs the original alone, and what takes an hour while others are asked.
@@ -51,7 +53,7 @@ OF_ALB = [
     shifting.stickiness_at_weight_0,
     shifting.connections_counted_twice,
 ]
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+SIGNALS = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class Run:
@@ -89,7 +91,13 @@ def main():
     account = Account(arguments.region, arguments.speed)
     if account.region is None:
         sys.exit("no region: set AWS_REGION, or --region")
-    sys.exit(clean(arguments, account) if arguments.command == "clean" else run(arguments, account))
+    try:
+        status = clean(arguments, account) if arguments.command == "clean" else run(arguments, account)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        sys.exit(f"nothing was created: {error}" if arguments.command == "run" else str(error))
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
 
 
 def parsed():
@@ -100,7 +108,7 @@ def parsed():
     run.add_argument("--subnets", type=names, default=[], help="public ones of two zones, with commas")
     run.add_argument("--alb", action="store_true", help="ask about an Application Load Balancer too")
     run.add_argument("--without", type=names, default=[], help="questions to leave out, with commas")
-    run.add_argument("--hours", type=float, default=3.0, help="when these are over, nothing more is asked (default: 3)")
+    run.add_argument("--hours", type=hours, default=3.0, help="when these are over, nothing more is asked (default: 3)")
     run.add_argument("--client-cidr", help="from where connections are made (default: this machine's address, which AWS answers)")
     run.add_argument("--report", type=pathlib.Path, default=pathlib.Path("contract.md"))
     # Where the Network Load Balancer's name leads, for tests: HOST:PORT.
@@ -118,8 +126,17 @@ def names(text):
     return [name for name in text.split(",") if name]
 
 
+def hours(text):
+    value = float(text)
+    if not 0 < value <= 24:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 24")
+    return value
+
+
 def say(what):
-    print(f"== {what}", file=sys.stderr, flush=True)
+    # Who listens may be gone (`| tee`, after Ctrl-C): that must not keep anything from being removed.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"== {what}", file=sys.stderr, flush=True)
 
 
 def confirmed(arguments):
@@ -136,6 +153,10 @@ def run(arguments, account):
     asked = [one for one in ORDER + (OF_ALB if arguments.alb else []) if one.name not in arguments.without]
     if unknown := set(arguments.without) - {one.name for one in ORDER + OF_ALB}:
         sys.exit(f"no such question: {', '.join(sorted(unknown))}")
+    try:
+        arguments.report.open("a").close()
+    except OSError as error:
+        sys.exit(f"the report cannot be written: {error}")
     identity = boto3.Session(region_name=account.region).client("sts").get_caller_identity()
     try:
         subnets = public_subnets(account, arguments.vpc, arguments.subnets)
@@ -147,7 +168,8 @@ def run(arguments, account):
 a cluster with one service, up to {6 if arguments.alb else 4} Fargate tasks of a quarter vCPU with public addresses, a Network Load Balancer
 {"and an Application Load Balancer " if arguments.alb else ""}with port 80 open to {client or "no address (none was found)"}, target groups, a security group, a state
 machine and a role without permissions. All have the tag {TAG}, and are removed at the end.
-{len(asked)} questions; it takes up to {arguments.hours:g} hours and costs less than ${cost.most(arguments.hours + 0.5, arguments.alb):.2f} at list prices."""
+{len(asked)} questions; it takes up to {arguments.hours:g} hours and costs less than ${cost.most(arguments.hours + 0.5, arguments.alb):.2f} at list prices.""",
+        flush=True,
     )
     if not confirmed(arguments):
         return 1
@@ -163,6 +185,9 @@ machine and a role without permissions. All have the tag {TAG}, and are removed 
             if one is questions.registration and isinstance(results[-1][1], NotAsked):
                 ended, status = f"Without tasks, nothing else was asked. {mine.service.last_event()}", 1
                 break
+            if is_expired(results[-1][1]):
+                ended, status = "The credentials are not valid any more: nothing else was asked.", 1
+                break
     except Interrupted as signalled:
         ended, status = f"Interrupted by {signalled}.", SIGNALS[signal.Signals[str(signalled)]]
     except Exception as error:
@@ -174,7 +199,7 @@ machine and a role without permissions. All have the tag {TAG}, and are removed 
         if mine.held:
             mine.held.ending.set()
         say("removing everything")
-        left = [removal.describe(one) for one in removal.remove(account, mine.service.run, say)]
+        left = removal.remove(account, mine.service.run, say)
     if any(report.verdict(answer) == "failed" for _, answer, _ in results) or left:
         status = status or 1
     arguments.report.write_text(report.written(mine, results, ended, left))
@@ -215,16 +240,19 @@ def own_address():
 
 
 def clean(arguments, account):
-    found = removal.find(account, arguments.run)
+    found, unlisted = removal.find(account, arguments.run)
     for one in found:
         print(f"{one.run}  {removal.describe(one)}")
+    for kind, error in unlisted.items():
+        print(f"Each {kind} could not be listed: {error}", file=sys.stderr)
     if not found:
-        print(f"Nothing has the tag {TAG}.")
-        return 0
+        print(f"In {account.region}, nothing{' that can be listed' if unlisted else ''} has the tag {TAG}.")
+        return 1 if unlisted else 0
+    print("What belongs to a run that is still going is removed as well: RUN=… is for one run.", file=sys.stderr)
     if not confirmed(arguments):
         return 1
     left = removal.remove(account, arguments.run, say)
-    say(f"left behind: {', '.join(map(removal.describe, left)) or 'nothing'}")
+    say(f"left behind: {', '.join(left) or 'nothing'}")
     return 1 if left else 0
 
 

@@ -17,6 +17,9 @@ PATIENT = botocore.config.Config(
     retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=10, read_timeout=30
 )
 # What services and emulators answer to an operation that they do not have.
+EXPIRED = ("ExpiredToken", "RequestExpired", "InvalidClientTokenId", "UnrecognizedClient")
+# What is no answer to any question: the caller's rights, the state of this run, or a moment of AWS's.
+TROUBLE = (*EXPIRED, "AccessDenied", "Unauthorized", "Throttling", "ServiceNotActive", "ServiceUnavailable", "Internal")
 UNKNOWN = {"InvalidAction", "UnknownOperationException", "UnknownOperation", "NotImplemented"}
 
 
@@ -115,6 +118,18 @@ def code_of(error):
     return error.response["Error"]["Code"]
 
 
+def is_trouble(error):
+    """Whether a call was refused for a reason that answers no question."""
+    return code_of(error).startswith(TROUBLE)
+
+
+def is_expired(error):
+    """Whether no call can succeed any more."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        return code_of(error).startswith(EXPIRED)
+    return isinstance(error, (botocore.exceptions.NoCredentialsError, botocore.exceptions.TokenRetrievalError))
+
+
 def refused(call, *codes):
     """`None` if a call succeeds, the error if it is refused with one of the codes (any, if none is given)."""
     try:
@@ -122,7 +137,7 @@ def refused(call, *codes):
     except botocore.exceptions.ClientError as error:
         if code_of(error) in UNKNOWN:
             raise NotAsked(f"`{error.operation_name}` does not exist here ({code_of(error)})") from error
-        if codes and code_of(error) not in codes:
+        if is_trouble(error) or (codes and code_of(error) not in codes):
             raise
         return error
     return None

@@ -4,7 +4,7 @@ import datetime
 import json
 
 import botocore.exceptions
-from account import NotAsked, code_of, refused
+from account import NotAsked, code_of, refused, is_trouble
 from questions import Answer, question, seconds
 
 
@@ -19,6 +19,8 @@ def same_name_and_input(run):
     try:
         second = states.start_execution(**request)
     except botocore.exceptions.ClientError as error:
+        if is_trouble(error):
+            raise
         return Answer(f"The second call was refused: {code_of(error)}", False)
     same = first["executionArn"] == second["executionArn"]
     return Answer("Both calls answered the same execution." if same else "A second execution was started.", same)

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable
 
 import botocore.exceptions
-from account import NotAsked, code_of, refused
+from account import NotAsked, code_of, refused, is_trouble
 from service import TASKS
 
 
@@ -179,6 +179,8 @@ def most_task_sets(run):
             try:
                 created.append(service.create_task_set(service.versions[1], 0))
             except botocore.exceptions.ClientError as error:
+                if is_trouble(error):
+                    raise
                 answer = error
     finally:
         for task_set in created:

@@ -7,7 +7,7 @@ resources is not relied on.
 import collections
 
 import botocore.exceptions
-from account import NAME, TAG, NotAsked, code_of, refused
+from account import NAME, TAG, NotAsked, code_of, is_expired, refused
 
 # In the order of removal.
 KINDS = [
@@ -23,9 +23,14 @@ Found = collections.namedtuple("Found", "kind name run")
 
 
 def find(account, run=None):
-    """Everything that has the tag, of one run or of all."""
-    everything = [one for kind in KINDS for one in FINDERS[kind](account)]
-    return [one for one in everything if one.run is not None and run in (None, one.run)]
+    """Everything that has the tag, of one run or of all; and by kind, why others could not be listed."""
+    found, unlisted = [], {}
+    for kind in KINDS:
+        try:
+            found += [one for one in FINDERS[kind](account) if one.run is not None and run in (None, one.run)]
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            unlisted[kind] = error
+    return found, unlisted
 
 
 def value(tags):
@@ -151,17 +156,20 @@ DELETERS = {
 
 
 def remove(account, run, say, minutes=30):
-    """Removes everything of a run (of all runs without one), and answers what is left when `minutes` are over."""
-    said, left = set(), []
+    """Removes everything of a run (of all runs without one), and answers in words what is left when `minutes` are over,
+    and what may be left."""
+    said, left, unlisted = set(), [], {}
 
     def gone():
-        nonlocal left
-        try:
-            left = find(account, run)
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-            # One that was listed and is gone when its tags are read; or the network is away for a while.
-            say(f"finding what is left: {error}")
-            return False
+        nonlocal left, unlisted
+        left, unlisted = find(account, run)
+        for kind, error in unlisted.items():
+            # One that was listed and is gone when its tags are read; the network is away; or it is denied.
+            if str(error) not in said:
+                said.add(str(error))
+                say(f"finding each {kind}: {error}")
+        if len(unlisted) == len(KINDS) and all(map(is_expired, unlisted.values())):
+            raise NotAsked("the credentials are not valid any more")
         # A service needs its target groups until its tasks are gone; a load balancer costs more than it does.
         waits = any(one.kind == "service" for one in left)
         for one in left:
@@ -178,14 +186,14 @@ def remove(account, run, say, minutes=30):
                     say(f"{describe(one)}: {error}")
             except botocore.exceptions.BotoCoreError as error:
                 say(f"{describe(one)}: {error}")
-        return not left
+        return not left and not unlisted
 
     account.hours = float("inf")
     try:
         account.until("everything is gone", gone, minutes * 60, every=10)
     except NotAsked as error:
         say(str(error))
-    return left
+    return [*map(describe, left), *(f"perhaps some {kind} (they could not be listed)" for kind in unlisted)]
 
 
 def describe(found):

@@ -344,7 +344,7 @@ def test_what_a_killed_run_leaves_is_found_by_its_tag_and_nothing_else_is_remove
     assert clean.returncode == 0, printed
     assert account.everything() == before
     clean = account.start("clean")
-    assert ended(clean) == "Nothing has the tag ebbtide:contract.\n"
+    assert ended(clean) == f"In {stack.REGION}, nothing has the tag ebbtide:contract.\n"
     account.ecs.delete_cluster(cluster=others)
 
 
@@ -354,4 +354,44 @@ def test_nothing_is_created_without_a_yes(account):
     printed = ended(process)
     assert process.returncode == 1
     assert "Go on? [y/N]" in printed
+    assert account.everything() == before
+
+
+class Unlisted:
+    """An account in which nothing can be listed, or not each kind."""
+
+    hours = 3.0
+
+    def until(self, what, holds, seconds, every):
+        assert not holds()
+        raise sys.modules["account"].NotAsked(what)
+
+
+@pytest.mark.parametrize("code, kinds", [("AccessDenied", ["role"]), ("ExpiredTokenException", None)])
+def test_what_cannot_be_listed_is_not_said_to_be_gone(monkeypatch, code, kinds):
+    monkeypatch.syspath_prepend(SUITE)
+    import removal
+
+    def refuses(_):
+        raise botocore.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "ListRoles")
+
+    kinds = kinds or removal.KINDS
+    finders = {kind: refuses if kind in kinds else lambda _: [] for kind in removal.KINDS}
+    monkeypatch.setattr(removal, "FINDERS", finders)
+    said = []
+    left = removal.remove(Unlisted(), "run", said.append)
+    assert left == [f"perhaps some {kind} (they could not be listed)" for kind in kinds]
+    assert any(code in line for line in said)
+
+
+def test_a_terminal_that_is_closed_keeps_nothing_from_being_removed(account, tmp_path):
+    before = account.everything()
+    report = tmp_path / "report.md"
+    process = account.run(report)
+    read_until(process, "creating a service")
+    # As with `| tee`, which ends first.
+    process.stdout.close()
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=120) == 129
+    assert "Interrupted by SIGHUP." in report.read_text()
     assert account.everything() == before
