@@ -170,7 +170,8 @@ def remove(account, run, say, minutes=30):
                 say(f"finding each {kind}: {error}")
         if len(unlisted) == len(KINDS) and all(map(is_expired, unlisted.values())):
             raise NotAsked("the credentials are not valid any more")
-        # A service needs its target groups until its tasks are gone; a load balancer costs more than it does.
+        # A load balancer costs most. A service that drains is not listed, and what it uses cannot be deleted until its
+        # tasks are gone.
         waits = any(one.kind == "service" for one in left)
         for one in left:
             if waits and one.kind not in ("service", "load balancer"):

@@ -259,8 +259,9 @@ impl World {
     /// `ecs:ListServices`: the ARNs of a cluster's services that are not INACTIVE, 10 on a page by default.
     pub(crate) fn list_services(&self, request: &ListServices) -> Result<Page<String>, ApiError> {
         let cluster = &self.find_cluster(request.cluster.as_deref())?.name;
+        // One that drains is not visible any more (Model).
         let listed = self.services.values().filter(|service| {
-            &service.cluster == cluster && service.status != ServiceStatus::Inactive
+            &service.cluster == cluster && service.status == ServiceStatus::Active
         });
         let arns = listed.map(|service| service.arn.clone()).collect();
         let size = request.max_results.unwrap_or(10).clamp(1, 100);

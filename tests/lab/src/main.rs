@@ -17,6 +17,7 @@ mod table;
 mod way;
 mod weight;
 
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -91,17 +92,30 @@ async fn measure(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut ways = way::all(if arguments.short { SHORT } else { LONG })?;
     let only = arguments.only.as_deref().unwrap_or_default();
+    let names: Vec<_> = ways.iter().map(|way| way.name).collect();
     ways.retain(|way| way.name.contains(only));
+    if ways.is_empty() {
+        return Err(format!("no way has {only} in its name: {}", names.join(", ")).into());
+    }
+    for path in [&arguments.json, &arguments.report, &arguments.picture]
+        .into_iter()
+        .flatten()
+    {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        file.map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     for way in &mut ways {
         way.task.clone_from(&arguments.task);
     }
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
+    let mut closed = signal(SignalKind::hangup())?;
     let measurements = tokio::select! {
         measurements = deployed(ways, arguments.short) => measurements?,
         // What is dropped so takes its processes along.
         _ = interrupted.recv() => return Err("interrupted".into()),
         _ = terminated.recv() => return Err("interrupted".into()),
+        _ = closed.recv() => return Err("interrupted".into()),
     };
     print!("{}", table::of(&measurements));
     if let Some(file) = &arguments.json {
