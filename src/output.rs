@@ -4,6 +4,8 @@
 //! escaped here, in every output. Colours are left out where the output is no terminal, where `NO_COLOR` is
 //! set, and as `--color` says.
 
+mod count;
+
 use std::fmt::Write as _;
 use std::io::{BufRead, ErrorKind, Write as _};
 use std::sync::Once;
@@ -16,6 +18,8 @@ use serde::Serialize;
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::exit::Exit;
+
+pub(crate) use count::count;
 
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -253,19 +257,6 @@ pub(crate) fn clock(seconds: f64) -> String {
     let seconds = seconds as u64;
     let (minutes, hours) = (seconds / 60 % 60, seconds / 3_600);
     format!("{hours}:{minutes:02}:{:02}", seconds % 60)
-}
-
-/// A number with commas between thousands.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The same with its noun: `1 connection`, `2,500 connections`.

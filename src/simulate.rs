@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use ebbtide_controller::arn::{Home, short};
-use ebbtide_controller::pace::{Drain as Drained, Pace};
+use ebbtide_controller::pace::Pace;
 use ebbtide_controller::request::{Problem, Request};
 use ebbtide_simulator::world::EventKind;
 use ebbtide_simulator::{CommandScenario, World};
@@ -210,12 +210,7 @@ fn all_at_once(
         return Ok(None);
     }
     let request = Request {
-        drain: Drained {
-            pace: ALL_AT_ONCE,
-            connections: None,
-            new_connections: None,
-            until: None,
-        },
+        drain: ALL_AT_ONCE.into(),
         drain_timeout: None,
         pauses: Vec::new(),
         hooks: Vec::new(),

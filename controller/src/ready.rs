@@ -28,6 +28,7 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let replacement = living_incoming(world, plan)?;
     let group = world.group(plan.incoming_group())?;
     not_crashing(world, plan)?;
+    hooks::not_failed(world, plan)?;
     if let Some(shortfall) = shortfall(world, replacement, group) {
         give_up_in_time(world, plan, progress, replacement, &shortfall)?;
         return Ok(wait_for(world, plan, progress, shortfall));
@@ -54,7 +55,6 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             progress,
         ));
     }
-    hooks::not_failed(world, plan)?;
     if let Some(paused) = command::paused(world, plan)? {
         return Ok(paused.wait(To::WaitForServiceReady, plan, progress));
     }

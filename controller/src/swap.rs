@@ -64,15 +64,17 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     if let Some(recovered) = recovered(world, plan, progress, &roles, &groups) {
         return Ok(recovered);
     }
+    // Once one route has moved, the others follow.
+    let begun = roles.production_reaches(&groups.to.arn);
+    if !begun {
+        hooks::not_failed(world, plan)?;
+    }
     let shortfall = ready::shortfall(world, incoming, groups.to).filter(|_| {
         !is_the_last_resort(plan, progress, &groups)
             && !serves_still(world, plan, &roles, groups.to)
     });
     let Some(shortfall) = shortfall else {
-        // Once one route has moved, the others follow.
-        let begun = roles.production_reaches(&groups.to.arn);
         if !begun {
-            hooks::not_failed(world, plan)?;
             if let Some(paused) = command::paused(world, plan)? {
                 return Ok(paused.wait(To::Bake, plan, *progress));
             }

@@ -1,7 +1,5 @@
 //! Traffic shifts beside ECS's own with the same steps: how long it takes until all traffic has moved.
 
-use std::cmp::Ordering;
-
 use ebbtide_controller::reason::Code;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::shift::{Shift, Step};
@@ -106,14 +104,12 @@ fn in_the_middle(
         };
         took(request, &scenario, names, propagation)
     });
-    let mut times = runs.collect::<Result<Vec<_>, _>>()?;
-    times.sort_by(|one, other| one.partial_cmp(other).unwrap_or(Ordering::Equal));
-    let all = times.iter().all(Option::is_some);
-    Ok(times
-        .get(times.len() / 2)
-        .copied()
-        .flatten()
-        .filter(|_| all))
+    let times = runs.collect::<Result<Vec<_>, _>>()?;
+    let times: Option<Vec<f64>> = times.into_iter().collect();
+    Ok(times.and_then(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).copied()
+    }))
 }
 
 /// Seconds from the first share to all traffic.

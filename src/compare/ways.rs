@@ -54,12 +54,7 @@ pub(super) fn ways(service: Service, seconds: u32, event: &Drain) -> Vec<Way> {
     paces.extend(service.fits.then(|| by_budget(service, seconds)));
     let mut ways: Vec<Way> = Vec::new();
     for pace in paces {
-        let drain = Drain {
-            pace,
-            connections: None,
-            new_connections: None,
-            until: None,
-        };
+        let drain = Drain::from(pace);
         // Of one task, two ways are the same.
         if ways.iter().all(|known| known.drain != drain) {
             ways.push(Way {
@@ -136,12 +131,7 @@ mod tests {
     };
 
     fn sample() -> Drain {
-        Drain {
-            pace: SAMPLE,
-            connections: None,
-            new_connections: None,
-            until: None,
-        }
+        SAMPLE.into()
     }
 
     fn names(service: Service, seconds: u32, event: &Drain) -> Vec<String> {
@@ -159,12 +149,7 @@ mod tests {
 
     #[test]
     fn another_drain_of_the_event_is_one_more_way() {
-        let event = Drain {
-            pace: Pace::Within { seconds: 1_800 },
-            connections: None,
-            new_connections: None,
-            until: None,
-        };
+        let event = Pace::Within { seconds: 1_800 }.into();
         let ways = ways(FORTY, 180, &event);
         assert_eq!(ways.len(), 6);
         assert_eq!(ways[5].name, "within 1800 s (event)");

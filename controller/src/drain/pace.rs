@@ -28,6 +28,18 @@ pub struct Until {
     pub deadline: u32,
 }
 
+/// At that pace, without a metric of the application.
+impl From<Pace> for Drain {
+    fn from(pace: Pace) -> Self {
+        Self {
+            pace,
+            connections: None,
+            new_connections: None,
+            until: None,
+        }
+    }
+}
+
 impl Drain {
     /// Seconds for which the first step may wait until clients have left by themselves.
     pub fn leaving(&self) -> u32 {

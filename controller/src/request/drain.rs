@@ -78,15 +78,11 @@ impl Reader<'_> {
         let every = self.optional("scaledown_wait", |value| whole(value, 1, LONGEST_PHASE));
         let fields = self.fields;
         let Some(drain) = fields.get("drain") else {
-            return Some(Drain {
-                pace: Pace::Percent {
-                    decrement: decrement.unwrap_or(DEFAULT_DECREMENT),
-                    every: every.unwrap_or(DEFAULT_EVERY),
-                },
-                connections: None,
-                new_connections: None,
-                until: None,
-            });
+            let pace = Pace::Percent {
+                decrement: decrement.unwrap_or(DEFAULT_DECREMENT),
+                every: every.unwrap_or(DEFAULT_EVERY),
+            };
+            return Some(pace.into());
         };
         let beside = ["scaledown_decrement", "scaledown_wait"];
         if let Some(field) = beside

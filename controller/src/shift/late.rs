@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn few_connections_do_not_say_that_a_share_was_early() {
-        // Of a hundred in all, ten are expected, and one in ten of the first minutes may have as many by chance.
+        // Ten of a hundred are expected in ten minutes: so many come by chance, too.
         let lucky = of(10, &[10; 10]);
         assert_eq!(at_worst(&asked(0, 10, 900), &lucky), 90);
         assert_eq!(at_worst(&asked(0, 10, 900), &of(10, &[5; 10])), 300);

@@ -71,11 +71,11 @@ pub(crate) fn under_way(
         || promoted
         || judged
         || (turn.left(&current, &plan.shifted) == 0 && awaited.is_none());
+    if !begun {
+        hooks::not_failed(world, plan)?;
+    }
     let blocker = match turn.blocker(groups)? {
-        None if !begun => {
-            hooks::not_failed(world, plan)?;
-            command::paused(world, plan)?.map(Blocker::Paused)
-        }
+        None if !begun => command::paused(world, plan)?.map(Blocker::Paused),
         blocker => blocker,
     };
     if let Some(blocker) = blocker {

@@ -256,10 +256,10 @@ impl World {
         self.found(&request.services, &format!("service/{cluster}"), find)
     }
 
-    /// `ecs:ListServices`: the ARNs of a cluster's services that are not INACTIVE, 10 on a page by default.
+    /// `ecs:ListServices`: the ARNs of a cluster's active services, 10 on a page by default. One that drains is not
+    /// visible any more (Model).
     pub(crate) fn list_services(&self, request: &ListServices) -> Result<Page<String>, ApiError> {
         let cluster = &self.find_cluster(request.cluster.as_deref())?.name;
-        // One that drains is not visible any more (Model).
         let listed = self.services.values().filter(|service| {
             &service.cluster == cluster && service.status == ServiceStatus::Active
         });

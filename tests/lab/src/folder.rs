@@ -4,19 +4,32 @@ use std::path::PathBuf;
 
 use crate::failure::Failure;
 
-pub(crate) struct Folder(pub(crate) PathBuf);
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    is_kept: bool,
+}
 
 impl Folder {
     pub(crate) fn new() -> Result<Self, Failure> {
         let name = format!("ebbtide-lab-{}-{}", std::process::id(), fastrand::u32(..));
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir(&folder)?;
-        Ok(Self(folder))
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path)?;
+        Ok(Self {
+            path,
+            is_kept: false,
+        })
+    }
+
+    /// It stays, for a person who is told of it.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if !self.is_kept {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }

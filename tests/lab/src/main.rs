@@ -3,6 +3,8 @@
 
 mod clients;
 mod control;
+#[path = "../../../src/output/count.rs"]
+mod count;
 mod failure;
 mod folder;
 mod laboratory;
@@ -148,16 +150,5 @@ async fn deployed(ways: Vec<Way>, at_once: bool) -> Result<Vec<Measurement>, Fai
 
 /// What the command line's plots need of its output.
 mod output {
-    /// With commas between thousands.
-    pub(crate) fn count(number: u64) -> String {
-        let digits = number.to_string();
-        let mut text = String::new();
-        for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                text.push(',');
-            }
-            text.push(digit);
-        }
-        text
-    }
+    pub(crate) use crate::count::count;
 }

@@ -50,6 +50,7 @@ struct Task {
     wanted: WantedTask,
     child: Child,
     terminated: bool,
+    killed: bool,
     ended: bool,
 }
 
@@ -69,7 +70,7 @@ impl Plane {
         let most = way.clients().div_ceil(nodes.len()) * 6 / 5 + 100;
         let mut started = Vec::new();
         for address in nodes {
-            started.push(Node::start(&folder.0, *address, &ports, most, way.speed).await?);
+            started.push(Node::start(&folder.path, *address, &ports, most, way.speed).await?);
         }
         Ok(Self {
             way: way.clone(),
@@ -112,7 +113,8 @@ impl Plane {
                 return Ok(());
             }
             if began.elapsed() > Duration::from_mins(2) {
-                let log = self.folder.0.display();
+                self.folder.keep();
+                let log = self.folder.path.display();
                 return Err(
                     format!("{healthy} targets are healthy after two minutes; see {log}").into(),
                 );
@@ -143,6 +145,7 @@ impl Plane {
                     wanted: task.clone(),
                     child,
                     terminated: false,
+                    killed: false,
                     ended: false,
                 };
                 self.tasks.insert(task.arn.clone(), started);
@@ -175,8 +178,9 @@ impl Plane {
                 task.ended = true;
                 let task = arn.clone();
                 self.reports.send(Report::Ended { task })?;
-            } else if !names.contains(arn.as_str()) {
+            } else if !task.killed && !names.contains(arn.as_str()) {
                 // The stop timeout is over.
+                task.killed = true;
                 self.killed += 1;
                 task.child.start_kill()?;
             }
@@ -198,7 +202,7 @@ impl Plane {
             let (program, arguments) = words.split_first().ok_or("a task without a command")?;
             return Ok(process::command(program).args(arguments).spawn()?);
         }
-        let file = self.folder.0.join(format!("{}.conf", task.address));
+        let file = self.folder.path.join(format!("{}.conf", task.address));
         // A broker that is started by root would become another user, whose death nothing would bring about.
         let text = format!(
             "user root
@@ -210,7 +214,7 @@ log_dest none
             task.address
         );
         std::fs::write(&file, text)?;
-        let log = std::fs::File::create(self.folder.0.join(format!("{}.log", task.address)))?;
+        let log = std::fs::File::create(self.folder.path.join(format!("{}.log", task.address)))?;
         let mut mosquitto = process::command("mosquitto");
         Ok(mosquitto.arg("-c").arg(file).stderr(log).spawn()?)
     }

@@ -37,12 +37,14 @@ pub(crate) fn accesses(call: &Call<'_>) -> Vec<Access> {
         "elasticloadbalancing" => call.of_load_balancing(operation),
         _ => call.of_others(service, operation),
     };
-    known.unwrap_or_else(|| {
-        let name = &call.operation;
+    let name = &call.operation;
+    let known = known.unwrap_or_else(|| {
         panic!(
             "what {name} needs to be allowed is not known: add it to tests/permissions/src/access.rs"
         )
-    })
+    });
+    assert!(!known.is_empty(), "{name} names no resource");
+    known
 }
 
 impl<'a> Call<'a> {
