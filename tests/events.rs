@@ -6,16 +6,17 @@ use std::path::Path;
 
 use ebbtide_controller::arn::{Arn, Home};
 use ebbtide_controller::request::{
-    DRAIN_FIELDS, FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS,
-    STEPS_FIELDS, TEST_FIELDS,
+    DRAIN_FIELDS, FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, REGISTRY_FIELDS, ROUTES_FIELDS, Request,
+    SHIFT_FIELDS, STEPS_FIELDS, TEST_FIELDS,
 };
 use serde_json::Value;
 
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The fields that are objects or lists of them, with theirs, and with the section of the input page about them.
-const OBJECTS: [(&str, Fields, &str); 7] = [
+const OBJECTS: [(&str, Fields, &str); 8] = [
     ("drain", DRAIN_FIELDS, "Drain"),
+    ("registry", REGISTRY_FIELDS, "Registry"),
     ("routes", ROUTES_FIELDS, "Routes"),
     ("test", TEST_FIELDS, "Test"),
     ("pauses", PAUSES_FIELDS, "Pauses"),

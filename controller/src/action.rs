@@ -5,9 +5,11 @@ use std::fmt;
 
 use crate::arn::{is_listener_rule, short};
 use crate::counted::counted;
-use crate::id::{ListenerArn, RouteArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
+use crate::id::{
+    InstanceId, ListenerArn, RegistryArn, RouteArn, TargetGroupArn, TaskDefinitionId, TaskSetId,
+};
 use crate::request::TestCondition;
-use crate::world::{Created, Forward, Launch, Network, ServiceRegistry};
+use crate::world::{Created, Forward, Launch, Network, ServiceRegistry, TaskSetLoadBalancer};
 
 /// Every write that Ebbtide can make.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +84,22 @@ pub enum Action {
         /// The tasks that this percentage means.
         tasks: u32,
     },
+    /// `UpdateInstanceCustomHealthStatus`: whether clients find instances of a registry.
+    SetInstanceHealth {
+        /// The ARN of the registry.
+        registry: RegistryArn,
+        /// The instances.
+        instances: Vec<InstanceId>,
+        /// `HEALTHY`, or otherwise `UNHEALTHY`.
+        healthy: bool,
+    },
+    /// Cloud Map's `DeregisterInstance`: of instances that do not stay `UNHEALTHY`.
+    DeregisterInstances {
+        /// The ARN of the registry.
+        registry: RegistryArn,
+        /// The instances.
+        instances: Vec<InstanceId>,
+    },
     /// `DeregisterTargets`: every target of a group that no wanted task is behind.
     DeregisterTargets {
         /// The target group's ARN.
@@ -122,12 +140,7 @@ impl fmt::Display for Action {
                 }
                 Ok(())
             }
-            Self::CreateTaskSet(new) => write!(
-                f,
-                "create a task set of {} on target group {}",
-                short(&new.task_definition),
-                short(&new.target_group)
-            ),
+            Self::CreateTaskSet(new) => new.fmt(f),
             Self::CreateRule(new) => write!(
                 f,
                 "create a test rule on listener {} that forwards to target group {}",
@@ -162,6 +175,26 @@ impl fmt::Display for Action {
                 let tasks = counted(*tasks, "task");
                 write!(f, "scale {task_set} to {tasks} ({percent:.2} %)")
             }
+            Self::SetInstanceHealth {
+                registry,
+                instances,
+                healthy,
+            } => {
+                let instances = counted(number(instances), "instance");
+                let health = if *healthy { "HEALTHY" } else { "UNHEALTHY" };
+                write!(
+                    f,
+                    "set {instances} of registry {} to {health}",
+                    short(registry)
+                )
+            }
+            Self::DeregisterInstances {
+                registry,
+                instances,
+            } => {
+                let instances = counted(number(instances), "instance");
+                write!(f, "deregister {instances} of registry {}", short(registry))
+            }
             Self::DeregisterTargets { target_group } => write!(
                 f,
                 "deregister the targets of target group {}",
@@ -180,6 +213,10 @@ fn named(route: &RouteArn) -> String {
         "listener"
     };
     format!("{kind} {}", short(route))
+}
+
+fn number<T>(all: &[T]) -> u32 {
+    u32::try_from(all.len()).unwrap_or(u32::MAX)
 }
 
 /// What a route is for.
@@ -233,7 +270,7 @@ pub struct NewRule {
     pub created: Created,
 }
 
-/// A task set to create. Its scale is always 100 percent.
+/// A task set to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTaskSet {
     /// The ARN or `family:revision` of its task definition.
@@ -242,20 +279,34 @@ pub struct NewTaskSet {
     pub external_id: String,
     /// The idempotency token (rule R2).
     pub client_token: String,
-    /// The ARN of the target group its tasks register with.
-    pub target_group: TargetGroupArn,
-    /// The container whose port is registered.
-    pub container_name: String,
-    /// That port.
-    pub container_port: u16,
+    /// Percent of the service's desired count: 100, but for a shift by tasks.
+    pub scale: f64,
+    /// Where its tasks register; `None` without a load balancer.
+    pub load_balancer: Option<TaskSetLoadBalancer>,
     /// awsvpc configuration, where the task definition's network mode has one.
     pub network: Option<Network>,
     /// How its tasks are placed.
     pub launch: Launch,
     /// The Fargate platform version.
     pub platform_version: Option<String>,
-    /// Cloud Map registries, as the original has them.
+    /// Cloud Map registries: the original's, or the request's.
     pub service_registries: Vec<ServiceRegistry>,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
+}
+
+impl fmt::Display for NewTaskSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "create a task set of {}", short(&self.task_definition))?;
+        if let Some(attached) = &self.load_balancer {
+            write!(f, " on target group {}", short(&attached.target_group))?;
+        }
+        for registry in &self.service_registries {
+            write!(f, " in registry {}", short(&registry.arn))?;
+        }
+        if self.scale < 100.0 {
+            write!(f, " at {:.2} %", self.scale)?;
+        }
+        Ok(())
+    }
 }

@@ -121,6 +121,11 @@ pub fn is_listener_rule(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|parsed| parsed.resource.starts_with("listener-rule/"))
 }
 
+/// Whether the ARN is that of a Cloud Map service, or begins with it.
+pub fn is_of_a_registry(arn: &str) -> bool {
+    Arn::parse(arn).is_some_and(|parsed| parsed.service == "servicediscovery")
+}
+
 fn last_part(resource: &str) -> &str {
     if let Some(group) = resource.strip_prefix("targetgroup/") {
         return group.split('/').next().unwrap_or(group);

@@ -17,7 +17,7 @@ use crate::routing;
 use crate::swap;
 use crate::tags;
 use crate::test_rule;
-use crate::world::{Launch, Network, TaskSet, World};
+use crate::world::{Launch, Network, TaskSet, TaskSetLoadBalancer, World};
 
 /// Creates the replacement task set on the target group that does not serve; once it exists, the first check
 /// follows after `waitForService` seconds.
@@ -130,13 +130,16 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
             "Start an execution instead of invoking this function: preflight fills it in.",
         )
     };
-    let container_name = request
-        .container_name
-        .clone()
-        .ok_or_else(|| unsettled("containerName"))?;
-    let container_port = request
-        .container_port
-        .ok_or_else(|| unsettled("containerPort"))?;
+    let load_balancer = if world.is_found_in_a_registry_alone() {
+        None
+    } else {
+        let (name, port) = (request.container_name.clone(), request.container_port);
+        Some(TaskSetLoadBalancer {
+            target_group: plan.replacement_target_group.clone(),
+            container_name: Some(name.ok_or_else(|| unsettled("containerName"))?),
+            container_port: Some(port.ok_or_else(|| unsettled("containerPort"))?),
+        })
+    };
     let launch = request
         .launch
         .clone()
@@ -152,23 +155,25 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
     let service_registries = registry::registries(request, definition, original)?;
     let tags = tags::tags(request, original)?;
     let token = {
-        let port = container_port.to_string();
         // Not the execution's ARN alone: its name may be used again after 90 days.
         let label = plan.id.external_id();
-        let target_group = plan.replacement_target_group.as_str();
         let placed = placement(
             network.as_ref(),
             &launch,
             request.platform_version.as_deref(),
         );
+        let attached = load_balancer.as_ref();
+        let container = attached.and_then(|attached| attached.container_name.as_deref());
+        let port = attached.and_then(|attached| attached.container_port);
+        let port = port.map_or_else(String::new, |port| port.to_string());
         let taken_over = format!("{service_registries:?} {tags:?}");
         client_token(&[
             &request.cluster,
             &request.service,
             &label,
             &request.task_definition,
-            target_group,
-            &container_name,
+            plan.replacement_target_group.as_str(),
+            container.unwrap_or_default(),
             &port,
             &placed,
             &taken_over,
@@ -178,9 +183,12 @@ fn new_task_set(world: &World, plan: &Plan) -> Result<NewTaskSet, Refusal> {
         task_definition: request.task_definition.clone(),
         external_id: plan.id.external_id(),
         client_token: token,
-        target_group: plan.replacement_target_group.clone(),
-        container_name,
-        container_port,
+        // A canary by tasks, where there is no traffic to share.
+        scale: match plan.asks_for_a_shift() {
+            Some(shift) if load_balancer.is_none() => f64::from(shift.percent(1)),
+            Some(_) | None => 100.0,
+        },
+        load_balancer,
         network,
         launch,
         platform_version: request.platform_version.clone(),

@@ -13,6 +13,7 @@ use crate::lock::Lock;
 use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::Reason;
+use crate::registry::Removed;
 use crate::request::Request;
 use crate::scale_down;
 use crate::shift::Shifted;
@@ -68,6 +69,8 @@ pub struct Plan {
     pub paced: u64,
     /// What is left of the drain, where that command came after its first step.
     pub replanned: Option<Replanned>,
+    /// Whether clients of a registry still find what goes.
+    pub removed: Removed,
     /// Whether the rollback is that of an earlier execution, which ended in it: this one finishes it
     /// before its own deployment begins.
     pub finishing: bool,

@@ -17,6 +17,7 @@ use crate::lock::Lock;
 use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::Reason;
+use crate::registry::Removed;
 use crate::request::Request;
 use crate::shift::Shifted;
 use crate::world::{
@@ -116,6 +117,7 @@ impl Scene {
                 load_balancer: Some(LoadBalancer::of(balancer_arn())),
                 routes: vec![listener(80, "blue"), listener(8080, "green")],
                 target_groups: vec![blue, group("green")],
+                registry: None,
                 task_definition: Some(TaskDefinition {
                     arn: "arn:aws:ecs:us-east-1:555555555555:task-definition/web:2".into(),
                     active: true,
@@ -124,6 +126,7 @@ impl Scene {
                         name: "webserver".into(),
                         ports: vec![8080],
                         stop_timeout: None,
+                        health_check: true,
                     }],
                 }),
                 stopped_tasks: StoppedTasks::default(),
@@ -233,6 +236,7 @@ impl Scene {
             shifted: Shifted::default(),
             paced: 0,
             replanned: None,
+            removed: Removed::default(),
             finishing: false,
             failure: self.failure.clone(),
         }

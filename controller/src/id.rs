@@ -52,6 +52,10 @@ ids! {
     RouteArn
     /// The ARN of a load balancer.
     LoadBalancerArn
+    /// The ARN of a Cloud Map service.
+    RegistryArn
+    /// An instance of a Cloud Map service: a task's id, where ECS has registered it.
+    InstanceId
     /// A revision of a task definition: its ARN, or `family:revision`.
     TaskDefinitionId
     /// The ARN of an execution of the state machine.

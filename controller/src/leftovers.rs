@@ -11,6 +11,7 @@ use crate::phase::To;
 use crate::preflight;
 use crate::reason::Reason;
 use crate::refusal::Refusal;
+use crate::registry::Removed;
 use crate::routing::{self, Routing};
 use crate::scale_down;
 use crate::shift::Shifted;
@@ -337,6 +338,7 @@ fn begin(
         tasks,
         desired: world.service.desired_count,
         replanned: None,
+        removed: Removed::default(),
         ..naming_nothing(plan, Outgoing::Leftover(Some(leftover.id.clone())))
     };
     let progress = Progress::default();

@@ -34,7 +34,7 @@ pub mod quote;
 pub mod ready;
 pub mod reason;
 pub mod refusal;
-mod registry;
+pub mod registry;
 pub mod request;
 pub mod rollback;
 pub mod routing;

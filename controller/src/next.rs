@@ -10,6 +10,8 @@ use crate::reason::Reason;
 pub enum Next {
     /// Make these writes, one stage after another and those of a stage side by side, then check again.
     Write(Vec<Vec<Action>>),
+    /// Make these writes, side by side; reads show them later. Then this is the turn's answer.
+    WriteAndGo(Vec<Action>, Box<Answer>),
     /// Nothing is to be written now: this is the turn's answer.
     Go(Box<Answer>),
 }
@@ -60,6 +62,7 @@ impl Next {
     pub(crate) fn map(self, change: impl FnOnce(Answer) -> Answer) -> Self {
         match self {
             Self::Write(stages) => Self::Write(stages),
+            Self::WriteAndGo(writes, answer) => Self::WriteAndGo(writes, Box::new(change(*answer))),
             Self::Go(answer) => Self::Go(Box::new(change(*answer))),
         }
     }
@@ -73,6 +76,7 @@ impl Next {
         match self {
             Self::Go(answer) => *answer,
             Self::Write(stages) => panic!("{stages:?}"),
+            Self::WriteAndGo(writes, _) => panic!("{writes:?}"),
         }
     }
 }

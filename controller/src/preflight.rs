@@ -8,6 +8,7 @@ mod groups;
 mod hooks;
 mod pace;
 mod patterns;
+mod registry;
 
 use crate::arn::short;
 use crate::counted::counted;
@@ -23,7 +24,7 @@ use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
-use crate::registry;
+use crate::registry::{Removed, forgetting, grouped, registries};
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
 use crate::shift::{self, Shifted};
@@ -57,6 +58,7 @@ pub const TASK_SET_LIMIT: usize = 5;
 /// with `ServiceNotActive`, `TaskSetLimit`, `PreflightFailed` or `Drift`; whatever it refuses, nothing has
 /// been written.
 pub fn check(id: &DeploymentId, request: &Request, world: &World) -> Result<Checked, Refusal> {
+    let world = &*grouped(world, request, id, None);
     fit(id, request, world, Others::MayBeThere)
 }
 
@@ -74,6 +76,7 @@ pub fn inspect(
         let found = Finding::of(FindingName::Service, &refusal);
         return (Err(refusal), vec![found]);
     };
+    let world = &*grouped(world, request, id, None);
     let checked = check(id, request, world);
     let settled = checked
         .as_ref()
@@ -177,6 +180,7 @@ fn fit(
 ) -> Result<Checked, Refusal> {
     let service = active_service(request, world)?;
     let definition = active_task_definition(request, world)?;
+    registry::fits(request, world)?;
     on_a_load_balancer(request, world)?;
     let routing = match others {
         Others::MayBeThere => routing::read_amid_swap(world, request)?,
@@ -189,18 +193,22 @@ fn fit(
 
     let mut settled = request.clone();
     settled.load_balancer = world.load_balancer.as_ref().map(|lb| lb.arn.clone());
-    settle_container(&mut settled, definition, original)?;
+    if !world.is_found_in_a_registry_alone() {
+        settle_container(&mut settled, definition, original)?;
+    }
     settle_network(&mut settled, definition, original)?;
     fitting_target_types(definition, &routing)?;
     routes_take_both(world, &routing)?;
     settle_launch(&mut settled, original);
-    registry::registries(&settled, definition, original)?;
+    let its = registries(&settled, definition, original)?;
+    registry::has_a_port(world, &its)?;
     tags::tags(&settled, original)?;
     shift::can_be_measured(&settled, world)?;
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
-    execution_fits(&settled, most, deregistration, left)?;
+    let forgetting = forgetting(world, &settled);
+    execution_fits(&settled, most, deregistration, left, forgetting)?;
     hooks::allowed(world, &settled)?;
 
     let plan = Plan {
@@ -221,6 +229,7 @@ fn fit(
         shifted: Shifted::default(),
         paced: 0,
         replanned: None,
+        removed: Removed::default(),
         finishing: false,
         failure: None,
     };
@@ -265,7 +274,7 @@ fn active_service<'a>(request: &Request, world: &'a World) -> Result<&'a Service
                 "Service {name} has the deployment controller {}; Ebbtide can only manage task sets of services with EXTERNAL.",
                 service.deployment_controller
             ),
-            "A service keeps its deployment controller: create a new one with --deployment-controller type=EXTERNAL.",
+            "A service keeps its deployment controller: create a new one with --deployment-controller type=EXTERNAL. Service Connect and VPC Lattice are not available under EXTERNAL: a service that uses them stays with ECS's own deployments, or gets a second service beside it for the clients that Ebbtide is for.",
         ));
     }
     if service.desired_count == 0 {

@@ -13,6 +13,7 @@ use crate::point::Point;
 use crate::preflight;
 use crate::reason::{Reason, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry;
 use crate::request::CHECKS;
 use crate::world::{TargetGroup, TaskSet, World};
 
@@ -78,7 +79,8 @@ fn not_outgrown(world: &World, plan: &Plan) -> Result<(), Refusal> {
     let tasks = original.computed_desired_count;
     let tasks = tasks.max(world.service.desired_count);
     let deregistration = world.group(&plan.original_target_group)?.deregistration();
-    preflight::execution_fits(&plan.request, tasks, deregistration, 0)
+    let forgetting = registry::forgetting(world, &plan.request);
+    preflight::execution_fits(&plan.request, tasks, deregistration, 0, forgetting)
 }
 
 /// What takes over, or why there is none to check.
@@ -110,7 +112,12 @@ pub(crate) fn shortfall(
     task_set: &TaskSet,
     group: &TargetGroup,
 ) -> Option<Shortfall> {
-    let desired = world.service.desired_count;
+    let desired = if world.is_found_in_a_registry_alone() {
+        // In a shift by tasks, the share of them.
+        drain::tasks_at(task_set.scale, world.service.desired_count)
+    } else {
+        world.service.desired_count
+    };
     let wanted = task_set.computed_desired_count.max(desired).max(1);
     if task_set.running_count < wanted || task_set.pending_count > 0 {
         return Some(Shortfall::Tasks {
@@ -119,12 +126,31 @@ pub(crate) fn shortfall(
             wanted,
         });
     }
+    if group.is_of_a_registry() {
+        let surplus_leaves = task_set.running_count > wanted;
+        return not_registered(world, task_set, wanted)
+            .or((!task_set.steady && !surplus_leaves).then_some(Shortfall::SteadyState));
+    }
     let targets = group.own_targets();
     if targets.healthy < wanted || targets.healthy < targets.registered() {
         return Some(Shortfall::HealthyTargets { targets, wanted });
     }
+    if let Some(shortfall) = not_registered(world, task_set, wanted) {
+        return Some(shortfall);
+    }
     let surplus_leaves = task_set.running_count > wanted;
     (!task_set.steady && !surplus_leaves).then_some(Shortfall::SteadyState)
+}
+
+/// What a task set lacks in its registry: clients find it there as well as through the load balancer.
+fn not_registered(world: &World, task_set: &TaskSet, wanted: u32) -> Option<Shortfall> {
+    let registry = world.registry.as_ref()?;
+    let mut its = task_set.service_registries.iter();
+    if !its.any(|its| its.arn == registry.arn) {
+        return None;
+    }
+    let instances = registry.counts_of(task_set);
+    (instances.healthy < wanted).then_some(Shortfall::HealthyInstances { instances, wanted })
 }
 
 /// One task in this many may be missing for a while, because of Spot capacity or a failed host: no step
@@ -141,7 +167,7 @@ pub(crate) fn lacking(
     task_set: &TaskSet,
     group: &TargetGroup,
 ) -> Option<Shortfall> {
-    let promised = promised(world, plan);
+    let promised = promised_of(world, plan, task_set);
     let wanted = promised - promised / TOLERANCE;
     let (running, pending) = (task_set.running_count, task_set.pending_count);
     if running < wanted {
@@ -152,6 +178,11 @@ pub(crate) fn lacking(
         });
     }
     let targets = group.targets;
+    if group.is_of_a_registry() {
+        let instances = targets;
+        let lacks = instances.healthy < wanted;
+        return lacks.then_some(Shortfall::HealthyInstances { instances, wanted });
+    }
     (targets.healthy < wanted).then_some(Shortfall::HealthyTargets { targets, wanted })
 }
 
@@ -241,6 +272,17 @@ pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
 /// Tasks that were wanted when traffic moved, or are wanted now where that is less (rule R11).
 pub(crate) fn promised(world: &World, plan: &Plan) -> u32 {
     plan.desired.min(world.service.desired_count)
+}
+
+/// The same of a task set that has a share of the tasks alone, in a shift by tasks.
+pub(crate) fn promised_of(world: &World, plan: &Plan, task_set: &TaskSet) -> u32 {
+    let all = promised(world, plan);
+    let shares = registry::shifts_tasks(world, plan) && plan.swapped.is_none();
+    if shares && plan.replacement.as_ref() == Some(&task_set.id) {
+        drain::tasks_at(task_set.scale, all)
+    } else {
+        all
+    }
 }
 
 /// The wait for a new replacement to get healthy: the checks at which it was are counted anew.

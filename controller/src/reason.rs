@@ -10,7 +10,7 @@ mod shortfall;
 pub use code::Code;
 pub use drain::{Blocker, Contradiction, Draining, PaceRemark, Reconnects, Stage, StepMade};
 pub use outcome::{LeftAlone, Outcome, Place, Remains, Remark, Running};
-pub use shift::{Awaited, Shifting};
+pub use shift::{Awaited, Shared, Shifting};
 pub use shortfall::Shortfall;
 
 use crate::command::Paused;
@@ -180,6 +180,20 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
+    /// Clients of a registry are to find the original again.
+    PutBack {
+        /// Its id.
+        original: TaskSetId,
+        /// Instances that were put back.
+        instances: u32,
+        /// Seconds until the next turn.
+        wait: u32,
+    },
+    /// The replacement was never `PRIMARY`, but clients of a registry know it: it is drained.
+    TakenOut {
+        /// The original, which keeps serving.
+        original: TaskSetId,
+    },
     /// Traffic may go back to the original.
     Restored {
         /// Its id.
@@ -320,7 +334,10 @@ impl Reason {
             | Self::DeletingTestRules { .. }
             | Self::Down { .. } => Code::Deleting,
             Self::Deployed(_) | Self::EndedBefore => Code::Deployed,
-            Self::SecondLook { .. } | Self::RollingBack { .. } => Code::RollingBack,
+            Self::SecondLook { .. }
+            | Self::RollingBack { .. }
+            | Self::PutBack { .. }
+            | Self::TakenOut { .. } => Code::RollingBack,
             Self::Restored { .. } => Code::Restored,
             Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
             Self::Paused(_) => Code::Paused,
@@ -391,6 +408,8 @@ impl Reason {
             | Self::EndedBefore
             | Self::SecondLook { .. }
             | Self::RollingBack { .. }
+            | Self::PutBack { .. }
+            | Self::TakenOut { .. }
             | Self::Restored { .. }
             | Self::GoingOn { .. }
             | Self::Recovered { .. }

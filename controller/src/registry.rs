@@ -1,152 +1,45 @@
-//! Cloud Map registries of a replacement: the original's, by the names of its own task definition.
+//! Cloud Map: the registry in which clients find the tasks of a service, without a load balancer or beside one.
+//!
+//! Every task set registers its tasks there, and clients find all that are `HEALTHY`: there are no weights, and no
+//! routes to move. Which task set serves is what `PRIMARY` says, and what takes clients away from another one is
+//! [`removal`]. [`grouped`] shows the rest of this crate such a service as it knows others: with two groups and a route.
 
-use crate::arn::short;
-use crate::refusal::Refusal;
-use crate::request::Request;
-use crate::world::{NetworkMode, ServiceRegistry, TaskDefinition, TaskSet};
+mod assigned;
+mod grouped;
+mod removal;
 
-/// The registries of the replacement.
-///
-/// Where a registry names the container that the load balancer reaches, it follows that container to its
-/// new name and port. Refuses what ECS refuses: a container or a port that the task definition does not
-/// have, and none of both outside `awsvpc` (AWS API model of `ServiceRegistry`).
-pub(crate) fn registries(
-    settled: &Request,
-    definition: &TaskDefinition,
-    original: Option<&TaskSet>,
-) -> Result<Vec<ServiceRegistry>, Refusal> {
-    let Some(original) = original else {
-        return Ok(Vec::new());
-    };
-    let registries = original.service_registries.iter();
-    let registries = registries.map(|registry| followed(registry, original, settled));
-    registries
-        .map(|registry| fits(&registry, definition).map(|()| registry))
-        .collect()
+pub(crate) use assigned::registries;
+pub use grouped::grouped;
+pub(crate) use removal::{Removal, forgetting, put_back, removal};
+
+use crate::deployment::Plan;
+use crate::world::{TaskSet, World};
+
+/// Whether clients of a registry still find what a drain removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// When all of it had been taken out, in seconds since 1970.
+    pub since: Option<u64>,
+    /// Times that some of it was.
+    pub times: u32,
 }
 
-/// A registry by the new names of what the load balancer reaches.
-fn followed(registry: &ServiceRegistry, original: &TaskSet, settled: &Request) -> ServiceRegistry {
-    let mut registry = registry.clone();
-    let Some(attached) = original.load_balancers.first() else {
-        return registry;
-    };
-    if registry.container_name.is_none() || registry.container_name != attached.container_name {
-        return registry;
+impl World {
+    /// Whether clients find the service in a registry, and through no load balancer.
+    pub(crate) fn is_found_in_a_registry_alone(&self) -> bool {
+        self.load_balancer.is_none() && self.registry.is_some()
     }
-    if registry.container_port == attached.container_port {
-        registry.container_port = settled.container_port.or(registry.container_port);
+
+    /// Whether clients of a registry may know a task set: its tasks are registered as soon as they run.
+    pub(crate) fn may_be_known(&self, task_set: &TaskSet) -> bool {
+        self.registry.as_ref().is_some_and(|registry| {
+            !task_set.service_registries.is_empty()
+                && registry.instances_of(task_set).next().is_some()
+        })
     }
-    registry.container_name = settled.container_name.clone().or(registry.container_name);
-    registry
 }
 
-fn fits(registry: &ServiceRegistry, definition: &TaskDefinition) -> Result<(), Refusal> {
-    let needs_port = matches!(
-        definition.network_mode,
-        NetworkMode::Bridge | NetworkMode::Host
-    );
-    let wanted = match (&registry.container_name, registry.container_port) {
-        (Some(name), Some(port)) => {
-            let mut containers = definition.containers.iter();
-            let has = |container: &crate::world::Container| {
-                container.name == *name && container.ports.contains(&port)
-            };
-            if containers.any(has) {
-                return Ok(());
-            }
-            format!("container {name} with port {port}")
-        }
-        (Some(name), None) => {
-            let mut containers = definition.containers.iter();
-            if !needs_port && containers.any(|container| container.name == *name) {
-                return Ok(());
-            }
-            format!("container {name} without a port")
-        }
-        (None, _) if needs_port => "no container".to_owned(),
-        (None, _) => return Ok(()),
-    };
-    let name = short(&definition.arn);
-    Err(Refusal::preflight(
-        format!(
-            "Cloud Map registry {} of the original names {wanted}, which {name} ({}) does not have.",
-            short(&registry.arn),
-            definition.network_mode
-        ),
-        format!(
-            "Give {name} that container and port, or move the service to another registry first: create a task set with that registry by hand, and make it the one that serves."
-        ),
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture::Scene;
-    use crate::world::Container;
-
-    const ARN: &str = "arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1";
-
-    fn registry(container: Option<(&str, Option<u16>)>) -> ServiceRegistry {
-        ServiceRegistry {
-            arn: ARN.to_owned(),
-            port: None,
-            container_name: container.map(|(name, _)| name.to_owned()),
-            container_port: container.and_then(|(_, port)| port),
-        }
-    }
-
-    /// What becomes of the registry of an original behind `webserver:8080`, once that is `edge:8443`.
-    fn becomes(registry: ServiceRegistry) -> Result<ServiceRegistry, Refusal> {
-        let mut scene = Scene::serving();
-        let container = |name: &str, port: u16| Container {
-            name: name.to_owned(),
-            ports: vec![port],
-            stop_timeout: None,
-        };
-        let definition = scene.world.task_definition.as_mut().unwrap();
-        definition.containers = vec![container("edge", 8_443), container("metrics", 9_090)];
-        scene.request.container_name = Some("edge".to_owned());
-        scene.request.container_port = Some(8_443);
-        scene.task_set_mut("ecs-svc/1").service_registries = vec![registry];
-        let definition = scene.world.task_definition.as_ref().unwrap();
-        let original = scene.world.task_sets.first();
-        let mut all = registries(&scene.request, definition, original)?;
-        Ok(all.remove(0))
-    }
-
-    #[test]
-    fn a_registry_follows_the_load_balancers_container_and_keeps_any_other() {
-        let cases = [
-            (
-                Some(("webserver", Some(8_080))),
-                Some(("edge", Some(8_443))),
-            ),
-            (Some(("webserver", None)), Some(("edge", None))),
-            (
-                Some(("metrics", Some(9_090))),
-                Some(("metrics", Some(9_090))),
-            ),
-            (None, None),
-        ];
-        for (before, after) in cases {
-            assert_eq!(becomes(registry(before)), Ok(registry(after)), "{before:?}");
-        }
-    }
-
-    #[test]
-    fn a_container_or_a_port_that_is_gone_is_refused() {
-        for gone in [
-            ("sidecar", Some(9_090)),
-            ("metrics", Some(1)),
-            ("webserver", Some(1)),
-        ] {
-            let refusal = becomes(registry(Some(gone))).unwrap_err();
-            assert!(
-                refusal.problem.contains("srv-1 of the original names"),
-                "{refusal}"
-            );
-        }
-    }
+/// Whether a shift of this deployment moves tasks, because there is no traffic to move.
+pub(crate) fn shifts_tasks(world: &World, plan: &Plan) -> bool {
+    world.is_found_in_a_registry_alone() && plan.asks_for_a_shift().is_some()
 }

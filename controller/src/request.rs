@@ -8,6 +8,7 @@ mod fields;
 mod hooks;
 mod pauses;
 mod reader;
+mod registry;
 mod routes;
 mod shift;
 mod values;
@@ -25,13 +26,14 @@ use crate::id::{LoadBalancerArn, RouteArn, TargetGroupArn, TaskDefinitionId};
 use crate::pauses::Pause;
 use crate::refusal::{ErrorName, Refusal};
 use crate::shift::Shift;
-use crate::world::Launch;
+use crate::world::{Launch, ServiceRegistry};
 
 pub use drain::{DRAIN_FIELDS, pace};
 pub use hooks::HOOKS_FIELDS;
 pub use pauses::PAUSES_FIELDS;
 pub use reader::FIELDS;
 use reader::{Reader, shown, unknown_fields};
+pub use registry::REGISTRY_FIELDS;
 pub use routes::{NamedRoutes, ROUTES_FIELDS, TEST_FIELDS, TestCondition};
 pub use shift::{SHIFT_FIELDS, STEPS_FIELDS};
 
@@ -55,6 +57,10 @@ pub struct Request {
     pub routes: NamedRoutes,
     /// What requests for tests have, which a rule of the deployment's own sends to the replacement.
     pub test: Option<TestCondition>,
+    /// The Cloud Map registry of a first deployment.
+    pub registry: Option<ServiceRegistry>,
+    /// Seconds for which clients of a registry keep what they have found, beyond the TTL of its records.
+    pub registry_cache: u32,
     /// Subnet ids for the tasks.
     pub subnets: Option<Vec<String>>,
     /// Security group ids for the tasks.
@@ -240,6 +246,11 @@ impl Request {
             "test",
             json!(self.test.as_ref().map(TestCondition::to_json)),
         );
+        put(
+            "registry",
+            json!(self.registry.as_ref().map(registry::to_json)),
+        );
+        put("registryCache", json!(self.registry_cache));
         put("task_sg", json!(self.security_groups));
         put("subnets", json!(self.subnets));
         put(

@@ -9,6 +9,7 @@ use crate::phase::To;
 use crate::ready;
 use crate::reason::{LeftAlone, Outcome, Place, Reason, Remains, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry;
 use crate::request::CHECKS;
 use crate::routing::{self, Roles};
 use crate::shift;
@@ -226,6 +227,22 @@ fn restore(
             tasks: world.service.desired_count,
         }));
     }
+    if let Some(write) = registry::put_back(world, original) {
+        let wait = ready::slow_check(plan);
+        let instances = match &write {
+            Action::SetInstanceHealth { instances, .. } => instances.len(),
+            _ => 0,
+        };
+        let reason = Reason::PutBack {
+            original: original.id.clone(),
+            instances: u32::try_from(instances).unwrap_or(u32::MAX),
+            wait,
+        };
+        return Ok(match check_again(plan, progress, 0, reason, wait) {
+            Next::Go(answer) => Next::WriteAndGo(vec![write], answer),
+            other => other,
+        });
+    }
     let (failed, group) = (
         world.group(plan.incoming_group())?,
         world.group(plan.outgoing_group())?,
@@ -318,6 +335,11 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
         let remains = remains(world, plan);
         return undone(world, plan, progress, Outcome::ListenerMoved { remains });
     }
+    if let Some(original) = plan.outgoing_in(world)
+        && world.may_be_known(candidate)
+    {
+        return taken_out(plan, progress, original);
+    }
     // The swap may have begun. The listener is read once more, a while later, before anything is
     // deleted: an old read, or a late write, would show by then.
     if let Some(check) = second_check(plan, progress) {
@@ -332,6 +354,18 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
         task_set: candidate.id.clone(),
         force: true,
     })
+}
+
+/// A candidate that clients of a registry know has served, whatever is `PRIMARY`: it is drained as after a swap back.
+fn taken_out(plan: &Plan, progress: &Progress, original: &TaskSet) -> Next {
+    let reason = Reason::TakenOut {
+        original: original.id.clone(),
+    };
+    let progress = Progress {
+        returns: progress.returns,
+        ..progress.anew()
+    };
+    Next::at_once(To::Swap, reason, plan.back(), progress)
 }
 
 /// The end of a rollback that has left traffic where it is. Where that cannot be determined, neither can

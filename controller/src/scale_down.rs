@@ -17,6 +17,7 @@ use crate::point::Point;
 use crate::ready;
 use crate::reason::{Blocker, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry::{self, Removal};
 use crate::request::{CHECKS, Request};
 use crate::routing;
 use crate::world::{TargetGroup, TaskSet, World};
@@ -66,6 +67,15 @@ pub(crate) fn undrained(
         due(&drain, outgoing, wants)
     };
     let blocker = blocker(&drain, due)?;
+    let removal = match (&blocker, due) {
+        (None, Due::Step(_)) => registry::removal(world, plan, outgoing),
+        // A replacement that has failed, and what was left over, are taken out at once.
+        (None, Due::Bake(_) | Due::Pause(_)) if !plan.goes_forward() => {
+            registry::removal(world, plan, outgoing)
+        }
+        _ => None,
+    };
+    let blocker = blocker.or_else(|| removal.as_ref().map(Removal::blocker));
     give_up_in_time(&drain, outgoing, due, blocker.as_ref())?;
     // A straggler of an earlier deployment is left again, after the time that its tasks have been stopping.
     let of_earlier = matches!(plan.outgoing, Outgoing::Leftover(_));
@@ -75,6 +85,9 @@ pub(crate) fn undrained(
     }
     let desired = drain.desired();
     let waiting = Waiting::new(drain, remaining);
+    if let Some(removal) = removal {
+        return Ok(Some(waiting.removing(removal, outgoing.running_count)));
+    }
     Ok(Some(match (blocker, due) {
         (blocker, Due::LastTasks) => waiting.tasks_stopping(blocker.as_ref()),
         (Some(blocker), _) => waiting.blocked(blocker, outgoing.running_count),
@@ -242,7 +255,10 @@ pub(crate) fn not_lost(
     shortfall: &Shortfall,
 ) -> Result<(), Refusal> {
     let healthy = world.group(plan.incoming_group())?.targets.healthy;
-    let promised = ready::promised(world, plan);
+    let promised = match plan.incoming_in(world) {
+        Some(incoming) => ready::promised_of(world, plan, incoming),
+        None => ready::promised(world, plan),
+    };
     let (error, patience) = match plan.outgoing {
         Outgoing::Replacement => return Ok(()),
         Outgoing::Leftover(_) => (
@@ -293,9 +309,11 @@ fn timeout(drain: &Drain<'_>) -> u32 {
     };
     let replanned = drain.plan.replanned;
     let leaving = leaving(&drain.plan.request, &drain.plan.outgoing);
+    let forgetting = registry::forgetting(drain.world, &drain.plan.request);
     timeout
         .saturating_add(replanned.map_or(0, |replanned| replanned.pause))
         .saturating_add(leaving)
+        .saturating_add(forgetting)
 }
 
 /// Seconds for which the first step may wait until clients have left by themselves: those of the original.
@@ -341,6 +359,9 @@ pub(crate) fn not_in_production(
         ));
     }
     if serves || !roles.production_is_all_to(plan.incoming_group()) {
+        if world.is_found_in_a_registry_alone() {
+            return Err(not_primary(plan, outgoing));
+        }
         return Err(Refusal::drift(
             format!(
                 "The production listener does not forward to {} alone, so {} still takes traffic.",
@@ -351,6 +372,17 @@ pub(crate) fn not_in_production(
         ));
     }
     Ok(())
+}
+
+fn not_primary(plan: &Plan, outgoing: &TaskSet) -> Refusal {
+    let incoming = plan.incoming_set().map_or("the replacement", |id| id);
+    Refusal::drift(
+        format!(
+            "{incoming} is not PRIMARY any more, so {} may be the one that is to serve.",
+            outgoing.id
+        ),
+        "PRIMARY was changed outside this deployment, so no more tasks were removed. Start a new execution with the version that should run.",
+    )
 }
 
 /// A leftover of a service in which nothing serves has no successor to wait for: that of a first

@@ -9,10 +9,12 @@ mod turn;
 
 use std::fmt;
 
+use crate::arn::is_of_a_registry;
 use crate::command::Order;
 use crate::contract::Failure;
 use crate::deployment::Plan;
 use crate::drain;
+use crate::reason::Shared;
 use crate::request::Request;
 use crate::world::World;
 
@@ -183,15 +185,33 @@ impl Shift {
 /// In words: the steps, and what each waits for.
 impl fmt::Display for Shift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Linear { percent, every } => write!(
+        self.of(Shared::NewConnections).fmt(f)
+    }
+}
+
+/// A shift as a share of something.
+pub(crate) struct SharedIn<'a>(&'a Shift, Shared);
+
+impl Shift {
+    /// The shift in words, as a share of something.
+    pub(crate) fn of(&self, shared: Shared) -> SharedIn<'_> {
+        SharedIn(self, shared)
+    }
+}
+
+impl fmt::Display for SharedIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(shift, shared) = self;
+        match shift {
+            Shift::Linear { percent, every } => write!(
                 f,
-                "{percent} % more of new connections every {every} s, in {} steps",
-                self.count()
+                "{percent} % more of {shared} every {every} s, in {} steps",
+                shift.count()
             ),
-            Self::Steps(steps) => {
+            Shift::Steps(steps) => {
                 for step in steps {
-                    write!(f, "{step}, ")?;
+                    step.in_words(f, *shared)?;
+                    f.write_str(", ")?;
                 }
                 f.write_str("then all")
             }
@@ -199,9 +219,9 @@ impl fmt::Display for Shift {
     }
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} % of new connections", self.percent)?;
+impl Step {
+    fn in_words(&self, f: &mut fmt::Formatter<'_>, shared: Shared) -> fmt::Result {
+        write!(f, "{} % of {shared}", self.percent)?;
         if self.seconds > 0 {
             write!(f, " for {} s", self.seconds)?;
         }
@@ -224,7 +244,8 @@ pub(crate) fn seen_at(plan: &Plan, failure: Failure) -> Failure {
     };
     let (percent, of) = (shift.percent(step), shift.count());
     let cause = format!(
-        "At {percent} % of new connections (step {step} of {of} of the shift): {}",
+        "At {percent} % of {} (step {step} of {of} of the shift): {}",
+        plan.shares(),
         failure.cause
     );
     Failure { cause, ..failure }
@@ -238,6 +259,15 @@ impl Shifted {
 }
 
 impl Plan {
+    /// What a shift of this deployment is a share of.
+    pub(crate) fn shares(&self) -> Shared {
+        if is_of_a_registry(&self.replacement_target_group) {
+            Shared::Tasks
+        } else {
+            Shared::NewConnections
+        }
+    }
+
     /// The shift of a deployment that goes forward and has an original to share traffic with, unless an operator
     /// skips it.
     pub(crate) fn shift(&self, world: &World) -> Option<&Shift> {

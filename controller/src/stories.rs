@@ -11,6 +11,7 @@
 //! before it is committed.
 
 mod order;
+mod registry;
 mod scene;
 mod told;
 mod words;
@@ -26,7 +27,7 @@ use told::Told;
 type Decide = fn(&Seen) -> Told;
 
 /// The files, and what decides in the stories of each.
-const FILES: [(&str, Decide); 16] = [
+const FILES: [(&str, Decide); 18] = [
     ("cleanup", |seen| told::next(seen, cleanup::next)),
     ("command", told::turn),
     ("create", |seen| {
@@ -39,6 +40,8 @@ const FILES: [(&str, Decide); 16] = [
     ("leftovers", |seen| told::next(seen, leftovers::next)),
     ("preflight", told::preflight),
     ("ready", |seen| told::next(seen, ready::next)),
+    ("registry", told::turn),
+    ("registry-findings", told::findings),
     ("rollback", |seen| told::next(seen, rollback::next)),
     ("routing", told::routing),
     ("scale-down", |seen| told::next(seen, scale_down::next)),

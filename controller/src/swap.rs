@@ -16,6 +16,7 @@ use crate::point::Point;
 use crate::ready;
 use crate::reason::{NextDrain, Reason, Swapped};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry::{self, Removed};
 use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
 use crate::shift::{self, Shifted};
@@ -54,8 +55,12 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             Next::Write(stages)
         });
     }
+    let shifts_tasks = registry::shifts_tasks(world, plan) && plan.goes_forward();
     if plan.goes_forward() && plan.shifted.step == 0 {
         alarms::quiet(world, plan)?;
+        if shifts_tasks && let Some(waiting) = before_the_swap(world, plan, progress)? {
+            return Ok(waiting);
+        }
     }
     no_other_swap(world, plan, &roles, &groups)?;
     if let Some(shifting) = shift::under_way(world, plan, progress, &roles, &groups)? {
@@ -74,16 +79,13 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             && !serves_still(world, plan, &roles, groups.to)
     });
     let Some(shortfall) = shortfall else {
-        if !begun {
-            if let Some(paused) = command::paused(world, plan)? {
-                return Ok(paused.wait(To::Bake, plan, *progress));
-            }
-            if let Some(gate) = gates::due(world, plan, &[(Point::BeforeSwap, 0)])? {
-                return Ok(gate.answer(To::Bake, plan, *progress));
-            }
+        if !begun && let Some(waiting) = before_the_swap(world, plan, progress)? {
+            return Ok(waiting);
         }
         let percent = shift::on_its_way(world, plan);
-        return Ok(Next::in_order(commit(plan, &roles, &groups, percent)));
+        return Ok(Next::in_order(commit(
+            world, plan, &roles, &groups, percent,
+        )));
     };
     ready::give_up_in_time(world, plan, progress, incoming, &shortfall).map_err(|refusal| {
         if roles.production_reaches(&groups.to.arn) {
@@ -97,6 +99,19 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     } else {
         ready::wait_for(world, plan, progress, shortfall)
     })
+}
+
+/// An operator's pause, a planned one, or a hook before the first write of a swap.
+fn before_the_swap(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<Option<Next>, Refusal> {
+    if let Some(paused) = command::paused(world, plan)? {
+        return Ok(Some(paused.wait(To::Bake, plan, *progress)));
+    }
+    let gate = gates::due(world, plan, &[(Point::BeforeSwap, 0)])?;
+    Ok(gate.map(|gate| gate.answer(To::Bake, plan, *progress)))
 }
 
 fn goes_back(plan: &Plan) -> bool {
@@ -264,11 +279,15 @@ fn no_other_swap(
 /// The writes after which every production route sends so many percent of new connections to the group that takes
 /// over. None is lowered.
 pub(crate) fn commit(
+    world: &World,
     plan: &Plan,
     roles: &Roles<'_>,
     groups: &Groups<'_>,
     percent: u32,
 ) -> Vec<Action> {
+    if world.is_found_in_a_registry_alone() {
+        return commit_tasks(world, plan, percent).into_iter().collect();
+    }
     let mut actions = Vec::new();
     // In a rollback it is the group that traffic leaves: it stays marked as one whose task set
     // has served, until that is drained and gone.
@@ -309,6 +328,21 @@ pub(crate) fn commit(
     actions
 }
 
+/// The same in a registry, where tasks are what is shared: one write, of the scale or of `PRIMARY`.
+fn commit_tasks(world: &World, plan: &Plan, percent: u32) -> Option<Action> {
+    let incoming = plan.incoming_in(world)?;
+    if incoming.scale < f64::from(percent) {
+        return Some(Action::SetScale {
+            task_set: incoming.id.clone(),
+            percent: f64::from(percent),
+            tasks: drain::tasks_at(f64::from(percent), world.service.desired_count),
+        });
+    }
+    (percent == 100).then(|| Action::MakePrimary {
+        task_set: incoming.id.clone(),
+    })
+}
+
 pub(crate) fn moved(
     route: &Route,
     plan: &Plan,
@@ -336,6 +370,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
     }
     plan.desired = world.service.desired_count;
     plan.replanned = None;
+    plan.removed = Removed::default();
     plan.swapped = Some(world.now);
     plan.shifted = Shifted::default();
     // Without an outgoing set there is nothing to keep at full strength.
@@ -349,7 +384,11 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
     let hooks = waits && hooks::left(&plan, &gates::AFTER_THE_SWAP);
     let bakes = drain.map_or(0, |drain| drain::longest_check(0).min(drain.bake));
     // A pause or a hook right after the swap comes before the bake.
-    let (wait, waited) = if (pauses || hooks) && bakes > 0 {
+    // What has failed leaves the registry at once, and bakes after that.
+    let leaves = !plan.goes_forward() && world.registry.is_some();
+    let (wait, waited) = if leaves {
+        (0, 0)
+    } else if (pauses || hooks) && bakes > 0 {
         (1, 0)
     } else {
         (bakes, bakes)

@@ -8,6 +8,7 @@ use crate::phase::{Phase, To};
 use crate::point::Point;
 use crate::reason::{Outcome, Reason};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry;
 use crate::world::World;
 use crate::{
     cleanup, command, create, finish_swap, leftovers, ready, rollback, scale_down, shift, swap,
@@ -27,6 +28,7 @@ pub fn next(
     plan: &Plan,
     progress: &Progress,
 ) -> Result<Next, Refusal> {
+    let world = &*registry::grouped(world, &plan.request, &plan.id, Some(plan));
     let next = match command::rollback(phase, world, plan, progress) {
         Some(asked) if phase == Phase::Rollback => {
             let failure = Some(Failure::from(&asked));
@@ -103,7 +105,9 @@ fn check_and_create(world: &World, plan: &Plan, progress: &Progress) -> Result<N
     if plan.labelled_in(world).is_none() {
         match leftovers::left_over(world, plan, progress)? {
             // Another function may make these writes, and this one may not.
-            Some(Next::Write(_)) => return Ok(leftovers::hand_over(plan)),
+            Some(Next::Write(_) | Next::WriteAndGo(..)) => {
+                return Ok(leftovers::hand_over(plan));
+            }
             Some(answer @ Next::Go(_)) => return Ok(answer),
             None => {}
         }

@@ -4,6 +4,7 @@
 //! Step Functions state.
 
 mod placement;
+mod registry;
 mod route;
 mod settings;
 mod stopped;
@@ -22,6 +23,7 @@ use crate::quote::quote;
 use crate::refusal::Refusal;
 
 pub use placement::ServiceEvent;
+pub use registry::{Instance, InstanceHealth, Registry, ServiceRegistry};
 pub use route::{Condition, Created, Forward, Route, Rule, WeightedTargetGroup};
 pub use settings::{GroupSettings, HealthCheck, Reading};
 pub use stopped::{StoppedTask, StoppedTasks};
@@ -44,6 +46,8 @@ pub struct World {
     pub routes: Vec<Route>,
     /// Every target group of the load balancer.
     pub target_groups: Vec<TargetGroup>,
+    /// The Cloud Map service that the tasks are registered with, where there is one.
+    pub registry: Option<Registry>,
     /// The task definition that the request names, or `None` where it does not exist.
     pub task_definition: Option<TaskDefinition>,
     /// Tasks of the replacement task set that ECS stopped, where a phase asks for them.
@@ -272,19 +276,6 @@ pub struct CapacityProvider {
     pub base: u32,
 }
 
-/// A Cloud Map registry of a task set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceRegistry {
-    /// The registry's ARN.
-    pub arn: String,
-    /// The port to register, where one is.
-    pub port: Option<u16>,
-    /// The container to register, where one is.
-    pub container_name: Option<String>,
-    /// The port of that container.
-    pub container_port: Option<u16>,
-}
-
 /// A load balancer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadBalancer {
@@ -366,9 +357,17 @@ impl TargetGroup {
     /// How long its targets take to be deregistered; those of a group in no listener as behind a Network
     /// Load Balancer, which takes longer.
     pub fn deregistration(&self) -> Deregistration {
+        if self.is_of_a_registry() {
+            return Deregistration::new(0, false);
+        }
         let balancer = self.load_balancer.as_deref();
         let is_network = !balancer.is_some_and(arn::is_application_load_balancer);
         Deregistration::new(self.deregistration_delay, is_network)
+    }
+
+    /// Whether it is no target group, but the instances of a task set in a registry.
+    pub fn is_of_a_registry(&self) -> bool {
+        arn::is_of_a_registry(&self.arn)
     }
 
     /// Its targets but for those that are no task's.
@@ -487,4 +486,6 @@ pub struct Container {
     pub ports: Vec<u16>,
     /// Seconds from SIGTERM to SIGKILL, where it says so.
     pub stop_timeout: Option<u32>,
+    /// Whether it has a health check of its own, which ECS reports to a registry.
+    pub health_check: bool,
 }

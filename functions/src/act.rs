@@ -14,6 +14,7 @@ use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{Forward, Launch, Network};
 
+use crate::act_registry;
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::invocation::Invocation;
@@ -91,6 +92,15 @@ pub(crate) async fn act(
             .await
             .map(drop)
             .map_err(|error| StepError::of_call("ecs:UpdateTaskSet", &error)),
+        Action::SetInstanceHealth {
+            registry,
+            instances,
+            healthy,
+        } => act_registry::set_health(&clients.cloud_map, registry, instances, *healthy).await,
+        Action::DeregisterInstances {
+            registry,
+            instances,
+        } => act_registry::deregister(&clients.cloud_map, registry, instances).await,
         Action::DeregisterTargets { target_group } => deregister_targets(elb, target_group).await,
         Action::DeleteTaskSet { task_set, force } => {
             delete_task_set(ecs, request, task_set, *force).await
@@ -152,11 +162,13 @@ async fn create_task_set(
     request: &Request,
     new: &NewTaskSet,
 ) -> Result<(), StepError> {
-    let attached = LoadBalancer::builder()
-        .target_group_arn(new.target_group.as_str())
-        .container_name(&new.container_name)
-        .container_port(i32::from(new.container_port))
-        .build();
+    let attached = new.load_balancer.iter().map(|attached| {
+        LoadBalancer::builder()
+            .target_group_arn(attached.target_group.as_str())
+            .set_container_name(attached.container_name.clone())
+            .set_container_port(attached.container_port.map(i32::from))
+            .build()
+    });
     let mut call = ecs
         .create_task_set()
         .cluster(&request.cluster)
@@ -164,10 +176,10 @@ async fn create_task_set(
         .task_definition(new.task_definition.as_str())
         .external_id(&new.external_id)
         .client_token(&new.client_token)
-        .load_balancers(attached)
+        .set_load_balancers(new.load_balancer.is_some().then(|| attached.collect()))
         .set_network_configuration(new.network.as_ref().map(network))
         .set_platform_version(new.platform_version.clone())
-        .scale(scale(100.0));
+        .scale(scale(new.scale));
     match &new.launch {
         Launch::Type(launch_type) => {
             call = call.launch_type(LaunchType::from(launch_type.as_str()));
@@ -190,7 +202,7 @@ async fn create_task_set(
     for registry in &new.service_registries {
         call = call.service_registries(
             ServiceRegistry::builder()
-                .registry_arn(&registry.arn)
+                .registry_arn(registry.arn.as_str())
                 .set_port(registry.port.map(i32::from))
                 .set_container_name(registry.container_name.clone())
                 .set_container_port(registry.container_port.map(i32::from))

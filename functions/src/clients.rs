@@ -34,6 +34,8 @@ pub struct Clients {
     pub sfn: aws_sdk_sfn::Client,
     /// CloudWatch: alarms and metrics.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// AWS Cloud Map, in which clients find the tasks of some services.
+    pub cloud_map: aws_sdk_servicediscovery::Client,
     /// EventBridge, which takes notifications.
     pub eventbridge: aws_sdk_eventbridge::Client,
     /// The table that the locks are in.
@@ -71,12 +73,15 @@ impl Clients {
             .interceptor(unanswered.clone())
             .interceptor(unknown.clone())
             .build();
+        let cloud_map = aws_sdk_servicediscovery::config::Builder::from(config);
+        let cloud_map = cloud_map.interceptor(unanswered.clone()).build();
         Self {
             ecs: aws_sdk_ecs::Client::from_conf(ecs),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            cloud_map: aws_sdk_servicediscovery::Client::from_conf(cloud_map),
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             lock_table: lock_table.to_owned(),
             hook_arns: None,

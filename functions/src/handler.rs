@@ -308,6 +308,11 @@ impl Step<'_> {
                     self.tell(&world, &answer);
                     return Ok(*answer);
                 }
+                Next::WriteAndGo(writes, answer) => {
+                    self.write(request, &world, &writes).await?;
+                    self.tell(&world, &answer);
+                    return Ok(*answer);
+                }
                 Next::Write(stages) if stages == written => break,
                 Next::Write(stages) => {
                     for stage in &stages {

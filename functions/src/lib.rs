@@ -4,6 +4,7 @@
 //! decided in `controller`.
 
 mod act;
+mod act_registry;
 mod clients;
 mod elements;
 mod error;
@@ -19,6 +20,7 @@ mod observe_cloudwatch;
 mod observe_details;
 mod observe_ecs;
 mod observe_elb;
+mod observe_registry;
 mod observe_routes;
 mod observe_settings;
 pub mod operator;

@@ -1,15 +1,18 @@
 //! One observation of the world: everything that a turn needs.
 
+use ebbtide_controller::arn::is_of_a_registry;
 use ebbtide_controller::arn::short;
 use ebbtide_controller::deployment::{Outgoing, Plan};
 use ebbtide_controller::flows::{self, Flows};
-use ebbtide_controller::id::{ListenerArn, LoadBalancerArn, TargetGroupArn, TaskSetId};
+use ebbtide_controller::id::{
+    ListenerArn, LoadBalancerArn, RegistryArn, TargetGroupArn, TaskSetId,
+};
 use ebbtide_controller::phase::Phase;
 use ebbtide_controller::ready::HEALTHY;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
 use ebbtide_controller::world::{
-    Alarm, AlarmState, DeploymentController, LoadBalancer, Route, Service, ServiceStatus,
+    Alarm, AlarmState, DeploymentController, LoadBalancer, Registry, Route, Service, ServiceStatus,
     StoppedTasks, TargetGroup, TaskDefinition, TaskSet, World,
 };
 use futures_util::future::try_join_all;
@@ -18,7 +21,10 @@ use tokio::{join, try_join};
 use crate::clients::Clients;
 use crate::error::StepError;
 use crate::observe_details::Details;
-use crate::{observe_cloudwatch, observe_ecs, observe_elb, observe_routes, observe_settings};
+use crate::{
+    observe_cloudwatch, observe_ecs, observe_elb, observe_registry, observe_routes,
+    observe_settings,
+};
 
 /// Names of what there is to read. What is known by name is read at once, and what else is listed after
 /// that: where nothing has come or gone since the last observation, this one is a single round of calls.
@@ -33,14 +39,20 @@ pub(crate) struct Names {
     unused: Vec<TargetGroupArn>,
     /// The two of the service.
     own: Vec<TargetGroupArn>,
+    /// The registry that clients find the service in.
+    registry: Option<RegistryArn>,
 }
 
 impl Names {
     /// What a plan names.
     pub(crate) fn of(plan: &Plan) -> Self {
         let own = [&plan.original_target_group, &plan.replacement_target_group];
+        let own = own.into_iter().filter(|arn| !is_of_a_registry(arn));
+        let mut routes = plan.routes.iter();
+        let registry = routes.find(|arn| is_of_a_registry(arn));
         Self {
-            own: own.into_iter().cloned().collect(),
+            own: own.cloned().collect(),
+            registry: registry.map(|arn| RegistryArn::from(arn.as_str())),
             ..Self::default()
         }
     }
@@ -62,9 +74,10 @@ pub(crate) async fn observe(
     now: u64,
     known: &mut Names,
 ) -> Result<Option<World>, StepError> {
-    let (cluster, mut balanced, task_definition, alarms, mut flows) = try_join!(
+    let (cluster, mut balanced, mut registry, task_definition, alarms, mut flows) = try_join!(
         task_sets(clients, phase, request, plan, known),
         balancer(clients, phase, request.load_balancer.as_ref(), known),
+        registered(clients, known.registry.as_ref()),
         task_definition(clients, phase, request, plan),
         alarms(clients, phase, plan),
         async { Ok(metrics(clients, phase, plan, now).await) },
@@ -77,6 +90,11 @@ pub(crate) async fn observe(
     } = cluster;
     if request.load_balancer.is_none() {
         balanced = Box::pin(balancer(clients, phase, load_balancer.as_ref(), known)).await?;
+    }
+    let in_registry = observe_registry::of(&task_sets, request);
+    if in_registry != known.registry {
+        registry = registered(clients, in_registry.as_ref()).await?;
+        known.registry = in_registry;
     }
     let Balanced {
         load_balancer,
@@ -142,6 +160,7 @@ pub(crate) async fn observe(
         load_balancer,
         routes,
         target_groups,
+        registry,
         task_definition,
         stopped_tasks,
         alarms,
@@ -319,6 +338,17 @@ async fn balancer(
         unused,
         details,
     })
+}
+
+/// What Cloud Map says of a registry.
+async fn registered(
+    clients: &Clients,
+    arn: Option<&RegistryArn>,
+) -> Result<Option<Registry>, StepError> {
+    match arn {
+        Some(arn) => observe_registry::registry(&clients.cloud_map, arn).await,
+        None => Ok(None),
+    }
 }
 
 async fn task_definition(

@@ -143,7 +143,7 @@ fn task_set(seen: &aws_sdk_ecs::types::TaskSet) -> TaskSet {
     });
     let registries = seen.service_registries().iter().filter_map(|registry| {
         Some(ServiceRegistry {
-            arn: registry.registry_arn()?.to_owned(),
+            arn: registry.registry_arn()?.into(),
             port: port(registry.port()),
             container_name: registry.container_name().map(str::to_owned),
             container_port: port(registry.container_port()),
@@ -218,6 +218,7 @@ pub(crate) async fn task_definition(
                 .filter_map(|mapping| port(mapping.container_port()))
                 .collect(),
             stop_timeout: container.stop_timeout().map(count),
+            health_check: container.health_check().is_some(),
         }
     });
     Ok(Some(TaskDefinition {

@@ -28,6 +28,7 @@ ARNS = {
 }
 ECS = "arn:aws:ecs:us-east-1:555555555555:"
 ELB = "arn:aws:elasticloadbalancing:us-east-1:555555555555:"
+MAP = "arn:aws:servicediscovery:us-east-1:555555555555:"
 LAMBDA = "arn:aws:lambda:us-east-1:555555555555:function:"
 GIVEN = {
     "ClusterArns": [f"{ECS}cluster/main", f"{ECS}cluster/games-*"],
@@ -35,6 +36,7 @@ GIVEN = {
     "TaskDefinitionArns": [f"{ECS}task-definition/chat:*", f"{ECS}task-definition/games-*:*"],
     "RouteArns": [f"{ELB}{kind}/{of}/*" for kind in ("listener", "listener-rule") for of in ("net/chat", "app/games")],
     "TargetGroupArns": [f"{ELB}targetgroup/chat-*", f"{ELB}targetgroup/games-*"],
+    "RegistryArns": [f"{MAP}service/srv-chat", f"{MAP}service/srv-*"],
     "TaskRoleArns": ["arn:aws:iam::555555555555:role/chat", "arn:aws:iam::555555555555:role/games-*"],
     "HookArns": [f"{LAMBDA}smoke-test:live", f"{LAMBDA}check-*"],
 }
@@ -50,6 +52,7 @@ FULL = {
     "TaskDefinitionArns": [f"{ECS}task-definition/{NAME}:*"] * ROOM,
     "RouteArns": [f"{ELB}listener-rule/net/{NAME}/0123456789abcdef/*"] * ROOM,
     "TargetGroupArns": [f"{ELB}targetgroup/{NAME}/0123456789abcdef"] * ROOM,
+    "RegistryArns": [f"{MAP}service/srv-{NAME}"] * ROOM,
     "TaskRoleArns": [f"arn:aws:iam::555555555555:role/{NAME}"] * ROOM,
     "HookArns": [f"{LAMBDA}{NAME}:live"] * ROOM,
 }

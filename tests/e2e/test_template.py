@@ -31,6 +31,7 @@ LISTS = {
     "RouteArns": [f"arn:aws:elasticloadbalancing:{HOME}:{of}/app/chat/0123456789abcdef/*" for of in ("listener", "listener-rule")],
     "TargetGroupArns": [f"arn:aws:elasticloadbalancing:{HOME}:targetgroup/chat-*"],
     "TaskRoleArns": [f"arn:aws:iam::{stack.ACCOUNT}:role/chat", f"arn:aws:iam::{stack.ACCOUNT}:role/chat-execution"],
+    "RegistryArns": [f"arn:aws:servicediscovery:{HOME}:service/srv-chat"],
     "HookArns": [f"arn:aws:lambda:{HOME}:function:smoke-test", f"arn:aws:lambda:{HOME}:function:check-*"],
     "AlarmActionArns": [f"arn:aws:sns:{HOME}:pager"],
 }

@@ -10,6 +10,7 @@ use crate::pauses;
 use crate::phase::Phase;
 use crate::preflight::{self, SoFar};
 use crate::reason::Reason;
+use crate::registry;
 use crate::request::Request;
 use crate::scale_down;
 use crate::world::{TaskSet, World};
@@ -53,6 +54,7 @@ pub(super) fn response(phase: Phase, world: &World, plan: &Plan, pace: &Pace) ->
         &request,
         [left, left.max(whole)],
         group.deregistration(),
+        registry::forgetting(world, &plan.request),
         &so_far,
     );
     match fits {

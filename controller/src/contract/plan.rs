@@ -16,6 +16,7 @@ use crate::phase::Phase;
 use crate::point::Point;
 use crate::quote::quote;
 use crate::refusal::Refusal;
+use crate::registry::Removed;
 use crate::request::Request;
 use crate::shift::Shifted;
 
@@ -57,6 +58,11 @@ pub(super) struct PlanWire {
     replanned: Option<ReplannedWire>,
     #[serde(default, skip_serializing_if = "no_command")]
     paced: u64,
+    /// When no client found what goes any more, and how many times it was taken out of the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed_since: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    removed_times: u32,
     /// What goes: `original`, `replacement` or `leftover`.
     outgoing: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +126,8 @@ impl PlanWire {
                 steps: replanned.steps,
                 pause: replanned.pause,
             }),
+            removed_since: plan.removed.since,
+            removed_times: plan.removed.times,
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
                 Outgoing::Leftover(leftover) => leftover.clone(),
@@ -189,6 +197,10 @@ impl PlanWire {
                 steps: replanned.steps,
                 pause: replanned.pause,
             }),
+            removed: Removed {
+                since: self.removed_since,
+                times: self.removed_times,
+            },
             finishing: self.finishing,
             failure,
         })
@@ -202,9 +214,13 @@ impl PlanWire {
         let routes = routes.map(|route| (route.as_str(), "a route", "listener"));
         for (arn, what, kind) in groups.into_iter().chain(routes) {
             let of_home = Arn::parse(arn).is_some_and(|arn| {
-                arn.service == "elasticloadbalancing"
-                    && arn.home() == *event.id.home()
-                    && arn.resource.starts_with(kind)
+                let of_kind = match arn.service {
+                    "elasticloadbalancing" => arn.resource.starts_with(kind),
+                    // The task sets of a registry, and the registry itself.
+                    "servicediscovery" => arn.resource.starts_with("service/"),
+                    _ => false,
+                };
+                of_kind && arn.home() == *event.id.home()
             });
             if !of_home {
                 return Err(not_from_the_state_machine(&format!(

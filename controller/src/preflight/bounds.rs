@@ -34,18 +34,21 @@ pub fn bounds(
     deregistration: Deregistration,
 ) -> Result<(), Refusal> {
     check_drain(request, tasks, deregistration)?;
-    execution_fits(request, tasks, deregistration, 0)
+    execution_fits(request, tasks, deregistration, 0, 0)
 }
 
-/// Refuses what would outlive the state machine or outgrow the execution's history.
+/// Refuses what would outlive the state machine or outgrow the execution's history. `forgetting`: seconds until no
+/// client of a registry remembers what a drain removes.
 pub(crate) fn execution_fits(
     request: &Request,
     tasks: u32,
     deregistration: Deregistration,
     left: u32,
+    forgetting: u32,
 ) -> Result<(), Refusal> {
-    time_fits(request, tasks, deregistration, left, 0)?;
-    history_fits(request, tasks, deregistration, left, None)
+    let passed = u64::from(2 + left) * u64::from(forgetting);
+    time_fits(request, tasks, deregistration, left, passed)?;
+    history_fits(request, tasks, deregistration, left, forgetting, None)
 }
 
 /// How far an execution is that is given another pace.
@@ -67,12 +70,14 @@ pub(crate) fn repaced_fits(
     request: &Request,
     tasks: [u32; 2],
     deregistration: Deregistration,
+    forgetting: u32,
     so_far: &SoFar,
 ) -> Result<(), Refusal> {
     let [left, whole] = tasks;
     check_drain(request, left, deregistration)?;
-    time_fits(request, whole, deregistration, 0, so_far.seconds)?;
-    history_fits(request, whole, deregistration, 0, Some(so_far))
+    let passed = so_far.seconds + 2 * u64::from(forgetting);
+    time_fits(request, whole, deregistration, 0, passed)?;
+    history_fits(request, whole, deregistration, 0, forgetting, Some(so_far))
 }
 
 /// Refuses what would outgrow the execution's history (rule R9): a deployment forth, its rollback,
@@ -83,13 +88,21 @@ fn history_fits(
     tasks: u32,
     deregistration: Deregistration,
     left: u32,
+    forgetting: u32,
     so_far: Option<&SoFar>,
 ) -> Result<(), Refusal> {
     let readiness = request.readiness_timeout;
     let checks = readiness.div_ceil(request.wait_for_service) + CHECKS;
     let returns = readiness.div_ceil(readiness.div_ceil(drain::MOST_POLLS).max(60)) + CHECKS;
     let deletions = cleanup::POLLS.saturating_mul(2 + left);
-    let turns = |outgoing| Turns::of(request, tasks, deregistration, outgoing);
+    let forgets = drain::checks_within(forgetting);
+    let turns = |outgoing| {
+        let turns = Turns::of(request, tasks, deregistration, outgoing);
+        Turns {
+            polls: turns.polls.saturating_add(forgets),
+            ..turns
+        }
+    };
     let forth = turns(&Outgoing::Original);
     let back = turns(&Outgoing::Replacement);
     let leftover = turns(&Outgoing::Leftover(None));

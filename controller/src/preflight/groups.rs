@@ -8,16 +8,19 @@ use crate::request::{Request, SwapMode};
 use crate::routing::{self, Routing};
 use crate::world::{NetworkMode, TargetGroup, TaskDefinition, World};
 
-/// There must be a load balancer to check, and the task sets must be behind it, or it is not the
+/// There must be a load balancer or a registry to check, and the task sets must be behind it, or it is not the
 /// service's.
 pub(super) fn on_a_load_balancer(request: &Request, world: &World) -> Result<(), Refusal> {
+    if world.is_found_in_a_registry_alone() {
+        return Ok(());
+    }
     if world.load_balancer.is_none() {
         return Err(Refusal::preflight(
             format!(
                 "nlb is missing, and service {} has no task set that names a load balancer.",
                 request.service
             ),
-            "Set nlb to the load balancer's ARN.",
+            "Set nlb to the load balancer's ARN, or registry where clients find the service in Cloud Map.",
         ));
     }
     let here = world.load_balancer.as_ref().map(|lb| lb.arn.as_str());
@@ -128,6 +131,9 @@ pub(super) fn fitting_target_types(
         NetworkMode::Bridge | NetworkMode::Host => ("instance", "ip"),
         NetworkMode::None | NetworkMode::Unknown(_) => return Ok(()),
     };
+    if routing.production.is_of_a_registry() {
+        return Ok(());
+    }
     let unfit = |group: &&&TargetGroup| {
         [other, "alb", "lambda"].contains(&group.settings.target_type.as_str())
     };

@@ -28,7 +28,7 @@ fn a_long_budget_beside_many_leftovers_is_refused_with_advice_that_helps() {
         let fields = more.as_object().unwrap().clone();
         input.as_object_mut().unwrap().extend(fields);
         let request = Request::parse(&input, scene.plan().id.home()).unwrap();
-        execution_fits(&request, 500, Deregistration::new(60, false), left)
+        execution_fits(&request, 500, Deregistration::new(60, false), left, 0)
     };
     let refusal = with(serde_json::json!({})).unwrap_err().to_string();
     for part in [

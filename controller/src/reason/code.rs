@@ -39,6 +39,8 @@ pub enum Code {
     Blocked,
     /// The first step waits for clients that leave by themselves.
     ClientsLeaving,
+    /// The first step waits until clients of a registry neither find what goes nor remember it.
+    LeavingRegistry,
     /// Every step was made, and tasks still run.
     TasksStopping,
     /// No task is left.
@@ -99,6 +101,7 @@ impl Code {
             Self::Pause => "pause",
             Self::Blocked => "blocked",
             Self::ClientsLeaving => "clientsLeaving",
+            Self::LeavingRegistry => "leavingRegistry",
             Self::TasksStopping => "tasksStopping",
             Self::Drained => "drained",
             Self::Deleting => "deleting",

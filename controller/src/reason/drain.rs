@@ -163,6 +163,13 @@ pub enum Blocker {
         /// Seconds after which the step is made whatever is left.
         left: u32,
     },
+    /// Clients of a registry find what goes, or remember it.
+    Registry {
+        /// Instances that they found, and that were taken out by this turn.
+        found: u32,
+        /// Seconds until no client remembers one.
+        left: u32,
+    },
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the baseline, in the peak of those minutes.
@@ -190,6 +197,10 @@ impl Stage {
                 by: Blocker::Leaving { .. },
                 ..
             } => Code::ClientsLeaving,
+            Self::Blocked {
+                by: Blocker::Registry { .. },
+                ..
+            } => Code::LeavingRegistry,
             Self::Blocked { .. } => Code::Blocked,
             Self::TasksStopping { .. } | Self::Confirming { .. } => Code::TasksStopping,
             Self::Drained => Code::Drained,
@@ -391,6 +402,15 @@ impl fmt::Display for Blocker {
             } => write!(
                 f,
                 "clients leave by themselves and have {left} s more; CloudWatch has no new value of connectionsMetric"
+            ),
+            Self::Registry { found: 0, left } => write!(
+                f,
+                "no client finds its tasks in the registry, and caches forget them within {left} s"
+            ),
+            Self::Registry { found, left } => write!(
+                f,
+                "{} taken out of the registry, which caches forget within {left} s",
+                counted(*found, "instance")
             ),
             Self::Reconnects { seen, allowed } => {
                 write!(f, "{seen} reconnects a second, {allowed} are allowed")

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::sentence::Placed;
 use super::shortfall::{NotHealthyNow, Shortfall};
 use crate::arn::short;
 use crate::counted::counted;
@@ -198,11 +199,11 @@ impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "service {} runs {} as {} on target group {}{}",
+            "service {} runs {} as {} {}{}",
             self.service,
             short(&self.task_definition),
             self.task_set.as_deref().unwrap_or_default(),
-            short(&self.target_group),
+            Placed(&self.target_group),
             NotHealthyNow(self.unhealthy.as_ref()),
         )?;
         for remark in &self.remarks {

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::drain::StillRuns;
-use super::{NextDrain, Passed, Reason, Swapped};
-use crate::arn::short;
+use super::{NextDrain, Passed, Reason, Shared, Swapped};
+use crate::arn::{is_of_a_registry, short};
 use crate::counted::counted;
-use crate::id::TaskSetId;
+use crate::id::{TargetGroupArn, TaskSetId};
 
 /// The reason as one sentence.
 impl fmt::Display for Reason {
@@ -32,9 +32,9 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "{task_set} ({} on {}) was left by an earlier deployment: its drain begins in {wait} s",
+                "{task_set} ({}{}) was left by an earlier deployment: its drain begins in {wait} s",
                 counted(*tasks, "task"),
-                short(target_group)
+                On(target_group)
             ),
             Self::Deregistering { targets, wait } => write!(
                 f,
@@ -62,9 +62,9 @@ impl fmt::Display for Reason {
                 wait,
             } => write!(
                 f,
-                "replacement {replacement} of {} is on target group {}; first check in {wait} s",
+                "replacement {replacement} of {} is {}; first check in {wait} s",
                 short(task_definition),
-                short(target_group)
+                Placed(target_group)
             ),
             Self::NotReady {
                 incoming,
@@ -143,6 +143,19 @@ impl fmt::Display for Reason {
                 }
                 write!(f, "; next check in {wait} s")
             }
+            Self::PutBack {
+                original,
+                instances,
+                wait,
+            } => write!(
+                f,
+                "rolling back to {original}: {} put back into the registry; next check in {wait} s",
+                counted(*instances, "instance")
+            ),
+            Self::TakenOut { original } => write!(
+                f,
+                "rolling back: {original} serves, and the replacement leaves the registry before its tasks are stopped"
+            ),
             Self::Restored {
                 original,
                 lacks: None,
@@ -199,6 +212,46 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Where the tasks of a task set are registered.
+pub(super) struct Placed<'a>(pub(super) &'a TargetGroupArn);
+
+impl fmt::Display for Placed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = short(self.0);
+        match name.split_once('/') {
+            Some((registry, _)) if is_of_a_registry(self.0) => write!(f, "in registry {registry}"),
+            _ => write!(f, "on target group {name}"),
+        }
+    }
+}
+
+/// The same after a task set, where that says more than the registry that all are in.
+struct On<'a>(&'a TargetGroupArn);
+
+impl fmt::Display for On<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_of_a_registry(self.0) {
+            return Ok(());
+        }
+        write!(f, " on {}", short(self.0))
+    }
+}
+
+/// Where the tasks of a task set will be registered.
+struct Towards<'a>(&'a TargetGroupArn);
+
+impl fmt::Display for Towards<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = short(self.0);
+        match name.split_once('/') {
+            Some((registry, _)) if is_of_a_registry(self.0) => {
+                write!(f, "into registry {registry} beside it")
+            }
+            _ => write!(f, "to {name}"),
+        }
+    }
+}
+
 /// The original that a rollback goes back to, where there is one.
 struct BackTo<'a>(Option<&'a TaskSetId>);
 
@@ -224,9 +277,9 @@ impl fmt::Display for Passed {
         match &self.original {
             Some(original) => write!(
                 f,
-                "{original} ({}) on {} serves",
+                "{original} ({}){} serves",
                 counted(self.tasks, "task"),
-                short(&self.original_target_group)
+                On(&self.original_target_group)
             )?,
             None => f.write_str("nothing serves yet")?,
         }
@@ -246,12 +299,17 @@ impl fmt::Display for Passed {
         }
         write!(
             f,
-            "; {} goes to {}",
+            "; {} goes {}",
             short(&self.task_definition),
-            short(&self.replacement_target_group)
+            Towards(&self.replacement_target_group)
         )?;
         if let Some(shift) = &self.shift {
-            write!(f, " ({shift})")?;
+            let shared = if is_of_a_registry(&self.replacement_target_group) {
+                Shared::Tasks
+            } else {
+                Shared::NewConnections
+            };
+            write!(f, " ({})", shift.of(shared))?;
         }
         write!(f, ", then {}", self.drain)
     }
@@ -262,12 +320,11 @@ impl fmt::Display for Swapped {
         if let Some(error) = &self.after {
             write!(f, "rolled back after {error}: ")?;
         }
-        write!(
-            f,
-            "production listener forwards to {} and {} is PRIMARY; ",
-            short(&self.target_group),
-            known(self.replacement.as_ref())
-        )?;
+        if !is_of_a_registry(&self.target_group) {
+            let group = short(&self.target_group);
+            write!(f, "production listener forwards to {group} and ")?;
+        }
+        write!(f, "{} is PRIMARY; ", known(self.replacement.as_ref()))?;
         match self.drain {
             Some(NextDrain { bake, .. }) if self.pauses || self.hooks => {
                 let waits = match (self.hooks, self.pauses) {

@@ -8,15 +8,17 @@ use crate::clock::rfc3339;
 /// A turn of a traffic shift.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shifting {
-    /// Percent of new connections that go to the replacement.
+    /// Percent of new connections that go to the replacement, or of the tasks that it has.
     pub percent: u32,
+    /// Of what.
+    pub shared: Shared,
     /// The step, counted from 1.
     pub step: u32,
     /// Of how many, with the one that moves all traffic.
     pub of: u32,
     /// When it began, in seconds since 1970.
     pub since: u64,
-    /// Percent of new connections at the next step.
+    /// Percent at the next step.
     pub then: u32,
     /// Seconds from this turn to the next step, if nothing holds it.
     pub next: u32,
@@ -28,6 +30,24 @@ pub struct Shifting {
     pub by: Option<Blocker>,
     /// Seconds until the next check.
     pub wait: u32,
+}
+
+/// What a shift is a share of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// Routes have weights.
+    NewConnections,
+    /// In a registry there are none: each task has the same share.
+    Tasks,
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NewConnections => "new connections",
+            Self::Tasks => "the tasks",
+        })
+    }
 }
 
 /// New connections that a step waits for.
@@ -68,10 +88,17 @@ impl fmt::Display for Shifting {
             ..
         } = self;
         let since = rfc3339(self.since);
-        write!(
-            f,
-            "{percent} % of new connections go to the replacement since {since} (step {step} of {of}); "
-        )?;
+        match self.shared {
+            Shared::NewConnections => write!(
+                f,
+                "{percent} % of new connections go to the replacement since {since}"
+            ),
+            Shared::Tasks => write!(
+                f,
+                "the replacement has {percent} % of the tasks since {since}"
+            ),
+        }?;
+        write!(f, " (step {step} of {of}); ")?;
         let in_seconds = |seconds: u32| rfc3339(self.now.saturating_add(u64::from(seconds)));
         match (&self.by, self.awaited) {
             (Some(by), _) => write!(f, "next {then} % waits: {by}; next check in {wait} s"),

@@ -24,6 +24,13 @@ pub enum Shortfall {
         /// Healthy ones wanted.
         wanted: u32,
     },
+    /// Instances of a registry that clients do not find yet.
+    HealthyInstances {
+        /// The instances by health.
+        instances: Targets,
+        /// Healthy ones wanted.
+        wanted: u32,
+    },
     /// ECS does not report `STEADY_STATE` yet.
     SteadyState,
 }
@@ -37,6 +44,9 @@ impl Shortfall {
             } => Some(("runningTasks", *running, *wanted)),
             Self::HealthyTargets { targets, wanted } => {
                 Some(("healthyTargets", targets.healthy, *wanted))
+            }
+            Self::HealthyInstances { instances, wanted } => {
+                Some(("healthyInstances", instances.healthy, *wanted))
             }
             Self::SteadyState => None,
         }
@@ -60,6 +70,22 @@ impl fmt::Display for Shortfall {
                 let others = Targets {
                     healthy: 0,
                     ..*targets
+                };
+                if others == Targets::default() {
+                    return Ok(());
+                }
+                write!(f, ", {others}")
+            }
+            Self::HealthyInstances { instances, wanted } => {
+                let wanted = counted(*wanted, "instance");
+                write!(
+                    f,
+                    "{} of {wanted} healthy in the registry",
+                    instances.healthy
+                )?;
+                let others = Targets {
+                    healthy: 0,
+                    ..*instances
                 };
                 if others == Targets::default() {
                     return Ok(());

@@ -8,8 +8,8 @@ use super::values::{
     text_where, whole,
 };
 use super::{
-    CHECKS, DRAIN_FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, Problem, ROUTES_FIELDS, Request,
-    SHIFT_FIELDS, STEPS_FIELDS, SwapMode, TEST_FIELDS,
+    CHECKS, DRAIN_FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, Problem, REGISTRY_FIELDS, ROUTES_FIELDS,
+    Request, SHIFT_FIELDS, STEPS_FIELDS, SwapMode, TEST_FIELDS,
 };
 use crate::arn::{Home, short};
 use crate::id::{LoadBalancerArn, TargetGroupArn};
@@ -39,6 +39,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     ("routes", "an object with production, test or both"),
     ("test", "an object with one of header, host and path"),
+    (
+        "registry",
+        "an object with registryArn, and where needed port, or containerName and containerPort",
+    ),
+    ("registryCache", "a whole number of seconds from 0 to 3600"),
     (
         "task_sg",
         "a security group id (sg-…), or a list of 1 to 5 of them",
@@ -123,6 +128,8 @@ const DEFAULT_READINESS_TIMEOUT: u32 = 1_800;
 /// New connections have been seen on the old group for 75 s after a listener change; the first
 /// step of a drain should not begin before that.
 const DEFAULT_BAKE_TIME: u32 = 90;
+/// No AWS page says for how long API Gateway's VPC link keeps what it has found: a minute is assumed.
+const DEFAULT_REGISTRY_CACHE: u32 = 60;
 /// A day: with the longest phases, forward and back, an execution ends before the machine's timeout.
 pub(super) const LONGEST_PHASE: u32 = 86_400;
 
@@ -150,6 +157,8 @@ impl Reader<'_> {
         });
         let target_groups = self.target_groups();
         let (routes, tested) = (self.routes(), self.test());
+        let registry = self.registry();
+        let registry_cache = self.optional("registryCache", |value| whole(value, 0, 3_600));
         let security_groups = self.optional("task_sg", |value| match value {
             Value::String(text) => is_id(text, "sg-").then(|| vec![text.clone()]),
             list => some(list, 5, |id| is_id(id, "sg-")),
@@ -193,14 +202,7 @@ impl Reader<'_> {
         });
         self.optional("$schema", |value| value.is_string().then_some(()));
         let wait_for_service = wait_for_service.unwrap_or(DEFAULT_WAIT_FOR_SERVICE);
-        let checks = wait_for_service.saturating_mul(CHECKS);
-        if let Some(timeout) = readiness_timeout.filter(|timeout| *timeout < checks) {
-            self.problems.push(Problem::Wrong {
-                field: "readinessTimeout".to_owned(),
-                given: timeout.to_string(),
-                allowed: format!("at least {CHECKS} times waitForService, here {checks}"),
-            });
-        }
+        self.holds_the_checks(readiness_timeout, wait_for_service);
         Some(Request {
             cluster: cluster?,
             service: service?,
@@ -209,6 +211,8 @@ impl Reader<'_> {
             target_groups,
             routes: routes?,
             test: tested,
+            registry,
+            registry_cache: registry_cache.unwrap_or(DEFAULT_REGISTRY_CACHE),
             subnets,
             security_groups,
             assign_public_ip,
@@ -236,6 +240,18 @@ impl Reader<'_> {
             dry_run: dry_run.unwrap_or(false),
             comment,
         })
+    }
+
+    /// A readiness timeout has room for the checks that are made in any case.
+    fn holds_the_checks(&mut self, timeout: Option<u32>, wait_for_service: u32) {
+        let checks = wait_for_service.saturating_mul(CHECKS);
+        if let Some(timeout) = timeout.filter(|timeout| *timeout < checks) {
+            self.problems.push(Problem::Wrong {
+                field: "readinessTimeout".to_owned(),
+                given: timeout.to_string(),
+                allowed: format!("at least {CHECKS} times waitForService, here {checks}"),
+            });
+        }
     }
 
     /// The service's name; an ARN must be that of a service in the cluster. That of a service from before
@@ -377,6 +393,7 @@ fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
     let objects = [
         ("", FIELDS),
         ("drain.", DRAIN_FIELDS),
+        ("registry.", REGISTRY_FIELDS),
         ("routes.", ROUTES_FIELDS),
         ("test.", TEST_FIELDS),
         ("pauses.", PAUSES_FIELDS),

@@ -97,6 +97,10 @@ pub(super) fn is_target_group_arn(text: &str, home: &Home) -> bool {
     })
 }
 
+pub(super) fn is_registry_arn(text: &str, home: &Home) -> bool {
+    resource_at_home(text, home, "servicediscovery", "service/").is_some_and(is_name)
+}
+
 /// A listener, for its default action, or one of its rules.
 pub(super) fn is_route_arn(text: &str, home: &Home) -> bool {
     let parts = |resource_type| {

@@ -10,6 +10,7 @@ use crate::gates::Gate;
 use crate::next::Next;
 use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
+use crate::registry::Removal;
 use crate::request::CHECKS;
 
 /// The drain is over, with `running` tasks that do not stop.
@@ -181,6 +182,7 @@ impl<'a> Waiting<'a> {
                 self.report.next_step = Some(left);
                 self.poll.min(left)
             }
+            Blocker::Registry { left, .. } => self.poll.min(left),
             Blocker::Reconnects { .. } => {
                 let wait = self.sooner().max(budget::HOLD);
                 self.drain.next(true);
@@ -214,6 +216,36 @@ impl<'a> Waiting<'a> {
         })
     }
 
+    /// Clients of a registry find what goes, or remember it: no task of it is stopped yet.
+    pub(super) fn removing(mut self, removal: Removal, running: u32) -> Next {
+        let (left, removed) = match &removal {
+            Removal::Found { left, removed, .. } | Removal::Remembered { left, removed } => {
+                (*left, *removed)
+            }
+        };
+        self.report.next_step = Some(left);
+        let wait = self.poll.min(left).max(1);
+        let stage = Stage::Blocked {
+            wanted: self.drain.wanted,
+            running,
+            by: removal.blocker(),
+            wait,
+        };
+        let next = self.go(stage, wait).map(|answer| Answer {
+            plan: Plan {
+                removed,
+                ..answer.plan
+            },
+            ..answer
+        });
+        match (removal, next) {
+            (Removal::Found { write, .. }, Next::Go(answer)) => {
+                Next::WriteAndGo(vec![write], answer)
+            }
+            (_, next) => next,
+        }
+    }
+
     /// Every step is made, and tasks or targets are still there.
     pub(super) fn tasks_stopping(mut self, blocker: Option<&Blocker>) -> Next {
         self.begin();
@@ -229,6 +261,7 @@ impl<'a> Waiting<'a> {
                 | Blocker::Paused(_)
                 | Blocker::Gate(_)
                 | Blocker::Leaving { .. }
+                | Blocker::Registry { .. }
                 | Blocker::Reconnects { .. },
             )
             | None => None,

@@ -15,6 +15,7 @@ use crate::point::Point;
 use crate::ready;
 use crate::reason::{Awaited, Blocker, Reason, Shifting};
 use crate::refusal::{ErrorName, Refusal};
+use crate::registry;
 use crate::routing::{self, Roles};
 use crate::scale_down;
 use crate::swap::{self, Groups};
@@ -47,7 +48,15 @@ pub(crate) fn under_way(
         shift,
         promoted,
     };
+    let by_tasks = registry::shifts_tasks(world, plan);
+    if by_tasks && let Some(starting) = turn.starting(groups)? {
+        return Ok(Some(starting));
+    }
     let share = |percent| {
+        if by_tasks {
+            // The last step is `PRIMARY`.
+            return percent < 100 && turn.scale() == percent;
+        }
         let mut routes = roles.production.iter();
         routes.all(|route| route.forward.share(&groups.to.arn) == Some(percent))
     };
@@ -60,10 +69,14 @@ pub(crate) fn under_way(
     ready::not_crashing(world, plan)?;
     alarms::none_raised(world)?;
     let then = turn.then(step);
-    let begun = roles.production.iter().any(|route| {
-        let share = route.forward.share(&groups.to.arn);
-        share.is_some_and(|share| share > current.percent)
-    });
+    let begun = if by_tasks {
+        turn.scale() > current.percent
+    } else {
+        roles.production.iter().any(|route| {
+            let share = route.forward.share(&groups.to.arn);
+            share.is_some_and(|share| share > current.percent)
+        })
+    };
     let awaited = turn.awaited(&current);
     // What a hook judges stays over.
     let judged = hooks::were_called(plan, Point::EachShift, step);
@@ -89,7 +102,7 @@ pub(crate) fn under_way(
     }
     // A late write may have put a route back to the step before.
     let wanted = if is_over { then } else { current.percent };
-    let writes = swap::commit(plan, roles, groups, wanted);
+    let writes = swap::commit(world, plan, roles, groups, wanted);
     if !writes.is_empty() {
         return Ok(Some(Next::in_order(writes)));
     }
@@ -106,6 +119,9 @@ pub(crate) fn is_foreign(world: &World, plan: &Plan, roles: &Roles<'_>) -> bool 
     let Some(shift) = plan.asks_for_a_shift() else {
         return false;
     };
+    if registry::shifts_tasks(world, plan) {
+        return false;
+    }
     let promoted = plan.shift(world).is_none();
     let asked = |share: u32| {
         let mut steps = 0..=plan.shifted.step + 1;
@@ -144,6 +160,34 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Percent of the desired count that the replacement has, where tasks are shared.
+    fn scale(&self) -> u32 {
+        let replacement = self.plan.incoming_in(self.world);
+        replacement.map_or(0, |set| whole(set.scale))
+    }
+
+    /// Tasks of a step that were asked for and are not ready yet: the step begins with them.
+    fn starting(&self, groups: &Groups<'_>) -> Result<Option<Next>, Refusal> {
+        let Self {
+            world,
+            plan,
+            progress,
+            shift,
+            ..
+        } = self;
+        let replacement = ready::living_incoming(world, plan)?;
+        if self.scale() <= shift.percent(plan.shifted.step) {
+            return Ok(None);
+        }
+        let Some(shortfall) = ready::shortfall(world, replacement, groups.to) else {
+            return Ok(None);
+        };
+        ready::not_crashing(world, plan)?;
+        alarms::none_raised(world)?;
+        ready::give_up_in_time(world, plan, progress, replacement, &shortfall)?;
+        Ok(Some(ready::wait_for(world, plan, progress, shortfall)))
+    }
+
     /// Percent of new connections after a step: an operator skips what is left.
     fn then(&self, step: u32) -> u32 {
         if self.promoted {
@@ -159,6 +203,10 @@ impl Turn<'_> {
             return 0;
         }
         let left = |late: u32| (step.seconds + late).saturating_sub(shifted.waited);
+        if registry::shifts_tasks(self.world, self.plan) {
+            // Until clients have found its tasks.
+            return left(registry::forgetting(self.world, &self.plan.request));
+        }
         let Late { usually, at_worst } = self.late(step, shifted);
         let left = left(usually).max(left(at_worst).min(HELD));
         // While most of the time is lost, nothing is known sooner.
@@ -319,6 +367,7 @@ impl Turn<'_> {
         }
         let reason = Shifting {
             percent: self.shift.percent(shifted.step),
+            shared: self.plan.shares(),
             step: shifted.step,
             of: self.shift.count(),
             since: shifted.since,
@@ -337,6 +386,15 @@ impl Turn<'_> {
             progress,
         )
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a percentage"
+)]
+fn whole(percent: f64) -> u32 {
+    percent.clamp(0.0, 100.0) as u32
 }
 
 /// Seconds between two checks of a step whose share is not there, at least.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::order::order;
+use super::registry::{of_container, registry};
 use super::told::Told;
 use super::words::{OTHER, Words};
 use crate::contract::Event;
@@ -14,7 +15,7 @@ use crate::id::RouteArn;
 use crate::phase::Phase;
 use crate::world::{
     Alarm, Condition, Container, Created, Forward, Launch, Reading, Route, Rule, ServiceEvent,
-    ServiceRegistry, StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
+    StoppedTasks, Stray, TargetGroup, Targets, TaskDefinition, World,
 };
 
 /// The target groups and the ports of listeners that a story may name.
@@ -138,6 +139,7 @@ impl Seen {
             "service" => service(world, &mut words),
             "definition" => definition(&mut world.task_definition, &mut words),
             "balancer" => balancer(world, &mut words),
+            "registry" => registry(world, &mut self.state, &mut words),
             "rule" => self.rule(&mut words),
             name if GROUPS.contains(&name) => self.group(name, &mut words),
             path if path.contains('=') => clause.split(' ').for_each(|one| self.set(one)),
@@ -235,7 +237,7 @@ impl Seen {
                     let tags = numbers.map(|number| (format!("key-{number}"), String::new()));
                     set.tags.extend(tags);
                 }
-                "registry" => set.service_registries = vec![registry(words.word())],
+                "registry" => set.service_registries = vec![of_container(words.word())],
                 other => panic!("{id} {other}"),
             }
         }
@@ -367,7 +369,9 @@ fn definition(definition: &mut Option<TaskDefinition>, words: &mut Words<'_>) {
                 name: words.word().to_owned(),
                 ports: words.list(),
                 stop_timeout: None,
+                health_check: false,
             }),
+            "unchecked" => known.containers[0].health_check = false,
             "stops" => known.containers[0].stop_timeout = Some(words.number()),
             other => panic!("definition {other}"),
         }
@@ -524,14 +528,5 @@ fn routed(route: &mut Route, field: &str, words: &mut Words<'_>) {
         "sticky" => route.sticky = Some(words.number()),
         "stack" => route.stack = Some(words.word().to_owned()),
         other => panic!("{route} {other}"),
-    }
-}
-
-fn registry(container: &str) -> ServiceRegistry {
-    ServiceRegistry {
-        arn: "arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1".to_owned(),
-        port: None,
-        container_name: Some(container.to_owned()),
-        container_port: Some(8_080),
     }
 }

@@ -142,6 +142,8 @@ fn write(action: &Action) -> String {
         | Action::UntagProduction { .. }
         | Action::MakePrimary { .. }
         | Action::SetScale { .. }
+        | Action::SetInstanceHealth { .. }
+        | Action::DeregisterInstances { .. }
         | Action::DeregisterTargets { .. }
         | Action::DeleteTaskSet { .. }
         | Action::DeleteRule { .. } => String::new(),
@@ -159,6 +161,12 @@ fn decided(seen: &Seen, next: Result<Next, Refusal>) -> Told {
                 actions.map(move |action| format!("{stage}. {}", write(action)))
             });
             Told::of(writes.collect())
+        }
+        Ok(Next::WriteAndGo(writes, answer)) => {
+            let mut told = Told::answer(&answer, seen);
+            let writes = writes.iter().map(|action| format!("1. {}", write(action)));
+            told.lines.splice(0..0, writes);
+            told
         }
         Err(why) => Told::of(refusal(&why)),
     }
@@ -198,7 +206,7 @@ pub(super) fn turn(seen: &Seen) -> Told {
             (Told::answer(&answer, seen), false)
         }
         Ok(next) => {
-            let answers = matches!(next, Next::Go(_));
+            let answers = !matches!(next, Next::Write(_));
             (decided(seen, Ok(next)), answers)
         }
     };

@@ -51,6 +51,10 @@ fn changed(decided: Decided, change: impl FnOnce(&mut Vec<Action>)) -> Decided {
             change(&mut actions);
             Next::in_order(actions)
         }
+        Next::WriteAndGo(mut writes, answer) => {
+            change(&mut writes);
+            Next::WriteAndGo(writes, answer)
+        }
         answer @ Next::Go(_) => answer,
     })
 }

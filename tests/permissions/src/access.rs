@@ -145,6 +145,17 @@ impl<'a> Call<'a> {
         let input = &self.input;
         Some(match (service, operation) {
             ("cloudwatch", "DescribeAlarms" | "GetMetricData") => self.everywhere(Keys::new()),
+            ("servicediscovery", "GetService") => {
+                vec![self.on(self.registry("Id"), Keys::new())]
+            }
+            // The service is a condition's key, and no resource.
+            (
+                "servicediscovery",
+                "ListInstances" | "GetInstancesHealthStatus" | "UpdateInstanceCustomHealthStatus",
+            ) => self.everywhere(self.registry_key()),
+            ("servicediscovery", "DeregisterInstance") => {
+                vec![self.on(self.registry("ServiceId"), self.registry_key())]
+            }
             ("dynamodb", "GetItem" | "UpdateItem") => {
                 let table = format!("table/{}", text(&input["TableName"]));
                 vec![self.on(self.arn("dynamodb", &table), item_keys(input))]
@@ -225,6 +236,16 @@ impl<'a> Call<'a> {
             &self.service(text(&self.input["service"])),
         );
         keys
+    }
+
+    fn registry(&self, field: &str) -> String {
+        let id = last(text(&self.input[field]));
+        self.arn("servicediscovery", &format!("service/{id}"))
+    }
+
+    fn registry_key(&self) -> Keys {
+        let registry = self.registry("ServiceId");
+        Keys::from([("servicediscovery:ServiceArn".to_owned(), vec![registry])])
     }
 
     fn task_set(&self, id: &str) -> String {

@@ -51,6 +51,10 @@ pub fn decisions_in(data: &[u8]) -> Vec<Decided> {
                     assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
                 }
             }
+            if let Ok(Next::WriteAndGo(writes, _)) = &next {
+                let why = harm(kind, plan.request.shift.as_ref(), world, writes);
+                assert_eq!(why, None, "{phase:?} does harm in {scene:?}");
+            }
             told(phase, &deployment, &next);
             decided.push((phase, plan.outgoing.clone(), next));
         }
@@ -132,7 +136,7 @@ fn shifts(after: &Plan, before: &Plan) -> bool {
 fn told(phase: Phase, deployment: &Deployment, next: &Result<Next, Refusal>) {
     let answer = match next {
         Ok(Next::Write(_)) => return,
-        Ok(Next::Go(answer)) => answer,
+        Ok(Next::Go(answer) | Next::WriteAndGo(_, answer)) => answer,
         Err(refusal) => {
             assert!(is_visible(&refusal.to_string()));
             let Deployment { plan, progress, .. } = deployment;

@@ -3,8 +3,8 @@
 //! Said here without the code that decides: what a route sends where is read off the world,
 //! and one that is not recorded as a test route may be one that users reach.
 
-use ebbtide_controller::action::Action;
-use ebbtide_controller::id::{RouteArn, TargetGroupArn, TaskSetId};
+use ebbtide_controller::action::{Action, NewRule, NewTaskSet};
+use ebbtide_controller::id::{InstanceId, RegistryArn, RouteArn, TargetGroupArn, TaskSetId};
 use ebbtide_controller::shift::Shift;
 use ebbtide_controller::world::{Forward, Route, TaskSet, TaskSetStatus, World};
 
@@ -75,34 +75,12 @@ fn harm_of(
             Ok(())
         }
         Action::Forward { route, wanted, .. } => forward(shift, world, route, wanted),
-        Action::CreateRule(new) => {
-            seen_group(world, &new.target_group)?;
-            let on_it = |route: &Route| {
-                let rule = route.rule.as_ref();
-                route.listener == new.listener
-                    && rule.is_some_and(|rule| rule.priority == new.priority)
-            };
-            refuse(world.routes.iter().any(on_it), "the number is taken")?;
-            refuse(
-                may_reach_users(world, &new.target_group),
-                "users reach what it is to test",
-            )
-        }
+        Action::CreateRule(new) => rule_created(world, new),
         Action::DeleteRule { rule } => refuse(
             seen_route(world, rule)?.created.is_none(),
             "no deployment has created it",
         ),
-        Action::CreateTaskSet(new) => {
-            seen_group(world, &new.target_group)?;
-            refuse(
-                may_reach_users(world, &new.target_group),
-                "users reach it before it is healthy",
-            )?;
-            refuse(
-                new.client_token.len() > 36,
-                "ECS takes 36 characters of a client token",
-            )
-        }
+        Action::CreateTaskSet(new) => created(world, new),
         Action::RecordSwapIntent { target_group, .. }
         | Action::ClearSwapIntent { target_group } => seen_group(world, target_group),
         Action::TagProduction {
@@ -138,6 +116,20 @@ fn harm_of(
             )?;
             refuse(falls && serves, "users reach it")
         }
+        Action::SetInstanceHealth {
+            registry,
+            instances,
+            healthy,
+        } => {
+            let hides = |set: &TaskSet| set.status == TaskSetStatus::Primary && !healthy;
+            seen_instances(world, registry, instances, hides)
+        }
+        Action::DeregisterInstances {
+            registry,
+            instances,
+        } => seen_instances(world, registry, instances, |set| {
+            set.status == TaskSetStatus::Primary
+        }),
         Action::DeregisterTargets { target_group } => {
             seen_group(world, target_group)?;
             let wanted = |set: &TaskSet| set.scale > 0.0 && set.is_attached_to(target_group);
@@ -159,6 +151,57 @@ fn harm_of(
             )
         }
     }
+}
+
+fn rule_created(world: &World, new: &NewRule) -> Result<(), &'static str> {
+    seen_group(world, &new.target_group)?;
+    let on_it = |route: &Route| {
+        let rule = route.rule.as_ref();
+        route.listener == new.listener && rule.is_some_and(|rule| rule.priority == new.priority)
+    };
+    refuse(world.routes.iter().any(on_it), "the number is taken")?;
+    refuse(
+        may_reach_users(world, &new.target_group),
+        "users reach what it is to test",
+    )
+}
+
+fn created(world: &World, new: &NewTaskSet) -> Result<(), &'static str> {
+    if let Some(attached) = &new.load_balancer {
+        seen_group(world, &attached.target_group)?;
+        refuse(
+            may_reach_users(world, &attached.target_group),
+            "users reach it before it is healthy",
+        )?;
+    }
+    refuse(
+        new.load_balancer.is_none() && new.service_registries.is_empty(),
+        "no client finds it",
+    )?;
+    refuse(
+        new.client_token.len() > 36,
+        "ECS takes 36 characters of a client token",
+    )
+}
+
+/// The instances are of the registry, and none of them is one that clients are to find.
+fn seen_instances(
+    world: &World,
+    registry: &RegistryArn,
+    instances: &[InstanceId],
+    hides: impl Fn(&TaskSet) -> bool,
+) -> Result<(), &'static str> {
+    let seen = world.registry.as_ref().filter(|one| one.arn == *registry);
+    let seen = seen.ok_or("it was not seen")?;
+    for id in instances {
+        let mut all = seen.instances.iter();
+        let its = all.find(|instance| instance.id == *id);
+        let its = its.ok_or("it was not seen")?;
+        let mut sets = world.task_sets.iter();
+        let set = sets.find(|set| set.external_id == its.external_id);
+        refuse(set.is_none_or(&hides), "users find it")?;
+    }
+    Ok(())
 }
 
 fn forward(

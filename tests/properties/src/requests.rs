@@ -44,6 +44,10 @@ fn elb(resource: &str) -> String {
     format!("arn:aws:elasticloadbalancing:us-east-1:555555555555:{resource}/0123456789abcdef")
 }
 
+fn registry() -> String {
+    "arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1".to_owned()
+}
+
 /// An input with nothing wrong in it; each optional field is there or not.
 pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
     let mut input = json!({"cluster": "main", "serviceName": "web", "taskDefinition": "web:2"});
@@ -88,6 +92,15 @@ pub(crate) fn whole(bytes: &mut Unstructured<'_>) -> Value {
             ]),
         ),
         ("swapMode", json!(["replace", "weighted"])),
+        (
+            "registry",
+            json!([
+                {"registryArn": registry()},
+                {"registryArn": registry(), "port": 8080},
+                {"registryArn": registry(), "containerName": "webserver", "containerPort": 8080},
+            ]),
+        ),
+        ("registryCache", json!([0, 300])),
         ("containerName", json!(["webserver", "sidecar"])),
         ("containerPort", json!([8080, 65_535])),
         ("subnets", json!([["subnet-1"], ["subnet-1", "subnet-2"]])),

@@ -7,10 +7,10 @@ use crate::preflight::differences::routes_take_both;
 use crate::preflight::pace::check_drain;
 use crate::preflight::{
     Others, active_service, active_task_definition, fitting_target_types, on_a_load_balancer,
-    serving, test_route_for_replace,
+    registry, serving, test_route_for_replace,
 };
 use crate::refusal::Refusal;
-use crate::registry;
+use crate::registry::{forgetting, registries};
 use crate::request::Request;
 use crate::routing::{self, Routing};
 use crate::shift;
@@ -27,10 +27,13 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         active_task_definition(request, world),
     );
     let definition = world.task_definition.as_ref();
-    let on_one = found.keep(
-        FindingName::LoadBalancer,
-        on_a_load_balancer(request, world),
-    );
+    let fits = found.keep(FindingName::ServiceRegistry, registry::fits(request, world));
+    let on_one = fits.and_then(|()| {
+        found.keep(
+            FindingName::LoadBalancer,
+            on_a_load_balancer(request, world),
+        )
+    });
     let routing = on_one.and_then(|()| found.routing(request, world));
     let served = routing.as_ref().and_then(|routing| {
         let served = serving(request, world, routing, Others::MayBeThere);
@@ -44,7 +47,8 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
     }
     // Which one serves may be unclear; where tasks are and what they listen on is much the same.
     let (original, left) = served.unwrap_or((world.task_sets.first(), 0));
-    let settled = definition.and_then(|definition| found.settles(request, definition, original));
+    let settled =
+        definition.and_then(|definition| found.settles(request, world, definition, original));
     if let (Some(routing), Some(definition)) = (&routing, definition) {
         let fitting = fitting_target_types(definition, routing);
         found.keep(FindingName::TargetType, fitting);
@@ -54,7 +58,8 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         found.keep(FindingName::GroupsDiffer, taken);
     }
     if let (Some(settled), Some(definition)) = (&settled, definition) {
-        let registries = registry::registries(settled, definition, original);
+        let registries = registries(settled, definition, original)
+            .and_then(|its| registry::has_a_port(world, &its));
         found.keep(FindingName::ServiceRegistry, registries);
     }
     found.keep(FindingName::Tags, tags::tags(request, original));
@@ -63,8 +68,10 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         let deregistration = routing.production.deregistration();
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
         let most = tasks.max(service.desired_count);
-        let fits = check_drain(request, tasks, deregistration)
-            .and_then(|()| execution_fits(request, most, deregistration, left));
+        let fits = check_drain(request, tasks, deregistration).and_then(|()| {
+            let forgetting = forgetting(world, request);
+            execution_fits(request, most, deregistration, left, forgetting)
+        });
         found.keep(FindingName::Drain, fits);
     }
     found.0
@@ -95,11 +102,16 @@ impl Found {
     fn settles(
         &mut self,
         request: &Request,
+        world: &World,
         definition: &TaskDefinition,
         original: Option<&TaskSet>,
     ) -> Option<Request> {
         let mut settled = request.clone();
-        let contained = settle_container(&mut settled, definition, original);
+        let contained = if world.is_found_in_a_registry_alone() {
+            Ok(())
+        } else {
+            settle_container(&mut settled, definition, original)
+        };
         let contained = self.keep(FindingName::ContainerPort, contained);
         let networked = settle_network(&mut settled, definition, original);
         self.keep(FindingName::Network, networked);

@@ -93,6 +93,7 @@ fn the_inputs_that_are_drawn_reach_every_action_and_every_state() {
 fn kinds(next: &Result<Next, Refusal>) -> Vec<&'static str> {
     match next {
         Ok(Next::Write(stages)) => stages.iter().flatten().map(kind).collect(),
+        Ok(Next::WriteAndGo(writes, _)) => writes.iter().map(kind).collect(),
         Ok(Next::Go(answer)) => vec![answer.to.as_str()],
         Err(_) => vec!["refuse"],
     }
@@ -112,6 +113,9 @@ fn kind(action: &Action) -> &'static str {
         Action::UntagProduction { .. } => "untag",
         Action::MakePrimary { .. } => "make primary",
         Action::SetScale { .. } => "scale",
+        Action::SetInstanceHealth { healthy: false, .. } => "take out",
+        Action::SetInstanceHealth { healthy: true, .. } => "put back",
+        Action::DeregisterInstances { .. } => "deregister instances",
         Action::DeregisterTargets { .. } => "deregister",
         Action::DeleteTaskSet { force: false, .. } => "delete",
         Action::DeleteTaskSet { force: true, .. } => "delete with force",

@@ -1,0 +1,137 @@
+//! Taking a task set out of a registry before its tasks are stopped, and putting it back.
+//!
+//! ECS takes a task out of the registry and stops it at once, without a wait for the records' TTL or for the caches of
+//! clients (aws/containers-roadmap#343 and #1639), and which task it stops cannot be chosen. So the whole task set goes
+//! first: no client finds it, and once none remembers it, its tasks are stopped.
+
+use crate::action::Action;
+use crate::deployment::Plan;
+use crate::id::InstanceId;
+use crate::reason::Blocker;
+use crate::registry::Removed;
+use crate::request::Request;
+use crate::world::{Instance, InstanceHealth, Registry, TaskSet, World};
+
+/// Seconds until a custom health shows in what clients find (AWS API model of `HealthCheckCustomConfig`).
+const SHOWS: u32 = 30;
+
+/// Times that instances are set to `UNHEALTHY`. Whether ECS sets them back is unproven: those that are back again
+/// after that are deregistered.
+const MOST_TIMES: u32 = 3;
+
+/// What is left to do before tasks of what goes may be stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Removal {
+    /// Clients may find these.
+    Found {
+        /// How many.
+        instances: u32,
+        /// What takes them out.
+        write: Action,
+        /// What is known after that.
+        removed: Removed,
+        /// Seconds after that until no client remembers one.
+        left: u32,
+    },
+    /// Clients find none, and may remember some for so many seconds.
+    Remembered {
+        /// Seconds.
+        left: u32,
+        /// What is known now.
+        removed: Removed,
+    },
+}
+
+impl Removal {
+    /// What holds the next step.
+    pub(crate) fn blocker(&self) -> Blocker {
+        match self {
+            Self::Found {
+                instances, left, ..
+            } => Blocker::Registry {
+                found: *instances,
+                left: *left,
+            },
+            Self::Remembered { left, .. } => Blocker::Registry {
+                found: 0,
+                left: *left,
+            },
+        }
+    }
+}
+
+/// Seconds from the moment in which instances are taken out to the one in which no client remembers them.
+pub(crate) fn forgetting(world: &World, request: &Request) -> u32 {
+    world.registry.as_ref().map_or(0, |registry| {
+        let cached = registry.ttl.saturating_add(request.registry_cache);
+        SHOWS.saturating_add(cached)
+    })
+}
+
+/// What is left to do before tasks of what goes may be stopped; `None` for nothing.
+///
+/// A task of the set that is registered meanwhile is taken out as well, and the wait begins anew.
+pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<Removal> {
+    let registry = of(world, outgoing)?;
+    let forgetting = forgetting(world, &plan.request);
+    let found: Vec<_> = registry.found_of(outgoing).map(id).collect();
+    let Removed { since, times } = plan.removed;
+    if found.is_empty() {
+        let since = since.unwrap_or(world.now);
+        let passed = u32::try_from(world.now.saturating_sub(since)).unwrap_or(u32::MAX);
+        let left = forgetting.saturating_sub(passed);
+        let removed = Removed {
+            since: Some(since),
+            times,
+        };
+        return (left > 0).then_some(Removal::Remembered { left, removed });
+    }
+    let arn = registry.arn.clone();
+    Some(Removal::Found {
+        instances: u32::try_from(found.len()).unwrap_or(u32::MAX),
+        write: if times < MOST_TIMES {
+            Action::SetInstanceHealth {
+                registry: arn,
+                instances: found,
+                healthy: false,
+            }
+        } else {
+            Action::DeregisterInstances {
+                registry: arn,
+                instances: found,
+            }
+        },
+        removed: Removed {
+            since: Some(world.now),
+            times: times.saturating_add(1),
+        },
+        left: forgetting,
+    })
+}
+
+/// What puts the instances of a task set back that clients are to find again.
+pub(crate) fn put_back(world: &World, task_set: &TaskSet) -> Option<Action> {
+    let registry = of(world, task_set)?;
+    let out = registry.instances_of(task_set);
+    let out = out.filter(|instance| instance.health == InstanceHealth::Unhealthy);
+    let instances: Vec<_> = out.map(id).collect();
+    (!instances.is_empty()).then(|| Action::SetInstanceHealth {
+        registry: registry.arn.clone(),
+        instances,
+        healthy: true,
+    })
+}
+
+/// The registry that a task set is in, where its instances can be taken out and put back.
+fn of<'a>(world: &'a World, task_set: &TaskSet) -> Option<&'a Registry> {
+    let registry = world.registry.as_ref()?;
+    let its = task_set
+        .service_registries
+        .iter()
+        .any(|its| its.arn == registry.arn);
+    (its && registry.custom_health).then_some(registry)
+}
+
+fn id(instance: &Instance) -> InstanceId {
+    instance.id.clone()
+}
