@@ -1,6 +1,7 @@
 //! Scenarios: a running service, and how its replacement will behave.
 
 mod build;
+mod registry;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,12 @@ use ebbtide_controller::request::{self, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub use crate::world::ClientsScenario;
 use crate::world::{
     ActionRequest, AlarmState, AlarmType, ApiError, Behaviour, Condition, Kind, Limits, MOST_TASKS,
     PreparedAnswer, Timings,
 };
+pub use crate::world::{CallersScenario, ClientsScenario, Discovery};
+pub use registry::{RecordScenario, RegistryScenario};
 
 /// The settings of a simulated world. Everything has a default: a service of four tasks behind a Network Load
 /// Balancer whose replacement becomes healthy.
@@ -75,6 +77,9 @@ pub struct Scenario {
     /// Clients with connections, through the production listeners. None: there are none, and none
     /// come.
     pub clients: Option<ClientsScenario>,
+    /// The Cloud Map registry of the service's tasks. None: there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryScenario>,
 }
 
 /// An alarm, and when it changes.
@@ -298,6 +303,10 @@ pub enum ScenarioError {
     Refused(#[from] ApiError),
     #[error("a scenario has one alarm of a name, and two of {0}")]
     AlarmTwice(String),
+    #[error(
+        "clients: they connect by a load balancer, and with registry there is one where besideLoadBalancer is true"
+    )]
+    ClientsOfNone,
     #[error("the original task set is not steady after a day: it can never be in service")]
     NeverSteady,
 }
@@ -333,6 +342,7 @@ impl Default for Scenario {
             hook_arns: None,
             commands: Vec::new(),
             clients: None,
+            registry: None,
         }
     }
 }

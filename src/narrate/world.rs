@@ -132,6 +132,9 @@ fn telling(kind: &EventKind, detail: Detail) -> Telling {
         | EventKind::TargetDraining { .. }
         | EventKind::TargetUnused { .. }
         | EventKind::TargetDeregistered { .. }
+        | EventKind::InstanceRegistered { .. }
+        | EventKind::InstanceHealthChanged { .. }
+        | EventKind::InstanceDeregistered { .. }
         | EventKind::TagsChanged { .. }
         | EventKind::EventPut { .. } => return Telling::Never,
     };

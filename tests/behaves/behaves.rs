@@ -3,6 +3,7 @@
 mod actions;
 mod alarms;
 mod alarms_and_metrics_over_cbor;
+mod callers;
 mod clients;
 mod clients_stage;
 mod conditions;
@@ -20,6 +21,7 @@ mod outside;
 mod pages;
 mod primary;
 mod refusals;
+mod registries;
 mod replay;
 mod rules;
 mod scale;

@@ -58,13 +58,10 @@ async fn a_replacement_has_the_originals_tags_and_an_account_that_demands_them_t
 
 #[tokio::test(start_paused = true)]
 async fn a_registry_follows_the_load_balancers_container_to_its_new_name() {
-    let start = edited(&served(), |saved| {
-        let original = only(&mut saved["task_sets"]);
-        let mut registry = original["load_balancers"][0].clone();
-        registry.as_object_mut().unwrap().remove("targetGroupArn");
-        registry["registryArn"] =
-            json!("arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1");
-        original["service_registries"] = json!([registry]);
+    let scenario =
+        r#"{"registry": {"record": "SRV", "besideLoadBalancer": true, "callers": null}}"#;
+    let registered = world(&serde_json::from_str(scenario).unwrap());
+    let start = edited(&registered, |saved| {
         let revisions = only(&mut saved["task_definitions"])
             .as_object_mut()
             .unwrap();

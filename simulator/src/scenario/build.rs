@@ -11,8 +11,8 @@ use super::{
 use crate::world::{
     ContainerDefinition, ControllerType, CreateCluster, CreateService, CreateTargetGroup,
     CreateTaskSet, DEFAULT_START_EPOCH_MS, DeploymentController, Kind, NamedLoadBalancer,
-    NetworkConfiguration, PortMapping, RegisterTaskDefinition, Tag, TaskSetLoadBalancer,
-    VpcConfiguration, World, arn,
+    NetworkConfiguration, PortMapping, RegisterTaskDefinition, ServiceRegistry, Tag,
+    TaskSetLoadBalancer, UpdateServicePrimaryTaskSet, VpcConfiguration, World, arn,
 };
 
 /// The infrastructure is a day old when the deployment starts, and has settled.
@@ -24,10 +24,25 @@ const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
 impl Names {
     /// A task set of the task definition to be deployed, on a target group, as a deployment creates it.
     pub fn task_set(&self, target_group: &str) -> CreateTaskSet {
+        self.task_set_in(Some(target_group), None)
+    }
+
+    /// The same, on a target group, in a registry, or both. With a registry it has an external id.
+    pub fn task_set_in(
+        &self,
+        target_group: Option<&str>,
+        registry: Option<&ServiceRegistry>,
+    ) -> CreateTaskSet {
+        let attached = target_group.map(|target_group| TaskSetLoadBalancer {
+            target_group_arn: target_group.to_owned(),
+            container_name: self.container_name.clone(),
+            container_port: self.container_port,
+        });
         CreateTaskSet {
             cluster: self.cluster.clone(),
             service: self.service.clone(),
             task_definition: self.task_definition.clone(),
+            external_id: registry.map(|_| format!("{}-1", self.service)),
             launch_type: Some("FARGATE".to_owned()),
             network_configuration: Some(NetworkConfiguration {
                 awsvpc_configuration: VpcConfiguration {
@@ -36,11 +51,8 @@ impl Names {
                     assign_public_ip: None,
                 },
             }),
-            load_balancers: vec![TaskSetLoadBalancer {
-                target_group_arn: target_group.to_owned(),
-                container_name: self.container_name.clone(),
-                container_port: self.container_port,
-            }],
+            load_balancers: attached.into_iter().collect(),
+            service_registries: registry.into_iter().cloned().collect(),
             ..CreateTaskSet::default()
         }
     }
@@ -71,8 +83,12 @@ impl Scenario {
         };
         let is_production =
             |one: &ListenerScenario| one.role == ListenerRole::Production || of_rules(one);
-        if !self.listeners.iter().any(is_production) {
+        let has_load_balancer = self.has_load_balancer();
+        if has_load_balancer && !self.listeners.iter().any(is_production) {
             return Err(ScenarioError::NoProductionListener);
+        }
+        if self.clients.is_some() && !has_load_balancer {
+            return Err(ScenarioError::ClientsOfNone);
         }
         self.check_times()?;
         let own_port = Names {
@@ -91,10 +107,16 @@ impl Scenario {
         world.limits = self.limits.clone();
         world.counts_deregistering = self.counts_deregistering;
         let (original, replacement) = self.register_task_definitions(&mut world, names)?;
-        let (production, routes) = self.build_load_balancer(&mut world, names)?;
+        let built = has_load_balancer.then(|| self.build_load_balancer(&mut world, names));
+        let (production, routes) = built.transpose()?.unzip();
+        let registry = self.build_registry(&mut world, names)?;
         self.build_service(&mut world, names)?;
         if !self.first_deployment {
-            put_in_service(&mut world, names, &original, &production, &self.tags)?;
+            let request = CreateTaskSet {
+                task_definition: original,
+                ..names.task_set_in(production.as_deref(), registry.as_ref())
+            };
+            put_in_service(&mut world, request, &self.tags)?;
         }
         if let Some(stack) = &self.stack {
             world.tag_as_of_stack(stack);
@@ -113,8 +135,9 @@ impl Scenario {
         }
         world.hook_arns.clone_from(&self.hook_arns);
         if let Some(clients) = &self.clients {
-            world.connect_clients(clients, &routes)?;
+            world.connect_clients(clients, &routes.unwrap_or_default())?;
         }
+        self.connect_callers(&mut world, registry.as_ref())?;
         Ok(world)
     }
 
@@ -191,6 +214,7 @@ impl Scenario {
                     ..PortMapping::default()
                 }],
                 stop_timeout: Some(self.stop_timeout_seconds),
+                health_check: self.container_health_check(),
                 ..ContainerDefinition::default()
             }],
             network_mode: Some("awsvpc".to_owned()),
@@ -314,28 +338,36 @@ impl Scenario {
     }
 }
 
-/// The original task set, attached to the production group, which says so.
+/// The original task set: attached to the production group, which says so; with a registry alone it is primary.
 fn put_in_service(
     world: &mut World,
-    names: &Names,
-    task_definition: &str,
-    production: &str,
+    request: CreateTaskSet,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), ScenarioError> {
     let tag = |key: &str, value: &str| Tag {
         key: key.to_owned(),
         value: value.to_owned(),
     };
+    let (cluster, service) = (request.cluster.clone(), request.service.clone());
+    let production = request.load_balancers.first();
+    let production = production.map(|attached| attached.target_group_arn.clone());
     // The account's policies do not apply to what already exists.
     let demanded = std::mem::take(&mut world.limits.required_tags);
     let id = world.create_task_set(&CreateTaskSet {
-        task_definition: task_definition.to_owned(),
         tags: tags.iter().map(|(key, value)| tag(key, value)).collect(),
-        ..names.task_set(production)
+        ..request
     })?;
     world.limits.required_tags = demanded;
+    let Some(production) = production else {
+        world.update_service_primary_task_set(&UpdateServicePrimaryTaskSet {
+            cluster,
+            service,
+            primary_task_set: id,
+        })?;
+        return Ok(());
+    };
     let tags = [tag("isProduction", "true"), tag("taskSetId", &id)];
-    world.add_elb_tags(&[production.to_owned()], &tags)?;
+    world.add_elb_tags(&[production], &tags)?;
     Ok(())
 }
 

@@ -33,6 +33,12 @@ impl Distortion {
                 if answer.get("executionArn").is_some() {
                     answer["status"] = UNKNOWN.into();
                 }
+                // The health of instances, by their ids.
+                if let Some(Value::Object(status)) = answer.get_mut("Status") {
+                    status
+                        .values_mut()
+                        .for_each(|health| *health = UNKNOWN.into());
+                }
                 make_unknown(answer);
             }
             Self::EmptyPage => empty_page(page, answer),
@@ -77,8 +83,10 @@ fn empty_page(page: Option<&str>, answer: &mut Value) {
         return;
     };
     for field in fields.values_mut() {
-        if let Value::Array(items) = field {
-            items.clear();
+        match field {
+            Value::Array(items) => items.clear(),
+            Value::Object(items) => items.clear(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
     // The next page is the one that was asked for, under another name: a client that is handed the

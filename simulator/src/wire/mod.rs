@@ -1,4 +1,4 @@
-//! The wire protocols of the simulated AWS: awsJson1.1 for ECS and EventBridge, awsJson1.0 for DynamoDB,
+//! The wire protocols of the simulated AWS: awsJson1.1 for ECS, Cloud Map and EventBridge, awsJson1.0 for DynamoDB,
 //! Step Functions and CloudWatch, smithy-rpc-v2-cbor for CloudWatch too, awsQuery for Elastic Load
 //! Balancing.
 //!
@@ -16,6 +16,7 @@ mod elb_answer;
 mod events;
 mod query;
 mod service;
+mod servicediscovery;
 mod states;
 mod xml;
 

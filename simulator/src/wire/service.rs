@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::distortion::asked_page;
 use super::{
-    Answer, Handler, cloudwatch, dynamodb, ecs, elb, events, respond, states, without_nulls,
+    Answer, Handler, cloudwatch, dynamodb, ecs, elb, events, respond, servicediscovery, states,
+    without_nulls,
 };
 use crate::world::{ApiError, World};
 
@@ -95,6 +96,16 @@ static EVENTS: Service = Service {
     ..USUAL
 };
 
+static SERVICEDISCOVERY: Service = Service {
+    name: "servicediscovery",
+    target: "Route53AutoNaming_v20170314.",
+    content_type: "application/x-amz-json-1.1",
+    operations: servicediscovery::OPERATIONS,
+    server_error: "InternalFailure",
+    throttled: "RequestLimitExceeded",
+    ..USUAL
+};
+
 /// The only one that has no target.
 pub(super) static ELB: Service = Service {
     name: "elasticloadbalancing",
@@ -107,7 +118,14 @@ pub(super) static ELB: Service = Service {
 };
 
 /// Those with a target.
-pub(super) static SERVICES: [&Service; 5] = [&ECS, &DYNAMODB, &STATES, &CLOUDWATCH, &EVENTS];
+pub(super) static SERVICES: [&Service; 6] = [
+    &ECS,
+    &DYNAMODB,
+    &STATES,
+    &CLOUDWATCH,
+    &EVENTS,
+    &SERVICEDISCOVERY,
+];
 
 impl Service {
     /// The service that a target names, ECS where it names none that is simulated.

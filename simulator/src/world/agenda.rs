@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cloud_map::Unseen;
 use super::target::TargetRef;
 use super::{AlarmState, World};
 
@@ -29,6 +30,11 @@ pub(crate) enum Due {
     HealthCheck(TargetRef),
     TargetDrained(TargetRef),
     TaskSetGone(String),
+    /// ECS checks a task whose containers are not healthy.
+    UnhealthyContainers(String),
+    DiscoverySees(Unseen),
+    InstanceHealthRestored(String),
+    InstanceRegisteredAgain(String),
     AlarmChanges {
         alarm: String,
         state: AlarmState,
@@ -75,12 +81,16 @@ impl World {
             | Due::TaskExits(task)
             | Due::TaskStops(task)
             | Due::TaskForgotten(task)
+            | Due::UnhealthyContainers(task)
             | Due::UnhealthyTask { task, .. } => of_task(task).into_iter().collect(),
             Due::TargetRegistered(at) | Due::HealthCheck(at) | Due::TargetDrained(at) => {
                 let tasks = self.tasks.at(&at.group, &at.target);
                 tasks.map(|task| task.task_set.clone()).collect()
             }
-            Due::AlarmChanges { .. } => Vec::new(),
+            Due::DiscoverySees(_)
+            | Due::InstanceHealthRestored(_)
+            | Due::InstanceRegisteredAgain(_)
+            | Due::AlarmChanges { .. } => Vec::new(),
         }
     }
 
@@ -110,6 +120,13 @@ impl World {
             Due::HealthCheck(target) => return self.health_check(&target),
             Due::TargetDrained(target) => self.target_drained(&target),
             Due::TaskSetGone(task_set) => self.task_set_gone(&task_set),
+            Due::UnhealthyContainers(task) => self.replace_if_containers_are_unhealthy(&task),
+            Due::DiscoverySees(unseen) => {
+                self.discovery_sees(&unseen);
+                return false;
+            }
+            Due::InstanceHealthRestored(task) => self.restore_instance_health(&task),
+            Due::InstanceRegisteredAgain(task) => self.register_instance_again(&task),
             Due::AlarmChanges { alarm, state } => self.alarm_changes(&alarm, state),
         }
         true

@@ -90,6 +90,12 @@ kinds! {
         "Target {target} of {} is draining.", group_name(target_group);
     TargetDeregistered { target_group: String, target: String }
         "Target {target} was deregistered from {}.", group_name(target_group);
+    InstanceRegistered { registry: String, instance: String }
+        "Instance {instance} was registered in {registry}.";
+    InstanceHealthChanged { registry: String, instance: String, health: String }
+        "Instance {instance} of {registry} is {health}.";
+    InstanceDeregistered { registry: String, instance: String }
+        "Instance {instance} was deregistered from {registry}.";
     ListenerCreated { listener: String, port: u16, forward: String }
         "Listener :{port} was created; it sends {forward}.";
     ListenerChanged { listener: String, port: u16, forward: String }

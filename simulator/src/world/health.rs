@@ -173,12 +173,13 @@ impl World {
         self.schedule_in(ignored_until.saturating_sub(self.now_ms), due);
     }
 
-    pub(crate) fn task_health_changes(&mut self, task: &str) {
-        let task = self.tasks.get(task);
+    pub(crate) fn task_health_changes(&mut self, arn: &str) {
+        let task = self.tasks.get(arn);
         let registrations = task.map(|task| task.registrations.clone());
         for place in registrations.unwrap_or_default() {
             self.check_next(&place.group, &place.key());
         }
+        self.report_container_health(arn);
     }
 
     /// Deregisters a target: `draining` for the deregistration delay, and with an NLB at least for the time

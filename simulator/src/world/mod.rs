@@ -1,4 +1,4 @@
-//! The simulated world: Amazon ECS, Elastic Load Balancing, DynamoDB, CloudWatch, EventBridge,
+//! The simulated world: Amazon ECS, Elastic Load Balancing, Cloud Map, DynamoDB, CloudWatch, EventBridge,
 //! Step Functions' executions, and clients with connections, as plain data that changes with time.
 //!
 //! Everything in it can be cloned, compared, saved and loaded. Nothing in it reads a clock, the
@@ -20,7 +20,13 @@ mod agenda;
 mod alarm;
 mod behaviour;
 mod bus;
+mod callers;
 mod clients;
+mod cloud_map;
+mod cloud_map_api;
+mod cloud_map_create;
+mod cloud_map_ecs;
+mod cloud_map_instances;
 mod cluster;
 mod condition;
 mod error;
@@ -63,7 +69,11 @@ pub(crate) use action_form::{EXTRA_PARAMETERS, type_of};
 pub use alarm::*;
 pub use behaviour::*;
 pub use bus::*;
+pub use callers::*;
 pub use clients::*;
+pub use cloud_map::*;
+pub use cloud_map_api::*;
+pub(crate) use cloud_map_create::*;
 pub use cluster::*;
 pub use condition::*;
 pub use error::*;
@@ -154,10 +164,14 @@ pub struct World {
     /// Which of them Ebbtide may call; without a value, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_arns: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "CloudMap::is_empty")]
+    pub(crate) cloud_map: CloudMap,
     #[serde(default)]
     pub(crate) executions: BTreeMap<String, Execution>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) clients: Option<Box<Clients>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) callers: Option<Box<Callers>>,
 }
 
 impl World {
@@ -214,6 +228,9 @@ impl World {
         self.calls.clear();
         if let Some(clients) = &mut self.clients {
             clients.begin(self.now_ms);
+        }
+        if let Some(callers) = &mut self.callers {
+            callers.begin(self.now_ms);
         }
     }
 

@@ -120,6 +120,7 @@ impl World {
         };
         let task = arn.to_owned();
         self.record(EventKind::TaskStarted { task, task_set });
+        self.register_instance_of(arn);
         let task = arn.to_owned();
         if let Some(seconds) = behaviour.crashes_after_seconds {
             self.schedule_in(seconds * 1_000, Due::TaskCrashes(task.clone()));
@@ -188,6 +189,8 @@ impl World {
             return;
         };
         let (task_set, seconds) = (task.task_set.clone(), self.stop_seconds(task));
+        // No wait for a TTL or for caches of clients (Field).
+        self.deregister_instance_of(arn);
         self.tasks.change(arn, |task| {
             task.last_status = TaskStatus::Stopping;
             task.stopping_at_ms = Some(now_ms);
@@ -234,6 +237,7 @@ impl World {
         });
         self.deprovision(arn, Some(1));
         self.deregister_task(arn);
+        self.deregister_instance_of(arn);
         self.reconcile_soon(&task_set);
     }
 

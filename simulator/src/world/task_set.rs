@@ -32,8 +32,8 @@ pub struct TaskSet {
     pub network_configuration: Option<NetworkConfiguration>,
     /// One target group at most under `EXTERNAL` (Docs).
     pub load_balancers: Vec<TaskSetLoadBalancer>,
-    /// Cloud Map registries; carried, not simulated.
-    pub(crate) service_registries: Vec<ServiceRegistry>,
+    /// The Cloud Map registry of its tasks: one at most (Model).
+    pub service_registries: Vec<ServiceRegistry>,
     /// Percent of the service's desired count.
     pub scale: f64,
     pub created_at_ms: u64,
@@ -106,13 +106,14 @@ pub struct TaskSetLoadBalancer {
     pub container_port: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Where the tasks are registered as instances.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct ServiceRegistry {
-    pub(crate) registry_arn: String,
-    pub(crate) port: Option<u16>,
-    pub(crate) container_name: Option<String>,
-    pub(crate) container_port: Option<u16>,
+pub struct ServiceRegistry {
+    pub registry_arn: String,
+    pub port: Option<u16>,
+    pub container_name: Option<String>,
+    pub container_port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

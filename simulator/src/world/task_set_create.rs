@@ -18,7 +18,7 @@ pub struct CreateTaskSet {
     pub external_id: Option<String>,
     pub(crate) network_configuration: Option<NetworkConfiguration>,
     pub load_balancers: Vec<TaskSetLoadBalancer>,
-    pub(crate) service_registries: Vec<ServiceRegistry>,
+    pub service_registries: Vec<ServiceRegistry>,
     pub(crate) launch_type: Option<String>,
     pub(crate) capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
     pub(crate) platform_version: Option<String>,
@@ -51,7 +51,7 @@ impl World {
         let task_definition = definition.arn.clone();
         let launch_type = self.check_placement(request, definition)?;
         self.check_load_balancers(request, definition)?;
-        check_registries(request, definition)?;
+        self.check_registries(request, definition)?;
 
         let existing = self.task_sets_of_key(&service_key).len();
         ApiError::refuse_if(
@@ -253,7 +253,7 @@ pub(crate) fn check_launch_type(launch_type: Option<&str>) -> Result<(), ApiErro
     }
 }
 
-fn container<'a>(
+pub(super) fn container<'a>(
     definition: &'a TaskDefinition,
     name: &str,
 ) -> Result<&'a ContainerDefinition, ApiError> {
@@ -263,38 +263,4 @@ fn container<'a>(
         let message = format!("The container {name} does not exist in the task definition.");
         ApiError::invalid_parameter(message)
     })
-}
-
-/// What ECS says of a registry (Model, of `ServiceRegistry`; the words are made up).
-fn check_registries(request: &CreateTaskSet, definition: &TaskDefinition) -> Result<(), ApiError> {
-    ApiError::refuse_if(
-        request.service_registries.len() > 1,
-        "service registries can have at most 1 items.",
-    )?;
-    for registry in &request.service_registries {
-        ApiError::refuse_if(
-            registry.port.is_some() && registry.container_name.is_some(),
-            "A service registry takes a port, or a container name and port, not both.",
-        )?;
-        let Some(name) = &registry.container_name else {
-            ApiError::refuse_if(
-                registry.container_port.is_some() || !definition.is_awsvpc(),
-                "A container name and port must be specified for the service registry.",
-            )?;
-            continue;
-        };
-        let container = container(definition, name)?;
-        let mut mappings = container.port_mappings.iter();
-        let fits = match registry.container_port {
-            Some(port) => mappings.any(|mapping| mapping.container_port == port),
-            None => definition.is_awsvpc(),
-        };
-        ApiError::refuse_if(
-            !fits,
-            format!(
-                "The container {name} did not have the container port of the service registry defined."
-            ),
-        )?;
-    }
-    Ok(())
 }

@@ -38,6 +38,12 @@ pub struct Timings {
     pub load_balancer_provisioning_ms: u64,
     /// How long a new DynamoDB table says `CREATING`.
     pub table_creation_ms: u64,
+    /// From the registration or deregistration of an instance until discovery, by DNS or by its API, has it. The
+    /// API lists it at once.
+    pub registry_propagation_ms: u64,
+    /// From a change of custom health until discovery has it, without jitter (Model: 30 seconds). The API shows it at
+    /// once.
+    pub custom_health_ms: u64,
     /// From the end of a minute until CloudWatch has its metrics: harsher than usual.
     pub metric_delay_ms: u64,
 }
@@ -59,6 +65,8 @@ impl Timings {
             self.listener_propagation_ms,
             self.load_balancer_provisioning_ms,
             self.table_creation_ms,
+            self.registry_propagation_ms,
+            self.custom_health_ms,
             self.metric_delay_ms,
         ]
         .into_iter()
@@ -84,6 +92,8 @@ impl Default for Timings {
             listener_propagation_ms: 75_000,
             load_balancer_provisioning_ms: 120_000,
             table_creation_ms: 5_000,
+            registry_propagation_ms: 10_000,
+            custom_health_ms: 30_000,
             metric_delay_ms: 60_000,
         }
     }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 /// The clients' own random stream, so that a world with clients draws the same as one without; or,
 /// in a world without chance, what shares evenly.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Chance {
+pub(in crate::world) struct Chance {
     random_state: u64,
     /// Nothing is drawn.
-    pub(super) even: bool,
+    pub(in crate::world) even: bool,
     /// How often something was shared evenly.
     turn: u64,
 }
@@ -20,7 +20,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 const MANY: f64 = 24.0;
 
 impl Chance {
-    pub(super) fn new(seed: u64, even: bool) -> Self {
+    pub(in crate::world) fn new(seed: u64, even: bool) -> Self {
         Self {
             random_state: seed ^ GOLDEN,
             even,
@@ -29,7 +29,7 @@ impl Chance {
     }
 
     /// How many of `count` are hit when each is with the probability `hits` in `of`.
-    pub(super) fn some(&mut self, count: u64, hits: u64, of: u64) -> u64 {
+    pub(in crate::world) fn some(&mut self, count: u64, hits: u64, of: u64) -> u64 {
         if count == 0 || hits == 0 {
             return 0;
         }
@@ -43,12 +43,12 @@ impl Chance {
     }
 
     /// Shares `count` out over a number of equal places.
-    pub(super) fn among(&mut self, count: u64, places: usize) -> Vec<u64> {
+    pub(in crate::world) fn among(&mut self, count: u64, places: usize) -> Vec<u64> {
         self.by_weight(count, &vec![1; places])
     }
 
     /// Shares `count` out by weight; at least one weight is above 0.
-    pub(super) fn by_weight(&mut self, count: u64, weights: &[u64]) -> Vec<u64> {
+    pub(in crate::world) fn by_weight(&mut self, count: u64, weights: &[u64]) -> Vec<u64> {
         if self.even {
             return self.evenly(count, weights);
         }
@@ -75,7 +75,39 @@ impl Chance {
         evenly_from((turn * total) >> 64, count, weights)
     }
 
-    pub(super) fn fraction(&mut self) -> f64 {
+    /// So many of as many places, none twice: all where there are no more.
+    pub(in crate::world) fn choose(&mut self, places: usize, most: usize) -> Vec<usize> {
+        if places <= most {
+            return (0..places).collect();
+        }
+        if self.even {
+            let first = self.below(places as u64);
+            let first = usize::try_from(first).unwrap_or(0);
+            return (first..first + most).map(|place| place % places).collect();
+        }
+        // Floyd's: each subset is as likely.
+        let mut chosen = Vec::with_capacity(most);
+        self.random(|rng| {
+            for place in places - most..places {
+                let drawn = rng.usize(0..=place);
+                let taken = chosen.contains(&drawn);
+                chosen.push(if taken { place } else { drawn });
+            }
+        });
+        chosen
+    }
+
+    /// A number below another one.
+    pub(in crate::world) fn below(&mut self, limit: u64) -> u64 {
+        if !self.even {
+            return self.random(|rng| rng.u64(0..limit.max(1)));
+        }
+        self.turn += 1;
+        let place = u128::from(self.turn.wrapping_mul(GOLDEN)) * u128::from(limit);
+        u64::try_from(place >> 64).unwrap_or(0)
+    }
+
+    pub(in crate::world) fn fraction(&mut self) -> f64 {
         self.random(fastrand::Rng::f64)
     }
 
@@ -89,7 +121,7 @@ impl Chance {
 
 /// Shares `count` out by weight without any chance, to within one. No share is larger than its
 /// weight where `count` is at most the sum of the weights.
-pub(super) fn evenly(count: u64, weights: &[u64]) -> Vec<u64> {
+pub(in crate::world) fn evenly(count: u64, weights: &[u64]) -> Vec<u64> {
     evenly_from(0, count, weights)
 }
 

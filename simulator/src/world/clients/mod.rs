@@ -5,7 +5,7 @@
 //! in the world between two seconds is seen at the second's end. Nothing here draws from the world's
 //! own chance, so a world with clients does what it would do without.
 
-mod chance;
+pub(super) mod chance;
 mod held;
 mod minutes;
 mod record;
@@ -256,9 +256,10 @@ impl World {
         self.clients.as_deref()
     }
 
-    /// Lets the clients live through every second that ends by then, in a world that does not change
+    /// Lets clients, and callers, live through every second that ends by then, in a world that does not change
     /// meanwhile.
     pub(crate) fn let_clients_live(&mut self, until_ms: u64) {
+        self.let_callers_live(until_ms);
         let are_due = |clients: &mut Box<Clients>| clients.next_ms <= until_ms;
         let Some(mut clients) = self.clients.take_if(are_due) else {
             return;
