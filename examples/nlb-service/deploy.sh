@@ -12,7 +12,7 @@ it; waits for the end. Without STATE_MACHINE_ARN, Ebbtide's stack is asked for i
 --destroy takes all of it down again, but Ebbtide.
 
 From the environment:
-  NAME             what the stacks are called (nlb-service, or alb-service); two examples need two names
+  NAME             what the stacks are called (the example's folder); two examples need two names
   EXAMPLE          the folder of another example's infrastructure.yaml and inputs
   SERVICES         the services of that example: each has the stack NAME-SERVICE and the input SERVICE.json
   EBBTIDE_STACK    the stack that Ebbtide was installed as (ebbtide)
@@ -70,6 +70,9 @@ outputs() {
     --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]'
 }
 
+# The value of an output that not every infrastructure has, or nothing.
+output_if_any() { outputs "$infrastructure" | sed -nE "s/^$1[[:space:]]+//p"; }
+
 stack_exists() {
   local printed
   if printed=$(aws cloudformation describe-stacks --stack-name "$1" 2>&1); then
@@ -120,7 +123,7 @@ register_version() {
   local parameters=("Infrastructure=$infrastructure" "Version=$2")
   [[ -z $service ]] || parameters+=("Name=$service" "LogGroup=$service-LogGroup")
   # An infrastructure without it has no hook that asks tasks to send their clients away.
-  url=$(outputs "$infrastructure" | sed -nE 's/^TasksUrl[[:space:]]+//p')
+  url=$(output_if_any TasksUrl)
   [[ -z $url ]] || parameters+=("TasksUrl=$url")
   say "the service and version $2's task definition: stack $stack"
   aws cloudformation deploy --stack-name "$stack" --template-file "$here/service.yaml" \
@@ -174,7 +177,7 @@ wait_for() {
 }
 
 deploy() {
-  local version=$1 machine=$2 service executions=() host
+  local version=$1 machine=$2 service executions=() url host
   need aws docker
   docker info >/dev/null 2>&1 || fail "docker does not run"
   machine=${machine:-$(output "$ebbtide" DeploymentStateMachineLiveArn)}
@@ -184,13 +187,15 @@ deploy() {
     register_version "$service" "$version"
     executions+=("$(start "$machine" "$service" "$version")")
   done
-  host=$(output "$infrastructure" DnsName)
+  # An API has a URL, a load balancer has a name.
+  url=$(output_if_any Url)
+  [[ -n $url ]] || host=$(output "$infrastructure" DnsName)
   for service in "${services[@]}"; do
     wait_for "${executions[0]}"
     executions=("${executions[@]:1}")
-    say "version $version is in service; try: curl http://$host/${service:+$service/}"
+    say "version $version is in service; try: curl ${url:-http://$host}/${service:+$service/}"
   done
-  printf '%s\n' "$host"
+  printf '%s\n' "${url:-$host}"
 }
 
 destroy() {
@@ -211,7 +216,7 @@ destroy() {
 empty_bucket() {
   local bucket
   stack_exists "$infrastructure" || return 0
-  bucket=$(outputs "$infrastructure" | sed -nE 's/^TasksBucket[[:space:]]+//p')
+  bucket=$(output_if_any TasksBucket)
   [[ -z $bucket ]] || aws s3 rm "s3://$bucket" --recursive >&2
 }
 
