@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         }
     };
     let done = if check {
-        answers(&settings)
+        is_ready(&settings)
     } else {
         run(settings).map_err(|error| error.to_string())
     };
@@ -54,9 +54,9 @@ fn main() -> ExitCode {
     })
 }
 
-/// The container's health check: whether the service answers, also while it is closing.
-fn answers(settings: &Settings) -> Result<ExitCode, String> {
-    let url = format!("http://{}/", settings.here());
+/// The container's health check: whether the service is ready. Without a load balancer, nothing else asks.
+fn is_ready(settings: &Settings) -> Result<ExitCode, String> {
+    let url = format!("http://{}/ready", settings.here());
     ureq::get(&url)
         .config()
         .proxy(None)

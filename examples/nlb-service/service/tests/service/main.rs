@@ -72,16 +72,22 @@ async fn a_websocket_on_which_nothing_is_said_is_pinged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_check_succeeds_while_the_service_answers_and_fails_afterwards() {
+async fn the_health_check_succeeds_while_the_service_is_ready_and_fails_afterwards() {
     let service = Process::start(&[]).await;
     let port = service.address.rsplit_once(':').unwrap().1.to_owned();
     let check = || program().arg("check").env("PORT", &port).output();
+    let client = service.connect().await.unwrap();
     assert!(check().await.unwrap().status.success());
     service.terminate();
+    stopping::until_closing(&service).await;
+    let closing = check().await.unwrap();
+    assert_eq!(closing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&closing.stderr).contains("503"));
+    drop(client);
     service.ended().await;
-    let failed = check().await.unwrap();
-    assert_eq!(failed.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&failed.stderr).contains(&port));
+    let gone = check().await.unwrap();
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&gone.stderr).contains(&port));
 }
 
 #[tokio::test]

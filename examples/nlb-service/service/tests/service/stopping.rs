@@ -124,7 +124,7 @@ pub(crate) fn still_open(about: &str) -> usize {
     open.parse().unwrap()
 }
 
-async fn until_closing(service: &Process) {
+pub(crate) async fn until_closing(service: &Process) {
     while service.get("/ready").await.0 != 503 {
         sleep(Duration::from_millis(10)).await;
     }
