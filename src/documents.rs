@@ -17,6 +17,7 @@ fn pages() -> impl Iterator<Item = PathBuf> {
         "fuzz",
         "examples/alb-service",
         "examples/nlb-service",
+        "examples/service-discovery",
     ];
     let folders = folders.map(|folder| root.join(folder));
     let entries = folders

@@ -14,9 +14,10 @@ from awscli.customizations.commands import BasicCommand
 
 import stack
 
+EXAMPLES = ("alb-service", "nlb-service", "service-discovery")
 PAGES = sorted(
     page
-    for folder in (".", "docs", "examples/alb-service", "examples/nlb-service", "fuzz")
+    for folder in (".", "docs", *(f"examples/{name}" for name in EXAMPLES), "fuzz")
     for page in (stack.ROOT / folder).glob("*.md")
     # It also has what there was once.
     if page.name != "CHANGELOG.md"

@@ -49,9 +49,9 @@ def synthesised(tmp_path_factory):
     return {path.name.split(".")[0]: path for path in (folder / "cdk.out").glob("*.template.json")}
 
 
-@pytest.fixture(params=["cdk", "nlb-service", "alb-service"])
+@pytest.fixture(params=["cdk", "nlb-service", "alb-service", "service-discovery"])
 def templates(request):
-    """The resources of an example's templates, and the folder with its stack policy."""
+    """The resources of an example's templates, and its folder."""
     folder = EXAMPLES / request.param
     if request.param == "cdk":
         texts = [path.read_text() for path in request.getfixturevalue("synthesised").values()]
@@ -118,6 +118,7 @@ def test_no_template_writes_the_tags_of_a_deployment(templates):
     assert not [tag for tag in TAGS if tag in text]
 
 
+@pytest.mark.parametrize("templates", ["cdk", "nlb-service", "alb-service"], indirect=True)
 def test_the_stack_policy_denies_updates_of_what_a_deployment_writes(templates):
     resources, folder = templates
     allow, deny = json.loads((folder / "stack-policy.json").read_text())["Statement"]
