@@ -111,6 +111,12 @@ def test_the_input_names_the_registry_and_a_port_of_the_task_definition(first, o
     assert container["HealthCheck"]["Command"] == ["CMD", "nlb-service", "check"]
 
 
+def test_a_restriction_that_an_http_api_does_not_have_is_refused(script, first):
+    refused = script.run("1.1", CLIENTS_CIDR="203.0.113.0/24")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "an HTTP API admits every address" in refused.stderr
+
+
 def test_the_script_ends_with_the_url(script, first, outputs):
     done = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
     # Instead of Ebbtide, which has nothing to deploy on here: a state machine that succeeds.
