@@ -63,7 +63,7 @@ def test_the_registry_has_what_api_gateway_and_a_drain_need(script, outputs):
     client = script.client("servicediscovery")
     registry = client.get_service(Id=outputs["RegistryId"])["Service"]
     assert registry["Arn"] == outputs["RegistryArn"]
-    # API Gateway takes no A records of ECS.
+    # With A records, ECS registers no port.
     assert registry["DnsConfig"]["DnsRecords"] == [{"Type": "SRV", "TTL": 10}]
     assert registry["DnsConfig"]["RoutingPolicy"] == "MULTIVALUE"
     assert registry["HealthCheckCustomConfig"] == {"FailureThreshold": 1}
