@@ -219,6 +219,12 @@ impl fmt::Display for SharedIn<'_> {
     }
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.in_words(f, Shared::NewConnections)
+    }
+}
+
 impl Step {
     fn in_words(&self, f: &mut fmt::Formatter<'_>, shared: Shared) -> fmt::Result {
         write!(f, "{} % of {shared}", self.percent)?;
