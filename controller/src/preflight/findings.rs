@@ -11,6 +11,7 @@ mod health;
 mod listeners;
 mod load_balancer;
 mod name;
+mod registry;
 mod routes;
 mod shift;
 mod task_set;
@@ -122,6 +123,7 @@ pub fn findings(request: &Request, world: &World) -> Vec<Finding> {
     let mut found = errors::errors(request, world);
     let scene = Scene::of(request, world);
     found.extend(groups::findings(&scene, &found));
+    found.extend(registry::findings(&scene));
     found.extend(task_set::findings(&scene));
     found.extend(listeners::findings(&scene));
     found.extend(routes::findings(&scene));

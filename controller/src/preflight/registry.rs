@@ -1,10 +1,13 @@
 //! Does the request fit the registry that clients find the service in?
 
+use std::fmt;
+
 use crate::arn::short;
 use crate::fix::Fix;
+use crate::quote::quote;
 use crate::refusal::Refusal;
 use crate::request::{Request, SwapMode};
-use crate::world::{Registry, ServiceRegistry, TaskSet, World};
+use crate::world::{Registry, ServiceRegistry, TaskSet, TaskSetStatus, World};
 
 /// Refuses a registry that contradicts the task sets or the load balancer, and fields of the input that need a load
 /// balancer where there is none.
@@ -14,64 +17,81 @@ pub(super) fn fits(request: &Request, world: &World) -> Result<(), Refusal> {
         Some(registry) if world.load_balancer.is_none() => {
             no_balancer_is_meant(request, registry)?;
             each_has_its_own(world, registry)?;
+            one_serves(world)?;
             can_be_left(registry)
         }
         _ => on_the_named_balancer(request, world),
     }
 }
 
-/// The registry that the input names exists, and every task set is in it; all are in one.
+/// The registry that the input names exists, and is the task sets' own; all of these are in one.
 fn as_registered(request: &Request, world: &World) -> Result<(), Refusal> {
-    let named = request.registry.as_ref().map(|registry| &registry.arn);
-    if let (Some(named), None) = (named, &world.registry) {
-        return Err(Refusal::preflight(
-            format!(
-                "registry.registryArn: Cloud Map has no service {}.",
-                short(named)
-            ),
-            Fix::run("Find it", ["aws servicediscovery list-services"]),
-        ));
-    }
+    let named = request.registry.as_ref();
     let Some(registry) = &world.registry else {
+        return match named {
+            Some(named) => Err(Refusal::preflight(
+                format!(
+                    "registry.registryArn: Cloud Map has no service {}.",
+                    short(&named.arn)
+                ),
+                Fix::run("Find it", ["aws servicediscovery list-services"]),
+            )),
+            None => Ok(()),
+        };
+    };
+    let another = |set: &&TaskSet| {
+        let mut its = set.service_registries.iter();
+        match named {
+            Some(named) => its.all(|its| its != named),
+            None => its.all(|its| its.arn != registry.arn),
+        }
+    };
+    let Some(set) = world.living().find(another) else {
         return Ok(());
     };
-    let mut living = world.living();
-    let elsewhere = living.find(|set| {
-        set.service_registries
-            .iter()
-            .all(|its| its.arn != registry.arn)
-    });
-    let Some(set) = elsewhere else {
-        return Ok(());
-    };
-    let (field, fix) = match named {
-        Some(_) => (
-            "registry names",
-            "A replacement is registered where the original is, so registry is for the first deployment of a service: omit it.",
+    let (seen, fix) = match named {
+        Some(named) => (
+            format!("registry is {}", Port(named)),
+            "A replacement is registered as the original is, so registry is for the first deployment of a service: omit it.",
         ),
         None => (
-            "Task sets of the service are in",
+            format!("Task sets of the service are in {}", short(&registry.arn)),
             "Keep the task sets of one registry: scale the others down step by step (aws ecs update-task-set), delete them, then start a new execution.",
         ),
     };
+    let its: Vec<_> = set
+        .service_registries
+        .iter()
+        .map(|its| Port(its).to_string())
+        .collect();
+    let its = if its.is_empty() {
+        "no registry".to_owned()
+    } else {
+        its.join(" and ")
+    };
     Err(Refusal::preflight(
-        format!(
-            "{field} {}, but {} is {}.",
-            short(&registry.arn),
-            set.id,
-            place(set)
-        ),
+        format!("{seen}, but {} is in {its}.", set.id),
         fix,
     ))
 }
 
-/// `in srv-1`, or `in no registry`.
-fn place(set: &TaskSet) -> String {
-    let registries = set.service_registries.iter();
-    let names: Vec<_> = registries.map(|registry| short(&registry.arn)).collect();
-    match names[..] {
-        [] => "in no registry".to_owned(),
-        [..] => format!("in {}", names.join(" and ")),
+/// `srv-1 with port 8080`.
+struct Port<'a>(&'a ServiceRegistry);
+
+impl fmt::Display for Port<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(registry) = self;
+        f.write_str(short(&registry.arn))?;
+        if let Some(port) = registry.port {
+            write!(f, " with port {port}")?;
+        }
+        if let Some(name) = &registry.container_name {
+            write!(f, " with container {}", quote(name))?;
+        }
+        match registry.container_port {
+            Some(port) => write!(f, ", port {port}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -119,6 +139,25 @@ fn each_has_its_own(world: &World, registry: &Registry) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Which of several task sets serves is what `PRIMARY` says.
+fn one_serves(world: &World) -> Result<(), Refusal> {
+    let living: Vec<_> = world.living().collect();
+    let primary = living
+        .iter()
+        .any(|set| set.status == TaskSetStatus::Primary);
+    if primary || living.len() < 2 {
+        return Ok(());
+    }
+    let ids: Vec<_> = living.iter().map(|set| set.id.as_str()).collect();
+    Err(Refusal::drift(
+        format!(
+            "Clients find {} in the registry, and none of them is PRIMARY.",
+            ids.join(" and ")
+        ),
+        "Make the one that is to serve PRIMARY (aws ecs update-service-primary-task-set), then start a new execution: the others are drained first.",
+    ))
+}
+
 /// Its instances can be taken out and put back, and it is known which of them clients find.
 fn can_be_left(registry: &Registry) -> Result<(), Refusal> {
     if registry.custom_health {
@@ -151,10 +190,9 @@ fn on_the_named_balancer(request: &Request, world: &World) -> Result<(), Refusal
         None => Ok(()),
         Some(set) => Err(Refusal::preflight(
             format!(
-                "nlb names {}, but {} has no load balancer, and is {}.",
+                "nlb names {}, but {} has no load balancer: clients find it in a registry.",
                 short(named),
-                set.id,
-                place(set)
+                set.id
             ),
             "Omit nlb. To put the service behind a load balancer, create a task set there by hand, and make it the one that serves.",
         )),

@@ -14,8 +14,8 @@ use crate::world::{
 /// The same world; where a service is found in a registry alone, with two groups and a route of it.
 ///
 /// The instances of one task set are a group, with the registry's ARN and the set's `externalId` as its name. The
-/// group of the task set that is `PRIMARY` is the one in production: the registry's only route leads there. The other
-/// one is that of the replacement, on which leftovers of earlier deployments are too, as on a load balancer.
+/// group of the task set that is `PRIMARY`, or of the only one, is the one in production: the registry's only route
+/// leads there. The other one is that of the replacement, on which leftovers of earlier deployments are too, as on a load balancer.
 pub fn grouped<'a>(
     world: &'a World,
     request: &Request,
@@ -35,9 +35,10 @@ pub fn grouped<'a>(
         own: group_arn(registry, &id.external_id()),
     };
     let (production, alternate) = seen.names(plan);
+    let serving = seen.serving();
     let mut grouped = world.clone();
     for set in &mut grouped.task_sets {
-        let arn = if set.status == TaskSetStatus::Primary {
+        let arn = if Some(&set.id) == serving.map(|set| &set.id) {
             &production
         } else {
             &alternate
@@ -49,7 +50,6 @@ pub fn grouped<'a>(
         }];
     }
     let service = service_tag(request);
-    let primary = world.primary();
     let group = |arn: &TargetGroupArn, targets, serving: Option<&TaskSet>| TargetGroup {
         service: Some(service.clone()),
         is_production: serving.map(|_| "true".to_owned()),
@@ -57,9 +57,9 @@ pub fn grouped<'a>(
         targets,
         ..named(arn)
     };
-    let served = primary.map(|set| registry.counts_of(set));
+    let served = serving.map(|set| registry.counts_of(set));
     grouped.target_groups = vec![
-        group(&production, served.unwrap_or_default(), primary),
+        group(&production, served.unwrap_or_default(), serving),
         group(&alternate, seen.beside(), None),
     ];
     // What a deployment began with may be neither of them now, and is known all the same.
@@ -73,14 +73,6 @@ pub fn grouped<'a>(
     Cow::Owned(grouped)
 }
 
-impl World {
-    /// The task set that is `PRIMARY`, which a registry's clients are meant for.
-    fn primary(&self) -> Option<&TaskSet> {
-        let mut sets = self.task_sets.iter();
-        sets.find(|set| set.status == TaskSetStatus::Primary)
-    }
-}
-
 struct Seen<'a> {
     world: &'a World,
     registry: &'a Registry,
@@ -90,7 +82,22 @@ struct Seen<'a> {
     own: TargetGroupArn,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// The task set that is meant to serve: the one that is `PRIMARY`. One that nothing was ever made `PRIMARY` beside
+    /// serves as well.
+    fn serving(&self) -> Option<&'a TaskSet> {
+        let world = self.world;
+        let mut sets = world.task_sets.iter();
+        let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
+        primary.or_else(|| {
+            let others = world.living().filter(|set| !self.is_replacement(set));
+            match others.collect::<Vec<_>>()[..] {
+                [only] => Some(only),
+                [..] => None,
+            }
+        })
+    }
+
     /// The production group and the other one.
     fn names(&self, plan: Option<&Plan>) -> (TargetGroupArn, TargetGroupArn) {
         let own = match self.named {
@@ -99,11 +106,11 @@ impl Seen<'_> {
         };
         let before = plan.map(|plan| plan.original_target_group.clone());
         let before = before.unwrap_or_else(|| group_arn(self.registry, NOTHING));
-        let production = match self.world.primary() {
-            Some(primary) if self.is_replacement(primary) => own.clone(),
-            Some(primary) => {
-                let label = primary.external_id.as_deref();
-                group_arn(self.registry, label.unwrap_or(&primary.id))
+        let production = match self.serving() {
+            Some(serving) if self.is_replacement(serving) => own.clone(),
+            Some(serving) => {
+                let label = serving.external_id.as_deref();
+                group_arn(self.registry, label.unwrap_or(&serving.id))
             }
             None => before.clone(),
         };
@@ -122,9 +129,9 @@ impl Seen<'_> {
     /// The instances of the other group: the replacement's or the original's of a deployment that has both, and
     /// otherwise all of what was left over. Those of tasks that do not stop are not waited for.
     fn beside(&self) -> Targets {
-        let primary = self.world.primary().map(|set| &set.id);
+        let serving = self.serving().map(|set| &set.id);
         let sets = self.world.task_sets.iter();
-        let others = sets.filter(|set| Some(&set.id) != primary);
+        let others = sets.filter(|set| Some(&set.id) != serving);
         let others = others.filter(|set| match self.named {
             Some(named) => [&named.original, &named.replacement].contains(&&Some(set.id.clone())),
             None => !self.world.straggles(set),

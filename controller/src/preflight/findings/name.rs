@@ -54,11 +54,15 @@ pub enum FindingName {
     AccessLogs,
     SecurityGroups,
     Shift,
+    RegistryWait,
+    ContainerHealthCheck,
+    DnsAnswers,
+    RegistryQuota,
 }
 
 impl FindingName {
     /// Every name, those of errors first.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 53] = [
         Self::Service,
         Self::TaskDefinition,
         Self::LoadBalancer,
@@ -108,6 +112,10 @@ impl FindingName {
         Self::AccessLogs,
         Self::SecurityGroups,
         Self::Shift,
+        Self::RegistryWait,
+        Self::ContainerHealthCheck,
+        Self::DnsAnswers,
+        Self::RegistryQuota,
     ];
 
     /// As JSON and text have it.
@@ -162,6 +170,10 @@ impl FindingName {
             Self::AccessLogs => "accessLogs",
             Self::SecurityGroups => "securityGroups",
             Self::Shift => "shift",
+            Self::RegistryWait => "registryWait",
+            Self::ContainerHealthCheck => "containerHealthCheck",
+            Self::DnsAnswers => "dnsAnswers",
+            Self::RegistryQuota => "registryQuota",
         }
     }
 
@@ -201,12 +213,16 @@ impl FindingName {
                 "Each deployment exchanges the two groups, and a listener only takes groups with fitting protocol and IP address type."
             }
             Self::ServiceRegistry => {
-                "ECS refuses a task set whose registry names a container or a port that the task definition does not have."
+                "Clients find the tasks of both task sets in one registry, from which tasks can be taken out; and ECS refuses a registry with a container or a port that the task definition does not have."
             }
             Self::Tags => "ECS refuses a task set with more tags.",
             Self::Shift => "A step that waits for connections needs a metric that counts them.",
             Self::Drain => "The drain would time out, or last longer than the execution may.",
             Self::Refused
+            | Self::RegistryWait
+            | Self::ContainerHealthCheck
+            | Self::DnsAnswers
+            | Self::RegistryQuota
             | Self::ProductionListener
             | Self::HealthCheckTime
             | Self::HealthCheckGrace

@@ -9,34 +9,10 @@ use crate::world::{Launch, LaunchType};
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    found.extend(registries(scene));
     found.extend(keys_that_differ_in_case(scene));
     found.extend(new_tags(scene));
     found.extend(stop_timeout(scene));
     found
-}
-
-/// DNS knows no target groups: a task is found as soon as ECS registers it.
-fn registries(scene: &Scene<'_>) -> Option<Finding> {
-    let original = scene.original?;
-    let registries = original.service_registries.iter();
-    let names: Vec<_> = registries.map(|registry| short(&registry.arn)).collect();
-    let first = names.first()?;
-    Some(Finding::warning(
-        FindingName::ServiceRegistry,
-        &format!(
-            "{} is in the Cloud Map registry {}, and its replacement will be too.",
-            original.id,
-            names.join(" and ")
-        ),
-        "DNS returns tasks of the replacement as soon as they run: before the swap, and during a rollback until they are deleted. Clients that use DNS are not covered by swap and drain.",
-        Fix::run(
-            "If clients must not see two versions, let them use the load balancer only. To see what DNS returns",
-            [format!(
-                "aws servicediscovery list-instances --service-id {first}"
-            )],
-        ),
-    ))
 }
 
 /// Keys of the input that the original has in other capitals: a tag policy knows one way to write them.
