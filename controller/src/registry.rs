@@ -13,7 +13,8 @@ pub use grouped::grouped;
 pub(crate) use removal::{Removal, forgetting, put_back, removal};
 
 use crate::deployment::Plan;
-use crate::world::{TaskSet, World};
+use crate::refusal::Refusal;
+use crate::world::{TaskSet, TaskSetStatus, World};
 
 /// Whether clients of a registry still find what a drain removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +38,22 @@ impl World {
                 && registry.instances_of(task_set).next().is_some()
         })
     }
+}
+
+/// Refuses, to check again, a task set whose status this version does not know, where that status says what serves.
+pub(crate) fn understood(world: &World) -> Result<(), Refusal> {
+    if !world.is_found_in_a_registry_alone() {
+        return Ok(());
+    }
+    for set in &world.task_sets {
+        if let TaskSetStatus::Unknown(status) = &set.status {
+            return Err(Refusal::not_seen(format!(
+                "{} has the status {status}, which this version does not know.",
+                set.id
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a shift of this deployment moves tasks, because there is no traffic to move.

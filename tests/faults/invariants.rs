@@ -1,8 +1,9 @@
-//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S18 are
+//! What must hold after every call that AWS has carried out, whatever went wrong; S1 to S19 are
 //! the names that ARCHITECTURE.md and a failure give them.
 
 mod end;
 mod lock;
+mod registry;
 mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use ebbtide_simulator::aws::Effect;
 use ebbtide_simulator::world::{
-    Call, ExecutionStatus, Phase, TargetGroup, TaskSet, TaskSetStatus, World,
+    Call, ExecutionStatus, Phase, Registry, TargetGroup, TaskSet, TaskSetStatus, World,
 };
 use serde_json::Value;
 
@@ -56,6 +57,9 @@ pub(crate) struct Watch {
     pub(crate) may_go_back: bool,
     /// Whether the service grows, shrinks or loses single tasks, which no version is abandoned for.
     changes: bool,
+    /// Whether a task set leaves its registry before it is scaled down: not one of a first deployment, beside which
+    /// nothing else serves.
+    leaves_first: bool,
     /// The case's hooks: function and point.
     hooks: BTreeSet<String>,
     /// An execution has begun to roll back: scales may rise, and traffic may move once more.
@@ -85,6 +89,8 @@ impl Watch {
             changes: case
                 .meanwhile
                 .is_some_and(|meanwhile| meanwhile != Meanwhile::IsOperated),
+            leaves_first: registry::the(&case.world).is_some()
+                && living(&case.world).next().is_some(),
             hooks: hooks(&case.event),
             rolling_back: false,
             broken: None,
@@ -153,6 +159,12 @@ impl Watch {
                 }
             }
         }
+        let lacking = registry::lacking(world, self.healthy, &mut self.had_health);
+        // ECS itself replaces tasks that are sick, and waits for no client.
+        let stopped = registry::to_stopped(world).filter(|_| self.healthy > 0);
+        if let Some(what) = lacking.or(stopped) {
+            return Some(what);
+        }
         let sets = world.task_sets_of(CLUSTER, SERVICE);
         if sets.len() > 5 {
             return Some(format!("S10: {} task sets", sets.len()));
@@ -202,7 +214,9 @@ impl Watch {
 
     /// S6: nothing of AWS's is written without the lock.
     fn owned(before: &World, after: &World, call: &Call) -> Option<String> {
-        let ours = call.operation.starts_with("ecs:") || call.operation.starts_with("elastic");
+        let services = ["ecs:", "elastic", "servicediscovery:"];
+        let mut services = services.iter();
+        let ours = services.any(|service| call.operation.starts_with(service));
         if !ours || same_resources(before, after) {
             return None;
         }
@@ -258,6 +272,8 @@ impl Watch {
         let created = living(after).any(|set| before.task_set(&set.id).is_none());
         let moved = production(after)
             .any(|route| by_arn(before, route.arn()).is_some_and(|was| was.live() != route.live()));
+        let primary = |world| registry::serving(world).map(|set| set.id.clone());
+        let moved = moved || primary(before) != primary(after);
         let lowered = living(before).any(|was| {
             let is = after.task_set(&was.id);
             is.is_some_and(|is| is.scale < was.scale)
@@ -279,6 +295,9 @@ impl Watch {
     fn moved(&mut self, before: &World, after: &World, call: &Call) -> Option<String> {
         if self.over.contains(execution_of(call)) {
             return None;
+        }
+        if let Some(what) = self.made_primary(before, after) {
+            return Some(what);
         }
         for route in production(after) {
             let Some(was) = by_arn(before, route.arn()) else {
@@ -314,6 +333,30 @@ impl Watch {
         None
     }
 
+    /// S7, S14: in a registry alone, what is `PRIMARY` changes once, and once more back if the deployment fails.
+    fn made_primary(&mut self, before: &World, after: &World) -> Option<String> {
+        let (was, is) = (registry::serving(before)?, registry::serving(after)?);
+        if was.id == is.id {
+            return None;
+        }
+        let moves = self.moves.entry("PRIMARY".to_owned()).or_default();
+        *moves += 1;
+        let moves = *moves;
+        let mut first = self.towards.values();
+        let goes_back = first.next().is_some_and(|towards| *towards != is.id);
+        self.towards
+            .entry("PRIMARY".to_owned())
+            .or_insert_with(|| is.id.clone());
+        if goes_back && !self.may_go_back {
+            let (is, was) = (&is.id, &was.id);
+            return Some(format!(
+                "S14: {is} is PRIMARY again, and nothing is wrong with {was}"
+            ));
+        }
+        let most = 1 + u32::from(self.rolling_back);
+        (moves > most).then(|| format!("S7: PRIMARY was changed {moves} times"))
+    }
+
     /// What moves traffic now is another deployment.
     pub(crate) fn forget_moves(&mut self) {
         self.moves.clear();
@@ -340,6 +383,12 @@ impl Watch {
                 return Some(format!("S4: {} serves, and goes to {} %", was.id, is.scale));
             }
             if (deleted || is.scale < was.scale)
+                && self.leaves_first
+                && let Some(what) = registry::still_found(before, was)
+            {
+                return Some(what);
+            }
+            if (deleted || is.scale < was.scale)
                 && let Some(route) = route_to(before, was, deleted)
             {
                 let (id, scale) = (&was.id, is.scale);
@@ -361,7 +410,11 @@ impl Watch {
             if deleted && !repairs && self.served.contains(&was.id) && is_down(before) {
                 return Some(format!("S13: {} is deleted, and nothing works", was.id));
             }
-            if is.scale > was.scale && !self.rolling_back {
+            // In a registry alone, a shift raises the scale of what takes over.
+            let shifts = !self.shift.is_empty()
+                && registry::alone(before).is_some()
+                && !self.lowered.contains_key(&was.id);
+            if is.scale > was.scale && !self.rolling_back && !shifts {
                 return Some(format!("S5: {} rises to {} %", was.id, is.scale));
             }
             if is.scale < was.scale {
@@ -377,7 +430,7 @@ impl Watch {
 
     fn note_served(&mut self, world: &World) {
         for set in world.task_sets_of(CLUSTER, SERVICE) {
-            if reached(world, set) {
+            if reached(world, set) || (self.leaves_first && registry::found(world, set) > 0) {
                 self.served.insert(set.id.clone());
             }
         }
@@ -409,6 +462,9 @@ fn percents(shift: &Value) -> Vec<u64> {
 
 /// Whether no target behind a production route is healthy.
 fn is_down(world: &World) -> bool {
+    if let Some(serving) = registry::serving(world) {
+        return registry::found(world, serving) == 0;
+    }
     production(world).any(|route| {
         let mut live = route.live().into_iter();
         !live.any(|group| {
@@ -430,6 +486,9 @@ fn living(world: &World) -> impl Iterator<Item = &TaskSet> {
 }
 
 fn reached(world: &World, set: &TaskSet) -> bool {
+    if let Some(serving) = registry::serving(world) {
+        return serving.id == set.id;
+    }
     production(world).any(|route| {
         let live = route.live();
         let mut groups = set
@@ -511,7 +570,13 @@ fn same_resources(before: &World, after: &World) -> bool {
         after.task_sets_of(CLUSTER, SERVICE),
     );
     let tags = |group: &TargetGroup| group.tags.clone();
+    let instances = |world: &World| -> Vec<String> {
+        let registry = registry::the(world).into_iter();
+        let all = registry.flat_map(Registry::instances);
+        all.map(|instance| format!("{instance:?}")).collect()
+    };
     services(before) == services(after)
+        && instances(before) == instances(after)
         && sets == same_sets
         && before
             .target_groups()

@@ -196,6 +196,23 @@ pub(crate) fn all() -> Vec<Case> {
         shift(),
         shift_of_a_sick_version(),
         everything(),
+        registry("a registry", &json!({}), &scenario(2), Ends::Deployed),
+        shift_by_tasks(),
+        registry_never_healthy(),
+        alarm_in_a_registry(),
+        registry(
+            "health that ECS puts back",
+            &json!({"ecsRestoresHealthAfterSeconds": 45}),
+            &scenario(1),
+            Ends::Deployed,
+        ),
+        registry(
+            "a registry beside a load balancer",
+            &json!({"besideLoadBalancer": true}),
+            &scenario(1),
+            Ends::Deployed,
+        ),
+        first_in_a_registry(),
     ];
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
@@ -294,6 +311,59 @@ fn shift_of_a_sick_version() -> Case {
     let mut case = sick_after_the_swap();
     case.name = "sick in mid-shift";
     case.event["shift"] = json!({"percent": 20, "for": 900});
+    case
+}
+
+/// Clients find the tasks in a registry, and keep what they have found.
+fn registry(name: &'static str, settings: &Value, scenario: &Scenario, ends: Ends) -> Case {
+    let scenario = Scenario {
+        registry: Some(serde_json::from_value(settings.clone()).unwrap()),
+        ..scenario.clone()
+    };
+    let mut case = case(name, &scenario, &json!({}), ends);
+    if !scenario.has_load_balancer() {
+        case.event.as_object_mut().unwrap().remove("nlb");
+    }
+    case
+}
+
+fn shift_by_tasks() -> Case {
+    let mut case = registry("a shift by tasks", &json!({}), &scenario(2), Ends::Deployed);
+    case.event["shift"] = json!({"percent": 50, "for": 60});
+    case.event["scaledown_decrement"] = json!(100);
+    case
+}
+
+fn registry_never_healthy() -> Case {
+    let sick = one_task(|scenario| scenario.replacement.never_healthy = true);
+    let ends = Ends::RolledBack("NotReadyTimeout");
+    let mut case = registry("never healthy in a registry", &json!({}), &sick, ends);
+    case.event["readinessTimeout"] = json!(180);
+    case.event["failedTasks"] = json!(100);
+    case
+}
+
+/// The original has left the registry by then, and comes back.
+fn alarm_in_a_registry() -> Case {
+    let ends = Ends::RolledBack("AlarmRaised");
+    let mut case = registry("an alarm in a registry", &json!({}), &scenario(2), ends);
+    case.event["alarms"] = json!(["errors"]);
+    case.event["scaledown_wait"] = json!(300);
+    let (world, metric) = (&mut case.world, AlarmType::MetricAlarm);
+    world.put_alarm("errors", metric, AlarmState::Ok).unwrap();
+    world.change_alarm_in(500_000, "errors", AlarmState::Alarm);
+    case
+}
+
+fn first_in_a_registry() -> Case {
+    let scenario = one_task(|scenario| scenario.first_deployment = true);
+    let name = "first deployment into a registry";
+    let mut case = registry(name, &json!({}), &scenario, Ends::Deployed);
+    let names = Names::default();
+    let registry = case.world.registries().next().unwrap().arn.clone();
+    case.event["registry"] = json!({"registryArn": registry});
+    case.event["subnets"] = names.subnets.into();
+    case.event["task_sg"] = names.security_groups.into();
     case
 }
 

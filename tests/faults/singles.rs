@@ -187,4 +187,11 @@ every_scenario! {
     a_shift = "a shift" in [whole],
     sick_in_mid_shift = "sick in mid-shift" in [first second],
     everything = "everything" in [first second],
+    a_registry = "a registry" in [whole],
+    a_shift_by_tasks = "a shift by tasks" in [whole],
+    never_healthy_in_a_registry = "never healthy in a registry" in [whole],
+    an_alarm_in_a_registry = "an alarm in a registry" in [whole],
+    health_that_ecs_puts_back = "health that ECS puts back" in [whole],
+    a_registry_beside_a_load_balancer = "a registry beside a load balancer" in [whole],
+    first_deployment_into_a_registry = "first deployment into a registry" in [whole],
 }

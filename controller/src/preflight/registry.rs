@@ -6,6 +6,7 @@ use crate::arn::short;
 use crate::fix::Fix;
 use crate::quote::quote;
 use crate::refusal::Refusal;
+use crate::registry::understood;
 use crate::request::{Request, SwapMode};
 use crate::world::{Registry, ServiceRegistry, TaskSet, TaskSetStatus, World};
 
@@ -15,6 +16,7 @@ pub(super) fn fits(request: &Request, world: &World) -> Result<(), Refusal> {
     as_registered(request, world)?;
     match &world.registry {
         Some(registry) if world.load_balancer.is_none() => {
+            understood(world)?;
             no_balancer_is_meant(request, registry)?;
             each_has_its_own(world, registry)?;
             one_serves(world)?;

@@ -58,10 +58,11 @@ fn settled(world: &World, set: &TaskSet, deployed: bool) -> Option<String> {
     if !reached(world, set) {
         return Some(format!("L2: production traffic does not reach {}", set.id));
     }
-    let group = &set.load_balancers[0].target_group_arn;
+    let attached = set.load_balancers.first();
+    let group = attached.map(|attached| &attached.target_group_arn);
     let ours = |other: &&TargetGroup| other.name.contains("-tg-");
     for other in world.target_groups().filter(ours) {
-        if deployed && is_production(other) != (other.arn == *group) {
+        if deployed && is_production(other) != (Some(&other.arn) == group) {
             return Some(format!("L2: tags of {} are {:?}", other.name, other.tags));
         }
         if other.tags.contains_key("ebbtide:swap") {
