@@ -12,6 +12,7 @@ pub(crate) use assigned::registries;
 pub use grouped::grouped;
 pub(crate) use removal::{Removal, forgetting, put_back, removal};
 
+use crate::arn::is_of_a_registry;
 use crate::deployment::Plan;
 use crate::refusal::Refusal;
 use crate::world::{TaskSet, TaskSetStatus, World};
@@ -40,8 +41,15 @@ impl World {
     }
 }
 
-/// Refuses, to check again, a task set whose status this version does not know, where that status says what serves.
-pub(crate) fn understood(world: &World) -> Result<(), Refusal> {
+/// Refuses, to check again, a registry that is not there any more, and a task set whose status this version does not
+/// know, where that status says what serves.
+pub(crate) fn understood(world: &World, plan: Option<&Plan>) -> Result<(), Refusal> {
+    let named = plan.is_some_and(|plan| is_of_a_registry(&plan.replacement_target_group));
+    if named && world.registry.is_none() {
+        return Err(Refusal::not_seen(
+            "Cloud Map does not show the registry of this deployment.".to_owned(),
+        ));
+    }
     if !world.is_found_in_a_registry_alone() {
         return Ok(());
     }

@@ -374,7 +374,7 @@ pub(crate) fn not_in_production(
     Ok(())
 }
 
-fn not_primary(plan: &Plan, outgoing: &TaskSet) -> Refusal {
+pub(crate) fn not_primary(plan: &Plan, outgoing: &TaskSet) -> Refusal {
     let incoming = plan.incoming_set().map_or("the replacement", |id| id);
     Refusal::drift(
         format!(
@@ -394,7 +394,13 @@ fn has_no_successor(plan: &Plan) -> bool {
 /// A leftover without a healthy target is not kept if the set that serves is not healthy either:
 /// the deployment that follows is to repair that.
 fn serves_no_client(drain: &Drain<'_>) -> bool {
-    matches!(drain.plan.outgoing, Outgoing::Leftover(_)) && drain.from.targets.healthy == 0
+    let plan = drain.plan;
+    // A replacement that no client of a registry has ever found.
+    let never = drain.from.is_of_a_registry()
+        && plan.outgoing == Outgoing::Replacement
+        && plan.removed.times == 0;
+    let leftover = matches!(plan.outgoing, Outgoing::Leftover(_));
+    (leftover || never) && drain.from.targets.healthy == 0
 }
 
 /// What blocks the step that is due, or would block it after the pause: a replacement that cannot

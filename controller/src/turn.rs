@@ -28,7 +28,7 @@ pub fn next(
     plan: &Plan,
     progress: &Progress,
 ) -> Result<Next, Refusal> {
-    registry::understood(world)?;
+    registry::understood(world, Some(plan))?;
     let world = &*registry::grouped(world, &plan.request, &plan.id, Some(plan));
     let next = match command::rollback(phase, world, plan, progress) {
         Some(asked) if phase == Phase::Rollback => {

@@ -9,7 +9,7 @@ use crate::drain::{self, Schedule};
 use crate::id::{TargetGroupArn, TaskSetId};
 use crate::point::Point;
 use crate::routing;
-use crate::world::{Route, World};
+use crate::world::{Registry, Route, World};
 
 /// ECS's own fields, in both forms in which functions read them: at the top (AWS documentation), and in
 /// `executionDetails`, beside `executionId` and `resourceArn` (the examples that AWS has published). A task set's ARN
@@ -78,6 +78,13 @@ fn task_set(plan: &Plan, id: &TaskSetId) -> String {
 
 /// The percent of new connections that each task set gets, by its ARN: of production traffic and of that for tests.
 fn weights(world: &World, plan: &Plan) -> (Value, Value) {
+    if let Some(registry) = world
+        .registry
+        .as_ref()
+        .filter(|_| world.load_balancer.is_none())
+    {
+        return (found(world, plan, registry), json!({}));
+    }
     let roles =
         routing::pair(world, &plan.request).and_then(|pair| routing::roles_of(world, pair, plan));
     let (production, test) = match &roles {
@@ -89,6 +96,26 @@ fn weights(world: &World, plan: &Plan) -> (Value, Value) {
         Value::Object(shares.unwrap_or_default())
     };
     (of(production), of(test))
+}
+
+/// In a registry, the share that each task set has of the tasks that clients find.
+fn found(world: &World, plan: &Plan, registry: &Registry) -> Value {
+    let sets = [&plan.original, &plan.replacement];
+    let sets = sets
+        .into_iter()
+        .flatten()
+        .filter_map(|id| world.task_set(id));
+    let found: Vec<_> = sets
+        .map(|set| (&set.id, registry.found_of(set).count()))
+        .collect();
+    let all: usize = found.iter().map(|(_, count)| count).sum();
+    let shares = found.iter().filter_map(|(id, count)| {
+        let percent = (count * 100)
+            .checked_div(all)
+            .filter(|percent| *percent > 0)?;
+        Some((task_set(plan, id), json!(percent)))
+    });
+    Value::Object(shares.collect())
 }
 
 fn shares(route: &Route, plan: &Plan) -> Map<String, Value> {

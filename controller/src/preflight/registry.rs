@@ -16,7 +16,7 @@ pub(super) fn fits(request: &Request, world: &World) -> Result<(), Refusal> {
     as_registered(request, world)?;
     match &world.registry {
         Some(registry) if world.load_balancer.is_none() => {
-            understood(world)?;
+            understood(world, None)?;
             no_balancer_is_meant(request, registry)?;
             each_has_its_own(world, registry)?;
             one_serves(world)?;

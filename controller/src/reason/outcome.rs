@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::sentence::Placed;
 use super::shortfall::{NotHealthyNow, Shortfall};
-use crate::arn::short;
+use crate::arn::{is_of_a_registry, short};
 use crate::counted::counted;
 use crate::id::{RouteArn, TargetGroupArn, TaskDefinitionId, TaskSetId};
 use crate::refusal::Refusal;
@@ -245,10 +245,17 @@ impl fmt::Display for Outcome {
                 f,
                 "Not rolled back, because {original} did not become healthy again within {seconds} s ({shortfall}): {remains}."
             ),
-            Self::ListenerMoved { remains } => write!(
-                f,
-                "Not rolled back, because the production listener was moved outside this deployment: {remains}."
-            ),
+            Self::ListenerMoved { remains } => {
+                let what = if is_of_a_registry(&remains.replacement.target_group) {
+                    "PRIMARY was changed"
+                } else {
+                    "the production listener was moved"
+                };
+                write!(
+                    f,
+                    "Not rolled back, because {what} outside this deployment: {remains}."
+                )
+            }
             Self::NothingUndone(refusal) => write!(f, "Nothing was undone: {refusal}"),
             Self::NotRolledBack(refusal) => write!(f, "Not rolled back: {refusal}"),
         }
