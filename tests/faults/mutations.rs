@@ -6,6 +6,7 @@ mod decisions;
 mod lock;
 mod lock_write;
 mod people;
+mod registry;
 
 use ebbtide_controller::refusal::Refusal;
 use ebbtide_controller::turn::Next;

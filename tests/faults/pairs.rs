@@ -149,6 +149,12 @@ every_first! { a_shift = "a shift":
     late_and_another = Fault::Late(12),
 }
 
+// Instances of a registry that are taken out, and the wait for those who remember them.
+every_first! { a_registry = "a registry":
+    lost_reply_and_another = Fault::LostReply,
+    late_and_another = Fault::Late(12),
+}
+
 // A shift, hooks, a pause and an operator's commands.
 every_first! { everything = "everything":
     lost_reply_and_another = Fault::LostReply,

@@ -213,6 +213,7 @@ pub(crate) fn all() -> Vec<Case> {
             Ends::Deployed,
         ),
         first_in_a_registry(),
+        refused_in_a_registry(),
     ];
     // Whether ECS counts tasks that are being deregistered is unproven: for every second service it does not.
     for case in cases.iter_mut().skip(1).step_by(2) {
@@ -352,6 +353,18 @@ fn alarm_in_a_registry() -> Case {
     let (world, metric) = (&mut case.world, AlarmType::MetricAlarm);
     world.put_alarm("errors", metric, AlarmState::Ok).unwrap();
     world.change_alarm_in(500_000, "errors", AlarmState::Alarm);
+    case
+}
+
+/// Clients know the replacement, although it never was PRIMARY.
+fn refused_in_a_registry() -> Case {
+    let ends = Ends::RolledBack("CheckFailed");
+    let mut case = registry("refused in a registry", &json!({}), &scenario(2), ends);
+    let lambda = "arn:aws:lambda:us-east-1:555555555555:function:refuse";
+    case.event["hooks"] = json!([{"at": "beforeSwap", "lambda": lambda}]);
+    let never = json!([{"answer": {"hookStatus": "FAILED"}}]);
+    let never = serde_json::from_value(never).unwrap();
+    case.world.put_function("refuse", never);
     case
 }
 

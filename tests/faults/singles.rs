@@ -193,5 +193,6 @@ every_scenario! {
     an_alarm_in_a_registry = "an alarm in a registry" in [whole],
     health_that_ecs_puts_back = "health that ECS puts back" in [whole],
     a_registry_beside_a_load_balancer = "a registry beside a load balancer" in [whole],
+    refused_in_a_registry = "refused in a registry" in [whole],
     first_deployment_into_a_registry = "first deployment into a registry" in [whole],
 }

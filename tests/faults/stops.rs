@@ -81,6 +81,11 @@ every_stop! {
     stopped_anywhere_in_a_first_deployment_and_started_anew_it_converges: anew in "first deployment",
     stopped_anywhere_in_a_rollback_and_started_anew_it_converges: anew in "an alarm in the drain",
     stopped_anywhere_in_a_shift_and_started_anew_it_converges: anew in "a shift",
+    stopped_anywhere_in_a_registry_and_left_alone_traffic_stays_on_healthy_tasks: left in "a registry",
+    stopped_anywhere_in_a_registry_and_started_anew_it_converges: anew in "a registry",
+    stopped_anywhere_in_a_registry_and_redriven_it_deploys: redriven in "a registry",
+    stopped_anywhere_in_a_shift_by_tasks_and_started_anew_it_converges: anew in "a shift by tasks",
+    stopped_anywhere_in_a_rollback_in_a_registry_and_started_anew_it_converges: anew in "an alarm in a registry",
     stopped_anywhere_in_a_sick_deployment_and_started_anew_it_converges: anew in "sick after the swap",
 }
 

@@ -12,6 +12,7 @@ mod operations;
 mod policies;
 mod preflight;
 mod refusals;
+mod registry;
 mod rounds;
 mod routes;
 mod rules;

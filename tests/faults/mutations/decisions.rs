@@ -20,7 +20,7 @@ use crate::scenarios::{self, Case};
 
 /// Asserts that the suite reports this invariant for one of the plans, and nothing for the decision
 /// as it is shipped.
-async fn assert_caught(
+pub(super) async fn assert_caught(
     invariant: &str,
     case: &Case,
     next: Turn,
