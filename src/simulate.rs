@@ -267,7 +267,8 @@ fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, E
     scenario.replacement.never_healthy |= arguments.never_healthy;
     let mut scenario = scenario::fitting(scenario, first);
     let clients = arguments.service.clients(&scenario, first);
-    scenario.clients = Some(clients).filter(|clients| clients.connections_per_task > 0);
+    let connects = scenario.has_load_balancer() && clients.connections_per_task > 0;
+    scenario.clients = Some(clients).filter(|_| connects);
     let world = scenario.world_for(&scenario::names_of(first, home))?;
     let fact = ("scenario", scenario::in_words(path, &scenario));
     Ok((world, scenario.commands, fact))

@@ -31,6 +31,7 @@ SERVICES = {
     "ecs": ("ecs", "ecs"),
     "elbv2": ("elasticloadbalancingv2", "elb"),
     "events": ("eventbridge", "events"),
+    "servicediscovery": ("servicediscovery", "servicediscovery"),
     "stepfunctions": ("sfn", "states"),
 }
 

@@ -263,6 +263,34 @@ class World:
     def item(self):
         return self.dynamodb.get_item(**self.of_item(ConsistentRead=True)).get("Item")
 
+    @cached_property
+    def namespace(self):
+        self.servicediscovery.create_private_dns_namespace(Name=self.name, Vpc="vpc-1")
+        pages = self.servicediscovery.get_paginator("list_namespaces").paginate()
+        return next(one["Id"] for page in pages for one in page["Namespaces"] if one["Name"] == self.name)
+
+    def create_registry(self, **more):
+        request = {
+            "Name": self.name,
+            "NamespaceId": self.namespace,
+            "DnsConfig": {"RoutingPolicy": "MULTIVALUE", "DnsRecords": [{"Type": "A", "TTL": 60}]},
+            "HealthCheckCustomConfig": {"FailureThreshold": 1},
+        }
+        return self.servicediscovery.create_service(**{**request, **more})["Service"]
+
+    @cached_property
+    def registry(self):
+        return self.create_registry()["Id"]
+
+    def register_instance(self, name="a", **more):
+        request = {"ServiceId": self.registry, "InstanceId": name, "Attributes": {"AWS_INSTANCE_IPV4": "10.9.9.9"}}
+        return self.servicediscovery.register_instance(**{**request, **more})["OperationId"]
+
+    @cached_property
+    def of_instance(self):
+        self.register_instance()
+        return {"ServiceId": self.registry, "InstanceId": "a"}
+
     @property
     def default_rule(self):
         rules = self.elb.describe_rules(ListenerArn=self.alb_listener)["Rules"]
@@ -408,12 +436,64 @@ EVENTS = {
     "PutEvents": lambda w: [(answer["FailedEntryCount"], len(answer["Entries"][0]["EventId"])) for answer in [put_event(w)]] == [(0, 36)],
 }
 
+SERVICEDISCOVERY = {
+    "CreatePrivateDnsNamespace": lambda w: w.namespace.startswith("ns-"),
+    "ListNamespaces": lambda w: namespaces(w)[w.namespace] == "DNS_PRIVATE",
+    "CreateService": lambda w: w.create_registry()["DnsConfig"]["DnsRecords"] == [{"Type": "A", "TTL": 60}],
+    "GetService": lambda w: w.servicediscovery.get_service(Id=w.registry)["Service"]["CreateDate"].year >= 2026,
+    "ListServices": lambda w: w.registry in registries(w),
+    "DeleteService": lambda w: w.servicediscovery.delete_service(Id=w.registry) and w.registry not in registries(w),
+    "RegisterInstance": lambda w: operation(w, w.register_instance())["Targets"] == {"INSTANCE": "a", "SERVICE": w.registry},
+    "DeregisterInstance": lambda w: operation(w, deregister(w))["Type"] == "DEREGISTER_INSTANCE",
+    "GetInstance": lambda w: w.servicediscovery.get_instance(**w.of_instance)["Instance"]["Attributes"]
+    == {"AWS_INSTANCE_IPV4": "10.9.9.9"},
+    "ListInstances": lambda w: [one["Id"] for one in w.of_instance and w.servicediscovery.list_instances(ServiceId=w.registry)["Instances"]]
+    == ["a"],
+    "GetInstancesHealthStatus": lambda w: instance_health(w) == {"a": "HEALTHY"},
+    "UpdateInstanceCustomHealthStatus": lambda w: w.servicediscovery.update_instance_custom_health_status(**w.of_instance, Status="UNHEALTHY")
+    and instance_health(w) == {"a": "UNHEALTHY"},
+    "GetOperation": lambda w: operation(w, w.register_instance())["Status"] in ("PENDING", "SUCCESS"),
+}
+
+
+def namespaces(w):
+    pages = w.namespace and w.servicediscovery.get_paginator("list_namespaces").paginate()
+    return {one["Id"]: one["Type"] for page in pages for one in page["Namespaces"]}
+
+
+def registries(w):
+    return [one["Id"] for page in w.servicediscovery.get_paginator("list_services").paginate() for one in page["Services"]]
+
+
+def operation(w, number):
+    return w.servicediscovery.get_operation(OperationId=number)["Operation"]
+
+
+def settled(w, number):
+    """Waits for an operation of an instance, one of which is allowed at a time."""
+    until = time.monotonic() + 60
+    while operation(w, number)["Status"] != "SUCCESS":
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def deregister(w):
+    settled(w, w.register_instance())
+    return w.servicediscovery.deregister_instance(ServiceId=w.registry, InstanceId="a")["OperationId"]
+
+
+def instance_health(w):
+    ids = [w.of_instance["InstanceId"]]
+    return w.servicediscovery.get_instances_health_status(ServiceId=w.registry, Instances=ids)["Status"]
+
+
 OPERATIONS = {
     "ecs": ECS,
     "elb": ELB,
     "dynamodb": DYNAMODB,
     "cloudwatch": CLOUDWATCH,
     "events": EVENTS,
+    "servicediscovery": SERVICEDISCOVERY,
     # An account without executions has no answer to the only one.
     "stepfunctions": {"DescribeExecution": None},
 }
@@ -689,6 +769,61 @@ CLOUDWATCH_REFUSALS = [
     ("GetMetricData", "ValidationError", lambda w: metric_data(w, StartTime=NOW, EndTime=NOW)),
 ]
 EVENTS_REFUSALS = [("PutEvents", "ValidationException", lambda w: w.events.put_events(Entries=[]))]
+NO_REGISTRY = "srv-0000000000000000"
+SERVICEDISCOVERY_REFUSALS = [
+    ("CreatePrivateDnsNamespace", "InvalidInput", lambda w: w.servicediscovery.create_private_dns_namespace(Name="a b", Vpc="vpc-1")),
+    (
+        "CreatePrivateDnsNamespace",
+        "NamespaceAlreadyExists",
+        lambda w: w.namespace and w.servicediscovery.create_private_dns_namespace(Name=w.name, Vpc="vpc-1"),
+    ),
+    ("ListNamespaces", "InvalidInput", lambda w: w.servicediscovery.list_namespaces(NextToken="x")),
+    ("CreateService", "InvalidInput", lambda w: w.create_registry(Name="no spaces")),
+    ("CreateService", "NamespaceNotFound", lambda w: w.create_registry(NamespaceId="ns-0")),
+    ("CreateService", "ServiceAlreadyExists", lambda w: w.registry and w.create_registry()),
+    ("GetService", "ServiceNotFound", lambda w: w.servicediscovery.get_service(Id=NO_REGISTRY)),
+    ("ListServices", "InvalidInput", lambda w: w.servicediscovery.list_services(MaxResults=101)),
+    ("DeleteService", "ServiceNotFound", lambda w: w.servicediscovery.delete_service(Id=NO_REGISTRY)),
+    ("DeleteService", "ResourceInUse", lambda w: w.of_instance and w.servicediscovery.delete_service(Id=w.registry)),
+    ("RegisterInstance", "InvalidInput", lambda w: w.register_instance("no spaces")),
+    ("RegisterInstance", "InvalidInput", lambda w: w.register_instance(Attributes={})),
+    ("RegisterInstance", "ServiceNotFound", lambda w: w.register_instance(ServiceId=NO_REGISTRY)),
+    ("RegisterInstance", "DuplicateRequest", lambda w: w.register_instance() and w.register_instance()),
+    ("DeregisterInstance", "ServiceNotFound", lambda w: w.servicediscovery.deregister_instance(ServiceId=NO_REGISTRY, InstanceId="a")),
+    ("DeregisterInstance", "InstanceNotFound", lambda w: w.servicediscovery.deregister_instance(ServiceId=w.registry, InstanceId="a")),
+    ("DeregisterInstance", "DuplicateRequest", lambda w: w.servicediscovery.deregister_instance(**w.of_instance)),
+    ("GetInstance", "InstanceNotFound", lambda w: w.servicediscovery.get_instance(ServiceId=w.registry, InstanceId="a")),
+    ("GetInstance", "ServiceNotFound", lambda w: w.servicediscovery.get_instance(ServiceId=NO_REGISTRY, InstanceId="a")),
+    ("ListInstances", "ServiceNotFound", lambda w: w.servicediscovery.list_instances(ServiceId=NO_REGISTRY)),
+    ("ListInstances", "InvalidInput", lambda w: w.servicediscovery.list_instances(ServiceId=w.registry, NextToken="x")),
+    ("GetInstancesHealthStatus", "ServiceNotFound", lambda w: w.servicediscovery.get_instances_health_status(ServiceId=NO_REGISTRY)),
+    (
+        "GetInstancesHealthStatus",
+        "InstanceNotFound",
+        lambda w: w.servicediscovery.get_instances_health_status(ServiceId=w.registry, Instances=["a"]),
+    ),
+    ("GetInstancesHealthStatus", "InvalidInput", lambda w: w.servicediscovery.get_instances_health_status(ServiceId=w.registry, MaxResults=0)),
+    ("UpdateInstanceCustomHealthStatus", "InstanceNotFound", lambda w: set_health(w, InstanceId="b")),
+    ("UpdateInstanceCustomHealthStatus", "ServiceNotFound", lambda w: set_health(w, ServiceId=NO_REGISTRY)),
+    ("UpdateInstanceCustomHealthStatus", "InvalidInput", lambda w: set_health(w, Status="SICK")),
+    ("UpdateInstanceCustomHealthStatus", "CustomHealthNotFound", lambda w: without_health(w) and set_health(w)),
+    ("GetOperation", "OperationNotFound", lambda w: operation(w, "x")),
+]
+
+
+def set_health(w, **more):
+    request = {**w.of_instance, "Status": "UNHEALTHY", **more}
+    return w.servicediscovery.update_instance_custom_health_status(**request)
+
+
+def without_health(w):
+    """A registry whose instances have no custom health."""
+    dns = {"DnsRecords": [{"Type": "A", "TTL": 60}]}
+    service = w.servicediscovery.create_service(Name=w.name, NamespaceId=w.namespace, DnsConfig=dns)["Service"]
+    w.registry = service["Id"]
+    return service
+
+
 STEPFUNCTIONS_REFUSALS = [
     ("DescribeExecution", "ExecutionDoesNotExist", lambda w: w.stepfunctions.describe_execution(executionArn=NO_EXECUTION)),
     ("DescribeExecution", "InvalidArn", lambda w: w.stepfunctions.describe_execution(executionArn="x")),
@@ -701,6 +836,7 @@ REFUSALS = {
     "dynamodb": DYNAMODB_REFUSALS,
     "cloudwatch": CLOUDWATCH_REFUSALS,
     "events": EVENTS_REFUSALS,
+    "servicediscovery": SERVICEDISCOVERY_REFUSALS,
     "stepfunctions": STEPFUNCTIONS_REFUSALS,
 }
 
@@ -744,6 +880,7 @@ UNKNOWN = {
     "dynamodb": ("list_tables", "UnknownOperationException"),
     "cloudwatch": ("list_dashboards", "UnknownOperationException"),
     "events": ("list_rules", "UnknownOperationException"),
+    "servicediscovery": ("list_operations", "UnknownOperationException"),
     "stepfunctions": ("list_state_machines", "UnknownOperationException"),
 }
 

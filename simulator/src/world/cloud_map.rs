@@ -211,10 +211,9 @@ impl Registry {
         ttls.max().unwrap_or_default()
     }
 
-    /// Whether its records have ports.
-    pub(crate) fn has_ports(&self) -> bool {
+    pub(crate) fn has(&self, r#type: RecordType) -> bool {
         let mut records = self.dns.iter().flat_map(|dns| &dns.dns_records);
-        records.any(|record| record.r#type == RecordType::Srv)
+        records.any(|record| record.r#type == r#type)
     }
 
     /// Addresses in one DNS answer, at most.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::cloud_map::{Instance, InstanceHealth, OperationType, Registry, RegistryOperation};
+use super::cloud_map::{
+    Instance, InstanceHealth, OperationType, RecordType, Registry, RegistryOperation,
+};
 use super::name::{self, Page};
 use super::{ApiError, Task, World};
 
@@ -179,9 +181,15 @@ impl World {
             let message = "An InstanceId has 1 to 64 letters, digits or _/:.@-";
             return Err(invalid_input(message));
         }
+        let has = |r#type: RecordType| registry.has(r#type);
         let needed = [
-            ("AWS_INSTANCE_IPV4", registry.dns.is_some()),
-            ("AWS_INSTANCE_PORT", registry.has_ports()),
+            (
+                "AWS_INSTANCE_IPV4",
+                has(RecordType::A) || has(RecordType::Srv),
+            ),
+            ("AWS_INSTANCE_IPV6", has(RecordType::Aaaa)),
+            ("AWS_INSTANCE_CNAME", has(RecordType::Cname)),
+            ("AWS_INSTANCE_PORT", has(RecordType::Srv)),
         ];
         let mut needed = needed.into_iter().filter(|(_, needed)| *needed);
         let missing = needed.find(|(name, _)| !request.attributes.contains_key(*name));

@@ -66,7 +66,10 @@ impl World {
         });
         let attributes = [
             ("AWS_INSTANCE_IPV4", Some(task.ip.clone())),
-            ("AWS_INSTANCE_PORT", port.filter(|_| registry.has_ports())),
+            (
+                "AWS_INSTANCE_PORT",
+                port.filter(|_| registry.has(RecordType::Srv)),
+            ),
             ("AVAILABILITY_ZONE", Some(task.zone.clone())),
             ("ECS_CLUSTER_NAME", Some(task.cluster.clone())),
             ("ECS_SERVICE_NAME", Some(task.service.clone())),
@@ -219,15 +222,15 @@ impl World {
                 ApiError::invalid_parameter(format!("The service registry {arn} does not exist."))
             })?;
             ApiError::refuse_if(
-                registry.has_ports() && named.port.is_none() && named.container_port.is_none(),
+                registry.has(RecordType::Srv)
+                    && named.port.is_none()
+                    && named.container_port.is_none(),
                 format!(
                     "A port, or a container name and port, must be specified for the SRV record of the service registry {arn}."
                 ),
             )?;
-            let records = registry.dns.iter().flat_map(|dns| &dns.dns_records);
-            let mut others = records.filter(|record| record.r#type != RecordType::Srv);
             ApiError::refuse_if(
-                others.next().is_some() && !definition.is_awsvpc(),
+                !registry.has(RecordType::Srv) && !definition.is_awsvpc(),
                 format!(
                     "The service registry {arn} needs an SRV record for the network mode of this task definition."
                 ),
