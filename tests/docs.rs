@@ -8,7 +8,7 @@ use ebbtide_controller::arn::{Arn, Home};
 use ebbtide_controller::refusal::ErrorName;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
-use ebbtide_simulator::scenario::ClientsScenario;
+use ebbtide_simulator::scenario::{CallersScenario, ClientsScenario, RegistryScenario};
 use serde_json::{Value, json};
 
 /// Names of a failure that are not the functions' own.
@@ -342,8 +342,9 @@ fn the_scenarios_on_the_simulation_page_have_worlds_and_its_tables_have_every_fi
         scenario.world().unwrap();
         scenarios += 1;
     }
-    assert_eq!(scenarios, 2);
-    let scenario = serde_json::to_value(Scenario::default()).unwrap();
+    assert_eq!(scenarios, 3);
+    let every = Scenario::with(|scenario| scenario.registry = Some(RegistryScenario::default()));
+    let scenario = serde_json::to_value(every).unwrap();
     let clients = serde_json::to_value(ClientsScenario::default()).unwrap();
     let first = names_in(&page, "field");
     let of_clients = names_in(&page, "field of `clients`");
@@ -352,6 +353,16 @@ fn the_scenarios_on_the_simulation_page_have_worlds_and_its_tables_have_every_fi
     }
     for field in fields(&clients) {
         assert!(of_clients.contains(field.as_str()), "clients.{field}");
+    }
+    let registry = serde_json::to_value(RegistryScenario::default()).unwrap();
+    let callers = serde_json::to_value(CallersScenario::default()).unwrap();
+    let of_registry = names_in(&page, "field of `registry`");
+    let of_callers = names_in(&page, "field of `callers`");
+    for field in fields(&registry) {
+        assert!(of_registry.contains(field.as_str()), "registry.{field}");
+    }
+    for field in fields(&callers) {
+        assert!(of_callers.contains(field.as_str()), "callers.{field}");
     }
 }
 

@@ -22,6 +22,7 @@ mod pages;
 mod primary;
 mod refusals;
 mod registries;
+mod registry_refusals;
 mod replay;
 mod rules;
 mod scale;
