@@ -222,7 +222,65 @@ fn requests_are_spread_over_the_tasks_before_and_after_a_deployment() {
 }
 
 #[test]
-fn a_dns_answer_has_eight_addresses_and_every_question_another_eight() {
+fn an_answer_has_eight_addresses_by_dns_one_of_a_weighted_record_and_all_by_the_api() {
+    for (policy, discovery, addresses) in [
+        ("MULTIVALUE", "dns", 8),
+        ("WEIGHTED", "dns", 1),
+        ("WEIGHTED", "api", 12),
+    ] {
+        let mut world = world(&json!({"registry": {}}));
+        let namespace = world.namespaces().next().expect("one").id.clone();
+        let create = json!({
+            "Name": "other", "NamespaceId": namespace,
+            "DnsConfig": {"RoutingPolicy": policy, "DnsRecords": [{"Type": "A", "TTL": 60}]},
+        });
+        let created = ask(&mut world, "CreateService", &create).expect("created");
+        let other = created["Service"]["Id"].as_str().expect("an id").to_owned();
+        replace(&mut world).expect("created");
+        replace(&mut world).expect("created");
+        pass(&mut world, 120);
+        let sets = world.task_sets_of("main", "chat").into_iter();
+        let tasks = sets.flat_map(|set| world.tasks_of(&set.id));
+        let ips: Vec<_> = tasks.map(|task| task.ip.clone()).collect();
+        for (number, ip) in ips.iter().enumerate() {
+            let register = json!({
+                "ServiceId": other, "InstanceId": format!("of-{number}"),
+                "Attributes": {"AWS_INSTANCE_IPV4": ip},
+            });
+            ask(&mut world, "RegisterInstance", &register).expect("started");
+        }
+        pass(&mut world, 20);
+        let callers = json!({
+            "callers": 1, "requestsPerSecond": 1_000, "cacheSeconds": 86_400, "discovery": discovery,
+        });
+        let callers = serde_json::from_value(callers).expect("callers");
+        world.connect_callers(&callers, &other).expect("connected");
+        pass(&mut world, 120);
+        let callers = world.callers().expect("callers");
+        let called = callers.requests_by_task(180, 240);
+        assert_eq!(called.len(), addresses, "{policy}, {discovery}");
+        assert_eq!(called.values().sum::<u64>(), 60_000);
+    }
+}
+
+#[test]
+fn without_a_container_health_check_requests_reach_tasks_that_are_not_healthy_yet() {
+    for (checked, felt) in [(true, false), (false, true)] {
+        let mut world = world(&json!({
+            "registry": {"containerHealthCheck": checked},
+            "replacement": {"slowStartSeconds": 240},
+        }));
+        replace(&mut world).expect("created");
+        pass(&mut world, 600);
+        let seen = totals(&world);
+        assert_eq!(seen.to_unhealthy > 1_000, felt, "{seen:?}");
+        assert_eq!(seen.to_unhealthy == 0, !felt, "{seen:?}");
+        assert_eq!(seen.to_stopped, 0);
+    }
+}
+
+#[test]
+fn every_question_is_answered_with_other_addresses() {
     let mut world = world(&json!({
         "tasks": 40,
         "registry": {"ttlSeconds": 1, "callers": {"callers": 1, "requestsPerSecond": 100, "cacheSeconds": 60}},

@@ -128,6 +128,7 @@ async fn what_is_not_simulated_is_refused_by_name() {
         ("states:", 1),
         ("cloudwatch:", 2),
         ("events:", 1),
+        ("servicediscovery:", 13),
     ] {
         let names = operations.iter().filter(|name| name.starts_with(service));
         assert_eq!(names.count(), count, "{service}");
