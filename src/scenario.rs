@@ -5,7 +5,10 @@ use std::path::Path;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::request::Request;
-use ebbtide_simulator::scenario::{AlarmScenario, ClientsScenario};
+use ebbtide_controller::world::ServiceRegistry;
+use ebbtide_simulator::scenario::{
+    AlarmScenario, ClientsScenario, RecordScenario, RegistryScenario,
+};
 use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
@@ -93,8 +96,8 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, PartitionError> {
     })
 }
 
-/// The scenario, and in it what a request speaks of and the scenario does not: the alarms, in `OK`, and
-/// clients with the connections that a reconnect budget counts on.
+/// The scenario, and in it what a request speaks of and the scenario does not: the alarms, in `OK`, a
+/// registry, and clients with the connections that a reconnect budget counts on.
 pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
     for name in &request.alarms {
         if !scenario.alarms.iter().any(|alarm| alarm.name == *name) {
@@ -106,14 +109,42 @@ pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
             });
         }
     }
+    if let Some(named) = request
+        .registry
+        .as_ref()
+        .filter(|_| scenario.registry.is_none())
+    {
+        scenario.registry = Some(registry(named, request));
+    }
     scenario.clients = clients(&scenario, request);
     scenario
+}
+
+/// The registry that a request names: with ports where it names one, and with a load balancer where it names any
+/// part of one.
+fn registry(named: &ServiceRegistry, request: &Request) -> RegistryScenario {
+    let with_port = named.port.is_some() || named.container_port.is_some();
+    let routes = [&request.routes.production, &request.routes.test];
+    RegistryScenario {
+        record: if with_port {
+            RecordScenario::Srv
+        } else {
+            RecordScenario::A
+        },
+        beside_load_balancer: request.load_balancer.is_some()
+            || request.target_groups.is_some()
+            || routes.iter().any(|arns| !arns.is_empty()),
+        ..RegistryScenario::default()
+    }
 }
 
 /// The clients of a scenario, or those that a reconnect budget counts on.
 pub(crate) fn clients(scenario: &Scenario, request: &Request) -> Option<ClientsScenario> {
     if scenario.clients.is_some() {
         return scenario.clients.clone();
+    }
+    if !scenario.has_load_balancer() {
+        return None;
     }
     let mut clients = ClientsScenario::default();
     #[expect(
@@ -140,6 +171,7 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
         target_groups: request
             .target_groups
             .map(|groups| groups.map(|arn| arn.to_string())),
+        registry: request.registry.map(|registry| registry.arn.to_string()),
         production_listeners: strings(&request.routes.production),
         test_listeners: strings(&request.routes.test),
         task_definition: short(&request.task_definition).to_owned(),
@@ -167,6 +199,30 @@ mod tests {
         assert_eq!(home_of(&event).unwrap().region, "eu-west-1");
         let made_up = home_of(&json!({"cluster": "main"})).unwrap();
         assert_eq!(made_up.account, "555555555555");
+    }
+
+    #[test]
+    fn a_registry_that_an_event_names_is_there_and_a_load_balancer_only_where_it_names_one() {
+        let group = |name: &str| {
+            format!("arn:aws:elasticloadbalancing:us-east-1:555555555555:targetgroup/{name}/1")
+        };
+        let registry = "arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1";
+        for (groups, balanced) in [(None, false), (Some([group("a"), group("b")]), true)] {
+            let mut event = json!({
+                "cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2",
+                "registry": {"registryArn": registry, "port": 8080},
+            });
+            if let Some(groups) = groups {
+                event["targetGroups"] = json!(groups);
+            }
+            let home = home_of(&event).unwrap();
+            let request = Request::parse(&event, &home).unwrap();
+            let scenario = fitting(Scenario::default(), &request);
+            assert_eq!(scenario.has_load_balancer(), balanced);
+            let world = scenario.world_for(&names_of(&request, &home)).unwrap();
+            assert!(world.registry(registry).is_some());
+            assert_eq!(world.target_groups().count(), if balanced { 2 } else { 0 });
+        }
     }
 
     #[test]

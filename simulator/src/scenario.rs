@@ -260,6 +260,8 @@ pub struct Names {
     pub load_balancer_arn: Option<String>,
     /// The ARNs of the two target groups, if they have to be particular ones: the one that serves first.
     pub target_groups: Option<[String; 2]>,
+    /// The ARN of the registry, if it has to be a particular one.
+    pub registry: Option<String>,
     /// The ARNs of production listeners and rules, if they have to be particular ones. Where the scenario has
     /// fewer, there are more: listeners on the next ports, rules by paths of their own.
     pub production_listeners: Vec<String>,
@@ -281,6 +283,8 @@ pub enum ScenarioError {
     LoadBalancerArn(String, String, String),
     #[error("{0} is not the ARN of a target group in {1}, account {2}")]
     TargetGroupArn(String, String, String),
+    #[error("{0} is not the ARN of a Cloud Map service in {1}, account {2}")]
+    RegistryArn(String, String, String),
     #[error(
         "{0} is no listener of the load balancer {1}, and a simulated service has one load balancer"
     )]
@@ -376,6 +380,7 @@ impl Default for Names {
             service: "chat".to_owned(),
             load_balancer_arn: None,
             target_groups: None,
+            registry: None,
             production_listeners: Vec::new(),
             test_listeners: Vec::new(),
             task_definition: "chat:2".to_owned(),

@@ -127,3 +127,29 @@ fn scenarios_with_a_registry_say_what_is_wrong_with_them() {
         serde_json::from_str::<Scenario>(json).expect_err("an unknown field or value");
     }
 }
+
+#[test]
+fn a_registry_has_the_arn_that_is_asked_for_if_it_can_be_one_of_the_account() {
+    let world = |registry: &str| {
+        let names = Names {
+            registry: Some(registry.to_owned()),
+            ..Names::default()
+        };
+        scenario(r#"{"registry": {}}"#).world_for(&names)
+    };
+    let wanted = "arn:aws:servicediscovery:us-east-1:555555555555:service/srv-1";
+    let built = world(wanted).expect("a world");
+    let set = built.task_sets_of("main", "chat").remove(0);
+    assert_eq!(set.service_registries[0].registry_arn, wanted);
+    for other in [
+        "arn:aws:servicediscovery:eu-west-1:555555555555:service/srv-1",
+        "arn:aws:servicediscovery:us-east-1:555555555555:service/",
+        "srv-1",
+    ] {
+        let refused = world(other).expect_err("a refusal").to_string();
+        assert!(
+            refused.contains("is not the ARN of a Cloud Map"),
+            "{refused}"
+        );
+    }
+}

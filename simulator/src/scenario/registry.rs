@@ -7,6 +7,7 @@ use super::{Names, Scenario, ScenarioError};
 use crate::world::{
     ApiError, CallersScenario, CreatePrivateDnsNamespace, CreateRegistry, DnsConfig, DnsRecord,
     EcsInRegistries, HealthCheckCustomConfig, RecordType, RoutingPolicy, ServiceRegistry, World,
+    arn,
 };
 
 /// The registry of a service's tasks. Everything has a default: A records with a TTL of 60 seconds, no load
@@ -108,7 +109,7 @@ impl Scenario {
             RecordScenario::Srv => (RecordType::Srv, Some(names.container_port)),
         };
         let label: String = names.service.chars().take(63).collect();
-        let id = world.create_registry(&CreateRegistry {
+        let request = CreateRegistry {
             name: label.trim_matches('-').to_owned(),
             namespace_id: namespace,
             dns_config: Some(DnsConfig {
@@ -123,7 +124,15 @@ impl Scenario {
                 .custom_health
                 .then(HealthCheckCustomConfig::default),
             ..CreateRegistry::default()
-        })?;
+        };
+        let id = match &names.registry {
+            Some(arn) => {
+                let id = parse_registry(arn, names)?;
+                world.put_registry(&request, id)?;
+                id.to_owned()
+            }
+            None => world.create_registry(&request)?,
+        };
         Ok(Some(ServiceRegistry {
             registry_arn: world.existing_registry(&id)?.arn.clone(),
             port: None,
@@ -145,6 +154,14 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+/// The id in a registry's ARN.
+fn parse_registry<'a>(given: &'a str, names: &Names) -> Result<&'a str, ScenarioError> {
+    let (region, account) = (&names.region, &names.account);
+    let prefix = arn("servicediscovery", region, account, "service/");
+    let id = given.strip_prefix(&prefix).filter(|id| !id.is_empty());
+    id.ok_or_else(|| ScenarioError::RegistryArn(given.to_owned(), region.clone(), account.clone()))
 }
 
 impl RegistryScenario {

@@ -94,6 +94,17 @@ impl World {
 
     /// `servicediscovery:CreateService`; its id.
     pub(crate) fn create_registry(&mut self, request: &CreateRegistry) -> Result<String, ApiError> {
+        let id = format!("srv-{}", self.lower16());
+        self.put_registry(request, &id)?;
+        Ok(id)
+    }
+
+    /// The same, with an id.
+    pub(crate) fn put_registry(
+        &mut self,
+        request: &CreateRegistry,
+        id: &str,
+    ) -> Result<(), ApiError> {
         let name = &request.name;
         let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         if !(1..=127).contains(&name.len()) || !name.chars().all(fits) {
@@ -119,10 +130,9 @@ impl World {
         if threshold.is_some_and(|threshold| !(1..=10).contains(&threshold)) {
             return Err(invalid_input("FailureThreshold is from 1 to 10."));
         }
-        let id = format!("srv-{}", self.lower16());
         let registry = Registry {
             arn: self.arn("servicediscovery", &format!("service/{id}")),
-            id: id.clone(),
+            id: id.to_owned(),
             name: name.clone(),
             dns: request.dns_config.clone().map(|dns| DnsConfig {
                 namespace_id: Some(namespace_id.clone()),
@@ -137,8 +147,8 @@ impl World {
             shown: std::collections::BTreeMap::new(),
             changes: 0,
         };
-        self.cloud_map.registries.insert(id.clone(), registry);
-        Ok(id)
+        self.cloud_map.registries.insert(id.to_owned(), registry);
+        Ok(())
     }
 
     /// `servicediscovery:ListServices`.
