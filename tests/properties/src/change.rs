@@ -16,6 +16,7 @@ use ebbtide_controller::world::{
 
 use crate::draw::{count, once_in, one, text};
 use crate::fixture::home;
+use crate::registries::found_in_a_registry;
 use crate::requests;
 use crate::scene::{
     Scene, Stage, group, group_arn, id, listener, listener_arn, load_balancer_arn, task_set,
@@ -33,7 +34,7 @@ const TASK_SETS: [&str; 5] = [
 
 type Change = fn(&mut Scene, &mut Unstructured<'_>);
 
-const CHANGES: [Change; 16] = [
+const CHANGES: [Change; 17] = [
     listener_forwards,
     listener_is_tagged,
     listener_comes_or_goes,
@@ -50,6 +51,7 @@ const CHANGES: [Change; 16] = [
     deployment_goes_back,
     alarm_rings,
     tasks_stop,
+    found_in_a_registry,
 ];
 
 impl Scene {

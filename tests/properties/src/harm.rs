@@ -114,6 +114,7 @@ fn harm_of(
                 rises && !serves && kind == Kind::Drain,
                 "what is drained never rises",
             )?;
+            refuse(falls && is_found(world, set), "clients find its tasks")?;
             refuse(falls && serves, "users reach it")
         }
         Action::SetInstanceHealth {
@@ -121,15 +122,13 @@ fn harm_of(
             instances,
             healthy,
         } => {
-            let hides = |set: &TaskSet| set.status == TaskSetStatus::Primary && !healthy;
+            let hides = |set: &TaskSet| is_to_be_found(world, set) && !healthy;
             seen_instances(world, registry, instances, hides)
         }
         Action::DeregisterInstances {
             registry,
             instances,
-        } => seen_instances(world, registry, instances, |set| {
-            set.status == TaskSetStatus::Primary
-        }),
+        } => seen_instances(world, registry, instances, |set| is_to_be_found(world, set)),
         Action::DeregisterTargets { target_group } => {
             seen_group(world, target_group)?;
             let wanted = |set: &TaskSet| set.scale > 0.0 && set.is_attached_to(target_group);
@@ -143,6 +142,10 @@ fn harm_of(
         Action::DeleteTaskSet { task_set, force } => {
             let set = seen_task_set(world, task_set)?;
             refuse(serves(world, set), "users reach it")?;
+            refuse(
+                is_found(world, set) && !force && set.tasks() > 0,
+                "clients find its tasks",
+            )?;
             let primary = set.status == TaskSetStatus::Primary;
             refuse(*force && primary, "what is PRIMARY has served")?;
             refuse(
@@ -182,6 +185,11 @@ fn created(world: &World, new: &NewTaskSet) -> Result<(), &'static str> {
         new.client_token.len() > 36,
         "ECS takes 36 characters of a client token",
     )
+}
+
+/// Whether clients are to find a task set: in a registry alone, the one that is `PRIMARY`.
+fn is_to_be_found(world: &World, set: &TaskSet) -> bool {
+    world.load_balancer.is_none() && set.status == TaskSetStatus::Primary
 }
 
 /// The instances are of the registry, and none of them is one that clients are to find.
@@ -246,10 +254,22 @@ fn refuse(is_so: bool, why: &'static str) -> Result<(), &'static str> {
 
 /// Whether users may reach a task set.
 fn serves(world: &World, task_set: &TaskSet) -> bool {
+    if world.registry.is_some() && world.load_balancer.is_none() {
+        return task_set.status == TaskSetStatus::Primary;
+    }
     task_set
         .load_balancers
         .iter()
         .any(|attached| may_reach_users(world, &attached.target_group))
+}
+
+/// Whether clients of a registry may find tasks of a task set that can be taken out of it.
+fn is_found(world: &World, set: &TaskSet) -> bool {
+    world.registry.as_ref().is_some_and(|registry| {
+        let mut its = set.service_registries.iter();
+        let can_leave = registry.custom_health && its.any(|its| its.arn == registry.arn);
+        can_leave && registry.found_of(set).next().is_some()
+    })
 }
 
 /// Whether a route sends traffic to a group; test routes aside.

@@ -15,6 +15,8 @@ mod events;
 mod fixture;
 pub mod harm;
 mod refused;
+#[path = "registry.rs"]
+mod registries;
 mod requests;
 mod routing;
 mod scene;

@@ -77,6 +77,8 @@ fn the_inputs_that_are_drawn_reach_every_action_and_every_state() {
         "clear intent",
         "tag",
         "untag",
+        "take out",
+        "put back",
         "make primary",
         "scale",
         "delete",
