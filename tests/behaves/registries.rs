@@ -254,6 +254,21 @@ fn ecs_deregisters_an_instance_and_sends_sigterm_in_the_same_moment() {
 }
 
 #[test]
+fn a_task_that_crashes_is_an_instance_no_longer() {
+    let mut world = world(&json!({
+        "tasks": 1, "registry": {}, "replacement": {"crashesAfterSeconds": 60},
+    }));
+    let set = replace(&mut world).expect("created");
+    while world.tasks_of(&set).len() < 2 {
+        assert!(world.now() < 300_000);
+        pass(&mut world, 1);
+    }
+    let crashed = short(&world.tasks_of(&set)[0].arn);
+    let left = instances(&mut world);
+    assert!(left.iter().all(|one| one["Id"] != crashed), "{left:#?}");
+}
+
+#[test]
 fn beside_a_load_balancer_an_instance_stays_until_its_target_is_gone() {
     let mut world = world(&json!({
         "tasks": 1, "deregistrationDelaySeconds": 600, "registry": {"besideLoadBalancer": true},
