@@ -18,6 +18,7 @@ pub(super) fn fits(request: &Request, world: &World) -> Result<(), Refusal> {
         Some(registry) if world.load_balancer.is_none() => {
             understood(world, None)?;
             no_balancer_is_meant(request, registry)?;
+            connections_are_known(request)?;
             each_has_its_own(world, registry)?;
             one_serves(world)?;
             can_be_left(registry)
@@ -118,6 +119,18 @@ fn no_balancer_is_meant(request: &Request, registry: &Registry) -> Result<(), Re
         format!(
             "Omit {field}: in a registry there are no routes, no weights and no test traffic. If the service has a load balancer, set nlb."
         ),
+    ))
+}
+
+/// Without a load balancer, nothing counts the connections that a budget is for.
+fn connections_are_known(request: &Request) -> Result<(), Refusal> {
+    let budget = request.drain.pace.budget();
+    if budget.is_none_or(|budget| budget.connections_per_task.is_some()) {
+        return Ok(());
+    }
+    Err(Refusal::preflight(
+        "drain.connectionsPerTask is missing: without a load balancer, nothing counts the connections that drain.reconnectsPerSecond is a budget of.".to_owned(),
+        "Set drain.connectionsPerTask, or pace the drain by percent, tasks or within.",
     ))
 }
 

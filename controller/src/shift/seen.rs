@@ -54,10 +54,14 @@ pub(crate) fn can_be_measured(request: &Request, world: &World) -> Result<(), Re
     let counted = request.drain.new_connections.is_some()
         || request.drain.connections.is_some()
         || balancer.is_some_and(LoadBalancer::is_application);
+    let why = match balancer {
+        Some(_) => "those of a Network Load Balancer cover all of its target groups",
+        None => "a registry counts none",
+    };
     match waits {
         Some(number) if !counted => Err(Refusal::preflight(
             format!(
-                "shift.steps[{number}].connections: no metric says how many new connections the replacement sees, because those of a Network Load Balancer cover all of its target groups."
+                "shift.steps[{number}].connections: no metric says how many new connections the replacement sees, because {why}."
             ),
             "Name a metric of the application in drain.newConnectionsMetric or drain.connectionsMetric, or give the step seconds (for) instead of connections.",
         )),
