@@ -12,8 +12,8 @@ use ebbtide_controller::ready::HEALTHY;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::routing;
 use ebbtide_controller::world::{
-    Alarm, AlarmState, DeploymentController, LoadBalancer, Registry, Route, Service, ServiceStatus,
-    StoppedTasks, TargetGroup, TaskDefinition, TaskSet, World,
+    Alarm, AlarmState, DeploymentController, Instance, InstanceHealth, LoadBalancer, Registry,
+    Route, Service, ServiceStatus, StoppedTasks, TargetGroup, TaskDefinition, TaskSet, World,
 };
 use futures_util::future::try_join_all;
 use tokio::{join, try_join};
@@ -455,6 +455,19 @@ pub(crate) fn in_short(world: &World) -> String {
         let groups = groups.map(|group| format!("{}:{}", short(&group.target_group), group.weight));
         let groups = groups.collect::<Vec<_>>().join("+");
         parts.push(format!("{route} {groups}"));
+    }
+    if let Some(registry) = &world.registry {
+        let healthy = |one: &&Instance| one.health == InstanceHealth::Healthy;
+        let (all, found) = (
+            &registry.instances,
+            registry.instances.iter().filter(healthy),
+        );
+        parts.push(format!(
+            "{} {}/{} healthy",
+            short(&registry.arn),
+            found.count(),
+            all.len()
+        ));
     }
     parts.join("; ")
 }

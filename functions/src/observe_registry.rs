@@ -9,7 +9,7 @@ use ebbtide_controller::arn::short;
 use ebbtide_controller::id::RegistryArn;
 use ebbtide_controller::request::Request;
 use ebbtide_controller::world::{Instance, InstanceHealth, Registry, TaskSet, TaskSetStatus};
-use tokio::try_join;
+use tokio::join;
 
 use crate::error::StepError;
 
@@ -36,10 +36,17 @@ pub(crate) async fn registry(
     client: &Client,
     arn: &RegistryArn,
 ) -> Result<Option<Registry>, StepError> {
-    let Some(service) = service(client, short(arn)).await? else {
+    let id = short(arn);
+    let (service, listed, health) = join!(
+        service(client, id),
+        instances(client, id),
+        health(client, id)
+    );
+    // Of one that does not exist, the others fail.
+    let Some(service) = service? else {
         return Ok(None);
     };
-    let (listed, health) = try_join!(instances(client, short(arn)), health(client, short(arn)))?;
+    let (listed, health) = (listed?, health?);
     let dns = service.dns_config();
     let records = dns.map_or(&[][..], |dns| dns.dns_records());
     let ttl = records.iter().map(DnsRecord::ttl).max();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ebbtide_simulator::asl::{EventKind, HistoryEvent};
 
-use ebbtide_simulator::scenario::ClientsScenario;
-use ebbtide_simulator::world::Kind;
+use ebbtide_simulator::scenario::{ClientsScenario, RegistryScenario};
+use ebbtide_simulator::world::{Kind, World};
 use ebbtide_simulator::{Scenario, SimulatedAws};
 use serde_json::{Value, json};
 
@@ -44,15 +44,21 @@ async fn rounds(scenario: &Scenario, changes: &Value) -> Rounds {
 }
 
 async fn rounds_of(scenario: &Scenario, event: Value) -> Rounds {
-    let (aws, installation) = installed(world(scenario));
+    rounds_in(world(scenario), event).await
+}
+
+async fn rounds_in(world: World, event: Value) -> Rounds {
+    let (aws, installation) = installed(world);
     let writes = |aws: &SimulatedAws| {
         aws.with_world(|world| {
             let calls = world.calls();
             let reads = |operation: &str| {
-                ["ecs:", "elasticloadbalancing:"].iter().all(|service| {
+                let services = ["ecs:", "elasticloadbalancing:", "servicediscovery:"];
+                services.iter().all(|service| {
                     !operation.starts_with(service)
                         || operation.contains(":Describe")
                         || operation.contains(":List")
+                        || operation.contains(":Get")
                 })
             };
             calls.filter(|call| !reads(&call.operation)).count()
@@ -123,6 +129,26 @@ async fn no_more_of_them_with_the_rules_of_an_application_load_balancer() {
         ..Scenario::default()
     };
     assert_few(&rounds(&scenario, &json!({})).await);
+}
+
+/// What clients find is read beside the task sets; before a plan names the registry, after them. The swap is one write.
+#[tokio::test(start_paused = true)]
+async fn no_more_of_them_in_a_registry() {
+    let scenario = Scenario {
+        tasks: 100,
+        registry: Some(RegistryScenario {
+            callers: None,
+            ..RegistryScenario::default()
+        }),
+        ..Scenario::default()
+    };
+    let event = json!({"cluster": "main", "serviceName": "chat", "taskDefinition": "chat:2"});
+    let rounds = rounds_in(scenario.world().unwrap(), event).await;
+    assert!(rounds["preflight"][1] <= 5, "{rounds:?}");
+    for phase in ["check-and-create", "scale-down", "cleanup"] {
+        assert!(rounds[phase][0] <= 5 + LOCK, "{phase}: {rounds:?}");
+    }
+    assert!(rounds["swap"][1] <= SWAP + LOCK, "{rounds:?}");
 }
 
 #[tokio::test(start_paused = true)]
