@@ -83,43 +83,45 @@ async fn service(client: &Client, id: &str) -> Result<Option<Service>, StepError
 }
 
 /// The instances by id, with the label of their task set.
+///
+/// Page by page by hand, here and below: each of the SDK's paginators is a part of every function's program.
 async fn instances(client: &Client, id: &str) -> Result<Vec<(String, Option<String>)>, StepError> {
-    let mut pages = client
-        .list_instances()
-        .service_id(id)
-        .into_paginator()
-        .page_size(PAGE)
-        .send();
     let mut found = Vec::new();
-    while let Some(page) = pages.next().await {
+    let mut next = None;
+    loop {
+        let call = client.list_instances().service_id(id).max_results(PAGE);
+        let page = call.set_next_token(next).send().await;
         let page =
             page.map_err(|error| StepError::of_call("servicediscovery:ListInstances", &error))?;
         for instance in page.instances() {
             let label = instance.attributes().and_then(|all| all.get(EXTERNAL_ID));
             found.extend(instance.id().map(|id| (id.to_owned(), label.cloned())));
         }
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(found);
+        }
     }
-    Ok(found)
 }
 
 /// Whether clients find an instance, by its id.
 async fn health(client: &Client, id: &str) -> Result<HashMap<String, String>, StepError> {
-    let mut pages = client
-        .get_instances_health_status()
-        .service_id(id)
-        .into_paginator()
-        .page_size(PAGE)
-        .send();
     let mut found = HashMap::new();
-    while let Some(page) = pages.next().await {
+    let mut next = None;
+    loop {
+        let call = client.get_instances_health_status().service_id(id);
+        let page = call.max_results(PAGE).set_next_token(next).send().await;
         let page = page.map_err(|error| {
             StepError::of_call("servicediscovery:GetInstancesHealthStatus", &error)
         })?;
         for (id, status) in page.status().into_iter().flatten() {
             found.insert(id.clone(), status.as_str().to_owned());
         }
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(found);
+        }
     }
-    Ok(found)
 }
 
 /// Instances of a page (AWS API model: at most).
