@@ -182,7 +182,31 @@ mod tests {
     fn the_line_says_what_there_is_of_what_is_wanted_and_what_comes_when() {
         let waiting = json!({"next": "WaitForServiceReady", "wait": 30, "plan": {"outgoing": "original"},
             "reason": {"code": "notReady", "shortfall": {"of": "healthyTargets", "seen": 2, "wanted": 4}}});
+        let in_registry = json!({"next": "WaitForServiceReady", "wait": 30, "plan": {"outgoing": "original"},
+            "reason": {"code": "notReady", "shortfall": {"of": "healthyInstances", "seen": 2, "wanted": 4}}});
+        let mut leaving = draining(4, 4, 4);
+        leaving["reason"]["code"] = json!("leavingRegistry");
+        leaving["reason"]["drain"]["nextStep"] = json!(150);
+        let by_tasks = json!({"next": "Bake", "wait": 60, "plan": {"outgoing": "original",
+            "replacementTargetGroup": "arn:aws:servicediscovery:eu-west-1:111122223333:service/srv-1/x"},
+            "reason": {"code": "shifting",
+                "shift": {"percent": 25, "step": 1, "of": 2, "nextPercent": 100, "next": 150}}});
         for (answer, waits, wanted) in [
+            (
+                in_registry,
+                "WaitForServiceReady",
+                "0:01:40 readiness  2 of 4 healthy, check in 0:20",
+            ),
+            (
+                leaving,
+                "Wait",
+                "0:01:40 registry ░░░░░░░░░░ 4 running, 4 of 4 left, step in 2:20",
+            ),
+            (
+                by_tasks,
+                "Bake",
+                "0:01:40 shift  25 % of the tasks, step 1 of 2, step in 2:20",
+            ),
             (
                 waiting,
                 "WaitForServiceReady",

@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let picture = ("--picture", arguments.picture.as_deref());
     files::check_outputs(&inputs, &[report, picture])?;
     let asked = scenario::request(&arguments.event, arguments.format)?;
-    let Some((_, home, request)) = asked else {
+    let Some((event, home, request)) = asked else {
         return Ok(Exit::Failed);
     };
     if request.dry_run {
@@ -103,8 +103,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let mut scenario = arguments.service.drained()?;
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
-    scenario.clients = Some(arguments.service.clients(&scenario, &request));
-    let scenario = scenario::fitting(scenario, &request);
+    let mut scenario = scenario::fitting(scenario, &event, &request);
+    if !scenario.has_load_balancer() {
+        return Err("what is compared are reconnects through a load balancer, and clients find this service in a registry: `ebbtide simulate` shows their requests, beside those where all tasks are stopped at once".into());
+    }
+    scenario.clients = arguments.service.clients(&scenario, &request);
     let clients = scenario.clients.as_ref();
     if arguments.picture.is_some() && clients.is_none_or(|all| all.connections_per_task == 0) {
         return Err("--picture: the service has no clients, and none reconnects".into());

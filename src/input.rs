@@ -137,6 +137,8 @@ pub(crate) fn home_in(event: &Value) -> Home {
 pub(crate) fn home_named(event: &Value) -> Option<Home> {
     let fields = ["nlb", REVISION, "cluster", "serviceName"].iter();
     let texts = fields.filter_map(|field| event.get(field)?.as_str());
+    let of_registry = event.pointer("/registry/registryArn");
+    let texts = texts.chain(of_registry.and_then(Value::as_str));
     let lists = ["/targetGroups", "/routes/production", "/routes/test"].iter();
     let lists = lists.filter_map(|field| event.pointer(field)?.as_array());
     let mut texts = texts.chain(lists.flatten().filter_map(Value::as_str));

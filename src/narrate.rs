@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::output::{BAD, GOOD, PLAIN, Style, WARNING};
 
 pub(crate) use names::Names;
+use progress::NEWS;
 pub(crate) use progress::{Drain, Progress, Serves, Shift};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +109,8 @@ pub(crate) struct Narrator {
     failed: String,
     /// The shift as it was said last.
     shift: Option<Shift>,
+    /// When clients of a registry will have forgotten what goes, as it was said last.
+    forgotten: Option<u64>,
     progress: Progress,
     names: Names,
 }
@@ -154,6 +157,14 @@ impl Narrator {
                     return None;
                 }
                 self.shift = shift;
+                let leaves = reason.code == Code::LeavingRegistry.as_str();
+                let next = self.progress.drain.and_then(|drain| drain.next);
+                let forgotten = next.filter(|_| leaves);
+                let said = self.forgotten.zip(forgotten);
+                if said.is_some_and(|(said, at)| said.abs_diff(at) < NEWS) {
+                    return None;
+                }
+                self.forgotten = forgotten;
                 self.say(state, reason.text + &warnings, Mood::of(&reason.code))
             }
             What::Failed { error, cause } => {

@@ -15,6 +15,7 @@ use ebbtide_controller::pauses::Pause;
 use ebbtide_controller::plan::{Limit, Plan};
 use ebbtide_controller::point::Point;
 use ebbtide_controller::preflight;
+use ebbtide_controller::reason::Shared;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::{Kind, Metrics};
@@ -81,7 +82,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         return Ok(Exit::Failed);
     };
     let mut scenario = arguments.service.drained()?;
-    scenario.clients = Some(arguments.service.clients(&scenario, &request));
+    scenario = scenario::fitting(scenario, &event, &request);
+    scenario.clients = arguments.service.clients(&scenario, &request);
     // What no world can be is refused as in a simulation.
     scenario.world_for(&scenario::names_of(&request, &home))?;
     if let Some(delay) = arguments.deregistration_delay {
@@ -90,9 +92,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if service::is_application(&request) {
         scenario.load_balancer = Kind::Application;
     }
-    let service = arguments.described(&scenario)?;
+    let service = arguments.described(&scenario, &request)?;
+    if arguments.for_reconnects.is_some() && !service.has_load_balancer() {
+        return Err("--for-reconnects: clients find this service in a registry, and none reconnects through a load balancer".into());
+    }
     let mut answer = planned(arguments, &event, &request, &scenario, &service)?;
-    let found = warnings::of_preflight(scenario, home, request.clone())?;
+    let found = warnings::of_preflight(&scenario, home, request.clone())?;
     answer.warnings.extend(found);
     if arguments.report.is_some() {
         files::write(report, &page::of(&answer, &request.service)?)?;
@@ -105,10 +110,20 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 }
 
 impl Arguments {
-    fn described(&self, scenario: &Scenario) -> Result<Service, std::num::TryFromIntError> {
+    fn described(
+        &self,
+        scenario: &Scenario,
+        request: &Request,
+    ) -> Result<Service, std::num::TryFromIntError> {
+        let has_load_balancer = scenario.has_load_balancer();
         let clients = scenario.clients.clone().unwrap_or_default();
+        let connections = if has_load_balancer {
+            clients.connections_per_task
+        } else {
+            0
+        };
         #[expect(clippy::cast_precision_loss, reason = "a million at the most")]
-        let connections_per_task = clients.connections_per_task as f64;
+        let connections_per_task = connections as f64;
         Ok(Service {
             tasks: scenario.tasks,
             connections_per_task,
@@ -118,10 +133,11 @@ impl Arguments {
             limit_per_task: clients.new_connections_per_second_per_task,
             deregistration: deregistration(scenario),
             stop_timeout: u32::try_from(scenario.stop_timeout_seconds)?,
-            is_application: scenario.load_balancer == Kind::Application,
+            load_balancer: has_load_balancer.then_some(scenario.load_balancer),
             zones: self.zones,
             cross_zone: self.cross_zone,
             metrics: clients.metrics == Metrics::Reported,
+            registry_wait: service::registry_wait(scenario, request)?,
         })
     }
 }
@@ -139,7 +155,9 @@ fn planned(
     let Forecast { plan, peak, .. } = &forecast;
     let peak_per_task = peak / f64::from(tasks);
     let lag = service.lag();
-    let from_swap = request.bake_time.saturating_add(plan.seconds());
+    let wait = service.registry_wait.unwrap_or_default();
+    let seconds_of_drain = wait.saturating_add(plan.seconds());
+    let from_swap = request.bake_time.saturating_add(seconds_of_drain);
     let (reconnects, seconds) = (arguments.for_reconnects, arguments.for_seconds);
     let refused = preflight::bounds(request, tasks, deregistration).err();
     let (refusal, cost) = match refused {
@@ -155,16 +173,18 @@ fn planned(
         connections_per_task: service.connections_per_task,
         drain: preflight::planned(&pace, tasks, deregistration),
         steps: rows(&forecast, service),
-        seconds: plan.seconds(),
+        seconds: seconds_of_drain,
+        registry_wait_seconds: service.registry_wait,
+        has_load_balancer: service.has_load_balancer(),
         seconds_from_swap: from_swap.saturating_add(lag),
         tasks_left: plan.left(),
         is_even: service.is_even(),
         peak_reconnects: *peak,
         peak_reconnects_per_task: peak_per_task,
         busiest_minute: forecast.busiest_minute,
-        extra_task_hours: extra_task_hours(plan, request.bake_time, lag),
+        extra_task_hours: extra_task_hours(plan, request.bake_time.saturating_add(wait), lag),
         pauses: waits(request),
-        shift: shift(request, scenario),
+        shift: shift(request, scenario, service),
         refusal,
         cost,
         limit: limit(plan.limit),
@@ -194,7 +214,7 @@ fn waits(request: &Request) -> Vec<String> {
 
 /// The steps of a shift, with the last one, if none is held. Clients without a lifetime stay for ever: no share is
 /// known.
-fn shift(request: &Request, scenario: &Scenario) -> Vec<ShiftRow> {
+fn shift(request: &Request, scenario: &Scenario, service: &Service) -> Vec<ShiftRow> {
     let Some(shift) = &request.shift else {
         return Vec::new();
     };
@@ -202,25 +222,41 @@ fn shift(request: &Request, scenario: &Scenario) -> Vec<ShiftRow> {
     let lifetime = clients.and_then(|clients| clients.lifetime_seconds);
     #[expect(clippy::cast_precision_loss, reason = "seconds of a year at most")]
     let shares = lifetime.map(|seconds| shift.shares(seconds as f64));
+    // In a registry a step has its time after clients have found its tasks.
+    let wait = service.registry_wait.unwrap_or_default();
+    let by_tasks = !service.has_load_balancer();
     let mut at = 0;
     let steps = shift.steps().enumerate().zip(1..);
     let steps = steps.map(|((index, step), number)| {
         let row = ShiftRow {
             percent: step.percent,
             at,
-            waits: step.to_string(),
+            waits: if by_tasks {
+                let tasks = step.of(Shared::Tasks);
+                format!("{tasks}, after {wait} s in which clients find them")
+            } else {
+                step.to_string()
+            },
             share: shares
                 .as_ref()
                 .and_then(|shares| shares.get(index).copied()),
         };
-        at = at.saturating_add(shift.usual(number));
+        at = at.saturating_add(if by_tasks {
+            wait.saturating_add(step.time())
+        } else {
+            shift.usual(number)
+        });
         row
     });
     let mut rows: Vec<_> = steps.collect();
     rows.push(ShiftRow {
         percent: 100,
         at,
-        waits: "all new connections, and the bake begins".to_owned(),
+        waits: if by_tasks {
+            "the other tasks start, and once they are healthy the bake begins".to_owned()
+        } else {
+            "all new connections, and the bake begins".to_owned()
+        },
         share: None,
     });
     rows
@@ -228,6 +264,7 @@ fn shift(request: &Request, scenario: &Scenario) -> Vec<ShiftRow> {
 
 fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {
     let reconnects = &forecast.reconnects;
+    let wait = service.registry_wait.unwrap_or_default();
     let steps = forecast.plan.steps.iter().zip(&forecast.peaks).zip(1..);
     let rows = steps.map(|((step, peak), number)| {
         let until = step.at.saturating_add(service.reconnect_within);
@@ -236,7 +273,7 @@ fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {
             .saturating_sub(1);
         StepRow {
             step: number,
-            at: step.at,
+            at: wait.saturating_add(step.at),
             tasks: step.tasks,
             left: step.left,
             connections_cut: f64::from(step.tasks) * service.connections_per_task,
@@ -247,7 +284,7 @@ fn rows(forecast: &Forecast, service: &Service) -> Vec<StepRow> {
     rows.collect()
 }
 
-/// Hours of tasks beyond what the service wants, from the swap on.
+/// Hours of tasks beyond what the service wants, from the swap on; `bake` is the time until the first step.
 fn extra_task_hours(plan: &Plan, bake: u32, lag: u32) -> f64 {
     let until = |at: u32| f64::from(bake) + f64::from(at) + f64::from(lag);
     let steps = plan.steps.iter();

@@ -121,17 +121,17 @@ fn simulated(event: &Value, scenario: &Path) -> Result<Looked, Error> {
         Ok(request) => request,
         Err(problems) => return Ok(Err(Unseen::Input(problems))),
     };
-    in_scenario(scenario::read(Some(scenario))?, home, request)
+    let scenario = scenario::read(Some(scenario))?;
+    in_scenario(&scenario::fitting(scenario, event, &request), home, request)
 }
 
 #[cfg(feature = "simulator")]
 /// What preflight says of a service that a scenario describes.
 pub(crate) fn in_scenario(
-    scenario: Scenario,
+    scenario: &Scenario,
     home: Home,
     request: Request,
 ) -> Result<Looked, Error> {
-    let scenario = scenario::fitting(scenario, &request);
     let world = scenario.world_for(&scenario::names_of(&request, &home))?;
     in_virtual_time(async {
         let clients = SimulatedAws::new(world, 1.0).clients("preflight");

@@ -5,11 +5,10 @@ use std::path::Path;
 use ebbtide_controller::arn::{Home, short};
 use ebbtide_controller::counted::counted;
 use ebbtide_controller::request::Request;
-use ebbtide_controller::world::ServiceRegistry;
 use ebbtide_simulator::scenario::{
-    AlarmScenario, ClientsScenario, RecordScenario, RegistryScenario,
+    AlarmScenario, CallersScenario, ClientsScenario, RecordScenario, RegistryScenario,
 };
-use ebbtide_simulator::world::{AlarmState, AlarmType, partition_of};
+use ebbtide_simulator::world::{AlarmState, AlarmType, ServiceRegistry, partition_of};
 use ebbtide_simulator::{Names, Scenario};
 use serde_json::{Value, json};
 
@@ -66,12 +65,19 @@ pub(crate) fn request(
 pub(crate) fn in_words(path: Option<&Path>, scenario: &Scenario) -> String {
     let from = path.map(|path| path.display().to_string());
     let from = from.as_deref().unwrap_or("the default one");
-    let clients = match &scenario.clients {
-        Some(clients) => &format!(
-            "{} a task",
-            counted(clients.connections_per_task, "connection")
-        ),
-        None => "no clients",
+    let registry = scenario.registry.as_ref();
+    let callers = registry.and_then(|registry| registry.callers.as_ref());
+    let callers = callers.map(|callers| counted(callers.callers, "caller"));
+    let clients = scenario.clients.as_ref();
+    let clients = clients.map(|clients| {
+        let connections = counted(clients.connections_per_task, "connection");
+        format!("{connections} a task")
+    });
+    let clients: Vec<_> = clients.into_iter().chain(callers).collect();
+    let clients = if clients.is_empty() {
+        "no clients".to_owned()
+    } else {
+        clients.join(", ")
     };
     format!(
         "{from}: {}, {clients}, timings by up to {} % more or less, seed {}",
@@ -96,9 +102,9 @@ pub(crate) fn home_of(event: &Value) -> Result<Home, PartitionError> {
     })
 }
 
-/// The scenario, and in it what a request speaks of and the scenario does not: the alarms, in `OK`, a
+/// The scenario, and in it what an event speaks of and the scenario does not: the alarms, in `OK`, the
 /// registry, and clients with the connections that a reconnect budget counts on.
-pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
+pub(crate) fn fitting(mut scenario: Scenario, event: &Value, request: &Request) -> Scenario {
     for name in &request.alarms {
         if !scenario.alarms.iter().any(|alarm| alarm.name == *name) {
             scenario.alarms.push(AlarmScenario {
@@ -109,36 +115,42 @@ pub(crate) fn fitting(mut scenario: Scenario, request: &Request) -> Scenario {
             });
         }
     }
-    if let Some(named) = request
-        .registry
-        .as_ref()
-        .filter(|_| scenario.registry.is_none())
-    {
-        scenario.registry = Some(registry(named, request));
+    if scenario.registry.is_none() {
+        scenario.registry = registry(&scenario, event, request);
     }
     scenario.clients = clients(&scenario, request);
     scenario
 }
 
-/// The registry that a request names: with ports where it names one, and with a load balancer where it names any
-/// part of one.
-fn registry(named: &ServiceRegistry, request: &Request) -> RegistryScenario {
-    let with_port = named.port.is_some() || named.container_port.is_some();
-    let routes = [&request.routes.production, &request.routes.test];
-    RegistryScenario {
-        record: if with_port {
+/// The registry of an event that speaks of one, in the place of a load balancer unless the event names that too.
+/// Its clients keep what they found for as long as the event says.
+fn registry(scenario: &Scenario, event: &Value, request: &Request) -> Option<RegistryScenario> {
+    // Clients of a scenario connect through a load balancer.
+    let of_cache = event.get("registryCache").is_some() && scenario.clients.is_none();
+    if request.registry.is_none() && !of_cache {
+        return None;
+    }
+    let named = request.registry.as_ref();
+    let has_port = named.is_some_and(|named| named.port.or(named.container_port).is_some());
+    Some(RegistryScenario {
+        record: if has_port {
             RecordScenario::Srv
         } else {
             RecordScenario::A
         },
         beside_load_balancer: request.load_balancer.is_some()
             || request.target_groups.is_some()
-            || routes.iter().any(|arns| !arns.is_empty()),
+            || request.test.is_some()
+            || !(request.routes.production.is_empty() && request.routes.test.is_empty()),
+        callers: Some(CallersScenario {
+            cache_seconds: request.registry_cache.into(),
+            ..CallersScenario::default()
+        }),
         ..RegistryScenario::default()
-    }
+    })
 }
 
-/// The clients of a scenario, or those that a reconnect budget counts on.
+/// The clients of a scenario, or those that a reconnect budget counts on. Without a load balancer there are none.
 pub(crate) fn clients(scenario: &Scenario, request: &Request) -> Option<ClientsScenario> {
     if scenario.clients.is_some() {
         return scenario.clients.clone();
@@ -162,6 +174,9 @@ pub(crate) fn clients(scenario: &Scenario, request: &Request) -> Option<ClientsS
 pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
     let defaults = Names::default();
     let request = request.clone();
+    let registry = request.registry.as_ref();
+    let of_registry = registry.and_then(|registry| registry.container_name.clone());
+    let port_of_registry = registry.and_then(|registry| registry.container_port.or(registry.port));
     Names {
         account: home.account.clone(),
         region: home.region.clone(),
@@ -171,14 +186,25 @@ pub(crate) fn names_of(request: &Request, home: &Home) -> Names {
         target_groups: request
             .target_groups
             .map(|groups| groups.map(|arn| arn.to_string())),
-        registry: request.registry.map(|registry| registry.arn.to_string()),
         production_listeners: strings(&request.routes.production),
         test_listeners: strings(&request.routes.test),
         task_definition: short(&request.task_definition).to_owned(),
         subnets: request.subnets.unwrap_or(defaults.subnets),
         security_groups: request.security_groups.unwrap_or(defaults.security_groups),
-        container_name: request.container_name.unwrap_or(defaults.container_name),
-        container_port: request.container_port.unwrap_or(defaults.container_port),
+        container_name: request
+            .container_name
+            .or(of_registry)
+            .unwrap_or(defaults.container_name),
+        container_port: request
+            .container_port
+            .or(port_of_registry)
+            .unwrap_or(defaults.container_port),
+        registry: request.registry.map(|registry| ServiceRegistry {
+            registry_arn: registry.arn.to_string(),
+            port: registry.port,
+            container_name: registry.container_name,
+            container_port: registry.container_port,
+        }),
     }
 }
 
@@ -217,7 +243,7 @@ mod tests {
             }
             let home = home_of(&event).unwrap();
             let request = Request::parse(&event, &home).unwrap();
-            let scenario = fitting(Scenario::default(), &request);
+            let scenario = fitting(Scenario::default(), &event, &request);
             assert_eq!(scenario.has_load_balancer(), balanced);
             let world = scenario.world_for(&names_of(&request, &home)).unwrap();
             assert!(world.registry(registry).is_some());

@@ -108,10 +108,11 @@ fn world(arguments: &Arguments) -> Result<Option<World>, Error> {
         )));
     };
     let event = input::Event::of(source.clone());
-    let Some((_, home, request)) = scenario::request(&event, Format::Text)? else {
+    let Some((event, home, request)) = scenario::request(&event, Format::Text)? else {
         return Ok(None);
     };
-    let scenario = scenario::fitting(scenario::read(arguments.scenario.as_deref())?, &request);
+    let scenario = scenario::read(arguments.scenario.as_deref())?;
+    let scenario = scenario::fitting(scenario, &event, &request);
     let world = scenario.world_starting_at(&scenario::names_of(&request, &home), epoch_ms)?;
     Ok(Some(world))
 }

@@ -15,7 +15,9 @@ use crate::scenario;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Described {
-    /// File that describes the simulated service: tasks, clients, timings, seed.
+    /// File that describes the simulated service: tasks, clients, timings, seed. Where it has neither registry
+    /// nor clients, an event with registry or registryCache has a Cloud Map registry, in the place of a load
+    /// balancer unless it names one.
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
     /// Tasks of the service, instead of the scenario's (4).
@@ -62,9 +64,24 @@ impl Described {
         Ok(scenario)
     }
 
-    /// The clients of a scenario, as they are asked for.
-    pub(crate) fn clients(&self, scenario: &Scenario, request: &Request) -> ClientsScenario {
-        let mut clients = scenario::clients(scenario, request).unwrap_or_default();
+    /// The clients of a scenario, as they are asked for; nothing where there is no load balancer, and no flag speaks
+    /// of one.
+    pub(crate) fn clients(
+        &self,
+        scenario: &Scenario,
+        request: &Request,
+    ) -> Option<ClientsScenario> {
+        let asked = self.connections_per_task.or(self.clients);
+        let asked = asked.or(self.reconnect_within);
+        let asked = asked.or(self.new_connections_per_second_per_task);
+        let clients = scenario::clients(scenario, request);
+        if clients.is_none()
+            && asked.is_none_or(|asked| asked == 0)
+            && !scenario.has_load_balancer()
+        {
+            return None;
+        }
+        let mut clients = clients.unwrap_or_default();
         if let Some(connections) = self.connections_per_task {
             clients.connections_per_task = connections;
         }
@@ -77,12 +94,15 @@ impl Described {
         if self.new_connections_per_second_per_task.is_some() {
             clients.new_connections_per_second_per_task = self.new_connections_per_second_per_task;
         }
-        clients
+        Some(clients)
     }
 }
 
 /// How long the targets of a scenario's tasks take to be deregistered.
 pub(crate) fn deregistration(scenario: &Scenario) -> Deregistration {
+    if !scenario.has_load_balancer() {
+        return Deregistration::new(0, false);
+    }
     let delay = u32::try_from(scenario.deregistration_delay_seconds).unwrap_or(u32::MAX);
     Deregistration::new(delay, scenario.load_balancer == Kind::Network)
 }

@@ -27,7 +27,7 @@ use crate::output::{BAD, BOLD, DIM, Format, GOOD, PLAIN, Style, Styled, clock, p
 use crate::report::Heading;
 use crate::scenario;
 use crate::service::Described;
-use crate::simulation::{self, ClientsSummary, Counts, Felt, Moment, Run};
+use crate::simulation::{self, CallersSummary, ClientsSummary, Counts, Felt, Moment, Run};
 
 /// Simulates whole deployments, in virtual time: nothing real is touched.
 ///
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     #[arg(short, long)]
     verbose: bool,
     /// Output format. JSON is one object with deployments, each with event, summary, clients and allAtOnce
-    /// (the same clients if all tasks stop at once), and lines (at, state, what, counts, drain).
+    /// (the same clients if all tasks stop at once), or callers of a registry and callersAllAtOnce, and lines (at, state, what, counts, drain).
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Write everything that happened, as one JSON object per line: Step Functions' history, events of the
@@ -98,6 +98,8 @@ struct Deployed {
     clients: Option<ClientsSummary>,
     /// The same clients, where all tasks are stopped at once.
     at_once: Option<ClientsSummary>,
+    /// The same callers, where ECS stops all tasks at once.
+    callers_at_once: Option<CallersSummary>,
     run: Run,
 }
 
@@ -130,7 +132,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         }
     }
     let first = &requests[0].2;
-    let (mut world, mut commands, simulated) = world(arguments, first, &home)?;
+    let (mut world, mut commands, simulated) = world(arguments, &requests[0].1, first, &home)?;
     let mut trace = arguments.trace.as_ref().map(|_| String::new());
     let mut deployed: Vec<Deployed> = Vec::new();
     let mut exit = Exit::Done;
@@ -160,8 +162,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         world = after;
         too_late(&asked, run.summary.seconds);
         exit = Exit::of(run.summary.succeeded());
+        let callers_at_once = callers_at_once(&before, request, &home, &run);
         let at_once = all_at_once(before, request, &run)?;
-        deployed.push(telling.end(source, run, at_once));
+        deployed.push(telling.end(source, run, (at_once, callers_at_once)));
     }
     for name in world.functions_not_called() {
         remark(&format!(
@@ -223,6 +226,19 @@ fn all_at_once(
     Ok(run.clients.as_ref().map(ClientsSummary::of))
 }
 
+/// What the callers of a deployment that has succeeded would have felt if ECS had stopped all tasks at once; nothing
+/// where they do not find the service in a registry alone, or there was nothing to stop.
+fn callers_at_once(
+    world: &World,
+    request: &Request,
+    home: &Home,
+    run: &Run,
+) -> Option<CallersSummary> {
+    let alone = run.callers.is_some() && world.target_groups().next().is_none();
+    let replaced = run.summary.succeeded() && !request.dry_run;
+    (alone && replaced).then(|| simulation::all_at_once(world.clone(), request, home))?
+}
+
 /// Says which of the scenario's commands came after the deployment's end.
 fn too_late(commands: &[CommandScenario], seconds: f64) {
     let ended = Duration::from_secs_f64(seconds);
@@ -256,7 +272,12 @@ fn refused(format: Format, source: &Source, input: &Input<'_>, problems: &[Probl
 /// A world to begin with, what operators do in it, and what a report says of it.
 type Begun = (World, Vec<CommandScenario>, (&'static str, String));
 
-fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, Error> {
+fn world(
+    arguments: &Arguments,
+    event: &Value,
+    first: &Request,
+    home: &Home,
+) -> Result<Begun, Error> {
     if let Some(path) = &arguments.world {
         let fact = ("world", format!("as {} has it", path.display()));
         let world = Source::File(path.clone()).saved(("a saved world", "--save-world"), 1 << 26)?;
@@ -265,10 +286,9 @@ fn world(arguments: &Arguments, first: &Request, home: &Home) -> Result<Begun, E
     let path = arguments.service.scenario.as_deref();
     let mut scenario = arguments.service.scenario()?;
     scenario.replacement.never_healthy |= arguments.never_healthy;
-    let mut scenario = scenario::fitting(scenario, first);
+    let mut scenario = scenario::fitting(scenario, event, first);
     let clients = arguments.service.clients(&scenario, first);
-    let connects = scenario.has_load_balancer() && clients.connections_per_task > 0;
-    scenario.clients = Some(clients).filter(|_| connects);
+    scenario.clients = clients.filter(|clients| clients.connections_per_task > 0);
     let world = scenario.world_for(&scenario::names_of(first, home))?;
     let fact = ("scenario", scenario::in_words(path, &scenario));
     Ok((world, scenario.commands, fact))
@@ -282,6 +302,12 @@ impl Deployed {
         }
         if let Some(at_once) = &self.at_once {
             json["allAtOnce"] = json!(at_once);
+        }
+        if let Some(callers) = &self.run.callers {
+            json["callers"] = json!(callers.summary);
+        }
+        if let Some(at_once) = &self.callers_at_once {
+            json["callersAllAtOnce"] = json!(at_once);
         }
         json["lines"] = json!(self.lines);
         json
@@ -420,7 +446,12 @@ impl<'a> Telling<'a> {
         }
     }
 
-    fn end(mut self, source: &Source, run: Run, at_once: Option<ClientsSummary>) -> Deployed {
+    fn end(
+        mut self,
+        source: &Source,
+        run: Run,
+        (at_once, callers_at_once): (Option<ClientsSummary>, Option<CallersSummary>),
+    ) -> Deployed {
         let clients = run.clients.as_ref().map(ClientsSummary::of);
         if self.format == Format::Text {
             let names = self.narrator.names();
@@ -436,12 +467,16 @@ impl<'a> Telling<'a> {
             for line in clients.iter().flat_map(|felt| felt.table(at_once.as_ref())) {
                 print(&line);
             }
+            let callers = run.callers.iter();
+            let callers = callers.flat_map(|called| called.summary.table(callers_at_once.as_ref()));
+            callers.for_each(|line| print(&line));
         }
         Deployed {
             event: source.to_string(),
             lines: self.lines,
             clients,
             at_once,
+            callers_at_once,
             run,
         }
     }

@@ -1,6 +1,8 @@
 //! The one way to run a simulated deployment: the shipped state machine over the real functions, in
 //! virtual time.
 
+mod callers;
+mod instances;
 mod members;
 mod recorder;
 mod run;
@@ -22,6 +24,7 @@ use crate::exit::Error;
 use crate::narrate::{What, cause_of};
 use crate::runtime::in_virtual_time;
 
+pub(crate) use callers::{Called, CallersSummary, all_at_once};
 pub(crate) use recorder::Counts;
 use recorder::Recorder;
 pub(crate) use run::{ClientsSummary, Felt, Role, Run, Series, Visit};

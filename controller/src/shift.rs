@@ -226,6 +226,11 @@ impl fmt::Display for Step {
 }
 
 impl Step {
+    /// In words, as a share of something.
+    pub fn of(&self, shared: Shared) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |f| self.in_words(f, shared))
+    }
+
     fn in_words(&self, f: &mut fmt::Formatter<'_>, shared: Shared) -> fmt::Result {
         write!(f, "{} % of {shared}", self.percent)?;
         if self.seconds > 0 {

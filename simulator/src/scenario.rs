@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::world::{
     ActionRequest, AlarmState, AlarmType, ApiError, Behaviour, Condition, Kind, Limits, MOST_TASKS,
-    PreparedAnswer, Timings,
+    PreparedAnswer, ServiceRegistry, Timings,
 };
 pub use crate::world::{CallersScenario, ClientsScenario, Discovery};
 pub use registry::{RecordScenario, RegistryScenario};
@@ -260,8 +260,6 @@ pub struct Names {
     pub load_balancer_arn: Option<String>,
     /// The ARNs of the two target groups, if they have to be particular ones: the one that serves first.
     pub target_groups: Option<[String; 2]>,
-    /// The ARN of the registry, if it has to be a particular one.
-    pub registry: Option<String>,
     /// The ARNs of production listeners and rules, if they have to be particular ones. Where the scenario has
     /// fewer, there are more: listeners on the next ports, rules by paths of their own.
     pub production_listeners: Vec<String>,
@@ -275,6 +273,8 @@ pub struct Names {
     /// The container that is a target.
     pub container_name: String,
     pub container_port: u16,
+    /// How task sets name the registry, if it has to be a particular one.
+    pub registry: Option<ServiceRegistry>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -308,7 +308,7 @@ pub enum ScenarioError {
     #[error("a scenario has one alarm of a name, and two of {0}")]
     AlarmTwice(String),
     #[error(
-        "clients: they connect by a load balancer, and with registry there is one where besideLoadBalancer is true"
+        "clients connect through a load balancer, and the simulated service has a registry in its place: registry.besideLoadBalancer gives it both"
     )]
     ClientsOfNone,
     #[error("the original task set is not steady after a day: it can never be in service")]
@@ -380,7 +380,6 @@ impl Default for Names {
             service: "chat".to_owned(),
             load_balancer_arn: None,
             target_groups: None,
-            registry: None,
             production_listeners: Vec::new(),
             test_listeners: Vec::new(),
             task_definition: "chat:2".to_owned(),
@@ -390,6 +389,7 @@ impl Default for Names {
             security_groups: vec!["sg-1234567890abcdef0".to_owned()],
             container_name: "webserver".to_owned(),
             container_port: 8080,
+            registry: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Short names for what has long ones: each is said once in full, and short from then on.
 
-use ebbtide_controller::arn::short;
+use ebbtide_controller::arn::{is_of_a_registry, short};
 use serde_json::Value;
 
 /// Names that are known so far, as pairs of a name in full and what it is called.
@@ -15,7 +15,11 @@ impl Names {
     /// Takes in the names of an answer's `plan`.
     pub(crate) fn learn(&mut self, output: &Value) {
         let plan = &output["plan"];
-        let text = |field: &str| plan[field].as_str().map(short);
+        // The instances of a registry are no target group.
+        let text = |field: &str| {
+            let group = plan[field].as_str()?;
+            (!is_of_a_registry(group)).then(|| short(group))
+        };
         let groups = (text("originalTargetGroup"), text("replacementTargetGroup"));
         if let (Some(one), Some(other)) = groups {
             let cut = shared(one, other);

@@ -1,7 +1,8 @@
 //! How far a deployment is, in numbers: what the progress line, `status` and a report show.
 
+use ebbtide_controller::arn::is_of_a_registry;
 use ebbtide_controller::clock::rfc3339;
-use ebbtide_controller::reason::Code;
+use ebbtide_controller::reason::{Code, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -50,8 +51,10 @@ impl Drain {
 /// How far a traffic shift is. Times are seconds, on the clock of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shift {
-    /// Percent of new connections that go to the replacement.
+    /// Percent of new connections that go to the replacement, or of the tasks.
     pub(crate) percent: u32,
+    /// Of what.
+    pub(crate) shared: Shared,
     pub(crate) step: u32,
     pub(crate) of: u32,
     /// Percent at the next step, and when it comes if nothing holds it.
@@ -62,7 +65,7 @@ pub(crate) struct Shift {
 }
 
 /// Seconds by which the next step comes sooner or later than was said, so that it is said again.
-const NEWS: u64 = 60;
+pub(super) const NEWS: u64 = 60;
 
 impl Shift {
     /// Whether another one says nothing that is new: the same step, and the next one at about the same time.
@@ -80,16 +83,20 @@ impl Shift {
 impl std::fmt::Display for Shift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
-            percent, step, of, ..
+            percent,
+            shared,
+            step,
+            of,
+            ..
         } = self;
-        write!(f, "{percent} % of new connections, step {step} of {of}")
+        write!(f, "{percent} % of {shared}, step {step} of {of}")
     }
 }
 
 /// What a task set that is waited for lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shortfall {
-    /// `runningTasks` or `healthyTargets`.
+    /// `runningTasks`, `healthyTargets` or `healthyInstances`.
     pub(crate) of: String,
     pub(crate) seen: u32,
     pub(crate) wanted: u32,
@@ -97,10 +104,9 @@ pub(crate) struct Shortfall {
 
 impl std::fmt::Display for Shortfall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let what = if self.of == "healthyTargets" {
-            "healthy"
-        } else {
-            "running"
+        let what = match self.of.as_str() {
+            "healthyTargets" | "healthyInstances" => "healthy",
+            _ => "running",
         };
         write!(f, "{} of {} {what}", self.seen, self.wanted)
     }
@@ -188,10 +194,11 @@ struct DrainWire {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Plan {
     outgoing: String,
     original: Option<String>,
+    replacement_target_group: String,
     tasks: u32,
     desired: u32,
     swapped: Option<u64>,
@@ -202,6 +209,9 @@ const SHIFT: &str = "shift";
 
 /// At a planned pause.
 const APPROVAL: &str = "approval";
+
+/// While the caches of clients expire that have found the original in a registry.
+const REGISTRY: &str = "registry";
 
 /// At a hook, or while clients leave that one has sent away.
 const HOOK: &str = "hook";
@@ -255,6 +265,7 @@ impl Progress {
             ("paused", _) => Some("paused"),
             ("waitingForApproval", _) => Some(APPROVAL),
             ("callingHook" | "waitingForHook" | "clientsLeaving", "original") => Some(HOOK),
+            ("leavingRegistry", "original") => Some(REGISTRY),
             _ if reason.shift.is_some() => Some(SHIFT),
             (_, "replacement") => Some("rollback"),
             (_, "leftover") => Some("leftover"),
@@ -292,6 +303,11 @@ impl Progress {
         self.shortfall = reason.shortfall;
         self.shift = reason.shift.map(|shift| Shift {
             percent: shift.percent,
+            shared: if is_of_a_registry(&plan.replacement_target_group) {
+                Shared::Tasks
+            } else {
+                Shared::NewConnections
+            },
             step: shift.step,
             of: shift.of,
             next_percent: shift.next_percent,

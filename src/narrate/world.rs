@@ -11,7 +11,7 @@ const TOGETHER_MS: u64 = 60_000;
 pub(crate) enum Detail {
     /// What changes a deployment; tasks and targets by their number.
     Usual,
-    /// Single tasks and targets by name, and each step that ECS takes.
+    /// Single tasks, targets and instances by name, and each step that ECS takes.
     Every,
 }
 
@@ -20,9 +20,9 @@ pub(crate) enum Detail {
 enum Telling {
     /// What happens to several tasks or targets within a minute is one line.
     Together {
-        /// `task` or `target`.
+        /// `task`, `target` or `instance`.
         thing: &'static str,
-        /// The task set or target group.
+        /// The task set, target group or registry.
         of: String,
         one: &'static str,
         many: &'static str,
@@ -97,6 +97,12 @@ fn telling(kind: &EventKind, detail: Detail) -> Telling {
         EventKind::TargetUnhealthy { target_group, .. } => {
             ("target", target_group, "is unhealthy", "are unhealthy")
         }
+        EventKind::InstanceHealthChanged {
+            registry, health, ..
+        } if every => match health.as_str() {
+            "HEALTHY" => ("instance", registry, "is healthy", "are healthy"),
+            _ => ("instance", registry, "is unhealthy", "are unhealthy"),
+        },
         EventKind::SigtermSent { task_set, .. } if every => {
             ("task", task_set, "was sent SIGTERM", "were sent SIGTERM")
         }

@@ -63,6 +63,14 @@ pub(super) fn of(
             )
         });
     }
+    if let Some(seconds) = for_seconds.filter(|_| !service.has_load_balancer()) {
+        let steps = of_time(seconds).plan.steps.len();
+        let refusal = refusal(Pace::Within { seconds });
+        let steps = counted(steps, "step");
+        return vec![format!(
+            "within {seconds} s: \"drain\": {{\"within\": {seconds}}}, {steps}{refusal}"
+        )];
+    }
     if let Some(seconds) = for_seconds {
         let forecast = of_time(seconds);
         alternatives.push(format!(

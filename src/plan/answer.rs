@@ -15,8 +15,11 @@ pub(super) struct Answer {
     /// What the drain does, in a sentence.
     pub(super) drain: String,
     pub(super) steps: Vec<StepRow>,
-    /// Seconds from the first step to the last.
+    /// Seconds from the first step to the last; before it the wait for clients of a registry.
     pub(super) seconds: u32,
+    /// Seconds from the moment in which the original is taken out of its registry to the first step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) registry_wait_seconds: Option<u32>,
     /// Seconds from the swap until the tasks of the last step have gone, about.
     pub(super) seconds_from_swap: u32,
     /// Tasks that the original still has then: of a budget that stops at its deadline.
@@ -42,6 +45,9 @@ pub(super) struct Answer {
     pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) alternatives: Vec<String>,
+    /// Without one, clients find the service in a registry alone, and none reconnects.
+    #[serde(skip)]
+    pub(super) has_load_balancer: bool,
     /// Whether clients come back as planned: each deregistration takes as long as every other.
     #[serde(skip)]
     pub(super) is_even: bool,
@@ -89,17 +95,23 @@ impl ShiftRow {
     }
 }
 
-/// The heads of the table's columns, in two lines.
-pub(super) const HEADS: [(&str, &str); 8] = [
-    ("", "steps"),
-    ("first", "at"),
-    ("", "every"),
-    ("tasks", "each"),
-    ("tasks", "left"),
-    ("connections", "cut each"),
-    ("reconnects/s", "per task"),
-    ("longest", "without"),
+/// The heads of the table's columns, in two lines, and how wide they are.
+const HEADS: [(&str, &str, usize); 8] = [
+    ("", "steps", 9),
+    ("first", "at", 8),
+    ("", "every", 6),
+    ("tasks", "each", 6),
+    ("tasks", "left", 6),
+    ("connections", "cut each", 11),
+    ("reconnects/s", "per task", 12),
+    ("longest", "without", 8),
 ];
+
+/// Those that say nothing of connections.
+const HEADS_OF_A_REGISTRY: usize = 5;
+
+/// The label of a figure that there is with connections alone.
+const RECONNECTS: &str = "reconnects";
 
 /// Columns before the texts below the table.
 const LABEL: usize = 16;
@@ -140,23 +152,52 @@ impl Answer {
 
     /// What is planned, in a sentence.
     pub(super) fn about(&self) -> String {
-        format!(
-            "{} with {} each; {}",
-            counted(self.tasks, "task"),
-            counted(self.connections_per_task, "connection"),
-            self.drain
-        )
+        let tasks = counted(self.tasks, "task");
+        let held = if self.has_load_balancer {
+            let connections = counted(self.connections_per_task, "connection");
+            format!("with {connections} each")
+        } else {
+            "in a registry".to_owned()
+        };
+        format!("{tasks} {held}; {}", self.drain)
     }
 
-    /// The steps; those in a row that are alike are one row.
-    pub(super) fn rows(&self) -> Vec<[String; HEADS.len()]> {
+    /// The heads of the table's columns, in two lines, and how wide they are.
+    pub(super) fn heads(&self) -> &'static [(&'static str, &'static str, usize)] {
+        let all = if self.has_load_balancer {
+            HEADS.len()
+        } else {
+            HEADS_OF_A_REGISTRY
+        };
+        &HEADS[..all]
+    }
+
+    /// The steps, after the wait for clients of a registry; those in a row that are alike are one row.
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        if let Some(seconds) = self.registry_wait_seconds {
+            let mut wait = vec![
+                "wait".to_owned(),
+                clock(0.0),
+                format!("{seconds} s"),
+                String::new(),
+                self.tasks.to_string(),
+            ];
+            wait.resize(self.heads().len(), String::new());
+            rows.push(wait);
+        }
+        rows.extend(self.steps_alike());
+        rows
+    }
+
+    fn steps_alike(&self) -> Vec<Vec<String>> {
         let rows = self.alike().into_iter().map(|Alike { rows, every }| {
             let (first, last) = (rows[0], rows[rows.len() - 1]);
             let steps = match rows.len() {
                 1 => first.step.to_string(),
                 _ => format!("{}\u{2013}{}", first.step, last.step),
             };
-            [
+            let mut row = vec![
                 steps,
                 clock(f64::from(first.at)),
                 every.map_or_else(String::new, |every| format!("{every} s")),
@@ -165,28 +206,28 @@ impl Answer {
                 format!("{:.0}", first.connections_cut),
                 format!("{:.1}", first.peak_reconnects_per_task),
                 format!("{} s", last.longest_without_seconds),
-            ]
+            ];
+            row.truncate(self.heads().len());
+            row
         });
         rows.collect()
     }
 
     fn table(&self) -> Vec<Styled> {
-        const WIDTHS: [usize; HEADS.len()] = [9, 8, 6, 6, 6, 11, 12, 8];
-        let line = |style, cells: [&str; HEADS.len()]| {
-            let cells = cells.iter().zip(WIDTHS);
-            let cells = cells.map(|(cell, width)| format!("{cell:>width$}"));
-            Styled::new(style, &cells.collect::<Vec<_>>().join(" "))
+        let heads = self.heads();
+        let line = |style, cells: &[&str]| {
+            let cells = cells.iter().zip(heads);
+            let cells = cells.map(|(cell, (_, _, width))| format!("{cell:>width$}"));
+            Styled::new(style, cells.collect::<Vec<_>>().join(" ").trim_end())
         };
-        let mut lines = vec![
-            Styled::default(),
-            line(DIM, HEADS.map(|(first, _)| first)),
-            line(DIM, HEADS.map(|(_, second)| second)),
-        ];
+        let firsts: Vec<_> = heads.iter().map(|(first, _, _)| *first).collect();
+        let seconds: Vec<_> = heads.iter().map(|(_, second, _)| *second).collect();
+        let mut lines = vec![Styled::default(), line(DIM, &firsts), line(DIM, &seconds)];
         let rows = self.rows();
-        lines.extend(
-            rows.iter()
-                .map(|row| line(PLAIN, row.each_ref().map(String::as_str))),
-        );
+        lines.extend(rows.iter().map(|row| {
+            let cells: Vec<_> = row.iter().map(String::as_str).collect();
+            line(PLAIN, &cells)
+        }));
         lines.push(Styled::default());
         lines
     }
@@ -219,6 +260,10 @@ impl Answer {
                 counted(self.tasks, "task")
             ),
         };
+        let begin = match self.registry_wait_seconds {
+            Some(_) => "the moment in which the original leaves the registry to the last step",
+            None => "the first step to the last",
+        };
         let up_to = if self.is_even { "" } else { "up to " };
         let Self {
             peak_reconnects: peak,
@@ -232,12 +277,10 @@ impl Answer {
         let mut figures = vec![
             (
                 "time",
-                format!(
-                    "{time} from the first step to the last, about {from_swap} from the swap until {gone}"
-                ),
+                format!("{time} from {begin}, about {from_swap} from the swap until {gone}"),
             ),
             (
-                "reconnects",
+                RECONNECTS,
                 format!(
                     "{up_to}{peak:.0} in the busiest second, {of_a_task:.1} to each replacement task; {up_to}{minute:.0} a second in the busiest minute"
                 ),
@@ -249,6 +292,7 @@ impl Answer {
                 ),
             ),
         ];
+        figures.retain(|(label, _)| self.has_load_balancer || *label != RECONNECTS);
         let beside = if self.pauses.is_empty() {
             ""
         } else {

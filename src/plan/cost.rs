@@ -156,14 +156,16 @@ fn one_task_a_step(
     if let Some(fields) = event.as_object_mut() {
         fields.retain(|field, _| !field.starts_with("scaledown_"));
     }
-    let mut clients = scenario.clients.clone().unwrap_or_default();
-    let all = clients
-        .connections_per_task
-        .saturating_mul(scenario.tasks.into());
-    clients.connections_per_task = (all / u64::from(tasks)).min(MOST_CONNECTIONS);
+    let clients = scenario.clients.clone().map(|mut clients| {
+        let all = clients
+            .connections_per_task
+            .saturating_mul(scenario.tasks.into());
+        clients.connections_per_task = (all / u64::from(tasks)).min(MOST_CONNECTIONS);
+        clients
+    });
     let scenario = Scenario {
         tasks,
-        clients: Some(clients),
+        clients,
         ..scenario.clone()
     };
     (event, scenario)
@@ -182,7 +184,7 @@ fn deployed(
         replacement: Behaviour::default(),
         ..scenario.clone()
     };
-    let scenario = scenario::fitting(quiet, request);
+    let scenario = scenario::fitting(quiet, &event, request);
     let world = scenario.world_for(&scenario::names_of(request, &scenario::home_of(&event)?))?;
     // No person is there to end a pause, what a hook costs is not known, and no client is there to wait for.
     let request = &Request {

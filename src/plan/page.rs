@@ -1,6 +1,6 @@
 //! The plan as a page.
 
-use super::answer::{Answer, HEADS};
+use super::answer::Answer;
 use crate::input;
 use crate::output::count;
 use crate::report::{self, Column, Heading, Ink, Line, Page, PlotError, Span};
@@ -17,21 +17,24 @@ pub(super) fn of(answer: &Answer, service: &str) -> Result<String, PlotError> {
     if let Some(refusal) = &answer.refusal {
         page.outcome(false, &format!("Preflight will refuse it: {refusal}"));
     }
+    let left = left(answer);
     let span = Span {
         from: 0,
-        to: answer.reconnects.len().saturating_sub(1).max(1),
+        to: left.len().saturating_sub(1).max(1),
     };
-    let left = left(answer);
-    let (step, cut) = ("the first step", "the first cut");
-    for (title, since, ink, values) in [
-        ("Tasks left", step, Ink::Original, &left),
-        (
-            "Reconnects a second",
-            cut,
-            Ink::Reconnects,
-            &answer.reconnects,
-        ),
-    ] {
+    let begin = match answer.registry_wait_seconds {
+        Some(_) => "the original left the registry",
+        None => "the first step",
+    };
+    let reconnects = (
+        "Reconnects a second",
+        "the first cut",
+        Ink::Reconnects,
+        &answer.reconnects,
+    );
+    let mut plots = vec![("Tasks left", begin, Ink::Original, &left)];
+    plots.extend(answer.has_load_balancer.then_some(reconnects));
+    for (title, since, ink, values) in plots {
         let most = count(values.iter().max().copied().unwrap_or_default());
         let planned = match ink {
             Ink::Reconnects if !answer.is_even => format!(
@@ -48,18 +51,12 @@ pub(super) fn of(answer: &Answer, service: &str) -> Result<String, PlotError> {
         };
         report::plot(&mut page, (title, since), (span, &[]), &legend, vec![line])?;
     }
-    let columns = HEADS.map(|(first, second)| {
-        let head = format!("{first} {second}");
-        (head.trim().to_owned(), Column::Number)
-    });
-    let columns = columns
-        .each_ref()
-        .map(|(head, column)| (head.as_str(), *column));
-    let rows = answer.rows();
-    page.table(
-        &columns,
-        &rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-    );
+    let heads = answer.heads().iter();
+    let heads = heads.map(|(first, second, _)| format!("{first} {second}").trim().to_owned());
+    let heads: Vec<_> = heads.collect();
+    let columns = heads.iter().map(|head| (head.as_str(), Column::Number));
+    let columns: Vec<_> = columns.collect();
+    page.table(&columns, &answer.rows());
     for (label, text) in answer.figures() {
         page.paragraph(&format!("{label}: {text}."));
     }
@@ -77,9 +74,14 @@ pub(super) fn of(answer: &Answer, service: &str) -> Result<String, PlotError> {
     Ok(page.finish())
 }
 
-/// Tasks left in each second since the first step.
+/// Tasks left in each second since the first step, or the wait before it.
 fn left(answer: &Answer) -> Vec<u64> {
-    let mut left = vec![0; answer.reconnects.len()];
+    let wait = usize::try_from(answer.registry_wait_seconds.unwrap_or_default());
+    let seconds = answer
+        .reconnects
+        .len()
+        .saturating_add(wait.unwrap_or_default());
+    let mut left = vec![u64::from(answer.tasks); seconds];
     for step in &answer.steps {
         let from = usize::try_from(step.at).unwrap_or(usize::MAX);
         for second in left.iter_mut().skip(from) {

@@ -5,6 +5,8 @@ use ebbtide_controller::deregistration::Deregistration;
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::plan::Plan;
 use ebbtide_controller::request::Request;
+use ebbtide_simulator::Scenario;
+use ebbtide_simulator::world::Kind;
 
 #[derive(Debug, Clone)]
 pub(super) struct Service {
@@ -17,11 +19,14 @@ pub(super) struct Service {
     pub(super) too_many_of_one_task: Option<String>,
     pub(super) deregistration: Deregistration,
     pub(super) stop_timeout: u32,
-    pub(super) is_application: bool,
+    /// Without one, clients find it in a registry alone.
+    pub(super) load_balancer: Option<Kind>,
     pub(super) zones: u32,
     pub(super) cross_zone: bool,
     /// Whether CloudWatch has seen its connections.
     pub(super) metrics: bool,
+    /// Seconds from the moment in which it is taken out of a registry to the first step.
+    pub(super) registry_wait: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -38,6 +43,10 @@ pub(super) struct Forecast {
 }
 
 impl Service {
+    pub(super) fn has_load_balancer(&self) -> bool {
+        self.load_balancer.is_some()
+    }
+
     /// Seconds from a step until its tasks have gone.
     pub(super) fn lag(&self) -> u32 {
         self.deregistration.most.saturating_add(self.stop_timeout)
@@ -72,6 +81,9 @@ impl Service {
     /// The most seconds that clients are without a connection whose last ones are back at that second, if all
     /// that are refused are accepted as soon as there is room.
     pub(super) fn longest_without(&self, reconnects: &[f64], last: usize) -> u32 {
+        if !self.has_load_balancer() {
+            return 0;
+        }
         let accepted = self.accepts().unwrap_or(f64::INFINITY);
         let came = reconnects.iter().take(last + 1);
         let refused = came.fold(0.0, |refused: f64, came| {
@@ -148,6 +160,23 @@ impl Forecast {
     }
 }
 
+/// Seconds until a custom health shows in what clients find (AWS API model of `HealthCheckCustomConfig`).
+const SHOWS: u32 = 30;
+
+/// Seconds for which clients may remember what has been taken out of the registry; nothing where it is in none, or
+/// cannot be taken out.
+pub(super) fn registry_wait(
+    scenario: &Scenario,
+    request: &Request,
+) -> Result<Option<u32>, std::num::TryFromIntError> {
+    let registry = scenario.registry.as_ref();
+    let Some(registry) = registry.filter(|registry| registry.custom_health) else {
+        return Ok(None);
+    };
+    let ttl = u32::try_from(registry.ttl_seconds)?;
+    Ok(Some(SHOWS + ttl + request.registry_cache))
+}
+
 fn busiest_minute(reconnects: &[f64]) -> f64 {
     let sum = |minute: &[f64]| minute.iter().sum::<f64>() / 60.0;
     if reconnects.len() <= 60 {
@@ -187,10 +216,11 @@ mod tests {
                     too_many_of_one_task: None,
                     deregistration: Deregistration::new(delay, true),
                     stop_timeout: 30,
-                    is_application: false,
+                    load_balancer: Some(Kind::Network),
                     zones: 2,
                     cross_zone: true,
                     metrics: true,
+                    registry_wait: None,
                 };
                 let forecast = service.forecast(&Pace::Within { seconds: 1_800 });
                 let Forecast {

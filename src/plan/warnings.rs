@@ -8,6 +8,7 @@ use ebbtide_controller::preflight::findings::{self, FindingName, Severity};
 use ebbtide_controller::preflight::unkept;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
+use ebbtide_simulator::world::Kind;
 
 use super::service::Service;
 use crate::exit::Error;
@@ -69,7 +70,7 @@ pub(super) fn of(
     let said = pace.budget().and_then(said);
     warnings.extend(said.map(|unkept| format!("its {unkept}")));
     let zones = service.zones;
-    if !service.cross_zone && !service.is_application {
+    if !service.cross_zone && service.load_balancer == Some(Kind::Network) {
         found.push(findings::too_few_for_the_zones(service.tasks, zones, ""));
     }
     let found = found.iter().flatten();
@@ -82,7 +83,7 @@ pub(super) fn of(
 ///
 /// What a plan says itself, by its own flags, is left out.
 pub(super) fn of_preflight(
-    scenario: Scenario,
+    scenario: &Scenario,
     home: Home,
     request: Request,
 ) -> Result<Vec<String>, Error> {

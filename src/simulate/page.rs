@@ -3,7 +3,7 @@
 use super::phase::{Phase, phases};
 use crate::output::{clock, count};
 use crate::report::{self, Column, Heading, Ink, Line, Mark, Page, PlotError, Span};
-use crate::simulation::{Felt, Role, Run, Series};
+use crate::simulation::{Called, Felt, Role, Run, Series};
 
 pub(super) fn of(heading: &Heading, runs: &[(&str, &Run)]) -> Result<String, PlotError> {
     let mut page = Page::new(heading);
@@ -46,10 +46,24 @@ fn deployment(page: &mut Page, run: &Run) -> Result<(), PlotError> {
         .collect();
     states(page, span, &phases)?;
     by_role(page, span, &marks, "Running tasks", &run.tasks)?;
-    by_role(page, span, &marks, "Healthy targets", &run.healthy)?;
-    match &run.clients {
-        Some(felt) => connections(page, span, &marks, felt)?,
-        None => page.paragraph("The scenario has no clients: no connections were held or cut."),
+    let healthy = if run.of_targets {
+        "Healthy targets"
+    } else {
+        "Healthy instances in the registry"
+    };
+    by_role(page, span, &marks, healthy, &run.healthy)?;
+    match (&run.clients, &run.callers) {
+        (None, None) => {
+            page.paragraph("The scenario has no clients: no connections were held or cut.");
+        }
+        (felt, called) => {
+            if let Some(felt) = felt {
+                connections(page, span, &marks, felt)?;
+            }
+            if let Some(called) = called {
+                requests(page, span, &marks, called)?;
+            }
+        }
     }
     timetable(page, &phases);
     Ok(())
@@ -76,6 +90,40 @@ fn connections(page: &mut Page, span: Span, marks: &[Mark], felt: &Felt) -> Resu
         ("refused", format!("refused, {refused} in all")),
     ];
     let title = ("Reconnects a second", "the start");
+    report::plot(page, title, (span, marks), &legend, lines)
+}
+
+fn requests(page: &mut Page, span: Span, marks: &[Mark], called: &Called) -> Result<(), PlotError> {
+    by_role(page, span, marks, "Requests a second", &called.requests)?;
+    let all = count(called.summary.requests());
+    let stopped = called.to_stopped.iter().sum();
+    let without = called.without_address.iter().sum();
+    if stopped + without == 0 {
+        page.paragraph(&format!(
+            "Of {all} requests, none went to a stopped task or found no address."
+        ));
+        return Ok(());
+    }
+    let line = |ink, values, filled| Line {
+        ink,
+        values,
+        filled,
+    };
+    let lines = vec![
+        line(Ink::Refused, called.to_stopped.as_slice(), false),
+        line(Ink::Reconnects, &called.without_address, true),
+    ];
+    let legend = [
+        (
+            "refused",
+            format!("to stopped tasks, {} in all", count(stopped)),
+        ),
+        (
+            "reconnects",
+            format!("without an address, {} in all", count(without)),
+        ),
+    ];
+    let title = ("Requests that failed a second", "the start");
     report::plot(page, title, (span, marks), &legend, lines)
 }
 

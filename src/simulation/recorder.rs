@@ -9,6 +9,8 @@ use ebbtide_simulator::asl::{EventKind as HistoryKind, HistoryEvent, Outcome};
 use ebbtide_simulator::world::{Call, Clients, EventKind, Phase, TaskSet, World, WorldEvent};
 use serde::Serialize;
 
+use super::callers::{Known, Spread, called, undisturbed};
+use super::instances::Instances;
 use super::members::{Members, extra_task_hours};
 use super::run::{Felt, Role, Run, Series, Visit};
 use super::summary::Summary;
@@ -16,7 +18,7 @@ use super::summary::Summary;
 /// Seconds after the end of a deployment in which clients that were cut may still come back.
 const LONGEST_WAY_BACK: u64 = 600;
 
-/// Tasks that run and targets that are healthy.
+/// Tasks that run, and targets that are healthy: without a load balancer, instances of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Counts {
@@ -39,6 +41,9 @@ pub(super) struct Recorder {
     tasks: Vec<Members>,
     /// Targets by target group.
     healthy: Vec<Members>,
+    instances: Instances,
+    /// How evenly callers would call the tasks without this deployment.
+    undisturbed: Option<Spread>,
     states: Vec<Visit>,
     marks: Vec<(f64, String)>,
     calls: usize,
@@ -66,13 +71,17 @@ impl Recorder {
             let role = role(Some(&group.arn), Role::Replacement);
             Members::new(role, &group.arn, healthy)
         });
+        let tasks: Vec<_> = tasks.collect();
+        let instances = Instances::new(world, &tasks);
         let found = world.service(cluster, service);
         Self {
             cluster: cluster.to_owned(),
             service: service.to_owned(),
             desired: found.map_or(0, |service| service.desired_count),
-            tasks: tasks.collect(),
+            tasks,
             healthy: healthy.collect(),
+            undisturbed: undisturbed(world, &instances.before),
+            instances,
             states: Vec::new(),
             marks: Vec::new(),
             calls: 0,
@@ -138,7 +147,7 @@ impl Recorder {
 
     pub(super) fn counts(&self) -> Counts {
         let (original_tasks, replacement_tasks) = now(&self.tasks);
-        let (original_healthy, replacement_healthy) = now(&self.healthy);
+        let (original_healthy, replacement_healthy) = now(self.healthy());
         Counts {
             original_tasks,
             original_healthy,
@@ -147,7 +156,17 @@ impl Recorder {
         }
     }
 
+    /// Healthy targets by target group; without a load balancer, healthy instances by task set.
+    fn healthy(&self) -> &[Members] {
+        if self.healthy.is_empty() {
+            &self.instances.sets
+        } else {
+            &self.healthy
+        }
+    }
+
     fn happened(&mut self, at_ms: u64, kind: &EventKind) {
+        self.instances.happened(at_ms, kind);
         let (all, id, member, is_in) = match kind {
             EventKind::TaskSetCreated { task_set, .. } => {
                 let made = Members::new(Role::Replacement, task_set, BTreeSet::new());
@@ -209,18 +228,29 @@ impl Recorder {
         }
         let seconds = usize::try_from(world.now() / 1_000).unwrap_or(usize::MAX) + 1;
         let clients = world.clients();
+        let clients = clients.map(|clients| felt(clients, &self.tasks, seconds));
+        let known = Known {
+            before: self.undisturbed,
+            after: self.instances.now(),
+            during: self.instances.beside(ended_ms),
+            sets: &self.tasks,
+        };
+        let callers = called(&mut world, &known, seconds);
         let tasks = self.tasks.iter().map(|set| set.series(&set.id, seconds));
-        let healthy = self.healthy.iter();
+        let healthy = self.healthy().iter();
         let healthy = healthy.map(|group| group.series(short(&group.id), seconds));
+        let healthy = healthy.collect();
         Run {
             states: self.states,
             marks: self.marks,
             invocations,
             desired: self.desired,
             extra_task_hours: extra_task_hours(&self.tasks, self.desired, ended_ms),
-            clients: clients.map(|clients| felt(clients, &self.tasks, seconds)),
+            clients,
+            callers,
             tasks: tasks.collect(),
-            healthy: healthy.collect(),
+            healthy,
+            of_targets: !self.healthy.is_empty(),
             summary,
         }
     }
@@ -244,13 +274,10 @@ fn now(all: &[Members]) -> (usize, usize) {
 
 fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
     let none = || vec![0; seconds];
-    let connections = clients.task_sets().iter().map(|id| {
-        let known = sets.iter().find(|set| set.id == *id);
-        Series {
-            role: known.map_or(Role::Leftover, |set| set.role),
-            name: id.clone(),
-            values: none(),
-        }
+    let connections = clients.task_sets().iter().map(|id| Series {
+        role: Role::of(sets, id),
+        name: id.clone(),
+        values: none(),
     });
     let mut connections: Vec<_> = connections.collect();
     let (mut reconnects, mut refused, mut cuts) = (none(), none(), none());
@@ -289,7 +316,8 @@ fn felt(clients: &Clients, sets: &[Members], seconds: usize) -> Felt {
 #[cfg(test)]
 mod tests {
     use ebbtide_simulator::deployment::Installation;
-    use ebbtide_simulator::world::ClientsScenario;
+    use ebbtide_simulator::scenario::RegistryScenario;
+    use ebbtide_simulator::world::{ClientsScenario, InstanceHealth, Registry};
     use ebbtide_simulator::{Names, Scenario, SimulatedAws};
 
     use super::*;
@@ -298,7 +326,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn counting_events_counts_what_the_world_has() {
         let clients = Some(ClientsScenario::default());
-        let scenario = Scenario::with(|scenario| scenario.clients = clients);
+        counts_what_there_is(Scenario::with(|scenario| scenario.clients = clients)).await;
+        let registry = Some(RegistryScenario::default());
+        counts_what_there_is(Scenario::with(|scenario| scenario.registry = registry)).await;
+    }
+
+    async fn counts_what_there_is(scenario: Scenario) {
         let names = Names::default();
         let world = scenario.world_for(&names).unwrap();
         let event = names.event();
@@ -317,6 +350,13 @@ mod tests {
                     let counted = recorder.tasks.iter().find(|known| known.id == set.id);
                     assert_eq!(counted.unwrap().now.len(), running.count(), "{}", set.id);
                 }
+                let mut instances: Vec<_> = recorder.instances.now().into_iter().collect();
+                let all = world.registries().flat_map(Registry::instances);
+                let healthy = all.filter(|one| one.health == InstanceHealth::Healthy);
+                let mut healthy: Vec<_> = healthy.map(|one| one.id.clone()).collect();
+                instances.sort();
+                healthy.sort();
+                assert_eq!(instances, healthy);
                 for group in world.target_groups() {
                     let targets = group.targets.values();
                     let healthy = targets.filter(|target| target.phase == Phase::Healthy);

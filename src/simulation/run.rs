@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::callers::Called;
+use super::members::Members;
 use super::summary::Summary;
 use crate::output::count;
 
@@ -17,12 +19,16 @@ pub(crate) struct Run {
     pub(crate) desired: u32,
     /// Running tasks by task set.
     pub(crate) tasks: Vec<Series>,
-    /// Healthy targets by target group.
+    /// Healthy targets by target group; without a load balancer, healthy instances by task set.
     pub(crate) healthy: Vec<Series>,
+    /// Whether it is targets that are healthy, and not instances.
+    pub(crate) of_targets: bool,
     /// Hours of running tasks above the desired count, all task sets together, until the end.
     pub(crate) extra_task_hours: f64,
     /// What clients felt, where the world has any.
     pub(crate) clients: Option<Felt>,
+    /// What callers have experienced, where the world has any.
+    pub(crate) callers: Option<Called>,
 }
 
 /// A state, and when it was entered and left, in seconds since the start.
@@ -50,6 +56,14 @@ pub(crate) enum Role {
     Replacement,
     /// An earlier deployment has left it.
     Leftover,
+}
+
+impl Role {
+    /// That of a task set by its id.
+    pub(super) fn of(sets: &[Members], id: &str) -> Self {
+        let known = sets.iter().find(|set| set.id == id);
+        known.map_or(Self::Leftover, |set| set.role)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

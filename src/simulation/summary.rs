@@ -38,7 +38,12 @@ pub(crate) struct TaskSetSummary {
     id: String,
     status: String,
     task_definition: String,
-    target_group: String,
+    /// Its target group; of a service with a registry alone there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_group: Option<String>,
+    /// Its Cloud Map registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<String>,
     running: usize,
 }
 
@@ -136,13 +141,15 @@ fn task_sets(world: &World, cluster: &str, service: &str) -> Vec<TaskSetSummary>
     let sets = world.task_sets_of(cluster, service).into_iter();
     sets.map(|set| {
         let attached = set.load_balancers.first();
-        let group = attached.map_or("", |attached| short(&attached.target_group_arn));
+        let group = attached.map(|attached| short(&attached.target_group_arn).to_owned());
+        let registry = set.service_registries.first();
         let tasks = world.tasks_of(&set.id).into_iter();
         TaskSetSummary {
             id: set.id.clone(),
             status: set.status.as_str().to_owned(),
             task_definition: short(&set.task_definition).to_owned(),
-            target_group: group.to_owned(),
+            target_group: group,
+            registry: registry.map(|its| short(&its.registry_arn).to_owned()),
             running: tasks
                 .filter(|task| task.last_status.counts_as_running())
                 .count(),
@@ -178,10 +185,16 @@ impl Summary {
                 status,
                 task_definition,
                 target_group,
+                registry,
                 running,
             } = set;
             let running = counted(*running, "task");
-            let text = format!("{id} {status} {task_definition} on {target_group}, runs {running}");
+            let group = target_group.iter().map(|group| format!(" on {group}"));
+            let registry = registry
+                .iter()
+                .map(|registry| format!(" in registry {registry}"));
+            let places: String = group.chain(registry).collect();
+            let text = format!("{id} {status} {task_definition}{places}, runs {running}");
             ("task set", text)
         }));
         rows.extend(self.listeners.iter().map(|listener| {

@@ -132,7 +132,10 @@ fn scenarios_with_a_registry_say_what_is_wrong_with_them() {
 fn a_registry_has_the_arn_that_is_asked_for_if_it_can_be_one_of_the_account() {
     let world = |registry: &str| {
         let names = Names {
-            registry: Some(registry.to_owned()),
+            registry: Some(ServiceRegistry {
+                registry_arn: registry.to_owned(),
+                ..ServiceRegistry::default()
+            }),
             ..Names::default()
         };
         scenario(r#"{"registry": {}}"#).world_for(&names)

@@ -235,3 +235,17 @@ fn what_cannot_be_compared_is_wrong_usage() {
         assert_eq!(ran.stdout, "", "{arguments}");
     }
 }
+
+#[test]
+fn a_service_without_a_load_balancer_is_not_compared() {
+    let said = ebbtide("compare events/service-discovery.json")
+        .exits(2)
+        .stderr;
+    assert_has(
+        &said,
+        &[
+            "what is compared are reconnects through a load balancer",
+            "`ebbtide simulate`",
+        ],
+    );
+}

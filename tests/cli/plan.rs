@@ -42,6 +42,72 @@ fn a_plan_shows_the_steps_of_a_shift_and_what_they_carry_of_all_connections() {
 }
 
 #[test]
+fn a_plan_waits_for_clients_of_a_registry_as_a_simulation_does() {
+    scratch(
+        "even-registry.json",
+        r#"{"registry": {"ttlSeconds": 20}, "timings": {"jitterPercent": 0}}"#,
+    );
+    let arguments = "events/service-discovery.json --scenario @even-registry.json";
+    let planned = ebbtide(&format!("plan {arguments} --format json"))
+        .exits(0)
+        .json();
+    // 30 s, the TTL, and registryCache.
+    assert_eq!(planned["registryWaitSeconds"], 110);
+    let steps = planned["steps"].as_array().unwrap();
+    assert_eq!(
+        (&steps[0]["at"], &steps[3]["at"]),
+        (&110.into(), &290.into())
+    );
+    assert_eq!(planned["seconds"], 290);
+    let simulated = ebbtide(&format!("simulate {arguments} --format json"))
+        .exits(0)
+        .json();
+    let lines = simulated["deployments"][0]["lines"].as_array().unwrap();
+    let at = |part: &str| {
+        let line = lines
+            .iter()
+            .find(|line| line["what"].as_str().unwrap().contains(part));
+        line.unwrap()["at"].as_f64().unwrap()
+    };
+    let close = |simulated: f64, planned: f64| {
+        assert!((simulated - planned).abs() <= 10.0, "{simulated} {planned}");
+    };
+    close(at("step 1 of 4") - at("taken out of the registry"), 110.0);
+    close(
+        at("drained, no task left") - at("taken out of the registry"),
+        290.0 + 30.0,
+    );
+    let second = planned["shift"][1]["at"].as_f64().unwrap();
+    close(at("1 of 4 tasks running") - at("has 25 %"), second);
+    let text = ebbtide(&format!(
+        "plan {arguments} --for-seconds 600 --report @registry-plan.html"
+    ))
+    .done();
+    let parts = [
+        "4 tasks in a registry; ",
+        "     wait  0:00:00  110 s             4",
+        "1\u{2013}4  0:01:50   60 s      1      0",
+        "0:04:50 from the moment in which the original leaves the registry to the last step",
+        "at 0:00:00: 25 % of the tasks for 600 s, after 110 s in which clients find them",
+        "within 600 s: ",
+    ];
+    assert_has(&text, &parts);
+    assert!(!text.contains("reconnect"), "{text}");
+    let page = crate::program::read("registry-plan.html");
+    assert!(
+        page.contains("Tasks left") && !page.contains("Reconnects"),
+        "{page}"
+    );
+    let refused = ebbtide(&format!("plan {arguments} --for-reconnects 5"))
+        .exits(2)
+        .stderr;
+    assert_has(
+        &refused,
+        &["--for-reconnects: clients find this service in a registry"],
+    );
+}
+
+#[test]
 fn a_plan_warns_of_what_will_not_go_well_and_says_what_would() {
     let text = ebbtide(
         "plan events/drain-budget.json --tasks 200 --connections-per-task 60000 --zones 3

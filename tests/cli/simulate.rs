@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{Ran, assert_has, ebbtide, read, scratch};
+use crate::program::{Ran, assert_has, ebbtide, read, scratch, scratch_event};
 
 #[test]
 fn a_simulation_tells_its_story_and_ends_with_the_world() {
@@ -220,4 +220,113 @@ fn a_simulation_of_a_budget_says_what_its_clients_felt() {
         let without = ebbtide(&format!("simulate events/{event}.json --clients 0")).done();
         assert!(!without.contains("  clients  "), "{without}");
     }
+}
+
+#[test]
+fn callers_of_a_registry_reach_no_stopped_task_and_would_if_all_stopped_at_once() {
+    let line = "simulate events/service-discovery.json";
+    let answer = ebbtide(&format!("{line} --format json")).exits(0).json();
+    let deployment = &answer["deployments"][0];
+    assert!(deployment.get("clients").is_none(), "{deployment}");
+    let (callers, at_once) = (&deployment["callers"], &deployment["callersAllAtOnce"]);
+    assert_eq!(callers["callers"], 100);
+    let seconds = callers["seconds"].as_u64().unwrap();
+    assert_eq!(callers["requests"], 100 * seconds);
+    for lost in ["toStopped", "toUnhealthy", "withoutAddress"] {
+        assert_eq!(callers[lost], 0, "{lost}");
+    }
+    assert!(at_once["toStopped"].as_u64().unwrap() > 1_000, "{at_once}");
+    // A quarter of the tasks is one beside four.
+    for (when, tasks) in [("before", 4), ("during", 5), ("after", 4)] {
+        let spread = &callers["spread"][when];
+        assert_eq!(spread["tasks"], tasks, "{when}");
+        let percent = |name: &str| spread[name].as_f64().unwrap();
+        let (least, most) = (percent("leastPercent"), percent("mostPercent"));
+        assert!(95.0 < least && least <= 100.0, "{when}: {least}");
+        assert!((100.0..105.0).contains(&most), "{when}: {most}");
+    }
+    let set = &deployment["summary"]["taskSets"][0];
+    assert!(
+        set["registry"].as_str().unwrap().starts_with("srv-"),
+        "{set}"
+    );
+    assert!(set.get("targetGroup").is_none(), "{set}");
+    let lines = deployment["lines"].as_array().unwrap().iter();
+    let healthy = |name: &'static str| {
+        lines
+            .clone()
+            .filter_map(move |line| line["counts"][name].as_u64())
+    };
+    let healthy: Vec<_> = healthy("originalHealthy")
+        .zip(healthy("replacementHealthy"))
+        .collect();
+    assert_eq!(healthy.first(), Some(&(4, 0)));
+    assert!(healthy.contains(&(4, 4)), "{healthy:?}");
+    assert_eq!(healthy.last(), Some(&(0, 4)));
+    let text = ebbtide(&format!("{line} --report @registry.html")).done();
+    assert!(
+        !text.contains("target group") && !text.contains(" on ,"),
+        "{text}"
+    );
+    assert_has(&text, &["100 callers", " in registry srv-"]);
+    let page = read("registry.html");
+    let parts = [
+        "Healthy instances in the registry",
+        "none went to a stopped task",
+    ];
+    assert_has(&page, &parts);
+    assert!(!page.contains("The scenario has no clients"));
+}
+
+#[test]
+fn callers_that_keep_addresses_for_longer_than_the_event_says_are_counted() {
+    scratch(
+        "long-cache.json",
+        r#"{"registry": {"callers": {"cacheSeconds": 600}}}"#,
+    );
+    let line = "simulate events/service-discovery.json --scenario @long-cache.json";
+    let answer = ebbtide(&format!("{line} --format json")).exits(0).json();
+    let stopped = &answer["deployments"][0]["callers"]["toStopped"];
+    assert!(stopped.as_u64().unwrap() > 0, "{answer}");
+    ebbtide(&format!("{line} --report @long-cache.html")).done();
+    assert_has(&read("long-cache.html"), &["Requests that failed a second"]);
+}
+
+#[test]
+fn a_registry_that_the_event_names_is_the_simulated_one() {
+    let arn = "arn:aws:servicediscovery:eu-west-1:111122223333:service/srv-0123456789abcdef";
+    let fields = format!(
+        r#", "registry": {{"registryArn": "{arn}", "containerName": "web", "containerPort": 8080}}, "subnets": ["subnet-0123456789abcdef0"], "task_sg": "sg-0123456789abcdef0""#
+    );
+    scratch_event("named-registry.json", &fields);
+    scratch("first-registry.json", r#"{"firstDeployment": true}"#);
+    for scenario in ["", " --scenario @first-registry.json"] {
+        let text = ebbtide(&format!("simulate @named-registry.json{scenario}")).done();
+        let parts = [
+            "(partition aws, region eu-west-1, account 111122223333, ",
+            "in registry srv-0123456789abcdef, runs 4 tasks",
+        ];
+        assert_has(&text, &parts);
+    }
+}
+
+#[test]
+fn connections_need_a_load_balancer() {
+    for command in ["simulate", "plan"] {
+        let line = format!("{command} events/service-discovery.json --connections-per-task 9");
+        let said = ebbtide(&line).exits(2).stderr;
+        assert_has(&said, &["clients connect through a load balancer"]);
+    }
+    ebbtide("simulate events/service-discovery.json --clients 0").exits(0);
+    // Beside a load balancer there are both.
+    scratch("both.json", r#"{"registry": {"besideLoadBalancer": true}}"#);
+    let text = ebbtide("simulate events/minimal.json --scenario @both.json").done();
+    assert_has(
+        &text,
+        &[
+            "most reconnects in 1 s",
+            "100 callers",
+            " on chat-tg-2 in registry srv-",
+        ],
+    );
 }

@@ -126,13 +126,17 @@ impl Scenario {
             ..CreateRegistry::default()
         };
         let id = match &names.registry {
-            Some(arn) => {
-                let id = parse_registry(arn, names)?;
+            Some(named) => {
+                let id = parse_registry(&named.registry_arn, names)?;
                 world.put_registry(&request, id)?;
                 id.to_owned()
             }
             None => world.create_registry(&request)?,
         };
+        let with_port = |named: &&ServiceRegistry| named.port.or(named.container_port).is_some();
+        if let Some(named) = names.registry.as_ref().filter(with_port) {
+            return Ok(Some(named.clone()));
+        }
         Ok(Some(ServiceRegistry {
             registry_arn: world.existing_registry(&id)?.arn.clone(),
             port: None,

@@ -12,7 +12,7 @@ impl World {
         let delay_ms = self.jittered(self.timings.registry_propagation_ms);
         let number = self.next_ordinal();
         instance.registration = number;
-        let id = instance.id.clone();
+        let (id, health) = (instance.id.clone(), instance.health);
         let Some(known) = self.cloud_map.registries.get_mut(registry) else {
             return delay_ms;
         };
@@ -20,6 +20,7 @@ impl World {
         self.record(EventKind::InstanceRegistered {
             registry: registry.to_owned(),
             instance: id.clone(),
+            health: health.as_str().to_owned(),
         });
         let unseen = Unseen {
             registry: registry.to_owned(),

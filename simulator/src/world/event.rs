@@ -90,8 +90,8 @@ kinds! {
         "Target {target} of {} is draining.", group_name(target_group);
     TargetDeregistered { target_group: String, target: String }
         "Target {target} was deregistered from {}.", group_name(target_group);
-    InstanceRegistered { registry: String, instance: String }
-        "Instance {instance} was registered in {registry}.";
+    InstanceRegistered { registry: String, instance: String, health: String }
+        "Instance {instance} was registered in {registry} as {health}.";
     InstanceHealthChanged { registry: String, instance: String, health: String }
         "Instance {instance} of {registry} is {health}.";
     InstanceDeregistered { registry: String, instance: String }

@@ -107,7 +107,7 @@ pub struct TaskSetLoadBalancer {
 }
 
 /// Where the tasks are registered as instances.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceRegistry {
     pub registry_arn: String,
