@@ -126,16 +126,16 @@ impl Scenario {
             ..CreateRegistry::default()
         };
         let id = match &names.registry {
-            Some(named) => {
-                let id = parse_registry(&named.registry_arn, names)?;
+            Some(given) => {
+                let id = parse_registry(&given.registry_arn, names)?;
                 world.put_registry(&request, id)?;
                 id.to_owned()
             }
             None => world.create_registry(&request)?,
         };
-        let with_port = |named: &&ServiceRegistry| named.port.or(named.container_port).is_some();
-        if let Some(named) = names.registry.as_ref().filter(with_port) {
-            return Ok(Some(named.clone()));
+        let with_port = |given: &&ServiceRegistry| given.port.or(given.container_port).is_some();
+        if let Some(given) = names.registry.as_ref().filter(with_port) {
+            return Ok(Some(given.clone()));
         }
         Ok(Some(ServiceRegistry {
             registry_arn: world.existing_registry(&id)?.arn.clone(),
