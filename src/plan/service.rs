@@ -4,6 +4,7 @@ use ebbtide_controller::arn::{self, Arn};
 use ebbtide_controller::deregistration::Deregistration;
 use ebbtide_controller::pace::{Budget, OnDeadline, Pace};
 use ebbtide_controller::plan::Plan;
+use ebbtide_controller::registry;
 use ebbtide_controller::request::Request;
 use ebbtide_simulator::Scenario;
 use ebbtide_simulator::world::Kind;
@@ -160,9 +161,6 @@ impl Forecast {
     }
 }
 
-/// Seconds until a custom health shows in what clients find (AWS API model of `HealthCheckCustomConfig`).
-const SHOWS: u32 = 30;
-
 /// Seconds for which clients may remember what has been taken out of the registry; nothing where it is in none, or
 /// cannot be taken out.
 pub(super) fn registry_wait(
@@ -174,7 +172,7 @@ pub(super) fn registry_wait(
         return Ok(None);
     };
     let ttl = u32::try_from(registry.ttl_seconds)?;
-    Ok(Some(SHOWS + ttl + request.registry_cache))
+    Ok(Some(registry::wait(ttl, request)))
 }
 
 fn busiest_minute(reconnects: &[f64]) -> f64 {

@@ -12,8 +12,9 @@ use crate::registry::Removed;
 use crate::request::Request;
 use crate::world::{Instance, InstanceHealth, Registry, TaskSet, World};
 
-/// Seconds until a custom health shows in what clients find (AWS API model of `HealthCheckCustomConfig`).
-const SHOWS: u32 = 30;
+/// Seconds until a custom health shows in what clients find: about 30 s (AWS API model of `HealthCheckCustomConfig`),
+/// and a margin.
+pub const SHOWS: u32 = 45;
 
 /// Times that instances are set to `UNHEALTHY`. Whether ECS sets them back is unproven: those that are back again
 /// after that are deregistered.
@@ -62,10 +63,17 @@ impl Removal {
 
 /// Seconds from the moment in which instances are taken out to the one in which no client remembers them.
 pub(crate) fn forgetting(world: &World, request: &Request) -> u32 {
-    world.registry.as_ref().map_or(0, |registry| {
-        let cached = registry.ttl.saturating_add(request.registry_cache);
-        SHOWS.saturating_add(cached)
-    })
+    world
+        .registry
+        .as_ref()
+        .map_or(0, |registry| wait(registry.ttl, request))
+}
+
+/// The same for records with this TTL, in seconds.
+pub fn wait(ttl: u32, request: &Request) -> u32 {
+    SHOWS
+        .saturating_add(ttl)
+        .saturating_add(request.registry_cache)
 }
 
 /// What is left to do before tasks of what goes may be stopped; `None` for nothing.

@@ -4,7 +4,7 @@ use super::{Finding, FindingName, Scene};
 use crate::arn::short;
 use crate::counted::counted;
 use crate::fix::Fix;
-use crate::registry::forgetting;
+use crate::registry::{SHOWS, forgetting};
 use crate::world::Registry;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -94,7 +94,7 @@ fn wait(scene: &Scene<'_>, registry: &Registry) -> Option<Finding> {
     let (ttl, cache) = (registry.ttl, scene.request.registry_cache);
     let wait = forgetting(scene.world, scene.request);
     let seen = format!(
-        "The drain begins {wait} s after the original has left registry {}: 30 s until Cloud Map shows it, the TTL of {ttl} s, registryCache of {cache} s.",
+        "The drain begins {wait} s after the original has left registry {}: {SHOWS} s until Cloud Map shows it, the TTL of {ttl} s, registryCache of {cache} s.",
         short(&registry.arn)
     );
     let why = "ECS stops a task without a wait for TTL and caches, and which one it stops cannot be chosen. A task that is registered again meanwhile is taken out as well, and the wait begins anew.";
