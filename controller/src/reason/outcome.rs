@@ -245,17 +245,18 @@ impl fmt::Display for Outcome {
                 f,
                 "Not rolled back, because {original} did not become healthy again within {seconds} s ({shortfall}): {remains}."
             ),
-            Self::ListenerMoved { remains } => {
-                let what = if is_of_a_registry(&remains.replacement.target_group) {
-                    "PRIMARY was changed"
-                } else {
-                    "the production listener was moved"
-                };
+            Self::ListenerMoved { remains }
+                if is_of_a_registry(&remains.replacement.target_group) =>
+            {
                 write!(
                     f,
-                    "Not rolled back, because {what} outside this deployment: {remains}."
+                    "Not rolled back, because PRIMARY was changed outside this deployment: {remains}."
                 )
             }
+            Self::ListenerMoved { remains } => write!(
+                f,
+                "Not rolled back, because the production listener was moved outside this deployment: {remains}."
+            ),
             Self::NothingUndone(refusal) => write!(f, "Nothing was undone: {refusal}"),
             Self::NotRolledBack(refusal) => write!(f, "Not rolled back: {refusal}"),
         }
