@@ -10,7 +10,7 @@ mod removal;
 
 pub(crate) use assigned::registries;
 pub use grouped::grouped;
-pub(crate) use removal::{Removal, forgetting, put_back, removal};
+pub(crate) use removal::{Removal, SOON, forgetting, put_back, removal};
 pub use removal::{SHOWS, wait};
 
 use crate::arn::is_of_a_registry;

@@ -16,6 +16,9 @@ use crate::world::{Instance, InstanceHealth, Registry, TaskSet, World};
 /// and a margin.
 pub const SHOWS: u32 = 45;
 
+/// Seconds until the check that follows the writes.
+pub(crate) const SOON: u32 = 5;
+
 /// Times that instances are set to `UNHEALTHY`. Whether ECS sets them back is unproven: those that are back again
 /// after that are deregistered.
 const MOST_TIMES: u32 = 3;
@@ -109,11 +112,12 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
                 instances: found,
             }
         },
+        // From the first check on that finds none: many writes take a while.
         removed: Removed {
-            since: Some(world.now),
+            since: None,
             times: times.saturating_add(1),
         },
-        left: forgetting,
+        left: forgetting.saturating_add(SOON),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::gates::Gate;
 use crate::next::Next;
 use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
-use crate::registry::Removal;
+use crate::registry::{Removal, SOON};
 use crate::request::CHECKS;
 
 /// The drain is over, with `running` tasks that do not stop.
@@ -224,7 +224,10 @@ impl<'a> Waiting<'a> {
             }
         };
         self.report.next_step = Some(left);
-        let wait = self.poll.min(left).max(1);
+        let wait = match removal {
+            Removal::Found { .. } => SOON,
+            Removal::Remembered { .. } => self.poll.min(left).max(1),
+        };
         let stage = Stage::Blocked {
             wanted: self.drain.wanted,
             running,
