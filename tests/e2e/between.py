@@ -33,7 +33,8 @@ def address(answer):
 
 def handed_on(request, body, to):
     """What the endpoint `to` answers: status and body."""
-    request = urllib.request.Request(to + request.path, data=body, headers=dict(request.headers))
+    headers = {**request.headers, "content-length": str(len(body))}
+    request = urllib.request.Request(to + request.path, data=body, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answered:
             return answered.status, answered.read()

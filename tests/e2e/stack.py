@@ -1,6 +1,6 @@
 """The shipped template on emulators that are not ours, over the simulated AWS.
 
-`ebbtide serve` answers for ECS and Elastic Load Balancing, MiniStack for everything else:
+`ebbtide serve` answers for ECS, Elastic Load Balancing and Cloud Map, MiniStack for everything else:
 CloudFormation, Step Functions, Lambda, DynamoDB, CloudWatch, EventBridge. MiniStack starts the built bootstraps as
 processes that inherit its environment: that is how the functions come to call these, and why the template needs no
 parameter for it.
@@ -101,6 +101,7 @@ class Stack:
         return {
             "AWS_ENDPOINT_URL_ECS": self.aws,
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self.aws,
+            "AWS_ENDPOINT_URL_SERVICEDISCOVERY": self.aws,
             "AWS_ENDPOINT_URL_SFN": self.ministack,
             "AWS_ENDPOINT_URL_DYNAMODB": self.ministack,
             "AWS_ENDPOINT_URL_CLOUDWATCH": self.ministack,
@@ -205,9 +206,9 @@ def simulated_aws(log, speed, event=None, scenario=None, port=0):
 
 
 @contextlib.contextmanager
-def ministack(logs, speed, aws, sfn=None, elb=None):
-    """MiniStack on a free port; its address. Its functions call the simulated AWS at `aws`, Step Functions at
-    `sfn` and Elastic Load Balancing at `elb` where they are elsewhere, and MiniStack itself."""
+def ministack(logs, speed, aws, sfn=None, elb=None, ecs=None, cloud_map=None):
+    """MiniStack on a free port; its address. Its functions call the simulated AWS at `aws`, or the service of a
+    parameter where that is elsewhere, and MiniStack itself."""
     port = processes.free_port()
     address = f"http://127.0.0.1:{port}"
     env = environment(
@@ -219,8 +220,9 @@ def ministack(logs, speed, aws, sfn=None, elb=None):
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
         TMPDIR=str(logs),
-        AWS_ENDPOINT_URL_ECS=aws,
+        AWS_ENDPOINT_URL_ECS=ecs or aws,
         AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=elb or aws,
+        AWS_ENDPOINT_URL_SERVICEDISCOVERY=cloud_map or aws,
         AWS_ENDPOINT_URL_SFN=sfn or address,
         AWS_ENDPOINT_URL_DYNAMODB=address,
         AWS_ENDPOINT_URL_CLOUDWATCH=address,
