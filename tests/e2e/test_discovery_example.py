@@ -2,17 +2,22 @@
 
 The script, the service's template and what is said of the emulators in test_example.py are shared with
 examples/nlb-service. MiniStack's CloudFormation has no VPC links: it gets the template without that one resource, and
-the link is read in the template. Its ECS registers nothing in Cloud Map.
+the link is read in the template. Its ECS has no task sets and registers nothing in Cloud Map: so the registry and the
+service are made again in the simulated AWS, and executions with the script's own input deploy it there.
 """
 
+import collections
 import json
 import re
+import shlex
 
 import pytest
 from samcli.yamlhelper import yaml_parse
 
+import cloud_map
 import stack
-from test_example import printed_inputs, script_of
+from test_example import in_simulated_aws, mirror_service, printed_inputs, register, script_of
+from world import Service
 
 EXAMPLE = stack.ROOT / "examples" / "service-discovery"
 INFRASTRUCTURE = "service-discovery-infrastructure"
@@ -111,6 +116,59 @@ def test_the_input_names_the_registry_and_a_port_of_the_task_definition(first, o
     assert container["HealthCheck"]["Command"] == ["CMD", "nlb-service", "check"]
 
 
+@pytest.fixture(scope="module")
+def mirrored(deployed, script, outputs, world):
+    """In the simulated AWS, the registry and the service that CloudFormation has made on MiniStack; and a map of their
+    ARNs."""
+    there = script.client("servicediscovery").get_service(Id=outputs["RegistryId"])["Service"]
+    kept = {key: there[key] for key in ("DnsConfig", "HealthCheckCustomConfig")}
+    registry = cloud_map.create(stack.client("servicediscovery", deployed.aws), there["Name"], **kept)
+    world.ecs.create_cluster(clusterName=outputs["Cluster"])
+    name, arns = mirror_service(script, world, outputs["Cluster"], "service-discovery")
+    arns[there["Arn"]] = registry["Arn"]
+    return arns, registry["Id"], Service(world, outputs["Cluster"], name, None)
+
+
+def watched(deployed, registry):
+    """What the commands of the README show: how many instances of each health, and of each task set."""
+    commands = re.findall(r"^aws servicediscovery .*REGISTRY_ID.*$", (EXAMPLE / "README.md").read_text(), re.MULTILINE)
+    health, listed = (
+        deployed.command_line(*shlex.split(command.replace("REGISTRY_ID", registry))[1:]) for command in commands
+    )
+    return collections.Counter(health["Status"].values()), collections.Counter(label for _, label in listed)
+
+
+def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
+    deployed, script, first, mirrored, ministack, world
+):
+    arns, registry, service = mirrored
+    assert service.task_sets() == []
+    [event] = printed_inputs(in_simulated_aws(first.stderr, arns))
+
+    there = ministack.run(event)
+    assert (there.status, there.error, there.cause) == ("SUCCEEDED", None, None)
+    [original] = service.task_sets()
+    assert (original["status"], original["runningCount"]) == ("PRIMARY", 4)
+    assert original["taskDefinition"].endswith("/nlb-service:1")
+    assert original["serviceRegistries"] == [event["registry"]]
+    assert watched(deployed, registry) == ({"HEALTHY": 4}, {original["externalId"]: 4})
+
+    # Clients' caches take real seconds, by the functions' clock: 30 s and the record's 10 s are enough here.
+    second = {**event, "taskDefinition": register(script, world, event["taskDefinition"]), "registryCache": 0}
+    execution = ministack.start(second)
+    taken_out = {"HEALTHY": 4, "UNHEALTHY": 4}
+    service.wait_until(lambda: watched(deployed, registry)[0] == taken_out, "the first four are taken out")
+    assert sorted(one["runningCount"] for one in service.task_sets()) == [4, 4]
+    ended = ministack.ended(execution)
+    assert (ended.status, ended.error, ended.cause) == ("SUCCEEDED", None, None)
+    [replacement] = service.task_sets()
+    assert (replacement["status"], replacement["runningCount"]) == ("PRIMARY", 4)
+    assert replacement["taskDefinition"].endswith("/nlb-service:2")
+    assert watched(deployed, registry) == ({"HEALTHY": 4}, {replacement["externalId"]: 4})
+    # Two tasks at a time.
+    assert ended.output["steps"] == 2
+
+
 def test_a_restriction_that_an_http_api_does_not_have_is_refused(script, first):
     refused = script.run("1.1", CLIENTS_CIDR="203.0.113.0/24")
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -131,11 +189,12 @@ def test_the_script_ends_with_the_url(script, first, outputs):
     assert after == {**before, "taskDefinition": f"{before['taskDefinition'].removesuffix(':1')}:2"}
 
 
-def test_everything_is_taken_down(deployed, script, first, outputs, world):
+def test_everything_is_taken_down(deployed, script, mirrored):
+    _, _, service = mirrored
     # Where the task sets are.
-    world.ecs.create_cluster(clusterName=outputs["Cluster"])
     destroyed = script.run("--destroy", AWS_ENDPOINT_URL_ECS=deployed.aws)
     assert destroyed.returncode == 0, destroyed.stderr
+    assert service.task_sets() == []
     there = script.client("cloudformation").describe_stacks()["Stacks"]
     assert [one["StackName"] for one in there if one["StackName"].startswith("service-discovery")] == []
     assert script.client("servicediscovery").list_services()["Services"] == []
