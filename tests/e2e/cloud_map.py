@@ -89,8 +89,12 @@ class Registry(Service):
             "registry": {"registryArn": ours["Arn"], "containerName": CONTAINER, "containerPort": PORT},
             "subnets": SUBNETS,
             "task_sg": SECURITY_GROUPS[0],
+            "registryCache": 0,
             "waitForService": 15,
             "bakeTime": 10,
+            "drain": {"tasks": 2, "every": 20},
+            # The state machine waits faster than the functions' clock goes, and each wait counts in full.
+            "drainTimeout": 86_400,
         }
         self.calls = []
         # Whether ECS sets custom health back that another has set.

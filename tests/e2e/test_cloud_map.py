@@ -38,6 +38,7 @@ class Scene:
 
     def succeeds(self, **more):
         for ended in map(self.machine.ended, self.start(**more)):
+            if ended.error: print(ended.cause, *self.registries[0].calls, sep="\n")
             assert (ended.status, ended.error, ended.cause) == ("SUCCEEDED", None, None)
 
 
