@@ -97,9 +97,11 @@ class Registry(Service):
             "drainTimeout": 86_400,
         }
         self.calls = []
-        # Whether ECS sets custom health back that another has set.
+        # Whether ECS sets custom health back that another has set: unproven.
         self.restores = False
+        # Of every task that was an instance, the label of its set.
         self.labels = {}
+        # The custom health that ECS has set last, of the tasks that are instances.
         self.reported = {}
 
     def note(self, by, what, label, **more):
@@ -132,12 +134,8 @@ class Registry(Service):
         instance = request["InstanceId"]
         self.note("Ebbtide", what, self.labels[instance], instance=instance)
 
-    def mirror(self, ended):
-        """What ECS does in the registry, until `ended` is set."""
-        while not ended.wait(0.05):
-            self.mirror_once()
-
-    def mirror_once(self):
+    def mirror(self):
+        """What ECS does in the registry since it was done last."""
         tasks = self.running()
         for id in self.reported.keys() - tasks.keys():
             self.note("ECS", "DeregisterInstance", self.labels[id], instance=id, found=self.found(self.labels[id]))
@@ -145,7 +143,7 @@ class Registry(Service):
             with contextlib.suppress(self.client.exceptions.InstanceNotFound):
                 self.client.deregister_instance(ServiceId=self.theirs, InstanceId=id)
             del self.reported[id]
-        restored = {id for id, of in self.instances().items() if self.restores and of[1] == "UNHEALTHY"}
+        restored = {id for id, of in self.instances().items() if of[1] == "UNHEALTHY"} if self.restores else set()
         for id, task in tasks.items():
             if id not in self.reported:
                 self.register(id, task)
@@ -220,12 +218,16 @@ def operation_of(request):
 def mirrored(registries):
     """Has ECS keep the registries, until the end."""
     ended = threading.Event()
-    threads = [threading.Thread(target=registry.mirror, args=[ended]) for registry in registries]
-    for thread in threads:
-        thread.start()
+
+    def mirror():
+        while not ended.wait(0.1):
+            for registry in registries:
+                registry.mirror()
+
+    thread = threading.Thread(target=mirror)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        for thread in threads:
-            thread.join()
+        thread.join()
