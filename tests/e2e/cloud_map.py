@@ -1,8 +1,8 @@
 """Registries of Cloud Map in programs that are not ours, with what ECS does there.
 
-The simulated ECS takes registries of its own only. So each service has two: one there, which its task sets name, and one
-in the other program, which the functions read and write. What lies between the functions and AWS exchanges the ids of the
-two, and writes down the calls.
+The simulated ECS takes registries of its own only. So each service has two: one there, which its task sets name, and
+one in the other program, which the functions read and write. `Between` exchanges the ids of the two, and writes down
+the calls.
 """
 
 import contextlib
@@ -41,14 +41,14 @@ class Call:
     # Of the task set: its externalId.
     label: str
     instance: str | None = None
-    # Percent, of the task set before and after.
+    # Percent, before and after.
     scale: tuple | None = None
     # Instances of the task set that clients find before the call.
     found: frozenset = frozenset()
 
     @property
     def lowers(self):
-        return self.what in ("UpdateTaskSet", "DeleteTaskSet") and self.scale[1] < self.scale[0]
+        return self.scale is not None and self.scale[1] < self.scale[0]
 
 
 def create(client, name, **more):
@@ -126,7 +126,8 @@ class Registry(Service):
         if operation != "CreateTaskSet":
             task_set = self.named(label)
             label = task_set["externalId"]
-            scale = (task_set["scale"]["value"], request.get("scale", {"value": 0})["value"])
+            after = {"UpdateTaskSet": request.get("scale"), "DeleteTaskSet": {"value": 0}}.get(operation)
+            scale = after and (task_set["scale"]["value"], after["value"])
         self.note("Ebbtide", operation, label, scale=scale, found=self.found(label))
 
     def note_cloud_map(self, operation, request):

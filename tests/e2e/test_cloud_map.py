@@ -20,8 +20,8 @@ from world import World
 SPEED = 20
 # Of the state machine's waits: at a higher speed, it checks more often what takes real seconds.
 WAITS = 8
-# Seconds, at least, from the last instance that is taken out to the first task that stops: AWS's 30 and the record's TTL. The
-# functions count whole seconds, from before the first write.
+# Seconds, at least, from the last instance that is taken out to the first task that stops: AWS's 30 and the record's
+# TTL. The functions count whole seconds, from before the first write.
 FORGETTING = 30 + TTL - 2
 PROGRAMS = ("moto", "MiniStack")
 # What is deployed after the first version, each as a service of its own.
@@ -65,14 +65,17 @@ class Run:
         named = [(one.what, "original" if one.label == self.original else "replacement") for one in mine]
         return [one for one, _ in itertools.groupby(named)]
 
-    def in_service(self):
+    def in_service(self, revision):
         """The label of the only task set: PRIMARY, and alone in the registry with as many tasks as are desired."""
         [task_set] = self.registry.task_sets()
+        assert task_set["taskDefinition"].endswith(f"/{self.registry.name}:{revision}")
         assert (task_set["status"], task_set["scale"]["value"], task_set["runningCount"]) == ("PRIMARY", 100.0, TASKS)
         its = [(task_set["externalId"], "HEALTHY")] * TASKS
-        self.registry.wait_until(lambda: list(self.registry.instances().values()) == its, "only its tasks are registered")
+        self.registry.wait_until(lambda: list(self.registry.instances().values()) == its, "its tasks are there alone")
         return task_set["externalId"]
 
+    def until_the_original_is_taken_out(self):
+        self.registry.wait_until(lambda: not self.registry.found(self.original), "the original is taken out")
 
     def assert_forgotten_before_tasks_stop(self, label):
         """When the first task of a set stopped, clients had found none of them for long enough."""
@@ -82,6 +85,7 @@ class Run:
         lowered = [one for one in calls if one.lowers]
         assert len({one.instance for one in taken_out} & {one.instance for one in stopped}) == TASKS
         assert {one.found for one in lowered + stopped} == {frozenset()}
+        assert not [one for one in self.registry.calls if one.lowers and one.found]
         assert lowered[0].at - taken_out[-1].at >= FORGETTING
 
 
@@ -120,13 +124,14 @@ def first(running):
     orders = {}
     for name, run in runs.items():
         run.succeeds()
-        run.original, orders[name] = run.in_service(), run.order()
+        run.original, orders[name] = run.in_service(1), run.order()
     for run in runs.values():
+        run.event["taskDefinition"] = f"{run.registry.name}:2"
         run.start()
     for program in PROGRAMS:
-        registry, original = runs["rollback", program].registry, runs["rollback", program].original
-        registry.wait_until(lambda: not registry.found(original), "the original is taken out")  # noqa: B023
-        ebbtide.run("rollback", f"{CLUSTER}/{registry.name}", "--by", "alice")
+        run = runs["rollback", program]
+        run.until_the_original_is_taken_out()
+        ebbtide.run("rollback", f"{CLUSTER}/{run.registry.name}", "--by", "alice")
     return orders
 
 
@@ -146,7 +151,7 @@ def test_a_task_set_is_taken_out_before_its_tasks_stop(second):
     run.succeeds()
     assert run.order() == REPLACED
     run.assert_forgotten_before_tasks_stop(run.original)
-    assert run.in_service() != run.original
+    assert run.in_service(2) != run.original
 
 
 def test_a_shift_adds_tasks_before_it_takes_any_out(second):
@@ -154,7 +159,7 @@ def test_a_shift_adds_tasks_before_it_takes_any_out(second):
     run.succeeds()
     assert run.order() == [REPLACED[0], ("UpdateTaskSet", "replacement"), *REPLACED[1:]]
     run.assert_forgotten_before_tasks_stop(run.original)
-    assert run.in_service() != run.original
+    assert run.in_service(2) != run.original
 
 
 def test_instances_that_ecs_sets_back_are_deregistered(second):
@@ -164,7 +169,7 @@ def test_instances_that_ecs_sets_back_are_deregistered(second):
     taken_out = [one.what for one in run.registry.calls if one.by == "Ebbtide" and one.instance]
     assert taken_out == ["UNHEALTHY"] * 3 * TASKS + ["DeregisterInstance"] * TASKS
     run.assert_forgotten_before_tasks_stop(run.original)
-    assert run.in_service() != run.original
+    assert run.in_service(2) != run.original
 
 
 def test_a_rollback_puts_the_original_back_before_it_takes_the_replacement_out(second):
@@ -174,4 +179,4 @@ def test_a_rollback_puts_the_original_back_before_it_takes_the_replacement_out(s
     assert run.order() == [*REPLACED[:3], *back, ("UpdateTaskSet", "replacement"), ("DeleteTaskSet", "replacement")]
     [replacement] = {one.label for one in run.registry.calls if one.what == "CreateTaskSet"}
     run.assert_forgotten_before_tasks_stop(replacement)
-    assert run.in_service() == run.original
+    assert run.in_service(1) == run.original

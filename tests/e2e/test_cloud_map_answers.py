@@ -6,6 +6,8 @@ another answer than that fails, and so does the right one.
 
 import contextlib
 import itertools
+import json
+import subprocess
 import time
 
 import pytest
@@ -65,7 +67,8 @@ class Registry:
         return self.client.get_service(Id=self.id)["Service"]
 
     def labels(self):
-        pages = self.client.get_paginator("list_instances").paginate(ServiceId=self.id, PaginationConfig={"PageSize": 1})
+        paginator = self.client.get_paginator("list_instances")
+        pages = paginator.paginate(ServiceId=self.id, PaginationConfig={"PageSize": 1})
         return [{one["Id"]: one["Attributes"].get(LABEL) for one in page["Instances"]} for page in pages]
 
     def health(self):
@@ -162,7 +165,10 @@ QUESTIONS = {
     "an instance that is registered again has the new attributes": (twice, [{"a": "second"}]),
     "an instance is not deregistered while it is registered": (in_a_hurry, "DuplicateRequest"),
     "a deregistered instance is gone": (gone, [{}]),
-    "the health of an instance that is not there cannot be set": (lambda r: refused(r.set_health, "a", "UNHEALTHY"), "InstanceNotFound"),
+    "the health of an instance that is not there cannot be set": (
+        lambda r: refused(r.set_health, "a", "UNHEALTHY"),
+        "InstanceNotFound",
+    ),
     "an instance that is not there cannot be deregistered": (lambda r: refused(r.deregister, "a"), "InstanceNotFound"),
     "no call is answered for a registry that is not there": (of_a_missing, {"ServiceNotFound"}),
     "custom health needs HealthCheckCustomConfig": (without_health, "CustomHealthNotFound"),
@@ -175,3 +181,24 @@ def test_programs_answer_as_the_model_says_but_for_what_is_listed(endpoints, pro
     answers = {what: (ask(Registry(client)), right) for what, (ask, right) in QUESTIONS.items()}
     otherwise = {what: answer for what, (answer, right) in answers.items() if answer != right}
     assert otherwise == OTHERWISE[program]
+
+
+def test_the_aws_cli_takes_an_instance_out_of_the_simulated_registry(endpoints):
+    endpoint = endpoints["ebbtide serve"]
+    registry = Registry(stack.client("servicediscovery", endpoint))
+    registry.register("a", **{LABEL: "of a"})
+
+    def aws(command, *arguments):
+        done = subprocess.run(
+            ["aws", "--output", "json", "servicediscovery", command, "--service-id", registry.id, *arguments],
+            env=stack.environment(AWS_ENDPOINT_URL=endpoint),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout or "null")
+
+    assert aws("list-instances", "--query", f"Instances[].[Id, Attributes.{LABEL}]") == [["a", "of a"]]
+    assert aws("update-instance-custom-health-status", "--instance-id", "a", "--status", "UNHEALTHY") is None
+    assert aws("get-instances-health-status") == {"Status": {"a": "UNHEALTHY"}}

@@ -149,7 +149,7 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
     assert (there.status, there.error, there.cause) == ("SUCCEEDED", None, None)
     [original] = service.task_sets()
     assert (original["status"], original["runningCount"]) == ("PRIMARY", 4)
-    assert original["taskDefinition"].endswith("/nlb-service:1")
+    assert original["taskDefinition"].endswith("/service-discovery:1")
     assert original["serviceRegistries"] == [event["registry"]]
     assert watched(deployed, registry) == ({"HEALTHY": 4}, {original["externalId"]: 4})
 
@@ -163,7 +163,7 @@ def test_what_the_templates_describe_is_deployed_and_a_second_version_beside_it(
     assert (ended.status, ended.error, ended.cause) == ("SUCCEEDED", None, None)
     [replacement] = service.task_sets()
     assert (replacement["status"], replacement["runningCount"]) == ("PRIMARY", 4)
-    assert replacement["taskDefinition"].endswith("/nlb-service:2")
+    assert replacement["taskDefinition"].endswith("/service-discovery:2")
     assert watched(deployed, registry) == ({"HEALTHY": 4}, {replacement["externalId"]: 4})
     # Two tasks at a time.
     assert ended.output["steps"] == 2
