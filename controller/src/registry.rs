@@ -10,8 +10,8 @@ mod removal;
 
 pub(crate) use assigned::registries;
 pub use grouped::grouped;
-pub(crate) use removal::{Removal, SOON, forgetting, put_back, removal};
-pub use removal::{SHOWS, wait};
+pub(crate) use removal::{Removal, forgetting, put_back, removal};
+pub use removal::{SHOWS, wait, writes};
 
 use crate::arn::is_of_a_registry;
 use crate::deployment::Plan;

@@ -172,7 +172,7 @@ pub(super) fn registry_wait(
         return Ok(None);
     };
     let ttl = u32::try_from(registry.ttl_seconds)?;
-    Ok(Some(registry::wait(ttl, request)))
+    Ok(Some(registry::wait(ttl, request, scenario.tasks)))
 }
 
 fn busiest_minute(reconnects: &[f64]) -> f64 {

@@ -16,8 +16,9 @@ use crate::world::{Instance, InstanceHealth, Registry, TaskSet, World};
 /// and a margin.
 pub const SHOWS: u32 = 45;
 
-/// Seconds until the check that follows the writes.
-pub(crate) const SOON: u32 = 5;
+/// Seconds that a call may take with its retries, and instances that are written in one at least.
+const A_CALL: u32 = 20;
+const A_SECOND: u32 = 10;
 
 /// Times that instances are set to `UNHEALTHY`. Whether ECS sets them back is unproven: those that are back again
 /// after that are deregistered.
@@ -64,19 +65,28 @@ impl Removal {
     }
 }
 
-/// Seconds from the moment in which instances are taken out to the one in which no client remembers them.
+/// Seconds from the first write that takes a whole task set out to the moment in which no client remembers it.
 pub(crate) fn forgetting(world: &World, request: &Request) -> u32 {
-    world
-        .registry
-        .as_ref()
-        .map_or(0, |registry| wait(registry.ttl, request))
+    world.registry.as_ref().map_or(0, |registry| {
+        wait(registry.ttl, request, world.service.desired_count)
+    })
 }
 
-/// The same for records with this TTL, in seconds.
-pub fn wait(ttl: u32, request: &Request) -> u32 {
+/// The same for records with this TTL, in seconds, and so many tasks.
+pub fn wait(ttl: u32, request: &Request, tasks: u32) -> u32 {
+    remembered(ttl, request).saturating_add(writes(tasks))
+}
+
+/// Seconds for which clients may remember what has been taken out.
+fn remembered(ttl: u32, request: &Request) -> u32 {
     SHOWS
         .saturating_add(ttl)
         .saturating_add(request.registry_cache)
+}
+
+/// Seconds that the calls for so many instances are allowed.
+pub fn writes(instances: u32) -> u32 {
+    A_CALL.saturating_add(instances / A_SECOND)
 }
 
 /// What is left to do before tasks of what goes may be stopped; `None` for nothing.
@@ -84,13 +94,13 @@ pub fn wait(ttl: u32, request: &Request) -> u32 {
 /// A task of the set that is registered meanwhile is taken out as well, and the wait begins anew.
 pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<Removal> {
     let registry = of(world, outgoing)?;
-    let forgetting = forgetting(world, &plan.request);
+    let remembered = remembered(registry.ttl, &plan.request);
     let found: Vec<_> = registry.found_of(outgoing).map(id).collect();
     let Removed { since, times } = plan.removed;
     if found.is_empty() {
         let since = since.unwrap_or(world.now);
         let passed = u32::try_from(world.now.saturating_sub(since)).unwrap_or(u32::MAX);
-        let left = forgetting.saturating_sub(passed);
+        let left = remembered.saturating_sub(passed);
         let removed = Removed {
             since: Some(since),
             times,
@@ -98,8 +108,10 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
         return (left > 0).then_some(Removal::Remembered { left, removed });
     }
     let arn = registry.arn.clone();
+    let instances = u32::try_from(found.len()).unwrap_or(u32::MAX);
+    let writes = writes(instances);
     Some(Removal::Found {
-        instances: u32::try_from(found.len()).unwrap_or(u32::MAX),
+        instances,
         write: if times < MOST_TIMES {
             Action::SetInstanceHealth {
                 registry: arn,
@@ -112,12 +124,11 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
                 instances: found,
             }
         },
-        // From the first check on that finds none: many writes take a while.
         removed: Removed {
-            since: None,
+            since: Some(world.now.saturating_add(u64::from(writes))),
             times: times.saturating_add(1),
         },
-        left: forgetting.saturating_add(SOON),
+        left: remembered.saturating_add(writes),
     })
 }
 

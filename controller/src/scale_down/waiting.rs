@@ -10,7 +10,7 @@ use crate::gates::Gate;
 use crate::next::Next;
 use crate::phase::To;
 use crate::reason::{Blocker, DrainProgress, Draining, Reason, Stage, StepMade};
-use crate::registry::{Removal, SOON};
+use crate::registry::{Removal, SHOWS};
 use crate::request::CHECKS;
 
 /// The drain is over, with `running` tasks that do not stop.
@@ -225,7 +225,8 @@ impl<'a> Waiting<'a> {
         };
         self.report.next_step = Some(left);
         let wait = match removal {
-            Removal::Found { .. } => SOON,
+            // Until then, reads may show what was before the writes.
+            Removal::Found { .. } => SHOWS,
             Removal::Remembered { .. } => self.poll.min(left).max(1),
         };
         let stage = Stage::Blocked {

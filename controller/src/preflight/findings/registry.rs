@@ -4,7 +4,7 @@ use super::{Finding, FindingName, Scene};
 use crate::arn::short;
 use crate::counted::counted;
 use crate::fix::Fix;
-use crate::registry::{SHOWS, forgetting};
+use crate::registry::{SHOWS, forgetting, writes};
 use crate::world::Registry;
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -94,8 +94,9 @@ fn wait(scene: &Scene<'_>, registry: &Registry) -> Option<Finding> {
     let (ttl, cache) = (registry.ttl, scene.request.registry_cache);
     let wait = forgetting(scene.world, scene.request);
     let seen = format!(
-        "The drain begins {wait} s after the original has left registry {}: {SHOWS} s until Cloud Map shows it, the TTL of {ttl} s, registryCache of {cache} s.",
-        short(&registry.arn)
+        "The drain begins {wait} s after the original begins to leave registry {}: {} s for the calls, {SHOWS} s until Cloud Map shows it, the TTL of {ttl} s, registryCache of {cache} s.",
+        short(&registry.arn),
+        writes(scene.desired)
     );
     let why = "ECS stops a task without a wait for TTL and caches, and which one it stops cannot be chosen. A task that is registered again meanwhile is taken out as well, and the wait begins anew.";
     let pause = match scene.plan.steps[..] {
