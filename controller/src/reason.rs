@@ -189,6 +189,15 @@ pub enum Reason {
         /// Seconds until the next turn.
         wait: u32,
     },
+    /// Tasks of the original that no client finds are stopped, and new ones started.
+    Restarting {
+        /// Its id.
+        original: TaskSetId,
+        /// Tasks that are still to stop.
+        tasks: u32,
+        /// Seconds until the next turn.
+        wait: u32,
+    },
     /// The replacement was never `PRIMARY`, but clients of a registry know it: it is drained.
     TakenOut {
         /// The original, which keeps serving.
@@ -337,6 +346,7 @@ impl Reason {
             Self::SecondLook { .. }
             | Self::RollingBack { .. }
             | Self::PutBack { .. }
+            | Self::Restarting { .. }
             | Self::TakenOut { .. } => Code::RollingBack,
             Self::Restored { .. } => Code::Restored,
             Self::GoingOn { .. } | Self::Recovered { .. } => Code::GoingOn,
@@ -409,6 +419,7 @@ impl Reason {
             | Self::SecondLook { .. }
             | Self::RollingBack { .. }
             | Self::PutBack { .. }
+            | Self::Restarting { .. }
             | Self::TakenOut { .. }
             | Self::Restored { .. }
             | Self::GoingOn { .. }

@@ -10,7 +10,7 @@ mod removal;
 
 pub(crate) use assigned::registries;
 pub use grouped::grouped;
-pub(crate) use removal::{Removal, forgetting, put_back, removal};
+pub(crate) use removal::{Removal, forgetting, is_deregistered, put_back, removal};
 pub use removal::{SHOWS, wait, writes};
 
 use crate::arn::is_of_a_registry;
@@ -25,6 +25,8 @@ pub struct Removed {
     pub since: Option<u64>,
     /// Times that some of it was.
     pub times: u32,
+    /// Whether a rollback replaces the tasks of the original, because their instances were deregistered.
+    pub restarts: bool,
 }
 
 impl World {

@@ -9,7 +9,7 @@ use crate::phase::To;
 use crate::ready;
 use crate::reason::{LeftAlone, Outcome, Place, Reason, Remains, Shortfall};
 use crate::refusal::{ErrorName, Refusal};
-use crate::registry;
+use crate::registry::{self, Removed};
 use crate::request::CHECKS;
 use crate::routing::{self, Roles};
 use crate::shift;
@@ -220,6 +220,9 @@ fn restore(
             over(plan, progress, Outcome::NoOriginal { remains })
         }));
     };
+    if let Some(restarting) = restart(world, plan, progress, original) {
+        return Ok(restarting);
+    }
     if original.scale < 100.0 {
         return Ok(Next::one(Action::SetScale {
             task_set: original.id.clone(),
@@ -282,6 +285,42 @@ fn restore(
     Ok(over(plan, progress, outcome))
 }
 
+/// Tasks of the original whose instances were deregistered are not registered again: no client finds or remembers them,
+/// and new ones take their place.
+fn restart(world: &World, plan: &Plan, progress: &Progress, original: &TaskSet) -> Option<Next> {
+    let begins = registry::is_deregistered(world, plan, original);
+    let stops = plan.removed.restarts && original.scale <= 0.0 && original.tasks() > 0;
+    if !begins && !stops {
+        return None;
+    }
+    let wait = ready::slow_check(plan);
+    let reason = Reason::Restarting {
+        original: original.id.clone(),
+        tasks: original.tasks(),
+        wait,
+    };
+    let removed = Removed {
+        restarts: true,
+        ..plan.removed
+    };
+    let plan = Plan {
+        removed,
+        ..plan.clone()
+    };
+    let next = check_again(&plan, progress, 0, reason, wait);
+    Some(match next {
+        Next::Go(answer) if begins => {
+            let stop = Action::SetScale {
+                task_set: original.id.clone(),
+                percent: 0.0,
+                tasks: 0,
+            };
+            Next::WriteAndGo(vec![stop], answer)
+        }
+        next => next,
+    })
+}
+
 /// The original is whole. Where a step of the drain may have been made a moment ago, that is believed
 /// [`lock::SETTLE`] seconds later: one read may be old, or the step may land late.
 fn whole_again(plan: &Plan, progress: &Progress, original: &TaskSet) -> Next {
@@ -317,7 +356,9 @@ fn restored(
 fn restorable<'a>(world: &'a World, plan: &Plan, down: bool) -> Option<&'a TaskSet> {
     plan.outgoing_in(world)
         .filter(|original| !original.is_being_deleted())
-        .filter(|original| original.is_warm() || down || is_asked_for(plan))
+        .filter(|original| {
+            original.is_warm() || down || is_asked_for(plan) || plan.removed.restarts
+        })
 }
 
 /// Deletes a candidate that production traffic does not reach, if it never did.

@@ -499,6 +499,10 @@ fn overdue(drain: &Drain<'_>, outgoing: &TaskSet, blocker: Option<&Blocker>) -> 
         drained_for(drain.plan, &drain.progress)
     );
     let (seen, fix) = match blocker {
+        Some(blocker @ Blocker::Registry { .. }) => (
+            format!("{seen}; the next step waits: {blocker}."),
+            "Find out what puts its instances back into the registry, or raise drainTimeout if only the wait is long.",
+        ),
         Some(blocker) => (
             format!("{seen}; the next step waits: {blocker}."),
             "Check its tasks' logs and the health check of the target group.",

@@ -63,6 +63,8 @@ pub(super) struct PlanWire {
     removed_since: Option<u64>,
     #[serde(default, skip_serializing_if = "is_none")]
     removed_times: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed_restarts: bool,
     /// What goes: `original`, `replacement` or `leftover`.
     outgoing: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +130,7 @@ impl PlanWire {
             }),
             removed_since: plan.removed.since,
             removed_times: plan.removed.times,
+            removed_restarts: plan.removed.restarts,
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
                 Outgoing::Leftover(leftover) => leftover.clone(),
@@ -200,6 +203,7 @@ impl PlanWire {
             removed: Removed {
                 since: self.removed_since,
                 times: self.removed_times,
+                restarts: self.removed_restarts,
             },
             finishing: self.finishing,
             failure,

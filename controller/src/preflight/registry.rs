@@ -105,6 +105,8 @@ fn no_balancer_is_meant(request: &Request, registry: &Registry) -> Result<(), Re
         ("routes", request.routes.all().next().is_some()),
         ("test", request.test.is_some()),
         ("swapMode", request.swap_mode == SwapMode::Replace),
+        ("containerName", request.container_name.is_some()),
+        ("containerPort", request.container_port.is_some()),
     ];
     let given = fields.iter().find(|(_, is_given)| *is_given);
     let Some((field, _)) = given else {
@@ -117,7 +119,7 @@ fn no_balancer_is_meant(request: &Request, registry: &Registry) -> Result<(), Re
             short(&registry.arn)
         ),
         format!(
-            "Omit {field}: in a registry there are no routes, no weights and no test traffic. If the service has a load balancer, set nlb."
+            "Omit {field}: a registry has no routes, no weights, no test traffic and no container of its own. If the service has a load balancer, set nlb."
         ),
     ))
 }

@@ -167,6 +167,8 @@ pub enum Blocker {
     Registry {
         /// Instances that they found, and that were taken out by this turn.
         found: u32,
+        /// Times that some were.
+        times: u32,
         /// Seconds until no client remembers one.
         left: u32,
     },
@@ -403,15 +405,21 @@ impl fmt::Display for Blocker {
                 f,
                 "clients leave by themselves and have {left} s more; CloudWatch has no new value of connectionsMetric"
             ),
-            Self::Registry { found: 0, left } => write!(
+            Self::Registry { found: 0, left, .. } => write!(
                 f,
                 "no client finds its tasks in the registry, and caches forget them within {left} s"
             ),
-            Self::Registry { found, left } => write!(
-                f,
-                "{} taken out of the registry, which caches forget within {left} s",
-                counted(*found, "instance")
-            ),
+            Self::Registry { found, times, left } => {
+                let instances = counted(*found, "instance");
+                match times {
+                    0 | 1 => write!(f, "{instances} taken out of the registry"),
+                    _ => write!(
+                        f,
+                        "{instances} taken out of the registry again, for the {times}. time, because something puts them back"
+                    ),
+                }?;
+                write!(f, "; caches forget within {left} s")
+            }
             Self::Reconnects { seen, allowed } => {
                 write!(f, "{seen} reconnects a second, {allowed} are allowed")
             }

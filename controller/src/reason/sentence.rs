@@ -152,6 +152,15 @@ impl fmt::Display for Reason {
                 "rolling back to {original}: {} put back into the registry; next check in {wait} s",
                 counted(*instances, "instance")
             ),
+            Self::Restarting {
+                original,
+                tasks,
+                wait,
+            } => write!(
+                f,
+                "rolling back to {original}: {} that no client finds stop first, and new ones start; next check in {wait} s",
+                counted(*tasks, "task")
+            ),
             Self::TakenOut { original } => write!(
                 f,
                 "rolling back: {original} serves, and the replacement leaves the registry before its tasks are stopped"
@@ -245,7 +254,7 @@ impl fmt::Display for Towards<'_> {
         let name = short(self.0);
         match name.split_once('/') {
             Some((registry, _)) if is_of_a_registry(self.0) => {
-                write!(f, "into registry {registry} beside it")
+                write!(f, "into registry {registry}")
             }
             _ => write!(f, "to {name}"),
         }
@@ -333,6 +342,14 @@ impl fmt::Display for Swapped {
                     (false, _) => "waits for approval",
                 };
                 write!(f, "the bake takes {bake} s, and the deployment {waits}")
+            }
+            Some(NextDrain { bake, .. })
+                if is_of_a_registry(&self.target_group) && self.after.is_some() =>
+            {
+                write!(
+                    f,
+                    "the replacement leaves the registry, and its drain begins after that, in {bake} s at the earliest"
+                )
             }
             Some(NextDrain { bake, .. }) => write!(f, "the drain begins in {bake} s"),
             None => f.write_str("there is nothing to drain"),

@@ -52,13 +52,18 @@ impl Removal {
     pub(crate) fn blocker(&self) -> Blocker {
         match self {
             Self::Found {
-                instances, left, ..
+                instances,
+                left,
+                removed,
+                ..
             } => Blocker::Registry {
                 found: *instances,
+                times: removed.times,
                 left: *left,
             },
-            Self::Remembered { left, .. } => Blocker::Registry {
+            Self::Remembered { left, removed } => Blocker::Registry {
                 found: 0,
+                times: removed.times,
                 left: *left,
             },
         }
@@ -96,14 +101,14 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
     let registry = of(world, outgoing)?;
     let remembered = remembered(registry.ttl, &plan.request);
     let found: Vec<_> = registry.found_of(outgoing).map(id).collect();
-    let Removed { since, times } = plan.removed;
+    let Removed { since, times, .. } = plan.removed;
     if found.is_empty() {
         let since = since.unwrap_or(world.now);
         let passed = u32::try_from(world.now.saturating_sub(since)).unwrap_or(u32::MAX);
         let left = remembered.saturating_sub(passed);
         let removed = Removed {
             since: Some(since),
-            times,
+            ..plan.removed
         };
         return (left > 0).then_some(Removal::Remembered { left, removed });
     }
@@ -127,8 +132,18 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
         removed: Removed {
             since: Some(world.now.saturating_add(u64::from(writes))),
             times: times.saturating_add(1),
+            ..plan.removed
         },
         left: remembered.saturating_add(writes),
+    })
+}
+
+/// Whether tasks of a task set run whose instances were deregistered: [`put_back`] has nothing to put back.
+pub(crate) fn is_deregistered(world: &World, plan: &Plan, task_set: &TaskSet) -> bool {
+    of(world, task_set).is_some_and(|registry| {
+        let has_none = registry.instances_of(task_set).next().is_none();
+        let never_again = plan.removed.times > MOST_TIMES && !plan.removed.restarts;
+        never_again && has_none && task_set.tasks() > 0
     })
 }
 

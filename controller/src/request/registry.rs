@@ -19,7 +19,7 @@ pub const REGISTRY_FIELDS: &[(&str, &str)] = &[
     ),
     (
         "containerName",
-        "the name of a container of the task definition",
+        "the name of a container of the task definition, with containerPort",
     ),
     (
         "containerPort",
@@ -41,12 +41,14 @@ impl Reader<'_> {
         let container_port = fields.optional("containerPort", number);
         let has = |field| fields.given.contains_key(field);
         let both = has("port") && (has("containerName") || has("containerPort"));
-        let lone = has("containerPort") && !has("containerName");
+        let lone = has("containerPort") != has("containerName");
         if both {
             fields.refuse("port");
         }
-        if lone {
+        if lone && has("containerName") {
             fields.refuse("containerPort");
+        } else if lone {
+            fields.refuse("containerName");
         }
         Some(ServiceRegistry {
             arn: RegistryArn::from(arn?),

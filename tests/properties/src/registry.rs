@@ -52,7 +52,8 @@ pub(crate) fn found_in_a_registry(scene: &mut Scene, bytes: &mut Unstructured<'_
     let plan = &mut scene.deployment.plan;
     plan.removed = Removed {
         since: once_in(bytes, 2).then_some(world.now.saturating_sub(100)),
-        times: one(bytes, &[0, 1, 3]),
+        times: one(bytes, &[0, 1, 3, 4]),
+        restarts: once_in(bytes, 8),
     };
     if !alone {
         return;

@@ -1,6 +1,7 @@
 //! Findings about health: whether the replacement can be healthy in time, and what healthy means.
 
 use super::{Finding, FindingName, Scene, names};
+use crate::arn::short;
 use crate::counted::counted;
 use crate::fix::Fix;
 use crate::request::CHECKS;
@@ -87,6 +88,32 @@ fn original_is_sick(scene: &Scene<'_>) -> Option<Finding> {
     let targets = group.own_targets();
     if targets.healthy >= wanted {
         return None;
+    }
+    if let Some(registry) = scene
+        .world
+        .registry
+        .as_ref()
+        .filter(|_| group.is_of_a_registry())
+    {
+        return Some(Finding::warning(
+            FindingName::OriginalHealth,
+            &format!(
+                "Clients find only {} of {} of {} in registry {}: {}.",
+                targets.healthy,
+                counted(wanted, "task"),
+                original.id,
+                short(&registry.arn),
+                targets
+            ),
+            "A rollback goes back only when all of these tasks are registered and healthy.",
+            Fix::run(
+                "",
+                [format!(
+                    "aws servicediscovery get-instances-health-status --service-id {}",
+                    short(&registry.arn)
+                )],
+            ),
+        ));
     }
     if group.targets.registered() == 0 {
         return Some(empty(scene, group, wanted));

@@ -213,7 +213,7 @@ impl FindingName {
                 "Each deployment exchanges the two groups, and a listener only takes groups with fitting protocol and IP address type."
             }
             Self::ServiceRegistry => {
-                "Clients find the tasks of both task sets in one registry, from which tasks can be taken out; and ECS refuses a registry with a container or a port that the task definition does not have."
+                "A deployment needs one registry that fits the task definition, from which tasks can be taken out, and without a load balancer nothing that only a load balancer has."
             }
             Self::Tags => "ECS refuses a task set with more tags.",
             Self::Shift => "A step that waits for connections needs a metric that counts them.",

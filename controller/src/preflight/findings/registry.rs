@@ -15,6 +15,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         alone(scene, registry).or_else(|| beside(scene, registry)),
         unchecked(scene, registry),
         wait(scene, registry),
+        bake(scene, registry),
         answers(scene, registry),
         quota(scene, registry),
     ];
@@ -32,7 +33,11 @@ fn alone(scene: &Scene<'_>, registry: &Registry) -> Option<Finding> {
                 short(&registry.arn)
             ),
             "There are no weights and there is no test traffic: the replacement has its share of the requests as soon as its tasks are healthy, before the swap, which makes it PRIMARY.",
-            "Nothing. For a canary, set shift: it begins with a share of the tasks.",
+            if scene.request.shift.is_some() {
+                "Nothing: the shift begins with a share of the tasks."
+            } else {
+                "Nothing. For a canary, set shift: it begins with a share of the tasks."
+            },
         )
     })
 }
@@ -115,6 +120,23 @@ fn wait(scene: &Scene<'_>, registry: &Registry) -> Option<Finding> {
     })
 }
 
+/// The bake judges the replacement by its share of the requests, which it has once caches are over.
+fn bake(scene: &Scene<'_>, registry: &Registry) -> Option<Finding> {
+    let (bake, cached) = (
+        scene.request.bake_time,
+        registry.ttl.saturating_add(scene.request.registry_cache),
+    );
+    let first = scene.original.is_none() || scene.load_balancer.is_some();
+    (bake < cached && !first).then(|| {
+        Finding::info(
+            FindingName::BakeTime,
+            &format!("bakeTime is {bake} s, and clients of registry {} keep what they have found for up to {cached} s.", short(&registry.arn)),
+            "The bake ends before the replacement has its share of the requests.",
+            format!("Set bakeTime to at least {cached}, if alarms or hooks are to judge by it."),
+        )
+    })
+}
+
 /// Addresses of a DNS answer, at most (AWS API model of `RoutingPolicy`).
 const ANSWERS: u32 = 8;
 
@@ -134,15 +156,16 @@ fn answers(scene: &Scene<'_>, registry: &Registry) -> Option<Finding> {
             "Use a Cloud Map service with MULTIVALUE, or let clients call DiscoverInstances.",
         ));
     }
-    (scene.desired > ANSWERS).then(|| {
+    let both = scene.desired.saturating_mul(2);
+    (both > ANSWERS).then(|| {
         Finding::warning(
             FindingName::DnsAnswers,
             &format!(
-                "{} are behind one DNS name of registry {name}, and a DNS answer has {ANSWERS} of them at most.",
-                counted(scene.desired, "task")
+                "{} of both task sets are behind one DNS name of registry {name}, and a DNS answer has {ANSWERS} of them at most.",
+                counted(both, "task")
             ),
             "Each client knows a part of the tasks, chosen by chance: the load is spread less evenly, and a client sees the replacement by chance.",
-            "Let clients ask again often, or call DiscoverInstances, which answers all.",
+            "Let clients ask again often. Those that call DiscoverInstances get all, and need nothing.",
         )
     })
 }
