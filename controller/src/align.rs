@@ -26,7 +26,9 @@ pub(crate) fn align(
             beside.push(moved(route, plan, &alternate.arn, &production.arn));
         }
     }
-    if mark_alternate && alternate.swap_intent.is_none() {
+    // In a registry nothing has tags: `PRIMARY` says it.
+    let in_registry = production.is_of_a_registry();
+    if mark_alternate && alternate.swap_intent.is_none() && !in_registry {
         beside.push(Action::RecordSwapIntent {
             target_group: alternate.arn.clone(),
             deployment: plan.id.tag_value(),
@@ -34,7 +36,7 @@ pub(crate) fn align(
     }
     let tagged =
         production.is_tagged_production() && production.task_set_id.as_ref() == Some(&serving.id);
-    if !tagged {
+    if !tagged && !in_registry {
         beside.push(Action::TagProduction {
             target_group: production.arn.clone(),
             task_set: serving.id.clone(),
@@ -47,7 +49,8 @@ pub(crate) fn align(
     }
     // Removed after the other is added: readers accept two, and let the listener decide.
     let mut untag = Vec::new();
-    if alternate.is_production.is_some() || alternate.task_set_id.is_some() {
+    let has_tags = alternate.is_production.is_some() || alternate.task_set_id.is_some();
+    if has_tags && !in_registry {
         untag.push(Action::UntagProduction {
             target_group: alternate.arn.clone(),
         });

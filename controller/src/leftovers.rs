@@ -11,7 +11,7 @@ use crate::phase::To;
 use crate::preflight;
 use crate::reason::Reason;
 use crate::refusal::Refusal;
-use crate::registry::Removed;
+use crate::registry::{self, Removed};
 use crate::routing::{self, Routing};
 use crate::scale_down;
 use crate::shift::Shifted;
@@ -81,6 +81,9 @@ pub(crate) fn left_over(
     if !reached && never_served(leftover) {
         return Ok(Some(delete(leftover, true)));
     }
+    if let Some(back) = put_back(world, plan, progress, found.serving) {
+        return Ok(Some(back));
+    }
     // The listener was pointed at a task set that was being drained: that one comes back first.
     if let Some(serving) = found.serving.filter(|set| set.scale < 100.0) {
         return Ok(Some(Next::one(Action::SetScale {
@@ -101,6 +104,34 @@ pub(crate) fn left_over(
     }
     cleanup::may_be_deleted(world, plan, leftover)?;
     Ok(Some(delete(leftover, false)))
+}
+
+/// What serves has been taken out of its registry by a drain that ended there: it comes back first.
+fn put_back(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+    serving: Option<&TaskSet>,
+) -> Option<Next> {
+    let serving = serving.filter(|_| progress.checks < CHECKS)?;
+    let write = registry::hidden(world, serving)?;
+    let reason = Reason::PutBack {
+        original: serving.id.clone(),
+        instances: serving.running_count,
+        wait: POLL,
+    };
+    let progress = Progress {
+        checks: progress.checks.saturating_add(1),
+        ..*progress
+    };
+    let to = match plan.outgoing {
+        Outgoing::Leftover(_) => To::Wait,
+        Outgoing::Original | Outgoing::Replacement => To::WaitForServiceReady,
+    };
+    match Next::wait(to, reason, POLL, plan, progress) {
+        Next::Go(answer) => Some(Next::WriteAndGo(vec![write], answer)),
+        other => Some(other),
+    }
 }
 
 fn delete(leftover: &TaskSet, force: bool) -> Next {

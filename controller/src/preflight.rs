@@ -24,7 +24,7 @@ use crate::pauses::Gates;
 use crate::phase::To;
 use crate::reason::{Passed, Reason};
 use crate::refusal::{ErrorName, Refusal};
-use crate::registry::{Removed, forgetting, grouped, registries};
+use crate::registry::{Removed, grouped, longest, registries};
 use crate::request::Request;
 use crate::routing::{self, Routing, Taken};
 use crate::shift::{self, Shifted};
@@ -207,8 +207,8 @@ fn fit(
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
-    let forgetting = forgetting(world, &settled);
-    execution_fits(&settled, most, deregistration, left, forgetting)?;
+    let removal = longest(world, &settled);
+    execution_fits(&settled, most, deregistration, left, removal)?;
     hooks::allowed(world, &settled)?;
 
     let plan = Plan {

@@ -30,6 +30,10 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     let group = world.group(plan.incoming_group())?;
     not_crashing(world, plan)?;
     hooks::not_failed(world, plan)?;
+    if world.is_found_in_a_registry_alone() {
+        // It serves already.
+        alarms::none_raised(world)?;
+    }
     if let Some(shortfall) = shortfall(world, replacement, group) {
         give_up_in_time(world, plan, progress, replacement, &shortfall)?;
         return Ok(wait_for(world, plan, progress, shortfall));
@@ -79,7 +83,7 @@ fn not_outgrown(world: &World, plan: &Plan) -> Result<(), Refusal> {
     let tasks = original.computed_desired_count;
     let tasks = tasks.max(world.service.desired_count);
     let deregistration = world.group(&plan.original_target_group)?.deregistration();
-    let forgetting = registry::forgetting(world, &plan.request);
+    let forgetting = registry::longest(world, &plan.request);
     preflight::execution_fits(&plan.request, tasks, deregistration, 0, forgetting)
 }
 
@@ -153,6 +157,24 @@ fn not_registered(world: &World, task_set: &TaskSet, wanted: u32) -> Option<Shor
     (instances.healthy < wanted).then_some(Shortfall::HealthyInstances { instances, wanted })
 }
 
+/// The same of what takes over, before clients lose the other task set: a task of [`TOLERANCE`] may be missing.
+pub(crate) fn few_registered(world: &World, task_set: &TaskSet) -> Option<Shortfall> {
+    let desired = world.service.desired_count;
+    not_registered(world, task_set, desired - desired / TOLERANCE)
+}
+
+/// What the original lacks before traffic goes back to it. Beside a load balancer, its listeners do not wait for a
+/// registry.
+pub(crate) fn shortfall_back(
+    world: &World,
+    task_set: &TaskSet,
+    group: &TargetGroup,
+) -> Option<Shortfall> {
+    let alone = group.is_of_a_registry();
+    shortfall(world, task_set, group)
+        .filter(|shortfall| alone || !matches!(shortfall, Shortfall::HealthyInstances { .. }))
+}
+
 /// One task in this many may be missing for a while, because of Spot capacity or a failed host: no step
 /// waits for it.
 pub const TOLERANCE: u32 = 20;
@@ -222,8 +244,11 @@ pub(crate) fn give_up_in_time(
             "The replacement {} was not steady and healthy within {timeout} s: {shortfall}.{placed}{stopped}",
             replacement.id
         ),
-        "Production traffic was not moved. Check the tasks' logs and the health check of the \
-         target group; raise readinessTimeout if they only need more time.",
+        if world.is_found_in_a_registry_alone() {
+            "It leaves the registry again. Check the tasks' logs and their container health check; raise readinessTimeout if they only need more time."
+        } else {
+            "Production traffic was not moved. Check the tasks' logs and the health check of the target group; raise readinessTimeout if they only need more time."
+        },
     ))
 }
 
@@ -241,7 +266,11 @@ pub(crate) fn not_crashing(world: &World, plan: &Plan) -> Result<(), Refusal> {
         None => (
             world.service.desired_count,
             "",
-            "Production traffic was not moved. ",
+            if world.is_found_in_a_registry_alone() {
+                "It leaves the registry again. "
+            } else {
+                "Production traffic was not moved. "
+            },
         ),
         Some(_) => (promised(world, plan), " since the swap", ""),
     };

@@ -10,7 +10,9 @@ mod removal;
 
 pub(crate) use assigned::registries;
 pub use grouped::grouped;
-pub(crate) use removal::{Removal, forgetting, is_deregistered, put_back, removal};
+pub(crate) use removal::{
+    Removal, forgetting, hidden, is_deregistered, longest, put_back, removal,
+};
 pub use removal::{SHOWS, wait, writes};
 
 use crate::arn::is_of_a_registry;
@@ -27,12 +29,22 @@ pub struct Removed {
     pub times: u32,
     /// Whether a rollback replaces the tasks of the original, because their instances were deregistered.
     pub restarts: bool,
+    /// Times that a rollback has put it back.
+    pub backs: u32,
 }
 
 impl World {
     /// Whether clients find the service in a registry, and through no load balancer.
     pub(crate) fn is_found_in_a_registry_alone(&self) -> bool {
         self.load_balancer.is_none() && self.registry.is_some()
+    }
+
+    /// Whether clients of a registry find tasks of a task set, where they have no other way to it.
+    pub(crate) fn is_found(&self, task_set: &TaskSet) -> bool {
+        let registry = self.registry.as_ref();
+        registry.is_some_and(|registry| {
+            self.load_balancer.is_none() && registry.found_of(task_set).next().is_some()
+        })
     }
 
     /// Whether clients of a registry may know a task set: its tasks are registered as soon as they run.

@@ -26,7 +26,9 @@ use crate::world::{TaskSet, World};
 /// that is gone or drained is not brought back while the replacement works. After an error of AWS the
 /// deployment continues where it was. If it cannot be determined where traffic goes, nothing is changed.
 pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Refusal> {
-    let moved = plan.outgoing != Outgoing::Original || progress.baking;
+    let moved = plan.outgoing != Outgoing::Original
+        || progress.baking
+        || (registry::shifts_tasks(world, plan) && plan.shifted.step > 0);
     if moved && is_passing(plan, progress) {
         return Ok(go_on(plan, progress));
     }
@@ -223,14 +225,7 @@ fn restore(
     if let Some(restarting) = restart(world, plan, progress, original) {
         return Ok(restarting);
     }
-    if original.scale < 100.0 {
-        return Ok(Next::one(Action::SetScale {
-            task_set: original.id.clone(),
-            percent: 100.0,
-            tasks: world.service.desired_count,
-        }));
-    }
-    if let Some(write) = registry::put_back(world, original) {
+    if let Some(write) = registry::put_back(world, plan, original) {
         let wait = ready::slow_check(plan);
         let instances = match &write {
             Action::SetInstanceHealth { instances, .. } => instances.len(),
@@ -241,16 +236,31 @@ fn restore(
             instances: u32::try_from(instances).unwrap_or(u32::MAX),
             wait,
         };
-        return Ok(match check_again(plan, progress, 0, reason, wait) {
+        let removed = Removed {
+            backs: plan.removed.backs.saturating_add(1),
+            ..plan.removed
+        };
+        let plan = Plan {
+            removed,
+            ..plan.clone()
+        };
+        return Ok(match check_again(&plan, progress, 0, reason, wait) {
             Next::Go(answer) => Next::WriteAndGo(vec![write], answer),
             other => other,
         });
+    }
+    if original.scale < 100.0 {
+        return Ok(Next::one(Action::SetScale {
+            task_set: original.id.clone(),
+            percent: 100.0,
+            tasks: world.service.desired_count,
+        }));
     }
     let (failed, group) = (
         world.group(plan.incoming_group())?,
         world.group(plan.outgoing_group())?,
     );
-    let Some(shortfall) = ready::shortfall(world, original, group) else {
+    let Some(shortfall) = ready::shortfall_back(world, original, group) else {
         return Ok(whole_again(plan, progress, original));
     };
     if swap::serves_still(world, plan, roles, group) {
@@ -376,10 +386,26 @@ fn remove(world: &World, plan: &Plan, progress: &Progress, candidate: &TaskSet) 
         let remains = remains(world, plan);
         return undone(world, plan, progress, Outcome::ListenerMoved { remains });
     }
-    if let Some(original) = plan.outgoing_in(world)
-        && world.may_be_known(candidate)
-    {
-        return taken_out(plan, progress, original);
+    let original = plan.outgoing_in(world);
+    match original.filter(|original| !original.is_being_deleted()) {
+        Some(original) if world.may_be_known(candidate) => {
+            if original.scale < 100.0 {
+                return Next::one(Action::SetScale {
+                    task_set: original.id.clone(),
+                    percent: 100.0,
+                    tasks: world.service.desired_count,
+                });
+            }
+            return taken_out(plan, progress, original);
+        }
+        // Nothing else serves: better some tasks of it than none.
+        None if world.is_found(candidate) => {
+            return second_check(plan, progress).unwrap_or_else(|| {
+                let remains = remains(world, plan);
+                over(plan, progress, Outcome::NoOriginal { remains })
+            });
+        }
+        Some(_) | None => {}
     }
     // The swap may have begun. The listener is read once more, a while later, before anything is
     // deleted: an old read, or a late write, would show by then.

@@ -67,15 +67,15 @@ pub(crate) fn undrained(
         due(&drain, outgoing, wants)
     };
     let blocker = blocker(&drain, due)?;
-    let removal = match (&blocker, due) {
-        (None, Due::Step(_)) => registry::removal(world, plan, outgoing),
-        // A replacement that has failed, and what was left over, are taken out at once.
-        (None, Due::Bake(_) | Due::Pause(_)) if !plan.goes_forward() => {
-            registry::removal(world, plan, outgoing)
+    let removal = removal(&drain, due, outgoing, blocker.as_ref());
+    let (removal, blocker) = match removal {
+        Some(Ok(removal)) => {
+            let by = removal.blocker();
+            (Some(removal), Some(by))
         }
-        _ => None,
+        Some(Err(by)) => (None, Some(by)),
+        None => (None, blocker),
     };
-    let blocker = blocker.or_else(|| removal.as_ref().map(Removal::blocker));
     give_up_in_time(&drain, outgoing, due, blocker.as_ref())?;
     // A straggler of an earlier deployment is left again, after the time that its tasks have been stopping.
     let of_earlier = matches!(plan.outgoing, Outgoing::Leftover(_));
@@ -97,6 +97,35 @@ pub(crate) fn undrained(
         (None, Due::NextStep(left)) => waiting.step_made(left),
         (None, Due::Nothing) => waiting.tasks_stopping(None),
     }))
+}
+
+/// What is left to do before clients of a registry no longer know what goes, or why not yet.
+///
+/// A replacement that has failed, and what was left over, are taken out at once: the one even if what serves is not
+/// whole, as long as clients find it. The original leaves once the replacement has all tasks that are wanted now.
+fn removal(
+    drain: &Drain<'_>,
+    due: Due,
+    outgoing: &TaskSet,
+    blocker: Option<&Blocker>,
+) -> Option<Result<Removal, Blocker>> {
+    let Drain { world, plan, .. } = drain;
+    let steps = matches!(due, Due::Step(_));
+    let waits = steps || matches!(due, Due::Bake(_) | Due::Pause(_));
+    let failed = plan.outgoing == Outgoing::Replacement;
+    let is_due = match blocker {
+        None => steps || (waits && !plan.goes_forward()),
+        Some(Blocker::Health { .. }) => waits && failed && drain.to.targets.healthy > 0,
+        Some(_) => false,
+    };
+    let removal = registry::removal(world, plan, outgoing).filter(|_| is_due)?;
+    let grows = matches!(removal, Removal::Found { .. }) && !failed && !has_no_successor(plan);
+    let incoming = plan.incoming_in(world).filter(|_| grows);
+    let shortfall = incoming.and_then(|incoming| ready::few_registered(world, incoming));
+    Some(match shortfall {
+        Some(shortfall) => Err(Blocker::Grows { shortfall }),
+        None => Ok(removal),
+    })
 }
 
 /// What is due, if nothing blocks it.
@@ -277,8 +306,13 @@ pub(crate) fn not_lost(
     Err(Refusal::new(
         error,
         format!(
-            "{} has not been healthy behind the production listener for {held} s: {shortfall}.",
+            "{} has not been healthy {} for {held} s: {shortfall}.",
             plan.incoming_set().map_or("The replacement", |id| id),
+            if world.is_found_in_a_registry_alone() {
+                "in the registry"
+            } else {
+                "behind the production listener"
+            },
         ),
         "Check its tasks' logs and the health check of the target group.",
     ))
@@ -309,7 +343,7 @@ fn timeout(drain: &Drain<'_>) -> u32 {
     };
     let replanned = drain.plan.replanned;
     let leaving = leaving(&drain.plan.request, &drain.plan.outgoing);
-    let forgetting = registry::forgetting(drain.world, &drain.plan.request);
+    let forgetting = registry::longest(drain.world, &drain.plan.request);
     timeout
         .saturating_add(replanned.map_or(0, |replanned| replanned.pause))
         .saturating_add(leaving)

@@ -14,14 +14,14 @@ use crate::pauses;
 use crate::phase::To;
 use crate::point::Point;
 use crate::ready;
-use crate::reason::{NextDrain, Reason, Swapped};
+use crate::reason::{NextDrain, Reason, Shortfall, Swapped};
 use crate::refusal::{ErrorName, Refusal};
 use crate::registry::{self, Removed};
 use crate::request::SwapMode;
 use crate::routing::{self, Roles, Routing};
 use crate::shift::{self, Shifted};
 use crate::test_rule::{self, Which};
-use crate::world::{Forward, Route, TargetGroup, World};
+use crate::world::{Forward, Route, TargetGroup, TaskSet, World};
 
 /// The next writes of the swap, or what comes after it.
 ///
@@ -45,6 +45,9 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
             alternate: groups.from,
             roles,
         };
+        if let Some(growing) = made_primary_early(world, plan, progress, incoming, &groups)? {
+            return Ok(growing);
+        }
         // What is left is marked before the commit point, or is this deployment's own original.
         let stages = align(plan, &routing, incoming, false);
         return Ok(if stages.is_empty() {
@@ -74,7 +77,12 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     if !begun {
         hooks::not_failed(world, plan)?;
     }
-    let shortfall = ready::shortfall(world, incoming, groups.to).filter(|_| {
+    let shortfall = if goes_back(plan) {
+        ready::shortfall_back(world, incoming, groups.to)
+    } else {
+        ready::shortfall(world, incoming, groups.to)
+    };
+    let shortfall = shortfall.filter(|_| {
         !is_the_last_resort(plan, progress, &groups)
             && !serves_still(world, plan, &roles, groups.to)
     });
@@ -99,6 +107,28 @@ pub fn next(world: &World, plan: &Plan, progress: &Progress) -> Result<Next, Ref
     } else {
         ready::wait_for(world, plan, progress, shortfall)
     })
+}
+
+/// A replacement that a person has made PRIMARY in mid-shift has a share of the tasks alone: it grows first.
+fn made_primary_early(
+    world: &World,
+    plan: &Plan,
+    progress: &Progress,
+    incoming: &TaskSet,
+    groups: &Groups<'_>,
+) -> Result<Option<Next>, Refusal> {
+    if !registry::shifts_tasks(world, plan) || !plan.goes_forward() {
+        return Ok(None);
+    }
+    if incoming.scale < 100.0 {
+        return Ok(commit_tasks(world, plan, 100).map(Next::one));
+    }
+    let shortfall = ready::shortfall(world, incoming, groups.to);
+    let Some(shortfall @ Shortfall::Tasks { .. }) = shortfall else {
+        return Ok(None);
+    };
+    ready::give_up_in_time(world, plan, progress, incoming, &shortfall)?;
+    Ok(Some(ready::wait_for(world, plan, progress, shortfall)))
 }
 
 /// An operator's pause, a planned one, or a hook before the first write of a swap.

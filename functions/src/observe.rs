@@ -383,7 +383,12 @@ async fn alarms(
         return Ok(Vec::new());
     };
     let stops = match phase {
-        Phase::CheckAndCreate => plan.replacement.is_none() || plan.waits_at(&HEALTHY),
+        // In a registry, it serves as soon as it is healthy.
+        Phase::CheckAndCreate => {
+            plan.replacement.is_none()
+                || plan.waits_at(&HEALTHY)
+                || is_of_a_registry(&plan.replacement_target_group)
+        }
         // Without a replacement, a swap that was left half done is finished.
         Phase::Swap => plan.goes_forward() && plan.replacement.is_some(),
         Phase::ScaleDown => plan.goes_forward(),

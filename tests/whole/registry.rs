@@ -221,3 +221,44 @@ async fn without_a_custom_health_check_nothing_is_written() {
     let ours: Vec<_> = ours.filter(|call| !call.starts_with("events:")).collect();
     assert!(ours.is_empty(), "{ours:?}");
 }
+
+/// ECS puts the health back, and so the instances are deregistered: a rollback needs tasks that register themselves.
+#[tokio::test(start_paused = true)]
+async fn an_original_that_was_deregistered_comes_back_with_new_tasks() {
+    let mut world = service(&json!({
+        "tasks": 4,
+        "registry": {"ecsRestoresHealthAfterSeconds": 60},
+    }));
+    let metric = AlarmType::MetricAlarm;
+    world.put_alarm("errors", metric, AlarmState::Ok).unwrap();
+    world.change_alarm_in(1_200_000, "errors", AlarmState::Alarm);
+    let more = json!({"alarms": ["errors"], "scaledown_wait": 600});
+    let ended = deploy(world, "run-1", &event(&more)).await;
+    let (error, cause) = ended.failure();
+    assert_eq!(error, "AlarmRaised", "{cause}");
+    let (definition, all, healthy) = left(&ended);
+    assert!(definition.ends_with("chat:1"), "{definition}");
+    assert_eq!((all, healthy), (4, 4));
+    assert_eq!(requests(&ended.world).to_stopped, 0);
+}
+
+/// Each of its tasks ends after less than the wait: it is removed all the same.
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_crashes_all_the_time_is_removed() {
+    for seconds in [40, 90, 160] {
+        let world = service(&json!({
+            "tasks": 4,
+            "registry": {},
+            "replacement": {"crashesAfterSeconds": seconds},
+        }));
+        let ended = deploy(world, "run-1", &event(&json!({}))).await;
+        let (error, cause) = ended.failure();
+        assert!(
+            ["ReplacementFailed", "HealthLost"].contains(&error),
+            "{error}: {cause}"
+        );
+        assert!(cause.contains("Rolled back"), "{cause}");
+        let (definition, ..) = left(&ended);
+        assert!(definition.ends_with("chat:1"), "{seconds}: {definition}");
+    }
+}

@@ -54,7 +54,7 @@ pub(super) fn response(phase: Phase, world: &World, plan: &Plan, pace: &Pace) ->
         &request,
         [left, left.max(whole)],
         group.deregistration(),
-        registry::forgetting(world, &plan.request),
+        registry::longest(world, &plan.request),
         &so_far,
     );
     match fits {

@@ -65,6 +65,8 @@ pub(super) struct PlanWire {
     removed_times: u32,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     removed_restarts: bool,
+    #[serde(default, skip_serializing_if = "is_none")]
+    removed_backs: u32,
     /// What goes: `original`, `replacement` or `leftover`.
     outgoing: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +133,7 @@ impl PlanWire {
             removed_since: plan.removed.since,
             removed_times: plan.removed.times,
             removed_restarts: plan.removed.restarts,
+            removed_backs: plan.removed.backs,
             outgoing: plan.outgoing.to_string(),
             leftover: match &plan.outgoing {
                 Outgoing::Leftover(leftover) => leftover.clone(),
@@ -204,6 +207,7 @@ impl PlanWire {
                 since: self.removed_since,
                 times: self.removed_times,
                 restarts: self.removed_restarts,
+                backs: self.removed_backs,
             },
             finishing: self.finishing,
             failure,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::arn::short;
+use crate::counted::counted;
 use crate::fix::Fix;
 use crate::quote::quote;
 use crate::refusal::Refusal;
@@ -23,7 +24,12 @@ pub(super) fn fits(request: &Request, world: &World) -> Result<(), Refusal> {
             one_serves(world)?;
             can_be_left(registry)
         }
-        _ => on_the_named_balancer(request, world),
+        registry => {
+            if let Some(registry) = registry.as_ref().filter(|one| one.custom_health) {
+                each_has_its_own(world, registry)?;
+            }
+            on_the_named_balancer(request, world)
+        }
     }
 }
 
@@ -140,6 +146,7 @@ fn connections_are_known(request: &Request) -> Result<(), Refusal> {
 fn each_has_its_own(world: &World, registry: &Registry) -> Result<(), Refusal> {
     let living: Vec<_> = world.living().collect();
     for (at, set) in living.iter().enumerate() {
+        has_no_strangers(set, registry)?;
         let mut before = living[..at].iter();
         if let Some(same) = before.find(|same| same.external_id == set.external_id) {
             return Err(Refusal::preflight(
@@ -154,6 +161,25 @@ fn each_has_its_own(world: &World, registry: &Registry) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Instances without a label are those of a task set without one, as long as it has as many tasks.
+fn has_no_strangers(set: &TaskSet, registry: &Registry) -> Result<(), Refusal> {
+    let its = registry.instances_of(set).count();
+    let tasks = set.tasks();
+    if set.external_id.is_some() || its <= tasks as usize {
+        return Ok(());
+    }
+    Err(Refusal::preflight(
+        format!(
+            "{} has no externalId, and {} without one are in {}, although it has {}: some are another service's.",
+            set.id,
+            counted(u32::try_from(its).unwrap_or(u32::MAX), "instance"),
+            short(&registry.arn),
+            counted(tasks, "task")
+        ),
+        "Create its task set again with an externalId, or keep other instances in a Cloud Map service of their own.",
+    ))
 }
 
 /// Which of several task sets serves is what `PRIMARY` says.

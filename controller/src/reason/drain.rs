@@ -172,6 +172,11 @@ pub enum Blocker {
         /// Seconds until no client remembers one.
         left: u32,
     },
+    /// The replacement has fewer tasks than are wanted now, because the service has grown.
+    Grows {
+        /// What it lacks.
+        shortfall: Shortfall,
+    },
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the baseline, in the peak of those minutes.
@@ -419,6 +424,9 @@ impl fmt::Display for Blocker {
                     ),
                 }?;
                 write!(f, "; caches forget within {left} s")
+            }
+            Self::Grows { shortfall } => {
+                write!(f, "what takes over is not whole: {shortfall}")
             }
             Self::Reconnects { seen, allowed } => {
                 write!(f, "{seen} reconnects a second, {allowed} are allowed")

@@ -70,6 +70,11 @@ impl Removal {
     }
 }
 
+/// Seconds for which the removal of a task set may hold its drain, at most.
+pub(crate) fn longest(world: &World, request: &Request) -> u32 {
+    forgetting(world, request).saturating_mul(MOST_TIMES + 1)
+}
+
 /// Seconds from the first write that takes a whole task set out to the moment in which no client remembers it.
 pub(crate) fn forgetting(world: &World, request: &Request) -> u32 {
     world.registry.as_ref().map_or(0, |registry| {
@@ -102,9 +107,15 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
     let remembered = remembered(registry.ttl, &plan.request);
     let found: Vec<_> = registry.found_of(outgoing).map(id).collect();
     let Removed { since, times, .. } = plan.removed;
+    let passed = since.map_or(0, |since| world.now.saturating_sub(since));
+    let over = times > MOST_TIMES && passed >= u64::from(remembered);
+    if over {
+        // What comes and goes all the time is not waited for: its clients are cut off by itself.
+        return None;
+    }
     if found.is_empty() {
         let since = since.unwrap_or(world.now);
-        let passed = u32::try_from(world.now.saturating_sub(since)).unwrap_or(u32::MAX);
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
         let left = remembered.saturating_sub(passed);
         let removed = Removed {
             since: Some(since),
@@ -130,26 +141,57 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
             }
         },
         removed: Removed {
-            since: Some(world.now.saturating_add(u64::from(writes))),
+            since: match since {
+                // The last wait is not begun anew.
+                Some(since) if times > MOST_TIMES => Some(since),
+                Some(_) | None => Some(world.now.saturating_add(u64::from(writes))),
+            },
             times: times.saturating_add(1),
             ..plan.removed
         },
-        left: remembered.saturating_add(writes),
+        left: remembered
+            .saturating_add(writes)
+            .saturating_sub(if times > MOST_TIMES {
+                u32::try_from(passed).unwrap_or(u32::MAX)
+            } else {
+                0
+            }),
     })
 }
 
 /// Whether tasks of a task set run whose instances were deregistered: [`put_back`] has nothing to put back.
 pub(crate) fn is_deregistered(world: &World, plan: &Plan, task_set: &TaskSet) -> bool {
     of(world, task_set).is_some_and(|registry| {
-        let has_none = registry.instances_of(task_set).next().is_none();
+        let few = registry.instances_of(task_set).count() < task_set.tasks() as usize;
+        let has_none = few && registry.found_of(task_set).next().is_none();
+        let alone = world.load_balancer.is_none();
         let never_again = plan.removed.times > MOST_TIMES && !plan.removed.restarts;
-        never_again && has_none && task_set.tasks() > 0
+        alone && never_again && has_none && task_set.tasks() > 0
     })
 }
 
-/// What puts the instances of a task set back that clients are to find again.
-pub(crate) fn put_back(world: &World, task_set: &TaskSet) -> Option<Action> {
+/// What puts the instances of a task set back that clients are to find again: once, and again where a late write has
+/// hidden all of them.
+pub(crate) fn put_back(world: &World, plan: &Plan, task_set: &TaskSet) -> Option<Action> {
     let registry = of(world, task_set)?;
+    // A drain has taken them out, or may have; later ones are of tasks that start, unless a late write hides all.
+    let drained = plan.swapped.is_some() || plan.finishing || plan.removed.times > 0;
+    let backs = plan.removed.backs;
+    let none = registry.found_of(task_set).next().is_none();
+    if !drained || backs >= MOST_TIMES || (backs > 0 && !none) {
+        return None;
+    }
+    back(registry, task_set)
+}
+
+/// The same of a task set that serves, where no client finds any of its tasks.
+pub(crate) fn hidden(world: &World, serving: &TaskSet) -> Option<Action> {
+    let registry = of(world, serving)?;
+    let none = registry.found_of(serving).next().is_none();
+    back(registry, serving).filter(|_| none)
+}
+
+fn back(registry: &Registry, task_set: &TaskSet) -> Option<Action> {
     let out = registry.instances_of(task_set);
     let out = out.filter(|instance| instance.health == InstanceHealth::Unhealthy);
     let instances: Vec<_> = out.map(id).collect();

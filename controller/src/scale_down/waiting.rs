@@ -183,6 +183,7 @@ impl<'a> Waiting<'a> {
                 self.poll.min(left)
             }
             Blocker::Registry { left, .. } => self.poll.min(left),
+            Blocker::Grows { .. } => self.sooner(),
             Blocker::Reconnects { .. } => {
                 let wait = self.sooner().max(budget::HOLD);
                 self.drain.next(true);
@@ -266,6 +267,7 @@ impl<'a> Waiting<'a> {
                 | Blocker::Gate(_)
                 | Blocker::Leaving { .. }
                 | Blocker::Registry { .. }
+                | Blocker::Grows { .. }
                 | Blocker::Reconnects { .. },
             )
             | None => None,

@@ -36,6 +36,9 @@ pub(crate) fn under_way(
     let Some(shift) = plan.asks_for_a_shift().filter(|_| plan.goes_forward()) else {
         return Ok(None);
     };
+    if let Some(scale) = foreign_scale(world, plan, shift) {
+        return Err(scale);
+    }
     if is_foreign(world, plan, roles) {
         return Err(foreign(roles, shift, plan));
     }
@@ -131,6 +134,29 @@ pub(crate) fn is_foreign(world: &World, plan: &Plan, roles: &Roles<'_>) -> bool 
     routes.any(|route| {
         let share = route.forward.share(&plan.replacement_target_group);
         !share.is_some_and(asked)
+    })
+}
+
+/// A scale of the replacement that no step up to the next one asks for: another hand was there.
+fn foreign_scale(world: &World, plan: &Plan, shift: &Shift) -> Option<Refusal> {
+    if !registry::shifts_tasks(world, plan) {
+        return None;
+    }
+    let replacement = plan.incoming_in(world)?;
+    let (scale, step) = (whole(replacement.scale), plan.shifted.step);
+    let promoted = plan.shift(world).is_none();
+    let mut steps = 0..=step + 1;
+    let asked = (promoted && scale == 100) || steps.any(|step| shift.percent(step) == scale);
+    (!asked).then(|| {
+        Refusal::drift(
+            format!(
+                "The shift is at {} % of the tasks, and next is {} %; {} has {scale} %.",
+                shift.percent(step),
+                shift.percent(step + 1),
+                replacement.id
+            ),
+            "Its scale was changed outside this deployment. Start a new execution.",
+        )
     })
 }
 

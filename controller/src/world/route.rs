@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::arn::{is_of_a_registry, short};
 use crate::id::{ListenerArn, RouteArn, TargetGroupArn};
 use crate::quote::quote;
 
@@ -94,6 +95,9 @@ impl Route {
 
     /// Its name without the word for a listener: `443`, or `443 (rule 10)`.
     pub fn short(&self) -> String {
+        if is_of_a_registry(&self.arn) {
+            return format!("registry {}", short(&self.arn));
+        }
         match &self.rule {
             None => self.port.to_string(),
             Some(rule) => format!("{} (rule {})", self.port, rule.priority),
@@ -114,6 +118,9 @@ impl Route {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_of_a_registry(&self.arn) {
+            return f.write_str(&self.short());
+        }
         if let Some(rule) = &self.rule {
             write!(f, "rule {} of ", rule.priority)?;
         }

@@ -54,6 +54,7 @@ pub(crate) fn found_in_a_registry(scene: &mut Scene, bytes: &mut Unstructured<'_
         since: once_in(bytes, 2).then_some(world.now.saturating_sub(100)),
         times: one(bytes, &[0, 1, 3, 4]),
         restarts: once_in(bytes, 8),
+        backs: one(bytes, &[0, 0, 1, 3]),
     };
     if !alone {
         return;

@@ -108,6 +108,14 @@ pub(super) async fn every_way(policies: &Arc<Policies>) {
         deploy(failing.world().unwrap(), baking, policies).await;
     }
 
+    // A shift by tasks, and instances that do not stay out of their registry.
+    let registry = json!({"tasks": 2, "registry": {"ecsRestoresHealthAfterSeconds": 60}});
+    let registry: Scenario = serde_json::from_value(registry).unwrap();
+    let mut by_tasks = event();
+    by_tasks["shift"] = json!({"percent": 50, "for": 60});
+    by_tasks.as_object_mut().unwrap().remove("nlb");
+    deploy(registry.world().unwrap(), by_tasks, policies).await;
+
     let mut straggling = Scenario::default();
     straggling.original.never_stops = true;
     let (aws, installation) = installed(straggling.world().unwrap());

@@ -10,7 +10,7 @@ use crate::preflight::{
     registry, serving, test_route_for_replace,
 };
 use crate::refusal::Refusal;
-use crate::registry::{forgetting, registries};
+use crate::registry::{longest, registries};
 use crate::request::Request;
 use crate::routing::{self, Routing};
 use crate::shift;
@@ -69,8 +69,8 @@ pub(super) fn errors(request: &Request, world: &World) -> Vec<Finding> {
         let tasks = original.map_or(0, |task_set| task_set.computed_desired_count);
         let most = tasks.max(service.desired_count);
         let fits = check_drain(request, tasks, deregistration).and_then(|()| {
-            let forgetting = forgetting(world, request);
-            execution_fits(request, most, deregistration, left, forgetting)
+            let removal = longest(world, request);
+            execution_fits(request, most, deregistration, left, removal)
         });
         found.keep(FindingName::Drain, fits);
     }
