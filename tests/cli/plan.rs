@@ -51,14 +51,14 @@ fn a_plan_waits_for_clients_of_a_registry_as_a_simulation_does() {
     let planned = ebbtide(&format!("plan {arguments} --format json"))
         .exits(0)
         .json();
-    // 30 s, the TTL, and registryCache.
-    assert_eq!(planned["registryWaitSeconds"], 110);
+    // 20 s for the calls, 45 s, the TTL, and registryCache.
+    assert_eq!(planned["registryWaitSeconds"], 145);
     let steps = planned["steps"].as_array().unwrap();
     assert_eq!(
         (&steps[0]["at"], &steps[3]["at"]),
-        (&110.into(), &290.into())
+        (&145.into(), &325.into())
     );
-    assert_eq!(planned["seconds"], 290);
+    assert_eq!(planned["seconds"], 325);
     let simulated = ebbtide(&format!("simulate {arguments} --format json"))
         .exits(0)
         .json();
@@ -72,10 +72,10 @@ fn a_plan_waits_for_clients_of_a_registry_as_a_simulation_does() {
     let close = |simulated: f64, planned: f64| {
         assert!((simulated - planned).abs() <= 10.0, "{simulated} {planned}");
     };
-    close(at("step 1 of 4") - at("taken out of the registry"), 110.0);
+    close(at("step 1 of 4") - at("taken out of the registry"), 145.0);
     close(
         at("drained, no task left") - at("taken out of the registry"),
-        290.0 + 30.0,
+        325.0 + 30.0,
     );
     let second = planned["shift"][1]["at"].as_f64().unwrap();
     close(at("1 of 4 tasks running") - at("has 25 %"), second);
@@ -85,10 +85,10 @@ fn a_plan_waits_for_clients_of_a_registry_as_a_simulation_does() {
     .done();
     let parts = [
         "4 tasks in a registry; ",
-        "     wait  0:00:00  110 s             4",
-        "1\u{2013}4  0:01:50   60 s      1      0",
-        "0:04:50 from the moment in which the original leaves the registry to the last step",
-        "at 0:00:00: 25 % of the tasks for 600 s, after 110 s in which clients find them",
+        "     wait  0:00:00  145 s             4",
+        "1\u{2013}4  0:02:25   60 s      1      0",
+        "0:05:25 from the moment in which the original leaves the registry to the last step",
+        "at 0:00:00: 25 % of the tasks for 600 s, after 145 s in which clients find them",
         "within 600 s: ",
     ];
     assert_has(&text, &parts);
