@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::arn;
 use crate::deployment::Plan;
 use crate::id::{ListenerArn, RouteArn, TargetGroupArn};
 use crate::identity::{DeploymentId, service_tag};
@@ -26,6 +27,15 @@ pub fn grouped<'a>(
         return Cow::Borrowed(world);
     };
     if world.load_balancer.is_some() || !world.target_groups.is_empty() {
+        return Cow::Borrowed(world);
+    }
+    // A deployment behind a load balancer that is gone is not one in a registry alone.
+    let began = plan.map(|plan| [&plan.original_target_group, &plan.replacement_target_group]);
+    if began
+        .into_iter()
+        .flatten()
+        .any(|arn| !arn::is_of_a_registry(arn))
+    {
         return Cow::Borrowed(world);
     }
     let seen = Seen {

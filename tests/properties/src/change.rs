@@ -16,7 +16,7 @@ use ebbtide_controller::world::{
 
 use crate::draw::{count, once_in, one, text};
 use crate::fixture::home;
-use crate::registries::found_in_a_registry;
+use crate::registries::{found_in_a_registry, keep_to_what_a_registry_shows};
 use crate::requests;
 use crate::scene::{
     Scene, Stage, group, group_arn, id, listener, listener_arn, load_balancer_arn, task_set,
@@ -69,6 +69,9 @@ impl Scene {
         }
         for _ in 0..bytes.int_in_range(0..=8).unwrap_or(0) {
             one(bytes, &CHANGES)(&mut scene, bytes);
+        }
+        if scene.world.registry.is_some() && scene.world.load_balancer.is_none() {
+            keep_to_what_a_registry_shows(&mut scene.world);
         }
         scene
     }

@@ -187,12 +187,9 @@ fn created(world: &World, new: &NewTaskSet) -> Result<(), &'static str> {
     )
 }
 
-/// Whether clients are to find a task set: in a registry alone, the one that is `PRIMARY`. ECS has one at most; where
-/// more are drawn, it is the first.
+/// Whether clients are to find a task set: in a registry alone, the one that is `PRIMARY`.
 fn is_to_be_found(world: &World, set: &TaskSet) -> bool {
-    let mut sets = world.task_sets.iter();
-    let primary = sets.find(|set| set.status == TaskSetStatus::Primary);
-    world.load_balancer.is_none() && primary.is_some_and(|primary| primary.id == set.id)
+    world.load_balancer.is_none() && set.status == TaskSetStatus::Primary
 }
 
 /// The instances are of the registry, and none of them is one that clients are to find.

@@ -4,7 +4,7 @@ use arbitrary::Unstructured;
 use ebbtide_controller::id::{InstanceId, RegistryArn, RouteArn};
 use ebbtide_controller::registry::Removed;
 use ebbtide_controller::world::{
-    Instance, InstanceHealth, Registry, ServiceRegistry, TaskSetStatus,
+    Instance, InstanceHealth, Registry, ServiceRegistry, TaskSetStatus, World,
 };
 
 use crate::draw::{once_in, one};
@@ -68,4 +68,14 @@ pub(crate) fn found_in_a_registry(scene: &mut Scene, bytes: &mut Unstructured<'_
     plan.original_target_group = format!("{ARN}/first").into();
     plan.replacement_target_group = format!("{ARN}/{label}").into();
     plan.routes = vec![RouteArn::from(ARN)];
+}
+
+/// A turn reads no target group and no route where there is no load balancer, and ECS has one PRIMARY task set.
+pub(crate) fn keep_to_what_a_registry_shows(world: &mut World) {
+    (world.target_groups, world.routes) = (Vec::new(), Vec::new());
+    let mut sets = world.task_sets.iter_mut();
+    sets.find(|set| set.status == TaskSetStatus::Primary);
+    for set in sets.filter(|set| set.status == TaskSetStatus::Primary) {
+        set.status = TaskSetStatus::Active;
+    }
 }
