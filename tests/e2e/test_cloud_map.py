@@ -20,9 +20,9 @@ from world import World
 SPEED = 20
 # Of the state machine's waits: at a higher speed, it checks more often what takes real seconds.
 WAITS = 8
-# Seconds, at least, from the last instance that is taken out to the first task that stops: AWS's 30 and the record's
+# Seconds, at least, from the last instance that is taken out to the first task that stops: Ebbtide's 45 and the record's
 # TTL. The functions count whole seconds, from before the first write.
-FORGETTING = 30 + TTL - 2
+FORGETTING = 45 + TTL - 5
 PROGRAMS = ("moto", "MiniStack")
 # What is deployed after the first version, each as a service of its own.
 DEPLOYMENTS = {
