@@ -120,15 +120,7 @@ fn put_back(
         instances: serving.running_count,
         wait: POLL,
     };
-    let progress = Progress {
-        checks: progress.checks.saturating_add(1),
-        ..*progress
-    };
-    let to = match plan.outgoing {
-        Outgoing::Leftover(_) => To::Wait,
-        Outgoing::Original | Outgoing::Replacement => To::WaitForServiceReady,
-    };
-    match Next::wait(to, reason, POLL, plan, progress) {
+    match wait(reason, plan, progress) {
         Next::Go(answer) => Some(Next::WriteAndGo(vec![write], answer)),
         other => Some(other),
     }
@@ -191,6 +183,11 @@ fn what_goes_by_itself(
     } else {
         return None;
     };
+    Some(wait(reason, plan, progress))
+}
+
+/// Goes on to the next check, in the state that waits for a leftover's drain or for the replacement.
+fn wait(reason: Reason, plan: &Plan, progress: &Progress) -> Next {
     let progress = Progress {
         checks: progress.checks.saturating_add(1),
         ..*progress
@@ -199,7 +196,7 @@ fn what_goes_by_itself(
         Outgoing::Leftover(_) => To::Wait,
         Outgoing::Original | Outgoing::Replacement => To::WaitForServiceReady,
     };
-    Some(Next::wait(to, reason, POLL, plan, progress))
+    Next::wait(to, reason, POLL, plan, progress)
 }
 
 /// Targets of the alternate group that would take traffic.

@@ -16,9 +16,11 @@ use crate::world::{Instance, InstanceHealth, Registry, TaskSet, World};
 /// and a margin.
 pub const SHOWS: u32 = 45;
 
-/// Seconds that a call may take with its retries, and instances that are written in one at least.
-const A_CALL: u32 = 20;
-const A_SECOND: u32 = 10;
+/// Seconds that a call may take with its retries.
+const CALL: u32 = 20;
+
+/// Instances that are written in a second, at least.
+const INSTANCES_PER_SECOND: u32 = 10;
 
 /// Times that instances are set to `UNHEALTHY`. Whether ECS sets them back is unproven: those that are back again
 /// after that are deregistered.
@@ -96,7 +98,7 @@ fn remembered(ttl: u32, request: &Request) -> u32 {
 
 /// Seconds that the calls for so many instances are allowed.
 pub fn writes(instances: u32) -> u32 {
-    A_CALL.saturating_add(instances / A_SECOND)
+    CALL.saturating_add(instances / INSTANCES_PER_SECOND)
 }
 
 /// What is left to do before tasks of what goes may be stopped; `None` for nothing.
@@ -108,8 +110,9 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
     let found: Vec<_> = registry.found_of(outgoing).map(id).collect();
     let Removed { since, times, .. } = plan.removed;
     let passed = since.map_or(0, |since| world.now.saturating_sub(since));
-    let over = times > MOST_TIMES && passed >= u64::from(remembered);
-    if over {
+    // After they were deregistered, the wait is not begun anew.
+    let last = times > MOST_TIMES;
+    if last && passed >= u64::from(remembered) {
         // What comes and goes all the time is not waited for: its clients are cut off by itself.
         return None;
     }
@@ -142,20 +145,17 @@ pub(crate) fn removal(world: &World, plan: &Plan, outgoing: &TaskSet) -> Option<
         },
         removed: Removed {
             since: match since {
-                // The last wait is not begun anew.
-                Some(since) if times > MOST_TIMES => Some(since),
+                Some(since) if last => Some(since),
                 Some(_) | None => Some(world.now.saturating_add(u64::from(writes))),
             },
             times: times.saturating_add(1),
             ..plan.removed
         },
-        left: remembered
-            .saturating_add(writes)
-            .saturating_sub(if times > MOST_TIMES {
-                u32::try_from(passed).unwrap_or(u32::MAX)
-            } else {
-                0
-            }),
+        left: remembered.saturating_add(writes).saturating_sub(if last {
+            u32::try_from(passed).unwrap_or(u32::MAX)
+        } else {
+            0
+        }),
     })
 }
 

@@ -20,7 +20,7 @@ impl Folder {
         })
     }
 
-    /// It stays, for a person who is told of it.
+    /// It stays, and the caller prints where it is.
     pub(crate) fn keep(&mut self) {
         self.is_kept = true;
     }
