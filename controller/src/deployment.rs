@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::action::Action;
+use crate::checks::Checked;
 use crate::command::Heard;
 use crate::contract::Failure;
 use crate::drain::budget::Control;
@@ -65,6 +66,8 @@ pub struct Plan {
     pub calls: Calls,
     /// How far it has got with its traffic shift.
     pub shifted: Shifted,
+    /// How far it has got with its metric checks.
+    pub checked: Checked,
     /// The number of the command whose pace the request has; 0 where it is the input's.
     pub paced: u64,
     /// What is left of the drain, where that command came after its first step.

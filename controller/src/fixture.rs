@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::arn::Home;
+use crate::checks::Checked;
 use crate::contract::Failure;
 use crate::deployment::{Answer, Deployment, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
@@ -236,6 +237,7 @@ impl Scene {
             shifted: Shifted::default(),
             paced: 0,
             replanned: None,
+            checked: Checked::default(),
             removed: Removed::default(),
             finishing: false,
             failure: self.failure.clone(),

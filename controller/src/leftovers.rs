@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::arn::short;
+use crate::checks::Checked;
 use crate::cleanup;
 use crate::deployment::{Outgoing, Plan, Progress};
 use crate::drain::pacing::Drain;
@@ -366,6 +367,7 @@ fn begin(
         tasks,
         desired: world.service.desired_count,
         replanned: None,
+        checked: Checked::default(),
         removed: Removed::default(),
         ..naming_nothing(plan, Outgoing::Leftover(Some(leftover.id.clone())))
     };

@@ -9,6 +9,7 @@ mod alarms;
 mod align;
 pub mod arn;
 pub mod caller;
+pub mod checks;
 pub mod cleanup;
 pub mod clock;
 pub mod command;

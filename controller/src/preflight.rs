@@ -11,6 +11,7 @@ mod patterns;
 mod registry;
 
 use crate::arn::short;
+use crate::checks;
 use crate::counted::counted;
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain::deregistration::Deregistration;
@@ -204,6 +205,7 @@ fn fit(
     registry::has_a_port(world, &its)?;
     tags::tags(&settled, original)?;
     shift::can_be_measured(&settled, world)?;
+    checks::can_be_read(&settled, world)?;
     let deregistration = routing.production.deregistration();
     check_drain(&settled, tasks, deregistration)?;
     let most = tasks.max(service.desired_count);
@@ -229,6 +231,7 @@ fn fit(
         shifted: Shifted::default(),
         paced: 0,
         replanned: None,
+        checked: checks::Checked::default(),
         removed: Removed::default(),
         finishing: false,
         failure: None,

@@ -3,6 +3,7 @@
 //! The field names that users already have in CI (`task_sg`, `scaledown_decrement`, …) appear in
 //! this file and nowhere else.
 
+mod checks;
 mod drain;
 mod fields;
 mod hooks;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value, json};
 
 use crate::action::Role;
 use crate::arn::Home;
+use crate::checks::Check;
 use crate::drain::pace::Drain;
 use crate::hooks::Hook;
 use crate::id::{LoadBalancerArn, RouteArn, TargetGroupArn, TaskDefinitionId};
@@ -28,6 +30,7 @@ use crate::refusal::{ErrorName, Refusal};
 use crate::shift::Shift;
 use crate::world::{Launch, ServiceRegistry};
 
+pub use checks::{CHECKS_FIELDS, METRIC_FIELDS};
 pub use drain::{DRAIN_FIELDS, pace};
 pub use hooks::HOOKS_FIELDS;
 pub use pauses::PAUSES_FIELDS;
@@ -91,6 +94,8 @@ pub struct Request {
     pub drain_timeout: Option<u32>,
     /// Names of CloudWatch alarms; one that is in `ALARM` stops the deployment.
     pub alarms: Vec<String>,
+    /// Metrics of the replacement that are compared with those of the original.
+    pub checks: Vec<Check>,
     /// Whether a deployment that fails brings traffic back to the original.
     pub rollback_on_failure: bool,
     /// Where the deployment waits for a person, in the order of a deployment.
@@ -293,6 +298,7 @@ impl Request {
         put("bakeTime", json!(self.bake_time));
         put("drainTimeout", json!(self.drain_timeout));
         put("alarms", json!(self.alarms));
+        put("checks", checks::to_json(&self.checks));
         put("rollbackOnFailure", json!(self.rollback_on_failure));
         put("pauses", pauses::to_json(&self.pauses));
         put("hooks", hooks::to_json(&self.hooks));

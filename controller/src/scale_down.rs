@@ -5,6 +5,7 @@ mod waiting;
 use crate::action::Action;
 use crate::alarms;
 use crate::arn::short;
+use crate::checks;
 use crate::command;
 use crate::counted::counted;
 use crate::deployment::{Outgoing, Plan, Progress};
@@ -198,7 +199,7 @@ fn give_up_in_time(
         return Ok(());
     }
     // Once a hook is over, the deadline of a budget is put off by its seconds.
-    let waits = matches!(blocker, Some(Blocker::Gate(_)));
+    let waits = matches!(blocker, Some(Blocker::Gate(_) | Blocker::Check { .. }));
     if let Some(refusal) = drain.out_of_time().filter(|_| !waits) {
         return Err(refusal);
     }
@@ -223,8 +224,11 @@ pub(crate) fn bake_left(plan: &Plan, progress: &Progress) -> u32 {
 
 /// The step of the drain that may have been begun by now, counted from 1; 0 where none can have been.
 pub(crate) fn begun(plan: &Plan, progress: &Progress) -> u32 {
-    // A pause or a hook that is still to come, or goes on, is before the first step, and so are clients that leave.
-    let waits = plan.goes_forward() && gates::left(plan, true) || waits_for_clients(plan, progress);
+    // A pause or a hook that is still to come, or goes on, is before the first step, and so are checks and clients that
+    // leave.
+    let waits = plan.goes_forward() && gates::left(plan, true)
+        || checks::left(plan)
+        || waits_for_clients(plan, progress);
     match bake_left(plan, progress) {
         0 if waits => progress.step,
         0 => progress.step.max(1),
@@ -438,7 +442,8 @@ fn serves_no_client(drain: &Drain<'_>) -> bool {
 }
 
 /// What blocks the step that is due, or would block it after the pause: a replacement that cannot
-/// take more connections, an alarm in an unknown state, an operator's pause, a hook, clients that leave by themselves,
+/// take more connections, an alarm in an unknown state, an operator's pause, a check without enough samples, a hook,
+/// clients that leave by themselves,
 /// or more reconnects than the budget allows.
 fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     let step_is_due = match due {
@@ -454,8 +459,13 @@ fn blocker(drain: &Drain<'_>, due: Due) -> Result<Option<Blocker>, Refusal> {
     }
     let blocker = lost_health(drain, due)?.or_else(|| alarms::unreadable(drain.world, drain.plan));
     hooks::not_failed(drain.world, drain.plan)?;
+    checks::not_failed(drain.world, drain.plan)?;
     let blocker = match blocker {
         None => command::paused(drain.world, drain.plan)?.map(Blocker::Paused),
+        blocker => blocker,
+    };
+    let blocker = match blocker {
+        None if step_is_due => checks::blocker(drain.world, drain.plan)?,
         blocker => blocker,
     };
     let blocker = match blocker {

@@ -3,6 +3,7 @@
 use crate::action::Action;
 use crate::alarms;
 use crate::align::align;
+use crate::checks;
 use crate::command::{self, Order};
 use crate::deployment::{Answer, Outgoing, Plan, Progress};
 use crate::drain;
@@ -403,6 +404,7 @@ fn swapped(world: &World, plan: &Plan, progress: &Progress) -> Next {
     plan.removed = Removed::default();
     plan.swapped = Some(world.now);
     plan.shifted = Shifted::default();
+    plan.checked = checks::begun(&plan, world.now);
     // Without an outgoing set there is nothing to keep at full strength.
     let drain = plan.outgoing_set().map(|_| NextDrain {
         tasks: plan.tasks,

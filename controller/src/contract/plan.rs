@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::state::is_none;
 use super::{Event, Failure, not_from_the_state_machine};
 use crate::arn::Arn;
+use crate::checks::Checked;
 use crate::deployment::{Outgoing, Plan, Replanned};
 use crate::hooks::Calls;
 use crate::id::{RouteArn, TargetGroupArn, TaskSetId};
@@ -54,6 +55,11 @@ pub(super) struct PlanWire {
     shift_held: u32,
     #[serde(default, skip_serializing_if = "no_command")]
     shift_seen: u64,
+    /// Since when both task sets serve, and for how long steps have waited for samples of checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checked_since: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    checked_held: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replanned: Option<ReplannedWire>,
     #[serde(default, skip_serializing_if = "no_command")]
@@ -123,6 +129,8 @@ impl PlanWire {
             shift_since: plan.shifted.since,
             shift_held: plan.shifted.held,
             shift_seen: plan.shifted.seen,
+            checked_since: plan.checked.since,
+            checked_held: plan.checked.held,
             paced: plan.paced,
             replanned: plan.replanned.map(|replanned| ReplannedWire {
                 tasks: replanned.tasks,
@@ -195,6 +203,10 @@ impl PlanWire {
                 since: self.shift_since,
                 held: self.shift_held,
                 seen: self.shift_seen,
+            },
+            checked: Checked {
+                since: self.checked_since,
+                held: self.checked_held,
             },
             paced: self.paced,
             replanned: self.replanned.map(|replanned| Replanned {
@@ -278,6 +290,7 @@ impl Plan {
             paused: 0,
             passed: Gates::default(),
             calls: Calls::default(),
+            checked: Checked::default(),
             paced: 0,
             replanned: None,
             ..plan

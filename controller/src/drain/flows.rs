@@ -6,6 +6,8 @@
 
 mod queries;
 
+use crate::checks::Compared;
+
 pub use queries::{Query, Series, before, queries, since};
 
 /// Seconds of one value of a load balancer's metrics.
@@ -40,6 +42,8 @@ pub struct Flows {
     pub seen: Vec<Point>,
     /// The same of the original.
     pub kept: Vec<Point>,
+    /// What the checks compare, in their order.
+    pub compared: Vec<Compared>,
     /// Why there is nothing, where the call failed.
     pub error: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! Whether a deployment, its rollback and what was left over fit an execution of the state machine.
 
 use super::pace::check_drain;
+use crate::checks;
 use crate::cleanup;
 use crate::command::LONGEST_PAUSE;
 use crate::counted::counted;
@@ -119,7 +120,9 @@ fn history_fits(
         let held = readiness.div_ceil(60) + CHECKS;
         shift.turns(request).saturating_add(held)
     });
-    let readiness = u64::from(checks) + u64::from(vain_swaps) + u64::from(shifts);
+    // A step that waits for samples is checked once a minute.
+    let samples = checks::longest(request).div_ceil(60);
+    let readiness = u64::from(checks) + u64::from(vain_swaps) + u64::from(shifts + samples);
     // Turns that were made, and an operator's pauses that may come, are in the room for those as well.
     let (made, readiness, allowed) = match so_far {
         None => (0, readiness, EVENTS_ALLOWED),
@@ -195,6 +198,7 @@ fn time_fits(
         + approvals
         + hooks
         + u64::from(request.drain.leaving())
+        + u64::from(checks::longest(request))
         + shifts
         + u64::from(2 + left) * u64::from(drain)
         + 2 * u64::from(request.bake_time)

@@ -177,6 +177,21 @@ pub enum Blocker {
         /// What it lacks.
         shortfall: Shortfall,
     },
+    /// A metric check has too few samples.
+    Check {
+        /// Its number in the request.
+        check: usize,
+        /// Its metric, for a reader.
+        metric: String,
+        /// Samples that there are.
+        samples: u32,
+        /// Samples that it is judged on.
+        wanted: u32,
+        /// Seconds that are left for the others.
+        left: u32,
+        /// Why CloudWatch has not answered, where it has not.
+        error: Option<String>,
+    },
     /// More new connections than the budget of the drain allows.
     Reconnects {
         /// New connections a second beyond the baseline, in the peak of those minutes.
@@ -427,6 +442,24 @@ impl fmt::Display for Blocker {
             }
             Self::Grows { shortfall } => {
                 write!(f, "what takes over is not whole: {shortfall}")
+            }
+            Self::Check {
+                check,
+                metric,
+                samples,
+                wanted,
+                left,
+                error,
+            } => {
+                write!(
+                    f,
+                    "checks[{check}] has {samples} of {wanted} samples of {}, and {left} s for the others",
+                    quote(metric)
+                )?;
+                match error {
+                    Some(error) => write!(f, " (GetMetricData failed: {error})"),
+                    None => Ok(()),
+                }
             }
             Self::Reconnects { seen, allowed } => {
                 write!(f, "{seen} reconnects a second, {allowed} are allowed")

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
+use super::checks::text;
 use super::fields::Fields;
 use super::reader::{LONGEST_PHASE, Reader, is_misspelt, problem};
-use super::values::{text_where, whole};
+use super::values::whole;
 use crate::arn::Home;
 use crate::drain::budget;
 use crate::drain::deregistration::Deregistration;
@@ -232,11 +233,6 @@ fn metric(value: &Value) -> Option<Metric> {
     if fields.keys().any(|name| !known.contains(&name.as_str())) {
         return None;
     }
-    let text = |value: &Value, most: usize| {
-        text_where(value, |text| {
-            (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-        })
-    };
     let dimensions = match fields.get("dimensions") {
         Some(dimensions) => dimensions
             .as_object()?

@@ -70,7 +70,7 @@ impl Fields<'_> {
             self.refuse(name);
             return Vec::new();
         };
-        let list = format!("{}{name}", self.object);
+        let list = self.named(name);
         let mut found = Vec::new();
         for (number, entry) in entries.iter().enumerate() {
             let object = format!("{list}[{number}]");
@@ -91,6 +91,34 @@ impl Fields<'_> {
             }));
         }
         found
+    }
+
+    /// The fields of an object within this one; `of` is what stands before their names without the numbers of entries.
+    pub(super) fn object(
+        &mut self,
+        name: &str,
+        of: &str,
+        table: &'static [(&'static str, &'static str)],
+    ) -> Option<Fields<'_>> {
+        let value = self.given.get(name)?;
+        let Some(given) = value.as_object() else {
+            self.refuse(name);
+            return None;
+        };
+        let object = format!("{}.", self.named(name));
+        self.problems.extend(unknown_fields(of, &object, given));
+        Some(Fields {
+            object,
+            table,
+            home: self.home,
+            given,
+            problems: self.problems,
+        })
+    }
+
+    /// A field with what stands before its name.
+    pub(super) fn named(&self, field: &str) -> String {
+        format!("{}{field}", self.object)
     }
 
     pub(super) fn required<T>(
@@ -144,7 +172,7 @@ impl Fields<'_> {
     pub(super) fn refuse(&mut self, field: &str) {
         let allowed = allowed(self.table, field, self.home);
         let value = self.given.get(field);
-        let field = format!("{}{field}", self.object);
+        let field = self.named(field);
         self.problems.push(problem(&field, value, allowed));
     }
 }

@@ -8,8 +8,8 @@ use super::values::{
     text_where, whole,
 };
 use super::{
-    CHECKS, DRAIN_FIELDS, HOOKS_FIELDS, PAUSES_FIELDS, Problem, REGISTRY_FIELDS, ROUTES_FIELDS,
-    Request, SHIFT_FIELDS, STEPS_FIELDS, SwapMode, TEST_FIELDS,
+    CHECKS, CHECKS_FIELDS, DRAIN_FIELDS, HOOKS_FIELDS, METRIC_FIELDS, PAUSES_FIELDS, Problem,
+    REGISTRY_FIELDS, ROUTES_FIELDS, Request, SHIFT_FIELDS, STEPS_FIELDS, SwapMode, TEST_FIELDS,
 };
 use crate::arn::{Home, short};
 use crate::id::{LoadBalancerArn, TargetGroupArn};
@@ -93,6 +93,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     (
         "alarms",
         "a list of up to 100 different names of CloudWatch alarms of this account and region",
+    ),
+    (
+        "checks",
+        "a list of up to 10 objects with metric, and where needed replacementAtMost, samples, failures and noData",
     ),
     ("rollbackOnFailure", "true or false"),
     (
@@ -233,6 +237,7 @@ impl Reader<'_> {
             drain_timeout,
             alarms: alarms.unwrap_or_default(),
             rollback_on_failure: rollback_on_failure.unwrap_or(true),
+            checks: self.checks(),
             pauses: self.pauses(),
             hooks: self.hooks(),
             shift: self.shift(),
@@ -392,6 +397,8 @@ pub(super) fn unknown_fields(of: &str, object: &str, fields: &Map<String, Value>
 fn all_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
     let objects = [
         ("", FIELDS),
+        ("checks.", CHECKS_FIELDS),
+        ("checks.metric.", METRIC_FIELDS),
         ("drain.", DRAIN_FIELDS),
         ("registry.", REGISTRY_FIELDS),
         ("routes.", ROUTES_FIELDS),

@@ -2,6 +2,7 @@
 
 use super::{HALF_LOST, drained_for, timeout};
 use crate::alarms;
+use crate::checks::Checked;
 use crate::command::Paused;
 use crate::deployment::{Answer, Plan, Progress};
 use crate::drain::pacing::Drain;
@@ -115,6 +116,25 @@ impl<'a> Waiting<'a> {
         Next::go(to, reason, wait, plan, self.drain.progress)
     }
 
+    /// A check waits for samples: these seconds do not count towards the drain.
+    fn awaiting_samples(mut self, by: Blocker, running: u32) -> Next {
+        let wait = self.poll.min(60);
+        let progress = &mut self.drain.progress;
+        progress
+            .control
+            .put_off(wait.saturating_add(drain::plan::TURN));
+        let stage = Stage::Blocked {
+            wanted: self.drain.wanted,
+            running,
+            by,
+            wait,
+        };
+        let mut plan = self.drain.plan.held_for(wait);
+        plan.checked.held = plan.checked.held.saturating_add(wait);
+        let reason = self.reason(stage);
+        Next::go(To::Wait, reason, wait, plan, self.drain.progress)
+    }
+
     fn go(self, stage: Stage, wait: u32) -> Next {
         let reason = self.reason(stage);
         let Drain { plan, progress, .. } = self.drain;
@@ -167,7 +187,14 @@ impl<'a> Waiting<'a> {
             pace: next.remark,
         };
         let wait = self.until_the_next_check(next.wait);
-        self.go(Stage::Step(made), wait)
+        // The original is another one from here on: nothing is compared with it.
+        self.go(Stage::Step(made), wait).map(|answer| Answer {
+            plan: Plan {
+                checked: Checked::default(),
+                ..answer.plan
+            },
+            ..answer
+        })
     }
 
     /// The next step waits for something.
@@ -178,6 +205,7 @@ impl<'a> Waiting<'a> {
         let wait = match by {
             Blocker::Paused(paused) => return self.paused_by_operator(paused, running),
             Blocker::Gate(gate) => return self.gate(gate, running),
+            Blocker::Check { .. } => return self.awaiting_samples(by, running),
             Blocker::Leaving { left, .. } => {
                 self.report.next_step = Some(left);
                 self.poll.min(left)
@@ -268,6 +296,7 @@ impl<'a> Waiting<'a> {
                 | Blocker::Leaving { .. }
                 | Blocker::Registry { .. }
                 | Blocker::Grows { .. }
+                | Blocker::Check { .. }
                 | Blocker::Reconnects { .. },
             )
             | None => None,

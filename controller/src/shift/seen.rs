@@ -110,7 +110,7 @@ fn requests(plan: &Plan, of: Series, group: &TargetGroupArn) -> Option<Query> {
         namespace: "AWS/ApplicationELB".to_owned(),
         name: "RequestCount".to_owned(),
         dimensions: dimensions.into(),
-        statistic: "Sum",
+        statistic: "Sum".to_owned(),
         times: 1,
     })
 }

@@ -4,6 +4,7 @@ use super::late::{Asked, LATEST, Late, late};
 use super::seen::{counts_both, metric, seen};
 use super::{Shift, Shifted, Step, measured};
 use crate::alarms;
+use crate::checks;
 use crate::command;
 use crate::deployment::{Plan, Progress};
 use crate::drain;
@@ -89,9 +90,14 @@ pub(crate) fn under_way(
         || (turn.left(&current, &plan.shifted) == 0 && awaited.is_none());
     if !begun {
         hooks::not_failed(world, plan)?;
+        checks::not_failed(world, plan)?;
     }
     let blocker = match turn.blocker(groups)? {
         None if !begun => command::paused(world, plan)?.map(Blocker::Paused),
+        blocker => blocker,
+    };
+    let blocker = match blocker {
+        None if is_over && !begun => checks::blocker(world, plan)?,
         blocker => blocker,
     };
     if let Some(blocker) = blocker {
@@ -341,7 +347,7 @@ impl Turn<'_> {
     /// Something holds the step. Its time goes on, but for an operator's pause.
     fn held(&self, step: &Step, by: Blocker, is_over: bool) -> Result<Next, Refusal> {
         let mut shifted = self.plan.shifted;
-        if is_over && !matches!(by, Blocker::Paused(_)) {
+        if is_over && !matches!(by, Blocker::Paused(_) | Blocker::Check { .. }) {
             let patience = self.plan.request.readiness_timeout;
             if shifted.held >= patience {
                 return Err(Refusal::new(
@@ -375,6 +381,7 @@ impl Turn<'_> {
             seen: awaited.map_or(shifted.seen, |awaited| awaited.seen),
             ..shifted
         };
+        plan.checked = checks::begun(&plan, self.world.now);
         let mut progress = Progress {
             held: 0,
             checks: 0,
@@ -383,6 +390,10 @@ impl Turn<'_> {
         };
         match &by {
             Some(Blocker::Paused(_)) => plan = plan.paused_for(wait),
+            Some(Blocker::Check { .. }) => {
+                plan = plan.held_for(wait);
+                plan.checked.held = plan.checked.held.saturating_add(wait);
+            }
             Some(Blocker::Health { .. }) => {
                 progress.held = self.progress.held.saturating_add(wait);
             }

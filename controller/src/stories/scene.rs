@@ -6,6 +6,7 @@ use super::order::order;
 use super::registry::{of_container, registry};
 use super::told::Told;
 use super::words::{OTHER, Words};
+use crate::checks::Side;
 use crate::contract::Event;
 use crate::deployment::{Deployment, Outgoing};
 use crate::drain::flows::Point;
@@ -324,6 +325,14 @@ fn flows(world: &mut World, words: &mut Words<'_>) {
         "connections" => &mut world.flows.connections,
         "seen" => &mut world.flows.seen,
         "kept" => &mut world.flows.kept,
+        word if word.starts_with("replacement") => {
+            let number = word.trim_start_matches("replacement").parse().unwrap();
+            world.flows.of_check(number, Side::Replacement)
+        }
+        word if word.starts_with("original") => {
+            let number = word.trim_start_matches("original").parse().unwrap();
+            world.flows.of_check(number, Side::Original)
+        }
         "error" => {
             world.flows.error = Some(words.rest());
             return;

@@ -1,6 +1,7 @@
-//! What CloudWatch is asked before a step of the drain.
+//! What CloudWatch is asked before a step of the drain or of a shift.
 
 use crate::arn::{Arn, is_application_load_balancer};
+use crate::checks::{self, Side};
 use crate::deployment::Plan;
 use crate::drain::flows::SPAN;
 use crate::drain::pace::{Metric, TASK_SET};
@@ -19,8 +20,8 @@ pub struct Query {
     pub name: String,
     /// Its dimensions: names and values.
     pub dimensions: Vec<(String, String)>,
-    /// `Sum` or `Average`.
-    pub statistic: &'static str,
+    /// `Sum`, `Average`, or another one.
+    pub statistic: String,
     /// How many times it counts a connection of a client.
     pub times: u32,
 }
@@ -38,38 +39,38 @@ pub enum Series {
     Seen,
     /// The same of the original.
     Kept,
+    /// What a check compares, by its number.
+    Check(usize, Side),
 }
 
 impl Series {
     /// The id of its query.
-    pub fn as_str(self) -> &'static str {
-        match self {
+    pub fn id(self) -> String {
+        let id = match self {
             Self::New => "newFlows",
             Self::Active => "activeFlows",
             Self::Connections => "connections",
             Self::Seen => "seen",
             Self::Kept => "kept",
-        }
-    }
-
-    /// The series of that id.
-    pub fn parse(id: &str) -> Option<Self> {
-        let all = [
-            Self::New,
-            Self::Active,
-            Self::Connections,
-            Self::Seen,
-            Self::Kept,
-        ];
-        all.into_iter().find(|series| series.as_str() == id)
+            Self::Check(number, Side::Replacement) => return format!("replacement{number}"),
+            Self::Check(number, Side::Original) => return format!("original{number}"),
+        };
+        id.to_owned()
     }
 }
 
 /// The metrics that the next step needs; none if its pace uses none.
 pub fn queries(plan: &Plan) -> Vec<Query> {
-    if plan.shifted.step > 0 {
-        return shift::queries(plan);
-    }
+    let mut queries = if plan.shifted.step > 0 {
+        shift::queries(plan)
+    } else {
+        of_drain(plan)
+    };
+    queries.extend(checks::queries(plan));
+    queries
+}
+
+fn of_drain(plan: &Plan) -> Vec<Query> {
     let drain = &plan.request.drain;
     let mut queries = Vec::new();
     if drain.pace.budget().is_some()
@@ -94,7 +95,7 @@ impl Metric {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
             dimensions: dimensions.collect(),
-            statistic: "Sum",
+            statistic: "Sum".to_owned(),
             times: 1,
         }
     }
@@ -107,7 +108,8 @@ pub fn since(plan: &Plan, now: u64) -> u64 {
     } else {
         now
     };
-    began.min(now).saturating_sub(SPAN)
+    let of_checks = checks::asked_since(plan, now).unwrap_or(now);
+    began.min(now).saturating_sub(SPAN).min(of_checks)
 }
 
 /// What preflight needs to know of a load balancer: nothing where the input says how many connections a
@@ -150,7 +152,7 @@ fn of_load_balancer(arn: &str) -> Vec<Query> {
         namespace: namespace.to_owned(),
         name: metric.to_owned(),
         dimensions: vec![("LoadBalancer".to_owned(), name.to_owned())],
-        statistic,
+        statistic: statistic.to_owned(),
         times,
     };
     vec![

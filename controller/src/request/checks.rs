@@ -1,0 +1,174 @@
+//! Reading which metrics of the two task sets are compared.
+
+use serde_json::{Map, Value, json};
+
+use super::fields::Fields;
+use super::reader::{Reader, problem};
+use super::values::{text_where, whole};
+use crate::checks::{Check, NoData, TARGET_GROUP};
+use crate::drain::pace::{Metric, TASK_SET};
+
+/// The fields of an entry of `checks`, with what each allows. The tables of docs/input.md are checked against it.
+pub const CHECKS_FIELDS: &[(&str, &str)] = &[
+    (
+        "metric",
+        "an object with namespace, metricName and dimensions, and where needed statistic",
+    ),
+    (
+        "replacementAtMost",
+        "a number of times the original's value, above 0 and at most 1000000",
+    ),
+    ("of", "original"),
+    ("samples", "a whole number of minutes from 1 to 60"),
+    (
+        "failures",
+        "a whole number of samples from 0 to 59, fewer than samples",
+    ),
+    ("noData", "wait, pass or fail"),
+];
+
+/// The fields of `checks.metric`, likewise.
+pub const METRIC_FIELDS: &[(&str, &str)] = &[
+    ("namespace", "text of 1 to 255 characters"),
+    ("metricName", "text of 1 to 255 characters"),
+    (
+        "dimensions",
+        "an object of 1 to 30 names and values, of which a value has {taskSet} or {targetGroup}",
+    ),
+    (
+        "statistic",
+        "Average, Sum, Minimum, Maximum or a percentile from p0 to p100",
+    ),
+];
+
+/// Checks of one deployment, at most.
+const MOST: usize = 10;
+
+/// With noise of 10 % (log-normal), fewer than one deployment in a hundred ends by a false alarm, and a value twice as
+/// high is found in two samples: docs/checks.md has the counts.
+const DEFAULT_AT_MOST: f64 = 1.5;
+const DEFAULT_SAMPLES: u32 = 5;
+const DEFAULT_FAILURES: u32 = 1;
+
+impl Reader<'_> {
+    /// The checks, as the input has them.
+    pub(super) fn checks(&mut self) -> Vec<Check> {
+        let mut own = self.own();
+        own.objects("checks", MOST, CHECKS_FIELDS, |fields| fields.check())
+    }
+}
+
+impl Fields<'_> {
+    fn check(&mut self) -> Option<Check> {
+        if !self.given.contains_key("metric") {
+            self.refuse("metric");
+        }
+        let metric = self.object("metric", "checks.metric.", METRIC_FIELDS);
+        let metric = metric.and_then(|mut fields| fields.metric());
+        let at_most = self.optional("replacementAtMost", |value| {
+            let times = value.as_f64()?;
+            (times > 0.0 && times <= 1e6).then_some(times)
+        });
+        self.optional("of", |value| (value == "original").then_some(()));
+        let samples = self.optional("samples", |value| whole(value, 1, 60));
+        let samples = samples.unwrap_or(DEFAULT_SAMPLES);
+        let failures = self.optional("failures", |value| whole(value, 0, 59));
+        if let Some(given) = failures.filter(|failures| *failures >= samples) {
+            let allowed = format!("fewer than samples, here {samples}");
+            let field = self.named("failures");
+            self.problems
+                .push(problem(&field, Some(&json!(given)), allowed));
+        }
+        let no_data = self.optional("noData", |value| {
+            let mut known = NoData::ALL.into_iter();
+            known.find(|known| value == known.as_str())
+        });
+        let (metric, statistic) = metric?;
+        Some(Check {
+            metric,
+            statistic,
+            at_most: at_most.unwrap_or(DEFAULT_AT_MOST),
+            samples,
+            failures: failures.unwrap_or(DEFAULT_FAILURES.min(samples - 1)),
+            no_data: no_data.unwrap_or(NoData::Wait),
+        })
+    }
+
+    fn metric(&mut self) -> Option<(Metric, String)> {
+        let namespace = self.required("namespace", |value| text(value, 255));
+        let name = self.required("metricName", |value| text(value, 255));
+        let dimensions = self.required("dimensions", dimensions);
+        let statistic = self.optional("statistic", |value| text_where(value, is_statistic));
+        let metric = Metric {
+            namespace: namespace?,
+            name: name?,
+            dimensions: dimensions?,
+        };
+        Some((metric, statistic.unwrap_or_else(|| "Average".to_owned())))
+    }
+}
+
+/// Text that CloudWatch takes in a metric.
+pub(super) fn text(value: &Value, most: usize) -> Option<String> {
+    text_where(value, |text| {
+        (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    })
+}
+
+/// Names of 1 to 255 characters, values of up to 1024, at most 30 of them (AWS API model); one says of which task set.
+fn dimensions(value: &Value) -> Option<Vec<(String, String)>> {
+    let given = value.as_object()?;
+    let entries = given.iter().map(|(name, value)| {
+        let is_name = (1..=255).contains(&name.chars().count());
+        Some((is_name.then(|| name.clone())?, text(value, 1_024)?))
+    });
+    let dimensions: Vec<_> = entries.collect::<Option<_>>()?;
+    // Without one of them, both task sets would have the same value.
+    let tells_apart = |value: &String| value.contains(TASK_SET) || value.contains(TARGET_GROUP);
+    let mut values = dimensions.iter().map(|(_, value)| value);
+    (values.any(tells_apart) && given.len() <= 30).then_some(dimensions)
+}
+
+/// Percentiles have up to ten decimal places (AWS documentation).
+fn is_statistic(text: &str) -> bool {
+    if ["Average", "Sum", "Minimum", "Maximum"].contains(&text) {
+        return true;
+    }
+    let Some(percent) = text.strip_prefix('p') else {
+        return false;
+    };
+    let (whole, decimals) = percent.split_once('.').unwrap_or((percent, "0"));
+    let digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    percent == "100" || (digits(whole, 2) && digits(decimals, 10))
+}
+
+/// The field `checks` that reads as these.
+pub(super) fn to_json(checks: &[Check]) -> Value {
+    if checks.is_empty() {
+        return Value::Null;
+    }
+    let entries = checks.iter().map(|check| {
+        let Metric {
+            namespace,
+            name,
+            dimensions,
+        } = &check.metric;
+        let dimensions = dimensions.iter();
+        let dimensions = dimensions.map(|(name, value)| (name.clone(), json!(value)));
+        json!({
+            "metric": {
+                "namespace": namespace,
+                "metricName": name,
+                "dimensions": dimensions.collect::<Map<_, _>>(),
+                "statistic": check.statistic,
+            },
+            "replacementAtMost": check.at_most,
+            "samples": check.samples,
+            "failures": check.failures,
+            "noData": check.no_data.as_str(),
+        })
+    });
+    entries.collect()
+}
